@@ -1,0 +1,255 @@
+//! Reads a GGUF header before llama.cpp does, so that a missing, foreign, truncated or damaged file is a typed error.
+//!
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+/// What the header says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GgufSummary {
+    /// `general.architecture`, for example `llama`.
+    pub architecture: String,
+    /// `general.name`, where present.
+    pub name: Option<String>,
+    /// Number of tensors.
+    pub tensors: u64,
+    /// The length that the file must have at least, in bytes.
+    pub required_bytes: u64,
+    /// The length that it has.
+    pub file_bytes: u64,
+}
+
+/// Why a header was refused.
+#[derive(Debug)]
+pub(super) enum HeaderError {
+    Io(std::io::Error),
+    NotGguf,
+    Truncated { expected: u64, found: u64 },
+    Damaged(String),
+}
+
+impl From<std::io::Error> for HeaderError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Strings and arrays longer than this are damage, not data: the largest vocabularies have under a million tokens.
+const MAX_ELEMENTS: u64 = 1 << 24;
+const MAX_STRING: u64 = 1 << 24;
+const DEFAULT_ALIGNMENT: u64 = 32;
+
+struct Header<R> {
+    reader: R,
+    position: u64,
+    file_bytes: u64,
+}
+
+/// Reads and checks a header.
+pub(super) fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
+    let file = File::open(path)?;
+    let file_bytes = file.metadata()?.len();
+    let mut header = Header { reader: BufReader::with_capacity(1 << 16, file), position: 0, file_bytes };
+    let mut magic = [0; 4];
+    if file_bytes < 4 || header.bytes(&mut magic).is_err() || &magic != b"GGUF" {
+        return Err(HeaderError::NotGguf);
+    }
+    let version = header.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(HeaderError::Damaged(format!("GGUF version {version}, known are 2 and 3")));
+    }
+    let tensors = header.u64()?;
+    let pairs = header.u64()?;
+    if tensors > MAX_ELEMENTS || pairs > MAX_ELEMENTS {
+        return Err(HeaderError::Damaged(format!("{tensors} tensors and {pairs} metadata entries")));
+    }
+    let (mut architecture, mut name, mut alignment) = (None, None, DEFAULT_ALIGNMENT);
+    for _ in 0..pairs {
+        let key = header.string()?;
+        match (key.as_str(), header.value()?) {
+            ("general.architecture", Value::Text(text)) => architecture = Some(text),
+            ("general.name", Value::Text(text)) => name = Some(text),
+            ("general.alignment", Value::Unsigned(n)) => alignment = n,
+            _ => {}
+        }
+    }
+    if !alignment.is_power_of_two() {
+        return Err(HeaderError::Damaged(format!("alignment {alignment}")));
+    }
+    let mut end = 0u64;
+    let mut names = HashMap::new();
+    for _ in 0..tensors {
+        let (tensor, last) = header.tensor()?;
+        if names.insert(tensor.clone(), ()).is_some() {
+            return Err(HeaderError::Damaged(format!("tensor {tensor} twice")));
+        }
+        end = end.max(last);
+    }
+    let data = header.position.next_multiple_of(alignment);
+    let required_bytes = data.checked_add(end).ok_or_else(|| HeaderError::Damaged("tensor offsets overflow".into()))?;
+    if required_bytes > file_bytes {
+        return Err(HeaderError::Truncated { expected: required_bytes, found: file_bytes });
+    }
+    let architecture = architecture.ok_or_else(|| HeaderError::Damaged("no general.architecture".into()))?;
+    Ok(GgufSummary { architecture, name, tensors, required_bytes, file_bytes })
+}
+
+enum Value {
+    Text(String),
+    Unsigned(u64),
+    Other,
+}
+
+impl<R: Read> Header<R> {
+    fn bytes(&mut self, buffer: &mut [u8]) -> Result<(), HeaderError> {
+        self.reader.read_exact(buffer).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::UnexpectedEof {
+                HeaderError::Truncated { expected: self.position + buffer.len() as u64, found: self.file_bytes }
+            } else {
+                error.into()
+            }
+        })?;
+        self.position += buffer.len() as u64;
+        Ok(())
+    }
+
+    fn skip(&mut self, bytes: u64) -> Result<(), HeaderError> {
+        let skipped = std::io::copy(&mut self.reader.by_ref().take(bytes), &mut std::io::sink())?;
+        if skipped < bytes {
+            return Err(HeaderError::Truncated { expected: self.position + bytes, found: self.file_bytes });
+        }
+        self.position += bytes;
+        Ok(())
+    }
+
+    fn u32(&mut self) -> Result<u32, HeaderError> {
+        let mut buffer = [0; 4];
+        self.bytes(&mut buffer)?;
+        Ok(u32::from_le_bytes(buffer))
+    }
+
+    fn u64(&mut self) -> Result<u64, HeaderError> {
+        let mut buffer = [0; 8];
+        self.bytes(&mut buffer)?;
+        Ok(u64::from_le_bytes(buffer))
+    }
+
+    fn string(&mut self) -> Result<String, HeaderError> {
+        let length = self.u64()?;
+        if length > MAX_STRING {
+            return Err(HeaderError::Damaged(format!("a string of {length} bytes")));
+        }
+        if self.position + length > self.file_bytes {
+            return Err(HeaderError::Truncated { expected: self.position + length, found: self.file_bytes });
+        }
+        let mut buffer = vec![0; length as usize];
+        self.bytes(&mut buffer)?;
+        Ok(String::from_utf8_lossy(&buffer).into_owned())
+    }
+
+    fn value(&mut self) -> Result<Value, HeaderError> {
+        let kind = self.u32()?;
+        self.value_of(kind)
+    }
+
+    fn value_of(&mut self, kind: u32) -> Result<Value, HeaderError> {
+        const STRING: u32 = 8;
+        const ARRAY: u32 = 9;
+        match kind {
+            4 => Ok(Value::Unsigned(self.u32()?.into())),
+            10 => Ok(Value::Unsigned(self.u64()?)),
+            STRING => Ok(Value::Text(self.string()?)),
+            ARRAY => {
+                let element = self.u32()?;
+                let count = self.u64()?;
+                if count > MAX_ELEMENTS {
+                    return Err(HeaderError::Damaged(format!("an array of {count} elements")));
+                }
+                match scalar_size(element) {
+                    Some(size) => self.skip(size * count)?,
+                    None if element == STRING => {
+                        for _ in 0..count {
+                            let length = self.u64()?;
+                            if length > MAX_STRING {
+                                return Err(HeaderError::Damaged(format!("a string of {length} bytes")));
+                            }
+                            self.skip(length)?;
+                        }
+                    }
+                    None => return Err(HeaderError::Damaged(format!("an array of type {element}"))),
+                }
+                Ok(Value::Other)
+            }
+            _ => {
+                let size = scalar_size(kind).ok_or_else(|| HeaderError::Damaged(format!("a value of type {kind}")))?;
+                self.skip(size)?;
+                Ok(Value::Other)
+            }
+        }
+    }
+
+    /// A tensor's name and where its data end, relative to the data section; 0 for types that we cannot size.
+    fn tensor(&mut self) -> Result<(String, u64), HeaderError> {
+        let name = self.string()?;
+        let dimensions = self.u32()?;
+        if dimensions > 8 {
+            return Err(HeaderError::Damaged(format!("a tensor of {dimensions} dimensions")));
+        }
+        let mut elements = 1u64;
+        for _ in 0..dimensions {
+            elements = elements
+                .checked_mul(self.u64()?)
+                .ok_or_else(|| HeaderError::Damaged(format!("the size of tensor {name} overflows")))?;
+        }
+        let kind = self.u32()?;
+        let offset = self.u64()?;
+        let size = block(kind).map_or(0, |(per_block, bytes)| elements.div_ceil(per_block).saturating_mul(bytes));
+        Ok((name, offset.saturating_add(size)))
+    }
+}
+
+/// Bytes of a metadata scalar.
+fn scalar_size(kind: u32) -> Option<u64> {
+    match kind {
+        0 | 1 | 7 => Some(1),
+        2 | 3 => Some(2),
+        4..=6 => Some(4),
+        10..=12 => Some(8),
+        _ => None,
+    }
+}
+
+/// Elements and bytes of one block of a ggml tensor type.
+fn block(kind: u32) -> Option<(u64, u64)> {
+    Some(match kind {
+        0 | 26 => (1, 4),
+        1 | 25 | 30 => (1, 2),
+        24 => (1, 1),
+        27 | 28 => (1, 8),
+        2 | 20 => (32, 18),
+        3 => (32, 20),
+        6 => (32, 22),
+        7 => (32, 24),
+        8 => (32, 34),
+        9 => (32, 36),
+        10 => (256, 84),
+        11 | 21 => (256, 110),
+        12 => (256, 144),
+        13 => (256, 176),
+        14 => (256, 210),
+        15 => (256, 292),
+        16 | 35 => (256, 66),
+        17 => (256, 74),
+        18 => (256, 98),
+        19 => (256, 50),
+        22 => (256, 82),
+        23 => (256, 136),
+        29 => (256, 56),
+        34 => (256, 54),
+        39 => (32, 17),
+        _ => return None,
+    })
+}
