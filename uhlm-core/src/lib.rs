@@ -1,8 +1,10 @@
 //! Uncertainty-aware hybrid inference.
 
+pub mod calibration;
 pub mod cancel;
 pub mod chat;
 pub mod fingerprint;
+pub mod gate;
 #[cfg(feature = "llama")]
 pub mod llama;
 pub mod model;
@@ -10,5 +12,6 @@ pub mod protocol;
 pub mod rng;
 pub mod sampling;
 pub mod speculative;
+pub mod uncertainty;
 pub mod verification;
 pub mod verifier;

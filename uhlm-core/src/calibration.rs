@@ -1,0 +1,515 @@
+//! What was measured about a pair of models: how the uncertainty `u` of a drafted token predicts its rejection.
+//!
+//! Decides how labels become the linear law `beta = a u + b`, the thresholds and risks that follow from it, and how all
+//! that is kept in a small JSON file beside the models. It leaves to [`crate::gate`] what a session does with it and
+//! to [`crate::uncertainty`] where `u` comes from.
+//!
+//! The law, both thresholds and the risk bound are those of "Uncertainty-Aware Hybrid Inference with On-Device Small
+//! and Remote Large Language Models", arXiv 2412.12687v2. They hold for one pair of models, one estimator, one
+//! sampling chain and one kind of prompt, so all but the last are stored and compared.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::protocol::Digest;
+use crate::sampling::SamplingParams;
+use crate::speculative;
+use crate::uncertainty::Estimator;
+
+/// Version of the file; others are refused.
+pub const CALIBRATION_VERSION: u32 = 1;
+/// The least number of labels that a law is fitted to. A thousand or more is sensible: the paper used 5,134.
+pub const MIN_LABELS: usize = 50;
+/// Equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
+pub const CELLS: usize = 100;
+
+/// The linear law `beta = a u + b` between uncertainty and rejection probability.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinearLaw {
+    /// Slope; positive in every usable calibration.
+    pub a: f64,
+    /// Intercept; usually negative.
+    pub b: f64,
+}
+
+impl LinearLaw {
+    /// The expected rejection probability at uncertainty `u`, clamped to [0, 1]; 1 for a `u` that is not a number.
+    #[must_use]
+    pub fn rejection_probability(&self, u: f32) -> f64 {
+        let beta = self.a * f64::from(u) + self.b;
+        if beta.is_nan() { 1.0 } else { beta.clamp(0.0, 1.0) }
+    }
+
+    /// The uncertainty at which the law gives `beta`; may lie outside [0, 1].
+    #[must_use]
+    pub fn uncertainty_at(&self, beta: f64) -> f64 {
+        (beta - self.b) / self.a
+    }
+}
+
+/// One judged token: its uncertainty and what both models gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Label {
+    /// Uncertainty of the draft model at this token, in [0, 1].
+    pub u: f32,
+    /// Draft probability `q(d)`, in (0, 1].
+    pub q: f32,
+    /// Target probability `p(d)`, in [0, 1]; it comes with every verdict.
+    pub p: f32,
+}
+
+impl Label {
+    /// The rejection probability `beta = max(0, 1 - p(d)/q(d))`.
+    #[must_use]
+    pub fn rejection_probability(&self) -> f64 {
+        f64::from(speculative::rejection_probability(self.q, self.p))
+    }
+
+    /// Whether the token could be rejected at all: `p(d) < q(d)`.
+    #[must_use]
+    pub fn is_risky(&self) -> bool {
+        self.p < self.q
+    }
+
+    /// Whether the three values lie in their ranges.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        (0.0..=1.0).contains(&self.u) && self.q > 0.0 && self.q <= 1.0 && (0.0..=1.0).contains(&self.p)
+    }
+}
+
+/// What the labels were taken from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CalibrationSource {
+    /// Fingerprint of the draft model's file.
+    pub draft: Digest,
+    /// Fingerprint of the target model's file.
+    pub target: Digest,
+    /// What `u` is.
+    pub estimator: Estimator,
+    /// The chain that made `q` and `p`.
+    pub sampling: SamplingParams,
+}
+
+/// A pair's calibration; as JSON, the file beside the pair.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// [`CALIBRATION_VERSION`].
+    pub version: u32,
+    /// Fingerprint of the draft model's file.
+    pub draft: Digest,
+    /// Fingerprint of the target model's file.
+    pub target: Digest,
+    /// What `u` is.
+    pub estimator: Estimator,
+    /// The chain that made `q` and `p`.
+    pub sampling: SamplingParams,
+    /// `beta = a u + b`, by least squares over all labels.
+    pub law: LinearLaw,
+    /// The share of drafted tokens with `p(d) < q(d)`: the paper's Delta.
+    pub delta: f64,
+    /// How many labels this rests on; 0 says that nothing was measured ([`Calibration::generic`]).
+    pub labels: u64,
+    /// Pearson correlation of `u` and `beta` over single tokens.
+    pub correlation: f64,
+    /// The distribution of `u`: its quantiles at 0, 1, ..., 100 %.
+    pub uncertainty_quantiles: Vec<f32>,
+    /// Mean `beta` of each hundredth of the tokens in order of `u`, between two neighbouring quantiles.
+    pub beta_by_uncertainty: Vec<f32>,
+    /// The share with `p(d) < q(d)` in each of those hundredths.
+    pub risky_by_uncertainty: Vec<f32>,
+}
+
+/// Why there is no calibration.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationError {
+    /// Too few labels to fit a line to: let the run go on for longer.
+    #[error("{found} labels are too few for a calibration, it takes {MIN_LABELS}")]
+    TooFewLabels {
+        /// How many there were.
+        found: usize,
+    },
+    /// `u` does not predict rejections for this pair: the slope is not positive.
+    #[error("rejections do not grow with uncertainty (slope {slope}), so no threshold on it makes sense")]
+    NotIncreasing {
+        /// The fitted slope.
+        slope: f64,
+    },
+    /// A label holds a value outside its range.
+    #[error("label {index} holds a value outside its range")]
+    InvalidLabel {
+        /// Its place among the labels.
+        index: usize,
+    },
+    /// There is no such file: the pair has not been calibrated.
+    #[error("no calibration at {}", path.display())]
+    Missing {
+        /// The path that was tried.
+        path: PathBuf,
+    },
+    /// The file is not a calibration.
+    #[error("the calibration at {} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file was written by another version of this library.
+    #[error("the calibration at {} has version {found}, this library reads {CALIBRATION_VERSION}", path.display())]
+    WrongVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version it states.
+        found: u32,
+    },
+    /// The file could not be read or written.
+    #[error("cannot access the calibration at {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Calibration {
+    /// Fits the law and measures the rest. The labels must be those of *every* drafted token of a run (all judged, as
+    /// in the `exact` mode): a run that skipped tokens would bias Delta and the distribution of `u`.
+    ///
+    /// # Errors
+    /// [`CalibrationError::TooFewLabels`], [`CalibrationError::InvalidLabel`], [`CalibrationError::NotIncreasing`].
+    pub fn fit(labels: &[Label], source: CalibrationSource) -> Result<Self, CalibrationError> {
+        if labels.len() < MIN_LABELS {
+            return Err(CalibrationError::TooFewLabels { found: labels.len() });
+        }
+        if let Some(index) = labels.iter().position(|label| !label.is_valid()) {
+            return Err(CalibrationError::InvalidLabel { index });
+        }
+        let mut moments = Moments::default();
+        labels.iter().for_each(|l| moments.add(f64::from(l.u), l.rejection_probability(), 1.0));
+        let law = moments.line().filter(|law| law.a > 0.0 && law.a.is_finite());
+        let Some(law) = law else {
+            return Err(CalibrationError::NotIncreasing { slope: moments.line().map_or(0.0, |law| law.a) });
+        };
+        let mut sorted = labels.to_vec();
+        sorted.sort_by(|x, y| x.u.total_cmp(&y.u));
+        let uncertainties: Vec<f32> = sorted.iter().map(|l| l.u).collect();
+        Ok(Self {
+            version: CALIBRATION_VERSION,
+            draft: source.draft,
+            target: source.target,
+            estimator: source.estimator,
+            sampling: source.sampling,
+            law,
+            delta: labels.iter().filter(|l| l.is_risky()).count() as f64 / labels.len() as f64,
+            labels: labels.len() as u64,
+            correlation: moments.correlation(),
+            uncertainty_quantiles: quantiles(&uncertainties),
+            beta_by_uncertainty: cell_means(&sorted, Label::rejection_probability),
+            risky_by_uncertainty: cell_means(&sorted, |l| f64::from(u8::from(l.is_risky()))),
+        })
+    }
+
+    /// What to start from where nothing was measured: the paper's law for TinyLlama-1.1B and Llama-2-7B on Alpaca
+    /// (`a = 0.82`, `b = -0.06`, `Delta = 0.301`), with an invented distribution of `u` (its square root uniform).
+    ///
+    /// Other pairs measured between 0.34 and 0.82 for `a`, so its risks are guesses until a session has tracked a few
+    /// hundred labels; a gate trusts it less than a measured calibration. Its digests are zero and match no model.
+    #[must_use]
+    pub fn generic() -> Self {
+        let law = LinearLaw { a: 0.82, b: -0.06 };
+        let delta = 0.301;
+        let square = |rank: f32| rank * rank;
+        let beta: Vec<f32> = (0..CELLS)
+            .map(|cell| law.rejection_probability(square((cell as f32 + 0.5) / CELLS as f32)) as f32)
+            .collect();
+        let mean = beta.iter().sum::<f32>() / CELLS as f32;
+        let risky = beta.iter().map(|b| (b * delta as f32 / mean).min(1.0)).collect();
+        Self {
+            version: CALIBRATION_VERSION,
+            draft: Digest([0; 32]),
+            target: Digest([0; 32]),
+            estimator: Estimator::default(),
+            sampling: SamplingParams::default(),
+            law,
+            delta,
+            labels: 0,
+            correlation: 0.5,
+            uncertainty_quantiles: (0..=CELLS).map(|i| square(i as f32 / CELLS as f32)).collect(),
+            beta_by_uncertainty: beta,
+            risky_by_uncertainty: risky,
+        }
+    }
+
+    /// Whether this is [`Calibration::generic`], not a measurement.
+    #[must_use]
+    pub fn is_generic(&self) -> bool {
+        self.labels == 0
+    }
+
+    /// Whether this was measured on these two models.
+    #[must_use]
+    pub fn matches(&self, draft: &Digest, target: &Digest) -> bool {
+        !self.is_generic() && self.draft == *draft && self.target == *target
+    }
+
+    /// The risk-averse threshold `-b/a` (paper, section on thresholds): by the law, no token below it is ever rejected.
+    #[must_use]
+    pub fn risk_averse(&self) -> f32 {
+        self.law.uncertainty_at(0.0).clamp(0.0, 1.0) as f32
+    }
+
+    /// The risk-prone threshold `(Delta - b)/a`, the one that the paper adopts: it accepts a rejection probability up
+    /// to Delta.
+    #[must_use]
+    pub fn risk_prone(&self) -> f32 {
+        self.law.uncertainty_at(self.delta).clamp(0.0, 1.0) as f32
+    }
+
+    /// The share of drafted tokens with `u > threshold`, those that are sent.
+    #[must_use]
+    pub fn share_sent_at(&self, threshold: f32) -> f64 {
+        1.0 - self.rank(threshold)
+    }
+
+    /// The threshold at which this share of the drafted tokens is sent.
+    #[must_use]
+    pub fn threshold_for_share(&self, share: f64) -> f32 {
+        self.uncertainty_at_rank(1.0 - share.clamp(0.0, 1.0))
+    }
+
+    /// The risk at a threshold: the mean of `beta 1{u <= threshold}` over drafted tokens, as measured. It is the
+    /// expected number of tokens per drafted token that are committed although the target would have rejected them.
+    #[must_use]
+    pub fn expected_risk(&self, threshold: f32) -> f64 {
+        let cells = self.rank(threshold) * CELLS as f64;
+        let whole = cells as usize;
+        let sum: f64 = self.beta_by_uncertainty.iter().take(whole).map(|&b| f64::from(b)).sum();
+        let part = self.beta_by_uncertainty.get(whole).map_or(0.0, |&b| f64::from(b) * (cells - whole as f64));
+        (sum + part) / CELLS as f64
+    }
+
+    /// The highest threshold whose [`expected_risk`](Self::expected_risk) is at most `risk`; 1 where the risk of
+    /// skipping everything is.
+    #[must_use]
+    pub fn threshold_for_risk(&self, risk: f64) -> f32 {
+        let mut left = risk.max(0.0) * CELLS as f64;
+        for (cell, &beta) in self.beta_by_uncertainty.iter().enumerate() {
+            let beta = f64::from(beta);
+            if beta > left {
+                return self.uncertainty_at_rank((cell as f64 + left / beta) / CELLS as f64);
+            }
+            left -= beta;
+        }
+        1.0
+    }
+
+    /// The paper's bound on the risk that the law puts between the two thresholds,
+    /// `Delta^(3/2) / sqrt(3a) * sqrt(integral f(u)^2 du)` over `[-b/a, (Delta - b)/a]`, `f` being the density of `u`.
+    /// It follows from the Cauchy-Schwarz inequality. The integral is taken over a histogram of twenty bins there.
+    #[must_use]
+    pub fn risk_bound(&self) -> f64 {
+        const BINS: usize = 20;
+        let (low, high) = (self.law.uncertainty_at(0.0), self.law.uncertainty_at(self.delta));
+        let width = (high - low) / BINS as f64;
+        let square: f64 = (0..BINS)
+            .map(|i| {
+                let edge = low + i as f64 * width;
+                let mass = self.rank((edge + width) as f32) - self.rank(edge as f32);
+                mass * mass / width
+            })
+            .sum();
+        self.delta.powf(1.5) / (3.0 * self.law.a).sqrt() * square.sqrt()
+    }
+
+    /// Reads a calibration; blocks on the file.
+    ///
+    /// # Errors
+    /// [`CalibrationError::Missing`], [`CalibrationError::Damaged`], [`CalibrationError::WrongVersion`] or
+    /// [`CalibrationError::Io`].
+    pub fn load(path: &Path) -> Result<Self, CalibrationError> {
+        /// Read first, so that a file of another version is named as such and not as damaged.
+        #[derive(Deserialize)]
+        struct Header {
+            version: u32,
+        }
+        let damaged = |reason: String| CalibrationError::Damaged { path: path.into(), reason };
+        let text = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => CalibrationError::Missing { path: path.into() },
+            _ => CalibrationError::Io { path: path.into(), source },
+        })?;
+        let header: Header = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if header.version != CALIBRATION_VERSION {
+            return Err(CalibrationError::WrongVersion { path: path.into(), found: header.version });
+        }
+        let calibration: Self = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        calibration.check().map_err(|reason| damaged(reason.into()))?;
+        Ok(calibration)
+    }
+
+    /// Writes the calibration so that a reader sees either the old file or the new one; blocks on the file.
+    ///
+    /// # Errors
+    /// [`CalibrationError::Io`].
+    pub fn save(&self, path: &Path) -> Result<(), CalibrationError> {
+        let io = |source| CalibrationError::Io { path: path.into(), source };
+        let text = serde_json::to_vec_pretty(self).map_err(|error| io(error.into()))?;
+        let mut name = path.file_name().ok_or_else(|| io(std::io::ErrorKind::InvalidInput.into()))?.to_os_string();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let temporary = path.with_file_name(name);
+        let written = write_durably(&temporary, &text).and_then(|()| std::fs::rename(&temporary, path));
+        written.map_err(|source| {
+            // Best effort: the error that matters is the one above.
+            let _ = std::fs::remove_file(&temporary);
+            io(source)
+        })
+    }
+
+    /// The share of drafted tokens with uncertainty at most `u`.
+    pub(crate) fn rank(&self, u: f32) -> f64 {
+        let q = &self.uncertainty_quantiles;
+        let above = q.partition_point(|&x| x <= u);
+        if above == 0 {
+            return 0.0;
+        }
+        let Some(&high) = q.get(above) else { return 1.0 };
+        let low = q[above - 1];
+        ((above - 1) as f64 + f64::from(u - low) / f64::from(high - low)) / CELLS as f64
+    }
+
+    /// The uncertainty that this share of the drafted tokens does not exceed.
+    pub(crate) fn uncertainty_at_rank(&self, rank: f64) -> f32 {
+        interpolate(&self.uncertainty_quantiles, rank)
+    }
+
+    /// What a file must fulfil beyond its types.
+    fn check(&self) -> Result<(), &'static str> {
+        let unit = |values: &[f32]| values.iter().all(|v| (0.0..=1.0).contains(v));
+        if !(self.law.a.is_finite() && self.law.b.is_finite() && self.law.a > 0.0) {
+            return Err("the law's slope is not positive");
+        }
+        if !(0.0..=1.0).contains(&self.delta) || !(-1.0..=1.0).contains(&self.correlation) {
+            return Err("delta or correlation lies outside its range");
+        }
+        let quantiles = &self.uncertainty_quantiles;
+        if quantiles.len() != CELLS + 1 || !unit(quantiles) || !quantiles.is_sorted() {
+            return Err("the quantiles of u are not 101 ascending values in [0, 1]");
+        }
+        let per_cell = [&self.beta_by_uncertainty, &self.risky_by_uncertainty];
+        if per_cell.iter().any(|values| values.len() != CELLS || !unit(values)) {
+            return Err("the values by uncertainty are not 100 values in [0, 1]");
+        }
+        self.sampling.validate().map_err(|_| "a sampling parameter lies outside its range")
+    }
+}
+
+/// Weighted first and second moments of pairs `(u, beta)`: all that a regression line needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Moments {
+    weight: f64,
+    u: f64,
+    beta: f64,
+    uu: f64,
+    ub: f64,
+    bb: f64,
+}
+
+impl Moments {
+    /// Adds one pair.
+    pub(crate) fn add(&mut self, u: f64, beta: f64, weight: f64) {
+        self.weight += weight;
+        self.u += weight * u;
+        self.beta += weight * beta;
+        self.uu += weight * u * u;
+        self.ub += weight * u * beta;
+        self.bb += weight * beta * beta;
+    }
+
+    /// Multiplies every weight so far.
+    pub(crate) fn scale(&mut self, factor: f64) {
+        for sum in [&mut self.weight, &mut self.u, &mut self.beta, &mut self.uu, &mut self.ub, &mut self.bb] {
+            *sum *= factor;
+        }
+    }
+
+    /// Both sets of pairs together.
+    pub(crate) fn plus(mut self, other: &Self) -> Self {
+        self.weight += other.weight;
+        self.u += other.u;
+        self.beta += other.beta;
+        self.uu += other.uu;
+        self.ub += other.ub;
+        self.bb += other.bb;
+        self
+    }
+
+    /// Mean of `u` and of `beta`.
+    pub(crate) fn means(&self) -> (f64, f64) {
+        (self.u / self.weight, self.beta / self.weight)
+    }
+
+    /// The least-squares line; `None` where `u` does not vary.
+    pub(crate) fn line(&self) -> Option<LinearLaw> {
+        let (mean_u, mean_beta) = self.means();
+        let variance = self.uu / self.weight - mean_u * mean_u;
+        // NaN (no weight at all) fails this comparison too.
+        if variance > 1e-12 {
+            let a = (self.ub / self.weight - mean_u * mean_beta) / variance;
+            Some(LinearLaw { a, b: mean_beta - a * mean_u })
+        } else {
+            None
+        }
+    }
+
+    /// Pearson correlation; 0 where one of the two does not vary.
+    pub(crate) fn correlation(&self) -> f64 {
+        let (mean_u, mean_beta) = self.means();
+        let variance_u = self.uu / self.weight - mean_u * mean_u;
+        let variance_beta = self.bb / self.weight - mean_beta * mean_beta;
+        let scale = (variance_u * variance_beta).sqrt();
+        if scale > 1e-12 { ((self.ub / self.weight - mean_u * mean_beta) / scale).clamp(-1.0, 1.0) } else { 0.0 }
+    }
+}
+
+/// The quantiles at 0, 1, ..., 100 % of ascending values.
+pub(crate) fn quantiles(sorted: &[f32]) -> Vec<f32> {
+    (0..=CELLS).map(|i| interpolate(sorted, i as f64 / CELLS as f64)).collect()
+}
+
+/// The value at a rank in [0, 1] of ascending, evenly spaced order statistics.
+fn interpolate(sorted: &[f32], rank: f64) -> f32 {
+    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
+    let place = rank.clamp(0.0, 1.0) * last as f64;
+    let below = place as usize;
+    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
+    low + (high - low) * (place - below as f64) as f32
+}
+
+/// Means of a value over each hundredth of the labels; a label on a border counts on both sides by its parts.
+fn cell_means(sorted: &[Label], value: impl Fn(&Label) -> f64) -> Vec<f32> {
+    let size = sorted.len() as f64 / CELLS as f64;
+    (0..CELLS)
+        .map(|cell| {
+            let (low, high) = (cell as f64 * size, (cell + 1) as f64 * size);
+            let last = (high.ceil() as usize).min(sorted.len());
+            let sum: f64 = sorted[low as usize..last]
+                .iter()
+                .zip(low as usize..)
+                .map(|(label, i)| value(label) * (high.min((i + 1) as f64) - low.max(i as f64)))
+                .sum();
+            (sum / size).clamp(0.0, 1.0) as f32
+        })
+        .collect()
+}
+
+fn write_durably(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use super::*;
+use crate::rng::{Rng, Stream};
+
+fn source() -> CalibrationSource {
+    CalibrationSource {
+        draft: Digest([1; 32]),
+        target: Digest([2; 32]),
+        estimator: Estimator::default(),
+        sampling: SamplingParams::default(),
+    }
+}
+
+/// Labels with `u` uniform and `beta = a u + b` plus uniform noise of the given half-width; no clamping occurs.
+fn labels(n: usize, a: f64, b: f64, noise: f64) -> Vec<Label> {
+    let mut rng = Rng::new(5, Stream::Simulation);
+    (0..n)
+        .map(|_| {
+            let u = rng.uniform();
+            let beta = a * u + b + noise * (2.0 * rng.uniform() - 1.0);
+            Label { u: u as f32, q: 0.5, p: (0.5 * (1.0 - beta)) as f32 }
+        })
+        .collect()
+}
+
+#[test]
+fn a_known_law_is_recovered() {
+    // Slope's standard error: 0.058 / (0.289 sqrt(5000)) = 0.0028; the bound is seven of them (false alarm below 1e-11).
+    let calibration = Calibration::fit(&labels(5000, 0.6, 0.15, 0.1), source()).expect("increasing");
+    assert!((calibration.law.a - 0.6).abs() < 0.02, "{:?}", calibration.law);
+    assert!((calibration.law.b - 0.15).abs() < 0.02, "{:?}", calibration.law);
+    assert!(calibration.correlation > 0.9 && calibration.delta > 0.99);
+}
+
+#[test]
+fn thresholds_shares_and_risks_follow_the_formulas() {
+    let calibration = Calibration::fit(&labels(20_000, 0.5, 0.1, 0.0), source()).expect("increasing");
+    // u is uniform: share above 0.3 is 0.7, risk is the integral of 0.5 u + 0.1 from 0 to 0.3.
+    assert!((calibration.share_sent_at(0.3) - 0.7).abs() < 0.02);
+    assert!((calibration.threshold_for_share(0.7) - 0.3).abs() < 0.02);
+    let risk = 0.25 * 0.09 + 0.1 * 0.3;
+    assert!((calibration.expected_risk(0.3) / risk - 1.0).abs() < 0.05);
+    assert!((calibration.threshold_for_risk(risk) - 0.3).abs() < 0.01);
+    assert_eq!(calibration.threshold_for_risk(1.0), 1.0);
+    assert_eq!(calibration.expected_risk(-0.1), 0.0);
+    assert_eq!(calibration.share_sent_at(1.0), 0.0);
+}
+
+#[test]
+fn shares_and_thresholds_invert_each_other_where_u_is_spread_out() {
+    let calibration = Calibration::generic();
+    for share in [0.0, 0.05, 0.33, 0.5, 0.9, 1.0] {
+        assert!((calibration.share_sent_at(calibration.threshold_for_share(share)) - share).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn the_paper_s_figures_give_the_paper_s_thresholds() {
+    let calibration = Calibration::generic();
+    assert!((calibration.risk_averse() - 0.073).abs() < 5e-4);
+    // The printed a and b give 0.440 where the paper prints 0.431.
+    assert!((calibration.risk_prone() - 0.440).abs() < 5e-4);
+    assert!(calibration.is_generic() && !calibration.matches(&Digest([0; 32]), &Digest([0; 32])));
+    assert_eq!(calibration.check(), Ok(()));
+}
+
+#[test]
+fn the_risk_bound_holds_and_is_reached_by_the_density_that_follows_the_line() {
+    // Cauchy-Schwarz is an equality where f is proportional to a u + b. With a = 1, b = 0, Delta = 1 and f(u) = 2u:
+    // R = integral 2u^2 = 2/3 = 1/sqrt(3) sqrt(4/3). Twenty bins see 4/3 as 1.3325.
+    let mut calibration = Calibration::generic();
+    calibration.law = LinearLaw { a: 1.0, b: 0.0 };
+    calibration.delta = 1.0;
+    calibration.uncertainty_quantiles = (0..=CELLS).map(|i| (i as f32 / CELLS as f32).sqrt()).collect();
+    assert!((calibration.risk_bound() - 2.0 / 3.0).abs() < 0.005, "{}", calibration.risk_bound());
+}
+
+#[test]
+fn a_run_that_teaches_nothing_is_refused() {
+    assert!(matches!(
+        Calibration::fit(&labels(49, 0.5, 0.1, 0.0), source()),
+        Err(CalibrationError::TooFewLabels { found: 49 })
+    ));
+    assert!(matches!(
+        Calibration::fit(&labels(500, -0.5, 0.6, 0.0), source()),
+        Err(CalibrationError::NotIncreasing { slope }) if slope < 0.0
+    ));
+    let same = vec![Label { u: 0.5, q: 0.5, p: 0.1 }; 100];
+    assert!(matches!(Calibration::fit(&same, source()), Err(CalibrationError::NotIncreasing { .. })));
+    let mut damaged = labels(100, 0.5, 0.1, 0.0);
+    damaged[7].u = f32::NAN;
+    assert!(matches!(Calibration::fit(&damaged, source()), Err(CalibrationError::InvalidLabel { index: 7 })));
+}
+
+#[test]
+fn a_saved_calibration_is_read_back_and_belongs_to_its_pair() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("pair.calibration.json");
+    let calibration = Calibration::fit(&labels(137, 0.5, 0.1, 0.05), source()).expect("increasing");
+    calibration.save(&path).expect("a writable folder");
+    calibration.save(&path).expect("a second time, over the first");
+    let mut loaded = Calibration::load(&path).expect("what was saved");
+    // JSON numbers come back to within one unit in the last place of a double.
+    assert!((loaded.law.a - calibration.law.a).abs() < 1e-15 && (loaded.law.b - calibration.law.b).abs() < 1e-15);
+    assert!((loaded.correlation - calibration.correlation).abs() < 1e-15);
+    (loaded.law, loaded.correlation) = (calibration.law, calibration.correlation);
+    assert_eq!(loaded, calibration);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "no temporary file is left");
+    assert!(calibration.matches(&Digest([1; 32]), &Digest([2; 32])));
+    assert!(!calibration.matches(&Digest([2; 32]), &Digest([1; 32])));
+}
+
+#[test]
+fn files_that_are_missing_damaged_or_of_another_version_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("pair.json");
+    assert!(matches!(Calibration::load(&path), Err(CalibrationError::Missing { .. })));
+    let write = |text: &str| std::fs::write(&path, text).expect("a writable folder");
+    write("{\"version\": 99, \"later\": true}");
+    assert!(matches!(Calibration::load(&path), Err(CalibrationError::WrongVersion { found: 99, .. })));
+    let mut calibration = Calibration::generic();
+    let good = serde_json::to_string(&calibration).expect("plain data");
+    write(&good[..good.len() / 2]);
+    assert!(matches!(Calibration::load(&path), Err(CalibrationError::Damaged { .. })));
+    calibration.law.a = -1.0;
+    write(&serde_json::to_string(&calibration).expect("plain data"));
+    assert!(matches!(Calibration::load(&path), Err(CalibrationError::Damaged { .. })));
+    calibration = Calibration::generic();
+    calibration.uncertainty_quantiles.reverse();
+    write(&serde_json::to_string(&calibration).expect("plain data"));
+    assert!(matches!(Calibration::load(&path), Err(CalibrationError::Damaged { .. })));
+    assert!(matches!(Calibration::load(folder.path()), Err(CalibrationError::Io { .. })));
+}

@@ -1,0 +1,30 @@
+//! One minus the probability of the most probable token.
+
+use super::{Uncertainty, finite_logit, greatest};
+use crate::sampling::TokenId;
+
+/// `1 - max softmax(z)`. It does not look at which token was drafted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MaxProbability;
+
+impl Uncertainty for MaxProbability {
+    fn estimate(&mut self, logits: &[f32], drafted: TokenId) -> f32 {
+        if finite_logit(logits, drafted).is_none() {
+            return 1.0;
+        }
+        let max = greatest(logits);
+        let sum: f64 = logits.iter().map(|z| f64::from((z - max).exp())).sum();
+        if sum.is_nan() { 1.0 } else { (1.0 - 1.0 / sum).clamp(0.0, 1.0) as f32 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odds_of_three_to_one_give_a_quarter() {
+        let u = MaxProbability.estimate(&[3.0f32.ln(), 0.0], 1);
+        assert!((u - 0.25).abs() < 1e-6, "{u}");
+    }
+}
