@@ -3,15 +3,26 @@
 pub mod calibration;
 pub mod cancel;
 pub mod chat;
+#[cfg(feature = "llama")]
+pub mod engine;
+pub mod error;
+pub mod event;
 pub mod fingerprint;
 pub mod gate;
+pub mod generation;
+pub mod link;
 #[cfg(feature = "llama")]
 pub mod llama;
+pub mod metrics;
 pub mod model;
 pub mod protocol;
 pub mod rng;
+mod round;
 pub mod sampling;
+pub mod session;
 pub mod speculative;
+mod text;
 pub mod uncertainty;
 pub mod verification;
 pub mod verifier;
+pub mod window;

@@ -1,0 +1,76 @@
+//! Errors of a generation. A variant exists only where an app would act on it.
+
+use crate::chat::TemplateError;
+use crate::model::ModelError;
+use crate::sampling::SamplingError;
+use crate::verifier::VerifierError;
+
+/// Why a generation did not start or could not go on. Text committed before stands, and the session stays usable unless
+/// the variant says otherwise.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GenerationError {
+    /// Another generation of this session is running.
+    #[error("the session is already generating")]
+    Busy,
+    /// The session was closed, or its thread ended.
+    #[error("the session is closed")]
+    SessionClosed,
+    /// The prompt leaves no room for a reply.
+    #[error("the prompt has {tokens} tokens, the context holds {capacity}")]
+    PromptTooLong {
+        /// Tokens of the prompt, earlier turns included.
+        tokens: usize,
+        /// The shorter one of the draft's and the target's context.
+        capacity: usize,
+    },
+    /// There is nothing to continue.
+    #[error("the prompt is empty")]
+    EmptyPrompt,
+    /// The conversation cannot be rendered.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// This mode needs a verifier and the session has none.
+    #[error("this mode needs a verifier")]
+    NoVerifier,
+    /// Draft and target do not share a vocabulary, so no verdict would mean anything.
+    #[error("draft and target model have different vocabularies: {reason}")]
+    VocabularyMismatch {
+        /// What was compared.
+        reason: String,
+    },
+    /// The verifier does not accept the credentials.
+    #[error("the verifier refused the credentials")]
+    Unauthorized,
+    /// The verifier's certificate is not trusted.
+    #[error("the verifier's certificate is not trusted: {reason}")]
+    Untrusted {
+        /// What TLS said.
+        reason: String,
+    },
+    /// The verifier refused for a reason that trying again does not change.
+    #[error("the verifier refused: {reason}")]
+    Refused {
+        /// What it said.
+        reason: String,
+    },
+    /// The verifier is out of reach and the policy is to fail, or waiting took too long.
+    #[error("the verifier is out of reach: {cause}")]
+    Offline {
+        /// The last failure.
+        cause: VerifierError,
+    },
+    /// The draft model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No distribution could be made from the draft model's logits.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+}
+
+impl GenerationError {
+    /// Whether the same call may succeed later without the app changing anything.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Busy | Self::Offline { .. })
+    }
+}

@@ -1,0 +1,98 @@
+//! What a generation tells its consumer.
+//!
+//! The text of a reply is the concatenation of all [`Event::Committed`] texts. Beside it there may be a provisional
+//! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when there
+//! is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
+
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Statistics;
+use crate::sampling::TokenId;
+
+/// Where a committed token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The draft model wrote it and the gate let it pass unjudged.
+    Draft,
+    /// The draft model wrote it and the target accepted it.
+    Verified,
+    /// The target rejected the draft model's token; this one is from the residual distribution.
+    Resampled,
+    /// The target wrote it: the bonus of an accepted window, or `remote_only`.
+    Bonus,
+    /// The draft model wrote it while the verifier was out of reach; it should have been judged.
+    Unverified,
+}
+
+/// Whether the verifier answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// It answers.
+    #[default]
+    Online,
+    /// The last exchange failed; it is tried again.
+    Degraded,
+    /// It does not answer; attempts are spaced out.
+    Offline,
+}
+
+/// Why a generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishReason {
+    /// The model ended its reply.
+    EndOfReply,
+    /// [`max_tokens`](crate::session::GenerationOptions::max_tokens) were written.
+    MaxTokens,
+    /// A stop sequence came; it is not part of the text.
+    StopSequence,
+    /// The context of the draft or the target model is full.
+    ContextFull,
+    /// The consumer cancelled.
+    Cancelled,
+}
+
+/// A token with its text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenText {
+    /// The token.
+    pub id: TokenId,
+    /// Text that is complete with this token; empty for part of a character, for control tokens, and while it may be
+    /// the beginning of a stop sequence.
+    pub text: String,
+    /// The draft model's uncertainty about it, in [0, 1]; none where the draft model did not write it.
+    pub uncertainty: Option<f32>,
+}
+
+/// One step of a generation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A drafted token that may still be rolled back.
+    Provisional(TokenText),
+    /// A token that stands.
+    Committed {
+        /// The token.
+        token: TokenText,
+        /// Who wrote or judged it.
+        origin: Origin,
+    },
+    /// All provisional tokens are void.
+    Rollback {
+        /// How many there were.
+        tokens: u32,
+    },
+    /// The verifier's reachability changed.
+    State(LinkState),
+    /// The end.
+    Finished {
+        /// Why.
+        reason: FinishReason,
+        /// The whole text of this reply.
+        text: String,
+        /// What it took.
+        statistics: Box<Statistics>,
+    },
+}

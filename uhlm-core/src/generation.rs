@@ -1,0 +1,154 @@
+//! The handle of one run: pull events, cancel, cancel on drop.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::mpsc;
+
+use crate::cancel::Cancel;
+use crate::error::GenerationError;
+use crate::event::Event;
+use crate::metrics::Statistics;
+
+/// Events that wait for the consumer; when as many wait, the device pauses.
+const BUFFERED_EVENTS: usize = 512;
+
+/// One running generation.
+///
+/// # Cancel safety
+/// [`next`](Self::next) may be dropped at any await point without losing an event. Dropping the handle, or calling
+/// [`cancel`](Self::cancel), stops the draft model within one decode step and resets the request that is in flight; the
+/// session is usable as soon as the last event was sent, and everything committed stays committed.
+#[derive(Debug)]
+pub struct Generation {
+    events: mpsc::Receiver<Event>,
+    last: Arc<Mutex<Option<Last>>>,
+    cancel: Cancel,
+    wake: Waker,
+}
+
+type Last = Result<Event, GenerationError>;
+
+/// Wakes the session's thread where it waits for a verdict.
+#[derive(Clone)]
+pub(crate) struct Waker(Arc<dyn Fn() + Send + Sync>);
+
+impl Waker {
+    pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(wake))
+    }
+}
+
+impl std::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waker")
+    }
+}
+
+/// The session thread's end of the channel.
+#[derive(Debug)]
+pub(crate) struct EventSink {
+    events: mpsc::Sender<Event>,
+    last: Arc<Mutex<Option<Last>>>,
+    cancel: Cancel,
+}
+
+pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
+    let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
+    let last = Arc::new(Mutex::new(None));
+    let cancel = Cancel::new();
+    let sink = EventSink { events: sender, last: Arc::clone(&last), cancel: cancel.clone() };
+    (sink, Generation { events: receiver, last, cancel, wake })
+}
+
+impl EventSink {
+    pub(crate) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
+    /// Sends an event; waits while the consumer is behind, and gives the event up once the generation is cancelled or
+    /// the handle is gone (the whole text is in the last event).
+    pub(crate) fn send(&self, event: Event) {
+        let mut event = event;
+        loop {
+            match self.events.try_send(event) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Closed(_)) => return self.cancel.cancel(),
+                Err(mpsc::error::TrySendError::Full(_)) if self.cancel.is_cancelled() => return,
+                Err(mpsc::error::TrySendError::Full(back)) => event = back,
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+
+    /// Ends the stream.
+    pub(crate) fn finish(self, last: Last) {
+        if let Ok(mut slot) = self.last.lock() {
+            *slot = Some(last);
+        }
+        // Dropping the sender ends the channel; the consumer then finds the last event, whether it kept up or not.
+    }
+}
+
+impl Generation {
+    /// The next event; `None` after [`Event::Finished`] or an error.
+    ///
+    /// # Errors
+    /// [`GenerationError`], once, as the last item. Text committed before it stands.
+    pub async fn next(&mut self) -> Option<Result<Event, GenerationError>> {
+        match self.events.recv().await {
+            Some(event) => Some(Ok(event)),
+            None => self.take_last(),
+        }
+    }
+
+    /// As [`next`](Self::next) for callers without an async runtime; must not be called inside one.
+    pub fn blocking_next(&mut self) -> Option<Result<Event, GenerationError>> {
+        match self.events.blocking_recv() {
+            Some(event) => Some(Ok(event)),
+            None => self.take_last(),
+        }
+    }
+
+    fn take_last(&mut self) -> Option<Result<Event, GenerationError>> {
+        self.last.lock().ok().and_then(|mut slot| slot.take())
+    }
+
+    /// Stops both models. The stream then ends with [`Event::Finished`] and
+    /// [`FinishReason::Cancelled`](crate::event::FinishReason::Cancelled), unless it had ended already.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+        (self.wake.0)();
+    }
+
+    /// Waits for the end and returns the whole text with the statistics.
+    ///
+    /// # Errors
+    /// [`GenerationError`].
+    pub fn blocking_finish(mut self) -> Result<(String, Statistics), GenerationError> {
+        while let Some(event) = self.blocking_next() {
+            if let Event::Finished { text, statistics, .. } = event? {
+                return Ok((text, *statistics));
+            }
+        }
+        Err(GenerationError::SessionClosed)
+    }
+
+    /// Waits for the end and returns the whole text with the statistics.
+    ///
+    /// # Errors
+    /// [`GenerationError`].
+    pub async fn finish(mut self) -> Result<(String, Statistics), GenerationError> {
+        while let Some(event) = self.next().await {
+            if let Event::Finished { text, statistics, .. } = event? {
+                return Ok((text, *statistics));
+            }
+        }
+        Err(GenerationError::SessionClosed)
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

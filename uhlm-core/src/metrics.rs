@@ -1,0 +1,217 @@
+//! Counts and rates of a generation, each defined where it is computed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calibration::Label;
+use crate::event::Origin;
+
+/// Where the time of one verdict went, in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerdictTiming {
+    /// From sending the window until its verdict.
+    pub total_us: u32,
+    /// Waiting in the verifier's queue.
+    pub queue_us: u32,
+    /// The target's pass and its scoring.
+    pub decode_us: u32,
+}
+
+impl VerdictTiming {
+    /// What is neither queue nor decode: network, TLS, HTTP and both runtimes.
+    #[must_use]
+    pub fn network_us(&self) -> u32 {
+        self.total_us.saturating_sub(self.queue_us).saturating_sub(self.decode_us)
+    }
+}
+
+/// Committed tokens by origin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginCounts {
+    /// [`Origin::Draft`].
+    pub draft: u64,
+    /// [`Origin::Verified`].
+    pub verified: u64,
+    /// [`Origin::Resampled`].
+    pub resampled: u64,
+    /// [`Origin::Bonus`].
+    pub bonus: u64,
+    /// [`Origin::Unverified`].
+    pub unverified: u64,
+}
+
+impl OriginCounts {
+    pub(crate) fn count(&mut self, origin: Origin) {
+        *match origin {
+            Origin::Draft => &mut self.draft,
+            Origin::Verified => &mut self.verified,
+            Origin::Resampled => &mut self.resampled,
+            Origin::Bonus => &mut self.bonus,
+            Origin::Unverified => &mut self.unverified,
+        } += 1;
+    }
+
+    /// All tokens.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.draft + self.verified + self.resampled + self.bonus + self.unverified
+    }
+}
+
+/// What a generation did and what it cost. Statistics of several generations add up with [`Statistics::add`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Statistics {
+    /// Tokens of the prompt, those reused from earlier turns included.
+    pub prompt_tokens: u64,
+    /// Of those, tokens whose cache was reused on the device.
+    pub reused_tokens: u64,
+    /// Committed tokens by origin.
+    pub origins: OriginCounts,
+    /// Forward passes of the draft model, one a drafted token.
+    pub drafted: u64,
+    /// Drafted tokens that a verdict decided on: accepted, or rejected.
+    pub judged: u64,
+    /// Of those, the rejected ones.
+    pub rejected: u64,
+    /// Drafted tokens that the gate let pass.
+    pub skipped: u64,
+    /// Skipped tokens whose target probability came back with a later window.
+    pub skipped_labelled: u64,
+    /// Sum of the acceptance probability `min(1, p/q)` over those.
+    pub skipped_acceptable: f64,
+    /// Times that provisional tokens were taken back.
+    pub rollbacks: u64,
+    /// Tokens taken back.
+    pub rolled_back: u64,
+    /// Requests that were answered with a verdict.
+    pub verdicts: u64,
+    /// Forward passes of the target: one a verdict, one a token in `remote_only`.
+    pub target_passes: u64,
+    /// Requests for more draws.
+    pub draw_requests: u64,
+    /// Sessions opened on the verifier.
+    pub opens: u64,
+    /// Windows sent again after a failure, a desynchronisation or an eviction.
+    pub resent: u64,
+    /// Bytes of request bodies.
+    pub body_up: u64,
+    /// Bytes of response bodies.
+    pub body_down: u64,
+    /// From the call until the end.
+    #[serde(with = "seconds")]
+    pub elapsed: Duration,
+    /// The device's work on the prompt.
+    #[serde(with = "seconds")]
+    pub prefill: Duration,
+    /// From the call until the first committed token.
+    #[serde(with = "seconds")]
+    pub first_token: Duration,
+    /// Time in the draft model, its sampling and its uncertainty, prompt excluded.
+    #[serde(with = "seconds")]
+    pub drafting: Duration,
+    /// Time in which the device could only wait for the verifier.
+    #[serde(with = "seconds")]
+    pub waiting: Duration,
+    /// Each verdict's time.
+    pub verdict_times: Vec<VerdictTiming>,
+    /// Bytes of each round's request and response body, in order.
+    pub round_bytes: Vec<(u32, u32)>,
+    /// What calibration learns from, if the generation was asked to collect it.
+    #[serde(skip)]
+    pub labels: Option<Vec<Label>>,
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(value.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}
+
+impl Statistics {
+    /// Committed tokens.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.origins.total()
+    }
+
+    /// Committed tokens a second, prompt included.
+    #[must_use]
+    pub fn tokens_per_second(&self) -> f64 {
+        ratio(self.tokens() as f64, self.elapsed.as_secs_f64())
+    }
+
+    /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged (paper, section 5).
+    #[must_use]
+    pub fn transmission_rate(&self) -> f64 {
+        ratio(self.judged as f64, (self.judged + self.skipped) as f64)
+    }
+
+    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation over `U`.
+    #[must_use]
+    pub fn true_skip_rate(&self) -> f64 {
+        ratio(self.skipped_acceptable, self.skipped_labelled as f64)
+    }
+
+    /// Share of judged tokens that were accepted.
+    #[must_use]
+    pub fn acceptance_rate(&self) -> f64 {
+        ratio((self.judged - self.rejected) as f64, self.judged as f64)
+    }
+
+    /// Forward passes of the target for one committed token.
+    #[must_use]
+    pub fn target_passes_per_token(&self) -> f64 {
+        ratio(self.target_passes as f64, self.tokens() as f64)
+    }
+
+    /// Adds another generation's counts.
+    pub fn add(&mut self, other: &Self) {
+        let o = &other.origins;
+        self.prompt_tokens += other.prompt_tokens;
+        self.reused_tokens += other.reused_tokens;
+        self.origins.draft += o.draft;
+        self.origins.verified += o.verified;
+        self.origins.resampled += o.resampled;
+        self.origins.bonus += o.bonus;
+        self.origins.unverified += o.unverified;
+        self.drafted += other.drafted;
+        self.judged += other.judged;
+        self.rejected += other.rejected;
+        self.skipped += other.skipped;
+        self.skipped_labelled += other.skipped_labelled;
+        self.skipped_acceptable += other.skipped_acceptable;
+        self.rollbacks += other.rollbacks;
+        self.rolled_back += other.rolled_back;
+        self.verdicts += other.verdicts;
+        self.target_passes += other.target_passes;
+        self.draw_requests += other.draw_requests;
+        self.opens += other.opens;
+        self.resent += other.resent;
+        self.body_up += other.body_up;
+        self.body_down += other.body_down;
+        self.elapsed += other.elapsed;
+        self.prefill += other.prefill;
+        self.first_token += other.first_token;
+        self.drafting += other.drafting;
+        self.waiting += other.waiting;
+        self.verdict_times.extend_from_slice(&other.verdict_times);
+        self.round_bytes.extend_from_slice(&other.round_bytes);
+        if let Some(labels) = &other.labels {
+            self.labels.get_or_insert_default().extend_from_slice(labels);
+        }
+    }
+}

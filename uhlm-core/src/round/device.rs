@@ -1,0 +1,266 @@
+//! What a session keeps between generations, on the thread that owns the model's context.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
+
+use super::Round;
+use super::remote::Remote;
+use crate::chat::{DraftModel, Message, Special};
+use crate::error::GenerationError;
+use crate::event::{Event, FinishReason};
+use crate::gate::Gate;
+use crate::generation::EventSink;
+use crate::metrics::Statistics;
+use crate::model::Sequence;
+use crate::protocol::{DrawsResponse, OpenResponse, PrefixHash, VerifyResponse};
+use crate::rng::{self, Rng, Stream};
+use crate::sampling::{SamplingChain, SamplingError, Scratch, TokenId};
+use crate::session::{GenerationOptions, Mode, Prompt, SessionOptions, SessionState, locked};
+use crate::uncertainty::Uncertainty;
+use crate::verifier::{Answer, Continued, Verifier, VerifierError};
+
+/// A generation to run.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) prompt: Prompt,
+    pub(crate) options: GenerationOptions,
+    pub(crate) sink: EventSink,
+}
+
+/// What reaches the session's thread.
+#[derive(Debug)]
+pub(crate) enum Inbox {
+    Job(Box<Job>),
+    Opened(Result<Answer<OpenResponse>, VerifierError>),
+    Verdict {
+        seq: u32,
+        result: Result<Answer<VerifyResponse>, VerifierError>,
+    },
+    Draws {
+        seq: u32,
+        result: Result<Answer<DrawsResponse>, VerifierError>,
+    },
+    Continued {
+        seq: u32,
+        result: Result<Answer<Continued>, VerifierError>,
+    },
+    /// Look at the cancel signal.
+    Wake,
+    Reset,
+    Close,
+}
+
+/// The tokens of the conversation with the hash of every prefix.
+#[derive(Debug)]
+pub(super) struct Tokens {
+    ids: Vec<TokenId>,
+    hashes: Vec<PrefixHash>,
+}
+
+impl Tokens {
+    fn new() -> Self {
+        Self { ids: Vec::new(), hashes: vec![PrefixHash::EMPTY] }
+    }
+
+    pub(super) fn ids(&self) -> &[TokenId] {
+        &self.ids
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(super) fn hash(&self, len: usize) -> PrefixHash {
+        self.hashes[len]
+    }
+
+    pub(super) fn push(&mut self, id: TokenId) {
+        self.hashes.push(self.hashes[self.ids.len()].push(id));
+        self.ids.push(id);
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.ids.truncate(len);
+        self.hashes.truncate(len + 1);
+    }
+}
+
+/// The device's own random choices, one stream each.
+#[derive(Debug)]
+pub(super) struct Dice {
+    pub(super) draft: Rng,
+    pub(super) acceptance: Rng,
+    pub(super) residual: Rng,
+}
+
+/// The state of a session.
+pub(crate) struct Device {
+    pub(super) model: Arc<dyn DraftModel>,
+    pub(super) sequence: Option<Box<dyn Sequence>>,
+    pub(super) tokens: Tokens,
+    pub(super) options: SessionOptions,
+    pub(super) chain: SamplingChain,
+    pub(super) scratch: Scratch,
+    pub(super) estimator: Box<dyn Uncertainty>,
+    pub(super) gate: Gate,
+    pub(super) dice: Dice,
+    pub(super) remote: Option<Remote>,
+    /// Seconds that one drafted token takes, and the mean expected rejection probability; both exponential averages.
+    pub(super) draft_seconds: f64,
+    pub(super) mean_beta: f64,
+    pub(super) shared: Arc<SessionState>,
+}
+
+impl Device {
+    pub(crate) fn new(
+        model: Arc<dyn DraftModel>,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+        inbox: Sender<Inbox>,
+        shared: Arc<SessionState>,
+    ) -> Result<Self, SamplingError> {
+        let seed = options.seed.unwrap_or_else(rng::fresh_seed);
+        let chain = SamplingChain::new(options.sampling.clone())?;
+        let remote = verifier.map(|verifier| Remote::new(verifier, inbox, seed, &options));
+        Ok(Self {
+            sequence: None,
+            tokens: Tokens::new(),
+            chain,
+            scratch: Scratch::default(),
+            estimator: options.estimator.build(seed),
+            gate: Gate::new(&options.calibration, options.goal),
+            dice: Dice {
+                draft: Rng::new(seed, Stream::Draft),
+                acceptance: Rng::new(seed, Stream::Acceptance),
+                residual: Rng::new(seed, Stream::Residual),
+            },
+            remote,
+            draft_seconds: 0.0,
+            mean_beta: options.calibration.law.rejection_probability(0.3),
+            model,
+            options,
+            shared,
+        })
+    }
+
+    /// Forgets the conversation.
+    pub(crate) fn reset(&mut self) {
+        // Rolling back to nothing cannot fail in a way that matters: the context is made anew if it does.
+        if self.truncate(0).is_err() {
+            self.sequence = None;
+        }
+    }
+
+    /// Runs one generation to its end. `idle` is called before the last event is sent, so that a consumer that has seen
+    /// it may start the next one.
+    pub(crate) fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, idle: impl FnOnce()) {
+        let Job { prompt, options, sink } = job;
+        let started = Instant::now();
+        let mode = options.mode.unwrap_or(self.options.mode);
+        let asked = match &prompt {
+            Prompt::Chat(text) => Some(Message::user(text.clone())),
+            Prompt::Raw(_) => None,
+        };
+        let outcome = self.prepare(&prompt).and_then(|reused| {
+            let mut round = Round::new(self, &sink, inbox, options, mode, started, reused);
+            let reason = round.run();
+            Ok(round.end(reason))
+        });
+        *locked(&self.shared.calibration) = self.gate.tracked();
+        let last = outcome.and_then(|ended| {
+            // What was committed before a failure was said; a reply of which nothing was said never happened.
+            if let Some(asked) = asked.filter(|_| ended.reason.is_ok() || !ended.text.is_empty()) {
+                locked(&self.shared.messages).extend([asked, Message::assistant(ended.text.clone())]);
+            }
+            let Ended { reason, text, statistics } = ended;
+            Ok(Event::Finished { reason: reason?, text, statistics: Box::new(statistics) })
+        });
+        idle();
+        sink.finish(last);
+    }
+
+    /// Puts the prompt's tokens after what is kept of the conversation; returns how many were kept.
+    fn prepare(&mut self, prompt: &Prompt) -> Result<usize, GenerationError> {
+        let tokens = match prompt {
+            Prompt::Raw(text) => self.model.tokenize(text, Special::ParseWithBos),
+            Prompt::Chat(text) => self.chat_tokens(text)?,
+        };
+        if tokens.is_empty() {
+            return Err(GenerationError::EmptyPrompt);
+        }
+        let common = self.tokens.ids().iter().zip(&tokens).take_while(|(a, b)| a == b).count();
+        self.truncate(common)?;
+        tokens[common..].iter().for_each(|&id| self.tokens.push(id));
+        Ok(common)
+    }
+
+    /// The tokens of the conversation with one more message of the person. What was generated keeps its tokens, even
+    /// where tokenising its text would give others, so that both models' caches stay valid.
+    fn chat_tokens(&self, text: &str) -> Result<Vec<TokenId>, GenerationError> {
+        let mut messages = locked(&self.shared.messages).clone();
+        messages.push(Message::user(text));
+        let rendered = self.model.render(&messages, true)?;
+        let held = self.model.detokenize(self.tokens.ids());
+        match rendered.as_bytes().strip_prefix(&held[..]).and_then(|rest| std::str::from_utf8(rest).ok()) {
+            Some(rest) if !held.is_empty() => {
+                Ok([self.tokens.ids(), &self.model.tokenize(rest, Special::Parse)[..]].concat())
+            }
+            _ => Ok(self.model.tokenize(&rendered, Special::ParseWithBos)),
+        }
+    }
+
+    /// Forgets all tokens after the first `len`, on the device at once, on the verifier with the next request.
+    pub(super) fn truncate(&mut self, len: usize) -> Result<(), GenerationError> {
+        self.tokens.truncate(len);
+        if let Some(remote) = &mut self.remote {
+            remote.held = remote.held.min(len);
+        }
+        match &mut self.sequence {
+            Some(sequence) if sequence.len() > len => Ok(sequence.truncate(len)?),
+            _ => Ok(()),
+        }
+    }
+
+    /// The draft model's sequence, made when it is first needed.
+    pub(super) fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, GenerationError> {
+        let sequence = match self.sequence.take() {
+            Some(sequence) => sequence,
+            None => Arc::clone(&self.model).sequence(self.options.context, self.options.threads)?,
+        };
+        Ok(self.sequence.insert(sequence))
+    }
+
+    /// Decodes what the draft model has not seen yet, so that its logits are those after the last token.
+    pub(super) fn catch_up(&mut self, cancelled: &dyn Fn() -> bool) -> Result<(), GenerationError> {
+        self.sequence()?;
+        let (Some(sequence), ids) = (&mut self.sequence, self.tokens.ids()) else {
+            return Err(GenerationError::SessionClosed);
+        };
+        if sequence.len() == ids.len() && sequence.logits().is_empty() {
+            sequence.truncate(ids.len() - 1)?;
+        }
+        let start = sequence.len();
+        if start < ids.len() {
+            sequence.decode(&ids[start..], cancelled)?;
+        }
+        Ok(())
+    }
+
+    /// How many tokens a conversation may have in this mode.
+    pub(super) fn capacity(&mut self, mode: Mode) -> Result<usize, GenerationError> {
+        let remote = self.remote.as_ref().and_then(|remote| remote.context).filter(|_| mode != Mode::DeviceOnly);
+        if mode == Mode::RemoteOnly {
+            return Ok(remote.unwrap_or(usize::MAX));
+        }
+        let device = self.sequence()?.capacity();
+        Ok(remote.map_or(device, |remote| remote.min(device)))
+    }
+}
+
+/// How a generation ended.
+pub(super) struct Ended {
+    pub(super) reason: Result<FinishReason, GenerationError>,
+    pub(super) text: String,
+    pub(super) statistics: Statistics,
+}

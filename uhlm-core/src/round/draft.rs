@@ -1,0 +1,167 @@
+//! One drafted token: its distribution, its uncertainty, and what the gate makes of it.
+
+use std::time::Instant;
+
+use super::{Device, LEAST_SURVIVAL, Round};
+use crate::error::GenerationError;
+use crate::event::{FinishReason, LinkState, Origin};
+use crate::link::Link;
+use crate::protocol::MAX_WINDOW;
+use crate::sampling::ChainInput;
+use crate::session::{DraftAhead, Mode, OfflinePolicy};
+use crate::speculative::{CONTEXT_LEVEL, acceptance_level};
+use crate::window::{CloseRule, Costs, Drafted};
+
+/// Weight of the newest value in exponential averages.
+const NEWEST: f64 = 0.1;
+/// Skipped tokens that wait for a window to report their target probability; beyond, the oldest travel as plain context.
+const MOST_CONTEXT: usize = 128;
+
+pub(super) fn average(mean: &mut f64, value: f64) {
+    *mean = if *mean == 0.0 { value } else { *mean + NEWEST * (value - *mean) };
+}
+
+impl Round<'_> {
+    /// Whether the device may draft now.
+    pub(super) fn can_draft(&mut self) -> bool {
+        if self.is_sealed() || self.is_full().unwrap_or(true) || self.pending_drafted() >= self.most_pending() {
+            return false;
+        }
+        if self.waiting_since.is_some() {
+            return false;
+        }
+        let ahead = self.windows_in_flight() > 0 || self.due;
+        !ahead || (self.device.options.draft_ahead != DraftAhead::Off && self.survival() > LEAST_SURVIVAL)
+    }
+
+    /// Drafted tokens that nothing was decided about.
+    fn pending_drafted(&self) -> usize {
+        self.device.tokens.len() - self.committed
+    }
+
+    /// Windows that were not answered are sent again as one, so a single one must stay well below the protocol's limit.
+    fn longest_window(&self) -> usize {
+        self.device.options.max_window.clamp(1, MAX_WINDOW / 10)
+    }
+
+    fn most_pending(&self) -> usize {
+        self.longest_window() * (1 + self.device.options.draft_ahead.windows())
+    }
+
+    /// The probability that everything pending is accepted.
+    fn survival(&self) -> f64 {
+        let in_flight = self.in_flight.iter().flat_map(|w| &w.tokens).chain(&self.guess);
+        (1.0 - self.window.risk()) * in_flight.filter(|t| t.judged).map(|t| 1.0 - t.beta).product::<f64>()
+    }
+
+    /// Drafts one token.
+    pub(super) fn draft(&mut self) -> Result<Option<FinishReason>, GenerationError> {
+        let began = Instant::now();
+        let cancel = self.sink.cancel().clone();
+        match self.device.catch_up(&|| cancel.is_cancelled()) {
+            Err(GenerationError::Model(crate::model::ModelError::Cancelled)) => {
+                return Ok(Some(FinishReason::Cancelled));
+            }
+            other => other?,
+        }
+        let drafted = self.sample()?;
+        self.device.tokens.push(drafted.id);
+        self.statistics.drafted += 1;
+        let spent = began.elapsed();
+        self.statistics.drafting += spent;
+        average(&mut self.device.draft_seconds, spent.as_secs_f64());
+        average(&mut self.device.mean_beta, drafted.beta);
+        self.place(drafted)
+    }
+
+    fn sample(&mut self) -> Result<Drafted, GenerationError> {
+        let Device { sequence, chain, scratch, tokens, dice, estimator, gate, .. } = &mut *self.device;
+        let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits());
+        let q = chain.distribution(ChainInput { logits, history: tokens.ids(), mask: None }, scratch)?;
+        let id = q.quantile(dice.draft.uniform());
+        let uncertainty = estimator.estimate(logits, id);
+        gate.observe_draft(uncertainty);
+        let judged = match self.mode {
+            Mode::Exact => true,
+            Mode::Opportunistic => gate.is_uncertain(uncertainty),
+            Mode::DeviceOnly | Mode::RemoteOnly => false,
+        };
+        let q_d = q.prob(id);
+        let level = if judged { acceptance_level(dice.acceptance.uniform_positive(), q_d) } else { CONTEXT_LEVEL };
+        Ok(Drafted { id, uncertainty, beta: gate.rejection_probability(uncertainty), q, q_d, level, judged })
+    }
+
+    /// Commits the token, or makes it the guess of a bonus, or adds it to the window.
+    fn place(&mut self, drafted: Drafted) -> Result<Option<FinishReason>, GenerationError> {
+        let uncertainty = Some(drafted.uncertainty);
+        if self.mode == Mode::DeviceOnly {
+            return Ok(self.commit(Origin::Draft, uncertainty));
+        }
+        if self.is_alone() {
+            // A token that the gate would have let pass is no worse for the verifier's absence.
+            let origin =
+                if drafted.judged || self.mode == Mode::RemoteOnly { Origin::Unverified } else { Origin::Draft };
+            self.statistics.skipped += u64::from(origin == Origin::Draft);
+            return Ok(self.commit(origin, uncertainty));
+        }
+        let position = self.device.tokens.len() - 1;
+        if self.window.is_empty() && self.guess.is_none() && self.in_flight.back().is_some_and(|w| w.request.bonus) {
+            self.guess = Some(drafted);
+            self.show(position, uncertainty);
+            return Ok(None);
+        }
+        let judged = drafted.judged;
+        let waiting = self.windows_in_flight() > 0 || self.due;
+        self.window.push(drafted, waiting);
+        if !judged && self.committed == position {
+            self.statistics.skipped += 1;
+            let reason = self.commit(Origin::Draft, uncertainty);
+            if self.window.len() > MOST_CONTEXT && !self.window.needs_verdict() {
+                self.window.take_front(MOST_CONTEXT / 2);
+            }
+            return Ok(reason);
+        }
+        self.show(position, uncertainty);
+        self.due = self.due || self.closes()?;
+        Ok(None)
+    }
+
+    /// Whether the window should be sent, now that a token joined it.
+    pub(super) fn closes(&mut self) -> Result<bool, GenerationError> {
+        if !self.window.needs_verdict() {
+            return Ok(false);
+        }
+        if self.window.len() >= self.longest_window() || self.is_sealed() {
+            return Ok(true);
+        }
+        let options = &self.device.options;
+        let uncertain = self.window.tokens().last().is_some_and(|t| self.device.gate.is_uncertain(t.uncertainty));
+        let by_rule = match options.close {
+            _ if self.mode == Mode::Opportunistic => true,
+            CloseRule::Uncertainty => uncertain,
+            CloseRule::Risk(bound) => self.window.risk() > bound,
+            CloseRule::Fixed(length) => self.window.len() >= length,
+            CloseRule::CostModel => !self.costs().one_more_pays(&self.window, self.device.mean_beta, options.bonus),
+        };
+        Ok(by_rule || self.is_full()?)
+    }
+
+    fn costs(&self) -> Costs {
+        let link = self.device.remote.as_ref().map(|remote| &remote.link);
+        let (base, per_token) = link.and_then(Link::decode_time).unwrap_or_default();
+        Costs {
+            draft: self.device.draft_seconds,
+            target_base: base.as_secs_f64(),
+            target_per_token: per_token.as_secs_f64(),
+            round_trip: link.and_then(Link::round_trip).unwrap_or_default().as_secs_f64(),
+        }
+    }
+
+    /// Whether the device writes alone because the verifier is out of reach.
+    pub(super) fn is_alone(&self) -> bool {
+        self.device.options.offline == OfflinePolicy::GoOn
+            && self.device.remote.as_ref().is_some_and(|remote| remote.link.state() != LinkState::Online)
+            && self.in_flight.iter().all(super::InFlight::is_prefill)
+            && !self.window.needs_verdict()
+    }
+}

@@ -1,0 +1,351 @@
+//! The loop of a generation: draft, gate, window, verify, commit, roll back; drafting goes on while verdicts travel.
+//!
+//! It runs on the session's thread, which owns the draft model's context. Verdicts and cancellation reach it through the
+//! inbox; it blocks only when there is nothing left to draft.
+//!
+//! The device's tokens are at any moment
+//! `committed | windows in flight, in order | guess of a bonus token | open window`,
+//! where skipped tokens at the front of the open window may be committed already (they travel as context).
+
+mod commit;
+mod continuation;
+mod device;
+mod draft;
+mod offline;
+mod remote;
+mod verdict;
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use device::Ended;
+pub(crate) use device::{Device, Inbox, Job};
+
+use crate::error::GenerationError;
+use crate::event::{FinishReason, Origin};
+use crate::generation::EventSink;
+use crate::metrics::Statistics;
+use crate::protocol::{OpenResponse, VerifyRequest, VerifyResponse};
+use crate::sampling::TokenId;
+use crate::session::{DraftAhead, GenerationOptions, Mode};
+use crate::text::TextStream;
+use crate::verifier::{Answer, Call, VerifierError};
+use crate::window::{Drafted, Window};
+use remote::{Remote, Sending};
+
+/// Drafting ahead stops when the chance that it is all in vain exceeds 1 - this.
+const LEAST_SURVIVAL: f64 = 0.05;
+/// How long the loop sleeps at most before it looks at its clocks again.
+const LONGEST_SLEEP: Duration = Duration::from_millis(500);
+
+/// A window whose verdict is on its way.
+struct InFlight {
+    request: VerifyRequest,
+    /// Position of its first token.
+    first: usize,
+    tokens: Vec<Drafted>,
+
+    /// Dropped, it resets the request.
+    _call: Call,
+    answer: Option<Result<Answer<VerifyResponse>, VerifierError>>,
+}
+
+impl InFlight {
+    /// Position after its last token, the bonus not counted.
+    fn end(&self) -> usize {
+        self.first + self.tokens.len()
+    }
+
+    /// A request without a window only fills the target's cache.
+    fn is_prefill(&self) -> bool {
+        self.tokens.is_empty()
+    }
+}
+
+/// One generation.
+struct Round<'a> {
+    device: &'a mut Device,
+    sink: &'a EventSink,
+    inbox: &'a Receiver<Inbox>,
+    options: GenerationOptions,
+    mode: Mode,
+    text: TextStream,
+    /// The provisional text that the consumer shows.
+    shown: String,
+    /// Tokens of the prompt.
+    prompt: usize,
+    /// Tokens that stand.
+    committed: usize,
+    last_origin: Origin,
+    window: Window,
+    /// Whether the window is to be sent.
+    due: bool,
+    /// The device's guess of the bonus token that the last window in flight asked for.
+    guess: Option<Drafted>,
+    in_flight: VecDeque<InFlight>,
+    /// The answer to an attempt to open a session.
+    opening: Option<Result<Answer<OpenResponse>, VerifierError>>,
+    /// Desynchronisations since the last verdict.
+    desyncs: u32,
+    waiting_since: Option<Instant>,
+    last_failure: Option<VerifierError>,
+    statistics: Statistics,
+    started: Instant,
+}
+
+impl<'a> Round<'a> {
+    fn new(
+        device: &'a mut Device,
+        sink: &'a EventSink,
+        inbox: &'a Receiver<Inbox>,
+        options: GenerationOptions,
+        mode: Mode,
+        started: Instant,
+        reused: usize,
+    ) -> Self {
+        let prompt = device.tokens.len();
+        let text = TextStream::new(&options.stop);
+        let statistics = Statistics {
+            prompt_tokens: prompt as u64,
+            reused_tokens: reused as u64,
+            labels: options.collect_labels.then(Vec::new),
+            ..Statistics::default()
+        };
+        Self {
+            device,
+            sink,
+            inbox,
+            options,
+            mode,
+            text,
+            shown: String::new(),
+            prompt,
+            committed: prompt,
+            last_origin: Origin::Draft,
+            window: Window::new(),
+            due: false,
+            guess: None,
+            in_flight: VecDeque::new(),
+            opening: None,
+            desyncs: 0,
+            waiting_since: None,
+            last_failure: None,
+            statistics,
+            started,
+        }
+    }
+
+    /// Runs to the end.
+    fn run(&mut self) -> Result<FinishReason, GenerationError> {
+        let mode = self.mode;
+        if self.options.max_tokens == 0 {
+            return Ok(FinishReason::MaxTokens);
+        }
+        if mode != Mode::DeviceOnly {
+            if self.device.remote.is_none() {
+                return Err(GenerationError::NoVerifier);
+            }
+            self.open()?;
+        }
+        if mode == Mode::RemoteOnly {
+            return self.run_continuation();
+        }
+        if self.prefill()?.is_none() {
+            return Ok(FinishReason::Cancelled);
+        }
+        if mode.judges()
+            && let Some(reason) = self.await_open()?
+        {
+            return Ok(reason);
+        }
+        self.check_prompt()?;
+        self.run_rounds()
+    }
+
+    fn run_rounds(&mut self) -> Result<FinishReason, GenerationError> {
+        loop {
+            self.receive(Duration::ZERO);
+            if let Some(reason) = self.settle()? {
+                return Ok(reason);
+            }
+            if self.cancelled() {
+                return Ok(FinishReason::Cancelled);
+            }
+            self.revive()?;
+            self.send()?;
+            if self.can_draft() {
+                if let Some(reason) = self.draft()? {
+                    return Ok(reason);
+                }
+            } else if let Some(reason) = self.stalled()? {
+                return Ok(reason);
+            }
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.sink.cancel().is_cancelled()
+    }
+
+    /// The device's work on the prompt; none if cancelled.
+    fn prefill(&mut self) -> Result<Option<()>, GenerationError> {
+        self.check_prompt()?;
+        let began = Instant::now();
+        let cancel = self.sink.cancel().clone();
+        let result = self.device.catch_up(&|| cancel.is_cancelled());
+        self.statistics.prefill = began.elapsed();
+        match result {
+            Err(GenerationError::Model(crate::model::ModelError::Cancelled)) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+
+    fn check_prompt(&mut self) -> Result<(), GenerationError> {
+        let capacity = self.device.capacity(self.mode)?;
+        if self.prompt >= capacity {
+            return Err(GenerationError::PromptTooLong { tokens: self.prompt, capacity });
+        }
+        Ok(())
+    }
+
+    /// Nothing can be drafted: wait for what is on its way, or find that nothing will come.
+    fn stalled(&mut self) -> Result<Option<FinishReason>, GenerationError> {
+        if self.in_flight.is_empty() && !self.window.needs_verdict() && self.is_full()? {
+            return Ok(Some(FinishReason::ContextFull));
+        }
+        let began = Instant::now();
+        self.give_up_if_waited_too_long()?;
+        self.receive(self.patience());
+        self.statistics.waiting += began.elapsed();
+        Ok(None)
+    }
+
+    /// How long to sleep when only the inbox or a clock can bring news.
+    fn patience(&self) -> Duration {
+        let now = Instant::now();
+        let retry = self.device.remote.as_ref().and_then(|remote| remote.link.next_attempt(now));
+        retry
+            .map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(now))
+            .clamp(Duration::from_millis(1), LONGEST_SLEEP)
+    }
+
+    /// Takes what is in the inbox, waiting at most `patience` for the first message.
+    fn receive(&mut self, patience: Duration) {
+        let first = if patience.is_zero() {
+            self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout)
+        } else {
+            self.inbox.recv_timeout(patience)
+        };
+        let mut next = first.ok();
+        while let Some(message) = next {
+            match message {
+                Inbox::Opened(result) => self.opening = Some(result),
+                Inbox::Verdict { seq, result } => {
+                    if let Some(window) = self.in_flight.iter_mut().find(|w| w.request.seq == seq) {
+                        window.answer = Some(result);
+                    }
+                }
+                Inbox::Close => self.sink.cancel().cancel(),
+                // A wake-up says only "look at the cancel signal"; the rest are answers to calls that were given up.
+                _ => {}
+            }
+            next = self.inbox.try_recv().ok();
+        }
+    }
+
+    /// Windows in flight that hold tokens.
+    fn windows_in_flight(&self) -> usize {
+        self.in_flight.iter().filter(|w| !w.is_prefill()).count()
+    }
+
+    fn remote(&mut self) -> Result<&mut Remote, GenerationError> {
+        self.device.remote.as_mut().ok_or(GenerationError::NoVerifier)
+    }
+
+    /// Sends the open window if it is due and the link can take it.
+    fn send(&mut self) -> Result<(), GenerationError> {
+        if !self.due || !self.window.needs_verdict() {
+            return Ok(());
+        }
+        let limit = self.device.options.draft_ahead.windows();
+        let now = Instant::now();
+        let ready = self.device.remote.as_ref().is_some_and(|r| r.is_open() && r.link.may_send(now));
+        // A guess is no token of the window: what follows it can only be sent when the bonus has shown it right.
+        if !ready || self.windows_in_flight() >= limit || self.guess.is_some() {
+            return Ok(());
+        }
+        let bonus = self.wants_bonus()?;
+        let tokens = self.window.take();
+        self.due = false;
+        self.send_window(tokens, bonus)
+    }
+
+    fn send_window(&mut self, tokens: Vec<Drafted>, bonus: bool) -> Result<(), GenerationError> {
+        let first = self.device.tokens.len() - tokens.len();
+        let pipelined = !self.in_flight.is_empty();
+        let Some(remote) = self.device.remote.as_mut() else { return Err(GenerationError::NoVerifier) };
+        let base = self.in_flight.back().map_or(remote.held, InFlight::end).min(first);
+        let all_judged = tokens.iter().all(|t| t.judged);
+        let greedy = self.device.chain.params().is_greedy() && all_judged;
+        let sending = Sending {
+            base,
+            first,
+            draft: tokens.iter().map(|t| t.id).collect::<Vec<TokenId>>(),
+            levels: if greedy { Vec::new() } else { tokens.iter().map(|t| t.level).collect() },
+            bonus,
+            pipelined,
+        };
+        if let Some((request, call)) = remote.verify(&self.device.tokens, sending) {
+            self.in_flight.push_back(InFlight { request, first, tokens, _call: call, answer: None });
+        }
+        Ok(())
+    }
+
+    /// Whether the window about to be sent should bring a bonus token. This is settled before its verdict, or the law
+    /// breaks.
+    fn wants_bonus(&mut self) -> Result<bool, GenerationError> {
+        let pipelined = matches!(self.device.options.draft_ahead, DraftAhead::Pipelined(_));
+        Ok(self.device.options.bonus && !pipelined && !self.is_sealed() && !self.is_full()?)
+    }
+
+    /// Whether no token fits any more.
+    fn is_full(&mut self) -> Result<bool, GenerationError> {
+        let mode = if self.mode == Mode::RemoteOnly && self.is_alone() { Mode::Exact } else { self.mode };
+        Ok(self.device.tokens.len() >= self.device.capacity(mode)?)
+    }
+
+    /// Whether nothing may follow the last drafted token: it ends the reply, completes a stop sequence or is the last
+    /// that was asked for.
+    fn is_sealed(&self) -> bool {
+        let tokens = &self.device.tokens;
+        let pending = &tokens.ids()[self.committed..];
+        let vocabulary = self.device.model.vocabulary();
+        tokens.len() - self.prompt >= self.options.max_tokens
+            || pending.last().is_some_and(|&id| vocabulary.is_end(id))
+            || (!self.options.stop.is_empty()
+                && !pending.is_empty()
+                && self.text.would_stop(&self.bytes_from(self.committed)))
+    }
+
+    /// The bytes of the tokens from `position` on.
+    fn bytes_from(&self, position: usize) -> Vec<u8> {
+        let vocabulary = self.device.model.vocabulary();
+        self.device.tokens.ids()[position..].iter().flat_map(|&id| vocabulary.piece(id).iter().copied()).collect()
+    }
+
+    /// Takes everything provisional back and hands over what stands.
+    fn end(mut self, reason: Result<FinishReason, GenerationError>) -> Ended {
+        if let Some(remote) = &mut self.device.remote {
+            remote.abandon();
+        }
+        // Dropping the windows resets the requests that are still under way.
+        if self.roll_back(self.committed).is_err() {
+            // A cache that cannot be rolled back is made anew for the next generation.
+            self.device.sequence = None;
+        }
+        self.release_rest();
+        self.statistics.elapsed = self.started.elapsed();
+        Ended { reason, text: self.text.released().to_owned(), statistics: self.statistics }
+    }
+}

@@ -1,0 +1,203 @@
+//! Opening a session, failures, and the way back: what the policy makes of a verifier that does not answer.
+
+use std::time::Instant;
+
+use super::Round;
+use crate::error::GenerationError;
+use crate::event::{Event, FinishReason, LinkState, Origin};
+use crate::link::Exchange;
+use crate::protocol::{ErrorCode, OpenResponse, Timing};
+use crate::session::{Mode, OfflinePolicy, locked};
+use crate::verifier::{Answer, VerifierError};
+use crate::window::Window;
+
+/// Desynchronisations in a row after which the session is given up for a new one, and after which that fails too.
+const MOST_DESYNCS: u32 = 2;
+
+impl Round<'_> {
+    /// Asks for a session if there is none.
+    pub(super) fn open(&mut self) -> Result<(), GenerationError> {
+        let device = &mut *self.device;
+        let Some(remote) = device.remote.as_mut() else { return Err(GenerationError::NoVerifier) };
+        remote.open(device.model.as_ref(), &device.options, Instant::now());
+        Ok(())
+    }
+
+    /// Waits until a session is open or the policy lets the device go on without one.
+    pub(super) fn await_open(&mut self) -> Result<Option<FinishReason>, GenerationError> {
+        let began = Instant::now();
+        while !self.remote()?.is_open() && !self.is_alone() {
+            if self.cancelled() {
+                return Ok(Some(FinishReason::Cancelled));
+            }
+            self.give_up_if_waited_too_long()?;
+            self.open()?;
+            self.receive(self.patience());
+            if let Some(reason) = self.settle()? {
+                return Ok(Some(reason));
+            }
+        }
+        self.statistics.waiting += began.elapsed();
+        Ok(None)
+    }
+
+    /// Under [`OfflinePolicy::Wait`]: fails when the time is over.
+    pub(super) fn give_up_if_waited_too_long(&self) -> Result<(), GenerationError> {
+        match (self.waiting_since, self.device.options.offline) {
+            (Some(since), OfflinePolicy::Wait(limit)) if since.elapsed() >= limit => Err(self.offline_error()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn offline_error(&self) -> GenerationError {
+        let cause = self.last_failure.clone();
+        GenerationError::Offline { cause: cause.unwrap_or(VerifierError::Unreachable { reason: "no answer".into() }) }
+    }
+
+    /// Takes the answer to an attempt to open a session.
+    pub(super) fn opened(
+        &mut self,
+        result: Result<Answer<OpenResponse>, VerifierError>,
+    ) -> Result<Option<FinishReason>, GenerationError> {
+        self.remote()?.opened(result.as_ref().ok().map(|answer| &answer.value));
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(error) => return self.failed(error),
+        };
+        if answer.value.info.vocabulary != self.device.model.vocabulary_hash() {
+            self.remote()?.lost();
+            let reason = format!("{} tokens on the verifier", answer.value.info.vocabulary_size);
+            return Err(GenerationError::VocabularyMismatch { reason });
+        }
+        self.statistics.opens += 1;
+        self.answered(&answer, None)?;
+        // The target reads the prompt while the device drafts. A gate that skips most tokens may never need it.
+        if self.mode == Mode::Exact && self.device.tokens.len() == self.prompt {
+            self.send_window(Vec::new(), false)?;
+        }
+        Ok(None)
+    }
+
+    /// Bookkeeping of any answer: bytes, and a link that works. `pass` is what the target decoded for it.
+    pub(super) fn answered<T>(
+        &mut self,
+        answer: &Answer<T>,
+        pass: Option<(usize, Timing)>,
+    ) -> Result<(), GenerationError> {
+        self.statistics.body_up += answer.bytes.up;
+        self.statistics.body_down += answer.bytes.down;
+        self.waiting_since = None;
+        let link = &mut self.remote()?.link;
+        let change = match pass {
+            Some((tokens, timing)) => {
+                link.on_answer(&Exchange { elapsed: answer.elapsed, timing, tokens, attempts: answer.attempts })
+            }
+            None => link.on_reachable(),
+        };
+        self.tell_state(change);
+        Ok(())
+    }
+
+    pub(super) fn tell_state(&self, change: Option<LinkState>) {
+        if let Some(state) = change {
+            *locked(&self.device.shared.link) = state;
+            self.sink.send(Event::State(state));
+        }
+    }
+
+    /// A request failed. What was not judged is sent again, committed unverified, or given up, as the policy says.
+    pub(super) fn failed(&mut self, error: VerifierError) -> Result<Option<FinishReason>, GenerationError> {
+        let change = self.remote()?.link.on_failure(&error, Instant::now());
+        self.tell_state(change);
+        match error {
+            VerifierError::Untrusted { reason } => return Err(GenerationError::Untrusted { reason }),
+            VerifierError::Unauthorized => return Err(GenerationError::Unauthorized),
+            VerifierError::Refused(body) if body.code == ErrorCode::Unsupported => {
+                return Err(GenerationError::VocabularyMismatch { reason: body.reason });
+            }
+            VerifierError::Refused(body) if body.code != ErrorCode::Internal => {
+                return Err(GenerationError::Refused { reason: body.reason });
+            }
+            VerifierError::Desync { held } if self.desyncs < MOST_DESYNCS => {
+                self.desyncs += 1;
+                self.take_back_windows();
+                let remote = self.remote()?;
+                remote.held = remote.held.min(held as usize);
+                return Ok(None);
+            }
+            VerifierError::SessionGone | VerifierError::Desync { .. } if self.desyncs <= MOST_DESYNCS => {
+                self.desyncs += 1;
+                self.take_back_windows();
+                self.remote()?.lost();
+                self.open()?;
+                return Ok(None);
+            }
+            VerifierError::Cancelled => {
+                self.take_back_windows();
+                return Ok(None);
+            }
+            _ => {}
+        }
+        self.out_of_reach(error)
+    }
+
+    fn out_of_reach(&mut self, error: VerifierError) -> Result<Option<FinishReason>, GenerationError> {
+        self.desyncs = 0;
+        self.take_back_windows();
+        self.last_failure = Some(error);
+        match self.device.options.offline {
+            OfflinePolicy::GoOn => Ok(self.commit_unverified()),
+            OfflinePolicy::Wait(_) => {
+                self.waiting_since.get_or_insert_with(Instant::now);
+                Ok(None)
+            }
+            OfflinePolicy::Fail => Err(self.offline_error()),
+        }
+    }
+
+    /// Makes one open window of everything that was sent or drafted and not decided. Levels stay: no token's dice are
+    /// rolled twice.
+    pub(super) fn take_back_windows(&mut self) {
+        let sent = self.windows_in_flight() > 0;
+        let undecided = self.in_flight.drain(..).flat_map(|window| window.tokens).collect::<Vec<_>>();
+        let open = self.window.take();
+        self.window = Window::new();
+        for token in undecided.into_iter().chain(self.guess.take()).chain(open) {
+            self.window.push(token, false);
+        }
+        self.statistics.resent += u64::from(sent);
+        self.due = self.window.needs_verdict() && (sent || self.due);
+    }
+
+    /// The device goes on alone: what it drafted stands, marked for what it is.
+    fn commit_unverified(&mut self) -> Option<FinishReason> {
+        let first = self.device.tokens.len() - self.window.len();
+        let undecided = self.window.take();
+        self.due = false;
+        undecided.into_iter().skip(self.committed - first).find_map(|token| {
+            self.statistics.skipped += u64::from(!token.judged);
+            self.commit(if token.judged { Origin::Unverified } else { Origin::Draft }, Some(token.uncertainty))
+        })
+    }
+
+    /// The way back: opens a session where there is none, and tries a link that failed with a request that carries the
+    /// missing tokens and delays nothing.
+    pub(super) fn revive(&mut self) -> Result<(), GenerationError> {
+        if !self.mode.judges() {
+            return Ok(());
+        }
+        let may_send = self.remote()?.link.may_send(Instant::now());
+        if !may_send || !self.in_flight.is_empty() {
+            return Ok(());
+        }
+        let remote = self.remote()?;
+        if !remote.is_open() {
+            return self.open();
+        }
+        let failed = remote.link.state() != LinkState::Online;
+        if failed && !self.window.needs_verdict() {
+            self.send_window(Vec::new(), false)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,213 @@
+//! The window: tokens drafted and not yet judged, the risk they carry, and when it pays to close it.
+//!
+//! Decides when a window is sent. It leaves to [`crate::gate`] what a token's uncertainty means and to the round loop
+//! whether the link can take a window now.
+
+use serde::{Deserialize, Serialize};
+
+use crate::sampling::{Distribution, TokenId};
+
+/// When an open window is sent to be judged. An end token, a stop sequence and a full window close it in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseRule {
+    /// When one more token no longer pays by the cost model, with every term measured online.
+    CostModel,
+    /// When the probability that the target rejects something in it, `1 - prod(1 - beta_i)`, exceeds this.
+    Risk(f64),
+    /// At the first token whose uncertainty exceeds the gate's threshold.
+    Uncertainty,
+    /// At this many tokens.
+    Fixed(usize),
+}
+
+/// A drafted token that waits for its verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drafted {
+    /// The token.
+    pub id: TokenId,
+    /// The draft model's uncertainty about it, in [0, 1].
+    pub uncertainty: f32,
+    /// The rejection probability that the gate expects.
+    pub beta: f64,
+    /// The distribution that it was drawn from, for the residual.
+    pub q: Distribution,
+    /// `q(d)`.
+    pub q_d: f32,
+    /// The acceptance level `w = U q(d)`; drawn once for a token and kept when it is sent again.
+    pub level: f32,
+    /// Whether a verdict decides on it; otherwise it is context and only its target probability is of interest.
+    pub judged: bool,
+}
+
+/// Drafted tokens in order, with their joint risk.
+#[derive(Clone, Debug, Default)]
+pub struct Window {
+    tokens: Vec<Drafted>,
+    /// How many of them were drafted while the device would have waited anyway.
+    free: usize,
+    /// The open products and sums of [`Self::expected_accepted`], kept as tokens come.
+    survival: f64,
+    expected: f64,
+}
+
+impl Window {
+    /// An empty window.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { tokens: Vec::new(), free: 0, survival: 1.0, expected: 0.0 }
+    }
+
+    /// Adds a token; `free` if it was drafted while a verdict was on its way.
+    pub fn push(&mut self, token: Drafted, free: bool) {
+        if token.judged {
+            self.survival *= 1.0 - token.beta.clamp(0.0, 1.0);
+        }
+        self.expected += self.survival;
+        self.free += usize::from(free);
+        self.tokens.push(token);
+    }
+
+    /// The tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &[Drafted] {
+        &self.tokens
+    }
+
+    /// How many tokens it holds.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Whether any token in it needs a verdict.
+    #[must_use]
+    pub fn needs_verdict(&self) -> bool {
+        self.tokens.iter().any(|t| t.judged)
+    }
+
+    /// The probability that some token in it is rejected: `1 - prod(1 - beta_i)`.
+    #[must_use]
+    pub fn risk(&self) -> f64 {
+        1.0 - self.survival
+    }
+
+    /// The expected number of tokens accepted from it: `sum_j prod_{i<=j} (1 - beta_i)`.
+    #[must_use]
+    pub fn expected_accepted(&self) -> f64 {
+        self.expected
+    }
+
+    /// Empties it.
+    pub fn take(&mut self) -> Vec<Drafted> {
+        std::mem::replace(self, Self::new()).tokens
+    }
+
+    /// Takes the first `n` tokens out, which were decided on otherwise.
+    pub fn take_front(&mut self, n: usize) -> Vec<Drafted> {
+        let rest = self.tokens.split_off(n.min(self.tokens.len()));
+        let front = self.take();
+        for token in rest {
+            self.push(token, false);
+        }
+        front
+    }
+}
+
+/// What a round costs, in seconds, each measured online.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Costs {
+    /// One drafted token: forward pass, sampling, uncertainty.
+    pub draft: f64,
+    /// The target's pass over a window without tokens.
+    pub target_base: f64,
+    /// What each token of the window adds to it.
+    pub target_per_token: f64,
+    /// The network's round trip, both runtimes included. A token adds 7 bytes, which no link that can hold a
+    /// conversation notices.
+    pub round_trip: f64,
+}
+
+impl Costs {
+    /// Expected tokens a second of a round that sends `tokens` of which `accepted` are expected to be accepted, `drafted`
+    /// of them at the device's expense: `(bonus + accepted) / (drafted t_draft + t_target(tokens) + RTT)`.
+    #[must_use]
+    pub fn rate(&self, accepted: f64, bonus: bool, drafted: usize, tokens: usize) -> f64 {
+        let seconds =
+            drafted as f64 * self.draft + self.target_base + tokens as f64 * self.target_per_token + self.round_trip;
+        (accepted + f64::from(u8::from(bonus))) / seconds.max(1e-9)
+    }
+
+    /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate.
+    #[must_use]
+    pub fn one_more_pays(&self, window: &Window, next_beta: f64, bonus: bool) -> bool {
+        let (len, drafted) = (window.len(), window.len() - window.free);
+        let grown = window.expected_accepted() + (1.0 - window.risk()) * (1.0 - next_beta);
+        self.rate(grown, bonus, drafted + 1, len + 1) > self.rate(window.expected_accepted(), bonus, drafted, len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drafted(beta: f64, judged: bool) -> Drafted {
+        Drafted { id: 1, uncertainty: 0.5, beta, q: Distribution::point(1), q_d: 1.0, level: 0.5, judged }
+    }
+
+    fn window(betas: &[f64]) -> Window {
+        let mut window = Window::new();
+        betas.iter().for_each(|&beta| window.push(drafted(beta, true), false));
+        window
+    }
+
+    const PAPER: Costs = Costs { draft: 0.0246, target_base: 0.1046, target_per_token: 0.0, round_trip: 0.05 };
+
+    #[test]
+    fn risk_and_expectation_follow_their_formulas() {
+        let w = window(&[0.1, 0.5]);
+        assert!((w.risk() - (1.0 - 0.9 * 0.5)).abs() < 1e-12);
+        assert!((w.expected_accepted() - (0.9 + 0.45)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn context_tokens_carry_no_risk() {
+        let mut w = window(&[0.5]);
+        w.push(drafted(0.9, false), false);
+        assert!((w.risk() - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn taking_the_front_leaves_the_risk_of_the_rest() {
+        let mut w = window(&[0.1, 0.5, 0.2]);
+        assert_eq!(w.take_front(2).len(), 2);
+        assert!((w.risk() - 0.2).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_cost_model_stops_exactly_where_the_rate_peaks() {
+        let beta = 0.2;
+        let rate = |g: usize| {
+            let w = window(&vec![beta; g]);
+            PAPER.rate(w.expected_accepted(), true, g, g)
+        };
+        let best = (1..40).max_by(|&a, &b| rate(a).total_cmp(&rate(b))).unwrap_or(0);
+        let stops = (1..40).find(|&g| !PAPER.one_more_pays(&window(&vec![beta; g]), beta, true));
+        assert_eq!(stops, Some(best));
+    }
+
+    #[test]
+    fn a_longer_round_trip_makes_longer_windows() {
+        let stop = |round_trip| {
+            let costs = Costs { round_trip, ..PAPER };
+            (1..100).find(|&g| !costs.one_more_pays(&window(&vec![0.1; g]), 0.1, true)).unwrap_or(100)
+        };
+        assert!(stop(0.2) > stop(0.02));
+    }
+}
