@@ -13,5 +13,6 @@ pub mod rng;
 pub mod sampling;
 pub mod speculative;
 pub mod uncertainty;
+mod vector;
 pub mod verification;
 pub mod verifier;
