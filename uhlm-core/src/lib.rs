@@ -23,6 +23,7 @@ pub mod session;
 pub mod speculative;
 mod text;
 pub mod uncertainty;
+mod vector;
 pub mod verification;
 pub mod verifier;
 pub mod window;
