@@ -18,6 +18,7 @@ pub mod model;
 pub mod protocol;
 pub mod rng;
 mod round;
+pub mod runtime;
 pub mod sampling;
 pub mod session;
 pub mod speculative;
