@@ -20,6 +20,8 @@ const SORT: usize = 64;
 /// How far below the greatest logit top-p looks for its tokens first: most rows of a language model have 95 % of their
 /// mass within, on a handful of tokens.
 const DEPTH: f32 = 4.0;
+/// Where that finds as many tokens, the row is flat.
+const FEW: usize = 1024;
 
 impl Cut {
     /// Keeps every token.
@@ -60,8 +62,8 @@ impl Cut {
     /// Keeps the fewest tokens, greatest first, whose softmax reaches `top_p`.
     pub(super) fn top_p(logits: &[f32], max: f32, top_p: f64, candidates: &mut Vec<Candidate>) -> Self {
         let target = top_p * row::exp_sum(logits, max);
-        row::above(logits, max - DEPTH, candidates);
-        if mass(candidates, max) >= target {
+        row::above(logits, max - DEPTH, FEW, candidates);
+        if candidates.len() < FEW && mass(candidates, max) >= target {
             return Self::reaching(candidates, max, target);
         }
         // A flat row: find out between which two logits the cut lies, then look at the tokens in between only.

@@ -24,14 +24,14 @@ pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) {
     }
 }
 
-/// The tokens with logits above `bound`, ascending by id.
-pub(super) fn above(logits: &[f32], bound: f32, candidates: &mut Vec<Candidate>) {
+/// The tokens with logits above `bound`, ascending by id, the first `limit` of them.
+pub(super) fn above(logits: &[f32], bound: f32, limit: usize, candidates: &mut Vec<Candidate>) {
     candidates.clear();
     visit(
         logits,
         |top| top > bound,
         |id, z| {
-            if z > bound {
+            if z > bound && candidates.len() < limit {
                 candidates.push((id, z));
             }
         },
@@ -116,7 +116,8 @@ impl Kernel for Masses<'_> {
 /// `softmax(z / temperature)` of all tokens.
 pub(super) fn softmax(logits: &[f32], max: f32, temperature: f32) -> Distribution {
     let mut probs = Vec::with_capacity(logits.len());
-    vector::dispatch(Exponentials { logits, max, scale: scale(temperature), cut: Cut::NONE, values: &mut probs });
+    let scale = scale(temperature);
+    vector::dispatch(Exponentials::<false> { logits, max, scale, cut: Cut::NONE, values: &mut probs });
     Distribution::dense(probs)
 }
 
@@ -140,7 +141,7 @@ pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut
         return Distribution::sparse(ids, powers);
     }
     let mut weights = Vec::with_capacity(logits.len());
-    vector::dispatch(Exponentials { logits, max, scale, cut, values: &mut weights });
+    vector::dispatch(Exponentials::<true> { logits, max, scale, cut, values: &mut weights });
     Distribution::dense(weights)
 }
 
@@ -283,16 +284,16 @@ impl Kernel for Powers<'_> {
     }
 }
 
-struct Exponentials<'a> {
+struct Exponentials<'a, const CUT: bool> {
     logits: &'a [f32],
     max: f32,
     scale: f32,
-    /// Tokens below it get 0.
+    /// With `CUT`, tokens below it get 0.
     cut: Cut,
     values: &'a mut Vec<f32>,
 }
 
-impl Kernel for Exponentials<'_> {
+impl<const CUT: bool> Kernel for Exponentials<'_, CUT> {
     type Output = ();
 
     #[inline(always)]
@@ -301,7 +302,8 @@ impl Kernel for Exponentials<'_> {
             let mut weights = [0.0; BLOCK];
             for (i, (weight, &z)) in weights.iter_mut().zip(part).enumerate() {
                 let value = power::<FUSED>((z - self.max) * self.scale);
-                *weight = if self.cut.keeps((index * BLOCK + i) as TokenId, z) { value } else { 0.0 };
+                let kept = !CUT || self.cut.keeps((index * BLOCK + i) as TokenId, z);
+                *weight = if kept { value } else { 0.0 };
             }
             self.values.extend_from_slice(&weights[..part.len()]);
         }
