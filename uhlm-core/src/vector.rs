@@ -82,13 +82,13 @@ pub(crate) fn block_max(block: &[f32; BLOCK]) -> f32 {
 /// reweighted least squares; so have the coefficients of [`exp2_coarse`].
 #[inline(always)]
 pub(crate) fn exp2<const FUSED: bool>(y: f32) -> f32 {
-    exp2_by::<FUSED, 6>(y, [0.001_326_473, 0.009_671_513, 0.055_507_337, 0.240_222_42, 0.693_146_98, 1.0])
+    exp2_by::<FUSED, 6>(y, [0.001_326_473, 0.009_671_513, 0.055_507_337, 0.240_222_42, 0.693_147, 1.0])
 }
 
 /// `2^y` for `y` in [-126, 126], relative error at most 1.1e-4, for sums of many terms; exactly 1 at 0.
 #[inline(always)]
 pub(crate) fn exp2_coarse<const FUSED: bool>(y: f32) -> f32 {
-    exp2_by::<FUSED, 4>(y, [0.055_008_93, 0.242_210_96, 0.693_282_93, 1.0])
+    exp2_by::<FUSED, 4>(y, [0.055_008_93, 0.242_210_96, 0.693_282_9, 1.0])
 }
 
 /// Splits `y` into the nearest integer, which goes into the exponent, and a rest in [-1/2, 1/2], for which a polynomial

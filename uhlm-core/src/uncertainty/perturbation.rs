@@ -18,7 +18,7 @@ use crate::vector::{self, BLOCK, Kernel, LANES, block_max, exp2, exp2_coarse, mu
 
 /// Nodes on [0, 2] and their weights, which sum to 1 (the factor 1/2 is in them).
 const NODES: [(f32, f32); 8] = [
-    (1.960_289_9, 0.050_614_268),
+    (1.960_29, 0.050_614_268),
     (1.796_666_5, 0.111_190_52),
     (1.525_532_4, 0.156_853_32),
     (1.183_434_6, 0.181_341_89),
