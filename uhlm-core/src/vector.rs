@@ -82,7 +82,10 @@ pub(crate) fn block_max(block: &[f32; BLOCK]) -> f32 {
 /// reweighted least squares; so have the coefficients of [`exp2_coarse`].
 #[inline(always)]
 pub(crate) fn exp2<const FUSED: bool>(y: f32) -> f32 {
-    exp2_by::<FUSED, 6>(y, [0.001_326_473, 0.009_671_513, 0.055_507_337, 0.240_222_42, 0.693_147, 1.0])
+    exp2_by::<FUSED, 6>(
+        y,
+        [0.001_326_473, 0.009_671_513, 0.055_507_337, 0.240_222_42, std::f32::consts::LN_2 - 2.0e-7, 1.0],
+    )
 }
 
 /// `2^y` for `y` in [-126, 126], relative error at most 1.1e-4, for sums of many terms; exactly 1 at 0.
