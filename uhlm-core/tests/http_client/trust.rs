@@ -93,6 +93,17 @@ fn a_self_signed_certificate_is_accepted_by_its_fingerprint_and_no_other() {
 }
 
 #[test]
+fn a_known_certificate_without_its_key_is_refused() {
+    let authority = Authority::new();
+    let identity = authority.issue();
+    let server = serve(&identity.stolen());
+    let pins = TrustPolicy::Pins { pins: vec![identity.pin()], roots: Some(authority.pem()) };
+    for trust in [authority.trust(), pins, TrustPolicy::Fingerprint(identity.fingerprint())] {
+        assert_eq!(distrust(&server, trust), "a wrong signature");
+    }
+}
+
+#[test]
 fn a_trust_policy_without_anything_to_trust_is_refused_at_once() {
     for trust in [
         TrustPolicy::Pem(b"no certificate here".to_vec()),

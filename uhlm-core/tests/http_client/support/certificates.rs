@@ -85,6 +85,11 @@ impl Identity {
         Digest(Sha256::digest(&self.certificate).into())
     }
 
+    /// This certificate in the hands of somebody who has only another key.
+    pub fn stolen(&self) -> Self {
+        Self { certificate: self.certificate.clone(), key: KeyPair::generate().expect("a key") }
+    }
+
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         vec![self.certificate.clone()]
     }

@@ -18,7 +18,7 @@ use uhlm_core::verifier::{Answer, Reply, Verifier as _, VerifierError};
 /// Long enough that no test waits for it, short enough that a hanging one ends.
 pub const LONG: Duration = Duration::from_secs(20);
 /// A deadline that is meant to be missed.
-pub const SHORT: Duration = Duration::from_millis(150);
+pub const SHORT: Duration = Duration::from_millis(500);
 /// Token ids of the served model.
 pub const VOCABULARY: u32 = 1000;
 /// A session's name.

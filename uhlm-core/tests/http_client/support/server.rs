@@ -22,6 +22,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use uhlm_core::protocol::Encoding;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
 
@@ -218,13 +220,15 @@ impl Drop for FaultServer {
 }
 
 fn acceptor(identity: &Identity, protocols: &[&[u8]]) -> TlsAcceptor {
-    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let provider = Arc::new(ring::default_provider());
+    // Not `with_single_cert`, which would refuse a certificate whose key is another.
+    let key = ring::sign::any_supported_type(&identity.private_key()).expect("a usable key");
+    let certified = CertifiedKey::new(identity.chain(), key);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .expect("TLS versions")
         .with_no_client_auth()
-        .with_single_cert(identity.chain(), identity.private_key())
-        .expect("a usable certificate");
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     TlsAcceptor::from(Arc::new(config))
 }
