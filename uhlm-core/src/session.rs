@@ -242,7 +242,10 @@ impl Session {
         }));
         *locked(&self.running) = Some(sink.cancel().clone());
         let job = Job { prompt, options, sink };
-        self.inbox.send(Inbox::Job(Box::new(job))).map_err(|_| GenerationError::SessionClosed)?;
+        if self.inbox.send(Inbox::Job(Box::new(job))).is_err() {
+            self.busy.store(false, Ordering::Release);
+            return Err(GenerationError::SessionClosed);
+        }
         Ok(generation)
     }
 
