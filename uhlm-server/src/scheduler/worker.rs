@@ -185,10 +185,10 @@ impl Worker {
     fn turn(&mut self) -> Result<(), ModelError> {
         let now = Instant::now();
         self.sweep(now)?;
-        for id in self.table.ids() {
-            self.admit(id, now)?;
-        }
+        self.admit_all(now)?;
         self.pass()?;
+        // A verdict may be what an early request, or a repeat, was waiting for.
+        self.admit_all(now)?;
         self.gauges();
         Ok(())
     }
@@ -224,6 +224,10 @@ impl Worker {
             self.remove(id, Ended::Expired, &gone())?;
         }
         Ok(())
+    }
+
+    fn admit_all(&mut self, now: Instant) -> Result<(), ModelError> {
+        self.table.waiting().into_iter().try_for_each(|id| self.admit(id, now))
     }
 
     /// Answers what a session waits for until something needs a decode or only early requests are left.
