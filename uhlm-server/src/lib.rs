@@ -34,6 +34,7 @@ mod config;
 mod connection;
 mod error;
 mod exchange;
+mod frames;
 mod limits;
 mod metrics;
 mod router;

@@ -8,21 +8,20 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
-use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
 use uhlm_core::protocol::{
-    ContinueFrame, ContinueRequest, DrawsRequest, Encoding, ErrorCode, Info, OpenRequest, OpenResponse, VerifyRequest,
+    ContinueRequest, DrawsRequest, Encoding, ErrorCode, Info, OpenRequest, OpenResponse, VerifyRequest,
 };
 use uhlm_core::sampling::SamplingChain;
 
 use crate::auth::Owner;
 use crate::exchange::{Counting, Encodings, Gate, Peer, Refusal, refusal, refusal_with, reply, success};
+use crate::frames;
 use crate::scheduler::Scheduler;
-use crate::scheduler::job::Frames;
 use crate::session::SessionId;
 
 /// What the handlers share.
@@ -220,80 +219,10 @@ async fn continuation(
             return Err(Refusal::new(ErrorCode::Malformed, "a continuation of no tokens"));
         }
         let frames = app.scheduler.continuation(caller.owner, session(&id)?, request).await?;
-        let stream = frame_stream(Arc::clone(&app), frames, caller.encoding);
+        let stream = frames::stream(Arc::clone(&app.gate.metrics), frames, caller.encoding);
         Ok(reply(StatusCode::OK, caller.encoding, Body::from_stream(stream)))
     })
     .await
-}
-
-/// Frames as they come. What came since the last write goes out as one frame, so that a slow link gets fewer and larger
-/// ones.
-fn frame_stream(
-    app: Arc<App>,
-    frames: Frames,
-    encoding: Encoding,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    futures_util::stream::unfold((app, Some(frames)), move |(app, frames)| async move {
-        let mut frames = frames?;
-        let mut ids = Vec::new();
-        let mut last = None;
-        let mut next = frames.recv().await;
-        loop {
-            match next {
-                Some(ContinueFrame::Tokens { ids: more }) => ids.extend(more),
-                Some(end) => last = Some(end),
-                None => {
-                    // The scheduler's thread is gone; without a last frame the client would take this for a full answer.
-                    let error = crate::scheduler::error(ErrorCode::Internal, "the target is not running");
-                    last = Some(ContinueFrame::Failed { error });
-                }
-            }
-            if last.is_some() {
-                break;
-            }
-            match frames.try_recv() {
-                Ok(frame) => next = Some(frame),
-                Err(_) => break,
-            }
-        }
-        let mut bytes = Vec::new();
-        if !ids.is_empty() {
-            put_frame(&mut bytes, encoding, &ContinueFrame::Tokens { ids });
-        }
-        let rest = match last {
-            Some(end) => {
-                put_frame(&mut bytes, encoding, &end);
-                None
-            }
-            None => Some(frames),
-        };
-        app.gate.metrics.body_out.inc_by(bytes.len() as u64);
-        Some((Ok(Bytes::from(bytes)), (app, rest)))
-    })
-}
-
-fn put_frame(bytes: &mut Vec<u8>, encoding: Encoding, frame: &ContinueFrame) {
-    // A length fits two bytes as long as few enough tokens are in one frame: 5 bytes each at most.
-    const MOST_IDS: usize = 4096;
-    if let ContinueFrame::Tokens { ids } = frame
-        && ids.len() > MOST_IDS
-    {
-        for part in ids.chunks(MOST_IDS) {
-            put_frame(bytes, encoding, &ContinueFrame::Tokens { ids: part.to_vec() });
-        }
-        return;
-    }
-    let body = encoding.encode(frame);
-    match encoding {
-        Encoding::Binary => {
-            bytes.extend((body.len() as u16).to_be_bytes());
-            bytes.extend(body);
-        }
-        Encoding::Json => {
-            bytes.extend(body);
-            bytes.push(b'\n');
-        }
-    }
 }
 
 async fn no_such_path(State(app): Shared, request: Request) -> Response {

@@ -191,13 +191,13 @@ impl Server {
     #[must_use = "dropping the handle stops the server"]
     pub fn spawn(self) -> ServerHandle {
         let (address, url, certificate) = (self.address, self.url(), self.certificate().cloned());
-        let (info, metrics) = (self.info().clone(), self.metrics());
+        let app = Arc::clone(&self.app);
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(self.run_until(async {
             // Sent or dropped, both mean stop.
             let _ = stopped.await;
         }));
-        ServerHandle { address, url, certificate, info, metrics, stop, task }
+        ServerHandle { address, url, certificate, app, stop, task }
     }
 }
 
@@ -233,8 +233,7 @@ pub struct ServerHandle {
     address: SocketAddr,
     url: String,
     certificate: Option<Certificate>,
-    info: Info,
-    metrics: Arc<Metrics>,
+    app: Arc<App>,
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -261,13 +260,19 @@ impl ServerHandle {
     /// As [`Server::info`].
     #[must_use]
     pub fn info(&self) -> &Info {
-        &self.info
+        &self.app.info
     }
 
     /// As [`Server::metrics`].
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        &self.app.gate.metrics
+    }
+
+    /// What `/healthz` says: whether the target's thread runs.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.app.scheduler.is_alive()
     }
 
     /// Stops in order, as [`Server::run_until`] does, and waits for the end.

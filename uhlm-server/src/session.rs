@@ -118,8 +118,10 @@ impl Table {
         self.sessions.remove(&id)
     }
 
-    pub(crate) fn ids(&self) -> Vec<SessionId> {
-        self.sessions.keys().copied().collect()
+    /// Sessions whose next request can be looked at.
+    pub(crate) fn waiting(&self) -> Vec<SessionId> {
+        let is_waiting = |session: &Session| session.active.is_none() && !session.waiting.is_empty();
+        self.iter().filter(|(_, session)| is_waiting(session)).map(|(id, _)| id).collect()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {

@@ -3,9 +3,12 @@
 //! What a slot holds is kept token by token: when a long prompt's request is abandoned half-way and sent again, the part
 //! that was decoded is found and not decoded a second time.
 
+use std::sync::Arc;
+
 use uhlm_core::model::ModelError;
 use uhlm_core::sampling::TokenId;
 
+use crate::metrics::Metrics;
 use crate::target::Target;
 
 /// The engine's sequences.
@@ -16,22 +19,20 @@ pub(super) struct Cache {
     free: Vec<u32>,
     capacity: usize,
     used: usize,
+    /// Told of each change at once, so that whoever has an answer finds it in the counters.
+    metrics: Arc<Metrics>,
 }
 
 impl Cache {
-    pub(super) fn new(target: &dyn Target) -> Self {
+    pub(super) fn new(target: &dyn Target, metrics: Arc<Metrics>) -> Self {
         let slots = target.slots();
         Self {
             held: (0..slots).map(|_| Vec::new()).collect(),
             free: (0..slots).rev().collect(),
             capacity: target.capacity(),
             used: 0,
+            metrics,
         }
-    }
-
-    /// Tokens held, all slots together.
-    pub(super) fn used(&self) -> usize {
-        self.used
     }
 
     /// Tokens that still fit.
@@ -39,19 +40,23 @@ impl Cache {
         self.capacity.saturating_sub(self.used)
     }
 
-    pub(super) fn slots_used(&self) -> usize {
-        self.held.len() - self.free.len()
+    fn changed(&self) {
+        self.metrics.slots_used.set((self.held.len() - self.free.len()) as i64);
+        self.metrics.cached_tokens.set(self.used as i64);
     }
 
     /// An empty slot.
     pub(super) fn take(&mut self) -> Option<u32> {
-        self.free.pop()
+        let slot = self.free.pop();
+        self.changed();
+        slot
     }
 
     /// Empties a slot and gives it back.
     pub(super) fn release(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
         self.forget(target, slot)?;
         self.free.push(slot);
+        self.changed();
         Ok(())
     }
 
@@ -69,6 +74,7 @@ impl Cache {
     pub(super) fn push(&mut self, slot: u32, tokens: &[TokenId]) {
         self.held[slot as usize].extend(tokens);
         self.used += tokens.len();
+        self.changed();
     }
 
     /// Keeps only the first `len` tokens of a slot.
@@ -77,6 +83,7 @@ impl Cache {
             target.truncate(slot, len)?;
             self.used -= self.len(slot) - len;
             self.held[slot as usize].truncate(len);
+            self.changed();
         }
         Ok(())
     }
@@ -91,6 +98,7 @@ impl Cache {
         target.truncate(slot, 0)?;
         self.used -= self.len(slot);
         self.held[slot as usize].clear();
+        self.changed();
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! What the scheduler is asked to do, and the request that a session is being decoded for.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use uhlm_core::protocol::{
     ContinueFrame, ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, Timing, VerifyRequest, VerifyResponse,
 };
@@ -10,6 +11,7 @@ use uhlm_core::sampling::SamplingChain;
 use uhlm_core::verification::Plan;
 
 use crate::auth::Owner;
+use crate::metrics::Metrics;
 use crate::session::SessionId;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
@@ -30,6 +32,28 @@ pub(crate) enum Command {
     Stop,
 }
 
+/// A place in the queue, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    metrics: Arc<Metrics>,
+}
+
+impl Place {
+    /// Takes one, if there is one.
+    pub(crate) fn take(queue: &Arc<Semaphore>, metrics: &Arc<Metrics>) -> Option<Self> {
+        let permit = Arc::clone(queue).try_acquire_owned().ok()?;
+        metrics.requests_waiting.inc();
+        Some(Self { _permit: permit, metrics: Arc::clone(metrics) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.metrics.requests_waiting.dec();
+    }
+}
+
 /// A request of a session that waits for its turn.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -37,8 +61,7 @@ pub(crate) struct Job {
     pub(crate) arrived: Instant,
     /// Since when it is known that its predecessor is missing.
     pub(crate) early_since: Option<Instant>,
-    /// Its place in the queue, given back when it is answered.
-    pub(crate) permit: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 /// The requests that wait their turn.
@@ -61,6 +84,7 @@ impl Job {
 
     /// Answers with an error.
     pub(crate) fn refuse(self, error: ErrorBody) {
+        drop(self.place);
         // A client that went away needs no answer.
         match self.work {
             Work::Verify { reply, .. } => drop(reply.send(Err(error))),
@@ -82,7 +106,7 @@ pub(crate) struct Active {
     pub(crate) done: usize,
     /// Passes that had no room for it, one after the other.
     pub(crate) passed_over: u32,
-    pub(crate) _permit: OwnedSemaphorePermit,
+    pub(crate) place: Place,
 }
 
 /// Who gets what comes of it.
@@ -93,8 +117,8 @@ pub(crate) enum Answer {
 }
 
 impl Active {
-    pub(crate) fn new(answer: Answer, plan: Plan, arrived: Instant, permit: OwnedSemaphorePermit) -> Self {
-        Self { answer, arrived, begun: None, plan, done: 0, passed_over: 0, _permit: permit }
+    pub(crate) fn new(answer: Answer, plan: Plan, arrived: Instant, place: Place) -> Self {
+        Self { answer, arrived, begun: None, plan, done: 0, passed_over: 0, place }
     }
 
     /// Tokens still to be decoded.
@@ -110,6 +134,7 @@ impl Active {
     }
 
     pub(crate) fn refuse(self, error: ErrorBody) {
+        drop(self.place);
         match self.answer {
             Answer::Verify { reply, .. } => drop(reply.send(Err(error))),
             Answer::Continue { frames, .. } => drop(frames.send(ContinueFrame::Failed { error })),

@@ -1,8 +1,9 @@
 //! The thread that owns the target: takes requests of all sessions, decodes them together, answers.
 //!
-//! Decides what goes into which pass ([`pass`]) and who has to make room ([`crate::session`], [`cache`]). What a session
+//! Decides which request is next ([`admission`]), what goes into which pass ([`pass`]) and who has to make room ([`crate::session`], [`cache`]). What a session
 //! holds and which verdict follows from the rows is [`uhlm_core::verification`]'s.
 
+mod admission;
 mod cache;
 pub(crate) mod job;
 mod pass;
@@ -20,7 +21,7 @@ use uhlm_core::protocol::{
 };
 use uhlm_core::sampling::SamplingChain;
 
-use self::job::{Command, Frames, Job, Reply, Work};
+use self::job::{Command, Frames, Job, Place, Reply, Work};
 use self::worker::Worker;
 use crate::auth::Owner;
 use crate::limits::Limits;
@@ -38,6 +39,7 @@ pub(crate) struct Scheduler {
     commands: mpsc::Sender<Command>,
     queue: Arc<Semaphore>,
     alive: Arc<AtomicBool>,
+    metrics: Arc<Metrics>,
 }
 
 /// Clears the flag when the thread ends, by a panic too.
@@ -60,12 +62,12 @@ impl Scheduler {
         let (commands, receiver) = mpsc::channel();
         let alive = Arc::new(AtomicBool::new(true));
         let flag = Alive(Arc::clone(&alive));
-        let worker = Worker::new(target, limits.clone(), context, metrics);
+        let worker = Worker::new(target, limits.clone(), context, Arc::clone(&metrics));
         let thread = std::thread::Builder::new().name("uhlm-scheduler".into()).spawn(move || {
             let _flag = flag;
             worker.run(&receiver);
         })?;
-        Ok((Self { commands, queue: Arc::new(Semaphore::new(limits.queue)), alive }, thread))
+        Ok((Self { commands, queue: Arc::new(Semaphore::new(limits.queue)), alive, metrics }, thread))
     }
 
     /// Whether the thread runs.
@@ -101,13 +103,13 @@ impl Scheduler {
         work: impl FnOnce(Reply<T>) -> Work,
     ) -> Result<T, ErrorBody> {
         let arrived = Instant::now();
-        let Ok(permit) = Arc::clone(&self.queue).try_acquire_owned() else {
+        let Some(place) = Place::take(&self.queue, &self.metrics) else {
             return Err(error(ErrorCode::Unavailable, "too many requests are waiting"));
         };
         self.ask(|reply| Command::Job {
             owner,
             session,
-            job: Job { work: work(reply), arrived, early_since: None, permit },
+            job: Job { work: work(reply), arrived, early_since: None, place },
         })
         .await
     }

@@ -4,19 +4,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
 use uhlm_core::model::ModelError;
-use uhlm_core::protocol::{ContinueFrame, DrawsResponse, ErrorBody, ErrorCode};
+use uhlm_core::protocol::{ContinueFrame, ErrorBody, ErrorCode};
 use uhlm_core::sampling::SamplingChain;
-use uhlm_core::verification::{Admission, Plan, TargetSequence};
+use uhlm_core::verification::{Plan, TargetSequence};
 
 use super::cache::Cache;
 use super::error;
-use super::job::{Active, Answer, Command, Job, Work};
+use super::job::{Active, Answer, Command};
 use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
-use crate::session::{Session, SessionId, Table};
+use crate::session::{SessionId, Table};
 use crate::target::Target;
 
 /// Requests of one session that may wait: a device has a few windows in flight, and a repeat of each.
@@ -38,7 +37,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(target: Box<dyn Target>, limits: Limits, context: usize, metrics: Arc<Metrics>) -> Self {
-        let cache = Cache::new(target.as_ref());
+        let cache = Cache::new(target.as_ref(), Arc::clone(&metrics));
         Self { target, cache, table: Table::new(limits.sessions), metrics, limits, context }
     }
 
@@ -67,7 +66,6 @@ impl Worker {
     fn receive(&mut self, commands: &Receiver<Command>) -> Result<bool, ModelError> {
         let busy = self.table.iter().any(|(_, session)| session.active.is_some());
         if !busy {
-            self.gauges();
             let first = match self.next_deadline() {
                 Some(at) => commands.recv_timeout(at.saturating_duration_since(Instant::now())),
                 None => commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -103,7 +101,6 @@ impl Worker {
                 // A client that went away never learns the name: nothing is opened for it.
                 if !reply.is_closed() {
                     let opened = self.open(owner, chain, seed)?;
-                    self.gauges();
                     if let (Ok(id), Err(_)) = (&opened, reply.send(opened.clone())) {
                         self.remove(*id, Ended::Closed, &gone())?;
                     }
@@ -114,7 +111,6 @@ impl Worker {
                     Some(_) => Ok(self.remove(session, Ended::Closed, &gone())?),
                     None => Err(gone()),
                 };
-                self.gauges();
                 let _ = reply.send(answer);
             }
             Command::Job { owner, session, job } => match self.table.owned(session, owner) {
@@ -151,6 +147,7 @@ impl Worker {
             return Ok(Err(error(ErrorCode::Internal, "the system gives no random numbers")));
         };
         self.metrics.sessions_opened.inc();
+        self.metrics.sessions_open.set(self.table.len() as i64);
         tracing::debug!(session = ?id, "opened");
         Ok(Ok(id))
     }
@@ -159,12 +156,16 @@ impl Worker {
     fn remove(&mut self, id: SessionId, reason: Ended, answer: &ErrorBody) -> Result<(), ModelError> {
         let Some(session) = self.table.remove(id) else { return Ok(()) };
         self.metrics.session_ended(reason);
+        self.metrics.sessions_open.set(self.table.len() as i64);
         tracing::debug!(session = ?id, ?reason, "ended");
+        if let Some(slot) = session.slot {
+            self.cache.release(self.target.as_mut(), slot)?;
+        }
         session.waiting.into_iter().for_each(|job| job.refuse(answer.clone()));
         if let Some(active) = session.active {
             active.refuse(answer.clone());
         }
-        session.slot.map_or(Ok(()), |slot| self.cache.release(self.target.as_mut(), slot))
+        Ok(())
     }
 
     /// Gives the slot of the session that was unused longest back; `false` when every slot is at work. The session
@@ -185,12 +186,10 @@ impl Worker {
     fn turn(&mut self) -> Result<(), ModelError> {
         let now = Instant::now();
         self.sweep(now)?;
-        for id in self.table.ids() {
-            self.admit(id, now)?;
-        }
+        self.admit_all(now)?;
         self.pass()?;
-        self.gauges();
-        Ok(())
+        // A verdict may be what an early request, or a repeat, was waiting for.
+        self.admit_all(now)
     }
 
     /// Drops requests that nobody waits for, refuses those that waited too long, ends sessions that are not used.
@@ -226,41 +225,6 @@ impl Worker {
         Ok(())
     }
 
-    /// Answers what a session waits for until something needs a decode or only early requests are left.
-    fn admit(&mut self, id: SessionId, now: Instant) -> Result<(), ModelError> {
-        while let Some(session) = self.table.get_mut(id).filter(|session| session.active.is_none()) {
-            let Some((job, admission)) = next_job(session, now) else { break };
-            session.last_use = now;
-            if let Some(active) = begin(session, job, admission, &self.metrics) {
-                session.active = Some(active);
-                self.reuse(id)?;
-                let nothing_to_decode = |active: &Active| active.remaining() == 0;
-                if self.table.get(id).and_then(|s| s.active.as_ref()).is_some_and(nothing_to_decode) {
-                    self.finish(id, 0)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Rolls a session's slot back to what its request builds on, and takes what the slot holds beyond that if it is
-    /// what the request would have decoded.
-    fn reuse(&mut self, id: SessionId) -> Result<(), ModelError> {
-        let Some(session) = self.table.get_mut(id) else { return Ok(()) };
-        let (Some(active), Some(slot)) = (&mut session.active, session.slot) else { return Ok(()) };
-        let plan = &mut active.plan;
-        let prefix = &session.sequence.tokens()[..plan.start];
-        // The rows must be computed in this request's own pass.
-        let most = plan.start + plan.tokens.len() - plan.rows;
-        let keep = self.cache.common(slot, prefix.iter().chain(&plan.tokens)).min(most);
-        if keep < plan.start {
-            plan.tokens = prefix[keep..].iter().chain(&plan.tokens).copied().collect();
-            plan.start = keep;
-        }
-        active.done = keep - plan.start;
-        self.cache.truncate(self.target.as_mut(), slot, keep)
-    }
-
     /// Answers a request whose tokens are all decoded; its first row is token `first` of the last pass.
     pub(super) fn finish(&mut self, id: SessionId, first: usize) -> Result<(), ModelError> {
         let Some(session) = self.table.get_mut(id) else { return Ok(()) };
@@ -283,6 +247,7 @@ impl Worker {
                     self.cache.truncate(target, slot, keep)?;
                 }
                 session.last_use = Instant::now();
+                drop(active.place);
                 if let Answer::Verify { reply, .. } = active.answer {
                     // A client that went away asks again and gets this verdict from the sequence's memory.
                     let _ = reply.send(judged);
@@ -302,6 +267,7 @@ impl Worker {
                 let _ = frames.send(ContinueFrame::Tokens { ids: vec![token] });
                 session.last_use = Instant::now();
                 if target.is_end(token) || step + 1 == max_tokens || !session.sequence.has_room() {
+                    drop(active.place);
                     let _ = frames.send(ContinueFrame::End { timing });
                     return Ok(());
                 }
@@ -312,91 +278,9 @@ impl Worker {
         }
         Ok(())
     }
-
-    fn gauges(&self) {
-        let waiting = |s: &Session| s.waiting.len() + usize::from(s.active.is_some());
-        let m = &self.metrics;
-        m.sessions_open.set(self.table.len() as i64);
-        m.slots_used.set(self.cache.slots_used() as i64);
-        m.cached_tokens.set(self.cache.used() as i64);
-        m.requests_waiting.set(self.table.iter().map(|(_, s)| waiting(s)).sum::<usize>() as i64);
-    }
 }
 
 pub(super) fn internal(failure: ModelError) -> ErrorBody {
     tracing::error!(error = %failure, "the target failed");
     error(ErrorCode::Internal, failure.to_string())
-}
-
-/// The first waiting request that is not early, with what the sequence says to it if it is a window.
-fn next_job(session: &mut Session, now: Instant) -> Option<(Job, Option<Result<Admission, ErrorBody>>)> {
-    for i in 0..session.waiting.len() {
-        let job = session.waiting.get_mut(i)?;
-        let admission = match &job.work {
-            Work::Verify { request, .. } => match session.sequence.admit(request) {
-                Ok(Admission::Early) => {
-                    job.early_since.get_or_insert(now);
-                    continue;
-                }
-                admission => Some(admission),
-            },
-            _ => None,
-        };
-        return session.waiting.remove(i).map(|job| (job, admission));
-    }
-    None
-}
-
-/// Answers a request at once, or returns what must be decoded for it.
-fn begin(
-    session: &mut Session,
-    job: Job,
-    admission: Option<Result<Admission, ErrorBody>>,
-    metrics: &Metrics,
-) -> Option<Active> {
-    let Job { work, arrived, permit, .. } = job;
-    match work {
-        Work::Verify { request, reply } => {
-            let answer = match admission? {
-                Ok(Admission::Decode(plan)) => {
-                    return Some(Active::new(Answer::Verify { request, reply }, plan, arrived, permit));
-                }
-                Ok(Admission::Repeat(verdict)) => Ok(verdict),
-                Ok(Admission::Void(verdict)) => {
-                    session.sequence.complete_void(&verdict);
-                    metrics.verdict(&verdict.outcome, 0);
-                    Ok(verdict)
-                }
-                Ok(Admission::Early) => Err(error(ErrorCode::Internal, "an early request was taken")),
-                Err(refusal) => Err(refusal),
-            };
-            let _ = reply.send(answer);
-            None
-        }
-        Work::Draws { request, reply } => {
-            let _ = reply.send(session.sequence.more_draws(&request).map(|draws| DrawsResponse { draws }));
-            None
-        }
-        Work::Continue { request, reply } => {
-            let begun = session.sequence.begin_continuation(
-                request.seq,
-                request.base as usize,
-                request.base_check,
-                &request.append,
-            );
-            match begun {
-                Ok(plan) => {
-                    let (frames, receiver) = mpsc::unbounded_channel();
-                    reply.send(Ok(receiver)).ok()?;
-                    let max_tokens = u64::from(request.max_tokens);
-                    let answer = Answer::Continue { seq: request.seq, step: 0, max_tokens, frames };
-                    Some(Active::new(answer, plan, arrived, permit))
-                }
-                Err(refusal) => {
-                    let _ = reply.send(Err(refusal));
-                    None
-                }
-            }
-        }
-    }
 }

@@ -1,0 +1,122 @@
+//! Who is let in, over which TLS.
+
+use uhlm_core::protocol::*;
+use uhlm_server::{AuthError, ServerError, TlsError, TlsSource, Tokens};
+
+use crate::support::*;
+use crate::synthetic::Synthetic;
+
+const A: &str = "token-of-the-first-app";
+const B: &str = "token-of-the-second-app";
+
+async fn with_tokens() -> Fixture {
+    let mut config = config();
+    config.tokens = Tokens::new([A, B]).unwrap();
+    Fixture::with(config, Synthetic::large().0).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_known_token_nothing_is_answered_but_the_health_check() {
+    let fixture = with_tokens().await;
+    let get = async |path: &str, token: Option<&str>| {
+        let request = fixture.client.get(format!("{}{path}", fixture.url));
+        let request = if let Some(token) = token { request.bearer_auth(token) } else { request };
+        request.send().await.unwrap()
+    };
+    assert_eq!(get("/healthz", None).await.text().await.unwrap(), "ok\n");
+    assert_eq!(get("/metrics", None).await.status(), 200, "on loopback");
+    for token in [None, Some("wrong"), Some("token-of-the-first-apq")] {
+        let refused = answer::<Info>(get("/v1/info", token).await).await.unwrap_err();
+        assert_eq!(refused.body.code, ErrorCode::Unauthorized);
+    }
+    let refused = fixture.try_open(&fixture.open_request(Default::default(), 1)).await.err().unwrap();
+    assert_eq!(refused.status, 401);
+    let info: Info = answer(get("/v1/info", Some(A)).await).await.unwrap();
+    assert_eq!((info.protocol.as_str(), info.vocabulary_size), (PROTOCOL, 40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_does_not_exist_for_another_token() {
+    let fixture = with_tokens().await;
+    let open = fixture.open_request(Default::default(), 1);
+    let post = async |path: &str, token: &str, body: Vec<u8>| {
+        let request = fixture.client.post(format!("{}{path}", fixture.url)).bearer_auth(token).body(body);
+        request.header("content-type", MEDIA_BINARY).send().await.unwrap()
+    };
+    let opened: OpenResponse = answer(post("/v1/sessions", A, Encoding::Binary.encode(&open)).await).await.unwrap();
+    let path = format!("/v1/sessions/{}/verify", opened.session);
+    let request = Encoding::Binary.encode(&window(1, &[], &[1], &[2], 0.0));
+    let refused = answer::<VerifyResponse>(post(&path, B, request.clone()).await).await.unwrap_err();
+    assert_eq!(refused.body.code, ErrorCode::Gone);
+    let delete = async |token: &str| {
+        let url = format!("{}/v1/sessions/{}", fixture.url, opened.session);
+        fixture.client.delete(url).bearer_auth(token).send().await.unwrap().status()
+    };
+    assert_eq!(delete(B).await, 410);
+    answer::<VerifyResponse>(post(&path, A, request).await).await.unwrap();
+    assert_eq!(delete(A).await, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_address_is_not_served_without_tokens_or_without_tls() {
+    let mut config = config();
+    config.listen = "0.0.0.0:0".parse().unwrap();
+    let error = Fixture::try_with(config.clone(), Synthetic::large().0).await.err().expect("refused");
+    assert!(matches!(error, ServerError::Auth(AuthError::Open { .. })), "{error}");
+    config.tokens = Tokens::new([A]).unwrap();
+    config.tls = TlsSource::Off;
+    let error = Fixture::try_with(config, Synthetic::large().0).await.err().expect("refused");
+    assert!(matches!(error, ServerError::Tls(TlsError::PlainOnPublicAddress)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counters_of_a_public_address_need_a_token() {
+    let mut config = config();
+    config.listen = "0.0.0.0:0".parse().unwrap();
+    config.tokens = Tokens::new([A]).unwrap();
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    let url = format!("https://localhost:{}/metrics", fixture.handle().local_addr().port());
+    assert_eq!(fixture.client.get(&url).send().await.unwrap().status(), 401);
+    assert_eq!(fixture.client.get(&url).bearer_auth(A).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_and_http_1_are_spoken_over_tls_1_3_only() {
+    let fixture = Fixture::new(Synthetic::large().0).await;
+    let get = async |client: reqwest::Client| client.get(format!("{}/healthz", fixture.url)).send().await;
+    let version = get(fixture.client.clone()).await.unwrap().version();
+    assert_eq!(version, http::Version::HTTP_2);
+    let old = client_for(fixture.handle()).http1_only().build().unwrap();
+    assert_eq!(get(old).await.unwrap().version(), http::Version::HTTP_11);
+    let older = client_for(fixture.handle()).tls_version_max(reqwest::tls::Version::TLS_1_2).build().unwrap();
+    assert!(get(older).await.is_err(), "TLS 1.2 is off");
+    let stranger = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+    assert!(get(stranger).await.is_err(), "a client that does not know the certificate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_1_2_can_be_let_in_and_a_certificate_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut config = config();
+    config.tls = TlsSource::Files { certificate, key };
+    config.tls12 = true;
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    let url = format!("https://localhost:{}/healthz", fixture.handle().local_addr().port());
+    let old = client_for(fixture.handle()).tls_version_max(reqwest::tls::Version::TLS_1_2).build().unwrap();
+    assert_eq!(old.get(&url).send().await.unwrap().status(), 200);
+    assert_eq!(fixture.client.get(&url).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tls_a_proxy_on_the_same_host_is_served() {
+    let mut config = config();
+    config.tls = TlsSource::Off;
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    assert!(fixture.handle().certificate().is_none());
+    let session = fixture.open().await;
+    bonus(&session.verify(&window(1, &[], &[1], &[2], 0.0)).await.unwrap());
+}

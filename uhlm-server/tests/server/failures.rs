@@ -1,0 +1,163 @@
+//! The target fails, the server stops, a connection says nothing.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use uhlm_core::model::ModelError;
+use uhlm_core::protocol::*;
+use uhlm_core::sampling::SamplingParams;
+use uhlm_server::{Limits, TlsSource};
+
+use crate::support::*;
+use crate::synthetic::{Fault, Synthetic, greedy};
+
+fn failure() -> Option<Fault> {
+    Some(Fault::Error(ModelError::Decode { reason: "on purpose".into() }))
+}
+
+fn full() -> Option<Fault> {
+    Some(Fault::Error(ModelError::ContextFull { needed: 1, capacity: 1 }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_pass_is_answered_with_500_and_the_same_request_succeeds_next() {
+    let (target, remote) = Synthetic::large();
+    let fixture = Fixture::new(target).await;
+    let session = fixture.open_with(SamplingParams::greedy(), 1).await;
+    let first = session.verify(&window(1, &[], &[1, 2, 3], &[], 0.0)).await.unwrap();
+    let held = [1, 2, 3, bonus(&first)];
+    remote.faults([failure()]);
+    let request = window(2, &held, &[], &[greedy(&held)], 1.0);
+    assert_eq!(session.verify(&request).await.unwrap_err().body.code, ErrorCode::Internal);
+    bonus(&session.verify(&request).await.unwrap());
+    assert!(fixture.handle().is_healthy());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_fuller_than_counted_makes_room_and_goes_on() {
+    let (target, remote) = Synthetic::large();
+    let fixture = Fixture::new(target).await;
+    let (rest, session) = (fixture.open().await, fixture.open_with(SamplingParams::greedy(), 1).await);
+    rest.verify(&window(1, &[], &[5, 6], &[], 0.0)).await.unwrap();
+    remote.faults([full()]);
+    let verdict = session.verify(&window(1, &[], &[1, 2, 3], &[greedy(&[1, 2, 3])], 1.0)).await.unwrap();
+    bonus(&verdict);
+    assert_eq!(fixture.counters().sessions_unloaded, 1);
+    remote.faults([full()]);
+    let held = [1, 2, 3, greedy(&[1, 2, 3])];
+    let request = window(2, &held, &[], &[], 0.0);
+    let refused = session.verify(&request).await.unwrap_err();
+    assert_eq!(refused.body.code, ErrorCode::Unavailable, "nothing to unload");
+    assert_eq!(bonus(&session.verify(&request).await.unwrap()), greedy(&held));
+    rest.verify(&window(2, &[5, 6], &[], &[7], 0.0)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_continuation_that_fails_half_way_says_so_in_its_last_frame() {
+    let (target, remote) = Synthetic::large();
+    let fixture = Fixture::new(target).await;
+    let session = fixture.open_with(SamplingParams::greedy(), 1).await;
+    remote.faults([None, None, failure()]);
+    let (tokens, last) = session.continuation(&continue_request(1, &[], &[1, 2], 50)).await.unwrap();
+    assert_eq!(tokens.len(), 2);
+    assert!(matches!(last, ContinueFrame::Failed { error } if error.code == ErrorCode::Internal));
+    let text = [&[1, 2], &tokens[..]].concat();
+    let verdict = session.verify(&window(2, &text, &[], &[], 0.0)).await.unwrap();
+    assert_eq!(bonus(&verdict), greedy(&text), "what came before stands");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_panics_makes_the_server_unhealthy_and_nobody_hangs() {
+    let (target, remote) = Synthetic::large();
+    let fixture = Fixture::new(target).await.may_fail();
+    let (session, other) = (fixture.open().await, fixture.open().await);
+    remote.faults([Some(Fault::Panic)]);
+    let request = window(1, &[], &[1], &[2], 0.0);
+    let (a, b) = tokio::join!(session.verify(&request), other.verify(&request));
+    assert_eq!((a.unwrap_err().status, b.unwrap_err().status), (500, 500));
+    assert_eq!(session.verify(&request).await.unwrap_err().status, 500);
+    let health = fixture.client.get(format!("{}/healthz", fixture.url)).send().await.unwrap();
+    assert_eq!(health.status(), 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orderly_stop_gives_the_verdicts_under_way() {
+    let (target, remote) = Synthetic::large();
+    let mut fixture = Fixture::new(target).await;
+    let metrics = fixture.handle().metrics().clone();
+    let session = fixture.open().await;
+    let (client, url) = (fixture.client.clone(), format!("{}{}", fixture.url, session.path("verify")));
+    remote.hold();
+    let body = Encoding::Binary.encode(&window(1, &[], &[1], &[2], 0.0));
+    let send = client.post(&url).header("content-type", MEDIA_BINARY).body(body).send();
+    let under_way = tokio::spawn(send);
+    remote.until_waiting().await;
+    let stopped = fixture.shutdown();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(!stopped.is_finished(), "it waits for the verdict");
+    let refused = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
+    assert!(refused.get(&url).send().await.is_err(), "no new connections");
+    remote.release();
+    let response = under_way.await.unwrap().unwrap();
+    bonus(&answer::<VerifyResponse>(response).await.unwrap());
+    tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("it ends").unwrap();
+    assert_eq!(metrics.snapshot().connections, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_does_not_wait_longer_than_its_grace() {
+    let (target, remote) = Synthetic::large();
+    let mut config = config();
+    config.grace = Duration::from_millis(150);
+    let mut fixture = Fixture::with(config, target).await;
+    let session = fixture.open().await;
+    remote.hold();
+    let request = continue_request(1, &[], &[1], 4000);
+    let mut stream = fixture.send(&session.path("continue"), Encoding::Binary, &request).await;
+    remote.release();
+    stream.chunk().await.unwrap().expect("a frame");
+    remote.hold();
+    remote.until_waiting().await;
+    let stopped = fixture.shutdown();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    remote.release();
+    tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("it ends").unwrap();
+    let rest = stream.bytes().await;
+    if let Ok(rest) = rest {
+        assert!(rest.len() < 4000 * 4, "the stream did not run to its end");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_say_nothing_are_closed() {
+    let mut config = config();
+    config.tls = TlsSource::Off;
+    config.limits = Limits {
+        read_wait: Duration::from_millis(100),
+        connection_idle: Duration::from_millis(200),
+        ..Limits::default()
+    };
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    let address = fixture.handle().local_addr();
+    let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\nabc").await.unwrap();
+    for stream in [&mut silent, &mut slow] {
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+        drop(read.expect("closed in time"));
+    }
+    fixture.until("both are gone", |c| c.connections == 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_instead_of_a_handshake_hurts_nobody() {
+    let fixture = Fixture::new(Synthetic::large().0).await;
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x16, 3, 1, 0xff, 0xff, 1], &[0; 64]] {
+        let mut stream = tokio::net::TcpStream::connect(fixture.handle().local_addr()).await.unwrap();
+        stream.write_all(garbage).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    bonus(&fixture.open().await.verify(&window(1, &[], &[1], &[2], 0.0)).await.unwrap());
+}

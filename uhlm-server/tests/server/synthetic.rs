@@ -1,0 +1,204 @@
+//! A target without a model: its distributions follow from a hash over what a slot really holds, so that a wrong
+//! position, a stale tail or a mixed-up slot shows in the verdicts. Passes can be held back and made to fail.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use uhlm_core::model::ModelError;
+use uhlm_core::protocol::{Digest, PrefixHash};
+use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_server::target::{BatchToken, Target, TargetInfo};
+
+pub(crate) const VOCABULARY: u32 = 40;
+/// The token that ends a reply; its logit is low.
+pub(crate) const END: TokenId = 39;
+
+/// What a pass should do instead of succeeding.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    Error(ModelError),
+    Panic,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    /// Passes that may run; `None` for any number.
+    permits: Option<usize>,
+    waiting: bool,
+    faults: VecDeque<Option<Fault>>,
+    /// Sessions and tokens of each pass.
+    passes: Vec<Vec<(u32, usize)>>,
+}
+
+/// Steers a [`Synthetic`] from a test.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Remote(Arc<(Mutex<Control>, Condvar)>);
+
+impl Remote {
+    fn change(&self, change: impl FnOnce(&mut Control)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    /// Holds every pass back from now on.
+    pub(crate) fn hold(&self) {
+        self.change(|control| control.permits = Some(0));
+    }
+
+    /// Lets `n` more passes run.
+    pub(crate) fn allow(&self, n: usize) {
+        self.change(|control| control.permits = control.permits.map(|permits| permits + n));
+    }
+
+    /// Lets all passes run.
+    pub(crate) fn release(&self) {
+        self.change(|control| control.permits = None);
+    }
+
+    /// What the next passes do; `None` is success.
+    pub(crate) fn faults(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.change(|control| control.faults.extend(faults));
+    }
+
+    /// Waits until a pass is held back.
+    pub(crate) async fn until_waiting(&self) {
+        for _ in 0..2000 {
+            if self.0.0.lock().unwrap().waiting {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("no pass within 10 s");
+    }
+
+    /// Slot and number of tokens of what went into each pass.
+    pub(crate) fn passes(&self) -> Vec<Vec<(u32, usize)>> {
+        self.0.0.lock().unwrap().passes.clone()
+    }
+
+    fn enter(&self, tokens: &[BatchToken]) -> Option<Fault> {
+        let (lock, condition) = &*self.0;
+        let mut control = lock.lock().unwrap();
+        control.waiting = control.permits == Some(0);
+        control = condition.wait_while(control, |control| control.permits == Some(0)).unwrap();
+        control.waiting = false;
+        control.permits = control.permits.map(|permits| permits - 1);
+        let mut pass: Vec<(u32, usize)> = Vec::new();
+        for token in tokens {
+            match pass.last_mut() {
+                Some((slot, count)) if *slot == token.sequence => *count += 1,
+                _ => pass.push((token.sequence, 1)),
+            }
+        }
+        control.passes.push(pass);
+        control.faults.pop_front().flatten()
+    }
+}
+
+pub(crate) struct Synthetic {
+    info: TargetInfo,
+    slots: Vec<Vec<TokenId>>,
+    capacity: usize,
+    batch: usize,
+    rows: Vec<Option<Vec<f32>>>,
+    remote: Remote,
+}
+
+impl Synthetic {
+    pub(crate) fn sized(slots: u32, capacity: usize, batch: usize) -> (Box<dyn Target>, Remote) {
+        let info = TargetInfo {
+            name: "synthetic".into(),
+            fingerprint: Digest([1; 32]),
+            vocabulary: Digest([2; 32]),
+            vocabulary_size: VOCABULARY,
+            context: 4096,
+        };
+        let remote = Remote::default();
+        let slots = (0..slots).map(|_| Vec::new()).collect();
+        (Box::new(Self { info, slots, capacity, batch, rows: Vec::new(), remote: remote.clone() }), remote)
+    }
+
+    /// Room for whatever a test does.
+    pub(crate) fn large() -> (Box<dyn Target>, Remote) {
+        Self::sized(16, 8192, 512)
+    }
+}
+
+/// Logits after `tokens`.
+pub(crate) fn logits(tokens: &[TokenId]) -> Vec<f32> {
+    let seed = PrefixHash::of(tokens);
+    let value = |id: TokenId| {
+        let mixed = format!("{:?}", seed.push(id)).bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        (mixed % 1000) as f32 / 250.0 - if id == END { 30.0 } else { 0.0 }
+    };
+    (0..VOCABULARY).map(value).collect()
+}
+
+/// The most probable token after `tokens`.
+pub(crate) fn greedy(tokens: &[TokenId]) -> TokenId {
+    let logits = logits(tokens);
+    (0..VOCABULARY).fold(0, |best, id| if logits[id as usize] > logits[best as usize] { id } else { best })
+}
+
+impl Target for Synthetic {
+    fn info(&self) -> &TargetInfo {
+        &self.info
+    }
+
+    fn is_end(&self, id: TokenId) -> bool {
+        id == END
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn batch_size(&self) -> usize {
+        self.batch
+    }
+
+    fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
+        self.rows.clear();
+        match self.remote.enter(tokens) {
+            Some(Fault::Panic) => panic!("on purpose"),
+            Some(Fault::Error(error)) => {
+                // As an engine may: half of the tokens stay behind.
+                for token in &tokens[..tokens.len() / 2] {
+                    self.slots[token.sequence as usize].push(token.id);
+                }
+                return Err(error);
+            }
+            None => {}
+        }
+        assert!(tokens.len() <= self.batch);
+        for token in tokens {
+            let slot = &mut self.slots[token.sequence as usize];
+            assert_eq!(token.position, slot.len(), "positions continue what the slot holds");
+            slot.push(token.id);
+            self.rows.push(token.logits.then(|| logits(slot)));
+        }
+        assert!(self.slots.iter().map(Vec::len).sum::<usize>() <= self.capacity, "the cache is overfull");
+        Ok(())
+    }
+
+    fn distribution(
+        &mut self,
+        index: usize,
+        chain: &SamplingChain,
+        history: &[TokenId],
+    ) -> Result<Distribution, ModelError> {
+        let logits = self.rows[index].as_deref().expect("a row that was asked for");
+        let mut scratch = Scratch::default();
+        Ok(chain.distribution(ChainInput { logits, history, mask: None }, &mut scratch).expect("a distribution"))
+    }
+
+    fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {
+        self.slots[slot as usize].truncate(from);
+        Ok(())
+    }
+}
