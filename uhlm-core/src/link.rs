@@ -469,7 +469,7 @@ mod tests {
         assert_eq!(link.next_attempt(later), None);
         link.on_failure(&VerifierError::Cancelled, later);
         assert!(link.may_send(later), "a cancelled probe leaves the circuit as it was");
-        assert_eq!(link.circuit(), LinkState::Offline);
+        assert_eq!(link.state(), LinkState::Offline);
     }
 
     #[test]
@@ -522,6 +522,6 @@ mod tests {
         link.on_network_change();
         assert!(link.may_send(now));
         assert_eq!(link.round_trip(), None);
-        assert_eq!(link.circuit(), LinkState::Offline, "only an answer proves that it works");
+        assert_eq!(link.state(), LinkState::Offline, "only an answer proves that it works");
     }
 }

@@ -1,2 +1,80 @@
-//! stub
-fn main() {}
+//! The repository's own commands, the same on a developer's machine and in CI.
+//!
+//! `cargo xtask --help` lists them. This crate decides in which order the other tools run and what they are given; it
+//! holds no product code and does not depend on llama.cpp, so it builds where cmake and clang are still missing.
+
+#![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
+
+mod bench;
+mod cargo;
+mod ci;
+mod demo;
+mod llama_builds;
+mod rules;
+mod setup;
+mod table;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::test::Suite;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The commands of this repository")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Look for the tools the build needs (compilers, cmake, libclang, ...) and install what is missing
+    Setup {
+        /// Only report; install nothing. Exits non-zero if something is missing
+        #[arg(long)]
+        check: bool,
+        /// Install even where sudo asks for a password (without it: only as root or with passwordless sudo)
+        #[arg(long, conflicts_with = "check")]
+        yes: bool,
+    },
+    /// Set up, build and run the demo
+    Demo {
+        /// Arguments for the demo itself
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Set up, run the tests and print one table of the results
+    Test {
+        /// Only this suite
+        #[arg(long, value_enum)]
+        only: Option<Suite>,
+    },
+    /// Everything CI checks: architecture rules, format, lints, docs, tests. Stops at the first failure
+    Ci,
+    /// Run the benchmarks, in the release profile: this compiles llama.cpp a second time (about 10 minutes on 2 cores)
+    Bench {
+        /// Arguments for the benchmark runner, for example a filter or --save-baseline NAME
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Setup { check: true, .. } => setup::report(),
+        Command::Setup { yes, .. } => setup::ensure_and_say(setup::Sudo { may_ask: yes }),
+        Command::Demo { args } => demo::run(&args),
+        Command::Test { only } => test::run(only),
+        Command::Ci => ci::run(),
+        Command::Bench { args } => bench::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

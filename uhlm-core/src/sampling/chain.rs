@@ -1,5 +1,11 @@
 //! From logits to a distribution: penalties, top-k, top-p, min-p, temperature.
+//!
+//! What top-k, top-p and min-p keep is always a prefix of the tokens ordered by logit, the lower id first among equals.
+//! So each of them only moves one [`Cut`] through that order, found by partial selection; nothing is sorted but the few
+//! tokens around the cut. A last pass in id order collects what lies above it.
 
+use super::cut::{Candidate, Cut};
+use super::row;
 use super::{Distribution, SamplingError, SamplingParams, TokenId};
 
 /// Which tokens a grammar allows, one bit an id; both models must be given the same mask.
@@ -21,6 +27,19 @@ impl TokenMask {
         Self { words }
     }
 
+    /// Puts every logit that is not allowed to `-inf`; says whether any is allowed.
+    fn apply(&self, logits: &mut [f32]) -> bool {
+        let mut any = false;
+        for (id, z) in logits.iter_mut().enumerate() {
+            if self.allows(id as TokenId) {
+                any = true;
+            } else {
+                *z = f32::NEG_INFINITY;
+            }
+        }
+        any
+    }
+
     /// Whether `id` is allowed.
     #[must_use]
     pub fn allows(&self, id: TokenId) -> bool {
@@ -39,10 +58,14 @@ pub struct ChainInput<'a> {
     pub mask: Option<&'a TokenMask>,
 }
 
-/// Buffers that live from one position to the next, so that the hot path does not allocate.
+/// Buffers that live from one position to the next, so that the hot path allocates nothing but its result.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    candidates: Vec<(TokenId, f32)>,
+    /// Logits after mask and penalties.
+    logits: Vec<f32>,
+    /// The tokens that the penalties look at.
+    recent: Vec<TokenId>,
+    candidates: Vec<Candidate>,
 }
 
 /// The chain with its checked parameters.
@@ -67,65 +90,70 @@ impl SamplingChain {
         &self.params
     }
 
-    /// The distribution that the next token is drawn from.
+    /// The distribution that the next token is drawn from. Costs a few passes over the logits, whatever the parameters.
     ///
     /// # Errors
     /// [`SamplingError::NonFiniteLogits`] for NaN or infinite logits, [`SamplingError::EmptyMask`].
     pub fn distribution(&self, input: ChainInput<'_>, scratch: &mut Scratch) -> Result<Distribution, SamplingError> {
-        let candidates = &mut scratch.candidates;
-        candidates.clear();
-        candidates.extend(
-            input
-                .logits
-                .iter()
-                .enumerate()
-                .map(|(id, &z)| (id as TokenId, z))
-                .filter(|&(id, _)| input.mask.is_none_or(|m| m.allows(id))),
-        );
-        if candidates.is_empty() {
+        let Scratch { logits: changed, recent, candidates } = scratch;
+        let logits = if input.mask.is_some() || self.params.has_penalties() {
+            changed.clear();
+            changed.extend_from_slice(input.logits);
+            if input.mask.is_some_and(|mask| !mask.apply(changed)) {
+                return Err(SamplingError::EmptyMask);
+            }
+            self.penalise(changed, input.history, recent);
+            changed.as_slice()
+        } else if input.logits.is_empty() {
             return Err(SamplingError::EmptyMask);
+        } else {
+            input.logits
+        };
+        let max = row::greatest(logits).ok_or(SamplingError::NonFiniteLogits)?;
+        if self.params.is_greedy() {
+            let first = logits.iter().position(|&z| z == max).ok_or(SamplingError::NonFiniteLogits)?;
+            return Ok(Distribution::point(first as TokenId));
         }
-        if candidates.iter().any(|c| c.1.is_nan() || c.1 == f32::INFINITY) {
-            return Err(SamplingError::NonFiniteLogits);
-        }
+        Ok(match self.cut(logits, max, candidates) {
+            Cut::NONE => row::softmax(logits, max, self.params.temperature),
+            cut => row::softmax_above(logits, max, self.params.temperature, cut),
+        })
+    }
+
+    /// The penalties of llama.cpp: the logit is divided (below 0: multiplied) by the repeat penalty, then lowered by the
+    /// frequency penalty times the occurrences and by the presence penalty.
+    fn penalise(&self, logits: &mut [f32], history: &[TokenId], recent: &mut Vec<TokenId>) {
         let p = &self.params;
-        if p.has_penalties() {
-            let start = input.history.len().saturating_sub(p.penalty_last_n as usize);
-            let mut counts = std::collections::HashMap::new();
-            for &id in &input.history[start..] {
-                *counts.entry(id).or_insert(0u32) += 1;
+        if !p.has_penalties() {
+            return;
+        }
+        recent.clear();
+        recent.extend_from_slice(&history[history.len().saturating_sub(p.penalty_last_n as usize)..]);
+        recent.sort_unstable();
+        for same in recent.chunk_by(|a, b| a == b) {
+            if let Some(z) = logits.get_mut(same[0] as usize) {
+                *z = if *z <= 0.0 { *z * p.penalty_repeat } else { *z / p.penalty_repeat };
+                *z -= same.len() as f32 * p.penalty_frequency + p.penalty_presence;
             }
-            for (id, z) in candidates.iter_mut() {
-                if let Some(&n) = counts.get(id) {
-                    *z = if *z <= 0.0 { *z * p.penalty_repeat } else { *z / p.penalty_repeat };
-                    *z -= n as f32 * p.penalty_frequency + p.penalty_presence;
-                }
+        }
+    }
+
+    /// Where top-k, top-p and min-p, in this order, cut the tokens off.
+    fn cut(&self, logits: &[f32], max: f32, candidates: &mut Vec<Candidate>) -> Cut {
+        let p = &self.params;
+        let (k, top_p) = (p.top_k as usize, f64::from(p.top_p));
+        let mut cut = Cut::NONE;
+        if k > 0 && k < logits.len() {
+            cut = Cut::top_k(logits, k, candidates);
+            if p.top_p < 1.0 {
+                cut = Cut::top_p_of(candidates, max, top_p);
             }
+        } else if p.top_p < 1.0 {
+            cut = Cut::top_p(logits, max, top_p, candidates);
         }
-        candidates.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-        let max = candidates[0].1;
-        if max == f32::NEG_INFINITY {
-            return Err(SamplingError::NonFiniteLogits);
-        }
-        if p.is_greedy() {
-            return Ok(Distribution::point(candidates[0].0));
-        }
-        if p.top_k > 0 {
-            candidates.truncate(p.top_k as usize);
-        }
-        if p.top_p < 1.0 {
-            let sum: f64 = candidates.iter().map(|c| f64::from(c.1 - max).exp()).sum();
-            let mut cumulative = 0.0;
-            let keep = candidates.iter().position(|c| {
-                cumulative += f64::from(c.1 - max).exp() / sum;
-                cumulative >= f64::from(p.top_p)
-            });
-            candidates.truncate(keep.map_or(candidates.len(), |i| i + 1));
-        }
-        if p.min_p > 0.0 {
-            candidates.retain(|c| (c.1 - max).exp() >= p.min_p);
-        }
-        Distribution::from_weights(candidates.iter().map(|&(id, z)| (id, f64::from((z - max) / p.temperature).exp())))
-            .ok_or(SamplingError::NonFiniteLogits)
+        if p.min_p > 0.0 { cut.or_higher(Cut::at_least(max + p.min_p.ln())) } else { cut }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,10 @@
 //! The order is llama.cpp's: penalties, top-k, top-p, min-p, temperature. Temperature 0 is greedy.
 
 mod chain;
+mod cut;
 mod distribution;
 mod params;
+mod row;
 
 pub use chain::{ChainInput, SamplingChain, Scratch, TokenMask};
 pub use distribution::Distribution;

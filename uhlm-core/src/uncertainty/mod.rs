@@ -58,7 +58,7 @@ impl Estimator {
     #[must_use]
     pub fn build(&self, seed: u64) -> Box<dyn Uncertainty> {
         match *self {
-            Self::TemperaturePerturbation => Box::new(perturbation::TemperaturePerturbation),
+            Self::TemperaturePerturbation => Box::<perturbation::TemperaturePerturbation>::default(),
             Self::SampledTemperaturePerturbation { draws } => Box::new(sampled::Sampled::new(draws, seed)),
             Self::Entropy => Box::new(entropy::Entropy),
             Self::MaxProbability => Box::new(max_probability::MaxProbability),

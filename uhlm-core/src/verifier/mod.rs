@@ -10,8 +10,8 @@ pub mod local;
 use std::time::Duration;
 
 use crate::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, Info, OpenRequest, OpenResponse, Timing, VerifyRequest,
-    VerifyResponse,
+    ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, ErrorCode, Info, OpenRequest, OpenResponse, Timing,
+    VerifyRequest, VerifyResponse,
 };
 use crate::sampling::TokenId;
 
@@ -66,6 +66,22 @@ pub enum VerifierError {
     /// The call was cancelled by the device.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// What a refusal means to the device, whichever way it came.
+impl From<ErrorBody> for VerifierError {
+    fn from(body: ErrorBody) -> Self {
+        match body.code {
+            ErrorCode::Unauthorized => Self::Unauthorized,
+            // 0 is always right: the device then sends everything again.
+            ErrorCode::Desync => Self::Desync { held: body.held.unwrap_or(0) },
+            ErrorCode::Gone => Self::SessionGone,
+            ErrorCode::RateLimited | ErrorCode::Unavailable => Self::Busy { retry_after: None },
+            ErrorCode::Malformed | ErrorCode::TooLarge | ErrorCode::Unsupported | ErrorCode::Internal => {
+                Self::Refused(body)
+            }
+        }
+    }
 }
 
 /// Bytes of one exchange, headers and TLS not counted.

@@ -1,0 +1,225 @@
+//! Passes over a whole row of logits, each at about the speed of memory.
+
+use super::cut::{self, Candidate, Cut};
+use super::{Distribution, TokenId};
+use crate::vector::{self, Kernel, LANES, exp2};
+
+/// Tokens looked at together: if none of them matters, all are passed over at once.
+const BLOCK: usize = 4 * LANES;
+
+/// The greatest logit, if it is finite and no logit is NaN or `+inf`.
+pub(super) fn greatest(logits: &[f32]) -> Option<f32> {
+    let (max, sound) = vector::dispatch(Greatest(logits));
+    (sound && max.is_finite()).then_some(max)
+}
+
+/// The sum of `exp(z - max)`.
+pub(super) fn exp_sum(logits: &[f32], max: f32) -> f64 {
+    vector::dispatch(ExpSum { logits, max })
+}
+
+/// The `k` greatest logits or a few more in no order, the lower id first among equals; fewer where fewer are finite.
+pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) {
+    candidates.clear();
+    vector::dispatch(TopK { logits, k, candidates });
+    if candidates.len() > k {
+        cut::keep_first(candidates, k);
+    }
+}
+
+/// The tokens with logits above `bound`, ascending by id.
+pub(super) fn above(logits: &[f32], bound: f32, candidates: &mut Vec<Candidate>) {
+    candidates.clear();
+    visit(
+        logits,
+        |_, top| top > bound,
+        |id, z| {
+            if z > bound {
+                candidates.push((id, z));
+            }
+        },
+    );
+}
+
+/// `softmax(z / temperature)` of all tokens.
+pub(super) fn softmax(logits: &[f32], max: f32, temperature: f32) -> Distribution {
+    let mut probs = Vec::with_capacity(logits.len());
+    vector::dispatch(Exponentials { logits, max, scale: scale(temperature), values: &mut probs });
+    Distribution::dense(probs)
+}
+
+/// `softmax(z / temperature)` of the tokens that a cut keeps.
+pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut) -> Distribution {
+    let scale = scale(temperature);
+    let (mut ids, mut weights) = (Vec::new(), Vec::new());
+    visit(
+        logits,
+        |_, top| top >= cut.z,
+        |id, z| {
+            if cut.keeps(id, z) {
+                let weight = power::<false>((z - max) * scale);
+                if weight > 0.0 {
+                    ids.push(id);
+                    weights.push(weight);
+                }
+            }
+        },
+    );
+    Distribution::sparse(ids, weights)
+}
+
+/// From a natural logarithm over `temperature` to a logarithm of base two. Finite, so that 0 stays 0.
+fn scale(temperature: f32) -> f32 {
+    (std::f32::consts::LOG2_E / temperature).min(1e30)
+}
+
+/// `2^y` for `y <= 0`; 0 below the normal numbers.
+#[inline(always)]
+fn power<const FUSED: bool>(y: f32) -> f32 {
+    let value = exp2::<FUSED>(vector::max(y, -126.0));
+    if y >= -126.0 { value } else { 0.0 }
+}
+
+/// Calls `each` for the tokens of every block whose greatest logit `wanted` wants.
+fn visit(logits: &[f32], wanted: impl FnMut(usize, f32) -> bool, each: impl FnMut(TokenId, f32)) {
+    vector::dispatch(Visit { logits, wanted, each });
+}
+
+struct Visit<'a, W, E> {
+    logits: &'a [f32],
+    wanted: W,
+    each: E,
+}
+
+impl<W: FnMut(usize, f32) -> bool, E: FnMut(TokenId, f32)> Kernel for Visit<'_, W, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(mut self) {
+        for (index, block) in self.logits.chunks(BLOCK).enumerate() {
+            let wanted = match block.first_chunk::<BLOCK>() {
+                Some(block) => (self.wanted)(index, block_max(block)),
+                None => true,
+            };
+            if wanted {
+                for (i, &z) in block.iter().enumerate() {
+                    (self.each)((index * BLOCK + i) as TokenId, z);
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn block_max(block: &[f32; BLOCK]) -> f32 {
+    let mut top = [f32::NEG_INFINITY; LANES];
+    for lanes in block.as_chunks::<LANES>().0 {
+        for (top, &z) in top.iter_mut().zip(lanes) {
+            *top = vector::max(z, *top);
+        }
+    }
+    top.into_iter().fold(f32::NEG_INFINITY, vector::max)
+}
+
+struct Greatest<'a>(&'a [f32]);
+
+impl Kernel for Greatest<'_> {
+    type Output = (f32, bool);
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> (f32, bool) {
+        let (chunks, rest) = self.0.as_chunks::<LANES>();
+        let mut top = [f32::NEG_INFINITY; LANES];
+        let mut unsound = [0u32; LANES];
+        for lanes in chunks {
+            for i in 0..LANES {
+                top[i] = vector::max(lanes[i], top[i]);
+                // NaN compares as false.
+                unsound[i] |= if lanes[i] < f32::INFINITY { 0 } else { 1 };
+            }
+        }
+        let max = top.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+        (max, unsound.iter().all(|&flag| flag == 0) && rest.iter().all(|&z| z < f32::INFINITY))
+    }
+}
+
+struct ExpSum<'a> {
+    logits: &'a [f32],
+    max: f32,
+}
+
+impl Kernel for ExpSum<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> f64 {
+        let mut total = 0.0;
+        // Short sums in single precision, so that rounding stays at a few units of the last place.
+        for part in self.logits.chunks(16 * BLOCK) {
+            let (chunks, rest) = part.as_chunks::<LANES>();
+            let mut sums = [0.0f32; LANES];
+            for lanes in chunks {
+                for (sum, &z) in sums.iter_mut().zip(lanes) {
+                    *sum += power::<FUSED>((z - self.max) * std::f32::consts::LOG2_E);
+                }
+            }
+            total += sums.iter().map(|&s| f64::from(s)).sum::<f64>();
+            total +=
+                rest.iter().map(|&z| f64::from(power::<FUSED>((z - self.max) * std::f32::consts::LOG2_E))).sum::<f64>();
+        }
+        total
+    }
+}
+
+struct TopK<'a> {
+    logits: &'a [f32],
+    k: usize,
+    candidates: &'a mut Vec<Candidate>,
+}
+
+impl Kernel for TopK<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        // Whenever four times as many as needed are collected, the lower ones go and raise the bar for the rest. A later
+        // token of the same logit as the lowest kept one has a higher id and would lose to it, hence `>`.
+        let limit = (4 * self.k).max(4 * BLOCK);
+        let mut bar = f32::NEG_INFINITY;
+        for (index, block) in self.logits.chunks(BLOCK).enumerate() {
+            if let Some(block) = block.first_chunk::<BLOCK>()
+                && block_max(block) <= bar
+            {
+                continue;
+            }
+            for (i, &z) in block.iter().enumerate() {
+                if z > bar {
+                    self.candidates.push(((index * BLOCK + i) as TokenId, z));
+                }
+            }
+            if self.candidates.len() >= limit {
+                bar = cut::keep_first(self.candidates, self.k);
+            }
+        }
+    }
+}
+
+struct Exponentials<'a> {
+    logits: &'a [f32],
+    max: f32,
+    scale: f32,
+    values: &'a mut Vec<f32>,
+}
+
+impl Kernel for Exponentials<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let (blocks, rest) = self.logits.as_chunks::<BLOCK>();
+        for block in blocks {
+            self.values.extend_from_slice(&block.map(|z| power::<FUSED>((z - self.max) * self.scale)));
+        }
+        self.values.extend(rest.iter().map(|&z| power::<FUSED>((z - self.max) * self.scale)));
+    }
+}

@@ -1,0 +1,346 @@
+//! The thread that owns every sequence of a local verifier.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::postman::{Postman, encoded};
+use super::{SequenceFactory, micros_since};
+use crate::cancel::Cancel;
+use crate::model::{ModelError, Sequence};
+use crate::protocol::{
+    ContinueFrame, ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, ErrorCode, Info, OpenRequest, OpenResponse,
+    Timing, VerifyRequest, VerifyResponse,
+};
+use crate::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use crate::verification::{Admission, Plan, TargetSequence};
+use crate::verifier::{Answer, BodyBytes, ContinueReply, Continued, Reply, VerifierError};
+
+/// When a request was made and until when its answer is of use.
+pub(super) struct Ticket {
+    pub(super) asked: Instant,
+    pub(super) deadline: Duration,
+    /// `None` where the deadline lies beyond what the clock can say.
+    pub(super) expires: Option<Instant>,
+    pub(super) cancel: Cancel,
+}
+
+impl Ticket {
+    pub(super) fn new(deadline: Duration, cancel: Cancel) -> Self {
+        let asked = Instant::now();
+        Self { asked, deadline, expires: asked.checked_add(deadline), cancel }
+    }
+}
+
+/// A window to judge.
+pub(super) struct Verify {
+    pub(super) ticket: Ticket,
+    pub(super) request: VerifyRequest,
+    pub(super) reply: Reply<VerifyResponse>,
+}
+
+/// One request, with whoever waits for its answer.
+pub(super) enum Work {
+    Info(Ticket, Reply<Info>),
+    Open(Ticket, OpenRequest, Reply<OpenResponse>),
+    Verify(String, Verify),
+    Draws(String, Ticket, DrawsRequest, Reply<DrawsResponse>),
+    Continue(String, Ticket, ContinueRequest, ContinueReply),
+    Close(String),
+}
+
+impl Work {
+    /// Answers with a failure.
+    pub(super) fn fail(self, error: VerifierError) {
+        match self {
+            Self::Info(_, reply) => reply(Err(error)),
+            Self::Open(_, _, reply) => reply(Err(error)),
+            Self::Verify(_, verify) => (verify.reply)(Err(error)),
+            Self::Draws(_, _, _, reply) => reply(Err(error)),
+            Self::Continue(_, _, _, mut reply) => reply(Err(error)),
+            Self::Close(_) => {}
+        }
+    }
+}
+
+/// Everything that the thread owns.
+pub(super) struct Worker {
+    info: Info,
+    is_end: Box<dyn Fn(TokenId) -> bool + Send>,
+    factory: SequenceFactory,
+    postman: Postman,
+    sessions: HashMap<String, Session>,
+    /// The upper half of session names, so that those of another verifier are unknown here.
+    names: u64,
+    opened: u64,
+}
+
+impl Worker {
+    pub(super) fn new(
+        info: Info,
+        is_end: Box<dyn Fn(TokenId) -> bool + Send>,
+        factory: SequenceFactory,
+        postman: Postman,
+    ) -> Self {
+        Self { info, is_end, factory, postman, sessions: HashMap::new(), names: crate::rng::fresh_seed(), opened: 0 }
+    }
+
+    /// Works until every sender is gone.
+    pub(super) fn run(mut self, inbox: &Receiver<Work>) {
+        loop {
+            let expires = self.sessions.values().flat_map(|s| &s.early).filter_map(|v| v.ticket.expires).min();
+            let work = match expires {
+                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
+            };
+            match work {
+                Ok(work) => self.work(work),
+                Err(RecvTimeoutError::Timeout) => self.expire(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Ends the early windows whose deadline has passed.
+    fn expire(&mut self) {
+        let now = Instant::now();
+        for session in self.sessions.values_mut() {
+            for late in session.early.extract_if(.., |v| v.ticket.expires.is_some_and(|at| at <= now)) {
+                let deadline = late.ticket.deadline;
+                refuse(&self.postman, late, VerifierError::DeadlineExceeded { deadline });
+            }
+        }
+    }
+
+    fn work(&mut self, work: Work) {
+        match work {
+            Work::Info(ticket, reply) => self.postman.answer(&ticket, &(), Ok(self.info.clone()), reply),
+            Work::Open(ticket, request, reply) => {
+                let response = if ticket.cancel.is_cancelled() {
+                    Err(VerifierError::Cancelled)
+                } else {
+                    self.open(&request).map_err(VerifierError::from)
+                };
+                self.postman.answer(&ticket, &request, response, reply);
+            }
+            Work::Verify(name, verify) => self.verify(&name, verify),
+            Work::Draws(name, ticket, request, reply) => {
+                let draws = self.sessions.get(&name).map(|session| session.target.more_draws(&request));
+                let response = match draws {
+                    None => Err(VerifierError::SessionGone),
+                    Some(draws) => draws.map(|draws| DrawsResponse { draws }).map_err(VerifierError::from),
+                };
+                self.postman.answer(&ticket, &request, response, reply);
+            }
+            Work::Continue(name, ticket, request, reply) => self.write_on(&name, &ticket, &request, reply),
+            Work::Close(name) => {
+                for waiting in self.sessions.remove(&name).into_iter().flat_map(|session| session.early) {
+                    refuse(&self.postman, waiting, VerifierError::SessionGone);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, request: &OpenRequest) -> Result<OpenResponse, ErrorBody> {
+        if request.vocabulary != self.info.vocabulary {
+            return Err(refusal(ErrorCode::Unsupported, "the models have different vocabularies"));
+        }
+        if request.grammar.is_some() {
+            return Err(refusal(ErrorCode::Unsupported, "this verifier has no grammars"));
+        }
+        let chain = SamplingChain::new(request.sampling.clone())
+            .map_err(|error| refusal(ErrorCode::Malformed, error.to_string()))?;
+        let engine = (self.factory)().map_err(|error| model_error(&error))?;
+        let context = engine.capacity().min(self.info.context as usize);
+        let target = TargetSequence::new(chain, request.seed, self.info.vocabulary_size as usize, context);
+        self.opened += 1;
+        let name = format!("{:016x}{:016x}", self.names, self.opened);
+        let session = Session { target, engine, scratch: Scratch::default(), early: Vec::new() };
+        self.sessions.insert(name.clone(), session);
+        Ok(OpenResponse { session: name, info: self.info.clone() })
+    }
+
+    /// Judges a window, and then those that waited for its verdict.
+    fn verify(&mut self, name: &str, verify: Verify) {
+        let Some(session) = self.sessions.get_mut(name) else {
+            return refuse(&self.postman, verify, VerifierError::SessionGone);
+        };
+        let mut next = Some(verify);
+        while let Some(verify) = next.take() {
+            if !verify.ticket.cancel.is_cancelled() {
+                let Some(verdict) = session.judge(&verify) else {
+                    return session.early.push(verify);
+                };
+                let Verify { ticket, request, reply } = verify;
+                self.postman.answer(&ticket, &request, verdict.map_err(VerifierError::from), reply);
+            }
+            next = session.next_early();
+        }
+    }
+
+    fn write_on(&mut self, name: &str, ticket: &Ticket, request: &ContinueRequest, reply: ContinueReply) {
+        let began = Instant::now();
+        let mut outbox =
+            Outbox { postman: &self.postman, ticket, reply: Arc::new(Mutex::new(reply)), up: encoded(request) };
+        let Some(session) = self.sessions.get_mut(name) else {
+            return outbox.send(Err(VerifierError::SessionGone), 0);
+        };
+        let written = session.write_on(request, &*self.is_end, &ticket.cancel, |id| {
+            let frame = encoded(&ContinueFrame::Tokens { ids: vec![id] });
+            outbox.send(Ok(Continued::Tokens(vec![id])), FRAME_LENGTH + frame);
+        });
+        let timing = Timing { queue_us: 0, decode_us: micros_since(began) };
+        let frame = encoded(&ContinueFrame::End { timing });
+        outbox.send(written.map(|()| Continued::End(timing)).map_err(VerifierError::from), FRAME_LENGTH + frame);
+    }
+}
+
+/// Bytes before each frame on the wire.
+const FRAME_LENGTH: u64 = 2;
+
+/// Sends the parts of one continuation.
+struct Outbox<'a> {
+    postman: &'a Postman,
+    ticket: &'a Ticket,
+    reply: Arc<Mutex<ContinueReply>>,
+    /// Bytes that went up and were not reported yet: the first part carries them.
+    up: u64,
+}
+
+impl Outbox<'_> {
+    fn send(&mut self, part: Result<Continued, VerifierError>, down: u64) {
+        let bytes = BodyBytes { up: std::mem::take(&mut self.up), down };
+        let (asked, cancel, reply) = (self.ticket.asked, self.ticket.cancel.clone(), Arc::clone(&self.reply));
+        self.postman.later(Box::new(move || {
+            if !cancel.is_cancelled() {
+                let answer = part.map(|value| Answer { value, bytes, elapsed: asked.elapsed(), attempts: 1 });
+                // A reply that panicked is not called again by this thread, which its panic ended.
+                (*reply.lock().unwrap_or_else(PoisonError::into_inner))(answer);
+            }
+        }));
+    }
+}
+
+/// The verifier's side of one session with its engine.
+struct Session {
+    target: TargetSequence,
+    engine: Box<dyn Sequence>,
+    scratch: Scratch,
+    /// Windows that were sent ahead of one that has not arrived.
+    early: Vec<Verify>,
+}
+
+impl Session {
+    /// The verdict, or `None` while the window is early.
+    fn judge(&mut self, verify: &Verify) -> Option<Result<VerifyResponse, ErrorBody>> {
+        self.target.cache_lost(self.engine.len());
+        match self.target.admit(&verify.request) {
+            Err(error) => Some(Err(error)),
+            Ok(Admission::Early) => None,
+            Ok(Admission::Repeat(verdict)) => Some(Ok(verdict)),
+            Ok(Admission::Void(verdict)) => {
+                self.target.complete_void(&verdict);
+                Some(Ok(verdict))
+            }
+            Ok(Admission::Decode(plan)) => Some(self.decode_and_judge(verify, &plan)),
+        }
+    }
+
+    /// Takes out an early window that need not wait any longer.
+    fn next_early(&mut self) -> Option<Verify> {
+        let ready = |verify: &Verify| self.target.admit(&verify.request) != Ok(Admission::Early);
+        self.early.iter().position(ready).map(|i| self.early.remove(i))
+    }
+
+    fn decode_and_judge(&mut self, verify: &Verify, plan: &Plan) -> Result<VerifyResponse, ErrorBody> {
+        let queue_us = micros_since(verify.ticket.asked);
+        let began = Instant::now();
+        let Self { target, engine, scratch, .. } = self;
+        let chain = target.chain().clone();
+        let cancelled = || verify.ticket.cancel.is_cancelled();
+        // Everything up to the first row in one go, then one token a row: rows beyond a rejection are never decoded.
+        let (first, rest) = plan.tokens.split_at((plan.tokens.len() + 1).saturating_sub(plan.rows.max(1)));
+        rewind_and_decode(engine.as_mut(), plan.start, first, &cancelled)?;
+        let row = |i: usize, history: &[TokenId]| {
+            if let Some(id) = i.checked_sub(1).and_then(|i| rest.get(i)) {
+                engine.decode(&[*id], &cancelled).map_err(|error| model_error(&error))?;
+            }
+            distribution(&chain, engine.logits(), history, scratch)
+        };
+        let mut verdict = target.complete(&verify.request, plan, Timing { queue_us, decode_us: 0 }, row)?;
+        verdict.timing.decode_us = micros_since(began);
+        Ok(verdict)
+    }
+
+    /// Writes tokens until one ends the text, the limit is reached or the context is full.
+    fn write_on(
+        &mut self,
+        request: &ContinueRequest,
+        is_end: &dyn Fn(TokenId) -> bool,
+        cancel: &Cancel,
+        mut written: impl FnMut(TokenId),
+    ) -> Result<(), ErrorBody> {
+        let Self { target, engine, scratch, .. } = self;
+        let cancelled = || cancel.is_cancelled();
+        let chain = target.chain().clone();
+        target.cache_lost(engine.len());
+        let base = request.base as usize;
+        let plan = target.begin_continuation(request.seq, base, request.base_check, &request.append)?;
+        rewind_and_decode(engine.as_mut(), plan.start, &plan.tokens, &cancelled)?;
+        for step in 0..u64::from(request.max_tokens) {
+            if !target.has_room() || cancelled() {
+                break;
+            }
+            let p = distribution(&chain, engine.logits(), target.tokens(), scratch)?;
+            let id = target.extend_continuation(request.seq, step, &p);
+            written(id);
+            if is_end(id) || step + 1 == u64::from(request.max_tokens) {
+                break;
+            }
+            engine.decode(&[id], &cancelled).map_err(|error| model_error(&error))?;
+        }
+        Ok(())
+    }
+}
+
+fn rewind_and_decode(
+    engine: &mut dyn Sequence,
+    start: usize,
+    tokens: &[TokenId],
+    cancelled: &dyn Fn() -> bool,
+) -> Result<(), ErrorBody> {
+    engine.truncate(start).map_err(|error| model_error(&error))?;
+    if tokens.is_empty() {
+        return Ok(());
+    }
+    engine.decode(tokens, cancelled).map_err(|error| model_error(&error))
+}
+
+fn distribution(
+    chain: &SamplingChain,
+    logits: &[f32],
+    history: &[TokenId],
+    scratch: &mut Scratch,
+) -> Result<Distribution, ErrorBody> {
+    let input = ChainInput { logits, history, mask: None };
+    chain.distribution(input, scratch).map_err(|error| refusal(ErrorCode::Internal, error.to_string()))
+}
+
+fn refuse(postman: &Postman, verify: Verify, error: VerifierError) {
+    postman.answer(&verify.ticket, &verify.request, Err(error), verify.reply);
+}
+
+fn refusal(code: ErrorCode, reason: impl Into<String>) -> ErrorBody {
+    ErrorBody { code, reason: reason.into(), held: None }
+}
+
+fn model_error(error: &ModelError) -> ErrorBody {
+    let code = match error {
+        ModelError::ContextFull { .. } => ErrorCode::TooLarge,
+        ModelError::UnknownToken { .. } => ErrorCode::Malformed,
+        // A cancelled request has nobody who reads this.
+        ModelError::Decode { .. } | ModelError::Cancelled => ErrorCode::Internal,
+    };
+    refusal(code, error.to_string())
+}

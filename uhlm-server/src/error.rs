@@ -1,0 +1,40 @@
+//! Why a server does not start. Failures of single requests are [`uhlm_core::protocol::ErrorBody`]s.
+
+use std::net::SocketAddr;
+
+use uhlm_core::llama::LoadError;
+use uhlm_core::model::ModelError;
+
+use crate::auth::AuthError;
+use crate::tls::TlsError;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The target model was not loaded.
+    #[error(transparent)]
+    Model(#[from] LoadError),
+    /// The engine has no memory for the context that was asked for.
+    #[error("the target cannot be set up: {0}")]
+    Target(#[from] ModelError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The certificate or its key is not usable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The tokens are not usable, or a public address would be open to everybody.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// Two settings contradict each other.
+    #[error("{0}")]
+    Config(String),
+    /// The system gave no thread.
+    #[error("cannot start the scheduler's thread: {0}")]
+    Thread(#[source] std::io::Error),
+}

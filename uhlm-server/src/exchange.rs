@@ -1,0 +1,208 @@
+//! One HTTP exchange around a handler: who asks, in which encoding, the body within its limit, the answer with as few
+//! header bytes as there can be, and the counters.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uhlm_core::protocol::{Encoding, ErrorBody, ErrorCode};
+
+use crate::auth::{Owner, Tokens};
+use crate::limits::{Limits, RateLimit};
+use crate::metrics::Metrics;
+use crate::scheduler::error;
+
+/// Address of the other end of a connection, as the connection's task puts it into each request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// What a client that is told 503 should wait.
+const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+
+/// A refusal: the body, and for how long not to ask again.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    body: ErrorBody,
+    retry_after: Option<Duration>,
+}
+
+impl From<ErrorBody> for Refusal {
+    fn from(body: ErrorBody) -> Self {
+        let retry_after = (body.code == ErrorCode::Unavailable).then_some(RETRY_UNAVAILABLE);
+        Self { body, retry_after }
+    }
+}
+
+impl Refusal {
+    pub(crate) fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+        error(code, reason).into()
+    }
+}
+
+/// What decides whether a request is let in.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) tokens: Tokens,
+    pub(crate) rate: RateLimit,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Gate {
+    /// Whom the request comes from, if it is let in.
+    pub(crate) fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Owner, Refusal> {
+        let admitted = self.tokens.admit(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes));
+        // Guesses at tokens are slowed down by address.
+        self.rate.check(admitted.unwrap_or(None), peer).map_err(|wait| Refusal {
+            body: error(ErrorCode::RateLimited, "too many requests"),
+            retry_after: Some(wait),
+        })?;
+        admitted.map_err(|_| Refusal::new(ErrorCode::Unauthorized, "a known bearer token is needed"))
+    }
+
+    /// Reads and decodes a body.
+    pub(crate) async fn body<T: DeserializeOwned>(&self, request: Request, encoding: Encoding) -> Result<T, Refusal> {
+        let limit = self.limits.body;
+        let too_large = || Refusal::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"));
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        let read = Limited::new(request.into_body(), limit).collect();
+        let bytes = match tokio::time::timeout(self.limits.read_wait, read).await {
+            Err(_) => return Err(Refusal::new(ErrorCode::Malformed, "the body did not arrive in time")),
+            Ok(Err(failure)) if failure.is::<LengthLimitError>() => return Err(too_large()),
+            // What the transport says may quote nothing of the body.
+            Ok(Err(failure)) => {
+                return Err(Refusal::new(ErrorCode::Malformed, format!("the body broke off: {failure}")));
+            }
+            Ok(Ok(collected)) => collected.to_bytes(),
+        };
+        self.metrics.body_in.inc_by(bytes.len() as u64);
+        encoding.decode(&bytes).map_err(|failure| Refusal::new(ErrorCode::Malformed, failure.to_string()))
+    }
+}
+
+/// Encodings of one exchange.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encodings {
+    /// `None` for a content type that is not known.
+    pub(crate) request: Option<Encoding>,
+    pub(crate) response: Encoding,
+}
+
+impl Encodings {
+    /// Binary unless the headers say otherwise; the answer as `Accept` asks, or as the request was.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
+        let request = match headers.get(CONTENT_TYPE) {
+            None => Some(Encoding::default()),
+            Some(value) => text(value).and_then(|value| Encoding::from_media_type(&value)),
+        };
+        let accepted = headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(text)
+            .find_map(|value| value.split(',').find_map(Encoding::from_media_type));
+        Self { request, response: accepted.or(request).unwrap_or_default() }
+    }
+}
+
+fn media_type(encoding: Encoding) -> HeaderValue {
+    HeaderValue::from_static(encoding.media_type())
+}
+
+/// A body under an encoding's media type; no other header.
+pub(crate) fn reply(status: StatusCode, encoding: Encoding, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, media_type(encoding));
+    response
+}
+
+/// The answer to a request that succeeded.
+pub(crate) fn success<T: Serialize>(encoding: Encoding, value: &T, metrics: &Metrics) -> Response {
+    let body = encoding.encode(value);
+    metrics.body_out.inc_by(body.len() as u64);
+    reply(StatusCode::OK, encoding, body.into())
+}
+
+/// The answer to a request that was refused.
+pub(crate) fn refusal(encoding: Encoding, refusal: &Refusal, metrics: &Metrics) -> Response {
+    let status = StatusCode::from_u16(refusal.body.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    refusal_with(status, encoding, refusal, metrics)
+}
+
+/// As [`refusal`], under a status of HTTP's own.
+pub(crate) fn refusal_with(status: StatusCode, encoding: Encoding, refusal: &Refusal, metrics: &Metrics) -> Response {
+    let body = encoding.encode(&refusal.body);
+    metrics.body_out.inc_by(body.len() as u64);
+    let mut response = reply(status, encoding, body.into());
+    if let Some(wait) = refusal.retry_after {
+        // Whole seconds, rounded up: asking again too early is refused again.
+        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    response
+}
+
+/// Counts one request by route and status; one that is dropped before its answer counts as 499, as proxies log it.
+pub(crate) struct Counting<'a> {
+    metrics: &'a Metrics,
+    route: &'static str,
+    status: u16,
+}
+
+impl<'a> Counting<'a> {
+    pub(crate) fn new(metrics: &'a Metrics, route: &'static str) -> Self {
+        Self { metrics, route, status: 499 }
+    }
+
+    pub(crate) fn answered(mut self, response: Response) -> Response {
+        self.status = response.status().as_u16();
+        response
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.metrics.requests.with_label_values(&[self.route, &self.status.to_string()]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encodings(content_type: Option<&'static str>, accept: Option<&'static str>) -> (Option<Encoding>, Encoding) {
+        let mut headers = HeaderMap::new();
+        let mut set = |name, value: Option<&'static str>| {
+            value.map(|value| headers.insert(name, HeaderValue::from_static(value)));
+        };
+        set(CONTENT_TYPE, content_type);
+        set(ACCEPT, accept);
+        let found = Encodings::of(&headers);
+        (found.request, found.response)
+    }
+
+    #[test]
+    fn the_answer_is_encoded_as_accept_asks_and_else_as_the_request_was() {
+        use Encoding::{Binary, Json};
+        assert_eq!(encodings(None, None), (Some(Binary), Binary));
+        assert_eq!(encodings(Some("application/json; charset=utf-8"), Some("*/*")), (Some(Json), Json));
+        assert_eq!(
+            encodings(Some("application/json"), Some("text/html, application/vnd.uhlm.verify.v1;q=0.5")),
+            (Some(Json), Binary)
+        );
+        assert_eq!(encodings(None, Some("application/json")), (Some(Binary), Json));
+        assert_eq!(encodings(Some("text/plain"), None), (None, Binary));
+    }
+}

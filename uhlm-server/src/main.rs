@@ -1,0 +1,41 @@
+//! `uhlm-server`: the verifier as a program of its own. `uhlm serve` takes the same flags.
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+use uhlm_server::{ServeArgs, Server};
+
+/// Judges the windows of devices that run a small model, with a large one.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,llama-cpp-2=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let server = Server::bind(Cli::parse().serve.into_config()?).await?;
+    tracing::info!(url = server.url(), model = server.info().model, context = server.info().context, "listening");
+    if let Some(certificate) = server.certificate() {
+        tracing::info!(fingerprint = %certificate.fingerprint, spki = %certificate.spki, "certificate, SHA-256");
+    }
+    server.run_until(shutdown_signal()).await;
+    Ok(())
+}
+
+/// Completes at Ctrl-C, or at the signal that a service manager sends.
+async fn shutdown_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,96 @@
+//! Which session has which of the engine's sequences, and what each of these holds.
+//!
+//! What a slot holds is kept token by token: when a long prompt's request is abandoned half-way and sent again, the part
+//! that was decoded is found and not decoded a second time.
+
+use uhlm_core::model::ModelError;
+use uhlm_core::sampling::TokenId;
+
+use crate::target::Target;
+
+/// The engine's sequences.
+#[derive(Debug)]
+pub(super) struct Cache {
+    /// Tokens that each slot holds.
+    held: Vec<Vec<TokenId>>,
+    free: Vec<u32>,
+    capacity: usize,
+    used: usize,
+}
+
+impl Cache {
+    pub(super) fn new(target: &dyn Target) -> Self {
+        let slots = target.slots();
+        Self {
+            held: (0..slots).map(|_| Vec::new()).collect(),
+            free: (0..slots).rev().collect(),
+            capacity: target.capacity(),
+            used: 0,
+        }
+    }
+
+    /// Tokens held, all slots together.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Tokens that still fit.
+    pub(super) fn room(&self) -> usize {
+        self.capacity.saturating_sub(self.used)
+    }
+
+    pub(super) fn slots_used(&self) -> usize {
+        self.held.len() - self.free.len()
+    }
+
+    /// An empty slot.
+    pub(super) fn take(&mut self) -> Option<u32> {
+        self.free.pop()
+    }
+
+    /// Empties a slot and gives it back.
+    pub(super) fn release(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
+        self.forget(target, slot)?;
+        self.free.push(slot);
+        Ok(())
+    }
+
+    /// How many tokens a slot holds.
+    pub(super) fn len(&self, slot: u32) -> usize {
+        self.held[slot as usize].len()
+    }
+
+    /// How many tokens at the front of what a slot holds agree with `wanted`.
+    pub(super) fn common<'a>(&self, slot: u32, wanted: impl Iterator<Item = &'a TokenId>) -> usize {
+        self.held[slot as usize].iter().zip(wanted).take_while(|(held, wanted)| held == wanted).count()
+    }
+
+    /// Notes tokens that a pass has added.
+    pub(super) fn push(&mut self, slot: u32, tokens: &[TokenId]) {
+        self.held[slot as usize].extend(tokens);
+        self.used += tokens.len();
+    }
+
+    /// Keeps only the first `len` tokens of a slot.
+    pub(super) fn truncate(&mut self, target: &mut dyn Target, slot: u32, len: usize) -> Result<(), ModelError> {
+        if len < self.len(slot) {
+            target.truncate(slot, len)?;
+            self.used -= self.len(slot) - len;
+            self.held[slot as usize].truncate(len);
+        }
+        Ok(())
+    }
+
+    /// Removes what a failed pass may have left behind what a slot is known to hold.
+    pub(super) fn repair(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
+        target.truncate(slot, self.len(slot))
+    }
+
+    /// Empties a slot, whatever the engine holds in it.
+    pub(super) fn forget(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
+        target.truncate(slot, 0)?;
+        self.used -= self.len(slot);
+        self.held[slot as usize].clear();
+        Ok(())
+    }
+}

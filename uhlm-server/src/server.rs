@@ -1,0 +1,281 @@
+//! The server as a whole: set up, accept, stop.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use uhlm_core::llama::{LoadOptions, Model};
+use uhlm_core::protocol::{Info, PROTOCOL};
+
+use crate::config::ServerConfig;
+use crate::connection::Connections;
+use crate::error::ServerError;
+use crate::exchange::Gate;
+use crate::limits::RateLimit;
+use crate::metrics::Metrics;
+use crate::router::{App, router};
+use crate::scheduler::Scheduler;
+use crate::target::{LlamaTarget, Target};
+use crate::tls::{Certificate, Tls, TlsError, TlsSource};
+
+/// How often certificate files are looked at.
+const RELOAD_EVERY: Duration = Duration::from_secs(60);
+/// After a failed `accept` (no file descriptors left, mostly), before the next.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server that listens; [`Self::run_until`] or [`Self::spawn`] serves.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+    tls: Option<Tls>,
+    thread: JoinHandle<()>,
+    grace: Duration,
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Loads the model of `config`, binds its address and starts the scheduler's thread. Takes as long as the model takes
+    /// to load. Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`ServerError`]: nothing runs then.
+    pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
+        let (path, engine) = (config.model.clone(), config.engine.clone());
+        let load = move || -> Result<LlamaTarget, ServerError> {
+            let options = LoadOptions { gpu_layers: engine.gpu_layers, ..LoadOptions::default() };
+            Ok(LlamaTarget::new(Model::load(&path, &options)?, &engine)?)
+        };
+        let failed = |error: tokio::task::JoinError| ServerError::Config(format!("loading the model failed: {error}"));
+        let target = tokio::task::spawn_blocking(load).await.map_err(failed)??;
+        Self::with_target(config, Box::new(target)).await
+    }
+
+    /// As [`Self::bind`], with a target that is there already: `config.model` and `config.engine` are not used.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn with_target(config: ServerConfig, target: Box<dyn Target>) -> Result<Self, ServerError> {
+        let ServerConfig { listen, tls, tls12, tokens, allow_anonymous, limits, grace, .. } = config;
+        limits.check(target.batch_size())?;
+        tokens.check_exposure(listen, allow_anonymous)?;
+        if tls == TlsSource::Off && !listen.ip().is_loopback() {
+            return Err(TlsError::PlainOnPublicAddress.into());
+        }
+        let tls = Tls::new(&tls, tls12)?;
+        let failed = |source| ServerError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+
+        let about = target.info();
+        let wanted = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
+        let info = Info {
+            protocol: PROTOCOL.into(),
+            model: about.name.clone(),
+            fingerprint: about.fingerprint,
+            vocabulary: about.vocabulary,
+            vocabulary_size: about.vocabulary_size,
+            context: wanted.min(target.capacity() as u32),
+        };
+        let metrics = Arc::new(Metrics::new());
+        let (scheduler, thread) = Scheduler::start(target, &limits, info.context as usize, Arc::clone(&metrics))
+            .map_err(ServerError::Thread)?;
+        let gate = Gate { tokens, rate: RateLimit::new(&limits), limits, metrics };
+        let app = Arc::new(App { gate, scheduler, info, address });
+        Ok(Self { listener, address, app, tls, thread, grace })
+    }
+
+    /// The address that is listened on, with the port that the system chose if 0 was asked for.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL for a client on this host: the self-signed certificate is valid for `localhost` too.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The certificate; `None` without TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.tls.as_ref().map(|tls| &tls.certificate)
+    }
+
+    /// What `/v1/info` answers.
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        &self.app.info
+    }
+
+    /// The counters; the handle stays good after the server's end.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.app.gate.metrics)
+    }
+
+    /// Serves until `shutdown` completes, then stops in order: no new connections, verdicts under way are given (for at
+    /// most the grace period), the target's thread ends.
+    ///
+    /// Dropping the future ends all connections at once.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
+        let Self { listener, app, mut tls, thread, grace, .. } = self;
+        let _stop_when_dropped = StopOnDrop(app.scheduler.clone());
+        let (stop, stopping) = watch::channel(false);
+        let limits = app.gate.limits.clone();
+        let places = Arc::new(Semaphore::new(limits.connections));
+        let connections = Arc::new(Connections {
+            router: router(Arc::clone(&app)),
+            tls: tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
+            limits,
+            metrics: Arc::clone(&app.gate.metrics),
+            stopping,
+        });
+        let mut tasks = JoinSet::new();
+        let mut reload = tokio::time::interval(RELOAD_EVERY);
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = shutdown.as_mut() => break,
+                (stream, peer, place) = accept(&listener, &places) => {
+                    let connections = Arc::clone(&connections);
+                    tasks.spawn(async move {
+                        connections.serve(stream, peer).await;
+                        drop(place);
+                    });
+                }
+                Some(ended) = tasks.join_next() => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "a connection's task failed");
+                    }
+                }
+                _ = reload.tick() => if let Some(tls) = &mut tls {
+                    match tls.reload() {
+                        Ok(true) => tracing::info!(fingerprint = %tls.certificate.fingerprint, "new certificate"),
+                        Ok(false) => {}
+                        Err(error) => tracing::error!(%error, "the new certificate is not used"),
+                    }
+                },
+            }
+        }
+        drop(listener);
+        let _ = stop.send(true);
+        let drain = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, drain).await.is_err() {
+            tracing::warn!(connections = tasks.len(), "connections cut off at the end of the grace period");
+        }
+        app.scheduler.stop();
+        // Whoever still waits is told 503 by the scheduler; a moment for that answer to leave.
+        let drain = async { while tasks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(ACCEPT_PAUSE, drain).await;
+        tasks.shutdown().await;
+        if tokio::task::spawn_blocking(move || thread.join().is_err()).await.unwrap_or(true) {
+            tracing::error!("the scheduler's thread had failed");
+        }
+    }
+
+    /// Serves in a task of its own.
+    #[must_use = "dropping the handle stops the server"]
+    pub fn spawn(self) -> ServerHandle {
+        let (address, url, certificate) = (self.address, self.url(), self.certificate().cloned());
+        let (info, metrics) = (self.info().clone(), self.metrics());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(self.run_until(async {
+            // Sent or dropped, both mean stop.
+            let _ = stopped.await;
+        }));
+        ServerHandle { address, url, certificate, info, metrics, stop, task }
+    }
+}
+
+/// The next connection, once there is a place for it. Never fails: what fails is tried again.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (tokio::net::TcpStream, SocketAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, place),
+            Err(error) => {
+                tracing::warn!(%error, "accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Ends the scheduler's thread when the server's future is dropped half-way.
+struct StopOnDrop(Scheduler);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// A server that runs. Dropped, it stops without anybody waiting for it.
+#[derive(Debug)]
+pub struct ServerHandle {
+    address: SocketAddr,
+    url: String,
+    certificate: Option<Certificate>,
+    info: Info,
+    metrics: Arc<Metrics>,
+    stop: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl ServerHandle {
+    /// As [`Server::local_addr`].
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// As [`Server::url`].
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// As [`Server::certificate`].
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.certificate.as_ref()
+    }
+
+    /// As [`Server::info`].
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        &self.info
+    }
+
+    /// As [`Server::metrics`].
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Stops in order, as [`Server::run_until`] does, and waits for the end.
+    ///
+    /// # Errors
+    /// The panic of the server's task, if it had one.
+    pub async fn shutdown(self) -> Result<(), tokio::task::JoinError> {
+        drop(self.stop);
+        self.task.await
+    }
+}

@@ -1,0 +1,67 @@
+//! `cargo xtask ci`: everything a change must pass, in the order in which it fails fastest.
+//!
+//! One profile and one selection of packages throughout: llama.cpp is compiled once, and the last step checks that.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+
+use crate::{cargo, llama_builds, rules, setup, table, test};
+
+type Step = (&'static str, fn() -> Result<()>);
+
+const STEPS: &[Step] = &[
+    ("setup", || setup::ensure(setup::Sudo { may_ask: false })),
+    ("rules", rules::run),
+    ("lockfile", lockfile),
+    ("fmt", || cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))),
+    ("clippy", || cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
+    ("doc", doc),
+    ("test", || test::run_suites(None)),
+    ("demo build", || cargo::run(&mut cargo::cargo(&["build", "--package", "uhlm-cli"]))),
+];
+
+/// Runs the steps up to the first that fails, then prints what each took.
+pub(crate) fn run() -> Result<()> {
+    let start = SystemTime::now();
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for (name, step) in STEPS {
+        failure = take(name, *step, &mut rows).err().map(|error| error.context(format!("ci stopped at `{name}`")));
+        if failure.is_some() {
+            break;
+        }
+    }
+    let builds = "one llama build";
+    if failure.is_none() {
+        let outcome = take(builds, || llama_builds::at_most_one_since(start), &mut rows);
+        failure = outcome.err().map(|error| error.context(format!("ci stopped at `{builds}`")));
+    }
+    for name in STEPS.iter().map(|(name, _)| *name).chain([builds]).skip(rows.len()) {
+        rows.push([name.to_owned(), "not run".to_owned(), String::new()]);
+    }
+    println!("\n{}", table::format(["step", "result", "seconds"], &rows));
+    failure.map_or(Ok(()), Err)
+}
+
+fn take(name: &str, step: impl FnOnce() -> Result<()>, rows: &mut Vec<[String; 3]>) -> Result<()> {
+    eprintln!("\n== {name}");
+    let start = Instant::now();
+    let outcome = step();
+    let took: Duration = start.elapsed();
+    let result = if outcome.is_ok() { "ok" } else { "FAILED" };
+    eprintln!("== {name}: {result} after {} s", table::seconds(took));
+    rows.push([name.to_owned(), result.to_owned(), table::seconds(took)]);
+    outcome
+}
+
+/// Fails if Cargo.lock does not fit the manifests, so that no later step changes it.
+fn lockfile() -> Result<()> {
+    let mut command = cargo::cargo(&["metadata", "--locked", "--format-version", "1"]);
+    cargo::run(command.stdout(Stdio::null())).context("Cargo.lock does not fit the manifests")
+}
+
+fn doc() -> Result<()> {
+    cargo::run(cargo::cargo(&["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}

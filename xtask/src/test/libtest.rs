@@ -1,0 +1,89 @@
+//! Runs `cargo test`, passes its output through unchanged and adds up libtest's result lines.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::Counts;
+use crate::cargo;
+
+/// The sum over all test programs, and whether the command succeeded.
+pub(super) fn run(command: &mut Command) -> (Counts, Result<()>) {
+    let mut counts = Counts::default();
+    let outcome = run_counting(command, &mut counts);
+    (counts, outcome)
+}
+
+fn run_counting(command: &mut Command, counts: &mut Counts) -> Result<()> {
+    let line = cargo::line(command);
+    eprintln!("$ {line}");
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("could not start `{line}`"))?;
+    let output = child.stdout.take().context("the output of the tests")?;
+    let copied = copy_counting(BufReader::new(output), io::stdout().lock(), counts);
+    let status = child.wait().with_context(|| format!("waiting for `{line}`"))?;
+    copied.context("passing the tests' output on")?;
+    if !status.success() {
+        bail!("`{line}` failed ({status})");
+    }
+    Ok(())
+}
+
+/// Bytes, not text: a test may print anything.
+fn copy_counting(mut from: impl BufRead, mut to: impl Write, counts: &mut Counts) -> io::Result<()> {
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        to.flush()?;
+        if let Some(result) = parse_result(&String::from_utf8_lossy(&line)) {
+            counts.passed += result.passed;
+            counts.failed += result.failed;
+            counts.ignored += result.ignored;
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+/// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`
+fn parse_result(line: &str) -> Option<Counts> {
+    let (_, numbers) = line.trim().strip_prefix("test result: ")?.split_once(". ")?;
+    let number = |what: &str| {
+        let mut parts = numbers.split("; ");
+        parts.find_map(|part| part.strip_suffix(what)?.trim().parse::<u64>().ok())
+    };
+    Some(Counts { passed: number(" passed")?, failed: number(" failed")?, ignored: number(" ignored")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_lines_are_added_up_and_the_output_is_unchanged() {
+        let output = b"running 2 tests\ntest a ... ok\n\xff not text\n\
+            test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
+            test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.50s\n\
+            no newline at the end";
+        let mut copy = Vec::new();
+        let mut counts = Counts::default();
+        copy_counting(&output[..], &mut copy, &mut counts).expect("memory does not fail");
+        assert_eq!(copy, output);
+        assert_eq!(counts, Counts { passed: 15, failed: 2, ignored: 1 });
+    }
+
+    #[test]
+    fn other_lines_are_no_results() {
+        for line in ["", "test result: ok", "test result: ok. many passed; 0 failed; 0 ignored", "result: 1 passed"] {
+            assert_eq!(parse_result(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_failing_command_is_a_problem_even_if_no_test_failed() {
+        let (counts, outcome) = run(Command::new("sh").args(["-c", "kill -ABRT $$"]));
+        assert_eq!(counts, Counts::default());
+        assert!(outcome.is_err());
+    }
+}
