@@ -47,7 +47,7 @@ impl Loopback {
             .unwrap_or_default();
         let url = server.url().to_owned();
         let verifier = remote::connect(HttpConfig::new(&url).with_trust(trust))?;
-        let (info, metrics) = (server.info().clone(), server.metrics());
+        let (info, metrics) = (server.info().clone(), Arc::clone(server.metrics()));
         Ok(Self { server: Some(server), runtime, metrics, verifier, info, url })
     }
 
@@ -60,7 +60,7 @@ impl Loopback {
 impl Drop for Loopback {
     fn drop(&mut self) {
         if let Some(server) = self.server.take() {
-            self.runtime.block_on(server.stop());
+            let _ = self.runtime.block_on(server.shutdown());
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::evaluate::{Evaluator, MAX_TOKENS};
 use crate::failure::Failure;
 use crate::options::SamplingArgs;
 use crate::output;
-use crate::pair::{Pair, calibration_beside};
+use crate::pair::calibration_beside;
 use crate::questions;
 use crate::report::percent;
 use crate::setup::ModelArgs;

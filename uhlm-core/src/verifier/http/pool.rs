@@ -1,0 +1,91 @@
+//! The connection to the verifier, and when it is given up for a new one.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Client, redirect};
+
+use super::config::{ConfigError, HttpConfig};
+use super::tls;
+
+/// Servers and load balancers commonly close a connection that was idle for a minute or more; closing it first avoids
+/// the race between their closing and our next request.
+const IDLE: Duration = Duration::from_secs(50);
+/// A ping after this much silence, sent only while a request is under way: an idle phone keeps its radio off.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Makes HTTP clients of one configuration. All of them resume each other's TLS sessions.
+struct Template {
+    tls: rustls::ClientConfig,
+    connect_timeout: Duration,
+    user_agent: Option<String>,
+    media_type: &'static str,
+    https_only: bool,
+}
+
+impl Template {
+    fn build(&self) -> Result<Client, ConfigError> {
+        // reqwest would send `accept: */*`; this replaces it and costs one byte a request in HTTP/2.
+        let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(self.media_type))]);
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            .https_only(self.https_only)
+            .default_headers(headers)
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(IDLE)
+            .tcp_nodelay(true)
+            .tcp_keepalive(None)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(false);
+        if let Some(agent) = &self.user_agent {
+            builder = builder.user_agent(agent);
+        }
+        builder.build().map_err(|error| ConfigError::Start { reason: error.to_string() })
+    }
+}
+
+/// Which of the successive clients a request went through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Generation(u64);
+
+/// The client in use.
+pub(super) struct Pool {
+    template: Template,
+    current: Mutex<(Generation, Client)>,
+}
+
+impl Pool {
+    pub(super) fn new(config: &HttpConfig) -> Result<Self, ConfigError> {
+        let template = Template {
+            tls: tls::client_config(&config.trust)?,
+            connect_timeout: config.connect_timeout,
+            user_agent: config.user_agent.clone(),
+            media_type: config.encoding.media_type(),
+            https_only: !config.plain_loopback,
+        };
+        let client = template.build()?;
+        Ok(Self { template, current: Mutex::new((Generation::default(), client)) })
+    }
+
+    /// The client for the next request.
+    pub(super) fn client(&self) -> (Generation, Client) {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives up the connections of `stale`, unless that was done already; requests under way on them go on. A phone that
+    /// changes networks leaves connections behind that look alive and answer nothing.
+    pub(super) fn renew(&self, stale: Generation) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0 == stale
+            // The same values made a client before; if that ever fails, the old one still serves.
+            && let Ok(client) = self.template.build()
+        {
+            *current = (Generation(stale.0 + 1), client);
+        }
+    }
+}
