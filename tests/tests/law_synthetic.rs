@@ -2,7 +2,6 @@
 //! are fixed, and a right sampler fails with probability 1e-6 where timing makes the draws differ from run to run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use uhlm_core::chat::DraftModel;
 use uhlm_core::event::{Event, Origin};

@@ -1,4 +1,50 @@
-//! Uncertainty-aware hybrid inference.
+//! Uncertainty-aware hybrid inference: a small model drafts on the device, a large one judges where it must.
+//!
+//! An [`Engine`](engine::Engine) loads a draft model (GGUF, through llama.cpp) once. A [`Session`](session::Session) is one
+//! conversation on it, mostly with a [`Verifier`](verifier::Verifier) that runs the target model elsewhere. Each reply is a
+//! [`Generation`](generation::Generation): a stream of [`Event`](event::Event)s that is pulled, and that stops both models
+//! when it is cancelled or dropped.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use uhlm_core::engine::Engine;
+//! use uhlm_core::event::Event;
+//! use uhlm_core::llama::LoadOptions;
+//! use uhlm_core::session::{GenerationOptions, Prompt, SessionOptions};
+//! use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let engine = Engine::load("draft.gguf", &LoadOptions::default())?;
+//! let verifier = HttpVerifier::new(HttpConfig::new("https://verifier.example"))?;
+//! let session = engine.session(Some(Arc::new(verifier)), SessionOptions::default())?;
+//!
+//! let mut generation = session.generate(Prompt::Chat("What is 17 + 25?".into()), GenerationOptions::default())?;
+//! while let Some(event) = generation.blocking_next() {
+//!     match event? {
+//!         Event::Committed { token, .. } => print!("{}", token.text),
+//!         Event::Finished { statistics, .. } => println!("\n{:.1} tokens/s", statistics.tokens_per_second()),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Guarantees
+//! - In [`Mode::Exact`](session::Mode::Exact) the text is distributed exactly as the target model's own, whatever the draft
+//!   model, the windows and the network do ([`speculative`] has the law).
+//! - Committed text is never taken back: not by a verdict, not by a failure, not by cancelling.
+//! - `q`, the draft model's distribution, never leaves the device.
+//! - No call blocks, but for loading a model and those named `blocking_`.
+//!
+//! # Cancel safety
+//! Every async function may be dropped at any await point. Dropping a generation stops the draft model within one decode
+//! step and resets the HTTP/2 stream of the request in flight, which takes it out of the verifier's queue.
+//!
+//! # Features
+//! `llama` (default) is the draft engine, `http` (default) the client. Without both the crate is pure Rust: everything that
+//! decides, on traits that a test or another engine can fill.
 
 pub mod calibration;
 pub mod cancel;

@@ -175,3 +175,6 @@ pub fn resample_from_draws(draws: &[(TokenId, f32)], q: &Distribution, rng: &mut
     }
     Resampled::Exhausted
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,20 +53,58 @@ pub(crate) fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
+/// Elements that a loop over a row decides about together.
+pub(crate) const BLOCK: usize = 4 * LANES;
+
+/// The greatest of a block; NaN is passed over.
+#[inline(always)]
+pub(crate) fn block_max(block: &[f32; BLOCK]) -> f32 {
+    let mut top = [f32::NEG_INFINITY; LANES];
+    for lanes in block.as_chunks::<LANES>().0 {
+        for (top, &z) in top.iter_mut().zip(lanes) {
+            *top = max(z, *top);
+        }
+    }
+    // In halves, not one after the other: each step is one vector instruction.
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            top[i] = max(top[i + width], top[i]);
+        }
+        width /= 2;
+    }
+    top[0]
+}
+
 /// `2^y` for `y` in [-126, 126], relative error at most 2e-7; exactly 1 at 0.
 ///
-/// `y` is split into the nearest integer, which goes into the exponent, and a rest in [-1/2, 1/2], for which a
-/// polynomial of degree five stands (least greatest relative error 9.2e-8 under the constraint of being 1 at 0, found
-/// by reweighted least squares).
+/// The polynomial has the least greatest relative error under the constraint of being 1 at 0 (9.2e-8), found by
+/// reweighted least squares; so have the coefficients of [`exp2_coarse`].
 #[inline(always)]
 pub(crate) fn exp2<const FUSED: bool>(y: f32) -> f32 {
+    exp2_by::<FUSED, 6>(
+        y,
+        [0.001_326_473, 0.009_671_513, 0.055_507_337, 0.240_222_42, std::f32::consts::LN_2 - 2.0e-7, 1.0],
+    )
+}
+
+/// `2^y` for `y` in [-126, 126], relative error at most 1.1e-4, for sums of many terms; exactly 1 at 0.
+#[inline(always)]
+pub(crate) fn exp2_coarse<const FUSED: bool>(y: f32) -> f32 {
+    exp2_by::<FUSED, 4>(y, [0.055_008_93, 0.242_210_96, 0.693_282_9, 1.0])
+}
+
+/// Splits `y` into the nearest integer, which goes into the exponent, and a rest in [-1/2, 1/2], for which a polynomial
+/// with these coefficients, the highest first, stands.
+#[inline(always)]
+fn exp2_by<const FUSED: bool, const N: usize>(y: f32, coefficients: [f32; N]) -> f32 {
     /// Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
     let shifted = y + ROUND;
     let f = y - (shifted - ROUND);
-    let mut p = 0.001_326_473;
-    for c in [0.009_671_513, 0.055_507_337, 0.240_222_42, 0.693_146_98, 1.0] {
-        p = mul_add::<FUSED>(p, f, c);
+    let mut p = coefficients[0];
+    for c in &coefficients[1..] {
+        p = mul_add::<FUSED>(p, f, *c);
     }
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
@@ -77,16 +115,28 @@ mod tests {
 
     #[test]
     fn powers_of_two_are_right_to_the_last_bits() {
-        let mut worst = 0.0f64;
+        let (mut worst, mut coarse) = (0.0f64, 0.0f64);
         for i in -126_000..=126_000 {
             let y = i as f32 / 1000.0;
             let exact = f64::from(y).exp2();
             for value in [exp2::<false>(y), exp2::<true>(y)] {
                 worst = worst.max((f64::from(value) / exact - 1.0).abs());
             }
+            coarse = coarse.max((f64::from(exp2_coarse::<false>(y)) / exact - 1.0).abs());
         }
+        assert!(coarse < 1.1e-4, "{coarse}");
         assert!(worst < 2.5e-7, "{worst}");
-        assert_eq!(exp2::<false>(0.0), 1.0);
+        assert_eq!((exp2::<false>(0.0), exp2_coarse::<false>(0.0)), (1.0, 1.0));
+    }
+
+    #[test]
+    fn the_maximum_of_a_block_is_found_wherever_it_stands() {
+        for place in 0..BLOCK {
+            let mut block = [-1.0; BLOCK];
+            block[place] = 2.0;
+            block[(place + 1) % BLOCK] = f32::NAN;
+            assert_eq!(block_max(&block), 2.0);
+        }
     }
 
     #[test]

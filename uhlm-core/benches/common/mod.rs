@@ -6,10 +6,10 @@ use std::time::Instant;
 use uhlm_core::rng::{Rng, Stream};
 
 /// Vocabulary sizes of Llama 2, Llama 3 and Qwen 2.5.
-pub const VOCABULARIES: [usize; 3] = [32_000, 128_256, 151_936];
+pub(crate) const VOCABULARIES: [usize; 3] = [32_000, 128_256, 151_936];
 
 /// Gaussian logits (sigma 3) with eight peaks up to 20, and the most probable token.
-pub fn row(v: usize, seed: u64) -> (Vec<f32>, u32) {
+pub(crate) fn row(v: usize, seed: u64) -> (Vec<f32>, u32) {
     let mut rng = Rng::new(seed, Stream::Simulation);
     let mut logits: Vec<f32> = (0..v)
         .map(|_| {
@@ -29,7 +29,7 @@ pub fn row(v: usize, seed: u64) -> (Vec<f32>, u32) {
 }
 
 /// The least time of one call in nanoseconds, over `rounds` rounds of `calls` calls each.
-pub fn least_ns(rounds: usize, calls: usize, mut call: impl FnMut(usize)) -> f64 {
+pub(crate) fn least_ns(rounds: usize, calls: usize, mut call: impl FnMut(usize)) -> f64 {
     (0..rounds)
         .map(|_| {
             let start = Instant::now();
@@ -40,7 +40,7 @@ pub fn least_ns(rounds: usize, calls: usize, mut call: impl FnMut(usize)) -> f64
 }
 
 /// One read of a row: its sum, on sixteen accumulators so that the loop vectorises and waits for memory only.
-pub fn read(logits: &[f32]) -> f32 {
+pub(crate) fn read(logits: &[f32]) -> f32 {
     let (chunks, rest) = logits.as_chunks::<16>();
     let mut sums = [0.0f32; 16];
     for chunk in chunks {

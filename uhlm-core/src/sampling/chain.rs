@@ -111,8 +111,7 @@ impl SamplingChain {
         };
         let max = row::greatest(logits).ok_or(SamplingError::NonFiniteLogits)?;
         if self.params.is_greedy() {
-            let first = logits.iter().position(|&z| z == max).ok_or(SamplingError::NonFiniteLogits)?;
-            return Ok(Distribution::point(first as TokenId));
+            return row::first_of(logits, max).map(Distribution::point).ok_or(SamplingError::NonFiniteLogits);
         }
         Ok(match self.cut(logits, max, candidates) {
             Cut::NONE => row::softmax(logits, max, self.params.temperature),

@@ -17,9 +17,11 @@ pub(super) struct Cut {
 
 /// Below this many candidates sorting is the fastest.
 const SORT: usize = 64;
-/// How far below the greatest logit top-p looks for its tokens, first and after each failure. Most rows of a language
-/// model have 95 % of their mass within the first.
-const DEPTHS: [f32; 3] = [4.0, 10.0, f32::INFINITY];
+/// How far below the greatest logit top-p looks for its tokens first: most rows of a language model have 95 % of their
+/// mass within, on a handful of tokens.
+const DEPTH: f32 = 4.0;
+/// Where that finds as many tokens, the row is flat.
+const FEW: usize = 1024;
 
 impl Cut {
     /// Keeps every token.
@@ -60,14 +62,13 @@ impl Cut {
     /// Keeps the fewest tokens, greatest first, whose softmax reaches `top_p`.
     pub(super) fn top_p(logits: &[f32], max: f32, top_p: f64, candidates: &mut Vec<Candidate>) -> Self {
         let target = top_p * row::exp_sum(logits, max);
-        for depth in DEPTHS {
-            row::above(logits, max - depth, candidates);
-            if mass(candidates, max) >= target {
-                return Self::reaching(candidates, max, target);
-            }
+        row::above(logits, max - DEPTH, FEW, candidates);
+        if candidates.len() < FEW && mass(candidates, max) >= target {
+            return Self::reaching(candidates, max, target);
         }
-        // Only rounding leads here: the mass of all tokens lies below a share of itself that is nearly 1.
-        Self::NONE
+        // A flat row: find out between which two logits the cut lies, then look at the tokens in between only.
+        let target = row::bucket_reaching(logits, max, top_p, candidates);
+        Self::reaching(candidates, max, target)
     }
 
     /// The last candidate in order that it takes to reach `target`, the sum of `exp(z - max)`: a binary search by
@@ -108,7 +109,7 @@ pub(super) fn keep_first(candidates: &mut Vec<Candidate>, k: usize) -> f32 {
 }
 
 fn weight(z: f32, max: f32) -> f64 {
-    f64::from((z - max).exp())
+    f64::from(row::power::<false>((z - max) * std::f32::consts::LOG2_E))
 }
 
 fn mass(candidates: &[Candidate], max: f32) -> f64 {

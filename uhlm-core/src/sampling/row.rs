@@ -2,10 +2,7 @@
 
 use super::cut::{self, Candidate, Cut};
 use super::{Distribution, TokenId};
-use crate::vector::{self, Kernel, LANES, exp2};
-
-/// Tokens looked at together: if none of them matters, all are passed over at once.
-const BLOCK: usize = 4 * LANES;
+use crate::vector::{self, BLOCK, Kernel, LANES, block_max, exp2};
 
 /// The greatest logit, if it is finite and no logit is NaN or `+inf`.
 pub(super) fn greatest(logits: &[f32]) -> Option<f32> {
@@ -27,45 +24,125 @@ pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) {
     }
 }
 
-/// The tokens with logits above `bound`, ascending by id.
-pub(super) fn above(logits: &[f32], bound: f32, candidates: &mut Vec<Candidate>) {
+/// The tokens with logits above `bound`, ascending by id, the first `limit` of them.
+pub(super) fn above(logits: &[f32], bound: f32, limit: usize, candidates: &mut Vec<Candidate>) {
     candidates.clear();
     visit(
         logits,
-        |_, top| top > bound,
+        |top| top > bound,
         |id, z| {
-            if z > bound {
+            if z > bound && candidates.len() < limit {
                 candidates.push((id, z));
             }
         },
     );
 }
 
-/// `softmax(z / temperature)` of all tokens.
-pub(super) fn softmax(logits: &[f32], max: f32, temperature: f32) -> Distribution {
-    let mut probs = Vec::with_capacity(logits.len());
-    vector::dispatch(Exponentials { logits, max, scale: scale(temperature), values: &mut probs });
-    Distribution::dense(probs)
-}
-
-/// `softmax(z / temperature)` of the tokens that a cut keeps.
-pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut) -> Distribution {
-    let scale = scale(temperature);
-    let (mut ids, mut weights) = (Vec::new(), Vec::new());
+/// The first token of this logit, which is the greatest.
+pub(super) fn first_of(logits: &[f32], max: f32) -> Option<TokenId> {
+    let mut found = None;
     visit(
         logits,
-        |_, top| top >= cut.z,
+        |top| top >= max,
         |id, z| {
-            if cut.keeps(id, z) {
-                let weight = power::<false>((z - max) * scale);
-                if weight > 0.0 {
-                    ids.push(id);
-                    weights.push(weight);
-                }
+            if z == max && found.is_none() {
+                found = Some(id);
             }
         },
     );
-    Distribution::sparse(ids, weights)
+    found
+}
+
+/// Sorts the tokens into [`BUCKETS`] by logit, and leaves those of the bucket in which the softmax, summed from the
+/// greatest on, reaches `top_p`. Returns what of that sum is left to reach within it, in units of `exp(max)`.
+pub(super) fn bucket_reaching(logits: &[f32], max: f32, top_p: f64, candidates: &mut Vec<Candidate>) -> f64 {
+    let mut masses = [0.0; BUCKETS];
+    vector::dispatch(Masses { logits, max, masses: &mut masses });
+    let mut target = top_p * masses.iter().sum::<f64>();
+    let reached = masses.iter().position(|&mass| {
+        let reached = mass >= target;
+        if !reached {
+            target -= mass;
+        }
+        reached
+    });
+    // Only rounding leads past the last one.
+    let wanted = reached.unwrap_or(BUCKETS - 1);
+    candidates.clear();
+    visit(
+        logits,
+        |top| bucket(max - top) <= wanted,
+        |id, z| {
+            if bucket(max - z) == wanted {
+                candidates.push((id, z));
+            }
+        },
+    );
+    target
+}
+
+/// Ranges of logits, each a sixteenth wide, from the greatest down; the last has no lower end.
+const BUCKETS: usize = 512;
+
+/// The bucket of a logit so far below the greatest; the conversion saturates.
+#[inline(always)]
+fn bucket(depth: f32) -> usize {
+    ((depth * 16.0) as usize).min(BUCKETS - 1)
+}
+
+struct Masses<'a> {
+    logits: &'a [f32],
+    max: f32,
+    masses: &'a mut [f64; BUCKETS],
+}
+
+impl Kernel for Masses<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for part in self.logits.chunks(BLOCK) {
+            let mut weights = [0.0; BLOCK];
+            for (weight, &z) in weights.iter_mut().zip(part) {
+                *weight = power::<FUSED>((z - self.max) * std::f32::consts::LOG2_E);
+            }
+            for (weight, &z) in weights.iter().zip(part) {
+                self.masses[bucket(self.max - z)] += f64::from(*weight);
+            }
+        }
+    }
+}
+
+/// `softmax(z / temperature)` of all tokens.
+pub(super) fn softmax(logits: &[f32], max: f32, temperature: f32) -> Distribution {
+    let mut probs = Vec::with_capacity(logits.len());
+    let scale = scale(temperature);
+    vector::dispatch(Exponentials::<false> { logits, max, scale, cut: Cut::NONE, values: &mut probs });
+    Distribution::dense(probs)
+}
+
+/// `softmax(z / temperature)` of the tokens that a cut keeps: sparse unless that is an eighth of all or more.
+pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut) -> Distribution {
+    let scale = scale(temperature);
+    let limit = logits.len() / 8 + BLOCK;
+    let (mut ids, mut powers) = (Vec::new(), Vec::new());
+    visit(
+        logits,
+        |top| top >= cut.z,
+        |id, z| {
+            if cut.keeps(id, z) && ids.len() < limit {
+                ids.push(id);
+                powers.push((z - max) * scale);
+            }
+        },
+    );
+    if ids.len() < limit {
+        vector::dispatch(Powers(&mut powers));
+        return Distribution::sparse(ids, powers);
+    }
+    let mut weights = Vec::with_capacity(logits.len());
+    vector::dispatch(Exponentials::<true> { logits, max, scale, cut, values: &mut weights });
+    Distribution::dense(weights)
 }
 
 /// From a natural logarithm over `temperature` to a logarithm of base two. Finite, so that 0 stays 0.
@@ -75,13 +152,13 @@ fn scale(temperature: f32) -> f32 {
 
 /// `2^y` for `y <= 0`; 0 below the normal numbers.
 #[inline(always)]
-fn power<const FUSED: bool>(y: f32) -> f32 {
+pub(super) fn power<const FUSED: bool>(y: f32) -> f32 {
     let value = exp2::<FUSED>(vector::max(y, -126.0));
     if y >= -126.0 { value } else { 0.0 }
 }
 
 /// Calls `each` for the tokens of every block whose greatest logit `wanted` wants.
-fn visit(logits: &[f32], wanted: impl FnMut(usize, f32) -> bool, each: impl FnMut(TokenId, f32)) {
+fn visit(logits: &[f32], wanted: impl FnMut(f32) -> bool, each: impl FnMut(TokenId, f32)) {
     vector::dispatch(Visit { logits, wanted, each });
 }
 
@@ -91,14 +168,14 @@ struct Visit<'a, W, E> {
     each: E,
 }
 
-impl<W: FnMut(usize, f32) -> bool, E: FnMut(TokenId, f32)> Kernel for Visit<'_, W, E> {
+impl<W: FnMut(f32) -> bool, E: FnMut(TokenId, f32)> Kernel for Visit<'_, W, E> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FUSED: bool>(mut self) {
         for (index, block) in self.logits.chunks(BLOCK).enumerate() {
             let wanted = match block.first_chunk::<BLOCK>() {
-                Some(block) => (self.wanted)(index, block_max(block)),
+                Some(block) => (self.wanted)(block_max(block)),
                 None => true,
             };
             if wanted {
@@ -108,17 +185,6 @@ impl<W: FnMut(usize, f32) -> bool, E: FnMut(TokenId, f32)> Kernel for Visit<'_, 
             }
         }
     }
-}
-
-#[inline(always)]
-fn block_max(block: &[f32; BLOCK]) -> f32 {
-    let mut top = [f32::NEG_INFINITY; LANES];
-    for lanes in block.as_chunks::<LANES>().0 {
-        for (top, &z) in top.iter_mut().zip(lanes) {
-            *top = vector::max(z, *top);
-        }
-    }
-    top.into_iter().fold(f32::NEG_INFINITY, vector::max)
 }
 
 struct Greatest<'a>(&'a [f32]);
@@ -204,22 +270,42 @@ impl Kernel for TopK<'_> {
     }
 }
 
-struct Exponentials<'a> {
-    logits: &'a [f32],
-    max: f32,
-    scale: f32,
-    values: &'a mut Vec<f32>,
-}
+/// `2^y` in place.
+struct Powers<'a>(&'a mut [f32]);
 
-impl Kernel for Exponentials<'_> {
+impl Kernel for Powers<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        let (blocks, rest) = self.logits.as_chunks::<BLOCK>();
-        for block in blocks {
-            self.values.extend_from_slice(&block.map(|z| power::<FUSED>((z - self.max) * self.scale)));
+        for y in self.0 {
+            *y = power::<FUSED>(*y);
         }
-        self.values.extend(rest.iter().map(|&z| power::<FUSED>((z - self.max) * self.scale)));
+    }
+}
+
+struct Exponentials<'a, const CUT: bool> {
+    logits: &'a [f32],
+    max: f32,
+    scale: f32,
+    /// With `CUT`, tokens below it get 0.
+    cut: Cut,
+    values: &'a mut Vec<f32>,
+}
+
+impl<const CUT: bool> Kernel for Exponentials<'_, CUT> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        for (index, part) in self.logits.chunks(BLOCK).enumerate() {
+            let mut weights = [0.0; BLOCK];
+            for (i, (weight, &z)) in weights.iter_mut().zip(part).enumerate() {
+                let value = power::<FUSED>((z - self.max) * self.scale);
+                let kept = !CUT || self.cut.keeps((index * BLOCK + i) as TokenId, z);
+                *weight = if kept { value } else { 0.0 };
+            }
+            self.values.extend_from_slice(&weights[..part.len()]);
+        }
     }
 }

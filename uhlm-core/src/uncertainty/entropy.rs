@@ -1,6 +1,7 @@
 //! Shannon entropy of the softmax, over `ln V`.
 
-use super::{Uncertainty, finite_logit, greatest};
+use super::softmax::Softmax;
+use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
 
 /// `H(softmax(z)) / ln V`. It does not look at which token was drafted.
@@ -9,17 +10,11 @@ pub(super) struct Entropy;
 
 impl Uncertainty for Entropy {
     fn estimate(&mut self, logits: &[f32], drafted: TokenId) -> f32 {
-        if finite_logit(logits, drafted).is_none() {
-            return 1.0;
-        }
-        let max = greatest(logits);
-        // With s = sum e^x and t = sum x e^x over x = z - max: H = ln s - t/s.
-        let (s, t) = logits.iter().map(|z| z - max).filter(|x| *x > -80.0).fold((0.0f64, 0.0f64), |(s, t), x| {
-            let e = x.exp();
-            (s + f64::from(e), t + f64::from(x * e))
-        });
-        let entropy = (s.ln() - t / s) / (logits.len().max(2) as f64).ln();
-        if entropy.is_nan() { 1.0 } else { entropy.clamp(0.0, 1.0) as f32 }
+        let softmax = finite_logit(logits, drafted).and_then(|_| Softmax::of(logits));
+        let Some(Softmax { sum, moment, .. }) = softmax else { return 1.0 };
+        // H = ln s - m / s with the sum s of e^x and the sum m of x e^x.
+        let entropy = (sum.ln() - moment / sum) / (logits.len().max(2) as f64).ln();
+        entropy.clamp(0.0, 1.0) as f32
     }
 }
 

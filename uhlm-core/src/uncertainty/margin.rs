@@ -1,7 +1,9 @@
 //! One minus the lead of the most probable token over the second.
 
-use super::{Uncertainty, finite_logit, greatest};
+use super::softmax::Softmax;
+use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
+use crate::vector;
 
 /// `1 - (first - second)` of `softmax(z)`. It does not look at which token was drafted.
 #[derive(Clone, Copy, Debug)]
@@ -9,24 +11,17 @@ pub(super) struct Margin;
 
 impl Uncertainty for Margin {
     fn estimate(&mut self, logits: &[f32], drafted: TokenId) -> f32 {
-        if finite_logit(logits, drafted).is_none() {
-            return 1.0;
-        }
-        let max = greatest(logits);
+        let softmax = finite_logit(logits, drafted).and_then(|_| Softmax::of(logits));
+        let Some(Softmax { max, sum, .. }) = softmax else { return 1.0 };
         let mut second = f32::NEG_INFINITY;
         let mut at_max = 0u32;
-        let mut sum = 0.0f64;
         for &z in logits {
-            sum += f64::from((z - max).exp());
-            if z == max {
-                at_max += 1;
-            } else {
-                second = second.max(z);
-            }
+            at_max += u32::from(z == max);
+            second = vector::max(if z == max { f32::NEG_INFINITY } else { z }, second);
         }
         let runner_up = if at_max > 1 { 1.0 } else { f64::from((second - max).exp()) };
         let margin = (1.0 - runner_up) / sum;
-        if margin.is_nan() { 1.0 } else { (1.0 - margin).clamp(0.0, 1.0) as f32 }
+        (1.0 - margin).clamp(0.0, 1.0) as f32
     }
 }
 

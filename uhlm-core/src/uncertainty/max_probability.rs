@@ -1,6 +1,7 @@
 //! One minus the probability of the most probable token.
 
-use super::{Uncertainty, finite_logit, greatest};
+use super::softmax::Softmax;
+use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
 
 /// `1 - max softmax(z)`. It does not look at which token was drafted.
@@ -9,12 +10,9 @@ pub(super) struct MaxProbability;
 
 impl Uncertainty for MaxProbability {
     fn estimate(&mut self, logits: &[f32], drafted: TokenId) -> f32 {
-        if finite_logit(logits, drafted).is_none() {
-            return 1.0;
-        }
-        let max = greatest(logits);
-        let sum: f64 = logits.iter().map(|z| f64::from((z - max).exp())).sum();
-        if sum.is_nan() { 1.0 } else { (1.0 - 1.0 / sum).clamp(0.0, 1.0) as f32 }
+        let softmax = finite_logit(logits, drafted).and_then(|_| Softmax::of(logits));
+        let Some(Softmax { sum, .. }) = softmax else { return 1.0 };
+        (1.0 - 1.0 / sum).clamp(0.0, 1.0) as f32
     }
 }
 

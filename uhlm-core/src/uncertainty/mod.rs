@@ -12,6 +12,7 @@ mod margin;
 mod max_probability;
 mod perturbation;
 mod sampled;
+mod softmax;
 
 use std::str::FromStr;
 
@@ -108,11 +109,6 @@ impl FromStr for Estimator {
 /// The logit of `drafted` if it is a finite number.
 fn finite_logit(logits: &[f32], drafted: TokenId) -> Option<f32> {
     logits.get(drafted as usize).copied().filter(|z| z.is_finite())
-}
-
-/// The greatest logit; NaN is passed over.
-fn greatest(logits: &[f32]) -> f32 {
-    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 #[cfg(test)]

@@ -14,11 +14,11 @@
 
 use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
-use crate::vector::{self, Kernel, LANES, exp2, mul_add};
+use crate::vector::{self, BLOCK, Kernel, LANES, block_max, exp2, exp2_coarse, mul_add};
 
 /// Nodes on [0, 2] and their weights, which sum to 1 (the factor 1/2 is in them).
 const NODES: [(f32, f32); 8] = [
-    (1.960_289_9, 0.050_614_268),
+    (1.960_29, 0.050_614_268),
     (1.796_666_5, 0.111_190_52),
     (1.525_532_4, 0.156_853_32),
     (1.183_434_6, 0.181_341_89),
@@ -30,8 +30,6 @@ const NODES: [(f32, f32); 8] = [
 
 /// Logits that lie less than this below the drafted token's belong to the head.
 const HEAD: f32 = 4.0;
-/// Tokens looked at together: if none is of the head, all of them go the fast way.
-const BLOCK: usize = 4 * LANES;
 /// The exponent of two below which `e` is not taken: 152,000 such tokens add 3e-4 to `Z(1/2)`, and `e^4` stays normal.
 const FLOOR: f32 = -29.0;
 
@@ -66,7 +64,7 @@ impl Kernel for Estimate<'_> {
         let cut = self.z_d - HEAD;
         let (blocks, rest) = self.logits.as_chunks::<BLOCK>();
         for block in blocks {
-            if greatest(block) > cut {
+            if block_max(block) > cut {
                 bulk.add::<FUSED>(&split(block, cut, self.z_d, self.head));
             } else {
                 bulk.add::<FUSED>(block);
@@ -83,17 +81,6 @@ impl Kernel for Estimate<'_> {
             .sum();
         (1.0 - kept).clamp(0.0, 1.0)
     }
-}
-
-#[inline(always)]
-fn greatest(block: &[f32; BLOCK]) -> f32 {
-    let mut top = [f32::NEG_INFINITY; LANES];
-    for lanes in block.as_chunks::<LANES>().0 {
-        for (top, &z) in top.iter_mut().zip(lanes) {
-            *top = vector::max(z, *top);
-        }
-    }
-    top.into_iter().fold(f32::NEG_INFINITY, vector::max)
 }
 
 /// Moves a block's head out of it.
@@ -146,7 +133,7 @@ impl Bulk {
             for i in 0..LANES {
                 // NaN and -inf become the floor.
                 let y = vector::max(mul_add::<FUSED>(lanes[i], Self::SCALE, self.offset), FLOOR);
-                let e = exp2::<FUSED>(y);
+                let e = exp2_coarse::<FUSED>(y);
                 let square = e * e;
                 s1[i] += e;
                 s2[i] += square;

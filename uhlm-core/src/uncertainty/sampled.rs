@@ -1,6 +1,6 @@
 //! Temperature perturbation exactly as the paper samples it.
 
-use super::{THETA_MAX, Uncertainty, finite_logit, greatest};
+use super::{THETA_MAX, Uncertainty, finite_logit};
 use crate::rng::{Rng, Stream};
 use crate::sampling::TokenId;
 
@@ -20,7 +20,7 @@ impl Sampled {
 
 impl Uncertainty for Sampled {
     fn estimate(&mut self, logits: &[f32], drafted: TokenId) -> f32 {
-        let max = greatest(logits);
+        let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         if finite_logit(logits, drafted).is_none() || !max.is_finite() {
             return 1.0;
         }

@@ -86,6 +86,9 @@ fn logits() -> impl Strategy<Value = Vec<f32>> {
         prop::collection::vec(value.clone(), 1..40),
         prop::collection::vec(value, 40..1500),
         prop::collection::vec((-3i8..3).prop_map(f32::from), 1..600),
+        // Flat rows, where top-p keeps most tokens.
+        prop::collection::vec(-40.0f32..0.0, 500..1500),
+        prop::collection::vec(-1.0f32..1.0, 500..1500),
     ]
 }
 

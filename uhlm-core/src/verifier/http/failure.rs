@@ -32,6 +32,7 @@ impl From<reqwest::Error> for Failure {
         if let Some(reason) = tls_error(&error).and_then(tls::distrust) {
             return Self { unsent: true, ..VerifierError::Untrusted { reason }.into() };
         }
+        let error = error.without_url();
         let unsent = error.is_connect();
         let what = match (unsent, error.is_timeout()) {
             (true, true) => "connecting timed out",
@@ -67,7 +68,6 @@ fn root_cause(error: &reqwest::Error) -> String {
     while let Some(source) = cause.source() {
         cause = source;
     }
-    // Without a source this is reqwest's own text, which may hold the address; the app knows that.
     cause.to_string()
 }
 

@@ -130,8 +130,7 @@ impl Verifier for HttpVerifier {
 
     fn verify(&self, session: &str, request: VerifyRequest, deadline: Duration, reply: Reply<VerifyResponse>) -> Call {
         let Some(wire) = self.to_session(session, "/verify", &request, Repeat::Harmless) else {
-            reply(Err(VerifierError::SessionGone));
-            return Call::finished();
+            return self.spawn(async move { reply(Err(VerifierError::SessionGone)) });
         };
         self.call(wire, deadline, reply, move |exchanges, response| {
             check_verdict(&request, response, exchanges.vocabulary_size())
@@ -140,8 +139,7 @@ impl Verifier for HttpVerifier {
 
     fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call {
         let Some(wire) = self.to_session(session, "/draws", &request, Repeat::Harmless) else {
-            reply(Err(VerifierError::SessionGone));
-            return Call::finished();
+            return self.spawn(async move { reply(Err(VerifierError::SessionGone)) });
         };
         self.call(wire, deadline, reply, move |exchanges, response: &DrawsResponse| {
             if response.draws.len() > request.count as usize {
@@ -159,8 +157,7 @@ impl Verifier for HttpVerifier {
         mut reply: ContinueReply,
     ) -> Call {
         let Some(wire) = self.to_session(session, "/continue", &request, Repeat::IfUnsent) else {
-            reply(Err(VerifierError::SessionGone));
-            return Call::finished();
+            return self.spawn(async move { reply(Err(VerifierError::SessionGone)) });
         };
         let exchanges = Arc::clone(&self.exchanges);
         self.spawn(async move { continuation::run(&exchanges, &wire, request.max_tokens, deadline, reply).await })

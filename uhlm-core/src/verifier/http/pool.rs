@@ -34,6 +34,7 @@ impl Template {
             .https_only(self.https_only)
             .default_headers(headers)
             .redirect(redirect::Policy::none())
+            // What an environment variable says has no place between an app and its verifier.
             .no_proxy()
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE)

@@ -195,6 +195,7 @@ pub(super) fn distrust(error: &Error) -> Option<String> {
         C::NotValidYet | C::NotValidYetContext { .. } => "not valid yet".into(),
         C::NotValidForName | C::NotValidForNameContext { .. } => "issued for another host".into(),
         C::UnknownIssuer => "unknown issuer".into(),
+        C::BadSignature => "a wrong signature".into(),
         C::Revoked => "revoked".into(),
         C::Other(OtherError(other)) => other.to_string(),
         other => other.to_string(),

@@ -17,6 +17,7 @@
 //! tokens and leaves the session as it was; one that was judged counts, and repeating it brings the same verdict.
 
 mod postman;
+mod session;
 mod worker;
 
 use std::sync::mpsc::{Sender, channel};

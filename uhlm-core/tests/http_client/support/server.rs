@@ -1,0 +1,398 @@
+//! A TLS server on loopback that answers as a test tells it to, wrongly above all.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use uhlm_core::protocol::Encoding;
+use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
+
+use super::certificates::{Authority, Identity};
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub version: Version,
+    pub method: Method,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Which connection it came over, from 0.
+    pub connection: usize,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().expect("a text header"))
+    }
+}
+
+/// What the server does with a request.
+#[derive(Clone)]
+pub enum Act {
+    /// Answers.
+    Answer(Answer),
+    /// Never answers.
+    Hang,
+    /// Begins to answer and closes the connection in the middle of the body.
+    CutConnection(Answer),
+    /// Answers, and closes the connection a little later.
+    CloseAfter(Answer),
+    /// Answers with a body that never ends.
+    Endless(&'static str),
+    /// Answers with these pieces, each after a pause; `true` leaves the stream open after the last.
+    Stream(&'static str, Vec<(Duration, Vec<u8>)>, bool),
+}
+
+/// A whole answer.
+#[derive(Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// 200 with a body of the protocol.
+    pub fn ok<T: serde::Serialize>(encoding: Encoding, value: &T) -> Self {
+        Self::new(200, encoding.media_type(), encoding.encode(value))
+    }
+
+    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+impl From<Answer> for Act {
+    fn from(answer: Answer) -> Self {
+        Self::Answer(answer)
+    }
+}
+
+type Script = dyn Fn(&Seen, usize) -> Act + Send + Sync;
+
+struct Shared {
+    script: Box<Script>,
+    seen: Mutex<Vec<Seen>>,
+    panics: Mutex<Vec<String>>,
+    /// Told the path of each request that ended before its answer.
+    abandoned: Sender<String>,
+    connections: AtomicUsize,
+}
+
+/// The server. Dropping it ends it and fails the test if its script panicked.
+pub struct FaultServer {
+    address: SocketAddr,
+    scheme: &'static str,
+    shared: Arc<Shared>,
+    abandoned: Receiver<String>,
+    authority: Authority,
+    runtime: Option<Runtime>,
+}
+
+impl FaultServer {
+    /// Serves a script, which is given each request and how many came before it, with a valid certificate.
+    pub fn new(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        let authority = Authority::new();
+        let identity = authority.issue();
+        Self::start(Some((&identity, &[b"h2", b"http/1.1"])), authority, script)
+    }
+
+    /// Serves a script with any certificate.
+    pub fn with_identity(identity: &Identity, script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        Self::start(Some((identity, &[b"h2"])), Authority::new(), script)
+    }
+
+    /// Serves a script over HTTP/1.1 only.
+    pub fn http1(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        let authority = Authority::new();
+        let identity = authority.issue();
+        Self::start(Some((&identity, &[b"http/1.1"])), authority, script)
+    }
+
+    /// Serves a script without TLS.
+    pub fn plain(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        Self::start(None, Authority::new(), script)
+    }
+
+    fn start(
+        tls: Option<(&Identity, &[&[u8]])>,
+        authority: Authority,
+        script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
+    ) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime for the server");
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (abandoned, gone) = channel();
+        let shared = Arc::new(Shared {
+            script: Box::new(script),
+            seen: Mutex::default(),
+            panics: Mutex::default(),
+            abandoned,
+            connections: AtomicUsize::new(0),
+        });
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let acceptor = tls.map(|(identity, protocols)| acceptor(identity, protocols));
+        runtime.spawn(accept(listener, acceptor, Arc::clone(&shared)));
+        Self { address, scheme, shared, abandoned: gone, authority, runtime: Some(runtime) }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("{}://{}", self.scheme, self.address)
+    }
+
+    /// Settings that reach and trust this server, with quick retries.
+    pub fn config(&self) -> HttpConfig {
+        HttpConfig {
+            plain_loopback: self.scheme == "http",
+            trust: self.authority.trust(),
+            retry: RetryPolicy { back_off: Duration::from_millis(5), ..RetryPolicy::default() },
+            vocabulary_size: Some(super::VOCABULARY),
+            ..HttpConfig::new(self.endpoint())
+        }
+    }
+
+    pub fn client(&self) -> HttpVerifier {
+        HttpVerifier::new(self.config()).expect("a client")
+    }
+
+    /// Every request so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().expect("no panic").clone()
+    }
+
+    /// Waits for a request to be given up by the client, and returns its path.
+    pub fn abandoned(&self) -> String {
+        self.abandoned.recv_timeout(Duration::from_secs(10)).expect("a request that was given up")
+    }
+
+    /// Waits until the server has seen `count` requests.
+    pub fn wait_for_requests(&self, count: usize) {
+        for _ in 0..1000 {
+            if self.seen().len() >= count {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} of {count} requests came", self.seen().len());
+    }
+}
+
+impl Drop for FaultServer {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+        let panics = self.shared.panics.lock().expect("no panic").clone();
+        if !std::thread::panicking() {
+            assert!(panics.is_empty(), "the server's script panicked: {panics:?}");
+        }
+    }
+}
+
+fn acceptor(identity: &Identity, protocols: &[&[u8]]) -> TlsAcceptor {
+    let provider = Arc::new(ring::default_provider());
+    // Not `with_single_cert`, which would refuse a certificate whose key is another.
+    let key = ring::sign::any_supported_type(&identity.private_key()).expect("a usable key");
+    let certified = CertifiedKey::new(identity.chain(), key);
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("TLS versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let connection = shared.connections.fetch_add(1, Ordering::Relaxed);
+        let (acceptor, shared) = (acceptor.clone(), Arc::clone(&shared));
+        tokio::spawn(async move {
+            match acceptor {
+                None => serve(TokioIo::new(stream), connection, shared).await,
+                Some(acceptor) => {
+                    // A client that does not like the certificate hangs up here.
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve(TokioIo::new(stream), connection, shared).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+async fn serve<I>(io: I, connection: usize, shared: Arc<Shared>)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let cut = Arc::new(Notify::new());
+    let service = {
+        let cut = Arc::clone(&cut);
+        service_fn(move |request| handle(request, connection, Arc::clone(&shared), Arc::clone(&cut)))
+    };
+    let builder = auto::Builder::new(TokioExecutor::new());
+    tokio::select! {
+        // Clients break connections as they like.
+        _ = builder.serve_connection(io, service) => {}
+        () = cut.notified() => {}
+    }
+}
+
+/// Reports a request whose handling is dropped half-way.
+struct Unanswered {
+    path: Option<String>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(path) = self.path.take() {
+            let _ = self.shared.abandoned.send(path);
+        }
+    }
+}
+
+async fn handle(
+    request: Request<Incoming>,
+    connection: usize,
+    shared: Arc<Shared>,
+    cut: Arc<Notify>,
+) -> Result<Response<Pipe>, Infallible> {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let mut unanswered = Unanswered { path: Some(path.clone()), shared: Arc::clone(&shared) };
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let seen = Seen { version: head.version, method: head.method, path, headers: head.headers, body, connection };
+    let before = {
+        let mut log = shared.seen.lock().expect("no panic");
+        log.push(seen.clone());
+        log.len() - 1
+    };
+    let act = match std::panic::catch_unwind(AssertUnwindSafe(|| (shared.script)(&seen, before))) {
+        Ok(act) => act,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no text".into());
+            shared.panics.lock().expect("no panic").push(text);
+            Answer::new(500, "text/plain", "").into()
+        }
+    };
+    let (sender, pipe) = Pipe::new();
+    let response = match act {
+        Act::Hang => std::future::pending().await,
+        Act::Answer(answer) => {
+            let response = head_of(&answer, pipe);
+            let _ = sender.try_send(Ok(answer.body.into()));
+            response
+        }
+        Act::CloseAfter(answer) => {
+            let response = head_of(&answer, pipe);
+            let _ = sender.try_send(Ok(answer.body.into()));
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                cut.notify_one();
+            });
+            response
+        }
+        Act::CutConnection(answer) => {
+            let response = head_of(&answer, pipe);
+            let half = answer.body[..answer.body.len() / 2].to_vec();
+            tokio::spawn(async move {
+                let _ = sender.send(Ok(half.into())).await;
+                tokio::time::sleep(Duration::from_millis(30)).await;
+                cut.notify_one();
+                // Ending the body here could still reach the client as a proper end.
+                sender.closed().await;
+            });
+            response
+        }
+        Act::Endless(content_type) => {
+            let response = head_of(&Answer::new(200, content_type, ""), pipe);
+            tokio::spawn(async move {
+                let piece = Bytes::from(vec![b'0'; 16 << 10]);
+                let mut sent = 0;
+                while sender.send(Ok(piece.clone())).await.is_ok() {
+                    sent += piece.len();
+                    assert!(sent < 64 << 20, "the client reads on and on");
+                }
+                let _ = shared.abandoned.send("endless".into());
+            });
+            response
+        }
+        Act::Stream(content_type, pieces, open) => {
+            let response = head_of(&Answer::new(200, content_type, ""), pipe);
+            tokio::spawn(async move {
+                for (pause, piece) in pieces {
+                    tokio::time::sleep(pause).await;
+                    if sender.send(Ok(piece.into())).await.is_err() {
+                        break;
+                    }
+                }
+                if open {
+                    sender.closed().await;
+                    let _ = shared.abandoned.send("stream".into());
+                }
+            });
+            response
+        }
+    };
+    unanswered.path = None;
+    Ok(response)
+}
+
+fn head_of(answer: &Answer, pipe: Pipe) -> Response<Pipe> {
+    let mut response = Response::new(pipe);
+    *response.status_mut() = StatusCode::from_u16(answer.status).expect("a status");
+    for (name, value) in &answer.headers {
+        response.headers_mut().insert(*name, value.parse().expect("a header value"));
+    }
+    response
+}
+
+/// A body that is written to while it is sent.
+struct Pipe(mpsc::Receiver<io::Result<Bytes>>);
+
+impl Pipe {
+    fn new() -> (mpsc::Sender<io::Result<Bytes>>, Self) {
+        let (sender, receiver) = mpsc::channel(4);
+        (sender, Self(receiver))
+    }
+}
+
+impl Body for Pipe {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(context).map(|piece| piece.map(|bytes| bytes.map(Frame::data)))
+    }
+}
