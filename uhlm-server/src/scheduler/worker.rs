@@ -189,6 +189,10 @@ impl Worker {
             self.admit(id, now)?;
         }
         self.pass()?;
+        // What waited for the verdicts of this pass may begin now. Nothing else would wake the thread for it.
+        for id in self.table.ids() {
+            self.admit(id, now)?;
+        }
         self.gauges();
         Ok(())
     }
