@@ -65,11 +65,8 @@ impl Evaluator<'_> {
 
     fn ask(&self, session: &Session, question: &Question, labels: bool) -> Result<(String, Statistics), Failure> {
         session.reset()?;
-        let options = GenerationOptions {
-            max_tokens: self.max_tokens,
-            collect_labels: labels,
-            ..GenerationOptions::default()
-        };
+        let options =
+            GenerationOptions { max_tokens: self.max_tokens, collect_labels: labels, ..GenerationOptions::default() };
         Ok(session.generate(Prompt::Chat(question.question.clone()), options)?.blocking_finish()?)
     }
 }

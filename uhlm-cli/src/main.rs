@@ -18,7 +18,6 @@ mod setup;
 mod statistics;
 mod terminal;
 
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};

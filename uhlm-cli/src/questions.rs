@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_free_prompt_has_no_right_answer() {
-        let [free, checked] = &parse("{\"question\":\"q\"}\n\n{\"question\":\"q\",\"check\":\"4\"}").expect("valid")[..]
+        let [free, checked] =
+            &parse("{\"question\":\"q\"}\n\n{\"question\":\"q\",\"check\":\"4\"}").expect("valid")[..]
         else {
             panic!("two questions")
         };
@@ -107,11 +108,8 @@ mod tests {
 
     #[test]
     fn a_part_of_the_questions_holds_every_task() {
-        let question = |task: &str, n: usize| Question {
-            task: Some(task.into()),
-            question: format!("{task}{n}"),
-            check: None,
-        };
+        let question =
+            |task: &str, n: usize| Question { task: Some(task.into()), question: format!("{task}{n}"), check: None };
         let all: Vec<_> = ["a", "b"].iter().flat_map(|task| (0..3).map(|n| question(task, n))).collect();
         let names: Vec<_> = spread(&all, 4).into_iter().map(|q| q.question).collect();
         assert_eq!(names, ["a0", "b0", "a1", "b1"]);

@@ -22,6 +22,8 @@ pub(crate) struct Rates {
     pub(crate) body_bytes_down: u64,
     pub(crate) rollbacks: u64,
     pub(crate) rolled_back_tokens: u64,
+    /// Written while the server was out of reach.
+    pub(crate) unverified_tokens: u64,
     pub(crate) verdict_ms: Option<VerdictTimes>,
 }
 
@@ -78,19 +80,22 @@ impl Rates {
             body_bytes_down: statistics.body_down,
             rollbacks: statistics.rollbacks,
             rolled_back_tokens: statistics.rolled_back,
+            unverified_tokens: statistics.origins.unverified,
             verdict_ms: VerdictTimes::of(&statistics.verdict_times),
         }
     }
 
     /// One line for people.
     pub(crate) fn line(&self) -> String {
-        let mut parts =
-            vec![format!("{} tokens", self.tokens), format!("{} tokens/s", significant(self.tokens_per_second))];
+        let mut parts = vec![format!("{} tokens", self.tokens), format!("{}/s", significant(self.tokens_per_second))];
+        if self.unverified_tokens > 0 {
+            parts.push(format!("{} unverified (server out of reach)", self.unverified_tokens));
+        }
         if let Some(rate) = self.transmission_rate {
             parts.push(format!("TR {}", percent(rate)));
         }
         if self.target_passes_per_token > 0.0 {
-            parts.push(format!("{:.2} passes/token", self.target_passes_per_token));
+            parts.push(format!("{:.2} passes each", self.target_passes_per_token));
         }
         if self.body_bytes_up + self.body_bytes_down > 0 {
             parts.push(format!("{} up {} down", bytes(self.body_bytes_up), bytes(self.body_bytes_down)));
@@ -133,7 +138,8 @@ mod tests {
 
     #[test]
     fn numbers_have_three_significant_digits() {
-        let cases = [(1234.5, "1234"), (99.97, "100"), (12.34, "12.3"), (1.234, "1.23"), (0.1234, "0.123"), (0.0, "0.00")];
+        let cases =
+            [(1234.5, "1234"), (99.97, "100"), (12.34, "12.3"), (1.234, "1.23"), (0.1234, "0.123"), (0.0, "0.00")];
         for (value, text) in cases {
             assert_eq!(significant(value), text);
         }
@@ -141,14 +147,20 @@ mod tests {
 
     #[test]
     fn shares_and_bytes_read_naturally() {
-        assert_eq!((percent(0.0), percent(0.0123), percent(0.5), percent(1.0)), ("0 %".into(), "1.2 %".into(), "50 %".into(), "100 %".into()));
-        assert_eq!((bytes(640), bytes(12_345), bytes(12_345_678)), ("640 B".into(), "12.3 kB".into(), "12.3 MB".into()));
+        assert_eq!(
+            (percent(0.0), percent(0.0123), percent(0.5), percent(1.0)),
+            ("0 %".into(), "1.2 %".into(), "50 %".into(), "100 %".into())
+        );
+        assert_eq!(
+            (bytes(640), bytes(12_345), bytes(12_345_678)),
+            ("640 B".into(), "12.3 kB".into(), "12.3 MB".into())
+        );
     }
 
     #[test]
     fn rates_that_mean_nothing_are_left_out() {
         let rates = Rates::of(&Statistics::default(), Mode::DeviceOnly);
         assert!(rates.transmission_rate.is_none() && rates.true_skip_rate.is_none() && rates.verdict_ms.is_none());
-        assert_eq!(rates.line(), "0 tokens, 0.00 tokens/s");
+        assert_eq!(rates.line(), "0 tokens, 0.00/s");
     }
 }

@@ -52,9 +52,8 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 pub(crate) fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let n = points.len() as f64;
     let (mx, my) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
-    let (sxx, sxy) = points
-        .iter()
-        .fold((0.0, 0.0), |(xx, xy), p| (xx + (p.0 - mx) * (p.0 - mx), xy + (p.0 - mx) * (p.1 - my)));
+    let (sxx, sxy) =
+        points.iter().fold((0.0, 0.0), |(xx, xy), p| (xx + (p.0 - mx) * (p.0 - mx), xy + (p.0 - mx) * (p.1 - my)));
     (sxx > 0.0).then(|| (my - sxy / sxx * mx, sxy / sxx))
 }
 

@@ -115,7 +115,16 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
                     return Ok(());
                 }
                 let (draft, target) = setup.names();
-                return output::json(&Document { mode, draft, target, finish: reason, text, tokens, rates, statistics });
+                return output::json(&Document {
+                    mode,
+                    draft,
+                    target,
+                    finish: reason,
+                    text,
+                    tokens,
+                    rates,
+                    statistics,
+                });
             }
             _ => {}
         }

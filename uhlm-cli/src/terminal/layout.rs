@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-use super::style::{Style, painted};
+use super::style::{self, Style, painted};
 
 /// A piece of text in one style.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +62,12 @@ pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) 
     }
     line.flush();
     Laid { output: line.output, column: at, lines }
+}
+
+/// A remark in one style, broken into lines of the terminal's width.
+pub(crate) fn wrapped(style: Style, text: &str) -> String {
+    let pieces = [Piece { style, text: text.to_owned() }];
+    lay(&pieces, 0, style::width(), style::stdout_has_colours()).output.replace("\r\n", "\n")
 }
 
 /// Control characters would move the cursor or change colours: a model may write them, the terminal never sees them.
@@ -133,7 +139,10 @@ mod tests {
 
     #[test]
     fn wide_characters_count_two_columns() {
-        assert_eq!(plain("\u{4e2d}\u{6587}", 0, 4), Laid { output: "\u{4e2d}\r\n\u{6587}".into(), column: 2, lines: 1 });
+        assert_eq!(
+            plain("\u{4e2d}\u{6587}", 0, 4),
+            Laid { output: "\u{4e2d}\r\n\u{6587}".into(), column: 2, lines: 1 }
+        );
     }
 
     #[test]

@@ -151,7 +151,16 @@ mod tests {
 
     fn view(width: usize) -> ReplyView {
         let word = Vec::new();
-        ReplyView { terminal: true, colours: false, width, column: 0, drawn: 0, word, tail: String::new(), shown: false }
+        ReplyView {
+            terminal: true,
+            colours: false,
+            width,
+            column: 0,
+            drawn: 0,
+            word,
+            tail: String::new(),
+            shown: false,
+        }
     }
 
     fn token(text: &str) -> TokenText {
@@ -219,7 +228,8 @@ mod tests {
     #[test]
     fn committing_takes_the_text_from_the_front_of_the_tail() {
         let mut view = view(40);
-        let mut writes = vec![view.draw(&Event::Provisional(token("a b"))), view.draw(&Event::Provisional(token(" c")))];
+        let mut writes =
+            vec![view.draw(&Event::Provisional(token("a b"))), view.draw(&Event::Provisional(token(" c")))];
         writes.push(view.draw(&Event::Committed { token: token("a b"), origin: Origin::Draft }));
         assert_eq!(screen(&writes, 40), ["a b c"]);
         assert_eq!(view.tail, " c");

@@ -40,8 +40,8 @@ pub(super) struct DeviceArgs {
     /// Tokens a turn, over as many replies as that takes
     #[arg(long, value_name = "N", default_value_t = 512)]
     tokens: usize,
-    /// Threads of each side
-    #[arg(long, value_name = "N", default_value_t = default_threads())]
+    /// Threads of each side; 0 chooses by the model's size and the cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
     /// Context of each side, in tokens
     #[arg(long, value_name = "N", default_value_t = 1024)]
@@ -52,10 +52,6 @@ pub(super) struct DeviceArgs {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-}
-
-fn default_threads() -> u32 {
-    std::thread::available_parallelism().map_or(1, |n| n.get().min(4) as u32)
 }
 
 /// One kind of sampling.
@@ -85,12 +81,13 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
     };
     let engine = setup::load(&path)?;
     let model = engine.model();
+    let threads = if args.threads == 0 { model.sensible_threads(4) } else { args.threads };
     let prompt = model.tokenize(&args.prompt, Special::ParseWithBos);
     if prompt.len() + 2 > args.context as usize {
         return Err(Failure::usage("the prompt leaves no room in the context").hint("raise --context"));
     }
     let failed = || Failure::new("llama.cpp failed; -v shows what it logs");
-    let mut reference = Reference::load(&path, args.context, args.threads).ok_or_else(failed)?;
+    let mut reference = Reference::load(&path, args.context, threads).ok_or_else(failed)?;
     let pairs = args.pairs.get() as usize;
     let bar = progress::bar(pairs * 4, "session and llama.cpp in turns");
     let mut variants = Vec::new();
@@ -99,7 +96,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
             mode: Mode::DeviceOnly,
             sampling: SamplingParams { temperature, ..SamplingParams::default() },
             context: args.context,
-            threads: args.threads,
+            threads,
             seed: Some(1),
             ..SessionOptions::default()
         };
@@ -126,7 +123,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         });
     }
     bar.finish_and_clear();
-    let document = Document { model: model.name().to_owned(), threads: args.threads, tokens: args.tokens, variants };
+    let document = Document { model: model.name().to_owned(), threads, tokens: args.tokens, variants };
     if args.json {
         return output::json(&document);
     }

@@ -19,6 +19,7 @@ use crate::options::{SessionArgs, mode_name};
 use crate::output;
 use crate::report::Rates;
 use crate::setup::{ModelArgs, Setup};
+use crate::terminal::layout::wrapped;
 use crate::terminal::stream::ReplyView;
 use crate::terminal::style::{Style, legend, paint, paint_stderr, stdout_is_terminal};
 use slash::Slash;
@@ -182,11 +183,8 @@ impl Chat {
 
     /// One answer. Ctrl-C stops it and keeps what was said; a second one leaves.
     fn answer(&mut self, prompt: &str) -> Result<Turn, Failure> {
-        let options = GenerationOptions {
-            max_tokens: self.max_tokens,
-            mode: Some(self.mode),
-            ..GenerationOptions::default()
-        };
+        let options =
+            GenerationOptions { max_tokens: self.max_tokens, mode: Some(self.mode), ..GenerationOptions::default() };
         let mut generation = self.session.generate(Prompt::Chat(prompt.to_owned()), options)?;
         let mut view = ReplyView::new();
         let mut interrupts = 0;
@@ -262,7 +260,7 @@ impl Chat {
     /// Something about the conversation, not of it: dimmed at a terminal, to stderr otherwise.
     fn say(&self, text: &str) {
         if self.terminal {
-            output::line(paint(Style::Dim, text));
+            output::line(wrapped(Style::Dim, text));
         } else {
             eprintln!("{}", paint_stderr(Style::Dim, text));
         }

@@ -156,10 +156,10 @@ pub(crate) fn render(rows: &[Row], questions: usize, available: usize) -> String
          target would have accepted. passes: target forward passes for each token."
             .into(),
         String::new(),
-        format!("{}, without and with HTTP/2, TLS and headers", heading("Bytes")),
+        format!("{} a token, with headers, HTTP/2 and TLS on the wire; median body a round", heading("Bytes")),
         bytes(rows).render(),
         String::new(),
-        format!("{} in milliseconds, and what was drafted in vain", heading("Verdicts")),
+        format!("{} in milliseconds (parts: medians), and tokens drafted in vain", heading("Verdicts")),
         verdicts(rows).render(),
     ];
     parts.join("\n")
@@ -176,7 +176,11 @@ fn quality(rows: &[Row]) -> Table {
             significant(rates.tokens_per_second),
             or_dash(rates.transmission_rate.map(percent)),
             or_dash(rates.true_skip_rate.map(percent)),
-            if rates.target_passes_per_token > 0.0 { format!("{:.3}", rates.target_passes_per_token) } else { "-".into() },
+            if rates.target_passes_per_token > 0.0 {
+                format!("{:.3}", rates.target_passes_per_token)
+            } else {
+                "-".into()
+            },
             or_dash(rates.acceptance_rate.map(percent)),
         ]);
     }
@@ -184,40 +188,24 @@ fn quality(rows: &[Row]) -> Table {
 }
 
 fn bytes(rows: &[Row]) -> Table {
-    let mut table = Table::new(&[
-        "a token:",
-        "body up",
-        "down",
-        "wire up",
-        "down",
-        "a round: up",
-        "down",
-        "= a token",
-        "+ rest",
-    ]);
-    for row in rows.iter().filter(|row| row.bytes_per_token.is_some()) {
-        let traffic = |value: fn(&Traffic) -> f64| or_dash(row.bytes_per_token.as_ref().map(|t| significant(value(t))));
-        let round = |value: fn(&Rounds) -> Option<f64>| {
-            or_dash(row.round.as_ref().and_then(value).map(|bytes| format!("{bytes:.1}")))
-        };
+    let mut table = Table::new(&["up/down", "body", "on the wire", "a round's body", "upload of n tokens"]);
+    for row in rows {
+        let Some(traffic) = &row.bytes_per_token else { continue };
+        let round = row.round.as_ref();
+        let pair = |up: f64, down: f64| format!("{}/{}", significant(up), significant(down));
         table.push(vec![
             row.mode.title().into(),
-            traffic(|t| t.body_up),
-            traffic(|t| t.body_down),
-            traffic(|t| t.wire_up),
-            traffic(|t| t.wire_down),
-            round(|r| Some(r.body_up_median)),
-            round(|r| Some(r.body_down_median)),
-            round(|r| r.up_per_token),
-            round(|r| r.up_beside),
+            pair(traffic.body_up, traffic.body_down),
+            pair(traffic.wire_up, traffic.wire_down),
+            or_dash(round.map(|round| format!("{:.0}/{:.0}", round.body_up_median, round.body_down_median))),
+            or_dash(round.and_then(|round| Some(format!("{:.1} n + {:.1}", round.up_per_token?, round.up_beside?)))),
         ]);
     }
     table
 }
 
 fn verdicts(rows: &[Row]) -> Table {
-    let mut table =
-        Table::new(&["mode", "p50", "p99", "network", "queue", "decode", "rounds", "rollbacks", "tokens"]);
+    let mut table = Table::new(&["mode", "p50", "p99", "network", "queue", "decode", "rounds", "rolled back"]);
     for row in rows {
         let (Some(times), Some(round)) = (&row.rates.verdict_ms, &row.round) else { continue };
         table.push(vec![
@@ -228,7 +216,6 @@ fn verdicts(rows: &[Row]) -> Table {
             significant(times.queue.p50),
             significant(times.decode.p50),
             round.count.to_string(),
-            row.rates.rollbacks.to_string(),
             row.rates.rolled_back_tokens.to_string(),
         ]);
     }

@@ -55,7 +55,7 @@ impl Which {
             Self::Exact => "exact, draft-ahead",
             Self::ExactWaiting => "exact, waiting",
             Self::ExactPipelined => "exact, 2 in flight",
-            Self::Opportunistic => "opportunistic, goal",
+            Self::Opportunistic => "opp., goal",
             Self::RiskAverse => "opp., risk-averse",
             Self::RiskProne => "opp., risk-prone",
         }

@@ -13,6 +13,7 @@ use crate::options::{default_goal, mode_name};
 use crate::output;
 use crate::questions::Question;
 use crate::report::Rates;
+use crate::terminal::layout::wrapped;
 use crate::terminal::stream::ReplyView;
 use crate::terminal::style::{Style, legend, paint, stdout_is_terminal};
 
@@ -31,15 +32,15 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     output::line(format_args!("\n{}\n", legend()));
     for (mode, prompts) in [(Mode::Exact, prompts), (Mode::Opportunistic, &prompts[..prompts.len().min(1)])] {
-        let options = SessionOptions {
-            mode,
-            calibration: calibration.clone(),
-            goal: default_goal(calibration),
-            ..base.clone()
-        };
+        let options =
+            SessionOptions { mode, calibration: calibration.clone(), goal: default_goal(calibration), ..base.clone() };
         let session = evaluator.engine.session(Some(Arc::clone(evaluator.verifier)), options)?;
         for prompt in prompts {
-            output::line(format_args!("{} {}", paint(Style::Heading, &format!("{} >", mode_name(mode))), prompt.question));
+            output::line(format_args!(
+                "{} {}",
+                paint(Style::Heading, &format!("{} >", mode_name(mode))),
+                prompt.question
+            ));
             session.reset()?;
             let options = GenerationOptions { max_tokens: LONGEST, ..GenerationOptions::default() };
             let mut generation = session.generate(Prompt::Chat(prompt.question.clone()), options)?;
@@ -49,7 +50,7 @@ pub(crate) fn run(
                 view.show(&event);
                 if let Event::Finished { statistics, .. } = &event {
                     view.finish();
-                    output::line(format_args!("{}\n", paint(Style::Dim, &Rates::of(statistics, mode).line())));
+                    output::line(format_args!("{}\n", wrapped(Style::Dim, &Rates::of(statistics, mode).line())));
                 } else if stdout_is_terminal() {
                     std::thread::sleep(PACE);
                 }

@@ -18,6 +18,8 @@ use crate::report::{Quantiles, significant};
 
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a server may take to answer the first windows.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Round trips for the latency.
 const ROUND_TRIPS: usize = 10;
 /// A median round trip from which hiding it no longer works well, in milliseconds.
@@ -141,7 +143,8 @@ pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<d
     let options = SessionOptions {
         mode: Mode::Exact,
         sampling: SamplingParams::greedy(),
-        offline: OfflinePolicy::Fail,
+        // A server that has just started may miss the first deadline.
+        offline: OfflinePolicy::Wait(PATIENCE),
         seed: Some(1),
         ..SessionOptions::default()
     };

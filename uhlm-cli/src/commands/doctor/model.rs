@@ -75,7 +75,8 @@ pub(super) fn check_calibration(
         Ok(calibration) => {
             let target = info.map_or(calibration.target, |info| info.fingerprint);
             if calibration.matches(&engine.fingerprint(), &target) {
-                let about = format!("{} labels at temperature {}", calibration.labels, calibration.sampling.temperature);
+                let about =
+                    format!("{} labels at temperature {}", calibration.labels, calibration.sampling.temperature);
                 report.good("calibration", format!("matches the pair, {about}"));
             } else {
                 report.warning("calibration", format!("{} was measured on other models", path.display()), hint);
