@@ -106,6 +106,11 @@ mod tests {
     }
 
     #[test]
+    fn serve_takes_the_flags_of_the_server() {
+        assert!(Cli::try_parse_from(["uhlm", "serve", "--model", "m.gguf", "--slots", "4"]).is_ok());
+    }
+
+    #[test]
     fn an_unknown_flag_is_wrong_usage() {
         let error = Cli::try_parse_from(["uhlm", "demo", "--nonsense"]).expect_err("no such flag");
         assert_eq!(error.exit_code(), 2);

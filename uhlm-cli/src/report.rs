@@ -117,10 +117,14 @@ pub(crate) fn significant(value: f64) -> String {
     }
 }
 
-/// A share in per cent, with a decimal below ten.
+/// A share in per cent, with a decimal near both ends.
 pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
-    if value > 0.0 && value < 9.95 { format!("{value:.1} %") } else { format!("{value:.0} %") }
+    if (value > 0.0 && value < 9.95) || (value > 95.0 && value < 99.95) {
+        format!("{value:.1} %")
+    } else {
+        format!("{value:.0} %")
+    }
 }
 
 /// A number of bytes.
@@ -148,8 +152,8 @@ mod tests {
     #[test]
     fn shares_and_bytes_read_naturally() {
         assert_eq!(
-            (percent(0.0), percent(0.0123), percent(0.5), percent(1.0)),
-            ("0 %".into(), "1.2 %".into(), "50 %".into(), "100 %".into())
+            (percent(0.0), percent(0.0123), percent(0.5), percent(0.998)),
+            ("0 %".into(), "1.2 %".into(), "50 %".into(), "99.8 %".into())
         );
         assert_eq!(
             (bytes(640), bytes(12_345), bytes(12_345_678)),

@@ -15,6 +15,8 @@ Examples:
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
+// The flags inside have this struct's name, and clap names a group after each.
+#[group(skip)]
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     server: uhlm_server::ServeArgs,

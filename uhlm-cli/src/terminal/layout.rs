@@ -64,8 +64,11 @@ pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) 
     Laid { output: line.output, column: at, lines }
 }
 
-/// A remark in one style, broken into lines of the terminal's width.
+/// A remark in one style, broken into lines of the terminal's width if stdout is one.
 pub(crate) fn wrapped(style: Style, text: &str) -> String {
+    if !style::stdout_is_terminal() {
+        return style::paint(style, text);
+    }
     let pieces = [Piece { style, text: text.to_owned() }];
     lay(&pieces, 0, style::width(), style::stdout_has_colours()).output.replace("\r\n", "\n")
 }

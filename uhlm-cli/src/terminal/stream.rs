@@ -198,9 +198,10 @@ mod tests {
                     }
                     c => {
                         assert!(column < width, "wrote past the edge");
-                        lines[row].resize(column.max(lines[row].len()), ' ');
-                        lines[row].truncate(column);
-                        lines[row].push(c);
+                        let line = &mut lines[row];
+                        line.truncate(column);
+                        line.resize(column, ' ');
+                        line.push(c);
                         column += 1;
                     }
                 }

@@ -5,11 +5,12 @@ use uhlm_core::session::Mode;
 use crate::options;
 
 pub(super) const HELP: &str = "\
-/mode [exact|opportunistic|device-only|remote-only]   show or change the mode
-/stats                                                the conversation in numbers
-/reset                                                forget the conversation
-/quit                                                 leave (or Ctrl-D)
-/help                                                 this list";
+/mode [MODE]  show or change the mode: exact, opportunistic,
+              device-only or remote-only
+/stats        the conversation in numbers
+/reset        forget the conversation
+/quit         leave (or Ctrl-D)
+/help         this list";
 
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

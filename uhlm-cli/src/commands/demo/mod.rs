@@ -181,7 +181,7 @@ fn introduce(draft: &ModelNote, target: &ModelNote, loopback: &Loopback) {
     };
     let size = draft.parameters.map_or(String::new(), |n| format!(", {:.2} M parameters", n as f64 / 1e6));
     field("draft", format!("{}{size}, in this process", draft.name));
-    field("target", format!("{}, at {} (its certificate is pinned)", target.name, loopback.url));
+    field("target", format!("{}, at {} (pinned)", target.name, loopback.url));
     field("machine", Machine::here().to_string());
 }
 

@@ -144,22 +144,20 @@ fn or_dash(value: Option<String>) -> String {
 /// The tables for people; `available` questions could be asked.
 pub(crate) fn render(rows: &[Row], questions: usize, available: usize) -> String {
     let heading = |text: &str| paint(Style::Heading, text);
-    let more = if questions < available {
-        format!(" (of {available}; --questions {available} asks all and narrows the intervals)")
-    } else {
-        String::new()
-    };
+    let more = if questions < available { format!(" (--questions {available} asks all)") } else { String::new() };
     let parts = [
         format!("{} on {questions} held-out questions{more}", heading("Every mode")),
         quality(rows).render(),
-        "TR: share of drafted tokens sent to be judged. TSR: share of skipped tokens that the\n\
-         target would have accepted. passes: target forward passes for each token."
+        "TR: share of drafted tokens sent to be judged. TSR: share of skipped tokens\n\
+         that the target would have accepted. passes: target passes for each token.\n\
+         Both models are tiny and next door, so tok/s shows what judging costs, not\n\
+         what it saves: behind a target of tens of ms a pass, fewer passes decide."
             .into(),
         String::new(),
-        format!("{} a token, with headers, HTTP/2 and TLS on the wire; median body a round", heading("Bytes")),
+        format!("{} a token (wire: with headers, HTTP/2, TLS), and the median round", heading("Bytes")),
         bytes(rows).render(),
         String::new(),
-        format!("{} in milliseconds (parts: medians), and tokens drafted in vain", heading("Verdicts")),
+        format!("{} in milliseconds (parts are medians)", heading("Verdicts")),
         verdicts(rows).render(),
     ];
     parts.join("\n")
@@ -188,7 +186,7 @@ fn quality(rows: &[Row]) -> Table {
 }
 
 fn bytes(rows: &[Row]) -> Table {
-    let mut table = Table::new(&["up/down", "body", "on the wire", "a round's body", "upload of n tokens"]);
+    let mut table = Table::new(&["up/down", "body", "wire", "round", "upload of n tokens"]);
     for row in rows {
         let Some(traffic) = &row.bytes_per_token else { continue };
         let round = row.round.as_ref();
@@ -198,7 +196,7 @@ fn bytes(rows: &[Row]) -> Table {
             pair(traffic.body_up, traffic.body_down),
             pair(traffic.wire_up, traffic.wire_down),
             or_dash(round.map(|round| format!("{:.0}/{:.0}", round.body_up_median, round.body_down_median))),
-            or_dash(round.and_then(|round| Some(format!("{:.1} n + {:.1}", round.up_per_token?, round.up_beside?)))),
+            or_dash(round.and_then(|round| Some(format!("{:.1} n {:+.1}", round.up_per_token?, round.up_beside?)))),
         ]);
     }
     table
