@@ -119,6 +119,9 @@ pub struct Calibration {
     pub beta_by_uncertainty: Vec<f32>,
     /// The share with `p(d) < q(d)` in each of those hundredths.
     pub risky_by_uncertainty: Vec<f32>,
+    /// The threshold that a search on questions with known answers settled on, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended_threshold: Option<f32>,
 }
 
 /// Why there is no calibration.
@@ -209,6 +212,7 @@ impl Calibration {
             uncertainty_quantiles: quantiles(&uncertainties),
             beta_by_uncertainty: cell_means(&sorted, Label::rejection_probability),
             risky_by_uncertainty: cell_means(&sorted, |l| f64::from(u8::from(l.is_risky()))),
+            recommended_threshold: None,
         })
     }
 
@@ -240,6 +244,7 @@ impl Calibration {
             uncertainty_quantiles: (0..=CELLS).map(|i| square(i as f32 / CELLS as f32)).collect(),
             beta_by_uncertainty: beta,
             risky_by_uncertainty: risky,
+            recommended_threshold: None,
         }
     }
 
@@ -400,6 +405,9 @@ impl Calibration {
         let per_cell = [&self.beta_by_uncertainty, &self.risky_by_uncertainty];
         if per_cell.iter().any(|values| values.len() != CELLS || !unit(values)) {
             return Err("the values by uncertainty are not 100 values in [0, 1]");
+        }
+        if self.recommended_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
+            return Err("the recommended threshold lies outside [0, 1]");
         }
         self.sampling.validate().map_err(|_| "a sampling parameter lies outside its range")
     }

@@ -118,6 +118,8 @@ pub struct Statistics {
     pub verdict_times: Vec<VerdictTiming>,
     /// Bytes of each round's request and response body, in order.
     pub round_bytes: Vec<(u32, u32)>,
+    /// Tokens of each round's window, in order.
+    pub round_tokens: Vec<u32>,
     /// What calibration learns from, if the generation was asked to collect it.
     #[serde(skip)]
     pub labels: Option<Vec<Label>>,
@@ -210,6 +212,7 @@ impl Statistics {
         self.waiting += other.waiting;
         self.verdict_times.extend_from_slice(&other.verdict_times);
         self.round_bytes.extend_from_slice(&other.round_bytes);
+        self.round_tokens.extend_from_slice(&other.round_tokens);
         if let Some(labels) = &other.labels {
             self.labels.get_or_insert_default().extend_from_slice(labels);
         }

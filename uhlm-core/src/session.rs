@@ -102,7 +102,7 @@ pub struct SessionOptions {
     pub offline: OfflinePolicy,
     /// Context of the draft model in tokens; 0 for what it was trained for.
     pub context: u32,
-    /// Threads of the draft model; 0 chooses.
+    /// Threads of the draft model; 0 chooses by the model's size and the cores.
     pub threads: u32,
     /// Seeds all random choices of device and verifier; none takes one from the system.
     pub seed: Option<u64>,

@@ -13,14 +13,14 @@ use self_cell::self_cell;
 use super::backend::backend;
 use super::model::Model;
 use crate::chat::DraftModel as _;
-use crate::model::{ModelError, Vocabulary as _};
+use crate::model::ModelError;
 
 /// Options of a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextOptions {
     /// Tokens that it holds, all sequences together; 0 for the length that the model was trained for.
     pub context: u32,
-    /// Threads that decode; 0 for one a performance core, at most 4 (more slow a phone down).
+    /// Threads that decode; 0 for [`Model::sensible_threads`], at most 4 (more slow a phone down).
     pub threads: u32,
     /// Tokens in one pass of the engine; longer inputs are cut, and cancelling is looked at between two passes.
     pub batch: u32,
@@ -35,11 +35,8 @@ impl Default for ContextOptions {
 }
 
 impl ContextOptions {
-    fn threads(&self) -> i32 {
-        let threads = match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get().min(4) as u32),
-            n => n.min(256),
-        };
+    fn threads(&self, model: &Model) -> i32 {
+        let threads = if self.threads == 0 { model.sensible_threads(4) } else { self.threads.min(256) };
         threads as i32
     }
 }
@@ -81,8 +78,8 @@ impl OwnedContext {
             .with_n_seq_max(options.sequences.max(1))
             // One buffer for all sequences: tokens of many sessions then run in one pass, and a session may use what others leave.
             .with_kv_unified(true)
-            .with_n_threads(options.threads())
-            .with_n_threads_batch(options.threads())
+            .with_n_threads(options.threads(&model))
+            .with_n_threads_batch(options.threads(&model))
             .with_no_perf(true);
         let cell = Cell::try_new(model, |model| {
             let _one_at_a_time = model.context_lock().lock().unwrap_or_else(PoisonError::into_inner);

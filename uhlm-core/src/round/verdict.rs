@@ -99,6 +99,7 @@ impl Round<'_> {
         statistics.verdicts += 1;
         statistics.target_passes += 1;
         statistics.round_bytes.push((answer.bytes.up as u32, answer.bytes.down as u32));
+        statistics.round_tokens.push(window.tokens.len() as u32);
         statistics.verdict_times.push(VerdictTiming {
             total_us: answer.elapsed.as_micros().min(u128::from(u32::MAX)) as u32,
             queue_us: answer.value.timing.queue_us,

@@ -51,7 +51,7 @@ impl LlamaTarget {
         let slots = options.slots.clamp(1, MAX_SLOTS);
         let threads = match options.threads {
             // Unlike a phone, a server has no slow cores.
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get() as u32),
+            0 => model.sensible_threads(u32::MAX),
             n => n,
         };
         let context = ContextOptions { context: options.context, threads, batch: options.batch, sequences: slots };

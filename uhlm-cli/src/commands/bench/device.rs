@@ -1,0 +1,177 @@
+//! `uhlm bench device`: does gating cost speed on the device?
+//!
+//! One side is a session in `device_only` mode, with its sampling chain, uncertainty, gate, text and events; the other
+//! is llama.cpp's own loop on the same file with as many threads. They take turns in one run, so that a machine that
+//! slows down slows both, and what is reported is the median of the ratios of neighbours.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use uhlm_core::chat::{DraftModel as _, Special};
+use uhlm_core::sampling::SamplingParams;
+use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
+
+use super::reference::Reference;
+use crate::failure::Failure;
+use crate::output;
+use crate::pair::Pair;
+use crate::report::significant;
+use crate::setup;
+use crate::statistics::median;
+use crate::terminal::progress;
+use crate::terminal::table::Table;
+
+const EXAMPLES: &str = "\
+Examples:
+  uhlm bench device
+  uhlm bench device --model draft.gguf --tokens 256 --pairs 15 --threads 4 --json";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct DeviceArgs {
+    /// Draft model, a GGUF file; without it the bundled one
+    #[arg(short, long, env = "UHLM_MODEL", value_name = "GGUF")]
+    model: Option<PathBuf>,
+    /// Turns of each side
+    #[arg(long, value_name = "N", default_value = "12")]
+    pairs: NonZeroU32,
+    /// Tokens a turn, over as many replies as that takes
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    tokens: usize,
+    /// Threads of each side; 0 chooses by the model's size and the cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: u32,
+    /// Context of each side, in tokens
+    #[arg(long, value_name = "N", default_value_t = 1024)]
+    context: u32,
+    /// The text to continue
+    #[arg(long, value_name = "TEXT", default_value = "Once upon a time there was")]
+    prompt: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// One kind of sampling.
+#[derive(Debug, Serialize)]
+struct Variant {
+    sampling: &'static str,
+    /// Median tokens a second after the first token.
+    session: f64,
+    llama_cpp: f64,
+    /// Median of the ratios of neighbouring turns, session over llama.cpp.
+    ratio: f64,
+    ratios: Vec<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Document {
+    model: String,
+    threads: u32,
+    tokens: usize,
+    variants: Vec<Variant>,
+}
+
+pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None => Pair::find()?.draft(),
+    };
+    let engine = setup::load(&path)?;
+    let model = engine.model();
+    let threads = if args.threads == 0 { model.sensible_threads(4) } else { args.threads };
+    let prompt = model.tokenize(&args.prompt, Special::ParseWithBos);
+    if prompt.len() + 2 > args.context as usize {
+        return Err(Failure::usage("the prompt leaves no room in the context").hint("raise --context"));
+    }
+    let failed = || Failure::new("llama.cpp failed; -v shows what it logs");
+    let mut reference = Reference::load(&path, args.context, threads).ok_or_else(failed)?;
+    let pairs = args.pairs.get() as usize;
+    let bar = progress::bar(pairs * 4, "session and llama.cpp in turns");
+    let mut variants = Vec::new();
+    for (sampling, temperature) in [("greedy", 0.0), ("temperature 0.8", 0.8)] {
+        let options = SessionOptions {
+            mode: Mode::DeviceOnly,
+            sampling: SamplingParams { temperature, ..SamplingParams::default() },
+            context: args.context,
+            threads,
+            seed: Some(1),
+            ..SessionOptions::default()
+        };
+        let session = engine.session(None, options)?;
+        let most = args.context as usize - prompt.len() - 1;
+        // One turn each that is not counted.
+        let mut turns: Vec<(f64, f64)> = Vec::new();
+        for turn in 0..=pairs {
+            let ours = session_turn(&session, &args.prompt, args.tokens, most)?;
+            let theirs = reference_turn(&mut reference, &prompt, args.tokens, most, temperature, turn as u32)
+                .ok_or_else(failed)?;
+            turns.push((ours, theirs));
+            bar.inc(2);
+        }
+        turns.remove(0);
+        let ratios: Vec<f64> = turns.iter().map(|(ours, theirs)| ours / theirs).collect();
+        let middle = |values: Vec<f64>| median(&values).unwrap_or_default();
+        variants.push(Variant {
+            sampling,
+            session: middle(turns.iter().map(|turn| turn.0).collect()),
+            llama_cpp: middle(turns.iter().map(|turn| turn.1).collect()),
+            ratio: middle(ratios.clone()),
+            ratios,
+        });
+    }
+    bar.finish_and_clear();
+    let document = Document { model: model.name().to_owned(), threads, tokens: args.tokens, variants };
+    if args.json {
+        return output::json(&document);
+    }
+    output::line(format_args!("{}, {} threads, {pairs} pairs of turns", document.model, document.threads));
+    let mut table = Table::new(&["tokens/s after the first", "session", "llama.cpp", "ratio"]);
+    for v in &document.variants {
+        table.push(vec![
+            v.sampling.into(),
+            significant(v.session),
+            significant(v.llama_cpp),
+            format!("{:.3}", v.ratio),
+        ]);
+    }
+    output::line(table.render());
+    Ok(())
+}
+
+/// Tokens a second of the session, each reply's first token (which pays for the prompt) left out.
+fn session_turn(session: &Session, prompt: &str, tokens: usize, most: usize) -> Result<f64, Failure> {
+    let (mut written, mut counted, mut seconds) = (0, 0, 0.0);
+    while written < tokens {
+        let options = GenerationOptions { max_tokens: most.min(tokens - written), ..GenerationOptions::default() };
+        let (_, statistics) = session.generate(Prompt::Raw(prompt.to_owned()), options)?.blocking_finish()?;
+        let n = statistics.tokens() as usize;
+        written += n.max(1);
+        counted += n.saturating_sub(1);
+        seconds += (statistics.elapsed - statistics.first_token).as_secs_f64();
+    }
+    Ok(counted as f64 / seconds)
+}
+
+/// The same of llama.cpp's loop.
+fn reference_turn(
+    reference: &mut Reference,
+    prompt: &[u32],
+    tokens: usize,
+    most: usize,
+    temperature: f32,
+    turn: u32,
+) -> Option<f64> {
+    let (mut written, mut counted, mut seconds) = (0, 0, 0.0);
+    let mut seed = turn << 16;
+    while written < tokens {
+        let run = reference.generate(prompt, most.min(tokens - written), temperature, seed)?;
+        seed += 1;
+        written += run.tokens;
+        counted += run.tokens - 1;
+        seconds += (run.total - run.first_token).as_secs_f64();
+    }
+    Some(counted as f64 / seconds)
+}

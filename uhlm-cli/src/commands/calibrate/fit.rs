@@ -1,0 +1,42 @@
+//! A run in which every drafted token is judged, and the law fitted to it.
+
+use uhlm_core::calibration::{Calibration, CalibrationSource};
+use uhlm_core::protocol::Digest;
+use uhlm_core::sampling::SamplingParams;
+use uhlm_core::session::{DraftAhead, Mode, OfflinePolicy, SessionOptions};
+use uhlm_core::uncertainty::Estimator;
+use uhlm_core::window::CloseRule;
+
+use crate::evaluate::Evaluator;
+use crate::failure::Failure;
+use crate::terminal::progress;
+
+/// Tokens in a window of the run. Labels come for a window up to its first rejection, so it is short.
+const WINDOW: usize = 6;
+
+/// Options for runs that measure: nothing may go on unjudged when the server is away.
+pub(crate) fn base_options(sampling: SamplingParams, estimator: Estimator, seed: Option<u64>) -> SessionOptions {
+    let offline = OfflinePolicy::Wait(std::time::Duration::from_secs(20));
+    SessionOptions { sampling, estimator, seed: Some(seed.unwrap_or(1)), offline, ..SessionOptions::default() }
+}
+
+/// Judges every token of the replies to the questions and fits the law to the labels.
+pub(crate) fn fit(evaluator: &Evaluator<'_>, base: &SessionOptions, target: Digest) -> Result<Calibration, Failure> {
+    let bar = progress::bar(evaluator.questions.len(), "calibrating: every token judged");
+    let options = SessionOptions {
+        mode: Mode::Exact,
+        close: CloseRule::Fixed(WINDOW),
+        draft_ahead: DraftAhead::Off,
+        ..base.clone()
+    };
+    let session = evaluator.warm_session(options)?;
+    let evaluation = evaluator.run(&session, true, &bar)?;
+    bar.finish_and_clear();
+    let source = CalibrationSource {
+        draft: evaluator.engine.fingerprint(),
+        target,
+        estimator: base.estimator,
+        sampling: base.sampling.clone(),
+    };
+    Ok(Calibration::fit(evaluation.statistics.labels.as_deref().unwrap_or_default(), source)?)
+}

@@ -1,0 +1,86 @@
+//! Checks of the draft model's file, its vocabulary and its calibration.
+
+use std::path::Path;
+
+use uhlm_core::calibration::{Calibration, CalibrationError};
+use uhlm_core::chat::{DraftModel as _, Message};
+use uhlm_core::engine::Engine;
+use uhlm_core::llama::LoadOptions;
+use uhlm_core::protocol::Info;
+
+use super::check::Report;
+use crate::failure::Failure;
+use crate::pair::calibration_beside;
+use crate::report;
+
+/// Reads the header, loads the model and renders a conversation.
+pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
+    let engine = match Engine::load(path, &LoadOptions::default()) {
+        Ok(engine) => engine,
+        Err(error) => {
+            report.failed("draft model", error);
+            return None;
+        }
+    };
+    let model = engine.model();
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    report.good(
+        "draft model",
+        format!(
+            "{} ({}), {:.2} M parameters, {}, context {}",
+            model.name(),
+            model.summary().architecture,
+            model.parameters() as f64 / 1e6,
+            report::bytes(size),
+            model.trained_context()
+        ),
+    );
+    match model.render(&[Message::user("Hello")], true) {
+        Ok(_) => report.good("chat template", "renders a conversation"),
+        Err(error) => {
+            report.warning("chat template", error.to_string(), "chat will not work; `uhlm generate --raw` does");
+        }
+    }
+    Some(engine)
+}
+
+/// Compares the vocabularies.
+pub(super) fn check_vocabulary(report: &mut Report, engine: &Engine, info: &Info) {
+    let model = engine.model();
+    if model.vocabulary_hash() == info.vocabulary {
+        report.good("vocabulary", format!("equal on both sides, {} tokens", info.vocabulary_size));
+        return;
+    }
+    let sizes = format!("{} tokens here, {} on the server", model.vocabulary().size(), info.vocabulary_size);
+    report.failed(
+        "vocabulary",
+        Failure::new(format!("draft and target have different vocabularies: {sizes}"))
+            .hint("use a draft model of the target's family: both must have the same tokenizer"),
+    );
+}
+
+/// Looks for the calibration and whether it belongs to these models.
+pub(super) fn check_calibration(
+    report: &mut Report,
+    engine: &Engine,
+    draft: &Path,
+    named: Option<&Path>,
+    info: Option<&Info>,
+) {
+    let path = named.map_or_else(|| calibration_beside(draft), Path::to_path_buf);
+    let hint = "make it with `uhlm calibrate`; until then a general one is used and adapted while generating";
+    match Calibration::load(&path) {
+        Err(error @ CalibrationError::Missing { .. }) => report.warning("calibration", error.to_string(), hint),
+        Err(error) => report.failed("calibration", error),
+        Ok(calibration) => {
+            let target = info.map_or(calibration.target, |info| info.fingerprint);
+            if calibration.matches(&engine.fingerprint(), &target) {
+                let about =
+                    format!("{} labels at temperature {}", calibration.labels, calibration.sampling.temperature);
+                report.good("calibration", format!("matches the pair, {about}"));
+            } else {
+                report.warning("calibration", format!("{} was measured on other models", path.display()), hint);
+            }
+        }
+    }
+}

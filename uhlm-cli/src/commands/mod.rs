@@ -1,0 +1,9 @@
+//! The commands, one file or folder each.
+
+pub(crate) mod bench;
+pub(crate) mod calibrate;
+pub(crate) mod chat;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod generate;
+pub(crate) mod serve;

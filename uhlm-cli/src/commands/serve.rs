@@ -1,0 +1,66 @@
+//! `uhlm serve`: the verifier.
+
+use clap::Args;
+use uhlm_server::Server;
+
+use crate::failure::Failure;
+use crate::output;
+use crate::terminal::style::{Style, paint};
+
+const EXAMPLES: &str = "\
+Examples:
+  uhlm serve --model target.gguf
+  UHLM_TOKENS=a-long-secret-token uhlm serve --model target.gguf --listen 0.0.0.0:8443 \\
+      --tls-cert cert.pem --tls-key key.pem";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+// The flags inside have this struct's name, and clap names a group after each.
+#[group(skip)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    server: uhlm_server::ServeArgs,
+}
+
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let config = args.server.clone().into_config().map_err(|error| Failure::usage(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("no threads for the server: {error}")))?;
+    runtime.block_on(async {
+        let server = Server::bind(config).await.map_err(|error| Failure::new(error.to_string()))?;
+        let field = |name: &str, value: &dyn std::fmt::Display| {
+            output::line(format_args!("{} {value}", paint(Style::Heading, &format!("{name:<12}"))));
+        };
+        field("listening", &server.url());
+        field("model", &server.info().model);
+        if let Some(certificate) = server.certificate() {
+            field("fingerprint", &certificate.fingerprint);
+            field("key pin", &certificate.spki);
+            output::line(format_args!(
+                "\nOn a device: uhlm chat --model draft.gguf --server {} --fingerprint {}",
+                server.url(),
+                certificate.fingerprint
+            ));
+        }
+        server.run_until(stopped()).await;
+        Ok(())
+    })
+}
+
+/// Completes at Ctrl-C, or at the signal that a service manager sends.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    // Where no handler can be installed, the system's own one ends the process.
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -1,0 +1,21 @@
+//! Where log lines go: nowhere, unless asked for.
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to stderr. Quiet by default, llama.cpp's own log included; `RUST_LOG` has the last word. A server logs
+/// its requests from the first `-v` on and its warnings always.
+pub(crate) fn start(verbose: u8, server: bool) {
+    let default = match (verbose, server) {
+        (0, false) => "off",
+        (0, true) => "warn,uhlm_server=info,llama_cpp_2=error,llama-cpp-2=error",
+        (1, _) => "info,uhlm=debug,uhlm_core=debug,uhlm_server=debug,llama_cpp_2=warn,llama-cpp-2=warn",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(crate::terminal::style::stderr_has_colours());
+    // Fails only if a subscriber is set already, and nothing before this sets one.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,66 @@
+//! A verifier in this process, reached as any other: over TCP and TLS, with its certificate pinned.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use uhlm_core::protocol::Info;
+use uhlm_core::verifier::Verifier;
+use uhlm_core::verifier::http::{HttpConfig, TrustPolicy};
+use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle, Snapshot};
+
+use crate::failure::Failure;
+use crate::remote;
+
+/// A running server on loopback and a client that trusts it. Dropped, it stops.
+pub(crate) struct Loopback {
+    server: Option<ServerHandle>,
+    runtime: Runtime,
+    metrics: Arc<Metrics>,
+    pub(crate) verifier: Arc<dyn Verifier>,
+    pub(crate) info: Info,
+    pub(crate) url: String,
+}
+
+impl Loopback {
+    /// Loads the target and serves it on a free port of 127.0.0.1 with a certificate made for this run. Blocks until it
+    /// listens.
+    pub(crate) fn start(target: &Path, threads: u32) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("uhlm-loopback")
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(format!("no threads for the server: {error}")))?;
+        let config = ServerConfig {
+            engine: EngineOptions { threads, ..EngineOptions::default() },
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ..ServerConfig::new(target)
+        };
+        let server = runtime
+            .block_on(async { Ok::<_, uhlm_server::ServerError>(Server::bind(config).await?.spawn()) })
+            .map_err(|error| Failure::new(format!("the target cannot be served: {error}")))?;
+        let trust = server
+            .certificate()
+            .map(|certificate| TrustPolicy::Fingerprint(certificate.fingerprint))
+            .unwrap_or_default();
+        let url = server.url().to_owned();
+        let verifier = remote::connect(HttpConfig::new(&url).with_trust(trust))?;
+        let (info, metrics) = (server.info().clone(), Arc::clone(server.metrics()));
+        Ok(Self { server: Some(server), runtime, metrics, verifier, info, url })
+    }
+
+    /// The server's counters now.
+    pub(crate) fn counters(&self) -> Snapshot {
+        self.metrics.snapshot()
+    }
+}
+
+impl Drop for Loopback {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            let _ = self.runtime.block_on(server.shutdown());
+        }
+    }
+}

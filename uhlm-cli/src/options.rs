@@ -1,0 +1,206 @@
+//! Flags that several commands share, and what they mean to a session.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use uhlm_core::calibration::Calibration;
+use uhlm_core::gate::Goal;
+use uhlm_core::sampling::SamplingParams;
+use uhlm_core::session::{DraftAhead, Mode, OfflinePolicy, SessionOptions};
+use uhlm_core::uncertainty::Estimator;
+use uhlm_core::window::CloseRule;
+
+/// The canonical sampling chain, for draft and target alike.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Sampling")]
+pub(crate) struct SamplingArgs {
+    /// Temperature; 0 takes the most probable token
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    pub(crate) temperature: f32,
+    /// Keep the K most probable tokens; 0 keeps all
+    #[arg(long, value_name = "K", default_value_t = 0)]
+    pub(crate) top_k: u32,
+    /// Keep the most probable tokens that make up this share
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    pub(crate) top_p: f32,
+    /// Keep tokens at least this fraction as probable as the best
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    pub(crate) min_p: f32,
+    /// Penalty on repeated tokens; 1 is off
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) repeat_penalty: f32,
+    /// Seed of every random choice; without it each run differs
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+}
+
+impl SamplingArgs {
+    /// The chain.
+    pub(crate) fn params(&self) -> SamplingParams {
+        SamplingParams {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            min_p: self.min_p,
+            penalty_repeat: self.repeat_penalty,
+            ..SamplingParams::default()
+        }
+    }
+}
+
+/// How a session generates.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Generation")]
+pub(crate) struct SessionArgs {
+    /// exact, opportunistic, device-only or remote-only
+    #[arg(long, value_parser = mode, default_value = "exact")]
+    pub(crate) mode: Mode,
+    /// What decides which tokens are uncertain: risk-averse, risk-prone, threshold:U, share:S, risk:R. Without it the
+    /// threshold that calibration recommends, else risk-prone
+    #[arg(long, value_name = "GOAL")]
+    pub(crate) goal: Option<Goal>,
+    /// When an exact window is sent: cost-model, uncertainty, risk:R or fixed:N
+    #[arg(long, value_name = "RULE", value_parser = close_rule, default_value = "cost-model")]
+    pub(crate) close: CloseRule,
+    /// Most tokens in a window
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) max_window: usize,
+    /// Drafting while a verdict travels: off, waiting or pipelined:N
+    #[arg(long, value_name = "HOW", value_parser = draft_ahead, default_value = "waiting")]
+    pub(crate) draft_ahead: DraftAhead,
+    /// How uncertainty is measured: temperature-perturbation, sampled-temperature-perturbation[:K], entropy,
+    /// max-probability or margin. Without it the calibration's
+    #[arg(long)]
+    pub(crate) estimator: Option<Estimator>,
+    /// While the server is out of reach: go-on, wait:SECONDS or fail
+    #[arg(long, value_name = "POLICY", value_parser = offline_policy, default_value = "go-on")]
+    pub(crate) offline: OfflinePolicy,
+    /// Calibration file; without it the one beside the model
+    #[arg(long, value_name = "FILE")]
+    pub(crate) calibration: Option<PathBuf>,
+    /// Context of the draft model in tokens; 0 for what it was trained for
+    #[arg(long, value_name = "TOKENS", default_value_t = 0)]
+    pub(crate) context: u32,
+    /// Threads of the draft model; 0 chooses
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: u32,
+    #[command(flatten)]
+    pub(crate) sampling: SamplingArgs,
+}
+
+impl SessionArgs {
+    /// The session's options with this calibration.
+    pub(crate) fn options(&self, calibration: Calibration) -> SessionOptions {
+        SessionOptions {
+            mode: self.mode,
+            sampling: self.sampling.params(),
+            estimator: self.estimator.unwrap_or(calibration.estimator),
+            goal: self.goal.unwrap_or_else(|| default_goal(&calibration)),
+            calibration,
+            close: self.close,
+            max_window: self.max_window,
+            draft_ahead: self.draft_ahead,
+            offline: self.offline,
+            context: self.context,
+            threads: self.threads,
+            seed: self.sampling.seed,
+            ..SessionOptions::default()
+        }
+    }
+}
+
+/// The goal where none was given.
+pub(crate) fn default_goal(calibration: &Calibration) -> Goal {
+    calibration.recommended_threshold.map_or(Goal::RiskProne, Goal::Threshold)
+}
+
+/// The name of a mode as flags and output have it.
+pub(crate) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Opportunistic => "opportunistic",
+        Mode::Exact => "exact",
+        Mode::DeviceOnly => "device-only",
+        Mode::RemoteOnly => "remote-only",
+    }
+}
+
+/// Reads a mode.
+pub(crate) fn mode(text: &str) -> Result<Mode, String> {
+    [Mode::Opportunistic, Mode::Exact, Mode::DeviceOnly, Mode::RemoteOnly]
+        .into_iter()
+        .find(|&mode| mode_name(mode) == text.replace('_', "-"))
+        .ok_or_else(|| "expected exact, opportunistic, device-only or remote-only".into())
+}
+
+fn close_rule(text: &str) -> Result<CloseRule, String> {
+    let wrong = || "expected cost-model, uncertainty, risk:R with R in (0, 1) or fixed:N with N > 0".to_owned();
+    match text.split_once(':') {
+        None if text == "cost-model" => Ok(CloseRule::CostModel),
+        None if text == "uncertainty" => Ok(CloseRule::Uncertainty),
+        Some(("risk", bound)) => {
+            let bound = bound.parse().map_err(|_| wrong())?;
+            if bound > 0.0 && bound < 1.0 { Ok(CloseRule::Risk(bound)) } else { Err(wrong()) }
+        }
+        Some(("fixed", length)) => match length.parse() {
+            Ok(0) | Err(_) => Err(wrong()),
+            Ok(length) => Ok(CloseRule::Fixed(length)),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+fn draft_ahead(text: &str) -> Result<DraftAhead, String> {
+    let wrong = || "expected off, waiting or pipelined:N with N from 1 to 8".to_owned();
+    match text.split_once(':') {
+        None if text == "off" => Ok(DraftAhead::Off),
+        None if text == "waiting" => Ok(DraftAhead::WhileWaiting),
+        Some(("pipelined", windows)) => match windows.parse() {
+            Ok(windows @ 1..=8) => Ok(DraftAhead::Pipelined(windows)),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+fn offline_policy(text: &str) -> Result<OfflinePolicy, String> {
+    let wrong = || "expected go-on, wait:SECONDS or fail".to_owned();
+    match text.split_once(':') {
+        None if text == "go-on" => Ok(OfflinePolicy::GoOn),
+        None if text == "fail" => Ok(OfflinePolicy::Fail),
+        Some(("wait", seconds)) => seconds
+            .parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .map(OfflinePolicy::Wait)
+            .ok_or_else(wrong),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_is_read_by_its_name() {
+        for wanted in [Mode::Opportunistic, Mode::Exact, Mode::DeviceOnly, Mode::RemoteOnly] {
+            assert_eq!(mode(mode_name(wanted)), Ok(wanted));
+        }
+        assert_eq!(mode("remote_only"), Ok(Mode::RemoteOnly));
+        assert!(mode("both").is_err());
+    }
+
+    #[test]
+    fn rules_with_numbers_refuse_those_that_make_no_sense() {
+        assert_eq!(close_rule("risk:0.7"), Ok(CloseRule::Risk(0.7)));
+        assert_eq!(close_rule("fixed:8"), Ok(CloseRule::Fixed(8)));
+        assert_eq!(draft_ahead("pipelined:2"), Ok(DraftAhead::Pipelined(2)));
+        assert_eq!(offline_policy("wait:1.5"), Ok(OfflinePolicy::Wait(Duration::from_millis(1500))));
+        for wrong in ["risk:1", "risk:x", "fixed:0", "fixed", "never"] {
+            assert!(close_rule(wrong).is_err(), "{wrong}");
+        }
+        assert!(draft_ahead("pipelined:9").is_err() && draft_ahead("pipelined").is_err());
+        assert!(offline_policy("wait:-1").is_err() && offline_policy("wait").is_err());
+    }
+}

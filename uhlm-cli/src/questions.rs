@@ -1,0 +1,117 @@
+//! Questions with known answers, and the rule that decides whether a reply is right.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::failure::Failure;
+
+/// One line of a question file. Without `check` it is a free prompt, with it a reply can be marked.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Question {
+    #[serde(default)]
+    pub(crate) task: Option<String>,
+    pub(crate) question: String,
+    /// The final answer.
+    #[serde(default)]
+    pub(crate) check: Option<String>,
+}
+
+impl Question {
+    /// Whether a reply's final answer is the right one; never for a free prompt.
+    pub(crate) fn is_answered_by(&self, reply: &str) -> bool {
+        self.check.as_deref().is_some_and(|check| final_answer(reply) == check)
+    }
+}
+
+/// The text after the last `Answer: `, without white space around it and without one full stop at its end. A reply
+/// without that mark is taken whole.
+pub(crate) fn final_answer(reply: &str) -> &str {
+    let answer = reply.rsplit_once("Answer: ").map_or(reply, |(_, answer)| answer).trim();
+    answer.strip_suffix('.').unwrap_or(answer)
+}
+
+/// Reads a file of questions: JSON Lines with a field `question` and maybe `check`, or plain text with one prompt a
+/// line.
+pub(crate) fn read(path: &Path) -> Result<Vec<Question>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
+    let questions = parse(&text)
+        .map_err(|(line, error)| Failure::new(format!("{} line {line}: {error}", path.display())))
+        .map_err(|failure| failure.hint("every line must be an object with a field `question`, or all plain text"))?;
+    if questions.is_empty() {
+        return Err(Failure::new(format!("there is no prompt in {}", path.display())));
+    }
+    Ok(questions)
+}
+
+fn parse(text: &str) -> Result<Vec<Question>, (usize, serde_json::Error)> {
+    let lines = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let is_json = lines().next().is_some_and(|(_, line)| line.trim_start().starts_with('{'));
+    lines()
+        .map(|(i, line)| {
+            if is_json {
+                serde_json::from_str(line).map_err(|error| (i + 1, error))
+            } else {
+                Ok(Question { task: None, question: line.trim().to_owned(), check: None })
+            }
+        })
+        .collect()
+}
+
+/// Takes `count` questions so that the tasks of the file are equally represented: the first of each task, then the
+/// second of each, and so on.
+pub(crate) fn spread(questions: &[Question], count: usize) -> Vec<Question> {
+    let mut seen = std::collections::HashMap::<Option<&str>, usize>::new();
+    let mut ranked: Vec<(usize, &Question)> = questions
+        .iter()
+        .map(|question| {
+            let place = seen.entry(question.task.as_deref()).or_default();
+            *place += 1;
+            (*place, question)
+        })
+        .collect();
+    ranked.sort_by_key(|&(place, _)| place);
+    ranked.into_iter().take(count).map(|(_, question)| question.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_final_answer_stands_after_the_last_mark() {
+        assert_eq!(final_answer("7+9=16. Answer: 16787."), "16787");
+        assert_eq!(final_answer("Answer: 1. No, Answer:  two words. \n"), "two words");
+        assert_eq!(final_answer(" Friday. "), "Friday");
+        assert_eq!(final_answer("Answer: 3.5"), "3.5");
+        assert_eq!(final_answer("Answer: etc.."), "etc.");
+    }
+
+    #[test]
+    fn a_free_prompt_has_no_right_answer() {
+        let [free, checked] =
+            &parse("{\"question\":\"q\"}\n\n{\"question\":\"q\",\"check\":\"4\"}").expect("valid")[..]
+        else {
+            panic!("two questions")
+        };
+        assert!(!free.is_answered_by("Answer: 4."));
+        assert!(checked.is_answered_by("2+2=4. Answer: 4.") && !checked.is_answered_by("Answer: 5."));
+    }
+
+    #[test]
+    fn plain_text_is_one_prompt_a_line() {
+        let questions = parse("What is it?\n\n  And that? \n").expect("plain text");
+        assert_eq!(questions.iter().map(|q| &q.question[..]).collect::<Vec<_>>(), ["What is it?", "And that?"]);
+        assert_eq!(parse("{\"question\": 1}").map_err(|(line, _)| line), Err(1));
+    }
+
+    #[test]
+    fn a_part_of_the_questions_holds_every_task() {
+        let question =
+            |task: &str, n: usize| Question { task: Some(task.into()), question: format!("{task}{n}"), check: None };
+        let all: Vec<_> = ["a", "b"].iter().flat_map(|task| (0..3).map(|n| question(task, n))).collect();
+        let names: Vec<_> = spread(&all, 4).into_iter().map(|q| q.question).collect();
+        assert_eq!(names, ["a0", "b0", "a1", "b1"]);
+    }
+}

@@ -1,0 +1,90 @@
+//! Flags that say where the verifier is and whether to trust it, and blocking calls to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use clap::Args;
+use uhlm_core::protocol::{Digest, Info};
+use uhlm_core::verifier::http::{BearerToken, HttpConfig, HttpVerifier, TrustPolicy};
+use uhlm_core::verifier::{Answer, Call, Reply, Verifier, VerifierError};
+
+use crate::failure::Failure;
+
+/// How long a single answer may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// The server that judges.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct RemoteArgs {
+    /// The verifier, https://host[:port]
+    #[arg(long, env = "UHLM_SERVER", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// Bearer token. Other users of this host can see flags: prefer UHLM_TOKEN
+    #[arg(long, env = "UHLM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Trust exactly the certificate with this SHA-256 (`uhlm serve` prints it)
+    #[arg(long, env = "UHLM_FINGERPRINT", value_name = "HEX", conflicts_with_all = ["ca", "pin"])]
+    pub(crate) fingerprint: Option<Digest>,
+    /// Trust these authorities instead of the public ones
+    #[arg(long, env = "UHLM_CA", value_name = "PEM")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The server's key must have this SHA-256 (SPKI), besides a valid certificate; may be repeated
+    #[arg(long, value_name = "HEX")]
+    pub(crate) pin: Vec<Digest>,
+}
+
+impl RemoteArgs {
+    /// The client's settings; none without `--server`.
+    pub(crate) fn config(&self) -> Result<Option<HttpConfig>, Failure> {
+        let Some(server) = &self.server else { return Ok(None) };
+        let roots = match &self.ca {
+            Some(path) => Some(
+                std::fs::read(path)
+                    .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?,
+            ),
+            None => None,
+        };
+        let trust = match (self.fingerprint, roots) {
+            (Some(fingerprint), _) => TrustPolicy::Fingerprint(fingerprint),
+            (None, roots) if !self.pin.is_empty() => TrustPolicy::Pins { pins: self.pin.clone(), roots },
+            (None, Some(roots)) => TrustPolicy::Pem(roots),
+            (None, None) => TrustPolicy::BundledRoots,
+        };
+        let config = HttpConfig { plain_loopback: true, ..HttpConfig::new(server) }.with_trust(trust);
+        Ok(Some(match &self.token {
+            Some(token) => {
+                config.with_token(BearerToken::new(token).map_err(|error| Failure::usage(error.to_string()))?)
+            }
+            None => config,
+        }))
+    }
+}
+
+/// Makes the client; connects with the first call.
+pub(crate) fn connect(config: HttpConfig) -> Result<Arc<dyn Verifier>, Failure> {
+    let client = HttpVerifier::new(config).map_err(|error| Failure::usage(error.to_string()))?;
+    Ok(Arc::new(client))
+}
+
+/// Makes a call and waits for its answer.
+pub(crate) fn wait<T: Send + 'static>(call: impl FnOnce(Reply<T>) -> Call) -> Result<Answer<T>, VerifierError> {
+    let (sender, answer) = channel();
+    // Nobody listens any more after the time below: then the answer is not wanted.
+    let call = call(Box::new(move |result| drop(sender.send(result))));
+    let result = answer.recv_timeout(DEADLINE + Duration::from_secs(1));
+    match result {
+        Ok(result) => {
+            call.detach();
+            result
+        }
+        Err(_) => Err(VerifierError::DeadlineExceeded { deadline: DEADLINE }),
+    }
+}
+
+/// What the verifier serves.
+pub(crate) fn info(verifier: &dyn Verifier) -> Result<Answer<Info>, VerifierError> {
+    wait(|reply| verifier.info(DEADLINE, reply))
+}

@@ -1,0 +1,170 @@
+//! Statistics of generations in words and as JSON.
+
+use serde::Serialize;
+use uhlm_core::metrics::{Statistics, VerdictTiming};
+use uhlm_core::session::Mode;
+
+use crate::statistics::quantile;
+
+/// Rates that follow from the counts of [`Statistics`].
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Rates {
+    pub(crate) tokens: u64,
+    pub(crate) tokens_per_second: f64,
+    /// TR; none where no gate decides.
+    pub(crate) transmission_rate: Option<f64>,
+    /// TSR; none where no skipped token was labelled.
+    pub(crate) true_skip_rate: Option<f64>,
+    pub(crate) target_passes_per_token: f64,
+    /// None where nothing was judged.
+    pub(crate) acceptance_rate: Option<f64>,
+    pub(crate) body_bytes_up: u64,
+    pub(crate) body_bytes_down: u64,
+    pub(crate) rollbacks: u64,
+    pub(crate) rolled_back_tokens: u64,
+    /// Written while the server was out of reach.
+    pub(crate) unverified_tokens: u64,
+    pub(crate) verdict_ms: Option<VerdictTimes>,
+}
+
+/// Quantiles of the verdicts' times, in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct VerdictTimes {
+    pub(crate) total: Quantiles,
+    /// Neither queue nor decode: network, TLS, HTTP, both runtimes.
+    pub(crate) network: Quantiles,
+    pub(crate) queue: Quantiles,
+    pub(crate) decode: Quantiles,
+}
+
+/// Two quantiles.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Quantiles {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+}
+
+impl Quantiles {
+    /// Of these values; none of none.
+    pub(crate) fn of(values: &[f64]) -> Option<Self> {
+        Some(Self { p50: quantile(values, 0.5)?, p99: quantile(values, 0.99)? })
+    }
+}
+
+impl VerdictTimes {
+    fn of(times: &[VerdictTiming]) -> Option<Self> {
+        let part = |us: fn(&VerdictTiming) -> u32| {
+            Quantiles::of(&times.iter().map(|time| f64::from(us(time)) / 1e3).collect::<Vec<_>>())
+        };
+        Some(Self {
+            total: part(|t| t.total_us)?,
+            network: part(VerdictTiming::network_us)?,
+            queue: part(|t| t.queue_us)?,
+            decode: part(|t| t.decode_us)?,
+        })
+    }
+}
+
+impl Rates {
+    /// The rates of one or several generations in this mode.
+    pub(crate) fn of(statistics: &Statistics, mode: Mode) -> Self {
+        let when = |condition: bool, value: f64| condition.then_some(value);
+        Self {
+            tokens: statistics.tokens(),
+            tokens_per_second: statistics.tokens_per_second(),
+            transmission_rate: when(mode.judges(), statistics.transmission_rate()),
+            true_skip_rate: when(statistics.skipped_labelled > 0, statistics.true_skip_rate()),
+            target_passes_per_token: statistics.target_passes_per_token(),
+            acceptance_rate: when(statistics.judged > 0, statistics.acceptance_rate()),
+            body_bytes_up: statistics.body_up,
+            body_bytes_down: statistics.body_down,
+            rollbacks: statistics.rollbacks,
+            rolled_back_tokens: statistics.rolled_back,
+            unverified_tokens: statistics.origins.unverified,
+            verdict_ms: VerdictTimes::of(&statistics.verdict_times),
+        }
+    }
+
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        let mut parts = vec![format!("{} tokens", self.tokens), format!("{}/s", significant(self.tokens_per_second))];
+        if self.unverified_tokens > 0 {
+            parts.push(format!("{} unverified (server out of reach)", self.unverified_tokens));
+        }
+        if let Some(rate) = self.transmission_rate {
+            parts.push(format!("TR {}", percent(rate)));
+        }
+        if self.target_passes_per_token > 0.0 {
+            parts.push(format!("{:.2} passes each", self.target_passes_per_token));
+        }
+        if self.body_bytes_up + self.body_bytes_down > 0 {
+            parts.push(format!("{} up {} down", bytes(self.body_bytes_up), bytes(self.body_bytes_down)));
+        }
+        if let Some(times) = &self.verdict_ms {
+            parts.push(format!("verdict {} ms", significant(times.total.p50)));
+        }
+        parts.join(", ")
+    }
+}
+
+/// Three significant digits, no exponent.
+pub(crate) fn significant(value: f64) -> String {
+    match value.abs() {
+        x if x >= 99.95 => format!("{value:.0}"),
+        x if x >= 9.995 => format!("{value:.1}"),
+        x if x >= 0.9995 || x == 0.0 => format!("{value:.2}"),
+        _ => format!("{value:.3}"),
+    }
+}
+
+/// A share in per cent, with a decimal near both ends.
+pub(crate) fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    if (value > 0.0 && value < 9.95) || (value > 95.0 && value < 99.95) {
+        format!("{value:.1} %")
+    } else {
+        format!("{value:.0} %")
+    }
+}
+
+/// A number of bytes.
+pub(crate) fn bytes(count: u64) -> String {
+    match count {
+        0..10_000 => format!("{count} B"),
+        10_000..10_000_000 => format!("{} kB", significant(count as f64 / 1e3)),
+        _ => format!("{} MB", significant(count as f64 / 1e6)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_three_significant_digits() {
+        let cases =
+            [(1234.5, "1234"), (99.97, "100"), (12.34, "12.3"), (1.234, "1.23"), (0.1234, "0.123"), (0.0, "0.00")];
+        for (value, text) in cases {
+            assert_eq!(significant(value), text);
+        }
+    }
+
+    #[test]
+    fn shares_and_bytes_read_naturally() {
+        assert_eq!(
+            (percent(0.0), percent(0.0123), percent(0.5), percent(0.998)),
+            ("0 %".into(), "1.2 %".into(), "50 %".into(), "99.8 %".into())
+        );
+        assert_eq!(
+            (bytes(640), bytes(12_345), bytes(12_345_678)),
+            ("640 B".into(), "12.3 kB".into(), "12.3 MB".into())
+        );
+    }
+
+    #[test]
+    fn rates_that_mean_nothing_are_left_out() {
+        let rates = Rates::of(&Statistics::default(), Mode::DeviceOnly);
+        assert!(rates.transmission_rate.is_none() && rates.true_skip_rate.is_none() && rates.verdict_ms.is_none());
+        assert_eq!(rates.line(), "0 tokens, 0.00/s");
+    }
+}

@@ -1,0 +1,131 @@
+//! From flags to a loaded draft model, a verifier and a calibration.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use uhlm_core::calibration::{Calibration, CalibrationError};
+use uhlm_core::engine::Engine;
+use uhlm_core::llama::LoadOptions;
+use uhlm_core::protocol::Info;
+use uhlm_core::session::{Mode, Session};
+use uhlm_core::verifier::Verifier;
+
+use crate::failure::Failure;
+use crate::loopback::Loopback;
+use crate::options::SessionArgs;
+use crate::pair::{Pair, calibration_beside};
+use crate::remote::{self, RemoteArgs};
+use crate::terminal::progress;
+use crate::terminal::style::{Style, paint_stderr};
+
+/// Which models work together.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelArgs {
+    /// Draft model, a GGUF file; without it the bundled demo pair
+    #[arg(short, long, env = "UHLM_MODEL", value_name = "GGUF")]
+    pub(crate) model: Option<PathBuf>,
+    /// Target model to serve in this process instead of a server
+    #[arg(long, value_name = "GGUF", conflicts_with = "server")]
+    pub(crate) target: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+/// Everything that a session is opened with.
+pub(crate) struct Setup {
+    pub(crate) engine: Engine,
+    pub(crate) verifier: Option<Arc<dyn Verifier>>,
+    /// What the verifier serves, where it was asked.
+    pub(crate) info: Option<Info>,
+    pub(crate) calibration: Calibration,
+    /// Keeps the server in this process alive.
+    pub(crate) loopback: Option<Loopback>,
+    pub(crate) draft: PathBuf,
+}
+
+/// Loads a draft model, with a progress bar for large ones.
+pub(crate) fn load(path: &Path) -> Result<Engine, Failure> {
+    let bar = progress::bar(100, "loading the draft model");
+    let options = LoadOptions { progress: Some(progress::share(&bar)), ..LoadOptions::default() };
+    let engine = Engine::load(path, &options);
+    bar.finish_and_clear();
+    Ok(engine?)
+}
+
+impl ModelArgs {
+    /// The draft model's file, and the bundled pair where it is that one.
+    pub(crate) fn draft(&self) -> Result<(PathBuf, Option<Pair>), Failure> {
+        match &self.model {
+            Some(path) => Ok((path.clone(), None)),
+            None => {
+                let pair = Pair::find()?;
+                Ok((pair.draft(), Some(pair)))
+            }
+        }
+    }
+
+    /// Loads the models, starts a server where the target is in this process, and finds the calibration. `mode` says
+    /// whether a verifier is needed at all.
+    pub(crate) fn open(&self, mode: Mode, calibration: Option<&Path>) -> Result<Setup, Failure> {
+        let (draft, pair) = self.draft()?;
+        let engine = load(&draft)?;
+        let mut setup =
+            Setup { engine, verifier: None, info: None, calibration: Calibration::generic(), loopback: None, draft };
+        let target = self.target.clone().or_else(|| pair.filter(|_| self.remote.server.is_none()).map(|p| p.target()));
+        match (self.remote.config()?, target) {
+            (Some(config), _) => {
+                let verifier = remote::connect(config)?;
+                // A server that is out of reach is a state that the session deals with, not an error of the setup.
+                setup.info = remote::info(verifier.as_ref()).ok().map(|answer| answer.value);
+                setup.verifier = Some(verifier);
+            }
+            (None, Some(target)) => {
+                let loopback = Loopback::start(&target, 0)?;
+                setup.verifier = Some(Arc::clone(&loopback.verifier));
+                setup.info = Some(loopback.info.clone());
+                setup.loopback = Some(loopback);
+            }
+            (None, None) if mode != Mode::DeviceOnly => {
+                return Err(Failure::usage(format!("mode {} needs a target model", crate::options::mode_name(mode)))
+                    .hint("give --server URL, or --target GGUF, or --mode device-only"));
+            }
+            (None, None) => {}
+        }
+        setup.calibration = setup.find_calibration(calibration)?;
+        Ok(setup)
+    }
+}
+
+impl Setup {
+    /// The calibration that was named, or the one beside the model, or what holds for no pair in particular. One that
+    /// was measured on other models is said to be so and not used.
+    fn find_calibration(&self, named: Option<&Path>) -> Result<Calibration, Failure> {
+        let path = named.map_or_else(|| calibration_beside(&self.draft), Path::to_path_buf);
+        let calibration = match Calibration::load(&path) {
+            Ok(calibration) => calibration,
+            Err(CalibrationError::Missing { .. }) if named.is_none() => return Ok(Calibration::generic()),
+            Err(error) => return Err(error.into()),
+        };
+        let target = self.info.as_ref().map_or(calibration.target, |info| info.fingerprint);
+        if calibration.matches(&self.engine.fingerprint(), &target) {
+            return Ok(calibration);
+        }
+        eprintln!(
+            "{} {} was measured on other models and is not used; run `uhlm calibrate`",
+            paint_stderr(Style::Warning, "warning:"),
+            path.display()
+        );
+        Ok(Calibration::generic())
+    }
+
+    /// Opens a session.
+    pub(crate) fn session(&self, args: &SessionArgs) -> Result<Session, Failure> {
+        Ok(self.engine.session(self.verifier.clone(), args.options(self.calibration.clone()))?)
+    }
+
+    /// Names of draft and target.
+    pub(crate) fn names(&self) -> (String, Option<String>) {
+        (self.engine.model().name().to_owned(), self.info.as_ref().map(|info| info.model.clone()))
+    }
+}

@@ -1,0 +1,7 @@
+//! What a person sees: colours, tables, progress bars, and streamed text that can be taken back.
+
+pub(crate) mod layout;
+pub(crate) mod progress;
+pub(crate) mod stream;
+pub(crate) mod style;
+pub(crate) mod table;

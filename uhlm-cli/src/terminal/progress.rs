@@ -1,0 +1,22 @@
+//! Progress bars on stderr, for people only.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar over `total` steps; nothing is drawn unless stderr is a terminal.
+pub(crate) fn bar(total: usize, what: &str) -> ProgressBar {
+    let target = if console::Term::stderr().is_term() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
+        ProgressDrawTarget::stderr_with_hz(8)
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let style = ProgressStyle::with_template("{msg:34} {bar:24} {pos}/{len} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ");
+    ProgressBar::with_draw_target(Some(total as u64), target).with_style(style).with_message(what.to_owned())
+}
+
+/// Loads something that reports its progress as a share.
+pub(crate) fn share(bar: &ProgressBar) -> std::sync::Arc<dyn Fn(f32) + Send + Sync> {
+    let bar = bar.clone();
+    std::sync::Arc::new(move |share| bar.set_position((f64::from(share) * bar.length().unwrap_or(0) as f64) as u64))
+}
