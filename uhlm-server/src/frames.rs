@@ -93,8 +93,9 @@ mod tests {
         }
         drop(sender);
         let parts: Vec<_> = stream(Arc::default(), frames, Encoding::Binary).collect().await;
-        assert_eq!(parts.len(), 1);
-        let mut rest = &parts[0].as_ref().expect("infallible")[..];
+        assert_eq!(parts.len(), 2, "the tokens, and that the scheduler is gone");
+        let bytes: Vec<u8> = parts.iter().flatten().flatten().copied().collect();
+        let mut rest = &bytes[..];
         let mut found = Vec::new();
         while let [high, low, tail @ ..] = rest {
             let (frame, tail) = tail.split_at(usize::from(u16::from_be_bytes([*high, *low])));
