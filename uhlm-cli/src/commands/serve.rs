@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             field("fingerprint", &certificate.fingerprint);
             field("key pin", &certificate.spki);
             output::line(format_args!(
-                "\nOn a device: uhlm chat --model draft.gguf --server {} --fingerprint {}",
+                "\nOn a device:\n  uhlm chat --model draft.gguf --server {} \\\n    --fingerprint {}",
                 server.url(),
                 certificate.fingerprint
             ));

@@ -31,7 +31,7 @@ pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) 
     let (mut at, mut lines) = (column, 0);
     let mut i = 0;
     while i < chars.len() {
-        let (c, style) = chars[i];
+        let (c, _) = chars[i];
         if c == '\n' {
             line.newline();
             (at, lines) = (0, lines + 1);
@@ -39,25 +39,20 @@ pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) 
             continue;
         }
         let end = if c == ' ' { i + 1 } else { word_end(&chars, i) };
-        let length: usize = chars[i..end].iter().map(|(c, _)| c.width().unwrap_or(0)).sum();
-        if at + length > usable && at > 0 {
-            line.newline();
-            (at, lines) = (0, lines + 1);
-            if c == ' ' {
-                i += 1;
-                continue;
+        let columns = |chars: &[(char, Style)]| chars.iter().map(|(c, _)| c.width().unwrap_or(0)).sum::<usize>();
+        // A word longer than a line is broken where the line ends, any other moves to the next line whole.
+        let step = if columns(&chars[i..end]) > usable { 1 } else { end - i };
+        for part in chars[i..end].chunks(step) {
+            if at + columns(part) > usable && at > 0 {
+                line.newline();
+                (at, lines) = (0, lines + 1);
+                if c == ' ' {
+                    continue;
+                }
             }
+            part.iter().for_each(|&(c, style)| line.push(c, style));
+            at += columns(part);
         }
-        if length > usable {
-            // Longer than a line: broken where the line ends.
-            let columns = c.width().unwrap_or(0);
-            line.push(c, style);
-            at += columns;
-            i += 1;
-            continue;
-        }
-        chars[i..end].iter().for_each(|&(c, style)| line.push(c, style));
-        at += length;
         i = end;
     }
     line.flush();

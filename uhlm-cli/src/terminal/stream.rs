@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use uhlm_core::event::Event;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::layout::{Laid, Piece, lay};
 use super::style::{self, Style};
@@ -59,6 +60,7 @@ impl ReplyView {
         let mut settled = std::mem::take(&mut self.word);
         settled.push(Piece { style: Style::Warning, text: format!("{text} ") });
         let written = self.redraw(&settled);
+        self.shown = true;
         output::text(&written);
     }
 
@@ -102,11 +104,13 @@ impl ReplyView {
         }
     }
 
-    /// Adds committed text; returns what is settled by it: everything up to the last space or line break.
+    /// Adds committed text; returns what is settled by it: everything up to the last space or line break. A word as long
+    /// as a line is broken anyhow (and scripts without spaces have no other), so it is settled as it is.
     fn commit(&mut self, piece: Piece) -> Vec<Piece> {
         let Some(at) = piece.text.rfind([' ', '\n']) else {
             self.word.push(piece);
-            return Vec::new();
+            let columns: usize = self.word.iter().map(|piece| piece.text.width()).sum();
+            return if columns < self.width { Vec::new() } else { std::mem::take(&mut self.word) };
         };
         let (before, after) = piece.text.split_at(at + 1);
         let mut settled = std::mem::take(&mut self.word);
@@ -234,6 +238,15 @@ mod tests {
         writes.push(view.draw(&Event::Committed { token: token("a b"), origin: Origin::Draft }));
         assert_eq!(screen(&writes, 40), ["a b c"]);
         assert_eq!(view.tail, " c");
+    }
+
+    #[test]
+    fn text_without_spaces_is_settled_line_by_line() {
+        let mut view = view(10);
+        let writes: Vec<String> =
+            (0..30).map(|_| view.draw(&Event::Committed { token: token("\u{4e2d}"), origin: Origin::Draft })).collect();
+        let columns: usize = view.word.iter().map(|piece| piece.text.width()).sum();
+        assert!(columns < 10 && writes.iter().all(|text| text.len() < 80));
     }
 
     #[test]

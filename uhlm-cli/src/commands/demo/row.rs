@@ -150,8 +150,8 @@ pub(crate) fn render(rows: &[Row], questions: usize, available: usize) -> String
         quality(rows).render(),
         "TR: share of drafted tokens sent to be judged. TSR: share of skipped tokens\n\
          that the target would have accepted. passes: target passes for each token.\n\
-         Both models are tiny and next door, so tok/s shows what judging costs, not\n\
-         what it saves: behind a target of tens of ms a pass, fewer passes decide."
+         Both models are tiny and share this machine's cores: behind a target that\n\
+         takes tens of ms a pass, fewer passes save far more."
             .into(),
         String::new(),
         format!("{} a token (wire: with headers, HTTP/2, TLS), and the median round", heading("Bytes")),

@@ -73,7 +73,7 @@ fn authority(url: &str) -> Option<(String, u16)> {
 }
 
 /// TLS, certificate, credentials and protocol, all by asking what is served.
-pub(super) fn identify(report: &mut Report, verifier: &dyn Verifier) -> Option<Info> {
+pub(super) fn identify(report: &mut Report, verifier: &dyn Verifier, has_token: bool) -> Option<Info> {
     let answer = match remote::info(verifier) {
         Ok(answer) => answer,
         Err(error) => {
@@ -88,6 +88,7 @@ pub(super) fn identify(report: &mut Report, verifier: &dyn Verifier) -> Option<I
         }
     };
     report.good("TLS and HTTP/2", "connected, certificate trusted");
+    report.good("token", if has_token { "accepted" } else { "none needed" });
     let info = answer.value;
     if info.protocol == PROTOCOL {
         report.good("protocol", format!("{PROTOCOL}, target {}, context {}", info.model, info.context));

@@ -61,7 +61,9 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
             None
         }
     };
-    let info = verifier.as_deref().and_then(|verifier| link::identify(&mut report, verifier));
+    let info = verifier
+        .as_deref()
+        .and_then(|verifier| link::identify(&mut report, verifier, args.models.remote.token.is_some()));
     if let (Some(engine), Some(info)) = (&engine, &info) {
         model::check_vocabulary(&mut report, engine, info);
     }
