@@ -86,8 +86,8 @@ fn generate(verifier: Arc<dyn Verifier>, options: SessionOptions) -> (Fit, Stati
     let (mut fit, mut total) = (Goodness::default(), Statistics::default());
     let engine = pair::draft();
     let session = engine.session(Some(verifier), options).expect("a session");
-    let prompts: Vec<String> =
-        pair::questions("prompts_free").into_iter().chain(pair::questions("calibration")).collect();
+    // Free text: where the target itself has a choice, the draft model is rejected most.
+    let prompts = pair::questions("prompts_free");
     for prompt in prompts.iter().cycle() {
         if total.judged >= JUDGED && total.rejected >= REJECTED {
             break;
@@ -177,7 +177,7 @@ fn at_temperature_07_with_top_k_and_top_p_with_draft_ahead() {
     assert_exact(truncating(), DraftAhead::WhileWaiting);
 }
 
-/// A verifier that is told smaller acceptance levels than were drawn: `w = 0.8 U q`, the rule broken on purpose.
+/// A verifier that is told smaller acceptance levels than were drawn: `w = U q / 2`, the rule broken on purpose.
 struct Lenient(Arc<dyn Verifier>);
 
 impl Verifier for Lenient {
@@ -196,7 +196,7 @@ impl Verifier for Lenient {
         deadline: Duration,
         reply: Reply<VerifyResponse>,
     ) -> Call {
-        request.levels.iter_mut().for_each(|w| *w *= 0.8);
+        request.levels.iter_mut().for_each(|w| *w *= 0.5);
         self.0.verify(session, request, deadline, reply)
     }
 

@@ -151,6 +151,11 @@ impl<'a> Round<'a> {
         if mode == Mode::RemoteOnly {
             return self.run_continuation();
         }
+        self.check_prompt()?;
+        // In a session that is open already, the target reads the prompt while the device does.
+        if mode == Mode::Exact && self.device.remote.as_ref().is_some_and(Remote::is_ready) {
+            self.send_window(Vec::new(), false)?;
+        }
         if self.prefill()?.is_none() {
             return Ok(FinishReason::Cancelled);
         }
@@ -190,7 +195,6 @@ impl<'a> Round<'a> {
 
     /// The device's work on the prompt; none if cancelled.
     fn prefill(&mut self) -> Result<Option<()>, GenerationError> {
-        self.check_prompt()?;
         let began = Instant::now();
         let cancel = self.sink.cancel().clone();
         let result = self.device.catch_up(&|| cancel.is_cancelled());

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::device::{Inbox, Tokens};
 use crate::chat::DraftModel;
+use crate::event::LinkState;
 use crate::link::Link;
 use crate::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, VerifyRequest};
 use crate::sampling::TokenId;
@@ -35,6 +36,11 @@ impl Remote {
 
     pub(super) fn is_open(&self) -> bool {
         self.session.is_some()
+    }
+
+    /// Whether there is a session and nothing speaks against using it now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_open() && self.link.state() == LinkState::Online
     }
 
     pub(super) fn is_opening(&self) -> bool {
