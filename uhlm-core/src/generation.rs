@@ -1,6 +1,9 @@
 //! The handle of one run: pull events, cancel, cancel on drop.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -44,19 +47,31 @@ impl std::fmt::Debug for Waker {
     }
 }
 
+/// Events within this time of one another reach the consumer together: waking its thread for each costs more than a tiny
+/// model's token does. Nothing waits longer than this, and nothing waits while the session's thread does.
+pub(crate) const TOGETHER: Duration = Duration::from_millis(1);
+
 /// The session thread's end of the channel.
 #[derive(Debug)]
 pub(crate) struct EventSink {
     events: mpsc::Sender<Event>,
+    held: RefCell<Held>,
     last: Arc<Mutex<Option<Last>>>,
     cancel: Cancel,
+}
+
+/// Events that were not handed over yet.
+#[derive(Debug, Default)]
+struct Held {
+    events: VecDeque<Event>,
+    handed_over: Option<Instant>,
 }
 
 pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
     let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
     let last = Arc::new(Mutex::new(None));
     let cancel = Cancel::new();
-    let sink = EventSink { events: sender, last: Arc::clone(&last), cancel: cancel.clone() };
+    let sink = EventSink { events: sender, held: RefCell::default(), last: Arc::clone(&last), cancel: cancel.clone() };
     (sink, Generation { events: receiver, last, cancel, wake })
 }
 
@@ -65,23 +80,40 @@ impl EventSink {
         &self.cancel
     }
 
-    /// Sends an event; waits while the consumer is behind, and gives the event up once the generation is cancelled or
-    /// the handle is gone (the whole text is in the last event).
+    /// Sends an event, at once or together with those that follow within [`TOGETHER`].
     pub(crate) fn send(&self, event: Event) {
-        let mut event = event;
-        loop {
-            match self.events.try_send(event) {
-                Ok(()) => return,
-                Err(mpsc::error::TrySendError::Closed(_)) => return self.cancel.cancel(),
-                Err(mpsc::error::TrySendError::Full(_)) if self.cancel.is_cancelled() => return,
-                Err(mpsc::error::TrySendError::Full(back)) => event = back,
+        let due = {
+            let mut held = self.held.borrow_mut();
+            held.events.push_back(event);
+            held.handed_over.is_none_or(|at| at.elapsed() >= TOGETHER)
+        };
+        if due {
+            self.flush();
+        }
+    }
+
+    /// Hands over what is held; waits while the consumer is behind, and gives the events up once the generation is
+    /// cancelled or the handle is gone (the whole text is in the last event). To be called before the thread waits for
+    /// anything.
+    pub(crate) fn flush(&self) {
+        let mut held = self.held.borrow_mut();
+        while let Some(mut event) = held.events.pop_front() {
+            loop {
+                match self.events.try_send(event) {
+                    Ok(()) => break,
+                    Err(mpsc::error::TrySendError::Closed(_)) => return self.cancel.cancel(),
+                    Err(mpsc::error::TrySendError::Full(_)) if self.cancel.is_cancelled() => break,
+                    Err(mpsc::error::TrySendError::Full(back)) => event = back,
+                }
+                std::thread::sleep(Duration::from_millis(2));
             }
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            held.handed_over = Some(Instant::now());
         }
     }
 
     /// Ends the stream.
     pub(crate) fn finish(self, last: Last) {
+        self.flush();
         if let Ok(mut slot) = self.last.lock() {
             *slot = Some(last);
         }

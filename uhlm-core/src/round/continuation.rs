@@ -74,6 +74,7 @@ impl Round<'_> {
     fn follow(&mut self, seq: u32, call: crate::verifier::Call) -> Result<Option<FinishReason>, GenerationError> {
         loop {
             let began = Instant::now();
+            self.sink.flush();
             let message = self.inbox.recv_timeout(LONGEST_SLEEP);
             self.statistics.waiting += began.elapsed();
             if self.cancelled() {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Device, LEAST_SURVIVAL, Round};
 use crate::error::GenerationError;
 use crate::event::{FinishReason, LinkState, Origin};
+use crate::generation::TOGETHER;
 use crate::link::Link;
 use crate::protocol::MAX_WINDOW;
 use crate::sampling::ChainInput;
@@ -56,6 +57,9 @@ impl Round<'_> {
 
     /// Drafts one token.
     pub(super) fn draft(&mut self) -> Result<Option<FinishReason>, GenerationError> {
+        if self.device.draft_seconds > TOGETHER.as_secs_f64() / 2.0 {
+            self.sink.flush();
+        }
         let began = Instant::now();
         let cancel = self.sink.cancel().clone();
         match self.device.catch_up(&|| cancel.is_cancelled()) {

@@ -239,6 +239,7 @@ impl<'a> Round<'a> {
         let first = if patience.is_zero() {
             self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout)
         } else {
+            self.sink.flush();
             self.inbox.recv_timeout(patience)
         };
         let mut next = first.ok();

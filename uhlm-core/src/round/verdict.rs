@@ -227,6 +227,7 @@ impl Round<'_> {
         let Some(call) = self.remote()?.draws(request) else { return Ok(Some(Err(VerifierError::SessionGone))) };
         self.statistics.draw_requests += 1;
         let began = std::time::Instant::now();
+        self.sink.flush();
         let outcome = loop {
             match self.inbox.recv_timeout(LONGEST_SLEEP) {
                 Ok(Inbox::Draws { seq, result }) if seq == request.seq => break Some(result),
