@@ -162,10 +162,10 @@ impl Device {
             Prompt::Chat(text) => Some(Message::user(text.clone())),
             Prompt::Raw(_) => None,
         };
-        let outcome = self.prepare(&prompt).and_then(|reused| {
+        let outcome = self.prepare(&prompt).map(|reused| {
             let mut round = Round::new(self, &sink, inbox, options, mode, started, reused);
             let reason = round.run();
-            Ok(round.end(reason))
+            round.end(reason)
         });
         *locked(&self.shared.calibration) = self.gate.tracked();
         let last = outcome.and_then(|ended| {

@@ -26,7 +26,8 @@ impl Round<'_> {
         {
             return Ok(Some(reason));
         }
-        while let Some(mut window) = self.in_flight.pop_front_if(|w| w.answer.is_some()) {
+        while self.in_flight.front().is_some_and(|window| window.answer.is_some()) {
+            let Some(mut window) = self.in_flight.pop_front() else { break };
             let reason = match window.answer.take() {
                 Some(Ok(answer)) => self.verdict(window, answer)?,
                 Some(Err(error)) => {
