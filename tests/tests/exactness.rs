@@ -5,6 +5,8 @@
 //! distribution, in bins of the most probable token's probability. The laws within a bin differ, which only makes the
 //! statistic smaller than chi-square, so a right sampler fails a test with probability at most 1e-6.
 
+#![allow(clippy::print_stdout, reason = "the figures of a statistical test are worth reading")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

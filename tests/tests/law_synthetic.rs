@@ -1,6 +1,8 @@
 //! The law of `exact` output on synthetic models, over every loop option. Each test observes about 60,000 tokens; seeds
 //! are fixed, and a right sampler fails with probability 1e-6 where timing makes the draws differ from run to run.
 
+#![allow(clippy::print_stdout, reason = "the figures of a statistical test are worth reading")]
+
 use std::sync::Arc;
 
 use uhlm_core::chat::DraftModel;
