@@ -69,7 +69,7 @@ pub(crate) struct SessionArgs {
     /// Drafting while a verdict travels: off, waiting or pipelined:N
     #[arg(long, value_name = "HOW", value_parser = draft_ahead, default_value = "waiting")]
     pub(crate) draft_ahead: DraftAhead,
-    /// How uncertainty is measured: temperature-perturbation, sampled-temperature-perturbation[:K], entropy,
+    /// How uncertainty is measured: temperature-perturbation, sampled-temperature-perturbation (or with :K), entropy,
     /// max-probability or margin. Without it the calibration's
     #[arg(long)]
     pub(crate) estimator: Option<Estimator>,

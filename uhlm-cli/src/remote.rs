@@ -19,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Server")]
 pub(crate) struct RemoteArgs {
-    /// The verifier, https://host[:port]
+    /// The verifier, `https://host:port`
     #[arg(long, env = "UHLM_SERVER", value_name = "URL")]
     pub(crate) server: Option<String>,
     /// Bearer token. Other users of this host can see flags: prefer UHLM_TOKEN
