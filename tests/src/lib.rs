@@ -1,6 +1,10 @@
-//! Fixtures for tests that cross parts: the bundled pair behind a real server, synthetic models, statistics.
+//! Fixtures for tests that cross parts: the bundled pair behind a real server, synthetic models, statistics, faults.
 
+pub mod counted;
+pub mod faulty;
 pub mod goodness;
+pub mod identity;
 pub mod pair;
+pub mod proxy;
 pub mod served;
 pub mod synthetic;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, TrustPolicy};
-use uhlm_server::{Metrics, Server, ServerConfig, ServerHandle};
+use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};
 
 use crate::pair;
 
@@ -28,7 +28,9 @@ impl Served {
     pub fn start_with(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = ServerConfig { listen, ..ServerConfig::new(pair::file("demo-target.gguf")) };
+        // Threads that spin for each other are slow where other tests want the cores.
+        let engine = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let config = ServerConfig { listen, engine, ..ServerConfig::new(pair::file("demo-target.gguf")) };
         let server = runtime.block_on(Server::bind(configure(config))).expect("a server");
         let fingerprint = server.certificate().expect("a self-signed certificate").fingerprint;
         let handle = {

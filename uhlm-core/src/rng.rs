@@ -27,6 +27,8 @@ pub enum Stream {
     Continuation = 6,
     /// Everything that simulates or jitters: back-off, random baselines.
     Simulation = 7,
+    /// Further seeds.
+    Seeds = 8,
 }
 
 /// Words of ChaCha output that one counter value owns: 2^20 draws of 64 bits.
@@ -73,6 +75,12 @@ impl Rng {
         let position = self.0.get_word_pos();
         self.0.set_word_pos(position + 2 * u128::from(n));
     }
+}
+
+/// The `n`-th seed that follows from `seed`: what begins anew gets dice of its own and can still be replayed.
+#[must_use]
+pub fn derived(seed: u64, n: u64) -> u64 {
+    Rng::at(seed, Stream::Seeds, n).next_u64()
 }
 
 /// A seed from the operating system's entropy, by way of the randomly keyed hasher of the standard library.

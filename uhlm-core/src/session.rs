@@ -212,8 +212,12 @@ impl Session {
                 match message {
                     Inbox::Job(job) => {
                         device.run(*job, &inbox, || idle.store(false, Ordering::Release));
+                        if device.is_closed() {
+                            break;
+                        }
                     }
                     Inbox::Reset => device.reset(),
+                    Inbox::Opened(result) => device.opened_late(result),
                     Inbox::Close => break,
                     // Answers to calls that were given up.
                     _ => {}

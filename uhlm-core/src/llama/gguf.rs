@@ -2,7 +2,7 @@
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -54,8 +54,10 @@ pub(super) fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
     let file_bytes = file.metadata()?.len();
     let mut header = Header { reader: BufReader::with_capacity(1 << 16, file), position: 0, file_bytes };
     let mut magic = [0; 4];
-    if file_bytes < 4 || header.bytes(&mut magic).is_err() || &magic != b"GGUF" {
-        return Err(HeaderError::NotGguf);
+    match header.bytes(&mut magic) {
+        Ok(()) if &magic == b"GGUF" => {}
+        Ok(()) | Err(HeaderError::Truncated { .. }) => return Err(HeaderError::NotGguf),
+        Err(error) => return Err(error),
     }
     let version = header.u32()?;
     if !(2..=3).contains(&version) {
@@ -69,6 +71,10 @@ pub(super) fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
     let (mut architecture, mut name, mut alignment) = (None, None, DEFAULT_ALIGNMENT);
     for _ in 0..pairs {
         let key = header.string()?;
+        if key == "tokenizer.ggml.tokens" {
+            header.vocabulary()?;
+            continue;
+        }
         match (key.as_str(), header.value()?) {
             ("general.architecture", Value::Text(text)) => architecture = Some(text),
             ("general.name", Value::Text(text)) => name = Some(text),
@@ -138,6 +144,10 @@ impl<R: Read> Header<R> {
     }
 
     fn string(&mut self) -> Result<String, HeaderError> {
+        Ok(String::from_utf8_lossy(&self.raw_string()?).into_owned())
+    }
+
+    fn raw_string(&mut self) -> Result<Vec<u8>, HeaderError> {
         let length = self.u64()?;
         if length > MAX_STRING {
             return Err(HeaderError::Damaged(format!("a string of {length} bytes")));
@@ -147,7 +157,7 @@ impl<R: Read> Header<R> {
         }
         let mut buffer = vec![0; length as usize];
         self.bytes(&mut buffer)?;
-        Ok(String::from_utf8_lossy(&buffer).into_owned())
+        Ok(buffer)
     }
 
     fn value(&mut self) -> Result<Value, HeaderError> {
@@ -189,6 +199,21 @@ impl<R: Read> Header<R> {
                 Ok(Value::Other)
             }
         }
+    }
+
+    /// The tokens. llama.cpp ends the process where two are the same, which a single damaged byte can make them.
+    fn vocabulary(&mut self) -> Result<(), HeaderError> {
+        let (kind, element, count) = (self.u32()?, self.u32()?, self.u64()?);
+        if (kind, element) != (9, 8) || count > MAX_ELEMENTS {
+            return Err(HeaderError::Damaged(format!("a vocabulary of type {kind}, {element} and length {count}")));
+        }
+        let mut tokens = HashSet::new();
+        for id in 0..count {
+            if !tokens.insert(self.raw_string()?) {
+                return Err(HeaderError::Damaged(format!("token {id} occurs twice")));
+            }
+        }
+        Ok(())
     }
 
     /// A tensor's name and where its data end, relative to the data section; 0 for types that we cannot size.

@@ -1,13 +1,13 @@
 //! `remote_only`: the target writes, the device shows it; where the verifier is out of reach and the policy is to go on,
 //! the draft model writes until it is back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{LONGEST_SLEEP, Round};
 use crate::error::GenerationError;
-use crate::event::{FinishReason, LinkState, Origin};
+use crate::event::{FinishReason, Origin};
 use crate::round::Inbox;
-use crate::session::OfflinePolicy;
+use crate::round::remote::Tag;
 use crate::verifier::{Continued, VerifierError};
 
 impl Round<'_> {
@@ -16,19 +16,23 @@ impl Round<'_> {
             if self.cancelled() {
                 return Ok(FinishReason::Cancelled);
             }
-            let outcome = if self.is_alone() && !self.remote()?.link.may_send(Instant::now()) {
-                self.draft_alone()?
-            } else {
-                self.continue_remotely()?
-            };
+            let outcome = if self.is_alone() { self.draft_alone()? } else { self.continue_remotely()? };
             if let Some(reason) = outcome {
                 return Ok(reason);
             }
         }
     }
 
-    /// One token of the draft model.
+    /// One token of the draft model, while the way back is tried beside it.
     fn draft_alone(&mut self) -> Result<Option<FinishReason>, GenerationError> {
+        self.receive(Duration::ZERO);
+        if let Some(reason) = self.settle()? {
+            return Ok(Some(reason));
+        }
+        if !self.is_alone() {
+            return Ok(None);
+        }
+        self.revive()?;
         if self.is_full()? {
             return Ok(Some(FinishReason::ContextFull));
         }
@@ -37,7 +41,6 @@ impl Round<'_> {
 
     /// One attempt to let the target write; none if it broke off and the loop should look again.
     fn continue_remotely(&mut self) -> Result<Option<FinishReason>, GenerationError> {
-        let reopened = !self.remote()?.is_open();
         while !self.remote()?.is_open() {
             if self.cancelled() {
                 return Ok(Some(FinishReason::Cancelled));
@@ -45,18 +48,14 @@ impl Round<'_> {
             self.give_up_if_waited_too_long()?;
             self.open()?;
             self.receive(self.patience());
-            let failures = self.remote()?.link.state() != LinkState::Online;
             if let Some(reason) = self.settle()? {
                 return Ok(Some(reason));
             }
-            let going_on = self.device.options.offline == OfflinePolicy::GoOn;
-            if going_on && failures && !self.remote()?.is_opening() && !self.remote()?.is_open() {
+            if self.is_alone() {
                 return Ok(None);
             }
         }
-        if reopened {
-            self.check_prompt()?;
-        }
+        self.check_prompt()?;
         let wanted = self.options.max_tokens - (self.committed - self.prompt);
         let tokens = &self.device.tokens;
         let Some(remote) = self.device.remote.as_mut() else { return Err(GenerationError::NoVerifier) };
@@ -66,26 +65,25 @@ impl Round<'_> {
             self.receive(self.patience());
             return Ok(None);
         }
-        let Some((seq, call)) = remote.continuation(tokens, wanted) else { return Ok(None) };
-        self.follow(seq, call)
+        let Some((tag, call)) = remote.continuation(tokens, wanted) else { return Ok(None) };
+        self.follow(tag, call)
     }
 
     /// Takes the parts of a continuation until it ends. Leaving early drops the call, which stops the target.
-    fn follow(&mut self, seq: u32, call: crate::verifier::Call) -> Result<Option<FinishReason>, GenerationError> {
+    fn follow(&mut self, expected: Tag, call: crate::verifier::Call) -> Result<Option<FinishReason>, GenerationError> {
         loop {
             let began = Instant::now();
             self.sink.flush();
             let message = self.inbox.recv_timeout(LONGEST_SLEEP);
             self.statistics.waiting += began.elapsed();
+            if matches!(message, Ok(Inbox::Close)) {
+                self.close();
+            }
             if self.cancelled() {
                 return Ok(Some(FinishReason::Cancelled));
             }
             let result = match message {
-                Ok(Inbox::Continued { seq: of, result }) if of == seq => result,
-                Ok(Inbox::Close) => {
-                    self.sink.cancel().cancel();
-                    continue;
-                }
+                Ok(Inbox::Continued { tag, result }) if tag == expected => result,
                 _ => continue,
             };
             match result {
@@ -93,7 +91,7 @@ impl Round<'_> {
                     self.answered(&answer, None)?;
                     match answer.value {
                         Continued::Tokens(ids) => {
-                            self.desyncs = 0;
+                            self.progressed();
                             if let Some(reason) = self.written(&ids)? {
                                 return Ok(Some(reason));
                             }

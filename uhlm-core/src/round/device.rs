@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
 use super::Round;
-use super::remote::Remote;
+use super::remote::{Opened, Remote, Tag};
 use crate::chat::{DraftModel, Message, Special};
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::generation::EventSink;
 use crate::metrics::Statistics;
 use crate::model::Sequence;
-use crate::protocol::{DrawsResponse, OpenResponse, PrefixHash, VerifyResponse};
+use crate::protocol::{DrawsResponse, PrefixHash, VerifyResponse};
 use crate::rng::{self, Rng, Stream};
 use crate::sampling::{SamplingChain, SamplingError, Scratch, TokenId};
 use crate::session::{GenerationOptions, Mode, Prompt, SessionOptions, SessionState, locked};
@@ -32,17 +32,17 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) enum Inbox {
     Job(Box<Job>),
-    Opened(Result<Answer<OpenResponse>, VerifierError>),
+    Opened(Result<Opened, VerifierError>),
     Verdict {
-        seq: u32,
+        tag: Tag,
         result: Result<Answer<VerifyResponse>, VerifierError>,
     },
     Draws {
-        seq: u32,
+        tag: Tag,
         result: Result<Answer<DrawsResponse>, VerifierError>,
     },
     Continued {
-        seq: u32,
+        tag: Tag,
         result: Result<Answer<Continued>, VerifierError>,
     },
     /// Look at the cancel signal.
@@ -110,6 +110,8 @@ pub(crate) struct Device {
     pub(super) draft_seconds: f64,
     pub(super) mean_beta: f64,
     pub(super) shared: Arc<SessionState>,
+    /// Whether the session was dropped.
+    pub(super) closed: bool,
 }
 
 impl Device {
@@ -141,7 +143,13 @@ impl Device {
             model,
             options,
             shared,
+            closed: false,
         })
+    }
+
+    /// Whether the session was dropped while a generation ran, which took the message that says so.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Forgets the conversation.
@@ -149,6 +157,28 @@ impl Device {
         // Rolling back to nothing cannot fail in a way that matters: the context is made anew if it does.
         if self.truncate(0).is_err() {
             self.sequence = None;
+        }
+    }
+
+    /// Takes the answer to an attempt to open a session after the generation that made it.
+    pub(crate) fn opened_late(&mut self, result: Result<Opened, VerifierError>) {
+        let Some(remote) = &mut self.remote else { return };
+        let change = match remote.opened(result) {
+            Ok(answer) => {
+                if answer.value.info.vocabulary != self.model.vocabulary_hash() {
+                    // The next generation finds out why.
+                    remote.give_up();
+                }
+                remote.link.on_reachable()
+            }
+            Err(error) => {
+                let change = remote.link.on_failure(&error, Instant::now());
+                remote.last_failure = Some(error);
+                change
+            }
+        };
+        if let Some(state) = change {
+            *locked(&self.shared.link) = state;
         }
     }
 

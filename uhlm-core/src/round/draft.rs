@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Device, LEAST_SURVIVAL, Round};
 use crate::error::GenerationError;
-use crate::event::{FinishReason, LinkState, Origin};
+use crate::event::{FinishReason, Origin};
 use crate::generation::TOGETHER;
 use crate::link::Link;
 use crate::protocol::MAX_WINDOW;
@@ -28,7 +28,7 @@ impl Round<'_> {
         if self.is_sealed() || self.is_full().unwrap_or(true) || self.pending_drafted() >= self.most_pending() {
             return false;
         }
-        if self.waiting_since.is_some() {
+        if self.mode.judges() && self.device.options.offline != OfflinePolicy::GoOn && !self.is_online() {
             return false;
         }
         let ahead = self.windows_in_flight() > 0 || self.due;
@@ -164,7 +164,7 @@ impl Round<'_> {
     /// Whether the device writes alone because the verifier is out of reach.
     pub(super) fn is_alone(&self) -> bool {
         self.device.options.offline == OfflinePolicy::GoOn
-            && self.device.remote.as_ref().is_some_and(|remote| remote.link.state() != LinkState::Online)
+            && !self.is_online()
             && self.in_flight.iter().all(super::InFlight::is_prefill)
             && !self.window.needs_verdict()
     }

@@ -23,16 +23,16 @@ use device::Ended;
 pub(crate) use device::{Device, Inbox, Job};
 
 use crate::error::GenerationError;
-use crate::event::{FinishReason, Origin};
+use crate::event::{FinishReason, LinkState, Origin};
 use crate::generation::EventSink;
 use crate::metrics::Statistics;
-use crate::protocol::{OpenResponse, VerifyRequest, VerifyResponse};
+use crate::protocol::{VerifyRequest, VerifyResponse};
 use crate::sampling::TokenId;
-use crate::session::{DraftAhead, GenerationOptions, Mode};
+use crate::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy};
 use crate::text::TextStream;
 use crate::verifier::{Answer, Call, VerifierError};
 use crate::window::{Drafted, Window};
-use remote::{Remote, Sending};
+use remote::{Opened, Remote, Sending, Tag};
 
 /// Drafting ahead stops when the chance that it is all in vain exceeds 1 - this.
 const LEAST_SURVIVAL: f64 = 0.05;
@@ -42,6 +42,7 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(500);
 /// A window whose verdict is on its way.
 struct InFlight {
     request: VerifyRequest,
+    tag: Tag,
     /// Position of its first token.
     first: usize,
     tokens: Vec<Drafted>,
@@ -85,11 +86,12 @@ struct Round<'a> {
     guess: Option<Drafted>,
     in_flight: VecDeque<InFlight>,
     /// The answer to an attempt to open a session.
-    opening: Option<Result<Answer<OpenResponse>, VerifierError>>,
-    /// Desynchronisations since the last verdict.
+    opening: Option<Result<Opened, VerifierError>>,
+    /// Desynchronisations and lost sessions since the last verdict.
     desyncs: u32,
     waiting_since: Option<Instant>,
-    last_failure: Option<VerifierError>,
+    /// Position of a token that was rejected and for which no replacement could be had yet.
+    refused: Option<usize>,
     statistics: Statistics,
     started: Instant,
 }
@@ -130,7 +132,7 @@ impl<'a> Round<'a> {
             opening: None,
             desyncs: 0,
             waiting_since: None,
-            last_failure: None,
+            refused: None,
             statistics,
             started,
         }
@@ -146,6 +148,7 @@ impl<'a> Round<'a> {
             if self.device.remote.is_none() {
                 return Err(GenerationError::NoVerifier);
             }
+            self.resume()?;
             self.open()?;
         }
         if mode == Mode::RemoteOnly {
@@ -189,6 +192,12 @@ impl<'a> Round<'a> {
         }
     }
 
+    /// The session was dropped: this generation ends, and the thread with it.
+    fn close(&mut self) {
+        self.device.closed = true;
+        self.sink.cancel().cancel();
+    }
+
     fn cancelled(&self) -> bool {
         self.sink.cancel().is_cancelled()
     }
@@ -228,10 +237,15 @@ impl<'a> Round<'a> {
     /// How long to sleep when only the inbox or a clock can bring news.
     fn patience(&self) -> Duration {
         let now = Instant::now();
-        let retry = self.device.remote.as_ref().and_then(|remote| remote.link.next_attempt(now));
-        retry
-            .map_or(LONGEST_SLEEP, |at| at.saturating_duration_since(now))
-            .clamp(Duration::from_millis(1), LONGEST_SLEEP)
+        // What is under way wakes the loop when it ends.
+        let remote = self.device.remote.as_ref().filter(|remote| self.in_flight.is_empty() && !remote.is_opening());
+        let retry = remote.and_then(|remote| remote.link.next_attempt(now)).map(|at| at.saturating_duration_since(now));
+        let given_up = match (self.waiting_since, self.device.options.offline) {
+            (Some(since), OfflinePolicy::Wait(limit)) => Some(limit.saturating_sub(since.elapsed())),
+            _ => None,
+        };
+        let sleep = retry.into_iter().chain(given_up).fold(LONGEST_SLEEP, Duration::min);
+        sleep.max(Duration::from_millis(1))
     }
 
     /// Takes what is in the inbox, waiting at most `patience` for the first message.
@@ -246,12 +260,12 @@ impl<'a> Round<'a> {
         while let Some(message) = next {
             match message {
                 Inbox::Opened(result) => self.opening = Some(result),
-                Inbox::Verdict { seq, result } => {
-                    if let Some(window) = self.in_flight.iter_mut().find(|w| w.request.seq == seq) {
+                Inbox::Verdict { tag, result } => {
+                    if let Some(window) = self.in_flight.iter_mut().find(|w| w.tag == tag) {
                         window.answer = Some(result);
                     }
                 }
-                Inbox::Close => self.sink.cancel().cancel(),
+                Inbox::Close => self.close(),
                 // A wake-up says only "look at the cancel signal"; the rest are answers to calls that were given up.
                 _ => {}
             }
@@ -262,6 +276,11 @@ impl<'a> Round<'a> {
     /// Windows in flight that hold tokens.
     fn windows_in_flight(&self) -> usize {
         self.in_flight.iter().filter(|w| !w.is_prefill()).count()
+    }
+
+    /// Whether the verifier answered last.
+    fn is_online(&self) -> bool {
+        self.device.remote.as_ref().is_some_and(|remote| remote.link.state() == LinkState::Online)
     }
 
     fn remote(&mut self) -> Result<&mut Remote, GenerationError> {
@@ -301,8 +320,8 @@ impl<'a> Round<'a> {
             bonus,
             pipelined,
         };
-        if let Some((request, call)) = remote.verify(&self.device.tokens, sending) {
-            self.in_flight.push_back(InFlight { request, first, tokens, _call: call, answer: None });
+        if let Some((request, tag, call)) = remote.verify(&self.device.tokens, sending) {
+            self.in_flight.push_back(InFlight { request, tag, first, tokens, _call: call, answer: None });
         }
         Ok(())
     }
@@ -341,6 +360,9 @@ impl<'a> Round<'a> {
 
     /// Takes everything provisional back and hands over what stands.
     fn end(mut self, reason: Result<FinishReason, GenerationError>) -> Ended {
+        if let Some(result) = self.opening.take() {
+            self.device.opened_late(result);
+        }
         if let Some(remote) = &mut self.device.remote {
             remote.abandon();
         }

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use super::Round;
+use super::remote::Opened;
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason, LinkState, Origin};
 use crate::link::Exchange;
-use crate::protocol::{ErrorCode, OpenResponse, Timing};
+use crate::protocol::{ErrorCode, Timing};
 use crate::session::{Mode, OfflinePolicy, locked};
 use crate::verifier::{Answer, VerifierError};
 use crate::window::Window;
@@ -49,23 +50,41 @@ impl Round<'_> {
         }
     }
 
+    /// What an earlier generation left: a verifier out of reach is waited for from now on, or given up at once, unless
+    /// an attempt is due.
+    pub(super) fn resume(&mut self) -> Result<(), GenerationError> {
+        if self.is_online() {
+            return Ok(());
+        }
+        let now = Instant::now();
+        let due = self.remote()?.link.may_send(now);
+        match self.device.options.offline {
+            OfflinePolicy::GoOn => Ok(()),
+            OfflinePolicy::Wait(_) => {
+                self.waiting_since = Some(now);
+                Ok(())
+            }
+            OfflinePolicy::Fail if due => Ok(()),
+            OfflinePolicy::Fail => Err(self.offline_error()),
+        }
+    }
+
     pub(super) fn offline_error(&self) -> GenerationError {
-        let cause = self.last_failure.clone();
+        let cause = self.device.remote.as_ref().and_then(|remote| remote.last_failure.clone());
         GenerationError::Offline { cause: cause.unwrap_or(VerifierError::Unreachable { reason: "no answer".into() }) }
     }
 
     /// Takes the answer to an attempt to open a session.
     pub(super) fn opened(
         &mut self,
-        result: Result<Answer<OpenResponse>, VerifierError>,
+        result: Result<Opened, VerifierError>,
     ) -> Result<Option<FinishReason>, GenerationError> {
-        self.remote()?.opened(result.as_ref().ok().map(|answer| &answer.value));
-        let answer = match result {
+        let answer = match self.remote()?.opened(result) {
             Ok(answer) => answer,
             Err(error) => return self.failed(error),
         };
         if answer.value.info.vocabulary != self.device.model.vocabulary_hash() {
-            self.remote()?.lost();
+            self.remote()?.give_up();
             let reason = format!("{} tokens on the verifier", answer.value.info.vocabulary_size);
             return Err(GenerationError::VocabularyMismatch { reason });
         }
@@ -86,7 +105,10 @@ impl Round<'_> {
     ) -> Result<(), GenerationError> {
         self.statistics.body_up += answer.bytes.up;
         self.statistics.body_down += answer.bytes.down;
-        self.waiting_since = None;
+        // A session that opens and is lost again is no way back.
+        if self.desyncs == 0 {
+            self.waiting_since = None;
+        }
         let link = &mut self.remote()?.link;
         let change = match pass {
             Some((tokens, timing)) => {
@@ -98,6 +120,13 @@ impl Round<'_> {
         Ok(())
     }
 
+    /// The verifier did what it is asked for.
+    pub(super) fn progressed(&mut self) {
+        self.desyncs = 0;
+        self.waiting_since = None;
+        self.refused = None;
+    }
+
     pub(super) fn tell_state(&self, change: Option<LinkState>) {
         if let Some(state) = change {
             *locked(&self.device.shared.link) = state;
@@ -107,46 +136,69 @@ impl Round<'_> {
 
     /// A request failed. What was not judged is sent again, committed unverified, or given up, as the policy says.
     pub(super) fn failed(&mut self, error: VerifierError) -> Result<Option<FinishReason>, GenerationError> {
-        let change = self.remote()?.link.on_failure(&error, Instant::now());
+        // Only calls that were dropped are cancelled, and nobody waits for those.
+        let error = match error {
+            VerifierError::Cancelled => VerifierError::Unreachable { reason: "the call was cancelled".into() },
+            error => error,
+        };
+        let astray = matches!(error, VerifierError::Desync { .. } | VerifierError::SessionGone);
+        if astray && self.desyncs > MOST_DESYNCS {
+            return self.lost_for_good(error);
+        }
+        let remote = self.remote()?;
+        let change = remote.link.on_failure(&error, Instant::now());
+        remote.last_failure = Some(error.clone());
         self.tell_state(change);
         match error {
-            VerifierError::Untrusted { reason } => return Err(GenerationError::Untrusted { reason }),
-            VerifierError::Unauthorized => return Err(GenerationError::Unauthorized),
+            VerifierError::Untrusted { reason } => Err(GenerationError::Untrusted { reason }),
+            VerifierError::Unauthorized => Err(GenerationError::Unauthorized),
             VerifierError::Refused(body) if body.code == ErrorCode::Unsupported => {
-                return Err(GenerationError::VocabularyMismatch { reason: body.reason });
+                Err(GenerationError::VocabularyMismatch { reason: body.reason })
             }
             VerifierError::Refused(body) if body.code != ErrorCode::Internal => {
-                return Err(GenerationError::Refused { reason: body.reason });
+                Err(GenerationError::Refused { reason: body.reason })
             }
             VerifierError::Desync { held } if self.desyncs < MOST_DESYNCS => {
                 self.desyncs += 1;
                 self.take_back_windows();
                 let remote = self.remote()?;
                 remote.held = remote.held.min(held as usize);
-                return Ok(None);
+                Ok(None)
             }
-            VerifierError::SessionGone | VerifierError::Desync { .. } if self.desyncs <= MOST_DESYNCS => {
+            VerifierError::SessionGone => {
                 self.desyncs += 1;
                 self.take_back_windows();
                 self.remote()?.lost();
                 self.open()?;
-                return Ok(None);
+                Ok(None)
             }
-            VerifierError::Cancelled => {
+            VerifierError::Desync { .. } => {
+                self.desyncs += 1;
                 self.take_back_windows();
-                return Ok(None);
+                self.remote()?.give_up();
+                self.open()?;
+                Ok(None)
             }
-            _ => {}
+            _ => self.out_of_reach(),
         }
-        self.out_of_reach(error)
     }
 
-    fn out_of_reach(&mut self, error: VerifierError) -> Result<Option<FinishReason>, GenerationError> {
-        self.desyncs = 0;
+    /// The verifier answers, and yet there is no way on: neither sending again nor a new session helped. That is left
+    /// to the policy like a verifier that does not answer, with pauses between attempts.
+    fn lost_for_good(&mut self, error: VerifierError) -> Result<Option<FinishReason>, GenerationError> {
+        let failure = VerifierError::InvalidAnswer { reason: error.to_string() };
+        let remote = self.remote()?;
+        let change = remote.link.on_failure(&failure, Instant::now());
+        remote.last_failure = Some(error);
+        remote.give_up();
+        self.tell_state(change);
+        self.out_of_reach()
+    }
+
+    fn out_of_reach(&mut self) -> Result<Option<FinishReason>, GenerationError> {
         self.take_back_windows();
-        self.last_failure = Some(error);
         match self.device.options.offline {
-            OfflinePolicy::GoOn => Ok(self.commit_unverified()),
+            OfflinePolicy::GoOn => self.commit_unverified(),
             OfflinePolicy::Wait(_) => {
                 self.waiting_since.get_or_insert_with(Instant::now);
                 Ok(None)
@@ -169,21 +221,26 @@ impl Round<'_> {
         self.due = self.window.needs_verdict() && (sent || self.due);
     }
 
-    /// The device goes on alone: what it drafted stands, marked for what it is.
-    fn commit_unverified(&mut self) -> Option<FinishReason> {
+    /// The device goes on alone: what it drafted stands, marked for what it is, unless the target refused it already.
+    fn commit_unverified(&mut self) -> Result<Option<FinishReason>, GenerationError> {
+        if self.refused.take() == Some(self.committed) {
+            self.roll_back(self.committed)?;
+            return Ok(None);
+        }
         let first = self.device.tokens.len() - self.window.len();
         let undecided = self.window.take();
         self.due = false;
-        undecided.into_iter().skip(self.committed - first).find_map(|token| {
+        let undecided = undecided.into_iter().skip(self.committed - first);
+        Ok(undecided.into_iter().find_map(|token| {
             self.statistics.skipped += u64::from(!token.judged);
             self.commit(if token.judged { Origin::Unverified } else { Origin::Draft }, Some(token.uncertainty))
-        })
+        }))
     }
 
     /// The way back: opens a session where there is none, and tries a link that failed with a request that carries the
     /// missing tokens and delays nothing.
     pub(super) fn revive(&mut self) -> Result<(), GenerationError> {
-        if !self.mode.judges() {
+        if self.mode == Mode::DeviceOnly {
             return Ok(());
         }
         let may_send = self.remote()?.link.may_send(Instant::now());

@@ -9,9 +9,44 @@ use crate::chat::DraftModel;
 use crate::event::LinkState;
 use crate::link::Link;
 use crate::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, VerifyRequest};
+use crate::rng;
 use crate::sampling::TokenId;
 use crate::session::SessionOptions;
-use crate::verifier::{Call, Verifier, VerifierError};
+use crate::verifier::{Answer, Call, Verifier, VerifierError};
+
+/// Which request an answer belongs to. Numbers begin anew with each session, so they do not say it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    session: u32,
+    pub(super) seq: u32,
+}
+
+/// A session that was opened. It is closed again unless somebody keeps it, wherever the message that brings it ends:
+/// the generation that asked for it may be over, or the device's session gone.
+pub(crate) struct Opened {
+    answer: Option<Answer<OpenResponse>>,
+    verifier: Arc<dyn Verifier>,
+}
+
+impl Opened {
+    fn keep(mut self) -> Option<Answer<OpenResponse>> {
+        self.answer.take()
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Some(answer) = &self.answer {
+            self.verifier.close(&answer.value.session);
+        }
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Opened").field(&self.answer).finish()
+    }
+}
 
 /// The verifier as a session sees it.
 pub(crate) struct Remote {
@@ -20,18 +55,37 @@ pub(crate) struct Remote {
     seed: u64,
     session: Option<String>,
     opening: Option<Call>,
+    /// Attempts to open a session so far.
+    attempts: u32,
+    /// Sessions opened so far.
+    sessions: u32,
     next_seq: u32,
     /// How many of the device's tokens the verifier holds for certain.
     pub(super) held: usize,
     /// The target's context in tokens, known once a session was opened.
     pub(super) context: Option<usize>,
     pub(super) link: Link,
+    /// Why the link is not online.
+    pub(super) last_failure: Option<VerifierError>,
 }
 
 impl Remote {
     pub(super) fn new(verifier: Arc<dyn Verifier>, inbox: Sender<Inbox>, seed: u64, options: &SessionOptions) -> Self {
         let link = Link::new(options.link.clone());
-        Self { verifier, inbox, seed, session: None, opening: None, next_seq: 1, held: 0, context: None, link }
+        Self {
+            verifier,
+            inbox,
+            seed,
+            session: None,
+            opening: None,
+            attempts: 0,
+            sessions: 0,
+            next_seq: 1,
+            held: 0,
+            context: None,
+            link,
+            last_failure: None,
+        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -55,32 +109,40 @@ impl Remote {
         let request = OpenRequest {
             vocabulary: model.vocabulary_hash(),
             sampling: options.sampling.clone(),
-            seed: self.seed,
+            // A verifier begins its dice with each session; the same seed again would bring the same rolls for other tokens.
+            seed: rng::derived(self.seed, u64::from(self.attempts)),
             grammar: None,
         };
-        let inbox = self.inbox.clone();
-        // Sending fails only when the session is gone, and then nobody waits for the answer.
-        let reply = Box::new(move |result| drop(inbox.send(Inbox::Opened(result))));
+        let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
+        // Sending fails only when the device's session is gone; the message dropped, what was opened is closed.
+        let reply = Box::new(move |result: Result<_, _>| {
+            drop(inbox.send(Inbox::Opened(result.map(|answer| Opened { answer: Some(answer), verifier }))));
+        });
+        self.attempts += 1;
         self.link.on_send();
         self.opening = Some(self.verifier.open(request, self.link.deadline(0), reply));
     }
 
     /// Takes the answer to [`Self::open`]; a new session holds nothing.
-    pub(super) fn opened(&mut self, response: Option<&OpenResponse>) {
+    pub(super) fn opened(
+        &mut self,
+        result: Result<Opened, VerifierError>,
+    ) -> Result<Answer<OpenResponse>, VerifierError> {
         if let Some(call) = self.opening.take() {
             call.detach();
         }
-        if let Some(response) = response {
-            self.session = Some(response.session.clone());
-            self.context = Some(response.info.context as usize);
-            self.next_seq = 1;
-            self.held = 0;
-        }
+        let answer = result?.keep().ok_or(VerifierError::SessionGone)?;
+        self.session = Some(answer.value.session.clone());
+        self.context = Some(answer.value.info.context as usize);
+        self.sessions += 1;
+        self.next_seq = 1;
+        self.held = 0;
+        Ok(answer)
     }
 
-    /// Gives up every call under way: the generation that made them is over.
+    /// The generation that made the calls under way is over. An attempt to open a session goes on: reset half-way, it
+    /// could leave one behind that nobody knows of; the next generation takes it.
     pub(super) fn abandon(&mut self) {
-        self.opening = None;
         self.link.on_failure(&VerifierError::Cancelled, Instant::now());
     }
 
@@ -90,18 +152,32 @@ impl Remote {
         self.held = 0;
     }
 
-    fn take_seq(&mut self) -> u32 {
+    /// The session is of no use any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(session) = &self.session {
+            self.verifier.close(session);
+        }
+        self.lost();
+    }
+
+    fn take_tag(&mut self) -> Tag {
         let seq = self.next_seq;
         self.next_seq += 1;
-        seq
+        self.tag(seq)
+    }
+
+    /// What answers to request `seq` of the open session carry.
+    pub(super) fn tag(&self, seq: u32) -> Tag {
+        Tag { session: self.sessions, seq }
     }
 
     /// Sends a window that starts at position `first`; `base` of the tokens before it are kept, the rest appended.
-    pub(super) fn verify(&mut self, tokens: &Tokens, window: Sending) -> Option<(VerifyRequest, Call)> {
+    pub(super) fn verify(&mut self, tokens: &Tokens, window: Sending) -> Option<(VerifyRequest, Tag, Call)> {
         let session = self.session.clone()?;
+        let tag = self.take_tag();
         let Sending { base, first, draft, levels, bonus, pipelined } = window;
         let request = VerifyRequest {
-            seq: self.take_seq(),
+            seq: tag.seq,
             base: base as u32,
             base_check: tokens.hash(base),
             append: tokens.ids()[base..first].to_vec(),
@@ -110,46 +186,48 @@ impl Remote {
             bonus,
             pipelined,
         };
-        let (inbox, seq) = (self.inbox.clone(), request.seq);
-        let reply = Box::new(move |result| drop(inbox.send(Inbox::Verdict { seq, result })));
+        let inbox = self.inbox.clone();
+        let reply = Box::new(move |result| drop(inbox.send(Inbox::Verdict { tag, result })));
         let deadline = self.link.deadline(request.append.len() + request.draft.len());
         self.link.on_send();
         let call = self.verifier.verify(&session, request.clone(), deadline, reply);
-        Some((request, call))
+        Some((request, tag, call))
     }
 
     /// Asks for more draws for the rejection that request `seq` ended in.
     pub(super) fn draws(&mut self, request: DrawsRequest) -> Option<Call> {
         let session = self.session.as_deref()?;
-        let (inbox, seq) = (self.inbox.clone(), request.seq);
-        let reply = Box::new(move |result| drop(inbox.send(Inbox::Draws { seq, result })));
+        let (inbox, tag) = (self.inbox.clone(), self.tag(request.seq));
+        let reply = Box::new(move |result| drop(inbox.send(Inbox::Draws { tag, result })));
         self.link.on_send();
         Some(self.verifier.draws(session, request, self.link.deadline(1), reply))
     }
 
-    /// Lets the target write on after all of the device's tokens; returns the request's number.
-    pub(super) fn continuation(&mut self, tokens: &Tokens, max_tokens: usize) -> Option<(u32, Call)> {
+    /// Lets the target write on after all of the device's tokens.
+    pub(super) fn continuation(&mut self, tokens: &Tokens, max_tokens: usize) -> Option<(Tag, Call)> {
         let session = self.session.clone()?;
+        let tag = self.take_tag();
         let request = ContinueRequest {
-            seq: self.take_seq(),
+            seq: tag.seq,
             base: self.held as u32,
             base_check: tokens.hash(self.held),
             append: tokens.ids()[self.held..].to_vec(),
             max_tokens: max_tokens.min(u32::MAX as usize) as u32,
         };
-        let (inbox, seq) = (self.inbox.clone(), request.seq);
-        let reply = Box::new(move |result| drop(inbox.send(Inbox::Continued { seq, result })));
+        let inbox = self.inbox.clone();
+        let reply = Box::new(move |result| drop(inbox.send(Inbox::Continued { tag, result })));
         let deadline = self.link.deadline(request.append.len() + 1);
         self.link.on_send();
         let call = self.verifier.continuation(&session, request, deadline, reply);
-        Some((seq, call))
+        Some((tag, call))
     }
 }
 
 impl Drop for Remote {
     fn drop(&mut self) {
-        if let Some(session) = &self.session {
-            self.verifier.close(session);
+        self.give_up();
+        if let Some(call) = self.opening.take() {
+            call.detach();
         }
     }
 }

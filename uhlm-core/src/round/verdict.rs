@@ -9,7 +9,7 @@ use crate::protocol::{DrawsRequest, DrawsResponse, MAX_DRAWS, VerifyResponse};
 use crate::round::Inbox;
 use crate::sampling::TokenId;
 use crate::speculative::{self, Outcome, Replacement, Resampled};
-use crate::verifier::{Answer, VerifierError};
+use crate::verifier::{Answer, VerifierError, check_draws, check_verdict};
 use crate::window::Drafted;
 
 /// Draws in the first request for more; each further one asks for twice as many.
@@ -48,6 +48,11 @@ impl Round<'_> {
         window: InFlight,
         answer: Answer<VerifyResponse>,
     ) -> Result<Option<FinishReason>, GenerationError> {
+        let vocabulary_size = self.device.model.vocabulary().size();
+        if let Err(error) = check_verdict(&window.request, &answer.value, vocabulary_size) {
+            self.in_flight.push_front(window);
+            return self.failed(error);
+        }
         let decoded = window.request.append.len() + window.tokens.len();
         self.answered(&answer, Some((decoded, answer.value.timing)))?;
         if window.is_prefill() {
@@ -62,7 +67,7 @@ impl Round<'_> {
             self.take_back_windows();
             return Ok(None);
         }
-        self.desyncs = 0;
+        self.progressed();
         self.count(&window, &answer);
         let InFlight { request, first, tokens, .. } = window;
         let end = first + tokens.len();
@@ -202,6 +207,7 @@ impl Round<'_> {
                     let uncertainty = Some(rejected.uncertainty);
                     self.window.push(rejected, false);
                     self.due = true;
+                    self.refused = Some(position);
                     self.show(position, uncertainty);
                     return self.failed(error);
                 }
@@ -228,11 +234,12 @@ impl Round<'_> {
         let Some(call) = self.remote()?.draws(request) else { return Ok(Some(Err(VerifierError::SessionGone))) };
         self.statistics.draw_requests += 1;
         let began = std::time::Instant::now();
+        let expected = self.remote()?.tag(request.seq);
         self.sink.flush();
         let outcome = loop {
             match self.inbox.recv_timeout(LONGEST_SLEEP) {
-                Ok(Inbox::Draws { seq, result }) if seq == request.seq => break Some(result),
-                Ok(Inbox::Close) => self.sink.cancel().cancel(),
+                Ok(Inbox::Draws { tag, result }) if tag == expected => break Some(result),
+                Ok(Inbox::Close) => self.close(),
                 _ => {}
             }
             if self.cancelled() {
@@ -243,9 +250,11 @@ impl Round<'_> {
             call.detach();
         }
         self.statistics.waiting += began.elapsed();
-        if let Some(Ok(answer)) = &outcome {
-            self.answered(answer, None)?;
+        let Some(Ok(answer)) = outcome else { return Ok(outcome) };
+        if let Err(error) = check_draws(&answer.value.draws, self.device.model.vocabulary().size()) {
+            return Ok(Some(Err(error)));
         }
-        Ok(outcome)
+        self.answered(&answer, None)?;
+        Ok(Some(Ok(answer)))
     }
 }

@@ -1,0 +1,402 @@
+//! Files that are damaged, contexts that are full, and text that arrives in pieces.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_core::engine::Engine;
+use uhlm_core::error::GenerationError;
+use uhlm_core::event::{Event, FinishReason};
+use uhlm_core::fingerprint;
+use uhlm_core::llama::{LoadError, LoadOptions, Model};
+use uhlm_core::model::{ModelError, Sequence};
+use uhlm_core::protocol::{Digest, Info, PROTOCOL};
+use uhlm_core::sampling::{SamplingParams, TokenId};
+use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
+use uhlm_core::verifier::local::{LocalConfig, LocalVerifier};
+use uhlm_tests::pair;
+use uhlm_tests::synthetic::SyntheticModel;
+
+use crate::support::{Record, consume, endless, options};
+
+fn load(path: &Path) -> Result<Engine, LoadError> {
+    Engine::load(path, &LoadOptions::default())
+}
+
+struct Files(tempfile::TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn with(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.0.path().join("model.gguf");
+        std::fs::write(&path, bytes).expect("written");
+        path
+    }
+}
+
+fn bundled() -> Vec<u8> {
+    std::fs::read(pair::file("demo-draft.gguf")).expect("the bundled draft model")
+}
+
+#[test]
+fn a_file_cut_anywhere_is_truncated() {
+    let (files, whole) = (Files::new(), bundled());
+    let cuts = (4..64).chain((64..whole.len()).step_by(whole.len() / 60)).chain([whole.len() - 33, whole.len() - 1]);
+    for cut in cuts {
+        let error = load(&files.with(&whole[..cut])).expect_err("a cut file");
+        assert!(matches!(error, LoadError::Truncated { .. }), "cut at {cut} of {}: {error}", whole.len());
+    }
+}
+
+#[test]
+fn files_that_are_no_models_are_told_apart() {
+    let files = Files::new();
+    let noise: Vec<u8> = (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    for bytes in [&b""[..], b"GGU", b"GGML and more", b"FUGG\x03\0\0\0", &noise] {
+        assert!(matches!(load(&files.with(bytes)), Err(LoadError::NotGguf { .. })), "{} bytes", bytes.len());
+    }
+    let noisy = [&b"GGUF\x03\0\0\0"[..], &noise].concat();
+    assert!(matches!(load(&files.with(&noisy)), Err(LoadError::Damaged { .. } | LoadError::Truncated { .. })));
+    assert!(matches!(load(&files.0.path().join("none.gguf")), Err(LoadError::Missing { .. })));
+    assert!(matches!(load(files.0.path()), Err(LoadError::Unreadable { .. })), "{:?}", load(files.0.path()).err());
+}
+
+#[test]
+fn absurd_counts_and_bytes_flipped_in_the_header_are_errors_and_never_a_crash() {
+    let (files, whole) = (Files::new(), bundled());
+    for at in [8, 16, 24] {
+        for absurd in [u64::MAX, u64::MAX / 2, 1 << 40, 1 << 24] {
+            let mut bytes = whole.clone();
+            bytes[at..at + 8].copy_from_slice(&absurd.to_le_bytes());
+            let error = load(&files.with(&bytes)).expect_err("an absurd header");
+            assert!(matches!(error, LoadError::Damaged { .. } | LoadError::Truncated { .. }), "{at} {absurd}: {error}");
+        }
+    }
+    let mut state = 1u32;
+    for _ in 0..60 {
+        let mut bytes = whole.clone();
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let at = 4 + (state >> 8) as usize % 2000;
+        bytes[at] ^= 1 << (state >> 5 & 7);
+        // Some flips are harmless, to a name for example; the others are errors.
+        drop(load(&files.with(&bytes)));
+    }
+}
+
+#[test]
+fn a_load_that_is_cancelled_says_so() {
+    let options = LoadOptions::default();
+    options.cancel.cancel();
+    assert!(matches!(Engine::load(pair::file("demo-draft.gguf"), &options), Err(LoadError::Cancelled)));
+}
+
+/// A synthetic session whose draft and target contexts hold so many tokens.
+fn with_contexts(device: usize, target: usize, mode: Mode) -> Session {
+    let draft = endless(SyntheticModel { capacity: device, ..SyntheticModel::draft() });
+    let target = endless(SyntheticModel { capacity: target, ..SyntheticModel::target() }).verifier(|config| config);
+    Session::new(Arc::new(draft), Some(Arc::new(target)), options(mode, OfflinePolicy::Fail)).expect("valid options")
+}
+
+fn write(session: &Session, prompt: Prompt, options: GenerationOptions) -> Record {
+    consume(session.generate(prompt, options).expect("idle"))
+}
+
+#[test]
+fn a_prompt_longer_than_a_context_is_refused_with_both_lengths() {
+    for (device, target, mode) in [
+        (64, 64, Mode::DeviceOnly),
+        (64, 512, Mode::Exact),
+        (512, 64, Mode::Exact),
+        (512, 64, Mode::Opportunistic),
+        (512, 64, Mode::RemoteOnly),
+    ] {
+        let session = with_contexts(device, target, mode);
+        for tokens in [64, 200] {
+            let reply = write(&session, Prompt::Raw("a".repeat(tokens)), GenerationOptions::default());
+            assert_eq!(*reply.error(), GenerationError::PromptTooLong { tokens, capacity: 64 }, "{mode:?}");
+        }
+        let options = GenerationOptions { max_tokens: 5, ..GenerationOptions::default() };
+        write(&session, Prompt::Raw("a".into()), options).complete(5);
+        // Also where a verifier session is open already.
+        let reply = write(&session, Prompt::Raw("a".repeat(70)), GenerationOptions::default());
+        assert_eq!(*reply.error(), GenerationError::PromptTooLong { tokens: 70, capacity: 64 }, "{mode:?}");
+    }
+}
+
+#[test]
+fn a_context_that_fills_up_ends_the_reply_with_its_text() {
+    for (device, target, mode) in [
+        (64, 64, Mode::DeviceOnly),
+        (64, 512, Mode::Exact),
+        (512, 64, Mode::Exact),
+        (64, 64, Mode::Exact),
+        (512, 64, Mode::Opportunistic),
+        (512, 64, Mode::RemoteOnly),
+    ] {
+        for prompt in [1, 40, 63] {
+            let session = with_contexts(device, target, mode);
+            let reply = write(&session, Prompt::Raw("a".repeat(prompt)), GenerationOptions::default());
+            let (reason, statistics) = reply.finished();
+            assert_eq!(reason, FinishReason::ContextFull, "{device} {target} {mode:?}");
+            assert_eq!(statistics.origins.total(), 64 - prompt as u64, "{device} {target} {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn the_real_context_fills_up_too() {
+    let options = SessionOptions { context: 256, threads: 1, ..options(Mode::DeviceOnly, OfflinePolicy::Fail) };
+    let session = pair::draft().session(None, options).expect("valid options");
+    let reply = write(&session, Prompt::Raw("the ".repeat(600)), GenerationOptions::default());
+    assert!(matches!(reply.error(), GenerationError::PromptTooLong { .. }), "{:?}", reply.outcome);
+    // Replies of the bundled model end; one of many runs into the end of the context.
+    let mut prompt = String::from("the");
+    for _ in 0..400 {
+        let options = GenerationOptions { max_tokens: 1000, ..GenerationOptions::default() };
+        let reply = write(&session, Prompt::Raw(prompt.clone()), options);
+        if matches!(reply.outcome, Err(GenerationError::PromptTooLong { .. })) {
+            return;
+        }
+        if reply.finished().0 == FinishReason::ContextFull {
+            assert!(reply.finished().1.origins.total() > 0);
+            return;
+        }
+        prompt.push_str(" the the the");
+    }
+    panic!("the context never filled up");
+}
+
+#[test]
+fn no_tokens_and_one_token_are_limits_like_others() {
+    for mode in [Mode::DeviceOnly, Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly] {
+        let session = with_contexts(512, 512, mode);
+        for max_tokens in [0, 1] {
+            let options = GenerationOptions { max_tokens, ..GenerationOptions::default() };
+            write(&session, Prompt::Raw("abc".into()), options).complete(max_tokens);
+        }
+        let empty = write(&session, Prompt::Raw(String::new()), GenerationOptions::default());
+        assert_eq!(*empty.error(), GenerationError::EmptyPrompt);
+    }
+    let alone = Session::new(Arc::new(SyntheticModel::draft()), None, options(Mode::Exact, OfflinePolicy::GoOn));
+    let reply = write(&alone.expect("valid"), Prompt::Raw("a".into()), GenerationOptions::default());
+    assert_eq!(*reply.error(), GenerationError::NoVerifier);
+}
+
+/// The bundled tokenizer with a model that says what a test wants to hear.
+struct Scripted {
+    model: Arc<Model>,
+    script: Vec<TokenId>,
+    prompt: usize,
+}
+
+impl Scripted {
+    fn new(text: &str) -> Self {
+        let model = Arc::clone(pair::draft().model());
+        let end =
+            (0..model.vocabulary().size() as TokenId).find(|&id| model.vocabulary().is_end(id)).expect("an end token");
+        let script = [&model.tokenize(text, Special::Plain)[..], &[end]].concat();
+        let prompt = model.tokenize("x", Special::ParseWithBos).len();
+        Self { model, script, prompt }
+    }
+
+    fn engine(&self) -> ScriptedSequence {
+        let vocabulary = self.model.vocabulary().size();
+        ScriptedSequence { script: self.script.clone(), prompt: self.prompt, len: 0, logits: Vec::new(), vocabulary }
+    }
+
+    fn verifier(&self) -> LocalVerifier {
+        let info = Info {
+            protocol: PROTOCOL.into(),
+            model: "scripted".into(),
+            fingerprint: Digest([0; 32]),
+            vocabulary: self.vocabulary_hash(),
+            vocabulary_size: self.model.vocabulary().size() as u32,
+            context: 4096,
+        };
+        let ends = Arc::clone(&self.model);
+        let config = LocalConfig { is_end: Box::new(move |id| ends.vocabulary().is_end(id)), ..LocalConfig::new(info) };
+        let engine = self.engine();
+        let factory = Box::new(move || Ok(Box::new(engine.clone()) as Box<dyn Sequence>));
+        LocalVerifier::new(config, factory).expect("a thread")
+    }
+
+    fn say(text: &str, mode: Mode, stop: &[&str]) -> Record {
+        let model = Self::new(text);
+        let verifier = Arc::new(model.verifier());
+        let options = SessionOptions { sampling: SamplingParams::greedy(), ..options(mode, OfflinePolicy::Fail) };
+        let session = Session::new(Arc::new(model), Some(verifier), options).expect("valid options");
+        let stop = stop.iter().map(ToString::to_string).collect();
+        let options = GenerationOptions { max_tokens: 1000, stop, ..GenerationOptions::default() };
+        write(&session, Prompt::Raw("x".into()), options)
+    }
+}
+
+#[derive(Clone)]
+struct ScriptedSequence {
+    script: Vec<TokenId>,
+    prompt: usize,
+    len: usize,
+    logits: Vec<f32>,
+    vocabulary: usize,
+}
+
+impl Sequence for ScriptedSequence {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        4096
+    }
+
+    fn decode(&mut self, tokens: &[TokenId], _: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        self.len += tokens.len();
+        self.logits = vec![0.0; self.vocabulary];
+        let next = self.len.checked_sub(self.prompt).and_then(|at| self.script.get(at)).or(self.script.last());
+        next.into_iter().for_each(|&id| self.logits[id as usize] = 50.0);
+        Ok(())
+    }
+
+    fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
+        if len < self.len {
+            self.len = len;
+            self.logits.clear();
+        }
+        Ok(())
+    }
+}
+
+impl DraftModel for Scripted {
+    fn vocabulary(&self) -> &dyn uhlm_core::model::Vocabulary {
+        self.model.vocabulary()
+    }
+
+    fn vocabulary_hash(&self) -> Digest {
+        fingerprint::vocabulary(self.model.vocabulary(), |id| self.model.detokenize(&[id]))
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.model.fingerprint()
+    }
+
+    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
+        self.model.tokenize(text, special)
+    }
+
+    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
+        self.model.detokenize(tokens)
+    }
+
+    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+        self.model.render(messages, add_generation_prompt)
+    }
+
+    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
+        Ok(Box::new(self.engine()))
+    }
+}
+
+const SPOKEN: &str = "caf\u{e9} \u{4e16}\u{754c}, \u{1f389}\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} end";
+const MODES: [Mode; 4] = [Mode::DeviceOnly, Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly];
+
+#[test]
+fn characters_that_are_split_over_tokens_arrive_whole() {
+    for mode in MODES {
+        let reply = Scripted::say(SPOKEN, mode, &[]);
+        assert_eq!(reply.finished().0, FinishReason::EndOfReply);
+        assert_eq!(reply.text, SPOKEN, "{mode:?}");
+        for event in &reply.events {
+            if let Event::Committed { token, .. } | Event::Provisional(token) = event {
+                assert!(!token.text.contains('\u{fffd}'), "{mode:?} {event:?}");
+            }
+        }
+        let pieces = reply.events.iter().filter(|event| {
+            matches!(event, Event::Committed { token, .. } if token.text.is_empty() && token.uncertainty.is_some())
+        });
+        assert!(mode == Mode::RemoteOnly || pieces.count() > 5, "nothing was split, so nothing was tested");
+    }
+}
+
+#[test]
+fn stop_sequences_across_tokens_end_the_text_before_them() {
+    for mode in MODES {
+        for (stop, text) in [
+            (&["\u{754c}, \u{1f389}"][..], "caf\u{e9} \u{4e16}"),
+            (&["ve \u{65e5}", "never"], SPOKEN.split("ve ").next().expect("a part")),
+            (&["c"], ""),
+            (&["\u{8a9e} end and more"], SPOKEN),
+        ] {
+            let reply = Scripted::say(SPOKEN, mode, stop);
+            assert_eq!(reply.text, text, "{mode:?} {stop:?}");
+            let expected = if text == SPOKEN { FinishReason::EndOfReply } else { FinishReason::StopSequence };
+            assert_eq!(reply.finished().0, expected);
+        }
+    }
+}
+
+#[test]
+fn turns_of_a_chat_reuse_the_cache_and_a_system_message_holds() {
+    let served = uhlm_tests::served::Served::start();
+    let options = SessionOptions { threads: 1, ..options(Mode::Exact, OfflinePolicy::Fail) };
+    let session = pair::draft().session(Some(served.verifier()), options).expect("valid options");
+    session.set_messages(vec![Message::system("short answers")]).expect("idle");
+    let ask = |text: &str| {
+        let options = GenerationOptions { max_tokens: 12, ..GenerationOptions::default() };
+        let reply = write(&session, Prompt::Chat(text.into()), options);
+        let statistics = reply.finished().1;
+        (statistics.prompt_tokens, statistics.reused_tokens, statistics.origins.total())
+    };
+    let questions = pair::questions("heldout");
+    let first = ask(&questions[0]);
+    assert_eq!(first.1, 0);
+    let second = ask(&questions[1]);
+    assert!(second.1 >= first.0, "the second turn keeps the first one's prompt: {first:?} {second:?}");
+    let third = ask(&questions[2]);
+    assert!(third.1 >= second.0, "{second:?} {third:?}");
+    assert_eq!(session.messages().len(), 7);
+    let decoded = served.metrics().snapshot().decoded_tokens;
+    let written = third.0 + third.2;
+    assert!(decoded < 2 * written + 40, "the server decoded {decoded} tokens for a conversation of {written}");
+    session.reset().expect("idle");
+    assert_eq!(session.messages(), [Message::system("short answers")]);
+    let again = ask(&questions[0]);
+    assert_eq!(again.0, first.0);
+}
+
+#[test]
+fn sessions_of_one_engine_generate_at_the_same_time() {
+    let served = uhlm_tests::served::Served::start();
+    let engine = pair::draft();
+    let question = &pair::questions("heldout")[3];
+    let answer = |seed: u64| {
+        let options = SessionOptions {
+            threads: 1,
+            seed: Some(seed),
+            sampling: SamplingParams::greedy(),
+            ..options(Mode::Exact, OfflinePolicy::Fail)
+        };
+        let session = engine.session(Some(served.verifier()), options).expect("valid options");
+        let options = GenerationOptions { max_tokens: 60, ..GenerationOptions::default() };
+        let reply = write(&session, Prompt::Chat(question.clone()), options);
+        reply.finished();
+        reply.text
+    };
+    let alone = answer(1);
+    let together: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4)
+            .map(|seed| {
+                let answer = &answer;
+                scope.spawn(move || answer(seed))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+    });
+    assert!(together.iter().all(|text| *text == alone), "{alone:?} {together:?}");
+}

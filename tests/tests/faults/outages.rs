@@ -1,0 +1,508 @@
+//! A verifier that fails, for every policy and at every moment.
+
+use std::time::{Duration, Instant};
+
+use uhlm_core::error::GenerationError;
+use uhlm_core::event::{Event, FinishReason, LinkState, Origin};
+use uhlm_core::protocol::{Digest, ErrorBody, ErrorCode};
+use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::speculative::Outcome;
+use uhlm_core::verifier::VerifierError;
+use uhlm_core::window::CloseRule;
+use uhlm_tests::faulty::{Fate, Faulty, Kind, Seen};
+use uhlm_tests::goodness::Goodness;
+use uhlm_tests::synthetic::SyntheticModel;
+
+use crate::support::{LONG, consume, endless, faulty, impatient, options, outage, session, start, unreachable, watch};
+
+const TOKENS: usize = 150;
+
+/// Moments of a judged reply at which a call fails.
+const MOMENTS: [(Kind, usize); 5] =
+    [(Kind::Open, 0), (Kind::Prefill, 0), (Kind::Window, 0), (Kind::Window, 4), (Kind::Draws, 1)];
+
+fn wait() -> OfflinePolicy {
+    OfflinePolicy::Wait(LONG)
+}
+
+fn refused(code: ErrorCode) -> VerifierError {
+    VerifierError::Refused(ErrorBody { code, reason: "no".into(), held: None })
+}
+
+/// A second reply of the same session, with everything in order.
+fn assert_usable(verifier: &Faulty, session: &uhlm_core::session::Session) {
+    verifier.mend();
+    let next = consume(start(session, 40));
+    let statistics = next.complete(40);
+    assert!(statistics.origins.verified + statistics.origins.bonus + statistics.origins.resampled > 0);
+}
+
+fn goes_on(mode: Mode, kind: Kind, index: usize, fate: Fate, options: SessionOptions) {
+    let verifier = faulty();
+    let breaks = matches!(fate, Fate::BreakAfter(..));
+    outage(&verifier, kind, index, 4, fate);
+    let session = session(&verifier, options);
+    let reply = consume(start(&session, TOKENS));
+    let statistics = reply.complete(TOKENS);
+    assert!(statistics.origins.unverified > 0, "{mode:?} {kind:?} {:?}", statistics.origins);
+    assert_eq!(reply.states().first(), Some(&LinkState::Degraded));
+    // A stream that breaks half-way begins well each time.
+    assert!(reply.states().contains(&LinkState::Offline) || breaks);
+    reply.assert_recovered();
+    if mode != Mode::Opportunistic {
+        reply.assert_marks();
+    }
+    verifier.mend();
+    let next = consume(start(&session, 40));
+    assert_eq!(next.complete(40).origins.unverified, 0);
+    assert!(next.states().is_empty());
+}
+
+#[test]
+fn a_reply_goes_on_alone_and_is_judged_again_once_the_verifier_is_back() {
+    for (kind, index) in MOMENTS {
+        let options = options(Mode::Exact, OfflinePolicy::GoOn);
+        goes_on(Mode::Exact, kind, index, Fate::Fail(unreachable()), options);
+    }
+}
+
+#[test]
+fn an_opportunistic_reply_goes_on_alone_and_is_judged_again_once_the_verifier_is_back() {
+    for (kind, index) in [(Kind::Open, 0), (Kind::Window, 0), (Kind::Window, 3)] {
+        let options = options(Mode::Opportunistic, OfflinePolicy::GoOn);
+        goes_on(Mode::Opportunistic, kind, index, Fate::Fail(unreachable()), options);
+    }
+}
+
+#[test]
+fn a_remote_only_reply_goes_on_alone_and_is_written_by_the_target_again_once_it_is_back() {
+    let options = || SessionOptions { ..options(Mode::RemoteOnly, OfflinePolicy::GoOn) };
+    goes_on(Mode::RemoteOnly, Kind::Open, 0, Fate::Fail(unreachable()), options());
+    goes_on(Mode::RemoteOnly, Kind::Continuation, 0, Fate::Fail(unreachable()), options());
+    goes_on(Mode::RemoteOnly, Kind::Continuation, 0, Fate::BreakAfter(5, unreachable()), options());
+}
+
+#[test]
+fn a_reply_goes_on_alone_when_answers_are_lost_after_they_were_given() {
+    for (kind, index) in MOMENTS {
+        goes_on(Mode::Exact, kind, index, Fate::LoseReply(unreachable()), options(Mode::Exact, OfflinePolicy::GoOn));
+    }
+}
+
+#[test]
+fn a_reply_goes_on_alone_with_several_windows_in_flight() {
+    let options = SessionOptions {
+        draft_ahead: DraftAhead::Pipelined(3),
+        close: CloseRule::Fixed(3),
+        ..options(Mode::Exact, OfflinePolicy::GoOn)
+    };
+    goes_on(Mode::Exact, Kind::Window, 3, Fate::Fail(unreachable()), options.clone());
+    goes_on(Mode::Exact, Kind::Window, 3, Fate::LoseReply(unreachable()), options);
+}
+
+#[test]
+fn a_black_hole_is_noticed_at_the_deadline_and_left_to_the_policy() {
+    for (kind, index) in [(Kind::Open, 0), (Kind::Window, 2)] {
+        for policy in [OfflinePolicy::GoOn, wait()] {
+            let verifier = faulty();
+            outage(&verifier, kind, index, 1, Fate::Swallow);
+            let session = session(&verifier, SessionOptions { link: impatient(), ..options(Mode::Exact, policy) });
+            let reply = consume(start(&session, TOKENS));
+            let statistics = reply.complete(TOKENS);
+            assert!(reply.states().contains(&LinkState::Degraded), "{kind:?} {policy:?}");
+            if policy == OfflinePolicy::GoOn {
+                assert!(statistics.origins.unverified > 0);
+            } else {
+                assert_eq!(statistics.origins.unverified, 0);
+            }
+            assert_usable(&verifier, &session);
+        }
+    }
+}
+
+#[test]
+fn a_slow_answer_within_the_deadline_is_no_failure() {
+    let verifier = faulty();
+    outage(&verifier, Kind::Window, 1, 2, Fate::Delay(Duration::from_millis(60)));
+    let session = session(&verifier, options(Mode::Exact, OfflinePolicy::Fail));
+    let reply = consume(start(&session, TOKENS));
+    assert_eq!(reply.complete(TOKENS).origins.unverified, 0);
+    assert!(reply.states().is_empty());
+}
+
+#[test]
+fn a_waiting_reply_comes_back_without_an_unverified_token() {
+    for mode in [Mode::Exact, Mode::Opportunistic] {
+        for (kind, index) in MOMENTS {
+            if mode == Mode::Opportunistic && matches!(kind, Kind::Prefill | Kind::Draws) {
+                continue;
+            }
+            for fate in [Fate::Fail(unreachable()), Fate::LoseReply(unreachable())] {
+                let verifier = faulty();
+                outage(&verifier, kind, index, 4, fate);
+                let session = session(&verifier, options(mode, wait()));
+                let reply = consume(start(&session, TOKENS));
+                assert_eq!(reply.complete(TOKENS).origins.unverified, 0, "{mode:?} {kind:?} {index}");
+                reply.assert_recovered();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_waiting_remote_only_reply_comes_back() {
+    for (kind, fate) in [
+        (Kind::Open, Fate::Fail(unreachable())),
+        (Kind::Continuation, Fate::Fail(unreachable())),
+        (Kind::Continuation, Fate::BreakAfter(5, unreachable())),
+    ] {
+        let verifier = faulty();
+        outage(&verifier, kind, 0, 3, fate);
+        let session = session(&verifier, options(Mode::RemoteOnly, wait()));
+        let reply = consume(start(&session, TOKENS));
+        assert_eq!(reply.complete(TOKENS).origins.bonus, TOKENS as u64);
+        reply.assert_recovered();
+    }
+}
+
+#[test]
+fn waiting_ends_at_its_limit_with_what_was_committed_kept() {
+    let limit = Duration::from_millis(300);
+    let moments = MOMENTS.map(|(kind, index)| (Mode::Exact, kind, index));
+    let remote = [(Mode::RemoteOnly, Kind::Open, 0), (Mode::RemoteOnly, Kind::Continuation, 0)];
+    for (mode, kind, index) in moments.into_iter().chain(remote) {
+        let verifier = faulty();
+        outage(&verifier, kind, index, usize::MAX, Fate::Fail(unreachable()));
+        let session = session(&verifier, options(mode, OfflinePolicy::Wait(limit)));
+        let began = Instant::now();
+        let reply = consume(start(&session, TOKENS));
+        assert_eq!(*reply.error(), GenerationError::Offline { cause: unreachable() }, "{mode:?} {kind:?}");
+        assert!(began.elapsed() >= limit);
+        let kept = session.messages().last().map(|message| message.content.clone()).unwrap_or_default();
+        assert_eq!(kept, reply.text, "{mode:?} {kind:?}");
+        // The next one waits from its own beginning.
+        let again = consume(start(&session, TOKENS));
+        assert!(matches!(again.error(), GenerationError::Offline { .. }));
+        assert_usable(&verifier, &session);
+    }
+}
+
+#[test]
+fn failing_is_immediate_and_typed_at_every_moment() {
+    let moments = MOMENTS.map(|(kind, index)| (Mode::Exact, kind, index));
+    let remote = [(Mode::RemoteOnly, Kind::Open, 0), (Mode::RemoteOnly, Kind::Continuation, 0)];
+    for (mode, kind, index) in moments.into_iter().chain(remote) {
+        let verifier = faulty();
+        outage(&verifier, kind, index, 1, Fate::Fail(unreachable()));
+        let session = session(&verifier, options(mode, OfflinePolicy::Fail));
+        let reply = consume(start(&session, TOKENS));
+        assert_eq!(*reply.error(), GenerationError::Offline { cause: unreachable() }, "{mode:?} {kind:?}");
+        assert_eq!(reply.states(), [LinkState::Degraded]);
+        assert!(reply.events.iter().all(|e| !matches!(e, Event::Committed { origin: Origin::Unverified, .. })));
+        assert_eq!(verifier.count(Kind::Open), 1, "nothing is tried again");
+        // Until its pause is over the link is not tried, and the answer is the same at once.
+        crate::support::eventually("the pause is over", || match consume(start(&session, 10)).outcome {
+            Ok(_) => true,
+            Err(error) => {
+                assert_eq!(error, GenerationError::Offline { cause: unreachable() });
+                false
+            }
+        });
+        assert_usable(&verifier, &session);
+    }
+}
+
+#[test]
+fn an_evicted_session_is_opened_again_and_nothing_is_lost() {
+    for (mode, kind, index) in [
+        (Mode::Exact, Kind::Window, 0),
+        (Mode::Exact, Kind::Window, 4),
+        (Mode::Exact, Kind::Draws, 1),
+        (Mode::Exact, Kind::Prefill, 0),
+    ] {
+        for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
+            let verifier = faulty();
+            let evicting = std::sync::Arc::downgrade(&verifier);
+            verifier.set(move |seen| {
+                if seen.kind == kind
+                    && seen.index == index
+                    && let Some(verifier) = evicting.upgrade()
+                {
+                    verifier.evict();
+                }
+                Fate::Pass
+            });
+            let session = session(&verifier, options(mode, policy));
+            let reply = consume(start(&session, TOKENS));
+            let statistics = reply.complete(TOKENS);
+            assert_eq!((statistics.opens, statistics.origins.unverified), (2, 0), "{kind:?} {index}");
+            assert!(reply.states().is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_evicted_session_is_opened_again_for_a_continuation_and_for_the_next_reply() {
+    let verifier = faulty();
+    let session = session(&verifier, options(Mode::RemoteOnly, OfflinePolicy::Fail));
+    verifier.set(|seen| match seen {
+        Seen { kind: Kind::Continuation, index: 0 } => Fate::BreakAfter(7, VerifierError::SessionGone),
+        _ => Fate::Pass,
+    });
+    assert_eq!(consume(start(&session, TOKENS)).complete(TOKENS).opens, 2);
+    verifier.evict();
+    assert_eq!(consume(start(&session, TOKENS)).complete(TOKENS).opens, 1);
+}
+
+#[test]
+fn the_law_of_exact_survives_evictions_lost_answers_and_desynchronisation() {
+    let verifier = faulty();
+    let evicting = std::sync::Arc::downgrade(&verifier);
+    let mut calls = 0;
+    verifier.set(move |seen| {
+        calls += 1;
+        match (seen.kind, calls % 23) {
+            (Kind::Window | Kind::Draws, 7) => {
+                if let Some(verifier) = evicting.upgrade() {
+                    verifier.evict();
+                }
+                Fate::Pass
+            }
+            (Kind::Window, 12) => Fate::LoseReply(VerifierError::Desync { held: 3 }),
+            (Kind::Window, 17) => Fate::LoseReply(VerifierError::Cancelled),
+            _ => Fate::Pass,
+        }
+    });
+    let (model, target) = (SyntheticModel::draft(), SyntheticModel::target());
+    let options = SessionOptions {
+        link: uhlm_core::link::LinkConfig {
+            back_off: Duration::ZERO,
+            max_back_off: Duration::ZERO,
+            ..crate::support::link()
+        },
+        ..options(Mode::Exact, wait())
+    };
+    let sampling = options.sampling.clone();
+    let session = uhlm_core::session::Session::new(
+        std::sync::Arc::new(endless(model)),
+        Some(std::sync::Arc::clone(&verifier) as _),
+        options,
+    )
+    .expect("valid options");
+    let mut fit = Goodness::default();
+    let mut seen = 0;
+    while seen < 20_000 {
+        let options = GenerationOptions { max_tokens: 200, ..GenerationOptions::default() };
+        let reply = consume(session.generate(Prompt::Raw("a".into()), options).expect("idle"));
+        reply.finished();
+        let mut last = 0;
+        for event in &reply.events {
+            if let Event::Committed { token, .. } = event {
+                fit.observe(u64::from(last), token.id, &endless(target).law(&sampling, last));
+                last = token.id;
+                seen += 1;
+                if seen % 200 == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    let fit = fit.fit();
+    assert!(fit.p_value > 1e-6, "{fit:?}");
+}
+
+#[test]
+fn a_desynchronised_verifier_gets_the_missing_tokens() {
+    for held in [0, 2, 1000] {
+        let verifier = faulty();
+        outage(&verifier, Kind::Window, 2, 1, Fate::Fail(VerifierError::Desync { held }));
+        let session = session(&verifier, options(Mode::Exact, OfflinePolicy::Fail));
+        let reply = consume(start(&session, TOKENS));
+        let statistics = reply.complete(TOKENS);
+        assert_eq!((statistics.opens, statistics.resent), (1, 1));
+    }
+}
+
+#[test]
+fn desynchronisation_without_end_is_left_to_the_policy() {
+    for error in [VerifierError::Desync { held: 0 }, VerifierError::SessionGone] {
+        for policy in [OfflinePolicy::GoOn, OfflinePolicy::Wait(Duration::from_millis(200)), OfflinePolicy::Fail] {
+            let verifier = faulty();
+            let astray = error.clone();
+            verifier.set(move |seen| if seen.kind == Kind::Open { Fate::Pass } else { Fate::Fail(astray.clone()) });
+            let session = session(&verifier, options(Mode::Exact, policy));
+            let reply = consume(start(&session, 60));
+            if policy == OfflinePolicy::GoOn {
+                assert_eq!(reply.complete(60).origins.unverified, 60);
+            } else {
+                assert_eq!(*reply.error(), GenerationError::Offline { cause: error.clone() });
+            }
+            assert!(verifier.count(Kind::Open) < 60, "{} sessions", verifier.count(Kind::Open));
+            // A session that is gone needs no closing.
+            assert!(verifier.left_open() <= 1 || error == VerifierError::SessionGone);
+        }
+    }
+}
+
+#[test]
+fn windows_declared_void_are_sent_again_as_one() {
+    let verifier = faulty();
+    verifier.set(|seen| {
+        let void = seen.kind == Kind::Window && seen.index % 4 == 1;
+        if void { Fate::AlterVerdict(|verdict| verdict.outcome = Outcome::Void) } else { Fate::Pass }
+    });
+    let options = SessionOptions {
+        draft_ahead: DraftAhead::Pipelined(3),
+        close: CloseRule::Fixed(2),
+        ..options(Mode::Exact, OfflinePolicy::GoOn)
+    };
+    let session = session(&verifier, options);
+    consume(start(&session, TOKENS)).complete(TOKENS);
+}
+
+#[test]
+fn a_busy_verifier_is_left_alone_for_as_long_as_it_asks() {
+    let pause = Duration::from_millis(250);
+    for (kind, policy) in [(Kind::Open, wait()), (Kind::Window, wait()), (Kind::Window, OfflinePolicy::GoOn)] {
+        let verifier = faulty();
+        let times = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let (seen_at, mut busy) = (std::sync::Arc::clone(&times), false);
+        verifier.set(move |seen| {
+            if busy || seen.kind == kind {
+                seen_at.lock().expect("no panic").push(Instant::now());
+            }
+            if seen.kind == kind && !busy {
+                busy = true;
+                Fate::Fail(VerifierError::Busy { retry_after: Some(pause) })
+            } else {
+                Fate::Pass
+            }
+        });
+        let session = session(&verifier, options(Mode::Exact, policy));
+        consume(start(&session, TOKENS)).complete(TOKENS);
+        let times = times.lock().expect("no panic");
+        assert!(times[1] - times[0] >= pause, "asked again after {:?}", times[1] - times[0]);
+    }
+}
+
+#[test]
+fn another_vocabulary_is_refused_before_the_first_token() {
+    let other = SyntheticModel { other_vocabulary: true, ..SyntheticModel::target() };
+    for mode in [Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly] {
+        let verifier = Faulty::new(other.verifier(|config| config));
+        let reply = consume(start(&session(&verifier, options(mode, OfflinePolicy::GoOn)), TOKENS));
+        assert!(matches!(reply.error(), GenerationError::VocabularyMismatch { .. }), "{:?}", reply.outcome);
+        assert!(reply.origins().is_empty());
+    }
+    let liar = faulty();
+    liar.set(|_| Fate::AlterOpened(|opened| opened.info.vocabulary = Digest([0; 32])));
+    let reply = consume(start(&session(&liar, options(Mode::Exact, OfflinePolicy::GoOn)), TOKENS));
+    assert!(matches!(reply.error(), GenerationError::VocabularyMismatch { .. }));
+    assert!(reply.origins().is_empty());
+    crate::support::eventually("the useless session is closed", || liar.count(Kind::Open) == 1);
+}
+
+#[test]
+fn refusals_end_a_reply_typed_with_its_text_kept_and_the_session_usable() {
+    type Check = fn(&GenerationError) -> bool;
+    let cases: [(VerifierError, Check); 4] = [
+        (VerifierError::Unauthorized, |e| *e == GenerationError::Unauthorized),
+        (VerifierError::Untrusted { reason: "expired".into() }, |e| {
+            *e == GenerationError::Untrusted { reason: "expired".into() }
+        }),
+        (refused(ErrorCode::Malformed), |e| *e == GenerationError::Refused { reason: "no".into() }),
+        (refused(ErrorCode::TooLarge), |e| *e == GenerationError::Refused { reason: "no".into() }),
+    ];
+    for (error, is_right) in cases {
+        for (mode, kind, index) in [
+            (Mode::Exact, Kind::Open, 0),
+            (Mode::Exact, Kind::Window, 3),
+            (Mode::Exact, Kind::Draws, 1),
+            (Mode::RemoteOnly, Kind::Continuation, 0),
+        ] {
+            for policy in [OfflinePolicy::GoOn, wait(), OfflinePolicy::Fail] {
+                let verifier = faulty();
+                let fate = if mode == Mode::RemoteOnly {
+                    Fate::BreakAfter(5, error.clone())
+                } else {
+                    Fate::Fail(error.clone())
+                };
+                outage(&verifier, kind, index, 1, fate);
+                let session = session(&verifier, options(mode, policy));
+                let reply = consume(start(&session, TOKENS));
+                assert!(is_right(reply.error()), "{error:?} {kind:?}: {:?}", reply.outcome);
+                let kept = session.messages().last().map(|message| message.content.clone()).unwrap_or_default();
+                assert_eq!(kept, reply.text);
+                verifier.mend();
+                crate::support::eventually("usable again", || {
+                    let next = consume(start(&session, 40));
+                    matches!(next.outcome, Ok((FinishReason::MaxTokens, _, statistics)) if statistics.origins.unverified == 0)
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn an_internal_failure_of_the_target_is_left_to_the_policy() {
+    goes_on(
+        Mode::Exact,
+        Kind::Window,
+        2,
+        Fate::Fail(refused(ErrorCode::Internal)),
+        options(Mode::Exact, OfflinePolicy::GoOn),
+    );
+}
+
+#[test]
+fn nonsense_is_not_used_and_is_left_to_the_policy() {
+    let nonsense: [Fate; 8] = [
+        Fate::AlterVerdict(|v| v.probs.clear()),
+        Fate::AlterVerdict(|v| v.probs.extend([0.5; 400])),
+        Fate::AlterVerdict(|v| v.probs.iter_mut().for_each(|p| *p = f32::NAN)),
+        Fate::AlterVerdict(|v| v.outcome = Outcome::Accepted { bonus: Some(u32::MAX) }),
+        Fate::AlterVerdict(|v| v.outcome = Outcome::Void),
+        Fate::AlterVerdict(|v| v.seq += 1000),
+        Fate::AlterDraws(|d| d.draws.clear()),
+        Fate::AlterDraws(|d| d.draws.iter_mut().for_each(|draw| *draw = (9999, 0.5))),
+    ];
+    for fate in nonsense {
+        let kind = if matches!(fate, Fate::AlterDraws(_)) { Kind::Draws } else { Kind::Window };
+        for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
+            let verifier = faulty();
+            outage(&verifier, kind, 1, 1, fate.clone());
+            // Without draft-ahead a void verdict is nonsense too.
+            let options = SessionOptions { draft_ahead: DraftAhead::Off, ..options(Mode::Exact, policy) };
+            let session = session(&verifier, options);
+            let reply = consume(start(&session, TOKENS));
+            if policy == OfflinePolicy::GoOn {
+                reply.complete(TOKENS);
+                assert_eq!(reply.states().first(), Some(&LinkState::Degraded), "{kind:?}");
+                reply.assert_recovered();
+            } else {
+                let error = reply.error();
+                let invalid = matches!(error, GenerationError::Offline { cause: VerifierError::InvalidAnswer { .. } });
+                assert!(invalid, "{error:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_that_the_target_refused_is_not_committed_when_the_link_fails_before_its_replacement_comes() {
+    let verifier = faulty();
+    outage(&verifier, Kind::Draws, 0, 1, Fate::Fail(unreachable()));
+    let session = session(&verifier, options(Mode::Exact, OfflinePolicy::GoOn));
+    let mut taken_back = false;
+    let reply = watch(start(&session, TOKENS), |_, event| {
+        taken_back = taken_back || matches!(event, Some(Event::Rollback { .. }));
+    });
+    reply.complete(TOKENS);
+    let degraded = reply.events.iter().position(|e| matches!(e, Event::State(LinkState::Degraded))).expect("an outage");
+    assert!(
+        matches!(reply.events[degraded + 1], Event::Rollback { .. }),
+        "{:?}",
+        &reply.events[degraded..degraded + 3]
+    );
+    assert!(taken_back);
+}

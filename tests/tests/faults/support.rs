@@ -1,0 +1,191 @@
+//! What the tests share: sessions on synthetic models, and a consumer that never waits for ever.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Builder;
+use tokio::time::timeout;
+use uhlm_core::error::GenerationError;
+use uhlm_core::event::{Event, FinishReason, LinkState, Origin};
+use uhlm_core::generation::Generation;
+use uhlm_core::link::LinkConfig;
+use uhlm_core::metrics::Statistics;
+use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
+use uhlm_core::verifier::VerifierError;
+use uhlm_tests::counted::Counted;
+use uhlm_tests::faulty::{Fate, Faulty, Kind};
+use uhlm_tests::synthetic::SyntheticModel;
+
+/// Longer than anything takes on the slowest machine.
+pub(crate) const LONG: Duration = Duration::from_secs(60);
+/// A deadline that is meant to be missed.
+pub(crate) const SHORT: Duration = Duration::from_millis(400);
+/// What one pass of the draft model takes.
+pub(crate) const PASS: Duration = Duration::from_millis(3);
+
+/// Models that never end a reply, so that a test decides how long it is.
+pub(crate) fn endless(model: SyntheticModel) -> SyntheticModel {
+    SyntheticModel { end_bias: -60.0, ..model }
+}
+
+pub(crate) fn draft() -> Arc<Counted> {
+    Arc::new(Counted::new(endless(SyntheticModel::draft()), PASS))
+}
+
+pub(crate) fn faulty() -> Arc<Faulty> {
+    Faulty::new(endless(SyntheticModel::target()).verifier(|config| config))
+}
+
+pub(crate) fn unreachable() -> VerifierError {
+    VerifierError::Unreachable { reason: "no route".into() }
+}
+
+/// Deadlines that nothing misses by accident, pauses that keep tests short.
+pub(crate) fn link() -> LinkConfig {
+    LinkConfig {
+        min_deadline: LONG,
+        max_deadline: LONG,
+        back_off: Duration::from_millis(20),
+        max_back_off: Duration::from_millis(60),
+        seed: 5,
+        ..LinkConfig::default()
+    }
+}
+
+/// The same with deadlines that are missed soon.
+pub(crate) fn impatient() -> LinkConfig {
+    LinkConfig { min_deadline: SHORT, max_deadline: SHORT, ..link() }
+}
+
+pub(crate) fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
+    SessionOptions { mode, offline, link: link(), seed: Some(3), ..SessionOptions::default() }
+}
+
+pub(crate) fn session(verifier: &Arc<Faulty>, options: SessionOptions) -> Session {
+    Session::new(draft(), Some(Arc::clone(verifier) as _), options).expect("valid options")
+}
+
+/// Starts a reply of `max_tokens` tokens.
+pub(crate) fn start(session: &Session, max_tokens: usize) -> Generation {
+    let options = GenerationOptions { max_tokens, ..GenerationOptions::default() };
+    session.generate(Prompt::Chat("abc".into()), options).expect("idle")
+}
+
+/// A reply as its consumer saw it.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) events: Vec<Event>,
+    /// Every committed text in order.
+    pub(crate) text: String,
+    pub(crate) outcome: Result<(FinishReason, String, Statistics), GenerationError>,
+}
+
+impl Record {
+    pub(crate) fn states(&self) -> Vec<LinkState> {
+        self.events
+            .iter()
+            .filter_map(|event| if let Event::State(state) = event { Some(*state) } else { None })
+            .collect()
+    }
+
+    pub(crate) fn origins(&self) -> Vec<Origin> {
+        let origin = |event: &Event| if let Event::Committed { origin, .. } = event { Some(*origin) } else { None };
+        self.events.iter().filter_map(origin).collect()
+    }
+
+    /// The reply ended well; its reason and statistics.
+    pub(crate) fn finished(&self) -> (FinishReason, &Statistics) {
+        let (reason, text, statistics) = self.outcome.as_ref().expect("a reply without error");
+        assert_eq!(*text, self.text, "the whole text is the sum of what was committed");
+        (*reason, statistics)
+    }
+
+    /// The reply has all of its tokens.
+    pub(crate) fn complete(&self, max_tokens: usize) -> &Statistics {
+        let (reason, statistics) = self.finished();
+        assert_eq!(reason, FinishReason::MaxTokens);
+        assert_eq!(statistics.origins.total(), max_tokens as u64);
+        statistics
+    }
+
+    pub(crate) fn error(&self) -> &GenerationError {
+        self.outcome.as_ref().expect_err("a reply that fails")
+    }
+
+    /// Tokens are unverified if and only if the link was not online when they were committed.
+    pub(crate) fn assert_marks(&self) {
+        let mut online = true;
+        for event in &self.events {
+            match event {
+                Event::State(state) => online = *state == LinkState::Online,
+                Event::Committed { origin, .. } => assert_eq!(*origin == Origin::Unverified, !online, "{event:?}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The link came back and the verifier went on judging.
+    pub(crate) fn assert_recovered(&self) {
+        assert_eq!(self.states().last(), Some(&LinkState::Online), "{:?}", self.states());
+        let back = self.events.iter().rposition(|event| matches!(event, Event::State(LinkState::Online)));
+        let judged = |event: &Event| matches!(event, Event::Committed { origin, .. } if *origin != Origin::Unverified);
+        assert!(self.events[back.unwrap_or(0)..].iter().any(judged), "nothing was judged after the way back");
+    }
+}
+
+/// Consumes a reply. `watch` sees every event, and is called with none from time to time.
+pub(crate) fn watch(mut generation: Generation, mut watch: impl FnMut(&Generation, Option<&Event>)) -> Record {
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let mut record = Record { events: Vec::new(), text: String::new(), outcome: Err(GenerationError::SessionClosed) };
+    let mut quiet = Instant::now();
+    loop {
+        let next = runtime.block_on(async { timeout(Duration::from_millis(5), generation.next()).await });
+        match next {
+            Ok(None) => return record,
+            Ok(Some(Err(error))) => record.outcome = Err(error),
+            Ok(Some(Ok(event))) => {
+                quiet = Instant::now();
+                watch(&generation, Some(&event));
+                match &event {
+                    Event::Committed { token, .. } => record.text.push_str(&token.text),
+                    Event::Finished { reason, text, statistics } => {
+                        record.outcome = Ok((*reason, text.clone(), (**statistics).clone()));
+                    }
+                    _ => {}
+                }
+                record.events.push(event);
+            }
+            Err(_) => {
+                assert!(quiet.elapsed() < LONG, "nothing happens after {:?}", record.events.last());
+                watch(&generation, None);
+            }
+        }
+    }
+}
+
+pub(crate) fn consume(generation: Generation) -> Record {
+    watch(generation, |_, _| {})
+}
+
+/// Waits until something is true.
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < LONG, "not so in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// From the `index`-th call of `kind` on, so many calls of any kind meet `fate`.
+pub(crate) fn outage(verifier: &Faulty, kind: Kind, index: usize, calls: usize, fate: Fate) {
+    let (mut left, mut begun) = (calls, false);
+    verifier.set(move |seen| {
+        begun = begun || (seen.kind == kind && seen.index >= index);
+        if begun && left > 0 {
+            left -= 1;
+            fate.clone()
+        } else {
+            Fate::Pass
+        }
+    });
+}
