@@ -21,7 +21,8 @@ use uhlm_core::protocol::{
 };
 use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId};
 use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::verifier::{Call, ContinueReply, Reply, Verifier};
+use uhlm_core::speculative::Outcome;
+use uhlm_core::verifier::{Answer, Call, ContinueReply, Reply, Verifier, VerifierError};
 use uhlm_tests::goodness::{Fit, Goodness};
 use uhlm_tests::pair;
 use uhlm_tests::served::Served;
@@ -82,7 +83,11 @@ fn by_rank(law: &Distribution, token: TokenId) -> (u64, TokenId, Distribution) {
     ((f64::from(entries[0].1) * 20.0) as u64, rank as TokenId, law)
 }
 
-fn generate(verifier: Arc<dyn Verifier>, options: SessionOptions) -> (Fit, Statistics) {
+fn generate(
+    verifier: Arc<dyn Verifier>,
+    options: SessionOptions,
+    is_enough: impl Fn(&Statistics) -> bool,
+) -> (Fit, Statistics) {
     let sampling = options.sampling.clone();
     let mut reference = Reference::new(sampling);
     let (mut fit, mut total) = (Goodness::default(), Statistics::default());
@@ -91,7 +96,7 @@ fn generate(verifier: Arc<dyn Verifier>, options: SessionOptions) -> (Fit, Stati
     // Free text: where the target itself has a choice, the draft model is rejected most.
     let prompts = pair::questions("prompts_free");
     for prompt in prompts.iter().cycle() {
-        if total.judged >= JUDGED && total.rejected >= REJECTED {
+        if is_enough(&total) {
             break;
         }
         session.reset().expect("idle");
@@ -139,7 +144,9 @@ fn exact(sampling: SamplingParams, draft_ahead: DraftAhead) -> SessionOptions {
 
 fn assert_exact(sampling: SamplingParams, draft_ahead: DraftAhead) {
     let served = Served::start();
-    let (fit, total) = generate(served.verifier(), exact(sampling, draft_ahead));
+    let (fit, total) = generate(served.verifier(), exact(sampling, draft_ahead), |total| {
+        total.judged >= JUDGED && total.rejected >= REJECTED
+    });
     println!(
         "{fit:?}, judged {}, rejected {}, passes per token {:.3}",
         total.judged,
@@ -179,7 +186,8 @@ fn at_temperature_07_with_top_k_and_top_p_with_draft_ahead() {
     assert_exact(truncating(), DraftAhead::WhileWaiting);
 }
 
-/// A verifier that is told smaller acceptance levels than were drawn: `w = U q / 2`, the rule broken on purpose.
+/// A verifier that is told smaller acceptance levels than were drawn, `w = U q / 10`, and hides it in the probabilities
+/// that it reports: the rule broken on purpose.
 struct Lenient(Arc<dyn Verifier>);
 
 impl Verifier for Lenient {
@@ -198,8 +206,17 @@ impl Verifier for Lenient {
         deadline: Duration,
         reply: Reply<VerifyResponse>,
     ) -> Call {
-        request.levels.iter_mut().for_each(|w| *w *= 0.5);
-        self.0.verify(session, request, deadline, reply)
+        let levels = request.levels.clone();
+        request.levels.iter_mut().for_each(|w| *w *= 0.1);
+        let hiding = move |result: Result<Answer<VerifyResponse>, VerifierError>| {
+            reply(result.map(|mut answer| {
+                let rejected = matches!(answer.value.outcome, Outcome::Rejected { .. });
+                let accepted = answer.value.probs.len() - usize::from(rejected);
+                answer.value.probs[..accepted].iter_mut().zip(levels).for_each(|(p, w)| *p = p.max(w));
+                answer
+            }));
+        };
+        self.0.verify(session, request, deadline, Box::new(hiding))
     }
 
     fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call {
@@ -219,7 +236,7 @@ impl Verifier for Lenient {
 fn the_same_test_fails_when_the_acceptance_rule_is_broken_on_purpose() {
     let served = Served::start();
     let options = exact(SamplingParams::default(), DraftAhead::WhileWaiting);
-    let (fit, total) = generate(Arc::new(Lenient(served.verifier())), options);
+    let (fit, total) = generate(Arc::new(Lenient(served.verifier())), options, |total| total.judged >= 2 * JUDGED);
     println!("broken: {fit:?}, judged {}, rejected {}", total.judged, total.rejected);
     assert!(fit.p_value < FALSE_ALARM, "{fit:?}");
 }

@@ -8,13 +8,20 @@
 //! and Remote Large Language Models", arXiv 2412.12687v2. They hold for one pair of models, one estimator, one
 //! sampling chain and one kind of prompt, so all but the last are stored and compared.
 
+mod law;
+mod statistics;
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::law::{Label, LinearLaw};
+pub(crate) use self::statistics::{Moments, quantiles};
+use self::statistics::{cell_means, interpolate};
 use crate::protocol::Digest;
 use crate::sampling::SamplingParams;
-use crate::speculative;
 use crate::uncertainty::Estimator;
 
 /// Version of the file; others are refused.
@@ -23,61 +30,6 @@ pub const CALIBRATION_VERSION: u32 = 1;
 pub const MIN_LABELS: usize = 50;
 /// Equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
 pub const CELLS: usize = 100;
-
-/// The linear law `beta = a u + b` between uncertainty and rejection probability.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LinearLaw {
-    /// Slope; positive in every usable calibration.
-    pub a: f64,
-    /// Intercept; usually negative.
-    pub b: f64,
-}
-
-impl LinearLaw {
-    /// The expected rejection probability at uncertainty `u`, clamped to [0, 1]; 1 for a `u` that is not a number.
-    #[must_use]
-    pub fn rejection_probability(&self, u: f32) -> f64 {
-        let beta = self.a * f64::from(u) + self.b;
-        if beta.is_nan() { 1.0 } else { beta.clamp(0.0, 1.0) }
-    }
-
-    /// The uncertainty at which the law gives `beta`; may lie outside [0, 1].
-    #[must_use]
-    pub fn uncertainty_at(&self, beta: f64) -> f64 {
-        (beta - self.b) / self.a
-    }
-}
-
-/// One judged token: its uncertainty and what both models gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Label {
-    /// Uncertainty of the draft model at this token, in [0, 1].
-    pub u: f32,
-    /// Draft probability `q(d)`, in (0, 1].
-    pub q: f32,
-    /// Target probability `p(d)`, in [0, 1]; it comes with every verdict.
-    pub p: f32,
-}
-
-impl Label {
-    /// The rejection probability `beta = max(0, 1 - p(d)/q(d))`.
-    #[must_use]
-    pub fn rejection_probability(&self) -> f64 {
-        f64::from(speculative::rejection_probability(self.q, self.p))
-    }
-
-    /// Whether the token could be rejected at all: `p(d) < q(d)`.
-    #[must_use]
-    pub fn is_risky(&self) -> bool {
-        self.p < self.q
-    }
-
-    /// Whether the three values lie in their ranges.
-    #[must_use]
-    pub fn is_valid(&self) -> bool {
-        (0.0..=1.0).contains(&self.u) && self.q > 0.0 && self.q <= 1.0 && (0.0..=1.0).contains(&self.p)
-    }
-}
 
 /// What the labels were taken from.
 #[derive(Clone, Debug, PartialEq)]
@@ -413,111 +365,9 @@ impl Calibration {
     }
 }
 
-/// Weighted first and second moments of pairs `(u, beta)`: all that a regression line needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Moments {
-    weight: f64,
-    u: f64,
-    beta: f64,
-    uu: f64,
-    ub: f64,
-    bb: f64,
-}
-
-impl Moments {
-    /// Adds one pair.
-    pub(crate) fn add(&mut self, u: f64, beta: f64, weight: f64) {
-        self.weight += weight;
-        self.u += weight * u;
-        self.beta += weight * beta;
-        self.uu += weight * u * u;
-        self.ub += weight * u * beta;
-        self.bb += weight * beta * beta;
-    }
-
-    /// Multiplies every weight so far.
-    pub(crate) fn scale(&mut self, factor: f64) {
-        for sum in [&mut self.weight, &mut self.u, &mut self.beta, &mut self.uu, &mut self.ub, &mut self.bb] {
-            *sum *= factor;
-        }
-    }
-
-    /// Both sets of pairs together.
-    pub(crate) fn plus(mut self, other: &Self) -> Self {
-        self.weight += other.weight;
-        self.u += other.u;
-        self.beta += other.beta;
-        self.uu += other.uu;
-        self.ub += other.ub;
-        self.bb += other.bb;
-        self
-    }
-
-    /// Mean of `u` and of `beta`.
-    pub(crate) fn means(&self) -> (f64, f64) {
-        (self.u / self.weight, self.beta / self.weight)
-    }
-
-    /// The least-squares line; `None` where `u` does not vary.
-    pub(crate) fn line(&self) -> Option<LinearLaw> {
-        let (mean_u, mean_beta) = self.means();
-        let variance = self.uu / self.weight - mean_u * mean_u;
-        // NaN (no weight at all) fails this comparison too.
-        if variance > 1e-12 {
-            let a = (self.ub / self.weight - mean_u * mean_beta) / variance;
-            Some(LinearLaw { a, b: mean_beta - a * mean_u })
-        } else {
-            None
-        }
-    }
-
-    /// Pearson correlation; 0 where one of the two does not vary.
-    pub(crate) fn correlation(&self) -> f64 {
-        let (mean_u, mean_beta) = self.means();
-        let variance_u = self.uu / self.weight - mean_u * mean_u;
-        let variance_beta = self.bb / self.weight - mean_beta * mean_beta;
-        let scale = (variance_u * variance_beta).sqrt();
-        if scale > 1e-12 { ((self.ub / self.weight - mean_u * mean_beta) / scale).clamp(-1.0, 1.0) } else { 0.0 }
-    }
-}
-
-/// The quantiles at 0, 1, ..., 100 % of ascending values.
-pub(crate) fn quantiles(sorted: &[f32]) -> Vec<f32> {
-    (0..=CELLS).map(|i| interpolate(sorted, i as f64 / CELLS as f64)).collect()
-}
-
-/// The value at a rank in [0, 1] of ascending, evenly spaced order statistics.
-fn interpolate(sorted: &[f32], rank: f64) -> f32 {
-    let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
-    let place = rank.clamp(0.0, 1.0) * last as f64;
-    let below = place as usize;
-    let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
-    low + (high - low) * (place - below as f64) as f32
-}
-
-/// Means of a value over each hundredth of the labels; a label on a border counts on both sides by its parts.
-fn cell_means(sorted: &[Label], value: impl Fn(&Label) -> f64) -> Vec<f32> {
-    let size = sorted.len() as f64 / CELLS as f64;
-    (0..CELLS)
-        .map(|cell| {
-            let (low, high) = (cell as f64 * size, (cell + 1) as f64 * size);
-            let last = (high.ceil() as usize).min(sorted.len());
-            let sum: f64 = sorted[low as usize..last]
-                .iter()
-                .zip(low as usize..)
-                .map(|(label, i)| value(label) * (high.min((i + 1) as f64) - low.max(i as f64)))
-                .sum();
-            (sum / size).clamp(0.0, 1.0) as f32
-        })
-        .collect()
-}
-
 fn write_durably(path: &Path, text: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     let mut file = std::fs::File::create(path)?;
     file.write_all(text)?;
     file.sync_all()
 }
-
-#[cfg(test)]
-mod tests;

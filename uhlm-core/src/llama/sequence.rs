@@ -86,3 +86,77 @@ impl Sequence for LlamaSequence {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::llama::{LoadOptions, Model};
+
+    const CAPACITY: u32 = 256;
+
+    fn sequence(batch: u32) -> LlamaSequence {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        let model = Model::load(&path, &LoadOptions::default()).expect("the bundled draft model");
+        let options = ContextOptions { context: CAPACITY, batch, ..ContextOptions::default() };
+        model.new_sequence(&options).expect("a context")
+    }
+
+    fn decode(sequence: &mut LlamaSequence, tokens: &[TokenId]) {
+        sequence.decode(tokens, &|| false).expect("fits");
+    }
+
+    #[test]
+    fn logits_stay_valid_while_borrowed() {
+        let (mut one, mut other) = (sequence(64), sequence(64));
+        decode(&mut one, &[10, 11, 12]);
+        let row = one.logits();
+        let copy = row.to_vec();
+        // What happens elsewhere, in the same model too, does not touch the row; `one.decode` here would not compile.
+        decode(&mut other, &[20, 21, 22, 23]);
+        drop(other);
+        assert_eq!(row, copy);
+        assert!(row.iter().all(|z| z.is_finite()));
+    }
+
+    #[test]
+    fn a_long_input_in_chunks_gives_the_logits_of_one_pass() {
+        let tokens: Vec<TokenId> = (0..100).map(|i| 3 + i * 7 % 500).collect();
+        let (mut whole, mut chunked) = (sequence(128), sequence(16));
+        decode(&mut whole, &tokens);
+        decode(&mut chunked, &tokens);
+        assert_eq!(chunked.len(), tokens.len());
+        let apart = whole.logits().iter().zip(chunked.logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 0.05, "{apart}");
+    }
+
+    #[test]
+    fn after_a_rollback_the_logits_are_those_of_what_is_left() {
+        let (mut rolled, mut fresh) = (sequence(64), sequence(64));
+        decode(&mut rolled, &[5, 6, 7, 8, 9]);
+        rolled.truncate(2).expect("rolls back");
+        assert!(rolled.logits().is_empty());
+        decode(&mut rolled, &[30]);
+        decode(&mut fresh, &[5, 6, 30]);
+        let apart = rolled.logits().iter().zip(fresh.logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(rolled.len() == 3 && apart < 0.05, "{apart}");
+    }
+
+    #[test]
+    fn a_full_context_an_unknown_token_and_a_cancel_leave_what_was_decoded() {
+        let mut sequence = sequence(64);
+        decode(&mut sequence, &[5, 6]);
+        let room = sequence.capacity();
+        let too_many = vec![7; room];
+        assert_eq!(
+            sequence.decode(&too_many, &|| false),
+            Err(ModelError::ContextFull { needed: room + 2, capacity: room })
+        );
+        assert_eq!(sequence.decode(&[1 << 20], &|| false), Err(ModelError::UnknownToken { id: 1 << 20 }));
+        assert_eq!(sequence.decode(&[7], &|| true), Err(ModelError::Cancelled));
+        assert_eq!(sequence.len(), 2);
+        decode(&mut sequence, &[7]);
+        assert_eq!(sequence.len(), 3);
+    }
+}
