@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use uhlm_server::{ServeArgs, Server};
+use uhlm_server::{ServeArgs, Server, shutdown_signal};
 
 /// Judges the windows of devices that run a small model, with a large one.
 #[derive(Debug, Parser)]
@@ -23,19 +23,4 @@ async fn main() -> anyhow::Result<()> {
     }
     server.run_until(shutdown_signal()).await;
     Ok(())
-}
-
-/// Completes at Ctrl-C, or at the signal that a service manager sends.
-async fn shutdown_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -44,23 +44,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
                 certificate.fingerprint
             ));
         }
-        server.run_until(stopped()).await;
+        server.run_until(uhlm_server::shutdown_signal()).await;
         Ok(())
     })
-}
-
-/// Completes at Ctrl-C, or at the signal that a service manager sends.
-async fn stopped() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => return,
-                _ = tokio::signal::ctrl_c() => return,
-            }
-        }
-    }
-    // Where no handler can be installed, the system's own one ends the process.
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -41,19 +41,11 @@ impl Round<'_> {
 
     /// One attempt to let the target write; none if it broke off and the loop should look again.
     fn continue_remotely(&mut self) -> Result<Option<FinishReason>, GenerationError> {
-        while !self.remote()?.is_open() {
-            if self.cancelled() {
-                return Ok(Some(FinishReason::Cancelled));
-            }
-            self.give_up_if_waited_too_long()?;
-            self.open()?;
-            self.receive(self.patience());
-            if let Some(reason) = self.settle()? {
-                return Ok(Some(reason));
-            }
-            if self.is_alone() {
-                return Ok(None);
-            }
+        if let Some(reason) = self.await_open()? {
+            return Ok(Some(reason));
+        }
+        if self.is_alone() {
+            return Ok(None);
         }
         self.check_prompt()?;
         let wanted = self.options.max_tokens - (self.committed - self.prompt);
