@@ -2,6 +2,7 @@
 
 pub mod counted;
 pub mod faulty;
+pub mod gguf;
 pub mod goodness;
 pub mod identity;
 pub mod pair;

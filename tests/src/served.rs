@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
+use uhlm_core::protocol::Digest;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, TrustPolicy};
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};
 
@@ -13,7 +14,7 @@ use crate::pair;
 pub struct Served {
     runtime: Runtime,
     handle: Option<ServerHandle>,
-    trust: TrustPolicy,
+    fingerprint: Digest,
 }
 
 impl Served {
@@ -37,7 +38,7 @@ impl Served {
             let _inside = runtime.enter();
             server.spawn()
         };
-        Self { runtime, handle: Some(handle), trust: TrustPolicy::Fingerprint(fingerprint) }
+        Self { runtime, handle: Some(handle), fingerprint }
     }
 
     fn handle(&self) -> &ServerHandle {
@@ -59,7 +60,13 @@ impl Served {
     /// Trust in its certificate alone.
     #[must_use]
     pub fn trust(&self) -> TrustPolicy {
-        self.trust.clone()
+        TrustPolicy::Fingerprint(self.fingerprint)
+    }
+
+    /// SHA-256 of its certificate.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
     }
 
     /// A client of it.

@@ -75,6 +75,21 @@ pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
     (sink, Generation { events: receiver, last, cancel, wake })
 }
 
+/// Cancels one generation; see [`Generation::canceller`]. It does not keep the generation alive.
+#[derive(Clone, Debug)]
+pub struct Canceller {
+    cancel: Cancel,
+    wake: Waker,
+}
+
+impl Canceller {
+    /// As [`Generation::cancel`].
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+        (self.wake.0)();
+    }
+}
+
 impl EventSink {
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
@@ -145,11 +160,34 @@ impl Generation {
         self.last.lock().ok().and_then(|mut slot| slot.take())
     }
 
+    /// The next events, as many as are there but at most `limit` (at least one is waited for), appended to `events`;
+    /// returns how many. 0 after the end, as `next` gives `None`. For consumers to whom each call costs something.
+    ///
+    /// # Errors
+    /// [`GenerationError`], once, as the last item. Text committed before it stands.
+    pub async fn next_many(&mut self, events: &mut Vec<Event>, limit: usize) -> Result<usize, GenerationError> {
+        match self.events.recv_many(events, limit.max(1)).await {
+            0 => match self.take_last() {
+                Some(last) => {
+                    events.push(last?);
+                    Ok(1)
+                }
+                None => Ok(0),
+            },
+            count => Ok(count),
+        }
+    }
+
     /// Stops both models. The stream then ends with [`Event::Finished`] and
     /// [`FinishReason::Cancelled`](crate::event::FinishReason::Cancelled), unless it had ended already.
     pub fn cancel(&self) {
-        self.cancel.cancel();
-        (self.wake.0)();
+        self.canceller().cancel();
+    }
+
+    /// A handle that cancels this generation from elsewhere, while [`next`](Self::next) waits.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        Canceller { cancel: self.cancel.clone(), wake: self.wake.clone() }
     }
 
     /// Waits for the end and returns the whole text with the statistics.

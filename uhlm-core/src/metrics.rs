@@ -180,6 +180,14 @@ impl Statistics {
         ratio(self.target_passes as f64, self.tokens() as f64)
     }
 
+    /// Median time from sending a window until its verdict; none without a verdict.
+    #[must_use]
+    pub fn median_verdict(&self) -> Option<Duration> {
+        let mut times: Vec<u32> = self.verdict_times.iter().map(|timing| timing.total_us).collect();
+        let middle = times.len() / 2;
+        (!times.is_empty()).then(|| Duration::from_micros(u64::from(*times.select_nth_unstable(middle).1)))
+    }
+
     /// Adds another generation's counts.
     pub fn add(&mut self, other: &Self) {
         let o = &other.origins;

@@ -1,11 +1,11 @@
 //! A conversation: its options, its messages, and the thread that owns the draft model's context.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use crate::calibration::Calibration;
 use crate::cancel::Cancel;
@@ -164,9 +164,17 @@ pub enum Prompt {
 /// Its decode context lives on a thread of its own, which ends when the session is dropped.
 pub struct Session {
     inbox: Sender<Inbox>,
-    busy: Arc<AtomicBool>,
     shared: Arc<SessionState>,
     running: Mutex<Option<Cancel>>,
+}
+
+/// What an app shows of a session: whether it writes, and whether its verifier answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Whether a generation is running.
+    pub generating: bool,
+    /// Whether the verifier answered last; [`LinkState::Online`] before it was first asked.
+    pub link: LinkState,
 }
 
 /// What the session's thread shows to callers.
@@ -174,7 +182,23 @@ pub struct Session {
 pub(crate) struct SessionState {
     pub(crate) messages: Mutex<Vec<Message>>,
     pub(crate) calibration: Mutex<Calibration>,
-    pub(crate) link: Mutex<LinkState>,
+    status: watch::Sender<SessionStatus>,
+}
+
+impl SessionState {
+    pub(crate) fn set_link(&self, link: LinkState) {
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.link, link) != link);
+    }
+
+    /// Returns what it was before.
+    fn set_generating(&self, generating: bool) -> bool {
+        let mut before = generating;
+        self.status.send_if_modified(|status| {
+            before = std::mem::replace(&mut status.generating, generating);
+            before != generating
+        });
+        before
+    }
 }
 
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -183,7 +207,7 @@ pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("busy", &self.busy).finish_non_exhaustive()
+        f.debug_struct("Session").field("status", &self.status()).finish_non_exhaustive()
     }
 }
 
@@ -202,16 +226,17 @@ impl Session {
         let shared = Arc::new(SessionState {
             messages: Mutex::default(),
             calibration: Mutex::new(options.calibration.clone()),
-            link: Mutex::default(),
+            status: watch::Sender::default(),
         });
         let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared))?;
-        let busy = Arc::new(AtomicBool::new(false));
-        let idle = Arc::clone(&busy);
+        let state = Arc::clone(&shared);
         let spawned = std::thread::Builder::new().name("uhlm-session".into()).spawn(move || {
             while let Ok(message) = inbox.recv() {
                 match message {
                     Inbox::Job(job) => {
-                        device.run(*job, &inbox, || idle.store(false, Ordering::Release));
+                        device.run(*job, &inbox, || {
+                            state.set_generating(false);
+                        });
                         if device.is_closed() {
                             break;
                         }
@@ -227,7 +252,7 @@ impl Session {
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for a session");
         }
-        Ok(Self { inbox: sender, busy, shared, running: Mutex::new(None) })
+        Ok(Self { inbox: sender, shared, running: Mutex::new(None) })
     }
 
     /// Starts a generation.
@@ -236,7 +261,7 @@ impl Session {
     /// [`GenerationError::Busy`] while another one runs, [`GenerationError::SessionClosed`]. Everything else comes from
     /// the stream.
     pub fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Generation, GenerationError> {
-        if self.busy.swap(true, Ordering::AcqRel) {
+        if self.shared.set_generating(true) {
             return Err(GenerationError::Busy);
         }
         let waker = self.inbox.clone();
@@ -247,7 +272,7 @@ impl Session {
         *locked(&self.running) = Some(sink.cancel().clone());
         let job = Job { prompt, options, sink };
         if self.inbox.send(Inbox::Job(Box::new(job))).is_err() {
-            self.busy.store(false, Ordering::Release);
+            self.shared.set_generating(false);
             return Err(GenerationError::SessionClosed);
         }
         Ok(generation)
@@ -256,7 +281,7 @@ impl Session {
     /// Whether a generation is running.
     #[must_use]
     pub fn is_generating(&self) -> bool {
-        self.busy.load(Ordering::Acquire)
+        self.status().generating
     }
 
     /// The conversation so far.
@@ -298,7 +323,20 @@ impl Session {
     /// Whether the verifier answered last.
     #[must_use]
     pub fn link_state(&self) -> LinkState {
-        *locked(&self.shared.link)
+        self.status().link
+    }
+
+    /// What an app shows of it.
+    #[must_use]
+    pub fn status(&self) -> SessionStatus {
+        *self.shared.status.borrow()
+    }
+
+    /// Waits until the status is another than `known`; a change and back meanwhile is not seen. `None` once the session
+    /// is gone. Cancel safe, and it keeps nothing alive.
+    pub fn status_after(&self, known: SessionStatus) -> impl Future<Output = Option<SessionStatus>> + Send + use<> {
+        let mut status = self.shared.status.subscribe();
+        async move { status.wait_for(|status| *status != known).await.ok().map(|status| *status) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
-use crate::{cargo, llama_builds, rules, setup, table, test};
+use crate::{cargo, llama_builds, phone_targets, rules, setup, swift, table, test};
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -19,6 +19,8 @@ const STEPS: &[Step] = &[
     ("clippy", || cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
     ("doc", doc),
     ("test", || test::run_suites(None)),
+    ("swift format", swift::lint),
+    ("phone targets", phone_targets::run),
     ("demo build", || cargo::run(&mut cargo::cargo(&["build", "--package", "uhlm-cli"]))),
 ];
 

@@ -5,13 +5,19 @@
 
 #![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
 
+mod android;
 mod bench;
+mod bench_ffi;
+mod bindings;
 mod cargo;
 mod ci;
 mod demo;
+mod ios;
 mod llama_builds;
+mod phone_targets;
 mod rules;
 mod setup;
+mod swift;
 mod table;
 mod test;
 
@@ -51,6 +57,24 @@ enum Command {
         #[arg(long, value_enum)]
         only: Option<Suite>,
     },
+    /// Measure what the way through Kotlin and Swift costs against the Rust API, side by side
+    BenchFfi,
+    /// Build the library and generate the sources of the Kotlin and the Swift package from it
+    Bindings {
+        /// Only this language
+        #[arg(value_enum)]
+        language: Option<bindings::Language>,
+    },
+    /// Build the library for Android phones with the NDK, check it, and put it where the Gradle build packs it
+    Android(android::Arguments),
+    /// Build the XCFramework for the Swift package (on a Mac with Xcode)
+    Ios {
+        /// Print the commands and run none; works on every system
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Type-check the pure-Rust part for an Android phone and an iPhone
+    PhoneTargets,
     /// Everything CI checks: architecture rules, format, lints, docs, tests. Stops at the first failure
     Ci,
     /// Run the benchmarks, in the release profile: this compiles llama.cpp a second time (about 10 minutes on 2 cores)
@@ -67,6 +91,11 @@ fn main() -> ExitCode {
         Command::Setup { yes, .. } => setup::ensure_and_say(setup::Sudo { may_ask: yes }),
         Command::Demo { args } => demo::run(&args),
         Command::Test { only } => test::run(only),
+        Command::BenchFfi => bench_ffi::run(),
+        Command::Bindings { language } => bindings::run(language),
+        Command::Android(arguments) => android::run(&arguments),
+        Command::Ios { dry_run } => ios::run(ios::Options { dry_run }),
+        Command::PhoneTargets => phone_targets::run(),
         Command::Ci => ci::run(),
         Command::Bench { args } => bench::run(&args),
     };

@@ -178,7 +178,7 @@ impl Device {
             }
         };
         if let Some(state) = change {
-            *locked(&self.shared.link) = state;
+            self.shared.set_link(state);
         }
     }
 

@@ -8,7 +8,7 @@ use crate::error::GenerationError;
 use crate::event::{Event, FinishReason, LinkState, Origin};
 use crate::link::Exchange;
 use crate::protocol::{ErrorCode, Timing};
-use crate::session::{Mode, OfflinePolicy, locked};
+use crate::session::{Mode, OfflinePolicy};
 use crate::verifier::{Answer, VerifierError};
 use crate::window::Window;
 
@@ -129,7 +129,7 @@ impl Round<'_> {
 
     pub(super) fn tell_state(&self, change: Option<LinkState>) {
         if let Some(state) = change {
-            *locked(&self.device.shared.link) = state;
+            self.device.shared.set_link(state);
             self.sink.send(Event::State(state));
         }
     }

@@ -5,7 +5,7 @@
 
 mod libclang;
 mod os_release;
-mod packages;
+pub(crate) mod packages;
 mod tool;
 mod version;
 mod wildcard;

@@ -111,12 +111,14 @@ impl Manager {
             Manager::Zypper => &["--non-interactive", "install", "--no-recommends"],
             Manager::Brew => &["install"],
         };
-        let mut lines = Vec::new();
-        if self == Manager::Apt {
-            lines.push(self.line(&["update", "-o", "DPkg::Lock::Timeout=300"], &[], privilege));
-        }
+        let mut lines = Vec::from_iter(self.refresh_command(privilege));
         lines.push(self.line(install, packages, privilege));
         lines
+    }
+
+    /// The command that fetches the list of packages, where installing does not do so itself.
+    pub(crate) fn refresh_command(self, privilege: Privilege) -> Option<Line> {
+        (self == Manager::Apt).then(|| self.line(&["update", "-o", "DPkg::Lock::Timeout=300"], &[], privilege))
     }
 
     fn line(self, arguments: &[&str], packages: &[&str], privilege: Privilege) -> Line {

@@ -5,22 +5,22 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::Counts;
+use super::{Counts, Outcome};
 use crate::cargo;
 
-/// The sum over all test programs, and whether the command succeeded.
-pub(super) fn run(command: &mut Command) -> (Counts, Result<()>) {
-    let mut counts = Counts::default();
-    let outcome = run_counting(command, &mut counts);
-    (counts, outcome)
+/// The sum over all test programs.
+pub(super) fn run(command: &mut Command) -> Outcome {
+    let mut outcome = Outcome::new();
+    outcome.result = run_counting(command, &mut outcome);
+    outcome
 }
 
-fn run_counting(command: &mut Command, counts: &mut Counts) -> Result<()> {
+fn run_counting(command: &mut Command, outcome: &mut Outcome) -> Result<()> {
     let line = cargo::line(command);
     eprintln!("$ {line}");
     let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("could not start `{line}`"))?;
     let output = child.stdout.take().context("the output of the tests")?;
-    let copied = copy_counting(BufReader::new(output), io::stdout().lock(), counts);
+    let copied = copy_counting(BufReader::new(output), io::stdout().lock(), outcome);
     let status = child.wait().with_context(|| format!("waiting for `{line}`"))?;
     copied.context("passing the tests' output on")?;
     if !status.success() {
@@ -30,16 +30,18 @@ fn run_counting(command: &mut Command, counts: &mut Counts) -> Result<()> {
 }
 
 /// Bytes, not text: a test may print anything.
-fn copy_counting(mut from: impl BufRead, mut to: impl Write, counts: &mut Counts) -> io::Result<()> {
+fn copy_counting(mut from: impl BufRead, mut to: impl Write, outcome: &mut Outcome) -> io::Result<()> {
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line)? > 0 {
         to.write_all(&line)?;
         to.flush()?;
-        if let Some(result) = parse_result(&String::from_utf8_lossy(&line)) {
-            counts.passed += result.passed;
-            counts.failed += result.failed;
-            counts.ignored += result.ignored;
+        let text = String::from_utf8_lossy(&line);
+        if let Some(result) = parse_result(&text) {
+            outcome.counts.passed += result.passed;
+            outcome.counts.failed += result.failed;
+            outcome.counts.ignored += result.ignored;
         }
+        outcome.passed.extend(parse_passed(&text));
         line.clear();
     }
     Ok(())
@@ -55,6 +57,12 @@ fn parse_result(line: &str) -> Option<Counts> {
     Some(Counts { passed: number(" passed")?, failed: number(" failed")?, ignored: number(" ignored")? })
 }
 
+/// `test module::a_name ... ok`; the name comes without its module.
+fn parse_passed(line: &str) -> Option<String> {
+    let path = line.trim().strip_prefix("test ")?.strip_suffix(" ... ok")?;
+    Some(path.rsplit("::").next().unwrap_or(path).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,10 +74,11 @@ mod tests {
             test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.50s\n\
             no newline at the end";
         let mut copy = Vec::new();
-        let mut counts = Counts::default();
-        copy_counting(&output[..], &mut copy, &mut counts).expect("memory does not fail");
+        let mut outcome = Outcome::new();
+        copy_counting(&output[..], &mut copy, &mut outcome).expect("memory does not fail");
         assert_eq!(copy, output);
-        assert_eq!(counts, Counts { passed: 15, failed: 2, ignored: 1 });
+        assert_eq!(outcome.counts, Counts { passed: 15, failed: 2, ignored: 1 });
+        assert!(outcome.passed.iter().eq(["a"]));
     }
 
     #[test]
@@ -82,8 +91,8 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn a_failing_command_is_a_problem_even_if_no_test_failed() {
-        let (counts, outcome) = run(Command::new("sh").args(["-c", "kill -ABRT $$"]));
-        assert_eq!(counts, Counts::default());
-        assert!(outcome.is_err());
+        let outcome = run(Command::new("sh").args(["-c", "kill -ABRT $$"]));
+        assert_eq!(outcome.counts, Counts::default());
+        assert!(outcome.result.is_err());
     }
 }

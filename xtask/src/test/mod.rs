@@ -2,20 +2,28 @@
 //!
 //! A suite is one language's test runner. It passes the runner's output through, counts, and never stops the next suite.
 
+mod conformance;
+mod kotlin;
 mod libtest;
+mod swift;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use crate::bindings::{self, Language};
 use crate::{cargo, setup, table};
 
 /// The test suites, in the order they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Suite {
     Rust,
+    Kotlin,
+    Swift,
 }
 
 /// How many tests ended how.
@@ -26,10 +34,27 @@ struct Counts {
     ignored: u64,
 }
 
+/// What a suite's runner found out.
+#[derive(Debug)]
+struct Outcome {
+    counts: Counts,
+    /// Names of the tests that passed, without what the language puts before them.
+    passed: BTreeSet<String>,
+    /// Whether all commands succeeded.
+    result: Result<()>,
+}
+
+impl Outcome {
+    fn new() -> Self {
+        Self { counts: Counts::default(), passed: BTreeSet::new(), result: Ok(()) }
+    }
+}
+
 /// What one suite came to.
 struct Report {
     suite: Suite,
     counts: Counts,
+    passed: BTreeSet<String>,
     took: Duration,
     /// Why the suite as a whole did not succeed; set for failed tests, and for a build or a process that broke.
     problem: Option<String>,
@@ -45,18 +70,31 @@ pub(crate) fn run(only: Option<Suite>) -> Result<()> {
 pub(crate) fn run_suites(only: Option<Suite>) -> Result<()> {
     let suites = Suite::value_variants().iter().copied().filter(|suite| only.is_none_or(|only| only == *suite));
     let reports: Vec<Report> = suites.map(Suite::run).collect();
+    let columns: Vec<_> = reports.iter().map(|report| (report.suite.to_string(), &report.passed)).collect();
+    let behaviours = conformance::read()?;
+    println!("\n{}", conformance::table(&behaviours, &columns));
     println!("\n{}", table_of(&reports));
-    let problems: Vec<String> = reports.iter().filter_map(Report::in_words).collect();
+    let mut problems: Vec<String> = reports.iter().filter_map(Report::in_words).collect();
+    problems.extend(conformance::missing(&behaviours, &columns));
     if problems.is_empty() { Ok(()) } else { bail!("{}", problems.join("; ")) }
 }
 
 impl Suite {
     fn run(self) -> Report {
         let start = Instant::now();
-        let (counts, outcome) = match self {
+        let Outcome { counts, passed, result } = match self {
             Suite::Rust => rust(),
+            Suite::Kotlin => foreign(Language::Kotlin, |library, fixture| {
+                let kotlin::Outcome { counts, passed, result } = kotlin::run(library, fixture);
+                Outcome { counts, passed: passed.into_iter().collect(), result }
+            }),
+            Suite::Swift => foreign(Language::Swift, |_, _| {
+                let (counts, passed, result) = swift::run();
+                Outcome { counts, passed, result }
+            }),
         };
-        Report { suite: self, counts, took: start.elapsed(), problem: outcome.err().map(|error| format!("{error:#}")) }
+        let problem = result.err().map(|error| format!("{error:#}"));
+        Report { suite: self, counts, passed, took: start.elapsed(), problem }
     }
 }
 
@@ -64,12 +102,23 @@ impl Suite {
 ///
 /// All from one set of units: `--workspace` in both commands resolves the same features, so the second builds only what
 /// rustdoc compiles itself.
-fn rust() -> (Counts, Result<()>) {
-    let built = cargo::run(&mut cargo::cargo(&["test", "--workspace", "--all-targets", "--no-run"]));
-    if built.is_err() {
-        return (Counts::default(), built);
+fn rust() -> Outcome {
+    match cargo::run(&mut cargo::cargo(&["test", "--workspace", "--all-targets", "--no-run"])) {
+        Ok(()) => libtest::run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast"])),
+        Err(error) => Outcome { result: Err(error), ..Outcome::new() },
     }
-    libtest::run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast"]))
+}
+
+/// A suite in another language: library and fixture are built, the sources generated, then its runner runs.
+fn foreign(language: Language, run: impl FnOnce(&Path, &Path) -> Outcome) -> Outcome {
+    let prepared = bindings::build().and_then(|library| {
+        bindings::generate(language, &library)?;
+        Ok((library, bindings::program("uhlm-fixture")?))
+    });
+    match prepared {
+        Ok((library, fixture)) => run(&library, &fixture),
+        Err(error) => Outcome { result: Err(error), ..Outcome::new() },
+    }
 }
 
 impl Report {
@@ -86,6 +135,8 @@ impl fmt::Display for Suite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Suite::Rust => "rust",
+            Suite::Kotlin => "kotlin",
+            Suite::Swift => "swift",
         })
     }
 }
@@ -110,7 +161,7 @@ mod tests {
 
     fn report(failed: u64, problem: Option<&str>) -> Report {
         let counts = Counts { passed: 3, failed, ignored: 1 };
-        Report { suite: Suite::Rust, counts, took: Duration::from_millis(1250), problem: problem.map(str::to_owned) }
+        Report { suite: Suite::Rust, counts, passed: BTreeSet::new(), took: Duration::from_millis(1250), problem: problem.map(str::to_owned) }
     }
 
     #[test]

@@ -1,0 +1,116 @@
+// The AAR: the sources that bindings/kotlin/uhlm tests on the JVM, and the libraries that `cargo xtask android` builds.
+
+buildscript {
+    dependencies {
+        classpath(libs.kotlin.gradle.plugin)
+    }
+}
+
+plugins {
+    alias(libs.plugins.android.library)
+    `maven-publish`
+}
+
+group = "dev.uhlm"
+version = "0.1.0"
+
+/** What `cargo xtask bindings kotlin` and `cargo xtask android` make. */
+val generatedSources = layout.projectDirectory.dir("../uhlm/target/generated")
+val nativeLibraries = layout.projectDirectory.dir("target/jniLibs")
+val abis = listOf("arm64-v8a", "armeabi-v7a", "x86_64")
+
+android {
+    namespace = "dev.uhlm"
+    compileSdk = libs.versions.compile.sdk.get().toInt()
+
+    defaultConfig {
+        minSdk = libs.versions.min.sdk.get().toInt()
+        consumerProguardFiles("consumer-rules.pro")
+        ndk {
+            abiFilters += abis
+        }
+    }
+
+    sourceSets.named("main") {
+        kotlin.directories += listOf("../uhlm/src/main/kotlin", generatedSources.asFile.path)
+        jniLibs.directories += nativeLibraries.asFile.path
+    }
+
+    compileOptions {
+        sourceCompatibility = JavaVersion.VERSION_11
+        targetCompatibility = JavaVersion.VERSION_11
+    }
+
+    packaging {
+        // Mapped from the APK as they lie there: aligned to pages of 16 KB, no copy on the phone's disk.
+        jniLibs.useLegacyPackaging = false
+    }
+
+    lint {
+        // The generated code looks for java.lang.ref.Cleaner at run time and has another way below API 33.
+        lintConfig = file("lint.xml")
+    }
+
+    publishing {
+        singleVariant("release") {
+            withSourcesJar()
+        }
+    }
+}
+
+kotlin {
+    compilerOptions {
+        jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget.JVM_11
+    }
+}
+
+dependencies {
+    api(libs.coroutines.core)
+    // Dispatchers.Main, which an app collects on.
+    api(libs.coroutines.android)
+    // The AAR: a JAR has no libraries for Android in it.
+    api("net.java.dev.jna:jna:${libs.versions.jna.get()}@aar")
+}
+
+/** Packing an AAR without its libraries would fail only on a phone. */
+val checkInputs by tasks.registering {
+    val sources = generatedSources.file("dev/uhlm/uhlm_ffi.kt").asFile
+    val libraries = abis.map { nativeLibraries.file("$it/libuhlm_ffi.so").asFile }
+    doLast {
+        check(sources.isFile) { "$sources is missing: run `cargo xtask bindings kotlin`" }
+        val missing = libraries.filterNot { it.isFile }
+        check(missing.isEmpty()) { "${missing.joinToString()} missing: run `cargo xtask android`" }
+    }
+}
+
+tasks.named("preBuild") { dependsOn(checkInputs) }
+
+publishing {
+    publications {
+        register<MavenPublication>("release") {
+            artifactId = "uhlm-android"
+            afterEvaluate { from(components["release"]) }
+            pom {
+                name = "U-HLM for Android"
+                description = "Hybrid inference: a small model drafts on the device, a large one judges where it must."
+                licenses {
+                    license {
+                        name = "MIT"
+                        url = "https://opensource.org/license/mit"
+                    }
+                    license {
+                        name = "Apache-2.0"
+                        url = "https://www.apache.org/licenses/LICENSE-2.0"
+                    }
+                }
+            }
+        }
+    }
+    repositories {
+        maven {
+            // `gradle publish` fills a repository on disk; where it goes from there is the publisher's business.
+            name = "local"
+            url = uri(layout.buildDirectory.dir("repository"))
+        }
+    }
+}

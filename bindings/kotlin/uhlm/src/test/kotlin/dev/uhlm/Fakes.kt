@@ -1,0 +1,93 @@
+package dev.uhlm
+
+import java.util.concurrent.atomic.AtomicInteger
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.channels.Channel
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
+
+/** A session whose generations a test plays; what the layer needs of the generated class and nothing else. */
+internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmSessionInterface {
+    val started = mutableListOf<Pair<Prompt, GenerationOptions>>()
+    val status = MutableStateFlow<SessionStatus?>(SessionStatus(generating = false, link = LinkState.ONLINE))
+
+    constructor(vararg batches: List<GenerationEvent>) : this({ FakeGeneration(*batches) })
+
+    override fun start(prompt: Prompt, options: GenerationOptions): UhlmGeneration {
+        started += prompt to options
+        return generation()
+    }
+
+    override fun status(): SessionStatus = status.value ?: throw closed()
+    override suspend fun statusAfter(known: SessionStatus): SessionStatus? = status.first { it != known }
+    override fun messages(): List<Message> = throw UnsupportedOperationException()
+    override fun setMessages(messages: List<Message>) = throw UnsupportedOperationException()
+    override fun reset() = throw UnsupportedOperationException()
+    override fun saveCalibration(path: String) = throw UnsupportedOperationException()
+
+    override fun shutDown() {
+        status.value = null
+    }
+}
+
+/** Gives the batches, then waits, as a model does that thinks, until it is cancelled. */
+internal open class FakeGeneration(vararg batches: List<GenerationEvent>) : UhlmGeneration(NoHandle) {
+    private val batches = Channel<List<GenerationEvent>>(Channel.UNLIMITED).apply { batches.forEach { trySend(it) } }
+    private val cancelled = CompletableDeferred<Unit>()
+
+    /** Calls of `nextEvents` that gave something. */
+    val pulled = AtomicInteger()
+
+    /** What happened, in its order: `cancel`, `end`, `close`. */
+    val log = mutableListOf<String>()
+
+    override suspend fun nextEvents(): List<GenerationEvent> {
+        synchronized(log) {
+            if ("close" in log) throw IllegalStateException("pulled after it was closed")
+            if ("end" in log) return emptyList()
+        }
+        batches.tryReceive().getOrNull()?.let { batch ->
+            pulled.incrementAndGet()
+            if (batch.any { it is GenerationEvent.Finished }) note("end")
+            return batch
+        }
+        cancelled.await()
+        note("end")
+        return listOf(finished("", FinishReason.CANCELLED))
+    }
+
+    override fun cancel() {
+        note("cancel")
+        cancelled.complete(Unit)
+    }
+
+    override fun close() {
+        note("close")
+        super.close()
+    }
+
+    private fun note(what: String) {
+        synchronized(log) { log += what }
+    }
+}
+
+internal fun closed() = UhlmException.SessionClosed("shut down", false, Recovery.OPEN_AGAIN)
+
+internal fun offline() = UhlmException.Offline("out of reach", true, Recovery.WAIT_FOR_NETWORK)
+
+internal fun committed(text: String, origin: Origin = Origin.VERIFIED) =
+    GenerationEvent.Committed(TokenText(id = 1u, text = text, uncertainty = null), origin)
+
+internal fun provisional(text: String) =
+    GenerationEvent.Provisional(TokenText(id = 1u, text = text, uncertainty = 0.5f))
+
+internal fun finished(text: String, finish: FinishReason = FinishReason.END_OF_REPLY) =
+    GenerationEvent.Finished(finish, text, statistics)
+
+internal val statistics = Statistics(
+    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u, 0u), drafted = 3u, judged = 3u,
+    rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u, targetPasses = 1u, bodyUp = 30uL,
+    bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25, firstTokenSeconds = 0.5, draftingSeconds = 0.75,
+    waitingSeconds = 0.125, medianVerdictSeconds = null, tokensPerSecond = 2.0, transmissionRate = 1.0, trueSkipRate = 1.0,
+    acceptanceRate = 0.66, targetPassesPerToken = 0.33,
+)

@@ -1,0 +1,61 @@
+package dev.uhlm
+
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlin.test.assertTrue
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.runCurrent
+import kotlinx.coroutines.test.runTest
+import org.junit.jupiter.api.Test
+
+@OptIn(ExperimentalCoroutinesApi::class)
+class StatusTest {
+    private val idle = SessionStatus(generating = false, link = LinkState.ONLINE)
+    private val busy = idle.copy(generating = true)
+    private val cutOff = busy.copy(link = LinkState.OFFLINE)
+
+    @Test
+    fun `the flow has each status and ends with the session`() = runTest {
+        val session = FakeSession()
+        val seen = mutableListOf<SessionStatus>()
+        val job = launch(start = CoroutineStart.UNDISPATCHED) { session.statusFlow().toList(seen) }
+        for (status in listOf(busy, cutOff, idle)) {
+            session.status.value = status
+            runCurrent()
+        }
+        session.shutDown()
+        runCurrent()
+        assertTrue(job.isCompleted)
+        assertEquals(listOf(idle, busy, cutOff, idle), seen)
+    }
+
+    @Test
+    fun `a session that is shut down while it generates does not stay generating`() = runTest {
+        val session = FakeSession()
+        session.status.value = cutOff
+        val state = session.statusIn(backgroundScope)
+        runCurrent()
+        assertEquals(cutOff, state.value)
+        session.shutDown()
+        runCurrent()
+        assertEquals(cutOff.copy(generating = false), state.value)
+    }
+
+    @Test
+    fun `the state has a value at once`() = runTest {
+        val session = FakeSession()
+        session.status.value = busy
+        assertEquals(busy, session.statusIn(backgroundScope).value)
+    }
+
+    @Test
+    fun `the status of a session that was shut down is an error`() = runTest {
+        val session = FakeSession()
+        session.shutDown()
+        assertFailsWith<UhlmException.SessionClosed> { session.statusFlow().toList() }
+        assertFailsWith<UhlmException.SessionClosed> { session.statusIn(backgroundScope) }
+    }
+}

@@ -1,0 +1,162 @@
+// The snippets of docs/kotlin.md. DocumentationTest compares them with the regions of this file, SamplesTest runs them.
+@file:Suppress("unused", "UNUSED_VARIABLE")
+
+package dev.uhlm.samples
+
+// region imports
+import dev.uhlm.*
+// endregion
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
+
+internal suspend fun alone(modelPath: String) {
+    // region alone
+    val engine = UhlmEngine.load(ModelOptions(path = modelPath))
+    engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY)).use { session ->
+        session.generateText("What is 12 plus 30?").collect { print(it) }
+    }
+    // endregion
+    engine.close()
+}
+
+internal suspend fun hybrid(engine: UhlmEngine, calibrationPath: String, endpoint: String, trust: TrustPolicy): GenerationResult {
+    // region verifier
+    val verifier = UhlmVerifier(RemoteOptions(endpoint, trust))
+    // endregion
+    return verifier.use {
+        // region hybrid
+        val options = SessionOptions(
+            mode = Mode.OPPORTUNISTIC,
+            goal = Goal.ShareSent(0.2),
+            calibrationPath = calibrationPath,
+            offline = OfflinePolicy.GoOn,
+        )
+        val session = engine.openSession(verifier, options)
+        val reply = session.respond("What is 12 plus 30?", GenerationOptions(maxTokens = 200u))
+        println(reply.text)
+        println("judged by the large model: ${reply.statistics.judged} of ${reply.statistics.drafted} tokens")
+        println("took ${reply.statistics.elapsed}")
+        // endregion
+        session.shutDown()
+        reply
+    }
+}
+
+// region events
+class Transcript {
+    private val committed = StringBuilder()
+    private val provisional = ArrayDeque<String>()
+
+    val text: String get() = committed.toString()
+    val tail: String get() = provisional.joinToString("")
+
+    fun add(event: GenerationEvent) {
+        when (event) {
+            is GenerationEvent.Provisional -> provisional += event.token.text
+            is GenerationEvent.Committed -> {
+                provisional.removeFirstOrNull()
+                committed.append(event.token.text)
+            }
+            is GenerationEvent.Rollback -> provisional.clear()
+            is GenerationEvent.State -> println("the verifier is ${event.link}")
+            is GenerationEvent.Finished -> println("${event.finish} after ${event.statistics.tokens} tokens")
+        }
+    }
+}
+// endregion
+
+// region view-model
+class ChatModel(private val session: UhlmSession, private val scope: CoroutineScope) {
+    private val mutableReply = MutableStateFlow("")
+    private val mutableProblem = MutableStateFlow<String?>(null)
+    private var generation: Job? = null
+
+    val reply: StateFlow<String> = mutableReply.asStateFlow()
+    val problem: StateFlow<String?> = mutableProblem.asStateFlow()
+    val status: StateFlow<SessionStatus> = session.statusIn(scope)
+
+    fun send(message: String) {
+        val previous = generation
+        previous?.cancel()
+        generation = scope.launch {
+            previous?.join()
+            mutableReply.value = ""
+            mutableProblem.value = null
+            try {
+                session.generateText(message).collect { piece -> mutableReply.update { it + piece } }
+            } catch (error: UhlmException) {
+                mutableProblem.value = error.hint
+            }
+        }
+    }
+
+    fun stop() {
+        generation?.cancel()
+    }
+}
+// endregion
+
+internal suspend fun errors(session: UhlmSession, signIn: suspend () -> Unit) {
+    // region errors
+    try {
+        session.respond("What is 12 plus 30?")
+    } catch (error: UhlmException) {
+        when (error.recovery) {
+            Recovery.SIGN_IN -> signIn()
+            Recovery.WAIT_FOR_NETWORK, Recovery.TRY_AGAIN -> println("later: ${error.reason}")
+            else -> println(error.hint)
+        }
+    }
+    // endregion
+}
+
+internal fun token(endpoint: String, trust: TrustPolicy, account: Account): UhlmVerifier {
+    // region token
+    val tokens = TokenProvider { refresh ->
+        if (refresh) account.renew()
+        account.token ?: throw TokenException.Denied("signed out")
+    }
+    val verifier = UhlmVerifier(RemoteOptions(endpoint, trust), tokens)
+    // endregion
+    return verifier
+}
+
+internal interface Account {
+    val token: String?
+    suspend fun renew()
+}
+
+internal fun times(endpoint: String): Pair<SessionOptions, RemoteOptions> {
+    // region times
+    val options = SessionOptions(
+        offline = OfflinePolicy.waitAtMost(10.seconds),
+        link = LinkOptions.of(minDeadline = 300.milliseconds, maxDeadline = 4.seconds),
+    )
+    val remote = RemoteOptions.of(endpoint, connectTimeout = 3.seconds)
+    // endregion
+    return options to remote
+}
+
+internal fun logging() {
+    // region logging
+    installLogSink(LogLevel.INFO) { level, target, line -> println("$level $target: $line") }
+    // endregion
+}
+
+internal suspend fun restore(engine: UhlmEngine, saved: List<Message>): List<Message> {
+    // region conversation
+    val session = engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY))
+    session.setMessages(saved)
+    session.respond("And plus 8?")
+    val messages = session.messages()
+    // endregion
+    session.shutDown()
+    return messages
+}

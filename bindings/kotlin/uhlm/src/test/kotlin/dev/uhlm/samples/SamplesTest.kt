@@ -1,0 +1,85 @@
+package dev.uhlm.samples
+
+import dev.uhlm.Fixture
+import dev.uhlm.GenerationEvent
+import dev.uhlm.Message
+import dev.uhlm.Mode
+import dev.uhlm.ModelOptions
+import dev.uhlm.Role
+import dev.uhlm.SessionOptions
+import dev.uhlm.UhlmEngine
+import dev.uhlm.eventually
+import dev.uhlm.generate
+import dev.uhlm.info
+import dev.uhlm.patience
+import dev.uhlm.testing
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.cancel
+import org.junit.jupiter.api.Test
+
+/** The snippets of docs/kotlin.md against the real library. */
+class SamplesTest {
+    private val facts = Fixture.facts
+    private val trust = requireNotNull(facts.server.trust)
+
+    @Test
+    fun `the snippets do what the page says`() = testing {
+        alone(facts.draft)
+        logging()
+        UhlmEngine.load(ModelOptions(facts.draft)).use { engine ->
+            val reply = hybrid(engine, facts.calibration, facts.server.endpoint, trust)
+            assertTrue(reply.text.isNotEmpty())
+
+            val saved = listOf(Message(Role.USER, "What is 12 plus 30?"), Message(Role.ASSISTANT, "42."))
+            assertEquals(saved, restore(engine, saved).take(2))
+
+            engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY)).use { session ->
+                val transcript = Transcript()
+                var whole = ""
+                session.generate(facts.questions[0]).collect {
+                    transcript.add(it)
+                    if (it is GenerationEvent.Finished) whole = it.text
+                }
+                assertEquals(whole, transcript.text)
+                assertEquals("", transcript.tail)
+                errors(session, signIn = {})
+            }
+        }
+        times(facts.server.endpoint)
+    }
+
+    @Test
+    fun `the token snippet signs in`() = testing {
+        val account = object : Account {
+            override var token: String? = "stale"
+            override suspend fun renew() {
+                token = facts.guardedToken
+            }
+        }
+        token(facts.guarded.endpoint, requireNotNull(facts.guarded.trust), account).use { verifier ->
+            assertTrue(verifier.info(patience).context > 0u)
+        }
+    }
+
+    @Test
+    fun `the chat model shows replies and a new message takes the place of the one that runs`() = testing {
+        UhlmEngine.load(ModelOptions(facts.draft)).use { engine ->
+            engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY)).use { session ->
+                val scope = CoroutineScope(Dispatchers.Default + Job())
+                val model = ChatModel(session, scope)
+                for (question in facts.questions.take(5)) model.send(question)
+                eventually({ "no reply: ${model.reply.value}, ${model.problem.value}" }) {
+                    !session.status().generating && session.messages().lastOrNull()?.content == model.reply.value
+                }
+                assertEquals(null, model.problem.value)
+                assertEquals(facts.questions[4], session.messages().last { it.role == Role.USER }.content)
+                model.stop()
+                scope.cancel()
+            }
+        }
+    }
+}

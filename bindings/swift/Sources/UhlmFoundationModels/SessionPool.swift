@@ -1,0 +1,39 @@
+#if canImport(FoundationModels) && (compiler(>=6.4) || FOUNDATION_MODELS_STAND_IN)
+
+import Foundation
+import Uhlm
+
+/// Idle sessions by their sampling. Apple's session sends the whole transcript each time, so any of ours can answer; one that
+/// answered before still has most of it in its cache. Several are open only while several requests run at once.
+final class SessionPool: @unchecked Sendable {
+    private let open: @Sendable (SamplingParams) throws -> any UhlmSessionProtocol
+    private let lock = NSLock()
+    private var idle: [(sampling: SamplingParams, session: any UhlmSessionProtocol)] = []
+
+    /// Sampling changes rarely; more idle sessions than this would only hold memory.
+    private static let mostIdle = 2
+
+    init(open: @escaping @Sendable (SamplingParams) throws -> any UhlmSessionProtocol) {
+        self.open = open
+    }
+
+    /// The session that was used last, or a new one.
+    func take(_ sampling: SamplingParams) throws -> any UhlmSessionProtocol {
+        lock.lock()
+        let index = idle.lastIndex { $0.sampling == sampling }
+        let session = index.map { idle.remove(at: $0).session }
+        lock.unlock()
+        return try session ?? open(sampling)
+    }
+
+    /// Keeps the session for the next request; the one that was idle longest is closed where there are too many.
+    func giveBack(_ session: any UhlmSessionProtocol, _ sampling: SamplingParams) {
+        lock.lock()
+        idle.append((sampling, session))
+        let surplus = idle.count > Self.mostIdle ? idle.removeFirst().session : nil
+        lock.unlock()
+        surplus?.shutDown()
+    }
+}
+
+#endif

@@ -1,0 +1,104 @@
+// The snippets of docs/swift.md, word for word; `SnippetTests` compares the two, and runs what can be run.
+// A change here is a change there.
+
+import Foundation
+import Uhlm
+
+/// An app's own; not part of a snippet.
+struct Account: Sendable {
+    let tokens: @Sendable (Bool) async throws -> String?
+    func token(renew: Bool) async throws -> String? { try await tokens(renew) }
+}
+
+func chat(model: URL, server: String, fingerprint: String) async throws {
+    let engine = try await UhlmEngine.load(contentsOf: model)
+    let verifier = try UhlmVerifier(
+        options: RemoteOptions(endpoint: server, trust: .fingerprint(sha256: fingerprint)))
+    let session = try engine.openSession(verifier: verifier)
+
+    for try await text in session.generateText("What is seven times eight?") {
+        print(text, terminator: "")
+    }
+}
+
+func show(_ session: UhlmSession, _ message: String) async throws {
+    var committed = ""
+    var provisional = ""
+    for try await event in session.generate(message) {
+        switch event {
+        case .provisional(let token):
+            provisional += token.text
+        case .committed(let token, let origin):
+            committed += token.text
+            provisional = String(provisional.dropFirst(token.text.count))
+            if origin == .unverified { print("(not judged)") }
+        case .rollback:
+            provisional = ""
+        case .state(let link):
+            print("the link is \(link)")
+        case .finished(let finish, let text, let statistics):
+            print(text, finish, statistics.tokensPerSecond)
+        }
+        print(committed, provisional)
+    }
+}
+
+func answer(_ session: UhlmSession, _ message: String) async throws -> String {
+    let reply = try await session.respond(to: message, options: GenerationOptions(maxTokens: 200, stop: ["\n\n"]))
+    return reply.text
+}
+
+@MainActor
+final class Chat {
+    var text = ""
+    private var task: Task<Void, Never>?
+
+    func send(_ message: String, to session: UhlmSession) {
+        task?.cancel()
+        text = ""
+        task = Task {
+            do {
+                for try await piece in session.generateText(message) { text += piece }
+            } catch {
+                text = error.localizedDescription
+            }
+        }
+    }
+
+    func stop() { task?.cancel() }
+}
+
+func explain(_ error: UhlmError) -> String {
+    switch error.recovery {
+    case .signIn: "Please sign in again."
+    case .downloadAgain: "The model must be downloaded again."
+    case .waitForNetwork where error.isRetryable: "You are offline."
+    default: [error.errorDescription, error.recoverySuggestion].compactMap(\.self).joined(separator: " ")
+    }
+}
+
+func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) throws -> UhlmSession {
+    try engine.openSession(
+        verifier: verifier,
+        options: SessionOptions(
+            mode: .exact, sampling: SamplingParams(temperature: 0.7, topP: 0.95), offline: .wait(seconds: 10)))
+}
+
+func signedIn(to server: String, _ account: Account) throws -> UhlmVerifier {
+    try UhlmVerifier(options: RemoteOptions(endpoint: server)) { refresh in
+        guard let token = try await account.token(renew: refresh) else {
+            throw TokenError.Denied(reason: "signed out")
+        }
+        return token
+    }
+}
+
+func watch(_ session: UhlmSession) async {
+    for await status in session.statuses {
+        print(status.generating ? "writing" : "idle", status.link)
+    }
+}
+
+func logToConsole() {
+    installLogSink(level: .info) { line in print(line.level, line.target, line.text) }
+}

@@ -1,0 +1,98 @@
+//! What the Kotlin and Swift suites run against: models in files, verifiers over HTTPS on loopback, a link with weather.
+//!
+//! Prints one line of JSON when everything is up, then answers each command line on standard input with one line of JSON;
+//! ends when standard input does. `tests/conformance.md` names the behaviours, the suites know the fields.
+
+#![allow(clippy::print_stdout, reason = "standard output is the interface")]
+
+use std::io::BufRead as _;
+use std::path::Path;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uhlm_server::{ServerConfig, Tokens};
+use uhlm_tests::proxy::{Proxy, Weather};
+use uhlm_tests::served::Served;
+use uhlm_tests::{gguf, pair};
+
+/// Emoji of several code points, CJK, and letters of two bytes.
+const PARROT_TEXT: &str = "Grüße! 🎉🚀 漢字かな交じり文、한국어 — naïve 👩‍👩‍👧 fin.";
+const TOKEN: &str = "fixture-token-0123456789";
+
+/// The first line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Ready<'a> {
+    draft: &'a Path,
+    damaged: &'a Path,
+    missing: &'a Path,
+    parrot: &'a Path,
+    parrot_text: &'a str,
+    heavy: &'a Path,
+    calibration: &'a Path,
+    questions: Vec<String>,
+    server: Value,
+    guarded: Value,
+    parrot_server: Value,
+    weather: Value,
+}
+
+fn main() -> std::io::Result<()> {
+    let files = tempfile::tempdir()?;
+    let file = |name: &str| files.path().join(name);
+    let draft = pair::file("demo-draft.gguf");
+    let whole = std::fs::read(&draft)?;
+    std::fs::write(file("damaged.gguf"), &whole[..whole.len() / 2])?;
+    gguf::write_parrot(&file("parrot.gguf"), PARROT_TEXT)?;
+    gguf::write_heavy(&file("heavy.gguf"))?;
+
+    let server = Served::start();
+    let tokens = Tokens::new([TOKEN]).map_err(std::io::Error::other)?;
+    let guarded = Served::start_with(|config| ServerConfig { tokens, ..config });
+    let parrot = Served::start_with(|config| ServerConfig { model: file("parrot.gguf"), ..config });
+    let proxy = Proxy::start(server.address());
+    let at = |served: &Served, url: String| json!({ "url": url, "fingerprint": served.fingerprint().to_string() });
+    let mut at_guarded = at(&guarded, guarded.url());
+    at_guarded["token"] = TOKEN.into();
+
+    let ready = Ready {
+        draft: &draft.canonicalize()?,
+        damaged: &file("damaged.gguf"),
+        missing: &file("missing.gguf"),
+        parrot: &file("parrot.gguf"),
+        parrot_text: PARROT_TEXT,
+        heavy: &file("heavy.gguf"),
+        calibration: &pair::file("demo.calibration.json").canonicalize()?,
+        questions: pair::questions("heldout").into_iter().step_by(16).take(24).collect(),
+        server: at(&server, server.url()),
+        guarded: at_guarded,
+        parrot_server: at(&parrot, parrot.url()),
+        weather: at(&server, format!("https://{}", proxy.address())),
+    };
+    println!("{}", serde_json::to_string(&ready)?);
+    for line in std::io::stdin().lock().lines() {
+        println!("{}", answer(&line?, &server, &proxy));
+    }
+    Ok(())
+}
+
+fn answer(command: &str, server: &Served, proxy: &Proxy) -> Value {
+    let weather = match command.trim() {
+        "weather clear" => Weather::Clear,
+        "weather resets" => Weather::Resets,
+        "weather blackhole" => Weather::BlackHole,
+        "weather stall" => Weather::Stall,
+        "metrics" => {
+            let now = server.metrics().snapshot();
+            return json!({
+                "sessions": now.sessions_open,
+                "sequences": now.slots_used,
+                "queued": now.requests_waiting,
+                "verdicts": now.verdicts,
+            });
+        }
+        _ => return json!({ "error": "commands: weather clear|resets|blackhole|stall, metrics" }),
+    };
+    proxy.set(weather);
+    json!({ "ok": true })
+}

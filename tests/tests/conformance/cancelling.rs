@@ -1,0 +1,159 @@
+//! Cancelling and closing at every moment, and what is left behind: nothing.
+
+use std::fs;
+use std::time::Instant;
+
+use uhlm_ffi::{FinishReason, GenerationEvent, GenerationOptions, Mode, Role, UhlmSession, UhlmVerifier};
+use uhlm_tests::pair;
+use uhlm_tests::proxy::{Proxy, Weather};
+use uhlm_tests::served::Served;
+
+use crate::support::{
+    QUESTION, at_most, chat, committed, drawing, endless, engine, eventually, finished, greedy, remote, reply, rest,
+    verifier, wait,
+};
+
+/// The session is idle and answers.
+fn assert_usable(session: &UhlmSession) {
+    eventually("idle", || !session.status().expect("open").generating);
+    session.reset().expect("idle");
+    let (finish, text, _) = finished(&reply(session, chat(QUESTION), at_most(200)));
+    assert_eq!(finish, FinishReason::EndOfReply);
+    assert!(!text.is_empty());
+}
+
+#[test]
+fn cancelling_before_the_first_token_stops() {
+    let served = Served::start();
+    let session = engine().open_session(Some(verifier(&served)), greedy()).expect("valid");
+    for _ in 0..20 {
+        let generation = session.start(chat(QUESTION), at_most(200)).expect("idle");
+        generation.cancel();
+        let (events, outcome) = rest(&generation);
+        outcome.expect("cancelling is no error");
+        assert_eq!(finished(&events).0, FinishReason::Cancelled);
+    }
+    assert_usable(&session);
+}
+
+#[test]
+fn cancelling_at_the_first_token_stops() {
+    let served = Served::start();
+    let session = engine().open_session(Some(verifier(&served)), greedy()).expect("valid");
+    for mode in [Mode::Exact, Mode::DeviceOnly] {
+        let options = GenerationOptions { mode: Some(mode), ..endless() };
+        let generation = session.start(chat(QUESTION), options).expect("idle");
+        while !matches!(wait(generation.next()), Ok(Some(GenerationEvent::Committed { .. }))) {}
+        generation.cancel();
+        let (events, outcome) = rest(&generation);
+        outcome.expect("cancelling is no error");
+        assert_eq!(finished(&events).0, FinishReason::Cancelled);
+        assert_usable(&session);
+        session.reset().expect("idle");
+    }
+}
+
+#[test]
+fn cancelling_later_stops_within_one_token() {
+    let session = engine().open_session(None, greedy()).expect("valid");
+    let generation = session.start(chat(QUESTION), endless()).expect("idle");
+    let mut seen = Vec::new();
+    while committed(&seen).chars().count() < 8 {
+        seen.extend(wait(generation.next()).expect("no error"));
+    }
+    generation.cancel();
+    // From here on at most the token that was being drafted is added; that the device made more before is its right.
+    let began = Instant::now();
+    eventually("idle", || !session.status().expect("open").generating);
+    let stopped = began.elapsed();
+    let (events, outcome) = rest(&generation);
+    outcome.expect("cancelling is no error");
+    seen.extend(events);
+    let (finish, text, statistics) = finished(&seen);
+    assert_eq!(finish, FinishReason::Cancelled);
+    assert!(statistics.tokens < 800, "it wrote on for {stopped:?}");
+    // What the events brought before the end stands; the conversation holds all of it.
+    assert!(text.starts_with(&committed(&seen)));
+    let messages = session.messages().expect("open");
+    assert_eq!(messages.last().map(|message| (message.role, message.content.clone())), Some((Role::Assistant, text)));
+}
+
+#[test]
+fn cancelling_during_a_verdict_stops() {
+    let served = Served::start();
+    let proxy = Proxy::start(served.address());
+    let verifier = UhlmVerifier::new(remote(format!("https://{}", proxy.address()), &served), None).expect("a client");
+    let session = engine().open_session(Some(verifier), drawing()).expect("valid");
+    // The verifier's session is open from here on.
+    reply(&session, chat(QUESTION), at_most(20));
+    session.reset().expect("idle");
+    proxy.set(Weather::Stall);
+    let generation = session.start(chat(QUESTION), at_most(200)).expect("idle");
+    // Something was drafted, and nothing can be judged.
+    while !matches!(wait(generation.next()), Ok(Some(GenerationEvent::Provisional { .. }))) {}
+    generation.cancel();
+    let (events, outcome) = rest(&generation);
+    outcome.expect("cancelling is no error");
+    let (finish, text, _) = finished(&events);
+    assert_eq!((finish, text.as_str()), (FinishReason::Cancelled, ""));
+    proxy.set(Weather::Clear);
+    assert_usable(&session);
+    eventually("nothing waits on the verifier", || served.metrics().snapshot().requests_waiting == 0);
+}
+
+#[test]
+fn closing_while_generating_stops() {
+    let served = Served::start();
+    let session = engine().open_session(Some(verifier(&served)), drawing()).expect("valid");
+    let generation = session.start(chat(QUESTION), at_most(400)).expect("idle");
+    while !matches!(wait(generation.next()), Ok(Some(GenerationEvent::Committed { .. }))) {}
+    assert_eq!(served.metrics().snapshot().sessions_open, 1);
+    session.shut_down();
+    let (events, outcome) = rest(&generation);
+    outcome.expect("closing is no error");
+    assert!(matches!(events.last(), Some(GenerationEvent::Finished { .. })));
+    eventually("the verifier's session is freed", || served.metrics().snapshot().sessions_open == 0);
+    eventually("its sequence, too", || served.metrics().snapshot().slots_used == 0);
+}
+
+/// A number from `/proc/self/status`.
+fn status(field: &str) -> u64 {
+    let text = fs::read_to_string("/proc/self/status").expect("procfs");
+    let line = text.lines().find(|line| line.starts_with(field)).expect("a field");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// Runs in a process of its own: other tests of this one start and end threads meanwhile.
+#[test]
+fn two_hundred_cycles_leave_nothing_behind() {
+    const CHILD: &str = "UHLM_CYCLES";
+    if std::env::var_os(CHILD).is_none() {
+        let this = std::env::current_exe().expect("this test");
+        let arguments = ["--exact", "cancelling::two_hundred_cycles_leave_nothing_behind", "--nocapture"];
+        let status = std::process::Command::new(this).args(arguments).env(CHILD, "1").status().expect("started");
+        assert!(status.success(), "{status}");
+        return;
+    }
+    let served = Served::start();
+    let verifier = verifier(&served);
+    let questions = pair::questions("heldout");
+    let cycle = |index: usize| {
+        let session = engine().open_session(Some(verifier.clone()), drawing()).expect("valid");
+        let generation = session.start(chat(&questions[index % questions.len()]), at_most(200)).expect("idle");
+        for _ in 0..index % 7 {
+            let _ = wait(generation.next());
+        }
+        generation.cancel();
+        rest(&generation).1.expect("cancelling is no error");
+        session.shut_down();
+    };
+    (0..40).for_each(cycle);
+    eventually("all sessions are freed", || served.metrics().snapshot().sessions_open == 0);
+    let settled = || (status("Threads:"), status("VmRSS:"));
+    let (threads, memory) = settled();
+    (0..200).for_each(cycle);
+    eventually("all sessions are freed", || served.metrics().snapshot().sessions_open == 0);
+    eventually("threads are as many as before", || status("Threads:") <= threads);
+    let grown = status("VmRSS:").saturating_sub(memory);
+    assert!(grown < 8 << 10, "{grown} kB more after 200 cycles");
+}

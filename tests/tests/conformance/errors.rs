@@ -1,0 +1,129 @@
+//! Errors that an app acts on, each from its real cause.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use uhlm_ffi::{
+    GenerationEvent, LinkState, OfflinePolicy, Recovery, RemoteOptions, SessionOptions, TokenError, TokenProvider,
+    TrustPolicy, UhlmError, UhlmSession, UhlmVerifier,
+};
+use uhlm_server::{ServerConfig, Tokens};
+use uhlm_tests::served::Served;
+use uhlm_tests::{gguf, pair};
+
+use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, load, remote, reply, rest, verifier};
+
+const TOKEN: &str = "conformance-token-0123";
+
+#[test]
+fn a_missing_model_is_not_found() {
+    let error = load(&pair::file("no-such-model.gguf")).expect_err("no file");
+    assert!(matches!(error, UhlmError::ModelNotFound { retryable: false, recovery: Recovery::ProvideModel, .. }));
+}
+
+#[test]
+fn a_damaged_model_is_refused() {
+    let files = tempfile::tempdir().expect("a directory");
+    let path = files.path().join("damaged.gguf");
+    let whole = std::fs::read(pair::file("demo-draft.gguf")).expect("the bundled draft model");
+    std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
+    let error = load(&path).expect_err("half a file");
+    assert!(matches!(error, UhlmError::ModelDamaged { retryable: false, recovery: Recovery::DownloadAgain, .. }));
+}
+
+/// The error of a generation that must commit nothing.
+fn failure(session: &UhlmSession) -> UhlmError {
+    let (events, outcome) = rest(&session.start(chat(QUESTION), at_most(50)).expect("idle"));
+    let committed = events.iter().any(|event| matches!(event, GenerationEvent::Committed { .. }));
+    assert!(!committed, "{events:?}");
+    outcome.expect_err("an error")
+}
+
+#[test]
+fn another_vocabulary_is_refused() {
+    let files = tempfile::tempdir().expect("a directory");
+    let path = files.path().join("parrot.gguf");
+    gguf::write_parrot(&path, "another vocabulary").expect("written");
+    let served = Served::start_with(|config| ServerConfig { model: path, ..config });
+    let session = engine().open_session(Some(verifier(&served)), greedy()).expect("valid");
+    let error = failure(&session);
+    assert!(
+        matches!(error, UhlmError::VocabularyMismatch { retryable: false, recovery: Recovery::ChooseAnotherModel, .. }),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_wrong_certificate_is_refused() {
+    let (served, other) = (Served::start(), Served::start());
+    let verifier = UhlmVerifier::new(remote(served.url(), &other), None).expect("a client");
+    let session = engine().open_session(Some(verifier), greedy()).expect("valid");
+    let error = failure(&session);
+    assert!(
+        matches!(error, UhlmError::Untrusted { retryable: false, recovery: Recovery::CheckEndpoint, .. }),
+        "{error:?}"
+    );
+    // A fingerprint that is none is noticed at once.
+    let trust = Some(TrustPolicy::Fingerprint { sha256: "abc".into() });
+    let options = RemoteOptions { trust, ..remote(served.url(), &served) };
+    assert!(matches!(UhlmVerifier::new(options, None), Err(UhlmError::InvalidOptions { .. })));
+}
+
+/// Gives what the test says, and counts.
+struct Provider<F>(F, AtomicU32, AtomicU32);
+
+#[async_trait::async_trait]
+impl<F: Fn(bool) -> Result<String, TokenError> + Send + Sync> TokenProvider for Provider<F> {
+    async fn token(&self, refresh: bool) -> Result<String, TokenError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.2.fetch_add(u32::from(refresh), Ordering::Relaxed);
+        (self.0)(refresh)
+    }
+}
+
+fn guarded() -> Served {
+    let tokens = Tokens::new([TOKEN]).expect("long enough");
+    Served::start_with(|config| ServerConfig { tokens, ..config })
+}
+
+fn with_tokens(
+    served: &Served,
+    options: SessionOptions,
+    give: impl Fn(bool) -> Result<String, TokenError> + Send + Sync + 'static,
+) -> (Arc<UhlmSession>, impl Fn() -> (u32, u32)) {
+    let provider = Arc::new(Provider(give, AtomicU32::new(0), AtomicU32::new(0)));
+    let verifier = UhlmVerifier::new(remote(served.url(), served), Some(provider.clone() as _)).expect("a client");
+    let session = engine().open_session(Some(verifier), options).expect("valid");
+    (session, move || (provider.1.load(Ordering::Relaxed), provider.2.load(Ordering::Relaxed)))
+}
+
+#[test]
+fn a_refused_token_is_unauthorized() {
+    let served = guarded();
+    let (session, asked) = with_tokens(&served, greedy(), |_| Ok("not-the-token-0123456789".into()));
+    let error = failure(&session);
+    assert!(
+        matches!(error, UhlmError::Unauthorized { retryable: false, recovery: Recovery::SignIn, .. }),
+        "{error:?}"
+    );
+    assert_eq!(asked(), (2, 1), "asked, and once more for a new one");
+    // A provider that has a new token then is let in.
+    let give = |refresh| Ok(if refresh { TOKEN.into() } else { "expired-token-0123456789".into() });
+    let (session, asked) = with_tokens(&served, greedy(), give);
+    assert!(!finished(&reply(&session, chat(QUESTION), at_most(200))).1.is_empty());
+    assert_eq!(asked(), (2, 1));
+}
+
+#[test]
+fn a_token_provider_that_throws_is_an_error_not_a_crash() {
+    let served = guarded();
+    let (session, _) = with_tokens(&served, greedy(), |_| Err(TokenError::Denied { reason: "signed out".into() }));
+    assert!(matches!(failure(&session), UhlmError::Unauthorized { .. }));
+    let unavailable = |_| Err(TokenError::Unavailable { reason: "no network".into() });
+    let fail = SessionOptions { offline: Some(OfflinePolicy::Fail), ..greedy() };
+    let (session, _) = with_tokens(&served, fail, unavailable);
+    assert!(matches!(failure(&session), UhlmError::Offline { retryable: true, .. }));
+    let (session, _) = with_tokens(&served, greedy(), unavailable);
+    let events = reply(&session, chat(QUESTION), at_most(50));
+    assert!(events.iter().any(|event| matches!(event, GenerationEvent::State { link } if *link != LinkState::Online)));
+}

@@ -1,0 +1,57 @@
+//! Several sessions at once, and sessions that are closed.
+
+use uhlm_ffi::{FinishReason, UhlmError};
+use uhlm_tests::served::Served;
+
+use crate::support::{QUESTION, at_most, chat, committed, engine, finished, greedy, rest, verifier, wait};
+
+#[test]
+fn two_sessions_generate_at_once() {
+    let served = Served::start();
+    let verifier = verifier(&served);
+    let questions = [QUESTION, "Spell the word planet backwards."];
+    let open = || engine().open_session(Some(verifier.clone()), greedy()).expect("valid");
+    let alone = questions.map(|question| finished(&crate::support::reply(&open(), chat(question), at_most(200))).1);
+    let sessions = questions.map(|question| (open(), question));
+    let generations = sessions.each_ref().map(|(session, question)| session.start(chat(question), at_most(200)).expect("idle"));
+    let mut events = [Vec::new(), Vec::new()];
+    let mut open = [true, true];
+    // Pulled in turn, one event each.
+    while open != [false, false] {
+        for index in 0..2 {
+            match wait(generations[index].next()).expect("no error") {
+                Some(event) => events[index].push(event),
+                None => open[index] = false,
+            }
+        }
+    }
+    for index in 0..2 {
+        let (finish, text, _) = finished(&events[index]);
+        assert_eq!((finish, &text), (FinishReason::EndOfReply, &alone[index]));
+        assert_eq!(committed(&events[index]), text);
+    }
+}
+
+#[test]
+fn use_after_close_is_an_error() {
+    let session = engine().open_session(None, greedy()).expect("valid");
+    let status = session.status().expect("open");
+    let waiting = session.status_after(status);
+    session.shut_down();
+    session.shut_down();
+    assert_eq!(wait(waiting), None, "who waits for the status is let go");
+    let closed = |error: Option<UhlmError>| {
+        assert!(matches!(error, Some(UhlmError::SessionClosed { retryable: false, .. })), "{error:?}");
+    };
+    closed(session.start(chat(QUESTION), at_most(10)).err());
+    closed(session.messages().err());
+    closed(session.set_messages(Vec::new()).err());
+    closed(session.reset().err());
+    closed(session.status().err());
+    closed(session.save_calibration("never-written".into()).err());
+    // A generation that is still held ends as well.
+    let session = engine().open_session(None, greedy()).expect("valid");
+    let generation = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
+    session.shut_down();
+    assert!(rest(&generation).1.is_ok());
+}

@@ -1,0 +1,116 @@
+//! What the tests share: one runtime, one engine, servers, and a consumer that never waits for ever.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use uhlm_ffi::{
+    GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams, SessionOptions,
+    TrustPolicy, UhlmEngine, UhlmError, UhlmGeneration, UhlmSession, UhlmVerifier,
+};
+use uhlm_tests::pair;
+use uhlm_tests::served::Served;
+
+/// Longer than anything takes on the slowest machine.
+const LONG: Duration = Duration::from_secs(60);
+/// A question whose answer has some tens of tokens.
+pub(crate) const QUESTION: &str = "Please add 7447 to 9340.";
+
+/// Runs a future to its end, or fails.
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
+    let runtime = RUNTIME.get_or_init(new);
+    runtime.block_on(async { tokio::time::timeout(LONG, future).await }).expect("in time")
+}
+
+/// Waits until something is true.
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is() {
+        assert!(began.elapsed() < LONG, "not so in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
+    let options = ModelOptions { path: path.display().to_string(), mmap: None, gpu_layers: 0 };
+    wait(UhlmEngine::load(options, None))
+}
+
+/// The draft model, loaded once.
+pub(crate) fn engine() -> Arc<UhlmEngine> {
+    static ENGINE: OnceLock<Arc<UhlmEngine>> = OnceLock::new();
+    Arc::clone(ENGINE.get_or_init(|| load(&pair::file("demo-draft.gguf")).expect("the bundled draft model")))
+}
+
+/// Where a server is, with trust in its certificate alone.
+pub(crate) fn remote(url: String, served: &Served) -> RemoteOptions {
+    let trust = Some(TrustPolicy::Fingerprint { sha256: served.fingerprint().to_string() });
+    RemoteOptions { endpoint: url, trust, connect_timeout_seconds: None, user_agent: None }
+}
+
+pub(crate) fn verifier(served: &Served) -> Arc<UhlmVerifier> {
+    UhlmVerifier::new(remote(served.url(), served), None).expect("a client")
+}
+
+pub(crate) fn greedy() -> SessionOptions {
+    SessionOptions { sampling: SamplingParams { temperature: Some(0.0), ..SamplingParams::default() }, ..SessionOptions::default() }
+}
+
+/// Draws at temperature 1: the pair disagrees often enough for rollbacks.
+pub(crate) fn drawing() -> SessionOptions {
+    let calibration_path = Some(pair::file("demo.calibration.json").display().to_string());
+    SessionOptions { calibration_path, seed: Some(7), ..SessionOptions::default() }
+}
+
+pub(crate) fn chat(text: &str) -> Prompt {
+    Prompt::Chat { text: text.to_owned() }
+}
+
+pub(crate) fn at_most(tokens: u32) -> GenerationOptions {
+    GenerationOptions { max_tokens: Some(tokens), ..GenerationOptions::default() }
+}
+
+/// A long reply of the draft model alone, for cancelling in the middle.
+pub(crate) fn endless() -> GenerationOptions {
+    GenerationOptions { max_tokens: Some(800), mode: Some(Mode::DeviceOnly), ..GenerationOptions::default() }
+}
+
+/// Everything that comes, and how it ended.
+pub(crate) fn rest(generation: &UhlmGeneration) -> (Vec<GenerationEvent>, Result<(), UhlmError>) {
+    let mut events = Vec::new();
+    loop {
+        match wait(generation.next_events()) {
+            Ok(some) if some.is_empty() => return (events, Ok(())),
+            Ok(some) => events.extend(some),
+            Err(error) => return (events, Err(error)),
+        }
+    }
+}
+
+/// A whole reply without error.
+pub(crate) fn reply(session: &UhlmSession, prompt: Prompt, options: GenerationOptions) -> Vec<GenerationEvent> {
+    let (events, outcome) = rest(&session.start(prompt, options).expect("idle"));
+    outcome.expect("a reply without error");
+    events
+}
+
+/// What was committed, in order.
+pub(crate) fn committed(events: &[GenerationEvent]) -> String {
+    let text = |event: &GenerationEvent| match event {
+        GenerationEvent::Committed { token, .. } => Some(token.text.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(text).collect()
+}
+
+/// The last event: why it ended, the text and the statistics.
+pub(crate) fn finished(events: &[GenerationEvent]) -> (uhlm_ffi::FinishReason, String, uhlm_ffi::Statistics) {
+    match events.last() {
+        Some(GenerationEvent::Finished { finish, text, statistics }) => (*finish, text.clone(), statistics.clone()),
+        other => panic!("ends with {other:?}"),
+    }
+}

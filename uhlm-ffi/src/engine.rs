@@ -1,0 +1,121 @@
+//! Loads a draft model once and opens sessions on it.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use uhlm_core::cancel::Cancel;
+use uhlm_core::engine::Engine;
+use uhlm_core::llama::LoadOptions;
+
+use crate::config::{ModelOptions, SessionOptions};
+use crate::error::{UhlmError, failure};
+use crate::session::UhlmSession;
+#[cfg(feature = "http")]
+use crate::verifier::UhlmVerifier;
+
+/// What the app says to the progress of a load.
+#[uniffi::export(with_foreign)]
+pub trait LoadProgress: Send + Sync {
+    /// The share of the file that is loaded, in [0, 1], on the loading thread. False ends the load with `LoadCancelled`.
+    fn loaded(&self, share: f32) -> bool;
+}
+
+/// What is known of a loaded model.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct ModelInfo {
+    /// The model's name, as its file has it.
+    pub name: String,
+    /// `general.architecture`.
+    pub architecture: String,
+    /// Parameters.
+    pub parameters: u64,
+    /// Tokens that it was trained to see at once.
+    pub trained_context: u32,
+    /// SHA-256 over samples of the file, in hex; a calibration names the pair by it.
+    pub fingerprint: String,
+}
+
+/// A loaded draft model. Sessions on it share its weights and keep it alive.
+#[derive(Debug, uniffi::Object)]
+pub struct UhlmEngine {
+    engine: Engine,
+}
+
+/// Ends a load whose caller went away.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+#[uniffi::export]
+impl UhlmEngine {
+    /// Loads a GGUF file, on a thread of its own. Takes as long as reading the file; dropping the future ends the load.
+    ///
+    /// # Errors
+    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `LoadCancelled`.
+    #[uniffi::constructor(default(progress))]
+    pub async fn load(
+        options: ModelOptions,
+        progress: Option<Arc<dyn LoadProgress>>,
+    ) -> Result<Arc<Self>, UhlmError> {
+        let cancel = Cancel::new();
+        let _guard = CancelOnDrop(cancel.clone());
+        let load = LoadOptions {
+            mmap: options.mmap,
+            gpu_layers: options.gpu_layers,
+            progress: progress.map(|progress| {
+                let cancel = cancel.clone();
+                Arc::new(move |share| {
+                    if !progress.loaded(share) {
+                        cancel.cancel();
+                    }
+                }) as Arc<dyn Fn(f32) + Send + Sync>
+            }),
+            cancel,
+        };
+        let (sender, loaded) = oneshot::channel();
+        let spawned = std::thread::Builder::new().name("uhlm-load".into()).spawn(move || {
+            // The caller may have gone away.
+            let _ = sender.send(Engine::load(&options.path, &load));
+        });
+        if let Err(error) = spawned {
+            return Err(failure!(EngineFailed, error, FreeMemory));
+        }
+        match loaded.await {
+            Ok(result) => Ok(Arc::new(Self { engine: result? })),
+            Err(_) => Err(failure!(EngineFailed, "the loading thread ended early", FreeMemory)),
+        }
+    }
+
+    /// What is known of the model.
+    #[must_use]
+    pub fn info(&self) -> ModelInfo {
+        let model = self.engine.model();
+        ModelInfo {
+            name: model.name().to_owned(),
+            architecture: model.summary().architecture.clone(),
+            parameters: model.parameters(),
+            trained_context: model.trained_context(),
+            fingerprint: self.engine.fingerprint().to_string(),
+        }
+    }
+
+    /// Opens a session. Cheap: memory is taken, and the verifier asked, when the first generation needs them. Sessions on
+    /// one engine are independent and may generate at the same time; without a verifier only `DeviceOnly` can.
+    ///
+    /// # Errors
+    /// `InvalidOptions`.
+    #[cfg(feature = "http")]
+    #[uniffi::method(default(verifier = None, options))]
+    pub fn open_session(
+        &self,
+        verifier: Option<Arc<UhlmVerifier>>,
+        options: SessionOptions,
+    ) -> Result<Arc<UhlmSession>, UhlmError> {
+        let verifier = verifier.map(|verifier| verifier.client());
+        Ok(UhlmSession::new(self.engine.session(verifier, options.into_core()?)?))
+    }
+}

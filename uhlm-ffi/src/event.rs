@@ -1,0 +1,164 @@
+//! What a generation tells its consumer.
+
+use uhlm_core::event;
+
+use crate::statistics::Statistics;
+
+/// Where a committed token comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Origin {
+    /// The draft model wrote it and the gate let it pass unjudged.
+    Draft,
+    /// The draft model wrote it and the target accepted it.
+    Verified,
+    /// The target rejected the draft model's token; this one is from the residual distribution.
+    Resampled,
+    /// The target wrote it: the bonus of an accepted window, or `RemoteOnly`.
+    Bonus,
+    /// The draft model wrote it while the verifier was out of reach; it should have been judged.
+    Unverified,
+}
+
+impl From<event::Origin> for Origin {
+    fn from(origin: event::Origin) -> Self {
+        match origin {
+            event::Origin::Draft => Self::Draft,
+            event::Origin::Verified => Self::Verified,
+            event::Origin::Resampled => Self::Resampled,
+            event::Origin::Bonus => Self::Bonus,
+            event::Origin::Unverified => Self::Unverified,
+        }
+    }
+}
+
+/// Whether the verifier answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum LinkState {
+    /// It answers, or was not asked yet.
+    Online,
+    /// The last exchange failed; it is tried again.
+    Degraded,
+    /// It does not answer; attempts are spaced out.
+    Offline,
+}
+
+impl From<event::LinkState> for LinkState {
+    fn from(state: event::LinkState) -> Self {
+        match state {
+            event::LinkState::Online => Self::Online,
+            event::LinkState::Degraded => Self::Degraded,
+            event::LinkState::Offline => Self::Offline,
+        }
+    }
+}
+
+impl From<LinkState> for event::LinkState {
+    fn from(state: LinkState) -> Self {
+        match state {
+            LinkState::Online => Self::Online,
+            LinkState::Degraded => Self::Degraded,
+            LinkState::Offline => Self::Offline,
+        }
+    }
+}
+
+/// Why a generation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum FinishReason {
+    /// The model ended its reply.
+    EndOfReply,
+    /// The most tokens that were asked for were written.
+    MaxTokens,
+    /// A stop sequence came; it is not part of the text.
+    StopSequence,
+    /// The context of the draft or the target model is full.
+    ContextFull,
+    /// The consumer cancelled.
+    Cancelled,
+}
+
+impl From<event::FinishReason> for FinishReason {
+    fn from(reason: event::FinishReason) -> Self {
+        match reason {
+            event::FinishReason::EndOfReply => Self::EndOfReply,
+            event::FinishReason::MaxTokens => Self::MaxTokens,
+            event::FinishReason::StopSequence => Self::StopSequence,
+            event::FinishReason::ContextFull => Self::ContextFull,
+            event::FinishReason::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
+/// A token with its text.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct TokenText {
+    /// The token's id in the vocabulary.
+    pub id: u32,
+    /// Text that is complete with this token; empty for part of a character, for control tokens, and while it may be
+    /// the beginning of a stop sequence.
+    pub text: String,
+    /// The draft model's uncertainty about it, in [0, 1]; none where the draft model did not write it.
+    pub uncertainty: Option<f32>,
+}
+
+impl From<event::TokenText> for TokenText {
+    fn from(token: event::TokenText) -> Self {
+        Self { id: token.id, text: token.text, uncertainty: token.uncertainty }
+    }
+}
+
+/// One step of a generation.
+///
+/// The text of a reply is the concatenation of all `Committed` texts. Beside it there may be a provisional tail:
+/// `Provisional` appends to it, `Committed` takes its text from the front of the tail when there is one, and `Rollback`
+/// empties it. A consumer that only wants text ignores everything but commits.
+#[derive(Clone, Debug, PartialEq, uniffi::Enum)]
+pub enum GenerationEvent {
+    /// A drafted token that may still be rolled back.
+    Provisional {
+        /// The token.
+        token: TokenText,
+    },
+    /// A token that stands.
+    Committed {
+        /// The token.
+        token: TokenText,
+        /// Who wrote or judged it.
+        origin: Origin,
+    },
+    /// All provisional tokens are void.
+    Rollback {
+        /// How many there were.
+        tokens: u32,
+    },
+    /// The verifier's reachability changed.
+    State {
+        /// What it is now.
+        link: LinkState,
+    },
+    /// The end. No event follows.
+    Finished {
+        /// Why.
+        finish: FinishReason,
+        /// The whole text of this reply.
+        text: String,
+        /// What it took.
+        statistics: Statistics,
+    },
+}
+
+impl From<event::Event> for GenerationEvent {
+    fn from(event: event::Event) -> Self {
+        match event {
+            event::Event::Provisional(token) => Self::Provisional { token: token.into() },
+            event::Event::Committed { token, origin } => {
+                Self::Committed { token: token.into(), origin: origin.into() }
+            }
+            event::Event::Rollback { tokens } => Self::Rollback { tokens },
+            event::Event::State(link) => Self::State { link: link.into() },
+            event::Event::Finished { reason, text, statistics } => {
+                Self::Finished { finish: reason.into(), text, statistics: (&*statistics).into() }
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What Kotlin and Swift see of [`uhlm_core`], through UniFFI.
+//!
+//! Types, conversions and one call a function; everything that decides is in the core, defaults included: an option left
+//! out here is the core's. The names are the core's, too, with three exceptions that the generators ask for: objects begin
+//! with `Uhlm`, error fields are `reason` (a Kotlin exception has a `message` already), and durations are seconds, because
+//! Kotlin's generated ones need a newer Android than ours.
+//!
+//! # Rules of the border
+//! - Pull, not push: [`UhlmGeneration::next`](generation::UhlmGeneration::next) waits for an event; no event is pushed from
+//!   a thread of ours. The two things that are called back are what the app lends: a [`TokenProvider`](token::TokenProvider)
+//!   and a [`LogSink`](logging::LogSink).
+//! - No call blocks its thread; what takes long is `async`.
+//! - A generation that is cancelled, or whose last handle is gone, stops both models.
+//! - A panic becomes an internal error of the generated code; none unwinds into the app.
+
+mod config;
+#[cfg(feature = "llama")]
+mod engine;
+mod error;
+mod event;
+mod generation;
+mod logging;
+mod session;
+mod statistics;
+#[cfg(feature = "http")]
+mod token;
+#[cfg(feature = "http")]
+mod verifier;
+
+pub use config::{
+    CloseRule, DraftAhead, Estimator, GenerationOptions, Goal, LinkOptions, Mode, ModelOptions, OfflinePolicy, Prompt,
+    SamplingParams, SessionOptions,
+};
+#[cfg(feature = "llama")]
+pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
+pub use error::{Recovery, UhlmError, recovery_hint};
+pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
+pub use generation::UhlmGeneration;
+pub use logging::{LogLevel, LogSink, install_log_sink};
+pub use session::{Message, Role, SessionStatus, UhlmSession};
+pub use statistics::{OriginCounts, Statistics};
+#[cfg(feature = "http")]
+pub use token::{TokenError, TokenProvider};
+#[cfg(feature = "http")]
+pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
+
+uniffi::setup_scaffolding!();
+
+/// The version of this library.
+#[uniffi::export]
+#[must_use]
+pub fn uhlm_version() -> String {
+    env!("CARGO_PKG_VERSION").to_owned()
+}

@@ -1,0 +1,160 @@
+//! A conversation.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uhlm_core::error::GenerationError;
+use uhlm_core::{chat, session};
+
+use crate::config::{GenerationOptions, Prompt};
+use crate::error::UhlmError;
+use crate::event::LinkState;
+use crate::generation::UhlmGeneration;
+
+/// Who says a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Role {
+    /// Instructions for the whole conversation.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct Message {
+    /// Who says it.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+impl From<chat::Message> for Message {
+    fn from(message: chat::Message) -> Self {
+        let role = match message.role {
+            chat::Role::System => Role::System,
+            chat::Role::User => Role::User,
+            chat::Role::Assistant => Role::Assistant,
+        };
+        Self { role, content: message.content }
+    }
+}
+
+impl From<Message> for chat::Message {
+    fn from(message: Message) -> Self {
+        let role = match message.role {
+            Role::System => chat::Role::System,
+            Role::User => chat::Role::User,
+            Role::Assistant => chat::Role::Assistant,
+        };
+        Self { role, content: message.content }
+    }
+}
+
+/// What an app shows of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct SessionStatus {
+    /// Whether a generation is running.
+    pub generating: bool,
+    /// Whether the verifier answered last; `Online` before it was first asked.
+    pub link: LinkState,
+}
+
+impl From<session::SessionStatus> for SessionStatus {
+    fn from(status: session::SessionStatus) -> Self {
+        Self { generating: status.generating, link: status.link.into() }
+    }
+}
+
+impl From<SessionStatus> for session::SessionStatus {
+    fn from(status: SessionStatus) -> Self {
+        Self { generating: status.generating, link: status.link.into() }
+    }
+}
+
+/// A conversation with one draft model and, mostly, one verifier. Calls do not block, from any thread.
+#[derive(Debug, uniffi::Object)]
+pub struct UhlmSession {
+    session: Mutex<Option<session::Session>>,
+}
+
+impl UhlmSession {
+    /// Public for tests in Rust that bring a model of their own; UniFFI does not see it.
+    #[must_use]
+    pub fn new(session: session::Session) -> Arc<Self> {
+        Arc::new(Self { session: Mutex::new(Some(session)) })
+    }
+
+    fn with<T>(&self, call: impl FnOnce(&session::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
+    }
+}
+
+#[uniffi::export]
+impl UhlmSession {
+    /// Starts a generation, whose events are then pulled.
+    ///
+    /// # Errors
+    /// `Busy` while another one runs, `SessionClosed`. Everything else comes from the generation.
+    #[uniffi::method(default(options))]
+    pub fn start(&self, prompt: Prompt, options: GenerationOptions) -> Result<Arc<UhlmGeneration>, UhlmError> {
+        let generation = self.with(|session| session.generate(prompt.into(), options.into()))?;
+        Ok(Arc::new(UhlmGeneration::new(generation)))
+    }
+
+    /// The conversation so far.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn messages(&self) -> Result<Vec<Message>, UhlmError> {
+        self.with(|session| Ok(session.messages().into_iter().map(Into::into).collect()))
+    }
+
+    /// Replaces the conversation: a restored one, or a new system message.
+    ///
+    /// # Errors
+    /// `Busy`, `SessionClosed`.
+    pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), UhlmError> {
+        self.with(|session| session.set_messages(messages.into_iter().map(Into::into).collect()))
+    }
+
+    /// Forgets the conversation, except for its system messages.
+    ///
+    /// # Errors
+    /// `Busy`, `SessionClosed`.
+    pub fn reset(&self) -> Result<(), UhlmError> {
+        self.with(session::Session::reset)
+    }
+
+    /// Whether it is generating, and whether the verifier answers.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn status(&self) -> Result<SessionStatus, UhlmError> {
+        self.with(|session| Ok(session.status().into()))
+    }
+
+    /// Waits until the status is another than `known`; none once the session is shut down. Keeps nothing alive.
+    pub async fn status_after(&self, known: SessionStatus) -> Option<SessionStatus> {
+        let waiting = self.with(|session| Ok(session.status_after(known.into()))).ok()?;
+        waiting.await.map(Into::into)
+    }
+
+    /// Writes the calibration with what this session's verdicts have taught to a file, for the next session.
+    ///
+    /// # Errors
+    /// `InvalidOptions` where the file cannot be written, `SessionClosed`.
+    pub fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
+        let calibration = self.with(|session| Ok(session.calibration()))?;
+        Ok(calibration.save(path.as_ref())?)
+    }
+
+    /// Ends the session: cancels what runs, frees its memory and the verifier's session. Returns at once; calls after it
+    /// fail with `SessionClosed`. Letting go of the last handle does the same.
+    pub fn shut_down(&self) {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(session);
+    }
+}

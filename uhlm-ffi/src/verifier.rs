@@ -1,0 +1,139 @@
+//! The HTTPS client of a verifier.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use uhlm_core::protocol::{Digest, InvalidDigest};
+use uhlm_core::verifier::http::{self, HttpConfig, HttpVerifier};
+use uhlm_core::verifier::{Verifier, VerifierError};
+
+use crate::error::{UhlmError, failure};
+use crate::token::{Provider, TokenProvider};
+
+/// Which server certificates are accepted.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum TrustPolicy {
+    /// A valid certificate for the host from one of Mozilla's root authorities, compiled in.
+    BundledRoots,
+    /// A valid certificate for the host from one of these authorities, and no other.
+    Pem {
+        /// PEM certificates.
+        roots: String,
+    },
+    /// A valid certificate for the host whose key, moreover, is one of those named.
+    Pins {
+        /// SHA-256 over the DER of the certificate's `SubjectPublicKeyInfo`, in hex. Name the key in use and at least one
+        /// backup that is kept offline, or losing the first locks every installed app out.
+        pins: Vec<String>,
+        /// PEM certificates of the authorities to verify against first; none for the bundled ones.
+        roots: Option<String>,
+    },
+    /// Exactly the certificate with this SHA-256 over its DER, in hex: for a self-signed one in development.
+    Fingerprint {
+        /// The digest; `uhlm serve` prints it.
+        sha256: String,
+    },
+}
+
+impl TrustPolicy {
+    fn into_core(self) -> Result<http::TrustPolicy, UhlmError> {
+        let digest = |text: &str| {
+            text.parse::<Digest>().map_err(|error: InvalidDigest| failure!(InvalidOptions, error, FixOptions))
+        };
+        Ok(match self {
+            Self::BundledRoots => http::TrustPolicy::BundledRoots,
+            Self::Pem { roots } => http::TrustPolicy::Pem(roots.into_bytes()),
+            Self::Pins { pins, roots } => http::TrustPolicy::Pins {
+                pins: pins.iter().map(|pin| digest(pin)).collect::<Result<_, _>>()?,
+                roots: roots.map(String::into_bytes),
+            },
+            Self::Fingerprint { sha256 } => http::TrustPolicy::Fingerprint(digest(&sha256)?),
+        })
+    }
+}
+
+/// Where a verifier is and whom to trust.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct RemoteOptions {
+    /// Where `/v1/...` begins: `https://host[:port][/path]`.
+    pub endpoint: String,
+    /// Which certificates are accepted. Left out: `BundledRoots`.
+    #[uniffi(default)]
+    pub trust: Option<TrustPolicy>,
+    /// The longest time for name resolution, TCP and TLS together. Left out: 5 seconds.
+    #[uniffi(default)]
+    pub connect_timeout_seconds: Option<f64>,
+    /// The `User-Agent` header; none is sent if left out.
+    #[uniffi(default)]
+    pub user_agent: Option<String>,
+}
+
+/// What a verifier serves.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct VerifierInfo {
+    /// The target model's name.
+    pub model: String,
+    /// Tokens that a session may hold.
+    pub context: u32,
+}
+
+/// A verifier over HTTPS. Sessions that share one share its connection; make one for each server.
+#[derive(uniffi::Object)]
+pub struct UhlmVerifier {
+    client: Arc<HttpVerifier>,
+}
+
+impl std::fmt::Debug for UhlmVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UhlmVerifier")
+    }
+}
+
+impl UhlmVerifier {
+    #[cfg(feature = "llama")]
+    pub(crate) fn client(&self) -> Arc<dyn Verifier> {
+        Arc::clone(&self.client) as _
+    }
+}
+
+#[uniffi::export]
+impl UhlmVerifier {
+    /// Makes the client; connects with the first call.
+    ///
+    /// # Errors
+    /// `InvalidOptions`.
+    #[uniffi::constructor(default(tokens))]
+    pub fn new(options: RemoteOptions, tokens: Option<Arc<dyn TokenProvider>>) -> Result<Arc<Self>, UhlmError> {
+        let mut config = HttpConfig::new(options.endpoint);
+        config.trust = options.trust.map_or(Ok(http::TrustPolicy::default()), TrustPolicy::into_core)?;
+        if let Some(seconds) = options.connect_timeout_seconds {
+            config.connect_timeout =
+                Duration::try_from_secs_f64(seconds).map_err(|error| failure!(InvalidOptions, error, FixOptions))?;
+        }
+        config.user_agent = options.user_agent;
+        config.token = tokens.map(|tokens| Arc::new(Provider(tokens)) as _);
+        Ok(Arc::new(Self { client: Arc::new(HttpVerifier::new(config)?) }))
+    }
+
+    /// What the verifier serves. Also opens the connection, so that it is warm when the first window closes.
+    ///
+    /// # Errors
+    /// `Offline`, `Unauthorized`, `Untrusted`, `Refused`.
+    #[uniffi::method(default(timeout_seconds = 10.0))]
+    pub async fn info(&self, timeout_seconds: f64) -> Result<VerifierInfo, UhlmError> {
+        let deadline = Duration::try_from_secs_f64(timeout_seconds)
+            .map_err(|error| failure!(InvalidOptions, error, FixOptions))?;
+        let (sender, answer) = oneshot::channel();
+        // Held until the answer is there: dropped, it resets the request.
+        let _call = self.client.info(deadline, Box::new(move |result| drop(sender.send(result))));
+        let info = answer.await.unwrap_or(Err(VerifierError::Cancelled))?.value;
+        Ok(VerifierInfo { model: info.model, context: info.context })
+    }
+
+    /// Gives the connection up, so that the next request makes a new one: for an app that was told of a new network, or
+    /// came back from the background.
+    pub fn reconnect(&self) {
+        self.client.reconnect();
+    }
+}

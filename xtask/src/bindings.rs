@@ -1,0 +1,87 @@
+//! `cargo xtask bindings`: the built library, and the Kotlin and Swift sources that UniFFI generates from it.
+//!
+//! Everything lands where the packages look for it: the library in `target/bindings/lib`, the sources in folders that git
+//! ignores. Built with the whole workspace and in its one profile, so that llama.cpp is not compiled again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::{cargo, setup};
+
+/// The languages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    Kotlin,
+    Swift,
+}
+
+/// Sets up, builds, and makes the sources of one language or of both.
+pub(crate) fn run(only: Option<Language>) -> Result<()> {
+    setup::ensure(setup::Sudo { may_ask: false })?;
+    let languages = Language::value_variants().iter().filter(|language| only.is_none_or(|only| only == **language));
+    let library = build()?;
+    for language in languages {
+        generate(*language, &library)?;
+        println!("{}", folder(*language).display());
+    }
+    println!("{}", library.display());
+    Ok(())
+}
+
+/// Builds the library and the programs beside it; the library's copy in `target/bindings/lib`.
+pub(crate) fn build() -> Result<PathBuf> {
+    cargo::run(&mut cargo::cargo(&["build", "--workspace"]))?;
+    let name = format!("{}uhlm_ffi{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let (from, to) = (program(&name)?, cargo::root().join("target/bindings/lib").join(&name));
+    copy(&from, &to)?;
+    Ok(to)
+}
+
+/// A file that cargo has built in the profile of this program.
+pub(crate) fn program(name: &str) -> Result<PathBuf> {
+    Ok(std::env::current_exe().context("where this program is")?.with_file_name(name))
+}
+
+/// Where a language's package expects its generated sources.
+fn folder(language: Language) -> PathBuf {
+    cargo::root().join(match language {
+        Language::Kotlin => "bindings/kotlin/uhlm/target/generated",
+        Language::Swift => "bindings/swift/Sources/Uhlm/Generated",
+    })
+}
+
+/// Generates one language's sources from the library.
+pub(crate) fn generate(language: Language, library: &Path) -> Result<()> {
+    let folder = folder(language);
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let name = if language == Language::Kotlin { "kotlin" } else { "swift" };
+    let bindgen = program(&format!("uniffi-bindgen{}", std::env::consts::EXE_SUFFIX))?;
+    let mut command = Command::new(bindgen);
+    command.args(["generate", "--no-format", "--language", name, "--out-dir"]).arg(&folder).arg(library);
+    // It reads the library's crate and uniffi.toml through cargo.
+    cargo::run(command.current_dir(cargo::root()))?;
+    if language == Language::Swift {
+        // The header belongs to the C module, whose module map is ours: the generated one names Apple's libraries.
+        let header = "uhlmFFI.h";
+        copy(&folder.join(header), &cargo::root().join("bindings/swift/Sources/uhlmFFI").join(header))?;
+        for generated in [header, "uhlmFFI.modulemap"] {
+            fs::remove_file(folder.join(generated)).with_context(|| format!("removing {generated}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file unless the copy is the same already: build systems look at the time of a change.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let bytes = fs::read(from).with_context(|| format!("reading {}", from.display()))?;
+    if fs::read(to).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    let parent = to.parent().unwrap_or(to);
+    fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
+    fs::write(to, bytes).with_context(|| format!("writing {}", to.display()))
+}

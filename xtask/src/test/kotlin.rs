@@ -1,0 +1,120 @@
+//! Runs the Kotlin suite with Maven, passes its output through and reads which tests passed from Surefire's reports.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::Counts;
+use crate::cargo;
+
+/// What the suite came to.
+pub(super) struct Outcome {
+    pub(super) counts: Counts,
+    /// Names of the test methods that passed, for the table of what every binding must do.
+    pub(super) passed: Vec<String>,
+    /// Whether the command succeeded.
+    pub(super) result: Result<()>,
+}
+
+/// Runs all tests against a built library; `fixture` is the program that gives them models and verifiers.
+///
+/// Maven fetches what it lacks from its repository once; later runs need no network.
+pub(super) fn run(library: &Path, fixture: &Path) -> Outcome {
+    let mut outcome = Outcome { counts: Counts::default(), passed: Vec::new(), result: Ok(()) };
+    outcome.result = run_reading(library, fixture, &mut outcome.counts, &mut outcome.passed);
+    outcome
+}
+
+fn run_reading(library: &Path, fixture: &Path, counts: &mut Counts, passed: &mut Vec<String>) -> Result<()> {
+    let project = cargo::root().join("bindings/kotlin");
+    let reports = project.join("uhlm/target/surefire-reports");
+    // Those of an earlier run must not be taken for this one's.
+    if reports.exists() {
+        fs::remove_dir_all(&reports).with_context(|| format!("removing {}", reports.display()))?;
+    }
+    if cargo::answer("mvn", &["--version"]).is_none() {
+        bail!("`mvn` does not run: install Maven 3.8 or newer and a JDK of version 17 or newer");
+    }
+    let mut command = Command::new("mvn");
+    command.args(["--batch-mode", "--no-transfer-progress", "test"]);
+    command.arg(format!("-Duhlm.library={}", library.display()));
+    command.arg(format!("-Duhlm.fixture={}", fixture.display()));
+    let run = cargo::run(command.current_dir(&project));
+    let read = read(&reports, counts, passed);
+    run?;
+    read?;
+    if counts.passed + counts.failed == 0 { bail!("no Kotlin test ran") } else { Ok(()) }
+}
+
+/// Adds up the reports of a folder. Where Maven failed before the tests there is none.
+fn read(folder: &Path, counts: &mut Counts, passed: &mut Vec<String>) -> Result<()> {
+    let Ok(files) = folder.read_dir() else { return Ok(()) };
+    for file in files {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "xml") {
+            let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+            add_report(&text, counts, passed).with_context(|| format!("reading {}", path.display()))?;
+        }
+    }
+    passed.sort();
+    Ok(())
+}
+
+/// Adds one report, which is of one class.
+fn add_report(text: &str, counts: &mut Counts, passed: &mut Vec<String>) -> Result<()> {
+    let report = roxmltree::Document::parse(text)?;
+    for case in report.descendants().filter(|node| node.has_tag_name("testcase")) {
+        let has = |name: &str| case.children().any(|child| child.has_tag_name(name));
+        if has("failure") || has("error") {
+            counts.failed += 1;
+        } else if has("skipped") {
+            counts.ignored += 1;
+        } else {
+            counts.passed += 1;
+            passed.push(case.attribute("name").context("a test without a name")?.to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<testsuite name="dev.uhlm.ConformanceTest" time="1.5" tests="5" errors="1" skipped="1" failures="1">
+  <properties><property name="a" value="&lt;testcase&gt;"/></properties>
+  <testcase name="use_after_close_is_an_error" classname="dev.uhlm.ConformanceTest" time="0.1"/>
+  <testcase name="a sentence with &quot;quotes&quot;" classname="dev.uhlm.ConformanceTest" time="0.1">
+    <system-out><![CDATA[<failure/>]]></system-out>
+  </testcase>
+  <testcase name="failed" classname="dev.uhlm.ConformanceTest" time="0.1"><failure message="no"/></testcase>
+  <testcase name="threw" classname="dev.uhlm.ConformanceTest" time="0.1"><error message="no"/></testcase>
+  <testcase name="skipped" classname="dev.uhlm.ConformanceTest" time="0.1"><skipped/></testcase>
+</testsuite>"#;
+
+    #[test]
+    fn reports_are_added_up_and_name_what_passed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("TEST-a.xml"), REPORT).expect("a file");
+        fs::write(folder.path().join("TEST-b.xml"), REPORT).expect("a file");
+        fs::write(folder.path().join("a.txt"), "not a report").expect("a file");
+        let (mut counts, mut passed) = (Counts::default(), Vec::new());
+        read(folder.path(), &mut counts, &mut passed).expect("reports");
+        assert_eq!(counts, Counts { passed: 4, failed: 4, ignored: 2 });
+        let (quoted, plain) = ("a sentence with \"quotes\"", "use_after_close_is_an_error");
+        assert_eq!(passed, [quoted, quoted, plain, plain]);
+    }
+
+    #[test]
+    fn a_report_that_is_cut_short_is_an_error_and_no_report_is_none() {
+        let (mut counts, mut passed) = (Counts::default(), Vec::new());
+        assert!(add_report(&REPORT[..REPORT.len() / 2], &mut counts, &mut passed).is_err());
+        let nowhere = tempfile::tempdir().expect("a temporary folder").path().join("nowhere");
+        let (mut counts, mut passed) = (Counts::default(), Vec::new());
+        assert!(read(&nowhere, &mut counts, &mut passed).is_ok());
+        assert_eq!((counts, passed), (Counts::default(), Vec::new()));
+    }
+}

@@ -1,0 +1,161 @@
+//! Runs `swift test`, passes its output through unchanged and counts XCTest's result lines.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::Counts;
+use crate::{cargo, swift};
+
+/// The names of a suite's tests that passed, as `tests/conformance.md` has them.
+pub(super) type Passed = BTreeSet<String>;
+
+/// All tests of the package, and whether the commands succeeded. One that fails does not keep the next from running.
+pub(super) fn run() -> (Counts, Passed, Result<()>) {
+    match swift::tests() {
+        Ok(mut commands) => run_commands(&mut commands),
+        Err(error) => (Counts::default(), Passed::new(), Err(error)),
+    }
+}
+
+fn run_commands(commands: &mut [Command]) -> (Counts, Passed, Result<()>) {
+    let (mut counts, mut passed) = (Counts::default(), Passed::new());
+    let mut outcome = Ok(());
+    for command in commands {
+        outcome = outcome.and(run_counting(command, &mut counts, &mut passed));
+    }
+    (counts, passed, outcome)
+}
+
+fn run_counting(command: &mut Command, counts: &mut Counts, passed: &mut Passed) -> Result<()> {
+    eprintln!("$ swift test");
+    let before = *counts;
+    // XCTest writes its lines to standard output on Linux and to standard error on a Mac.
+    let (output, input) = io::pipe().context("a pipe for the tests' output")?;
+    command.stdout(input.try_clone().context("a pipe for the tests' output")?).stderr(input);
+    let mut child = command.spawn().with_context(|| format!("could not start `{}`", cargo::line(command)))?;
+    // This process must not keep the writing end open, or the output never ends.
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let copied = copy_counting(BufReader::new(output), io::stdout().lock(), counts, passed);
+    let status = child.wait().context("waiting for `swift test`")?;
+    copied.context("passing the tests' output on")?;
+    if !status.success() {
+        bail!("`swift test` failed ({status})");
+    }
+    if counts.passed == before.passed {
+        bail!("`swift test` ran no test");
+    }
+    Ok(())
+}
+
+/// Bytes, not text: a test may print anything.
+fn copy_counting(
+    mut from: impl BufRead,
+    mut to: impl Write,
+    counts: &mut Counts,
+    passed: &mut Passed,
+) -> io::Result<()> {
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
+        to.flush()?;
+        if let Some((name, outcome)) = parse_result(&String::from_utf8_lossy(&line)) {
+            match outcome {
+                Outcome::Passed => {
+                    counts.passed += 1;
+                    passed.insert(name);
+                }
+                Outcome::Failed => counts.failed += 1,
+                Outcome::Skipped => counts.ignored += 1,
+            }
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+/// `Test Case 'ConformanceTests.test_a_name' passed (0.5 seconds)`; on a Mac the name is `-[UhlmTests.ConformanceTests
+/// test_a_name]`. The name comes without its prefix. A test that printed without ending its line may stand before it.
+fn parse_result(line: &str) -> Option<(String, Outcome)> {
+    let (_, rest) = line.trim().rsplit_once("Test Case '")?;
+    let (name, outcome) = rest.rsplit_once("' ")?;
+    let method = name.trim_end_matches(']').rsplit(['.', ' ']).next()?;
+    let outcome = match outcome.split(' ').next()? {
+        "passed" => Outcome::Passed,
+        "failed" => Outcome::Failed,
+        "skipped" => Outcome::Skipped,
+        _ => return None,
+    };
+    Some((method.strip_prefix("test_").unwrap_or(method).to_owned(), outcome))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn result_lines_are_counted_and_the_output_is_unchanged() {
+        let output = b"Test Suite 'All tests' started at 2025-01-01 00:00:00.000\n\
+            Test Case 'LayerTests.test_a_break_cancels' started at 2025-01-01 00:00:00.000\n\
+            Test Case 'LayerTests.test_a_break_cancels' passed (0.002 seconds)\n\xff no text\n\
+            printed by a testTest Case 'LayerTests.test_another' failed (1.0 seconds)\n\
+            Test Case 'LayerTests.test_a_third' skipped (0.0 seconds)\n\
+            Test Case '-[UhlmTests.LayerTests test_on_a_mac]' passed (0.1 seconds).\n\
+            Executed 4 tests, with 1 test skipped and 1 failure (0 unexpected) in 1.1 (1.1) seconds\n";
+        let (mut copy, mut counts, mut passed) = (Vec::new(), Counts::default(), Passed::new());
+        copy_counting(&output[..], &mut copy, &mut counts, &mut passed).expect("memory does not fail");
+        assert_eq!(copy, output);
+        assert_eq!(counts, Counts { passed: 2, failed: 1, ignored: 1 });
+        assert!(passed.iter().eq(["a_break_cancels", "on_a_mac"]));
+    }
+
+    fn sh(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    fn other_lines_are_no_results() {
+        for line in ["", "Test Case 'A.test_b' started at 1", "Test Suite 'A' passed at 2025", "Test Case 'broken"] {
+            assert_eq!(parse_result(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_command_that_fails_or_runs_nothing_is_a_problem_even_if_no_test_failed() {
+        let (counts, _, outcome) = run_commands(&mut [sh("kill -ABRT $$")]);
+        assert_eq!(counts, Counts::default());
+        assert!(outcome.is_err());
+        assert!(run_commands(&mut [sh("echo nothing")]).2.is_err());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_second_command_runs_although_the_first_failed() {
+        let (counts, _, outcome) = run_commands(&mut [sh("exit 1"), sh("echo \"Test Case 'A.test_b' passed (0 s)\"")]);
+        assert_eq!(counts.passed, 1);
+        assert!(outcome.is_err());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn both_streams_are_read() {
+        let script = "echo \"Test Case 'A.test_b' passed (0 seconds)\"; \
+            echo \"Test Case 'A.test_c' passed (0 seconds)\" >&2";
+        let (counts, passed, outcome) = run_commands(&mut [sh(script)]);
+        assert!(outcome.is_ok());
+        assert_eq!(counts.passed, 2);
+        assert!(passed.contains("c"));
+    }
+}
