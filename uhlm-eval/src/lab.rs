@@ -10,6 +10,7 @@ use uhlm_core::chat::DraftModel as _;
 use crate::baseline::{self, Trace, timing};
 use crate::billing::Billing;
 use crate::channel::Channel;
+use crate::divergence::{Divergence, Gauge};
 use crate::error::EvalError;
 use crate::law::{ESTIMATORS, Observation};
 use crate::method::{Method, Runner, Thresholds};
@@ -61,27 +62,50 @@ impl<'a> Lab<'a> {
                 sampling: run.sampling.clone(),
             },
         )?;
-        let mut thresholds = Thresholds {
+        let thresholds = Thresholds {
             risk_averse: paper_calibration.risk_averse(),
             risk_prone: paper_calibration.risk_prone(),
             rate: 0.0,
         };
-        let mut traces = BTreeMap::new();
-        let mut write = |method: Method, thresholds: &Thresholds| {
-            let Runner::Baseline(rule) = method.runner(thresholds) else { return Ok(0.0) };
-            let written = run.map(|stream| baseline::run(stream, rule))?;
-            let mut decisions = Decisions::default();
-            written.iter().flatten().for_each(|trace| decisions.add(&trace.decisions));
-            traces.insert(method, written);
-            Ok::<f64, EvalError>(decisions.transmission_rate())
-        };
-        thresholds.rate = write(Method::UHlmRiskProne, &thresholds)?;
+        let traces = BTreeMap::new();
+        Self { run, calibration, paper_calibration, thresholds, calibrated_on, traces }.written()
+    }
+
+    /// Other prompts, by another lab's calibration.
+    ///
+    /// # Errors
+    /// [`EvalError`].
+    pub fn with_calibration_of(other: &Self, run: Run<'a>) -> Result<Self, EvalError> {
+        Self {
+            run,
+            calibration: other.calibration.clone(),
+            paper_calibration: other.paper_calibration.clone(),
+            thresholds: other.thresholds,
+            calibrated_on: other.calibrated_on.clone(),
+            traces: BTreeMap::new(),
+        }
+        .written()
+    }
+
+    /// Lets the baselines answer; U-HLM first, whose rate Rand-HLM takes over.
+    fn written(mut self) -> Result<Self, EvalError> {
+        self.thresholds.rate = self.write(Method::UHlmRiskProne)?;
         for method in Method::ALL {
             if method != Method::UHlmRiskProne {
-                write(method, &thresholds)?;
+                self.write(method)?;
             }
         }
-        Ok(Self { run, calibration, paper_calibration, thresholds, calibrated_on, traces })
+        Ok(self)
+    }
+
+    /// Lets one baseline answer; returns its TR.
+    fn write(&mut self, method: Method) -> Result<f64, EvalError> {
+        let Runner::Baseline(rule) = method.runner(&self.thresholds) else { return Ok(0.0) };
+        let written = self.run.map(|stream| baseline::run(stream, rule))?;
+        let mut decisions = Decisions::default();
+        written.iter().flatten().for_each(|trace| decisions.add(&trace.decisions));
+        self.traces.insert(method, written);
+        Ok(decisions.transmission_rate())
     }
 
     /// The prompts and what is common to all methods.
@@ -112,6 +136,37 @@ impl<'a> Lab<'a> {
     #[must_use]
     pub fn calibrated_on(&self) -> &[Observation] {
         &self.calibrated_on
+    }
+
+    /// HLM's traces, a vector a stream: what an oracle knows.
+    #[must_use]
+    pub fn judged(&self) -> &[Vec<Trace>] {
+        self.traces.get(&Method::Hlm).map_or(&[], Vec::as_slice)
+    }
+
+    /// The mean total variation between each lossy method's next token and the target's, over the positions of HLM's
+    /// replies.
+    ///
+    /// # Errors
+    /// [`EvalError`].
+    pub fn divergences(&self) -> Result<Vec<Divergence>, EvalError> {
+        let Calibration { estimator, .. } = self.calibration;
+        let threshold = self.calibration.risk_prone();
+        let parts = self
+            .run
+            .map(|stream| baseline::gauge(stream, Gauge::new(self.thresholds, estimator, threshold, stream.seed)))?;
+        let mut sums: Vec<Divergence> = Vec::new();
+        for part in parts {
+            if sums.is_empty() {
+                sums = part;
+            } else {
+                sums.iter_mut().zip(part).for_each(|(sum, part)| {
+                    sum.total += part.total;
+                    sum.positions += part.positions;
+                });
+            }
+        }
+        Ok(sums)
     }
 
     /// A method's replies in a setting, in the order of the prompts.

@@ -4,8 +4,7 @@ use serde::{Deserialize, Serialize};
 use uhlm_core::rng::{Rng, Stream};
 
 use crate::reply::{Decisions, Reply};
-use crate::statistics::{Proportion, quantile};
-use crate::stream::Numbered;
+use crate::statistics::quantile;
 use crate::verifier::Ledger;
 
 /// Resamples of the bootstrap.
@@ -115,25 +114,25 @@ fn pairs(replies: &[Reply]) -> Vec<(f64, f64)> {
 }
 
 /// The ratio of two sums with a percentile bootstrap over its terms.
-fn bootstrap(pairs: &[(f64, f64)], seed: u64) -> Estimate {
-    let ratio = |sum: (f64, f64)| if sum.1 > 0.0 { sum.0 / sum.1 } else { 0.0 };
-    let add = |sum: (f64, f64), pair: &(f64, f64)| (sum.0 + pair.0, sum.1 + pair.1);
-    let value = ratio(pairs.iter().fold((0.0, 0.0), add));
+pub(crate) fn bootstrap(pairs: &[(f64, f64)], seed: u64) -> Estimate {
+    let terms: Vec<[f64; 2]> = pairs.iter().map(|pair| [pair.0, pair.1]).collect();
+    bootstrap_of(&terms, seed, |[a, b]| if *b > 0.0 { a / b } else { 0.0 })
+}
+
+/// A function of sums with a percentile bootstrap over their terms.
+pub(crate) fn bootstrap_of<const N: usize>(terms: &[[f64; N]], seed: u64, of: impl Fn(&[f64; N]) -> f64) -> Estimate {
+    let add = |mut sum: [f64; N], term: &[f64; N]| {
+        sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);
+        sum
+    };
+    let value = of(&terms.iter().fold([0.0; N], add));
     let mut rng = Rng::new(seed, Stream::Simulation);
     let resampled: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let draw = (0..pairs.len()).map(|_| &pairs[(rng.uniform() * pairs.len() as f64) as usize]);
-            ratio(draw.fold((0.0, 0.0), add))
+            let draw = (0..terms.len()).map(|_| &terms[(rng.uniform() * terms.len() as f64) as usize]);
+            of(&draw.fold([0.0; N], add))
         })
         .collect();
     let at = |share| quantile(&resampled, share).unwrap_or(value);
     Estimate { value, low: at(0.025), high: at(0.975) }
-}
-
-/// How many of the replies are right, among the prompts that have a right answer.
-#[must_use]
-pub fn accuracy(prompts: &[Numbered], replies: &[Reply]) -> Proportion {
-    let marked = prompts.iter().zip(replies).filter(|(prompt, _)| prompt.question.check.is_some());
-    let marks: Vec<bool> = marked.map(|(prompt, reply)| prompt.question.is_answered_by(&reply.text)).collect();
-    Proportion { successes: marks.iter().filter(|right| **right).count(), trials: marks.len() }
 }

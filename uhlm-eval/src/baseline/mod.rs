@@ -10,6 +10,7 @@ mod writer;
 use serde::{Deserialize, Serialize};
 use uhlm_core::sampling::{Distribution, TokenId};
 
+use crate::divergence::{Divergence, Gauge};
 use crate::error::EvalError;
 use crate::law::Observation;
 use crate::reply::Decisions;
@@ -84,6 +85,15 @@ pub struct Step {
     pub committed: u64,
 }
 
+/// What became of one judged token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// Whether the target accepted the drafted token.
+    pub accepted: bool,
+    /// Whether another draw from `q` would have guessed the token that stands.
+    pub guessed: bool,
+}
+
 /// What a baseline did for one prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
@@ -97,6 +107,8 @@ pub struct Trace {
     pub text: String,
     /// How often which decision was taken.
     pub decisions: Decisions,
+    /// HLM only: each token's fate.
+    pub fates: Vec<Fate>,
 }
 
 /// Lets a baseline answer the prompts of a stream.
@@ -116,6 +128,16 @@ pub fn observe(stream: &Stream<'_>) -> Result<Vec<Observation>, EvalError> {
     let mut writer = Writer::observing(stream)?;
     stream.prompts.iter().try_for_each(|prompt| writer.answer(Baseline::Hlm, prompt).map(drop))?;
     Ok(writer.observations())
+}
+
+/// Lets HLM answer the prompts and measures, at every position, how far each method's law is from the target's.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn gauge(stream: &Stream<'_>, gauge: Gauge) -> Result<Vec<Divergence>, EvalError> {
+    let mut writer = Writer::gauging(stream, gauge)?;
+    stream.prompts.iter().try_for_each(|prompt| writer.answer(Baseline::Hlm, prompt).map(drop))?;
+    Ok(writer.divergences())
 }
 
 /// The `top_k` largest probabilities as they are and what is left spread evenly over the rest of the vocabulary.

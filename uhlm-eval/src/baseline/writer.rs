@@ -7,7 +7,8 @@ use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, Scratch, Toke
 use uhlm_core::speculative::{acceptance_level, accepts, rejection_probability};
 use uhlm_core::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
-use super::{Baseline, Exchange, Payload, Step, Trace, with_uniform_tail};
+use super::{Baseline, Exchange, Fate, Payload, Step, Trace, with_uniform_tail};
+use crate::divergence::{Divergence, Gauge};
 use crate::error::EvalError;
 use crate::law::{Observation, Observer};
 use crate::pair::{CONTEXT, Pair};
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     verdict: Rng,
     coin: Rng,
     observer: Option<Observer>,
+    gauge: Option<Gauge>,
 }
 
 /// A drafted token with all that a rule can ask about it.
@@ -73,12 +75,23 @@ impl Writer {
             verdict: Rng::new(seed, Dice::Verdict),
             coin: Rng::new(seed, Dice::Simulation),
             observer: None,
+            gauge: None,
         })
     }
 
     /// As [`Self::new`], taking down what every estimator says about each token.
     pub(super) fn observing(stream: &Stream<'_>) -> Result<Self, EvalError> {
         Ok(Self { observer: Some(Observer::new(stream.seed)), ..Self::new(stream)? })
+    }
+
+    /// As [`Self::new`], measuring how far each method's law is from the target's.
+    pub(super) fn gauging(stream: &Stream<'_>, gauge: Gauge) -> Result<Self, EvalError> {
+        Ok(Self { gauge: Some(gauge), ..Self::new(stream)? })
+    }
+
+    /// What was measured.
+    pub(super) fn divergences(self) -> Vec<Divergence> {
+        self.gauge.map(|gauge| gauge.divergences).unwrap_or_default()
     }
 
     /// What was taken down.
@@ -149,6 +162,9 @@ impl Writer {
         let drafted = self.draft(progress)?;
         // The target's row is computed for every token, for TSR; whether the method pays for it is another matter.
         let Some(p) = self.rows(&progress.ids, 1)?.pop() else { return Ok(()) };
+        if let Some(gauge) = &mut self.gauge {
+            gauge.add(self.draft.logits(), &drafted.q, &p);
+        }
         if let Some(observer) = &mut self.observer {
             observer.label(progress.trace.prompt, drafted.q_d, p.prob(drafted.id));
         }
@@ -184,6 +200,10 @@ impl Writer {
         let accepted = accepts(level, p.prob(drafted.id));
         let id = if accepted { drafted.id } else { self.resample(&p, &seen) };
         progress.trace.decisions.rejected += u64::from(!accepted);
+        if rule == Baseline::Hlm {
+            let guessed = drafted.coin < f64::from(seen.prob(id));
+            progress.trace.fates.push(Fate { accepted, guessed });
+        }
         progress.ids.push(id);
         progress.told = progress.ids.len();
         let down = Payload { ids: u64::from(!accepted), bits: VERDICT_BITS, distributions: 0 };

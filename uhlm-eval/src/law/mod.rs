@@ -1,5 +1,9 @@
 //! The law between uncertainty and rejection, measured: what each estimator says about a token, and what the target did.
 
+pub mod predictor;
+pub mod report;
+pub mod scores;
+
 use serde::{Deserialize, Serialize};
 use uhlm_core::calibration::Label;
 use uhlm_core::sampling::TokenId;
