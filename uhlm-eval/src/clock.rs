@@ -115,8 +115,8 @@ mod tests {
         let clock = Arc::new(VirtualClock::default());
         let (sender, received) = channel();
         for (name, time) in [("late", 9), ("second", 3), ("first", 2), ("third", 3)] {
-            let (sender, clock_then) = (sender.clone(), Arc::clone(&clock));
-            clock.at(MS * time, move || drop(sender.send((name, clock_then.time()))));
+            let (sender, then) = (sender.clone(), Arc::clone(&clock));
+            clock.at(MS * time, move || sender.send((name, then.time())).expect("the receiver is there"));
         }
         clock.advance(MS * 5);
         assert_eq!(received.try_iter().collect::<Vec<_>>(), [("first", MS * 2), ("second", MS * 3), ("third", MS * 3)]);

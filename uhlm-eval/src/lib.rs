@@ -25,6 +25,7 @@ pub mod record;
 pub mod reply;
 pub mod report;
 pub mod settings;
+pub mod shaper;
 pub mod statistics;
 pub mod stream;
 pub mod summary;

@@ -55,10 +55,10 @@ impl Bars {
             if self.log {
                 let positive = self.bars.iter().map(|bar| bar.value).filter(|v| *v > 0.0);
                 let smallest = positive.fold(largest, f64::min);
-                let low = 10f64.powf(smallest.log10().floor());
-                self.chart(&area, (low..largest * 2.2).log_scale(), low)?;
+                let low = smallest / 2.5;
+                self.chart(&area, (low..largest * 3.5).log_scale(), low)?;
             } else {
-                self.chart(&area, 0.0..largest * 1.14, 0.0)?;
+                self.chart(&area, 0.0..largest * 1.25, 0.0)?;
             }
             area.present().map_err(failed)?;
         }

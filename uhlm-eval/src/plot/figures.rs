@@ -9,6 +9,9 @@ use crate::method::Method;
 use crate::record::{Chapter, Record, SettingRecord};
 use crate::settings::{ROUND_TRIPS, names};
 
+/// Means of fewer tokens are noise.
+const FEW: usize = 20;
+
 /// A plot with what it shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figure {
@@ -34,7 +37,8 @@ pub fn all(record: &Record) -> Result<Vec<Figure>, EvalError> {
     if let Some(setting) = chapter.setting(names::PAPER) {
         add(
             "speed-paper",
-            "Tokens a second at the paper's channel, every byte billed (logarithmic; the line is the 95 % interval).",
+            "Tokens a second at the paper's channel, every byte billed (logarithmic; blue: this SDK, grey: other \
+             exact methods, orange: lossy ones; the line is the 95 % interval).",
             speed(setting, "Speed at the paper's channel", true),
         )?;
         add(
@@ -63,18 +67,14 @@ pub fn all(record: &Record) -> Result<Vec<Figure>, EvalError> {
         )?;
     }
     if !chapter.quality.is_empty() {
-        add(
-            "accuracy",
-            "Right answers over the target's passes for a token: up and to the left is better.",
-            accuracy(record),
-        )?;
+        add("accuracy", "Right answers with their intervals, and what they took of the target.", accuracy(record))?;
     }
     if let Some(law) = &chapter.uncertainty {
         for (name, i) in [("law", 0), ("law-sampled", 1)] {
             let of = if i == 0 { "without sampling noise" } else { "as the paper draws it" };
             let caption = format!(
                 "Rejection probability of held-out tokens over temperature perturbation {of}: single tokens, means of \
-                 twenty ranges, and the line fitted on the calibration prompts' kind."
+                 twenty ranges, and the line fitted to these tokens."
             );
             add(name, &caption, the_law(&law.estimators[i]))?;
         }
@@ -187,36 +187,25 @@ fn accuracy(record: &Record) -> Result<String, EvalError> {
     // Greedy where that was measured: the demo's tasks are meant to be answered so.
     let chapter = record.chapter(0.0).filter(|c| !c.quality.is_empty()).or_else(|| record.chapters.first());
     let Some(chapter) = chapter else { return Ok(String::new()) };
-    let series: Vec<Series> = chapter
-        .quality
-        .iter()
-        .map(|(method, quality, summary)| Series {
-            name: String::new(),
-            points: vec![(summary.passes_per_token, 100.0 * quality.accuracy.value)],
-            mark: Mark::Points,
+    let bars = chapter.quality.iter().map(|(method, quality, summary)| {
+        let share = quality.accuracy;
+        Bar {
+            label: method.name(),
+            value: 100.0 * share.value,
+            interval: Some((100.0 * share.low, 100.0 * share.high)),
+            text: format!("{:.1} % at {:.2} passes", 100.0 * share.value, summary.passes_per_token),
             color: color(*method),
-            labels: vec![method.name()],
-        })
-        .collect();
-    let values: Vec<f64> = series.iter().flat_map(|s| &s.points).map(|p| p.1).collect();
-    let low = values.iter().copied().fold(100.0, f64::min);
-    Curves {
-        title: format!("Right answers, temperature {}", chapter.temperature),
-        x: "target passes for a token".into(),
-        y: "% right".into(),
-        x_range: (-0.03, 1.25),
-        y_range: ((low - 4.0).max(0.0), 100.0),
-        series,
-        legend: SeriesLabelPosition::LowerRight,
-    }
-    .draw()
+        }
+    });
+    let title = format!("Right answers and target passes a token, temperature {}", chapter.temperature);
+    Bars { title, axis: "% right".into(), bars: bars.collect(), log: false }.draw()
 }
 
 fn the_law(report: &EstimatorReport) -> Result<String, EvalError> {
     let (a, b) = (report.a.value, report.b.value);
     let start = if a > 0.0 { (-b / a).clamp(0.0, 1.0) } else { 0.0 };
     let line = vec![(0.0, 0.0), (start, 0.0), (1.0, (a + b).clamp(0.0, 1.0))];
-    let binned = report.binned.iter().map(|bin| (bin.0, bin.1)).collect();
+    let binned = report.binned.iter().filter(|bin| bin.2 >= FEW).map(|bin| (bin.0, bin.1)).collect();
     Curves {
         title: format!("{}: beta = {a:.2} u {} {:.3}", report.line.name, if b < 0.0 { '-' } else { '+' }, b.abs()),
         x: "uncertainty u".into(),
@@ -226,7 +215,7 @@ fn the_law(report: &EstimatorReport) -> Result<String, EvalError> {
         series: vec![
             Series::new("single tokens", report.scatter.clone(), Mark::Cloud, EXACT),
             Series::new("line fitted to these tokens", line, Mark::Line, LOSSY),
-            Series::new("means", binned, Mark::LineAndPoints, OURS),
+            Series::new(format!("means of {FEW} tokens or more"), binned, Mark::LineAndPoints, OURS),
         ],
         legend: SeriesLabelPosition::UpperLeft,
     }
