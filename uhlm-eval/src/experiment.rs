@@ -27,8 +27,8 @@ pub struct Files {
     pub draft: PathBuf,
     /// The target.
     pub target: PathBuf,
-    /// Questions with right answers that neither training nor calibration saw.
-    pub held_out: PathBuf,
+    /// Questions with right answers that neither training nor calibration saw, where the pair has any.
+    pub held_out: Option<PathBuf>,
     /// Prompts without right answers.
     pub free: PathBuf,
     /// Questions to calibrate on.
@@ -98,10 +98,12 @@ struct Prompts {
 
 impl Prompts {
     fn read(files: &Files, plan: &Plan) -> Result<Self, EvalError> {
-        let held_out = questions::read(&files.held_out)?;
+        let held_out = files.held_out.as_deref().map(questions::read).transpose()?.unwrap_or_default();
         let free = questions::read(&files.free)?;
         let learn = questions::read(&files.calibration)?;
-        let (first, rest) = free.split_at(plan.speed.1.min(free.len()));
+        // Without questions, free prompts take their place: all of them, or as many as there would be of both.
+        let wanted = if held_out.is_empty() { plan.speed.0 + plan.speed.1 } else { plan.speed.1 };
+        let (first, rest) = free.split_at(wanted.min(free.len()));
         let number = |first: u64, questions: Vec<Question>| -> Vec<Numbered> {
             (first..).zip(questions).map(|(index, question)| Numbered { index, question }).collect()
         };
@@ -177,11 +179,15 @@ fn chapter(
             measure(&lab, setting, &mut known)
         })
         .collect::<Result<_, EvalError>>()?;
-    let quality = if prompts.quality.is_empty() {
+    let quality = if plan.quality == 0 {
         Vec::new()
     } else {
         progress(&format!("temperature {temperature}: quality"));
-        quality(&Lab::with_calibration_of(&lab, run(&prompts.quality))?)?
+        if prompts.quality.is_empty() {
+            quality(&lab)?
+        } else {
+            quality(&Lab::with_calibration_of(&lab, run(&prompts.quality))?)?
+        }
     };
     let greedy = temperature == 0.0;
     if !greedy {

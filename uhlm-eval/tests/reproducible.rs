@@ -12,7 +12,7 @@ fn a_seed_gives_the_same_record_and_the_same_report_twice() {
     let files = Files {
         draft: file("demo-draft.gguf"),
         target: file("demo-target.gguf"),
-        held_out: file("data/heldout.jsonl"),
+        held_out: Some(file("data/heldout.jsonl")),
         free: file("data/prompts_free.jsonl"),
         calibration: file("data/calibration.jsonl"),
     };

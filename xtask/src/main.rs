@@ -10,6 +10,7 @@ mod cargo;
 mod ci;
 mod demo;
 mod llama_builds;
+mod paper;
 mod rules;
 mod setup;
 mod table;
@@ -53,6 +54,12 @@ enum Command {
     },
     /// Everything CI checks: architecture rules, format, lints, docs, tests. Stops at the first failure
     Ci,
+    /// Evaluate this SDK beside U-HLM and its relatives and write every number and plot of docs/results.md
+    Paper {
+        /// Small samples, printed only: a few minutes
+        #[arg(long)]
+        quick: bool,
+    },
     /// Run the benchmarks, in the release profile: this compiles llama.cpp a second time (about 10 minutes on 2 cores)
     Bench {
         /// Arguments for the benchmark runner, for example a filter or --save-baseline NAME
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
         Command::Demo { args } => demo::run(&args),
         Command::Test { only } => test::run(only),
         Command::Ci => ci::run(),
+        Command::Paper { quick } => paper::run(quick),
         Command::Bench { args } => bench::run(&args),
     };
     match outcome {

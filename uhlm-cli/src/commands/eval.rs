@@ -47,13 +47,13 @@ pub(crate) struct EvalArgs {
     /// Target model
     #[arg(long, value_name = "GGUF", requires = "model")]
     target: Option<PathBuf>,
-    /// Questions with right answers; without it those of the demo pair, as with the next two
+    /// Questions with right answers; without it those of the demo pair, and none for another pair
     #[arg(long, value_name = "FILE")]
     held_out: Option<PathBuf>,
-    /// Prompts without right answers
+    /// Prompts without right answers; without it those of the demo pair
     #[arg(long, value_name = "FILE")]
     free: Option<PathBuf>,
-    /// Questions to calibrate on
+    /// Prompts to calibrate on; without it those of the demo pair
     #[arg(long, value_name = "FILE")]
     calibration_prompts: Option<PathBuf>,
     /// What a pass of the draft model costs, milliseconds; the paper's unless given
@@ -84,17 +84,17 @@ pub(crate) struct EvalArgs {
 
 impl EvalArgs {
     fn files(&self) -> Result<Files, Failure> {
-        let pair = match (&self.model, &self.held_out, &self.free, &self.calibration_prompts) {
-            (Some(_), Some(_), Some(_), Some(_)) => None,
-            _ => Some(Pair::find()?),
+        // Another pair's questions are only those that are named; prompts without right answers do for any pair.
+        let whole = self.model.is_some() && self.free.is_some() && self.calibration_prompts.is_some();
+        let bundled = if whole { None } else { Some(Pair::find()?) };
+        let or = |given: &Option<PathBuf>, file: fn(&Pair) -> PathBuf| {
+            given.clone().or_else(|| bundled.as_ref().map(file)).unwrap_or_default()
         };
-        let or = |given: &Option<PathBuf>, bundled: fn(&Pair) -> PathBuf| {
-            given.clone().or_else(|| pair.as_ref().map(bundled)).unwrap_or_default()
-        };
+        let own_questions = bundled.as_ref().filter(|_| self.model.is_none()).map(Pair::heldout);
         Ok(Files {
             draft: or(&self.model, Pair::draft),
             target: or(&self.target, Pair::target),
-            held_out: or(&self.held_out, Pair::heldout),
+            held_out: self.held_out.clone().or(own_questions),
             free: or(&self.free, Pair::free_prompts),
             calibration: or(&self.calibration_prompts, Pair::calibration_questions),
         })

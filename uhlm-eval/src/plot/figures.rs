@@ -66,7 +66,7 @@ pub fn all(record: &Record) -> Result<Vec<Figure>, EvalError> {
             oracle(chapter),
         )?;
     }
-    if !chapter.quality.is_empty() {
+    if chapter.quality.iter().any(|entry| entry.1.marked > 0) {
         add("accuracy", "Right answers with their intervals, and what they took of the target.", accuracy(record))?;
     }
     if let Some(law) = &chapter.uncertainty {

@@ -67,7 +67,7 @@ fn speed(chapter: &Chapter, aims: &mut Vec<Aim>) {
 
 fn quality(chapter: &Chapter, aims: &mut Vec<Aim>) {
     let t = chapter.temperature;
-    let of = |method| chapter.quality_of(method).map(|quality| quality.accuracy);
+    let of = |method| chapter.quality_of(method).filter(|quality| quality.marked > 0).map(|quality| quality.accuracy);
     let passes = |method: Method| chapter.quality.iter().find(|e| e.0 == method).map(|e| e.2.passes_per_token);
     let (Some(llm), Some(lossy), Some(exact)) = (of(Method::LlmOnly), of(Method::OursOpportunistic), of(OURS)) else {
         return;

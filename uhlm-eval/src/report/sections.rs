@@ -48,6 +48,14 @@ pub(super) fn blocks(record: &Record, figures: &[Figure]) -> Vec<Block> {
             |aim: &super::aims::Aim| vec![aim.what.clone(), aim.wanted.clone(), aim.measured.clone(), reached(aim)];
         blocks.push(table(&["aim", "wanted", "measured", "reached"], aims.iter().map(row).collect()));
     }
+    if let Some(rows) = headlines(record) {
+        blocks.push(heading("The paper's headlines"));
+        blocks.push(text(
+            "U-HLM, risk-prone, from its published rules on this pair, beside what the paper reports for TinyLlama-1.1B and \
+             Llama-2-7B on Alpaca.",
+        ));
+        blocks.push(table(&["quantity", "paper", "this pair"], rows));
+    }
     for (i, chapter) in record.chapters.iter().enumerate() {
         blocks.push(heading(format!("Speed, temperature {}", chapter.temperature)));
         blocks.push(text(calibration(chapter)));
@@ -83,13 +91,49 @@ pub(super) fn blocks(record: &Record, figures: &[Figure]) -> Vec<Block> {
     blocks
 }
 
+/// What the paper claims of U-HLM, measured on this pair.
+fn headlines(record: &Record) -> Option<Vec<Vec<String>>> {
+    let chapter = record.chapters.first()?;
+    let row = chapter.setting(names::PAPER)?.row(Method::UHlmRiskProne)?;
+    let unfaded = chapter.setting(names::PAPER_UNFADED).and_then(|setting| setting.row(Method::UHlmRiskProne));
+    let mut rows = vec![vec![
+        "uplinks and target passes saved against HLM".to_owned(),
+        "45.93 %".to_owned(),
+        percent(1.0 - row.summary.transmission_rate),
+    ]];
+    let mut add = |what: &str, paper: &str, here: String| rows.push(vec![what.into(), paper.into(), here]);
+    let times = |e: crate::summary::Estimate| format!("{:.2} x ({:.2} to {:.2})", e.value, e.low, e.high);
+    add("tokens a second over HLM, with fading", "2.54 x", times(row.against.hlm));
+    if let Some(row) = unfaded {
+        add("the same without fading", "-", times(row.against.hlm));
+    }
+    let right = |method| chapter.quality_of(method).filter(|q| q.marked > 0).map(|quality| quality.accuracy.value);
+    if let (Some(own), Some(llm)) = (right(Method::UHlmRiskProne), right(Method::LlmOnly)) {
+        let here = percent(own / llm);
+        add("share of the target's accuracy (paper: cosine similarity; here: right answers)", "97.54 %", here);
+    }
+    if let Some(law) = &chapter.uncertainty {
+        let sampled = &law.estimators[crate::lab::SAMPLED];
+        add("slope a", "0.82", format!("{:.3}", sampled.a.value));
+        add("intercept b", "-0.06", format!("{:.3}", sampled.b.value));
+        add("Delta = P(p(d) < q(d))", "0.301", format!("{:.3}", law.risk.delta));
+        add("risk-averse threshold", "0.073", format!("{:.3}", law.risk.risk_averse));
+        add("risk-prone threshold", "0.431", format!("{:.3}", law.risk.risk_prone));
+        add("risk between the thresholds", "0.00224", format!("{:.5}", law.risk.measured));
+        add("bound on it", "below 0.004", format!("{:.5}", law.risk.bound));
+        add("tokens that the law rests on", "5,134", law.held_out.to_string());
+    }
+    Some(rows)
+}
+
 fn about(record: &Record) -> String {
     let about = &record.about;
     let million = |n: u64| format!("{:.2} M", n as f64 / 1e6);
     format!(
         "Draft model {} ({} parameters), target {} ({} parameters), vocabulary {}. A draft pass costs {} ms and a target \
-         pass {} ms of virtual time. Speed on {} prompts, quality on {} questions, calibration on {} others; replies of at \
-         most {} tokens; seed {}. Intervals are 95 %: bootstrap over prompts, Wilson's for shares of right answers.",
+         pass {} ms of virtual time. Speed on {} prompts, right answers on {} questions, calibration on {} other prompts; \
+         replies of at most {} tokens; seed {}. Intervals are 95 %: bootstrap over prompts, Wilson's for shares of right \
+         answers.",
         about.draft.0,
         million(about.draft.1),
         about.target.0,
@@ -206,14 +250,14 @@ fn oracle(chapter: &Chapter) -> Block {
 
 fn quality(chapter: &Chapter) -> Block {
     let rows = chapter.quality.iter().map(|(method, quality, summary)| {
-        let (accuracy, nats) = (quality.accuracy, quality.nats_per_token);
+        let (accuracy, nats, marked) = (quality.accuracy, quality.nats_per_token, quality.marked > 0);
         let distance = chapter.divergences.iter().find(|d| d.method == *method).map(|d| format!("{:.4}", d.mean()));
         let exact = if method.is_exact() { "0 by its rule".to_owned() } else { "-".to_owned() };
         vec![
             method.name(),
-            format!("{} of {}", quality.right, quality.marked),
-            percent(accuracy.value),
-            format!("{} to {}", percent(accuracy.low), percent(accuracy.high)),
+            if marked { format!("{} of {}", quality.right, quality.marked) } else { "-".into() },
+            if marked { percent(accuracy.value) } else { "-".into() },
+            if marked { format!("{} to {}", percent(accuracy.low), percent(accuracy.high)) } else { "-".into() },
             format!("{:.3} ({:.3} to {:.3})", nats.value.exp(), nats.low.exp(), nats.high.exp()),
             distance.unwrap_or(exact),
             figures3(summary.passes_per_token),
