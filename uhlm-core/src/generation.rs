@@ -136,6 +136,16 @@ impl EventSink {
     }
 }
 
+/// A generation that never ran, because the session was dropped first, ends with an error and not with silence.
+impl Drop for EventSink {
+    fn drop(&mut self) {
+        if let Ok(mut last) = self.last.lock() {
+            // The consumer looks here when the channel has ended, which is after this.
+            last.get_or_insert(Err(GenerationError::SessionClosed));
+        }
+    }
+}
+
 impl Generation {
     /// The next event; `None` after [`Event::Finished`] or an error.
     ///

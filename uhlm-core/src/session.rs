@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::calibration::Calibration;
 use crate::cancel::Cancel;
 use crate::chat::{DraftModel, Message, Role};
+use crate::clock::{Clock, SystemClock};
 use crate::error::GenerationError;
 use crate::event::LinkState;
 use crate::gate::Goal;
@@ -182,6 +183,8 @@ pub struct SessionStatus {
 pub(crate) struct SessionState {
     pub(crate) messages: Mutex<Vec<Message>>,
     pub(crate) calibration: Mutex<Calibration>,
+    /// Generations that were asked for and have not ended; more than one only while all but the newest are cancelled.
+    generations: Mutex<usize>,
     status: watch::Sender<SessionStatus>,
 }
 
@@ -190,14 +193,25 @@ impl SessionState {
         self.status.send_if_modified(|status| std::mem::replace(&mut status.link, link) != link);
     }
 
-    /// Returns what it was before.
-    fn set_generating(&self, generating: bool) -> bool {
-        let mut before = generating;
-        self.status.send_if_modified(|status| {
-            before = std::mem::replace(&mut status.generating, generating);
-            before != generating
-        });
-        before
+    /// One generation more, unless `is_free` says no to those that have not ended.
+    fn begin(&self, is_free: impl FnOnce() -> bool) -> bool {
+        let mut generations = locked(&self.generations);
+        if *generations > 0 && !is_free() {
+            return false;
+        }
+        *generations += 1;
+        self.set_generating(true);
+        true
+    }
+
+    fn end(&self) {
+        let mut generations = locked(&self.generations);
+        *generations = generations.saturating_sub(1);
+        self.set_generating(*generations > 0);
+    }
+
+    fn set_generating(&self, generating: bool) {
+        self.status.send_if_modified(|status| std::mem::replace(&mut status.generating, generating) != generating);
     }
 }
 
@@ -222,21 +236,34 @@ impl Session {
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
     ) -> Result<Self, SamplingError> {
+        Self::with_clock(model, verifier, options, Arc::new(SystemClock))
+    }
+
+    /// As [`Self::new`], in another time than the real one: deadlines, back-off, measured costs and statistics follow
+    /// `clock`. For evaluations.
+    ///
+    /// # Errors
+    /// [`SamplingError::InvalidParameter`].
+    pub fn with_clock(
+        model: Arc<dyn DraftModel>,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SamplingError> {
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState {
             messages: Mutex::default(),
             calibration: Mutex::new(options.calibration.clone()),
+            generations: Mutex::default(),
             status: watch::Sender::default(),
         });
-        let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared))?;
         let state = Arc::clone(&shared);
+        let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let spawned = std::thread::Builder::new().name("uhlm-session".into()).spawn(move || {
             while let Ok(message) = inbox.recv() {
                 match message {
                     Inbox::Job(job) => {
-                        device.run(*job, &inbox, || {
-                            state.set_generating(false);
-                        });
+                        device.run(*job, &inbox, || state.end());
                         if device.is_closed() {
                             break;
                         }
@@ -255,13 +282,14 @@ impl Session {
         Ok(Self { inbox: sender, shared, running: Mutex::new(None) })
     }
 
-    /// Starts a generation.
+    /// Starts a generation; one that follows a cancelled one begins when that has ended, a decode step later at most.
     ///
     /// # Errors
-    /// [`GenerationError::Busy`] while another one runs, [`GenerationError::SessionClosed`]. Everything else comes from
+    /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::SessionClosed`]. Everything else comes from
     /// the stream.
     pub fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Generation, GenerationError> {
-        if self.shared.set_generating(true) {
+        let mut running = locked(&self.running);
+        if !self.shared.begin(|| running.as_ref().is_some_and(Cancel::is_cancelled)) {
             return Err(GenerationError::Busy);
         }
         let waker = self.inbox.clone();
@@ -269,10 +297,10 @@ impl Session {
             // A session that is gone needs no waking.
             let _ = waker.send(Inbox::Wake);
         }));
-        *locked(&self.running) = Some(sink.cancel().clone());
+        *running = Some(sink.cancel().clone());
         let job = Job { prompt, options, sink };
         if self.inbox.send(Inbox::Job(Box::new(job))).is_err() {
-            self.shared.set_generating(false);
+            self.shared.end();
             return Err(GenerationError::SessionClosed);
         }
         Ok(generation)
@@ -332,11 +360,26 @@ impl Session {
         *self.shared.status.borrow()
     }
 
-    /// Waits until the status is another than `known`; a change and back meanwhile is not seen. `None` once the session
-    /// is gone. Cancel safe, and it keeps nothing alive.
-    pub fn status_after(&self, known: SessionStatus) -> impl Future<Output = Option<SessionStatus>> + Send + use<> {
+    /// The status as it changes, from the present one on. Keeps nothing alive.
+    #[must_use]
+    pub fn status_updates(&self) -> StatusUpdates {
         let mut status = self.shared.status.subscribe();
-        async move { status.wait_for(|status| *status != known).await.ok().map(|status| *status) }
+        status.mark_changed();
+        StatusUpdates { status }
+    }
+}
+
+/// The status of a session as it changes; see [`Session::status_updates`].
+#[derive(Debug)]
+pub struct StatusUpdates {
+    status: watch::Receiver<SessionStatus>,
+}
+
+impl StatusUpdates {
+    /// The present status at first, then each new one; changes that come faster than they are taken are seen as the last of
+    /// them. `None` once the session is gone. Cancel safe.
+    pub async fn next(&mut self) -> Option<SessionStatus> {
+        self.status.changed().await.ok().map(|()| *self.status.borrow_and_update())
     }
 }
 

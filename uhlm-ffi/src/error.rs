@@ -84,7 +84,7 @@ pub enum UhlmError {
         /// The shorter one of the draft's and the target's context.
         capacity: u64,
     },
-    /// Another generation of this session is running.
+    /// Another generation of this session is running, and is not cancelled.
     #[error("{reason}")]
     Busy { reason: String, retryable: bool, recovery: Recovery },
     /// The session was shut down.

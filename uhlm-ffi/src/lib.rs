@@ -37,7 +37,7 @@ pub use error::{Recovery, UhlmError, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
 pub use logging::{LogLevel, LogSink, install_log_sink};
-pub use session::{Message, Role, SessionStatus, UhlmSession};
+pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
 #[cfg(feature = "http")]
 pub use token::{TokenError, TokenProvider};

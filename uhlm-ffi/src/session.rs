@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use uhlm_core::error::GenerationError;
 use uhlm_core::{chat, session};
 
@@ -136,10 +137,13 @@ impl UhlmSession {
         self.with(|session| Ok(session.status().into()))
     }
 
-    /// Waits until the status is another than `known`; none once the session is shut down. Keeps nothing alive.
-    pub async fn status_after(&self, known: SessionStatus) -> Option<SessionStatus> {
-        let waiting = self.with(|session| Ok(session.status_after(known.into()))).ok()?;
-        waiting.await.map(Into::into)
+    /// The status as it changes, from the present one on.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn status_updates(&self) -> Result<Arc<UhlmStatusUpdates>, UhlmError> {
+        let updates = self.with(|session| Ok(session.status_updates()))?;
+        Ok(Arc::new(UhlmStatusUpdates { updates: tokio::sync::Mutex::new(updates), cancelled: Notify::new() }))
     }
 
     /// Writes the calibration with what this session's verdicts have taught to a file, for the next session.
@@ -156,5 +160,34 @@ impl UhlmSession {
     pub fn shut_down(&self) {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(session);
+    }
+}
+
+/// The status of a session as it changes. Does not keep the session alive.
+#[derive(Debug, uniffi::Object)]
+pub struct UhlmStatusUpdates {
+    updates: tokio::sync::Mutex<session::StatusUpdates>,
+    cancelled: Notify,
+}
+
+#[uniffi::export]
+impl UhlmStatusUpdates {
+    /// The present status at first, then each new one; none once the session is gone, or after `cancel`.
+    pub async fn next(&self) -> Option<SessionStatus> {
+        let mut updates = self.updates.lock().await;
+        tokio::select! {
+            biased;
+            () = self.cancelled.notified() => {
+                // Whoever asks again is told the same.
+                self.cancelled.notify_one();
+                None
+            }
+            status = updates.next() => status.map(Into::into),
+        }
+    }
+
+    /// Ends a `next` that waits, and all that follow.
+    pub fn cancel(&self) {
+        self.cancelled.notify_one();
     }
 }

@@ -15,6 +15,7 @@ mod demo;
 mod ios;
 mod llama_builds;
 mod phone_targets;
+mod paper;
 mod rules;
 mod setup;
 mod swift;
@@ -77,6 +78,12 @@ enum Command {
     PhoneTargets,
     /// Everything CI checks: architecture rules, format, lints, docs, tests. Stops at the first failure
     Ci,
+    /// Evaluate this SDK beside U-HLM and its relatives and write every number and plot of docs/results.md
+    Paper {
+        /// Small samples, printed only: a few minutes
+        #[arg(long)]
+        quick: bool,
+    },
     /// Run the benchmarks, in the release profile: this compiles llama.cpp a second time (about 10 minutes on 2 cores)
     Bench {
         /// Arguments for the benchmark runner, for example a filter or --save-baseline NAME
@@ -97,6 +104,7 @@ fn main() -> ExitCode {
         Command::Ios { dry_run } => ios::run(ios::Options { dry_run }),
         Command::PhoneTargets => phone_targets::run(),
         Command::Ci => ci::run(),
+        Command::Paper { quick } => paper::run(quick),
         Command::Bench { args } => bench::run(&args),
     };
     match outcome {

@@ -33,13 +33,41 @@ fn two_sessions_generate_at_once() {
 }
 
 #[test]
+fn a_generation_may_follow_a_cancelled_one_at_once() {
+    let session = engine().open_session(None, greedy()).expect("valid");
+    for _ in 0..20 {
+        let first = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
+        assert!(matches!(session.start(chat(QUESTION), at_most(10)).err(), Some(UhlmError::Busy { .. })));
+        wait(first.next()).expect("no error");
+        first.cancel();
+        let second = session.start(chat(QUESTION), at_most(10)).expect("the first one is cancelled");
+        assert!(session.status().expect("open").generating);
+        rest(&second).1.expect("a reply without error");
+        let (events, outcome) = rest(&first);
+        outcome.expect("cancelling is no error");
+        assert_eq!(finished(&events).0, FinishReason::Cancelled);
+        session.reset().expect("idle");
+    }
+    // One that waits for its turn when the session is closed ends, too.
+    let first = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
+    first.cancel();
+    let second = session.start(chat(QUESTION), crate::support::endless()).expect("the first one is cancelled");
+    session.shut_down();
+    rest(&first).1.expect("cancelling is no error");
+    match rest(&second) {
+        (_, Err(error)) => assert!(matches!(error, UhlmError::SessionClosed { .. }), "{error:?}"),
+        (events, Ok(())) => assert_eq!(finished(&events).0, FinishReason::Cancelled),
+    }
+}
+
+#[test]
 fn use_after_close_is_an_error() {
     let session = engine().open_session(None, greedy()).expect("valid");
-    let status = session.status().expect("open");
-    let waiting = session.status_after(status);
+    let updates = session.status_updates().expect("open");
+    assert!(!wait(updates.next()).expect("the present status").generating);
     session.shut_down();
     session.shut_down();
-    assert_eq!(wait(waiting), None, "who waits for the status is let go");
+    assert_eq!(wait(updates.next()), None, "who waits for the status is let go");
     let closed = |error: Option<UhlmError>| {
         assert!(matches!(error, Some(UhlmError::SessionClosed { retryable: false, .. })), "{error:?}");
     };

@@ -2,17 +2,27 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// A bar over `total` steps; nothing is drawn unless stderr is a terminal.
-pub(crate) fn bar(total: usize, what: &str) -> ProgressBar {
-    let target = if console::Term::stderr().is_term() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
+/// Nothing is drawn unless stderr is a terminal.
+fn target() -> ProgressDrawTarget {
+    if console::Term::stderr().is_term() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
         ProgressDrawTarget::stderr_with_hz(8)
     } else {
         ProgressDrawTarget::hidden()
-    };
+    }
+}
+
+/// Says what is being done, with the time it takes, where nobody knows how much is left.
+pub(crate) fn spinner(what: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::with_draw_target(None, target()).with_style(style).with_message(what.to_owned())
+}
+
+/// A bar over `total` steps.
+pub(crate) fn bar(total: usize, what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{msg:34} {bar:24} {pos}/{len} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("=> ");
-    ProgressBar::with_draw_target(Some(total as u64), target).with_style(style).with_message(what.to_owned())
+    ProgressBar::with_draw_target(Some(total as u64), target()).with_style(style).with_message(what.to_owned())
 }
 
 /// Loads something that reports its progress as a share.

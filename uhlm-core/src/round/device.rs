@@ -1,12 +1,13 @@
 //! What a session keeps between generations, on the thread that owns the model's context.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
 
 use super::Round;
 use super::remote::{Opened, Remote, Tag};
 use crate::chat::{DraftModel, Message, Special};
+use crate::clock::Clock;
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
 use crate::gate::Gate;
@@ -110,6 +111,9 @@ pub(crate) struct Device {
     pub(super) draft_seconds: f64,
     pub(super) mean_beta: f64,
     pub(super) shared: Arc<SessionState>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// Generations that were asked for while a cancelled one had not ended yet.
+    pub(super) queued: VecDeque<Job>,
     /// Whether the session was dropped.
     pub(super) closed: bool,
 }
@@ -121,6 +125,7 @@ impl Device {
         options: SessionOptions,
         inbox: Sender<Inbox>,
         shared: Arc<SessionState>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
         let seed = options.seed.unwrap_or_else(rng::fresh_seed);
         let chain = SamplingChain::new(options.sampling.clone())?;
@@ -143,6 +148,8 @@ impl Device {
             model,
             options,
             shared,
+            clock,
+            queued: VecDeque::new(),
             closed: false,
         })
     }
@@ -162,6 +169,7 @@ impl Device {
 
     /// Takes the answer to an attempt to open a session after the generation that made it.
     pub(crate) fn opened_late(&mut self, result: Result<Opened, VerifierError>) {
+        let now = self.clock.now();
         let Some(remote) = &mut self.remote else { return };
         let change = match remote.opened(result) {
             Ok(answer) => {
@@ -172,7 +180,7 @@ impl Device {
                 remote.link.on_reachable()
             }
             Err(error) => {
-                let change = remote.link.on_failure(&error, Instant::now());
+                let change = remote.link.on_failure(&error, now);
                 remote.last_failure = Some(error);
                 change
             }
@@ -182,11 +190,19 @@ impl Device {
         }
     }
 
-    /// Runs one generation to its end. `idle` is called before the last event is sent, so that a consumer that has seen
-    /// it may start the next one.
-    pub(crate) fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, idle: impl FnOnce()) {
+    /// Runs a generation to its end, and those that were queued meanwhile. `ended` is called for each before its last
+    /// event is sent, so that a consumer that has seen it may start the next one.
+    pub(crate) fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: impl Fn()) {
+        let mut next = Some(job);
+        while let Some(job) = next.filter(|_| !self.closed) {
+            self.run_one(job, inbox, &ended);
+            next = self.queued.pop_front();
+        }
+    }
+
+    fn run_one(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {
         let Job { prompt, options, sink } = job;
-        let started = Instant::now();
+        let started = self.clock.now();
         let mode = options.mode.unwrap_or(self.options.mode);
         let asked = match &prompt {
             Prompt::Chat(text) => Some(Message::user(text.clone())),
@@ -198,15 +214,15 @@ impl Device {
             round.end(reason)
         });
         *locked(&self.shared.calibration) = self.gate.tracked();
-        let last = outcome.and_then(|ended| {
+        let last = outcome.and_then(|end| {
             // What was committed before a failure was said; a reply of which nothing was said never happened.
-            if let Some(asked) = asked.filter(|_| ended.reason.is_ok() || !ended.text.is_empty()) {
-                locked(&self.shared.messages).extend([asked, Message::assistant(ended.text.clone())]);
+            if let Some(asked) = asked.filter(|_| end.reason.is_ok() || !end.text.is_empty()) {
+                locked(&self.shared.messages).extend([asked, Message::assistant(end.text.clone())]);
             }
-            let Ended { reason, text, statistics } = ended;
+            let Ended { reason, text, statistics } = end;
             Ok(Event::Finished { reason: reason?, text, statistics: Box::new(statistics) })
         });
-        idle();
+        ended();
         sink.finish(last);
     }
 

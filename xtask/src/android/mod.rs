@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let abis = if arguments.abis.is_empty() { &Abi::ALL[..] } else { &arguments.abis[..] };
     if arguments.dry_run {
         for abi in abis {
-            let environment: String = environment(*abi, Path::new("$NDK"), &arguments.arm_arch)
+            let environment: String = environment(Path::new("$NDK"), &arguments.arm_arch)
                 .map(|(name, value)| format!("{name}={value} "))
                 .concat();
             println!("{environment}{}", cargo::line(&build(*abi)));
@@ -66,21 +66,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     ndk::require_tools(abis)?;
     let mut report = Report::default();
     for abi in abis {
-        let environment = environment(*abi, &ndk.root, &arguments.arm_arch);
+        let environment = environment(&ndk.root, &arguments.arm_arch);
         cargo::run(build(*abi).envs(environment))?;
         pack(*abi, &ndk, &mut report)?;
     }
     report.finish()
 }
 
-/// llama.cpp's build script reads the NDK's place, the API level and the processor from the environment.
-fn environment(abi: Abi, ndk: &Path, arm_arch: &str) -> [(&'static str, String); 3] {
-    // Read for 64-bit ARM only; set for all, so that changing the ABI does not look like a change to build scripts.
-    let arch = if abi == Abi::Arm64 { arm_arch } else { "armv8-a" };
+/// llama.cpp's build script reads the NDK's place, the API level and, for 64-bit ARM, the processor from the environment.
+fn environment(ndk: &Path, arm_arch: &str) -> [(&'static str, String); 3] {
     [
         ("ANDROID_NDK", ndk.display().to_string()),
         ("ANDROID_PLATFORM", format!("android-{API_LEVEL}")),
-        ("GGML_CPU_ARM_ARCH", arch.to_owned()),
+        ("GGML_CPU_ARM_ARCH", arm_arch.to_owned()),
     ]
 }
 
@@ -174,7 +172,10 @@ impl Report {
         for line in &self.needed {
             println!("{line}");
         }
-        if self.problems.is_empty() { Ok(()) } else { bail!("\n{}", self.problems.join("\n")) }
+        match self.problems.len() {
+            0 => Ok(()),
+            count => bail!("{count} problems\n{}", self.problems.join("\n")),
+        }
     }
 }
 

@@ -69,7 +69,13 @@ pub(super) fn check(bytes: &[u8], targets: &[Target], functions: &BTreeSet<Strin
     for target in targets {
         let (_, oldest) = target.oldest_system();
         if let Some(found) = contents.oldest.get(&kind_of(*target)).filter(|found| **found > oldest) {
-            bail!("an object file wants system {}.{}, the package promises {}.{}", found.0, found.1, oldest.0, oldest.1);
+            bail!(
+                "an object file wants system {}.{}, the package promises {}.{}",
+                found.0,
+                found.1,
+                oldest.0,
+                oldest.1
+            );
         }
     }
     if let Some(function) = contents.missing(functions).first() {
@@ -216,7 +222,8 @@ impl fmt::Display for Platform {
 impl fmt::Display for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = self.objects.iter();
-        let parts = kinds.map(|((processor, platform), count)| format!("{count} object files for {platform} {processor}"));
+        let parts =
+            kinds.map(|((processor, platform), count)| format!("{count} object files for {platform} {processor}"));
         f.write_str(&parts.collect::<Vec<_>>().join(", "))
     }
 }
@@ -342,7 +349,8 @@ mod tests {
     fn a_function_that_one_processor_lacks_is_missed() {
         let slice = |target, functions: &[&str]| archive(&[object(Some(target), (12, 0), functions)]);
         let library = fat(&[(ARM, slice(Target::MacArm, &ALL)), (INTEL, slice(Target::MacIntel, &ALL[..1]))]);
-        let error = check(&library, &[Target::MacArm, Target::MacIntel], &functions_of(HEADER)).expect_err("half of it");
+        let error =
+            check(&library, &[Target::MacArm, Target::MacIntel], &functions_of(HEADER)).expect_err("half of it");
         assert_eq!(error.to_string(), format!("`{}` is not in it", ALL[1]));
     }
 

@@ -31,7 +31,10 @@ pub(crate) fn run(options: Options) -> Result<()> {
     }
     let problems = problems();
     if !problems.is_empty() {
-        bail!("this needs a Mac with Xcode:\n  {}\n`cargo xtask ios --dry-run` prints what would be run", problems.join("\n  "));
+        bail!(
+            "this needs a Mac with Xcode:\n  {}\n`cargo xtask ios --dry-run` prints what would be run",
+            problems.join("\n  ")
+        );
     }
     fs::create_dir_all(plan::folder()).context("creating target/ios")?;
     for step in plan::steps() {
@@ -53,14 +56,17 @@ fn problems() -> Vec<String> {
         problems.push("this is no Mac".to_owned());
     }
     if answer("xcodebuild", &["-version"]).is_none() {
-        problems.push("`xcodebuild` does not run: install Xcode, then `sudo xcode-select -s /Applications/Xcode.app`".to_owned());
+        problems.push(
+            "`xcodebuild` does not run: install Xcode, then `sudo xcode-select -s /Applications/Xcode.app`".to_owned(),
+        );
     }
     for tool in ["lipo", "ditto", "swift"] {
         if answer("which", &[tool]).is_none() {
             problems.push(format!("`{tool}` is missing: it comes with Xcode (swift, lipo) or macOS (ditto)"));
         }
     }
-    let missing: Vec<&str> = Target::ALL.iter().map(|target| target.triple()).filter(|triple| !has_target(triple)).collect();
+    let missing: Vec<&str> =
+        Target::ALL.iter().map(|target| target.triple()).filter(|triple| !has_target(triple)).collect();
     if !missing.is_empty() {
         problems.push(format!("Rust's targets are missing: `rustup target add {}`", missing.join(" ")));
     }
@@ -119,7 +125,11 @@ fn check_host_library() -> Result<()> {
     if let Some(function) = missing.first() {
         bail!("{} lacks {} of {} functions, {function} among them", library.display(), missing.len(), functions.len());
     }
-    println!("\n# checked {}: {contents}; all {} functions of the header are in it", library.display(), functions.len());
+    println!(
+        "\n# checked {}: {contents}; all {} functions of the header are in it",
+        library.display(),
+        functions.len()
+    );
     Ok(())
 }
 

@@ -81,9 +81,15 @@ pub(super) struct Place {
 pub(super) enum Step {
     Run(Line),
     /// The library holds these targets, and all functions of the header.
-    Check { library: PathBuf, targets: Vec<Target> },
+    Check {
+        library: PathBuf,
+        targets: Vec<Target>,
+    },
     Place(Place),
-    Write { to: PathBuf, text: &'static str },
+    Write {
+        to: PathBuf,
+        text: &'static str,
+    },
     Remove(PathBuf),
 }
 
@@ -135,9 +141,9 @@ pub(super) fn steps() -> Vec<Step> {
     }
     // xcodebuild does not write over an older one.
     steps.push(Step::Remove(framework()));
-    let libraries = SLICES.iter().flat_map(|slice| {
-        ["-library".into(), slice.library().into(), "-headers".into(), headers().into()]
-    });
+    let libraries = SLICES
+        .iter()
+        .flat_map(|slice| ["-library".into(), slice.library().into(), "-headers".into(), headers().into()]);
     let words = ["-create-xcframework".into()].into_iter().chain(libraries);
     steps.push(run("xcodebuild", words.chain(["-output".into(), framework().into()])));
     let words = ["-c", "-k", "--keepParent"].map(OsString::from).into_iter();
@@ -156,7 +162,8 @@ fn build(target: Target) -> Step {
 
 /// From the library itself: it holds the description of its own surface, as long as it is not stripped.
 fn generate(library: &Path) -> Step {
-    let words = ["run", "--package", "uniffi-bindgen", "--", "generate", "--language", "swift", "--no-format", "--out-dir"];
+    let words =
+        ["run", "--package", "uniffi-bindgen", "--", "generate", "--language", "swift", "--no-format", "--out-dir"];
     let words = words.map(OsString::from).into_iter().chain([folder().join("generated").into(), library.into()]);
     run("cargo", words)
 }
@@ -240,7 +247,11 @@ mod tests {
             let name = format!("target/ios/{}/libuhlm_ffi.a", slice.name);
             let checked = lines.iter().position(|line| line.starts_with("# check") && line.contains(&name));
             assert!(checked.is_some_and(|at| at < packed), "{name}");
-            assert!(lines[packed].contains(&format!("-library {name} -headers target/ios/headers")), "{}", lines[packed]);
+            assert!(
+                lines[packed].contains(&format!("-library {name} -headers target/ios/headers")),
+                "{}",
+                lines[packed]
+            );
         }
     }
 

@@ -40,7 +40,11 @@ impl Toolchain {
     }
 
     /// A command in the repository's root, with these variables added to its environment.
-    pub(crate) fn command<'a>(&self, variables: &[(&str, &OsStr)], words: impl IntoIterator<Item = &'a OsStr>) -> Command {
+    pub(crate) fn command<'a>(
+        &self,
+        variables: &[(&str, &OsStr)],
+        words: impl IntoIterator<Item = &'a OsStr>,
+    ) -> Command {
         match self {
             Self::Machine => {
                 let mut words = words.into_iter();

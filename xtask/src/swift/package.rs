@@ -23,8 +23,11 @@ pub(crate) fn tests() -> Result<[Command; 2]> {
     let fixture = cargo::root().join(FIXTURE.1);
     let expected = [bindings(), library().join(library_name()), fixture.clone()];
     if let Some(missing) = expected.iter().find(|path| !path.exists()) {
-        bail!("{} is missing; `cargo xtask bindings swift` makes the bindings, `cargo build --package uhlm-tests` the \
-            fixture", missing.display());
+        bail!(
+            "{} is missing; `cargo xtask bindings swift` makes the bindings, `cargo build --package uhlm-tests` the \
+            fixture",
+            missing.display()
+        );
     }
     let toolchain = Toolchain::find_or_make()?;
     let command = |package: &str, scratch: &str| {
@@ -33,7 +36,10 @@ pub(crate) fn tests() -> Result<[Command; 2]> {
         words.push("--disable-swift-testing".into());
         toolchain.command(&[(FIXTURE.0, fixture.as_os_str())], words.iter().map(OsString::as_os_str))
     };
-    Ok([command("", "target/swift/test"), command("bindings/swift/foundation-models", "target/swift/foundation-models")])
+    Ok([
+        command("", "target/swift/test"),
+        command("bindings/swift/foundation-models", "target/swift/foundation-models"),
+    ])
 }
 
 /// Builds the bench driver in the release profile; the command then runs it with `fixture`, a file that holds the first
@@ -66,7 +72,8 @@ pub(crate) fn lint() -> Result<()> {
         bail!("`git ls-files` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let files = String::from_utf8_lossy(&output.stdout).into_owned();
-    let words = ["swift", "format", "lint", "--strict", "--parallel", "--configuration", "bindings/swift/.swift-format"];
+    let words =
+        ["swift", "format", "lint", "--strict", "--parallel", "--configuration", "bindings/swift/.swift-format"];
     let words = words.into_iter().chain(files.lines()).map(OsStr::new);
     eprintln!("$ swift format lint --strict");
     let status = Toolchain::find_or_make()?.command(&[], words).status().context("could not start `swift format`")?;
@@ -120,7 +127,10 @@ mod tests {
         assert_eq!(text[..2], ["swift", "test"]);
         assert!(text.windows(2).any(|pair| pair == ["--scratch-path", "/checkout/target/swift/test"]), "{text:?}");
         if cfg!(target_os = "linux") {
-            assert!(text.iter().any(|word| word.starts_with("-L") && word.ends_with("target/bindings/lib")), "{text:?}");
+            assert!(
+                text.iter().any(|word| word.starts_with("-L") && word.ends_with("target/bindings/lib")),
+                "{text:?}"
+            );
         }
     }
 }

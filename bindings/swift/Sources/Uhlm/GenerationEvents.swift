@@ -5,11 +5,14 @@
 /// no event is dropped and none piles up.
 ///
 /// Both models stop, within one decode step, when
-/// - the task that loops is cancelled. The loop then still gets what was committed before, and ends with
-///   ``GenerationEvent/finished(finish:text:statistics:)`` and ``FinishReason/cancelled``: cancelling is an event, not an
-///   error. In a task that was cancelled before its first element, nothing is started and the sequence is empty;
+/// - the task that loops is cancelled. The loop then still gets the events on their way, and ends with
+///   ``GenerationEvent/finished(finish:text:statistics:)``, whose reason is ``FinishReason/cancelled`` and whose text is all
+///   that was committed: cancelling is an event, not an error. In a task that was cancelled before its first element,
+///   nothing is started and the sequence is empty;
 /// - the loop is left by `break`, `return` or an error;
 /// - the session is shut down.
+///
+/// The next generation may be started right after; it begins when the cancelled one has ended.
 ///
 /// An error is thrown once, as the last element. Text that was committed before it stands in the conversation.
 public struct GenerationEvents: AsyncSequence, Sendable {

@@ -97,8 +97,8 @@ extension UhlmSessionProtocol {
         throw CancellationError()
     }
 
-    /// The session's status: what it is now, then each change, until the session is shut down or the task is cancelled.
+    /// The session's status: what it is now, then each change, until the session ends or the task is cancelled.
     public var statuses: SessionStatuses {
-        SessionStatuses(session: self)
+        SessionStatuses { [weak self] in try? self?.statusUpdates() }
     }
 }

@@ -42,7 +42,6 @@ final class SnippetTests: Suite {
         let watched = Task { await watch(session) }
         session.shutDown()
         try await value(of: Task { () throws in await watched.value })
-        logToConsole()
     }
 
     func test_the_chat_of_the_page_shows_a_reply() async throws {

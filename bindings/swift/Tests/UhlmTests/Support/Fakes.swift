@@ -55,39 +55,70 @@ final class FakeGeneration: UhlmGeneration, @unchecked Sendable {
     }
 }
 
-/// A session that hands out generations made beforehand, and a status that a test sets.
+/// Statuses that a test sets.
+final class FakeStatusUpdates: UhlmStatusUpdates, @unchecked Sendable {
+    private struct State {
+        var statuses: [SessionStatus?]
+        var waiting: CheckedContinuation<SessionStatus?, Never>?
+    }
+
+    private let state: Locked<State>
+
+    init(_ first: SessionStatus) {
+        state = Locked(State(statuses: [first]))
+        super.init(noHandle: .init())
+    }
+
+    required init(unsafeFromHandle handle: UInt64) {
+        fatalError("a fake has no handle")
+    }
+
+    var isAwaited: Bool { state.withLock { $0.waiting != nil } }
+
+    /// Nil is the session's end.
+    func give(_ status: SessionStatus?) {
+        let waiting = state.withLock { state in
+            if state.waiting == nil { state.statuses.append(status) }
+            defer { state.waiting = nil }
+            return state.waiting
+        }
+        waiting?.resume(returning: status)
+    }
+
+    override func next() async -> SessionStatus? {
+        await withCheckedContinuation { continuation in
+            let there: SessionStatus?? = state.withLock { state in
+                if !state.statuses.isEmpty { return .some(state.statuses.removeFirst()) }
+                state.waiting = continuation
+                return nil
+            }
+            if let there { continuation.resume(returning: there) }
+        }
+    }
+
+    override func cancel() { give(nil) }
+}
+
+/// A session that hands out generations made beforehand, and statuses that a test sets.
 final class FakeSession: UhlmSessionProtocol {
     private struct State {
         var generations: [FakeGeneration]
         var starts: [(prompt: Prompt, options: GenerationOptions)] = []
-        var status: SessionStatus? = SessionStatus(generating: false, link: .online)
-        var waiting: [(known: SessionStatus, continuation: CheckedContinuation<SessionStatus?, Never>)] = []
+        var isClosed = false
     }
 
     private let state: Locked<State>
+    let updates = FakeStatusUpdates(SessionStatus(generating: false, link: .online))
 
     init(_ generations: FakeGeneration...) {
         state = Locked(State(generations: generations))
     }
 
     var starts: [(prompt: Prompt, options: GenerationOptions)] { state.withLock { $0.starts } }
-    var waiting: Int { state.withLock { $0.waiting.count } }
-
-    /// Nil shuts the session down.
-    func set(_ status: SessionStatus?) {
-        let woken = state.withLock { state in
-            state.status = status
-            let woken = state.waiting.filter { $0.known != status }
-            state.waiting.removeAll { $0.known != status }
-            return woken
-        }
-        for waiter in woken { waiter.continuation.resume(returning: status) }
-    }
 
     func start(prompt: Prompt, options: GenerationOptions) throws -> UhlmGeneration {
         try state.withLock { state in
             state.starts.append((prompt, options))
-            guard state.status != nil else { throw closed }
             if state.generations.isEmpty {
                 throw UhlmError.Busy(reason: "another generation is running", retryable: true, recovery: .tryAgain)
             }
@@ -95,31 +126,23 @@ final class FakeSession: UhlmSessionProtocol {
         }
     }
 
-    func status() throws -> SessionStatus {
-        guard let status = state.withLock({ $0.status }) else { throw closed }
-        return status
-    }
-
-    func statusAfter(known: SessionStatus) async -> SessionStatus? {
-        await withCheckedContinuation { continuation in
-            let now: SessionStatus?? = state.withLock { state in
-                if state.status != known { return .some(state.status) }
-                state.waiting.append((known, continuation))
-                return nil
-            }
-            if let now { continuation.resume(returning: now) }
+    func statusUpdates() throws -> UhlmStatusUpdates {
+        if state.withLock({ $0.isClosed }) {
+            throw UhlmError.SessionClosed(reason: "it was shut down", retryable: false, recovery: .openAgain)
         }
+        return updates
     }
 
+    func shutDown() {
+        state.withLock { $0.isClosed = true }
+        updates.give(nil)
+    }
+
+    func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
     func messages() throws -> [Message] { [] }
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}
     func saveCalibration(path: String) throws {}
-    func shutDown() { set(nil) }
-
-    private var closed: UhlmError {
-        .SessionClosed(reason: "the session was shut down", retryable: false, recovery: .openAgain)
-    }
 }
 
 func provisional(_ text: String) -> GenerationEvent {

@@ -13,7 +13,8 @@ func speed(of engine: UhlmEngine, questions: [String]) async throws -> SpeedAnsw
     var answer = SpeedAnswer()
     for question in questions {
         let session = try engine.openSession(options: options)
-        _ = try await session.respond(to: .raw(text: question), options: GenerationOptions(maxTokens: 1))
+        _ = try await session.respond(to: .raw(text: "go"), options: GenerationOptions(maxTokens: 1))
+        try session.reset()
         let clock = ContinuousClock()
         let begin = clock.now
         for try await event in session.generate(question, options: GenerationOptions(maxTokens: 96)) {

@@ -53,7 +53,7 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func saveCalibration(path: String) throws {}
     func shutDown() {}
     func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
-    func statusAfter(known: SessionStatus) async -> SessionStatus? { nil }
+    func statusUpdates() throws -> UhlmStatusUpdates { UhlmStatusUpdates(noHandle: .init()) }
 }
 
 func provisional(_ text: String) -> GenerationEvent {

@@ -14,14 +14,16 @@ import kotlinx.coroutines.flow.stateIn
  * @throws UhlmException.SessionClosed from the collection, if the session was shut down before it began.
  */
 public fun UhlmSessionInterface.statusFlow(): Flow<SessionStatus> = flow {
-    var status = status()
-    emit(status)
-    while (true) {
-        status = statusAfterOrNull(status) ?: break
-        emit(status)
+    statusUpdates().use { updates ->
+        var status: SessionStatus? = null
+        while (true) {
+            val next = updates.next() ?: break
+            emit(next)
+            status = next
+        }
+        // Nothing runs in a session that is gone.
+        if (status?.generating == true) emit(status.copy(generating = false))
     }
-    // Nothing runs in a session that is gone.
-    if (status.generating) emit(status.copy(generating = false))
 }
 
 /**
@@ -35,10 +37,3 @@ public fun UhlmSessionInterface.statusIn(
     scope: CoroutineScope,
     started: SharingStarted = SharingStarted.Eagerly,
 ): StateFlow<SessionStatus> = statusFlow().stateIn(scope, started, status())
-
-/** None once the session is shut down, and also once its handle was closed while the collector was busy. */
-private suspend fun UhlmSessionInterface.statusAfterOrNull(known: SessionStatus): SessionStatus? = try {
-    statusAfter(known)
-} catch (error: IllegalStateException) {
-    if (this is UhlmSession && uniffiIsDestroyed) null else throw error
-}

@@ -400,8 +400,11 @@ class ConformanceTest {
     @Test
     fun use_after_close_is_an_error() = testing {
         val session = engine.openSession(server, exact)
+        val updates = session.statusUpdates()
+        assertEquals(session.status(), updates.next())
         session.shutDown()
         session.shutDown()
+        assertEquals(null, updates.next())
         assertFailsWith<UhlmException.SessionClosed> { session.start(Prompt.Chat("?")) }
         assertFailsWith<UhlmException.SessionClosed> { session.generate("?").collect() }
         assertFailsWith<UhlmException.SessionClosed> { session.generateText("?").collect() }
@@ -412,7 +415,7 @@ class ConformanceTest {
         assertFailsWith<UhlmException.SessionClosed> { session.status() }
         assertFailsWith<UhlmException.SessionClosed> { session.statusFlow().collect() }
         assertFailsWith<UhlmException.SessionClosed> { session.saveCalibration("unused") }
-        assertEquals(null, session.statusAfter(SessionStatus(generating = false, link = LinkState.ONLINE)))
+        assertFailsWith<UhlmException.SessionClosed> { session.statusUpdates() }
         session.close()
         session.close()
     }

@@ -11,6 +11,9 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
     val started = mutableListOf<Pair<Prompt, GenerationOptions>>()
     val status = MutableStateFlow<SessionStatus?>(SessionStatus(generating = false, link = LinkState.ONLINE))
 
+    /** Handles of status updates that were closed. */
+    var closedUpdates = 0
+
     constructor(vararg batches: List<GenerationEvent>) : this({ FakeGeneration(*batches) })
 
     override fun start(prompt: Prompt, options: GenerationOptions): UhlmGeneration {
@@ -19,7 +22,21 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
     }
 
     override fun status(): SessionStatus = status.value ?: throw closed()
-    override suspend fun statusAfter(known: SessionStatus): SessionStatus? = status.first { it != known }
+
+    override fun statusUpdates(): UhlmStatusUpdates {
+        status()
+        return object : UhlmStatusUpdates(NoHandle) {
+            private var last: SessionStatus? = null
+
+            override suspend fun next(): SessionStatus? = status.first { it != last }.also { last = it }
+
+            override fun close() {
+                closedUpdates++
+                super.close()
+            }
+        }
+    }
+
     override fun messages(): List<Message> = throw UnsupportedOperationException()
     override fun setMessages(messages: List<Message>) = throw UnsupportedOperationException()
     override fun reset() = throw UnsupportedOperationException()

@@ -16,11 +16,14 @@ import org.junit.jupiter.api.Test
 class LifecycleTest {
     private val facts = Fixture.facts
 
+    /** Greedy, so that the random model does not happen to end its reply. */
+    private val options = SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f), threads = 1u)
+
     @Test
     fun `use ends the session although a generation and a status collector are still there`() = testing {
         UhlmEngine.load(ModelOptions(facts.heavy)).use { engine ->
             lateinit var generation: UhlmGeneration
-            val watcher = engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY, threads = 1u)).use { session ->
+            val watcher = engine.openSession(options = options).use { session ->
                 generation = session.start(Prompt.Raw("go"), GenerationOptions(maxTokens = 4000u))
                 val watcher = launch(Dispatchers.Default) { session.statusFlow().collect() }
                 val watched = session.statusIn(this)
@@ -41,7 +44,7 @@ class LifecycleTest {
     @Test
     fun `the status follows a generation`() = testing {
         UhlmEngine.load(ModelOptions(facts.heavy)).use { engine ->
-            engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY, threads = 1u)).use { session ->
+            engine.openSession(options = options).use { session ->
                 val state = session.statusIn(this)
                 assertEquals(SessionStatus(generating = false, link = LinkState.ONLINE), state.value)
                 val job = launch(Dispatchers.Default) { session.generate(Prompt.Raw("go"), GenerationOptions(maxTokens = 4000u)).collect() }
@@ -67,8 +70,8 @@ class LifecycleTest {
     @Test
     fun `a duration that is none is an invalid option`() = testing {
         UhlmEngine.load(ModelOptions(facts.draft)).use { engine ->
-            val options = SessionOptions(offline = OfflinePolicy.waitAtMost(Duration.INFINITE))
-            val error = assertFailsWith<UhlmException.InvalidOptions> { engine.openSession(options = options) }
+            val endless = options.copy(offline = OfflinePolicy.waitAtMost(Duration.INFINITE))
+            val error = assertFailsWith<UhlmException.InvalidOptions> { engine.openSession(options = endless) }
             assertEquals(Recovery.FIX_OPTIONS, error.recovery)
             assertEquals(recoveryHint(Recovery.FIX_OPTIONS), error.hint)
         }

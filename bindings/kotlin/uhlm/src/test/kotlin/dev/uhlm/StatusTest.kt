@@ -5,6 +5,9 @@ import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.flow.collect
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.test.runCurrent
@@ -30,6 +33,16 @@ class StatusTest {
         runCurrent()
         assertTrue(job.isCompleted)
         assertEquals(listOf(idle, busy, cutOff, idle), seen)
+        assertEquals(1, session.closedUpdates)
+    }
+
+    @Test
+    fun `a collector that leaves closes the handle`() = runTest {
+        val session = FakeSession()
+        assertEquals(idle, session.statusFlow().first())
+        val job = launch(start = CoroutineStart.UNDISPATCHED) { session.statusFlow().collect() }
+        job.cancelAndJoin()
+        assertEquals(2, session.closedUpdates)
     }
 
     @Test

@@ -83,10 +83,8 @@ class ChatModel(private val session: UhlmSession, private val scope: CoroutineSc
     val status: StateFlow<SessionStatus> = session.statusIn(scope)
 
     fun send(message: String) {
-        val previous = generation
-        previous?.cancel()
+        stop()
         generation = scope.launch {
-            previous?.join()
             mutableReply.value = ""
             mutableProblem.value = null
             try {

@@ -11,14 +11,20 @@ import dev.uhlm.UhlmEngine
 import dev.uhlm.eventually
 import dev.uhlm.generate
 import dev.uhlm.info
+import dev.uhlm.installLogSink
 import dev.uhlm.patience
 import dev.uhlm.testing
+import java.io.ByteArrayOutputStream
+import java.io.PrintStream
 import kotlin.test.assertEquals
+import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 import kotlinx.coroutines.CoroutineScope
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.cancel
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.withTimeout
+import kotlinx.coroutines.yield
 import org.junit.jupiter.api.Test
 
 /** The snippets of docs/kotlin.md against the real library. */
@@ -29,7 +35,6 @@ class SamplesTest {
     @Test
     fun `the snippets do what the page says`() = testing {
         alone(facts.draft)
-        logging()
         UhlmEngine.load(ModelOptions(facts.draft)).use { engine ->
             val reply = hybrid(engine, facts.calibration, facts.server.endpoint, trust)
             assertTrue(reply.text.isNotEmpty())
@@ -53,6 +58,21 @@ class SamplesTest {
     }
 
     @Test
+    fun `the logging snippet prints lines and only the first sink counts`() = testing {
+        val output = System.out
+        val printed = ByteArrayOutputStream()
+        System.setOut(PrintStream(printed, true))
+        try {
+            logging()
+            UhlmEngine.load(ModelOptions(facts.draft)).close()
+            eventually({ "nothing was logged" }) { "INFO " in printed.toString() }
+            assertFalse(installLogSink { _, _, _ -> })
+        } finally {
+            System.setOut(output)
+        }
+    }
+
+    @Test
     fun `the token snippet signs in`() = testing {
         val account = object : Account {
             override var token: String? = "stale"
@@ -69,11 +89,15 @@ class SamplesTest {
     fun `the chat model shows replies and a new message takes the place of the one that runs`() = testing {
         UhlmEngine.load(ModelOptions(facts.draft)).use { engine ->
             engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY)).use { session ->
-                val scope = CoroutineScope(Dispatchers.Default + Job())
+                // On one thread, as on a phone's main one.
+                val scope = CoroutineScope(coroutineContext + Job())
                 val model = ChatModel(session, scope)
-                for (question in facts.questions.take(5)) model.send(question)
-                eventually({ "no reply: ${model.reply.value}, ${model.problem.value}" }) {
-                    !session.status().generating && session.messages().lastOrNull()?.content == model.reply.value
+                for (question in facts.questions.take(5)) {
+                    model.send(question)
+                    yield()
+                }
+                withTimeout(patience) {
+                    while (session.status().generating || session.messages().lastOrNull()?.content != model.reply.value) delay(20)
                 }
                 assertEquals(null, model.problem.value)
                 assertEquals(facts.questions[4], session.messages().last { it.role == Role.USER }.content)

@@ -1,3 +1,5 @@
+@testable import Uhlm
+
 /// Gives one value from one task to another. The first value counts.
 final class Handover<Value: Sendable>: Sendable {
     private enum State {

@@ -1,0 +1,291 @@
+//! Runs everything and makes the record.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use uhlm_core::sampling::SamplingParams;
+
+use crate::channel::Channel;
+use crate::error::EvalError;
+use crate::lab::{Lab, SAMPLED, Setting, observe};
+use crate::law::report::LawReport;
+use crate::method::{Method, Runner};
+use crate::oracle::Oracle;
+use crate::pair::{ComputeTimes, Pair};
+use crate::quality::Quality;
+use crate::questions::{self, Question};
+use crate::record::{About, Against, Chapter, Record, Row, SettingRecord};
+use crate::reply::Reply;
+use crate::settings;
+use crate::stream::{Numbered, Run};
+use crate::summary::{Estimate, Summary, bootstrap_of};
+
+/// The models and the prompts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Files {
+    /// The draft model.
+    pub draft: PathBuf,
+    /// The target.
+    pub target: PathBuf,
+    /// Questions with right answers that neither training nor calibration saw, where the pair has any.
+    pub held_out: Option<PathBuf>,
+    /// Prompts without right answers.
+    pub free: PathBuf,
+    /// Questions to calibrate on.
+    pub calibration: PathBuf,
+}
+
+/// How much is measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Held-out questions, then free prompts, whose replies speed is measured on.
+    pub speed: (usize, usize),
+    /// Held-out questions that quality is measured on; 0 leaves it out.
+    pub quality: usize,
+    /// Questions and free prompts to calibrate on. Free prompts are those that speed is not measured on.
+    pub calibration: (usize, usize),
+    /// Temperatures, the first with every link.
+    pub temperatures: Vec<f32>,
+    /// Links of the first temperature; none for all of them.
+    pub settings: Option<Vec<Setting>>,
+    /// Whether the law is measured, at the first temperature.
+    pub law: bool,
+    /// What computing costs.
+    pub times: ComputeTimes,
+    /// The most tokens of a reply.
+    pub max_tokens: usize,
+    /// Seed of every choice.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// What the documentation shows.
+    #[must_use]
+    pub fn full(seed: u64) -> Self {
+        Self {
+            speed: (40, 40),
+            quality: 400,
+            calibration: (180, 20),
+            temperatures: vec![1.0, 0.7, 0.0],
+            settings: None,
+            law: true,
+            times: ComputeTimes::PAPER,
+            max_tokens: 150,
+            seed,
+        }
+    }
+
+    /// A minute's worth of it: small samples, wide intervals, every part.
+    #[must_use]
+    pub fn quick(seed: u64) -> Self {
+        Self {
+            speed: (20, 20),
+            quality: 20,
+            calibration: (60, 20),
+            temperatures: vec![1.0],
+            settings: Some(vec![settings::paper(), settings::steady(50, false), settings::steady(50, true)]),
+            ..Self::full(seed)
+        }
+    }
+}
+
+/// Prompts by use.
+struct Prompts {
+    speed: Vec<Numbered>,
+    quality: Vec<Numbered>,
+    calibration: Vec<Numbered>,
+}
+
+impl Prompts {
+    fn read(files: &Files, plan: &Plan) -> Result<Self, EvalError> {
+        let held_out = files.held_out.as_deref().map(questions::read).transpose()?.unwrap_or_default();
+        let free = questions::read(&files.free)?;
+        let learn = questions::read(&files.calibration)?;
+        // Without questions, free prompts take their place: all of them, or as many as there would be of both.
+        let wanted = if held_out.is_empty() { plan.speed.0 + plan.speed.1 } else { plan.speed.1 };
+        let (first, rest) = free.split_at(wanted.min(free.len()));
+        let number = |first: u64, questions: Vec<Question>| -> Vec<Numbered> {
+            (first..).zip(questions).map(|(index, question)| Numbered { index, question }).collect()
+        };
+        let with = |mut tasks: Vec<Question>, free: &[Question]| {
+            tasks.extend_from_slice(free);
+            tasks
+        };
+        Ok(Self {
+            speed: number(0, with(questions::spread(&held_out, plan.speed.0), first)),
+            quality: number(10_000, questions::spread(&held_out, plan.quality)),
+            calibration: number(
+                20_000,
+                with(questions::spread(&learn, plan.calibration.0), &rest[..plan.calibration.1.min(rest.len())]),
+            ),
+        })
+    }
+}
+
+/// Runs a plan. `progress` is told what is being done.
+///
+/// # Errors
+/// [`EvalError`].
+pub fn run(files: &Files, plan: &Plan, progress: &dyn Fn(&str)) -> Result<Record, EvalError> {
+    let pair = Pair::load(&files.draft, &files.target)?;
+    let prompts = Prompts::read(files, plan)?;
+    let about = About {
+        draft: (pair.draft.name().to_owned(), pair.draft.parameters()),
+        target: (pair.target.name().to_owned(), pair.target.parameters()),
+        vocabulary: pair.vocabulary_size(),
+        times: plan.times,
+        speed_prompts: prompts.speed.len(),
+        quality_prompts: prompts.quality.len(),
+        calibration_prompts: prompts.calibration.len(),
+        max_tokens: plan.max_tokens,
+        seed: plan.seed,
+    };
+    let mut chapters = Vec::new();
+    for (i, &temperature) in plan.temperatures.iter().enumerate() {
+        chapters.push(chapter(&pair, &prompts, plan, temperature, i == 0, progress)?);
+    }
+    Ok(Record { about, chapters })
+}
+
+fn chapter(
+    pair: &Pair,
+    prompts: &Prompts,
+    plan: &Plan,
+    temperature: f32,
+    first: bool,
+    progress: &dyn Fn(&str),
+) -> Result<Chapter, EvalError> {
+    let run = |prompts| Run {
+        pair,
+        prompts,
+        sampling: SamplingParams { temperature, ..SamplingParams::default() },
+        times: plan.times,
+        max_tokens: plan.max_tokens,
+        seed: plan.seed,
+    };
+    progress(&format!("temperature {temperature}: calibration and baselines"));
+    let (speed, calibration) = (run(&prompts.speed), run(&prompts.calibration));
+    let lab = Lab::prepare(speed, &calibration)?;
+    let settings = match &plan.settings {
+        Some(settings) => settings.clone(),
+        None if first => settings::all(pair.vocabulary_size()),
+        None => settings::few(),
+    };
+    let mut known = Known::new();
+    let settings = settings
+        .into_iter()
+        .map(|setting| {
+            progress(&format!("temperature {temperature}: {}", setting.name));
+            measure(&lab, setting, &mut known)
+        })
+        .collect::<Result<_, EvalError>>()?;
+    let quality = if plan.quality == 0 {
+        Vec::new()
+    } else {
+        progress(&format!("temperature {temperature}: quality"));
+        if prompts.quality.is_empty() {
+            quality(&lab)?
+        } else {
+            quality(&Lab::with_calibration_of(&lab, run(&prompts.quality))?)?
+        }
+    };
+    let greedy = temperature == 0.0;
+    if !greedy {
+        progress(&format!("temperature {temperature}: distance from the target's law"));
+    }
+    let divergences = if greedy { Vec::new() } else { lab.divergences()? };
+    let uncertainty = (first && plan.law)
+        .then(|| {
+            progress(&format!("temperature {temperature}: the law"));
+            let held_out = if prompts.quality.is_empty() {
+                observe(lab.run())?
+            } else {
+                [observe(lab.run())?, observe(&run(&prompts.quality))?].concat()
+            };
+            Ok::<_, EvalError>(LawReport::new(
+                lab.calibrated_on(),
+                &held_out,
+                lab.paper_calibration(),
+                SAMPLED,
+                plan.seed,
+            ))
+        })
+        .transpose()?;
+    let calibration = lab.calibration();
+    Ok(Chapter {
+        temperature,
+        law: (calibration.law.a, calibration.law.b, calibration.delta),
+        thresholds: *lab.thresholds(),
+        settings,
+        quality,
+        divergences,
+        uncertainty,
+    })
+}
+
+/// Replies of this SDK, which pays for no distribution, by link.
+type Known = BTreeMap<(Method, String), Vec<Reply>>;
+
+fn measure(lab: &Lab<'_>, setting: Setting, known: &mut Known) -> Result<SettingRecord, EvalError> {
+    let seed = lab.run().seed;
+    let link = format!("{:?} {}", setting.channel, setting.billing.vocabulary);
+    let mut all: BTreeMap<Method, Vec<Reply>> = BTreeMap::new();
+    for method in Method::ALL {
+        let key = (method, link.clone());
+        let replies = match known.get(&key) {
+            Some(replies) => replies.clone(),
+            None => lab.replies(method, &setting)?,
+        };
+        if let Runner::Product(_) = method.runner(lab.thresholds()) {
+            known.insert(key, replies.clone());
+        }
+        all.insert(method, replies);
+    }
+    let against = |replies: &[Reply], other: Method| ratio(replies, all.get(&other).map_or(&[], Vec::as_slice), seed);
+    let row = |method: Method| {
+        let replies = all.get(&method).map_or(&[][..], Vec::as_slice);
+        let against = Against {
+            hlm: against(replies, Method::Hlm),
+            u_hlm: against(replies, Method::UHlmRiskProne),
+            llm: against(replies, Method::LlmOnly),
+        };
+        Row { method, summary: Summary::of(replies, seed), against }
+    };
+    let rows = Method::ALL.map(row).to_vec();
+    let oracle = match &setting.channel {
+        Channel::Packet(packet) if packet.jitter_ms == 0.0 && packet.loss == 0.0 => {
+            let speed = |draft_ahead| {
+                let oracle = Oracle { times: lab.run().times, round_trip: packet.rtt_ms / 1e3, draft_ahead };
+                let (tokens, seconds) = lab.judged().iter().fold((0, 0.0), |sum, traces| {
+                    let tokens: usize = traces.iter().map(|trace| trace.tokens.len()).sum();
+                    (sum.0 + tokens, sum.1 + oracle.seconds(traces))
+                });
+                tokens as f64 / seconds
+            };
+            Some((speed(false), speed(true)))
+        }
+        _ => None,
+    };
+    Ok(SettingRecord { setting, rows, oracle })
+}
+
+/// The ratio of two methods' speeds over the same prompts.
+fn ratio(one: &[Reply], other: &[Reply], seed: u64) -> Estimate {
+    let terms: Vec<[f64; 4]> = one
+        .iter()
+        .zip(other)
+        .map(|(a, b)| [a.tokens.len() as f64, a.elapsed.as_secs_f64(), b.tokens.len() as f64, b.elapsed.as_secs_f64()])
+        .collect();
+    bootstrap_of(&terms, seed, |[a, s, b, t]| if *s > 0.0 && *b > 0.0 { (a / s) / (b / t) } else { 0.0 })
+}
+
+fn quality(lab: &Lab<'_>) -> Result<Vec<(Method, Quality, Summary)>, EvalError> {
+    let setting = settings::steady(50, false);
+    Method::ALL
+        .into_iter()
+        .map(|method| {
+            let replies = lab.replies(method, &setting)?;
+            Ok((method, Quality::of(lab.run(), &replies)?, Summary::of(&replies, lab.run().seed)))
+        })
+        .collect()
+}

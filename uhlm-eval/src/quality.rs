@@ -1,0 +1,93 @@
+//! How good a method's replies are: right answers, and how likely the target finds what was written.
+
+use serde::{Deserialize, Serialize};
+use uhlm_core::model::ModelError;
+use uhlm_core::sampling::{SamplingChain, SamplingParams, TokenId};
+
+use crate::error::EvalError;
+use crate::pair::{CONTEXT, Pair};
+use crate::reply::Reply;
+use crate::statistics::Proportion;
+use crate::stream::{Numbered, Run};
+use crate::summary::{Estimate, bootstrap};
+use crate::target::Target;
+
+/// The quality of a method's replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Quality {
+    /// Right replies among those that can be marked.
+    pub right: usize,
+    /// Replies that can be marked.
+    pub marked: usize,
+    /// The share of right ones, with Wilson's interval.
+    pub accuracy: Estimate,
+    /// Mean of `-ln p` of the target, at temperature 1, over the tokens that were written; its exponential is the
+    /// perplexity. With a bootstrap interval over replies.
+    pub nats_per_token: Estimate,
+}
+
+impl Quality {
+    /// Marks and scores the replies to a run's prompts.
+    ///
+    /// # Errors
+    /// [`EvalError::Model`], [`EvalError::Template`].
+    pub fn of(run: &Run<'_>, replies: &[Reply]) -> Result<Self, EvalError> {
+        let right = accuracy(run.prompts, replies);
+        let (low, high) = right.wilson95();
+        let by_index = |numbered: &Numbered| run.prompts.iter().position(|p| p.index == numbered.index);
+        let scored = run.map(|stream| {
+            let mut scorer = Scorer::new(stream.pair)?;
+            let own = stream.prompts.iter().filter_map(|prompt| Some((prompt, replies.get(by_index(prompt)?)?)));
+            own.map(|(prompt, reply)| {
+                let nats = scorer.nats(&stream.pair.prompt(&prompt.question.question)?, &reply.tokens)?;
+                Ok((nats, reply.tokens.len() as f64))
+            })
+            .collect::<Result<Vec<_>, EvalError>>()
+        })?;
+        Ok(Self {
+            right: right.successes,
+            marked: right.trials,
+            accuracy: Estimate { value: right.value(), low, high },
+            nats_per_token: bootstrap(&scored.concat(), run.seed),
+        })
+    }
+}
+
+/// How many of the replies are right, among the prompts that have a right answer.
+#[must_use]
+pub fn accuracy(prompts: &[Numbered], replies: &[Reply]) -> Proportion {
+    let marked = prompts.iter().zip(replies).filter(|(prompt, _)| prompt.question.check.is_some());
+    let marks: Vec<bool> = marked.map(|(prompt, reply)| prompt.question.is_answered_by(&reply.text)).collect();
+    Proportion { successes: marks.iter().filter(|right| **right).count(), trials: marks.len() }
+}
+
+/// The target as a judge of finished text.
+struct Scorer {
+    target: Target,
+    chain: SamplingChain,
+}
+
+impl Scorer {
+    fn new(pair: &Pair) -> Result<Self, EvalError> {
+        Ok(Self { target: Target::new(pair)?, chain: SamplingChain::new(SamplingParams::default())? })
+    }
+
+    /// The sum of `-ln p` over the reply's tokens.
+    fn nats(&mut self, prompt: &[TokenId], reply: &[TokenId]) -> Result<f64, EvalError> {
+        if reply.is_empty() {
+            return Ok(0.0);
+        }
+        let all = [prompt, &reply[..reply.len() - 1]].concat();
+        if all.len() > CONTEXT as usize {
+            return Err(ModelError::ContextFull { needed: all.len(), capacity: CONTEXT as usize }.into());
+        }
+        self.target.pass(0, &all, reply.len())?;
+        let mut nats = 0.0;
+        for (i, &id) in reply.iter().enumerate() {
+            let p = self.target.row(i, &self.chain, &all[..prompt.len() + i])?;
+            // A token that the target gives nothing would be infinitely surprising; f32 ends before that.
+            nats -= f64::from(p.prob(id)).max(f64::from(f32::MIN_POSITIVE)).ln();
+        }
+        Ok(nats)
+    }
+}

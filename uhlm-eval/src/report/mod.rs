@@ -1,0 +1,116 @@
+//! The record for people: the same blocks as one self-contained HTML page and as Markdown for the documentation.
+
+pub mod aims;
+mod html;
+mod markdown;
+mod sections;
+
+use serde::Serialize;
+
+use crate::error::EvalError;
+use crate::plot::figures::{self, Figure};
+use crate::record::Record;
+
+/// A part of a report.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Block {
+    /// A heading.
+    Heading {
+        /// Its text.
+        text: String,
+    },
+    /// A paragraph.
+    Text {
+        /// Its text.
+        text: String,
+    },
+    /// A table; the first column is text, the others are figures.
+    Table {
+        /// Names of the columns.
+        header: Vec<String>,
+        /// The rows.
+        rows: Vec<Vec<String>>,
+    },
+    /// A plot.
+    Figure {
+        /// Its file's name without ending.
+        name: String,
+        /// What it shows.
+        caption: String,
+        /// The drawing.
+        svg: String,
+    },
+}
+
+/// A record with its plots, ready to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    title: String,
+    blocks: Vec<Block>,
+    figures: Vec<Figure>,
+}
+
+impl Report {
+    /// Draws the plots and makes the tables.
+    ///
+    /// # Errors
+    /// [`EvalError::Plot`].
+    pub fn new(record: &Record) -> Result<Self, EvalError> {
+        let figures = figures::all(record)?;
+        let about = &record.about;
+        Ok(Self {
+            title: format!("{} and {}", about.draft.0, about.target.0),
+            blocks: sections::blocks(record, &figures),
+            figures,
+        })
+    }
+
+    /// One page with everything in it; it loads nothing.
+    ///
+    /// # Errors
+    /// [`EvalError::Plot`], if the page's template fails.
+    pub fn html(&self) -> Result<String, EvalError> {
+        html::page(&self.title, &self.blocks)
+    }
+
+    /// Markdown that shows the plots from files under `images`, each called `<prefix>-<name>.svg`.
+    #[must_use]
+    pub fn markdown(&self, images: &str, prefix: &str) -> String {
+        markdown::text(&self.blocks, images, prefix)
+    }
+
+    /// The plots.
+    #[must_use]
+    pub fn figures(&self) -> &[Figure] {
+        &self.figures
+    }
+}
+
+/// Puts `text` between the lines `<!-- begin NAME -->` and `<!-- end NAME -->` of a document.
+///
+/// Returns none where the document has no such lines in this order.
+#[must_use]
+pub fn replace_section(document: &str, name: &str, text: &str) -> Option<String> {
+    let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));
+    let start = document.find(&begin)? + begin.len();
+    let stop = start + document[start..].find(&end)?;
+    Some(format!("{}\n{}\n\n{}", &document[..start], text.trim(), &document[stop..]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_named_section_of_a_document_changes() {
+        let document = "before\n<!-- begin a -->\nold\n<!-- end a -->\n<!-- begin b -->\nkept\n<!-- end b -->\n";
+        let changed = replace_section(document, "a", "new\n").expect("there is one");
+        assert_eq!(
+            changed,
+            "before\n<!-- begin a -->\n\nnew\n\n<!-- end a -->\n<!-- begin b -->\nkept\n<!-- end b -->\n"
+        );
+        assert_eq!(replace_section(&changed, "a", "new").as_ref(), Some(&changed));
+        assert_eq!(replace_section(document, "c", "new"), None);
+    }
+}
