@@ -6,4 +6,5 @@ pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod generate;
+pub(crate) mod models;
 pub(crate) mod serve;
