@@ -72,7 +72,7 @@ impl Download {
         let mut failures = Vec::new();
         for (index, source) in self.request.sources.clone().iter().enumerate() {
             (self.progress.source, self.changes) = (index, 0);
-            match self.from_source(source, &mut partial) {
+            match self.load_from(source, &mut partial) {
                 Ok(()) => return self.finish(source, partial),
                 Err(error) if error.is_ours() => return Err(error),
                 Err(error) => failures.push((source.to_string(), error)),
@@ -100,7 +100,7 @@ impl Download {
         }))
     }
 
-    fn from_source(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
+    fn load_from(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
         let (mut failures, mut again) = (0, true);
         loop {
             self.brought = 0;
