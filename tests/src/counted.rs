@@ -65,6 +65,10 @@ impl DraftModel for Counted {
         let inner = Arc::clone(&self.model).sequence(context, threads)?;
         Ok(Box::new(CountedSequence { inner, model: self }))
     }
+
+    fn default_threads(&self) -> u32 {
+        self.model.default_threads()
+    }
 }
 
 struct CountedSequence {

@@ -1,288 +1,282 @@
-//! GGUF files made for tests: one that says a given text, one whose decode step takes milliseconds.
+//! Writes GGUF files: headers, and models of the llama architecture with random weights. They load and run like trained
+//! ones and say nothing; good for sizes, memory and faults.
 //!
-//! Only what a `llama` model with a byte-level vocabulary needs; real models come from `models/`.
+//! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, version 3.
 
-use std::io::{BufWriter, Write};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::{fs, io};
-
-use uhlm_core::rng::{Rng, Stream};
 
 /// Tensors begin at multiples of this.
-const ALIGNMENT: usize = 32;
+pub const ALIGNMENT: u64 = 32;
 
-/// Elements of a tensor, innermost dimension first.
-struct Tensor {
-    name: String,
-    shape: Vec<usize>,
-    values: Values,
+/// A metadata value.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// An unsigned number.
+    U32(u32),
+    /// A floating-point number.
+    F32(f32),
+    /// Text.
+    Text(String),
+    /// Many texts.
+    Texts(Vec<String>),
+    /// Many numbers.
+    I32s(Vec<i32>),
 }
 
-enum Values {
-    F32(Vec<f32>),
-    /// Bit patterns.
-    F16(Vec<u16>),
+/// How a tensor's numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats.
+    F16,
+    /// 8 bits, in blocks of 32.
+    Q8,
+    /// 4 bits, in blocks of 32.
+    Q4,
 }
 
-impl Values {
-    fn bytes(&self) -> usize {
+impl Kind {
+    fn code(self) -> u32 {
         match self {
-            Self::F32(values) => 4 * values.len(),
-            Self::F16(values) => 2 * values.len(),
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Q4 => 2,
+            Self::Q8 => 8,
         }
     }
 
-    fn code(&self) -> u32 {
+    /// Numbers and bytes of a block.
+    fn block(self) -> (u64, u64) {
         match self {
-            Self::F32(_) => 0,
-            Self::F16(_) => 1,
-        }
-    }
-
-    fn write(&self, file: &mut impl Write) -> io::Result<()> {
-        match self {
-            Self::F32(values) => values.iter().try_for_each(|value| file.write_all(&value.to_le_bytes())),
-            Self::F16(values) => values.iter().try_for_each(|value| file.write_all(&value.to_le_bytes())),
+            Self::F32 => (1, 4),
+            Self::F16 => (1, 2),
+            Self::Q4 => (32, 18),
+            Self::Q8 => (32, 34),
         }
     }
 }
 
-/// The metadata section, as it is written.
-#[derive(Default)]
-struct Metadata {
-    entries: u64,
-    bytes: Vec<u8>,
+/// A tensor's name, dimensions and storage.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    /// Its name.
+    pub name: String,
+    /// Its dimensions, the contiguous one first.
+    pub dimensions: Vec<u64>,
+    /// How it is stored.
+    pub kind: Kind,
 }
 
-impl Metadata {
-    fn key(&mut self, key: &str, kind: u32) {
-        self.entries += 1;
-        put_text(&mut self.bytes, key.as_bytes());
-        self.bytes.extend(kind.to_le_bytes());
+impl Tensor {
+    fn new(name: impl Into<String>, dimensions: &[u64], kind: Kind) -> Self {
+        Self { name: name.into(), dimensions: dimensions.to_vec(), kind }
     }
 
-    fn number(&mut self, key: &str, value: usize) {
-        self.key(key, 4);
-        self.bytes.extend((value as u32).to_le_bytes());
-    }
-
-    fn float(&mut self, key: &str, value: f32) {
-        self.key(key, 6);
-        self.bytes.extend(value.to_le_bytes());
-    }
-
-    fn text(&mut self, key: &str, value: &str) {
-        self.key(key, 8);
-        put_text(&mut self.bytes, value.as_bytes());
-    }
-
-    fn array(&mut self, key: &str, kind: u32, length: usize) {
-        self.key(key, 9);
-        self.bytes.extend(kind.to_le_bytes());
-        self.bytes.extend((length as u64).to_le_bytes());
-    }
-
-    fn texts(&mut self, key: &str, values: &[String]) {
-        self.array(key, 8, values.len());
-        values.iter().for_each(|value| put_text(&mut self.bytes, value.as_bytes()));
-    }
-
-    fn numbers(&mut self, key: &str, values: &[u32]) {
-        self.array(key, 5, values.len());
-        values.iter().for_each(|value| self.bytes.extend(value.to_le_bytes()));
+    /// Bytes of its data.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let (numbers, bytes) = self.kind.block();
+        self.dimensions.iter().product::<u64>() / numbers * bytes
     }
 }
 
-fn put_text(bytes: &mut Vec<u8>, text: &[u8]) {
-    bytes.extend((text.len() as u64).to_le_bytes());
-    bytes.extend(text);
+fn text(out: &mut Vec<u8>, text: &str) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
 }
 
-fn write(path: &Path, metadata: &Metadata, tensors: &[Tensor]) -> io::Result<()> {
-    let mut header = b"GGUF".to_vec();
-    header.extend(3u32.to_le_bytes());
-    header.extend((tensors.len() as u64).to_le_bytes());
-    header.extend(metadata.entries.to_le_bytes());
-    header.extend(&metadata.bytes);
-    let mut offset = 0;
+/// The header of a file, padded to where the data begin.
+#[must_use]
+pub fn header(metadata: &[(&str, Value)], tensors: &[Tensor]) -> Vec<u8> {
+    let mut out = b"GGUF".to_vec();
+    out.extend(3u32.to_le_bytes());
+    out.extend((tensors.len() as u64).to_le_bytes());
+    out.extend((metadata.len() as u64).to_le_bytes());
+    for (key, value) in metadata {
+        text(&mut out, key);
+        match value {
+            Value::U32(n) => out.extend([4u32.to_le_bytes(), n.to_le_bytes()].concat()),
+            Value::F32(x) => out.extend([6u32.to_le_bytes(), x.to_le_bytes()].concat()),
+            Value::Text(value) => {
+                out.extend(8u32.to_le_bytes());
+                text(&mut out, value);
+            }
+            Value::Texts(values) => {
+                out.extend([9u32.to_le_bytes(), 8u32.to_le_bytes()].concat());
+                out.extend((values.len() as u64).to_le_bytes());
+                values.iter().for_each(|value| text(&mut out, value));
+            }
+            Value::I32s(values) => {
+                out.extend([9u32.to_le_bytes(), 5u32.to_le_bytes()].concat());
+                out.extend((values.len() as u64).to_le_bytes());
+                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+            }
+        }
+    }
+    let mut offset = 0u64;
     for tensor in tensors {
-        put_text(&mut header, tensor.name.as_bytes());
-        header.extend((tensor.shape.len() as u32).to_le_bytes());
-        tensor.shape.iter().for_each(|&n| header.extend((n as u64).to_le_bytes()));
-        header.extend(tensor.values.code().to_le_bytes());
-        header.extend((offset as u64).to_le_bytes());
-        offset += tensor.values.bytes().next_multiple_of(ALIGNMENT);
+        text(&mut out, &tensor.name);
+        out.extend((tensor.dimensions.len() as u32).to_le_bytes());
+        tensor.dimensions.iter().for_each(|n| out.extend(n.to_le_bytes()));
+        out.extend(tensor.kind.code().to_le_bytes());
+        out.extend(offset.to_le_bytes());
+        offset += tensor.bytes().next_multiple_of(ALIGNMENT);
     }
-    let padding = |length: usize| [0u8; ALIGNMENT][..length.next_multiple_of(ALIGNMENT) - length].to_vec();
-    let mut file = BufWriter::new(fs::File::create(path)?);
-    file.write_all(&header)?;
-    file.write_all(&padding(header.len()))?;
-    for tensor in tensors {
-        tensor.values.write(&mut file)?;
-        file.write_all(&padding(tensor.values.bytes()))?;
+    out.resize(out.len().next_multiple_of(ALIGNMENT as usize), 0);
+    out
+}
+
+/// A model of the llama architecture.
+#[derive(Clone, Debug)]
+pub struct RandomModel {
+    /// Layers.
+    pub layers: u32,
+    /// Embedding width.
+    pub width: u32,
+    /// Query heads.
+    pub heads: u32,
+    /// Heads of keys and values.
+    pub kv_heads: u32,
+    /// Width between the two halves of a feed-forward layer.
+    pub feed_forward: u32,
+    /// Tokens.
+    pub vocabulary: u32,
+    /// Context that it claims to be trained for.
+    pub context: u32,
+    /// How its matrices are stored.
+    pub kind: Kind,
+    /// Whether the output layer is the embedding.
+    pub tied: bool,
+}
+
+impl RandomModel {
+    fn metadata(&self) -> Vec<(&'static str, Value)> {
+        let tokens: Vec<String> = (0..self.vocabulary).map(token).collect();
+        // Longer tokens as pairs of shorter ones, as many as a real tokenizer has.
+        let merges = (512..self.vocabulary).map(|id| format!("{} {}", token(id / 2), token(id % 509))).collect();
+        let types = (0..self.vocabulary).map(|id| if id < 3 { 3 } else { 1 }).collect();
+        vec![
+            ("general.architecture", Value::Text("llama".into())),
+            ("general.name", Value::Text("random weights".into())),
+            ("llama.context_length", Value::U32(self.context)),
+            ("llama.embedding_length", Value::U32(self.width)),
+            ("llama.block_count", Value::U32(self.layers)),
+            ("llama.feed_forward_length", Value::U32(self.feed_forward)),
+            ("llama.attention.head_count", Value::U32(self.heads)),
+            ("llama.attention.head_count_kv", Value::U32(self.kv_heads)),
+            ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
+            ("llama.rope.dimension_count", Value::U32(self.width / self.heads)),
+            ("llama.vocab_size", Value::U32(self.vocabulary)),
+            ("tokenizer.ggml.model", Value::Text("gpt2".into())),
+            ("tokenizer.ggml.pre", Value::Text("smollm".into())),
+            ("tokenizer.ggml.tokens", Value::Texts(tokens)),
+            ("tokenizer.ggml.token_type", Value::I32s(types)),
+            ("tokenizer.ggml.merges", Value::Texts(merges)),
+            ("tokenizer.ggml.bos_token_id", Value::U32(1)),
+            ("tokenizer.ggml.eos_token_id", Value::U32(2)),
+        ]
     }
-    file.flush()
-}
 
-/// The letters in which byte-level vocabularies write bytes: printable ones as they are, the others from U+0100 on.
-fn letters(bytes: &[u8]) -> String {
-    let printable = |byte: u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
-    let letter = |&byte: &u8| match printable(byte) {
-        true => char::from(byte),
-        false => char::from_u32(256 + (0..byte).filter(|&b| !printable(b)).count() as u32).expect("below U+0200"),
-    };
-    bytes.iter().map(letter).collect()
-}
-
-/// A vocabulary: the end token, the 256 bytes, then `pieces`.
-fn vocabulary(metadata: &mut Metadata, pieces: &[Vec<u8>]) -> usize {
-    let bytes = (0..=255u8).map(|byte| letters(&[byte]));
-    let tokens: Vec<String> =
-        std::iter::once("<|end|>".to_owned()).chain(bytes).chain(pieces.iter().map(|piece| letters(piece))).collect();
-    metadata.text("tokenizer.ggml.model", "gpt2");
-    metadata.text("tokenizer.ggml.pre", "gpt-2");
-    metadata.texts("tokenizer.ggml.tokens", &tokens);
-    const NORMAL: u32 = 1;
-    const CONTROL: u32 = 3;
-    let kinds: Vec<u32> = (0..tokens.len()).map(|id| if id == 0 { CONTROL } else { NORMAL }).collect();
-    metadata.numbers("tokenizer.ggml.token_type", &kinds);
-    metadata.texts("tokenizer.ggml.merges", &["\u{120} \u{120}".to_owned()]);
-    metadata.number("tokenizer.ggml.bos_token_id", 0);
-    metadata.number("tokenizer.ggml.eos_token_id", 0);
-    tokens.len()
-}
-
-/// Sizes of a model.
-struct Shape {
-    width: usize,
-    layers: usize,
-    hidden: usize,
-    vocabulary: usize,
-}
-
-fn architecture(metadata: &mut Metadata, name: &str, shape: &Shape) {
-    const HEAD: usize = 32;
-    metadata.text("general.architecture", "llama");
-    metadata.text("general.name", name);
-    metadata.number("general.alignment", ALIGNMENT);
-    metadata.number("llama.vocab_size", shape.vocabulary);
-    metadata.number("llama.context_length", 2048);
-    metadata.number("llama.embedding_length", shape.width);
-    metadata.number("llama.block_count", shape.layers);
-    metadata.number("llama.feed_forward_length", shape.hidden);
-    metadata.number("llama.attention.head_count", shape.width / HEAD);
-    metadata.number("llama.attention.head_count_kv", shape.width / HEAD);
-    metadata.number("llama.rope.dimension_count", HEAD);
-    metadata.float("llama.rope.freq_base", 10_000.0);
-    metadata.float("llama.attention.layer_norm_rms_epsilon", 1e-5);
-}
-
-/// The tensors of a model whose matrices `fill` makes.
-fn tensors(shape: &Shape, mut fill: impl FnMut(&str, usize, usize) -> Values) -> Vec<Tensor> {
-    let mut all = Vec::new();
-    let mut matrix = |name: String, inputs: usize, outputs: usize| {
-        let values = fill(&name, inputs, outputs);
-        all.push(Tensor { name, shape: vec![inputs, outputs], values });
-    };
-    let (width, hidden) = (shape.width, shape.hidden);
-    matrix("token_embd.weight".into(), width, shape.vocabulary);
-    matrix("output.weight".into(), width, shape.vocabulary);
-    for layer in 0..shape.layers {
-        for part in ["attn_q", "attn_k", "attn_v", "attn_output"] {
-            matrix(format!("blk.{layer}.{part}.weight"), width, width);
+    fn tensors(&self) -> Vec<Tensor> {
+        let [width, feed, vocabulary] = [self.width, self.feed_forward, self.vocabulary].map(u64::from);
+        let kv = width / u64::from(self.heads) * u64::from(self.kv_heads);
+        let mut tensors = vec![
+            Tensor::new("token_embd.weight", &[width, vocabulary], self.kind),
+            Tensor::new("output_norm.weight", &[width], Kind::F32),
+        ];
+        if !self.tied {
+            tensors.push(Tensor::new("output.weight", &[width, vocabulary], self.kind));
         }
-        matrix(format!("blk.{layer}.ffn_gate.weight"), width, hidden);
-        matrix(format!("blk.{layer}.ffn_up.weight"), width, hidden);
-        matrix(format!("blk.{layer}.ffn_down.weight"), hidden, width);
+        for layer in 0..self.layers {
+            let matrix = |name: &str, rows, columns| {
+                Tensor::new(format!("blk.{layer}.{name}.weight"), &[rows, columns], self.kind)
+            };
+            tensors.extend([
+                Tensor::new(format!("blk.{layer}.attn_norm.weight"), &[width], Kind::F32),
+                matrix("attn_q", width, width),
+                matrix("attn_k", width, kv),
+                matrix("attn_v", width, kv),
+                matrix("attn_output", width, width),
+                Tensor::new(format!("blk.{layer}.ffn_norm.weight"), &[width], Kind::F32),
+                matrix("ffn_gate", width, feed),
+                matrix("ffn_up", width, feed),
+                matrix("ffn_down", feed, width),
+            ]);
+        }
+        tensors
     }
-    let norms = (0..shape.layers).flat_map(|layer| ["attn_norm", "ffn_norm"].map(|part| format!("blk.{layer}.{part}.weight")));
-    for name in norms.chain(["output_norm.weight".to_owned()]) {
-        all.push(Tensor { name, shape: vec![width], values: Values::F32(vec![1.0; width]) });
+
+    /// Writes the model.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let (metadata, tensors) = (self.metadata(), self.tensors());
+        let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+        out.write_all(&header(&metadata, &tensors))?;
+        let mut noise = Noise(1);
+        for tensor in &tensors {
+            let (numbers, _) = tensor.kind.block();
+            let blocks = tensor.dimensions.iter().product::<u64>() / numbers;
+            let is_norm = tensor.dimensions.len() == 1;
+            for _ in 0..blocks {
+                match tensor.kind {
+                    Kind::F32 => out.write_all(&(if is_norm { 1.0f32 } else { noise.small() }).to_le_bytes())?,
+                    Kind::F16 => out.write_all(&half(noise.small()).to_le_bytes())?,
+                    Kind::Q8 => noise.block(&mut out, 32)?,
+                    Kind::Q4 => noise.block(&mut out, 16)?,
+                }
+            }
+            let padding = tensor.bytes().next_multiple_of(ALIGNMENT) - tensor.bytes();
+            out.write_all(&[0; ALIGNMENT as usize][..padding as usize])?;
+        }
+        out.flush()
     }
-    all
 }
 
-/// Cuts a text into pieces of several bytes, no two alike, wherever that is: mostly inside characters.
-fn pieces(text: &str) -> Vec<Vec<u8>> {
-    let mut pieces: Vec<Vec<u8>> = Vec::new();
-    let (mut rest, mut lengths) = (text.as_bytes(), [2, 3, 2, 5].iter().cycle());
-    while !rest.is_empty() {
-        let mut length = (*lengths.next().expect("a cycle")).min(rest.len());
-        while pieces.iter().any(|piece| piece == &rest[..length]) {
-            length += 1;
-        }
-        if rest.len() - length == 1 {
-            length += 1;
-        }
-        pieces.push(rest[..length].to_vec());
-        rest = &rest[length..];
+/// The text of a token; those of a byte-level tokenizer have no spaces.
+fn token(id: u32) -> String {
+    match id {
+        0..=2 => format!("<|{id}|>"),
+        id => format!("t{id:x}"),
     }
-    pieces
 }
 
-/// Writes a model that continues every prompt with `text`, nearly surely at temperature 1, and then ends its reply. Each
-/// token is one dimension, attention and feed-forward add nothing, and the output matrix holds who follows whom.
-///
-/// # Errors
-/// Those of writing the file.
-pub fn write_parrot(path: &Path, text: &str) -> io::Result<()> {
-    let pieces = pieces(text);
-    let mut metadata = Metadata::default();
-    let first = 257;
-    let size = first + pieces.len();
-    let shape = Shape { width: size.next_multiple_of(32), layers: 1, hidden: 32, vocabulary: size };
-    architecture(&mut metadata, "parrot", &shape);
-    vocabulary(&mut metadata, &pieces);
-    let next = |id: usize| match id {
-        id if id < first => first,
-        id if id + 1 < size => id + 1,
-        _ => 0,
-    };
-    let fill = |name: &str, inputs: usize, outputs: usize| {
-        let mut values = vec![0.0; inputs * outputs];
-        match name {
-            "token_embd.weight" => (0..size).for_each(|id| values[id * inputs + id] = 1.0),
-            "output.weight" => (0..size).for_each(|id| values[next(id) * inputs + id] = 4.0),
-            _ => {}
-        }
-        Values::F32(values)
-    };
-    write(path, &metadata, &tensors(&shape, fill))
-}
+/// A small generator, so that files are the same every time.
+struct Noise(u64);
 
-/// Writes a model of about 57 million random weights: it says nothing, at the compute of a real small model.
-///
-/// # Errors
-/// Those of writing the file.
-pub fn write_heavy(path: &Path) -> io::Result<()> {
-    let mut metadata = Metadata::default();
-    let shape = Shape { width: 512, layers: 16, hidden: 1536, vocabulary: 257 };
-    architecture(&mut metadata, "random weights", &shape);
-    vocabulary(&mut metadata, &[]);
-    let mut rng = Rng::new(1, Stream::Simulation);
-    let fill = |_: &str, inputs: usize, outputs: usize| {
-        // 11 random bits make a number of either sign between 2^-6 and 2^-5.
-        let mut number = || {
-            let bits = (rng.uniform() * 2048.0) as u16;
-            (bits & 1024) << 5 | 0x2400 | bits & 1023
-        };
-        Values::F16((0..inputs * outputs).map(|_| number()).collect())
-    };
-    write(path, &metadata, &tensors(&shape, fill))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_are_distinct_longer_than_a_byte_and_make_up_the_text() {
-        let text = "漢字漢字 🎉🎉🎉 and so on and so on";
-        let pieces = pieces(text);
-        assert_eq!(pieces.concat(), text.as_bytes());
-        for (i, piece) in pieces.iter().enumerate() {
-            assert!(piece.len() > 1 && !pieces[..i].contains(piece), "{piece:?}");
-        }
-        assert!(pieces.iter().any(|piece| std::str::from_utf8(piece).is_err()));
+impl Noise {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
     }
+
+    /// Uniform in [-0.04, 0.04).
+    fn small(&mut self) -> f32 {
+        ((self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.08
+    }
+
+    /// A block of quantized numbers: a scale and `bytes` of them.
+    fn block(&mut self, out: &mut impl Write, bytes: usize) -> io::Result<()> {
+        let mut block = [0; 34];
+        let scale = if bytes == 32 { 0.04 / 127.0 } else { 0.04 / 8.0 };
+        block[..2].copy_from_slice(&half(scale).to_le_bytes());
+        for chunk in block[2..2 + bytes].chunks_mut(8) {
+            chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
+        }
+        out.write_all(&block[..2 + bytes])
+    }
+}
+
+/// A small normal number as a 16-bit float, rounded towards zero.
+fn half(x: f32) -> u16 {
+    let bits = x.to_bits();
+    let sign = (bits >> 16 & 0x8000) as u16;
+    let exponent = (bits >> 23 & 0xff) as i32 - 127 + 15;
+    if exponent <= 0 { sign } else { sign | (exponent as u16) << 10 | (bits >> 13 & 0x3ff) as u16 }
 }

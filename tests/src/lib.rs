@@ -2,10 +2,14 @@
 
 pub mod counted;
 pub mod faulty;
+pub mod file_server;
 pub mod gguf;
 pub mod goodness;
 pub mod identity;
+pub mod killed;
 pub mod pair;
+pub mod parrot;
 pub mod proxy;
 pub mod served;
+pub mod spy;
 pub mod synthetic;

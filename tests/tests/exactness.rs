@@ -16,6 +16,7 @@ use uhlm_core::link::LinkConfig;
 use uhlm_core::llama::ContextOptions;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::model::Sequence as _;
+use uhlm_core::privacy::Consent;
 use uhlm_core::protocol::{
     ContinueRequest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse,
 };
@@ -138,6 +139,7 @@ fn exact(sampling: SamplingParams, draft_ahead: DraftAhead) -> SessionOptions {
         link,
         threads: 1,
         seed: Some(11),
+        consent: Consent::Conversation,
         ..SessionOptions::default()
     }
 }
@@ -249,6 +251,7 @@ fn greedy_exact_output_equals_the_targets_greedy_output_token_by_token_on_200_pr
         mode: Mode::Exact,
         sampling: SamplingParams::greedy(),
         threads: 1,
+        consent: Consent::Conversation,
         ..SessionOptions::default()
     };
     let session = engine.session(Some(served.verifier()), options).expect("a session");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uhlm_core::chat::DraftModel;
 use uhlm_core::event::{Event, Origin};
+use uhlm_core::privacy::Consent;
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, Prompt, Session, SessionOptions};
 use uhlm_core::verifier::Verifier;
@@ -58,7 +59,7 @@ fn assert_law(options: SessionOptions) {
 }
 
 fn exact(seed: u64) -> SessionOptions {
-    SessionOptions { mode: Mode::Exact, seed: Some(seed), ..SessionOptions::default() }
+    SessionOptions { mode: Mode::Exact, seed: Some(seed), consent: Consent::Conversation, ..SessionOptions::default() }
 }
 
 #[test]

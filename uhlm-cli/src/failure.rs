@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use uhlm_core::calibration::CalibrationError;
 use uhlm_core::error::GenerationError;
 use uhlm_core::llama::LoadError;
+use uhlm_core::models::{DownloadError, StoreError};
 use uhlm_core::sampling::SamplingError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_eval::error::EvalError;
@@ -75,6 +76,7 @@ impl From<LoadError> for Failure {
             LoadError::Unsupported { .. } => {
                 "use a decoder-only model of an architecture that this version of llama.cpp knows"
             }
+            LoadError::Memory(_) => "choose a shorter context with --context, or a smaller model",
             LoadError::Cancelled => return Self::new(error.to_string()),
         };
         Self::new(error.to_string()).hint(hint)
@@ -117,6 +119,53 @@ impl From<GenerationError> for Failure {
                 verifier_hint(&VerifierError::Untrusted { reason: reason.clone() })
             }
             GenerationError::Offline { cause } => verifier_hint(cause),
+            _ => None,
+        };
+        Self { hint: hint.map(str::to_owned), ..Self::new(error.to_string()) }
+    }
+}
+
+/// What to do about a download that failed.
+fn download_hint(error: &DownloadError) -> Option<&'static str> {
+    Some(match error {
+        DownloadError::InvalidSource(_) => {
+            "give an https:// address, hf:owner/repo/file.gguf or a name from the catalogue"
+        }
+        DownloadError::InvalidName { .. } => "give a file name that ends in .gguf with --name",
+        DownloadError::NotEnoughSpace { .. } | DownloadError::DiskFull { .. } => {
+            "free some space (`uhlm models ls`, `uhlm models rm`), or choose another disk with --folder"
+        }
+        DownloadError::Unreachable { .. } | DownloadError::Interrupted { .. } | DownloadError::Stalled { .. } => {
+            "run the command again: it goes on where it stopped"
+        }
+        DownloadError::Untrusted { .. } => "name the server's authority with --ca",
+        DownloadError::Unauthorized => {
+            "give a token with HF_TOKEN, and accept the model's terms on its page if it has some"
+        }
+        DownloadError::NotFound => "check the spelling of owner, repository and file",
+        DownloadError::AlreadyRunning => "wait for the other download, or end it",
+        DownloadError::WrongHash { .. } => {
+            "the file was changed on the server or on its way: check --sha256, try another source"
+        }
+        DownloadError::NotAModel { .. } => {
+            "check the address; a network that asks for a login answers with its own page"
+        }
+        DownloadError::EverySource { last, .. } => return download_hint(last),
+        _ => return None,
+    })
+}
+
+impl From<DownloadError> for Failure {
+    fn from(error: DownloadError) -> Self {
+        Self { hint: download_hint(&error).map(str::to_owned), ..Self::new(error.to_string()) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::Missing { .. } => Some("`uhlm models ls` lists what is there"),
+            StoreError::Damaged { .. } => Some("remove it with `uhlm models rm` and pull it again"),
             _ => None,
         };
         Self { hint: hint.map(str::to_owned), ..Self::new(error.to_string()) }

@@ -29,6 +29,7 @@ Examples:
   uhlm chat                                      talk to the bundled pair
   uhlm serve --model target.gguf                 judge windows for devices
   uhlm chat --model draft.gguf --server https://host:8443 --token SECRET
+  uhlm models pull qwen3-0.6b-q8                  download a model; `uhlm models ls --catalogue` lists what is known
   uhlm doctor --model draft.gguf --server https://host:8443
 
 Exit codes: 0 success, 1 failure, 2 wrong usage.";
@@ -63,7 +64,9 @@ enum Command {
     Doctor(commands::doctor::DoctorArgs),
     /// Compare this SDK with U-HLM and its relatives on the same prompts, models and modelled links
     Eval(commands::eval::EvalArgs),
-    /// Measure speed
+    /// Download models, list, check and remove them
+    Models(commands::models::ModelsArgs),
+    /// Measure speed and memory
     Bench(commands::bench::BenchArgs),
 }
 
@@ -77,6 +80,7 @@ impl Command {
             Self::Calibrate(args) => commands::calibrate::run(args),
             Self::Doctor(args) => commands::doctor::run(args),
             Self::Eval(args) => commands::eval::run(args),
+            Self::Models(args) => commands::models::run(args),
             Self::Bench(args) => commands::bench::run(args),
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use uhlm_core::calibration::Calibration;
 use uhlm_core::gate::Goal;
+use uhlm_core::privacy::Consent;
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{DraftAhead, Mode, OfflinePolicy, SessionOptions};
 use uhlm_core::uncertainty::Estimator;
@@ -105,6 +106,8 @@ impl SessionArgs {
             context: self.context,
             threads: self.threads,
             seed: self.sampling.seed,
+            // Whoever names a server on the command line wants it asked.
+            consent: Consent::Conversation,
             ..SessionOptions::default()
         }
     }

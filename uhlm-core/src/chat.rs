@@ -76,6 +76,10 @@ pub trait DraftModel: Send + Sync {
     /// # Errors
     /// [`ModelError::Decode`] where the engine has no memory for it.
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError>;
+    /// Threads that a sequence gets when it asks for 0.
+    fn default_threads(&self) -> u32 {
+        1
+    }
 }
 
 /// How special tokens are treated when text is tokenised.

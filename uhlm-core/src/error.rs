@@ -12,6 +12,12 @@ pub enum GenerationError {
     /// Another generation of this session is running.
     #[error("the session is already generating")]
     Busy,
+    /// The generation would send messages that the person has not agreed to send; nothing was sent.
+    #[error("{messages} messages would be sent to the verifier without consent")]
+    ConsentRequired {
+        /// Messages that are not agreed to, the new one included if it is among them.
+        messages: usize,
+    },
     /// The session was closed, or its thread ended.
     #[error("the session is closed")]
     SessionClosed,

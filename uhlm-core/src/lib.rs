@@ -11,13 +11,16 @@
 //! use uhlm_core::engine::Engine;
 //! use uhlm_core::event::Event;
 //! use uhlm_core::llama::LoadOptions;
+//! use uhlm_core::privacy::Consent;
 //! use uhlm_core::session::{GenerationOptions, Prompt, SessionOptions};
 //! use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::load("draft.gguf", &LoadOptions::default())?;
 //! let verifier = HttpVerifier::new(HttpConfig::new("https://verifier.example"))?;
-//! let session = engine.session(Some(Arc::new(verifier)), SessionOptions::default())?;
+//! // Without consent nothing leaves the device.
+//! let options = SessionOptions { consent: Consent::Conversation, ..SessionOptions::default() };
+//! let session = engine.session(Some(Arc::new(verifier)), options)?;
 //!
 //! let mut generation = session.generate(Prompt::Chat("What is 17 + 25?".into()), GenerationOptions::default())?;
 //! while let Some(event) = generation.blocking_next() {
@@ -35,7 +38,7 @@
 //! - In [`Mode::Exact`](session::Mode::Exact) the text is distributed exactly as the target model's own, whatever the draft
 //!   model, the windows and the network do ([`speculative`] has the law).
 //! - Committed text is never taken back: not by a verdict, not by a failure, not by cancelling.
-//! - `q`, the draft model's distribution, never leaves the device.
+//! - `q`, the draft model's distribution, never leaves the device, and nothing does without [`privacy::Consent`].
 //! - No call blocks, but for loading a model and those named `blocking_`.
 //!
 //! # Cancel safety
@@ -43,13 +46,14 @@
 //! step and resets the HTTP/2 stream of the request in flight, which takes it out of the verifier's queue.
 //!
 //! # Features
-//! `llama` (default) is the draft engine, `http` (default) the client. Without both the crate is pure Rust: everything that
-//! decides, on traits that a test or another engine can fill.
+//! `llama` (default) is the draft engine, `http` (default) the client, `models` (default) downloads. Without all three the
+//! crate is pure Rust: everything that decides, on traits that a test or another engine can fill.
 
 pub mod calibration;
 pub mod cancel;
 pub mod chat;
 pub mod clock;
+pub mod device;
 #[cfg(feature = "llama")]
 pub mod engine;
 pub mod error;
@@ -57,11 +61,16 @@ pub mod event;
 pub mod fingerprint;
 pub mod gate;
 pub mod generation;
+pub mod gguf;
 pub mod link;
 #[cfg(feature = "llama")]
 pub mod llama;
+pub mod memory;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "models")]
+pub mod models;
+pub mod privacy;
 pub mod protocol;
 pub mod rng;
 mod round;

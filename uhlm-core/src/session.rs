@@ -1,5 +1,6 @@
 //! A conversation: its options, its messages, and the thread that owns the draft model's context.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,13 +10,15 @@ use tokio::sync::watch;
 
 use crate::calibration::Calibration;
 use crate::cancel::Cancel;
-use crate::chat::{DraftModel, Message, Role};
+use crate::chat::{DraftModel, Message};
 use crate::clock::{Clock, SystemClock};
+use crate::device::{DevicePolicy, DeviceState};
 use crate::error::GenerationError;
 use crate::event::LinkState;
 use crate::gate::Goal;
 use crate::generation::{self, Generation, Waker};
 use crate::link::LinkConfig;
+use crate::privacy::{Consent, Conversation, Outbox, RecordOptions, Redaction, SentLog, SentRecord};
 use crate::round::{Device, Inbox, Job};
 use crate::sampling::{SamplingError, SamplingParams};
 use crate::uncertainty::Estimator;
@@ -107,6 +110,14 @@ pub struct SessionOptions {
     pub threads: u32,
     /// Seeds all random choices of device and verifier; none takes one from the system.
     pub seed: Option<u64>,
+    /// How the session reacts to [`Session::set_device`].
+    pub device: DevicePolicy,
+    /// What may be sent to the verifier, unless a generation says otherwise. Nothing, until the app gives consent.
+    pub consent: Consent,
+    /// Changes messages before a verifier could see them; `None` sends them as they are.
+    pub redaction: Option<Redaction>,
+    /// How much of what was sent is recorded.
+    pub record: RecordOptions,
     /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
     pub link: LinkConfig,
 }
@@ -127,6 +138,10 @@ impl Default for SessionOptions {
             context: 0,
             threads: 0,
             seed: None,
+            device: DevicePolicy::default(),
+            consent: Consent::default(),
+            redaction: None,
+            record: RecordOptions::default(),
             link: LinkConfig::default(),
         }
     }
@@ -141,13 +156,15 @@ pub struct GenerationOptions {
     pub stop: Vec<String>,
     /// Another mode than the session's.
     pub mode: Option<Mode>,
+    /// Another consent than the session's, for this message.
+    pub consent: Option<Consent>,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration.
     pub collect_labels: bool,
 }
 
 impl Default for GenerationOptions {
     fn default() -> Self {
-        Self { max_tokens: 512, stop: Vec::new(), mode: None, collect_labels: false }
+        Self { max_tokens: 512, stop: Vec::new(), mode: None, consent: None, collect_labels: false }
     }
 }
 
@@ -160,6 +177,14 @@ pub enum Prompt {
     Raw(String),
 }
 
+impl Prompt {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Chat(text) | Self::Raw(text) => text,
+        }
+    }
+}
+
 /// A conversation with one draft model and, mostly, one verifier. `Send + Sync`; calls do not block.
 ///
 /// Its decode context lives on a thread of its own, which ends when the session is dropped.
@@ -167,6 +192,9 @@ pub struct Session {
     inbox: Sender<Inbox>,
     shared: Arc<SessionState>,
     running: Mutex<Option<Cancel>>,
+    mode: Mode,
+    has_verifier: bool,
+    consent: Mutex<Consent>,
 }
 
 /// What an app shows of a session: whether it writes, and whether its verifier answers.
@@ -181,11 +209,25 @@ pub struct SessionStatus {
 /// What the session's thread shows to callers.
 #[derive(Debug)]
 pub(crate) struct SessionState {
-    pub(crate) messages: Mutex<Vec<Message>>,
+    pub(crate) conversation: Mutex<Conversation>,
     pub(crate) calibration: Mutex<Calibration>,
+    pub(crate) sent: Arc<SentLog>,
+    /// Whether the generation that runs may ask the verifier.
+    pub(crate) may_ask: Arc<AtomicBool>,
+    pub(crate) news: News,
+    pub(crate) device: Mutex<DeviceState>,
     /// Generations that were asked for and have not ended; more than one only while all but the newest are cancelled.
     generations: Mutex<usize>,
     status: watch::Sender<SessionStatus>,
+}
+
+/// What the session's thread is to look at when it is woken.
+#[derive(Debug, Default)]
+pub(crate) struct News {
+    /// The system reported another network.
+    pub(crate) network: AtomicBool,
+    /// Consent was withdrawn: the verifier is to forget the conversation.
+    pub(crate) withdrawn: AtomicBool,
 }
 
 impl SessionState {
@@ -252,10 +294,19 @@ impl Session {
     ) -> Result<Self, SamplingError> {
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState {
-            messages: Mutex::default(),
+            conversation: Mutex::default(),
             calibration: Mutex::new(options.calibration.clone()),
+            sent: Arc::new(SentLog::new(options.record)),
+            may_ask: Arc::default(),
+            news: News::default(),
+            device: Mutex::default(),
             generations: Mutex::default(),
             status: watch::Sender::default(),
+        });
+        let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
+        let verifier = verifier.map(|verifier| {
+            let (sent, may_ask) = (Arc::clone(&shared.sent), Arc::clone(&shared.may_ask));
+            Arc::new(Outbox::new(verifier, Arc::clone(&model), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
         let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
@@ -270,6 +321,7 @@ impl Session {
                     }
                     Inbox::Reset => device.reset(),
                     Inbox::Opened(result) => device.opened_late(result),
+                    Inbox::Wake => device.attend(),
                     Inbox::Close => break,
                     // Answers to calls that were given up.
                     _ => {}
@@ -279,18 +331,24 @@ impl Session {
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for a session");
         }
-        Ok(Self { inbox: sender, shared, running: Mutex::new(None) })
+        let (running, consent) = (Mutex::new(None), Mutex::new(consent));
+        Ok(Self { inbox: sender, shared, running, mode, has_verifier, consent })
     }
 
     /// Starts a generation; one that follows a cancelled one begins when that has ended, a decode step later at most.
     ///
     /// # Errors
-    /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::SessionClosed`]. Everything else comes from
-    /// the stream.
+    /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::ConsentRequired`] if it
+    /// would send what the person has not agreed to, [`GenerationError::SessionClosed`]. Everything else comes from the
+    /// stream.
     pub fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Generation, GenerationError> {
         let mut running = locked(&self.running);
         if !self.shared.begin(|| running.as_ref().is_some_and(Cancel::is_cancelled)) {
             return Err(GenerationError::Busy);
+        }
+        if let Err(error) = self.check_consent(&prompt, &options) {
+            self.shared.end();
+            return Err(error);
         }
         let waker = self.inbox.clone();
         let (sink, generation) = generation::channel(Waker::new(move || {
@@ -306,6 +364,72 @@ impl Session {
         Ok(generation)
     }
 
+    /// Whether what a generation would send is agreed to; opens the way to the verifier if so, and shuts it if not.
+    fn check_consent(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
+        let asks = self.has_verifier && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
+        let consent = options.consent.unwrap_or(*locked(&self.consent));
+        let mut conversation = locked(&self.shared.conversation);
+        // Raw text stands alone: nothing of the conversation goes with it.
+        let earlier = if matches!(prompt, Prompt::Raw(_)) { 0 } else { conversation.uncovered() };
+        let required = match consent {
+            _ if !asks => None,
+            Consent::Conversation => None,
+            Consent::Message => Some(earlier).filter(|&earlier| earlier > 0),
+            Consent::Withheld => Some(earlier + 1),
+        };
+        self.shared.may_ask.store(asks && required.is_none(), Ordering::Release);
+        if let Some(messages) = required {
+            return Err(GenerationError::ConsentRequired { messages });
+        }
+        if asks && consent == Consent::Conversation {
+            conversation.cover();
+        }
+        Ok(())
+    }
+
+    /// Gives or withdraws consent for the generations that follow. Withdrawn, a generation that asks the verifier is
+    /// cancelled, nothing more is sent, and the verifier is told to forget the conversation; what was sent stays sent.
+    pub fn set_consent(&self, consent: Consent) {
+        *locked(&self.consent) = consent;
+        if consent == Consent::Withheld && self.shared.may_ask.swap(false, Ordering::AcqRel) {
+            if let Some(cancel) = &*locked(&self.running) {
+                cancel.cancel();
+            }
+            self.shared.news.withdrawn.store(true, Ordering::Release);
+            self.wake();
+        }
+    }
+
+    /// What was sent to the verifier so far.
+    #[must_use]
+    pub fn sent(&self) -> SentRecord {
+        self.shared.sent.copy()
+    }
+
+    /// Forgets the requests in the record, with their texts; the totals stay.
+    pub fn clear_sent(&self) {
+        self.shared.sent.clear();
+    }
+
+    /// The system reported another network, or the app came to the front: the verifier is asked again at once, over a new
+    /// connection, whatever failed before.
+    pub fn on_network_change(&self) {
+        self.shared.news.network.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// What the device is going through. The session keeps to what its policy makes of it from the next generation on; a
+    /// cache that the policy gives up goes as soon as nothing runs.
+    pub fn set_device(&self, state: DeviceState) {
+        *locked(&self.shared.device) = state;
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // A session that is gone needs no waking.
+        let _ = self.inbox.send(Inbox::Wake);
+    }
+
     /// Whether a generation is running.
     #[must_use]
     pub fn is_generating(&self) -> bool {
@@ -315,7 +439,7 @@ impl Session {
     /// The conversation so far.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
-        locked(&self.shared.messages).clone()
+        locked(&self.shared.conversation).messages()
     }
 
     /// Replaces the conversation: a restored one, or a new system message.
@@ -326,7 +450,7 @@ impl Session {
         if self.is_generating() {
             return Err(GenerationError::Busy);
         }
-        *locked(&self.shared.messages) = messages;
+        locked(&self.shared.conversation).replace(messages);
         Ok(())
     }
 
@@ -338,7 +462,7 @@ impl Session {
         if self.is_generating() {
             return Err(GenerationError::Busy);
         }
-        locked(&self.shared.messages).retain(|message| message.role == Role::System);
+        locked(&self.shared.conversation).keep_system();
         self.inbox.send(Inbox::Reset).map_err(|_| GenerationError::SessionClosed)
     }
 

@@ -1,11 +1,15 @@
 //! Options as records. An option that is left out has the core's default.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uhlm_core::calibration::Calibration;
+use uhlm_core::device::DevicePolicy;
+use uhlm_core::privacy::RecordOptions;
 use uhlm_core::{gate, link, sampling, session, uncertainty, window};
 
 use crate::error::{Recovery, UhlmError};
+use crate::privacy::{Consent, Redactor, redaction};
 
 /// How a model is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -18,6 +22,14 @@ pub struct ModelOptions {
     /// Layers to put on a GPU, where llama.cpp was built for one.
     #[uniffi(default)]
     pub gpu_layers: u32,
+    /// A context that there must be memory for, in tokens (0: what the model was trained for), or the load fails with
+    /// `NotEnoughMemory` before the file is touched. Left out: nothing is checked.
+    #[uniffi(default)]
+    pub fit_context: Option<u32>,
+    /// Bytes that are free, for `fit_context`. Left out: what `available_memory` says; where that says nothing, nothing is
+    /// checked.
+    #[uniffi(default)]
+    pub available_memory: Option<u64>,
 }
 
 /// How text is generated.
@@ -287,6 +299,16 @@ pub struct SessionOptions {
     /// Seeds all random choices of device and verifier. Left out: one from the system.
     #[uniffi(default)]
     pub seed: Option<u64>,
+    /// What may be sent to the verifier. Left out: `Withheld`, nothing, until the app says otherwise here, by
+    /// `set_consent` or for one generation.
+    #[uniffi(default)]
+    pub consent: Option<Consent>,
+    /// Whether the record of what was sent keeps its text, too.
+    #[uniffi(default)]
+    pub record_text: bool,
+    /// Whether the session reacts to what `set_device` tells it. Left out: it does.
+    #[uniffi(default)]
+    pub follow_device: Option<bool>,
     /// Deadlines and pauses.
     #[uniffi(default)]
     pub link: LinkOptions,
@@ -304,6 +326,9 @@ pub struct GenerationOptions {
     /// Another mode than the session's.
     #[uniffi(default)]
     pub mode: Option<Mode>,
+    /// Another consent than the session's, for this message.
+    #[uniffi(default)]
+    pub consent: Option<Consent>,
 }
 
 /// What to continue.
@@ -356,7 +381,10 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(self) -> Result<session::SessionOptions, UhlmError> {
+    pub(crate) fn into_core(
+        self,
+        redactor: Option<Arc<dyn Redactor>>,
+    ) -> Result<session::SessionOptions, UhlmError> {
         let default = session::SessionOptions::default();
         let calibration = match &self.calibration_path {
             Some(path) => Calibration::load(path.as_ref())?,
@@ -383,6 +411,10 @@ impl SessionOptions {
             context: self.context.unwrap_or(default.context),
             threads: self.threads.unwrap_or(default.threads),
             seed: self.seed,
+            consent: self.consent.map_or(default.consent, Into::into),
+            redaction: redactor.map(redaction),
+            record: RecordOptions { text: self.record_text, ..default.record },
+            device: DevicePolicy { enabled: self.follow_device.unwrap_or(default.device.enabled), ..default.device },
             link: self.link.into_core()?,
         })
     }
@@ -395,6 +427,7 @@ impl From<GenerationOptions> for session::GenerationOptions {
             max_tokens: given.max_tokens.map_or(default.max_tokens, |tokens| tokens as usize),
             stop: given.stop,
             mode: given.mode.map(Into::into),
+            consent: given.consent.map(Into::into),
             ..default
         }
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uhlm_core::cancel::Cancel;
 use uhlm_core::engine::Engine;
-use uhlm_core::llama::LoadOptions;
+use uhlm_core::llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
 use crate::error::{UhlmError, failure};
+use crate::privacy::Redactor;
 use crate::session::UhlmSession;
 #[cfg(feature = "http")]
 use crate::verifier::UhlmVerifier;
@@ -41,8 +42,8 @@ pub struct UhlmEngine {
     engine: Engine,
 }
 
-/// Ends a load whose caller went away.
-struct CancelOnDrop(Cancel);
+/// Ends work on another thread whose caller went away.
+pub(crate) struct CancelOnDrop(pub(crate) Cancel);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
@@ -55,7 +56,7 @@ impl UhlmEngine {
     /// Loads a GGUF file, on a thread of its own. Takes as long as reading the file; dropping the future ends the load.
     ///
     /// # Errors
-    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `LoadCancelled`.
+    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `LoadCancelled`.
     #[uniffi::constructor(default(progress))]
     pub async fn load(
         options: ModelOptions,
@@ -66,6 +67,7 @@ impl UhlmEngine {
         let load = LoadOptions {
             mmap: options.mmap,
             gpu_layers: options.gpu_layers,
+            memory: options.fit_context.map(|context| MemoryNeed { context, available: options.available_memory }),
             progress: progress.map(|progress| {
                 let cancel = cancel.clone();
                 Arc::new(move |share| {
@@ -103,19 +105,20 @@ impl UhlmEngine {
         }
     }
 
-    /// Opens a session. Cheap: memory is taken, and the verifier asked, when the first generation needs them. Sessions on
+    /// Opens a session; `redactor` changes messages before a verifier could see them. Cheap: memory is taken, and the verifier asked, when the first generation needs them. Sessions on
     /// one engine are independent and may generate at the same time; without a verifier only `DeviceOnly` can.
     ///
     /// # Errors
     /// `InvalidOptions`.
     #[cfg(feature = "http")]
-    #[uniffi::method(default(verifier = None, options))]
+    #[uniffi::method(default(verifier = None, redactor = None), default(options))]
     pub fn open_session(
         &self,
         verifier: Option<Arc<UhlmVerifier>>,
         options: SessionOptions,
+        redactor: Option<Arc<dyn Redactor>>,
     ) -> Result<Arc<UhlmSession>, UhlmError> {
         let verifier = verifier.map(|verifier| verifier.client());
-        Ok(UhlmSession::new(self.engine.session(verifier, options.into_core()?)?))
+        Ok(UhlmSession::new(self.engine.session(verifier, options.into_core(redactor)?)?))
     }
 }

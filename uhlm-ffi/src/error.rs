@@ -29,6 +29,10 @@ pub enum Recovery {
     OpenAgain,
     /// Free memory: close other sessions, or take a smaller context or model.
     FreeMemory,
+    /// Free storage: delete models, or ask the person to.
+    FreeStorage,
+    /// Ask the person whether this may be sent, or generate with `DeviceOnly`.
+    AskForConsent,
     /// Nothing; it was asked for.
     None,
 }
@@ -49,6 +53,8 @@ pub fn recovery_hint(recovery: Recovery) -> String {
         Recovery::WaitForNetwork => "Check the connection, or go on without the server.",
         Recovery::OpenAgain => "Start a new session.",
         Recovery::FreeMemory => "Close other apps or choose a smaller model.",
+        Recovery::FreeStorage => "Free some storage.",
+        Recovery::AskForConsent => "Allow this conversation to be sent to the server, or go on without it.",
         Recovery::None => "Nothing needs to be done.",
     }
     .to_owned()
@@ -90,6 +96,26 @@ pub enum UhlmError {
     /// The session was shut down.
     #[error("{reason}")]
     SessionClosed { reason: String, retryable: bool, recovery: Recovery },
+    /// The generation would send messages that the person has not agreed to send. Nothing was sent.
+    #[error("{reason}")]
+    ConsentRequired {
+        reason: String,
+        retryable: bool,
+        recovery: Recovery,
+        /// Messages that are not agreed to.
+        messages: u64,
+    },
+    /// The device has too little memory for the model with this context.
+    #[error("{reason}")]
+    NotEnoughMemory {
+        reason: String,
+        retryable: bool,
+        recovery: Recovery,
+        /// Bytes that are needed.
+        needed: u64,
+        /// The longest context that fits; none if the model does not fit at all.
+        fits: Option<u32>,
+    },
     /// Draft and target do not share a vocabulary, so no verdict would mean anything.
     #[error("{reason}")]
     VocabularyMismatch { reason: String, retryable: bool, recovery: Recovery },
@@ -142,6 +168,12 @@ impl From<GenerationError> for UhlmError {
             GenerationError::EmptyPrompt | GenerationError::NoVerifier | GenerationError::Sampling(_) => {
                 failure!(InvalidOptions, reason, FixOptions)
             }
+            GenerationError::ConsentRequired { messages } => Self::ConsentRequired {
+                reason,
+                retryable,
+                recovery: Recovery::AskForConsent,
+                messages: messages as u64,
+            },
             GenerationError::VocabularyMismatch { .. } => failure!(VocabularyMismatch, reason, ChooseAnotherModel),
             GenerationError::Unauthorized => failure!(Unauthorized, reason, SignIn),
             GenerationError::Untrusted { .. } => failure!(Untrusted, reason, CheckEndpoint),
@@ -201,7 +233,26 @@ impl From<uhlm_core::llama::LoadError> for UhlmError {
                 failure!(ModelDamaged, error, DownloadAgain)
             }
             LoadError::Unsupported { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),
+            LoadError::Memory(error) => error.into(),
             LoadError::Cancelled => failure!(LoadCancelled, error, None),
+        }
+    }
+}
+
+#[cfg(feature = "llama")]
+impl From<uhlm_core::memory::MemoryError> for UhlmError {
+    fn from(error: uhlm_core::memory::MemoryError) -> Self {
+        use uhlm_core::memory::MemoryError;
+        match error {
+            MemoryError::Unreadable { .. } => failure!(ModelDamaged, error, DownloadAgain),
+            MemoryError::Unknown { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),
+            MemoryError::NotEnough { needed, fits, .. } => Self::NotEnoughMemory {
+                reason: error.to_string(),
+                retryable: false,
+                recovery: Recovery::FreeMemory,
+                needed,
+                fits,
+            },
         }
     }
 }

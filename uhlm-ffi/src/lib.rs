@@ -14,12 +14,16 @@
 //! - A panic becomes an internal error of the generated code; none unwinds into the app.
 
 mod config;
+mod device;
 #[cfg(feature = "llama")]
 mod engine;
 mod error;
 mod event;
 mod generation;
 mod logging;
+#[cfg(feature = "models")]
+mod models;
+mod privacy;
 mod session;
 mod statistics;
 #[cfg(feature = "http")]
@@ -31,12 +35,21 @@ pub use config::{
     CloseRule, DraftAhead, Estimator, GenerationOptions, Goal, LinkOptions, Mode, ModelOptions, OfflinePolicy, Prompt,
     SamplingParams, SessionOptions,
 };
+pub use device::{DeviceState, Thermal};
+#[cfg(feature = "llama")]
+pub use device::{MemoryEstimate, available_memory, check_memory};
 #[cfg(feature = "llama")]
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{Recovery, UhlmError, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
 pub use logging::{LogLevel, LogSink, install_log_sink};
+#[cfg(feature = "models")]
+pub use models::{
+    CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, DownloadRequestParts, ModelStoreError,
+    StoreOptions, StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
+};
+pub use privacy::{Consent, Redactor, Sent, SentKind, SentRecord};
 pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
 #[cfg(feature = "http")]

@@ -7,9 +7,11 @@ use uhlm_core::error::GenerationError;
 use uhlm_core::{chat, session};
 
 use crate::config::{GenerationOptions, Prompt};
+use crate::device::DeviceState;
 use crate::error::UhlmError;
 use crate::event::LinkState;
 use crate::generation::UhlmGeneration;
+use crate::privacy::{Consent, SentRecord};
 
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
@@ -103,6 +105,60 @@ impl UhlmSession {
     pub fn start(&self, prompt: Prompt, options: GenerationOptions) -> Result<Arc<UhlmGeneration>, UhlmError> {
         let generation = self.with(|session| session.generate(prompt.into(), options.into()))?;
         Ok(Arc::new(UhlmGeneration::new(generation)))
+    }
+
+    /// Gives or withdraws consent for the generations that follow. Withdrawn, a generation that asks the verifier is
+    /// cancelled, nothing more is sent, and the verifier is told to forget the conversation; what was sent stays sent.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn set_consent(&self, consent: Consent) -> Result<(), UhlmError> {
+        self.with(|session| {
+            session.set_consent(consent.into());
+            Ok(())
+        })
+    }
+
+    /// What was sent to the verifier so far.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn sent(&self) -> Result<SentRecord, UhlmError> {
+        self.with(|session| Ok(session.sent().into()))
+    }
+
+    /// Forgets the requests in the record, with their texts; the totals stay.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn clear_sent(&self) -> Result<(), UhlmError> {
+        self.with(|session| {
+            session.clear_sent();
+            Ok(())
+        })
+    }
+
+    /// What the device is going through; the session keeps to what follows from it, from the next generation on.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn set_device(&self, state: DeviceState) -> Result<(), UhlmError> {
+        self.with(|session| {
+            session.set_device(state.into());
+            Ok(())
+        })
+    }
+
+    /// The system reported another network, or the app came to the front: the verifier is asked again at once, whatever
+    /// failed before.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn on_network_change(&self) -> Result<(), UhlmError> {
+        self.with(|session| {
+            session.on_network_change();
+            Ok(())
+        })
     }
 
     /// The conversation so far.

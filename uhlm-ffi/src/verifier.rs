@@ -37,7 +37,7 @@ pub enum TrustPolicy {
 }
 
 impl TrustPolicy {
-    fn into_core(self) -> Result<http::TrustPolicy, UhlmError> {
+    pub(crate) fn into_core(self) -> Result<http::TrustPolicy, UhlmError> {
         let digest = |text: &str| {
             text.parse::<Digest>().map_err(|error: InvalidDigest| failure!(InvalidOptions, error, FixOptions))
         };

@@ -38,9 +38,7 @@ const RULES: &[Rule] = &[
         within: &[""],
         except: &[
             "uhlm-core/src/verifier/http",
-            "uhlm-core/src/download",
-            "uhlm-cli/src/models",
-            "uhlm-cli/src/download",
+            "uhlm-core/src/models/",
             // A client that is not ours, to test the server with.
             "uhlm-server/tests/",
             "xtask/",

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uhlm_server::{ServerConfig, Tokens};
 use uhlm_tests::proxy::{Proxy, Weather};
 use uhlm_tests::served::Served;
-use uhlm_tests::{gguf, pair};
+use uhlm_tests::{pair, parrot};
 
 /// Emoji of several code points, CJK, and letters of two bytes.
 const PARROT_TEXT: &str = "Grüße! 🎉🚀 漢字かな交じり文、한국어 — naïve 👩‍👩‍👧 fin.";
@@ -43,13 +43,13 @@ fn main() -> std::io::Result<()> {
     let draft = pair::file("demo-draft.gguf");
     let whole = std::fs::read(&draft)?;
     std::fs::write(file("damaged.gguf"), &whole[..whole.len() / 2])?;
-    gguf::write_parrot(&file("parrot.gguf"), PARROT_TEXT)?;
-    gguf::write_heavy(&file("heavy.gguf"))?;
+    parrot::write_parrot(&file("parrot.gguf"), PARROT_TEXT)?;
+    parrot::write_heavy(&file("heavy.gguf"))?;
 
     let server = Served::start();
     let tokens = Tokens::new([TOKEN]).map_err(std::io::Error::other)?;
     let guarded = Served::start_with(|config| ServerConfig { tokens, ..config });
-    let parrot = Served::start_with(|config| ServerConfig { model: file("parrot.gguf"), ..config });
+    let parrot_server = Served::start_with(|config| ServerConfig { model: file("parrot.gguf"), ..config });
     let proxy = Proxy::start(server.address());
     let at = |served: &Served, url: String| json!({ "url": url, "fingerprint": served.fingerprint().to_string() });
     let mut at_guarded = at(&guarded, guarded.url());
@@ -66,7 +66,7 @@ fn main() -> std::io::Result<()> {
         questions: pair::questions("heldout").into_iter().step_by(16).take(24).collect(),
         server: at(&server, server.url()),
         guarded: at_guarded,
-        parrot_server: at(&parrot, parrot.url()),
+        parrot_server: at(&parrot_server, parrot_server.url()),
         weather: at(&server, format!("https://{}", proxy.address())),
     };
     println!("{}", serde_json::to_string(&ready)?);

@@ -25,7 +25,7 @@ fn assert_usable(session: &UhlmSession) {
 #[test]
 fn cancelling_before_the_first_token_stops() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), greedy()).expect("valid");
+    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
     for _ in 0..20 {
         let generation = session.start(chat(QUESTION), at_most(200)).expect("idle");
         generation.cancel();
@@ -39,7 +39,7 @@ fn cancelling_before_the_first_token_stops() {
 #[test]
 fn cancelling_at_the_first_token_stops() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), greedy()).expect("valid");
+    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
     for mode in [Mode::Exact, Mode::DeviceOnly] {
         let options = GenerationOptions { mode: Some(mode), ..endless() };
         let generation = session.start(chat(QUESTION), options).expect("idle");
@@ -55,7 +55,7 @@ fn cancelling_at_the_first_token_stops() {
 
 #[test]
 fn cancelling_later_stops_within_one_token() {
-    let session = engine().open_session(None, greedy()).expect("valid");
+    let session = engine().open_session(None, greedy(), None).expect("valid");
     let generation = session.start(chat(QUESTION), endless()).expect("idle");
     let mut seen = Vec::new();
     while committed(&seen).chars().count() < 8 {
@@ -83,7 +83,7 @@ fn cancelling_during_a_verdict_stops() {
     let served = Served::start();
     let proxy = Proxy::start(served.address());
     let verifier = UhlmVerifier::new(remote(format!("https://{}", proxy.address()), &served), None).expect("a client");
-    let session = engine().open_session(Some(verifier), drawing()).expect("valid");
+    let session = engine().open_session(Some(verifier), drawing(), None).expect("valid");
     // The verifier's session is open from here on.
     reply(&session, chat(QUESTION), at_most(20));
     session.reset().expect("idle");
@@ -104,7 +104,7 @@ fn cancelling_during_a_verdict_stops() {
 #[test]
 fn closing_while_generating_stops() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), drawing()).expect("valid");
+    let session = engine().open_session(Some(verifier(&served)), drawing(), None).expect("valid");
     let generation = session.start(chat(QUESTION), at_most(400)).expect("idle");
     while !matches!(wait(generation.next()), Ok(Some(GenerationEvent::Committed { .. }))) {}
     assert_eq!(served.metrics().snapshot().sessions_open, 1);
@@ -138,7 +138,7 @@ fn two_hundred_cycles_leave_nothing_behind() {
     let verifier = verifier(&served);
     let questions = pair::questions("heldout");
     let cycle = |index: usize| {
-        let session = engine().open_session(Some(verifier.clone()), drawing()).expect("valid");
+        let session = engine().open_session(Some(verifier.clone()), drawing(), None).expect("valid");
         let generation = session.start(chat(&questions[index % questions.len()]), at_most(200)).expect("idle");
         for _ in 0..index % 7 {
             let _ = wait(generation.next());

@@ -9,7 +9,7 @@ use uhlm_ffi::{
 };
 use uhlm_server::{ServerConfig, Tokens};
 use uhlm_tests::served::Served;
-use uhlm_tests::{gguf, pair};
+use uhlm_tests::{pair, parrot};
 
 use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, load, remote, reply, rest, verifier};
 
@@ -43,9 +43,9 @@ fn failure(session: &UhlmSession) -> UhlmError {
 fn another_vocabulary_is_refused() {
     let files = tempfile::tempdir().expect("a directory");
     let path = files.path().join("parrot.gguf");
-    gguf::write_parrot(&path, "another vocabulary").expect("written");
+    parrot::write_parrot(&path, "another vocabulary").expect("written");
     let served = Served::start_with(|config| ServerConfig { model: path, ..config });
-    let session = engine().open_session(Some(verifier(&served)), greedy()).expect("valid");
+    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
     let error = failure(&session);
     assert!(
         matches!(error, UhlmError::VocabularyMismatch { retryable: false, recovery: Recovery::ChooseAnotherModel, .. }),
@@ -57,7 +57,7 @@ fn another_vocabulary_is_refused() {
 fn a_wrong_certificate_is_refused() {
     let (served, other) = (Served::start(), Served::start());
     let verifier = UhlmVerifier::new(remote(served.url(), &other), None).expect("a client");
-    let session = engine().open_session(Some(verifier), greedy()).expect("valid");
+    let session = engine().open_session(Some(verifier), greedy(), None).expect("valid");
     let error = failure(&session);
     assert!(
         matches!(error, UhlmError::Untrusted { retryable: false, recovery: Recovery::CheckEndpoint, .. }),
@@ -93,7 +93,7 @@ fn with_tokens(
 ) -> (Arc<UhlmSession>, impl Fn() -> (u32, u32)) {
     let provider = Arc::new(Provider(give, AtomicU32::new(0), AtomicU32::new(0)));
     let verifier = UhlmVerifier::new(remote(served.url(), served), Some(provider.clone() as _)).expect("a client");
-    let session = engine().open_session(Some(verifier), options).expect("valid");
+    let session = engine().open_session(Some(verifier), options, None).expect("valid");
     (session, move || (provider.1.load(Ordering::Relaxed), provider.2.load(Ordering::Relaxed)))
 }
 

@@ -16,7 +16,7 @@ fn session(served: &Served, proxy: &Proxy, offline: OfflinePolicy) -> Arc<UhlmSe
     let verifier = UhlmVerifier::new(remote(format!("https://{}", proxy.address()), served), None).expect("a client");
     let link = LinkOptions { back_off_seconds: Some(0.02), max_back_off_seconds: Some(0.05), ..LinkOptions::default() };
     let options = SessionOptions { offline: Some(offline), link, ..greedy() };
-    engine().open_session(Some(verifier), options).expect("valid")
+    engine().open_session(Some(verifier), options, None).expect("valid")
 }
 
 fn down() -> (Served, Proxy) {

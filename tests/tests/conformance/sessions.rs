@@ -10,7 +10,7 @@ fn two_sessions_generate_at_once() {
     let served = Served::start();
     let verifier = verifier(&served);
     let questions = [QUESTION, "Spell the word planet backwards."];
-    let open = || engine().open_session(Some(verifier.clone()), greedy()).expect("valid");
+    let open = || engine().open_session(Some(verifier.clone()), greedy(), None).expect("valid");
     let alone = questions.map(|question| finished(&crate::support::reply(&open(), chat(question), at_most(200))).1);
     let sessions = questions.map(|question| (open(), question));
     let generations = sessions.each_ref().map(|(session, question)| session.start(chat(question), at_most(200)).expect("idle"));
@@ -34,7 +34,7 @@ fn two_sessions_generate_at_once() {
 
 #[test]
 fn a_generation_may_follow_a_cancelled_one_at_once() {
-    let session = engine().open_session(None, greedy()).expect("valid");
+    let session = engine().open_session(None, greedy(), None).expect("valid");
     for _ in 0..20 {
         let first = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
         assert!(matches!(session.start(chat(QUESTION), at_most(10)).err(), Some(UhlmError::Busy { .. })));
@@ -62,7 +62,7 @@ fn a_generation_may_follow_a_cancelled_one_at_once() {
 
 #[test]
 fn use_after_close_is_an_error() {
-    let session = engine().open_session(None, greedy()).expect("valid");
+    let session = engine().open_session(None, greedy(), None).expect("valid");
     let updates = session.status_updates().expect("open");
     assert!(!wait(updates.next()).expect("the present status").generating);
     session.shut_down();
@@ -78,7 +78,7 @@ fn use_after_close_is_an_error() {
     closed(session.status().err());
     closed(session.save_calibration("never-written".into()).err());
     // A generation that is still held ends as well.
-    let session = engine().open_session(None, greedy()).expect("valid");
+    let session = engine().open_session(None, greedy(), None).expect("valid");
     let generation = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
     session.shut_down();
     assert!(rest(&generation).1.is_ok());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use uhlm_ffi::{
-    GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams, SessionOptions,
+    Consent,    GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams, SessionOptions,
     TrustPolicy, UhlmEngine, UhlmError, UhlmGeneration, UhlmSession, UhlmVerifier,
 };
 use uhlm_tests::pair;
@@ -36,7 +36,7 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
-    let options = ModelOptions { path: path.display().to_string(), mmap: None, gpu_layers: 0 };
+    let options = ModelOptions { path: path.display().to_string(), mmap: None, gpu_layers: 0, fit_context: None, available_memory: None };
     wait(UhlmEngine::load(options, None))
 }
 
@@ -57,13 +57,15 @@ pub(crate) fn verifier(served: &Served) -> Arc<UhlmVerifier> {
 }
 
 pub(crate) fn greedy() -> SessionOptions {
-    SessionOptions { sampling: SamplingParams { temperature: Some(0.0), ..SamplingParams::default() }, ..SessionOptions::default() }
+    let sampling = SamplingParams { temperature: Some(0.0), ..SamplingParams::default() };
+    SessionOptions { sampling, consent: Some(Consent::Conversation), ..SessionOptions::default() }
 }
 
 /// Draws at temperature 1: the pair disagrees often enough for rollbacks.
 pub(crate) fn drawing() -> SessionOptions {
     let calibration_path = Some(pair::file("demo.calibration.json").display().to_string());
-    SessionOptions { calibration_path, seed: Some(7), ..SessionOptions::default() }
+    let consent = Some(Consent::Conversation);
+    SessionOptions { calibration_path, consent, seed: Some(7), ..SessionOptions::default() }
 }
 
 pub(crate) fn chat(text: &str) -> Prompt {

@@ -8,7 +8,8 @@ use uhlm_core::engine::Engine;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, FinishReason};
 use uhlm_core::fingerprint;
-use uhlm_core::llama::{LoadError, LoadOptions, Model};
+use uhlm_core::llama::{LoadError, LoadOptions, MemoryNeed, Model};
+use uhlm_core::memory::{self, MemoryError};
 use uhlm_core::model::{ModelError, Sequence};
 use uhlm_core::protocol::{Digest, Info, PROTOCOL};
 use uhlm_core::sampling::{SamplingParams, TokenId};
@@ -91,6 +92,24 @@ fn a_load_that_is_cancelled_says_so() {
     let options = LoadOptions::default();
     options.cancel.cancel();
     assert!(matches!(Engine::load(pair::file("demo-draft.gguf"), &options), Err(LoadError::Cancelled)));
+}
+
+#[test]
+fn a_device_without_the_memory_is_told_before_the_file_is_touched() {
+    let path = pair::file("demo-draft.gguf");
+    let load = |available| {
+        let memory = Some(MemoryNeed { context: 1024, available: Some(available) });
+        Engine::load(&path, &LoadOptions { memory, ..LoadOptions::default() })
+    };
+    let needed = memory::estimate(&path, 1024).expect("a model").total();
+    assert!(load(needed).is_ok());
+    let error = load(needed - 1).expect_err("one byte is missing");
+    let LoadError::Memory(MemoryError::NotEnough { context: 1024, fits: Some(fits), .. }) = error else {
+        panic!("{error}")
+    };
+    // What fits does fit.
+    let memory = Some(MemoryNeed { context: fits, available: Some(needed - 1) });
+    assert!(Engine::load(&path, &LoadOptions { memory, ..LoadOptions::default() }).is_ok());
 }
 
 /// A synthetic session whose draft and target contexts hold so many tokens.

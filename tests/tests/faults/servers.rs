@@ -11,6 +11,7 @@ use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, LinkState, Origin};
 use uhlm_core::generation::Generation;
 use uhlm_core::link::LinkConfig;
+use uhlm_core::privacy::Consent;
 use uhlm_core::protocol::OpenRequest;
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
@@ -40,7 +41,8 @@ fn session(verifier: Arc<HttpVerifier>, options: SessionOptions) -> Session {
 
 fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
     let link = LinkConfig { max_deadline: Duration::from_secs(20), min_deadline: Duration::from_secs(20), ..link() };
-    SessionOptions { mode, offline, link, seed: Some(7), threads: 1, ..SessionOptions::default() }
+    let consent = Consent::Conversation;
+    SessionOptions { mode, offline, link, seed: Some(7), threads: 1, consent, ..SessionOptions::default() }
 }
 
 fn ask(session: &Session, question: &str) -> Generation {

@@ -10,6 +10,7 @@ use uhlm_core::event::{Event, FinishReason, LinkState, Origin};
 use uhlm_core::generation::Generation;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::metrics::Statistics;
+use uhlm_core::privacy::Consent;
 use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
 use uhlm_core::verifier::VerifierError;
 use uhlm_tests::counted::Counted;
@@ -58,7 +59,8 @@ pub(crate) fn impatient() -> LinkConfig {
 }
 
 pub(crate) fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
-    SessionOptions { mode, offline, link: link(), seed: Some(3), ..SessionOptions::default() }
+    let consent = Consent::Conversation;
+    SessionOptions { mode, offline, link: link(), seed: Some(3), consent, ..SessionOptions::default() }
 }
 
 pub(crate) fn session(verifier: &Arc<Faulty>, options: SessionOptions) -> Session {

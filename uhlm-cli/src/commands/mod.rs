@@ -7,4 +7,5 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
+pub(crate) mod models;
 pub(crate) mod serve;

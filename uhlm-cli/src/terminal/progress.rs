@@ -19,10 +19,18 @@ pub(crate) fn spinner(what: &str) -> ProgressBar {
 
 /// A bar over `total` steps.
 pub(crate) fn bar(total: usize, what: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:34} {bar:24} {pos}/{len} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ");
-    ProgressBar::with_draw_target(Some(total as u64), target()).with_style(style).with_message(what.to_owned())
+    drawn(Some(total as u64), "{msg:34} {bar:24} {pos}/{len} {eta}", what)
+}
+
+/// A bar over bytes, whose number may become known later.
+pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
+    drawn(total, "{msg:34!} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}", what)
+}
+
+fn drawn(total: Option<u64>, template: &str, what: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
+    ProgressBar::with_draw_target(total, target()).with_style(style).with_message(what.to_owned())
 }
 
 /// Loads something that reports its progress as a share.

@@ -11,7 +11,7 @@ use llama_cpp_2::token::LlamaToken;
 use self_cell::self_cell;
 
 use super::backend::backend;
-use super::model::Model;
+use super::model::{MOST_THREADS, Model};
 use crate::chat::DraftModel as _;
 use crate::model::ModelError;
 
@@ -36,7 +36,7 @@ impl Default for ContextOptions {
 
 impl ContextOptions {
     fn threads(&self, model: &Model) -> i32 {
-        let threads = if self.threads == 0 { model.sensible_threads(4) } else { self.threads.min(256) };
+        let threads = if self.threads == 0 { model.sensible_threads(MOST_THREADS) } else { self.threads.min(256) };
         threads as i32
     }
 }

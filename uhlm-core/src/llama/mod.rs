@@ -6,14 +6,13 @@
 mod backend;
 mod batch;
 mod context;
-mod gguf;
 mod load_log;
 mod model;
 mod sequence;
 mod template;
 
+pub use crate::gguf::GgufSummary;
 pub use batch::{BatchContext, BatchToken};
 pub use context::ContextOptions;
-pub use gguf::GgufSummary;
-pub use model::{LoadError, LoadOptions, Model};
+pub use model::{LoadError, LoadOptions, MemoryNeed, Model};
 pub use sequence::LlamaSequence;

@@ -9,16 +9,20 @@ use llama_cpp_2::token::LlamaToken;
 
 use super::backend::backend;
 use super::context::ContextOptions;
-use super::gguf::{self, GgufSummary, HeaderError};
 use super::load_log::capturing_errors;
 use super::sequence::LlamaSequence;
 use super::template::ChatTemplate;
 use crate::cancel::Cancel;
 use crate::chat::{DraftModel, Message, Special, TemplateError};
 use crate::fingerprint;
+use crate::gguf::{self, GgufSummary, HeaderError};
+use crate::memory::{self, MemoryError};
 use crate::model::{ModelError, Sequence, Vocabulary};
 use crate::protocol::Digest;
 use crate::sampling::TokenId;
+
+/// Threads that a device's context gets at most: more slow a phone down.
+pub(super) const MOST_THREADS: u32 = 4;
 
 /// Why a model was not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +75,21 @@ pub enum LoadError {
         /// What llama.cpp logged.
         reason: String,
     },
+    /// [`LoadOptions::memory`] was given, and the device has less.
+    #[error(transparent)]
+    Memory(MemoryError),
     /// [`LoadOptions::cancel`] was raised.
     #[error("loading was cancelled")]
     Cancelled,
+}
+
+/// A context that there must be memory for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// Tokens of the context; 0 for what the model was trained for.
+    pub context: u32,
+    /// Bytes that are free; `None` asks [`memory::available`], and checks nothing where that does not know.
+    pub available: Option<u64>,
 }
 
 /// How a model is loaded.
@@ -83,6 +99,9 @@ pub struct LoadOptions {
     pub mmap: Option<bool>,
     /// Layers to put on a GPU, where llama.cpp was built for one.
     pub gpu_layers: u32,
+    /// What must be free before the file is touched; `None` loads it in any case. A model about which the header says too
+    /// little is loaded too.
+    pub memory: Option<MemoryNeed>,
     /// Called with the share of the file that is loaded, in [0, 1], on the loading thread.
     pub progress: Option<Arc<dyn Fn(f32) + Send + Sync>>,
     /// Raised, it ends the load with [`LoadError::Cancelled`].
@@ -94,6 +113,7 @@ impl std::fmt::Debug for LoadOptions {
         f.debug_struct("LoadOptions")
             .field("mmap", &self.mmap)
             .field("gpu_layers", &self.gpu_layers)
+            .field("memory", &self.memory)
             .field("progress", &self.progress.is_some())
             .finish()
     }
@@ -164,6 +184,12 @@ impl Model {
             HeaderError::Truncated { expected, found } => LoadError::Truncated { path: at(), expected, found },
             HeaderError::Damaged(reason) => LoadError::Damaged { path: at(), reason },
         })?;
+        if let Some(need) = options.memory
+            && let Some(available) = need.available.or_else(memory::available)
+            && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)
+        {
+            return Err(LoadError::Memory(error));
+        }
         let fingerprint = fingerprint::file(path).map_err(|source| LoadError::Unreadable { path: at(), source })?;
         let unsupported =
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
@@ -320,5 +346,9 @@ impl DraftModel for Model {
 
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
         Ok(Box::new(self.new_sequence(&ContextOptions { context, threads, ..ContextOptions::default() })?))
+    }
+
+    fn default_threads(&self) -> u32 {
+        self.sensible_threads(MOST_THREADS)
     }
 }

@@ -2,22 +2,25 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::Round;
 use super::remote::{Opened, Remote, Tag};
 use crate::chat::{DraftModel, Message, Special};
 use crate::clock::Clock;
+use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
 use crate::gate::Gate;
 use crate::generation::EventSink;
 use crate::metrics::Statistics;
 use crate::model::Sequence;
+use crate::privacy::redacted;
 use crate::protocol::{DrawsResponse, PrefixHash, VerifyResponse};
 use crate::rng::{self, Rng, Stream};
 use crate::sampling::{SamplingChain, SamplingError, Scratch, TokenId};
-use crate::session::{GenerationOptions, Mode, Prompt, SessionOptions, SessionState, locked};
+use crate::session::{DraftAhead, GenerationOptions, Mode, Prompt, SessionOptions, SessionState, locked};
 use crate::uncertainty::Uncertainty;
 use crate::verifier::{Answer, Continued, Verifier, VerifierError};
 
@@ -46,7 +49,7 @@ pub(crate) enum Inbox {
         tag: Tag,
         result: Result<Answer<Continued>, VerifierError>,
     },
-    /// Look at the cancel signal.
+    /// Look at the cancel signal and at what else changed.
     Wake,
     Reset,
     Close,
@@ -100,7 +103,9 @@ pub(crate) struct Device {
     pub(super) model: Arc<dyn DraftModel>,
     pub(super) sequence: Option<Box<dyn Sequence>>,
     pub(super) tokens: Tokens,
+    /// What holds for the generation that runs: what the app asked for, as far as the device's state allows.
     pub(super) options: SessionOptions,
+    asked: SessionOptions,
     pub(super) chain: SamplingChain,
     pub(super) scratch: Scratch,
     pub(super) estimator: Box<dyn Uncertainty>,
@@ -146,6 +151,7 @@ impl Device {
             draft_seconds: 0.0,
             mean_beta: options.calibration.law.rejection_probability(0.3),
             model,
+            asked: options.clone(),
             options,
             shared,
             clock,
@@ -164,6 +170,49 @@ impl Device {
         // Rolling back to nothing cannot fail in a way that matters: the context is made anew if it does.
         if self.truncate(0).is_err() {
             self.sequence = None;
+        }
+    }
+
+    /// Looks at what changed since the session's thread was last awake.
+    pub(crate) fn attend(&mut self) {
+        self.attend_network();
+        if self.shared.news.withdrawn.swap(false, Ordering::AcqRel)
+            && let Some(remote) = &mut self.remote
+        {
+            remote.give_up();
+        }
+        if self.limits().unload {
+            self.sequence = None;
+        }
+    }
+
+    /// What the device's state asks for.
+    fn limits(&self) -> Limits {
+        self.asked.device.decide(&locked(&self.shared.device))
+    }
+
+    /// Takes the limits over for the generation that begins. Nothing that a window in flight rests on may change under it.
+    fn keep_to(&mut self, limits: &Limits) {
+        let asked = &self.asked;
+        let max_window = limits.max_window.map_or(asked.max_window, |most| asked.max_window.min(most));
+        let draft_ahead = if limits.no_draft_ahead { DraftAhead::Off } else { asked.draft_ahead };
+        let threads = match limits.threads {
+            ThreadShare::All => asked.threads,
+            share => share.of(if asked.threads == 0 { self.model.default_threads() } else { asked.threads }),
+        };
+        if threads != self.options.threads {
+            // llama.cpp's threads are settled with the context; the cache is filled again.
+            self.sequence = None;
+        }
+        (self.options.max_window, self.options.draft_ahead, self.options.threads) = (max_window, draft_ahead, threads);
+    }
+
+    /// On another network nothing is known of the link, and waiting for a pause to end makes no sense.
+    pub(super) fn attend_network(&mut self) {
+        if self.shared.news.network.swap(false, Ordering::AcqRel)
+            && let Some(remote) = &mut self.remote
+        {
+            remote.on_network_change();
         }
     }
 
@@ -203,12 +252,13 @@ impl Device {
     fn run_one(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {
         let Job { prompt, options, sink } = job;
         let started = self.clock.now();
-        let mode = options.mode.unwrap_or(self.options.mode);
-        let asked = match &prompt {
-            Prompt::Chat(text) => Some(Message::user(text.clone())),
-            Prompt::Raw(_) => None,
-        };
-        let outcome = self.prepare(&prompt).map(|reused| {
+        self.attend();
+        let limits = self.limits();
+        self.keep_to(&limits);
+        let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        // Both models read the same text: where the verifier is asked, what it may see.
+        let read = (mode != Mode::DeviceOnly).then(|| redacted(self.options.redaction.as_ref(), prompt.text()));
+        let outcome = self.prepare(&prompt, read.as_deref()).map(|reused| {
             let mut round = Round::new(self, &sink, inbox, options, mode, started, reused);
             let reason = round.run();
             round.end(reason)
@@ -216,21 +266,26 @@ impl Device {
         *locked(&self.shared.calibration) = self.gate.tracked();
         let last = outcome.and_then(|end| {
             // What was committed before a failure was said; a reply of which nothing was said never happened.
-            if let Some(asked) = asked.filter(|_| end.reason.is_ok() || !end.text.is_empty()) {
-                locked(&self.shared.messages).extend([asked, Message::assistant(end.text.clone())]);
+            if let Prompt::Chat(text) = prompt
+                && (end.reason.is_ok() || !end.text.is_empty())
+            {
+                locked(&self.shared.conversation).push_turn(Message::user(text), read, end.text.clone());
             }
             let Ended { reason, text, statistics } = end;
             Ok(Event::Finished { reason: reason?, text, statistics: Box::new(statistics) })
         });
+        self.attend();
         ended();
         sink.finish(last);
     }
 
-    /// Puts the prompt's tokens after what is kept of the conversation; returns how many were kept.
-    fn prepare(&mut self, prompt: &Prompt) -> Result<usize, GenerationError> {
+    /// Puts the prompt's tokens after what is kept of the conversation; returns how many were kept. `read` is what a
+    /// verifier may see of the prompt, if one is asked.
+    fn prepare(&mut self, prompt: &Prompt, read: Option<&str>) -> Result<usize, GenerationError> {
+        let text = read.unwrap_or(prompt.text());
         let tokens = match prompt {
-            Prompt::Raw(text) => self.model.tokenize(text, Special::ParseWithBos),
-            Prompt::Chat(text) => self.chat_tokens(text)?,
+            Prompt::Raw(_) => self.model.tokenize(text, Special::ParseWithBos),
+            Prompt::Chat(_) => self.chat_tokens(text, read.is_some())?,
         };
         if tokens.is_empty() {
             return Err(GenerationError::EmptyPrompt);
@@ -243,8 +298,9 @@ impl Device {
 
     /// The tokens of the conversation with one more message of the person. What was generated keeps its tokens, even
     /// where tokenising its text would give others, so that both models' caches stay valid.
-    fn chat_tokens(&self, text: &str) -> Result<Vec<TokenId>, GenerationError> {
-        let mut messages = locked(&self.shared.messages).clone();
+    fn chat_tokens(&self, text: &str, shares: bool) -> Result<Vec<TokenId>, GenerationError> {
+        let redaction = self.options.redaction.as_ref();
+        let mut messages = locked(&self.shared.conversation).read_by_models(shares, redaction);
         messages.push(Message::user(text));
         let rendered = self.model.render(&messages, true)?;
         let held = self.model.detokenize(self.tokens.ids());

@@ -260,7 +260,8 @@ impl<'a> Round<'a> {
                     }
                 }
                 Inbox::Close => self.close(),
-                // A wake-up says only "look at the cancel signal"; the rest are answers to calls that were given up.
+                Inbox::Wake => self.device.attend_network(),
+                // Answers to calls that were given up.
                 _ => {}
             }
             next = self.at_hand();

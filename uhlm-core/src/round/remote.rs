@@ -146,6 +146,12 @@ impl Remote {
         self.link.on_failure(&VerifierError::Cancelled, now);
     }
 
+    /// The system reported another network.
+    pub(super) fn on_network_change(&mut self) {
+        self.verifier.on_network_change();
+        self.link.on_network_change();
+    }
+
     /// The verifier lost the session.
     pub(super) fn lost(&mut self) {
         self.session = None;

@@ -170,6 +170,8 @@ pub trait Verifier: Send + Sync {
     fn continuation(&self, session: &str, request: ContinueRequest, deadline: Duration, reply: ContinueReply) -> Call;
     /// Closes a session; nobody waits for the answer.
     fn close(&self, session: &str);
+    /// The system reported another network: connections over the old one are of no use.
+    fn on_network_change(&self) {}
 }
 
 /// Checks a verdict against its request: a verifier is not trusted to keep to the protocol.

@@ -4,6 +4,8 @@
 
 mod answers;
 mod continuations;
+#[cfg(feature = "models")]
+mod downloads;
 mod exchanges;
 mod faults;
 mod support;

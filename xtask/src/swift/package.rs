@@ -86,7 +86,9 @@ pub(crate) fn lint() -> Result<()> {
 /// The arguments of `swift test` or `swift build`. The linker finds the library by them alone, because a manifest with such
 /// flags could not be used as a dependency.
 fn words(verb: &str, package: &Path, scratch: &Path) -> Vec<OsString> {
-    let mut words: Vec<OsString> = ["swift", verb, "--disable-sandbox", "--package-path"].map(Into::into).into();
+    // A build plan that was kept does not notice that a package it depends on by path gained or lost a file.
+    let flags = ["swift", verb, "--disable-sandbox", "--disable-build-manifest-caching", "--package-path"];
+    let mut words: Vec<OsString> = flags.map(Into::into).into();
     words.extend([package.into(), "--scratch-path".into(), scratch.into()]);
     if cfg!(target_os = "linux") {
         let library = library();

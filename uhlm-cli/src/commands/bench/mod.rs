@@ -1,6 +1,7 @@
-//! `uhlm bench`: speed.
+//! `uhlm bench`: speed and memory.
 
 mod device;
+mod memory;
 mod reference;
 
 use clap::{Args, Subcommand};
@@ -17,10 +18,13 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Tokens a second of the draft model through a session, against llama.cpp's own loop on the same file
     Device(device::DeviceArgs),
+    /// What draft models take at their peak, against what was estimated before loading
+    Memory(memory::MemoryArgs),
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.what {
         What::Device(args) => device::run(args),
+        What::Memory(args) => memory::run(args),
     }
 }

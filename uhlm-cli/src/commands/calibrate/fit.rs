@@ -1,6 +1,7 @@
 //! A run in which every drafted token is judged, and the law fitted to it.
 
 use uhlm_core::calibration::{Calibration, CalibrationSource};
+use uhlm_core::privacy::Consent;
 use uhlm_core::protocol::Digest;
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{DraftAhead, Mode, OfflinePolicy, SessionOptions};
@@ -17,7 +18,15 @@ const WINDOW: usize = 6;
 /// Options for runs that measure: nothing may go on unjudged when the server is away.
 pub(crate) fn base_options(sampling: SamplingParams, estimator: Estimator, seed: Option<u64>) -> SessionOptions {
     let offline = OfflinePolicy::Wait(std::time::Duration::from_secs(20));
-    SessionOptions { sampling, estimator, seed: Some(seed.unwrap_or(1)), offline, ..SessionOptions::default() }
+    SessionOptions {
+        sampling,
+        estimator,
+        seed: Some(seed.unwrap_or(1)),
+        offline,
+        // The questions come from files that were named for this.
+        consent: Consent::Conversation,
+        ..SessionOptions::default()
+    }
 }
 
 /// Judges every token of the replies to the questions and fits the law to the labels.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uhlm_core::engine::Engine;
+use uhlm_core::privacy::Consent;
 use uhlm_core::protocol::{Info, PROTOCOL};
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
@@ -147,6 +148,8 @@ pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<d
         // A server that has just started may miss the first deadline.
         offline: OfflinePolicy::Wait(PATIENCE),
         seed: Some(1),
+        // The prompt is this program's own.
+        consent: Consent::Conversation,
         ..SessionOptions::default()
     };
     let outcome = engine.session(Some(Arc::clone(verifier)), options).map_err(Failure::from).and_then(|session| {

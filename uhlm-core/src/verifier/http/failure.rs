@@ -29,7 +29,7 @@ impl From<VerifierError> for Failure {
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        if let Some(reason) = tls_error(&error).and_then(tls::distrust) {
+        if let Some(reason) = distrust_in(&error) {
             return Self { unsent: true, ..VerifierError::Untrusted { reason }.into() };
         }
         let error = error.without_url();
@@ -52,6 +52,11 @@ impl From<DecodeError> for VerifierError {
 
 pub(super) fn invalid(reason: impl Into<String>) -> VerifierError {
     VerifierError::InvalidAnswer { reason: reason.into() }
+}
+
+/// Why the certificate is not trusted, if that is the reason of a failure.
+pub(crate) fn distrust_in(error: &reqwest::Error) -> Option<String> {
+    tls_error(error).and_then(tls::distrust)
 }
 
 /// The TLS error in a chain of errors. `io::Error` names the source of what it wraps as its own, so it is looked into.
@@ -98,7 +103,7 @@ pub(super) fn refusal(
 }
 
 /// `Retry-After`, in seconds or as a date.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),

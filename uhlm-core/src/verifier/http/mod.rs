@@ -37,6 +37,11 @@ use tokio::runtime::Handle;
 pub use self::config::{ConfigError, HttpConfig, RetryPolicy, TrustPolicy};
 pub use self::token::{BearerToken, InvalidToken, TokenError, TokenFuture, TokenProvider};
 
+#[cfg(feature = "models")]
+pub(crate) use self::failure::{distrust_in, retry_after};
+#[cfg(feature = "models")]
+pub(crate) use self::tls::client_config;
+
 use self::exchange::{Exchanges, Repeat, Request, Trace};
 use self::failure::invalid;
 use super::{Answer, Call, ContinueReply, Reply, Verifier, VerifierError, check_draws, check_verdict};
@@ -168,6 +173,10 @@ impl Verifier for HttpVerifier {
         let exchanges = Arc::clone(&self.exchanges);
         let request = Request { method: Method::DELETE, path, body: None, repeat: Repeat::Harmless };
         self.spawn(async move { exchanges.notify(&request, CLOSE_DEADLINE).await }).detach();
+    }
+
+    fn on_network_change(&self) {
+        self.reconnect();
     }
 }
 

@@ -19,7 +19,7 @@ use super::config::{ConfigError, TrustPolicy};
 use crate::protocol::Digest;
 
 /// TLS 1.2 and 1.3 under a trust policy, offering HTTP/2 and then HTTP/1.1.
-pub(super) fn client_config(trust: &TrustPolicy) -> Result<ClientConfig, ConfigError> {
+pub(crate) fn client_config(trust: &TrustPolicy) -> Result<ClientConfig, ConfigError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(trust, &provider)?;
     let mut config = ClientConfig::builder_with_provider(provider)

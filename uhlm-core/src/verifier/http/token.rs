@@ -25,7 +25,7 @@ impl BearerToken {
         Ok(Self(value))
     }
 
-    pub(super) fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 }

@@ -30,9 +30,9 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
 
             override suspend fun next(): SessionStatus? = status.first { it != last }.also { last = it }
 
-            override fun close() {
+            override fun destroy() {
                 closedUpdates++
-                super.close()
+                super.destroy()
             }
         }
     }
@@ -78,9 +78,10 @@ internal open class FakeGeneration(vararg batches: List<GenerationEvent>) : Uhlm
         cancelled.complete(Unit)
     }
 
-    override fun close() {
+    /** What `close()` and `use` come to. */
+    override fun destroy() {
         note("close")
-        super.close()
+        super.destroy()
     }
 
     private fun note(what: String) {

@@ -119,8 +119,9 @@ class GenerationTest {
                 executor.execute { isBusy.countDown(); busy.await() }
                 isBusy.await()
                 job.cancel()
-                assertEquals(listOf("cancel"), generation.log.toList())
+                val atOnce = generation.log.toList()
                 busy.countDown()
+                assertEquals(listOf("cancel"), atOnce)
                 job.join()
                 assertEquals("close", generation.log.last())
             }

@@ -15,9 +15,9 @@ internal class RecordingGeneration(private val generation: UhlmGeneration) : Uhl
 
     override fun cancel() = generation.cancel()
 
-    override fun close() {
-        generation.close()
-        super.close()
+    override fun destroy() {
+        generation.destroy()
+        super.destroy()
     }
 
     val statistics: Statistics get() = (events.last() as GenerationEvent.Finished).statistics

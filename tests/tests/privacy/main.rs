@@ -1,0 +1,7 @@
+//! What reaches the verifier, what the record says of it, and that nothing does without consent.
+#![allow(missing_docs)] // a test binary has no users
+
+mod consent;
+mod device;
+mod sockets;
+mod support;

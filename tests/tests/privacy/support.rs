@@ -1,0 +1,30 @@
+//! Sessions on the synthetic pair with a verifier that writes down what it hears.
+
+use std::sync::Arc;
+
+use uhlm_core::error::GenerationError;
+use uhlm_core::metrics::Statistics;
+use uhlm_core::privacy::Consent;
+use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
+use uhlm_tests::spy::Spy;
+use uhlm_tests::synthetic::SyntheticModel;
+
+pub(crate) fn spy() -> Arc<Spy> {
+    Spy::new(SyntheticModel::target().verifier(|config| config))
+}
+
+pub(crate) fn session(spy: &Arc<Spy>, options: SessionOptions) -> Session {
+    let options = SessionOptions { seed: Some(11), ..options };
+    Session::new(Arc::new(SyntheticModel::draft()), Some(Arc::clone(spy) as _), options).expect("valid options")
+}
+
+/// Says something and waits for the reply.
+pub(crate) fn say(
+    session: &Session,
+    text: &str,
+    mode: Option<Mode>,
+    consent: Option<Consent>,
+) -> Result<(String, Statistics), GenerationError> {
+    let options = GenerationOptions { max_tokens: 12, mode, consent, ..GenerationOptions::default() };
+    session.generate(Prompt::Chat(text.into()), options)?.blocking_finish()
+}

@@ -1,0 +1,230 @@
+//! What the device is going through, and what a session makes of it.
+//!
+//! The app pushes what the system tells it ([`Session::set_device`](crate::session::Session::set_device)); nothing here asks
+//! the system, so it works the same on every platform and in tests. [`DevicePolicy::decide`] is a pure function from that
+//! state to [`Limits`], which a session keeps to from its next generation on. A cache that is to be given up goes at once if
+//! nothing runs, else when the generation ends.
+//!
+//! | state | threads | draft-ahead, window | mode | cache |
+//! |---|---|---|---|---|
+//! | nothing special | as asked | as asked | as asked | kept |
+//! | battery below 20 %, not charging | half | no draft-ahead | as asked | kept |
+//! | battery below 10 %, not charging | one | no draft-ahead | `exact` becomes `remote_only` | kept |
+//! | thermal [`Serious`](Thermal::Serious) | half | no draft-ahead | as asked | kept |
+//! | thermal [`Critical`](Thermal::Critical) | one | no draft-ahead, windows of at most 4 | `exact` becomes `remote_only` | kept |
+//! | low memory | as asked | as asked | as asked | given up |
+//! | metered network | as asked | no draft-ahead | `remote_only` becomes `exact` | kept |
+//!
+//! `exact` and `remote_only` have the same law, so moving between them changes where the work is done and not what comes
+//! out; `opportunistic` and `device_only` are never changed, because there the output would be another. On a metered
+//! network `exact` stays `exact`: it sends tens of bytes a window. Draft-ahead costs work that may be in vain.
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::Mode;
+
+/// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses,
+/// `LIGHT` is [`Fair`](Self::Fair), `MODERATE` and `SEVERE` are [`Serious`](Self::Serious), all above
+/// [`Critical`](Self::Critical).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thermal {
+    /// Nothing to report.
+    #[default]
+    Nominal,
+    /// Warm; nothing has to change yet.
+    Fair,
+    /// The system slows down.
+    Serious,
+    /// The system is about to take drastic measures.
+    Critical,
+}
+
+/// What the app knows of its device. The default is a device about which there is nothing to say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DeviceState {
+    /// Charge in [0, 1]; `None` if it is not known or there is no battery.
+    pub battery: Option<f32>,
+    /// Whether it is being charged.
+    pub charging: bool,
+    /// How hot it is.
+    pub thermal: Thermal,
+    /// The system asked apps to free memory.
+    pub low_memory: bool,
+    /// The network costs money by volume.
+    pub metered: bool,
+}
+
+/// When what happens; the table in the [module's page](self) has the defaults.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DevicePolicy {
+    /// Whether a session reacts at all.
+    pub enabled: bool,
+    /// A charge below this saves work.
+    pub low_battery: f32,
+    /// A charge below this saves all work that can be saved.
+    pub critical_battery: f32,
+    /// Whether `exact` may become `remote_only` and back: the same law, done elsewhere.
+    pub may_move: bool,
+    /// Most tokens in a window while it is critically hot.
+    pub hot_window: usize,
+}
+
+impl Default for DevicePolicy {
+    fn default() -> Self {
+        Self { enabled: true, low_battery: 0.2, critical_battery: 0.1, may_move: true, hot_window: 4 }
+    }
+}
+
+/// How many of the threads that were asked for are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThreadShare {
+    /// All.
+    #[default]
+    All,
+    /// Half, at least one.
+    Half,
+    /// One.
+    One,
+}
+
+impl ThreadShare {
+    /// Threads to use where `asked` were.
+    #[must_use]
+    pub fn of(self, asked: u32) -> u32 {
+        match self {
+            Self::All => asked,
+            Self::Half => (asked / 2).max(1),
+            Self::One => 1,
+        }
+    }
+}
+
+/// What a session keeps to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Threads of the draft model.
+    pub threads: ThreadShare,
+    /// Whether drafting may go on while a verdict travels, as far as it was asked for.
+    pub no_draft_ahead: bool,
+    /// Most tokens in a window; `None` for what was asked.
+    pub max_window: Option<usize>,
+    /// Whether the target should write alone where the output's law is the same.
+    pub spare_device: bool,
+    /// Whether the device should draft where the output's law is the same.
+    pub spare_network: bool,
+    /// Whether the draft model's cache is given up; the next generation reads the conversation again.
+    pub unload: bool,
+}
+
+impl DevicePolicy {
+    /// What a session should keep to in this state.
+    #[must_use]
+    pub fn decide(&self, state: &DeviceState) -> Limits {
+        if !self.enabled {
+            return Limits::default();
+        }
+        // A charge that is no number says nothing.
+        let below = |bound: f32| !state.charging && state.battery.is_some_and(|charge| charge < bound);
+        let (low, critical) = (below(self.low_battery), below(self.critical_battery));
+        let (serious, boiling) = (state.thermal >= Thermal::Serious, state.thermal == Thermal::Critical);
+        let threads = match (critical || boiling, low || serious) {
+            (true, _) => ThreadShare::One,
+            (false, true) => ThreadShare::Half,
+            (false, false) => ThreadShare::All,
+        };
+        let spare_device = self.may_move && (critical || boiling);
+        Limits {
+            threads,
+            no_draft_ahead: low || critical || serious || state.metered,
+            max_window: boiling.then_some(self.hot_window.max(1)),
+            spare_device,
+            // A device in need goes before a bill.
+            spare_network: self.may_move && state.metered && !spare_device,
+            unload: state.low_memory,
+        }
+    }
+}
+
+impl Limits {
+    /// The mode to generate in where `asked` was. `has_verifier` says whether there is a target at all.
+    #[must_use]
+    pub fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
+        match asked {
+            Mode::Exact if self.spare_device && has_verifier => Mode::RemoteOnly,
+            Mode::RemoteOnly if self.spare_network => Mode::Exact,
+            asked => asked,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(state: DeviceState) -> Limits {
+        DevicePolicy::default().decide(&state)
+    }
+
+    fn charged(battery: f32) -> DeviceState {
+        DeviceState { battery: Some(battery), ..DeviceState::default() }
+    }
+
+    fn hot(thermal: Thermal) -> DeviceState {
+        DeviceState { thermal, ..DeviceState::default() }
+    }
+
+    #[test]
+    fn a_device_in_good_health_is_left_alone() {
+        for state in [DeviceState::default(), charged(0.5), charged(f32::NAN), hot(Thermal::Fair)] {
+            assert_eq!(decide(state), Limits::default(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn an_emptying_battery_saves_work_step_by_step_and_a_charging_one_does_not() {
+        assert_eq!((decide(charged(0.19)).threads, decide(charged(0.19)).no_draft_ahead), (ThreadShare::Half, true));
+        assert_eq!((decide(charged(0.09)).threads, decide(charged(0.09)).spare_device), (ThreadShare::One, true));
+        assert_eq!(decide(DeviceState { charging: true, ..charged(0.01) }), Limits::default());
+    }
+
+    #[test]
+    fn heat_saves_work_even_while_charging() {
+        let serious = decide(DeviceState { charging: true, ..hot(Thermal::Serious) });
+        assert_eq!((serious.threads, serious.max_window, serious.spare_device), (ThreadShare::Half, None, false));
+        let critical = decide(DeviceState { charging: true, ..hot(Thermal::Critical) });
+        assert_eq!((critical.threads, critical.max_window, critical.spare_device), (ThreadShare::One, Some(4), true));
+    }
+
+    #[test]
+    fn only_modes_with_the_same_law_are_exchanged() {
+        let spared = decide(hot(Thermal::Critical));
+        assert_eq!(spared.mode(Mode::Exact, true), Mode::RemoteOnly);
+        assert_eq!(spared.mode(Mode::Exact, false), Mode::Exact);
+        assert_eq!(spared.mode(Mode::Opportunistic, true), Mode::Opportunistic);
+        assert_eq!(spared.mode(Mode::DeviceOnly, true), Mode::DeviceOnly);
+        let metered = decide(DeviceState { metered: true, ..DeviceState::default() });
+        assert_eq!(metered.mode(Mode::RemoteOnly, true), Mode::Exact);
+        assert_eq!(metered.mode(Mode::Exact, true), Mode::Exact);
+        let both = decide(DeviceState { metered: true, ..hot(Thermal::Critical) });
+        assert_eq!(both.mode(Mode::Exact, true), Mode::RemoteOnly);
+        assert_eq!(both.mode(Mode::RemoteOnly, true), Mode::RemoteOnly);
+    }
+
+    #[test]
+    fn low_memory_gives_up_the_cache_and_a_disabled_policy_does_nothing() {
+        let state = DeviceState { low_memory: true, ..hot(Thermal::Critical) };
+        assert!(decide(state).unload);
+        let off = DevicePolicy { enabled: false, ..DevicePolicy::default() };
+        assert_eq!(off.decide(&state), Limits::default());
+    }
+
+    #[test]
+    fn at_least_one_thread_is_left() {
+        assert_eq!([8, 3, 1].map(|asked| ThreadShare::Half.of(asked)), [4, 1, 1]);
+        assert_eq!(ThreadShare::One.of(8), 1);
+    }
+}

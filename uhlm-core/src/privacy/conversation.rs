@@ -1,0 +1,110 @@
+//! The messages of a session, each as it was said and, once needed, as the verifier may read it.
+
+use super::{Redaction, redacted};
+use crate::chat::{Message, Role};
+
+/// One message.
+#[derive(Clone, Debug)]
+struct Entry {
+    message: Message,
+    /// What both models read of it where the verifier is asked; settled once, so that their caches stay valid.
+    shared: Option<String>,
+    /// Whether the person agreed to send it.
+    covered: bool,
+}
+
+/// The messages so far.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conversation {
+    entries: Vec<Entry>,
+}
+
+impl Conversation {
+    /// As they were said.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.entries.iter().map(|entry| entry.message.clone()).collect()
+    }
+
+    /// Other messages, of which nothing was agreed.
+    pub(crate) fn replace(&mut self, messages: Vec<Message>) {
+        self.entries = messages.into_iter().map(|message| Entry { message, shared: None, covered: false }).collect();
+    }
+
+    /// Forgets everything but system messages.
+    pub(crate) fn keep_system(&mut self) {
+        self.entries.retain(|entry| entry.message.role == Role::System);
+    }
+
+    /// Messages that the person did not agree to send.
+    pub(crate) fn uncovered(&self) -> usize {
+        self.entries.iter().filter(|entry| !entry.covered).count()
+    }
+
+    /// The person agreed to send all of them.
+    pub(crate) fn cover(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.covered = true);
+    }
+
+    /// What the models read: the originals, or what the verifier may see of them.
+    pub(crate) fn read_by_models(&mut self, shares: bool, redaction: Option<&Redaction>) -> Vec<Message> {
+        let text = |entry: &mut Entry| {
+            if !shares {
+                return entry.message.content.clone();
+            }
+            let original = &entry.message.content;
+            entry.shared.get_or_insert_with(|| redacted(redaction, original)).clone()
+        };
+        self.entries.iter_mut().map(|entry| Message { role: entry.message.role, content: text(entry) }).collect()
+    }
+
+    /// A message of the person with its reply. `shared` is what the models read of the message, if the verifier was asked.
+    pub(crate) fn push_turn(&mut self, asked: Message, shared: Option<String>, reply: String) {
+        let covered = shared.is_some();
+        let shared_reply = covered.then(|| reply.clone());
+        self.entries.push(Entry { message: asked, shared, covered });
+        self.entries.push(Entry { message: Message::assistant(reply), shared: shared_reply, covered });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redaction() -> Redaction {
+        Redaction::new(|text| text.replace("Anna", "[name]"))
+    }
+
+    fn contents(messages: &[Message]) -> Vec<&str> {
+        messages.iter().map(|message| message.content.as_str()).collect()
+    }
+
+    #[test]
+    fn the_device_alone_reads_the_original_and_the_verifier_never() {
+        let mut conversation = Conversation::default();
+        conversation.push_turn(Message::user("I am Anna"), None, "Hello Anna".into());
+        assert_eq!(contents(&conversation.read_by_models(false, Some(&redaction()))), ["I am Anna", "Hello Anna"]);
+        assert_eq!(contents(&conversation.read_by_models(true, Some(&redaction()))), ["I am [name]", "Hello [name]"]);
+        assert_eq!(contents(&conversation.messages()), ["I am Anna", "Hello Anna"]);
+    }
+
+    #[test]
+    fn what_the_target_wrote_is_not_redacted_again() {
+        let mut conversation = Conversation::default();
+        conversation.push_turn(Message::user("I am Anna"), Some("I am [name]".into()), "Anna Karenina".into());
+        let read = conversation.read_by_models(true, Some(&redaction()));
+        assert_eq!(contents(&read), ["I am [name]", "Anna Karenina"]);
+    }
+
+    #[test]
+    fn messages_are_covered_once_they_were_agreed_to() {
+        let mut conversation = Conversation::default();
+        conversation.replace(vec![Message::system("be brief")]);
+        conversation.push_turn(Message::user("a"), Some("a".into()), "b".into());
+        assert_eq!(conversation.uncovered(), 1);
+        conversation.cover();
+        conversation.push_turn(Message::user("c"), None, "d".into());
+        assert_eq!(conversation.uncovered(), 2);
+        conversation.keep_system();
+        assert_eq!(conversation.uncovered(), 0);
+    }
+}

@@ -1,0 +1,68 @@
+//! What may leave the device, in which form, and what did.
+//!
+//! Nothing does before the app has given [`Consent`]: a generation that would ask the verifier fails with
+//! [`ConsentRequired`](crate::error::GenerationError::ConsentRequired) before anything is sent. The verifier reads whole
+//! conversations, so consent to one message does not cover earlier ones that were answered on the device alone.
+//!
+//! In the modes that ask the verifier both models must read the same tokens, or no verdict would mean anything. A
+//! [`Redaction`] is therefore applied before tokenising: the redacted text is what *both* models read, and replies talk
+//! about its placeholders. The original stays in [`Session::messages`](crate::session::Session::messages) and is what
+//! `device_only` reads.
+//!
+//! Every request to the verifier goes through one place, which also writes the [`SentRecord`].
+
+mod conversation;
+mod outbox;
+mod record;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use conversation::Conversation;
+pub(crate) use outbox::Outbox;
+pub(crate) use record::SentLog;
+pub use record::{RecordOptions, Sent, SentKind, SentRecord};
+
+/// What the person agreed to send to the verifier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Consent {
+    /// Nothing.
+    #[default]
+    Withheld,
+    /// The message that a generation is for, and its reply. Earlier messages must have been agreed to before.
+    Message,
+    /// The whole conversation: everything before, system messages included, and everything that follows.
+    Conversation,
+}
+
+/// Changes text before a verifier could see it.
+///
+/// It is called once for each message, from the session's thread, when the message is first needed in a mode that asks
+/// the verifier; it must not block. It gets messages of the system and of the person, and replies that were written by
+/// the device alone.
+#[derive(Clone)]
+pub struct Redaction(Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl Redaction {
+    /// A redaction by this function.
+    pub fn new(redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(redact))
+    }
+
+    pub(crate) fn apply(&self, text: &str) -> String {
+        (self.0)(text)
+    }
+}
+
+impl std::fmt::Debug for Redaction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Redaction(..)")
+    }
+}
+
+/// The text as the verifier may see it.
+pub(crate) fn redacted(redaction: Option<&Redaction>, text: &str) -> String {
+    redaction.map_or_else(|| text.to_owned(), |redaction| redaction.apply(text))
+}

@@ -1,0 +1,111 @@
+//! What may leave the device, and what did.
+
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use uhlm_core::privacy;
+
+/// What the person agreed to send to the verifier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Consent {
+    /// Nothing: what would ask the verifier fails with `ConsentRequired`.
+    Withheld,
+    /// The message that a generation is for, and its reply. Earlier messages must have been agreed to before.
+    Message,
+    /// The whole conversation: everything before, and everything that follows.
+    Conversation,
+}
+
+impl From<Consent> for privacy::Consent {
+    fn from(consent: Consent) -> Self {
+        match consent {
+            Consent::Withheld => Self::Withheld,
+            Consent::Message => Self::Message,
+            Consent::Conversation => Self::Conversation,
+        }
+    }
+}
+
+/// Changes text before a verifier could see it. In the modes that ask one, both models read the redacted text, and
+/// replies talk about its placeholders.
+#[uniffi::export(with_foreign)]
+pub trait Redactor: Send + Sync {
+    /// The text as it may be sent. Called once for each message, on the session's thread: it must not block.
+    fn redact(&self, text: String) -> String;
+}
+
+pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> privacy::Redaction {
+    privacy::Redaction::new(move |text| redactor.redact(text.to_owned()))
+}
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum SentKind {
+    /// Opened a session; no text.
+    Open,
+    /// Tokens of the conversation and a window to judge.
+    Window,
+    /// More draws for a rejected token; no text.
+    Draws,
+    /// Tokens of the conversation, for the target to write on.
+    Continuation,
+}
+
+/// One request to the verifier.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct Sent {
+    /// When it was sent, in seconds since 1970.
+    pub at_seconds: f64,
+    /// What it was for.
+    pub kind: SentKind,
+    /// Tokens of text in it.
+    pub tokens: u32,
+    /// Bytes of its body.
+    pub bytes: u64,
+    /// Whether an answer came. Without one it may or may not have arrived.
+    pub answered: bool,
+    /// The text of its tokens, where that is recorded.
+    pub text: Option<String>,
+}
+
+impl From<privacy::Sent> for Sent {
+    fn from(sent: privacy::Sent) -> Self {
+        Self {
+            at_seconds: sent.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
+            kind: match sent.kind {
+                privacy::SentKind::Open => SentKind::Open,
+                privacy::SentKind::Window => SentKind::Window,
+                privacy::SentKind::Draws => SentKind::Draws,
+                privacy::SentKind::Continuation => SentKind::Continuation,
+            },
+            tokens: sent.tokens,
+            bytes: sent.bytes,
+            answered: sent.answered,
+            text: sent.text,
+        }
+    }
+}
+
+/// What a session sent so far.
+#[derive(Clone, Debug, PartialEq, uniffi::Record)]
+pub struct SentRecord {
+    /// The latest requests, in order.
+    pub requests: Vec<Sent>,
+    /// Requests that were sent in all.
+    pub total_requests: u64,
+    /// Tokens that were sent in all.
+    pub total_tokens: u64,
+    /// Bytes that were sent in all.
+    pub total_bytes: u64,
+}
+
+impl From<privacy::SentRecord> for SentRecord {
+    fn from(record: privacy::SentRecord) -> Self {
+        Self {
+            requests: record.requests.into_iter().map(Into::into).collect(),
+            total_requests: record.total_requests,
+            total_tokens: record.total_tokens,
+            total_bytes: record.total_bytes,
+        }
+    }
+}
