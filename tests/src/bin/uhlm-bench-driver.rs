@@ -46,7 +46,7 @@ fn main() -> Result<(), Failure> {
 
 fn open(engine: &Engine) -> Result<Session, Failure> {
     let options =
-        SessionOptions { mode: Mode::DeviceOnly, sampling: SamplingParams::greedy(), ..SessionOptions::default() };
+        SessionOptions { mode: Mode::DeviceOnly, sampling: SamplingParams::greedy(), threads: 1, ..SessionOptions::default() };
     Ok(engine.session(None, options)?)
 }
 
@@ -54,6 +54,10 @@ fn speed(engine: &Engine, questions: &[String]) -> Result<Value, Failure> {
     let (mut tokens, mut seconds) = (0, 0.0);
     for question in questions {
         let session = open(engine)?;
+        // Once unmeasured: the first generation of a session makes its context.
+        let one = GenerationOptions { max_tokens: 1, ..GenerationOptions::default() };
+        session.generate(Prompt::Raw("go".into()), one)?.blocking_finish()?;
+        session.reset()?;
         let options = GenerationOptions { max_tokens: 96, ..GenerationOptions::default() };
         let began = Instant::now();
         let mut generation = session.generate(Prompt::Chat(question.clone()), options)?;

@@ -1,6 +1,6 @@
 //! Several sessions at once, and sessions that are closed.
 
-use uhlm_ffi::{FinishReason, UhlmError};
+use uhlm_ffi::{FinishReason, GenerationOptions, UhlmError};
 use uhlm_tests::served::Served;
 
 use crate::support::{QUESTION, at_most, chat, committed, engine, finished, greedy, rest, verifier, wait};
@@ -40,7 +40,8 @@ fn a_generation_may_follow_a_cancelled_one_at_once() {
         assert!(matches!(session.start(chat(QUESTION), at_most(10)).err(), Some(UhlmError::Busy { .. })));
         wait(first.next()).expect("no error");
         first.cancel();
-        let second = session.start(chat(QUESTION), at_most(10)).expect("the first one is cancelled");
+        let few = GenerationOptions { max_tokens: Some(10), ..crate::support::endless() };
+        let second = session.start(chat(QUESTION), few).expect("the first one is cancelled");
         assert!(session.status().expect("open").generating);
         rest(&second).1.expect("a reply without error");
         let (events, outcome) = rest(&first);

@@ -14,7 +14,8 @@ func chat(model: URL, server: String, fingerprint: String) async throws {
     let engine = try await UhlmEngine.load(contentsOf: model)
     let verifier = try UhlmVerifier(
         options: RemoteOptions(endpoint: server, trust: .fingerprint(sha256: fingerprint)))
-    let session = try engine.openSession(verifier: verifier)
+    let session = try engine.openSession(
+        verifier: verifier, options: SessionOptions(consent: .conversation))
 
     for try await text in session.generateText("What is seven times eight?") {
         print(text, terminator: "")
@@ -81,7 +82,8 @@ func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) throws -> UhlmSessi
     try engine.openSession(
         verifier: verifier,
         options: SessionOptions(
-            mode: .exact, sampling: SamplingParams(temperature: 0.7, topP: 0.95), offline: .wait(seconds: 10)))
+            mode: .exact, sampling: SamplingParams(temperature: 0.7, topP: 0.95), offline: .wait(seconds: 10),
+            consent: .conversation))
 }
 
 func signedIn(to server: String, _ account: Account) throws -> UhlmVerifier {

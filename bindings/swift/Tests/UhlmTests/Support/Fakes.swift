@@ -143,6 +143,11 @@ final class FakeSession: UhlmSessionProtocol {
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}
     func saveCalibration(path: String) throws {}
+    func setConsent(consent: Consent) throws {}
+    func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
+    func clearSent() throws {}
+    func setDevice(state: DeviceState) throws {}
+    func onNetworkChange() throws {}
 }
 
 func provisional(_ text: String) -> GenerationEvent {

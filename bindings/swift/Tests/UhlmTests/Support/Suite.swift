@@ -48,7 +48,7 @@ class Suite: XCTestCase {
     func options(_ mode: Mode, offline: OfflinePolicy = .wait(seconds: limit)) throws -> SessionOptions {
         SessionOptions(
             mode: mode, sampling: SamplingParams(temperature: 0), calibrationPath: try ready.calibration,
-            close: .fixed(tokens: 4), draftAhead: .off, offline: offline, threads: 1, seed: 7,
+            close: .fixed(tokens: 4), draftAhead: .off, offline: offline, threads: 1, seed: 7, consent: .conversation,
             link: LinkOptions(backOffSeconds: 0.02, maxBackOffSeconds: 0.1))
     }
 

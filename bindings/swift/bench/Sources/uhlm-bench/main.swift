@@ -14,7 +14,7 @@ func drive() async throws {
     let draft = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: fixture.draft))
     let heavy = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: fixture.heavy))
     let session = try heavy.openSession(
-        options: SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0)))
+        options: SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0), threads: 1))
     while let command = readLine() {
         switch command.trimmingCharacters(in: .whitespaces) {
         case "speed":

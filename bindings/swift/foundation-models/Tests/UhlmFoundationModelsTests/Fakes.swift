@@ -51,6 +51,11 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func messages() throws -> [Message] { history }
     func reset() throws {}
     func saveCalibration(path: String) throws {}
+    func setConsent(consent: Consent) throws {}
+    func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
+    func clearSent() throws {}
+    func setDevice(state: DeviceState) throws {}
+    func onNetworkChange() throws {}
     func shutDown() {}
     func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
     func statusUpdates() throws -> UhlmStatusUpdates { UhlmStatusUpdates(noHandle: .init()) }

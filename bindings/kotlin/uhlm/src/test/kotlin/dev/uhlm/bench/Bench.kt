@@ -43,7 +43,7 @@ fun main(arguments: Array<String>) {
 }
 
 private class Bench(private val facts: FixtureFacts) {
-    private val options = SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f))
+    private val options = SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f), threads = 1u)
     private val draft = lazy { runBlocking { UhlmEngine.load(ModelOptions(facts.draft)) } }
     private val heavy = lazy { runBlocking { UhlmEngine.load(ModelOptions(facts.heavy)) } }
 
