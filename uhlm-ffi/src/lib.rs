@@ -13,6 +13,8 @@
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
 //! - A panic becomes an internal error of the generated code; none unwinds into the app.
 
+#![cfg_attr(not(feature = "llama"), allow(dead_code, reason = "what only the engine calls, in type-checks without it"))]
+
 mod config;
 mod device;
 #[cfg(feature = "llama")]
