@@ -179,7 +179,9 @@ fn chapter(
             measure(&lab, setting, &mut known)
         })
         .collect::<Result<_, EvalError>>()?;
-    let quality = if plan.quality == 0 {
+    // Quality is told at the ends: sampled as it comes, and greedy.
+    let greedy = temperature == 0.0;
+    let quality = if plan.quality == 0 || !(first || greedy) {
         Vec::new()
     } else {
         progress(&format!("temperature {temperature}: quality"));
@@ -189,7 +191,6 @@ fn chapter(
             quality(&Lab::with_calibration_of(&lab, run(&prompts.quality))?)?
         }
     };
-    let greedy = temperature == 0.0;
     if !greedy {
         progress(&format!("temperature {temperature}: distance from the target's law"));
     }
