@@ -9,8 +9,8 @@ use uhlm_core::session::{GenerationOptions, Prompt, Session, SessionOptions};
 use uhlm_core::verifier::Verifier;
 
 use crate::failure::Failure;
-use crate::questions::Question;
-use crate::statistics::Proportion;
+use uhlm_eval::questions::Question;
+use uhlm_eval::statistics::Proportion;
 
 /// Longest reply; the bundled questions need far less.
 pub(crate) const MAX_TOKENS: usize = 256;

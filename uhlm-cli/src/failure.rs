@@ -7,6 +7,7 @@ use uhlm_core::error::GenerationError;
 use uhlm_core::llama::LoadError;
 use uhlm_core::sampling::SamplingError;
 use uhlm_core::verifier::VerifierError;
+use uhlm_eval::error::EvalError;
 
 use crate::terminal::style::{Style, paint_stderr};
 
@@ -140,5 +141,19 @@ impl From<CalibrationError> for Failure {
             CalibrationError::InvalidLabel { .. } => return Self::new(error.to_string()),
         };
         Self::new(error.to_string()).hint(hint)
+    }
+}
+
+impl From<EvalError> for Failure {
+    fn from(error: EvalError) -> Self {
+        match error {
+            EvalError::Load(error) => error.into(),
+            EvalError::Generation(error) => error.into(),
+            EvalError::Sampling(error) => error.into(),
+            EvalError::Calibration(error) => error.into(),
+            EvalError::Vocabularies => Self::new(EvalError::Vocabularies.to_string())
+                .hint("use a draft model of the target's family: both must have the same tokenizer"),
+            error => Self::new(error.to_string()),
+        }
     }
 }

@@ -11,11 +11,9 @@ mod loopback;
 mod options;
 mod output;
 mod pair;
-mod questions;
 mod remote;
 mod report;
 mod setup;
-mod statistics;
 mod terminal;
 
 use std::process::ExitCode;
@@ -63,6 +61,8 @@ enum Command {
     Calibrate(commands::calibrate::CalibrateArgs),
     /// Check model, server, trust and calibration step by step
     Doctor(commands::doctor::DoctorArgs),
+    /// Compare this SDK with U-HLM and its relatives on the same prompts, models and modelled links
+    Eval(commands::eval::EvalArgs),
     /// Measure speed
     Bench(commands::bench::BenchArgs),
 }
@@ -76,6 +76,7 @@ impl Command {
             Self::Serve(args) => commands::serve::run(args),
             Self::Calibrate(args) => commands::calibrate::run(args),
             Self::Doctor(args) => commands::doctor::run(args),
+            Self::Eval(args) => commands::eval::run(args),
             Self::Bench(args) => commands::bench::run(args),
         }
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use uhlm_core::metrics::{Statistics, VerdictTiming};
 use uhlm_core::session::Mode;
 
-use crate::statistics::quantile;
+use uhlm_eval::statistics::quantile;
 
 /// Rates that follow from the counts of [`Statistics`].
 #[derive(Clone, Debug, Serialize)]

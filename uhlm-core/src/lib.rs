@@ -49,6 +49,7 @@
 pub mod calibration;
 pub mod cancel;
 pub mod chat;
+pub mod clock;
 #[cfg(feature = "llama")]
 pub mod engine;
 pub mod error;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibration::Calibration;
 use crate::cancel::Cancel;
 use crate::chat::{DraftModel, Message, Role};
+use crate::clock::{Clock, SystemClock};
 use crate::error::GenerationError;
 use crate::event::LinkState;
 use crate::gate::Goal;
@@ -198,13 +199,27 @@ impl Session {
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
     ) -> Result<Self, SamplingError> {
+        Self::with_clock(model, verifier, options, Arc::new(SystemClock))
+    }
+
+    /// As [`Self::new`], in another time than the real one: deadlines, back-off, measured costs and statistics follow
+    /// `clock`. For evaluations.
+    ///
+    /// # Errors
+    /// [`SamplingError::InvalidParameter`].
+    pub fn with_clock(
+        model: Arc<dyn DraftModel>,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SamplingError> {
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState {
             messages: Mutex::default(),
             calibration: Mutex::new(options.calibration.clone()),
             link: Mutex::default(),
         });
-        let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared))?;
+        let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let busy = Arc::new(AtomicBool::new(false));
         let idle = Arc::clone(&busy);
         let spawned = std::thread::Builder::new().name("uhlm-session".into()).spawn(move || {

@@ -5,5 +5,6 @@ pub(crate) mod calibrate;
 pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod eval;
 pub(crate) mod generate;
 pub(crate) mod serve;

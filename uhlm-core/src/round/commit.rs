@@ -13,7 +13,7 @@ impl Round<'_> {
         let text = self.text.push(vocabulary.piece(id));
         let is_end = vocabulary.is_end(id);
         if self.committed == self.prompt {
-            self.statistics.first_token = self.started.elapsed();
+            self.statistics.first_token = self.since(self.started);
         }
         self.committed += 1;
         self.statistics.origins.count(origin);

@@ -1,7 +1,7 @@
 //! `remote_only`: the target writes, the device shows it; where the verifier is out of reach and the policy is to go on,
 //! the draft model writes until it is back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{LONGEST_SLEEP, Round};
 use crate::error::GenerationError;
@@ -49,10 +49,11 @@ impl Round<'_> {
         }
         self.check_prompt()?;
         let wanted = self.options.max_tokens - (self.committed - self.prompt);
+        let now = self.now();
         let tokens = &self.device.tokens;
         let Some(remote) = self.device.remote.as_mut() else { return Err(GenerationError::NoVerifier) };
         // A link that failed a moment ago is left alone until its back-off is over.
-        if !remote.link.may_send(Instant::now()) {
+        if !remote.link.may_send(now) {
             self.give_up_if_waited_too_long()?;
             self.receive(self.patience());
             return Ok(None);
@@ -64,18 +65,17 @@ impl Round<'_> {
     /// Takes the parts of a continuation until it ends. Leaving early drops the call, which stops the target.
     fn follow(&mut self, expected: Tag, call: crate::verifier::Call) -> Result<Option<FinishReason>, GenerationError> {
         loop {
-            let began = Instant::now();
-            self.sink.flush();
-            let message = self.inbox.recv_timeout(LONGEST_SLEEP);
-            self.statistics.waiting += began.elapsed();
-            if matches!(message, Ok(Inbox::Close)) {
+            let began = self.now();
+            let message = self.wait(LONGEST_SLEEP);
+            self.statistics.waiting += self.since(began);
+            if matches!(message, Some(Inbox::Close)) {
                 self.close();
             }
             if self.cancelled() {
                 return Ok(Some(FinishReason::Cancelled));
             }
             let result = match message {
-                Ok(Inbox::Continued { tag, result }) if tag == expected => result,
+                Some(Inbox::Continued { tag, result }) if tag == expected => result,
                 _ => continue,
             };
             match result {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
-use std::time::Instant;
 
 use super::Round;
 use super::remote::{Opened, Remote, Tag};
 use crate::chat::{DraftModel, Message, Special};
+use crate::clock::Clock;
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
 use crate::gate::Gate;
@@ -110,6 +110,7 @@ pub(crate) struct Device {
     pub(super) draft_seconds: f64,
     pub(super) mean_beta: f64,
     pub(super) shared: Arc<SessionState>,
+    pub(super) clock: Arc<dyn Clock>,
     /// Whether the session was dropped.
     pub(super) closed: bool,
 }
@@ -121,6 +122,7 @@ impl Device {
         options: SessionOptions,
         inbox: Sender<Inbox>,
         shared: Arc<SessionState>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
         let seed = options.seed.unwrap_or_else(rng::fresh_seed);
         let chain = SamplingChain::new(options.sampling.clone())?;
@@ -143,6 +145,7 @@ impl Device {
             model,
             options,
             shared,
+            clock,
             closed: false,
         })
     }
@@ -162,6 +165,7 @@ impl Device {
 
     /// Takes the answer to an attempt to open a session after the generation that made it.
     pub(crate) fn opened_late(&mut self, result: Result<Opened, VerifierError>) {
+        let now = self.clock.now();
         let Some(remote) = &mut self.remote else { return };
         let change = match remote.opened(result) {
             Ok(answer) => {
@@ -172,7 +176,7 @@ impl Device {
                 remote.link.on_reachable()
             }
             Err(error) => {
-                let change = remote.link.on_failure(&error, Instant::now());
+                let change = remote.link.on_failure(&error, now);
                 remote.last_failure = Some(error);
                 change
             }
@@ -186,7 +190,7 @@ impl Device {
     /// it may start the next one.
     pub(crate) fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, idle: impl FnOnce()) {
         let Job { prompt, options, sink } = job;
-        let started = Instant::now();
+        let started = self.clock.now();
         let mode = options.mode.unwrap_or(self.options.mode);
         let asked = match &prompt {
             Prompt::Chat(text) => Some(Message::user(text.clone())),

@@ -1,7 +1,5 @@
 //! One drafted token: its distribution, its uncertainty, and what the gate makes of it.
 
-use std::time::Instant;
-
 use super::{Device, LEAST_SURVIVAL, Round};
 use crate::error::GenerationError;
 use crate::event::{FinishReason, Origin};
@@ -60,7 +58,7 @@ impl Round<'_> {
         if self.device.draft_seconds > TOGETHER.as_secs_f64() / 2.0 {
             self.sink.flush();
         }
-        let began = Instant::now();
+        let began = self.now();
         let cancel = self.sink.cancel().clone();
         match self.device.catch_up(&|| cancel.is_cancelled()) {
             Err(GenerationError::Model(crate::model::ModelError::Cancelled)) => {
@@ -71,7 +69,7 @@ impl Round<'_> {
         let drafted = self.sample()?;
         self.device.tokens.push(drafted.id);
         self.statistics.drafted += 1;
-        let spent = began.elapsed();
+        let spent = self.since(began);
         self.statistics.drafting += spent;
         average(&mut self.device.draft_seconds, spent.as_secs_f64());
         average(&mut self.device.mean_beta, drafted.beta);

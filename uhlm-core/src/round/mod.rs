@@ -16,7 +16,7 @@ mod remote;
 mod verdict;
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use device::Ended;
@@ -204,10 +204,10 @@ impl<'a> Round<'a> {
 
     /// The device's work on the prompt; none if cancelled.
     fn prefill(&mut self) -> Result<Option<()>, GenerationError> {
-        let began = Instant::now();
+        let began = self.now();
         let cancel = self.sink.cancel().clone();
         let result = self.device.catch_up(&|| cancel.is_cancelled());
-        self.statistics.prefill = began.elapsed();
+        self.statistics.prefill = self.since(began);
         match result {
             Err(GenerationError::Model(crate::model::ModelError::Cancelled)) => Ok(None),
             other => other.map(Some),
@@ -227,21 +227,21 @@ impl<'a> Round<'a> {
         if self.in_flight.is_empty() && !self.window.needs_verdict() && self.is_full()? {
             return Ok(Some(FinishReason::ContextFull));
         }
-        let began = Instant::now();
+        let began = self.now();
         self.give_up_if_waited_too_long()?;
         self.receive(self.patience());
-        self.statistics.waiting += began.elapsed();
+        self.statistics.waiting += self.since(began);
         Ok(None)
     }
 
     /// How long to sleep when only the inbox or a clock can bring news.
     fn patience(&self) -> Duration {
-        let now = Instant::now();
+        let now = self.now();
         // What is under way wakes the loop when it ends.
         let remote = self.device.remote.as_ref().filter(|remote| self.in_flight.is_empty() && !remote.is_opening());
         let retry = remote.and_then(|remote| remote.link.next_attempt(now)).map(|at| at.saturating_duration_since(now));
         let given_up = match (self.waiting_since, self.device.options.offline) {
-            (Some(since), OfflinePolicy::Wait(limit)) => Some(limit.saturating_sub(since.elapsed())),
+            (Some(since), OfflinePolicy::Wait(limit)) => Some(limit.saturating_sub(self.since(since))),
             _ => None,
         };
         let sleep = retry.into_iter().chain(given_up).fold(LONGEST_SLEEP, Duration::min);
@@ -250,13 +250,7 @@ impl<'a> Round<'a> {
 
     /// Takes what is in the inbox, waiting at most `patience` for the first message.
     fn receive(&mut self, patience: Duration) {
-        let first = if patience.is_zero() {
-            self.inbox.try_recv().map_err(|_| RecvTimeoutError::Timeout)
-        } else {
-            self.sink.flush();
-            self.inbox.recv_timeout(patience)
-        };
-        let mut next = first.ok();
+        let mut next = if patience.is_zero() { self.inbox.try_recv().ok() } else { self.wait(patience) };
         while let Some(message) = next {
             match message {
                 Inbox::Opened(result) => self.opening = Some(result),
@@ -271,6 +265,23 @@ impl<'a> Round<'a> {
             }
             next = self.inbox.try_recv().ok();
         }
+    }
+
+    /// The next message, waiting at most `patience` for it.
+    fn wait(&self, patience: Duration) -> Option<Inbox> {
+        self.sink.flush();
+        self.inbox.try_recv().ok().or_else(|| {
+            let patience = self.device.clock.idle(patience);
+            self.inbox.recv_timeout(patience).ok()
+        })
+    }
+
+    fn now(&self) -> Instant {
+        self.device.clock.now()
+    }
+
+    fn since(&self, began: Instant) -> Duration {
+        self.now().saturating_duration_since(began)
     }
 
     /// Windows in flight that hold tokens.
@@ -293,7 +304,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         let limit = self.device.options.draft_ahead.windows();
-        let now = Instant::now();
+        let now = self.now();
         let ready = self.device.remote.as_ref().is_some_and(|r| r.is_open() && r.link.may_send(now));
         // A guess is no token of the window: what follows it can only be sent when the bonus has shown it right.
         if !ready || self.windows_in_flight() >= limit || self.guess.is_some() {
@@ -364,7 +375,7 @@ impl<'a> Round<'a> {
             self.device.opened_late(result);
         }
         if let Some(remote) = &mut self.device.remote {
-            remote.abandon();
+            remote.abandon(self.device.clock.now());
         }
         // Dropping the windows resets the requests that are still under way.
         if self.roll_back(self.committed).is_err() {
@@ -372,7 +383,7 @@ impl<'a> Round<'a> {
             self.device.sequence = None;
         }
         self.release_rest();
-        self.statistics.elapsed = self.started.elapsed();
+        self.statistics.elapsed = self.since(self.started);
         Ended { reason, text: self.text.released().to_owned(), statistics: self.statistics }
     }
 }

@@ -1,7 +1,5 @@
 //! Opening a session, failures, and the way back: what the policy makes of a verifier that does not answer.
 
-use std::time::Instant;
-
 use super::Round;
 use super::remote::Opened;
 use crate::error::GenerationError;
@@ -18,15 +16,16 @@ const MOST_DESYNCS: u32 = 2;
 impl Round<'_> {
     /// Asks for a session if there is none.
     pub(super) fn open(&mut self) -> Result<(), GenerationError> {
+        let now = self.now();
         let device = &mut *self.device;
         let Some(remote) = device.remote.as_mut() else { return Err(GenerationError::NoVerifier) };
-        remote.open(device.model.as_ref(), &device.options, Instant::now());
+        remote.open(device.model.as_ref(), &device.options, now);
         Ok(())
     }
 
     /// Waits until a session is open or the policy lets the device go on without one.
     pub(super) fn await_open(&mut self) -> Result<Option<FinishReason>, GenerationError> {
-        let began = Instant::now();
+        let began = self.now();
         while !self.remote()?.is_open() && !self.is_alone() {
             if self.cancelled() {
                 return Ok(Some(FinishReason::Cancelled));
@@ -38,14 +37,14 @@ impl Round<'_> {
                 return Ok(Some(reason));
             }
         }
-        self.statistics.waiting += began.elapsed();
+        self.statistics.waiting += self.since(began);
         Ok(None)
     }
 
     /// Under [`OfflinePolicy::Wait`]: fails when the time is over.
     pub(super) fn give_up_if_waited_too_long(&self) -> Result<(), GenerationError> {
         match (self.waiting_since, self.device.options.offline) {
-            (Some(since), OfflinePolicy::Wait(limit)) if since.elapsed() >= limit => Err(self.offline_error()),
+            (Some(since), OfflinePolicy::Wait(limit)) if self.since(since) >= limit => Err(self.offline_error()),
             _ => Ok(()),
         }
     }
@@ -56,7 +55,7 @@ impl Round<'_> {
         if self.is_online() {
             return Ok(());
         }
-        let now = Instant::now();
+        let now = self.now();
         let due = self.remote()?.link.may_send(now);
         match self.device.options.offline {
             OfflinePolicy::GoOn => Ok(()),
@@ -145,8 +144,9 @@ impl Round<'_> {
         if astray && self.desyncs > MOST_DESYNCS {
             return self.lost_for_good(error);
         }
+        let now = self.now();
         let remote = self.remote()?;
-        let change = remote.link.on_failure(&error, Instant::now());
+        let change = remote.link.on_failure(&error, now);
         remote.last_failure = Some(error.clone());
         self.tell_state(change);
         match error {
@@ -187,8 +187,9 @@ impl Round<'_> {
     /// to the policy like a verifier that does not answer, with pauses between attempts.
     fn lost_for_good(&mut self, error: VerifierError) -> Result<Option<FinishReason>, GenerationError> {
         let failure = VerifierError::InvalidAnswer { reason: error.to_string() };
+        let now = self.now();
         let remote = self.remote()?;
-        let change = remote.link.on_failure(&failure, Instant::now());
+        let change = remote.link.on_failure(&failure, now);
         remote.last_failure = Some(error);
         remote.give_up();
         self.tell_state(change);
@@ -200,7 +201,8 @@ impl Round<'_> {
         match self.device.options.offline {
             OfflinePolicy::GoOn => self.commit_unverified(),
             OfflinePolicy::Wait(_) => {
-                self.waiting_since.get_or_insert_with(Instant::now);
+                let now = self.now();
+                self.waiting_since.get_or_insert(now);
                 Ok(None)
             }
             OfflinePolicy::Fail => Err(self.offline_error()),
@@ -243,7 +245,8 @@ impl Round<'_> {
         if self.mode == Mode::DeviceOnly {
             return Ok(());
         }
-        let may_send = self.remote()?.link.may_send(Instant::now());
+        let now = self.now();
+        let may_send = self.remote()?.link.may_send(now);
         if !may_send || !self.in_flight.is_empty() {
             return Ok(());
         }

@@ -142,8 +142,8 @@ impl Remote {
 
     /// The generation that made the calls under way is over. An attempt to open a session goes on: reset half-way, it
     /// could leave one behind that nobody knows of; the next generation takes it.
-    pub(super) fn abandon(&mut self) {
-        self.link.on_failure(&VerifierError::Cancelled, Instant::now());
+    pub(super) fn abandon(&mut self, now: Instant) {
+        self.link.on_failure(&VerifierError::Cancelled, now);
     }
 
     /// The verifier lost the session.

@@ -233,13 +233,12 @@ impl Round<'_> {
     ) -> Result<Option<Result<Answer<DrawsResponse>, VerifierError>>, GenerationError> {
         let Some(call) = self.remote()?.draws(request) else { return Ok(Some(Err(VerifierError::SessionGone))) };
         self.statistics.draw_requests += 1;
-        let began = std::time::Instant::now();
+        let began = self.now();
         let expected = self.remote()?.tag(request.seq);
-        self.sink.flush();
         let outcome = loop {
-            match self.inbox.recv_timeout(LONGEST_SLEEP) {
-                Ok(Inbox::Draws { tag, result }) if tag == expected => break Some(result),
-                Ok(Inbox::Close) => self.close(),
+            match self.wait(LONGEST_SLEEP) {
+                Some(Inbox::Draws { tag, result }) if tag == expected => break Some(result),
+                Some(Inbox::Close) => self.close(),
                 _ => {}
             }
             if self.cancelled() {
@@ -249,7 +248,7 @@ impl Round<'_> {
         if outcome.is_some() {
             call.detach();
         }
-        self.statistics.waiting += began.elapsed();
+        self.statistics.waiting += self.since(began);
         let Some(Ok(answer)) = outcome else { return Ok(outcome) };
         if let Err(error) = check_draws(&answer.value.draws, self.device.model.vocabulary().size()) {
             return Ok(Some(Err(error)));

@@ -19,9 +19,9 @@ use crate::output;
 use crate::pair::Pair;
 use crate::report::significant;
 use crate::setup;
-use crate::statistics::median;
 use crate::terminal::progress;
 use crate::terminal::table::Table;
+use uhlm_eval::statistics::median;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -17,12 +17,12 @@ use crate::failure::Failure;
 use crate::options::SamplingArgs;
 use crate::output;
 use crate::pair::calibration_beside;
-use crate::questions;
 use crate::report::percent;
 use crate::setup::ModelArgs;
 use crate::terminal::style::{Style, paint};
 use crate::terminal::table::Table;
 use search::Search;
+use uhlm_eval::questions;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -20,12 +20,12 @@ use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::output;
 use crate::pair::Pair;
-use crate::questions::{self, Question};
 use crate::setup;
 use crate::terminal::style::{Style, paint};
 use machine::Machine;
 use row::Row;
 use rows::Which;
+use uhlm_eval::questions::{self, Question};
 
 /// Questions a row where a person watches, and where a script reads.
 const INTERACTIVE: usize = 40;

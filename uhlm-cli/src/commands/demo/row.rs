@@ -9,9 +9,9 @@ use uhlm_server::Snapshot;
 use super::rows::Which;
 use crate::evaluate::Evaluation;
 use crate::report::{Quantiles, Rates, percent, significant};
-use crate::statistics::{line, median};
 use crate::terminal::style::{Style, paint};
 use crate::terminal::table::Table;
+use uhlm_eval::statistics::{line, median};
 
 /// The project's claim about a round's upload: so much for a token that is judged, so much beside.
 const CLAIMED_PER_TOKEN: f64 = 8.0;

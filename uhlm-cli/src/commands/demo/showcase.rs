@@ -11,11 +11,11 @@ use crate::evaluate::Evaluator;
 use crate::failure::Failure;
 use crate::options::{default_goal, mode_name};
 use crate::output;
-use crate::questions::Question;
 use crate::report::Rates;
 use crate::terminal::layout::wrapped;
 use crate::terminal::stream::ReplyView;
 use crate::terminal::style::{Style, legend, paint, stdout_is_terminal};
+use uhlm_eval::questions::Question;
 
 /// A pause after each event on a terminal: models of this size write faster than one can see. It delays the display
 /// only; the device is long done.

@@ -1,25 +1,29 @@
 //! Intervals and quantiles.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The quantile of the standard normal distribution for a two-sided interval of 95 %.
 const Z95: f64 = 1.959_964;
 
 /// How many of a number of trials succeeded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Proportion {
-    pub(crate) successes: usize,
-    pub(crate) trials: usize,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proportion {
+    /// The successes.
+    pub successes: usize,
+    /// The trials.
+    pub trials: usize,
 }
 
 impl Proportion {
     /// The share of successes; 0 of none.
-    pub(crate) fn value(self) -> f64 {
+    #[must_use]
+    pub fn value(self) -> f64 {
         if self.trials == 0 { 0.0 } else { self.successes as f64 / self.trials as f64 }
     }
 
     /// Wilson's score interval at 95 %: unlike the normal one it never leaves [0, 1] and holds near its ends.
-    pub(crate) fn wilson95(self) -> (f64, f64) {
+    #[must_use]
+    pub fn wilson95(self) -> (f64, f64) {
         if self.trials == 0 {
             return (0.0, 1.0);
         }
@@ -32,7 +36,8 @@ impl Proportion {
 }
 
 /// The value below which a share of the values lies (nearest rank); none of no values.
-pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
+#[must_use]
+pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (share * sorted.len() as f64).ceil() as usize;
@@ -40,7 +45,8 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> Option<f64> {
 }
 
 /// The middle value; the mean of the two middle ones where their number is even.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
+#[must_use]
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let upper = *sorted.get(sorted.len() / 2)?;
@@ -49,7 +55,8 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// Least squares `y = base + slope x`; none where `x` does not vary.
-pub(crate) fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
+#[must_use]
+pub fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let n = points.len() as f64;
     let (mx, my) = points.iter().fold((0.0, 0.0), |(x, y), p| (x + p.0 / n, y + p.1 / n));
     let (sxx, sxy) =

@@ -4,45 +4,49 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::failure::Failure;
+use crate::error::EvalError;
 
 /// One line of a question file. Without `check` it is a free prompt, with it a reply can be marked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) struct Question {
+pub struct Question {
+    /// Which kind of question it is, where the file says so.
     #[serde(default)]
-    pub(crate) task: Option<String>,
-    pub(crate) question: String,
+    pub task: Option<String>,
+    /// What is asked.
+    pub question: String,
     /// The final answer.
     #[serde(default)]
-    pub(crate) check: Option<String>,
+    pub check: Option<String>,
 }
 
 impl Question {
     /// Whether a reply's final answer is the right one; never for a free prompt.
-    pub(crate) fn is_answered_by(&self, reply: &str) -> bool {
+    #[must_use]
+    pub fn is_answered_by(&self, reply: &str) -> bool {
         self.check.as_deref().is_some_and(|check| final_answer(reply) == check)
     }
 }
 
 /// The text after the last `Answer: `, without white space around it and without one full stop at its end. A reply
 /// without that mark is taken whole.
-pub(crate) fn final_answer(reply: &str) -> &str {
+#[must_use]
+pub fn final_answer(reply: &str) -> &str {
     let answer = reply.rsplit_once("Answer: ").map_or(reply, |(_, answer)| answer).trim();
     answer.strip_suffix('.').unwrap_or(answer)
 }
 
 /// Reads a file of questions: JSON Lines with a field `question` and maybe `check`, or plain text with one prompt a
-/// line.
-pub(crate) fn read(path: &Path) -> Result<Vec<Question>, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?;
-    let questions = parse(&text)
-        .map_err(|(line, error)| Failure::new(format!("{} line {line}: {error}", path.display())))
-        .map_err(|failure| failure.hint("every line must be an object with a field `question`, or all plain text"))?;
-    if questions.is_empty() {
-        return Err(Failure::new(format!("there is no prompt in {}", path.display())));
-    }
-    Ok(questions)
+/// line. Blocks on the file.
+///
+/// # Errors
+/// [`EvalError::Questions`]: no such file, a line that is no question, or none at all.
+pub fn read(path: &Path) -> Result<Vec<Question>, EvalError> {
+    let refused = |reason: String| EvalError::Questions { path: path.into(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+    let questions = parse(&text).map_err(|(line, error)| {
+        refused(format!("line {line}: {error}; every line is an object with a field `question`, or all are plain text"))
+    })?;
+    if questions.is_empty() { Err(refused("there is no prompt in it".into())) } else { Ok(questions) }
 }
 
 fn parse(text: &str) -> Result<Vec<Question>, (usize, serde_json::Error)> {
@@ -61,7 +65,8 @@ fn parse(text: &str) -> Result<Vec<Question>, (usize, serde_json::Error)> {
 
 /// Takes `count` questions so that the tasks of the file are equally represented: the first of each task, then the
 /// second of each, and so on.
-pub(crate) fn spread(questions: &[Question], count: usize) -> Vec<Question> {
+#[must_use]
+pub fn spread(questions: &[Question], count: usize) -> Vec<Question> {
     let mut seen = std::collections::HashMap::<Option<&str>, usize>::new();
     let mut ranked: Vec<(usize, &Question)> = questions
         .iter()

@@ -1,0 +1,31 @@
+//! The time that a session lives in.
+//!
+//! Decides nothing. The loop of a session asks a [`Clock`] what time it is and lets it know when there is nothing to do,
+//! so that the same loop runs in real time on a phone and in virtual time in an evaluation, where a minute of waiting
+//! for a slow link passes at once and every run gives the same figures.
+
+use std::time::{Duration, Instant};
+
+/// What time it is, and how it passes while a session's thread waits.
+pub trait Clock: Send + Sync {
+    /// The time.
+    fn now(&self) -> Instant;
+
+    /// The session's thread has nothing to do until a message arrives, for at most `patience`. Returns how long it must
+    /// really wait: all of it where time passes by itself, nothing where the clock has moved on to the next event.
+    fn idle(&self, patience: Duration) -> Duration;
+}
+
+/// Real time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn idle(&self, patience: Duration) -> Duration {
+        patience
+    }
+}

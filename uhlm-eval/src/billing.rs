@@ -1,0 +1,142 @@
+//! What a message weighs on the wire: the same rule for every method.
+//!
+//! A message is its body, the overhead of an HTTP/2 request or answer over TLS as this SDK measures it on a warm
+//! connection (`docs/protocol.md`, section 5), and the headers of its packets. Ids and vectors are billed for a
+//! vocabulary of [`Billing::vocabulary`], which may be larger than that of the models that run: a demo pair of 1,024
+//! tokens then pays the paper's price.
+
+use serde::{Deserialize, Serialize};
+use uhlm_core::protocol::{Encoding, VerifyRequest, VerifyResponse};
+use uhlm_core::sampling::TokenId;
+use uhlm_core::speculative::{Outcome, Replacement};
+
+use crate::channel::packet::SEGMENT;
+
+/// Bytes beside the body.
+const REQUEST_OVERHEAD: u64 = 111;
+const ANSWER_OVERHEAD: u64 = 47;
+/// A further part of a streamed answer: an HTTP/2 frame in a TLS record.
+const FRAME_OVERHEAD: u64 = 31;
+/// IPv4 and TCP with timestamps, a packet.
+const PACKET_HEADERS: u64 = 52;
+
+/// What is billed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Billing {
+    /// Vocabulary that ids and distributions are billed for.
+    pub vocabulary: u32,
+    /// Bits of one probability in an uploaded distribution: 16 in the paper.
+    pub probability_bits: u32,
+    /// Whether uploaded or downloaded distributions are billed at all. `false` makes the baselines' payload free: what
+    /// remains is what no compression could take from them.
+    pub payload: bool,
+}
+
+impl Billing {
+    /// The paper's: 32,000 tokens, 16 bits, everything billed.
+    pub const PAPER: Self = Self { vocabulary: 32_000, probability_bits: 16, payload: true };
+
+    /// Bytes of a message to the verifier with this body.
+    #[must_use]
+    pub fn request(&self, body: u64) -> u64 {
+        wire(body + REQUEST_OVERHEAD)
+    }
+
+    /// Bytes of a message to the device with this body.
+    #[must_use]
+    pub fn answer(&self, body: u64) -> u64 {
+        wire(body + ANSWER_OVERHEAD)
+    }
+
+    /// Bytes of one more part of a streamed answer.
+    #[must_use]
+    pub fn frame(&self, body: u64) -> u64 {
+        wire(body + FRAME_OVERHEAD)
+    }
+
+    /// Bits of one id without any coding: `ceil(log2 V)`.
+    #[must_use]
+    pub fn id_bits(&self) -> u64 {
+        u64::from(u32::BITS - self.vocabulary.saturating_sub(1).leading_zeros())
+    }
+
+    /// Bits of a whole distribution.
+    #[must_use]
+    pub fn distribution_bits(&self) -> u64 {
+        if self.payload { u64::from(self.vocabulary) * u64::from(self.probability_bits) } else { 0 }
+    }
+
+    /// Body of this SDK's request with ids as long as those of the billed vocabulary.
+    #[must_use]
+    pub fn verify_request(&self, request: &VerifyRequest, vocabulary_size: usize) -> u64 {
+        let mut request = request.clone();
+        let shift = self.shift(vocabulary_size);
+        request.append.iter_mut().chain(&mut request.draft).for_each(|id| *id += shift);
+        encoded(&request)
+    }
+
+    /// Body of this SDK's verdict, likewise.
+    #[must_use]
+    pub fn verify_response(&self, response: &VerifyResponse, vocabulary_size: usize) -> u64 {
+        let mut response = response.clone();
+        let shift = self.shift(vocabulary_size);
+        match &mut response.outcome {
+            Outcome::Accepted { bonus: Some(id) } => *id += shift,
+            Outcome::Rejected { replacement: Replacement::Support(list) | Replacement::Draws(list) } => {
+                list.iter_mut().for_each(|entry| entry.0 += shift);
+            }
+            _ => {}
+        }
+        encoded(&response)
+    }
+
+    /// Moves ids to the upper end of the billed vocabulary, where their encoding is longest.
+    fn shift(&self, vocabulary_size: usize) -> TokenId {
+        self.vocabulary.saturating_sub(vocabulary_size as u32)
+    }
+}
+
+/// Bytes of a body in the binary encoding.
+pub(crate) fn encoded<T: Serialize>(value: &T) -> u64 {
+    Encoding::Binary.encode(value).len() as u64
+}
+
+fn wire(bytes: u64) -> u64 {
+    bytes + bytes.div_ceil(SEGMENT) * PACKET_HEADERS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_papers_payload_is_512_kilobits() {
+        assert_eq!(Billing::PAPER.distribution_bits(), 512_000);
+        assert_eq!(Billing::PAPER.id_bits(), 15);
+        assert_eq!(Billing { vocabulary: 1024, ..Billing::PAPER }.id_bits(), 10);
+        assert_eq!(Billing { payload: false, ..Billing::PAPER }.distribution_bits(), 0);
+    }
+
+    #[test]
+    fn ids_of_a_small_vocabulary_are_billed_like_those_of_a_large_one() {
+        let request = VerifyRequest {
+            seq: 7,
+            base: 400,
+            base_check: uhlm_core::protocol::PrefixHash::EMPTY,
+            append: vec![3],
+            draft: vec![1, 1000],
+            levels: vec![0.5, 0.5],
+            bonus: true,
+            pipelined: false,
+        };
+        let plain = encoded(&request);
+        // Ids of one, one and two bytes become ids of three.
+        assert_eq!(Billing::PAPER.verify_request(&request, 1024), plain + 2 + 2 + 1);
+        assert_eq!(Billing { vocabulary: 1024, ..Billing::PAPER }.verify_request(&request, 1024), plain);
+    }
+
+    #[test]
+    fn a_large_body_pays_for_each_packet() {
+        assert_eq!(Billing::PAPER.request(64_000), 64_111 + 45 * 52);
+    }
+}

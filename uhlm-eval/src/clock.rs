@@ -1,0 +1,135 @@
+//! Virtual time: a session's clock that moves only when something is charged to it or awaited.
+//!
+//! The session's thread is the only one that moves it. What the draft model costs is charged with
+//! [`VirtualClock::advance`]; what the verifier will say is a delivery at a later time ([`VirtualClock::at`]). When the
+//! session has nothing to do, the clock jumps to the next delivery. So a run takes no longer than its models do, and two
+//! runs with one seed agree to the nanosecond.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use uhlm_core::clock::Clock;
+
+type Delivery = Box<dyn FnOnce() + Send>;
+
+/// A clock that stands still unless it is moved.
+pub struct VirtualClock {
+    /// What [`Clock::now`] counts from; no figure depends on it.
+    origin: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    now: Duration,
+    /// By time, then in the order they were made.
+    deliveries: BTreeMap<(Duration, u64), Delivery>,
+    made: u64,
+    charged: Duration,
+}
+
+impl std::fmt::Debug for VirtualClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VirtualClock").field("time", &self.time()).finish_non_exhaustive()
+    }
+}
+
+impl Default for VirtualClock {
+    fn default() -> Self {
+        Self { origin: Instant::now(), state: Mutex::default() }
+    }
+}
+
+impl VirtualClock {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since the clock was made.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.state().now
+    }
+
+    /// Time that was charged with [`Self::advance`] so far: how long the device computed.
+    #[must_use]
+    pub fn charged(&self) -> Duration {
+        self.state().charged
+    }
+
+    /// Runs `delivery` when the clock reaches `time`.
+    pub fn at(&self, time: Duration, delivery: impl FnOnce() + Send + 'static) {
+        let mut state = self.state();
+        let key = (time.max(state.now), state.made);
+        state.made += 1;
+        state.deliveries.insert(key, Box::new(delivery));
+    }
+
+    /// The device computes for `span`; what is due meanwhile is delivered.
+    pub fn advance(&self, span: Duration) {
+        let end = self.time() + span;
+        while self.deliver_next(end) {}
+        let mut state = self.state();
+        state.now = end;
+        state.charged += span;
+    }
+
+    /// Moves to the next delivery that is due by `end` and runs it; says whether there was one.
+    fn deliver_next(&self, end: Duration) -> bool {
+        let mut state = self.state();
+        let Some(entry) = state.deliveries.first_entry().filter(|entry| entry.key().0 <= end) else { return false };
+        let ((time, _), delivery) = entry.remove_entry();
+        state.now = time;
+        drop(state);
+        delivery();
+        true
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Instant {
+        self.origin + self.time()
+    }
+
+    fn idle(&self, patience: Duration) -> Duration {
+        let end = self.time() + patience;
+        if !self.deliver_next(end) {
+            self.state().now = end;
+        }
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn deliveries_come_in_the_order_of_their_time_while_the_device_computes() {
+        let clock = Arc::new(VirtualClock::default());
+        let (sender, received) = channel();
+        for (name, time) in [("late", 9), ("second", 3), ("first", 2), ("third", 3)] {
+            let (sender, clock_then) = (sender.clone(), Arc::clone(&clock));
+            clock.at(MS * time, move || drop(sender.send((name, clock_then.time()))));
+        }
+        clock.advance(MS * 5);
+        assert_eq!(received.try_iter().collect::<Vec<_>>(), [("first", MS * 2), ("second", MS * 3), ("third", MS * 3)]);
+        assert_eq!((clock.time(), clock.charged()), (MS * 5, MS * 5));
+    }
+
+    #[test]
+    fn an_idle_session_jumps_to_the_next_delivery_and_no_further_than_its_patience() {
+        let clock = VirtualClock::default();
+        clock.at(MS * 70, || {});
+        assert_eq!(clock.idle(MS * 50), Duration::ZERO);
+        assert_eq!(clock.time(), MS * 50);
+        clock.idle(MS * 50);
+        assert_eq!((clock.time(), clock.charged()), (MS * 70, Duration::ZERO));
+    }
+}

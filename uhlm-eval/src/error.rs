@@ -1,0 +1,59 @@
+//! Why an evaluation did not run.
+
+use std::path::PathBuf;
+
+use uhlm_core::calibration::CalibrationError;
+use uhlm_core::chat::TemplateError;
+use uhlm_core::error::GenerationError;
+use uhlm_core::llama::LoadError;
+use uhlm_core::model::ModelError;
+use uhlm_core::sampling::SamplingError;
+
+/// Why an evaluation did not run.
+#[derive(Debug, thiserror::Error)]
+pub enum EvalError {
+    /// A model was not loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The models do not belong together.
+    #[error("draft and target model have different vocabularies")]
+    Vocabularies,
+    /// The draft model has no usable chat template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A model failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// A sampling parameter is out of range, or a model gave no finite logits.
+    #[error(transparent)]
+    Sampling(#[from] SamplingError),
+    /// A session failed.
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
+    /// The pair could not be calibrated.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationError),
+    /// A file of prompts cannot be used.
+    #[error("{}: {reason}", path.display())]
+    Questions {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A prompt and its reply do not fit the context of the evaluation.
+    #[error("a prompt of {tokens} tokens leaves no room for a reply")]
+    PromptTooLong {
+        /// Its length.
+        tokens: usize,
+    },
+    /// A plot could not be drawn.
+    #[error("a plot could not be drawn: {reason}")]
+    Plot {
+        /// What the plotting library said.
+        reason: String,
+    },
+    /// A worker thread ended early.
+    #[error("a worker of the evaluation panicked")]
+    Worker,
+}

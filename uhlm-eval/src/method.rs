@@ -1,0 +1,147 @@
+//! The methods of the comparison, by name.
+
+use serde::{Deserialize, Serialize};
+use uhlm_core::session::{DraftAhead, Mode};
+use uhlm_core::window::CloseRule;
+
+use crate::baseline::Baseline;
+use crate::product::ProductMethod;
+
+/// Draft length of DSSD, as its authors' figures mostly have it.
+pub const DSSD_WINDOW: usize = 4;
+/// Entries that CU-HLM sends: its paper's best.
+pub const CU_HLM_TOP_K: usize = 30;
+
+/// A method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// The draft model alone.
+    SlmOnly,
+    /// The target alone, streamed.
+    LlmOnly,
+    /// [`Baseline::Hlm`].
+    Hlm,
+    /// [`Baseline::RandHlm`] at the risk-prone U-HLM's measured rate.
+    RandHlm,
+    /// [`Baseline::UHlm`] with `u_th = -b/a`.
+    UHlmRiskAverse,
+    /// [`Baseline::UHlm`] with `u_th = (Delta - b)/a`.
+    UHlmRiskProne,
+    /// [`Baseline::CuHlm`] with the risk-prone threshold.
+    CuHlm,
+    /// [`Baseline::Dssd`].
+    Dssd,
+    /// This SDK's exact mode with windows of a fixed length and no draft-ahead: plain speculative decoding
+    /// (Leviathan et al. 2023, Chen et al. 2023) over this SDK's protocol.
+    FixedWindow(usize),
+    /// This SDK, opportunistic.
+    OursOpportunistic,
+    /// This SDK, exact, without draft-ahead.
+    OursExact,
+    /// This SDK, exact, as it comes.
+    OursExactAhead,
+}
+
+/// How a method is run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Runner {
+    /// As a baseline; thresholds and rates are filled in.
+    Baseline(Baseline),
+    /// As a session of this SDK.
+    Product(ProductMethod),
+}
+
+/// What the rules of the baselines need to have been measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Thresholds {
+    /// `-b/a` for the sampled estimator.
+    pub risk_averse: f32,
+    /// `(Delta - b)/a` for the sampled estimator.
+    pub risk_prone: f32,
+    /// TR of the risk-prone U-HLM.
+    pub rate: f64,
+}
+
+impl Method {
+    /// All methods in the order of the tables.
+    pub const ALL: [Self; 14] = [
+        Self::SlmOnly,
+        Self::LlmOnly,
+        Self::Hlm,
+        Self::RandHlm,
+        Self::UHlmRiskAverse,
+        Self::UHlmRiskProne,
+        Self::CuHlm,
+        Self::Dssd,
+        Self::FixedWindow(2),
+        Self::FixedWindow(4),
+        Self::FixedWindow(8),
+        Self::OursOpportunistic,
+        Self::OursExact,
+        Self::OursExactAhead,
+    ];
+
+    /// Its name in tables and plots.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::SlmOnly => "SLM only".into(),
+            Self::LlmOnly => "LLM only, streamed".into(),
+            Self::Hlm => "HLM".into(),
+            Self::RandHlm => "Rand-HLM".into(),
+            Self::UHlmRiskAverse => "U-HLM, risk-averse".into(),
+            Self::UHlmRiskProne => "U-HLM, risk-prone".into(),
+            Self::CuHlm => format!("CU-HLM, k = {CU_HLM_TOP_K}"),
+            Self::Dssd => format!("DSSD, {DSSD_WINDOW}"),
+            Self::FixedWindow(length) => format!("fixed window, {length}"),
+            Self::OursOpportunistic => "ours, opportunistic".into(),
+            Self::OursExact => "ours, exact".into(),
+            Self::OursExactAhead => "ours, exact, draft-ahead".into(),
+        }
+    }
+
+    /// Whether its output is distributed as the target's, by its rule.
+    #[must_use]
+    pub fn is_exact(self) -> bool {
+        !matches!(
+            self,
+            Self::SlmOnly
+                | Self::RandHlm
+                | Self::UHlmRiskAverse
+                | Self::UHlmRiskProne
+                | Self::CuHlm
+                | Self::OursOpportunistic
+        )
+    }
+
+    /// Whether it is a method of this SDK.
+    #[must_use]
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::OursOpportunistic | Self::OursExact | Self::OursExactAhead)
+    }
+
+    /// How it is run.
+    #[must_use]
+    pub fn runner(self, thresholds: &Thresholds) -> Runner {
+        let threshold = thresholds.risk_prone;
+        let exact = |close, draft_ahead| {
+            Runner::Product(ProductMethod { close, draft_ahead, ..ProductMethod::mode(Mode::Exact) })
+        };
+        let defaults = ProductMethod::mode(Mode::Exact);
+        match self {
+            Self::SlmOnly => Runner::Product(ProductMethod::mode(Mode::DeviceOnly)),
+            Self::LlmOnly => Runner::Product(ProductMethod::mode(Mode::RemoteOnly)),
+            Self::Hlm => Runner::Baseline(Baseline::Hlm),
+            Self::RandHlm => Runner::Baseline(Baseline::RandHlm { rate: thresholds.rate }),
+            Self::UHlmRiskAverse => Runner::Baseline(Baseline::UHlm { threshold: thresholds.risk_averse }),
+            Self::UHlmRiskProne => Runner::Baseline(Baseline::UHlm { threshold }),
+            Self::CuHlm => Runner::Baseline(Baseline::CuHlm { threshold, top_k: CU_HLM_TOP_K }),
+            Self::Dssd => Runner::Baseline(Baseline::Dssd { window: DSSD_WINDOW }),
+            Self::FixedWindow(length) => exact(CloseRule::Fixed(length), DraftAhead::Off),
+            Self::OursOpportunistic => Runner::Product(ProductMethod::mode(Mode::Opportunistic)),
+            Self::OursExact => exact(defaults.close, DraftAhead::Off),
+            Self::OursExactAhead => Runner::Product(defaults),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A method's replies in figures, with intervals.
+
+use serde::{Deserialize, Serialize};
+use uhlm_core::rng::{Rng, Stream};
+
+use crate::reply::{Decisions, Reply};
+use crate::statistics::{Proportion, quantile};
+use crate::stream::Numbered;
+use crate::verifier::Ledger;
+
+/// Resamples of the bootstrap.
+const RESAMPLES: usize = 1000;
+
+/// A value with its 95 % interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The value.
+    pub value: f64,
+    /// The lower end.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// Quantiles of a value over the replies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// 5 %.
+    pub p5: f64,
+    /// 50 %.
+    pub median: f64,
+    /// 95 %.
+    pub p95: f64,
+}
+
+impl Spread {
+    fn of(values: &[f64]) -> Self {
+        let at = |share| quantile(values, share).unwrap_or(0.0);
+        Self { p5: at(0.05), median: at(0.5), p95: at(0.95) }
+    }
+}
+
+/// What a method did with all prompts in one setting.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Replies.
+    pub replies: usize,
+    /// Tokens of all replies.
+    pub tokens: u64,
+    /// All tokens over all time, with a bootstrap interval over replies.
+    pub tokens_per_second: Estimate,
+    /// Tokens a second of single replies.
+    pub reply_tokens_per_second: Spread,
+    /// Seconds until the first token that stands.
+    pub first_token_s: Spread,
+    /// TR.
+    pub transmission_rate: f64,
+    /// TSR, where anything was skipped.
+    pub true_skip_rate: Option<f64>,
+    /// Target passes for a token of the reply.
+    pub passes_per_token: f64,
+    /// Tokens that the target decoded for a token of the reply.
+    pub processed_per_token: f64,
+    /// Draft passes for a token of the reply.
+    pub drafted_per_token: f64,
+    /// Share of judged tokens that were accepted.
+    pub acceptance: f64,
+    /// Bytes to the verifier for a token of the reply.
+    pub up_per_token: f64,
+    /// Bytes to the device for a token of the reply.
+    pub down_per_token: f64,
+    /// Rollbacks for a token of the reply.
+    pub rollbacks_per_token: f64,
+    /// Seconds that the device computed for a token of the reply.
+    pub device_s_per_token: f64,
+}
+
+impl Summary {
+    /// Adds up replies. `seed` fixes the bootstrap.
+    #[must_use]
+    pub fn of(replies: &[Reply], seed: u64) -> Self {
+        let tokens: u64 = replies.iter().map(|reply| reply.tokens.len() as u64).sum();
+        let (mut ledger, mut decisions) = (Ledger::default(), Decisions::default());
+        replies.iter().for_each(|reply| {
+            ledger.add(&reply.ledger);
+            decisions.add(&reply.decisions);
+        });
+        let a_token = |value: f64| if tokens == 0 { 0.0 } else { value / tokens as f64 };
+        let each = |value: fn(&Reply) -> f64| replies.iter().map(value).collect::<Vec<_>>();
+        let device: f64 = replies.iter().map(|reply| reply.device.as_secs_f64()).sum();
+        let judged = decisions.judged.max(1) as f64;
+        Self {
+            replies: replies.len(),
+            tokens,
+            tokens_per_second: bootstrap(&pairs(replies), seed),
+            reply_tokens_per_second: Spread::of(&each(|r| r.tokens.len() as f64 / r.elapsed.as_secs_f64().max(1e-9))),
+            first_token_s: Spread::of(&each(|r| r.first_token.as_secs_f64())),
+            transmission_rate: decisions.transmission_rate(),
+            true_skip_rate: decisions.true_skip_rate(),
+            passes_per_token: a_token(ledger.passes as f64),
+            processed_per_token: a_token(ledger.processed as f64),
+            drafted_per_token: a_token(decisions.drafted as f64),
+            acceptance: 1.0 - decisions.rejected as f64 / judged,
+            up_per_token: a_token(ledger.up as f64),
+            down_per_token: a_token(ledger.down as f64),
+            rollbacks_per_token: a_token(decisions.rollbacks as f64),
+            device_s_per_token: a_token(device),
+        }
+    }
+}
+
+/// Tokens and seconds of each reply.
+fn pairs(replies: &[Reply]) -> Vec<(f64, f64)> {
+    replies.iter().map(|reply| (reply.tokens.len() as f64, reply.elapsed.as_secs_f64())).collect()
+}
+
+/// The ratio of two sums with a percentile bootstrap over its terms.
+fn bootstrap(pairs: &[(f64, f64)], seed: u64) -> Estimate {
+    let ratio = |sum: (f64, f64)| if sum.1 > 0.0 { sum.0 / sum.1 } else { 0.0 };
+    let add = |sum: (f64, f64), pair: &(f64, f64)| (sum.0 + pair.0, sum.1 + pair.1);
+    let value = ratio(pairs.iter().fold((0.0, 0.0), add));
+    let mut rng = Rng::new(seed, Stream::Simulation);
+    let resampled: Vec<f64> = (0..RESAMPLES)
+        .map(|_| {
+            let draw = (0..pairs.len()).map(|_| &pairs[(rng.uniform() * pairs.len() as f64) as usize]);
+            ratio(draw.fold((0.0, 0.0), add))
+        })
+        .collect();
+    let at = |share| quantile(&resampled, share).unwrap_or(value);
+    Estimate { value, low: at(0.025), high: at(0.975) }
+}
+
+/// How many of the replies are right, among the prompts that have a right answer.
+#[must_use]
+pub fn accuracy(prompts: &[Numbered], replies: &[Reply]) -> Proportion {
+    let marked = prompts.iter().zip(replies).filter(|(prompt, _)| prompt.question.check.is_some());
+    let marks: Vec<bool> = marked.map(|(prompt, reply)| prompt.question.is_answered_by(&reply.text)).collect();
+    Proportion { successes: marks.iter().filter(|right| **right).count(), trials: marks.len() }
+}
