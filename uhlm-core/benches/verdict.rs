@@ -55,7 +55,9 @@ fn response(p: &Distribution) -> VerifyResponse {
 /// One side-by-side run, in nanoseconds.
 #[allow(clippy::print_stdout)] // A bench reports to people.
 fn table(_: &mut Criterion) {
-    println!("\n| V | residual, whole | replacement from draws | draw of a bonus | request: encode | decode | bytes | verdict: encode | decode | bytes |");
+    println!(
+        "\n| V | residual, whole | replacement from draws | draw of a bonus | request: encode | decode | bytes | verdict: encode | decode | bytes |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     for v in VOCABULARIES {
         let (q, p) = (distribution(v, 1), distribution(v, 2));
