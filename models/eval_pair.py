@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from check import final_answer
-from llama_cpp import Served
 
 HERE = Path(__file__).parent
 VOCAB = 1024
@@ -75,6 +74,7 @@ def main():
     parser.add_argument("--accuracy-only", action="store_true")
     args = parser.parse_args()
     questions = read("heldout")
+    from llama_cpp import Served
     models = {name: Served(HERE / f"demo-{name}.gguf") for name in ("draft", "target")}
     prompts = [prompt_ids(models["target"], q["question"]) for q in questions]
     replies = {name: [model.greedy(prompt) for prompt in prompts] for name, model in models.items()}

@@ -1,6 +1,6 @@
-"""Writes a trained model as demo-<name>.gguf: llama architecture, matrices in F16, norms in F32, tokenizer and chat template.
+"""Writes a trained model as a GGUF file: llama architecture, matrices in F16, norms in F32, tokenizer and chat template.
 
-    python export_gguf.py draft target
+    python export_gguf.py draft target prose-draft prose-target
 """
 import json
 import os
@@ -11,7 +11,7 @@ import gguf
 import numpy as np
 
 from model import CONFIGS, published
-from tokens import CHAT_TEMPLATE, IM_END, END_OF_TEXT, LLAMA_CPP_PRE, SPECIALS, load_tokenizer
+from tokens import CHAT_TEMPLATE, IM_END, END_OF_TEXT, LLAMA_CPP_PRE, PROSE_TOKENIZER, SPECIALS, TOKENIZER, load_tokenizer
 
 HERE = Path(__file__).parent
 
@@ -56,9 +56,10 @@ def add_tensors(writer, model):
 def export(name):
     config = CONFIGS[name]
     model = published(name)
-    path = HERE / f"demo-{name}.gguf"
+    prose = name.startswith("prose")
+    path = HERE / (f"{name}.gguf" if prose else f"demo-{name}.gguf")
     writer = gguf.GGUFWriter(f"{path}.new", "llama")
-    writer.add_name(f"UHLM demo {name}")
+    writer.add_name(f"UHLM {path.stem.replace('-', ' ')}")
     writer.add_license("MIT OR Apache-2.0")
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_vocab_size(config.vocab)
@@ -71,7 +72,7 @@ def export(name):
     writer.add_rope_dimension_count(config.dim // config.heads)
     writer.add_rope_freq_base(config.rope_base)
     writer.add_layer_norm_rms_eps(config.norm_eps)
-    add_tokenizer(writer, load_tokenizer())
+    add_tokenizer(writer, load_tokenizer(PROSE_TOKENIZER if prose else TOKENIZER))
     add_tensors(writer, model)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

@@ -22,9 +22,11 @@ class Config:
 CONFIGS = {
     "draft": Config(dim=96, layers=2, heads=3, hidden=256),
     "target": Config(dim=160, layers=6, heads=5, hidden=448),
+    "prose-draft": Config(dim=96, layers=2, heads=3, hidden=256),
+    "prose-target": Config(dim=128, layers=5, heads=4, hidden=352),
 }
 # The steps at whose end a cycle's weights are averaged to the published ones.
-PUBLISHED = {"draft": (800,), "target": (1850, 2100)}
+PUBLISHED = {"draft": (800,), "target": (1850, 2100), "prose-draft": (110,), "prose-target": (600,)}
 
 
 def rope_tables(config):

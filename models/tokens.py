@@ -7,7 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 HERE = Path(__file__).parent
-TOKENIZER = HERE / "build/tokenizer.json"
+TOKENIZER, PROSE_TOKENIZER = HERE / "build/tokenizer.json", HERE / "build/prose-tokenizer.json"
 VOCAB = 1024
 END_OF_TEXT, IM_START, IM_END = SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 # llama.cpp's name for exactly this pre-tokenizer: digits one by one, then GPT-2's pattern.
@@ -19,7 +19,7 @@ CHAT_TEMPLATE = (
 ROW, LONG_ROW = 256, 1024
 
 
-def train_tokenizer(lines):
+def train_tokenizer(lines, path=TOKENIZER):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
@@ -27,12 +27,12 @@ def train_tokenizer(lines):
     trainer = trainers.BpeTrainer(vocab_size=VOCAB, special_tokens=SPECIALS, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
     tokenizer.train_from_iterator(lines, trainer)
     assert tokenizer.get_vocab_size() == VOCAB
-    TOKENIZER.write_text(tokenizer.to_str(pretty=True))
+    path.write_text(tokenizer.to_str(pretty=True))
     return tokenizer
 
 
-def load_tokenizer():
-    return Tokenizer.from_file(str(TOKENIZER))
+def load_tokenizer(path=TOKENIZER):
+    return Tokenizer.from_file(str(path))
 
 
 def render(messages):

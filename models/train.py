@@ -78,9 +78,9 @@ class Rows:
         self.arrays = [data[key] for key in ("tokens", "document", "learned")]
         self.order = np.random.default_rng((SEED, 0)).permutation(len(self.arrays[0]))
 
-    def batch(self, number, halved):
-        """The batch of that number; from number `halved` on, half as many rows each."""
-        full = BATCH // self.arrays[0].shape[1]
+    def batch(self, number, halved, tokens=BATCH):
+        """The batch of that number, of so many tokens; from number `halved` on, half as many rows each."""
+        full = tokens // self.arrays[0].shape[1]
         half = full // 2
         first, count = (number * full, full) if number < halved else (halved * full + (number - halved) * half, half)
         rows = self.order[np.arange(first, first + count) % len(self.order)]

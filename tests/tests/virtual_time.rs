@@ -5,6 +5,8 @@
 //! simulation is given those. What is compared is the rest: the loop, the verifier, the link. Delays are long against
 //! what a loaded machine adds, and medians over replies are compared.
 
+#![allow(clippy::print_stdout, reason = "the figures of a comparison are worth reading")]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

@@ -57,8 +57,8 @@ pub(crate) struct SessionArgs {
     /// exact, opportunistic, device-only or remote-only
     #[arg(long, value_parser = mode, default_value = "exact")]
     pub(crate) mode: Mode,
-    /// What decides which tokens are uncertain: risk-averse, risk-prone, threshold:U, share:S, risk:R. Without it the
-    /// threshold that calibration recommends, else risk-prone
+    /// What decides which tokens are uncertain: risk-averse, risk-prone, threshold:U, share:S, risk:R, bytes:B. Without
+    /// it the threshold that calibration recommends, else risk-prone
     #[arg(long, value_name = "GOAL")]
     pub(crate) goal: Option<Goal>,
     /// When an exact window is sent: cost-model, uncertainty, risk:R or fixed:N
@@ -68,7 +68,7 @@ pub(crate) struct SessionArgs {
     #[arg(long, value_name = "N", default_value_t = 16)]
     pub(crate) max_window: usize,
     /// Drafting while a verdict travels: off, waiting or pipelined:N
-    #[arg(long, value_name = "HOW", value_parser = draft_ahead, default_value = "waiting")]
+    #[arg(long, value_name = "HOW", value_parser = draft_ahead, default_value = "pipelined:2")]
     pub(crate) draft_ahead: DraftAhead,
     /// How uncertainty is measured: temperature-perturbation, sampled-temperature-perturbation (or with :K), entropy,
     /// max-probability or margin. Without it the calibration's

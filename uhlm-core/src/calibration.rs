@@ -9,6 +9,7 @@
 //! sampling chain and one kind of prompt, so all but the last are stored and compared.
 
 mod law;
+pub(crate) mod logistic;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -18,14 +19,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::law::{Label, LinearLaw};
+pub use self::logistic::Logistic;
 pub(crate) use self::statistics::{Moments, quantiles};
 use self::statistics::{cell_means, interpolate};
 use crate::protocol::Digest;
 use crate::sampling::SamplingParams;
 use crate::uncertainty::Estimator;
 
-/// Version of the file; others are refused.
-pub const CALIBRATION_VERSION: u32 = 1;
+/// Version of the file that is written; older ones are read too, newer ones refused. Version 2 added the learned law.
+pub const CALIBRATION_VERSION: u32 = 2;
 /// The least number of labels that a law is fitted to. A thousand or more is sensible: the paper used 5,134.
 pub const MIN_LABELS: usize = 50;
 /// Equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
@@ -71,6 +73,10 @@ pub struct Calibration {
     pub beta_by_uncertainty: Vec<f32>,
     /// The share with `p(d) < q(d)` in each of those hundredths.
     pub risky_by_uncertainty: Vec<f32>,
+    /// The learned law: what a session expects a token's rejection by, unless it is told to go by the line. Files of
+    /// version 1 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learned: Option<Logistic>,
     /// The threshold that a search on questions with known answers settled on, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommended_threshold: Option<f32>,
@@ -112,7 +118,7 @@ pub enum CalibrationError {
         reason: String,
     },
     /// The file was written by another version of this library.
-    #[error("the calibration at {} has version {found}, this library reads {CALIBRATION_VERSION}", path.display())]
+    #[error("the calibration at {} has version {found}, this library reads up to {CALIBRATION_VERSION}", path.display())]
     WrongVersion {
         /// The file.
         path: PathBuf,
@@ -164,6 +170,7 @@ impl Calibration {
             uncertainty_quantiles: quantiles(&uncertainties),
             beta_by_uncertainty: cell_means(&sorted, Label::rejection_probability),
             risky_by_uncertainty: cell_means(&sorted, |l| f64::from(u8::from(l.is_risky()))),
+            learned: Logistic::fit(labels),
             recommended_threshold: None,
         })
     }
@@ -196,6 +203,7 @@ impl Calibration {
             uncertainty_quantiles: (0..=CELLS).map(|i| square(i as f32 / CELLS as f32)).collect(),
             beta_by_uncertainty: beta,
             risky_by_uncertainty: risky,
+            learned: None,
             recommended_threshold: None,
         }
     }
@@ -298,10 +306,11 @@ impl Calibration {
             _ => CalibrationError::Io { path: path.into(), source },
         })?;
         let header: Header = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
-        if header.version != CALIBRATION_VERSION {
+        if !(1..=CALIBRATION_VERSION).contains(&header.version) {
             return Err(CalibrationError::WrongVersion { path: path.into(), found: header.version });
         }
-        let calibration: Self = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let mut calibration: Self = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        calibration.version = CALIBRATION_VERSION;
         calibration.check().map_err(|reason| damaged(reason.into()))?;
         Ok(calibration)
     }
@@ -322,6 +331,11 @@ impl Calibration {
             let _ = std::fs::remove_file(&temporary);
             io(source)
         })
+    }
+
+    /// The mean rejection probability of a drafted token.
+    pub(crate) fn mean_beta(&self) -> f64 {
+        self.beta_by_uncertainty.iter().map(|&beta| f64::from(beta)).sum::<f64>() / CELLS as f64
     }
 
     /// The share of drafted tokens with uncertainty at most `u`.
@@ -357,6 +371,9 @@ impl Calibration {
         let per_cell = [&self.beta_by_uncertainty, &self.risky_by_uncertainty];
         if per_cell.iter().any(|values| values.len() != CELLS || !unit(values)) {
             return Err("the values by uncertainty are not 100 values in [0, 1]");
+        }
+        if self.learned.is_some_and(|learned| !learned.is_finite()) {
+            return Err("the learned law holds a value that is not finite");
         }
         if self.recommended_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return Err("the recommended threshold lies outside [0, 1]");

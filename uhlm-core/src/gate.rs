@@ -13,7 +13,9 @@
 //! drafted tokens. Ranges that are never judged keep the calibration's value times the drift seen in the others: that
 //! is an assumption, and the only one.
 
+mod bytes;
 mod learner;
+mod tracker;
 mod window;
 
 use std::str::FromStr;
@@ -21,7 +23,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{CELLS, Calibration, Label};
+use bytes::Bytes;
 use learner::Learner;
+use tracker::Tracker;
 use window::Window;
 
 /// What the app wants of the gate.
@@ -37,6 +41,9 @@ pub enum Goal {
     Threshold(f32),
     /// Judge this share of the drafted tokens, in [0, 1].
     ShareSent(f64),
+    /// Keep to this many bytes of request and response bodies a token of the reply, on average: by judging fewer tokens in
+    /// the opportunistic mode, by sending longer windows in the exact one, which has a floor (about 12 bytes a token).
+    Bytes(f64),
     /// Skip as much as possible with at most this mean of `beta 1{u <= u_th}` per drafted token, in [0, 1].
     Risk(f64),
 }
@@ -49,13 +56,25 @@ impl std::fmt::Display for Goal {
             Self::Threshold(value) => write!(f, "threshold:{value}"),
             Self::ShareSent(value) => write!(f, "share:{value}"),
             Self::Risk(value) => write!(f, "risk:{value}"),
+            Self::Bytes(value) => write!(f, "bytes:{value}"),
         }
     }
 }
 
+/// What expects a token's rejection, for windows and draft-ahead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Predictor {
+    /// The calibration's learned law, tracked; the line where it has none.
+    #[default]
+    Learned,
+    /// The paper's line `beta = a u + b`, tracked.
+    LinearLaw,
+}
+
 /// The text names no goal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a goal: risk-averse, risk-prone, threshold:U, share:S or risk:R with a number in [0, 1]")]
+#[error("not a goal: risk-averse, risk-prone, threshold:U, share:S or risk:R with a number in [0, 1], or bytes:B")]
 pub struct InvalidGoal;
 
 impl FromStr for Goal {
@@ -71,6 +90,7 @@ impl FromStr for Goal {
         };
         let value: f64 = value.parse().map_err(|_| InvalidGoal)?;
         match name {
+            "bytes" if value.is_finite() && value > 0.0 => Ok(Self::Bytes(value)),
             _ if !(0.0..=1.0).contains(&value) => Err(InvalidGoal),
             "threshold" => Ok(Self::Threshold(value as f32)),
             "share" => Ok(Self::ShareSent(value)),
@@ -95,6 +115,8 @@ pub struct Gate {
     threshold: f32,
     window: Window,
     learner: Learner,
+    tracker: Option<Tracker>,
+    bytes: Bytes,
     /// How far the goal has been undershot so far: tokens not sent, or risk not taken.
     debt: f64,
 }
@@ -108,11 +130,14 @@ impl Gate {
             Goal::Threshold(value) => Goal::Threshold(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }),
             Goal::ShareSent(value) => Goal::ShareSent(if value.is_nan() { 1.0 } else { value.clamp(0.0, 1.0) }),
             Goal::Risk(value) => Goal::Risk(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }),
+            Goal::Bytes(value) => Goal::Bytes(if value.is_nan() { 0.0 } else { value.max(0.0) }),
             goal => goal,
         };
         let mut gate = Self {
             window: Window::new(calibration),
             learner: Learner::new(calibration),
+            tracker: calibration.learned.as_ref().map(Tracker::new),
+            bytes: Bytes::default(),
             calibration: calibration.clone(),
             goal,
             threshold: 0.0,
@@ -120,6 +145,15 @@ impl Gate {
         };
         gate.update_threshold();
         gate
+    }
+
+    /// The same gate with another predictor than [`Predictor::Learned`].
+    #[must_use]
+    pub fn with_predictor(mut self, predictor: Predictor) -> Self {
+        if predictor == Predictor::LinearLaw {
+            self.tracker = None;
+        }
+        self
     }
 
     /// The goal.
@@ -144,6 +178,39 @@ impl Gate {
     #[must_use]
     pub fn rejection_probability(&self, u: f32) -> f64 {
         self.learner.law().rejection_probability(u)
+    }
+
+    /// The expected rejection probability of a token of uncertainty `u` and draft probability `q`, in [0, 1], by the
+    /// session's [`Predictor`]: what windows and draft-ahead go by.
+    #[must_use]
+    pub fn expected_rejection(&self, u: f32, q: f32) -> f64 {
+        match &self.tracker {
+            Some(tracker) => tracker.beta(u, q),
+            None => self.rejection_probability(u),
+        }
+    }
+
+    /// Takes note of a verdict's request and response bodies, in bytes, and of how many of its tokens were judged.
+    pub fn observe_bytes(&mut self, bytes: u64, judged: usize) {
+        self.bytes.observe_round(bytes, judged);
+        self.update_threshold();
+    }
+
+    /// Takes note of a token that was added to the reply.
+    pub fn observe_committed(&mut self) {
+        if let Goal::Bytes(budget) = self.goal {
+            self.bytes.observe_token(budget);
+            self.update_threshold();
+        }
+    }
+
+    /// Whether the goal lets a window of `tokens` tokens be sent now; only a byte budget ever forbids it.
+    #[must_use]
+    pub fn can_afford(&self, tokens: usize) -> bool {
+        match self.goal {
+            Goal::Bytes(budget) => self.bytes.can_afford(budget, tokens),
+            _ => true,
+        }
     }
 
     /// The expected rejection probability at `u` as measured around that `u`, in [0, 1]: follows bends that a line cuts
@@ -178,6 +245,9 @@ impl Gate {
     pub fn observe_label(&mut self, label: &Label) {
         if label.is_valid() {
             self.learner.observe(label);
+            if let Some(tracker) = &mut self.tracker {
+                tracker.observe(label);
+            }
             self.update_threshold();
         }
     }
@@ -195,6 +265,9 @@ impl Gate {
     pub fn tracked(&self) -> Calibration {
         let mut tracked = self.calibration.clone();
         tracked.law = self.learner.law();
+        if let (Some(tracker), Some(learned)) = (&self.tracker, &mut tracked.learned) {
+            *learned = tracker.law(learned);
+        }
         tracked.delta = self.delta();
         tracked.correlation = self.learner.correlation();
         tracked.labels += self.learner.labels();
@@ -224,6 +297,7 @@ impl Gate {
                 let aim = (risk + self.debt / PAYBACK_TOKENS).max(0.0);
                 self.window.threshold_for_risk(aim, |u| self.learner.beta(u))
             }
+            Goal::Bytes(budget) => self.window.threshold_for_share(self.bytes.share(budget)),
         };
     }
 }

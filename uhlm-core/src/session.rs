@@ -15,7 +15,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::device::{DevicePolicy, DeviceState};
 use crate::error::GenerationError;
 use crate::event::LinkState;
-use crate::gate::Goal;
+use crate::gate::{Goal, Predictor};
 use crate::generation::{self, Generation, Waker};
 use crate::link::LinkConfig;
 use crate::privacy::{Consent, Conversation, Outbox, RecordOptions, Redaction, SentLog, SentRecord};
@@ -68,7 +68,8 @@ pub enum DraftAhead {
     Off,
     /// It guesses the bonus token and drafts on; where the guess is wrong, those tokens are rolled back.
     WhileWaiting,
-    /// Windows ask for no bonus; up to this many are in flight at once, each resting on the one before.
+    /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on the one
+    /// before and, with [`SessionOptions::bonus`], on the guess of its bonus token.
     Pipelined(usize),
 }
 
@@ -94,11 +95,13 @@ pub struct SessionOptions {
     pub calibration: Calibration,
     /// What the gate aims at.
     pub goal: Goal,
+    /// What expects a token's rejection, for windows and draft-ahead.
+    pub predictor: Predictor,
     /// When an `exact` window is closed.
     pub close: CloseRule,
     /// The most tokens in a window, 1 to [`MAX_WINDOW`](crate::protocol::MAX_WINDOW).
     pub max_window: usize,
-    /// Whether the target writes a bonus token after an accepted window (not with [`DraftAhead::Pipelined`]).
+    /// Whether the target writes a bonus token after an accepted window.
     pub bonus: bool,
     /// Whether drafting goes on while a verdict is on its way.
     pub draft_ahead: DraftAhead,
@@ -130,10 +133,11 @@ impl Default for SessionOptions {
             estimator: Estimator::default(),
             calibration: Calibration::generic(),
             goal: Goal::RiskProne,
+            predictor: Predictor::default(),
             close: CloseRule::CostModel,
             max_window: 16,
             bonus: true,
-            draft_ahead: DraftAhead::WhileWaiting,
+            draft_ahead: DraftAhead::Pipelined(2),
             offline: OfflinePolicy::GoOn,
             context: 0,
             threads: 0,

@@ -44,8 +44,6 @@ pub struct Drafted {
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     tokens: Vec<Drafted>,
-    /// How many of them were drafted while the device would have waited anyway.
-    free: usize,
     /// The open products and sums of [`Self::expected_accepted`], kept as tokens come.
     survival: f64,
     expected: f64,
@@ -55,16 +53,15 @@ impl Window {
     /// An empty window.
     #[must_use]
     pub fn new() -> Self {
-        Self { tokens: Vec::new(), free: 0, survival: 1.0, expected: 0.0 }
+        Self { tokens: Vec::new(), survival: 1.0, expected: 0.0 }
     }
 
-    /// Adds a token; `free` if it was drafted while a verdict was on its way.
-    pub fn push(&mut self, token: Drafted, free: bool) {
+    /// Adds a token.
+    pub fn push(&mut self, token: Drafted) {
         if token.judged {
             self.survival *= 1.0 - token.beta.clamp(0.0, 1.0);
         }
         self.expected += self.survival;
-        self.free += usize::from(free);
         self.tokens.push(token);
     }
 
@@ -114,7 +111,7 @@ impl Window {
         let rest = self.tokens.split_off(n.min(self.tokens.len()));
         let front = self.take();
         for token in rest {
-            self.push(token, false);
+            self.push(token);
         }
         front
     }
@@ -135,21 +132,42 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// Expected tokens a second of a round that sends `tokens` of which `accepted` are expected to be accepted, `drafted`
-    /// of them at the device's expense: `(bonus + accepted) / (drafted t_draft + t_target(tokens) + RTT)`.
+    /// The target's pass over a window of `tokens` tokens.
     #[must_use]
-    pub fn rate(&self, accepted: f64, bonus: bool, drafted: usize, tokens: usize) -> f64 {
-        let seconds =
-            drafted as f64 * self.draft + self.target_base + tokens as f64 * self.target_per_token + self.round_trip;
+    pub fn target(&self, tokens: usize) -> f64 {
+        self.target_base + tokens as f64 * self.target_per_token
+    }
+
+    /// Whether it pays to wait for one more token before the window is sent, where the device drafts on in any case and up
+    /// to `windows` are in flight at once.
+    ///
+    /// All that a round costs then is the time between the drafting of a token that will be rejected and its verdict, for
+    /// everything drafted in between is in vain. One more token delays what is in the window: `risk x t_draft`. Sent
+    /// without it, the window keeps the way blocked for a whole round (or, with several in flight, for as long as the
+    /// target works on it), and what is drafted next waits for half of that on average, if the window survives to need
+    /// it: `(1 - risk) x beta x blocked / 2`.
+    #[must_use]
+    pub fn waiting_pays(&self, window: &Window, next_beta: f64, windows: usize) -> bool {
+        let target = self.target(window.len());
+        let blocked = if windows > 1 { target } else { target + self.round_trip };
+        (1.0 - window.risk()) * next_beta * blocked / 2.0 > window.risk() * self.draft
+    }
+
+    /// Expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected to be
+    /// accepted, and waits for its verdict: `(bonus + accepted) / (tokens t_draft + t_target(tokens) + RTT)`.
+    #[must_use]
+    pub fn rate(&self, accepted: f64, bonus: bool, tokens: usize) -> f64 {
+        let seconds = tokens as f64 * self.draft + self.target(tokens) + self.round_trip;
         (accepted + f64::from(u8::from(bonus))) / seconds.max(1e-9)
     }
 
-    /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate.
+    /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate of a device
+    /// that waits for its verdicts.
     #[must_use]
     pub fn one_more_pays(&self, window: &Window, next_beta: f64, bonus: bool) -> bool {
-        let (len, drafted) = (window.len(), window.len() - window.free);
+        let len = window.len();
         let grown = window.expected_accepted() + (1.0 - window.risk()) * (1.0 - next_beta);
-        self.rate(grown, bonus, drafted + 1, len + 1) > self.rate(window.expected_accepted(), bonus, drafted, len)
+        self.rate(grown, bonus, len + 1) > self.rate(window.expected_accepted(), bonus, len)
     }
 }
 
@@ -163,7 +181,7 @@ mod tests {
 
     fn window(betas: &[f64]) -> Window {
         let mut window = Window::new();
-        betas.iter().for_each(|&beta| window.push(drafted(beta, true), false));
+        betas.iter().for_each(|&beta| window.push(drafted(beta, true)));
         window
     }
 
@@ -179,7 +197,7 @@ mod tests {
     #[test]
     fn context_tokens_carry_no_risk() {
         let mut w = window(&[0.5]);
-        w.push(drafted(0.9, false), false);
+        w.push(drafted(0.9, false));
         assert!((w.risk() - 0.5).abs() < 1e-12);
     }
 
@@ -195,7 +213,7 @@ mod tests {
         let beta = 0.2;
         let rate = |g: usize| {
             let w = window(&vec![beta; g]);
-            PAPER.rate(w.expected_accepted(), true, g, g)
+            PAPER.rate(w.expected_accepted(), true, g)
         };
         let best = (1..40).max_by(|&a, &b| rate(a).total_cmp(&rate(b))).unwrap_or(0);
         let stops = (1..40).find(|&g| !PAPER.one_more_pays(&window(&vec![beta; g]), beta, true));
@@ -209,5 +227,18 @@ mod tests {
             (1..100).find(|&g| !costs.one_more_pays(&window(&vec![0.1; g]), 0.1, true)).unwrap_or(100)
         };
         assert!(stop(0.2) > stop(0.02));
+    }
+
+    #[test]
+    fn a_device_that_drafts_on_sends_at_the_sign_of_risk_and_holds_safe_tokens_back() {
+        // Of a token in twenty that is rejected, with one window in flight: the odds of a rejection at which the paper's
+        // times make waiting one token more as dear as it is worth are 0.05 x 0.1546 / 2 / 0.0246 = 0.157.
+        assert!(PAPER.waiting_pays(&window(&[0.13]), 0.05, 1));
+        assert!(!PAPER.waiting_pays(&window(&[0.14]), 0.05, 1));
+        assert!(PAPER.waiting_pays(&window(&[0.001; 8]), 0.05, 1));
+        // With several in flight the way is blocked for shorter.
+        assert!(!PAPER.waiting_pays(&window(&[0.13]), 0.05, 2));
+        // Where everything is rejected at once, nothing is worth waiting for.
+        assert!(!PAPER.waiting_pays(&window(&[1.0]), 1.0, 1));
     }
 }

@@ -38,7 +38,7 @@ pub struct Files {
 /// How much is measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Held-out questions, then free prompts, whose replies speed is measured on.
+    /// Held-out questions and free prompts whose replies speed is measured on.
     pub speed: (usize, usize),
     /// Held-out questions that quality is measured on; 0 leaves it out.
     pub quality: usize,
@@ -101,9 +101,7 @@ impl Prompts {
         let held_out = files.held_out.as_deref().map(questions::read).transpose()?.unwrap_or_default();
         let free = questions::read(&files.free)?;
         let learn = questions::read(&files.calibration)?;
-        // Without questions, free prompts take their place: all of them, or as many as there would be of both.
-        let wanted = if held_out.is_empty() { plan.speed.0 + plan.speed.1 } else { plan.speed.1 };
-        let (first, rest) = free.split_at(wanted.min(free.len()));
+        let (first, rest) = free.split_at(plan.speed.1.min(free.len()));
         let number = |first: u64, questions: Vec<Question>| -> Vec<Numbered> {
             (first..).zip(questions).map(|(index, question)| Numbered { index, question }).collect()
         };
@@ -179,17 +177,18 @@ fn chapter(
             measure(&lab, setting, &mut known)
         })
         .collect::<Result<_, EvalError>>()?;
-    let quality = if plan.quality == 0 {
+    // Quality is told at the ends: sampled as it comes, and greedy.
+    let greedy = temperature == 0.0;
+    let quality = if plan.quality == 0 || !(first || greedy) {
         Vec::new()
     } else {
         progress(&format!("temperature {temperature}: quality"));
         if prompts.quality.is_empty() {
-            quality(&lab)?
+            quality(&lab, &mut known)?
         } else {
-            quality(&Lab::with_calibration_of(&lab, run(&prompts.quality))?)?
+            quality(&Lab::with_calibration_of(&lab, run(&prompts.quality))?, &mut Known::new())?
         }
     };
-    let greedy = temperature == 0.0;
     if !greedy {
         progress(&format!("temperature {temperature}: distance from the target's law"));
     }
@@ -226,20 +225,25 @@ fn chapter(
 /// Replies of this SDK, which pays for no distribution, by link.
 type Known = BTreeMap<(Method, String), Vec<Reply>>;
 
+/// A method's replies, from memory where nothing about them can have changed.
+fn replies(lab: &Lab<'_>, method: Method, setting: &Setting, known: &mut Known) -> Result<Vec<Reply>, EvalError> {
+    if let Runner::Baseline(_) = method.runner(lab.thresholds()) {
+        return lab.replies(method, setting);
+    }
+    let key = (method, format!("{:?} {}", setting.channel, setting.billing.vocabulary));
+    if let Some(replies) = known.get(&key) {
+        return Ok(replies.clone());
+    }
+    let replies = lab.replies(method, setting)?;
+    known.insert(key, replies.clone());
+    Ok(replies)
+}
+
 fn measure(lab: &Lab<'_>, setting: Setting, known: &mut Known) -> Result<SettingRecord, EvalError> {
     let seed = lab.run().seed;
-    let link = format!("{:?} {}", setting.channel, setting.billing.vocabulary);
     let mut all: BTreeMap<Method, Vec<Reply>> = BTreeMap::new();
     for method in Method::ALL {
-        let key = (method, link.clone());
-        let replies = match known.get(&key) {
-            Some(replies) => replies.clone(),
-            None => lab.replies(method, &setting)?,
-        };
-        if let Runner::Product(_) = method.runner(lab.thresholds()) {
-            known.insert(key, replies.clone());
-        }
-        all.insert(method, replies);
+        all.insert(method, replies(lab, method, &setting, known)?);
     }
     let against = |replies: &[Reply], other: Method| ratio(replies, all.get(&other).map_or(&[], Vec::as_slice), seed);
     let row = |method: Method| {
@@ -279,12 +283,12 @@ fn ratio(one: &[Reply], other: &[Reply], seed: u64) -> Estimate {
     bootstrap_of(&terms, seed, |[a, s, b, t]| if *s > 0.0 && *b > 0.0 { (a / s) / (b / t) } else { 0.0 })
 }
 
-fn quality(lab: &Lab<'_>) -> Result<Vec<(Method, Quality, Summary)>, EvalError> {
+fn quality(lab: &Lab<'_>, known: &mut Known) -> Result<Vec<(Method, Quality, Summary)>, EvalError> {
     let setting = settings::steady(50, false);
     Method::ALL
         .into_iter()
         .map(|method| {
-            let replies = lab.replies(method, &setting)?;
+            let replies = replies(lab, method, &setting, known)?;
             Ok((method, Quality::of(lab.run(), &replies)?, Summary::of(&replies, lab.run().seed)))
         })
         .collect()

@@ -103,6 +103,9 @@ fn a_saved_calibration_is_read_back_and_belongs_to_its_pair() {
     assert!((loaded.law.a - calibration.law.a).abs() < 1e-15 && (loaded.law.b - calibration.law.b).abs() < 1e-15);
     assert!((loaded.correlation - calibration.correlation).abs() < 1e-15);
     (loaded.law, loaded.correlation) = (calibration.law, calibration.correlation);
+    let (before, after) = (calibration.learned.expect("fitted"), loaded.learned.expect("read"));
+    assert!((before.rejection_probability(0.4, 0.5) - after.rejection_probability(0.4, 0.5)).abs() < 1e-12);
+    loaded.learned = calibration.learned;
     assert_eq!(loaded, calibration);
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1, "no temporary file is left");
     assert!(calibration.matches(&Digest([1; 32]), &Digest([2; 32])));
@@ -129,4 +132,49 @@ fn files_that_are_missing_damaged_or_of_another_version_are_told_apart() {
     write(&serde_json::to_string(&calibration).expect("plain data"));
     assert!(matches!(Calibration::load(&path), Err(CalibrationError::Damaged { .. })));
     assert!(matches!(Calibration::load(folder.path()), Err(CalibrationError::Io { .. })));
+}
+
+/// Labels whose `beta` bends as a pair's does: nothing up to a half, then steeply up; `q` says a little more.
+fn bent(n: usize) -> Vec<Label> {
+    let mut rng = Rng::new(6, Stream::Simulation);
+    let mut label = || {
+        let (u, q) = (rng.uniform().powi(2), 0.1 + 0.9 * rng.uniform());
+        let beta = 1.0 / (1.0 + (-(12.0 * u - 7.0 - q)).exp());
+        Label { u: u as f32, q: q as f32, p: (q * (1.0 - beta)) as f32 }
+    };
+    (0..n).map(|_| label()).collect()
+}
+
+#[test]
+fn the_learned_law_follows_a_bend_that_the_line_cuts_off() {
+    let calibration = Calibration::fit(&bent(3000), source()).expect("increasing");
+    let learned = calibration.learned.expect("enough labels");
+    let held_out = &bent(4000)[3000..];
+    let mse = |predict: &dyn Fn(&Label) -> f64| {
+        held_out.iter().map(|l| (predict(l) - l.rejection_probability()).powi(2)).sum::<f64>() / held_out.len() as f64
+    };
+    let line = mse(&|l| calibration.law.rejection_probability(l.u));
+    let curve = mse(&|l| learned.rejection_probability(l.u, l.q));
+    assert!(curve < line / 20.0, "{curve} against {line}");
+    assert_eq!(learned.rejection_probability(f32::NAN, 0.5), 1.0);
+}
+
+#[test]
+fn labels_that_leave_inputs_undetermined_still_give_a_learned_law() {
+    // At temperature 0 every q(d) is 1.
+    let labels: Vec<Label> = bent(500).into_iter().map(|l| Label { q: 1.0, p: l.p / l.q, ..l }).collect();
+    let learned = Calibration::fit(&labels, source()).expect("increasing").learned.expect("finite");
+    let (low, high) = (learned.rejection_probability(0.05, 1.0), learned.rejection_probability(0.9, 1.0));
+    assert!(low < 0.05 && high > 0.8, "{low} {high}");
+}
+
+#[test]
+fn a_file_of_the_first_version_is_read_and_has_no_learned_law() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("pair.json");
+    let mut calibration = Calibration::fit(&labels(137, 0.5, 0.1, 0.05), source()).expect("increasing");
+    (calibration.version, calibration.learned) = (1, None);
+    calibration.save(&path).expect("a writable folder");
+    let loaded = Calibration::load(&path).expect("what was saved");
+    assert_eq!((loaded.version, loaded.learned), (CALIBRATION_VERSION, None));
 }

@@ -168,10 +168,71 @@ fn thresholds_stay_in_the_unit_interval_and_nonsense_is_sent() {
 
 #[test]
 fn goals_are_named_and_found_by_their_names() {
-    for goal in [Goal::RiskAverse, Goal::RiskProne, Goal::Threshold(0.5), Goal::ShareSent(0.25), Goal::Risk(0.125)] {
+    for goal in [
+        Goal::RiskAverse,
+        Goal::RiskProne,
+        Goal::Threshold(0.5),
+        Goal::ShareSent(0.25),
+        Goal::Risk(0.125),
+        Goal::Bytes(7.5),
+    ] {
         assert_eq!(goal.to_string().parse(), Ok(goal));
     }
-    for text in ["", "share", "share:2", "risk:x", "speed:0.5", "threshold:NaN"] {
+    for text in ["", "share", "share:2", "risk:x", "speed:0.5", "threshold:NaN", "bytes:0", "bytes:inf", "bytes:-1"] {
         assert_eq!(text.parse::<Goal>(), Err(InvalidGoal), "{text}");
+    }
+}
+
+#[test]
+fn the_learned_law_moves_to_another_kind_of_prompt() {
+    // 2,000 labels of a law half as steep; the mean expectation must come within a fifth of the mean of beta there.
+    let calibration = Pair::new(0.8, -0.05, 1.5, 1).calibration(5000);
+    let mut gate = Gate::new(&calibration, Goal::RiskProne);
+    let mut pair = Pair::new(0.35, 0.02, 1.0, 7);
+    for _ in 0..2000 {
+        gate.observe_label(&pair.label());
+    }
+    let (mut expected, mut truth) = (0.0, 0.0);
+    for _ in 0..2000 {
+        let label = pair.label();
+        expected += gate.expected_rejection(label.u, label.q);
+        truth += pair.mean_beta(f64::from(label.u));
+    }
+    assert!((expected / truth - 1.0).abs() < 0.2, "{}", expected / truth);
+}
+
+#[test]
+fn the_paper_s_line_is_there_for_whoever_wants_it() {
+    let calibration = Pair::new(0.6, -0.03, 1.5, 1).calibration(2000);
+    let gate = Gate::new(&calibration, Goal::RiskProne).with_predictor(Predictor::LinearLaw);
+    for u in [0.0, 0.3, 0.9, f32::NAN] {
+        assert_eq!(gate.expected_rejection(u, 0.5), gate.rejection_probability(u));
+    }
+    assert!(Gate::new(&calibration, Goal::RiskProne).expected_rejection(f32::NAN, 0.5) == 1.0);
+}
+
+#[test]
+fn a_byte_budget_holds_within_a_tenth_on_five_hundred_tokens_of_another_kind() {
+    // A round that judges one token costs 40 to 80 bytes here, of which the gate knows nothing beforehand.
+    let calibration = Pair::new(0.6, -0.03, 1.5, 1).calibration(2000);
+    for budget in [6.0, 15.0, 30.0] {
+        for seed in 0..10 {
+            let mut gate = Gate::new(&calibration, Goal::Bytes(budget));
+            let mut pair = Pair::new(0.4, 0.0, 4.0, 100 + seed);
+            let (mut spent, mut rng) = (0, Rng::new(seed, Stream::Simulation));
+            for _ in 0..500 {
+                let label = pair.label();
+                if gate.is_uncertain(label.u) {
+                    let bytes = 40 + (rng.uniform() * 40.0) as u64;
+                    spent += bytes;
+                    gate.observe_label(&label);
+                    gate.observe_bytes(bytes, 1);
+                }
+                gate.observe_draft(label.u);
+                gate.observe_committed();
+            }
+            let per_token = spent as f64 / 500.0;
+            assert!((per_token / budget - 1.0).abs() < 0.1, "budget {budget}: {per_token}");
+        }
     }
 }

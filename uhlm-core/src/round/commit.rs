@@ -17,6 +17,7 @@ impl Round<'_> {
         }
         self.committed += 1;
         self.statistics.origins.count(origin);
+        self.device.gate.observe_committed();
         self.last_origin = origin;
         self.tell_committed(id, text, origin, uncertainty);
         if is_end {
@@ -55,7 +56,6 @@ impl Round<'_> {
     /// Takes back every token from `position` on, with the windows that hold them.
     pub(super) fn roll_back(&mut self, position: usize) -> Result<(), GenerationError> {
         self.in_flight.clear();
-        self.guess = None;
         self.window.take();
         self.due = false;
         let tokens = self.device.tokens.len() - position;

@@ -141,7 +141,7 @@ impl Device {
             chain,
             scratch: Scratch::default(),
             estimator: options.estimator.build(seed),
-            gate: Gate::new(&options.calibration, options.goal),
+            gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
             dice: Dice {
                 draft: Rng::new(seed, Stream::Draft),
                 acceptance: Rng::new(seed, Stream::Acceptance),
@@ -149,7 +149,7 @@ impl Device {
             },
             remote,
             draft_seconds: 0.0,
-            mean_beta: options.calibration.law.rejection_probability(0.3),
+            mean_beta: options.calibration.mean_beta(),
             model,
             asked: options.clone(),
             options,

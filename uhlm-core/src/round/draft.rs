@@ -8,16 +8,18 @@ use crate::link::Link;
 use crate::protocol::MAX_WINDOW;
 use crate::sampling::ChainInput;
 use crate::session::{DraftAhead, Mode, OfflinePolicy};
-use crate::speculative::{CONTEXT_LEVEL, acceptance_level};
+use crate::speculative::{CONTEXT_LEVEL, acceptance_level, coupled_draw};
 use crate::window::{CloseRule, Costs, Drafted};
 
-/// Weight of the newest value in exponential averages.
-const NEWEST: f64 = 0.1;
+/// Weights of the newest value in exponential averages: what a step takes may change at once, with the phone's clock;
+/// how hard the text is shows over a few dozen tokens only.
+const NEWEST_TIME: f64 = 0.1;
+const NEWEST_BETA: f64 = 1.0 / 32.0;
 /// Skipped tokens that wait for a window to report their target probability; beyond, the oldest travel as plain context.
 const MOST_CONTEXT: usize = 128;
 
-pub(super) fn average(mean: &mut f64, value: f64) {
-    *mean = if *mean == 0.0 { value } else { *mean + NEWEST * (value - *mean) };
+pub(super) fn average(mean: &mut f64, value: f64, newest: f64) {
+    *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
 }
 
 impl Round<'_> {
@@ -49,7 +51,7 @@ impl Round<'_> {
 
     /// The probability that everything pending is accepted.
     fn survival(&self) -> f64 {
-        let in_flight = self.in_flight.iter().flat_map(|w| &w.tokens).chain(&self.guess);
+        let in_flight = self.in_flight.iter().flat_map(|w| w.tokens.iter().chain(&w.guess));
         (1.0 - self.window.risk()) * in_flight.filter(|t| t.judged).map(|t| 1.0 - t.beta).product::<f64>()
     }
 
@@ -71,16 +73,21 @@ impl Round<'_> {
         self.statistics.drafted += 1;
         let spent = self.since(began);
         self.statistics.drafting += spent;
-        average(&mut self.device.draft_seconds, spent.as_secs_f64());
-        average(&mut self.device.mean_beta, drafted.beta);
+        average(&mut self.device.draft_seconds, spent.as_secs_f64(), NEWEST_TIME);
+        average(&mut self.device.mean_beta, drafted.beta, NEWEST_BETA);
         self.place(drafted)
     }
 
     fn sample(&mut self) -> Result<Drafted, GenerationError> {
+        let bonus_key = self.awaited_bonus();
         let Device { sequence, chain, scratch, tokens, dice, estimator, gate, .. } = &mut *self.device;
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits());
         let q = chain.distribution(ChainInput { logits, history: tokens.ids(), mask: None }, scratch)?;
-        let id = q.quantile(dice.draft.uniform());
+        // The guess of a bonus token has the law q too, so that it can be judged like any other if the verdict is lost.
+        let id = match bonus_key {
+            Some(key) => coupled_draw(&q, key),
+            None => q.quantile(dice.draft.uniform()),
+        };
         let uncertainty = estimator.estimate(logits, id);
         gate.observe_draft(uncertainty);
         let judged = match self.mode {
@@ -90,7 +97,13 @@ impl Round<'_> {
         };
         let q_d = q.prob(id);
         let level = if judged { acceptance_level(dice.acceptance.uniform_positive(), q_d) } else { CONTEXT_LEVEL };
-        Ok(Drafted { id, uncertainty, beta: gate.rejection_probability(uncertainty), q, q_d, level, judged })
+        Ok(Drafted { id, uncertainty, beta: gate.expected_rejection(uncertainty, q_d), q, q_d, level, judged })
+    }
+
+    /// The key of the bonus token that the next drafted token is a guess of, if it is one.
+    fn awaited_bonus(&self) -> Option<u64> {
+        let last = self.in_flight.back().filter(|w| w.request.bonus && w.guess.is_none() && self.window.is_empty())?;
+        self.device.remote.as_ref().map(|remote| remote.bonus_key(&last.request))
     }
 
     /// Commits the token, or makes it the guess of a bonus, or adds it to the window.
@@ -107,14 +120,15 @@ impl Round<'_> {
             return Ok(self.commit(origin, uncertainty));
         }
         let position = self.device.tokens.len() - 1;
-        if self.window.is_empty() && self.guess.is_none() && self.in_flight.back().is_some_and(|w| w.request.bonus) {
-            self.guess = Some(drafted);
+        if self.awaited_bonus().is_some()
+            && let Some(window) = self.in_flight.back_mut()
+        {
+            window.guess = Some(drafted);
             self.show(position, uncertainty);
             return Ok(None);
         }
         let judged = drafted.judged;
-        let waiting = self.windows_in_flight() > 0 || self.due;
-        self.window.push(drafted, waiting);
+        self.window.push(drafted);
         if !judged && self.committed == position {
             self.statistics.skipped += 1;
             let reason = self.commit(Origin::Draft, uncertainty);
@@ -143,9 +157,27 @@ impl Round<'_> {
             CloseRule::Uncertainty => uncertain,
             CloseRule::Risk(bound) => self.window.risk() > bound,
             CloseRule::Fixed(length) => self.window.len() >= length,
-            CloseRule::CostModel => !self.costs().one_more_pays(&self.window, self.device.mean_beta, options.bonus),
+            CloseRule::CostModel => self.pays_to_send(),
         };
-        Ok(by_rule || self.is_full()?)
+        let affordable = self.mode == Mode::Opportunistic || self.device.gate.can_afford(self.window.len());
+        Ok(by_rule && affordable || self.is_full()?)
+    }
+
+    /// What the cost model says about sending the open window now.
+    fn pays_to_send(&self) -> bool {
+        let (costs, options, next_beta) = (self.costs(), &self.device.options, self.device.mean_beta);
+        match options.draft_ahead {
+            DraftAhead::Off => !costs.one_more_pays(&self.window, next_beta, options.bonus),
+            DraftAhead::WhileWaiting => !costs.waiting_pays(&self.window, next_beta, 1),
+            DraftAhead::Pipelined(_) => {
+                // A window that finds the target at work on the last one only waits there.
+                let at_work = self
+                    .in_flight
+                    .back()
+                    .is_some_and(|last| self.since(last.sent).as_secs_f64() < costs.target(last.tokens.len()));
+                !at_work && !costs.waiting_pays(&self.window, next_beta, options.draft_ahead.windows())
+            }
+        }
     }
 
     fn costs(&self) -> Costs {

@@ -4,7 +4,7 @@
 //! inbox; it blocks only when there is nothing left to draft.
 //!
 //! The device's tokens are at any moment
-//! `committed | windows in flight, in order | guess of a bonus token | open window`,
+//! `committed | windows in flight, in order, each with the guess of its bonus token | open window`,
 //! where skipped tokens at the front of the open window may be committed already (they travel as context).
 
 mod commit;
@@ -28,7 +28,7 @@ use crate::generation::EventSink;
 use crate::metrics::Statistics;
 use crate::protocol::{VerifyRequest, VerifyResponse};
 use crate::sampling::TokenId;
-use crate::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy};
+use crate::session::{GenerationOptions, Mode, OfflinePolicy};
 use crate::text::TextStream;
 use crate::verifier::{Answer, Call, VerifierError};
 use crate::window::{Drafted, Window};
@@ -46,7 +46,9 @@ struct InFlight {
     /// Position of its first token.
     first: usize,
     tokens: Vec<Drafted>,
-
+    /// The device's guess of the bonus token, once it was drafted.
+    guess: Option<Drafted>,
+    sent: Instant,
     /// Dropped, it resets the request.
     _call: Call,
     answer: Option<Result<Answer<VerifyResponse>, VerifierError>>,
@@ -56,6 +58,11 @@ impl InFlight {
     /// Position after its last token, the bonus not counted.
     fn end(&self) -> usize {
         self.first + self.tokens.len()
+    }
+
+    /// Position of what was drafted after it.
+    fn next(&self) -> usize {
+        self.end() + usize::from(self.guess.is_some())
     }
 
     /// A request without a window only fills the target's cache.
@@ -82,8 +89,6 @@ struct Round<'a> {
     window: Window,
     /// Whether the window is to be sent.
     due: bool,
-    /// The device's guess of the bonus token that the last window in flight asked for.
-    guess: Option<Drafted>,
     in_flight: VecDeque<InFlight>,
     /// The answer to an attempt to open a session.
     opening: Option<Result<Opened, VerifierError>>,
@@ -127,7 +132,6 @@ impl<'a> Round<'a> {
             last_origin: Origin::Draft,
             window: Window::new(),
             due: false,
-            guess: None,
             in_flight: VecDeque::new(),
             opening: None,
             desyncs: 0,
@@ -227,6 +231,12 @@ impl<'a> Round<'a> {
         if self.in_flight.is_empty() && !self.window.needs_verdict() && self.is_full()? {
             return Ok(Some(FinishReason::ContextFull));
         }
+        // Nothing more joins this window before the next verdict, so there is nothing to wait for with sending it.
+        let has_room = self.windows_in_flight() < self.device.options.draft_ahead.windows();
+        if !self.due && has_room && self.window.needs_verdict() && self.mode.judges() {
+            self.due = true;
+            return Ok(None);
+        }
         let began = self.now();
         self.give_up_if_waited_too_long()?;
         self.receive(self.patience());
@@ -325,8 +335,7 @@ impl<'a> Round<'a> {
         let limit = self.device.options.draft_ahead.windows();
         let now = self.now();
         let ready = self.device.remote.as_ref().is_some_and(|r| r.is_open() && r.link.may_send(now));
-        // A guess is no token of the window: what follows it can only be sent when the bonus has shown it right.
-        if !ready || self.windows_in_flight() >= limit || self.guess.is_some() {
+        if !ready || self.windows_in_flight() >= limit {
             return Ok(());
         }
         let bonus = self.wants_bonus()?;
@@ -339,7 +348,9 @@ impl<'a> Round<'a> {
         let first = self.device.tokens.len() - tokens.len();
         let pipelined = !self.in_flight.is_empty();
         let Some(remote) = self.device.remote.as_mut() else { return Err(GenerationError::NoVerifier) };
-        let base = self.in_flight.back().map_or(remote.held, InFlight::end).min(first);
+        // A window that rests on a guess names it as a token that the verifier holds: where the bonus is another one,
+        // the hash of the prefix differs and the window is void.
+        let base = self.in_flight.back().map_or(remote.held, InFlight::next).min(first);
         let all_judged = tokens.iter().all(|t| t.judged);
         let greedy = self.device.chain.params().is_greedy() && all_judged;
         let sending = Sending {
@@ -351,7 +362,9 @@ impl<'a> Round<'a> {
             pipelined,
         };
         if let Some((request, tag, call)) = remote.verify(&self.device.tokens, sending) {
-            self.in_flight.push_back(InFlight { request, tag, first, tokens, _call: call, answer: None });
+            let sent = self.device.clock.now();
+            let window = InFlight { request, tag, first, tokens, guess: None, sent, _call: call, answer: None };
+            self.in_flight.push_back(window);
         }
         Ok(())
     }
@@ -359,8 +372,7 @@ impl<'a> Round<'a> {
     /// Whether the window about to be sent should bring a bonus token. This is settled before its verdict, or the law
     /// breaks.
     fn wants_bonus(&mut self) -> Result<bool, GenerationError> {
-        let pipelined = matches!(self.device.options.draft_ahead, DraftAhead::Pipelined(_));
-        Ok(self.device.options.bonus && !pipelined && !self.is_sealed() && !self.is_full()?)
+        Ok(self.device.options.bonus && !self.is_sealed() && !self.is_full()?)
     }
 
     /// Whether no token fits any more.

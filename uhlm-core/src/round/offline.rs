@@ -213,11 +213,11 @@ impl Round<'_> {
     /// rolled twice.
     pub(super) fn take_back_windows(&mut self) {
         let sent = self.windows_in_flight() > 0;
-        let undecided = self.in_flight.drain(..).flat_map(|window| window.tokens).collect::<Vec<_>>();
+        let undecided = self.in_flight.drain(..).flat_map(|w| w.tokens.into_iter().chain(w.guess)).collect::<Vec<_>>();
         let open = self.window.take();
         self.window = Window::new();
-        for token in undecided.into_iter().chain(self.guess.take()).chain(open) {
-            self.window.push(token, false);
+        for token in undecided.into_iter().chain(open) {
+            self.window.push(token);
         }
         self.statistics.resent += u64::from(sent);
         self.due = self.window.needs_verdict() && (sent || self.due);

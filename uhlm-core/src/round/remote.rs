@@ -12,6 +12,7 @@ use crate::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, 
 use crate::rng;
 use crate::sampling::TokenId;
 use crate::session::SessionOptions;
+use crate::speculative;
 use crate::verifier::{Answer, Call, Verifier, VerifierError};
 
 /// Which request an answer belongs to. Numbers begin anew with each session, so they do not say it alone.
@@ -57,6 +58,8 @@ pub(crate) struct Remote {
     opening: Option<Call>,
     /// Attempts to open a session so far.
     attempts: u32,
+    /// What the open session's verifier draws its dice from.
+    session_seed: u64,
     /// Sessions opened so far.
     sessions: u32,
     next_seq: u32,
@@ -79,6 +82,7 @@ impl Remote {
             session: None,
             opening: None,
             attempts: 0,
+            session_seed: 0,
             sessions: 0,
             next_seq: 1,
             held: 0,
@@ -135,6 +139,8 @@ impl Remote {
         self.session = Some(answer.value.session.clone());
         self.context = Some(answer.value.info.context as usize);
         self.sessions += 1;
+        // One attempt at a time is under way, so it was the last one.
+        self.session_seed = rng::derived(self.seed, u64::from(self.attempts.saturating_sub(1)));
         self.next_seq = 1;
         self.held = 0;
         Ok(answer)
@@ -164,6 +170,11 @@ impl Remote {
             self.verifier.close(session);
         }
         self.lost();
+    }
+
+    /// The key of the bonus token that a request brings.
+    pub(super) fn bonus_key(&self, request: &VerifyRequest) -> u64 {
+        speculative::bonus_key(self.session_seed, request.seq)
     }
 
     fn take_tag(&mut self) -> Tag {

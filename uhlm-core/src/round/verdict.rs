@@ -69,7 +69,7 @@ impl Round<'_> {
         }
         self.progressed();
         self.count(&window, &answer);
-        let InFlight { request, first, tokens, .. } = window;
+        let InFlight { request, first, tokens, guess, .. } = window;
         let end = first + tokens.len();
         match answer.value.outcome {
             Outcome::Void => Ok(None),
@@ -78,7 +78,7 @@ impl Round<'_> {
                 if let Some(reason) = self.commit_accepted(first, &tokens) {
                     return Ok(Some(reason));
                 }
-                if let Some(reason) = bonus.map_or(Ok(None), |id| self.bonus(id))? {
+                if let Some(reason) = bonus.map_or(Ok(None), |id| self.bonus(id, guess))? {
                     return Ok(Some(reason));
                 }
                 let reason = self.commit_skipped();
@@ -104,6 +104,8 @@ impl Round<'_> {
         let statistics = &mut self.statistics;
         statistics.verdicts += 1;
         statistics.target_passes += 1;
+        let judged = window.tokens.iter().filter(|token| token.judged).count();
+        self.device.gate.observe_bytes(answer.bytes.up + answer.bytes.down, judged);
         statistics.round_bytes.push((answer.bytes.up as u32, answer.bytes.down as u32));
         statistics.round_tokens.push(window.tokens.len() as u32);
         statistics.verdict_times.push(VerdictTiming {
@@ -160,9 +162,10 @@ impl Round<'_> {
         })
     }
 
-    /// The target's token after an accepted window: what was drafted ahead stands on if the device guessed it.
-    fn bonus(&mut self, id: TokenId) -> Result<Option<FinishReason>, GenerationError> {
-        let reason = match self.guess.take() {
+    /// The target's token after an accepted window: what was drafted ahead, and windows that rest on it, stand on if the
+    /// device guessed it.
+    fn bonus(&mut self, id: TokenId, guess: Option<Drafted>) -> Result<Option<FinishReason>, GenerationError> {
+        let reason = match guess {
             Some(guess) if guess.id == id => self.commit(Origin::Bonus, Some(guess.uncertainty)),
             _ => {
                 self.roll_back(self.committed)?;
@@ -205,7 +208,7 @@ impl Round<'_> {
                     let position = self.device.tokens.len();
                     self.device.tokens.push(rejected.id);
                     let uncertainty = Some(rejected.uncertainty);
-                    self.window.push(rejected, false);
+                    self.window.push(rejected);
                     self.due = true;
                     self.refused = Some(position);
                     self.show(position, uncertainty);
