@@ -68,9 +68,8 @@ fn metadata(name: &str, shape: &Shape, tokens: Vec<String>) -> Vec<(&'static str
 fn tensors(shape: &Shape) -> Vec<Tensor> {
     let (width, hidden, vocabulary) = (shape.width as u64, shape.hidden as u64, shape.vocabulary as u64);
     let tensor = |name: String, dimensions: &[u64], kind| Tensor { name, dimensions: dimensions.to_vec(), kind };
-    let mut all: Vec<Tensor> = ["token_embd", "output"]
-        .map(|name| tensor(format!("{name}.weight"), &[width, vocabulary], shape.kind))
-        .into();
+    let mut all: Vec<Tensor> =
+        ["token_embd", "output"].map(|name| tensor(format!("{name}.weight"), &[width, vocabulary], shape.kind)).into();
     all.push(tensor("output_norm.weight".into(), &[width], Kind::F32));
     for layer in 0..shape.layers {
         let mut part = |name: &str, dimensions: &[u64], kind| {

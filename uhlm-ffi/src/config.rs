@@ -124,6 +124,11 @@ pub enum Goal {
         /// The mean, in [0, 1].
         risk: f64,
     },
+    /// Keep to this many bytes of request and response bodies a token of the reply, on average.
+    Bytes {
+        /// Bytes a token, above 0.
+        per_token: f64,
+    },
 }
 
 impl From<Goal> for gate::Goal {
@@ -134,6 +139,25 @@ impl From<Goal> for gate::Goal {
             Goal::Threshold { uncertainty } => Self::Threshold(uncertainty),
             Goal::ShareSent { share } => Self::ShareSent(share),
             Goal::Risk { risk } => Self::Risk(risk),
+            Goal::Bytes { per_token } => Self::Bytes(per_token),
+        }
+    }
+}
+
+/// What expects a token's rejection, for windows and draft-ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Predictor {
+    /// The calibration's learned law; the line where it has none.
+    Learned,
+    /// The paper's line.
+    LinearLaw,
+}
+
+impl From<Predictor> for gate::Predictor {
+    fn from(predictor: Predictor) -> Self {
+        match predictor {
+            Predictor::Learned => Self::Learned,
+            Predictor::LinearLaw => Self::LinearLaw,
         }
     }
 }
@@ -206,7 +230,7 @@ pub enum DraftAhead {
     Off,
     /// It guesses the bonus token and drafts on; where the guess is wrong, those tokens are rolled back.
     WhileWaiting,
-    /// Windows ask for no bonus; several are in flight at once, each resting on the one before.
+    /// It drafts on likewise and sends more: several windows are in flight at once, each resting on the one before.
     Pipelined {
         /// How many at most, 1 to 8.
         windows: u32,
@@ -275,6 +299,9 @@ pub struct SessionOptions {
     /// What the gate aims at. Left out: `RiskProne`.
     #[uniffi(default)]
     pub goal: Option<Goal>,
+    /// What expects a token's rejection. Left out: `Learned`.
+    #[uniffi(default)]
+    pub predictor: Option<Predictor>,
     /// When an `Exact` window is closed. Left out: `CostModel`.
     #[uniffi(default)]
     pub close: Option<CloseRule>,
@@ -284,7 +311,7 @@ pub struct SessionOptions {
     /// Whether the target writes a bonus token after an accepted window.
     #[uniffi(default)]
     pub bonus: Option<bool>,
-    /// Whether drafting goes on while a verdict is on its way. Left out: `WhileWaiting`.
+    /// Whether drafting goes on while a verdict is on its way. Left out: `Pipelined` with two windows.
     #[uniffi(default)]
     pub draft_ahead: Option<DraftAhead>,
     /// What happens while the verifier is out of reach. Left out: `GoOn`.
@@ -381,10 +408,7 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(
-        self,
-        redactor: Option<Arc<dyn Redactor>>,
-    ) -> Result<session::SessionOptions, UhlmError> {
+    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<session::SessionOptions, UhlmError> {
         let default = session::SessionOptions::default();
         let calibration = match &self.calibration_path {
             Some(path) => Calibration::load(path.as_ref())?,
@@ -403,6 +427,7 @@ impl SessionOptions {
             estimator: self.estimator.map_or(measured_with, Into::into),
             calibration,
             goal: self.goal.map_or(default.goal, Into::into),
+            predictor: self.predictor.map_or(default.predictor, Into::into),
             close: self.close.map_or(default.close, Into::into),
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             bonus: self.bonus.unwrap_or(default.bonus),

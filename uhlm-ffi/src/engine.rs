@@ -58,10 +58,7 @@ impl UhlmEngine {
     /// # Errors
     /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `LoadCancelled`.
     #[uniffi::constructor(default(progress))]
-    pub async fn load(
-        options: ModelOptions,
-        progress: Option<Arc<dyn LoadProgress>>,
-    ) -> Result<Arc<Self>, UhlmError> {
+    pub async fn load(options: ModelOptions, progress: Option<Arc<dyn LoadProgress>>) -> Result<Arc<Self>, UhlmError> {
         let cancel = Cancel::new();
         let _guard = CancelOnDrop(cancel.clone());
         let load = LoadOptions {

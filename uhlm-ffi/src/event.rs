@@ -151,9 +151,7 @@ impl From<event::Event> for GenerationEvent {
     fn from(event: event::Event) -> Self {
         match event {
             event::Event::Provisional(token) => Self::Provisional { token: token.into() },
-            event::Event::Committed { token, origin } => {
-                Self::Committed { token: token.into(), origin: origin.into() }
-            }
+            event::Event::Committed { token, origin } => Self::Committed { token: token.into(), origin: origin.into() },
             event::Event::Rollback { tokens } => Self::Rollback { tokens },
             event::Event::State(link) => Self::State { link: link.into() },
             event::Event::Finished { reason, text, statistics } => {

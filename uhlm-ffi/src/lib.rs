@@ -34,8 +34,8 @@ mod token;
 mod verifier;
 
 pub use config::{
-    CloseRule, DraftAhead, Estimator, GenerationOptions, Goal, LinkOptions, Mode, ModelOptions, OfflinePolicy, Prompt,
-    SamplingParams, SessionOptions,
+    CloseRule, DraftAhead, Estimator, GenerationOptions, Goal, LinkOptions, Mode, ModelOptions, OfflinePolicy,
+    Predictor, Prompt, SamplingParams, SessionOptions,
 };
 pub use device::{DeviceState, Thermal};
 #[cfg(feature = "llama")]
@@ -48,8 +48,8 @@ pub use generation::UhlmGeneration;
 pub use logging::{LogLevel, LogSink, install_log_sink};
 #[cfg(feature = "models")]
 pub use models::{
-    CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, DownloadRequestParts, ModelStoreError,
-    StoreOptions, StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
+    CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, DownloadRequestParts,
+    ModelStoreError, StoreOptions, StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
 };
 pub use privacy::{Consent, Redactor, Sent, SentKind, SentRecord};
 pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};

@@ -53,11 +53,7 @@ pub enum ModelStoreError {
 
 macro_rules! failure {
     ($variant:ident, $error:expr, $retryable:expr, $recovery:ident) => {
-        ModelStoreError::$variant {
-            reason: $error.to_string(),
-            retryable: $retryable,
-            recovery: Recovery::$recovery,
-        }
+        ModelStoreError::$variant { reason: $error.to_string(), retryable: $retryable, recovery: Recovery::$recovery }
     };
 }
 

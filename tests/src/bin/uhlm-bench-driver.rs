@@ -45,8 +45,12 @@ fn main() -> Result<(), Failure> {
 }
 
 fn open(engine: &Engine) -> Result<Session, Failure> {
-    let options =
-        SessionOptions { mode: Mode::DeviceOnly, sampling: SamplingParams::greedy(), threads: 1, ..SessionOptions::default() };
+    let options = SessionOptions {
+        mode: Mode::DeviceOnly,
+        sampling: SamplingParams::greedy(),
+        threads: 1,
+        ..SessionOptions::default()
+    };
     Ok(engine.session(None, options)?)
 }
 

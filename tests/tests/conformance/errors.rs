@@ -102,10 +102,7 @@ fn a_refused_token_is_unauthorized() {
     let served = guarded();
     let (session, asked) = with_tokens(&served, greedy(), |_| Ok("not-the-token-0123456789".into()));
     let error = failure(&session);
-    assert!(
-        matches!(error, UhlmError::Unauthorized { retryable: false, recovery: Recovery::SignIn, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, UhlmError::Unauthorized { retryable: false, recovery: Recovery::SignIn, .. }), "{error:?}");
     assert_eq!(asked(), (2, 1), "asked, and once more for a new one");
     // A provider that has a new token then is let in.
     let give = |refresh| Ok(if refresh { TOKEN.into() } else { "expired-token-0123456789".into() });

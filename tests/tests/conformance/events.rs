@@ -4,7 +4,9 @@ use uhlm_ffi::{FinishReason, GenerationEvent, Mode, Origin, Prompt};
 use uhlm_tests::served::Served;
 use uhlm_tests::{pair, parrot};
 
-use crate::support::{QUESTION, at_most, chat, committed, drawing, engine, finished, greedy, load, reply, verifier, wait};
+use crate::support::{
+    QUESTION, at_most, chat, committed, drawing, engine, finished, greedy, load, reply, verifier, wait,
+};
 
 #[test]
 fn the_first_event_comes_before_the_end() {

@@ -13,7 +13,8 @@ fn two_sessions_generate_at_once() {
     let open = || engine().open_session(Some(verifier.clone()), greedy(), None).expect("valid");
     let alone = questions.map(|question| finished(&crate::support::reply(&open(), chat(question), at_most(200))).1);
     let sessions = questions.map(|question| (open(), question));
-    let generations = sessions.each_ref().map(|(session, question)| session.start(chat(question), at_most(200)).expect("idle"));
+    let generations =
+        sessions.each_ref().map(|(session, question)| session.start(chat(question), at_most(200)).expect("idle"));
     let mut events = [Vec::new(), Vec::new()];
     let mut open = [true, true];
     // Pulled in turn, one event each.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use uhlm_ffi::{
-    Consent,    GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams, SessionOptions,
-    TrustPolicy, UhlmEngine, UhlmError, UhlmGeneration, UhlmSession, UhlmVerifier,
+    Consent, GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams,
+    SessionOptions, TrustPolicy, UhlmEngine, UhlmError, UhlmGeneration, UhlmSession, UhlmVerifier,
 };
 use uhlm_tests::pair;
 use uhlm_tests::served::Served;
@@ -21,7 +21,8 @@ pub(crate) const QUESTION: &str = "Please add 7447 to 9340.";
 /// Runs a future to its end, or fails.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
+    let new =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
     let runtime = RUNTIME.get_or_init(new);
     runtime.block_on(async { tokio::time::timeout(LONG, future).await }).expect("in time")
 }
@@ -36,7 +37,13 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
 }
 
 pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
-    let options = ModelOptions { path: path.display().to_string(), mmap: None, gpu_layers: 0, fit_context: None, available_memory: None };
+    let options = ModelOptions {
+        path: path.display().to_string(),
+        mmap: None,
+        gpu_layers: 0,
+        fit_context: None,
+        available_memory: None,
+    };
     wait(UhlmEngine::load(options, None))
 }
 

@@ -104,8 +104,8 @@ pub(crate) fn solve(m: Matrix, b: [f64; INPUTS]) -> Option<[f64; INPUTS]> {
             let rest = m[i][j] - (0..j).map(|k| lower[i][k] * lower[j][k]).sum::<f64>();
             lower[i][j] = if i > j { rest / lower[j][j] } else { rest.sqrt() };
         }
-        // NaN, the root of a negative number, fails this comparison too.
-        if !(lower[i][i] > 0.0) {
+        // The root of a negative number is no number.
+        if lower[i][i].is_nan() || lower[i][i] <= 0.0 {
             return None;
         }
         y[i] = (b[i] - (0..i).map(|k| lower[i][k] * y[k]).sum::<f64>()) / lower[i][i];

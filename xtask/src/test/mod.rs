@@ -161,7 +161,13 @@ mod tests {
 
     fn report(failed: u64, problem: Option<&str>) -> Report {
         let counts = Counts { passed: 3, failed, ignored: 1 };
-        Report { suite: Suite::Rust, counts, passed: BTreeSet::new(), took: Duration::from_millis(1250), problem: problem.map(str::to_owned) }
+        Report {
+            suite: Suite::Rust,
+            counts,
+            passed: BTreeSet::new(),
+            took: Duration::from_millis(1250),
+            problem: problem.map(str::to_owned),
+        }
     }
 
     #[test]

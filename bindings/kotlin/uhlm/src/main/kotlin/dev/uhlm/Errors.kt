@@ -1,61 +1,61 @@
 package dev.uhlm
 
 /** What happened, without any text of the person. For developers and logs; [hint] is for people. */
-public val UhlmException.reason: String
-    get() = when (this) {
-        is UhlmException.ModelNotFound -> reason
-        is UhlmException.ModelDamaged -> reason
-        is UhlmException.ModelUnsupported -> reason
-        is UhlmException.InvalidOptions -> reason
-        is UhlmException.PromptTooLong -> reason
-        is UhlmException.Busy -> reason
-        is UhlmException.SessionClosed -> reason
-        is UhlmException.VocabularyMismatch -> reason
-        is UhlmException.Unauthorized -> reason
-        is UhlmException.Untrusted -> reason
-        is UhlmException.Offline -> reason
-        is UhlmException.Refused -> reason
-        is UhlmException.EngineFailed -> reason
-        is UhlmException.LoadCancelled -> reason
-    }
+public val UhlmException.reason: String get() = common().reason
 
 /** Whether the same call may succeed later without the app changing anything. */
-public val UhlmException.retryable: Boolean
-    get() = when (this) {
-        is UhlmException.ModelNotFound -> retryable
-        is UhlmException.ModelDamaged -> retryable
-        is UhlmException.ModelUnsupported -> retryable
-        is UhlmException.InvalidOptions -> retryable
-        is UhlmException.PromptTooLong -> retryable
-        is UhlmException.Busy -> retryable
-        is UhlmException.SessionClosed -> retryable
-        is UhlmException.VocabularyMismatch -> retryable
-        is UhlmException.Unauthorized -> retryable
-        is UhlmException.Untrusted -> retryable
-        is UhlmException.Offline -> retryable
-        is UhlmException.Refused -> retryable
-        is UhlmException.EngineFailed -> retryable
-        is UhlmException.LoadCancelled -> retryable
-    }
+public val UhlmException.retryable: Boolean get() = common().retryable
 
 /** What the app can do about it. */
-public val UhlmException.recovery: Recovery
-    get() = when (this) {
-        is UhlmException.ModelNotFound -> recovery
-        is UhlmException.ModelDamaged -> recovery
-        is UhlmException.ModelUnsupported -> recovery
-        is UhlmException.InvalidOptions -> recovery
-        is UhlmException.PromptTooLong -> recovery
-        is UhlmException.Busy -> recovery
-        is UhlmException.SessionClosed -> recovery
-        is UhlmException.VocabularyMismatch -> recovery
-        is UhlmException.Unauthorized -> recovery
-        is UhlmException.Untrusted -> recovery
-        is UhlmException.Offline -> recovery
-        is UhlmException.Refused -> recovery
-        is UhlmException.EngineFailed -> recovery
-        is UhlmException.LoadCancelled -> recovery
-    }
+public val UhlmException.recovery: Recovery get() = common().recovery
 
 /** One sentence for a person, in English; apps that speak other languages switch on [recovery]. */
 public val UhlmException.hint: String get() = recoveryHint(recovery)
+
+/** What happened, without any text of the person. For developers and logs; [hint] is for people. */
+public val ModelStoreException.reason: String get() = common().reason
+
+/** Whether the same call may succeed later without the app changing anything. */
+public val ModelStoreException.retryable: Boolean get() = common().retryable
+
+/** What the app can do about it. */
+public val ModelStoreException.recovery: Recovery get() = common().recovery
+
+/** One sentence for a person, in English; apps that speak other languages switch on [recovery]. */
+public val ModelStoreException.hint: String get() = recoveryHint(recovery)
+
+/** What all errors have; the generated classes have no type in common that says so. */
+private class Common(val reason: String, val retryable: Boolean, val recovery: Recovery)
+
+private fun UhlmException.common(): Common = when (this) {
+    is UhlmException.ModelNotFound -> Common(reason, retryable, recovery)
+    is UhlmException.ModelDamaged -> Common(reason, retryable, recovery)
+    is UhlmException.ModelUnsupported -> Common(reason, retryable, recovery)
+    is UhlmException.InvalidOptions -> Common(reason, retryable, recovery)
+    is UhlmException.PromptTooLong -> Common(reason, retryable, recovery)
+    is UhlmException.Busy -> Common(reason, retryable, recovery)
+    is UhlmException.SessionClosed -> Common(reason, retryable, recovery)
+    is UhlmException.ConsentRequired -> Common(reason, retryable, recovery)
+    is UhlmException.NotEnoughMemory -> Common(reason, retryable, recovery)
+    is UhlmException.VocabularyMismatch -> Common(reason, retryable, recovery)
+    is UhlmException.Unauthorized -> Common(reason, retryable, recovery)
+    is UhlmException.Untrusted -> Common(reason, retryable, recovery)
+    is UhlmException.Offline -> Common(reason, retryable, recovery)
+    is UhlmException.Refused -> Common(reason, retryable, recovery)
+    is UhlmException.EngineFailed -> Common(reason, retryable, recovery)
+    is UhlmException.LoadCancelled -> Common(reason, retryable, recovery)
+}
+
+private fun ModelStoreException.common(): Common = when (this) {
+    is ModelStoreException.InvalidRequest -> Common(reason, retryable, recovery)
+    is ModelStoreException.Metered -> Common(reason, retryable, recovery)
+    is ModelStoreException.AlreadyRunning -> Common(reason, retryable, recovery)
+    is ModelStoreException.DiskFull -> Common(reason, retryable, recovery)
+    is ModelStoreException.Storage -> Common(reason, retryable, recovery)
+    is ModelStoreException.Network -> Common(reason, retryable, recovery)
+    is ModelStoreException.Untrusted -> Common(reason, retryable, recovery)
+    is ModelStoreException.Unauthorized -> Common(reason, retryable, recovery)
+    is ModelStoreException.NotFound -> Common(reason, retryable, recovery)
+    is ModelStoreException.Corrupt -> Common(reason, retryable, recovery)
+    is ModelStoreException.Cancelled -> Common(reason, retryable, recovery)
+}

@@ -1,15 +1,9 @@
 package dev.uhlm
 
-import kotlin.coroutines.resume
-import kotlinx.coroutines.CancellableContinuation
-import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.NonCancellable
-import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.mapNotNull
-import kotlinx.coroutines.launch
-import kotlinx.coroutines.suspendCancellableCoroutine
 import kotlinx.coroutines.withContext
 
 /**
@@ -138,22 +132,4 @@ private suspend fun UhlmGeneration.end(ended: Boolean) {
     } finally {
         close()
     }
-}
-
-/**
- * Runs [block] and calls [onCancel] if the calling coroutine is cancelled or [block] throws.
- *
- * A cancellation calls it on the thread that cancels, before `cancel()` returns: a `finally` would have to wait until the
- * coroutine's dispatcher is free.
- */
-private suspend fun cancelling(onCancel: () -> Unit, block: suspend () -> Unit): Unit = coroutineScope {
-    var watch: CancellableContinuation<Unit>? = null
-    launch(start = CoroutineStart.UNDISPATCHED) {
-        suspendCancellableCoroutine { continuation ->
-            continuation.invokeOnCancellation { onCancel() }
-            watch = continuation
-        }
-    }
-    block()
-    watch?.resume(Unit)
 }

@@ -37,6 +37,11 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
         }
     }
 
+    override fun clearSent() = throw UnsupportedOperationException()
+    override fun onNetworkChange() = throw UnsupportedOperationException()
+    override fun sent(): SentRecord = throw UnsupportedOperationException()
+    override fun setConsent(consent: Consent) = throw UnsupportedOperationException()
+    override fun setDevice(state: DeviceState) = throw UnsupportedOperationException()
     override fun messages(): List<Message> = throw UnsupportedOperationException()
     override fun setMessages(messages: List<Message>) = throw UnsupportedOperationException()
     override fun reset() = throw UnsupportedOperationException()

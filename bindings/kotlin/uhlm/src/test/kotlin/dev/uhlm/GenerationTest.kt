@@ -152,7 +152,7 @@ class GenerationTest {
 
     @Test
     fun `first and take stop the models`() = runTest {
-        val generations = listOf(FakeGeneration(listOf(committed("One"))), FakeGeneration(listOf(committed("One"), committed("!"))))
+        val generations = List(2) { FakeGeneration(listOf(committed("One"), committed("!"), committed("?"))) }
         assertEquals(committed("One"), FakeSession { generations[0] }.generate("Count").first())
         assertEquals(2, FakeSession { generations[1] }.generate("Count").take(2).toList().size)
         for (generation in generations) {

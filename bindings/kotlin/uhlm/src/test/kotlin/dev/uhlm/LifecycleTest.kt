@@ -47,7 +47,9 @@ class LifecycleTest {
             engine.openSession(options = options).use { session ->
                 val state = session.statusIn(this)
                 assertEquals(SessionStatus(generating = false, link = LinkState.ONLINE), state.value)
-                val job = launch(Dispatchers.Default) { session.generate(Prompt.Raw("go"), GenerationOptions(maxTokens = 4000u)).collect() }
+                val job = launch(Dispatchers.Default) {
+                    session.generate(Prompt.Raw("go"), GenerationOptions(maxTokens = 4000u)).collect()
+                }
                 withTimeout(patience) {
                     state.first { it.generating }
                     job.cancel()
@@ -63,7 +65,9 @@ class LifecycleTest {
         UhlmEngine.load(ModelOptions(facts.heavy)) { shares.add(it) }.close()
         assertTrue(shares.isNotEmpty() && shares.all { it in 0f..1f } && shares == shares.sorted(), "$shares")
         assertFailsWith<UhlmException.LoadCancelled> { UhlmEngine.load(ModelOptions(facts.heavy)) { false } }
-        val thrown = assertFailsWith<IllegalStateException> { UhlmEngine.load(ModelOptions(facts.heavy)) { error("no more") } }
+        val thrown = assertFailsWith<IllegalStateException> {
+            UhlmEngine.load(ModelOptions(facts.heavy)) { error("no more") }
+        }
         assertEquals("no more", thrown.message)
     }
 

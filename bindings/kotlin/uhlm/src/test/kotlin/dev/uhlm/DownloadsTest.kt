@@ -1,0 +1,83 @@
+package dev.uhlm
+
+import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.flow.collect
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.toList
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.test.runTest
+import org.junit.jupiter.api.Test
+
+class DownloadsTest {
+    private val request = DownloadRequest(listOf("https://models.example/a.gguf"))
+    private val progress = DownloadEvent.Progress(DownloadPhase.entries.first(), 1u, 2u)
+    private val finished = DownloadEvent.Finished(StoredModel("a.gguf", "/a.gguf", 2u, null, null))
+
+    @Test
+    fun `events come as they were given and the handle is closed after the end`() = runTest {
+        val download = FakeDownload(progress, finished)
+        assertEquals(listOf(progress, finished), FakeStore(download).downloadFlow(request).toList())
+        assertEquals(listOf("close"), download.log)
+    }
+
+    @Test
+    fun `cancelling stops the download before cancel returns`() = runTest {
+        val download = FakeDownload(progress)
+        val job = launch(start = CoroutineStart.UNDISPATCHED) { FakeStore(download).downloadFlow(request).collect() }
+        job.cancel()
+        assertEquals(listOf("cancel"), download.log.toList())
+        job.join()
+        assertEquals("close", download.log.last())
+    }
+
+    @Test
+    fun `a collector that leaves stops the download`() = runTest {
+        val download = FakeDownload(progress, progress)
+        assertEquals(progress, FakeStore(download).downloadFlow(request).first())
+        assertEquals(listOf("cancel", "close"), download.log.distinct())
+    }
+
+    @Test
+    fun `an error reaches the collector and the handle is closed`() = runTest {
+        val download = object : FakeDownload() {
+            override suspend fun next() = throw ModelStoreException.DiskFull("full", false, Recovery.FREE_STORAGE)
+        }
+        assertFailsWith<ModelStoreException.DiskFull> { FakeStore(download).downloadFlow(request).toList() }
+        assertEquals("close", download.log.last())
+    }
+}
+
+private class FakeStore(private val download: UhlmDownload) : UhlmModelStoreInterface {
+    override fun download(request: DownloadRequest): UhlmDownload = download
+    override fun delete(name: String): ULong = throw UnsupportedOperationException()
+    override fun list(): List<StoredModel> = throw UnsupportedOperationException()
+    override fun setMetered(metered: Boolean) = throw UnsupportedOperationException()
+    override fun unfinished(): List<UnfinishedModel> = throw UnsupportedOperationException()
+    override suspend fun verify(name: String): Boolean = throw UnsupportedOperationException()
+}
+
+/** Gives the events, then waits until it is cancelled. */
+private open class FakeDownload(vararg events: DownloadEvent) : UhlmDownload(NoHandle) {
+    private val events = ArrayDeque(events.toList())
+    private val cancelled = CompletableDeferred<Unit>()
+    val log = mutableListOf<String>()
+
+    override suspend fun next(): DownloadEvent? {
+        events.removeFirstOrNull()?.let { return it }
+        cancelled.await()
+        throw ModelStoreException.Cancelled("cancelled", false, Recovery.NONE)
+    }
+
+    override fun cancel() {
+        log += "cancel"
+        cancelled.complete(Unit)
+    }
+
+    override fun destroy() {
+        log += "close"
+        super.destroy()
+    }
+}

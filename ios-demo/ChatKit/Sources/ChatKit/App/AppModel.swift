@@ -1,0 +1,213 @@
+import Foundation
+import Observation
+import Uhlm
+
+/// The app without its views: conversations, the one on the screen, settings, models, the device.
+@MainActor
+@Observable
+public final class AppModel: ChatHost {
+    /// Settings and keys.
+    public let preferences: SettingsModel
+    /// The models on the device.
+    public let models: ModelManager
+    /// The model that is loaded.
+    public let loader = ModelLoader()
+    /// What the device is going through.
+    public let device: DeviceMonitor
+    /// The list, the latest first.
+    public private(set) var conversations: [ConversationSummary] = []
+    /// The conversation on the screen.
+    public private(set) var chat: ChatModel?
+    /// What went wrong last outside of a conversation.
+    public private(set) var problem: Problem?
+
+    private let place: AppPlace
+    private let store: ConversationStore
+    private var verifier: (settings: RemoteOptions, client: UhlmVerifier)?
+
+    /// The app in its folders.
+    ///
+    /// - Throws: ``StoreFailure/storage`` where the folders cannot be made.
+    public init(place: AppPlace, secrets: any SecretStore, device source: any DeviceSource) throws {
+        self.place = place
+        store = try ConversationStore(folder: place.conversations)
+        let preferences = SettingsModel(file: place.settings, secrets: secrets)
+        self.preferences = preferences
+        models = ModelManager {
+            let settings = preferences.settings
+            return try UhlmModelStore(
+                options: StoreOptions(
+                    folder: place.models.path, hubToken: preferences.secret(.hubToken),
+                    hub: settings.hub.isEmpty ? nil : settings.hub))
+        }
+        device = DeviceMonitor(source: source)
+    }
+
+    /// Reads what is kept and begins to follow the device. To be called once.
+    public func start() async {
+        device.onChange = { [weak self] in self?.deviceChanged($0) }
+        device.onNetworkChange = { [weak self] in self?.networkChanged() }
+        device.start()
+        installBundledModel()
+        models.refresh()
+        await refresh()
+        if chat == nil { startConversation() }
+    }
+
+    /// What the person chose.
+    public var settings: Settings { preferences.settings }
+    /// What the device is going through.
+    public var deviceState: DeviceState { device.state }
+
+    /// What is different now; nil where all is as it should be.
+    public var banner: Banner? {
+        Banner.current(link: chat?.link ?? .online, hasNetwork: device.network.isThere, settings: settings)
+    }
+
+    // MARK: - Conversations
+
+    /// Puts a new conversation on the screen. It is kept with its first message.
+    public func startConversation() {
+        show(ChatModel(Conversation(), isStored: false, store: store, host: self))
+    }
+
+    /// Puts a conversation on the screen.
+    public func openConversation(_ id: UUID) async {
+        if chat?.conversation.id == id { return }
+        do {
+            show(ChatModel(try await store.conversation(id), isStored: true, store: store, host: self))
+        } catch {
+            problem = Problem(error)
+        }
+    }
+
+    /// Removes a conversation for good.
+    public func deleteConversation(_ id: UUID) async {
+        if chat?.conversation.id == id {
+            chat?.closeSession()
+            await chat?.settled()
+            startConversation()
+        }
+        do { try await store.delete(id) } catch { problem = Problem(error) }
+        await refresh()
+    }
+
+    /// Gives a conversation another title.
+    public func renameConversation(_ id: UUID, to title: String) async {
+        do { try await store.rename(id, to: title) } catch { problem = Problem(error) }
+        await refresh()
+    }
+
+    /// Something was written to a conversation.
+    public func conversationChanged(_ id: UUID) async {
+        await refresh()
+    }
+
+    /// Hides the problem.
+    public func dismissProblem() {
+        problem = nil
+    }
+
+    private func refresh() async {
+        do { conversations = try await store.summaries() } catch { problem = Problem(error) }
+    }
+
+    private func show(_ next: ChatModel) {
+        // One session at a time: each has a cache of its own in memory.
+        chat?.closeSession()
+        chat = next
+    }
+
+    // MARK: - Sessions
+
+    /// A session on the chosen model, with the chosen server.
+    public func openSession(consent: Consent) async throws -> any UhlmSessionProtocol {
+        let settings = settings
+        guard let path = models.file(of: settings.model) else {
+            throw Problem("No model is chosen.", .provideModel)
+        }
+        let engine = try await loader.engine(path)
+        let calibration = place.calibration(of: settings.model)
+        return try engine.openSession(
+            verifier: settings.asksServer ? verifier(settings.remote) : nil,
+            options: settings.session(calibration: calibration, consent: consent))
+    }
+
+    /// Takes the settings' key or hub into use; to be called when the person changed one.
+    public func keysChanged() {
+        verifier = nil
+        chat?.closeSession()
+        models.reconfigure()
+    }
+
+    /// Uses another model from the next message on.
+    public func choose(_ model: String) {
+        preferences.settings.model = model
+        chat?.closeSession()
+        loader.unload()
+    }
+
+    /// Removes a model; the one in use is let go first.
+    public func deleteModel(_ name: String) {
+        if settings.model == name { choose("") }
+        models.delete(name)
+    }
+
+    /// Sessions that share a client share its connection.
+    private func verifier(_ remote: RemoteOptions) throws -> UhlmVerifier {
+        if let verifier, verifier.settings.endpoint == remote.endpoint, verifier.settings.trust == remote.trust {
+            return verifier.client
+        }
+        let client: UhlmVerifier
+        if let key = preferences.secret(.endpointKey) {
+            client = try UhlmVerifier(options: remote) { isRefused in
+                if isRefused { throw TokenError.Denied(reason: "the server refused the key") }
+                return key
+            }
+        } else {
+            client = try UhlmVerifier(options: remote)
+        }
+        verifier = (remote, client)
+        return client
+    }
+
+    // MARK: - The device
+
+    /// The app came to the front.
+    public func becameActive() {
+        networkChanged()
+    }
+
+    /// Nobody sees the app; a model of hundreds of megabytes is what iOS ends apps for.
+    public func wentToBackground() {
+        if chat?.phase == .idle {
+            chat?.closeSession()
+            loader.unload()
+        }
+    }
+
+    private func deviceChanged(_ state: DeviceState) {
+        chat?.deviceChanged(state)
+        models.setMetered(state.metered)
+    }
+
+    private func networkChanged() {
+        verifier?.client.reconnect()
+        chat?.networkChanged()
+    }
+
+    /// The model that came with the app, copied where the others are, once.
+    private func installBundledModel() {
+        guard let bundled = place.bundledModel, settings.model.isEmpty else { return }
+        let target = place.models.appendingPathComponent(bundled.lastPathComponent)
+        do {
+            if !FileManager.default.fileExists(atPath: target.path) {
+                try FileManager.default.createDirectory(at: place.models, withIntermediateDirectories: true)
+                try Data(contentsOf: bundled).writeSafely(to: target)
+            }
+            preferences.settings.model = bundled.lastPathComponent
+        } catch {
+            problem = Problem(error)
+        }
+    }
+}

@@ -1,0 +1,29 @@
+import Uhlm
+
+/// What a reply took, as it is kept with it.
+public struct ReplyCost: Codable, Sendable, Equatable {
+    /// Committed tokens.
+    public var tokens: UInt64
+    /// Committed tokens a second, prompt included.
+    public var tokensPerSecond: Double
+    /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged; nil where none was decided.
+    public var shareAsked: Double?
+    /// Bytes of request and response bodies.
+    public var bytes: UInt64
+    /// Median time from sending a window until its verdict, in seconds; nil without a verdict.
+    public var roundTrip: Double?
+    /// The share of the target's forward passes that were saved, compared with one for each token; nil where the target was
+    /// to write everything, and where no verdict came.
+    public var saved: Double?
+
+    /// What the core measured in one generation.
+    public init(_ statistics: Statistics) {
+        tokens = statistics.tokens
+        tokensPerSecond = statistics.tokensPerSecond
+        shareAsked = statistics.judged + statistics.skipped > 0 ? statistics.transmissionRate : nil
+        bytes = statistics.bodyUp + statistics.bodyDown
+        roundTrip = statistics.medianVerdictSeconds
+        saved =
+            statistics.verdicts > 0 && statistics.tokens > 0 ? max(0, 1 - statistics.targetPassesPerToken) : nil
+    }
+}

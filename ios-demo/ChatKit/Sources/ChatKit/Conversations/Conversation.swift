@@ -1,0 +1,134 @@
+import Foundation
+import Uhlm
+
+/// How a reply ended.
+public enum ReplyEnd: String, Codable, Sendable {
+    /// The model ended it, or a stop sequence did.
+    case complete
+    /// It reached the most tokens that were asked for.
+    case tooLong
+    /// The context of a model is full.
+    case contextFull
+    /// The person stopped it.
+    case stopped
+    /// An error ended it.
+    case failed
+
+    init(_ finish: FinishReason) {
+        self =
+            switch finish {
+            case .endOfReply, .stopSequence: .complete
+            case .maxTokens: .tooLong
+            case .contextFull: .contextFull
+            case .cancelled: .stopped
+            }
+    }
+}
+
+/// One reply of the models.
+public struct Reply: Codable, Sendable, Equatable {
+    /// The committed text, in order.
+    public internal(set) var runs: [TextRun] = []
+    /// How it ended; nil while it is written, and for one whose process ended in the middle.
+    public internal(set) var end: ReplyEnd?
+    /// What it took; nil until it ended, and where it failed.
+    public internal(set) var cost: ReplyCost?
+
+    /// An empty reply that is about to be written.
+    public init() {}
+
+    /// All committed text.
+    public var text: String { runs.map(\.text).joined() }
+
+    mutating func add(_ text: String, origin: Origin) {
+        if runs.last?.origin == origin {
+            runs[runs.count - 1].text += text
+        } else {
+            runs.append(TextRun(text: text, origin: origin))
+        }
+    }
+}
+
+/// What the person asked, and the reply to it.
+public struct Turn: Codable, Sendable, Equatable, Identifiable {
+    /// Its own.
+    public let id: UUID
+    /// When the person asked.
+    public let asked: Date
+    /// What the person said.
+    public let question: String
+    /// The reply; of several attempts the last one.
+    public internal(set) var reply: Reply
+}
+
+/// What is kept of a conversation. It changes by ``LogEntry`` alone, in memory and on disk alike.
+public struct Conversation: Sendable, Equatable, Identifiable {
+    /// Its own.
+    public let id: UUID
+    /// When it began.
+    public let created: Date
+    /// What the list shows.
+    public internal(set) var title: String
+    /// Whether the person agreed to send all of it to the server.
+    public internal(set) var mayBeSent = false
+    /// Questions and replies, in order.
+    public internal(set) var turns: [Turn] = []
+
+    /// A conversation in which nothing was said yet.
+    public init(id: UUID = UUID(), created: Date = Date(), title: String = "") {
+        self.id = id
+        self.created = created
+        self.title = title
+    }
+
+    /// What a session is told of it. A question without any reply is left out: chat templates want the roles to alternate.
+    public func messages(system: String) -> [Message] {
+        let system = system.isEmpty ? [] : [Message(role: .system, content: system)]
+        return turns.reduce(into: system) { messages, turn in
+            let text = turn.reply.text
+            if text.isEmpty { return }
+            messages.append(Message(role: .user, content: turn.question))
+            messages.append(Message(role: .assistant, content: text))
+        }
+    }
+
+    mutating func apply(_ entry: LogEntry) {
+        switch entry {
+        case .title(let title):
+            self.title = title
+        case .consent(let given):
+            mayBeSent = given
+        case .question(let id, let asked, let text):
+            if title.isEmpty { title = Self.title(of: text) }
+            turns.append(Turn(id: id, asked: asked, question: text, reply: Reply()))
+        case .again:
+            changeReply { $0 = Reply() }
+        case .piece(let run):
+            changeReply { $0.add(run.text, origin: run.origin) }
+        case .end(let end, let cost):
+            changeReply { reply in
+                reply.end = end
+                reply.cost = cost
+            }
+        case .head:
+            break
+        }
+    }
+
+    /// For what a session knows before the last question is put to it.
+    mutating func dropLastTurn() {
+        _ = turns.popLast()
+    }
+
+    private mutating func changeReply(_ change: (inout Reply) -> Void) {
+        if !turns.isEmpty { change(&turns[turns.count - 1].reply) }
+    }
+
+    /// The first line, cut at a word.
+    private static func title(of text: String) -> String {
+        let line = text.split(whereSeparator: \.isNewline).first.map(String.init) ?? text
+        if line.count <= 48 { return line }
+        let cut = line.prefix(48)
+        return (cut.lastIndex(of: " ").map { cut[..<$0] } ?? cut) + "…"
+    }
+}

@@ -1,0 +1,50 @@
+import Uhlm
+
+/// A piece of a reply that one kind of token wrote.
+public struct TextRun: Sendable, Equatable {
+    /// What is written.
+    public internal(set) var text: String
+    /// Who wrote or judged it.
+    public let origin: Origin
+
+    /// A run with its parts.
+    public init(text: String, origin: Origin) {
+        self.text = text
+        self.origin = origin
+    }
+}
+
+extension Origin {
+    /// All of them, in the order of a legend.
+    public static let all: [Origin] = [.draft, .verified, .resampled, .bonus, .unverified]
+
+    /// Its name in files.
+    var code: String {
+        switch self {
+        case .draft: "draft"
+        case .verified: "verified"
+        case .resampled: "resampled"
+        case .bonus: "bonus"
+        case .unverified: "unverified"
+        }
+    }
+}
+
+extension TextRun: Codable {
+    private enum CodingKeys: CodingKey { case text, origin }
+
+    /// Reads a run; an origin of a later version counts as unverified.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let code = try values.decode(String.self, forKey: .origin)
+        text = try values.decode(String.self, forKey: .text)
+        origin = Origin.all.first { $0.code == code } ?? .unverified
+    }
+
+    /// Writes a run.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(text, forKey: .text)
+        try values.encode(origin.code, forKey: .origin)
+    }
+}

@@ -1,0 +1,199 @@
+import Foundation
+import Observation
+import Uhlm
+
+/// The models on the device: what is there, what comes in, what could be had.
+@MainActor
+@Observable
+public final class ModelManager {
+    /// A download that runs.
+    public struct Download: Sendable, Equatable {
+        /// What it is doing.
+        public var phase = DownloadPhase.connecting
+        /// Bytes that are there.
+        public var received: UInt64 = 0
+        /// Bytes of the whole file, once known.
+        public var total: UInt64?
+
+        /// The share that is there, in [0, 1]; nil while it is not known.
+        public var share: Double? {
+            guard let total, total > 0 else { return nil }
+            return min(1, Double(received) / Double(total))
+        }
+
+        /// `12 MB of 640 MB`.
+        public var text: String {
+            switch phase {
+            case .connecting: "Connecting"
+            case .checking: "Checking"
+            case .loading: total.map { "\(received.inBytes) of \($0.inBytes)" } ?? received.inBytes
+            }
+        }
+    }
+
+    /// What a check of a file showed.
+    public enum Check: Sendable, Equatable {
+        case running, intact, nothingToCompare, damaged
+    }
+
+    /// The models that are there, by name.
+    public private(set) var installed: [StoredModel] = []
+    /// Downloads that broke off and can go on, by name.
+    public private(set) var unfinished: [UnfinishedModel] = []
+    /// Downloads that run, by the name that the file will have.
+    public private(set) var downloads: [String: Download] = [:]
+    /// What checks showed, by name.
+    public private(set) var checks: [String: Check] = [:]
+    /// What went wrong last, by the name of the model.
+    public private(set) var problems: [String: Problem] = [:]
+    /// Pairs that are known to work.
+    public let catalogue: [CataloguePair]
+
+    private let makeStore: @MainActor () throws -> any UhlmModelStoreProtocol
+    private var store: (any UhlmModelStoreProtocol)?
+    private var isMetered = false
+    private var tasks: [String: Task<Void, Never>] = [:]
+
+    /// Models of a store, which is made when it is first needed.
+    public init(
+        catalogue: [CataloguePair] = cataloguePairs(), store: @escaping @MainActor () throws -> any UhlmModelStoreProtocol
+    ) {
+        self.catalogue = catalogue
+        makeStore = store
+    }
+
+    /// Draft models of the catalogue that can be downloaded and are neither there nor on their way.
+    public var available: [CatalogueModel] {
+        var seen = Set(installed.map(\.name)).union(downloads.keys)
+        return catalogue.map(\.draft).filter { $0.request != nil && seen.insert($0.file).inserted }
+    }
+
+    /// Looks at the folder again.
+    public func refresh() {
+        attempt("") { store in
+            installed = try store.list()
+            let running = Set(downloads.keys)
+            unfinished = try store.unfinished().filter { !running.contains($0.name) }
+        }
+    }
+
+    /// The store is made anew with the next call: another key, or another hub.
+    public func reconfigure() {
+        store = nil
+    }
+
+    /// Brings a model of the catalogue onto the device.
+    public func download(_ model: CatalogueModel, allowMetered: Bool) {
+        guard let request = model.request else { return }
+        download(
+            DownloadRequest(
+                sources: request.sources, name: model.file, sha256: request.sha256, bytes: model.bytes,
+                allowMetered: allowMetered))
+    }
+
+    /// Brings the file behind an address onto the device: `https://...`, or `hf:owner/repo/file.gguf`.
+    public func download(from address: String, allowMetered: Bool) {
+        let address = address.trimmingCharacters(in: .whitespacesAndNewlines)
+        let name = address.split(separator: "/").last.map(String.init)
+        download(DownloadRequest(sources: [address], name: name, allowMetered: allowMetered))
+    }
+
+    /// Stops a download. What came is kept, and the next one goes on from there.
+    public func cancel(_ name: String) {
+        tasks[name]?.cancel()
+    }
+
+    /// Removes a model, or what a download left of it.
+    public func delete(_ name: String) {
+        attempt(name) { store in
+            _ = try store.delete(name: name)
+            checks[name] = nil
+        }
+        refresh()
+    }
+
+    /// Hashes a model's file and compares.
+    public func verify(_ name: String) async {
+        checks[name] = .running
+        problems[name] = nil
+        do {
+            checks[name] = try await current().verify(name: name) ? .intact : .nothingToCompare
+        } catch ModelStoreError.Corrupt {
+            checks[name] = .damaged
+        } catch {
+            checks[name] = nil
+            problems[name] = Problem(error)
+        }
+    }
+
+    /// The file of a model; nil where it is not there.
+    public func file(of name: String) -> String? {
+        installed.first { $0.name == name }?.path
+    }
+
+    /// Whether the network in use costs by volume: downloads that do not allow that stop.
+    public func setMetered(_ metered: Bool) {
+        isMetered = metered
+        store?.setMetered(metered: metered)
+    }
+
+    /// Hides a problem.
+    public func dismissProblem(_ name: String) {
+        problems[name] = nil
+    }
+
+    /// Returns when a download is over.
+    public func settled(_ name: String) async {
+        await tasks[name]?.value
+    }
+
+    private func download(_ request: DownloadRequest) {
+        let name = request.name ?? request.sources.first ?? ""
+        guard tasks[name] == nil else { return }
+        problems[name] = nil
+        attempt(name) { store in
+            let download = try store.download(request: request)
+            downloads[name] = Download()
+            unfinished.removeAll { $0.name == name }
+            tasks[name] = Task { [self] in
+                await follow(download, name)
+                downloads[name] = nil
+                tasks[name] = nil
+                refresh()
+            }
+        }
+    }
+
+    private func follow(_ download: any UhlmDownloadProtocol, _ name: String) async {
+        do {
+            try await withTaskCancellationHandler {
+                while let event = try await download.next() {
+                    guard case .progress(let phase, let received, let total) = event else { continue }
+                    downloads[name] = Download(phase: phase, received: received, total: total)
+                }
+            } onCancel: {
+                download.cancel()
+            }
+        } catch ModelStoreError.Cancelled {
+            // It was asked for.
+        } catch {
+            problems[name] = Problem(error)
+        }
+    }
+
+    private func current() throws -> any UhlmModelStoreProtocol {
+        if let store { return store }
+        let store = try makeStore()
+        store.setMetered(metered: isMetered)
+        self.store = store
+        return store
+    }
+
+    private func attempt(_ name: String, _ body: (any UhlmModelStoreProtocol) throws -> Void) {
+        do {
+            try body(current())
+        } catch {
+            problems[name] = Problem(error)
+        }
+    }
+}
