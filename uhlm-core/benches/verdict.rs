@@ -2,6 +2,7 @@
 //!
 //! `cargo bench -p uhlm-core --no-default-features --bench verdict -- --quick`
 
+#[allow(dead_code, reason = "each bench uses a part of it")]
 mod common;
 
 use std::hint::black_box;

@@ -113,6 +113,7 @@ impl From<event::TokenText> for TokenText {
 /// `Provisional` appends to it, `Committed` takes its text from the front of the tail when there is one, and `Rollback`
 /// empties it. A consumer that only wants text ignores everything but commits.
 #[derive(Clone, Debug, PartialEq, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "UniFFI takes no boxes, and each event is serialised at once")]
 pub enum GenerationEvent {
     /// A drafted token that may still be rolled back.
     Provisional {

@@ -1,0 +1,50 @@
+package dev.uhlm.demo.chat
+
+import dev.uhlm.LinkState
+import dev.uhlm.demo.storage.Conversation
+import dev.uhlm.demo.storage.Figures
+
+/** What the chat's screens show. */
+data class ChatState(
+    /** False until the conversations are read. */
+    val loaded: Boolean = false,
+    val conversations: List<Conversation> = emptyList(),
+    val open: String? = null,
+    /** Conversations whose reply is being written. */
+    val writing: Map<String, Writing> = emptyMap(),
+    val link: LinkState = LinkState.ONLINE,
+    /** False in airplane mode. */
+    val network: Boolean = true,
+    val question: ConsentQuestion? = null,
+    /** One sentence about what went wrong outside of a reply. */
+    val notice: String? = null,
+) {
+    val conversation: Conversation? get() = conversations.firstOrNull { it.id == open }
+
+    val writingHere: Writing? get() = open?.let(writing::get)
+
+    /** Whether words are written that nobody checks although they should be. */
+    val offline: Boolean get() = !network || link == LinkState.OFFLINE
+}
+
+/** A reply on its way. */
+data class Writing(
+    /** Drafted text that may still be taken back. */
+    val provisional: String = "",
+    val figures: Figures? = null,
+    /** Whether the model is still being loaded. */
+    val opening: Boolean = true,
+)
+
+/** Asked before the first byte leaves the device. */
+data class ConsentQuestion(
+    val conversation: String?,
+    /** The message that waits; none where a reply is asked for again. */
+    val message: String?,
+    /** Earlier messages that would be sent, too. */
+    val earlier: Int,
+    val endpoint: String,
+)
+
+/** What the person answers. */
+enum class ConsentChoice { THIS_MESSAGE, CONVERSATION, ON_DEVICE, NEITHER }

@@ -1,0 +1,31 @@
+package dev.uhlm.demo.platform
+
+import dev.uhlm.DeviceState
+import dev.uhlm.TrustPolicy
+import dev.uhlm.demo.settings.SecretStore
+import java.io.File
+import kotlinx.coroutines.flow.StateFlow
+
+/** What the screens and view models need of the device that they run on. */
+interface Platform {
+    /** Where the app keeps its files; nobody else can read it on a phone. */
+    val folder: File
+
+    val secrets: SecretStore
+
+    /** Battery, heat, memory, and whether the network is metered. */
+    val device: StateFlow<DeviceState>
+
+    val network: StateFlow<Network>
+
+    /** Which servers models may come from; none for the bundled authorities. */
+    val modelTrust: TrustPolicy? get() = null
+}
+
+/**
+ * The network as the system sees it.
+ *
+ * @property available false in airplane mode, and where there is no network at all.
+ * @property changes counts up with each other network, so that connections to the last one are given up.
+ */
+data class Network(val available: Boolean = true, val changes: Int = 0)

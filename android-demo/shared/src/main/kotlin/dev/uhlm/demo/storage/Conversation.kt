@@ -1,0 +1,101 @@
+package dev.uhlm.demo.storage
+
+import dev.uhlm.Consent
+import dev.uhlm.FinishReason
+import dev.uhlm.Mode
+import dev.uhlm.Origin
+import dev.uhlm.SentKind
+import kotlinx.serialization.Serializable
+
+/** A conversation as it lies on the device. */
+data class Conversation(
+    val id: String,
+    val created: Long,
+    val title: String,
+    val turns: List<Turn> = emptyList(),
+    /** What the person agreed to send of it. [Consent.MESSAGE] is never kept: it is asked for anew. */
+    val consent: Consent = Consent.WITHHELD,
+    val sent: List<SentEntry> = emptyList(),
+) {
+    /** When something was last said. */
+    val touched: Long get() = turns.maxOfOrNull { it.at } ?: created
+}
+
+/** What one side said. */
+sealed interface Turn {
+    /** Milliseconds since 1970. */
+    val at: Long
+}
+
+/** A message of the person. */
+data class Said(override val at: Long, val text: String) : Turn
+
+/** The answer to the message before it, as far as it was committed. */
+data class Reply(
+    override val at: Long,
+    val mode: Mode,
+    val pieces: List<Piece> = emptyList(),
+    /** None while it is written, and for one that was cut off with the app. */
+    val end: ReplyEnd? = null,
+) : Turn {
+    val text: String get() = pieces.joinToString("") { it.text }
+}
+
+/** Text of one origin. */
+@Serializable
+data class Piece(val text: String, val origin: Origin)
+
+/** How a reply ended. */
+@Serializable
+data class ReplyEnd(
+    /** None where it failed. */
+    val finish: FinishReason? = null,
+    val problem: Problem? = null,
+    val figures: Figures? = null,
+)
+
+/** Why a reply failed: one sentence for the person, and what can be done. */
+@Serializable
+data class Problem(val hint: String, val recovery: dev.uhlm.Recovery)
+
+/** What the line under a reply shows. */
+@Serializable
+data class Figures(
+    val tokens: Long,
+    val tokensPerSecond: Double,
+    /** Share of the decided draft tokens that the large model was asked about; none before one was decided. */
+    val shareAsked: Double?,
+    val bytesUp: Long,
+    val bytesDown: Long,
+    /** Requests to the verifier. */
+    val requests: Long,
+    /** Median from sending a window until its verdict. */
+    val roundTripSeconds: Double? = null,
+) {
+    /** Share of the requests that asking about every single token would have taken. */
+    val saved: Double? get() = if (tokens == 0L) null else (1 - requests.toDouble() / tokens).coerceAtLeast(0.0)
+}
+
+/** One request that left the device. */
+@Serializable
+data class SentEntry(
+    /** Milliseconds since 1970. */
+    val at: Long,
+    val kind: SentKind,
+    val tokens: Long,
+    val bytes: Long,
+    /** Whether an answer came. Without one it may or may not have arrived. */
+    val answered: Boolean,
+    /** What it said, where the person asked for that to be kept. */
+    val text: String? = null,
+)
+
+/** Adds text, to the last piece where the origin is the same. */
+internal fun List<Piece>.plusPiece(piece: Piece): List<Piece> {
+    val last = lastOrNull()
+    return when {
+        piece.text.isEmpty() -> this
+        last?.origin == piece.origin -> dropLast(1) + Piece(last.text + piece.text, piece.origin)
+        else -> this + piece
+    }
+}

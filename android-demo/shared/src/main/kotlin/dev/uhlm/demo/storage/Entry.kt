@@ -1,0 +1,87 @@
+package dev.uhlm.demo.storage
+
+import dev.uhlm.Consent
+import dev.uhlm.Mode
+import dev.uhlm.Origin
+import kotlinx.serialization.SerialName
+import kotlinx.serialization.Serializable
+
+/** What a line of a conversation's journal says. The conversation is what all its lines come to. */
+@Serializable
+sealed interface Entry {
+    @Serializable
+    @SerialName("created")
+    data class Created(val at: Long, val title: String, val version: Int = 1) : Entry
+
+    @Serializable
+    @SerialName("titled")
+    data class Titled(val title: String) : Entry
+
+    @Serializable
+    @SerialName("consent")
+    data class Consented(val consent: Consent) : Entry
+
+    @Serializable
+    @SerialName("said")
+    data class SaidText(val at: Long, val text: String) : Entry
+
+    @Serializable
+    @SerialName("reply")
+    data class ReplyBegan(val at: Long, val mode: Mode) : Entry
+
+    /** Text of the reply that began last. */
+    @Serializable
+    @SerialName("text")
+    data class Committed(val text: String, val origin: Origin) : Entry
+
+    @Serializable
+    @SerialName("end")
+    data class ReplyEnded(val end: ReplyEnd) : Entry
+
+    /** The last reply is void: it is asked for again. */
+    @Serializable
+    @SerialName("again")
+    data object ReplyDropped : Entry
+
+    @Serializable
+    @SerialName("sent")
+    data class WasSent(val sent: SentEntry) : Entry
+
+    @Serializable
+    @SerialName("forgot")
+    data object SentForgotten : Entry
+}
+
+/** The conversation after an entry. An entry that does not fit changes nothing. */
+fun Conversation.after(entry: Entry): Conversation = when (entry) {
+    is Entry.Created -> copy(created = entry.at, title = entry.title)
+    is Entry.Titled -> copy(title = entry.title)
+    is Entry.Consented -> copy(consent = entry.consent)
+    is Entry.SaidText -> copy(turns = turns + Said(entry.at, entry.text))
+    is Entry.ReplyBegan -> copy(turns = turns + Reply(entry.at, entry.mode))
+    is Entry.Committed -> reply { it.copy(pieces = it.pieces.plusPiece(Piece(entry.text, entry.origin))) }
+    is Entry.ReplyEnded -> reply { it.copy(end = entry.end) }
+    Entry.ReplyDropped -> if (turns.lastOrNull() is Reply) copy(turns = turns.dropLast(1)) else this
+    is Entry.WasSent -> copy(sent = sent + entry.sent)
+    Entry.SentForgotten -> copy(sent = emptyList())
+}
+
+private fun Conversation.reply(change: (Reply) -> Reply): Conversation {
+    val last = turns.lastOrNull() as? Reply ?: return this
+    return copy(turns = turns.dropLast(1) + change(last))
+}
+
+/** The shortest journal that comes to this conversation. */
+internal fun Conversation.entries(): List<Entry> = buildList {
+    add(Entry.Created(created, title))
+    if (consent != Consent.WITHHELD) add(Entry.Consented(consent))
+    for (turn in turns) when (turn) {
+        is Said -> add(Entry.SaidText(turn.at, turn.text))
+        is Reply -> {
+            add(Entry.ReplyBegan(turn.at, turn.mode))
+            turn.pieces.forEach { add(Entry.Committed(it.text, it.origin)) }
+            turn.end?.let { add(Entry.ReplyEnded(it)) }
+        }
+    }
+    sent.forEach { add(Entry.WasSent(it)) }
+}
