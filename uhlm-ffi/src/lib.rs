@@ -6,9 +6,9 @@
 //! Kotlin's generated ones need a newer Android than ours.
 //!
 //! # Rules of the border
-//! - Pull, not push: [`UhlmGeneration::next`](generation::UhlmGeneration::next) waits for an event; no event is pushed from
-//!   a thread of ours. The two things that are called back are what the app lends: a [`TokenProvider`](token::TokenProvider)
-//!   and a [`LogSink`](logging::LogSink).
+//! - Pull, not push: [`UhlmGeneration::next`] waits for an event; no event is pushed from
+//!   a thread of ours. The two things that are called back are what the app lends: a `TokenProvider`
+//!   and a [`LogSink`].
 //! - No call blocks its thread; what takes long is `async`.
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
 //! - A panic becomes an internal error of the generated code; none unwinds into the app.

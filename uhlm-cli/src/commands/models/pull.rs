@@ -14,7 +14,7 @@ use crate::terminal::style::{Style, paint_stderr};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct PullArgs {
-    /// A name from the catalogue (a model or a pair), hf:owner/repo[@revision]/file.gguf, or an https:// address
+    /// A name from the catalogue (a model or a pair), `hf:owner/repo[@revision]/file.gguf`, or an https:// address
     #[arg(required = true)]
     what: Vec<String>,
     /// Keep the file under this name

@@ -1,5 +1,6 @@
 package dev.uhlm.conformance
 
+import dev.uhlm.Consent
 import dev.uhlm.*
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
@@ -30,7 +31,12 @@ abstract class Conformance {
     protected val oneThread = deviceOnly.copy(threads = 1u)
 
     /** At temperature 1 the two models disagree often enough for rollbacks. */
-    protected val drawing = SessionOptions(mode = Mode.EXACT, calibrationPath = facts.calibration, seed = 7uL)
+    protected val drawing = SessionOptions(
+        mode = Mode.EXACT,
+        calibrationPath = facts.calibration,
+        seed = 7uL,
+        consent = Consent.CONVERSATION,
+    )
 
     /** Notices faults of the link within a second. */
     protected val impatient = LinkOptions.of(
@@ -45,6 +51,7 @@ abstract class Conformance {
         sampling = SamplingParams(temperature = 0f),
         calibrationPath = facts.calibration,
         seed = 7uL,
+        consent = Consent.CONVERSATION,
     )
 
     @AfterEach

@@ -37,6 +37,7 @@ internal suspend fun hybrid(engine: UhlmEngine, calibrationPath: String, endpoin
             goal = Goal.ShareSent(0.2),
             calibrationPath = calibrationPath,
             offline = OfflinePolicy.GoOn,
+            consent = Consent.CONVERSATION,
         )
         val session = engine.openSession(verifier, options)
         val reply = session.respond("What is 12 plus 30?", GenerationOptions(maxTokens = 200u))
