@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use uhlm_core::calibration::Calibration;
 use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_core::model::{ModelError, Sequence, Vocabulary};
+use uhlm_core::privacy::Consent;
 use uhlm_core::protocol::Digest;
 use uhlm_core::sampling::{SamplingParams, TokenId};
 use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
@@ -139,6 +140,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
         offline: OfflinePolicy::Wait(Duration::from_secs(60)),
         threads: 1,
         seed: Some(SEED),
+        consent: Consent::Conversation,
         ..SessionOptions::default()
     };
     let session = Session::new(Arc::new(draft), Some(verifier), options).expect("valid options");

@@ -295,21 +295,26 @@ impl Calibration {
     /// [`CalibrationError::Missing`], [`CalibrationError::Damaged`], [`CalibrationError::WrongVersion`] or
     /// [`CalibrationError::Io`].
     pub fn load(path: &Path) -> Result<Self, CalibrationError> {
+        let text = std::fs::read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => CalibrationError::Missing { path: path.into() },
+            _ => CalibrationError::Io { path: path.into(), source },
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// The calibration in the text of the file at `path`.
+    pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Self, CalibrationError> {
         /// Read first, so that a file of another version is named as such and not as damaged.
         #[derive(Deserialize)]
         struct Header {
             version: u32,
         }
         let damaged = |reason: String| CalibrationError::Damaged { path: path.into(), reason };
-        let text = std::fs::read(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => CalibrationError::Missing { path: path.into() },
-            _ => CalibrationError::Io { path: path.into(), source },
-        })?;
-        let header: Header = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let header: Header = serde_json::from_slice(text).map_err(|error| damaged(error.to_string()))?;
         if !(1..=CALIBRATION_VERSION).contains(&header.version) {
             return Err(CalibrationError::WrongVersion { path: path.into(), found: header.version });
         }
-        let mut calibration: Self = serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        let mut calibration: Self = serde_json::from_slice(text).map_err(|error| damaged(error.to_string()))?;
         calibration.version = CALIBRATION_VERSION;
         calibration.check().map_err(|reason| damaged(reason.into()))?;
         Ok(calibration)

@@ -10,6 +10,7 @@ use uhlm_core::event::Event;
 use uhlm_core::gate::Goal;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::metrics::Statistics;
+use uhlm_core::privacy::Consent;
 use uhlm_core::sampling::TokenId;
 use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
 use uhlm_core::window::CloseRule;
@@ -62,6 +63,7 @@ impl ProductMethod {
             context: CONTEXT,
             threads: 1,
             seed: Some(stream.seed),
+            consent: Consent::Conversation,
             link: LinkConfig { seed: stream.seed, ..LinkConfig::default() },
             ..SessionOptions::default()
         }

@@ -3,7 +3,9 @@
 use uhlm_ffi::{FinishReason, GenerationOptions, UhlmError};
 use uhlm_tests::served::Served;
 
-use crate::support::{QUESTION, at_most, chat, committed, engine, finished, greedy, rest, verifier, wait};
+use crate::support::{
+    QUESTION, at_most, chat, committed, engine, finished, greedy, heavy, one_thread, raw, rest, verifier, wait,
+};
 
 #[test]
 fn two_sessions_generate_at_once() {
@@ -35,14 +37,14 @@ fn two_sessions_generate_at_once() {
 
 #[test]
 fn a_generation_may_follow_a_cancelled_one_at_once() {
-    let session = engine().open_session(None, greedy(), None).expect("valid");
-    for _ in 0..20 {
-        let first = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
-        assert!(matches!(session.start(chat(QUESTION), at_most(10)).err(), Some(UhlmError::Busy { .. })));
+    let session = heavy().open_session(None, one_thread(), None).expect("valid");
+    for _ in 0..10 {
+        let first = session.start(raw(), crate::support::endless()).expect("idle");
+        assert!(matches!(session.start(raw(), at_most(10)).err(), Some(UhlmError::Busy { .. })));
         wait(first.next()).expect("no error");
         first.cancel();
-        let few = GenerationOptions { max_tokens: Some(10), ..crate::support::endless() };
-        let second = session.start(chat(QUESTION), few).expect("the first one is cancelled");
+        let few = GenerationOptions { max_tokens: Some(3), ..crate::support::endless() };
+        let second = session.start(raw(), few).expect("the first one is cancelled");
         assert!(session.status().expect("open").generating);
         rest(&second).1.expect("a reply without error");
         let (events, outcome) = rest(&first);
@@ -51,9 +53,9 @@ fn a_generation_may_follow_a_cancelled_one_at_once() {
         session.reset().expect("idle");
     }
     // One that waits for its turn when the session is closed ends, too.
-    let first = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
+    let first = session.start(raw(), crate::support::endless()).expect("idle");
     first.cancel();
-    let second = session.start(chat(QUESTION), crate::support::endless()).expect("the first one is cancelled");
+    let second = session.start(raw(), crate::support::endless()).expect("the first one is cancelled");
     session.shut_down();
     rest(&first).1.expect("cancelling is no error");
     match rest(&second) {

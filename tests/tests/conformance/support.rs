@@ -10,8 +10,8 @@ use uhlm_ffi::{
     Consent, GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams,
     SessionOptions, TrustPolicy, UhlmEngine, UhlmError, UhlmGeneration, UhlmSession, UhlmVerifier,
 };
-use uhlm_tests::pair;
 use uhlm_tests::served::Served;
+use uhlm_tests::{pair, parrot};
 
 /// Longer than anything takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(60);
@@ -81,6 +81,29 @@ pub(crate) fn chat(text: &str) -> Prompt {
 
 pub(crate) fn at_most(tokens: u32) -> GenerationOptions {
     GenerationOptions { max_tokens: Some(tokens), ..GenerationOptions::default() }
+}
+
+/// A model whose decode step takes milliseconds and whose replies do not end: for cancelling in the middle.
+pub(crate) fn heavy() -> Arc<UhlmEngine> {
+    static HEAVY: OnceLock<Arc<UhlmEngine>> = OnceLock::new();
+    let load = || {
+        let files = tempfile::tempdir().expect("a directory");
+        let path = files.path().join("heavy.gguf");
+        parrot::write_heavy(&path).expect("written");
+        // Mapped, the file lives on without its name.
+        load(&path).expect("a model")
+    };
+    Arc::clone(HEAVY.get_or_init(load))
+}
+
+/// One thread, so that a busy machine does not make it wait for itself.
+pub(crate) fn one_thread() -> SessionOptions {
+    SessionOptions { threads: Some(1), ..greedy() }
+}
+
+/// Text as it is: the heavy model has no chat template.
+pub(crate) fn raw() -> Prompt {
+    Prompt::Raw { text: "go".to_owned() }
 }
 
 /// A long reply of the draft model alone, for cancelling in the middle.

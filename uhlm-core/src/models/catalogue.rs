@@ -119,7 +119,7 @@ impl Pair {
     pub fn calibration(&self) -> Option<Calibration> {
         let name = self.measured.as_deref()?;
         let (_, text) = MEASURED.iter().find(|(file, _)| *file == name)?;
-        serde_json::from_str(text).ok()
+        Calibration::parse(text.as_bytes(), name.as_ref()).ok()
     }
 }
 
