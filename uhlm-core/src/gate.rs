@@ -42,7 +42,8 @@ pub enum Goal {
     /// Judge this share of the drafted tokens, in [0, 1].
     ShareSent(f64),
     /// Keep to this many bytes of request and response bodies a token of the reply, on average: by judging fewer tokens in
-    /// the opportunistic mode, by sending longer windows in the exact one, which has a floor (about 12 bytes a token).
+    /// the opportunistic mode, by sending longer windows in the exact one. It is a ceiling: where judging everything costs
+    /// less, everything is judged; and the exact mode has a floor, its longest window.
     Bytes(f64),
     /// Skip as much as possible with at most this mean of `beta 1{u <= u_th}` per drafted token, in [0, 1].
     Risk(f64),

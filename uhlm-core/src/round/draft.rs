@@ -89,12 +89,13 @@ impl Round<'_> {
             None => q.quantile(dice.draft.uniform()),
         };
         let uncertainty = estimator.estimate(logits, id);
-        gate.observe_draft(uncertainty);
         let judged = match self.mode {
             Mode::Exact => true,
             Mode::Opportunistic => gate.is_uncertain(uncertainty),
             Mode::DeviceOnly | Mode::RemoteOnly => false,
         };
+        // After the decision: the threshold moves with what is observed, and what was counted must be what was done.
+        gate.observe_draft(uncertainty);
         let q_d = q.prob(id);
         let level = if judged { acceptance_level(dice.acceptance.uniform_positive(), q_d) } else { CONTEXT_LEVEL };
         Ok(Drafted { id, uncertainty, beta: gate.expected_rejection(uncertainty, q_d), q, q_d, level, judged })

@@ -101,8 +101,8 @@ impl Threshold {
             Goal::Threshold(threshold) => threshold,
             Goal::ShareSent(share) => calibration.threshold_for_share(share),
             Goal::Risk(risk) => calibration.threshold_for_risk(risk),
-            // A round that judges one token weighs about 60 bytes.
-            Goal::Bytes(bytes) => calibration.threshold_for_share(bytes / 60.0),
+            // A round that judges one token weighs about 36 bytes.
+            Goal::Bytes(bytes) => calibration.threshold_for_share(bytes / 36.0),
         };
         Self {
             goal: goal.to_string(),
