@@ -148,11 +148,15 @@ impl Round<'_> {
     /// Commits skipped tokens at the front of the open window, now that everything before them stands.
     fn commit_skipped(&mut self) -> Option<FinishReason> {
         let first = self.device.tokens.len() - self.window.len();
+        // With another window on its way, what follows that one stands only with it.
+        if self.committed < first {
+            return None;
+        }
         let waiting: Vec<f32> = self
             .window
             .tokens()
             .iter()
-            .skip(self.committed.saturating_sub(first))
+            .skip(self.committed - first)
             .take_while(|token| !token.judged)
             .map(|token| token.uncertainty)
             .collect();
