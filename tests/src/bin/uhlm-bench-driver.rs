@@ -1,7 +1,7 @@
 //! The Rust side of `cargo xtask bench-ffi`: the same commands as the Kotlin and the Swift driver answer, on the core itself.
 //!
-//! `speed` generates the fixture's questions, `cancel` cancels one generation of the heavy model; each answers with one
-//! line of JSON. The argument is a file with the fixture's first line.
+//! `speed` generates the fixture's questions, `steady` one long reply of the heavy model, `cancel` cancels one; each answers
+//! with one line of JSON. The argument is a file with the fixture's first line.
 
 #![allow(clippy::print_stdout, reason = "standard output is the interface")]
 
@@ -35,9 +35,10 @@ fn main() -> Result<(), Failure> {
     for line in std::io::stdin().lock().lines() {
         let answer = match line?.trim() {
             "speed" => speed(&draft, &fixture.questions)?,
+            "steady" => steady(&heavy)?,
             "cancel" => cancel(&heavy)?,
             "quit" => break,
-            _ => json!({ "error": "commands: speed, cancel, quit" }),
+            _ => json!({ "error": "commands: speed, steady, cancel, quit" }),
         };
         println!("{answer}");
     }
@@ -71,6 +72,18 @@ fn speed(engine: &Engine, questions: &[String]) -> Result<Value, Failure> {
         seconds += began.elapsed().as_secs_f64();
     }
     Ok(json!({ "tokens": tokens, "seconds": seconds }))
+}
+
+/// One long reply of the model whose step takes milliseconds.
+fn steady(session: &Session) -> Result<Value, Failure> {
+    let options = GenerationOptions { max_tokens: 96, ..GenerationOptions::default() };
+    let began = Instant::now();
+    let mut generation = session.generate(Prompt::Raw("go".into()), options)?;
+    let mut tokens = 0;
+    while let Some(event) = generation.blocking_next() {
+        tokens += u64::from(matches!(event?, Event::Committed { .. }));
+    }
+    Ok(json!({ "tokens": tokens, "seconds": began.elapsed().as_secs_f64() }))
 }
 
 /// From the call of `cancel` until the session is idle; the step is what a token took before.

@@ -26,6 +26,18 @@ func speed(of engine: UhlmEngine, questions: [String]) async throws -> SpeedAnsw
     return answer
 }
 
+/// One long reply of the model whose step takes milliseconds.
+func steady(on session: UhlmSession) async throws -> SpeedAnswer {
+    var answer = SpeedAnswer()
+    let clock = ContinuousClock()
+    let begin = clock.now
+    for try await event in session.generate(.raw(text: "go"), options: GenerationOptions(maxTokens: 96)) {
+        if case .committed = event { answer.tokens += 1 }
+    }
+    answer.seconds = seconds(clock.now - begin)
+    return answer
+}
+
 func seconds(_ duration: Duration) -> Double {
     Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
 }

@@ -19,6 +19,8 @@ func drive() async throws {
         switch command.trimmingCharacters(in: .whitespaces) {
         case "speed":
             try await answer(speed(of: draft, questions: fixture.questions))
+        case "steady":
+            try await answer(steady(on: session))
         case "cancel":
             try await answer(cancel(on: session))
         case "quit":

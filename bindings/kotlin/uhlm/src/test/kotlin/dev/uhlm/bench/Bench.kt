@@ -33,6 +33,7 @@ fun main(arguments: Array<String>) {
         println(
             when (command.trim()) {
                 "speed" -> runBlocking(Dispatchers.Default) { bench.speed() }
+                "steady" -> runBlocking(Dispatchers.Default) { bench.steady() }
                 "cancel" -> runBlocking(Dispatchers.Default) { bench.cancel() }
                 "quit" -> return
                 else -> """{"error":"unknown command"}"""
@@ -62,6 +63,18 @@ private class Bench(private val facts: FixtureFacts) {
             }
         }
         return """{"tokens":$tokens,"seconds":${time.toDouble(SECONDS)}}"""
+    }
+
+    /** One long reply of the model whose step takes milliseconds. */
+    suspend fun steady(): String = heavy.value.openSession(options = options).use { session ->
+        session.warmUp()
+        var tokens = 0L
+        val start = System.nanoTime()
+        session.generate(Prompt.Raw("go"), GenerationOptions(maxTokens = 96u)).collect {
+            if (it is GenerationEvent.Committed) tokens++
+        }
+        val time = (System.nanoTime() - start).nanoseconds
+        """{"tokens":$tokens,"seconds":${time.toDouble(SECONDS)}}"""
     }
 
     /** From the cancel of the coroutine until nothing is decoded any more, beside the time of one decode step. */

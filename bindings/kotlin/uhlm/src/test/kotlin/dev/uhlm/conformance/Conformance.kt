@@ -6,6 +6,7 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertIs
 import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.minutes
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.TestInstance
@@ -31,12 +32,7 @@ abstract class Conformance {
     protected val oneThread = deviceOnly.copy(threads = 1u)
 
     /** At temperature 1 the two models disagree often enough for rollbacks. */
-    protected val drawing = SessionOptions(
-        mode = Mode.EXACT,
-        calibrationPath = facts.calibration,
-        seed = 7uL,
-        consent = Consent.CONVERSATION,
-    )
+    protected val drawing = exact.copy(sampling = SamplingParams())
 
     /** Notices faults of the link within a second. */
     protected val impatient = LinkOptions.of(
@@ -46,12 +42,15 @@ abstract class Conformance {
         maxBackOff = 200.milliseconds,
     )
 
+    /** Waits for verdicts however slow the machine is: a token that was not judged could be another one. */
     protected fun options(mode: Mode) = SessionOptions(
         mode = mode,
         sampling = SamplingParams(temperature = 0f),
         calibrationPath = facts.calibration,
         seed = 7uL,
         consent = Consent.CONVERSATION,
+        offline = OfflinePolicy.waitAtMost(2.minutes),
+        link = LinkOptions.of(minDeadline = 2.minutes, maxDeadline = 2.minutes),
     )
 
     @AfterEach
