@@ -4,13 +4,22 @@
 
 import PackageDescription
 
+#if os(Linux)
+// Swift 6.0's libswiftObservation.so refers to a symbol that only static libraries have (swift issue 75670); it is called
+// on the way to a crash alone.
+let linker = [LinkerSetting.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"])]
+#else
+let linker: [LinkerSetting] = []
+#endif
+
 let package = Package(
     name: "ChatKit",
     platforms: [.iOS(.v17), .macOS(.v14)],
     products: [.library(name: "ChatKit", targets: ["ChatKit"])],
     dependencies: [.package(name: "uhlm", path: "../..")],
     targets: [
-        .target(name: "ChatKit", dependencies: [.product(name: "Uhlm", package: "uhlm")]),
+        .target(
+            name: "ChatKit", dependencies: [.product(name: "Uhlm", package: "uhlm")], linkerSettings: linker),
         // The process that a test kills while it writes.
         .executableTarget(name: "ChatKitWriter", dependencies: ["ChatKit"]),
         .testTarget(name: "ChatKitTests", dependencies: ["ChatKit", "ChatKitWriter"]),

@@ -83,5 +83,8 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     let parent = to.parent().unwrap_or(to);
     fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-    fs::write(to, bytes).with_context(|| format!("writing {}", to.display()))
+    // Another process may have the old one mapped: it keeps that, and the new one is a file of its own.
+    let new = to.with_extension("new");
+    fs::write(&new, bytes).with_context(|| format!("writing {}", new.display()))?;
+    fs::rename(&new, to).with_context(|| format!("putting {} in its place", to.display()))
 }

@@ -15,11 +15,12 @@ use crate::cargo;
 /// The program that the tests start, and the variable by which they find it.
 const FIXTURE: (&str, &str) = ("UHLM_FIXTURE", "target/debug/uhlm-fixture");
 
-/// `swift test` on the package, and on the check of its part for Apple's Foundation Models; ready to run.
+/// `swift test` on the package, on the check of its part for Apple's Foundation Models, and on the iOS app's logic; ready to
+/// run.
 ///
 /// # Errors
 /// Where there is no toolchain, or where the library, the generated sources or the fixture are missing.
-pub(crate) fn tests() -> Result<[Command; 2]> {
+pub(crate) fn tests() -> Result<[Command; 3]> {
     let fixture = cargo::root().join(FIXTURE.1);
     let expected = [bindings(), library().join(library_name()), fixture.clone()];
     if let Some(missing) = expected.iter().find(|path| !path.exists()) {

@@ -1,5 +1,5 @@
-// Streams replies into a store until it is killed, and prints each committed piece after it was kept: what a test knows of a
-// process that had no time to say goodbye.
+// Streams replies into a store until it is killed, and prints what is committed, after it was kept: what a test knows of a
+// process that had no time to say goodbye. After each line it stands still until it reads one.
 
 import ChatKit
 import Foundation
@@ -30,8 +30,9 @@ func run() async throws {
             if text.utf8.count > told {
                 told = text.utf8.count
                 say(Data(text.utf8).base64EncodedString())
+                _ = readLine()
             }
-            await Task.yield()
+            try await Task.sleep(for: .milliseconds(1))
         } while chat.phase != .idle
         if let problem = chat.problem {
             say("problem: \(problem.title)")

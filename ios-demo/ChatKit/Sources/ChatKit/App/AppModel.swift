@@ -6,7 +6,7 @@ import Uhlm
 @MainActor
 @Observable
 public final class AppModel: ChatHost {
-    /// Settings and keys.
+    /// ChatSettings and keys.
     public let preferences: SettingsModel
     /// The models on the device.
     public let models: ModelManager
@@ -55,7 +55,7 @@ public final class AppModel: ChatHost {
     }
 
     /// What the person chose.
-    public var settings: Settings { preferences.settings }
+    public var settings: ChatSettings { preferences.settings }
     /// What the device is going through.
     public var deviceState: DeviceState { device.state }
 
@@ -126,11 +126,11 @@ public final class AppModel: ChatHost {
         guard let path = models.file(of: settings.model) else {
             throw Problem("No model is chosen.", .provideModel)
         }
-        let engine = try await loader.engine(path)
+        let model = try await loader.model(path)
         let calibration = place.calibration(of: settings.model)
-        return try engine.openSession(
+        return try model.engine.openSession(
             verifier: settings.asksServer ? verifier(settings.remote) : nil,
-            options: settings.session(calibration: calibration, consent: consent))
+            options: settings.session(calibration: calibration, context: model.context, consent: consent))
     }
 
     /// Takes the settings' key or hub into use; to be called when the person changed one.
@@ -194,6 +194,10 @@ public final class AppModel: ChatHost {
     private func networkChanged() {
         verifier?.client.reconnect()
         chat?.networkChanged()
+        // Warms the connection up and takes the banner down. Nothing of a conversation is in it, and none is made where the
+        // person did not agree to send this one.
+        guard let client = verifier?.client, let chat, chat.conversation.mayBeSent else { return }
+        Task { if (try? await client.info()) != nil { chat.serverAnswered() } }
     }
 
     /// The model that came with the app, copied where the others are, once.

@@ -12,7 +12,7 @@ public enum Banner: Sendable, Equatable {
     case noServer
 
     /// What applies; nil where all is as it should be, and where the person wants the device alone.
-    public static func current(link: LinkState, hasNetwork: Bool, settings: Settings) -> Banner? {
+    public static func current(link: LinkState, hasNetwork: Bool, settings: ChatSettings) -> Banner? {
         if settings.mode == .deviceOnly { return nil }
         if settings.endpoint.isEmpty { return .noServer }
         if !hasNetwork { return .noNetwork }
@@ -24,7 +24,7 @@ public enum Banner: Sendable, Equatable {
     }
 
     /// What it says.
-    public func text(_ settings: Settings) -> String {
+    public func text(_ settings: ChatSettings) -> String {
         switch self {
         case .noServer: return "No server is set. The device answers alone."
         case .unsteady: return "The connection is unsteady."

@@ -39,7 +39,7 @@ public final class ChatModel {
     private unowned let host: any ChatHost
     private var isStored: Bool
     private var session: (any UhlmSessionProtocol)?
-    private var opened: Settings?
+    private var opened: ChatSettings?
     private var task: Task<Void, Never>?
     private var watch: Task<Void, Never>?
     /// Whether the server may read every message that the session knows.
@@ -134,6 +134,11 @@ public final class ChatModel {
         try? session?.onNetworkChange()
     }
 
+    /// The server answered somebody else: the session only finds out with its next message.
+    public func serverAnswered() {
+        if phase == .idle { link = .online }
+    }
+
     /// Ends the session: for another model or server, and where memory is short. The next message opens another one.
     public func closeSession() {
         task?.cancel()
@@ -202,6 +207,8 @@ public final class ChatModel {
             if case .committed(let token, let origin) = event {
                 if !token.text.isEmpty { try await record(.piece(TextRun(text: token.text, origin: origin))) }
                 line?.count(origin, after: (ContinuousClock.now - begun).seconds)
+                // A session that was offline before says so only once.
+                if origin == .unverified, link == .online { link = .offline }
             }
             tail.apply(event)
             switch event {
@@ -295,7 +302,7 @@ public final class ChatModel {
 @MainActor
 public protocol ChatHost: AnyObject {
     /// What the person chose.
-    var settings: Settings { get }
+    var settings: ChatSettings { get }
     /// What the device is going through.
     var deviceState: DeviceState { get }
     /// A session on the chosen model, with the chosen server. Loads the model where it is not.

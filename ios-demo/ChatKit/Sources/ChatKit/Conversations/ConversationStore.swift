@@ -48,7 +48,9 @@ public actor ConversationStore {
                 at: folder, includingPropertiesForKeys: [.contentModificationDateKey])
         }
         let summaries = files.compactMap { file -> ConversationSummary? in
-            guard file.pathExtension == Self.suffix, let handle = try? FileHandle(forReadingFrom: file) else { return nil }
+            guard file.pathExtension == Self.suffix, let handle = try? FileHandle(forReadingFrom: file) else {
+                return nil
+            }
             defer { try? handle.close() }
             // The title is the second line, and at most a question's first line long.
             guard let start = try? handle.read(upToCount: 16 << 10), let conversation = Self.read(start, whole: false)
@@ -67,7 +69,9 @@ public actor ConversationStore {
         let file = file(of: id)
         guard FileManager.default.fileExists(atPath: file.path) else { throw StoreFailure.missing }
         let data = try storing { try Data(contentsOf: file) }
-        guard let conversation = Self.read(data, whole: true), conversation.id == id else { throw StoreFailure.unreadable }
+        guard let conversation = Self.read(data, whole: true), conversation.id == id else {
+            throw StoreFailure.unreadable
+        }
         return conversation
     }
 

@@ -3,7 +3,7 @@ import Network
 import UIKit
 import Uhlm
 
-/// What iOS tells: battery, heat, memory, network.
+/// What iOS tells: battery, heat, memory, network. For the life of the app.
 @MainActor
 public final class SystemDevice: DeviceSource {
     private let path = NWPathMonitor()
@@ -12,8 +12,6 @@ public final class SystemDevice: DeviceSource {
 
     /// Tells nothing before it is started.
     public init() {}
-
-    deinit { path.cancel() }
 
     /// Calls `take` with what is known now, and then with each change.
     public func start(_ take: @escaping @MainActor (DeviceSignal) -> Void) {

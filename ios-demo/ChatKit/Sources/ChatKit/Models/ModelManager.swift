@@ -56,7 +56,8 @@ public final class ModelManager {
 
     /// Models of a store, which is made when it is first needed.
     public init(
-        catalogue: [CataloguePair] = cataloguePairs(), store: @escaping @MainActor () throws -> any UhlmModelStoreProtocol
+        catalogue: [CataloguePair] = cataloguePairs(),
+        store: @escaping @MainActor () throws -> any UhlmModelStoreProtocol
     ) {
         self.catalogue = catalogue
         makeStore = store

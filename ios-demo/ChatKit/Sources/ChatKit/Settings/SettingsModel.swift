@@ -6,7 +6,7 @@ import Observation
 @Observable
 public final class SettingsModel {
     /// What the person chose. Each change is written at once.
-    public var settings: Settings {
+    public var settings: ChatSettings {
         didSet {
             if settings != oldValue { save() }
         }
@@ -21,8 +21,8 @@ public final class SettingsModel {
     public init(file: URL, secrets: any SecretStore) {
         self.file = file
         self.secrets = secrets
-        let read = (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode(Settings.self, from: $0) }
-        settings = read ?? Settings()
+        let read = (try? Data(contentsOf: file)).flatMap { try? JSONDecoder().decode(ChatSettings.self, from: $0) }
+        settings = read ?? ChatSettings()
     }
 
     /// The key that is kept under a name; nil where there is none, and where it cannot be read.

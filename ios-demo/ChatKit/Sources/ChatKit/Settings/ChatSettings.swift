@@ -2,7 +2,7 @@ import Foundation
 import Uhlm
 
 /// What the person chose. Secrets are elsewhere: ``SecretStore``.
-public struct Settings: Codable, Sendable, Equatable {
+public struct ChatSettings: Codable, Sendable, Equatable {
     /// How text is generated.
     public enum Mode: String, Codable, Sendable, CaseIterable {
         case opportunistic, exact, deviceOnly, remoteOnly
@@ -94,15 +94,16 @@ public struct Settings: Codable, Sendable, Equatable {
     }
 
     /// How a session is opened.
-    func session(calibration: String?, consent: Consent) -> SessionOptions {
+    func session(calibration: String?, context: UInt32, consent: Consent) -> SessionOptions {
         SessionOptions(
             mode: effectiveMode.core, sampling: SamplingParams(temperature: temperature), calibrationPath: calibration,
-            goal: shareSent.map { .shareSent(share: $0) }, offline: whenOffline.core, consent: consent,
+            goal: shareSent.map { .shareSent(share: $0) }, offline: whenOffline.core, context: context,
+            consent: consent,
             recordText: recordsSentText)
     }
 
     /// Whether a session that was opened with `other` still does what these say.
-    func opensTheSame(as other: Settings) -> Bool {
+    func opensTheSame(as other: ChatSettings) -> Bool {
         var other = other
         other.tintsOrigins = tintsOrigins
         other.allowsMeteredDownloads = allowsMeteredDownloads

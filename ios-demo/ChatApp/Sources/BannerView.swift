@@ -1,0 +1,59 @@
+import ChatKit
+import SwiftUI
+
+struct BannerView: View {
+    let banner: Banner
+    let settings: ChatSettings
+
+    var body: some View {
+        Label(banner.text(settings), systemImage: symbol)
+            .font(.footnote)
+            .frame(maxWidth: .infinity, alignment: .leading)
+            .padding(.horizontal)
+            .padding(.vertical, 8)
+            .background(banner == .noServer ? AnyShapeStyle(.bar) : AnyShapeStyle(.yellow.opacity(0.25)))
+            .background(.bar)
+            .accessibilityElement(children: .combine)
+            .onAppear { announce() }
+            .onChange(of: banner) { announce() }
+            .transition(.move(edge: .top).combined(with: .opacity))
+    }
+
+    private var symbol: String {
+        switch banner {
+        case .noNetwork: "airplane"
+        case .serverAway: "wifi.slash"
+        case .unsteady: "wifi.exclamationmark"
+        case .noServer: "iphone"
+        }
+    }
+
+    private func announce() {
+        AccessibilityNotification.Announcement(banner.text(settings)).post()
+    }
+}
+
+extension View {
+    /// An alert for a problem, with what can be done about it.
+    func problemAlert<Actions: View>(
+        _ problem: Problem?, dismiss: @escaping () -> Void, @ViewBuilder actions: @escaping (Problem) -> Actions
+    ) -> some View {
+        alert(
+            problem?.title ?? "",
+            isPresented: Binding {
+                problem != nil
+            } set: {
+                if !$0 { dismiss() }
+            }, presenting: problem
+        ) { problem in
+            actions(problem)
+            Button("OK", role: .cancel) {}
+        } message: { problem in
+            Text(problem.advice ?? "")
+        }
+    }
+
+    func problemAlert(_ problem: Problem?, dismiss: @escaping () -> Void) -> some View {
+        problemAlert(problem, dismiss: dismiss) { _ in EmptyView() }
+    }
+}

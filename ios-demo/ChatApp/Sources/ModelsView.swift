@@ -1,0 +1,164 @@
+import ChatKit
+import SwiftUI
+import Uhlm
+
+/// What is on the device, what comes in, what could be had.
+struct ModelsView: View {
+    @Environment(AppModel.self) private var app
+    @Environment(\.dismiss) private var dismiss
+    @State private var address = ""
+
+    var body: some View {
+        @Bindable var preferences = app.preferences
+        let models = app.models
+        List {
+            if !models.downloads.isEmpty {
+                Section("Downloads") {
+                    ForEach(models.downloads.sorted { $0.key < $1.key }, id: \.key) { name, download in
+                        DownloadRow(name: name, download: download) { models.cancel(name) }
+                    }
+                }
+            }
+            Section("On this device") {
+                ForEach(models.installed, id: \.name) { model in
+                    InstalledRow(
+                        model: model, isChosen: model.name == app.settings.model, check: models.checks[model.name]
+                    )
+                    .contentShape(.rect)
+                    .onTapGesture { app.choose(model.name) }
+                    .accessibilityAddTraits(model.name == app.settings.model ? [.isButton, .isSelected] : .isButton)
+                    .swipeActions {
+                        Button("Delete", systemImage: "trash", role: .destructive) { app.deleteModel(model.name) }
+                        Button("Check", systemImage: "checkmark.shield") {
+                            Task { await models.verify(model.name) }
+                        }
+                    }
+                }
+                ForEach(models.unfinished, id: \.name) { model in
+                    LabeledContent(model.name, value: "\(model.bytes.inBytes), unfinished")
+                        .swipeActions {
+                            Button("Delete", systemImage: "trash", role: .destructive) { models.delete(model.name) }
+                        }
+                }
+            }
+            Section("Catalogue") {
+                ForEach(models.available, id: \.file) { model in
+                    CatalogueRow(model: model) {
+                        models.download(model, allowMetered: app.settings.allowsMeteredDownloads)
+                    }
+                }
+            }
+            Section {
+                TextField("https:// or hf:owner/repo/file.gguf", text: $address)
+                    .textInputAutocapitalization(.never)
+                    .autocorrectionDisabled()
+                    .keyboardType(.URL)
+                Button("Download") {
+                    models.download(from: address, allowMetered: app.settings.allowsMeteredDownloads)
+                    address = ""
+                }
+                .disabled(address.isEmpty)
+                Toggle("Over mobile networks, too", isOn: $preferences.settings.allowsMeteredDownloads)
+            } header: {
+                Text("From an address")
+            }
+            if !models.problems.isEmpty {
+                Section("Problems") {
+                    ForEach(models.problems.sorted { $0.key < $1.key }, id: \.key) { name, problem in
+                        ProblemRow(name: name, problem: problem).swipeActions {
+                            Button("Hide", systemImage: "xmark") { models.dismissProblem(name) }
+                        }
+                    }
+                }
+            }
+        }
+        .navigationTitle("Models")
+        .toolbar { Button("Done") { dismiss() } }
+        .onAppear { models.refresh() }
+        .refreshable { models.refresh() }
+    }
+}
+
+private struct DownloadRow: View {
+    let name: String
+    let download: ModelManager.Download
+    let cancel: () -> Void
+
+    var body: some View {
+        HStack {
+            ProgressView(value: download.phase == .loading ? download.share : nil) {
+                Text(name)
+            } currentValueLabel: {
+                Text(download.text).monospacedDigit()
+            }
+            Button("Stop", systemImage: "xmark.circle.fill", action: cancel)
+                .labelStyle(.iconOnly)
+                .buttonStyle(.borderless)
+                .accessibilityLabel("Stop downloading \(name)")
+        }
+    }
+}
+
+private struct InstalledRow: View {
+    let model: StoredModel
+    let isChosen: Bool
+    let check: ModelManager.Check?
+
+    var body: some View {
+        HStack {
+            VStack(alignment: .leading) {
+                Text(model.name)
+                Text(detail).font(.caption).foregroundStyle(check == .damaged ? .red : .secondary)
+            }
+            Spacer()
+            if check == .running { ProgressView() }
+            if isChosen { Image(systemName: "checkmark").foregroundStyle(.tint).accessibilityHidden(true) }
+        }
+        .accessibilityElement(children: .combine)
+    }
+
+    private var detail: String {
+        switch check {
+        case nil, .running: model.bytes.inBytes
+        case .intact: "\(model.bytes.inBytes), intact"
+        case .nothingToCompare: "\(model.bytes.inBytes), nothing to compare with"
+        case .damaged: "Damaged: delete it and download it again."
+        }
+    }
+}
+
+private struct CatalogueRow: View {
+    let model: CatalogueModel
+    let download: () -> Void
+
+    var body: some View {
+        HStack {
+            VStack(alignment: .leading) {
+                Text(model.name)
+                Text([model.bytes?.inBytes, model.licence].compactMap(\.self).joined(separator: ", "))
+                    .font(.caption)
+                    .foregroundStyle(.secondary)
+            }
+            Spacer()
+            Button("Download", systemImage: "arrow.down.circle", action: download)
+                .labelStyle(.iconOnly)
+                .buttonStyle(.borderless)
+                .accessibilityLabel("Download \(model.name)")
+        }
+    }
+}
+
+private struct ProblemRow: View {
+    let name: String
+    let problem: Problem
+
+    var body: some View {
+        VStack(alignment: .leading) {
+            Label(problem.title, systemImage: "exclamationmark.triangle")
+            Text([name, problem.advice].compactMap(\.self).filter { !$0.isEmpty }.joined(separator: ". "))
+                .font(.caption)
+                .foregroundStyle(.secondary)
+        }
+        .accessibilityElement(children: .combine)
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Uhlm
+
+@testable import ChatKit
+
+/// A download that a test moves on.
+final class FakeDownload: UhlmDownload, @unchecked Sendable {
+    private let events: AsyncThrowingStream<DownloadEvent, any Error>
+    private let give_: AsyncThrowingStream<DownloadEvent, any Error>.Continuation
+    private let iterator: Iterator
+
+    /// Only one asks.
+    private final class Iterator: @unchecked Sendable {
+        var iterator: AsyncThrowingStream<DownloadEvent, any Error>.Iterator
+
+        init(_ iterator: AsyncThrowingStream<DownloadEvent, any Error>.Iterator) {
+            self.iterator = iterator
+        }
+    }
+
+    init() {
+        (events, give_) = AsyncThrowingStream.makeStream()
+        iterator = Iterator(events.makeAsyncIterator())
+        super.init(noHandle: .init())
+    }
+
+    required init(unsafeFromHandle handle: UInt64) {
+        fatalError("a fake has no handle")
+    }
+
+    func give(_ event: DownloadEvent) {
+        give_.yield(event)
+    }
+
+    override func next() async throws -> DownloadEvent? {
+        try await iterator.iterator.next()
+    }
+
+    override func cancel() {
+        give_.finish(throwing: ModelStoreError.Cancelled(reason: "cancelled", retryable: false, recovery: .none))
+    }
+}
+
+/// A store whose downloads do not end by themselves.
+final class FakeStore: UhlmModelStoreProtocol, @unchecked Sendable {
+    let running = FakeDownload()
+    private(set) var requests: [DownloadRequest] = []
+
+    func download(request: DownloadRequest) throws -> UhlmDownload {
+        requests.append(request)
+        return running
+    }
+
+    func list() throws -> [StoredModel] { [] }
+    func unfinished() throws -> [UnfinishedModel] {
+        requests.map { UnfinishedModel(name: $0.name ?? "", bytes: 1) }
+    }
+    func setMetered(metered: Bool) {}
+    func verify(name: String) async throws -> Bool { true }
+    func delete(name: String) throws -> UInt64 { 0 }
+}
+
+/// A session that writes down what it is told and cannot generate.
+final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
+    private(set) var states: [DeviceState] = []
+    private(set) var networkChanges = 0
+
+    func setDevice(state: DeviceState) throws { states.append(state) }
+    func onNetworkChange() throws { networkChanges += 1 }
+    func start(prompt: Prompt, options: GenerationOptions) throws -> UhlmGeneration {
+        throw UhlmError.Offline(reason: "a fake", retryable: true, recovery: .waitForNetwork)
+    }
+    func statusUpdates() throws -> UhlmStatusUpdates {
+        throw UhlmError.SessionClosed(reason: "a fake", retryable: false, recovery: .openAgain)
+    }
+    func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
+    func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
+    func clearSent() throws {}
+    func setConsent(consent: Consent) throws {}
+    func messages() throws -> [Message] { [] }
+    func setMessages(messages: [Message]) throws {}
+    func reset() throws {}
+    func saveCalibration(path: String) throws {}
+    func shutDown() {}
+}
+
+/// Gives one session.
+@MainActor
+final class OneSession: ChatHost {
+    var settings = ChatSettings()
+    var deviceState = DeviceState()
+    private let session: any UhlmSessionProtocol
+
+    init(_ session: any UhlmSessionProtocol) {
+        self.session = session
+    }
+
+    func openSession(consent: Consent) async throws -> any UhlmSessionProtocol { session }
+    func conversationChanged(_ id: UUID) async {}
+}
