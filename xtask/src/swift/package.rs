@@ -40,6 +40,7 @@ pub(crate) fn tests() -> Result<[Command; 3]> {
     Ok([
         command("", "target/swift/test"),
         command("bindings/swift/foundation-models", "target/swift/foundation-models"),
+        command("ios-demo/ChatKit", "target/swift/chatkit"),
     ])
 }
 
