@@ -51,7 +51,7 @@ pub use models::{
     CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, DownloadRequestParts,
     ModelStoreError, StoreOptions, StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
 };
-pub use privacy::{Consent, Redactor, Sent, SentKind, SentRecord};
+pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
 #[cfg(feature = "http")]

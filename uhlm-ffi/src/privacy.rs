@@ -26,16 +26,46 @@ impl From<Consent> for privacy::Consent {
     }
 }
 
+/// Why a text was not redacted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+pub enum RedactionError {
+    /// It failed; the models read `[withheld]` in the text's place.
+    #[error("{reason}")]
+    Failed {
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// What a foreign implementation throws beside its error.
+impl From<uniffi::UnexpectedUniFFICallbackError> for RedactionError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { reason: error.reason }
+    }
+}
+
+/// What both models read where a redaction failed: nothing of the text may leave the device then.
+const WITHHELD: &str = "[withheld]";
+
 /// Changes text before a verifier could see it. In the modes that ask one, both models read the redacted text, and
 /// replies talk about its placeholders.
 #[uniffi::export(with_foreign)]
 pub trait Redactor: Send + Sync {
     /// The text as it may be sent. Called once for each message, on the session's thread: it must not block.
-    fn redact(&self, text: String) -> String;
+    ///
+    /// # Errors
+    /// `RedactionError`: the models then read `[withheld]` instead.
+    fn redact(&self, text: String) -> Result<String, RedactionError>;
 }
 
 pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> privacy::Redaction {
-    privacy::Redaction::new(move |text| redactor.redact(text.to_owned()))
+    privacy::Redaction::new(move |text| {
+        redactor.redact(text.to_owned()).unwrap_or_else(|_| {
+            // What the app threw may hold the text: it is not logged.
+            tracing::warn!("a message is withheld: its redaction failed");
+            WITHHELD.to_owned()
+        })
+    })
 }
 
 /// What a request was for.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Counts;
 use crate::cargo;
+use crate::setup::packages::{Manager, Privilege};
 
 /// What the suite came to.
 pub(super) struct Outcome {
@@ -34,9 +35,7 @@ fn run_reading(library: &Path, fixture: &Path, counts: &mut Counts, passed: &mut
     if reports.exists() {
         fs::remove_dir_all(&reports).with_context(|| format!("removing {}", reports.display()))?;
     }
-    if cargo::answer("mvn", &["--version"]).is_none() {
-        bail!("`mvn` does not run: install Maven 3.8 or newer and a JDK of version 17 or newer");
-    }
+    ensure_maven()?;
     let mut command = Command::new("mvn");
     command.args(["--batch-mode", "--no-transfer-progress", "test"]);
     command.arg(format!("-Duhlm.library={}", library.display()));
@@ -46,6 +45,33 @@ fn run_reading(library: &Path, fixture: &Path, counts: &mut Counts, passed: &mut
     run?;
     read?;
     if counts.passed + counts.failed == 0 { bail!("no Kotlin test ran") } else { Ok(()) }
+}
+
+/// Installs Maven and a JDK where they are missing and that needs no question.
+fn ensure_maven() -> Result<()> {
+    let runs = || cargo::answer("mvn", &["--version"]).is_some() && cargo::answer("javac", &["--version"]).is_some();
+    if !runs()
+        && let Some(manager) = Manager::of_this_system()
+    {
+        let packages: &[&str] = match manager {
+            Manager::Apt => &["maven", "default-jdk-headless"],
+            Manager::Dnf => &["maven", "java-17-openjdk-devel"],
+            Manager::Pacman => &["maven", "jdk17-openjdk"],
+            Manager::Apk => &["maven", "openjdk17"],
+            Manager::Zypper => &["maven", "java-17-openjdk-devel"],
+            Manager::Brew => &["maven"],
+        };
+        let privilege = if manager.needs_root() { Privilege::of_this_user(false) } else { Privilege::NotNeeded };
+        if privilege != Privilege::Lacking {
+            for command in manager.install_commands(packages, privilege) {
+                cargo::run(&mut command.to_process())?;
+            }
+        }
+    }
+    if !runs() {
+        bail!("`mvn` or `javac` does not run: install Maven 3.8 or newer and a JDK of version 17 or newer");
+    }
+    Ok(())
 }
 
 /// Adds up the reports of a folder. Where Maven failed before the tests there is none.
