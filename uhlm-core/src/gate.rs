@@ -41,9 +41,9 @@ pub enum Goal {
     Threshold(f32),
     /// Judge this share of the drafted tokens, in [0, 1].
     ShareSent(f64),
-    /// Keep to this many bytes of request and response bodies a token of the reply, on average: by judging fewer tokens in
-    /// the opportunistic mode, by sending longer windows in the exact one. It is a ceiling: where judging everything costs
-    /// less, everything is judged; and the exact mode has a floor, its longest window.
+    /// Keep to this many bytes of request and response bodies a token of the reply, on average, by judging fewer tokens in
+    /// the opportunistic mode. It is a ceiling: where judging everything costs less, everything is judged. The exact mode
+    /// judges all in any case, and this goal changes nothing there.
     Bytes(f64),
     /// Skip as much as possible with at most this mean of `beta 1{u <= u_th}` per drafted token, in [0, 1].
     Risk(f64),
@@ -202,15 +202,6 @@ impl Gate {
         if let Goal::Bytes(budget) = self.goal {
             self.bytes.observe_token(budget);
             self.update_threshold();
-        }
-    }
-
-    /// Whether the goal lets a window of `tokens` tokens be sent now; only a byte budget ever forbids it.
-    #[must_use]
-    pub fn can_afford(&self, tokens: usize) -> bool {
-        match self.goal {
-            Goal::Bytes(budget) => self.bytes.can_afford(budget, tokens),
-            _ => true,
         }
     }
 

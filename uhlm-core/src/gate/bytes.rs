@@ -9,8 +9,6 @@ const MAX_SAVED_TOKENS: f64 = 64.0;
 const FIRST_ROUND: f64 = 36.0;
 /// Weight of the newest round in the averages.
 const NEWEST: f64 = 1.0 / 16.0;
-/// Bytes that each further token adds to a window: its id, its level, and its probability in the verdict.
-const PER_TOKEN: f64 = 10.0;
 
 /// Bytes spent and allowed.
 #[derive(Clone, Debug)]
@@ -19,13 +17,11 @@ pub(super) struct Bytes {
     saved: f64,
     /// Bytes of a round for each token that it judged.
     per_judged: f64,
-    /// Bytes of a round beyond those of its tokens.
-    per_round: f64,
 }
 
 impl Default for Bytes {
     fn default() -> Self {
-        Self { saved: 0.0, per_judged: FIRST_ROUND, per_round: FIRST_ROUND - PER_TOKEN }
+        Self { saved: 0.0, per_judged: FIRST_ROUND }
     }
 }
 
@@ -35,7 +31,6 @@ impl Bytes {
         self.saved -= bytes;
         if judged > 0 {
             self.per_judged += NEWEST * (bytes / judged as f64 - self.per_judged);
-            self.per_round += NEWEST * ((bytes - PER_TOKEN * judged as f64).max(0.0) - self.per_round);
         }
     }
 
@@ -47,11 +42,5 @@ impl Bytes {
     /// The share of the drafted tokens to judge so that the budget holds.
     pub(super) fn share(&self, budget: f64) -> f64 {
         ((budget + self.saved / PAYBACK_TOKENS) / self.per_judged.max(1.0)).clamp(0.0, 1.0)
-    }
-
-    /// Whether a window of `tokens` tokens costs no more than they bring, what was saved included.
-    pub(super) fn can_afford(&self, budget: f64, tokens: usize) -> bool {
-        let tokens = tokens as f64;
-        self.per_round + PER_TOKEN * tokens <= budget * (tokens + 1.0) + self.saved
     }
 }

@@ -160,8 +160,7 @@ impl Round<'_> {
             CloseRule::Fixed(length) => self.window.len() >= length,
             CloseRule::CostModel => self.pays_to_send(),
         };
-        let affordable = self.mode == Mode::Opportunistic || self.device.gate.can_afford(self.window.len());
-        Ok(by_rule && affordable || self.is_full()?)
+        Ok(by_rule || self.is_full()?)
     }
 
     /// What the cost model says about sending the open window now.
