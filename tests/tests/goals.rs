@@ -14,6 +14,7 @@ use uhlm_core::link::LinkConfig;
 use uhlm_core::llama::ContextOptions;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::model::Sequence;
+use uhlm_core::privacy::Consent;
 use uhlm_core::protocol::{Info, PROTOCOL};
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
@@ -67,6 +68,7 @@ fn options() -> SessionOptions {
         offline: OfflinePolicy::Fail,
         threads: 1,
         seed: Some(5),
+        consent: Consent::Conversation,
         ..SessionOptions::default()
     }
 }

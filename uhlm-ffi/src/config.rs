@@ -124,7 +124,7 @@ pub enum Goal {
         /// The mean, in [0, 1].
         risk: f64,
     },
-    /// Keep to this many bytes of request and response bodies a token of the reply, on average.
+    /// Keep to this many bytes of request and response bodies a token of the reply, on average, in the `Opportunistic` mode.
     Bytes {
         /// Bytes a token, above 0.
         per_token: f64,
