@@ -42,11 +42,12 @@ internal class Live(private val lastRoundTrip: Double?, clock: TimeSource = Time
 internal fun figures(statistics: Statistics, requests: Long) = Figures(
     tokens = statistics.tokens.toLong(),
     tokensPerSecond = statistics.tokensPerSecond,
-    shareAsked = statistics.transmissionRate.takeIf { statistics.judged + statistics.skipped > 0uL },
+    shareAsked = statistics.transmissionRate.takeIf { statistics.judged + statistics.skipped != 0uL },
     bytesUp = statistics.bodyUp.toLong(),
     bytesDown = statistics.bodyDown.toLong(),
     requests = requests,
     roundTripSeconds = statistics.medianVerdictSeconds,
+    unanswered = requests > 0 && statistics.bodyDown == 0uL,
 )
 
 /** Takes from a session's record what was not taken yet: first what was answered, the rest when the reply has ended. */

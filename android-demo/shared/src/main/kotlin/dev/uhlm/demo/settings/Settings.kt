@@ -62,7 +62,7 @@ enum class Trust(val title: String) {
 /** What the gate aims at. */
 enum class GoalChoice(val title: String) {
     RISK_AVERSE("Cautious"),
-    RISK_PRONE("Balanced"),
+    RISK_PRONE("Relaxed"),
     SHARE_SENT("Share asked"),
     RISK("Risk"),
 }

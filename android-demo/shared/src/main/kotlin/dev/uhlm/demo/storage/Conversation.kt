@@ -71,6 +71,8 @@ data class Figures(
     val requests: Long,
     /** Median from sending a window until its verdict. */
     val roundTripSeconds: Double? = null,
+    /** Whether the server was asked and never answered. */
+    val unanswered: Boolean = false,
 ) {
     /** Share of the requests that asking about every single token would have taken. */
     val saved: Double? get() = if (tokens == 0L) null else (1 - requests.toDouble() / tokens).coerceAtLeast(0.0)

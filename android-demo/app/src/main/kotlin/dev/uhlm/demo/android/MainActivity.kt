@@ -1,0 +1,47 @@
+package dev.uhlm.demo.android
+
+import android.os.Bundle
+import androidx.activity.ComponentActivity
+import androidx.activity.compose.BackHandler
+import androidx.activity.compose.setContent
+import androidx.activity.enableEdgeToEdge
+import androidx.lifecycle.ViewModel
+import androidx.lifecycle.ViewModelProvider
+import dev.uhlm.android.installLogcatSink
+import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.ui.App
+
+/** The only activity. What it shows outlives it: a turned phone gives the next one the same view models. */
+class MainActivity : ComponentActivity() {
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        enableEdgeToEdge()
+        installLogcatSink()
+        val kept = ViewModelProvider(this, Kept.Factory(platform))[Kept::class.java]
+        setContent {
+            App(kept.wiring.viewModels) { enabled, back -> BackHandler(enabled, back) }
+        }
+    }
+
+    override fun onStart() {
+        super.onStart()
+        platform.monitor.cameToFront()
+    }
+
+    private val platform get() = (application as DemoApplication).platform
+}
+
+/** The app's view models as the one that the activity keeps; they end together. */
+internal class Kept(platform: Platform) : ViewModel() {
+    val wiring = Wiring(platform)
+
+    override fun onCleared() = wiring.close()
+
+    class Factory(private val platform: Platform) : ViewModelProvider.Factory {
+        override fun <T : ViewModel> create(modelClass: Class<T>): T {
+            @Suppress("UNCHECKED_CAST") // Asked for by its class above.
+            return Kept(platform) as T
+        }
+    }
+}

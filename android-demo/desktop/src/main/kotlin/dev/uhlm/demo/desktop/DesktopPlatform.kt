@@ -1,0 +1,16 @@
+package dev.uhlm.demo.desktop
+
+import dev.uhlm.DeviceState
+import dev.uhlm.TrustPolicy
+import dev.uhlm.demo.platform.Network
+import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.settings.SecretStore
+import java.io.File
+import kotlinx.coroutines.flow.MutableStateFlow
+
+/** A computer: always on the mains, and whether its network works shows when it is used. */
+class DesktopPlatform(override val folder: File, override val modelTrust: TrustPolicy? = null) : Platform {
+    override val secrets: SecretStore = FileSecretStore(File(folder, "secrets.json"))
+    override val device: MutableStateFlow<DeviceState> = MutableStateFlow(DeviceState())
+    override val network: MutableStateFlow<Network> = MutableStateFlow(Network())
+}

@@ -1,0 +1,324 @@
+package dev.uhlm.demo.desktop
+
+import androidx.compose.runtime.CompositionLocalProvider
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.saveable.LocalSaveableStateRegistry
+import androidx.compose.runtime.saveable.SaveableStateRegistry
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.semantics.SemanticsProperties
+import androidx.compose.ui.test.DesktopComposeUiTest
+import androidx.compose.ui.test.ExperimentalTestApi
+import androidx.compose.ui.test.SemanticsMatcher
+import androidx.compose.ui.test.assertIsDisplayed
+import androidx.compose.ui.test.assertIsEnabled
+import androidx.compose.ui.test.assertIsNotEnabled
+import androidx.compose.ui.test.assertTextContains
+import androidx.compose.ui.test.hasContentDescription
+import androidx.compose.ui.test.hasTestTag
+import androidx.compose.ui.test.hasText
+import androidx.compose.ui.test.onAllNodesWithTag
+import androidx.compose.ui.test.onAllNodesWithText
+import androidx.compose.ui.test.onNodeWithContentDescription
+import androidx.compose.ui.test.onNodeWithTag
+import androidx.compose.ui.test.onNodeWithText
+import androidx.compose.ui.test.performClick
+import androidx.compose.ui.test.performScrollTo
+import androidx.compose.ui.test.performScrollToNode
+import androidx.compose.ui.test.performTextInput
+import androidx.compose.ui.test.performTextReplacement
+import androidx.compose.ui.test.v2.runDesktopComposeUiTest
+import dev.uhlm.FinishReason
+import dev.uhlm.Mode
+import dev.uhlm.Origin
+import dev.uhlm.TrustPolicy
+import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.settings.SettingsStore
+import dev.uhlm.demo.settings.Theme
+import dev.uhlm.demo.settings.Trust
+import dev.uhlm.demo.storage.JournalStore
+import dev.uhlm.demo.storage.Reply
+import dev.uhlm.demo.ui.App
+import java.io.File
+import kotlin.test.AfterTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertFalse
+import kotlin.test.assertTrue
+import kotlin.time.Duration.Companion.minutes
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.io.TempDir
+
+/** Clicks through the app as it runs on the desktop: the real library, the demo pair, real verifiers on loopback. */
+@OptIn(ExperimentalTestApi::class)
+class AppTest {
+    @TempDir
+    lateinit var folder: File
+
+    private lateinit var wiring: Wiring
+
+    private val chat get() = wiring.viewModels.chat.state.value
+    private val reply get() = chat.conversation?.turns?.lastOrNull() as? Reply
+
+    @AfterTest
+    fun end() {
+        wiring.close()
+        Fixture.weather("clear")
+    }
+
+    private fun app(
+        settings: Settings = Fixture.settings("server"),
+        trust: TrustPolicy? = null,
+        slow: Boolean = false,
+        test: DesktopComposeUiTest.() -> Unit,
+    ) {
+        runBlocking { SettingsStore(folder).change { settings } }
+        val store = JournalStore(File(folder, "conversations"))
+        wiring = Wiring(DesktopPlatform(folder, trust), if (slow) SlowStore(store) else store)
+        runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
+            setContent { App(wiring.viewModels) }
+            until("the conversations") { chat.loaded }
+            test()
+        }
+    }
+
+    private fun DesktopComposeUiTest.until(what: String, holds: () -> Boolean) =
+        waitUntil(what, patience.inWholeMilliseconds, holds)
+
+    private fun DesktopComposeUiTest.untilShown(matcher: SemanticsMatcher) =
+        until(matcher.description) { onAllNodes(matcher).fetchSemanticsNodes().isNotEmpty() }
+
+    private fun DesktopComposeUiTest.click(text: String) = onNodeWithText(text).performClick()
+
+    private fun DesktopComposeUiTest.say(text: String) {
+        onNodeWithTag("message").performTextInput(text)
+        onNodeWithContentDescription("Send").performClick()
+    }
+
+    private fun DesktopComposeUiTest.menu(entry: String) {
+        onNodeWithContentDescription("More").performClick()
+        click(entry)
+    }
+
+    private fun DesktopComposeUiTest.untilWritten() = until("the end of the reply") { reply?.end != null && chat.writingHere == null }
+
+    @Test
+    fun a_message_is_asked_about_then_answered_with_tinted_words_and_a_record_of_what_was_sent() = app {
+        say(Fixture.questions.first())
+        onNodeWithTag("consent").assertIsDisplayed()
+        assertTrue(chat.conversations.isEmpty())
+        click("Send this conversation")
+        untilWritten()
+        val written = checkNotNull(reply)
+        assertEquals(FinishReason.END_OF_REPLY, written.end?.finish, "${written.end}")
+        onNodeWithTag("reply", useUnmergedTree = true).assertTextContains(written.text)
+        val spoken = onNodeWithTag("reply", useUnmergedTree = true).fetchSemanticsNode().config[SemanticsProperties.StateDescription]
+        assertTrue("Checked" in spoken || "Written by the server" in spoken, spoken)
+        onNode(hasText("tokens/s", substring = true)).assertIsDisplayed()
+        assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+
+        menu("What was sent")
+        onNode(hasText("requests,", substring = true)).assertIsDisplayed()
+        assertTrue(onAllNodesWithText("Words to check").fetchSemanticsNodes().isNotEmpty())
+        click("Clear this record")
+        untilShown(hasText("Nothing was sent in this conversation."))
+        onNodeWithContentDescription("Back").performClick()
+        onNodeWithTag("message").assertIsDisplayed()
+    }
+
+    @Test
+    fun an_answer_on_the_phone_sends_nothing() = app {
+        say(Fixture.questions.first())
+        click("Answer on this phone")
+        untilWritten()
+        assertEquals(setOf(Origin.DRAFT), reply?.pieces?.map { it.origin }?.toSet())
+        assertTrue(chat.conversation?.sent.orEmpty().isEmpty())
+        onNode(hasText("nothing sent")).assertIsDisplayed()
+    }
+
+    @Test
+    fun cancelling_the_question_keeps_nothing() = app {
+        say("A secret")
+        click("Cancel")
+        waitForIdle()
+        assertTrue(chat.conversations.isEmpty())
+        onAllNodesWithTag("consent").fetchSemanticsNodes().let { assertTrue(it.isEmpty()) }
+    }
+
+    @Test
+    fun the_stop_button_ends_a_reply_and_keeps_its_words() = app(slow = true) {
+        say(Fixture.questions.first())
+        click("Answer on this phone")
+        until("some words") { reply?.text.orEmpty().length > 4 }
+        onNodeWithContentDescription("Stop").performClick()
+        untilWritten()
+        assertEquals(FinishReason.CANCELLED, reply?.end?.finish)
+        untilShown(hasText("Stopped."))
+        onNodeWithText("Try again").assertIsDisplayed()
+    }
+
+    @Test
+    fun tinting_can_be_turned_off() = app {
+        onNodeWithTag("controls").performClick()
+        onNodeWithText("Corrected").assertIsDisplayed()
+        onNodeWithContentDescription("Show who wrote what").performClick()
+        until("no legend") { onAllNodesWithText("Corrected").fetchSemanticsNodes().isEmpty() }
+        until("the file") { !SettingsStore(folder).settings.value.tinted }
+    }
+
+    @Test
+    fun the_mode_and_the_goal_are_chosen_beside_the_message() = app {
+        onNodeWithTag("controls").performClick()
+        click("Share asked")
+        untilShown(hasText("Ask about 20 % of the words"))
+        click("Exact")
+        untilShown(hasText("Every word is checked", substring = true))
+        until("the file") { SettingsStore(folder).settings.value.mode == Mode.EXACT }
+    }
+
+    @Test
+    fun a_server_that_does_not_answer_shows_as_a_banner_and_goes_when_it_does() = app(Fixture.settings("weather").copy(mode = Mode.EXACT)) {
+        Fixture.weather("resets")
+        say(Fixture.questions.first())
+        click("Send this conversation")
+        untilShown(hasTestTag("banner"))
+        untilWritten()
+        assertTrue(reply!!.pieces.any { it.origin == Origin.UNVERIFIED }, "${reply?.pieces}")
+        Fixture.weather("clear")
+        say(Fixture.questions[1])
+        untilWritten()
+        until("no banner") { onAllNodesWithTag("banner").fetchSemanticsNodes().isEmpty() || !chat.offline }
+    }
+
+    @Test
+    fun a_token_is_asked_for_where_the_server_wants_one_and_never_lies_in_the_settings() = app(Fixture.settings("guarded").copy(mode = Mode.EXACT)) {
+        say(Fixture.questions.first())
+        click("Send this conversation")
+        untilShown(hasTestTag("problem"))
+        onNode(hasText("Settings")).performClick()
+        onNodeWithTag("Token").performScrollTo().performTextInput(Fixture.guardedToken)
+        onNodeWithContentDescription("Keep Token").performClick()
+        untilShown(hasContentDescription("Remove Token"))
+        onNodeWithContentDescription("Back").performClick()
+        onNodeWithText("Try again").performScrollTo().performClick()
+        until("an answer") { reply?.end?.finish == FinishReason.END_OF_REPLY }
+        assertFalse(Fixture.guardedToken in File(folder, "settings.json").readText())
+    }
+
+    @Test
+    fun the_address_and_the_trust_are_kept_when_the_screen_is_left() = app(Settings()) {
+        menu("Settings")
+        onNodeWithTag("endpoint").performTextReplacement("https://verifier.example:8443")
+        click("This certificate")
+        untilShown(hasTestTag("trust"))
+        onNodeWithTag("trust").performTextInput("ab".repeat(32))
+        onNodeWithText("Dark").performScrollTo().performClick()
+        onNodeWithContentDescription("Back").performClick()
+        val expected = Settings(endpoint = "https://verifier.example:8443", trust = Trust.FINGERPRINT, trustValue = "ab".repeat(32), theme = Theme.DARK)
+        until("the file") { SettingsStore(folder).settings.value == expected }
+    }
+
+    @Test
+    fun a_model_is_downloaded_with_progress_then_used_checked_and_kept_from_being_removed() {
+        ModelServer(folder, File(Fixture.draft), quick = 100_000).use { server ->
+            app(Settings(), server.trust) {
+                click("Choose a model")
+                onNodeWithTag("models").performScrollToNode(hasTestTag("source"))
+                onNodeWithTag("source").performTextInput(server.url)
+                onNodeWithTag("models").performScrollToNode(hasTestTag("download"))
+                onNodeWithTag("source").assertTextContains(server.url)
+                onNodeWithTag("download").assertIsEnabled().performClick()
+                until("progress, not ${wiring.viewModels.models.state.value}") { wiring.viewModels.models.state.value.downloads.values.any { it.received > 0 } }
+                onNodeWithTag("models").performScrollToNode(hasText("On their way"))
+                untilShown(hasText(" of 670", substring = true))
+                server.release()
+                until("the model") { wiring.viewModels.models.state.value.stored.isNotEmpty() }
+                onNodeWithTag("models").performScrollToNode(hasText("On this device"))
+                click("Use")
+                untilShown(hasText("In use"))
+                onNodeWithText("Remove").assertIsNotEnabled()
+                click("Check")
+                untilShown(hasText("intact", substring = true))
+                onNodeWithContentDescription("Back").performClick()
+                say("Hello")
+                untilWritten()
+                assertEquals(FinishReason.END_OF_REPLY, reply?.end?.finish ?: error("${reply?.end}"))
+            }
+        }
+    }
+
+    @Test
+    fun what_was_typed_and_the_screen_survive_rotation_and_the_end_of_the_process() {
+        runBlocking { SettingsStore(folder).change { Fixture.settings("server") } }
+        wiring = Wiring(DesktopPlatform(folder))
+        var registry = SaveableStateRegistry(null) { true }
+        var shown by mutableStateOf(true)
+        runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
+            setContent {
+                if (shown) CompositionLocalProvider(LocalSaveableStateRegistry provides registry) { App(wiring.viewModels) }
+            }
+            until("the conversations") { chat.loaded }
+            say(Fixture.questions.first())
+            click("Answer on this phone")
+            untilWritten()
+            val before = chat.conversation
+            onNodeWithTag("message").performTextInput("half a thought")
+
+            fun turn(newProcess: Boolean) {
+                registry = SaveableStateRegistry(registry.performSave()) { true }
+                shown = false
+                waitForIdle()
+                if (newProcess) wiring = Wiring(DesktopPlatform(folder))
+                shown = true
+                until("the conversations") { chat.loaded }
+                waitForIdle()
+            }
+            turn(newProcess = false)
+            onNodeWithTag("message").assertTextContains("half a thought")
+            turn(newProcess = true)
+            untilShown(hasText("half a thought"))
+            assertEquals(before, chat.conversation)
+            onNodeWithTag("reply", useUnmergedTree = true).assertTextContains(reply!!.text)
+        }
+    }
+
+    @Test
+    fun conversations_are_switched_and_deleted_in_the_drawer() = app {
+        say(Fixture.questions.first())
+        click("Answer on this phone")
+        untilWritten()
+        val title = chat.conversation!!.title
+        onNodeWithContentDescription("Conversations").performClick()
+        click("New conversation")
+        until("a new one") { chat.open == null }
+        onNodeWithContentDescription("Conversations").performClick()
+        onNodeWithContentDescription("Delete $title").performClick()
+        onNodeWithText("Delete this conversation?").assertIsDisplayed()
+        click("Delete")
+        until("no conversation") { chat.conversations.isEmpty() }
+        assertTrue(File(folder, "conversations").list()!!.isEmpty())
+    }
+
+    @Test
+    fun everything_that_can_be_tapped_has_a_name() = app {
+        say(Fixture.questions.first())
+        click("Answer on this phone")
+        untilWritten()
+        onNodeWithTag("controls").performClick()
+        val clickable = SemanticsMatcher("can be clicked") { androidx.compose.ui.semantics.SemanticsActions.OnClick in it.config }
+        fun check(screen: String) {
+            for (node in onAllNodes(clickable).fetchSemanticsNodes()) {
+                val named = SemanticsProperties.ContentDescription in node.config || SemanticsProperties.Text in node.config ||
+                    SemanticsProperties.EditableText in node.config
+                assertTrue(named, "$screen: ${node.config}")
+            }
+        }
+        check("chat")
+        for (screen in listOf("What was sent", "Models", "Settings")) {
+            menu(screen)
+            check(screen)
+            onNodeWithContentDescription("Back").performClick()
+        }
+    }
+}

@@ -1,0 +1,195 @@
+package dev.uhlm.demo.desktop
+
+import androidx.compose.ui.ExperimentalComposeUiApi
+import androidx.compose.ui.awt.ComposeWindow
+import androidx.compose.ui.semantics.SemanticsNode
+import androidx.compose.ui.semantics.SemanticsProperties
+import androidx.compose.ui.semantics.getOrNull
+import dev.uhlm.Mode
+import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.settings.GoalChoice
+import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.settings.SettingsStore
+import dev.uhlm.demo.settings.Theme
+import dev.uhlm.demo.storage.JournalStore
+import dev.uhlm.demo.storage.Reply
+import dev.uhlm.demo.ui.App
+import java.awt.Robot
+import java.awt.event.InputEvent
+import java.io.File
+import java.nio.file.Files
+import javax.imageio.ImageIO
+import javax.swing.SwingUtilities
+import kotlin.system.exitProcess
+import kotlinx.coroutines.runBlocking
+
+/**
+ * Takes the pictures of `screenshots/`: the app in a real window, clicked with a real mouse, on the demo pair and real verifiers.
+ * Needs a display: `screenshots.sh` starts Xvfb.
+ */
+@OptIn(ExperimentalComposeUiApi::class)
+internal class Screenshots(private val into: File, private val settings: Settings, width: Int = 420, height: Int = 860) : AutoCloseable {
+    private val folder = Files.createTempDirectory("uhlm-demo").toFile()
+    private val server = ModelServer(folder, File(Fixture.draft), quick = (File(Fixture.draft).length() * 0.43).toInt())
+    private val robot = Robot().apply { autoDelay = 30 }
+    private val wiring: Wiring
+    private val window: ComposeWindow
+    val chat get() = wiring.viewModels.chat.state.value
+    val reply get() = chat.conversation?.turns?.lastOrNull() as? Reply
+
+    init {
+        runBlocking { SettingsStore(folder).change { settings } }
+        // Slowed down to what a phone with a real model writes: of the demo model no picture could be taken on its way.
+        val store = SlowStore(JournalStore(File(folder, "conversations")), millis = 40)
+        wiring = Wiring(DesktopPlatform(folder, server.trust), store)
+        window = onEdt {
+            ComposeWindow().apply {
+                isUndecorated = true
+                setBounds(0, 0, width, height)
+                setContent { App(wiring.viewModels) }
+                isVisible = true
+            }
+        }
+        eventually({ "the conversations" }) { chat.loaded }
+        // The first frame comes late.
+        Thread.sleep(4000)
+    }
+
+    fun change(change: (Settings) -> Settings) = wiring.viewModels.settings.change(change)
+
+    fun click(name: String) {
+        var node: SemanticsNode? = null
+        eventually({ "a node `$name`" }) {
+            node = find(name)
+            node != null
+        }
+        Thread.sleep(400)
+        val bounds = checkNotNull(find(name)).boundsInWindow
+        robot.mouseMove(window.x + bounds.center.x.toInt(), window.y + bounds.center.y.toInt())
+        robot.mousePress(InputEvent.BUTTON1_DOWN_MASK)
+        robot.mouseRelease(InputEvent.BUTTON1_DOWN_MASK)
+        Thread.sleep(200)
+    }
+
+    fun open(entry: String, tag: String) {
+        repeat(5) {
+            if (find(tag) != null) return
+            if (find(entry) == null) click("More")
+            click(entry)
+            Thread.sleep(1500)
+        }
+        checkNotNull(find(tag)) { "$entry does not open" }
+    }
+
+    fun send(text: String) {
+        onEdt { wiring.viewModels.chat.send(text) }
+        Thread.sleep(300)
+    }
+
+    fun written() = eventually({ "the end of the reply" }) { reply?.end != null && chat.writingHere == null }
+
+    fun download() {
+        onEdt { wiring.viewModels.models.download(server.url) }
+        eventually({ "progress" }) { wiring.viewModels.models.state.value.downloads.values.any { it.received > 0 && (it.share ?: 0f) > 0.4f } }
+    }
+
+    fun take(name: String, settle: Long = 900) {
+        Thread.sleep(settle)
+        ImageIO.write(robot.createScreenCapture(window.bounds), "png", File(into, "$name.png"))
+        println(name)
+    }
+
+    override fun close() {
+        onEdt {
+            window.dispose()
+            wiring.close()
+        }
+        server.close()
+        folder.deleteRecursively()
+    }
+
+    private fun find(name: String): SemanticsNode? = onEdt {
+        window.semanticsOwners.toList().asReversed().firstNotNullOfOrNull { find(it.rootSemanticsNode, name) }
+    }
+
+    private fun find(node: SemanticsNode, name: String): SemanticsNode? {
+        val described = node.config.getOrNull(SemanticsProperties.ContentDescription).orEmpty()
+        val texts = node.config.getOrNull(SemanticsProperties.Text).orEmpty().map { it.text }
+        if (name in described || name in texts || node.config.getOrNull(SemanticsProperties.TestTag) == name) return node
+        return node.children.firstNotNullOfOrNull { find(it, name) }
+    }
+
+    private fun <T> onEdt(call: () -> T): T {
+        var result: Result<T>? = null
+        SwingUtilities.invokeAndWait { result = runCatching(call) }
+        return checkNotNull(result).getOrThrow()
+    }
+}
+
+private fun chat(into: File, name: String, settings: Settings) = Screenshots(into, settings).use { app ->
+    app.send(Fixture.questions[0])
+    app.take("consent-$name", settle = 3000)
+    app.click("Send this conversation")
+    app.written()
+    app.send(Fixture.questions[5])
+    app.written()
+    app.take("answered-$name")
+    app.send(Fixture.questions[9])
+    eventually({ "a reply on its way" }) {
+        val here = app.chat.writingHere
+        app.reply?.end != null || here != null && here.figures != null && here.provisional.length > 3 && app.reply?.text.orEmpty().length > 12
+    }
+    app.take("streaming-$name", settle = 0)
+    app.written()
+    app.click("controls")
+    app.take("controls-$name")
+    app.open("What was sent", "sent")
+    app.take("sent-$name")
+    app.click("Back")
+    app.open("Settings", "settings")
+    // Where the file lies on this machine is nobody's business.
+    app.change { it.copy(calibration = "") }
+    app.take("settings-$name")
+    app.click("Back")
+    app.open("Models", "models")
+    app.download()
+    app.take("download-$name")
+}
+
+private fun offline(into: File, name: String, settings: Settings) = Screenshots(into, settings).use { app ->
+    Fixture.weather("resets")
+    app.send(Fixture.questions[0])
+    app.click("Send this conversation")
+    app.written()
+    for (question in Fixture.questions.drop(1)) {
+        if (app.chat.offline) break
+        app.send(question)
+        app.written()
+    }
+    app.take("offline-$name")
+    Fixture.weather("clear")
+}
+
+private fun wide(into: File, settings: Settings) = Screenshots(into, settings, 1000, 700).use { app ->
+    for (index in listOf(2, 4, 0)) {
+        app.send(Fixture.questions[index])
+        app.click("Send this conversation")
+        app.written()
+        if (index != 0) app.click("New conversation")
+    }
+    app.take("wide")
+}
+
+fun main(arguments: Array<String>) {
+    val into = File(arguments.single()).apply { mkdirs() }
+    for (theme in listOf(Theme.LIGHT, Theme.DARK)) {
+        val name = theme.name.lowercase()
+        val shown = { server: String ->
+            Fixture.settings(server).copy(theme = theme, goal = GoalChoice.SHARE_SENT, goalValue = 0.3f, temperature = 0.7f)
+        }
+        chat(into, name, shown("server").copy(mode = Mode.EXACT))
+        offline(into, name, shown("weather"))
+    }
+    wide(into, Fixture.settings("server").copy(theme = Theme.LIGHT, temperature = 0.7f))
+    exitProcess(0)
+}

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Takes the pictures of screenshots/ again: the app in a real window on a display of its own, drawn in software.
+# Needs xvfb-run, and what `mvn -Dmaven.test.skip=true test` has compiled.
+set -eu
+cd "$(dirname "$0")/desktop"
+root=$(cd ../.. && pwd)
+SKIKO_RENDER_API=SOFTWARE xvfb-run --auto-servernum --server-args='-screen 0 1280x1024x24' \
+    java "-Duniffi.component.uhlm_ffi.libraryOverride=$root/target/bindings/lib/libuhlm_ffi.so" \
+    "-Duhlm.fixture=$root/target/debug/uhlm-fixture" \
+    -cp "target/classes:target/test-classes:$(cat target/classpath.txt)" \
+    dev.uhlm.demo.desktop.ScreenshotsKt "${1:-../screenshots}"

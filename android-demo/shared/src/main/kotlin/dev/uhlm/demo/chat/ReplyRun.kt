@@ -1,0 +1,168 @@
+package dev.uhlm.demo.chat
+
+import dev.uhlm.Consent
+import dev.uhlm.FinishReason
+import dev.uhlm.GenerationEvent
+import dev.uhlm.GenerationOptions
+import dev.uhlm.Message
+import dev.uhlm.Mode
+import dev.uhlm.Prompt
+import dev.uhlm.Recovery
+import dev.uhlm.Role
+import dev.uhlm.UhlmException
+import dev.uhlm.UhlmSessionInterface
+import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.storage.Conversation
+import dev.uhlm.demo.storage.Entry
+import dev.uhlm.demo.storage.Problem
+import dev.uhlm.demo.storage.Reply
+import dev.uhlm.demo.storage.ReplyEnd
+import dev.uhlm.demo.storage.Said
+import dev.uhlm.generate
+import dev.uhlm.hint
+import dev.uhlm.recovery
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.TimeSource
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.NonCancellable
+import kotlinx.coroutines.withContext
+
+/**
+ * Writes one reply: from the last message of a conversation to the entry that says how the reply ended. Every committed
+ * token is recorded before it is shown.
+ */
+internal class ReplyRun(
+    val id: String,
+    private val settings: Settings,
+    private val mode: Mode,
+    private val consent: Consent?,
+    private val conversation: (String) -> Conversation?,
+    private val record: suspend (String, Entry) -> Unit,
+    private val sync: suspend (String) -> Unit,
+    private val sessions: Sessions,
+    private val show: (String, Writing?) -> Unit,
+    private val now: () -> Long,
+) {
+    /** Whether it ended because of messages that the person did not agree to send. */
+    var askConsent = false
+        private set
+
+    private var writing = Writing()
+    private val provisional = ArrayDeque<String>()
+    private var end: ReplyEnd? = null
+    private var live: Live? = null
+    private var sent: SentReader? = null
+
+    suspend fun write(onSession: (UhlmSessionInterface) -> Unit) {
+        show(id, writing)
+        record(id, Entry.ReplyBegan(now(), mode))
+        try {
+            val session = sessions.session(id, settings)
+            onSession(session)
+            stream(session)
+        } catch (failure: UhlmException) {
+            askConsent = failure.recovery == Recovery.ASK_FOR_CONSENT
+            end = ReplyEnd(problem = Problem(failure.hint, failure.recovery), figures = figures())
+        } catch (cancelled: CancellationException) {
+            end = ReplyEnd(FinishReason.CANCELLED, figures = figures())
+            throw cancelled
+        } finally {
+            // A stopped reply ends in the record as well.
+            withContext(NonCancellable) {
+                takeSent(all = true)
+                record(id, Entry.ReplyEnded(end ?: ReplyEnd(FinishReason.CANCELLED, figures = figures())))
+                sync(id)
+            }
+        }
+    }
+
+    private suspend fun stream(session: UhlmSessionInterface) {
+        val turns = conversation(id)?.turns.orEmpty()
+        val message = turns.filterIsInstance<Said>().last()
+        val before = turns.take(turns.indexOf(message))
+        align(session, before.messages())
+        if (consent == Consent.CONVERSATION || conversation(id)?.consent == Consent.CONVERSATION) {
+            session.setConsent(Consent.CONVERSATION)
+        }
+        sent = SentReader(session.sent())
+        val replies = before.filterIsInstance<Reply>()
+        live = Live(replies.lastOrNull()?.end?.figures?.roundTripSeconds)
+        var shown = TimeSource.Monotonic.markNow()
+        var synced = TimeSource.Monotonic.markNow()
+        val options = GenerationOptions(
+            maxTokens = settings.maxTokens.toUInt(),
+            mode = mode,
+            consent = consent.takeIf { it == Consent.MESSAGE },
+        )
+        writing = writing.copy(opening = false)
+        show(id, writing)
+        session.generate(Prompt.Chat(message.text), options).collect { event ->
+            take(event)
+            if (shown.elapsedNow() >= FIGURES_EVERY) {
+                shown = TimeSource.Monotonic.markNow()
+                takeSent(all = false)
+                writing = writing.copy(figures = figures())
+            }
+            if (synced.elapsedNow() >= SYNC_EVERY) {
+                synced = TimeSource.Monotonic.markNow()
+                sync(id)
+            }
+            show(id, writing)
+        }
+    }
+
+    private suspend fun take(event: GenerationEvent) {
+        when (event) {
+            is GenerationEvent.Provisional -> provisional += event.token.text
+            is GenerationEvent.Committed -> {
+                provisional.removeFirstOrNull()
+                live?.committed(event.origin)
+                if (event.token.text.isNotEmpty()) record(id, Entry.Committed(event.token.text, event.origin))
+            }
+            is GenerationEvent.Rollback -> provisional.clear()
+            is GenerationEvent.State -> Unit
+            is GenerationEvent.Finished -> {
+                takeSent(all = false)
+                end = ReplyEnd(event.finish, figures = figures(event.statistics, sent?.requests ?: 0))
+            }
+        }
+        writing = writing.copy(provisional = provisional.joinToString(""))
+    }
+
+    private fun figures() = live?.figures(sent?.requests ?: 0, sent?.bytes ?: 0)
+
+    private suspend fun takeSent(all: Boolean) {
+        val reader = sent ?: return
+        val record = try {
+            sessions.opened(id)?.sent() ?: return
+        } catch (_: UhlmException) {
+            // Shut down: what it sent last is not known.
+            return
+        }
+        for (entry in reader.take(record, all)) record(id, Entry.WasSent(entry))
+    }
+
+    private companion object {
+        val FIGURES_EVERY = 250.milliseconds
+
+        /** A phone's flash is slow and wears: a power cut may cost this much of a reply, the end of the process nothing. */
+        val SYNC_EVERY = 1000.milliseconds
+    }
+}
+
+/** The session may be a new one, or have seen a reply that was asked for again. */
+private fun align(session: UhlmSessionInterface, messages: List<Message>) {
+    val held = session.messages().filter { it.role != Role.SYSTEM }
+    val same = held.size == messages.size &&
+        held.zip(messages).all { (a, b) -> a.role == b.role && a.content.trim() == b.content.trim() }
+    if (!same) session.setMessages(messages)
+}
+
+/** What models are told of a conversation: a message that got no answer is left out. */
+internal fun List<dev.uhlm.demo.storage.Turn>.messages(): List<Message> = buildList {
+    for ((turn, next) in this@messages.zipWithNext()) {
+        if (turn !is Said || next !is Reply || next.pieces.isEmpty()) continue
+        add(Message(Role.USER, turn.text))
+        add(Message(Role.ASSISTANT, next.text))
+    }
+}

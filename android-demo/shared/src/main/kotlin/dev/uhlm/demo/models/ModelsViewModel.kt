@@ -1,0 +1,187 @@
+package dev.uhlm.demo.models
+
+import androidx.lifecycle.ViewModel
+import androidx.lifecycle.viewModelScope
+import dev.uhlm.CataloguePair
+import dev.uhlm.DownloadEvent
+import dev.uhlm.DownloadPhase
+import dev.uhlm.DownloadRequest
+import dev.uhlm.ModelStoreException
+import dev.uhlm.StoredModel
+import dev.uhlm.UhlmModelStoreInterface
+import dev.uhlm.UnfinishedModel
+import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.settings.SettingsStore
+import dev.uhlm.downloadFlow
+import dev.uhlm.recoveryHint
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+
+/** What the screen of models shows. */
+data class ModelsState(
+    val stored: List<StoredModel> = emptyList(),
+    val unfinished: List<UnfinishedModel> = emptyList(),
+    val catalogue: List<CataloguePair> = emptyList(),
+    val downloads: Map<String, Progress> = emptyMap(),
+    /** What a check of a model's file found, by its name. */
+    val checks: Map<String, Check> = emptyMap(),
+    val notice: String? = null,
+)
+
+/** How far a download is. */
+data class Progress(val phase: DownloadPhase, val received: Long, val total: Long?) {
+    /** In [0, 1]; none where the size is not known yet. */
+    val share: Float? get() = total?.takeIf { it > 0 }?.let { (received.toDouble() / it).toFloat().coerceIn(0f, 1f) }
+}
+
+enum class Check { RUNNING, INTACT, UNKNOWN, DAMAGED }
+
+/** Models on the device and those on their way to it. A download goes on while other screens are looked at. */
+class ModelsViewModel(
+    private val open: () -> UhlmModelStoreInterface,
+    private val catalogue: () -> List<CataloguePair>,
+    private val settings: SettingsStore,
+    private val platform: Platform,
+    private val io: CoroutineDispatcher = Dispatchers.IO,
+) : ViewModel() {
+    private val mutable = MutableStateFlow(ModelsState())
+    private val running = mutableMapOf<String, Job>()
+    private var kept: UhlmModelStoreInterface? = null
+
+    val state: StateFlow<ModelsState> = mutable.asStateFlow()
+
+    init {
+        viewModelScope.launch {
+            mutable.update { it.copy(catalogue = withContext(io) { catalogue() }) }
+            refresh()
+        }
+        viewModelScope.launch { platform.device.collect { kept?.setMetered(it.metered) } }
+    }
+
+    /** Downloads a model of the catalogue. */
+    fun download(pair: CataloguePair) {
+        val parts = pair.draft.request ?: return
+        start(DownloadRequest(parts.sources, pair.draft.file, parts.sha256, pair.draft.bytes, settings.settings.value.allowMetered))
+    }
+
+    /** Downloads from an address: `https://...` or `hf:owner/repo/file.gguf`. */
+    fun download(source: String) {
+        val name = source.trim().substringBefore('?').substringAfterLast('/')
+        start(DownloadRequest(listOf(source.trim()), name, allowMetered = settings.settings.value.allowMetered))
+    }
+
+    /** Stops a download; what was loaded by then is kept. */
+    fun cancel(name: String) {
+        running[name]?.cancel()
+    }
+
+    fun use(model: StoredModel) {
+        viewModelScope.launch { settings.change { it.copy(model = model.path) } }
+    }
+
+    fun verify(model: StoredModel) {
+        check(model.name, Check.RUNNING)
+        viewModelScope.launch {
+            val found = try {
+                if (withContext(io) { store() }.verify(model.name)) Check.INTACT else Check.UNKNOWN
+            } catch (_: ModelStoreException.Corrupt) {
+                Check.DAMAGED
+            } catch (failure: ModelStoreException) {
+                notice(failure.hint())
+                null
+            }
+            check(model.name, found)
+        }
+    }
+
+    /** Removes a model, or what an unfinished download left of it. */
+    fun delete(name: String) {
+        viewModelScope.launch {
+            running[name]?.apply { cancel() }?.join()
+            attempt { store().delete(name) }
+            check(name, null)
+            refresh()
+        }
+    }
+
+    /** The token for Hugging Face was changed. */
+    fun tokensChanged() {
+        kept = null
+    }
+
+    fun noticeSeen(): Unit = mutable.update { it.copy(notice = null) }
+
+    private fun start(request: DownloadRequest) {
+        val name = request.name ?: return
+        if (name in running) return
+        running[name] = viewModelScope.launch {
+            show(name, Progress(DownloadPhase.CONNECTING, 0, request.bytes?.toLong()))
+            try {
+                withContext(io) { store() }.downloadFlow(request).collect { event ->
+                    if (event is DownloadEvent.Progress) {
+                        show(name, Progress(event.phase, event.received.toLong(), event.total?.toLong()))
+                    }
+                }
+            } catch (failure: ModelStoreException) {
+                notice(failure.hint())
+            } finally {
+                running -= name
+                show(name, null)
+            }
+            refresh()
+        }.also { job ->
+            job.invokeOnCompletion { cause -> if (cause != null) viewModelScope.launch { refresh() } }
+        }
+    }
+
+    private suspend fun refresh() {
+        val found = attempt { store().list() to store().unfinished() } ?: return
+        mutable.update { it.copy(stored = found.first, unfinished = found.second) }
+    }
+
+    private suspend fun <T> attempt(call: () -> T): T? = try {
+        withContext(io) { call() }
+    } catch (failure: ModelStoreException) {
+        notice(failure.hint())
+        null
+    }
+
+    @Synchronized
+    private fun store(): UhlmModelStoreInterface =
+        kept ?: open().also {
+            it.setMetered(platform.device.value.metered)
+            kept = it
+        }
+
+    private fun show(name: String, progress: Progress?) = mutable.update { state ->
+        state.copy(downloads = if (progress == null) state.downloads - name else state.downloads + (name to progress))
+    }
+
+    private fun check(name: String, found: Check?) = mutable.update { state ->
+        state.copy(checks = if (found == null) state.checks - name else state.checks + (name to found))
+    }
+
+    private fun notice(text: String) = mutable.update { it.copy(notice = text) }
+}
+
+/** One sentence for a person. */
+internal fun ModelStoreException.hint(): String = when (this) {
+    is ModelStoreException.InvalidRequest -> "This address cannot be used."
+    is ModelStoreException.Metered -> "The network is metered: allow that in Settings, or wait for another one."
+    is ModelStoreException.AlreadyRunning -> "It is being downloaded already."
+    is ModelStoreException.DiskFull -> "There is not enough room on this device."
+    is ModelStoreException.Storage -> recoveryHint(recovery)
+    is ModelStoreException.Network -> "The server cannot be reached. What was loaded is kept."
+    is ModelStoreException.Untrusted -> "The server's certificate is not trusted."
+    is ModelStoreException.Unauthorized -> "The server wants a token, or does not take this one."
+    is ModelStoreException.NotFound -> "There is no such model."
+    is ModelStoreException.Corrupt -> "The file is not the model that was asked for. Delete it and download it again."
+    is ModelStoreException.Cancelled -> "Stopped. What was loaded is kept."
+}

@@ -1,0 +1,61 @@
+package dev.uhlm.demo.settings
+
+import androidx.lifecycle.ViewModel
+import androidx.lifecycle.viewModelScope
+import java.io.IOException
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.update
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+
+/** Which secrets there are. They are written and used, and never shown. */
+data class SecretsState(val verifierToken: Boolean = false, val hubToken: Boolean = false, val notice: String? = null)
+
+class SettingsViewModel(
+    private val store: SettingsStore,
+    private val secrets: SecretStore,
+    private val onSecret: (name: String) -> Unit,
+    io: CoroutineDispatcher = Dispatchers.IO,
+) : ViewModel() {
+    private val io = io.limitedParallelism(1)
+    private val mutable = MutableStateFlow(SecretsState())
+
+    val settings: StateFlow<Settings> = store.settings
+    val state: StateFlow<SecretsState> = mutable.asStateFlow()
+
+    init {
+        viewModelScope.launch { look() }
+    }
+
+    fun change(change: (Settings) -> Settings) {
+        viewModelScope.launch {
+            if (!store.change(change)) notice("The settings could not be kept. They hold until the app ends.")
+        }
+    }
+
+    /** Keeps a token; an empty one is removed. */
+    fun secret(name: String, secret: String) {
+        viewModelScope.launch {
+            try {
+                withContext(io) { secrets.put(name, secret.trim()) }
+                onSecret(name)
+            } catch (_: IOException) {
+                notice("The token could not be kept safely, so it was not kept.")
+            }
+            look()
+        }
+    }
+
+    fun noticeSeen(): Unit = mutable.update { it.copy(notice = null) }
+
+    private suspend fun look() {
+        val (verifier, hub) = withContext(io) { (secrets.get(VERIFIER_TOKEN) != null) to (secrets.get(HUB_TOKEN) != null) }
+        mutable.update { it.copy(verifierToken = verifier, hubToken = hub) }
+    }
+
+    private fun notice(text: String) = mutable.update { it.copy(notice = text) }
+}

@@ -1,0 +1,113 @@
+package dev.uhlm.demo.ui
+
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.BoxWithConstraints
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.width
+import androidx.compose.material3.DrawerValue
+import androidx.compose.material3.ModalDrawerSheet
+import androidx.compose.material3.ModalNavigationDrawer
+import androidx.compose.material3.Snackbar
+import androidx.compose.material3.Surface
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.material3.VerticalDivider
+import androidx.compose.material3.rememberDrawerState
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.collectAsState
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.rememberCoroutineScope
+import androidx.compose.runtime.saveable.rememberSaveable
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.unit.dp
+import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.models.ModelsViewModel
+import dev.uhlm.demo.settings.SettingsViewModel
+import kotlinx.coroutines.launch
+
+/** The view models that the app's screens show; they outlive every turn of the phone. */
+class ViewModels(val chat: ChatViewModel, val models: ModelsViewModel, val settings: SettingsViewModel)
+
+/**
+ * The whole app.
+ *
+ * @param backHandler makes the system's way back lead to the chat while another screen is shown; the desktop has none.
+ */
+@Composable
+fun App(viewModels: ViewModels, backHandler: @Composable (enabled: Boolean, back: () -> Unit) -> Unit = { _, _ -> }) {
+    val settings by viewModels.settings.settings.collectAsState()
+    val chat by viewModels.chat.state.collectAsState()
+    val models by viewModels.models.state.collectAsState()
+    val secrets by viewModels.settings.state.collectAsState()
+    var screen by rememberSaveable { mutableStateOf(Screen.CHAT) }
+    val back = { screen = Screen.CHAT }
+    DemoTheme(settings.theme) {
+        Surface(Modifier.fillMaxSize()) {
+            Box {
+                when (screen) {
+                    Screen.CHAT -> ChatPanes(viewModels) { screen = it }
+                    Screen.SENT -> SentScreen(chat, viewModels.chat, settings, back)
+                    Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
+                    Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
+                }
+                Notice(chat.notice, viewModels.chat::noticeSeen, Modifier.align(Alignment.BottomCenter))
+                Notice(models.notice, viewModels.models::noticeSeen, Modifier.align(Alignment.BottomCenter))
+                Notice(secrets.notice, viewModels.settings::noticeSeen, Modifier.align(Alignment.BottomCenter))
+            }
+            chat.question?.let { ConsentDialog(it, viewModels.chat::answer) }
+        }
+        backHandler(screen != Screen.CHAT, back)
+    }
+}
+
+/** The list beside the conversation where there is room, else behind the menu button. */
+@Composable
+private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
+    val state by viewModels.chat.state.collectAsState()
+    val settings by viewModels.settings.settings.collectAsState()
+    // What was typed belongs to a conversation: before it is known which one is open, there is nowhere to put it back to.
+    if (!state.loaded) return
+    val drawer = rememberDrawerState(DrawerValue.Closed)
+    val scope = rememberCoroutineScope()
+    BoxWithConstraints(Modifier.fillMaxSize()) {
+        if (maxWidth >= 720.dp) {
+            Row {
+                Surface(Modifier.width(280.dp)) {
+                    ConversationList(state, viewModels.chat::open, viewModels.chat::delete)
+                }
+                VerticalDivider()
+                ChatScreen(state, settings, viewModels.chat, viewModels.settings::change, null, onScreen)
+            }
+        } else {
+            ModalNavigationDrawer(
+                drawerState = drawer,
+                drawerContent = {
+                    ModalDrawerSheet {
+                        ConversationList(
+                            state,
+                            { id ->
+                                viewModels.chat.open(id)
+                                scope.launch { drawer.close() }
+                            },
+                            viewModels.chat::delete,
+                        )
+                    }
+                },
+            ) {
+                val open: () -> Unit = { scope.launch { drawer.open() } }
+                ChatScreen(state, settings, viewModels.chat, viewModels.settings::change, open, onScreen)
+            }
+        }
+    }
+}
+
+@Composable
+private fun Notice(text: String?, onSeen: () -> Unit, modifier: Modifier) {
+    if (text == null) return
+    Snackbar(modifier.padding(16.dp), action = { TextButton(onSeen) { Text("OK") } }) { Text(text) }
+}

@@ -1,0 +1,152 @@
+package dev.uhlm.demo.ui
+
+import androidx.compose.foundation.background
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.ExperimentalLayoutApi
+import androidx.compose.foundation.layout.FlowRow
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.size
+import androidx.compose.foundation.shape.RoundedCornerShape
+import androidx.compose.foundation.text.KeyboardOptions
+import androidx.compose.material.icons.Icons
+import androidx.compose.material.icons.automirrored.filled.Send
+import androidx.compose.material3.FilledIconButton
+import androidx.compose.material3.FilterChip
+import androidx.compose.material3.Icon
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedTextField
+import androidx.compose.material3.Slider
+import androidx.compose.material3.Switch
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableFloatStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.input.key.Key
+import androidx.compose.ui.input.key.KeyEventType
+import androidx.compose.ui.input.key.isShiftPressed
+import androidx.compose.ui.input.key.key
+import androidx.compose.ui.input.key.onPreviewKeyEvent
+import androidx.compose.ui.input.key.type
+import androidx.compose.ui.platform.testTag
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.semantics.stateDescription
+import androidx.compose.ui.text.input.KeyboardCapitalization
+import androidx.compose.ui.unit.dp
+import dev.uhlm.Mode
+import dev.uhlm.demo.settings.GoalChoice
+import dev.uhlm.demo.settings.Settings
+
+/** How the next reply is written, and how it is shown. */
+@Composable
+internal fun Controls(settings: Settings, change: ((Settings) -> Settings) -> Unit, modifier: Modifier = Modifier) {
+    Column(modifier.fillMaxWidth().padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
+        val remote = settings.remote != null
+        Chips {
+            for (mode in listOf(Mode.OPPORTUNISTIC, Mode.EXACT, Mode.DEVICE_ONLY, Mode.REMOTE_ONLY)) {
+                FilterChip(
+                    selected = if (remote) settings.mode == mode else mode == Mode.DEVICE_ONLY,
+                    onClick = { change { it.copy(mode = mode) } },
+                    enabled = remote || mode == Mode.DEVICE_ONLY,
+                    label = { Text(mode.title) },
+                )
+            }
+        }
+        Text(
+            if (remote) settings.mode.about else "Set a server in Settings to have words checked.",
+            style = MaterialTheme.typography.labelMedium,
+            color = MaterialTheme.colorScheme.onSurfaceVariant,
+        )
+        if (remote && settings.mode == Mode.OPPORTUNISTIC) GoalControl(settings, change)
+        Row(verticalAlignment = Alignment.CenterVertically) {
+            Text("Show who wrote what", Modifier.weight(1f), style = MaterialTheme.typography.labelLarge)
+            Switch(
+                settings.tinted,
+                { on -> change { it.copy(tinted = on) } },
+                Modifier.semantics { contentDescription = "Show who wrote what" },
+            )
+        }
+        if (settings.tinted) Legend(Modifier.padding(bottom = 4.dp))
+    }
+}
+
+@Composable
+private fun GoalControl(settings: Settings, change: ((Settings) -> Settings) -> Unit) {
+    Chips {
+        for (goal in GoalChoice.entries) {
+            FilterChip(settings.goal == goal, { change { it.copy(goal = goal) } }, { Text(goal.title) })
+        }
+    }
+    if (settings.goal != GoalChoice.SHARE_SENT && settings.goal != GoalChoice.RISK) return
+    // Kept when the finger leaves: a new goal opens a new session.
+    var value by remember(settings.goalValue) { mutableFloatStateOf(settings.goalValue) }
+    val says = when (settings.goal) {
+        GoalChoice.SHARE_SENT -> "Ask about ${percent(value.toDouble())} of the words"
+        else -> "At most ${percent(value.toDouble())} of the words would be corrected"
+    }
+    Text(says, style = MaterialTheme.typography.labelMedium)
+    Slider(
+        value,
+        { value = it },
+        Modifier.semantics {
+            contentDescription = settings.goal.title
+            stateDescription = says
+        },
+        onValueChangeFinished = { change { it.copy(goalValue = value) } },
+    )
+}
+
+/** In as many rows as they need: what is scrolled out of sight is not found. */
+@OptIn(ExperimentalLayoutApi::class)
+@Composable
+internal fun Chips(content: @Composable () -> Unit) {
+    FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) { content() }
+}
+
+/** The field for the next message, with the button that sends it or stops the reply. */
+@Composable
+internal fun Composer(
+    text: String,
+    writing: Boolean,
+    onText: (String) -> Unit,
+    onSend: () -> Unit,
+    onStop: () -> Unit,
+    modifier: Modifier = Modifier,
+) {
+    Row(
+        modifier.fillMaxWidth().padding(12.dp),
+        horizontalArrangement = Arrangement.spacedBy(8.dp),
+        verticalAlignment = Alignment.Bottom,
+    ) {
+        OutlinedTextField(
+            text,
+            onText,
+            Modifier.weight(1f).testTag("message").onPreviewKeyEvent { event ->
+                val sends = event.key == Key.Enter && !event.isShiftPressed && event.type == KeyEventType.KeyDown
+                if (sends && !writing) onSend()
+                sends
+            },
+            placeholder = { Text("Message") },
+            maxLines = 6,
+            shape = RoundedCornerShape(20.dp),
+            keyboardOptions = KeyboardOptions(capitalization = KeyboardCapitalization.Sentences),
+        )
+        if (writing) {
+            FilledIconButton(onStop, Modifier.size(56.dp).semantics { contentDescription = "Stop" }) {
+                Box(Modifier.size(16.dp).background(MaterialTheme.colorScheme.onPrimary, RoundedCornerShape(3.dp)))
+            }
+        } else {
+            FilledIconButton(onSend, Modifier.size(56.dp), enabled = text.isNotBlank()) {
+                Icon(Icons.AutoMirrored.Filled.Send, contentDescription = "Send")
+            }
+        }
+    }
+}

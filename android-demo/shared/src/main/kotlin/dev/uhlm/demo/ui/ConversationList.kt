@@ -1,0 +1,91 @@
+package dev.uhlm.demo.ui
+
+import androidx.compose.foundation.clickable
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxHeight
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.lazy.LazyColumn
+import androidx.compose.foundation.lazy.items
+import androidx.compose.foundation.shape.RoundedCornerShape
+import androidx.compose.material.icons.Icons
+import androidx.compose.material.icons.filled.Add
+import androidx.compose.material.icons.filled.Delete
+import androidx.compose.material3.AlertDialog
+import androidx.compose.material3.FilledTonalButton
+import androidx.compose.material3.Icon
+import androidx.compose.material3.IconButton
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.Surface
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.saveable.rememberSaveable
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.testTag
+import androidx.compose.ui.semantics.selected
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.style.TextOverflow
+import androidx.compose.ui.unit.dp
+import dev.uhlm.demo.chat.ChatState
+
+@Composable
+internal fun ConversationList(
+    state: ChatState,
+    onOpen: (String?) -> Unit,
+    onDelete: (String) -> Unit,
+    modifier: Modifier = Modifier,
+) {
+    var deleting by rememberSaveable { mutableStateOf<String?>(null) }
+    Column(modifier.fillMaxHeight().padding(12.dp)) {
+        FilledTonalButton({ onOpen(null) }, Modifier.fillMaxWidth()) {
+            Icon(Icons.Filled.Add, contentDescription = null)
+            Text("New conversation", Modifier.padding(start = 8.dp))
+        }
+        LazyColumn(Modifier.padding(top = 8.dp).testTag("conversations")) {
+            items(state.conversations, key = { it.id }) { conversation ->
+                val open = conversation.id == state.open
+                Surface(
+                    Modifier.fillMaxWidth().padding(vertical = 2.dp).semantics { selected = open },
+                    shape = RoundedCornerShape(12.dp),
+                    color = if (open) MaterialTheme.colorScheme.secondaryContainer else MaterialTheme.colorScheme.surfaceContainerLow,
+                ) {
+                    Row(
+                        Modifier.clickable { onOpen(conversation.id) }.padding(start = 12.dp),
+                        verticalAlignment = Alignment.CenterVertically,
+                    ) {
+                        Column(Modifier.weight(1f).padding(vertical = 8.dp)) {
+                            Text(conversation.title, maxLines = 1, overflow = TextOverflow.Ellipsis)
+                            Text(
+                                if (conversation.id in state.writing) "Writing…" else moment(conversation.touched),
+                                style = MaterialTheme.typography.labelSmall,
+                                color = MaterialTheme.colorScheme.onSurfaceVariant,
+                            )
+                        }
+                        IconButton({ deleting = conversation.id }) {
+                            Icon(Icons.Filled.Delete, contentDescription = "Delete ${conversation.title}")
+                        }
+                    }
+                }
+            }
+        }
+    }
+    val doomed = state.conversations.firstOrNull { it.id == deleting } ?: return
+    AlertDialog(
+        onDismissRequest = { deleting = null },
+        title = { Text("Delete this conversation?") },
+        text = { Text("“${doomed.title}” is removed from this device. That cannot be undone.") },
+        confirmButton = {
+            TextButton({
+                deleting = null
+                onDelete(doomed.id)
+            }) { Text("Delete") }
+        },
+        dismissButton = { TextButton({ deleting = null }) { Text("Keep") } },
+    )
+}

@@ -1,0 +1,78 @@
+package dev.uhlm.demo.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.lazy.LazyColumn
+import androidx.compose.foundation.lazy.items
+import androidx.compose.material3.HorizontalDivider
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedButton
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.testTag
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.font.FontFamily
+import androidx.compose.ui.unit.dp
+import dev.uhlm.Consent
+import dev.uhlm.demo.chat.ChatState
+import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.storage.SentEntry
+
+/** What left the device in the open conversation, request by request. */
+@Composable
+internal fun SentScreen(state: ChatState, chat: ChatViewModel, settings: Settings, back: () -> Unit) {
+    Page("What was sent", back) {
+        val conversation = state.conversation
+        val sent = conversation?.sent.orEmpty()
+        Column(Modifier.padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
+            Text(
+                if (sent.isEmpty()) "Nothing was sent in this conversation."
+                else "${sent.size} requests, ${sent.sumOf { it.tokens }} tokens, ${bytes(sent.sumOf { it.bytes })} in this conversation.",
+                style = MaterialTheme.typography.titleMedium,
+            )
+            Text(
+                if (settings.recordText) "Times, sizes and texts are kept on this device only."
+                else "Times and sizes are kept on this device only. Texts are kept if Settings say so.",
+                style = MaterialTheme.typography.bodyMedium,
+                color = MaterialTheme.colorScheme.onSurfaceVariant,
+            )
+            Chips {
+                if (conversation?.consent == Consent.CONVERSATION) {
+                    OutlinedButton(chat::withdrawConsent) { Text("Send no more of it") }
+                }
+                if (sent.isNotEmpty()) OutlinedButton(chat::forgetSent) { Text("Clear this record") }
+            }
+        }
+        LazyColumn(Modifier.testTag("sent")) {
+            items(sent.asReversed()) { SentRow(it) }
+        }
+    }
+}
+
+@Composable
+private fun SentRow(entry: SentEntry) {
+    Column(
+        Modifier.fillMaxWidth().padding(16.dp, 10.dp).semantics(mergeDescendants = true) {},
+        verticalArrangement = Arrangement.spacedBy(2.dp),
+    ) {
+        Row {
+            Text(entry.kind.title, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
+            Text(time(entry.at), style = MaterialTheme.typography.labelMedium)
+        }
+        val answer = if (entry.answered) "" else " · no answer"
+        Text(
+            "${entry.tokens} tokens · ${bytes(entry.bytes)}$answer",
+            style = MaterialTheme.typography.labelMedium,
+            color = MaterialTheme.colorScheme.onSurfaceVariant,
+        )
+        entry.text?.takeIf { it.isNotBlank() }?.let {
+            Text(it.trim(), style = MaterialTheme.typography.bodySmall, fontFamily = FontFamily.Monospace)
+        }
+    }
+    HorizontalDivider()
+}

@@ -1,0 +1,185 @@
+package dev.uhlm.demo.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.rememberScrollState
+import androidx.compose.foundation.text.KeyboardOptions
+import androidx.compose.foundation.verticalScroll
+import androidx.compose.material3.FilledTonalButton
+import androidx.compose.material3.FilterChip
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedTextField
+import androidx.compose.material3.Slider
+import androidx.compose.material3.Switch
+import androidx.compose.material3.Text
+import androidx.compose.material3.TextButton
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableFloatStateOf
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.saveable.rememberSaveable
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.focus.onFocusChanged
+import androidx.compose.ui.platform.testTag
+import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.text.input.KeyboardType
+import androidx.compose.ui.text.input.PasswordVisualTransformation
+import androidx.compose.ui.unit.dp
+import dev.uhlm.demo.settings.HUB_TOKEN
+import dev.uhlm.demo.settings.SecretsState
+import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.settings.SettingsViewModel
+import dev.uhlm.demo.settings.Theme
+import dev.uhlm.demo.settings.Trust
+import dev.uhlm.demo.settings.VERIFIER_TOKEN
+import java.text.DecimalFormat
+import kotlin.math.roundToInt
+
+@Composable
+internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: SettingsViewModel, back: () -> Unit) {
+    Page("Settings", back) {
+        Column(
+            Modifier.fillMaxWidth().verticalScroll(rememberScrollState()).padding(16.dp, 0.dp, 16.dp, 24.dp).testTag("settings"),
+            verticalArrangement = Arrangement.spacedBy(8.dp),
+        ) {
+            Heading("Server")
+            KeptField("Address", settings.endpoint, "https://host:port", tag = "endpoint") { text ->
+                model.change { it.copy(endpoint = text.trim()) }
+            }
+            Text("Trust", style = MaterialTheme.typography.labelLarge)
+            Chips {
+                for (trust in Trust.entries) {
+                    FilterChip(settings.trust == trust, { model.change { it.copy(trust = trust) } }, { Text(trust.title) })
+                }
+            }
+            TrustField(settings, model)
+            SecretField("Token", secrets.verifierToken) { model.secret(VERIFIER_TOKEN, it) }
+
+            Heading("Replies")
+            KeptSlider("Longest reply", settings.maxTokens.toFloat(), 32f..2048f, { "${it.roundToInt()} tokens" }) { value ->
+                model.change { it.copy(maxTokens = value.roundToInt()) }
+            }
+            KeptSlider("Temperature", settings.temperature, 0f..1.5f, { DecimalFormat("0.0").format(it) }) { value ->
+                model.change { it.copy(temperature = (value * 10).roundToInt() / 10f) }
+            }
+            KeptField("Calibration file", settings.calibration, "made by uhlm calibrate; may stay empty") { text ->
+                model.change { it.copy(calibration = text.trim()) }
+            }
+
+            Heading("Models")
+            SwitchRow("Download on metered networks", settings.allowMetered) { on -> model.change { it.copy(allowMetered = on) } }
+            SecretField("Hugging Face token", secrets.hubToken) { model.secret(HUB_TOKEN, it) }
+
+            Heading("Privacy")
+            SwitchRow("Keep the text of what was sent", settings.recordText) { on -> model.change { it.copy(recordText = on) } }
+
+            Heading("Appearance")
+            Chips {
+                for (theme in Theme.entries) {
+                    FilterChip(settings.theme == theme, { model.change { it.copy(theme = theme) } }, { Text(theme.title) })
+                }
+            }
+        }
+    }
+}
+
+@Composable
+private fun TrustField(settings: Settings, model: SettingsViewModel) {
+    val (label, lines) = when (settings.trust) {
+        Trust.AUTHORITIES -> return
+        Trust.PEM -> "Certificates in PEM" to 6
+        Trust.PIN -> "SHA-256 of the keys, in hex" to 3
+        Trust.FINGERPRINT -> "SHA-256 of the certificate, in hex" to 2
+    }
+    KeptField(label, settings.trustValue, "", lines, "trust") { text -> model.change { it.copy(trustValue = text) } }
+}
+
+/** A field that is kept when it is left, and when the screen is. */
+@Composable
+private fun KeptField(
+    label: String,
+    value: String,
+    hint: String,
+    lines: Int = 1,
+    tag: String = label,
+    keep: (String) -> Unit,
+) {
+    var text by rememberSaveable(value) { mutableStateOf(value) }
+    androidx.compose.runtime.DisposableEffect(value) {
+        onDispose { if (text != value) keep(text) }
+    }
+    OutlinedTextField(
+        text,
+        { text = it },
+        Modifier.fillMaxWidth().testTag(tag).onFocusChanged { if (!it.hasFocus && text != value) keep(text) },
+        label = { Text(label) },
+        placeholder = { Text(hint) },
+        singleLine = lines == 1,
+        maxLines = lines,
+        keyboardOptions = KeyboardOptions(autoCorrectEnabled = false, keyboardType = KeyboardType.Uri),
+    )
+}
+
+/** A secret goes in and never comes out again. Not saved across a turn of the screen: that would write it elsewhere. */
+@Composable
+private fun SecretField(label: String, there: Boolean, keep: (String) -> Unit) {
+    var text by remember(there) { mutableStateOf("") }
+    Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) {
+        OutlinedTextField(
+            text,
+            { text = it },
+            Modifier.weight(1f).testTag(label),
+            label = { Text(label) },
+            placeholder = { Text(if (there) "One is kept" else "None") },
+            singleLine = true,
+            visualTransformation = PasswordVisualTransformation(),
+            keyboardOptions = KeyboardOptions(autoCorrectEnabled = false, keyboardType = KeyboardType.Password),
+        )
+        FilledTonalButton(
+            {
+                keep(text)
+                text = ""
+            },
+            Modifier.semantics { contentDescription = "Keep $label" },
+            enabled = text.isNotBlank(),
+        ) { Text("Keep") }
+        if (there) TextButton({ keep("") }, Modifier.semantics { contentDescription = "Remove $label" }) { Text("Remove") }
+    }
+}
+
+@Composable
+private fun KeptSlider(
+    label: String,
+    value: Float,
+    range: ClosedFloatingPointRange<Float>,
+    format: (Float) -> String,
+    keep: (Float) -> Unit,
+) {
+    var moved by remember(value) { mutableFloatStateOf(value) }
+    Row {
+        Text(label, Modifier.weight(1f), style = MaterialTheme.typography.labelLarge)
+        Text(format(moved), style = MaterialTheme.typography.labelLarge)
+    }
+    Slider(
+        moved,
+        { moved = it },
+        Modifier.semantics { contentDescription = label },
+        valueRange = range,
+        onValueChangeFinished = { keep(moved) },
+    )
+}
+
+@Composable
+private fun SwitchRow(label: String, on: Boolean, change: (Boolean) -> Unit) {
+    Row(verticalAlignment = Alignment.CenterVertically) {
+        Text(label, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
+        Switch(on, change, Modifier.semantics { contentDescription = label })
+    }
+}

@@ -1,0 +1,131 @@
+package dev.uhlm.demo.models
+
+import dev.uhlm.CatalogueModel
+import dev.uhlm.CataloguePair
+import dev.uhlm.DeviceState
+import dev.uhlm.DownloadEvent
+import dev.uhlm.DownloadPhase
+import dev.uhlm.DownloadRequest
+import dev.uhlm.DownloadRequestParts
+import dev.uhlm.ModelStoreException
+import dev.uhlm.Recovery
+import dev.uhlm.StoredModel
+import dev.uhlm.UnfinishedModel
+import dev.uhlm.demo.FakeModelStore
+import dev.uhlm.demo.FakePlatform
+import dev.uhlm.demo.settings.SettingsStore
+import java.io.File
+import kotlin.test.AfterTest
+import kotlin.test.BeforeTest
+import kotlin.test.Test
+import kotlin.test.assertEquals
+import kotlin.test.assertTrue
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.test.StandardTestDispatcher
+import kotlinx.coroutines.test.TestScope
+import kotlinx.coroutines.test.resetMain
+import kotlinx.coroutines.test.runCurrent
+import kotlinx.coroutines.test.runTest
+import kotlinx.coroutines.test.setMain
+import org.junit.jupiter.api.io.TempDir
+
+@OptIn(ExperimentalCoroutinesApi::class)
+class ModelsViewModelTest {
+    @TempDir
+    lateinit var folder: File
+
+    private val dispatcher = StandardTestDispatcher()
+    private val store = FakeModelStore()
+    private val model = StoredModel("a.gguf", "/models/a.gguf", 100uL, "ab", "https://a/a.gguf")
+    private val pair = CataloguePair(
+        "p", "small", CatalogueModel("A", "a.gguf", "MIT", 100uL, DownloadRequestParts(listOf("https://a/a.gguf"), "ab")),
+        CatalogueModel("B", "b.gguf", "MIT", null, null), true,
+    )
+    private lateinit var platform: FakePlatform
+    private lateinit var settings: SettingsStore
+
+    @BeforeTest
+    fun main() {
+        Dispatchers.setMain(dispatcher)
+        platform = FakePlatform(folder)
+        settings = SettingsStore(folder, dispatcher)
+    }
+
+    @AfterTest
+    fun noMain() = Dispatchers.resetMain()
+
+    private fun test(body: suspend TestScope.(ModelsViewModel) -> Unit) = runTest(dispatcher) {
+        val models = ModelsViewModel({ store }, { listOf(pair) }, settings, platform, dispatcher)
+        runCurrent()
+        body(models)
+    }
+
+    @Test
+    fun `a download of the catalogue asks for its hash and shows how far it is`() = test { models ->
+        models.download(models.state.value.catalogue.single())
+        runCurrent()
+        assertEquals(DownloadRequest(listOf("https://a/a.gguf"), "a.gguf", "ab", 100uL, false), store.requests.single())
+        store.events.trySend(Result.success(DownloadEvent.Progress(DownloadPhase.LOADING, 25uL, 100uL)))
+        runCurrent()
+        assertEquals(0.25f, models.state.value.downloads.getValue("a.gguf").share)
+        store.stored = listOf(model)
+        store.events.trySend(Result.success(DownloadEvent.Finished(model)))
+        runCurrent()
+        assertEquals(emptyMap<String, Progress>() to listOf(model), models.state.value.downloads to models.state.value.stored)
+    }
+
+    @Test
+    fun `an address names the file and the same file is loaded once at a time`() = test { models ->
+        models.download(" hf:owner/repo/b.gguf ")
+        models.download("https://mirror/b.gguf?download=true")
+        runCurrent()
+        assertEquals(listOf("b.gguf"), store.requests.map { it.name })
+    }
+
+    @Test
+    fun `stopping keeps what was loaded and says how much that is`() = test { models ->
+        models.download("https://a/a.gguf")
+        runCurrent()
+        store.unfinished = listOf(UnfinishedModel("a.gguf", 25uL))
+        models.cancel("a.gguf")
+        assertEquals(1, store.cancelled)
+        runCurrent()
+        assertEquals(store.unfinished, models.state.value.unfinished)
+        assertTrue(models.state.value.downloads.isEmpty())
+    }
+
+    @Test
+    fun `a download that fails says why and can be asked for again`() = test { models ->
+        models.download("https://a/a.gguf")
+        runCurrent()
+        store.events.trySend(Result.failure(ModelStoreException.DiskFull("full", false, Recovery.FREE_STORAGE)))
+        runCurrent()
+        assertEquals("There is not enough room on this device.", models.state.value.notice)
+        models.download("https://a/a.gguf")
+        runCurrent()
+        assertEquals(2, store.requests.size)
+    }
+
+    @Test
+    fun `a check says what it found and a model that is used is kept in the settings`() = test { models ->
+        models.verify(model)
+        runCurrent()
+        assertEquals(Check.INTACT, models.state.value.checks["a.gguf"])
+        store.intact = { throw ModelStoreException.Corrupt("bad", false, Recovery.DOWNLOAD_AGAIN) }
+        models.verify(model)
+        runCurrent()
+        assertEquals(Check.DAMAGED, models.state.value.checks["a.gguf"])
+        models.use(model)
+        runCurrent()
+        assertEquals("/models/a.gguf", settings.settings.value.model)
+    }
+
+    @Test
+    fun `a metered network reaches the store`() = test { models ->
+        platform.device.value = DeviceState(metered = true)
+        runCurrent()
+        assertEquals(listOf(false, true), store.told)
+        assertEquals(null, models.state.value.notice)
+    }
+}
