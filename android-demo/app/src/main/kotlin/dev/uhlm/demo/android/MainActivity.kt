@@ -7,6 +7,8 @@ import androidx.activity.compose.setContent
 import androidx.activity.enableEdgeToEdge
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.ViewModelProvider
+import androidx.lifecycle.viewmodel.initializer
+import androidx.lifecycle.viewmodel.viewModelFactory
 import dev.uhlm.android.installLogcatSink
 import dev.uhlm.demo.Wiring
 import dev.uhlm.demo.platform.Platform
@@ -18,7 +20,7 @@ class MainActivity : ComponentActivity() {
         super.onCreate(savedInstanceState)
         enableEdgeToEdge()
         installLogcatSink()
-        val kept = ViewModelProvider(this, Kept.Factory(platform))[Kept::class.java]
+        val kept = ViewModelProvider.create(this, viewModelFactory { initializer { Kept(platform) } })[Kept::class]
         setContent {
             App(kept.wiring.viewModels) { enabled, back -> BackHandler(enabled, back) }
         }
@@ -37,11 +39,4 @@ internal class Kept(platform: Platform) : ViewModel() {
     val wiring = Wiring(platform)
 
     override fun onCleared() = wiring.close()
-
-    class Factory(private val platform: Platform) : ViewModelProvider.Factory {
-        override fun <T : ViewModel> create(modelClass: Class<T>): T {
-            @Suppress("UNCHECKED_CAST") // Asked for by its class above.
-            return Kept(platform) as T
-        }
-    }
 }

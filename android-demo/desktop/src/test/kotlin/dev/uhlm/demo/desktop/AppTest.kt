@@ -231,7 +231,7 @@ class AppTest {
                 onNodeWithTag("download").assertIsEnabled().performClick()
                 until("progress, not ${wiring.viewModels.models.state.value}") { wiring.viewModels.models.state.value.downloads.values.any { it.received > 0 } }
                 onNodeWithTag("models").performScrollToNode(hasText("On their way"))
-                untilShown(hasText(" of 670", substring = true))
+                untilShown(hasText(" kB of ", substring = true))
                 server.release()
                 until("the model") { wiring.viewModels.models.state.value.stored.isNotEmpty() }
                 onNodeWithTag("models").performScrollToNode(hasText("On this device"))
