@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Tensors begin at multiples of this.
-pub const ALIGNMENT: u64 = 32;
+const ALIGNMENT: u64 = 32;
 
 /// A metadata value.
 #[derive(Clone, Debug)]
@@ -153,14 +153,11 @@ pub struct RandomModel {
 }
 
 impl RandomModel {
-    fn metadata(&self) -> Vec<(&'static str, Value)> {
-        let tokens: Vec<String> = (0..self.vocabulary).map(token).collect();
-        // Longer tokens as pairs of shorter ones, as many as a real tokenizer has.
-        let merges = (512..self.vocabulary).map(|id| format!("{} {}", token(id / 2), token(id % 509))).collect();
-        let types = (0..self.vocabulary).map(|id| if id < 3 { 3 } else { 1 }).collect();
+    /// What the header says of the model itself.
+    pub(crate) fn architecture(&self, name: &str) -> Vec<(&'static str, Value)> {
         vec![
             ("general.architecture", Value::Text("llama".into())),
-            ("general.name", Value::Text("random weights".into())),
+            ("general.name", Value::Text(name.into())),
             ("llama.context_length", Value::U32(self.context)),
             ("llama.embedding_length", Value::U32(self.width)),
             ("llama.block_count", Value::U32(self.layers)),
@@ -170,6 +167,15 @@ impl RandomModel {
             ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
             ("llama.rope.dimension_count", Value::U32(self.width / self.heads)),
             ("llama.vocab_size", Value::U32(self.vocabulary)),
+        ]
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, Value)> {
+        let tokens: Vec<String> = (0..self.vocabulary).map(token).collect();
+        // Longer tokens as pairs of shorter ones, as many as a real tokenizer has.
+        let merges = (512..self.vocabulary).map(|id| format!("{} {}", token(id / 2), token(id % 509))).collect();
+        let types = (0..self.vocabulary).map(|id| if id < 3 { 3 } else { 1 }).collect();
+        let tokenizer = [
             ("tokenizer.ggml.model", Value::Text("gpt2".into())),
             ("tokenizer.ggml.pre", Value::Text("smollm".into())),
             ("tokenizer.ggml.tokens", Value::Texts(tokens)),
@@ -177,10 +183,12 @@ impl RandomModel {
             ("tokenizer.ggml.merges", Value::Texts(merges)),
             ("tokenizer.ggml.bos_token_id", Value::U32(1)),
             ("tokenizer.ggml.eos_token_id", Value::U32(2)),
-        ]
+        ];
+        self.architecture("random weights").into_iter().chain(tokenizer).collect()
     }
 
-    fn tensors(&self) -> Vec<Tensor> {
+    /// Its tensors.
+    pub(crate) fn tensors(&self) -> Vec<Tensor> {
         let [width, feed, vocabulary] = [self.width, self.feed_forward, self.vocabulary].map(u64::from);
         let kv = width / u64::from(self.heads) * u64::from(self.kv_heads);
         let mut tensors = vec![
@@ -214,27 +222,47 @@ impl RandomModel {
     /// # Errors
     /// Those of writing.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let (metadata, tensors) = (self.metadata(), self.tensors());
-        let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        out.write_all(&header(&metadata, &tensors))?;
         let mut noise = Noise(1);
-        for tensor in &tensors {
+        write(path, &self.metadata(), &self.tensors(), |tensor, out| {
             let (numbers, _) = tensor.kind.block();
             let blocks = tensor.dimensions.iter().product::<u64>() / numbers;
-            let is_norm = tensor.dimensions.len() == 1;
             for _ in 0..blocks {
                 match tensor.kind {
-                    Kind::F32 => out.write_all(&(if is_norm { 1.0f32 } else { noise.small() }).to_le_bytes())?,
+                    Kind::F32 => out.write_all(&noise.small().to_le_bytes())?,
                     Kind::F16 => out.write_all(&half(noise.small()).to_le_bytes())?,
-                    Kind::Q8 => noise.block(&mut out, 32)?,
-                    Kind::Q4 => noise.block(&mut out, 16)?,
+                    Kind::Q8 => noise.block(out, 32)?,
+                    Kind::Q4 => noise.block(out, 16)?,
                 }
             }
-            let padding = tensor.bytes().next_multiple_of(ALIGNMENT) - tensor.bytes();
-            out.write_all(&[0; ALIGNMENT as usize][..padding as usize])?;
-        }
-        out.flush()
+            Ok(())
+        })
     }
+}
+
+/// Where a file's data go.
+type Out = BufWriter<File>;
+
+/// Writes a file: the header, then each matrix as `fill` gives it; norms are all ones.
+///
+/// # Errors
+/// Those of writing.
+pub(crate) fn write(
+    path: &Path,
+    metadata: &[(&str, Value)],
+    tensors: &[Tensor],
+    mut fill: impl FnMut(&Tensor, &mut Out) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    out.write_all(&header(metadata, tensors))?;
+    for tensor in tensors {
+        match tensor.dimensions[..] {
+            [width] => out.write_all(&1f32.to_le_bytes().repeat(width as usize))?,
+            _ => fill(tensor, &mut out)?,
+        }
+        let padding = tensor.bytes().next_multiple_of(ALIGNMENT) - tensor.bytes();
+        out.write_all(&[0; ALIGNMENT as usize][..padding as usize])?;
+    }
+    out.flush()
 }
 
 /// The text of a token; those of a byte-level tokenizer have no spaces.

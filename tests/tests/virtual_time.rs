@@ -11,16 +11,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use uhlm_core::calibration::Calibration;
-use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
-use uhlm_core::model::{ModelError, Sequence, Vocabulary};
 use uhlm_core::privacy::Consent;
-use uhlm_core::protocol::Digest;
-use uhlm_core::sampling::{SamplingParams, TokenId};
+use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::window::CloseRule;
 use uhlm_eval::billing::Billing;
 use uhlm_eval::channel::{Channel, PacketChannel};
+use uhlm_eval::paced::PacedDraft;
 use uhlm_eval::pair::{ComputeTimes, Pair};
 use uhlm_eval::product::ProductMethod;
 use uhlm_eval::questions;
@@ -30,6 +28,7 @@ use uhlm_eval::stream::{Numbered, Run};
 use uhlm_tests::pair;
 use uhlm_tests::served::Served;
 
+/// What every pass of the draft model takes at least.
 const PASS: Duration = Duration::from_millis(40);
 const ROUND_TRIP_MS: f64 = 300.0;
 const PROMPTS: usize = 7;
@@ -37,74 +36,6 @@ const MAX_TOKENS: usize = 40;
 const SEED: u64 = 5;
 /// How far the two may be apart.
 const TOLERANCE: f64 = 0.10;
-
-/// The draft model at the pace of a larger one: every pass takes at least [`PASS`].
-struct Paced {
-    inner: Arc<dyn DraftModel>,
-    passes: Arc<Mutex<Vec<f64>>>,
-}
-
-impl DraftModel for Paced {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.inner.vocabulary()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.inner.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.inner.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
-        self.inner.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.inner.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        self.inner.render(messages, add_generation_prompt)
-    }
-
-    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        let inner = Arc::clone(&self.inner).sequence(context, threads)?;
-        Ok(Box::new(PacedSequence { inner, passes: Arc::clone(&self.passes) }))
-    }
-}
-
-struct PacedSequence {
-    inner: Box<dyn Sequence>,
-    passes: Arc<Mutex<Vec<f64>>>,
-}
-
-impl Sequence for PacedSequence {
-    fn len(&self) -> usize {
-        self.inner.len()
-    }
-
-    fn capacity(&self) -> usize {
-        self.inner.capacity()
-    }
-
-    fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        let began = Instant::now();
-        self.inner.decode(tokens, cancelled)?;
-        std::thread::sleep(PASS.saturating_sub(began.elapsed()));
-        self.passes.lock().expect("no panic").push(began.elapsed().as_secs_f64() * 1e3);
-        Ok(())
-    }
-
-    fn logits(&self) -> &[f32] {
-        self.inner.logits()
-    }
-
-    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
-        self.inner.truncate(len)
-    }
-}
 
 /// Tokens a second of each reply, the median times of a draft and a target pass, and the texts.
 struct Measured {
@@ -129,7 +60,15 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
     let config = HttpConfig::new(format!("https://{}", shaper.address())).with_trust(served.trust());
     let verifier = Arc::new(HttpVerifier::new(config).expect("a client"));
     let passes = Arc::new(Mutex::new(Vec::new()));
-    let draft = Paced { inner: Arc::clone(pair::draft().model()) as _, passes: Arc::clone(&passes) };
+    let seen = Arc::clone(&passes);
+    // The draft model at the pace of a larger one.
+    let draft = PacedDraft::new(Arc::clone(pair::draft().model()) as _, move |pass| {
+        let began = Instant::now();
+        pass()?;
+        std::thread::sleep(PASS.saturating_sub(began.elapsed()));
+        seen.lock().expect("no panic").push(began.elapsed().as_secs_f64() * 1e3);
+        Ok(())
+    });
     let options = SessionOptions {
         mode: method.mode,
         sampling: SamplingParams::greedy(),

@@ -16,6 +16,7 @@ pub mod lab;
 pub mod law;
 pub mod method;
 pub mod oracle;
+pub mod paced;
 pub mod pair;
 pub mod plot;
 pub mod product;

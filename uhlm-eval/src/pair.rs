@@ -1,17 +1,15 @@
-//! A pair of models, and the draft model with its time charged to the virtual clock.
+//! A pair of models, and what their passes cost.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_core::chat::{DraftModel, Message, Special};
 use uhlm_core::llama::{BatchContext, ContextOptions, LoadOptions, Model};
-use uhlm_core::model::{ModelError, Sequence, Vocabulary};
-use uhlm_core::protocol::Digest;
+use uhlm_core::model::{ModelError, Sequence};
 use uhlm_core::sampling::TokenId;
 
-use crate::clock::VirtualClock;
 use crate::error::EvalError;
 
 /// Tokens of context that an evaluation needs: a short prompt and a reply.
@@ -102,80 +100,5 @@ impl ComputeTimes {
             return Duration::ZERO;
         }
         Duration::from_secs_f64((self.target_ms + self.target_per_token_ms * tokens as f64) / 1e3)
-    }
-}
-
-/// The draft model, each of whose passes costs virtual time.
-pub struct TimedDraft {
-    inner: Arc<Model>,
-    clock: Arc<VirtualClock>,
-    pass: Duration,
-}
-
-impl TimedDraft {
-    /// Charges `pass` for each decode.
-    #[must_use]
-    pub fn new(inner: Arc<Model>, clock: Arc<VirtualClock>, pass: Duration) -> Self {
-        Self { inner, clock, pass }
-    }
-}
-
-impl DraftModel for TimedDraft {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.inner.vocabulary()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.inner.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.inner.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
-        self.inner.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.inner.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        self.inner.render(messages, add_generation_prompt)
-    }
-
-    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        let inner = Arc::clone(&self.inner).sequence(context, threads)?;
-        Ok(Box::new(TimedSequence { inner, clock: Arc::clone(&self.clock), pass: self.pass }))
-    }
-}
-
-struct TimedSequence {
-    inner: Box<dyn Sequence>,
-    clock: Arc<VirtualClock>,
-    pass: Duration,
-}
-
-impl Sequence for TimedSequence {
-    fn len(&self) -> usize {
-        self.inner.len()
-    }
-
-    fn capacity(&self) -> usize {
-        self.inner.capacity()
-    }
-
-    fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        self.clock.advance(self.pass);
-        self.inner.decode(tokens, cancelled)
-    }
-
-    fn logits(&self) -> &[f32] {
-        self.inner.logits()
-    }
-
-    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
-        self.inner.truncate(len)
     }
 }

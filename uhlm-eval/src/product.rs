@@ -19,7 +19,8 @@ use crate::billing::Billing;
 use crate::channel::{Channel, PacketChannel};
 use crate::clock::VirtualClock;
 use crate::error::EvalError;
-use crate::pair::{CONTEXT, TimedDraft};
+use crate::paced::PacedDraft;
+use crate::pair::CONTEXT;
 use crate::reply::{Decisions, Reply};
 use crate::stream::{Run, Stream};
 use crate::verifier::SimulatedVerifier;
@@ -139,7 +140,11 @@ impl Running {
             billing,
             stream.channel_seed,
         ));
-        let draft = TimedDraft::new(Arc::clone(&stream.pair.draft), Arc::clone(&clock), stream.times.draft());
+        let (charged, cost) = (Arc::clone(&clock), stream.times.draft());
+        let draft = PacedDraft::new(Arc::clone(&stream.pair.draft) as _, move |pass| {
+            charged.advance(cost);
+            pass()
+        });
         let session =
             Session::with_clock(Arc::new(draft), Some(Arc::clone(&verifier) as _), options, Arc::clone(&clock) as _)?;
         Ok(Self { clock, verifier, session })

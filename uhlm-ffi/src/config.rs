@@ -8,7 +8,7 @@ use uhlm_core::device::DevicePolicy;
 use uhlm_core::privacy::RecordOptions;
 use uhlm_core::{gate, link, sampling, session, uncertainty, window};
 
-use crate::error::{Recovery, UhlmError};
+use crate::error::{UhlmError, failure};
 use crate::privacy::{Consent, Redactor, redaction};
 
 /// How a model is loaded.
@@ -383,12 +383,9 @@ impl From<Prompt> for session::Prompt {
 }
 
 /// A number of seconds that the app gave.
-fn duration(name: &str, seconds: f64) -> Result<Duration, UhlmError> {
-    Duration::try_from_secs_f64(seconds).map_err(|error| UhlmError::InvalidOptions {
-        reason: format!("{name}: {error}"),
-        retryable: false,
-        recovery: Recovery::FixOptions,
-    })
+pub(crate) fn duration(name: &str, seconds: f64) -> Result<Duration, UhlmError> {
+    let invalid = |error| failure!(InvalidOptions, format!("{name}: {error}"), FixOptions);
+    Duration::try_from_secs_f64(seconds).map_err(invalid)
 }
 
 impl LinkOptions {

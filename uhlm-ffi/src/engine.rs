@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use uhlm_core::cancel::Cancel;
 use uhlm_core::engine::Engine;
 use uhlm_core::llama::{LoadOptions, MemoryNeed};
@@ -11,6 +10,7 @@ use crate::config::{ModelOptions, SessionOptions};
 use crate::error::{UhlmError, failure};
 use crate::privacy::Redactor;
 use crate::session::UhlmSession;
+use crate::thread::on_thread;
 #[cfg(feature = "http")]
 use crate::verifier::UhlmVerifier;
 
@@ -42,15 +42,6 @@ pub struct UhlmEngine {
     engine: Engine,
 }
 
-/// Ends work on another thread whose caller went away.
-pub(crate) struct CancelOnDrop(pub(crate) Cancel);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.cancel();
-    }
-}
-
 #[uniffi::export]
 impl UhlmEngine {
     /// Loads a GGUF file, on a thread of its own. Takes as long as reading the file; dropping the future ends the load.
@@ -60,7 +51,6 @@ impl UhlmEngine {
     #[uniffi::constructor(default(progress))]
     pub async fn load(options: ModelOptions, progress: Option<Arc<dyn LoadProgress>>) -> Result<Arc<Self>, UhlmError> {
         let cancel = Cancel::new();
-        let _guard = CancelOnDrop(cancel.clone());
         let load = LoadOptions {
             mmap: options.mmap,
             gpu_layers: options.gpu_layers,
@@ -73,20 +63,11 @@ impl UhlmEngine {
                     }
                 }) as Arc<dyn Fn(f32) + Send + Sync>
             }),
-            cancel,
+            cancel: cancel.clone(),
         };
-        let (sender, loaded) = oneshot::channel();
-        let spawned = std::thread::Builder::new().name("uhlm-load".into()).spawn(move || {
-            // The caller may have gone away.
-            let _ = sender.send(Engine::load(&options.path, &load));
-        });
-        if let Err(error) = spawned {
-            return Err(failure!(EngineFailed, error, FreeMemory));
-        }
-        match loaded.await {
-            Ok(result) => Ok(Arc::new(Self { engine: result? })),
-            Err(_) => Err(failure!(EngineFailed, "the loading thread ended early", FreeMemory)),
-        }
+        let loaded = on_thread("uhlm-load", cancel, move || Engine::load(&options.path, &load)).await;
+        let engine = loaded.map_err(|error| failure!(EngineFailed, error, FreeMemory))??;
+        Ok(Arc::new(Self { engine }))
     }
 
     /// What is known of the model.

@@ -52,16 +52,6 @@ impl From<event::LinkState> for LinkState {
     }
 }
 
-impl From<LinkState> for event::LinkState {
-    fn from(state: LinkState) -> Self {
-        match state {
-            LinkState::Online => Self::Online,
-            LinkState::Degraded => Self::Degraded,
-            LinkState::Offline => Self::Offline,
-        }
-    }
-}
-
 /// Why a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum FinishReason {

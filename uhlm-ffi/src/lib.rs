@@ -28,6 +28,8 @@ mod models;
 mod privacy;
 mod session;
 mod statistics;
+#[cfg(feature = "llama")]
+mod thread;
 #[cfg(feature = "http")]
 mod token;
 #[cfg(feature = "http")]
@@ -48,8 +50,8 @@ pub use generation::UhlmGeneration;
 pub use logging::{LogLevel, LogSink, install_log_sink};
 #[cfg(feature = "models")]
 pub use models::{
-    CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, DownloadRequestParts,
-    ModelStoreError, StoreOptions, StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
+    CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, ModelStoreError, StoreOptions,
+    StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
 };
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use uhlm_core::cancel::Cancel;
 use uhlm_core::models::{self, DownloadError, InvalidSource, Source, StoreError};
 use uhlm_core::protocol::{Digest, InvalidDigest};
 use uhlm_core::verifier::http::{BearerToken, InvalidToken};
 
 use crate::error::{Recovery, UhlmError};
+use crate::thread::on_thread;
 use crate::verifier::TrustPolicy;
 
 /// Why a model could not be had or kept. Fields as in `UhlmError`. What was loaded by then is kept and a later download
@@ -124,7 +125,7 @@ pub struct StoreOptions {
 }
 
 /// Which file is wanted, and what is known of it.
-#[derive(Clone, Debug, uniffi::Record)]
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct DownloadRequest {
     /// `https://...` or `hf:owner/repo/file.gguf`; mirrors are tried in this order.
     pub sources: Vec<String>,
@@ -151,6 +152,18 @@ impl DownloadRequest {
             bytes: self.bytes,
             allow_metered: self.allow_metered,
         })
+    }
+}
+
+impl From<models::DownloadRequest> for DownloadRequest {
+    fn from(request: models::DownloadRequest) -> Self {
+        Self {
+            sources: request.sources.iter().map(ToString::to_string).collect(),
+            name: request.name,
+            sha256: request.sha256.map(|digest| digest.to_string()),
+            bytes: request.bytes,
+            allow_metered: request.allow_metered,
+        }
     }
 }
 
@@ -249,16 +262,7 @@ pub struct CatalogueModel {
     /// Size of the file, where known for certain.
     pub bytes: Option<u64>,
     /// A request for it; none for one that comes with the SDK's repository.
-    pub request: Option<DownloadRequestParts>,
-}
-
-/// What a `DownloadRequest` of the catalogue holds.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct DownloadRequestParts {
-    /// Where it can be had.
-    pub sources: Vec<String>,
-    /// Its hash, where known for certain.
-    pub sha256: Option<String>,
+    pub request: Option<DownloadRequest>,
 }
 
 /// A draft model with a target model that share a vocabulary.
@@ -288,10 +292,7 @@ pub fn catalogue_pairs() -> Vec<CataloguePair> {
             file: model.file.clone(),
             licence: model.licence.clone(),
             bytes: model.bytes,
-            request: model.request().map(|request| DownloadRequestParts {
-                sources: request.sources.iter().map(ToString::to_string).collect(),
-                sha256: request.sha256.map(|digest| digest.to_string()),
-            }),
+            request: model.request().map(Into::into),
         })
     };
     let pair = |pair: &models::catalogue::Pair| {
@@ -372,16 +373,8 @@ impl UhlmModelStore {
     /// `NotFound`, `Corrupt`, `Storage`.
     pub async fn verify(&self, name: String) -> Result<bool, ModelStoreError> {
         let (store, cancel) = (self.store.clone(), Cancel::new());
-        let (sender, verified) = oneshot::channel();
-        let (raised, _guard) = (cancel.clone(), crate::engine::CancelOnDrop(cancel));
-        let spawned = std::thread::Builder::new().name("uhlm-verify".into()).spawn(move || {
-            // The caller may have gone away.
-            let _ = sender.send(store.verify(&name, &raised, |_| ()));
-        });
-        if let Err(error) = spawned {
-            return Err(failure!(Storage, error, true, FreeMemory));
-        }
-        let verification = verified.await.unwrap_or(Err(StoreError::Cancelled))?;
+        let verified = on_thread("uhlm-verify", cancel.clone(), move || store.verify(&name, &cancel, |_| ())).await;
+        let verification = verified.map_err(|error| failure!(Storage, error, true, FreeMemory))??;
         Ok(verification == models::Verification::Intact)
     }
 

@@ -70,12 +70,6 @@ impl From<session::SessionStatus> for SessionStatus {
     }
 }
 
-impl From<SessionStatus> for session::SessionStatus {
-    fn from(status: SessionStatus) -> Self {
-        Self { generating: status.generating, link: status.link.into() }
-    }
-}
-
 /// A conversation with one draft model and, mostly, one verifier. Calls do not block, from any thread.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSession {

@@ -1,13 +1,13 @@
 //! The HTTPS client of a verifier.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use uhlm_core::protocol::{Digest, InvalidDigest};
 use uhlm_core::verifier::http::{self, HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierError};
 
+use crate::config::duration;
 use crate::error::{UhlmError, failure};
 use crate::token::{Provider, TokenProvider};
 
@@ -108,8 +108,7 @@ impl UhlmVerifier {
         let mut config = HttpConfig::new(options.endpoint);
         config.trust = options.trust.map_or(Ok(http::TrustPolicy::default()), TrustPolicy::into_core)?;
         if let Some(seconds) = options.connect_timeout_seconds {
-            config.connect_timeout =
-                Duration::try_from_secs_f64(seconds).map_err(|error| failure!(InvalidOptions, error, FixOptions))?;
+            config.connect_timeout = duration("connect_timeout_seconds", seconds)?;
         }
         config.user_agent = options.user_agent;
         config.token = tokens.map(|tokens| Arc::new(Provider(tokens)) as _);
@@ -122,8 +121,7 @@ impl UhlmVerifier {
     /// `Offline`, `Unauthorized`, `Untrusted`, `Refused`.
     #[uniffi::method(default(timeout_seconds = 10.0))]
     pub async fn info(&self, timeout_seconds: f64) -> Result<VerifierInfo, UhlmError> {
-        let deadline = Duration::try_from_secs_f64(timeout_seconds)
-            .map_err(|error| failure!(InvalidOptions, error, FixOptions))?;
+        let deadline = duration("timeout_seconds", timeout_seconds)?;
         let (sender, answer) = oneshot::channel();
         // Held until the answer is there: dropped, it resets the request.
         let _call = self.client.info(deadline, Box::new(move |result| drop(sender.send(result))));

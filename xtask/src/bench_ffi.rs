@@ -92,13 +92,12 @@ fn number(json: &str, field: &str) -> Result<f64> {
     rest[..end].trim().parse().with_context(|| format!("`{field}` of {json}"))
 }
 
-/// Compiles the Kotlin driver and asks Maven for the class path to run it with.
+/// Compiles the Kotlin driver; Maven writes down the class path to run it with.
 fn kotlin(library: &Path, fixture: &Path) -> Result<Command> {
     let project = cargo::root().join("bindings/kotlin");
-    let file: PathBuf = project.join("uhlm/target/bench.classpath");
+    let file: PathBuf = project.join("uhlm/target/test-classpath.txt");
     let mut maven = Command::new("mvn");
-    maven.args(["--batch-mode", "--no-transfer-progress", "--quiet", "test-compile", "dependency:build-classpath"]);
-    maven.arg("-DincludeScope=test").arg(format!("-Dmdep.outputFile={}", file.display()));
+    maven.args(["--batch-mode", "--no-transfer-progress", "--quiet", "process-test-classes"]);
     cargo::run(maven.current_dir(&project))?;
     let dependencies = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
     let classes = ["classes", "test-classes"].map(|folder| project.join("uhlm/target").join(folder));

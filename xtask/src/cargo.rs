@@ -51,6 +51,12 @@ pub(crate) fn answer(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// Whether the compiler in use has the standard library for a target, from rustup or elsewhere.
+pub(crate) fn has_std(target: &str) -> bool {
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    answer(rustc, &["--print", "target-libdir", "--target", target]).is_some_and(|folder| Path::new(&folder).is_dir())
+}
+
 /// A command as one would type it.
 pub(crate) fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());

@@ -4,7 +4,7 @@
 //! library come from Debian's packages of Rust, unpacked in the target folder (not installed: two Rusts in one system
 //! shadow each other), and cargo builds it for the target. C and C++ are left out: the features `llama` and `http` are off.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs};
 
@@ -35,7 +35,7 @@ fn command(target: &str) -> Result<Command> {
     let mut command = cargo::cargo(&CHECK);
     // A folder of its own: a change of compiler would rebuild the other one's units.
     command.args(["--target", target, "--target-dir", "target/phone"]);
-    if has_std(target) {
+    if cargo::has_std(target) {
         return Ok(command);
     }
     let root = Unpacked::find_or_make()?;
@@ -45,12 +45,6 @@ fn command(target: &str) -> Result<Command> {
     // Lints are another step's business, and another compiler's.
     command.env("RUSTFLAGS", "--cap-lints warn").env_remove("RUSTUP_TOOLCHAIN");
     Ok(command)
-}
-
-/// Whether the compiler in use has the target's standard library.
-fn has_std(target: &str) -> bool {
-    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    answer(rustc, &["--print", "target-libdir", "--target", target]).is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
 /// A compiler with the sources of its standard library, unpacked from Debian's packages.

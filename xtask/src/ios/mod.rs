@@ -6,7 +6,6 @@
 mod library;
 mod plan;
 
-use std::path::Path;
 use std::{fs, io};
 
 use anyhow::{Context, Result, bail};
@@ -66,17 +65,11 @@ fn problems() -> Vec<String> {
         }
     }
     let missing: Vec<&str> =
-        Target::ALL.iter().map(|target| target.triple()).filter(|triple| !has_target(triple)).collect();
+        Target::ALL.iter().map(|target| target.triple()).filter(|triple| !cargo::has_std(triple)).collect();
     if !missing.is_empty() {
         problems.push(format!("Rust's targets are missing: `rustup target add {}`", missing.join(" ")));
     }
     problems
-}
-
-/// Whether the standard library for a target is installed, by rustup or otherwise.
-fn has_target(triple: &str) -> bool {
-    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    answer(rustc, &["--print", "target-libdir", "--target", triple]).is_some_and(|folder| Path::new(&folder).is_dir())
 }
 
 impl Step {

@@ -74,17 +74,7 @@ fn install(tools: &[Tool], sudo: Sudo) -> Result<()> {
         bail!("no package manager known here (apt-get, dnf, pacman, apk, zypper, brew)");
     };
     let packages = manager.packages(tools);
-    if packages.is_empty() {
-        return Ok(());
-    }
-    let privilege = if manager.needs_root() { Privilege::of_this_user(sudo.may_ask) } else { Privilege::NotNeeded };
-    if privilege == Privilege::Lacking {
-        bail!("{} needs root, and sudo is missing or asks for a password", manager.program());
-    }
-    for command in manager.install_commands(&packages, privilege) {
-        cargo::run(&mut command.to_process())?;
-    }
-    Ok(())
+    if packages.is_empty() { Ok(()) } else { manager.install(&packages, sudo) }
 }
 
 /// Fails with what is missing and the exact commands that would bring it.

@@ -2,9 +2,12 @@
 
 use std::process::{Command, Stdio};
 
+use anyhow::{Result, bail};
+
+use super::Sudo;
 use super::os_release::OsRelease;
 use super::tool::Tool;
-use crate::cargo::answer;
+use crate::cargo::{self, answer};
 
 /// A package manager this program can drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +117,21 @@ impl Manager {
         let mut lines = Vec::from_iter(self.refresh_command(privilege));
         lines.push(self.line(install, packages, privilege));
         lines
+    }
+
+    /// Installs packages.
+    ///
+    /// # Errors
+    /// Where that needs root and this user is not, or a command fails.
+    pub(crate) fn install(self, packages: &[&str], sudo: Sudo) -> Result<()> {
+        let privilege = if self.needs_root() { Privilege::of_this_user(sudo.may_ask) } else { Privilege::NotNeeded };
+        if privilege == Privilege::Lacking {
+            bail!("{} needs root, and sudo is missing or asks for a password", self.program());
+        }
+        for command in self.install_commands(packages, privilege) {
+            cargo::run(&mut command.to_process())?;
+        }
+        Ok(())
     }
 
     /// The command that fetches the list of packages, where installing does not do so itself.

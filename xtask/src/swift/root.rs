@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::cargo::{self, answer};
+use crate::setup::Sudo;
 use crate::setup::packages::{Manager, Privilege};
 
 /// Changed when `make-root.sh` changes what a root holds: an older one is then made anew.
@@ -91,10 +92,7 @@ impl Root {
         }
         // The keyring is what Ubuntu lacks to verify Debian's packages.
         let packages = ["debootstrap", "debian-archive-keyring"];
-        for line in Manager::Apt.install_commands(&packages, self.privilege) {
-            cargo::run(&mut line.to_process())?;
-        }
-        Ok(())
+        Manager::Apt.install(&packages, Sudo { may_ask: false })
     }
 
     pub(super) fn command<'a>(

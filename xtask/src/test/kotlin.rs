@@ -6,29 +6,21 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::Counts;
+use super::Outcome;
 use crate::cargo;
-use crate::setup::packages::{Manager, Privilege};
-
-/// What the suite came to.
-pub(super) struct Outcome {
-    pub(super) counts: Counts,
-    /// Names of the test methods that passed, for the table of what every binding must do.
-    pub(super) passed: Vec<String>,
-    /// Whether the command succeeded.
-    pub(super) result: Result<()>,
-}
+use crate::setup::Sudo;
+use crate::setup::packages::Manager;
 
 /// Runs all tests against a built library; `fixture` is the program that gives them models and verifiers.
 ///
 /// Maven fetches what it lacks from its repository once; later runs need no network.
 pub(super) fn run(library: &Path, fixture: &Path) -> Outcome {
-    let mut outcome = Outcome { counts: Counts::default(), passed: Vec::new(), result: Ok(()) };
-    outcome.result = run_reading(library, fixture, &mut outcome.counts, &mut outcome.passed);
+    let mut outcome = Outcome::new();
+    outcome.result = run_reading(library, fixture, &mut outcome);
     outcome
 }
 
-fn run_reading(library: &Path, fixture: &Path, counts: &mut Counts, passed: &mut Vec<String>) -> Result<()> {
+fn run_reading(library: &Path, fixture: &Path, outcome: &mut Outcome) -> Result<()> {
     let project = cargo::root().join("bindings/kotlin");
     let reports = project.join("uhlm/target/surefire-reports");
     // Those of an earlier run must not be taken for this one's.
@@ -41,18 +33,22 @@ fn run_reading(library: &Path, fixture: &Path, counts: &mut Counts, passed: &mut
     command.arg(format!("-Duhlm.library={}", library.display()));
     command.arg(format!("-Duhlm.fixture={}", fixture.display()));
     let run = cargo::run(command.current_dir(&project));
-    let read = read(&reports, counts, passed);
+    let read = read(&reports, outcome);
     run?;
     read?;
-    if counts.passed + counts.failed == 0 { bail!("no Kotlin test ran") } else { Ok(()) }
+    if outcome.counts.passed + outcome.counts.failed == 0 { bail!("no Kotlin test ran") } else { Ok(()) }
 }
+
+const MAVEN_MISSING: &str =
+    "`mvn` or `javac` does not run: install Maven 3.8 or newer and a JDK of version 17 or newer";
 
 /// Installs Maven and a JDK where they are missing and that needs no question.
 fn ensure_maven() -> Result<()> {
     let runs = || cargo::answer("mvn", &["--version"]).is_some() && cargo::answer("javac", &["--version"]).is_some();
-    if !runs()
-        && let Some(manager) = Manager::of_this_system()
-    {
+    if runs() {
+        return Ok(());
+    }
+    if let Some(manager) = Manager::of_this_system() {
         let packages: &[&str] = match manager {
             Manager::Apt => &["maven", "default-jdk-headless"],
             Manager::Dnf => &["maven", "java-17-openjdk-devel"],
@@ -61,45 +57,36 @@ fn ensure_maven() -> Result<()> {
             Manager::Zypper => &["maven", "java-17-openjdk-devel"],
             Manager::Brew => &["maven"],
         };
-        let privilege = if manager.needs_root() { Privilege::of_this_user(false) } else { Privilege::NotNeeded };
-        if privilege != Privilege::Lacking {
-            for command in manager.install_commands(packages, privilege) {
-                cargo::run(&mut command.to_process())?;
-            }
-        }
+        manager.install(packages, Sudo { may_ask: false }).context(MAVEN_MISSING)?;
     }
-    if !runs() {
-        bail!("`mvn` or `javac` does not run: install Maven 3.8 or newer and a JDK of version 17 or newer");
-    }
-    Ok(())
+    if runs() { Ok(()) } else { bail!(MAVEN_MISSING) }
 }
 
 /// Adds up the reports of a folder. Where Maven failed before the tests there is none.
-fn read(folder: &Path, counts: &mut Counts, passed: &mut Vec<String>) -> Result<()> {
+fn read(folder: &Path, outcome: &mut Outcome) -> Result<()> {
     let Ok(files) = folder.read_dir() else { return Ok(()) };
     for file in files {
         let path = file?.path();
         if path.extension().is_some_and(|extension| extension == "xml") {
             let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            add_report(&text, counts, passed).with_context(|| format!("reading {}", path.display()))?;
+            add_report(&text, outcome).with_context(|| format!("reading {}", path.display()))?;
         }
     }
-    passed.sort();
     Ok(())
 }
 
 /// Adds one report, which is of one class.
-fn add_report(text: &str, counts: &mut Counts, passed: &mut Vec<String>) -> Result<()> {
+fn add_report(text: &str, outcome: &mut Outcome) -> Result<()> {
     let report = roxmltree::Document::parse(text)?;
     for case in report.descendants().filter(|node| node.has_tag_name("testcase")) {
         let has = |name: &str| case.children().any(|child| child.has_tag_name(name));
         if has("failure") || has("error") {
-            counts.failed += 1;
+            outcome.counts.failed += 1;
         } else if has("skipped") {
-            counts.ignored += 1;
+            outcome.counts.ignored += 1;
         } else {
-            counts.passed += 1;
-            passed.push(case.attribute("name").context("a test without a name")?.to_owned());
+            outcome.counts.passed += 1;
+            outcome.passed.insert(case.attribute("name").context("a test without a name")?.to_owned());
         }
     }
     Ok(())
@@ -108,6 +95,7 @@ fn add_report(text: &str, counts: &mut Counts, passed: &mut Vec<String>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test::Counts;
 
     const REPORT: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <testsuite name="dev.uhlm.ConformanceTest" time="1.5" tests="5" errors="1" skipped="1" failures="1">
@@ -127,20 +115,20 @@ mod tests {
         fs::write(folder.path().join("TEST-a.xml"), REPORT).expect("a file");
         fs::write(folder.path().join("TEST-b.xml"), REPORT).expect("a file");
         fs::write(folder.path().join("a.txt"), "not a report").expect("a file");
-        let (mut counts, mut passed) = (Counts::default(), Vec::new());
-        read(folder.path(), &mut counts, &mut passed).expect("reports");
-        assert_eq!(counts, Counts { passed: 4, failed: 4, ignored: 2 });
+        let mut outcome = Outcome::new();
+        read(folder.path(), &mut outcome).expect("reports");
+        assert_eq!(outcome.counts, Counts { passed: 4, failed: 4, ignored: 2 });
         let (quoted, plain) = ("a sentence with \"quotes\"", "use_after_close_is_an_error");
-        assert_eq!(passed, [quoted, quoted, plain, plain]);
+        assert!(outcome.passed.iter().eq([quoted, plain]));
     }
 
     #[test]
     fn a_report_that_is_cut_short_is_an_error_and_no_report_is_none() {
-        let (mut counts, mut passed) = (Counts::default(), Vec::new());
-        assert!(add_report(&REPORT[..REPORT.len() / 2], &mut counts, &mut passed).is_err());
+        assert!(add_report(&REPORT[..REPORT.len() / 2], &mut Outcome::new()).is_err());
         let nowhere = tempfile::tempdir().expect("a temporary folder").path().join("nowhere");
-        let (mut counts, mut passed) = (Counts::default(), Vec::new());
-        assert!(read(&nowhere, &mut counts, &mut passed).is_ok());
-        assert_eq!((counts, passed), (Counts::default(), Vec::new()));
+        let mut outcome = Outcome::new();
+        assert!(read(&nowhere, &mut outcome).is_ok());
+        assert_eq!(outcome.counts, Counts::default());
+        assert!(outcome.passed.is_empty());
     }
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Counts, Outcome};
+use super::{Counts, Outcome, lines};
 use crate::cargo;
 
 /// The sum over all test programs.
@@ -29,22 +29,15 @@ fn run_counting(command: &mut Command, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Bytes, not text: a test may print anything.
-fn copy_counting(mut from: impl BufRead, mut to: impl Write, outcome: &mut Outcome) -> io::Result<()> {
-    let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line)? > 0 {
-        to.write_all(&line)?;
-        to.flush()?;
-        let text = String::from_utf8_lossy(&line);
-        if let Some(result) = parse_result(&text) {
+fn copy_counting(from: impl BufRead, to: impl Write, outcome: &mut Outcome) -> io::Result<()> {
+    lines::copy(from, to, |line| {
+        if let Some(result) = parse_result(line) {
             outcome.counts.passed += result.passed;
             outcome.counts.failed += result.failed;
             outcome.counts.ignored += result.ignored;
         }
-        outcome.passed.extend(parse_passed(&text));
-        line.clear();
-    }
-    Ok(())
+        outcome.passed.extend(parse_passed(line));
+    })
 }
 
 /// `test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s`

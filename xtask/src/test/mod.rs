@@ -5,6 +5,7 @@
 mod conformance;
 mod kotlin;
 mod libtest;
+mod lines;
 mod swift;
 
 use std::collections::BTreeSet;
@@ -84,14 +85,8 @@ impl Suite {
         let start = Instant::now();
         let Outcome { counts, passed, result } = match self {
             Suite::Rust => rust(),
-            Suite::Kotlin => foreign(Language::Kotlin, |library, fixture| {
-                let kotlin::Outcome { counts, passed, result } = kotlin::run(library, fixture);
-                Outcome { counts, passed: passed.into_iter().collect(), result }
-            }),
-            Suite::Swift => foreign(Language::Swift, |_, _| {
-                let (counts, passed, result) = swift::run();
-                Outcome { counts, passed, result }
-            }),
+            Suite::Kotlin => foreign(Language::Kotlin, kotlin::run),
+            Suite::Swift => foreign(Language::Swift, |_, _| swift::run()),
         };
         let problem = result.err().map(|error| format!("{error:#}"));
         Report { suite: self, counts, passed, took: start.elapsed(), problem }

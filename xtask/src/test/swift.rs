@@ -1,83 +1,66 @@
 //! Runs `swift test`, passes its output through unchanged and counts XCTest's result lines.
 
-use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::Counts;
+use super::{Outcome, lines};
 use crate::{cargo, swift};
 
-/// The names of a suite's tests that passed, as `tests/conformance.md` has them.
-pub(super) type Passed = BTreeSet<String>;
-
-/// All tests of the package, and whether the commands succeeded. One that fails does not keep the next from running.
-pub(super) fn run() -> (Counts, Passed, Result<()>) {
+/// All tests of the package. A command that fails does not keep the next from running.
+pub(super) fn run() -> Outcome {
     match swift::tests() {
         Ok(mut commands) => run_commands(&mut commands),
-        Err(error) => (Counts::default(), Passed::new(), Err(error)),
+        Err(error) => Outcome { result: Err(error), ..Outcome::new() },
     }
 }
 
-fn run_commands(commands: &mut [Command]) -> (Counts, Passed, Result<()>) {
-    let (mut counts, mut passed) = (Counts::default(), Passed::new());
-    let mut outcome = Ok(());
+fn run_commands(commands: &mut [Command]) -> Outcome {
+    let mut outcome = Outcome::new();
     for command in commands {
-        outcome = outcome.and(run_counting(command, &mut counts, &mut passed));
+        let result = run_counting(command, &mut outcome);
+        outcome.result = outcome.result.and(result);
     }
-    (counts, passed, outcome)
+    outcome
 }
 
-fn run_counting(command: &mut Command, counts: &mut Counts, passed: &mut Passed) -> Result<()> {
+fn run_counting(command: &mut Command, outcome: &mut Outcome) -> Result<()> {
     eprintln!("$ swift test");
-    let before = *counts;
+    let before = outcome.counts;
     // XCTest writes its lines to standard output on Linux and to standard error on a Mac.
     let (output, input) = io::pipe().context("a pipe for the tests' output")?;
     command.stdout(input.try_clone().context("a pipe for the tests' output")?).stderr(input);
     let mut child = command.spawn().with_context(|| format!("could not start `{}`", cargo::line(command)))?;
     // This process must not keep the writing end open, or the output never ends.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let copied = copy_counting(BufReader::new(output), io::stdout().lock(), counts, passed);
+    let copied = copy_counting(BufReader::new(output), io::stdout().lock(), outcome);
     let status = child.wait().context("waiting for `swift test`")?;
     copied.context("passing the tests' output on")?;
     if !status.success() {
         bail!("`swift test` failed ({status})");
     }
-    if counts.passed == before.passed {
+    if outcome.counts.passed == before.passed {
         bail!("`swift test` ran no test");
     }
     Ok(())
 }
 
-/// Bytes, not text: a test may print anything.
-fn copy_counting(
-    mut from: impl BufRead,
-    mut to: impl Write,
-    counts: &mut Counts,
-    passed: &mut Passed,
-) -> io::Result<()> {
-    let mut line = Vec::new();
-    while from.read_until(b'\n', &mut line)? > 0 {
-        to.write_all(&line)?;
-        to.flush()?;
-        if let Some((name, outcome)) = parse_result(&String::from_utf8_lossy(&line)) {
-            match outcome {
-                Outcome::Passed => {
-                    counts.passed += 1;
-                    passed.insert(name);
-                }
-                Outcome::Failed => counts.failed += 1,
-                Outcome::Skipped => counts.ignored += 1,
-            }
+fn copy_counting(from: impl BufRead, to: impl Write, outcome: &mut Outcome) -> io::Result<()> {
+    lines::copy(from, to, |line| match parse_result(line) {
+        Some((name, Ended::Passed)) => {
+            outcome.counts.passed += 1;
+            outcome.passed.insert(name);
         }
-        line.clear();
-    }
-    Ok(())
+        Some((_, Ended::Failed)) => outcome.counts.failed += 1,
+        Some((_, Ended::Skipped)) => outcome.counts.ignored += 1,
+        None => {}
+    })
 }
 
+/// How one test ended.
 #[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+enum Ended {
     Passed,
     Failed,
     Skipped,
@@ -85,14 +68,14 @@ enum Outcome {
 
 /// `Test Case 'ConformanceTests.test_a_name' passed (0.5 seconds)`; on a Mac the name is `-[UhlmTests.ConformanceTests
 /// test_a_name]`. The name comes without its prefix. A test that printed without ending its line may stand before it.
-fn parse_result(line: &str) -> Option<(String, Outcome)> {
+fn parse_result(line: &str) -> Option<(String, Ended)> {
     let (_, rest) = line.trim().rsplit_once("Test Case '")?;
     let (name, outcome) = rest.rsplit_once("' ")?;
     let method = name.trim_end_matches(']').rsplit(['.', ' ']).next()?;
     let outcome = match outcome.split(' ').next()? {
-        "passed" => Outcome::Passed,
-        "failed" => Outcome::Failed,
-        "skipped" => Outcome::Skipped,
+        "passed" => Ended::Passed,
+        "failed" => Ended::Failed,
+        "skipped" => Ended::Skipped,
         _ => return None,
     };
     Some((method.strip_prefix("test_").unwrap_or(method).to_owned(), outcome))
@@ -101,6 +84,7 @@ fn parse_result(line: &str) -> Option<(String, Outcome)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test::Counts;
 
     #[test]
     fn result_lines_are_counted_and_the_output_is_unchanged() {
@@ -111,11 +95,11 @@ mod tests {
             Test Case 'LayerTests.test_a_third' skipped (0.0 seconds)\n\
             Test Case '-[UhlmTests.LayerTests test_on_a_mac]' passed (0.1 seconds).\n\
             Executed 4 tests, with 1 test skipped and 1 failure (0 unexpected) in 1.1 (1.1) seconds\n";
-        let (mut copy, mut counts, mut passed) = (Vec::new(), Counts::default(), Passed::new());
-        copy_counting(&output[..], &mut copy, &mut counts, &mut passed).expect("memory does not fail");
+        let (mut copy, mut outcome) = (Vec::new(), Outcome::new());
+        copy_counting(&output[..], &mut copy, &mut outcome).expect("memory does not fail");
         assert_eq!(copy, output);
-        assert_eq!(counts, Counts { passed: 2, failed: 1, ignored: 1 });
-        assert!(passed.iter().eq(["a_break_cancels", "on_a_mac"]));
+        assert_eq!(outcome.counts, Counts { passed: 2, failed: 1, ignored: 1 });
+        assert!(outcome.passed.iter().eq(["a_break_cancels", "on_a_mac"]));
     }
 
     fn sh(script: &str) -> Command {
@@ -134,18 +118,18 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn a_command_that_fails_or_runs_nothing_is_a_problem_even_if_no_test_failed() {
-        let (counts, _, outcome) = run_commands(&mut [sh("kill -ABRT $$")]);
-        assert_eq!(counts, Counts::default());
-        assert!(outcome.is_err());
-        assert!(run_commands(&mut [sh("echo nothing")]).2.is_err());
+        let outcome = run_commands(&mut [sh("kill -ABRT $$")]);
+        assert_eq!(outcome.counts, Counts::default());
+        assert!(outcome.result.is_err());
+        assert!(run_commands(&mut [sh("echo nothing")]).result.is_err());
     }
 
     #[test]
     #[cfg(unix)]
     fn a_second_command_runs_although_the_first_failed() {
-        let (counts, _, outcome) = run_commands(&mut [sh("exit 1"), sh("echo \"Test Case 'A.test_b' passed (0 s)\"")]);
-        assert_eq!(counts.passed, 1);
-        assert!(outcome.is_err());
+        let outcome = run_commands(&mut [sh("exit 1"), sh("echo \"Test Case 'A.test_b' passed (0 s)\"")]);
+        assert_eq!(outcome.counts.passed, 1);
+        assert!(outcome.result.is_err());
     }
 
     #[test]
@@ -153,9 +137,9 @@ mod tests {
     fn both_streams_are_read() {
         let script = "echo \"Test Case 'A.test_b' passed (0 seconds)\"; \
             echo \"Test Case 'A.test_c' passed (0 seconds)\" >&2";
-        let (counts, passed, outcome) = run_commands(&mut [sh(script)]);
-        assert!(outcome.is_ok());
-        assert_eq!(counts.passed, 2);
-        assert!(passed.contains("c"));
+        let outcome = run_commands(&mut [sh(script)]);
+        assert!(outcome.result.is_ok());
+        assert_eq!(outcome.counts.passed, 2);
+        assert!(outcome.passed.contains("c"));
     }
 }

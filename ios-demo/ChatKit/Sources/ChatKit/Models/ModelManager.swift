@@ -85,11 +85,9 @@ public final class ModelManager {
 
     /// Brings a model of the catalogue onto the device.
     public func download(_ model: CatalogueModel, allowMetered: Bool) {
-        guard let request = model.request else { return }
-        download(
-            DownloadRequest(
-                sources: request.sources, name: model.file, sha256: request.sha256, bytes: model.bytes,
-                allowMetered: allowMetered))
+        guard var request = model.request else { return }
+        request.allowMetered = allowMetered
+        download(request)
     }
 
     /// Brings the file behind an address onto the device: `https://...`, or `hf:owner/repo/file.gguf`.

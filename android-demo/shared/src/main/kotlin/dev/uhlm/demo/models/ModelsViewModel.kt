@@ -67,8 +67,8 @@ class ModelsViewModel(
 
     /** Downloads a model of the catalogue. */
     fun download(pair: CataloguePair) {
-        val parts = pair.draft.request ?: return
-        start(DownloadRequest(parts.sources, pair.draft.file, parts.sha256, pair.draft.bytes, settings.settings.value.allowMetered))
+        val request = pair.draft.request ?: return
+        start(request.copy(allowMetered = settings.settings.value.allowMetered))
     }
 
     /** Downloads from an address: `https://...` or `hf:owner/repo/file.gguf`. */

@@ -6,7 +6,6 @@ import dev.uhlm.DeviceState
 import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadPhase
 import dev.uhlm.DownloadRequest
-import dev.uhlm.DownloadRequestParts
 import dev.uhlm.ModelStoreException
 import dev.uhlm.Recovery
 import dev.uhlm.StoredModel
@@ -39,7 +38,7 @@ class ModelsViewModelTest {
     private val store = FakeModelStore()
     private val model = StoredModel("a.gguf", "/models/a.gguf", 100uL, "ab", "https://a/a.gguf")
     private val pair = CataloguePair(
-        "p", "small", CatalogueModel("A", "a.gguf", "MIT", 100uL, DownloadRequestParts(listOf("https://a/a.gguf"), "ab")),
+        "p", "small", CatalogueModel("A", "a.gguf", "MIT", 100uL, DownloadRequest(listOf("https://a/a.gguf"), "a.gguf", "ab", 100uL)),
         CatalogueModel("B", "b.gguf", "MIT", null, null), true,
     )
     private lateinit var platform: FakePlatform

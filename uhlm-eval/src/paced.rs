@@ -1,0 +1,89 @@
+//! A draft model whose passes take another time than they would.
+
+use std::sync::Arc;
+
+use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_core::model::{ModelError, Sequence, Vocabulary};
+use uhlm_core::protocol::Digest;
+use uhlm_core::sampling::TokenId;
+
+/// Is given each pass, runs it, and does what its time asks for.
+pub type Pace = dyn Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync;
+
+/// A model that is another one but for the pace of its passes.
+pub struct PacedDraft {
+    inner: Arc<dyn DraftModel>,
+    pace: Arc<Pace>,
+}
+
+impl PacedDraft {
+    /// `inner` at this pace.
+    pub fn new(
+        inner: Arc<dyn DraftModel>,
+        pace: impl Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { inner, pace: Arc::new(pace) }
+    }
+}
+
+impl DraftModel for PacedDraft {
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        self.inner.vocabulary()
+    }
+
+    fn vocabulary_hash(&self) -> Digest {
+        self.inner.vocabulary_hash()
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.inner.fingerprint()
+    }
+
+    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
+        self.inner.tokenize(text, special)
+    }
+
+    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
+        self.inner.detokenize(tokens)
+    }
+
+    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+        self.inner.render(messages, add_generation_prompt)
+    }
+
+    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
+        let inner = Arc::clone(&self.inner).sequence(context, threads)?;
+        Ok(Box::new(PacedSequence { inner, pace: Arc::clone(&self.pace) }))
+    }
+
+    fn default_threads(&self) -> u32 {
+        self.inner.default_threads()
+    }
+}
+
+struct PacedSequence {
+    inner: Box<dyn Sequence>,
+    pace: Arc<Pace>,
+}
+
+impl Sequence for PacedSequence {
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.inner.capacity()
+    }
+
+    fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        (self.pace)(&mut || self.inner.decode(tokens, cancelled))
+    }
+
+    fn logits(&self) -> &[f32] {
+        self.inner.logits()
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
+        self.inner.truncate(len)
+    }
+}

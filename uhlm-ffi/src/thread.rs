@@ -1,0 +1,33 @@
+//! Work that takes long, on a thread of its own, for callers whose threads must not block.
+
+use std::io;
+
+use tokio::sync::oneshot;
+use uhlm_core::cancel::Cancel;
+
+/// Raises a signal when the caller goes away.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// Runs `work` and waits for what it gives. Dropping the future raises `cancel`, which `work` is expected to heed.
+///
+/// # Errors
+/// Where the system gives no thread, or the thread ended without a result.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    name: &str,
+    cancel: Cancel,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let _guard = CancelOnDrop(cancel);
+    let (sender, done) = oneshot::channel();
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        // The caller may have gone away.
+        let _ = sender.send(work());
+    })?;
+    done.await.map_err(|_| io::Error::other(format!("the thread {name} ended early")))
+}
