@@ -107,7 +107,7 @@ fn a_share_to_send_holds_within_a_tenth_on_free_text() {
 
 #[test]
 fn a_byte_budget_holds_within_a_tenth_on_free_text() {
-    for budget in [5.0, 10.0] {
+    for budget in [3.0, 5.0, 10.0] {
         let statistics = opportunistic(Goal::Bytes(budget), false);
         // Verdicts only: that a session opens and its prompt travels is no matter of the gate.
         let bytes: u64 = statistics.round_bytes.iter().map(|&(up, down)| u64::from(up + down)).sum();

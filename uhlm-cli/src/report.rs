@@ -73,7 +73,7 @@ impl Rates {
             tokens: statistics.tokens(),
             tokens_per_second: statistics.tokens_per_second(),
             transmission_rate: when(mode.judges(), statistics.transmission_rate()),
-            true_skip_rate: when(statistics.skipped_labelled > 0, statistics.true_skip_rate()),
+            true_skip_rate: statistics.true_skip_rate(),
             target_passes_per_token: statistics.target_passes_per_token(),
             acceptance_rate: when(statistics.judged > 0, statistics.acceptance_rate()),
             body_bytes_up: statistics.body_up,

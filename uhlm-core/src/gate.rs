@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::calibration::{CELLS, Calibration, Label};
 use bytes::Bytes;
+pub use bytes::RoundBytes;
 use learner::Learner;
 use tracker::Tracker;
 use window::Window;
@@ -157,6 +158,13 @@ impl Gate {
         self
     }
 
+    /// Whether this goal is kept by what target probabilities of skipped tokens teach: a share, a threshold and a budget
+    /// in bytes are not.
+    #[must_use]
+    pub fn learns_from_skipped(&self) -> bool {
+        matches!(self.goal, Goal::Risk(_))
+    }
+
     /// The goal.
     #[must_use]
     pub fn goal(&self) -> Goal {
@@ -191,9 +199,9 @@ impl Gate {
         }
     }
 
-    /// Takes note of a verdict's request and response bodies, in bytes, and of how many of its tokens were judged.
-    pub fn observe_bytes(&mut self, bytes: u64, judged: usize) {
-        self.bytes.observe_round(bytes, judged);
+    /// Takes note of what a verdict cost.
+    pub fn observe_bytes(&mut self, round: &RoundBytes) {
+        self.bytes.observe_round(round);
         self.update_threshold();
     }
 

@@ -77,7 +77,8 @@ pub struct Statistics {
     pub rejected: u64,
     /// Drafted tokens that the gate let pass.
     pub skipped: u64,
-    /// Skipped tokens whose target probability came back with a later window.
+    /// Skipped tokens whose target probability came back with a later window: with labels collected or a goal of risk, which
+    /// spend bytes on that, else none.
     pub skipped_labelled: u64,
     /// Sum of the acceptance probability `min(1, p/q)` over those.
     pub skipped_acceptable: f64,
@@ -162,10 +163,11 @@ impl Statistics {
         ratio(self.judged as f64, (self.judged + self.skipped) as f64)
     }
 
-    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation over `U`.
+    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation over `U`;
+    /// none where none reported its target probability ([`skipped_labelled`](Self::skipped_labelled)).
     #[must_use]
-    pub fn true_skip_rate(&self) -> f64 {
-        ratio(self.skipped_acceptable, self.skipped_labelled as f64)
+    pub fn true_skip_rate(&self) -> Option<f64> {
+        (self.skipped_labelled > 0).then(|| self.skipped_acceptable / self.skipped_labelled as f64)
     }
 
     /// Share of judged tokens that were accepted.

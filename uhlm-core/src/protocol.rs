@@ -127,7 +127,7 @@ pub struct VerifyRequest {
     pub base: u32,
     /// [`PrefixHash`] of those tokens, against desynchronisation.
     pub base_check: PrefixHash,
-    /// Tokens to append unjudged and unreported: the prompt, a resampled token, tokens written offline.
+    /// Tokens to append unjudged and unreported: the prompt, skipped tokens, a resampled token, tokens written offline.
     pub append: Vec<TokenId>,
     /// The window.
     pub draft: Vec<TokenId>,
@@ -151,6 +151,18 @@ pub struct VerifyResponse {
     pub outcome: Outcome,
     /// Where the time went.
     pub timing: Timing,
+}
+
+/// Bytes of an id in the binary encoding: 7 bits each.
+#[must_use]
+pub const fn id_bytes(id: TokenId) -> u64 {
+    match id {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        0x1000_0000.. => 5,
+    }
 }
 
 /// Time that the verifier spent, in microseconds.

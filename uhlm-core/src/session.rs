@@ -162,7 +162,8 @@ pub struct GenerationOptions {
     pub mode: Option<Mode>,
     /// Another consent than the session's, for this message.
     pub consent: Option<Consent>,
-    /// Whether the statistics list a label for each token whose target probability came back, for calibration.
+    /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
+    /// opportunistic mode skipped tokens report theirs then, which takes 8 bytes for each.
     pub collect_labels: bool,
 }
 
@@ -325,6 +326,7 @@ impl Session {
                     }
                     Inbox::Reset => device.reset(),
                     Inbox::Opened(result) => device.opened_late(result),
+                    Inbox::Verdict { tag, result } => device.probed_late(tag, result),
                     Inbox::Wake => device.attend(),
                     Inbox::Close => break,
                     // Answers to calls that were given up.

@@ -22,7 +22,7 @@ use crate::error::EvalError;
 use crate::paced::PacedDraft;
 use crate::pair::CONTEXT;
 use crate::reply::{Decisions, Reply};
-use crate::stream::{Run, Stream};
+use crate::stream::{Numbered, Run, Stream};
 use crate::verifier::SimulatedVerifier;
 
 /// Tokens in a window of the calibration run, as `uhlm calibrate` has it.
@@ -81,9 +81,22 @@ impl ProductMethod {
         billing: Billing,
         calibration: &Calibration,
     ) -> Result<Vec<Reply>, EvalError> {
-        let product = Running::start(stream, channel, billing, self.options(stream, calibration.clone()))?;
-        product.warm_up(stream)?;
-        stream.prompts.iter().map(|prompt| product.answer(stream, prompt.index, &prompt.question.question)).collect()
+        let answers = |labels| -> Result<Vec<Reply>, EvalError> {
+            let product = Running::start(stream, channel, billing, self.options(stream, calibration.clone()))?;
+            product.warm_up(stream)?;
+            let ask = |prompt: &Numbered| product.answer(stream, prompt.index, &prompt.question.question, labels);
+            stream.prompts.iter().map(ask).collect()
+        };
+        let mut replies = answers(false)?;
+        if self.mode == Mode::Opportunistic {
+            // What skipped tokens are worth is only known where they report it, which costs bytes that no app would spend:
+            // a second pass says it, and nothing else of it counts.
+            for (reply, labelled) in replies.iter_mut().zip(answers(true)?) {
+                reply.decisions.skipped_labelled = labelled.decisions.skipped_labelled;
+                reply.decisions.skipped_acceptable = labelled.decisions.skipped_acceptable;
+            }
+        }
+        Ok(replies)
     }
 }
 
@@ -159,11 +172,11 @@ impl Running {
         Ok(())
     }
 
-    fn answer(&self, stream: &Stream<'_>, index: u64, question: &str) -> Result<Reply, EvalError> {
+    fn answer(&self, stream: &Stream<'_>, index: u64, question: &str, labels: bool) -> Result<Reply, EvalError> {
         // What was under way for the last reply belongs to it.
         self.verifier.begin(index);
         let charged = self.clock.charged();
-        let (tokens, text, statistics) = self.generate(stream, question, false)?;
+        let (tokens, text, statistics) = self.generate(stream, question, labels)?;
         let ledger = self.verifier.begin(index);
         Ok(Reply {
             text,

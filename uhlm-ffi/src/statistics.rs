@@ -64,8 +64,9 @@ pub struct Statistics {
     pub tokens_per_second: f64,
     /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged.
     pub transmission_rate: f64,
-    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation.
-    pub true_skip_rate: f64,
+    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation; none where
+    /// none of them reported its target probability, which only a goal of risk asks for.
+    pub true_skip_rate: Option<f64>,
     /// Share of judged tokens that were accepted.
     pub acceptance_rate: f64,
     /// Forward passes of the target for one committed token.

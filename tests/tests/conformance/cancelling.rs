@@ -155,11 +155,15 @@ fn two_hundred_cycles_leave_nothing_behind() {
     };
     (0..40).for_each(cycle);
     eventually("all sessions are freed", || served.metrics().snapshot().sessions_open == 0);
-    let settled = || (status("Threads:"), status("VmRSS:"));
-    let (threads, memory) = settled();
-    (0..200).for_each(cycle);
-    eventually("all sessions are freed", || served.metrics().snapshot().sessions_open == 0);
-    eventually("threads are as many as before", || status("Threads:") <= threads);
-    let grown = status("VmRSS:").saturating_sub(memory);
-    assert!(grown < 8 << 10, "{grown} kB more after 200 cycles");
+    let threads = status("Threads:");
+    let grown = || {
+        let memory = status("VmRSS:");
+        (0..200).for_each(cycle);
+        eventually("all sessions are freed", || served.metrics().snapshot().sessions_open == 0);
+        eventually("threads are as many as before", || status("Threads:") <= threads);
+        status("VmRSS:").saturating_sub(memory)
+    };
+    // The allocator gives new threads arenas of their own up to a number, each of which fills once; a leak goes on.
+    let grown: Vec<u64> = (0..4).map(|_| grown()).collect();
+    assert!(grown.iter().any(|&kilobytes| kilobytes < 2 << 10), "{grown:?} kB more after 200 cycles each");
 }

@@ -101,6 +101,29 @@ fn a_reply_goes_on_alone_with_several_windows_in_flight() {
 }
 
 #[test]
+fn replies_shorter_than_the_way_to_the_verifier_bring_it_back_all_the_same() {
+    let verifier = faulty();
+    let session = session(&verifier, options(Mode::Exact, OfflinePolicy::GoOn));
+    consume(start(&session, 20)).complete(20);
+    verifier.set(|_| Fate::Fail(unreachable()));
+    while session.status().link == LinkState::Online {
+        consume(start(&session, 20)).complete(20);
+    }
+    // The server is back, and each verdict takes far longer than one of these replies.
+    let slow = Duration::from_millis(300);
+    verifier.set(move |_| Fate::Delay(slow));
+    let began = Instant::now();
+    while session.status().link != LinkState::Online {
+        assert!(began.elapsed() < LONG, "{:?}", session.status());
+        session.reset().expect("idle");
+        let reply = consume(start(&session, 4));
+        let (elapsed, came_back) = (reply.complete(4).elapsed, !reply.states().is_empty());
+        assert!(elapsed < slow || came_back, "alone, it waits for nobody: {elapsed:?}");
+    }
+    assert_usable(&verifier, &session);
+}
+
+#[test]
 fn a_black_hole_is_noticed_at_the_deadline_and_left_to_the_policy() {
     for (kind, index) in [(Kind::Open, 0), (Kind::Window, 2)] {
         for policy in [OfflinePolicy::GoOn, wait()] {

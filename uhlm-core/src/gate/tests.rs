@@ -226,7 +226,7 @@ fn a_byte_budget_holds_within_a_tenth_on_five_hundred_tokens_of_another_kind() {
                     let bytes = 40 + (rng.uniform() * 40.0) as u64;
                     spent += bytes;
                     gate.observe_label(&label);
-                    gate.observe_bytes(bytes, 1);
+                    gate.observe_bytes(&RoundBytes { all: bytes, judged: 1, ..RoundBytes::default() });
                 }
                 gate.observe_draft(label.u);
                 gate.observe_committed();

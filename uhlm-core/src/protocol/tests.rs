@@ -35,6 +35,13 @@ fn a_window_costs_at_most_eight_bytes_a_token_and_forty_a_round() {
 }
 
 #[test]
+fn an_id_takes_the_bytes_that_it_is_said_to() {
+    for id in [0, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff, 0x20_0000, 0xfff_ffff, 0x1000_0000, u32::MAX] {
+        assert_eq!(Encoding::Binary.encode(&id).len() as u64, id_bytes(id), "{id}");
+    }
+}
+
+#[test]
 fn truncated_and_overlong_bodies_are_refused() {
     let body = Encoding::Binary.encode(&sample_request());
     for cut in 0..body.len() {

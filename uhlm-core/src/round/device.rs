@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 
 use super::Round;
-use super::remote::{Opened, Remote, Tag};
+use super::remote::{Opened, Probed, Remote, Tag};
 use crate::chat::{DraftModel, Message, Special};
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
@@ -237,6 +237,21 @@ impl Device {
         if let Some(state) = change {
             self.shared.set_link(state);
         }
+    }
+
+    /// Takes a verdict that belongs to no window: the answer to a request that tries the link, or to a call that was given up.
+    pub(super) fn probed(&mut self, tag: Tag, result: Result<Answer<VerifyResponse>, VerifierError>) -> Option<Probed> {
+        let (now, vocabulary_size) = (self.clock.now(), self.model.vocabulary().size());
+        let probed = self.remote.as_mut()?.probed(tag, result, vocabulary_size, now)?;
+        if let Some(state) = probed.change {
+            self.shared.set_link(state);
+        }
+        Some(probed)
+    }
+
+    /// The same between generations.
+    pub(crate) fn probed_late(&mut self, tag: Tag, result: Result<Answer<VerifyResponse>, VerifierError>) {
+        self.probed(tag, result);
     }
 
     /// Runs a generation to its end, and those that were queued meanwhile. `ended` is called for each before its last

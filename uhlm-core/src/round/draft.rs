@@ -15,8 +15,9 @@ use crate::window::{CloseRule, Costs, Drafted};
 /// how hard the text is shows over a few dozen tokens only.
 const NEWEST_TIME: f64 = 0.1;
 const NEWEST_BETA: f64 = 1.0 / 32.0;
-/// Skipped tokens that wait for a window to report their target probability; beyond, the oldest travel as plain context.
-const MOST_CONTEXT: usize = 128;
+/// Skipped tokens that wait for a window to report their target probability, where those are wanted; beyond, the oldest
+/// travel as plain context.
+const MOST_LABELLED: usize = 128;
 
 pub(super) fn average(mean: &mut f64, value: f64, newest: f64) {
     *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
@@ -133,14 +134,24 @@ impl Round<'_> {
         if !judged && self.committed == position {
             self.statistics.skipped += 1;
             let reason = self.commit(Origin::Draft, uncertainty);
-            if self.window.len() > MOST_CONTEXT && !self.window.needs_verdict() {
-                self.window.take_front(MOST_CONTEXT / 2);
-            }
+            self.unlabel_skipped();
             return Ok(reason);
         }
         self.show(position, uncertainty);
         self.due = self.due || self.closes()?;
         Ok(None)
+    }
+
+    /// Takes skipped tokens that stand out of the open window's front, so that they travel as plain context: an id each, where
+    /// a label takes 8 bytes more (a level up, a probability down).
+    pub(super) fn unlabel_skipped(&mut self) {
+        let labelled = self.statistics.labels.is_some() || self.device.gate.learns_from_skipped();
+        let most = if labelled { MOST_LABELLED } else { 0 };
+        let standing = self.committed.saturating_sub(self.device.tokens.len() - self.window.len());
+        let skipped = self.window.tokens().iter().take(standing).take_while(|token| !token.judged).count();
+        if skipped > most {
+            self.window.take_front(skipped - most);
+        }
     }
 
     /// Whether the window should be sent, now that a token joined it.

@@ -50,7 +50,7 @@ struct InFlight {
     guess: Option<Drafted>,
     sent: Instant,
     /// Dropped, it resets the request.
-    _call: Call,
+    call: Call,
     answer: Option<Result<Answer<VerifyResponse>, VerifierError>>,
 }
 
@@ -264,11 +264,10 @@ impl<'a> Round<'a> {
         while let Some(message) = next {
             match message {
                 Inbox::Opened(result) => self.opening = Some(result),
-                Inbox::Verdict { tag, result } => {
-                    if let Some(window) = self.in_flight.iter_mut().find(|w| w.tag == tag) {
-                        window.answer = Some(result);
-                    }
-                }
+                Inbox::Verdict { tag, result } => match self.in_flight.iter_mut().find(|w| w.tag == tag) {
+                    Some(window) => window.answer = Some(result),
+                    None => self.probed(tag, result),
+                },
                 Inbox::Close => self.close(),
                 Inbox::Wake => self.device.attend_network(),
                 // Answers to calls that were given up.
@@ -339,6 +338,7 @@ impl<'a> Round<'a> {
             return Ok(());
         }
         let bonus = self.wants_bonus()?;
+        self.unlabel_skipped();
         let tokens = self.window.take();
         self.due = false;
         self.send_window(tokens, bonus)
@@ -363,7 +363,7 @@ impl<'a> Round<'a> {
         };
         if let Some((request, tag, call)) = remote.verify(&self.device.tokens, sending) {
             let sent = self.device.clock.now();
-            let window = InFlight { request, tag, first, tokens, guess: None, sent, _call: call, answer: None };
+            let window = InFlight { request, tag, first, tokens, guess: None, sent, call, answer: None };
             self.in_flight.push_back(window);
         }
         Ok(())
@@ -405,8 +405,14 @@ impl<'a> Round<'a> {
         if let Some(result) = self.opening.take() {
             self.device.opened_late(result);
         }
+        // A request that tries a link which failed goes on, unless the person wants an end of it.
+        let probe = self.in_flight.pop_front().filter(|w| w.is_prefill() && w.answer.is_none());
+        let probes = !self.is_online() && matches!(reason, Ok(reason) if reason != FinishReason::Cancelled);
         if let Some(remote) = &mut self.device.remote {
-            remote.abandon(self.device.clock.now());
+            match probe {
+                Some(InFlight { request, tag, call, .. }) if probes => remote.keep_probe(request, tag, call),
+                _ => remote.abandon(self.device.clock.now()),
+            }
         }
         // Dropping the windows resets the requests that are still under way.
         if self.roll_back(self.committed).is_err() {

@@ -1,11 +1,11 @@
 //! Opening a session, failures, and the way back: what the policy makes of a verifier that does not answer.
 
 use super::Round;
-use super::remote::Opened;
+use super::remote::{Opened, Probed, Tag};
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason, LinkState, Origin};
 use crate::link::Exchange;
-use crate::protocol::{ErrorCode, Timing};
+use crate::protocol::{ErrorCode, Timing, VerifyResponse};
 use crate::session::{Mode, OfflinePolicy};
 use crate::verifier::{Answer, VerifierError};
 use crate::window::Window;
@@ -124,6 +124,19 @@ impl Round<'_> {
         self.desyncs = 0;
         self.waiting_since = None;
         self.refused = None;
+    }
+
+    /// A verdict that belongs to no window of this generation.
+    pub(super) fn probed(&mut self, tag: Tag, result: Result<Answer<VerifyResponse>, VerifierError>) {
+        let Some(Probed { bytes, change }) = self.device.probed(tag, result) else { return };
+        self.statistics.body_up += bytes.up;
+        self.statistics.body_down += bytes.down;
+        if change == Some(LinkState::Online) {
+            self.waiting_since = None;
+        }
+        if let Some(state) = change {
+            self.sink.send(Event::State(state));
+        }
     }
 
     pub(super) fn tell_state(&self, change: Option<LinkState>) {

@@ -7,13 +7,13 @@ use std::time::Instant;
 use super::device::{Inbox, Tokens};
 use crate::chat::DraftModel;
 use crate::event::LinkState;
-use crate::link::Link;
-use crate::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, VerifyRequest};
+use crate::link::{Exchange, Link};
+use crate::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse};
 use crate::rng;
 use crate::sampling::TokenId;
 use crate::session::SessionOptions;
 use crate::speculative;
-use crate::verifier::{Answer, Call, Verifier, VerifierError};
+use crate::verifier::{Answer, BodyBytes, Call, Verifier, VerifierError, check_verdict};
 
 /// Which request an answer belongs to. Numbers begin anew with each session, so they do not say it alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,15 @@ pub(crate) struct Remote {
     pub(super) link: Link,
     /// Why the link is not online.
     pub(super) last_failure: Option<VerifierError>,
+    probe: Option<Probe>,
+}
+
+/// A request without a window that tries a link which failed, after the generation that sent it: replies that are shorter
+/// than its way would else never bring the link back.
+struct Probe {
+    request: VerifyRequest,
+    tag: Tag,
+    call: Call,
 }
 
 impl Remote {
@@ -89,6 +98,7 @@ impl Remote {
             context: None,
             link,
             last_failure: None,
+            probe: None,
         }
     }
 
@@ -147,9 +157,43 @@ impl Remote {
     }
 
     /// The generation that made the calls under way is over. An attempt to open a session goes on: reset half-way, it
-    /// could leave one behind that nobody knows of; the next generation takes it.
+    /// could leave one behind that nobody knows of; the next generation takes it. So does a request that tries the link.
     pub(super) fn abandon(&mut self, now: Instant) {
-        self.link.on_failure(&VerifierError::Cancelled, now);
+        if self.probe.is_none() {
+            self.link.on_failure(&VerifierError::Cancelled, now);
+        }
+    }
+
+    /// The generation that tries the link with this request is over, and the request goes on.
+    pub(super) fn keep_probe(&mut self, request: VerifyRequest, tag: Tag, call: Call) {
+        self.probe = Some(Probe { request, tag, call });
+    }
+
+    /// Takes the answer to the request that was kept, if this is one. What the verifier holds since then counts for nothing:
+    /// the device's tokens have changed.
+    pub(super) fn probed(
+        &mut self,
+        tag: Tag,
+        result: Result<Answer<VerifyResponse>, VerifierError>,
+        vocabulary_size: usize,
+        now: Instant,
+    ) -> Option<Probed> {
+        let Probe { request, call, .. } = self.probe.take_if(|probe| probe.tag == tag)?;
+        call.detach();
+        match result.and_then(|answer| check_verdict(&request, &answer.value, vocabulary_size).map(|()| answer)) {
+            Ok(Answer { value, bytes, elapsed, attempts }) => {
+                let exchange = Exchange { elapsed, timing: value.timing, tokens: request.append.len(), attempts };
+                Some(Probed { bytes, change: self.link.on_answer(&exchange) })
+            }
+            Err(error) => {
+                let change = self.link.on_failure(&error, now);
+                if matches!(error, VerifierError::SessionGone | VerifierError::Desync { .. }) {
+                    self.give_up();
+                }
+                self.last_failure = Some(error);
+                Some(Probed { bytes: BodyBytes::default(), change })
+            }
+        }
     }
 
     /// The system reported another network.
@@ -161,6 +205,7 @@ impl Remote {
     /// The verifier lost the session.
     pub(super) fn lost(&mut self) {
         self.session = None;
+        self.probe = None;
         self.held = 0;
     }
 
@@ -247,6 +292,13 @@ impl Drop for Remote {
             call.detach();
         }
     }
+}
+
+/// What a request that was kept came to.
+pub(super) struct Probed {
+    pub(super) bytes: BodyBytes,
+    /// The link's new state, if it changed.
+    pub(super) change: Option<LinkState>,
 }
 
 /// A window to send.

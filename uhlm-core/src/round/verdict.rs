@@ -4,8 +4,9 @@ use super::{InFlight, LONGEST_SLEEP, Round};
 use crate::calibration::Label;
 use crate::error::GenerationError;
 use crate::event::{FinishReason, Origin};
+use crate::gate::RoundBytes;
 use crate::metrics::VerdictTiming;
-use crate::protocol::{DrawsRequest, DrawsResponse, MAX_DRAWS, VerifyResponse};
+use crate::protocol::{DrawsRequest, DrawsResponse, MAX_DRAWS, VerifyResponse, id_bytes};
 use crate::round::Inbox;
 use crate::sampling::TokenId;
 use crate::speculative::{self, Outcome, Replacement, Resampled};
@@ -14,6 +15,8 @@ use crate::window::Drafted;
 
 /// Draws in the first request for more; each further one asks for twice as many.
 const MORE_DRAWS: u32 = 16;
+/// What it costs that a skipped token's target probability is reported: its level and that probability.
+const LABEL_BYTES: u64 = 8;
 /// After so many draws none of which was kept, the residual has less mass than the rounding of `p` and `q`; then the
 /// last draw stands, which moves the law by less than that rounding.
 const MOST_DRAWS: u32 = 1 << 18;
@@ -105,7 +108,14 @@ impl Round<'_> {
         statistics.verdicts += 1;
         statistics.target_passes += 1;
         let judged = window.tokens.iter().filter(|token| token.judged).count();
-        self.device.gate.observe_bytes(answer.bytes.up + answer.bytes.down, judged);
+        let unjudged = window.tokens.iter().filter(|token| !token.judged).map(|token| token.id);
+        let (append, labels) = (&window.request.append, window.tokens.len() - judged);
+        self.device.gate.observe_bytes(&RoundBytes {
+            all: answer.bytes.up + answer.bytes.down,
+            context: append.iter().copied().chain(unjudged).map(id_bytes).sum::<u64>() + labels as u64 * LABEL_BYTES,
+            skipped: append.len() + labels,
+            judged,
+        });
         statistics.round_bytes.push((answer.bytes.up as u32, answer.bytes.down as u32));
         statistics.round_tokens.push(window.tokens.len() as u32);
         statistics.verdict_times.push(VerdictTiming {
