@@ -36,7 +36,8 @@ fn copy_counting(from: impl BufRead, to: impl Write, outcome: &mut Outcome) -> i
             outcome.counts.failed += result.failed;
             outcome.counts.ignored += result.ignored;
         }
-        outcome.passed.extend(parse_passed(line));
+        outcome.passed.extend(parse_test(line, "ok"));
+        outcome.failed.extend(parse_test(line, "FAILED"));
     })
 }
 
@@ -50,9 +51,9 @@ fn parse_result(line: &str) -> Option<Counts> {
     Some(Counts { passed: number(" passed")?, failed: number(" failed")?, ignored: number(" ignored")? })
 }
 
-/// `test module::a_name ... ok`; the name comes without its module.
-fn parse_passed(line: &str) -> Option<String> {
-    let path = line.trim().strip_prefix("test ")?.strip_suffix(" ... ok")?;
+/// `test module::a_name ... ok`, or FAILED; the name comes without its module.
+fn parse_test(line: &str, ended: &str) -> Option<String> {
+    let path = line.trim().strip_prefix("test ")?.strip_suffix(ended)?.strip_suffix(" ... ")?;
     Some(path.rsplit("::").next().unwrap_or(path).to_owned())
 }
 
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn result_lines_are_added_up_and_the_output_is_unchanged() {
-        let output = b"running 2 tests\ntest a ... ok\n\xff not text\n\
+        let output = b"running 2 tests\ntest a ... ok\ntest m::b ... FAILED\n\xff not text\n\
             test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n\
             test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 7 filtered out; finished in 1.50s\n\
             no newline at the end";
@@ -71,7 +72,7 @@ mod tests {
         copy_counting(&output[..], &mut copy, &mut outcome).expect("memory does not fail");
         assert_eq!(copy, output);
         assert_eq!(outcome.counts, Counts { passed: 15, failed: 2, ignored: 1 });
-        assert!(outcome.passed.iter().eq(["a"]));
+        assert!(outcome.passed.iter().eq(["a"]) && outcome.failed.iter().eq(["b"]));
     }
 
     #[test]

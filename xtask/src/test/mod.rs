@@ -1,11 +1,11 @@
 //! `cargo xtask test`: every test suite of the repository, and one table of the results.
 //!
-//! A suite is one language's test runner. It passes the runner's output through, counts, and never stops the next suite.
+//! A suite is one runner on one part of the repository. It passes the runner's output through, counts, and never stops the next suite.
 
 mod conformance;
-mod kotlin;
 mod libtest;
 mod lines;
+mod maven;
 mod swift;
 
 use std::collections::BTreeSet;
@@ -25,6 +25,7 @@ pub(crate) enum Suite {
     Rust,
     Kotlin,
     Swift,
+    AndroidDemo,
 }
 
 /// How many tests ended how.
@@ -41,13 +42,15 @@ struct Outcome {
     counts: Counts,
     /// Names of the tests that passed, without what the language puts before them.
     passed: BTreeSet<String>,
+    /// Names of those that failed.
+    failed: BTreeSet<String>,
     /// Whether all commands succeeded.
     result: Result<()>,
 }
 
 impl Outcome {
     fn new() -> Self {
-        Self { counts: Counts::default(), passed: BTreeSet::new(), result: Ok(()) }
+        Self { counts: Counts::default(), passed: BTreeSet::new(), failed: BTreeSet::new(), result: Ok(()) }
     }
 }
 
@@ -56,6 +59,7 @@ struct Report {
     suite: Suite,
     counts: Counts,
     passed: BTreeSet<String>,
+    failed: BTreeSet<String>,
     took: Duration,
     /// Why the suite as a whole did not succeed; set for failed tests, and for a build or a process that broke.
     problem: Option<String>,
@@ -71,7 +75,8 @@ pub(crate) fn run(only: Option<Suite>) -> Result<()> {
 pub(crate) fn run_suites(only: Option<Suite>) -> Result<()> {
     let suites = Suite::value_variants().iter().copied().filter(|suite| only.is_none_or(|only| only == *suite));
     let reports: Vec<Report> = suites.map(Suite::run).collect();
-    let columns: Vec<_> = reports.iter().map(|report| (report.suite.to_string(), &report.passed)).collect();
+    let languages = reports.iter().filter(|report| report.suite != Suite::AndroidDemo);
+    let columns: Vec<_> = languages.map(|report| (report.suite.to_string(), &report.passed)).collect();
     let behaviours = conformance::read()?;
     println!("\n{}", conformance::table(&behaviours, &columns));
     println!("\n{}", table_of(&reports));
@@ -83,13 +88,15 @@ pub(crate) fn run_suites(only: Option<Suite>) -> Result<()> {
 impl Suite {
     fn run(self) -> Report {
         let start = Instant::now();
-        let Outcome { counts, passed, result } = match self {
+        let maven = |project| foreign(Language::Kotlin, |library, fixture| maven::run(project, library, fixture));
+        let Outcome { counts, passed, failed, result } = match self {
             Suite::Rust => rust(),
-            Suite::Kotlin => foreign(Language::Kotlin, kotlin::run),
+            Suite::Kotlin => maven(&maven::SDK),
             Suite::Swift => foreign(Language::Swift, |_, _| swift::run()),
+            Suite::AndroidDemo => maven(&maven::ANDROID_DEMO),
         };
         let problem = result.err().map(|error| format!("{error:#}"));
-        Report { suite: self, counts, passed, took: start.elapsed(), problem }
+        Report { suite: self, counts, passed, failed, took: start.elapsed(), problem }
     }
 }
 
@@ -121,7 +128,10 @@ impl Report {
         let problem = self.problem.as_ref()?;
         Some(match self.counts.failed {
             0 => format!("{}: {problem}", self.suite),
-            failed => format!("{}: {failed} failed", self.suite),
+            failed => {
+                let names: Vec<&str> = self.failed.iter().map(String::as_str).collect();
+                format!("{}: {failed} failed ({})", self.suite, names.join(", "))
+            }
         })
     }
 }
@@ -132,6 +142,7 @@ impl fmt::Display for Suite {
             Suite::Rust => "rust",
             Suite::Kotlin => "kotlin",
             Suite::Swift => "swift",
+            Suite::AndroidDemo => "android demo",
         })
     }
 }
@@ -160,6 +171,7 @@ mod tests {
             suite: Suite::Rust,
             counts,
             passed: BTreeSet::new(),
+            failed: BTreeSet::from(["a_test".to_owned(), "b_test".to_owned()]),
             took: Duration::from_millis(1250),
             problem: problem.map(str::to_owned),
         }
@@ -175,6 +187,6 @@ mod tests {
     fn a_process_that_died_fails_its_suite_although_no_test_is_counted_as_failed() {
         assert!(table_of(&[report(0, Some("killed by signal 6"))]).contains("FAILED"));
         assert_eq!(report(0, Some("killed by signal 6")).in_words().as_deref(), Some("rust: killed by signal 6"));
-        assert_eq!(report(2, Some("exit status 101")).in_words().as_deref(), Some("rust: 2 failed"));
+        assert_eq!(report(2, Some("exit status 101")).in_words().as_deref(), Some("rust: 2 failed (a_test, b_test)"));
     }
 }

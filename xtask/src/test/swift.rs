@@ -52,7 +52,10 @@ fn copy_counting(from: impl BufRead, to: impl Write, outcome: &mut Outcome) -> i
             outcome.counts.passed += 1;
             outcome.passed.insert(name);
         }
-        Some((_, Ended::Failed)) => outcome.counts.failed += 1,
+        Some((name, Ended::Failed)) => {
+            outcome.counts.failed += 1;
+            outcome.failed.insert(name);
+        }
         Some((_, Ended::Skipped)) => outcome.counts.ignored += 1,
         None => {}
     })
@@ -100,6 +103,7 @@ mod tests {
         assert_eq!(copy, output);
         assert_eq!(outcome.counts, Counts { passed: 2, failed: 1, ignored: 1 });
         assert!(outcome.passed.iter().eq(["a_break_cancels", "on_a_mac"]));
+        assert!(outcome.failed.iter().eq(["another"]));
     }
 
     fn sh(script: &str) -> Command {

@@ -9,15 +9,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use uhlm_core::calibration::Calibration;
 use uhlm_core::chat::{DraftModel as _, Special};
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
 
+use super::parts::{self, Parts};
 use super::reference::Reference;
 use crate::failure::Failure;
 use crate::output;
 use crate::pair::Pair;
-use crate::report::significant;
+use crate::report::{percent, significant};
 use crate::setup;
 use crate::terminal::progress;
 use crate::terminal::table::Table;
@@ -64,6 +66,8 @@ struct Variant {
     /// Median of the ratios of neighbouring turns, session over llama.cpp.
     ratio: f64,
     ratios: Vec<f64>,
+    /// Where a step's time goes.
+    parts: Parts,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +104,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
             seed: Some(1),
             ..SessionOptions::default()
         };
+        let parts = parts::measure(model, &options, &Calibration::generic(), &prompt, args.tokens)?;
         let session = engine.session(None, options)?;
         let most = args.context as usize - prompt.len() - 1;
         // One turn each that is not counted.
@@ -120,6 +125,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
             llama_cpp: middle(turns.iter().map(|turn| turn.1).collect()),
             ratio: middle(ratios.clone()),
             ratios,
+            parts,
         });
     }
     bar.finish_and_clear();
@@ -128,13 +134,28 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         return output::json(&document);
     }
     output::line(format_args!("{}, {} threads, {pairs} pairs of turns", document.model, document.threads));
-    let mut table = Table::new(&["tokens/s after the first", "session", "llama.cpp", "ratio"]);
+    let mut table = Table::new(&[
+        "tokens/s after the first",
+        "session",
+        "llama.cpp",
+        "ratio",
+        "a step, µs",
+        "sampling",
+        "u",
+        "gate",
+        "of the step",
+    ]);
     for v in &document.variants {
         table.push(vec![
             v.sampling.into(),
             significant(v.session),
             significant(v.llama_cpp),
             format!("{:.3}", v.ratio),
+            format!("{:.0}", v.parts.decode_us),
+            format!("{:.1}", v.parts.sampling_us),
+            format!("{:.1}", v.parts.uncertainty_us),
+            format!("{:.1}", v.parts.gate_us),
+            percent(v.parts.share()),
         ]);
     }
     output::line(table.render());

@@ -2,6 +2,7 @@
 
 mod device;
 mod memory;
+mod parts;
 mod reference;
 
 use clap::{Args, Subcommand};

@@ -1,7 +1,7 @@
-//! Runs the Kotlin suite with Maven, passes its output through and reads which tests passed from Surefire's reports.
+//! Runs tests with Maven, passes its output through and reads which tests passed from Surefire's reports.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -11,32 +11,57 @@ use crate::cargo;
 use crate::setup::Sudo;
 use crate::setup::packages::Manager;
 
-/// Runs all tests against a built library; `fixture` is the program that gives them models and verifiers.
+/// A Maven build with tests.
+pub(super) struct Project {
+    /// Its folder from the root.
+    folder: &'static str,
+    /// Its modules that have tests.
+    modules: &'static [&'static str],
+    arguments: &'static [&'static str],
+}
+
+/// The Kotlin package.
+pub(super) const SDK: Project = Project { folder: "bindings/kotlin", modules: &["uhlm"], arguments: &[] };
+
+/// The Android app's shared code and its desktop form: view models, storage, a process that is killed, clicks through the app.
+/// None of it needs a display. The package is compiled along, without its tests, and what only Android has is type-checked.
+pub(super) const ANDROID_DEMO: Project = Project {
+    folder: "android-demo",
+    modules: &["shared", "desktop"],
+    // The app's modules do not heed the property; the package's do.
+    arguments: &["-Pandroid", "-Dmaven.test.skip=true"],
+};
+
+/// Runs all tests of a project against a built library; `fixture` is the program that gives them models and verifiers.
 ///
 /// Maven fetches what it lacks from its repository once; later runs need no network.
-pub(super) fn run(library: &Path, fixture: &Path) -> Outcome {
+pub(super) fn run(project: &Project, library: &Path, fixture: &Path) -> Outcome {
     let mut outcome = Outcome::new();
-    outcome.result = run_reading(library, fixture, &mut outcome);
+    outcome.result = run_reading(project, library, fixture, &mut outcome);
     outcome
 }
 
-fn run_reading(library: &Path, fixture: &Path, outcome: &mut Outcome) -> Result<()> {
-    let project = cargo::root().join("bindings/kotlin");
-    let reports = project.join("uhlm/target/surefire-reports");
+fn run_reading(project: &Project, library: &Path, fixture: &Path, outcome: &mut Outcome) -> Result<()> {
+    let folder = cargo::root().join(project.folder);
+    let reports: Vec<PathBuf> =
+        project.modules.iter().map(|module| folder.join(module).join("target/surefire-reports")).collect();
     // Those of an earlier run must not be taken for this one's.
-    if reports.exists() {
-        fs::remove_dir_all(&reports).with_context(|| format!("removing {}", reports.display()))?;
+    for reports in reports.iter().filter(|reports| reports.exists()) {
+        fs::remove_dir_all(reports).with_context(|| format!("removing {}", reports.display()))?;
     }
     ensure_maven()?;
     let mut command = Command::new("mvn");
-    command.args(["--batch-mode", "--no-transfer-progress", "test"]);
+    command.args(["--batch-mode", "--no-transfer-progress", "test"]).args(project.arguments);
     command.arg(format!("-Duhlm.library={}", library.display()));
     command.arg(format!("-Duhlm.fixture={}", fixture.display()));
-    let run = cargo::run(command.current_dir(&project));
-    let read = read(&reports, outcome);
+    let run = cargo::run(command.current_dir(&folder));
+    let read = reports.iter().try_for_each(|reports| read(reports, outcome));
     run?;
     read?;
-    if outcome.counts.passed + outcome.counts.failed == 0 { bail!("no Kotlin test ran") } else { Ok(()) }
+    if outcome.counts.passed + outcome.counts.failed == 0 {
+        bail!("no test of {} ran", project.folder);
+    }
+    Ok(())
 }
 
 const MAVEN_MISSING: &str =
@@ -80,13 +105,15 @@ fn add_report(text: &str, outcome: &mut Outcome) -> Result<()> {
     let report = roxmltree::Document::parse(text)?;
     for case in report.descendants().filter(|node| node.has_tag_name("testcase")) {
         let has = |name: &str| case.children().any(|child| child.has_tag_name(name));
+        let name = case.attribute("name").context("a test without a name")?.to_owned();
         if has("failure") || has("error") {
             outcome.counts.failed += 1;
+            outcome.failed.insert(name);
         } else if has("skipped") {
             outcome.counts.ignored += 1;
         } else {
             outcome.counts.passed += 1;
-            outcome.passed.insert(case.attribute("name").context("a test without a name")?.to_owned());
+            outcome.passed.insert(name);
         }
     }
     Ok(())
@@ -120,6 +147,7 @@ mod tests {
         assert_eq!(outcome.counts, Counts { passed: 4, failed: 4, ignored: 2 });
         let (quoted, plain) = ("a sentence with \"quotes\"", "use_after_close_is_an_error");
         assert!(outcome.passed.iter().eq([quoted, plain]));
+        assert!(outcome.failed.iter().eq(["failed", "threw"]));
     }
 
     #[test]

@@ -1,0 +1,78 @@
+//! Where the time of one drafted token goes: the model's pass, the sampling chain, the uncertainty, the gate.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use uhlm_core::calibration::{Calibration, Label};
+use uhlm_core::gate::Gate;
+use uhlm_core::llama::{ContextOptions, Model};
+use uhlm_core::model::Sequence as _;
+use uhlm_core::rng::{Rng, Stream};
+use uhlm_core::sampling::{ChainInput, SamplingChain, Scratch};
+use uhlm_core::session::SessionOptions;
+use uhlm_eval::statistics::median;
+
+use crate::failure::Failure;
+
+/// Medians over steps, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Parts {
+    /// The model's pass over one token.
+    pub(super) decode_us: f64,
+    /// The chain, and the draw.
+    pub(super) sampling_us: f64,
+    /// The estimator.
+    pub(super) uncertainty_us: f64,
+    /// The gate with a label to learn from at every token, which is more than any session gives it.
+    pub(super) gate_us: f64,
+}
+
+impl Parts {
+    /// What is not the model's, over the model's.
+    pub(super) fn share(&self) -> f64 {
+        (self.sampling_us + self.uncertainty_us + self.gate_us) / self.decode_us
+    }
+}
+
+/// Drafts at most `tokens` tokens after the prompt, and times each part of each.
+pub(super) fn measure(
+    model: &Arc<Model>,
+    options: &SessionOptions,
+    calibration: &Calibration,
+    prompt: &[u32],
+    tokens: usize,
+) -> Result<Parts, Failure> {
+    let failed = |_| Failure::new("llama.cpp failed; -v shows what it logs");
+    let context = ContextOptions { context: options.context, threads: options.threads, ..ContextOptions::default() };
+    let mut sequence = model.new_sequence(&context).map_err(failed)?;
+    sequence.decode(prompt, &|| false).map_err(failed)?;
+    let chain = SamplingChain::new(options.sampling.clone())?;
+    let mut estimator = options.estimator.build(1);
+    let mut gate = Gate::new(calibration, options.goal);
+    let (mut scratch, mut rng) = (Scratch::default(), Rng::new(1, Stream::Draft));
+    let mut history = prompt.to_vec();
+    let mut times: [Vec<f64>; 4] = Default::default();
+    let most = tokens.min(options.context as usize - prompt.len() - 1);
+    for _ in 0..most {
+        let mut marks = vec![Instant::now()];
+        let input = ChainInput { logits: sequence.logits(), history: &history, mask: None };
+        let q = chain.distribution(input, &mut scratch)?;
+        let id = q.quantile(rng.uniform());
+        marks.push(Instant::now());
+        let u = estimator.estimate(sequence.logits(), id);
+        marks.push(Instant::now());
+        let q_d = q.prob(id);
+        std::hint::black_box((gate.is_uncertain(u), gate.expected_rejection(u, q_d)));
+        gate.observe_draft(u);
+        gate.observe_label(&Label { u, q: q_d, p: q_d });
+        marks.push(Instant::now());
+        sequence.decode(&[id], &|| false).map_err(failed)?;
+        marks.push(Instant::now());
+        history.push(id);
+        let spent = marks.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0]));
+        times.iter_mut().zip(spent).for_each(|(times, spent): (_, Duration)| times.push(spent.as_secs_f64() * 1e6));
+    }
+    let [sampling_us, uncertainty_us, gate_us, decode_us] = times.map(|times| median(&times).unwrap_or_default());
+    Ok(Parts { decode_us, sampling_us, uncertainty_us, gate_us })
+}
