@@ -49,6 +49,7 @@
 //! `llama` (default) is the draft engine, `http` (default) the client, `models` (default) downloads. Without all three the
 //! crate is pure Rust: everything that decides, on traits that a test or another engine can fill.
 
+mod affine;
 pub mod calibration;
 pub mod cancel;
 pub mod chat;

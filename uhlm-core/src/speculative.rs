@@ -21,10 +21,11 @@ use crate::rng::{Rng, Stream};
 use crate::sampling::{Distribution, TokenId};
 
 /// The verdict carries the whole support of `p` after a rejection when it has at most this many tokens.
-pub const FULL_SUPPORT_MAX: usize = 6;
+pub const FULL_SUPPORT_MAX: usize = 8;
 /// Draws of `p` that come with a rejection otherwise. On average 1/TV are needed and rejections come with probability
-/// TV, so most rejections sit where few are needed; the device asks for more when these run out.
-pub const DRAWS_PER_REJECTION: usize = 4;
+/// TV, so most rejections sit where few are needed; the device asks for more when these run out, which takes a round trip:
+/// after 4 it had to in a third of the rejections on the bundled pairs, after 8 in an eighth of them.
+pub const DRAWS_PER_REJECTION: usize = 8;
 
 /// A draw from `p` that two parties with one `key` make alike where their distributions are alike: the token with the
 /// greatest `p(v) / E_v`, the `E_v` independent, exponentially distributed and made of `key` and `v` alone (the

@@ -1,6 +1,7 @@
 //! The methods of the comparison, by name.
 
 use serde::{Deserialize, Serialize};
+use uhlm_core::gate::Goal;
 use uhlm_core::session::{DraftAhead, Mode};
 use uhlm_core::window::CloseRule;
 
@@ -35,8 +36,10 @@ pub enum Method {
     /// This SDK's exact mode with windows of a fixed length and no draft-ahead: plain speculative decoding
     /// (Leviathan et al. 2023, Chen et al. 2023) over this SDK's protocol.
     FixedWindow(usize),
-    /// This SDK, opportunistic.
+    /// This SDK, opportunistic, at its default goal, the paper's risk-prone threshold.
     OursOpportunistic,
+    /// This SDK, opportunistic, at the risk-averse threshold.
+    OursRiskAverse,
     /// This SDK, exact, without draft-ahead.
     OursExact,
     /// This SDK, exact, as it comes.
@@ -65,7 +68,7 @@ pub struct Thresholds {
 
 impl Method {
     /// All methods in the order of the tables.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SlmOnly,
         Self::LlmOnly,
         Self::Hlm,
@@ -78,6 +81,7 @@ impl Method {
         Self::FixedWindow(4),
         Self::FixedWindow(8),
         Self::OursOpportunistic,
+        Self::OursRiskAverse,
         Self::OursExact,
         Self::OursExactAhead,
     ];
@@ -95,7 +99,8 @@ impl Method {
             Self::CuHlm => format!("CU-HLM, k = {CU_HLM_TOP_K}"),
             Self::Dssd => format!("DSSD, {DSSD_WINDOW}"),
             Self::FixedWindow(length) => format!("fixed window, {length}"),
-            Self::OursOpportunistic => "ours, opportunistic".into(),
+            Self::OursOpportunistic => "ours, risk-prone".into(),
+            Self::OursRiskAverse => "ours, risk-averse".into(),
             Self::OursExact => "ours, exact".into(),
             Self::OursExactAhead => "ours, exact, draft-ahead".into(),
         }
@@ -112,13 +117,14 @@ impl Method {
                 | Self::UHlmRiskProne
                 | Self::CuHlm
                 | Self::OursOpportunistic
+                | Self::OursRiskAverse
         )
     }
 
     /// Whether it is a method of this SDK.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::OursOpportunistic | Self::OursExact | Self::OursExactAhead)
+        matches!(self, Self::OursOpportunistic | Self::OursRiskAverse | Self::OursExact | Self::OursExactAhead)
     }
 
     /// How it is run.
@@ -140,6 +146,9 @@ impl Method {
             Self::Dssd => Runner::Baseline(Baseline::Dssd { window: DSSD_WINDOW }),
             Self::FixedWindow(length) => exact(CloseRule::Fixed(length), DraftAhead::Off),
             Self::OursOpportunistic => Runner::Product(ProductMethod::mode(Mode::Opportunistic)),
+            Self::OursRiskAverse => {
+                Runner::Product(ProductMethod { goal: Goal::RiskAverse, ..ProductMethod::mode(Mode::Opportunistic) })
+            }
             Self::OursExact => exact(defaults.close, DraftAhead::Off),
             Self::OursExactAhead => Runner::Product(defaults),
         }

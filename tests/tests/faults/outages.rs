@@ -19,7 +19,7 @@ const TOKENS: usize = 150;
 
 /// Moments of a judged reply at which a call fails.
 const MOMENTS: [(Kind, usize); 5] =
-    [(Kind::Open, 0), (Kind::Prefill, 0), (Kind::Window, 0), (Kind::Window, 4), (Kind::Draws, 1)];
+    [(Kind::Open, 0), (Kind::Prefill, 0), (Kind::Window, 0), (Kind::Window, 4), (Kind::Draws, 0)];
 
 fn wait() -> OfflinePolicy {
     OfflinePolicy::Wait(LONG)
@@ -240,7 +240,7 @@ fn an_evicted_session_is_opened_again_and_nothing_is_lost() {
     for (mode, kind, index) in [
         (Mode::Exact, Kind::Window, 0),
         (Mode::Exact, Kind::Window, 4),
-        (Mode::Exact, Kind::Draws, 1),
+        (Mode::Exact, Kind::Draws, 0),
         (Mode::Exact, Kind::Prefill, 0),
     ] {
         for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
@@ -440,7 +440,7 @@ fn refusals_end_a_reply_typed_with_its_text_kept_and_the_session_usable() {
         for (mode, kind, index) in [
             (Mode::Exact, Kind::Open, 0),
             (Mode::Exact, Kind::Window, 3),
-            (Mode::Exact, Kind::Draws, 1),
+            (Mode::Exact, Kind::Draws, 0),
             (Mode::RemoteOnly, Kind::Continuation, 0),
         ] {
             for policy in [OfflinePolicy::GoOn, wait(), OfflinePolicy::Fail] {
@@ -490,10 +490,10 @@ fn nonsense_is_not_used_and_is_left_to_the_policy() {
         Fate::AlterDraws(|d| d.draws.iter_mut().for_each(|draw| *draw = (9999, 0.5))),
     ];
     for fate in nonsense {
-        let kind = if matches!(fate, Fate::AlterDraws(_)) { Kind::Draws } else { Kind::Window };
+        let (kind, index) = if matches!(fate, Fate::AlterDraws(_)) { (Kind::Draws, 0) } else { (Kind::Window, 1) };
         for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
             let verifier = faulty();
-            outage(&verifier, kind, 1, 1, fate.clone());
+            outage(&verifier, kind, index, 1, fate.clone());
             // Without draft-ahead a void verdict is nonsense too.
             let options = SessionOptions { draft_ahead: DraftAhead::Off, ..options(Mode::Exact, policy) };
             let session = session(&verifier, options);

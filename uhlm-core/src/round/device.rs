@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use super::Round;
 use super::remote::{Opened, Probed, Remote, Tag};
+use crate::affine::Affine;
 use crate::chat::{DraftModel, Message, Special};
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
@@ -115,6 +116,8 @@ pub(crate) struct Device {
     /// Seconds that one drafted token takes, and the mean expected rejection probability; both exponential averages.
     pub(super) draft_seconds: f64,
     pub(super) mean_beta: f64,
+    /// Seconds that reading a prompt takes, by its tokens.
+    pub(super) prefill_time: Affine,
     pub(super) shared: Arc<SessionState>,
     pub(super) clock: Arc<dyn Clock>,
     /// Generations that were asked for while a cancelled one had not ended yet.
@@ -150,6 +153,7 @@ impl Device {
             remote,
             draft_seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
+            prefill_time: Affine::default(),
             model,
             asked: options.clone(),
             options,
@@ -346,6 +350,11 @@ impl Device {
             None => Arc::clone(&self.model).sequence(self.options.context, self.options.threads)?,
         };
         Ok(self.sequence.insert(sequence))
+    }
+
+    /// How many tokens the draft model has not seen yet.
+    pub(super) fn unread(&self) -> usize {
+        self.tokens.len() - self.sequence.as_ref().map_or(0, |sequence| sequence.len().min(self.tokens.len()))
     }
 
     /// Decodes what the draft model has not seen yet, so that its logits are those after the last token.

@@ -191,7 +191,7 @@ impl Round<'_> {
         }
     }
 
-    fn costs(&self) -> Costs {
+    pub(super) fn costs(&self) -> Costs {
         let link = self.device.remote.as_ref().map(|remote| &remote.link);
         let (base, per_token) = link.and_then(Link::decode_time).unwrap_or_default();
         Costs {

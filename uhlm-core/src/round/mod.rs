@@ -12,6 +12,7 @@ mod continuation;
 mod device;
 mod draft;
 mod offline;
+mod prefill;
 mod remote;
 mod verdict;
 
@@ -159,9 +160,9 @@ impl<'a> Round<'a> {
             return self.run_continuation();
         }
         self.check_prompt()?;
-        // In a session that is open already, the target reads the prompt while the device does.
+        // In a session that is open already, the target may read the prompt while the device does.
         if mode == Mode::Exact && self.device.remote.as_ref().is_some_and(Remote::is_ready) {
-            self.send_window(Vec::new(), false)?;
+            self.offer_prompt()?;
         }
         if self.prefill()?.is_none() {
             return Ok(FinishReason::Cancelled);
@@ -204,18 +205,6 @@ impl<'a> Round<'a> {
 
     fn cancelled(&self) -> bool {
         self.sink.cancel().is_cancelled()
-    }
-
-    /// The device's work on the prompt; none if cancelled.
-    fn prefill(&mut self) -> Result<Option<()>, GenerationError> {
-        let began = self.now();
-        let cancel = self.sink.cancel().clone();
-        let result = self.device.catch_up(&|| cancel.is_cancelled());
-        self.statistics.prefill = self.since(began);
-        match result {
-            Err(GenerationError::Model(crate::model::ModelError::Cancelled)) => Ok(None),
-            other => other.map(Some),
-        }
     }
 
     fn check_prompt(&mut self) -> Result<(), GenerationError> {

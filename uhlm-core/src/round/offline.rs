@@ -89,9 +89,9 @@ impl Round<'_> {
         }
         self.statistics.opens += 1;
         self.answered(&answer, None)?;
-        // The target reads the prompt while the device drafts. A gate that skips most tokens may never need it.
+        // The target may read the prompt while the device drafts. A gate that skips most tokens may never need it.
         if self.mode == Mode::Exact && self.device.tokens.len() == self.prompt {
-            self.send_window(Vec::new(), false)?;
+            self.offer_prompt()?;
         }
         Ok(None)
     }
