@@ -51,6 +51,8 @@ impl std::fmt::Debug for Waker {
 /// core from llama.cpp's, which all wait for each other then: with as many threads as cores, a token of 2.4 ms took 3.3 where
 /// each was handed over by itself. Nothing waits longer than this, and nothing waits while the session's thread does.
 pub(crate) const TOGETHER: Duration = Duration::from_millis(16);
+/// So many do not wait for more: a fast model is to notice early that its consumer is behind.
+const MOST_HELD: usize = 64;
 
 /// The session thread's end of the channel.
 #[derive(Debug)]
@@ -101,7 +103,7 @@ impl EventSink {
         let due = {
             let mut held = self.held.borrow_mut();
             held.events.push_back(event);
-            held.handed_over.is_none_or(|at| at.elapsed() >= TOGETHER)
+            held.events.len() >= MOST_HELD || held.handed_over.is_none_or(|at| at.elapsed() >= TOGETHER)
         };
         if due {
             self.flush();

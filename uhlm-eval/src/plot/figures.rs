@@ -115,6 +115,9 @@ fn uplink(setting: &SettingRecord) -> Result<String, EvalError> {
     Bars { title, axis, bars: bars.collect(), log: true }.draw()
 }
 
+/// Round trips that are drawn, with room for the legend on the right.
+const RTT_RANGE: (f64, f64) = (10.0, 290.0);
+
 /// The methods whose speed is drawn over the round trip.
 const DRAWN: [(Method, Mark); 7] = [
     (Method::OursExactAhead, Mark::LineAndPoints),
@@ -144,7 +147,7 @@ fn by_rtt(chapter: &Chapter) -> Result<String, EvalError> {
         title: "Speed over the round trip, payload free".into(),
         x: "round trip, ms".into(),
         y: "tokens a second".into(),
-        x_range: (10.0, 210.0),
+        x_range: RTT_RANGE,
         y_range: (0.0, top * 1.1),
         series,
         legend: SeriesLabelPosition::UpperRight,
@@ -175,7 +178,7 @@ fn oracle(chapter: &Chapter) -> Result<String, EvalError> {
         title: "Share of the oracle's speed".into(),
         x: "round trip, ms".into(),
         y: "%".into(),
-        x_range: (10.0, 210.0),
+        x_range: RTT_RANGE,
         y_range: (40.0, 105.0),
         series,
         legend: SeriesLabelPosition::LowerRight,

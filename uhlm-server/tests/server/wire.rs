@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use uhlm_core::protocol::*;
-use uhlm_core::speculative::{Outcome, Replacement};
+use uhlm_core::speculative::{DRAWS_PER_REJECTION, Outcome, Replacement};
 
 use crate::support::*;
 use crate::synthetic::Synthetic;
@@ -83,7 +83,7 @@ fn the_sizes_in_the_protocol_document_are_those_of_the_encoding() {
         };
         let rejected = VerifyResponse {
             probs: vec![0.5; tokens],
-            outcome: Outcome::Rejected { replacement: Replacement::Draws(vec![(1900, 0.25); 4]) },
+            outcome: Outcome::Rejected { replacement: Replacement::Draws(vec![(1900, 0.25); DRAWS_PER_REJECTION]) },
             ..example_response()
         };
         let size = |bytes: Vec<u8>| bytes.len();
