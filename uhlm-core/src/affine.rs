@@ -41,7 +41,8 @@ impl Affine {
         if intercept < 0.0 { Some((0.0, self.xy / self.xx)) } else { Some((intercept, slope)) }
     }
 
-    pub(crate) fn at(&self, tokens: usize) -> f64 {
-        self.fit().map_or(0.0, |(t0, t1)| t0 + t1 * tokens as f64)
+    /// What a pass over so many tokens takes; none before the first point.
+    pub(crate) fn at(&self, tokens: usize) -> Option<f64> {
+        self.fit().map(|(t0, t1)| t0 + t1 * tokens as f64)
     }
 }

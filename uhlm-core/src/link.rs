@@ -196,8 +196,8 @@ impl Link {
     pub fn deadline(&self, tokens: usize) -> Duration {
         let (min, max) = (self.config.min_deadline.min(self.config.max_deadline), self.config.max_deadline);
         let Some(round_trip) = self.round_trip.smoothed else { return max };
-        let expected =
-            4.0 * (round_trip + self.round_trip.deviation) + 2.0 * (self.queue.unwrap_or(0.0) + self.decode.at(tokens));
+        let expected = 4.0 * (round_trip + self.round_trip.deviation)
+            + 2.0 * (self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0));
         let expected = expected * 2f64.powi(self.timeouts.min(16) as i32);
         Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(min, max)
     }
@@ -211,7 +211,7 @@ impl Link {
     /// The verifier's expected time for `tokens` tokens, waiting included; zero before the first measurement.
     #[must_use]
     pub fn verifier_time(&self, tokens: usize) -> Duration {
-        duration(self.queue.unwrap_or(0.0) + self.decode.at(tokens))
+        duration(self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0))
     }
 
     /// The fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.

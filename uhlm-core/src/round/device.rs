@@ -246,16 +246,14 @@ impl Device {
     /// Takes a verdict that belongs to no window: the answer to a request that tries the link, or to a call that was given up.
     pub(super) fn probed(&mut self, tag: Tag, result: Result<Answer<VerifyResponse>, VerifierError>) -> Option<Probed> {
         let (now, vocabulary_size) = (self.clock.now(), self.model.vocabulary().size());
-        let probed = self.remote.as_mut()?.probed(tag, result, vocabulary_size, now)?;
-        if let Some(state) = probed.change {
-            self.shared.set_link(state);
-        }
-        Some(probed)
+        self.remote.as_mut()?.probed(tag, result, vocabulary_size, now)
     }
 
     /// The same between generations.
     pub(crate) fn probed_late(&mut self, tag: Tag, result: Result<Answer<VerifyResponse>, VerifierError>) {
-        self.probed(tag, result);
+        if let Some(state) = self.probed(tag, result).and_then(|probed| probed.change) {
+            self.shared.set_link(state);
+        }
     }
 
     /// Runs a generation to its end, and those that were queued meanwhile. `ended` is called for each before its last

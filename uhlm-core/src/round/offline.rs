@@ -134,9 +134,7 @@ impl Round<'_> {
         if change == Some(LinkState::Online) {
             self.waiting_since = None;
         }
-        if let Some(state) = change {
-            self.sink.send(Event::State(state));
-        }
+        self.tell_state(change);
     }
 
     pub(super) fn tell_state(&self, change: Option<LinkState>) {

@@ -4,6 +4,9 @@ use super::Round;
 use crate::error::GenerationError;
 use crate::model::ModelError;
 
+/// Tokens that a first window has drafted when it is sent, about.
+const FIRST_WINDOW: f64 = 2.0;
+
 impl Round<'_> {
     /// The device's work on the prompt; none if cancelled.
     pub(super) fn prefill(&mut self) -> Result<Option<()>, GenerationError> {
@@ -35,16 +38,9 @@ impl Round<'_> {
         let costs = self.costs();
         let held = self.device.remote.as_ref().map_or(0, |remote| remote.held);
         let (prompt, unread) = (self.prompt.saturating_sub(held), self.device.unread());
-        let reading = if unread == 0 {
-            Some(0.0)
-        } else {
-            self.device.prefill_time.fit().map(|(t0, t1)| t0 + t1 * unread as f64)
-        };
+        let reading = if unread == 0 { Some(0.0) } else { self.device.prefill_time.at(unread) };
         let known = costs.target_base + costs.target_per_token > 0.0 && self.device.draft_seconds > 0.0;
         let Some(reading) = reading.filter(|_| known) else { return true };
         costs.prompt_pays_ahead(prompt, reading + FIRST_WINDOW * costs.draft)
     }
 }
-
-/// Tokens that a first window has drafted when it is sent, about.
-const FIRST_WINDOW: f64 = 2.0;

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::calibration::Calibration;
 use uhlm_core::chat::{DraftModel as _, Special};
 use uhlm_core::sampling::SamplingParams;
 use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
@@ -104,7 +103,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
             seed: Some(1),
             ..SessionOptions::default()
         };
-        let parts = parts::measure(model, &options, &Calibration::generic(), &prompt, args.tokens)?;
+        let parts = parts::measure(model, &options, &prompt, args.tokens)?;
         let session = engine.session(None, options)?;
         let most = args.context as usize - prompt.len() - 1;
         // One turn each that is not counted.

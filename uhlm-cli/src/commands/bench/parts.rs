@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use uhlm_core::calibration::{Calibration, Label};
+use uhlm_core::calibration::Label;
 use uhlm_core::gate::Gate;
 use uhlm_core::llama::{ContextOptions, Model};
 use uhlm_core::model::Sequence as _;
@@ -39,7 +39,6 @@ impl Parts {
 pub(super) fn measure(
     model: &Arc<Model>,
     options: &SessionOptions,
-    calibration: &Calibration,
     prompt: &[u32],
     tokens: usize,
 ) -> Result<Parts, Failure> {
@@ -49,7 +48,7 @@ pub(super) fn measure(
     sequence.decode(prompt, &|| false).map_err(failed)?;
     let chain = SamplingChain::new(options.sampling.clone())?;
     let mut estimator = options.estimator.build(1);
-    let mut gate = Gate::new(calibration, options.goal);
+    let mut gate = Gate::new(&options.calibration, options.goal);
     let (mut scratch, mut rng) = (Scratch::default(), Rng::new(1, Stream::Draft));
     let mut history = prompt.to_vec();
     let mut times: [Vec<f64>; 4] = Default::default();
