@@ -9,14 +9,15 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use uhlm_core::sampling::{Distribution, SamplingChain, SamplingParams, TokenId};
-use uhlm_eval::baseline::{self, Baseline};
+use uhlm_eval::baseline;
+use uhlm_eval::baseline::rule::Baseline;
 use uhlm_eval::pair::{ComputeTimes, Pair};
 use uhlm_eval::questions::Question;
 use uhlm_eval::stream::{Numbered, Run};
 use uhlm_eval::target::Target;
-use uhlm_tests::goodness::{Fit, Goodness};
-use uhlm_tests::pair;
+use uhlm_law::sampling::{Distribution, SamplingChain, SamplingParams, TokenId};
+use uhlm_testing::goodness::{Fit, Goodness};
+use uhlm_testing::pair;
 
 const REPEATS: usize = 400;
 const TOKENS: usize = 4;

@@ -10,23 +10,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::chat::{DraftModel, Message, Special};
-use uhlm_core::event::{Event, Origin};
+use uhlm_core::event::Event;
 use uhlm_core::link::LinkConfig;
-use uhlm_core::llama::ContextOptions;
 use uhlm_core::metrics::Statistics;
-use uhlm_core::model::Sequence as _;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
-use uhlm_core::protocol::{
+use uhlm_core::verifier::{Answer, Call, ContinueReply, Reply, Verifier, VerifierError};
+use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_law::model::Sequence as _;
+use uhlm_law::protocol::{
     ContinueRequest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse,
 };
-use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId};
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::speculative::Outcome;
-use uhlm_core::verifier::{Answer, Call, ContinueReply, Reply, Verifier, VerifierError};
-use uhlm_tests::goodness::{Fit, Goodness};
-use uhlm_tests::pair;
-use uhlm_tests::served::Served;
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId};
+use uhlm_law::speculative::Outcome;
+use uhlm_llama::ContextOptions;
+use uhlm_testing::goodness::{Fit, Goodness};
+use uhlm_testing::pair;
+use uhlm_testing::served::Served;
 
 const JUDGED: u64 = 20_000;
 const REJECTED: u64 = 2_000;
@@ -35,7 +37,7 @@ const RANKS: usize = 12;
 
 /// The target alone, as the reference: distributions after a prefix, one decode a token.
 struct Reference {
-    sequence: uhlm_core::llama::LlamaSequence,
+    sequence: uhlm_llama::LlamaSequence,
     chain: SamplingChain,
     scratch: Scratch,
     history: Vec<TokenId>,

@@ -7,21 +7,22 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use uhlm_core::calibration::{Calibration, CalibrationSource, Label};
-use uhlm_core::chat::DraftModel as _;
-use uhlm_core::gate::Goal;
 use uhlm_core::link::LinkConfig;
-use uhlm_core::llama::ContextOptions;
 use uhlm_core::metrics::Statistics;
-use uhlm_core::model::Sequence;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::protocol::{Info, PROTOCOL};
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::verifier::Verifier;
-use uhlm_core::verifier::local::{LocalConfig, LocalVerifier};
-use uhlm_core::window::CloseRule;
-use uhlm_tests::pair;
+use uhlm_law::calibration::{Calibration, CalibrationSource, Label};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::gate::Goal;
+use uhlm_law::model::Sequence;
+use uhlm_law::protocol::{Info, PROTOCOL};
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::window::CloseRule;
+use uhlm_llama::ContextOptions;
+use uhlm_testing::local::{LocalConfig, LocalVerifier};
+use uhlm_testing::pair;
 
 /// Tokens that a goal must hold on.
 const TOKENS: u64 = 500;

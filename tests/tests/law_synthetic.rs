@@ -5,15 +5,18 @@
 
 use std::sync::Arc;
 
-use uhlm_core::chat::DraftModel;
-use uhlm_core::event::{Event, Origin};
+use uhlm_core::event::Event;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, Prompt, Session, SessionOptions};
+use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
-use uhlm_core::window::CloseRule;
-use uhlm_tests::goodness::{Fit, Goodness};
-use uhlm_tests::synthetic::SyntheticModel;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::window::CloseRule;
+use uhlm_testing::goodness::{Fit, Goodness};
+use uhlm_testing::synthetic::SyntheticModel;
 
 const TOKENS: u64 = 60_000;
 const FALSE_ALARM: f64 = 1e-6;
@@ -29,7 +32,7 @@ fn run(verifier: Arc<dyn Verifier>, options: SessionOptions) -> (Fit, Fit) {
         let prompt = Prompt::Raw("a".into());
         let options = GenerationOptions { max_tokens: 200, ..GenerationOptions::default() };
         let mut generation = session.generate(prompt, options).expect("idle");
-        let mut last = draft.tokenize("a", uhlm_core::chat::Special::Plain)[0];
+        let mut last = draft.tokenize("a", uhlm_law::chat::Special::Plain)[0];
         while let Some(event) = generation.blocking_next() {
             match event.expect("no failure") {
                 Event::Committed { token, origin } => {

@@ -10,12 +10,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use uhlm_core::calibration::Calibration;
+use uhlm_core::calibration_file;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
+use uhlm_core::session::Session;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::window::CloseRule;
 use uhlm_eval::billing::Billing;
 use uhlm_eval::channel::{Channel, PacketChannel};
 use uhlm_eval::paced::PacedDraft;
@@ -25,8 +25,11 @@ use uhlm_eval::questions;
 use uhlm_eval::shaper::Shaper;
 use uhlm_eval::statistics::median;
 use uhlm_eval::stream::{Numbered, Run};
-use uhlm_tests::pair;
-use uhlm_tests::served::Served;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::window::CloseRule;
+use uhlm_testing::pair;
+use uhlm_testing::served::Served;
 
 /// What every pass of the draft model takes at least.
 const PASS: Duration = Duration::from_millis(40);
@@ -45,7 +48,7 @@ struct Measured {
 }
 
 fn calibration() -> Calibration {
-    Calibration::load(&pair::file("demo.calibration.json")).expect("the bundled calibration")
+    calibration_file::load(&pair::file("demo.calibration.json")).expect("the bundled calibration")
 }
 
 fn prompts() -> Vec<Numbered> {

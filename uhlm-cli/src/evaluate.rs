@@ -5,12 +5,13 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 use uhlm_core::engine::Engine;
 use uhlm_core::metrics::Statistics;
-use uhlm_core::session::{GenerationOptions, Prompt, Session, SessionOptions};
+use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
+use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
-
-use crate::failure::Failure;
 use uhlm_eval::questions::Question;
 use uhlm_eval::statistics::Proportion;
+
+use crate::failure::Failure;
 
 /// Longest reply; the bundled questions need far less.
 pub(crate) const MAX_TOKENS: usize = 256;

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-use uhlm_core::calibration::CalibrationError;
+use uhlm_core::calibration_file::CalibrationFileError;
 use uhlm_core::error::GenerationError;
-use uhlm_core::llama::LoadError;
-use uhlm_core::models::{DownloadError, StoreError};
-use uhlm_core::sampling::SamplingError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_eval::error::EvalError;
+use uhlm_law::calibration::CalibrationError;
+use uhlm_law::sampling::SamplingError;
+use uhlm_llama::LoadError;
+use uhlm_models::{DownloadError, StoreError};
 
 use crate::terminal::style::{Style, paint_stderr};
 
@@ -183,13 +184,18 @@ impl From<CalibrationError> for Failure {
         let hint = match &error {
             CalibrationError::TooFewLabels { .. } => "give more prompts or raise --max-tokens",
             CalibrationError::NotIncreasing { .. } => "try another --estimator, or a higher --temperature",
-            CalibrationError::Missing { .. }
-            | CalibrationError::Damaged { .. }
-            | CalibrationError::WrongVersion { .. } => "make it anew with `uhlm calibrate`",
-            CalibrationError::Io { source, .. } => return Self::new(format!("{error}: {source}")),
             CalibrationError::InvalidLabel { .. } => return Self::new(error.to_string()),
         };
         Self::new(error.to_string()).hint(hint)
+    }
+}
+
+impl From<CalibrationFileError> for Failure {
+    fn from(error: CalibrationFileError) -> Self {
+        match &error {
+            CalibrationFileError::Io { source, .. } => Self::new(format!("{error}: {source}")),
+            _ => Self::new(error.to_string()).hint("make it anew with `uhlm calibrate`"),
+        }
     }
 }
 

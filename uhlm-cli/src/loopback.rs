@@ -5,9 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
-use uhlm_core::protocol::Info;
 use uhlm_core::verifier::Verifier;
-use uhlm_core::verifier::http::{HttpConfig, TrustPolicy};
+use uhlm_core::verifier::http::HttpConfig;
+use uhlm_law::protocol::Info;
+use uhlm_net::TrustPolicy;
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle, Snapshot};
 
 use crate::failure::Failure;

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_core::calibration::Calibration;
-use uhlm_core::gate::Goal;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{DraftAhead, Mode, OfflinePolicy, SessionOptions};
-use uhlm_core::uncertainty::Estimator;
-use uhlm_core::window::CloseRule;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::gate::Goal;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::uncertainty::Estimator;
+use uhlm_law::window::CloseRule;
 
 /// The canonical sampling chain, for draft and target alike.
 #[derive(Clone, Debug, Args)]

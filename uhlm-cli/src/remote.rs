@@ -6,9 +6,10 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_core::protocol::{Digest, Info};
-use uhlm_core::verifier::http::{BearerToken, HttpConfig, HttpVerifier, TrustPolicy};
+use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Answer, Call, Reply, Verifier, VerifierError};
+use uhlm_law::protocol::{Digest, Info};
+use uhlm_net::{BearerToken, TrustPolicy};
 
 use crate::failure::Failure;
 

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 use uhlm_core::metrics::{Statistics, VerdictTiming};
-use uhlm_core::session::Mode;
-
+use uhlm_core::mode::Mode;
 use uhlm_eval::statistics::quantile;
 
 /// Rates that follow from the counts of [`Statistics`].

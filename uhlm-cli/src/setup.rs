@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use uhlm_core::calibration::{Calibration, CalibrationError};
+use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_core::engine::Engine;
-use uhlm_core::llama::LoadOptions;
-use uhlm_core::protocol::Info;
-use uhlm_core::session::{Mode, Session};
+use uhlm_core::mode::Mode;
+use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::protocol::Info;
+use uhlm_llama::LoadOptions;
 
 use crate::failure::Failure;
 use crate::loopback::Loopback;
@@ -102,9 +104,9 @@ impl Setup {
     /// was measured on other models is said to be so and not used.
     fn find_calibration(&self, named: Option<&Path>) -> Result<Calibration, Failure> {
         let path = named.map_or_else(|| calibration_beside(&self.draft), Path::to_path_buf);
-        let calibration = match Calibration::load(&path) {
+        let calibration = match calibration_file::load(&path) {
             Ok(calibration) => calibration,
-            Err(CalibrationError::Missing { .. }) if named.is_none() => return Ok(Calibration::generic()),
+            Err(CalibrationFileError::Missing { .. }) if named.is_none() => return Ok(Calibration::generic()),
             Err(error) => return Err(error.into()),
         };
         let target = self.info.as_ref().map_or(calibration.target, |info| info.fingerprint);

@@ -21,7 +21,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::Mode;
+use crate::mode::Mode;
 
 /// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses,
 /// `LIGHT` is [`Fair`](Self::Fair), `MODERATE` and `SEVERE` are [`Serious`](Self::Serious), all above

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::chat::DraftModel as _;
-use crate::llama::{LoadError, LoadOptions, Model};
-use crate::protocol::Digest;
-use crate::sampling::SamplingError;
-use crate::session::{Session, SessionOptions};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::SamplingError;
+use uhlm_llama::{LoadError, LoadOptions, Model};
+
+use crate::options::SessionOptions;
+use crate::session::Session;
 use crate::verifier::Verifier;
 
 /// A loaded draft model. Cheap to clone; sessions keep the model alive.

@@ -1,8 +1,9 @@
 //! Errors of a generation. A variant exists only where an app would act on it.
 
-use crate::chat::TemplateError;
-use crate::model::ModelError;
-use crate::sampling::SamplingError;
+use uhlm_law::chat::TemplateError;
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::SamplingError;
+
 use crate::verifier::VerifierError;
 
 /// Why a generation did not start or could not go on. Text committed before stands, and the session stays usable unless

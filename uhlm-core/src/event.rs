@@ -5,25 +5,10 @@
 //! is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
 
 use serde::{Deserialize, Serialize};
+use uhlm_law::sampling::TokenId;
 
 use crate::metrics::Statistics;
-use crate::sampling::TokenId;
-
-/// Where a committed token comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Origin {
-    /// The draft model wrote it and the gate let it pass unjudged.
-    Draft,
-    /// The draft model wrote it and the target accepted it.
-    Verified,
-    /// The target rejected the draft model's token; this one is from the residual distribution.
-    Resampled,
-    /// The target wrote it: the bonus of an accepted window, or `remote_only`.
-    Bonus,
-    /// The draft model wrote it while the verifier was out of reach; it should have been judged.
-    Unverified,
-}
+use crate::origin::Origin;
 
 /// Whether the verifier answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,7 +29,7 @@ pub enum LinkState {
 pub enum FinishReason {
     /// The model ended its reply.
     EndOfReply,
-    /// [`max_tokens`](crate::session::GenerationOptions::max_tokens) were written.
+    /// [`max_tokens`](crate::options::GenerationOptions::max_tokens) were written.
     MaxTokens,
     /// A stop sequence came; it is not part of the text.
     StopSequence,

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use uhlm_law::cancel::Cancel;
 
-use crate::cancel::Cancel;
 use crate::error::GenerationError;
 use crate::event::Event;
 use crate::metrics::Statistics;

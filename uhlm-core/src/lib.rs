@@ -10,10 +10,10 @@
 //!
 //! use uhlm_core::engine::Engine;
 //! use uhlm_core::event::Event;
-//! use uhlm_core::llama::LoadOptions;
+//! use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
 //! use uhlm_core::privacy::Consent;
-//! use uhlm_core::session::{GenerationOptions, Prompt, SessionOptions};
 //! use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+//! use uhlm_llama::LoadOptions;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::load("draft.gguf", &LoadOptions::default())?;
@@ -35,8 +35,8 @@
 //! ```
 //!
 //! # Guarantees
-//! - In [`Mode::Exact`](session::Mode::Exact) the text is distributed exactly as the target model's own, whatever the draft
-//!   model, the windows and the network do ([`speculative`] has the law).
+//! - In [`Mode::Exact`](mode::Mode::Exact) the text is distributed exactly as the target model's own, whatever the draft
+//!   model, the windows and the network do ([`uhlm_law::speculative`] has the law).
 //! - Committed text is never taken back: not by a verdict, not by a failure, not by cancelling.
 //! - `q`, the draft model's distribution, never leaves the device, and nothing does without [`privacy::Consent`].
 //! - No call blocks, but for loading a model and those named `blocking_`.
@@ -44,44 +44,23 @@
 //! # Cancel safety
 //! Every async function may be dropped at any await point. Dropping a generation stops the draft model within one decode
 //! step and resets the HTTP/2 stream of the request in flight, which takes it out of the verifier's queue.
-//!
-//! # Features
-//! `llama` (default) is the draft engine, `http` (default) the client, `models` (default) downloads. Without all three the
-//! crate is pure Rust: everything that decides, on traits that a test or another engine can fill.
 
-mod affine;
-pub mod calibration;
-pub mod cancel;
-pub mod chat;
+pub mod calibration_file;
 pub mod clock;
 pub mod device;
-#[cfg(feature = "llama")]
 pub mod engine;
 pub mod error;
 pub mod event;
-pub mod fingerprint;
-pub mod gate;
 pub mod generation;
-pub mod gguf;
 pub mod link;
-#[cfg(feature = "llama")]
-pub mod llama;
-pub mod memory;
 pub mod metrics;
-pub mod model;
-#[cfg(feature = "models")]
-pub mod models;
+pub mod mode;
+pub mod options;
+pub mod origin;
 pub mod privacy;
-pub mod protocol;
-pub mod rng;
 mod round;
-pub mod runtime;
-pub mod sampling;
+pub mod seed;
 pub mod session;
-pub mod speculative;
+mod state;
 mod text;
-pub mod uncertainty;
-mod vector;
-pub mod verification;
 pub mod verifier;
-pub mod window;

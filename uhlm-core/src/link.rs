@@ -20,10 +20,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::affine::Affine;
+use uhlm_law::affine::Affine;
+use uhlm_law::protocol::{ErrorCode, Timing};
+use uhlm_law::rng::{Rng, Stream};
+
 use crate::event::LinkState;
-use crate::protocol::{ErrorCode, Timing};
-use crate::rng::{Rng, Stream};
 use crate::verifier::VerifierError;
 
 /// Limits of a [`Link`].
@@ -54,7 +55,7 @@ impl Default for LinkConfig {
             max_back_off: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(600),
             offline_after: 3,
-            seed: crate::rng::fresh_seed(),
+            seed: crate::seed::fresh(),
         }
     }
 }

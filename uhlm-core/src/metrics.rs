@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use uhlm_law::calibration::Label;
 
-use crate::calibration::Label;
-use crate::event::Origin;
+use crate::origin::Origin;
 
 /// Where the time of one verdict went, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

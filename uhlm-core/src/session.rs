@@ -1,194 +1,27 @@
 //! A conversation: its options, its messages, and the thread that owns the draft model's context.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::cancel::Cancel;
+use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::sampling::SamplingError;
 
-use crate::calibration::Calibration;
-use crate::cancel::Cancel;
-use crate::chat::{DraftModel, Message};
 use crate::clock::{Clock, SystemClock};
-use crate::device::{DevicePolicy, DeviceState};
+use crate::device::DeviceState;
 use crate::error::GenerationError;
 use crate::event::LinkState;
-use crate::gate::{Goal, Predictor};
 use crate::generation::{self, Generation, Waker};
-use crate::link::LinkConfig;
-use crate::privacy::{Consent, Conversation, Outbox, RecordOptions, Redaction, SentLog, SentRecord};
+use crate::mode::Mode;
+use crate::options::{GenerationOptions, Prompt, SessionOptions};
+use crate::privacy::{Consent, Outbox, SentRecord};
 use crate::round::{Device, Inbox, Job};
-use crate::sampling::{SamplingError, SamplingParams};
-use crate::uncertainty::Estimator;
+pub use crate::state::SessionStatus;
+use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
-use crate::window::CloseRule;
-
-/// How text is generated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// The paper's rule: `u <= u_th` commits at once, `u > u_th` is judged before it is committed.
-    Opportunistic,
-    /// Everything is judged, in windows; the output is distributed exactly as the target's.
-    #[default]
-    Exact,
-    /// The draft model alone. No connection is opened.
-    DeviceOnly,
-    /// The target alone, streamed.
-    RemoteOnly,
-}
-
-impl Mode {
-    /// Whether the mode asks the verifier for verdicts.
-    #[must_use]
-    pub fn judges(self) -> bool {
-        matches!(self, Self::Opportunistic | Self::Exact)
-    }
-}
-
-/// What happens while the verifier is out of reach.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OfflinePolicy {
-    /// The draft model goes on alone; its tokens are marked [`Unverified`](crate::event::Origin::Unverified).
-    GoOn,
-    /// The generation waits, at most this long, then fails.
-    Wait(Duration),
-    /// The generation fails at once.
-    Fail,
-}
-
-/// Whether drafting goes on while a verdict is on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DraftAhead {
-    /// The device waits.
-    Off,
-    /// It guesses the bonus token and drafts on; where the guess is wrong, those tokens are rolled back.
-    WhileWaiting,
-    /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on the one
-    /// before and, with [`SessionOptions::bonus`], on the guess of its bonus token.
-    Pipelined(usize),
-}
-
-impl DraftAhead {
-    pub(crate) fn windows(self) -> usize {
-        match self {
-            Self::Off | Self::WhileWaiting => 1,
-            Self::Pipelined(n) => n.clamp(1, 8),
-        }
-    }
-}
-
-/// Options of a session. They hold for its life; [`GenerationOptions`] are for one reply.
-#[derive(Clone, Debug)]
-pub struct SessionOptions {
-    /// How text is generated, unless a generation says otherwise.
-    pub mode: Mode,
-    /// The canonical chain, for draft and target alike.
-    pub sampling: SamplingParams,
-    /// How the draft model's uncertainty is measured.
-    pub estimator: Estimator,
-    /// What is known about this pair of models.
-    pub calibration: Calibration,
-    /// What the gate aims at.
-    pub goal: Goal,
-    /// What expects a token's rejection, for windows and draft-ahead.
-    pub predictor: Predictor,
-    /// When an `exact` window is closed.
-    pub close: CloseRule,
-    /// The most tokens in a window, 1 to [`MAX_WINDOW`](crate::protocol::MAX_WINDOW).
-    pub max_window: usize,
-    /// Whether the target writes a bonus token after an accepted window.
-    pub bonus: bool,
-    /// Whether drafting goes on while a verdict is on its way.
-    pub draft_ahead: DraftAhead,
-    /// What happens while the verifier is out of reach.
-    pub offline: OfflinePolicy,
-    /// Context of the draft model in tokens; 0 for what it was trained for.
-    pub context: u32,
-    /// Threads of the draft model; 0 chooses by the model's size and the cores.
-    pub threads: u32,
-    /// Seeds all random choices of device and verifier; none takes one from the system.
-    pub seed: Option<u64>,
-    /// How the session reacts to [`Session::set_device`].
-    pub device: DevicePolicy,
-    /// What may be sent to the verifier, unless a generation says otherwise. Nothing, until the app gives consent.
-    pub consent: Consent,
-    /// Changes messages before a verifier could see them; `None` sends them as they are.
-    pub redaction: Option<Redaction>,
-    /// How much of what was sent is recorded.
-    pub record: RecordOptions,
-    /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
-    pub link: LinkConfig,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self {
-            mode: Mode::default(),
-            sampling: SamplingParams::default(),
-            estimator: Estimator::default(),
-            calibration: Calibration::generic(),
-            goal: Goal::RiskProne,
-            predictor: Predictor::default(),
-            close: CloseRule::CostModel,
-            max_window: 16,
-            bonus: true,
-            draft_ahead: DraftAhead::Pipelined(2),
-            offline: OfflinePolicy::GoOn,
-            context: 0,
-            threads: 0,
-            seed: None,
-            device: DevicePolicy::default(),
-            consent: Consent::default(),
-            redaction: None,
-            record: RecordOptions::default(),
-            link: LinkConfig::default(),
-        }
-    }
-}
-
-/// Options of one generation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GenerationOptions {
-    /// The most tokens to write; the end token counts.
-    pub max_tokens: usize,
-    /// Texts that end the reply; they are not part of it.
-    pub stop: Vec<String>,
-    /// Another mode than the session's.
-    pub mode: Option<Mode>,
-    /// Another consent than the session's, for this message.
-    pub consent: Option<Consent>,
-    /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
-    /// opportunistic mode skipped tokens report theirs then, which takes 8 bytes for each.
-    pub collect_labels: bool,
-}
-
-impl Default for GenerationOptions {
-    fn default() -> Self {
-        Self { max_tokens: 512, stop: Vec::new(), mode: None, consent: None, collect_labels: false }
-    }
-}
-
-/// What to continue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Prompt {
-    /// The person's next message; the model's chat template is applied and the reply joins the conversation.
-    Chat(String),
-    /// Text as it is, after everything that was there is forgotten; no template.
-    Raw(String),
-}
-
-impl Prompt {
-    pub(crate) fn text(&self) -> &str {
-        match self {
-            Self::Chat(text) | Self::Raw(text) => text,
-        }
-    }
-}
 
 /// A conversation with one draft model and, mostly, one verifier. `Send + Sync`; calls do not block.
 ///
@@ -200,70 +33,6 @@ pub struct Session {
     mode: Mode,
     has_verifier: bool,
     consent: Mutex<Consent>,
-}
-
-/// What an app shows of a session: whether it writes, and whether its verifier answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SessionStatus {
-    /// Whether a generation is running.
-    pub generating: bool,
-    /// Whether the verifier answered last; [`LinkState::Online`] before it was first asked.
-    pub link: LinkState,
-}
-
-/// What the session's thread shows to callers.
-#[derive(Debug)]
-pub(crate) struct SessionState {
-    pub(crate) conversation: Mutex<Conversation>,
-    pub(crate) calibration: Mutex<Calibration>,
-    pub(crate) sent: Arc<SentLog>,
-    /// Whether the generation that runs may ask the verifier.
-    pub(crate) may_ask: Arc<AtomicBool>,
-    pub(crate) news: News,
-    pub(crate) device: Mutex<DeviceState>,
-    /// Generations that were asked for and have not ended; more than one only while all but the newest are cancelled.
-    generations: Mutex<usize>,
-    status: watch::Sender<SessionStatus>,
-}
-
-/// What the session's thread is to look at when it is woken.
-#[derive(Debug, Default)]
-pub(crate) struct News {
-    /// The system reported another network.
-    pub(crate) network: AtomicBool,
-    /// Consent was withdrawn: the verifier is to forget the conversation.
-    pub(crate) withdrawn: AtomicBool,
-}
-
-impl SessionState {
-    pub(crate) fn set_link(&self, link: LinkState) {
-        self.status.send_if_modified(|status| std::mem::replace(&mut status.link, link) != link);
-    }
-
-    /// One generation more, unless `is_free` says no to those that have not ended.
-    fn begin(&self, is_free: impl FnOnce() -> bool) -> bool {
-        let mut generations = locked(&self.generations);
-        if *generations > 0 && !is_free() {
-            return false;
-        }
-        *generations += 1;
-        self.set_generating(true);
-        true
-    }
-
-    fn end(&self) {
-        let mut generations = locked(&self.generations);
-        *generations = generations.saturating_sub(1);
-        self.set_generating(*generations > 0);
-    }
-
-    fn set_generating(&self, generating: bool) {
-        self.status.send_if_modified(|status| std::mem::replace(&mut status.generating, generating) != generating);
-    }
-}
-
-pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Session {
@@ -298,16 +67,7 @@ impl Session {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
         let (sender, inbox) = channel();
-        let shared = Arc::new(SessionState {
-            conversation: Mutex::default(),
-            calibration: Mutex::new(options.calibration.clone()),
-            sent: Arc::new(SentLog::new(options.record)),
-            may_ask: Arc::default(),
-            news: News::default(),
-            device: Mutex::default(),
-            generations: Mutex::default(),
-            status: watch::Sender::default(),
-        });
+        let shared = Arc::new(SessionState::new(&options));
         let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
         let verifier = verifier.map(|verifier| {
             let (sent, may_ask) = (Arc::clone(&shared.sent), Arc::clone(&shared.may_ask));

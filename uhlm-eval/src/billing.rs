@@ -6,9 +6,9 @@
 //! tokens then pays the paper's price.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::protocol::{Encoding, VerifyRequest, VerifyResponse};
-use uhlm_core::sampling::TokenId;
-use uhlm_core::speculative::{Outcome, Replacement};
+use uhlm_law::protocol::{Encoding, VerifyRequest, VerifyResponse};
+use uhlm_law::sampling::TokenId;
+use uhlm_law::speculative::{Outcome, Replacement};
 
 use crate::channel::packet::SEGMENT;
 
@@ -122,7 +122,7 @@ mod tests {
         let request = VerifyRequest {
             seq: 7,
             base: 400,
-            base_check: uhlm_core::protocol::PrefixHash::EMPTY,
+            base_check: uhlm_law::protocol::PrefixHash::EMPTY,
             append: vec![3],
             draft: vec![1, 1000],
             levels: vec![0.5, 0.5],

@@ -7,10 +7,10 @@
 //! rule; that they keep to it is tested on sampled tokens by `tests/tests/exactness.rs`.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::sampling::{Distribution, TokenId};
-use uhlm_core::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
+use uhlm_law::sampling::{Distribution, TokenId};
+use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
-use crate::baseline::with_uniform_tail;
+use crate::baseline::rule::with_uniform_tail;
 use crate::method::{CU_HLM_TOP_K, Method, Thresholds};
 
 /// Tokens with less draft probability than this are left out of the skipped part; together they are below 1 %.

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use uhlm_core::calibration::CalibrationError;
-use uhlm_core::chat::TemplateError;
 use uhlm_core::error::GenerationError;
-use uhlm_core::llama::LoadError;
-use uhlm_core::model::ModelError;
-use uhlm_core::sampling::SamplingError;
+use uhlm_law::calibration::CalibrationError;
+use uhlm_law::chat::TemplateError;
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::SamplingError;
+use uhlm_llama::LoadError;
 
 /// Why an evaluation did not run.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use uhlm_core::sampling::SamplingParams;
+use uhlm_law::sampling::SamplingParams;
 
 use crate::channel::Channel;
 use crate::error::EvalError;

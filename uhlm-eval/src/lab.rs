@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::calibration::{Calibration, CalibrationSource};
-use uhlm_core::chat::DraftModel as _;
+use uhlm_law::calibration::{Calibration, CalibrationSource};
+use uhlm_law::chat::DraftModel as _;
 
-use crate::baseline::{self, Trace, timing};
+use crate::baseline::trace::Trace;
+use crate::baseline::{self, timing};
 use crate::billing::Billing;
 use crate::channel::Channel;
 use crate::divergence::{Divergence, Gauge};

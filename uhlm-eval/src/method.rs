@@ -1,11 +1,12 @@
 //! The methods of the comparison, by name.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::gate::Goal;
-use uhlm_core::session::{DraftAhead, Mode};
-use uhlm_core::window::CloseRule;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::DraftAhead;
+use uhlm_law::gate::Goal;
+use uhlm_law::window::CloseRule;
 
-use crate::baseline::Baseline;
+use crate::baseline::rule::Baseline;
 use crate::product::ProductMethod;
 
 /// Draft length of DSSD, as its authors' figures mostly have it.

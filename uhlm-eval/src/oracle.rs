@@ -5,7 +5,7 @@
 //! tokens costs `g t_draft + t_target + RTT`; it brings the tokens up to its first rejection and the resampled one, or
 //! all of them and a bonus.
 
-use crate::baseline::Trace;
+use crate::baseline::trace::Trace;
 use crate::pair::ComputeTimes;
 
 /// The longest window that is considered: the product's default.
@@ -65,7 +65,7 @@ impl Oracle {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::baseline::Fate;
+    use crate::baseline::trace::Fate;
 
     fn trace(accepted: &[bool]) -> Trace {
         Trace {

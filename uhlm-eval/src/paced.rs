@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
-use uhlm_core::model::{ModelError, Sequence, Vocabulary};
-use uhlm_core::protocol::Digest;
-use uhlm_core::sampling::TokenId;
+use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::TokenId;
 
 /// Is given each pass, runs it, and does what its time asks for.
 pub type Pace = dyn Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::chat::{DraftModel, Message, Special};
-use uhlm_core::llama::{BatchContext, ContextOptions, LoadOptions, Model};
-use uhlm_core::model::{ModelError, Sequence};
-use uhlm_core::sampling::TokenId;
+use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::sampling::TokenId;
+use uhlm_llama::{BatchContext, ContextOptions, LoadOptions, Model};
 
 use crate::error::EvalError;
 

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::calibration::{Calibration, CalibrationSource};
-use uhlm_core::chat::DraftModel as _;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::Event;
-use uhlm_core::gate::Goal;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::metrics::Statistics;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::sampling::TokenId;
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
-use uhlm_core::window::CloseRule;
+use uhlm_core::session::Session;
+use uhlm_law::calibration::{Calibration, CalibrationSource};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::gate::Goal;
+use uhlm_law::sampling::TokenId;
+use uhlm_law::window::CloseRule;
 
 use crate::billing::Billing;
 use crate::channel::{Channel, PacketChannel};

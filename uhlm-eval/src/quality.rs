@@ -1,8 +1,8 @@
 //! How good a method's replies are: right answers, and how likely the target finds what was written.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::model::ModelError;
-use uhlm_core::sampling::{SamplingChain, SamplingParams, TokenId};
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::{SamplingChain, SamplingParams, TokenId};
 
 use crate::error::EvalError;
 use crate::pair::{CONTEXT, Pair};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::sampling::TokenId;
+use uhlm_law::sampling::TokenId;
 
 use crate::verifier::Ledger;
 

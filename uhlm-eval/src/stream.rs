@@ -2,7 +2,7 @@
 //!
 //! Streams are cut by the number of prompts alone, so that neither the count of cores nor their load changes a figure.
 
-use uhlm_core::sampling::SamplingParams;
+use uhlm_law::sampling::SamplingParams;
 
 use crate::error::EvalError;
 use crate::pair::{ComputeTimes, Pair};
@@ -71,8 +71,8 @@ impl<'a> Run<'a> {
                 sampling: self.sampling.clone(),
                 times: self.times,
                 max_tokens: self.max_tokens,
-                seed: uhlm_core::rng::derived(self.seed, i as u64),
-                channel_seed: uhlm_core::rng::derived(self.seed, 1 << 32 | i as u64),
+                seed: uhlm_law::rng::derived(self.seed, i as u64),
+                channel_seed: uhlm_law::rng::derived(self.seed, 1 << 32 | i as u64),
             })
             .collect()
     }

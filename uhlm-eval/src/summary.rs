@@ -1,7 +1,7 @@
 //! A method's replies in figures, with intervals.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::rng::{Rng, Stream};
+use uhlm_law::rng::{Rng, Stream};
 
 use crate::reply::{Decisions, Reply};
 use crate::statistics::quantile;

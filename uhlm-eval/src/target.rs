@@ -1,8 +1,8 @@
 //! The target model with one sequence, many rows a pass: what a verifier and a scorer run.
 
-use uhlm_core::llama::{BatchContext, BatchToken};
-use uhlm_core::model::ModelError;
-use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, SamplingError, Scratch, TokenId};
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingError, Scratch, TokenId};
+use uhlm_llama::{BatchContext, BatchToken};
 
 use crate::pair::Pair;
 

@@ -1,6 +1,6 @@
 //! A verifier in virtual time: the real target judges, the clock and the channel say when its answer is there.
 //!
-//! What a request means and what the verdict is comes from `uhlm_core::verification`, as on the server. A request is
+//! What a request means and what the verdict is comes from `uhlm_law::verification`, as on the server. A request is
 //! judged the moment it is sent, on the session's own thread; its answer is delivered at the time at which the modelled
 //! link and the modelled target would have brought it. That is sound because one session's requests reach a server in
 //! the order they were sent, over one connection.
@@ -10,16 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::cancel::Cancel;
-use uhlm_core::chat::DraftModel as _;
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::{
+use uhlm_core::verifier::{Answer, BodyBytes, Call, ContinueReply, Continued, Reply, Verifier, VerifierError};
+use uhlm_law::cancel::Cancel;
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::{
     ContinueFrame, ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, ErrorCode, Info, OpenRequest, OpenResponse,
     PROTOCOL, Timing, VerifyRequest, VerifyResponse,
 };
-use uhlm_core::sampling::SamplingChain;
-use uhlm_core::verification::{Admission, Plan, TargetSequence};
-use uhlm_core::verifier::{Answer, BodyBytes, Call, ContinueReply, Continued, Reply, Verifier, VerifierError};
+use uhlm_law::sampling::SamplingChain;
+use uhlm_law::verification::{Admission, Plan, TargetSequence};
 
 use crate::billing::{Billing, encoded};
 use crate::channel::{Channel, Direction, Link, Place};

@@ -3,8 +3,8 @@
 mod common;
 
 use common::file;
-use uhlm_core::sampling::{SamplingParams, TokenId};
-use uhlm_eval::baseline::{self, Baseline};
+use uhlm_eval::baseline;
+use uhlm_eval::baseline::rule::Baseline;
 use uhlm_eval::channel::{Channel, PacketChannel};
 use uhlm_eval::lab::{Lab, Setting};
 use uhlm_eval::method::Method;
@@ -13,6 +13,7 @@ use uhlm_eval::questions;
 use uhlm_eval::reply::Reply;
 use uhlm_eval::settings;
 use uhlm_eval::stream::{Numbered, Run};
+use uhlm_law::sampling::{SamplingParams, TokenId};
 
 fn numbered(name: &str, count: usize) -> Vec<Numbered> {
     let all = questions::read(&file(name)).expect("bundled questions");

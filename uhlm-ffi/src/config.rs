@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::calibration::Calibration;
+use uhlm_core::calibration_file;
 use uhlm_core::device::DevicePolicy;
 use uhlm_core::privacy::RecordOptions;
-use uhlm_core::{gate, link, sampling, session, uncertainty, window};
+use uhlm_core::{link, mode, options};
+use uhlm_law::{gate, sampling, uncertainty, window};
 
 use crate::error::{UhlmError, failure};
 use crate::privacy::{Consent, Redactor, redaction};
@@ -45,7 +46,7 @@ pub enum Mode {
     RemoteOnly,
 }
 
-impl From<Mode> for session::Mode {
+impl From<Mode> for mode::Mode {
     fn from(mode: Mode) -> Self {
         match mode {
             Mode::Opportunistic => Self::Opportunistic,
@@ -237,7 +238,7 @@ pub enum DraftAhead {
     },
 }
 
-impl From<DraftAhead> for session::DraftAhead {
+impl From<DraftAhead> for options::DraftAhead {
     fn from(ahead: DraftAhead) -> Self {
         match ahead {
             DraftAhead::Off => Self::Off,
@@ -373,7 +374,7 @@ pub enum Prompt {
     },
 }
 
-impl From<Prompt> for session::Prompt {
+impl From<Prompt> for options::Prompt {
     fn from(prompt: Prompt) -> Self {
         match prompt {
             Prompt::Chat { text } => Self::Chat(text),
@@ -405,20 +406,20 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<session::SessionOptions, UhlmError> {
-        let default = session::SessionOptions::default();
+    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<options::SessionOptions, UhlmError> {
+        let default = options::SessionOptions::default();
         let calibration = match &self.calibration_path {
-            Some(path) => Calibration::load(path.as_ref())?,
+            Some(path) => calibration_file::load(path.as_ref())?,
             None => default.calibration,
         };
         let offline = match self.offline {
             None => default.offline,
-            Some(OfflinePolicy::GoOn) => session::OfflinePolicy::GoOn,
-            Some(OfflinePolicy::Wait { seconds }) => session::OfflinePolicy::Wait(duration("offline", seconds)?),
-            Some(OfflinePolicy::Fail) => session::OfflinePolicy::Fail,
+            Some(OfflinePolicy::GoOn) => options::OfflinePolicy::GoOn,
+            Some(OfflinePolicy::Wait { seconds }) => options::OfflinePolicy::Wait(duration("offline", seconds)?),
+            Some(OfflinePolicy::Fail) => options::OfflinePolicy::Fail,
         };
         let measured_with = if calibration.is_generic() { default.estimator } else { calibration.estimator };
-        Ok(session::SessionOptions {
+        Ok(options::SessionOptions {
             mode: self.mode.map_or(default.mode, Into::into),
             sampling: self.sampling.into(),
             estimator: self.estimator.map_or(measured_with, Into::into),
@@ -442,7 +443,7 @@ impl SessionOptions {
     }
 }
 
-impl From<GenerationOptions> for session::GenerationOptions {
+impl From<GenerationOptions> for options::GenerationOptions {
     fn from(given: GenerationOptions) -> Self {
         let default = Self::default();
         Self {

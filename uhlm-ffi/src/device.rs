@@ -1,10 +1,8 @@
 //! What the device is going through, and whether a model fits its memory.
 
 use uhlm_core::device;
-#[cfg(feature = "llama")]
-use uhlm_core::memory;
+use uhlm_llama::memory;
 
-#[cfg(feature = "llama")]
 use crate::error::UhlmError;
 
 /// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses, `LIGHT`
@@ -59,7 +57,6 @@ impl From<DeviceState> for device::DeviceState {
 }
 
 /// What a model takes, in bytes.
-#[cfg(feature = "llama")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct MemoryEstimate {
     /// Tokens of the context that it is for.
@@ -74,7 +71,6 @@ pub struct MemoryEstimate {
 
 /// Bytes that the system can give: `MemAvailable` of Linux and Android. None elsewhere: an iOS app asks
 /// `os_proc_available_memory` and passes that on.
-#[cfg(feature = "llama")]
 #[uniffi::export]
 #[must_use]
 pub fn available_memory() -> Option<u64> {
@@ -86,7 +82,6 @@ pub fn available_memory() -> Option<u64> {
 ///
 /// # Errors
 /// `NotEnoughMemory` with the longest context that fits, `ModelDamaged`, `ModelUnsupported`.
-#[cfg(feature = "llama")]
 #[uniffi::export(default(context = 0, available))]
 pub fn check_memory(path: String, context: u32, available: Option<u64>) -> Result<MemoryEstimate, UhlmError> {
     let estimate = memory::check(path.as_ref(), context, available.unwrap_or(u64::MAX))?;

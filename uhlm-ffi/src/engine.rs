@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use uhlm_core::cancel::Cancel;
 use uhlm_core::engine::Engine;
-use uhlm_core::llama::{LoadOptions, MemoryNeed};
+use uhlm_law::cancel::Cancel;
+use uhlm_llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
 use crate::error::{UhlmError, failure};
 use crate::privacy::Redactor;
 use crate::session::UhlmSession;
 use crate::thread::on_thread;
-#[cfg(feature = "http")]
 use crate::verifier::UhlmVerifier;
 
 /// What the app says to the progress of a load.
@@ -88,7 +87,6 @@ impl UhlmEngine {
     ///
     /// # Errors
     /// `InvalidOptions`.
-    #[cfg(feature = "http")]
     #[uniffi::method(default(verifier = None, redactor = None), default(options))]
     pub fn open_session(
         &self,

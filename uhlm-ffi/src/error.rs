@@ -1,8 +1,8 @@
 //! Errors that an app acts on differently, and the one table from the core's errors to them.
 
-use uhlm_core::calibration::CalibrationError;
+use uhlm_core::calibration_file::CalibrationFileError;
 use uhlm_core::error::GenerationError;
-use uhlm_core::sampling::SamplingError;
+use uhlm_law::sampling::SamplingError;
 
 /// What the app can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
@@ -190,20 +190,18 @@ impl From<SamplingError> for UhlmError {
     }
 }
 
-impl From<CalibrationError> for UhlmError {
-    fn from(error: CalibrationError) -> Self {
+impl From<CalibrationFileError> for UhlmError {
+    fn from(error: CalibrationFileError) -> Self {
         failure!(InvalidOptions, error, FixOptions)
     }
 }
 
-#[cfg(feature = "http")]
 impl From<uhlm_core::verifier::http::ConfigError> for UhlmError {
     fn from(error: uhlm_core::verifier::http::ConfigError) -> Self {
         failure!(InvalidOptions, error, FixOptions)
     }
 }
 
-#[cfg(feature = "http")]
 impl From<uhlm_core::verifier::VerifierError> for UhlmError {
     fn from(error: uhlm_core::verifier::VerifierError) -> Self {
         use uhlm_core::verifier::VerifierError;
@@ -223,10 +221,9 @@ impl From<uhlm_core::verifier::VerifierError> for UhlmError {
     }
 }
 
-#[cfg(feature = "llama")]
-impl From<uhlm_core::llama::LoadError> for UhlmError {
-    fn from(error: uhlm_core::llama::LoadError) -> Self {
-        use uhlm_core::llama::LoadError;
+impl From<uhlm_llama::LoadError> for UhlmError {
+    fn from(error: uhlm_llama::LoadError) -> Self {
+        use uhlm_llama::LoadError;
         match error {
             LoadError::Missing { .. } | LoadError::Unreadable { .. } => failure!(ModelNotFound, error, ProvideModel),
             LoadError::NotGguf { .. } | LoadError::Truncated { .. } | LoadError::Damaged { .. } => {
@@ -239,10 +236,9 @@ impl From<uhlm_core::llama::LoadError> for UhlmError {
     }
 }
 
-#[cfg(feature = "llama")]
-impl From<uhlm_core::memory::MemoryError> for UhlmError {
-    fn from(error: uhlm_core::memory::MemoryError) -> Self {
-        use uhlm_core::memory::MemoryError;
+impl From<uhlm_llama::memory::MemoryError> for UhlmError {
+    fn from(error: uhlm_llama::memory::MemoryError) -> Self {
+        use uhlm_llama::memory::MemoryError;
         match error {
             MemoryError::Unreadable { .. } => failure!(ModelDamaged, error, DownloadAgain),
             MemoryError::Unknown { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),

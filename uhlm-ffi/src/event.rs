@@ -1,6 +1,6 @@
 //! What a generation tells its consumer.
 
-use uhlm_core::event;
+use uhlm_core::{event, origin};
 
 use crate::statistics::Statistics;
 
@@ -19,14 +19,14 @@ pub enum Origin {
     Unverified,
 }
 
-impl From<event::Origin> for Origin {
-    fn from(origin: event::Origin) -> Self {
+impl From<origin::Origin> for Origin {
+    fn from(origin: origin::Origin) -> Self {
         match origin {
-            event::Origin::Draft => Self::Draft,
-            event::Origin::Verified => Self::Verified,
-            event::Origin::Resampled => Self::Resampled,
-            event::Origin::Bonus => Self::Bonus,
-            event::Origin::Unverified => Self::Unverified,
+            origin::Origin::Draft => Self::Draft,
+            origin::Origin::Verified => Self::Verified,
+            origin::Origin::Resampled => Self::Resampled,
+            origin::Origin::Bonus => Self::Bonus,
+            origin::Origin::Unverified => Self::Unverified,
         }
     }
 }

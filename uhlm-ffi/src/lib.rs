@@ -13,42 +13,31 @@
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
 //! - A panic becomes an internal error of the generated code; none unwinds into the app.
 
-#![cfg_attr(not(feature = "llama"), allow(dead_code, reason = "what only the engine calls, in type-checks without it"))]
-
 mod config;
 mod device;
-#[cfg(feature = "llama")]
 mod engine;
 mod error;
 mod event;
 mod generation;
 mod logging;
-#[cfg(feature = "models")]
 mod models;
 mod privacy;
 mod session;
 mod statistics;
-#[cfg(feature = "llama")]
 mod thread;
-#[cfg(feature = "http")]
 mod token;
-#[cfg(feature = "http")]
 mod verifier;
 
 pub use config::{
     CloseRule, DraftAhead, Estimator, GenerationOptions, Goal, LinkOptions, Mode, ModelOptions, OfflinePolicy,
     Predictor, Prompt, SamplingParams, SessionOptions,
 };
-pub use device::{DeviceState, Thermal};
-#[cfg(feature = "llama")]
-pub use device::{MemoryEstimate, available_memory, check_memory};
-#[cfg(feature = "llama")]
+pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{Recovery, UhlmError, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
 pub use logging::{LogLevel, LogSink, install_log_sink};
-#[cfg(feature = "models")]
 pub use models::{
     CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, ModelStoreError, StoreOptions,
     StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
@@ -56,9 +45,7 @@ pub use models::{
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
-#[cfg(feature = "http")]
 pub use token::{TokenError, TokenProvider};
-#[cfg(feature = "http")]
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 
 uniffi::setup_scaffolding!();

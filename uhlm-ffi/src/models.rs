@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
-use uhlm_core::cancel::Cancel;
-use uhlm_core::models::{self, DownloadError, InvalidSource, Source, StoreError};
-use uhlm_core::protocol::{Digest, InvalidDigest};
-use uhlm_core::verifier::http::{BearerToken, InvalidToken};
+use uhlm_law::cancel::Cancel;
+use uhlm_law::protocol::{Digest, InvalidDigest};
+use uhlm_models::{DownloadError, InvalidSource, Source, StoreError};
+use uhlm_net::{BearerToken, InvalidToken};
 
 use crate::error::{Recovery, UhlmError};
 use crate::thread::on_thread;
@@ -144,8 +144,8 @@ pub struct DownloadRequest {
 }
 
 impl DownloadRequest {
-    fn into_core(self) -> Result<models::DownloadRequest, ModelStoreError> {
-        Ok(models::DownloadRequest {
+    fn into_core(self) -> Result<uhlm_models::DownloadRequest, ModelStoreError> {
+        Ok(uhlm_models::DownloadRequest {
             sources: self.sources.iter().map(|source| source.parse::<Source>()).collect::<Result<_, _>>()?,
             name: self.name,
             sha256: self.sha256.map(|digest| digest.parse::<Digest>()).transpose()?,
@@ -155,8 +155,8 @@ impl DownloadRequest {
     }
 }
 
-impl From<models::DownloadRequest> for DownloadRequest {
-    fn from(request: models::DownloadRequest) -> Self {
+impl From<uhlm_models::DownloadRequest> for DownloadRequest {
+    fn from(request: uhlm_models::DownloadRequest) -> Self {
         Self {
             sources: request.sources.iter().map(ToString::to_string).collect(),
             name: request.name,
@@ -182,8 +182,8 @@ pub struct StoredModel {
     pub source: Option<String>,
 }
 
-impl From<models::StoredModel> for StoredModel {
-    fn from(model: models::StoredModel) -> Self {
+impl From<uhlm_models::StoredModel> for StoredModel {
+    fn from(model: uhlm_models::StoredModel) -> Self {
         Self {
             name: model.name,
             path: model.path.display().to_string(),
@@ -233,19 +233,19 @@ pub enum DownloadEvent {
     },
 }
 
-impl From<models::TransferEvent> for DownloadEvent {
-    fn from(event: models::TransferEvent) -> Self {
+impl From<uhlm_models::TransferEvent> for DownloadEvent {
+    fn from(event: uhlm_models::TransferEvent) -> Self {
         match event {
-            models::TransferEvent::Progress(progress) => Self::Progress {
+            uhlm_models::TransferEvent::Progress(progress) => Self::Progress {
                 phase: match progress.phase {
-                    models::Phase::Connecting => DownloadPhase::Connecting,
-                    models::Phase::Loading => DownloadPhase::Loading,
-                    models::Phase::Checking => DownloadPhase::Checking,
+                    uhlm_models::Phase::Connecting => DownloadPhase::Connecting,
+                    uhlm_models::Phase::Loading => DownloadPhase::Loading,
+                    uhlm_models::Phase::Checking => DownloadPhase::Checking,
                 },
                 received: progress.received,
                 total: progress.total,
             },
-            models::TransferEvent::Finished(model) => Self::Finished { model: model.into() },
+            uhlm_models::TransferEvent::Finished(model) => Self::Finished { model: model.into() },
         }
     }
 }
@@ -284,7 +284,7 @@ pub struct CataloguePair {
 #[uniffi::export]
 #[must_use]
 pub fn catalogue_pairs() -> Vec<CataloguePair> {
-    let catalogue = models::catalogue::catalogue();
+    let catalogue = uhlm_models::catalogue::catalogue();
     let described = |id: &str| {
         let model = catalogue.model(id)?;
         Some(CatalogueModel {
@@ -295,7 +295,7 @@ pub fn catalogue_pairs() -> Vec<CataloguePair> {
             request: model.request().map(Into::into),
         })
     };
-    let pair = |pair: &models::catalogue::Pair| {
+    let pair = |pair: &uhlm_models::catalogue::Pair| {
         Some(CataloguePair {
             id: pair.id.clone(),
             about: pair.about.clone(),
@@ -310,7 +310,7 @@ pub fn catalogue_pairs() -> Vec<CataloguePair> {
 /// A folder of models.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmModelStore {
-    store: models::ModelStore,
+    store: uhlm_models::ModelStore,
 }
 
 #[uniffi::export]
@@ -321,7 +321,7 @@ impl UhlmModelStore {
     /// `InvalidRequest`.
     #[uniffi::constructor]
     pub fn new(options: StoreOptions) -> Result<Arc<Self>, ModelStoreError> {
-        let mut config = models::StoreConfig::new(options.folder);
+        let mut config = uhlm_models::StoreConfig::new(options.folder);
         let invalid = |error: InvalidToken| failure!(InvalidRequest, error, false, FixOptions);
         config.hub_token = options.hub_token.map(|token| BearerToken::new(&token)).transpose().map_err(invalid)?;
         if let Some(hub) = options.hub {
@@ -331,7 +331,7 @@ impl UhlmModelStore {
             config.trust =
                 trust.into_core().map_err(|error: UhlmError| failure!(InvalidRequest, error, false, FixOptions))?;
         }
-        Ok(Arc::new(Self { store: models::ModelStore::new(config) }))
+        Ok(Arc::new(Self { store: uhlm_models::ModelStore::new(config) }))
     }
 
     /// The models that are there, by name.
@@ -347,7 +347,7 @@ impl UhlmModelStore {
     /// # Errors
     /// `Storage`.
     pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, ModelStoreError> {
-        let unfinished = |model: models::UnfinishedModel| UnfinishedModel { name: model.name, bytes: model.bytes };
+        let unfinished = |model: uhlm_models::UnfinishedModel| UnfinishedModel { name: model.name, bytes: model.bytes };
         Ok(self.store.unfinished()?.into_iter().map(unfinished).collect())
     }
 
@@ -375,7 +375,7 @@ impl UhlmModelStore {
         let (store, cancel) = (self.store.clone(), Cancel::new());
         let verified = on_thread("uhlm-verify", cancel.clone(), move || store.verify(&name, &cancel, |_| ())).await;
         let verification = verified.map_err(|error| failure!(Storage, error, true, FreeMemory))??;
-        Ok(verification == models::Verification::Intact)
+        Ok(verification == uhlm_models::Verification::Intact)
     }
 
     /// Removes a model or what an unfinished download left of it; returns the bytes that were freed.
@@ -391,7 +391,7 @@ impl UhlmModelStore {
 /// loaded stays.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmDownload {
-    transfer: Mutex<models::Transfer>,
+    transfer: Mutex<uhlm_models::Transfer>,
     cancel: Cancel,
 }
 

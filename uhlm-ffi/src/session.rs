@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use uhlm_core::error::GenerationError;
-use uhlm_core::{chat, session};
+use uhlm_core::{calibration_file, session};
+use uhlm_law::chat;
 
 use crate::config::{GenerationOptions, Prompt};
 use crate::device::DeviceState;
@@ -202,7 +203,7 @@ impl UhlmSession {
     /// `InvalidOptions` where the file cannot be written, `SessionClosed`.
     pub fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
         let calibration = self.with(|session| Ok(session.calibration()))?;
-        Ok(calibration.save(path.as_ref())?)
+        Ok(calibration_file::save(&calibration, path.as_ref())?)
     }
 
     /// Ends the session: cancels what runs, frees its memory and the verifier's session. Returns at once; calls after it

@@ -3,7 +3,7 @@
 use std::io;
 
 use tokio::sync::oneshot;
-use uhlm_core::cancel::Cancel;
+use uhlm_law::cancel::Cancel;
 
 /// Raises a signal when the caller goes away.
 struct CancelOnDrop(Cancel);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_core::verifier::http::{self, BearerToken, TokenFuture};
+use uhlm_net::{BearerToken, TokenFuture};
 
 /// Why the app gave no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
@@ -43,14 +43,15 @@ pub trait TokenProvider: Send + Sync {
 /// The app's provider as the core wants it.
 pub(crate) struct Provider(pub(crate) Arc<dyn TokenProvider>);
 
-impl http::TokenProvider for Provider {
+impl uhlm_net::TokenProvider for Provider {
     fn token<'a>(&'a self, refused: Option<&'a BearerToken>) -> TokenFuture<'a> {
         Box::pin(async move {
             let token = self.0.token(refused.is_some()).await.map_err(|error| match error {
-                TokenError::Denied { .. } => http::TokenError::Denied,
-                TokenError::Unavailable { reason } => http::TokenError::Unavailable { reason },
+                TokenError::Denied { .. } => uhlm_net::TokenError::Denied,
+                TokenError::Unavailable { reason } => uhlm_net::TokenError::Unavailable { reason },
             })?;
-            let invalid = |error: http::InvalidToken| http::TokenError::Unavailable { reason: error.to_string() };
+            let invalid =
+                |error: uhlm_net::InvalidToken| uhlm_net::TokenError::Unavailable { reason: error.to_string() };
             BearerToken::new(&token).map_err(invalid)
         })
     }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use uhlm_core::protocol::{Digest, InvalidDigest};
-use uhlm_core::verifier::http::{self, HttpConfig, HttpVerifier};
+use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierError};
+use uhlm_law::protocol::{Digest, InvalidDigest};
 
 use crate::config::duration;
 use crate::error::{UhlmError, failure};
@@ -37,18 +37,18 @@ pub enum TrustPolicy {
 }
 
 impl TrustPolicy {
-    pub(crate) fn into_core(self) -> Result<http::TrustPolicy, UhlmError> {
+    pub(crate) fn into_core(self) -> Result<uhlm_net::TrustPolicy, UhlmError> {
         let digest = |text: &str| {
             text.parse::<Digest>().map_err(|error: InvalidDigest| failure!(InvalidOptions, error, FixOptions))
         };
         Ok(match self {
-            Self::BundledRoots => http::TrustPolicy::BundledRoots,
-            Self::Pem { roots } => http::TrustPolicy::Pem(roots.into_bytes()),
-            Self::Pins { pins, roots } => http::TrustPolicy::Pins {
+            Self::BundledRoots => uhlm_net::TrustPolicy::BundledRoots,
+            Self::Pem { roots } => uhlm_net::TrustPolicy::Pem(roots.into_bytes()),
+            Self::Pins { pins, roots } => uhlm_net::TrustPolicy::Pins {
                 pins: pins.iter().map(|pin| digest(pin)).collect::<Result<_, _>>()?,
                 roots: roots.map(String::into_bytes),
             },
-            Self::Fingerprint { sha256 } => http::TrustPolicy::Fingerprint(digest(&sha256)?),
+            Self::Fingerprint { sha256 } => uhlm_net::TrustPolicy::Fingerprint(digest(&sha256)?),
         })
     }
 }
@@ -91,7 +91,6 @@ impl std::fmt::Debug for UhlmVerifier {
 }
 
 impl UhlmVerifier {
-    #[cfg(feature = "llama")]
     pub(crate) fn client(&self) -> Arc<dyn Verifier> {
         Arc::clone(&self.client) as _
     }
@@ -106,7 +105,7 @@ impl UhlmVerifier {
     #[uniffi::constructor(default(tokens))]
     pub fn new(options: RemoteOptions, tokens: Option<Arc<dyn TokenProvider>>) -> Result<Arc<Self>, UhlmError> {
         let mut config = HttpConfig::new(options.endpoint);
-        config.trust = options.trust.map_or(Ok(http::TrustPolicy::default()), TrustPolicy::into_core)?;
+        config.trust = options.trust.map_or(Ok(uhlm_net::TrustPolicy::default()), TrustPolicy::into_core)?;
         if let Some(seconds) = options.connect_timeout_seconds {
             config.connect_timeout = duration("connect_timeout_seconds", seconds)?;
         }

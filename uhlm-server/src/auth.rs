@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
-use uhlm_core::protocol::Digest;
+use uhlm_law::protocol::Digest;
 
 /// The shortest token that is taken: 16 characters, so that a guess is hopeless at any request rate.
 pub const MIN_TOKEN_LENGTH: usize = 16;

@@ -1,9 +1,9 @@
-//! Why a server does not start. Failures of single requests are [`uhlm_core::protocol::ErrorBody`]s.
+//! Why a server does not start. Failures of single requests are [`uhlm_law::protocol::ErrorBody`]s.
 
 use std::net::SocketAddr;
 
-use uhlm_core::llama::LoadError;
-use uhlm_core::model::ModelError;
+use uhlm_law::model::ModelError;
+use uhlm_llama::LoadError;
 
 use crate::auth::AuthError;
 use crate::tls::TlsError;

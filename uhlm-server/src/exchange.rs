@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use uhlm_core::protocol::{Encoding, ErrorBody, ErrorCode};
+use uhlm_law::protocol::{Encoding, ErrorBody, ErrorCode};
 
 use crate::auth::{Owner, Tokens};
 use crate::limits::{Limits, RateLimit};

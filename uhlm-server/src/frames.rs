@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use uhlm_core::protocol::{ContinueFrame, Encoding, ErrorCode};
+use uhlm_law::protocol::{ContinueFrame, Encoding, ErrorCode};
 
 use crate::metrics::Metrics;
 use crate::scheduler::error;

@@ -2,7 +2,7 @@
 //!
 //! [`Server::bind`] loads a model and listens, [`Server::run_until`] or [`Server::spawn`] serves. What is spoken is
 //! `uhlm-verify/1`, described in `docs/protocol.md`; bookkeeping and judging of a session are
-//! [`uhlm_core::verification`]'s, and the same code serves the in-process verifier.
+//! [`uhlm_law::verification`]'s, and the same code serves the in-process verifier.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,6 +41,7 @@ mod router;
 mod scheduler;
 mod server;
 mod session;
+mod session_id;
 mod signal;
 pub mod target;
 mod tls;

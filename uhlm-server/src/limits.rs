@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use uhlm_core::protocol::{Digest, MAX_REQUEST_BYTES, MAX_WINDOW};
+use uhlm_law::protocol::{Digest, MAX_REQUEST_BYTES, MAX_WINDOW};
 
 use crate::auth::Owner;
 use crate::error::ServerError;

@@ -8,7 +8,7 @@ use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
-use uhlm_core::speculative::Outcome;
+use uhlm_law::speculative::Outcome;
 
 /// All counters of one server.
 #[derive(Debug)]

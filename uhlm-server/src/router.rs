@@ -13,16 +13,16 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
-use uhlm_core::protocol::{
+use uhlm_law::protocol::{
     ContinueRequest, DrawsRequest, Encoding, ErrorCode, Info, OpenRequest, OpenResponse, VerifyRequest,
 };
-use uhlm_core::sampling::SamplingChain;
+use uhlm_law::sampling::SamplingChain;
 
 use crate::auth::Owner;
 use crate::exchange::{Counting, Encodings, Gate, Peer, Refusal, refusal, refusal_with, reply, success};
 use crate::frames;
 use crate::scheduler::Scheduler;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 
 /// What the handlers share.
 #[derive(Debug)]

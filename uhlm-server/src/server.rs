@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use uhlm_core::llama::{LoadOptions, Model};
-use uhlm_core::protocol::{Info, PROTOCOL};
+use uhlm_law::protocol::{Info, PROTOCOL};
+use uhlm_llama::{LoadOptions, Model};
 
 use crate::config::ServerConfig;
 use crate::connection::Connections;

@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
-use uhlm_core::protocol::Digest;
+use uhlm_law::protocol::Digest;
 
 /// Where the certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
-//! `cargo xtask phone-targets`: the pure-Rust part type-checked for the real phone targets.
+//! `cargo xtask phone-targets`: everything that goes into an app's library, type-checked for the real phone targets.
 //!
 //! Rust's own toolchains for these targets are used where rustup has them. Elsewhere, on Debian, the sources of the standard
 //! library come from Debian's packages of Rust, unpacked in the target folder (not installed: two Rusts in one system
-//! shadow each other), and cargo builds it for the target. C and C++ are left out: the features `llama` and `http` are off.
+//! shadow each other), and cargo builds it for the target. No C or C++ is compiled for the phone: what the build scripts of
+//! llama.cpp and of the cryptography would say is told to cargo instead, with the bindings made for this machine. Their
+//! types are those of every 64-bit processor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
@@ -16,16 +18,22 @@ use crate::setup::packages::{Manager, Privilege};
 /// An Android phone and an iPhone.
 const TARGETS: [&str; 2] = ["aarch64-linux-android", "aarch64-apple-ios"];
 
-/// What is checked: the core and the FFI surface over it.
-const CHECK: [&str; 6] = ["check", "--package", "uhlm-ffi", "--no-default-features", "--lib", "--locked"];
+/// What is checked: the surface that apps see, and all below it.
+const CHECK: [&str; 5] = ["check", "--package", "uhlm-ffi", "--lib", "--locked"];
+
+/// The crate whose build script compiles llama.cpp, and the name of the library that it links to.
+const LLAMA: (&str, &str) = ("llama-cpp-sys-2", "llama");
+/// The crate whose build script compiles the cryptography; its library is named after its version.
+const CRYPTOGRAPHY: &str = "ring";
 
 /// Debian's packages of Rust as Firefox is built with: newer than those named `rustc`. `%` stands for the version.
 const PACKAGES: [&str; 4] = ["rustc-web", "rust-web-src", "libstd-rust-web-dev", "libstd-rust-web-%"];
 
 /// Checks every target with whatever toolchain can.
 pub(crate) fn run() -> Result<()> {
+    let overrides = Overrides::find()?;
     for target in TARGETS {
-        cargo::run(&mut command(target)?)?;
+        cargo::run(command(target)?.args(overrides.arguments(target)))?;
         println!("{target}: type-checked");
     }
     Ok(())
@@ -45,6 +53,52 @@ fn command(target: &str) -> Result<Command> {
     // Lints are another step's business, and another compiler's.
     command.env("RUSTFLAGS", "--cap-lints warn").env_remove("RUSTUP_TOOLCHAIN");
     Ok(command)
+}
+
+/// What cargo is told instead of running the build scripts: `target.TRIPLE.LIBRARY` tables of its configuration.
+struct Overrides {
+    /// The folder of llama.cpp's bindings for this machine, which the crate includes from `OUT_DIR`.
+    bindings: PathBuf,
+    /// The library that the cryptography links to.
+    cryptography: String,
+}
+
+impl Overrides {
+    fn find() -> Result<Self> {
+        // Within CI it is built already; alone, this compiles llama.cpp.
+        cargo::run(&mut cargo::cargo(&["build", "--package", "uhlm-llama", "--locked"]))?;
+        let bindings = newest_bindings(&cargo::root().join("target/debug/build"))?;
+        let lock = fs::read_to_string(cargo::root().join("Cargo.lock")).context("reading Cargo.lock")?;
+        let version = locked_version(&lock, CRYPTOGRAPHY).context("Cargo.lock names no ring")?;
+        Ok(Self { bindings, cryptography: format!("ring_core_{}_", version.replace('.', "_")) })
+    }
+
+    fn arguments(&self, target: &str) -> Vec<String> {
+        let llama = format!("target.{target}.{}.rustc-env.OUT_DIR='{}'", LLAMA.1, self.bindings.display());
+        let cryptography = format!("target.{target}.{}.rustc-link-lib=[]", self.cryptography);
+        ["--config".into(), llama, "--config".into(), cryptography].into()
+    }
+}
+
+/// The output folder of the last build of llama.cpp for this machine.
+fn newest_bindings(builds: &Path) -> Result<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(builds).with_context(|| format!("reading {}", builds.display()))? {
+        let entry = entry?;
+        let out = entry.path().join("out");
+        if entry.file_name().to_string_lossy().starts_with(LLAMA.0)
+            && let Ok(bindings) = fs::metadata(out.join("bindings.rs"))
+        {
+            found.push((bindings.modified()?, out));
+        }
+    }
+    found.into_iter().max().map(|(_, out)| out).context("llama.cpp's bindings were not generated")
+}
+
+/// The version of a package in the text of a `Cargo.lock`.
+fn locked_version<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = lock.lines().skip_while(|line| line.strip_prefix("name = ") != Some(&format!("\"{name}\"")));
+    lines.nth(1)?.strip_prefix("version = ").map(|version| version.trim_matches('"'))
 }
 
 /// A compiler with the sources of its standard library, unpacked from Debian's packages.
@@ -126,4 +180,16 @@ fn llvm_of(package: &str) -> Option<String> {
     let text = answer("apt-cache", &["depends", package])?;
     let mut names = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
     names.find(|name| name.starts_with("libllvm")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_locked_version_of_a_package_is_the_one_below_its_own_name() {
+        let lock = "[[package]]\nname = \"ring-buffer\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"ring\"\nversion = \"0.17.14\"\n";
+        assert_eq!(locked_version(lock, "ring"), Some("0.17.14"));
+        assert_eq!(locked_version(lock, "none"), None);
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use uhlm_tests::killed;
+use uhlm_testing::killed;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use uhlm_tests::gguf::{Kind, RandomModel};
+use uhlm_testing::gguf::{Kind, RandomModel};
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::args().nth(1) else {

@@ -13,9 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uhlm_core::engine::Engine;
 use uhlm_core::event::Event;
-use uhlm_core::llama::LoadOptions;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
+use uhlm_core::session::Session;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_llama::LoadOptions;
 
 #[derive(Deserialize)]
 struct Fixture {

@@ -11,9 +11,9 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uhlm_server::{ServerConfig, Tokens};
-use uhlm_tests::proxy::{Proxy, Weather};
-use uhlm_tests::served::Served;
-use uhlm_tests::{pair, parrot};
+use uhlm_testing::proxy::{Proxy, Weather};
+use uhlm_testing::served::Served;
+use uhlm_testing::{pair, parrot};
 
 /// Emoji of several code points, CJK, and letters of two bytes.
 const PARROT_TEXT: &str = "Grüße! 🎉🚀 漢字かな交じり文、한국어 — naïve 👩‍👩‍👧 fin.";

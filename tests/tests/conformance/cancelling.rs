@@ -3,9 +3,9 @@
 use std::fs;
 
 use uhlm_ffi::{FinishReason, GenerationEvent, GenerationOptions, Mode, Role, UhlmSession, UhlmVerifier};
-use uhlm_tests::pair;
-use uhlm_tests::proxy::{Proxy, Weather};
-use uhlm_tests::served::Served;
+use uhlm_testing::pair;
+use uhlm_testing::proxy::{Proxy, Weather};
+use uhlm_testing::served::Served;
 
 use crate::support::{
     QUESTION, at_most, chat, committed, drawing, endless, engine, eventually, finished, greedy, heavy, one_thread, raw,

@@ -8,8 +8,8 @@ use uhlm_ffi::{
     TrustPolicy, UhlmError, UhlmSession, UhlmVerifier,
 };
 use uhlm_server::{ServerConfig, Tokens};
-use uhlm_tests::served::Served;
-use uhlm_tests::{pair, parrot};
+use uhlm_testing::served::Served;
+use uhlm_testing::{pair, parrot};
 
 use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, load, remote, reply, rest, verifier};
 

@@ -1,8 +1,8 @@
 //! What arrives, and in which order.
 
 use uhlm_ffi::{FinishReason, GenerationEvent, Mode, Origin, Prompt};
-use uhlm_tests::served::Served;
-use uhlm_tests::{pair, parrot};
+use uhlm_testing::served::Served;
+use uhlm_testing::{pair, parrot};
 
 use crate::support::{
     QUESTION, at_most, chat, committed, drawing, engine, finished, greedy, load, reply, verifier, wait,

@@ -7,8 +7,8 @@ use uhlm_ffi::{
     FinishReason, GenerationEvent, LinkOptions, LinkState, OfflinePolicy, Origin, Recovery, SessionOptions, UhlmError,
     UhlmSession, UhlmVerifier,
 };
-use uhlm_tests::proxy::{Proxy, Weather};
-use uhlm_tests::served::Served;
+use uhlm_testing::proxy::{Proxy, Weather};
+use uhlm_testing::served::Served;
 
 use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, remote, reply, rest};
 

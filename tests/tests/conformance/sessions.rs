@@ -1,7 +1,7 @@
 //! Several sessions at once, and sessions that are closed.
 
 use uhlm_ffi::{FinishReason, GenerationOptions, UhlmError};
-use uhlm_tests::served::Served;
+use uhlm_testing::served::Served;
 
 use crate::support::{
     QUESTION, at_most, chat, committed, engine, finished, greedy, heavy, one_thread, raw, rest, verifier, wait,

@@ -10,8 +10,8 @@ use uhlm_ffi::{
     Consent, GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, RemoteOptions, SamplingParams,
     SessionOptions, TrustPolicy, UhlmEngine, UhlmError, UhlmGeneration, UhlmSession, UhlmVerifier,
 };
-use uhlm_tests::served::Served;
-use uhlm_tests::{pair, parrot};
+use uhlm_testing::served::Served;
+use uhlm_testing::{pair, parrot};
 
 /// Longer than anything takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(60);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::models::{DownloadError, DownloadRequest, StoreConfig};
-use uhlm_core::verifier::http::TrustPolicy;
-use uhlm_tests::file_server::{Content, FileServer, Reply};
+use uhlm_models::{DownloadError, DownloadRequest, StoreConfig};
+use uhlm_net::TrustPolicy;
+use uhlm_testing::file_server::{Content, FileServer, Reply};
 
 use crate::support::{NAME, Place, noise, sha256};
 
@@ -127,7 +127,7 @@ fn a_server_that_ignores_ranges_is_read_from_the_start() {
 fn without_a_validator_nothing_is_put_together_unless_the_hash_is_known() {
     let file = noise(1);
     let script = |file: Arc<dyn Content>| {
-        move |asked: &uhlm_tests::file_server::Asked| {
+        move |asked: &uhlm_testing::file_server::Asked| {
             let reply = Reply::proper(&file, "", asked).without("ETag");
             if asked.before == 0 { reply.cut_after(400_000) } else { reply }
         }
@@ -209,7 +209,7 @@ fn a_busy_server_is_asked_again_when_it_says_unless_that_is_long() {
 
 #[test]
 fn a_range_past_the_end_of_a_new_and_shorter_file_begins_anew() {
-    let (old, new) = (noise(1), Arc::new(uhlm_tests::file_server::NoiseFile::new(300_000, 2)) as Arc<dyn Content>);
+    let (old, new) = (noise(1), Arc::new(uhlm_testing::file_server::NoiseFile::new(300_000, 2)) as Arc<dyn Content>);
     let served = Arc::clone(&new);
     let place = Place::new(move |asked| match asked.before {
         0 => Reply::proper(&old, "old", asked).cut_after(400_000),

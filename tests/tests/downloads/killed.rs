@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use uhlm_tests::killed;
+use uhlm_testing::killed;
 
 /// Eight MiB lie between two states, so the second and the third kill lose what came after one.
 #[test]

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use uhlm_core::models::{DownloadError, DownloadRequest, StoreConfig};
-use uhlm_core::verifier::http::BearerToken;
-use uhlm_tests::file_server::Reply;
+use uhlm_models::{DownloadError, DownloadRequest, StoreConfig};
+use uhlm_net::BearerToken;
+use uhlm_testing::file_server::Reply;
 
 use crate::support::{NAME, Place, noise, sha256};
 
@@ -94,7 +94,7 @@ fn a_repository_is_asked_with_the_token_which_stays_with_its_host() {
     let (served, hash) = (Arc::clone(&file), sha256(&file));
     let stored_at = Arc::new(std::sync::OnceLock::<String>::new());
     let target = Arc::clone(&stored_at);
-    let script = move |asked: &uhlm_tests::file_server::Asked| match asked.path.as_str() {
+    let script = move |asked: &uhlm_testing::file_server::Asked| match asked.path.as_str() {
         "/hub/owner/repo/resolve/main/noise.gguf" => Reply::redirect(target.get().expect("set below"))
             .with("X-Linked-Etag", &format!("\"{hash}\""))
             .with("X-Linked-Size", &served.len().to_string()),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use uhlm_core::models::{DownloadError, DownloadRequest, Phase, TransferEvent};
-use uhlm_tests::file_server::Reply;
+use uhlm_models::{DownloadError, DownloadRequest, Phase, TransferEvent};
+use uhlm_testing::file_server::Reply;
 
 use crate::support::{NAME, Place, noise};
 

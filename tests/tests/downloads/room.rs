@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use uhlm_core::models::{DownloadError, StoreConfig};
-use uhlm_tests::file_server::{Content, NoiseFile, Reply};
+use uhlm_models::{DownloadError, StoreConfig};
+use uhlm_testing::file_server::{Content, NoiseFile, Reply};
 
 use crate::support::{NAME, Place, noise};
 

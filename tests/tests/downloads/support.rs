@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use uhlm_core::models::{DownloadError, DownloadRequest, ModelStore, StoreConfig, StoredModel};
-use uhlm_core::protocol::Digest;
-use uhlm_tests::file_server::{Asked, Content, FileServer, NoiseFile, Reply};
+use uhlm_law::protocol::Digest;
+use uhlm_models::{DownloadError, DownloadRequest, ModelStore, StoreConfig, StoredModel};
+use uhlm_testing::file_server::{Asked, Content, FileServer, NoiseFile, Reply};
 
 pub(crate) const NAME: &str = "noise.gguf";
 /// Longer than anything takes on the slowest machine.

@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, Origin};
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
-use uhlm_tests::counted::Counted;
-use uhlm_tests::faulty::{Fate, Faulty, Kind};
-use uhlm_tests::synthetic::SyntheticModel;
+use uhlm_core::event::{Event, FinishReason};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
+use uhlm_core::session::Session;
+use uhlm_testing::counted::Counted;
+use uhlm_testing::faulty::{Fate, Faulty, Kind};
+use uhlm_testing::synthetic::SyntheticModel;
 
 use crate::support::{PASS, consume, draft, endless, eventually, faulty, options, outage, start, unreachable, watch};
 

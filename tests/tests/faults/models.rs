@@ -3,20 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uhlm_core::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_core::engine::Engine;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::fingerprint;
-use uhlm_core::llama::{LoadError, LoadOptions, MemoryNeed, Model};
-use uhlm_core::memory::{self, MemoryError};
-use uhlm_core::model::{ModelError, Sequence};
-use uhlm_core::protocol::{Digest, Info, PROTOCOL};
-use uhlm_core::sampling::{SamplingParams, TokenId};
-use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
-use uhlm_core::verifier::local::{LocalConfig, LocalVerifier};
-use uhlm_tests::pair;
-use uhlm_tests::synthetic::SyntheticModel;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::session::Session;
+use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::fingerprint;
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::protocol::{Digest, Info, PROTOCOL};
+use uhlm_law::sampling::{SamplingParams, TokenId};
+use uhlm_llama::memory::{self, MemoryError};
+use uhlm_llama::{LoadError, LoadOptions, MemoryNeed, Model};
+use uhlm_testing::local::{LocalConfig, LocalVerifier};
+use uhlm_testing::pair;
+use uhlm_testing::synthetic::SyntheticModel;
 
 use crate::support::{Record, consume, endless, options};
 
@@ -293,7 +295,7 @@ impl Sequence for ScriptedSequence {
 }
 
 impl DraftModel for Scripted {
-    fn vocabulary(&self) -> &dyn uhlm_core::model::Vocabulary {
+    fn vocabulary(&self) -> &dyn uhlm_law::model::Vocabulary {
         self.model.vocabulary()
     }
 
@@ -362,7 +364,7 @@ fn stop_sequences_across_tokens_end_the_text_before_them() {
 
 #[test]
 fn turns_of_a_chat_reuse_the_cache_and_a_system_message_holds() {
-    let served = uhlm_tests::served::Served::start();
+    let served = uhlm_testing::served::Served::start();
     let options = SessionOptions { threads: 1, ..options(Mode::Exact, OfflinePolicy::Fail) };
     let session = pair::draft().session(Some(served.verifier()), options).expect("valid options");
     session.set_messages(vec![Message::system("short answers")]).expect("idle");
@@ -391,7 +393,7 @@ fn turns_of_a_chat_reuse_the_cache_and_a_system_message_holds() {
 
 #[test]
 fn sessions_of_one_engine_generate_at_the_same_time() {
-    let served = uhlm_tests::served::Served::start();
+    let served = uhlm_testing::served::Served::start();
     let engine = pair::draft();
     let question = &pair::questions("heldout")[3];
     let answer = |seed: u64| {

@@ -3,15 +3,17 @@
 use std::time::{Duration, Instant};
 
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkState, Origin};
-use uhlm_core::protocol::{Digest, ErrorBody, ErrorCode};
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::speculative::Outcome;
+use uhlm_core::event::{Event, FinishReason, LinkState};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
 use uhlm_core::verifier::VerifierError;
-use uhlm_core::window::CloseRule;
-use uhlm_tests::faulty::{Fate, Faulty, Kind, Seen};
-use uhlm_tests::goodness::Goodness;
-use uhlm_tests::synthetic::SyntheticModel;
+use uhlm_law::protocol::{Digest, ErrorBody, ErrorCode};
+use uhlm_law::speculative::Outcome;
+use uhlm_law::window::CloseRule;
+use uhlm_testing::faulty::{Fate, Faulty, Kind, Seen};
+use uhlm_testing::goodness::Goodness;
+use uhlm_testing::synthetic::SyntheticModel;
 
 use crate::support::{LONG, consume, endless, faulty, impatient, options, outage, session, start, unreachable, watch};
 

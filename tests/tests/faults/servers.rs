@@ -6,23 +6,27 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use uhlm_core::chat::DraftModel as _;
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, LinkState, Origin};
+use uhlm_core::event::{Event, LinkState};
 use uhlm_core::generation::Generation;
 use uhlm_core::link::LinkConfig;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
-use uhlm_core::protocol::OpenRequest;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
+use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
-use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, TrustPolicy};
+use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::protocol::OpenRequest;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
-use uhlm_tests::counted::Counted;
-use uhlm_tests::identity::Identity;
-use uhlm_tests::pair;
-use uhlm_tests::proxy::{Proxy, Weather};
-use uhlm_tests::served::Served;
+use uhlm_testing::counted::Counted;
+use uhlm_testing::identity::Identity;
+use uhlm_testing::pair;
+use uhlm_testing::proxy::{Proxy, Weather};
+use uhlm_testing::served::Served;
 
 use crate::support::{LONG, Record, consume, eventually, link, watch};
 

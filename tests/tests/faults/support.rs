@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkState, Origin};
+use uhlm_core::event::{Event, FinishReason, LinkState};
 use uhlm_core::generation::Generation;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::metrics::Statistics;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
-use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
+use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
-use uhlm_tests::counted::Counted;
-use uhlm_tests::faulty::{Fate, Faulty, Kind};
-use uhlm_tests::synthetic::SyntheticModel;
+use uhlm_testing::counted::Counted;
+use uhlm_testing::faulty::{Fate, Faulty, Kind};
+use uhlm_testing::synthetic::SyntheticModel;
 
 /// Longer than anything takes on the slowest machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);

@@ -1,10 +1,11 @@
 //! Consent, redaction and the record.
 
-use uhlm_core::chat::Message;
 use uhlm_core::error::GenerationError;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
 use uhlm_core::privacy::{Consent, RecordOptions, Redaction, SentKind};
-use uhlm_core::session::{DraftAhead, GenerationOptions, Mode, Prompt, SessionOptions};
-use uhlm_core::window::CloseRule;
+use uhlm_law::chat::Message;
+use uhlm_law::window::CloseRule;
 
 use crate::support::{say, session, spy};
 
@@ -125,14 +126,14 @@ fn the_record_has_what_was_sent_and_nothing_else() {
 
 #[test]
 fn the_bytes_of_the_record_are_those_of_the_transport() {
-    let served = uhlm_tests::served::Served::start();
+    let served = uhlm_testing::served::Served::start();
     let options = SessionOptions {
         consent: Consent::Conversation,
-        sampling: uhlm_core::sampling::SamplingParams::greedy(),
+        sampling: uhlm_law::sampling::SamplingParams::greedy(),
         threads: 1,
         ..SessionOptions::default()
     };
-    let session = uhlm_tests::pair::draft().session(Some(served.verifier()), options).expect("valid options");
+    let session = uhlm_testing::pair::draft().session(Some(served.verifier()), options).expect("valid options");
     let (_, statistics) = say(&session, "What is 2 + 3?", None, None).expect("a reply");
     let record = session.sent();
     let answered: u64 = record.requests.iter().filter(|sent| sent.answered).map(|sent| sent.bytes).sum();

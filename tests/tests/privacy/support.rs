@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use uhlm_core::error::GenerationError;
 use uhlm_core::metrics::Statistics;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
-use uhlm_tests::spy::Spy;
-use uhlm_tests::synthetic::SyntheticModel;
+use uhlm_core::session::Session;
+use uhlm_testing::spy::Spy;
+use uhlm_testing::synthetic::SyntheticModel;
 
 pub(crate) fn spy() -> Arc<Spy> {
     Spy::new(SyntheticModel::target().verifier(|config| config))

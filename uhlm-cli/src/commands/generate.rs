@@ -4,11 +4,13 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::chat::Message;
-use uhlm_core::event::{Event, FinishReason, Origin};
+use uhlm_core::event::{Event, FinishReason};
 use uhlm_core::metrics::Statistics;
-use uhlm_core::sampling::TokenId;
-use uhlm_core::session::{GenerationOptions, Mode, Prompt};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, Prompt};
+use uhlm_core::origin::Origin;
+use uhlm_law::chat::Message;
+use uhlm_law::sampling::TokenId;
 
 use crate::failure::Failure;
 use crate::options::SessionArgs;

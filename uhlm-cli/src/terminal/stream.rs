@@ -149,7 +149,8 @@ impl ReplyView {
 
 #[cfg(test)]
 mod tests {
-    use uhlm_core::event::{Origin, TokenText};
+    use uhlm_core::event::TokenText;
+    use uhlm_core::origin::Origin;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use console::Term;
-use uhlm_core::event::Origin;
+use uhlm_core::origin::Origin;
 
 /// The answer to `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

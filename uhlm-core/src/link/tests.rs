@@ -1,5 +1,6 @@
+use uhlm_law::protocol::ErrorBody;
+
 use super::*;
-use crate::protocol::ErrorBody;
 
 const MS: Duration = Duration::from_millis(1);
 

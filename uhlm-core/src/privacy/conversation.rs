@@ -1,7 +1,8 @@
 //! The messages of a session, each as it was said and, once needed, as the verifier may read it.
 
+use uhlm_law::chat::{Message, Role};
+
 use super::{Redaction, redacted};
-use crate::chat::{Message, Role};
 
 /// One message.
 #[derive(Clone, Debug)]

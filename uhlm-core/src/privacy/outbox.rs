@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
-
-use super::record::{SentKind, SentLog};
-use crate::chat::DraftModel;
-use crate::protocol::{
+use uhlm_law::chat::DraftModel;
+use uhlm_law::protocol::{
     ContinueRequest, DrawsRequest, DrawsResponse, Encoding, Info, OpenRequest, OpenResponse, VerifyRequest,
     VerifyResponse,
 };
-use crate::sampling::TokenId;
+use uhlm_law::sampling::TokenId;
+
+use super::record::{SentKind, SentLog};
 use crate::verifier::{Call, ContinueReply, Reply, Verifier, VerifierError};
 
 /// A verifier that is asked only with consent, and what it is asked is written down.

@@ -1,9 +1,11 @@
 //! What stands and what is taken back, and how the consumer learns of it.
 
+use uhlm_law::sampling::TokenId;
+
 use super::Round;
 use crate::error::GenerationError;
-use crate::event::{Event, FinishReason, Origin, TokenText};
-use crate::sampling::TokenId;
+use crate::event::{Event, FinishReason, TokenText};
+use crate::origin::Origin;
 
 impl Round<'_> {
     /// Commits the first token that does not stand yet. Returns why the reply ends with it, if it does.

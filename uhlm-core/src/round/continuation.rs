@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use super::inbox::Inbox;
+use super::inbox::Tag;
 use super::{LONGEST_SLEEP, Round};
 use crate::error::GenerationError;
-use crate::event::{FinishReason, Origin};
-use crate::round::Inbox;
-use crate::round::remote::Tag;
+use crate::event::FinishReason;
+use crate::origin::Origin;
 use crate::verifier::{Continued, VerifierError};
 
 impl Round<'_> {
@@ -101,7 +102,7 @@ impl Round<'_> {
     }
 
     /// Commits what the target wrote.
-    fn written(&mut self, ids: &[crate::sampling::TokenId]) -> Result<Option<FinishReason>, GenerationError> {
+    fn written(&mut self, ids: &[uhlm_law::sampling::TokenId]) -> Result<Option<FinishReason>, GenerationError> {
         for &id in ids {
             if id as usize >= self.device.model.vocabulary().size() {
                 return self

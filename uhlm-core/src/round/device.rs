@@ -3,93 +3,28 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 
-use super::Round;
-use super::remote::{Opened, Probed, Remote, Tag};
-use crate::affine::Affine;
-use crate::chat::{DraftModel, Message, Special};
+use uhlm_law::affine::Affine;
+use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_law::gate::Gate;
+use uhlm_law::model::Sequence;
+use uhlm_law::protocol::VerifyResponse;
+use uhlm_law::rng::{Rng, Stream};
+use uhlm_law::sampling::{SamplingChain, SamplingError, Scratch, TokenId};
+use uhlm_law::uncertainty::Uncertainty;
+
+use super::inbox::{Inbox, Job, Opened, Tag};
+use super::remote::{Probed, Remote};
+use super::tokens::Tokens;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;
-use crate::event::{Event, FinishReason};
-use crate::gate::Gate;
-use crate::generation::EventSink;
-use crate::metrics::Statistics;
-use crate::model::Sequence;
-use crate::privacy::redacted;
-use crate::protocol::{DrawsResponse, PrefixHash, VerifyResponse};
-use crate::rng::{self, Rng, Stream};
-use crate::sampling::{SamplingChain, SamplingError, Scratch, TokenId};
-use crate::session::{DraftAhead, GenerationOptions, Mode, Prompt, SessionOptions, SessionState, locked};
-use crate::uncertainty::Uncertainty;
-use crate::verifier::{Answer, Continued, Verifier, VerifierError};
-
-/// A generation to run.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) prompt: Prompt,
-    pub(crate) options: GenerationOptions,
-    pub(crate) sink: EventSink,
-}
-
-/// What reaches the session's thread.
-#[derive(Debug)]
-pub(crate) enum Inbox {
-    Job(Box<Job>),
-    Opened(Result<Opened, VerifierError>),
-    Verdict {
-        tag: Tag,
-        result: Result<Answer<VerifyResponse>, VerifierError>,
-    },
-    Draws {
-        tag: Tag,
-        result: Result<Answer<DrawsResponse>, VerifierError>,
-    },
-    Continued {
-        tag: Tag,
-        result: Result<Answer<Continued>, VerifierError>,
-    },
-    /// Look at the cancel signal and at what else changed.
-    Wake,
-    Reset,
-    Close,
-}
-
-/// The tokens of the conversation with the hash of every prefix.
-#[derive(Debug)]
-pub(super) struct Tokens {
-    ids: Vec<TokenId>,
-    hashes: Vec<PrefixHash>,
-}
-
-impl Tokens {
-    fn new() -> Self {
-        Self { ids: Vec::new(), hashes: vec![PrefixHash::EMPTY] }
-    }
-
-    pub(super) fn ids(&self) -> &[TokenId] {
-        &self.ids
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    pub(super) fn hash(&self, len: usize) -> PrefixHash {
-        self.hashes[len]
-    }
-
-    pub(super) fn push(&mut self, id: TokenId) {
-        self.hashes.push(self.hashes[self.ids.len()].push(id));
-        self.ids.push(id);
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.ids.truncate(len);
-        self.hashes.truncate(len + 1);
-    }
-}
+use crate::mode::Mode;
+use crate::options::{DraftAhead, Prompt, SessionOptions};
+use crate::seed;
+use crate::state::{SessionState, locked};
+use crate::verifier::{Answer, Verifier, VerifierError};
 
 /// The device's own random choices, one stream each.
 #[derive(Debug)]
@@ -106,7 +41,7 @@ pub(crate) struct Device {
     pub(super) tokens: Tokens,
     /// What holds for the generation that runs: what the app asked for, as far as the device's state allows.
     pub(super) options: SessionOptions,
-    asked: SessionOptions,
+    pub(super) asked: SessionOptions,
     pub(super) chain: SamplingChain,
     pub(super) scratch: Scratch,
     pub(super) estimator: Box<dyn Uncertainty>,
@@ -135,7 +70,7 @@ impl Device {
         shared: Arc<SessionState>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
-        let seed = options.seed.unwrap_or_else(rng::fresh_seed);
+        let seed = options.seed.unwrap_or_else(seed::fresh);
         let chain = SamplingChain::new(options.sampling.clone())?;
         let remote = verifier.map(|verifier| Remote::new(verifier, inbox, seed, &options));
         Ok(Self {
@@ -191,12 +126,12 @@ impl Device {
     }
 
     /// What the device's state asks for.
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         self.asked.device.decide(&locked(&self.shared.device))
     }
 
     /// Takes the limits over for the generation that begins. Nothing that a window in flight rests on may change under it.
-    fn keep_to(&mut self, limits: &Limits) {
+    pub(super) fn keep_to(&mut self, limits: &Limits) {
         let asked = &self.asked;
         let max_window = limits.max_window.map_or(asked.max_window, |most| asked.max_window.min(most));
         let draft_ahead = if limits.no_draft_ahead { DraftAhead::Off } else { asked.draft_ahead };
@@ -256,49 +191,9 @@ impl Device {
         }
     }
 
-    /// Runs a generation to its end, and those that were queued meanwhile. `ended` is called for each before its last
-    /// event is sent, so that a consumer that has seen it may start the next one.
-    pub(crate) fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: impl Fn()) {
-        let mut next = Some(job);
-        while let Some(job) = next.filter(|_| !self.closed) {
-            self.run_one(job, inbox, &ended);
-            next = self.queued.pop_front();
-        }
-    }
-
-    fn run_one(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {
-        let Job { prompt, options, sink } = job;
-        let started = self.clock.now();
-        self.attend();
-        let limits = self.limits();
-        self.keep_to(&limits);
-        let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
-        // Both models read the same text: where the verifier is asked, what it may see.
-        let read = (mode != Mode::DeviceOnly).then(|| redacted(self.options.redaction.as_ref(), prompt.text()));
-        let outcome = self.prepare(&prompt, read.as_deref()).map(|reused| {
-            let mut round = Round::new(self, &sink, inbox, options, mode, started, reused);
-            let reason = round.run();
-            round.end(reason)
-        });
-        *locked(&self.shared.calibration) = self.gate.tracked();
-        let last = outcome.and_then(|end| {
-            // What was committed before a failure was said; a reply of which nothing was said never happened.
-            if let Prompt::Chat(text) = prompt
-                && (end.reason.is_ok() || !end.text.is_empty())
-            {
-                locked(&self.shared.conversation).push_turn(Message::user(text), read, end.text.clone());
-            }
-            let Ended { reason, text, statistics } = end;
-            Ok(Event::Finished { reason: reason?, text, statistics: Box::new(statistics) })
-        });
-        self.attend();
-        ended();
-        sink.finish(last);
-    }
-
     /// Puts the prompt's tokens after what is kept of the conversation; returns how many were kept. `read` is what a
     /// verifier may see of the prompt, if one is asked.
-    fn prepare(&mut self, prompt: &Prompt, read: Option<&str>) -> Result<usize, GenerationError> {
+    pub(super) fn prepare(&mut self, prompt: &Prompt, read: Option<&str>) -> Result<usize, GenerationError> {
         let text = read.unwrap_or(prompt.text());
         let tokens = match prompt {
             Prompt::Raw(_) => self.model.tokenize(text, Special::ParseWithBos),
@@ -380,11 +275,4 @@ impl Device {
         let device = self.sequence()?.capacity();
         Ok(remote.map_or(device, |remote| remote.min(device)))
     }
-}
-
-/// How a generation ended.
-pub(super) struct Ended {
-    pub(super) reason: Result<FinishReason, GenerationError>,
-    pub(super) text: String,
-    pub(super) statistics: Statistics,
 }

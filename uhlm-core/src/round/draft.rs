@@ -1,15 +1,18 @@
 //! One drafted token: its distribution, its uncertainty, and what the gate makes of it.
 
+use uhlm_law::protocol::MAX_WINDOW;
+use uhlm_law::sampling::ChainInput;
+use uhlm_law::speculative::{CONTEXT_LEVEL, acceptance_level, coupled_draw};
+use uhlm_law::window::{CloseRule, Costs, Drafted};
+
 use super::{Device, LEAST_SURVIVAL, Round};
 use crate::error::GenerationError;
-use crate::event::{FinishReason, Origin};
+use crate::event::FinishReason;
 use crate::generation::TOGETHER;
 use crate::link::Link;
-use crate::protocol::MAX_WINDOW;
-use crate::sampling::ChainInput;
-use crate::session::{DraftAhead, Mode, OfflinePolicy};
-use crate::speculative::{CONTEXT_LEVEL, acceptance_level, coupled_draw};
-use crate::window::{CloseRule, Costs, Drafted};
+use crate::mode::Mode;
+use crate::options::{DraftAhead, OfflinePolicy};
+use crate::origin::Origin;
 
 /// Weights of the newest value in exponential averages: what a step takes may change at once, with the phone's clock;
 /// how hard the text is shows over a few dozen tokens only.
@@ -64,7 +67,7 @@ impl Round<'_> {
         let began = self.now();
         let cancel = self.sink.cancel().clone();
         match self.device.catch_up(&|| cancel.is_cancelled()) {
-            Err(GenerationError::Model(crate::model::ModelError::Cancelled)) => {
+            Err(GenerationError::Model(uhlm_law::model::ModelError::Cancelled)) => {
                 return Ok(Some(FinishReason::Cancelled));
             }
             other => other?,

@@ -11,29 +11,35 @@ mod commit;
 mod continuation;
 mod device;
 mod draft;
+mod inbox;
 mod offline;
 mod prefill;
 mod remote;
+mod run;
+mod tokens;
 mod verdict;
 
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use device::Ended;
-pub(crate) use device::{Device, Inbox, Job};
+pub(crate) use self::device::Device;
+pub(crate) use self::inbox::{Inbox, Job};
+use uhlm_law::protocol::{VerifyRequest, VerifyResponse};
+use uhlm_law::sampling::TokenId;
+use uhlm_law::window::{Drafted, Window};
 
+use self::inbox::{Opened, Tag};
+use self::remote::{Remote, Sending};
 use crate::error::GenerationError;
-use crate::event::{FinishReason, LinkState, Origin};
+use crate::event::{FinishReason, LinkState};
 use crate::generation::EventSink;
 use crate::metrics::Statistics;
-use crate::protocol::{VerifyRequest, VerifyResponse};
-use crate::sampling::TokenId;
-use crate::session::{GenerationOptions, Mode, OfflinePolicy};
+use crate::mode::Mode;
+use crate::options::{GenerationOptions, OfflinePolicy};
+use crate::origin::Origin;
 use crate::text::TextStream;
 use crate::verifier::{Answer, Call, VerifierError};
-use crate::window::{Drafted, Window};
-use remote::{Opened, Remote, Sending, Tag};
 
 /// Drafting ahead stops when the chance that it is all in vain exceeds 1 - this.
 const LEAST_SURVIVAL: f64 = 0.05;
@@ -100,6 +106,13 @@ struct Round<'a> {
     refused: Option<usize>,
     statistics: Statistics,
     started: Instant,
+}
+
+/// How a generation ended.
+struct Ended {
+    reason: Result<FinishReason, GenerationError>,
+    text: String,
+    statistics: Statistics,
 }
 
 impl<'a> Round<'a> {

@@ -1,14 +1,18 @@
 //! Opening a session, failures, and the way back: what the policy makes of a verifier that does not answer.
 
+use uhlm_law::protocol::{ErrorCode, Timing, VerifyResponse};
+use uhlm_law::window::Window;
+
 use super::Round;
-use super::remote::{Opened, Probed, Tag};
+use super::inbox::{Opened, Tag};
+use super::remote::Probed;
 use crate::error::GenerationError;
-use crate::event::{Event, FinishReason, LinkState, Origin};
+use crate::event::{Event, FinishReason, LinkState};
 use crate::link::Exchange;
-use crate::protocol::{ErrorCode, Timing, VerifyResponse};
-use crate::session::{Mode, OfflinePolicy};
+use crate::mode::Mode;
+use crate::options::OfflinePolicy;
+use crate::origin::Origin;
 use crate::verifier::{Answer, VerifierError};
-use crate::window::Window;
 
 /// Desynchronisations in a row after which the session is given up for a new one, and after which that fails too.
 const MOST_DESYNCS: u32 = 2;

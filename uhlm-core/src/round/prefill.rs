@@ -1,8 +1,9 @@
 //! The prompt: the device reads it, and the target does ahead of the first window where that saves time.
 
+use uhlm_law::model::ModelError;
+
 use super::Round;
 use crate::error::GenerationError;
-use crate::model::ModelError;
 
 /// Tokens that a first window has drafted when it is sent, about.
 const FIRST_WINDOW: f64 = 2.0;

@@ -4,50 +4,18 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use super::device::{Inbox, Tokens};
-use crate::chat::DraftModel;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse};
+use uhlm_law::rng;
+use uhlm_law::sampling::TokenId;
+use uhlm_law::speculative;
+
+use super::inbox::{Inbox, Opened, Tag};
+use super::tokens::Tokens;
 use crate::event::LinkState;
 use crate::link::{Exchange, Link};
-use crate::protocol::{ContinueRequest, DrawsRequest, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse};
-use crate::rng;
-use crate::sampling::TokenId;
-use crate::session::SessionOptions;
-use crate::speculative;
+use crate::options::SessionOptions;
 use crate::verifier::{Answer, BodyBytes, Call, Verifier, VerifierError, check_verdict};
-
-/// Which request an answer belongs to. Numbers begin anew with each session, so they do not say it alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Tag {
-    session: u32,
-    pub(super) seq: u32,
-}
-
-/// A session that was opened. It is closed again unless somebody keeps it, wherever the message that brings it ends:
-/// the generation that asked for it may be over, or the device's session gone.
-pub(crate) struct Opened {
-    answer: Option<Answer<OpenResponse>>,
-    verifier: Arc<dyn Verifier>,
-}
-
-impl Opened {
-    fn keep(mut self) -> Option<Answer<OpenResponse>> {
-        self.answer.take()
-    }
-}
-
-impl Drop for Opened {
-    fn drop(&mut self) {
-        if let Some(answer) = &self.answer {
-            self.verifier.close(&answer.value.session);
-        }
-    }
-}
-
-impl std::fmt::Debug for Opened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Opened").field(&self.answer).finish()
-    }
-}
 
 /// The verifier as a session sees it.
 pub(crate) struct Remote {

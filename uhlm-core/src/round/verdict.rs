@@ -1,17 +1,19 @@
 //! What a verdict does: labels, commits, the bonus token, and the replacement of a rejected one.
 
+use uhlm_law::calibration::Label;
+use uhlm_law::gate::RoundBytes;
+use uhlm_law::protocol::{DrawsRequest, DrawsResponse, MAX_DRAWS, VerifyResponse, id_bytes};
+use uhlm_law::sampling::TokenId;
+use uhlm_law::speculative::{self, Outcome, Replacement, Resampled};
+use uhlm_law::window::Drafted;
+
+use super::inbox::Inbox;
 use super::{InFlight, LONGEST_SLEEP, Round};
-use crate::calibration::Label;
 use crate::error::GenerationError;
-use crate::event::{FinishReason, Origin};
-use crate::gate::RoundBytes;
+use crate::event::FinishReason;
 use crate::metrics::VerdictTiming;
-use crate::protocol::{DrawsRequest, DrawsResponse, MAX_DRAWS, VerifyResponse, id_bytes};
-use crate::round::Inbox;
-use crate::sampling::TokenId;
-use crate::speculative::{self, Outcome, Replacement, Resampled};
+use crate::origin::Origin;
 use crate::verifier::{Answer, VerifierError, check_draws, check_verdict};
-use crate::window::Drafted;
 
 /// Draws in the first request for more; each further one asks for twice as many.
 const MORE_DRAWS: u32 = 16;

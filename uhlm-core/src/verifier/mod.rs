@@ -1,19 +1,17 @@
 //! The device's view of a verifier: open a session, have windows judged, let the target write on.
 //!
 //! Calls do not block: each takes a reply that is run once, on any thread, when the answer or the failure is there.
-//! [`http`] speaks `uhlm-verify/1` over HTTPS; [`local`] runs the target in this process.
+//! [`http`] speaks `uhlm-verify/1` over HTTPS.
 
-#[cfg(feature = "http")]
 pub mod http;
-pub mod local;
 
 use std::time::Duration;
 
-use crate::protocol::{
+use uhlm_law::protocol::{
     ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, ErrorCode, Info, OpenRequest, OpenResponse, Timing,
     VerifyRequest, VerifyResponse,
 };
-use crate::sampling::TokenId;
+use uhlm_law::sampling::TokenId;
 
 /// Why a verifier gave no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -183,7 +181,7 @@ pub fn check_verdict(
     response: &VerifyResponse,
     vocabulary_size: usize,
 ) -> Result<(), VerifierError> {
-    use crate::speculative::{Outcome, Replacement};
+    use uhlm_law::speculative::{Outcome, Replacement};
     let invalid = |reason: String| Err(VerifierError::InvalidAnswer { reason });
     let in_vocabulary = |id: TokenId| (id as usize) < vocabulary_size;
     let is_probability = |p: f32| (0.0..=1.0).contains(&p);
@@ -201,7 +199,7 @@ pub fn check_verdict(
         Outcome::Void => 0,
     };
     let inconsistent =
-        response.probs.iter().enumerate().any(|(i, &p)| crate::speculative::accepts(level(i), p) != (i < accepted));
+        response.probs.iter().enumerate().any(|(i, &p)| uhlm_law::speculative::accepts(level(i), p) != (i < accepted));
     match &response.outcome {
         Outcome::Void if !request.pipelined => invalid("void, but nothing was sent ahead".into()),
         Outcome::Void => Ok(()),

@@ -1,8 +1,8 @@
 //! Answers that break the protocol never get through.
 
-use uhlm_core::protocol::{Digest, DrawsResponse, Encoding, Info, OpenResponse, VerifyResponse};
-use uhlm_core::speculative::{Outcome, Replacement};
 use uhlm_core::verifier::VerifierError;
+use uhlm_law::protocol::{Digest, DrawsResponse, Encoding, Info, OpenResponse, VerifyResponse};
+use uhlm_law::speculative::{Outcome, Replacement};
 
 use crate::support::server::{Act, Answer, FaultServer};
 use crate::support::{LONG, SESSION, draws, get_info, info, open, opened, verdict, verify};

@@ -3,9 +3,9 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use uhlm_core::protocol::{ContinueFrame, ContinueRequest, Encoding, ErrorBody, ErrorCode, PrefixHash, Timing};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Answer, Call, Continued, Verifier as _, VerifierError};
+use uhlm_law::protocol::{ContinueFrame, ContinueRequest, Encoding, ErrorBody, ErrorCode, PrefixHash, Timing};
 
 use crate::support::server::{Act, FaultServer};
 use crate::support::{LONG, SESSION, SHORT};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use uhlm_core::models::{DownloadRequest, ModelStore, StoreConfig};
+use uhlm_models::{DownloadRequest, ModelStore, StoreConfig};
 
 use crate::support::server::{Act, Answer, FaultServer};
 

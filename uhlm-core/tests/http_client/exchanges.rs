@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{Method, Version};
-use uhlm_core::protocol::{Encoding, MEDIA_BINARY, MEDIA_JSON, VerifyRequest};
-use uhlm_core::verifier::http::{BearerToken, HttpConfig, HttpVerifier, TokenError, TokenFuture, TokenProvider};
+use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier as _, VerifierError};
+use uhlm_law::protocol::{Encoding, MEDIA_BINARY, MEDIA_JSON, VerifyRequest};
+use uhlm_net::{BearerToken, TokenError, TokenFuture, TokenProvider};
 
 use crate::support::server::{Act, Answer, FaultServer, Seen};
 use crate::support::{LONG, SESSION, get_info, info, open, open_request, opened, reply, verdict, verify, wait, window};

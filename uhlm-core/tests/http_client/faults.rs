@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant, SystemTime};
 
-use uhlm_core::protocol::{Encoding, ErrorBody, ErrorCode};
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
+use uhlm_law::protocol::{Encoding, ErrorBody, ErrorCode};
 
 use crate::support::server::{Act, Answer, FaultServer};
 use crate::support::{LONG, SHORT, get_info, info, open, opened, read_window, verdict, verify};

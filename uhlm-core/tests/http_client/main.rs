@@ -1,10 +1,8 @@
 //! The HTTPS client against a server on loopback that misbehaves in every way a network can.
-#![cfg(feature = "http")]
 #![allow(missing_docs, unreachable_pub)] // a test binary has no users
 
 mod answers;
 mod continuations;
-#[cfg(feature = "models")]
 mod downloads;
 mod exchanges;
 mod faults;

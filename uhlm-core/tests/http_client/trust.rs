@@ -1,8 +1,9 @@
 //! Which certificates are accepted, and what is said of the others.
 
-use uhlm_core::protocol::{Digest, Encoding};
 use uhlm_core::verifier::VerifierError;
-use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier, TrustPolicy};
+use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
+use uhlm_law::protocol::{Digest, Encoding};
+use uhlm_net::TrustPolicy;
 
 use crate::support::certificates::{Authority, Identity, expired, loopback, named};
 use crate::support::server::{Answer, FaultServer};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Payload, Trace};
+use super::trace::{Payload, Trace};
 use crate::billing::Billing;
 use crate::channel::{Channel, Direction, Place};
 use crate::reply::Reply;

@@ -1,13 +1,14 @@
 //! Writes a baseline's replies: both models, the dice, the rule.
 
-use uhlm_core::chat::DraftModel as _;
-use uhlm_core::model::Sequence;
-use uhlm_core::rng::{Rng, Stream as Dice};
-use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
-use uhlm_core::speculative::{acceptance_level, accepts, rejection_probability};
-use uhlm_core::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::Sequence;
+use uhlm_law::rng::{Rng, Stream as Dice};
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_law::speculative::{acceptance_level, accepts, rejection_probability};
+use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
-use super::{Baseline, Exchange, Fate, Payload, Step, Trace, with_uniform_tail};
+use super::rule::{Baseline, with_uniform_tail};
+use super::trace::{Exchange, Fate, Payload, Step, Trace};
 use crate::divergence::{Divergence, Gauge};
 use crate::error::EvalError;
 use crate::law::{Observation, Observer};

@@ -10,7 +10,7 @@ pub mod paper;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::rng::{Rng, Stream, derived};
+use uhlm_law::rng::{Rng, Stream, derived};
 
 pub use packet::PacketChannel;
 pub use paper::PaperChannel;

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::rng::{Rng, Stream};
+use uhlm_law::rng::{Rng, Stream};
 
 use super::Direction;
 

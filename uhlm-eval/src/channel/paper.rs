@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::rng::Rng;
+use uhlm_law::rng::Rng;
 
 use super::Direction;
 

@@ -5,10 +5,10 @@ pub mod report;
 pub mod scores;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::calibration::Label;
-use uhlm_core::sampling::TokenId;
-use uhlm_core::speculative::rejection_probability;
-use uhlm_core::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
+use uhlm_law::calibration::Label;
+use uhlm_law::sampling::TokenId;
+use uhlm_law::speculative::rejection_probability;
+use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
 /// The estimators that are compared.
 pub const ESTIMATORS: [Estimator; 5] = [

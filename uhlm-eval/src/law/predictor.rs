@@ -162,7 +162,7 @@ fn solve(mut m: [[f64; FEATURES]; FEATURES], mut y: [f64; FEATURES]) -> [f64; FE
 
 #[cfg(test)]
 mod tests {
-    use uhlm_core::rng::{Rng, Stream};
+    use uhlm_law::rng::{Rng, Stream};
 
     use super::*;
 

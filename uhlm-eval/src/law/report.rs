@@ -1,8 +1,8 @@
 //! The law in figures: every estimator with the paper's line, and what a learned predictor adds.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::calibration::Calibration;
-use uhlm_core::rng::{Rng, Stream};
+use uhlm_law::calibration::Calibration;
+use uhlm_law::rng::{Rng, Stream};
 
 use super::predictor::{Isotonic, Line, Logistic};
 use super::{ESTIMATORS, Observation, scores};

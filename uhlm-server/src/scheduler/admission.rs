@@ -3,15 +3,16 @@
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::{DrawsResponse, ErrorBody, ErrorCode};
-use uhlm_core::verification::Admission;
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::{DrawsResponse, ErrorBody, ErrorCode};
+use uhlm_law::verification::Admission;
 
 use super::error;
 use super::job::{Active, Answer, Job, Work};
 use super::worker::Worker;
 use crate::metrics::Metrics;
-use crate::session::{Session, SessionId};
+use crate::session::Session;
+use crate::session_id::SessionId;
 
 impl Worker {
     /// Looks at every session whose next request can be looked at.

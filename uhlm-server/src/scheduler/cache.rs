@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use uhlm_core::model::ModelError;
-use uhlm_core::sampling::TokenId;
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::TokenId;
 
 use crate::metrics::Metrics;
 use crate::target::Target;

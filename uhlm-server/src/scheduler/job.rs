@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use uhlm_core::protocol::{
+use uhlm_law::protocol::{
     ContinueFrame, ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, Timing, VerifyRequest, VerifyResponse,
 };
-use uhlm_core::sampling::SamplingChain;
-use uhlm_core::verification::Plan;
+use uhlm_law::sampling::SamplingChain;
+use uhlm_law::verification::Plan;
 
 use crate::auth::Owner;
 use crate::metrics::Metrics;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
 

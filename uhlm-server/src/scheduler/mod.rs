@@ -1,7 +1,7 @@
 //! The thread that owns the target: takes requests of all sessions, decodes them together, answers.
 //!
 //! Decides which request is next ([`admission`]), what goes into which pass ([`pass`]) and who has to make room ([`crate::session`], [`cache`]). What a session
-//! holds and which verdict follows from the rows is [`uhlm_core::verification`]'s.
+//! holds and which verdict follows from the rows is [`uhlm_law::verification`]'s.
 
 mod admission;
 mod cache;
@@ -16,17 +16,17 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use tokio::sync::{Semaphore, oneshot};
-use uhlm_core::protocol::{
+use uhlm_law::protocol::{
     ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, ErrorCode, VerifyRequest, VerifyResponse,
 };
-use uhlm_core::sampling::SamplingChain;
+use uhlm_law::sampling::SamplingChain;
 
 use self::job::{Command, Frames, Job, Place, Reply, Work};
 use self::worker::Worker;
 use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 use crate::target::Target;
 
 pub(crate) fn error(code: ErrorCode, reason: impl Into<String>) -> ErrorBody {

@@ -7,12 +7,12 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::ErrorCode;
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::ErrorCode;
 
 use super::error;
 use super::worker::{Worker, internal};
-use crate::session::SessionId;
+use crate::session_id::SessionId;
 use crate::target::BatchToken;
 
 /// After so many passes without room a request goes first.

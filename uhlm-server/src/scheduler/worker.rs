@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::{ContinueFrame, ErrorBody, ErrorCode};
-use uhlm_core::sampling::SamplingChain;
-use uhlm_core::verification::{Plan, TargetSequence};
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::{ContinueFrame, ErrorBody, ErrorCode};
+use uhlm_law::sampling::SamplingChain;
+use uhlm_law::verification::{Plan, TargetSequence};
 
 use super::cache::Cache;
 use super::error;
@@ -15,7 +15,8 @@ use super::job::{Active, Answer, Command};
 use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
-use crate::session::{SessionId, Table};
+use crate::session::Table;
+use crate::session_id::SessionId;
 use crate::target::Target;
 
 /// Requests of one session that may wait: a device has a few windows in flight, and a repeat of each.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use uhlm_core::chat::DraftModel as _;
-use uhlm_core::llama::{BatchContext, BatchToken, ContextOptions, Model};
-use uhlm_core::model::ModelError;
-use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};
 
 use super::{Target, TargetInfo};
 

@@ -6,11 +6,11 @@
 mod llama;
 
 pub use llama::{EngineOptions, LlamaTarget};
-pub use uhlm_core::llama::BatchToken;
+pub use uhlm_llama::BatchToken;
 
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::Digest;
-use uhlm_core::sampling::{Distribution, SamplingChain, TokenId};
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
 
 /// What a target is, for `/v1/info` and for checking sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Who is let in, over which TLS.
 
-use uhlm_core::protocol::*;
+use uhlm_law::protocol::*;
 use uhlm_server::{AuthError, ServerError, TlsError, TlsSource, Tokens};
 
 use crate::support::*;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use uhlm_core::protocol::*;
-use uhlm_core::sampling::SamplingParams;
+use uhlm_law::protocol::*;
+use uhlm_law::sampling::SamplingParams;
 use uhlm_server::Limits;
 
 use crate::support::*;
@@ -29,7 +29,7 @@ async fn a_greedy_continuation_is_what_windows_with_one_bonus_each_bring() {
         let expected = &text[prompt.len()..];
         assert_eq!(tokens, expected[..tokens.len()]);
         let ended = tokens.last().is_some_and(|id| {
-            use uhlm_core::chat::DraftModel as _;
+            use uhlm_law::chat::DraftModel as _;
             model().vocabulary().is_end(*id)
         });
         assert!(tokens.len() == 24 || ended, "{} tokens", tokens.len());

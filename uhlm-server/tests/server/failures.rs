@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::*;
-use uhlm_core::sampling::SamplingParams;
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::*;
+use uhlm_law::sampling::SamplingParams;
 use uhlm_server::{Limits, TlsSource};
 
 use crate::support::*;

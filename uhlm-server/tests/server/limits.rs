@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use uhlm_core::protocol::*;
+use uhlm_law::protocol::*;
 use uhlm_server::{Limits, ServerError};
 
 use crate::support::*;

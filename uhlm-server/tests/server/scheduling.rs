@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use uhlm_core::sampling::SamplingParams;
+use uhlm_law::sampling::SamplingParams;
 
 use crate::support::*;
 use crate::synthetic::Synthetic;
@@ -156,7 +156,7 @@ async fn random_traffic_leaves_every_session_with_its_own_tokens() {
     let run = |salt: u64| {
         let fixture = &fixture;
         async move {
-            let mut rng = uhlm_core::rng::Rng::new(salt, uhlm_core::rng::Stream::Simulation);
+            let mut rng = uhlm_law::rng::Rng::new(salt, uhlm_law::rng::Stream::Simulation);
             let mut below = move |n: u64| rng.next_u64() % n;
             let session = fixture.open_with(SamplingParams::greedy(), salt).await;
             let mut held: Vec<u32> = Vec::new();

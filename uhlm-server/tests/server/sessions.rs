@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use uhlm_core::protocol::*;
+use uhlm_law::protocol::*;
 use uhlm_server::Limits;
 
 use crate::support::*;

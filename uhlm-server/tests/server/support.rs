@@ -9,9 +9,9 @@ use std::time::Duration;
 use reqwest::{Response, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use uhlm_core::llama::{LoadOptions, Model};
-use uhlm_core::protocol::*;
-use uhlm_core::sampling::{SamplingParams, TokenId};
+use uhlm_law::protocol::*;
+use uhlm_law::sampling::{SamplingParams, TokenId};
+use uhlm_llama::{LoadOptions, Model};
 use uhlm_server::target::{EngineOptions, LlamaTarget, Target};
 use uhlm_server::{Server, ServerConfig, ServerError, ServerHandle, Snapshot};
 
@@ -313,7 +313,7 @@ pub(crate) fn continue_request(seq: u32, held: &[TokenId], append: &[TokenId], m
 /// The bonus token of an accepted window.
 pub(crate) fn bonus(verdict: &VerifyResponse) -> TokenId {
     match verdict.outcome {
-        uhlm_core::speculative::Outcome::Accepted { bonus: Some(id) } => id,
+        uhlm_law::speculative::Outcome::Accepted { bonus: Some(id) } => id,
         ref other => panic!("{other:?}"),
     }
 }
@@ -325,6 +325,6 @@ pub(crate) fn prompt(length: usize, salt: u32) -> Vec<TokenId> {
 }
 
 fn model_size() -> u32 {
-    use uhlm_core::chat::DraftModel as _;
+    use uhlm_law::chat::DraftModel as _;
     model().vocabulary().size() as u32
 }

@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use uhlm_core::model::ModelError;
-use uhlm_core::protocol::{Digest, PrefixHash};
-use uhlm_core::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::{Digest, PrefixHash};
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
 use uhlm_server::target::{BatchToken, Target, TargetInfo};
 
 pub(crate) const VOCABULARY: u32 = 40;

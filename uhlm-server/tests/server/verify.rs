@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use uhlm_core::llama::ContextOptions;
-use uhlm_core::model::Sequence as _;
-use uhlm_core::protocol::*;
-use uhlm_core::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
-use uhlm_core::speculative::{Outcome, Replacement};
+use uhlm_law::model::Sequence as _;
+use uhlm_law::protocol::*;
+use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
+use uhlm_law::speculative::{Outcome, Replacement};
+use uhlm_llama::ContextOptions;
 use uhlm_server::Limits;
 
 use crate::support::*;
 use crate::synthetic::Synthetic;
 
 /// `p` after `tokens`, from a context of its own.
-fn alone(tokens: &[TokenId], params: &SamplingParams) -> uhlm_core::sampling::Distribution {
+fn alone(tokens: &[TokenId], params: &SamplingParams) -> uhlm_law::sampling::Distribution {
     let options = ContextOptions { context: 1024, threads: 1, batch: 64, sequences: 1 };
     let mut sequence = model().new_sequence(&options).unwrap();
     sequence.decode(tokens, &|| false).unwrap();

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use uhlm_core::protocol::*;
-use uhlm_core::speculative::{DRAWS_PER_REJECTION, Outcome, Replacement};
+use uhlm_law::protocol::*;
+use uhlm_law::speculative::{DRAWS_PER_REJECTION, Outcome, Replacement};
 
 use crate::support::*;
 use crate::synthetic::Synthetic;

@@ -9,9 +9,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::chat::{DraftModel as _, Special};
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
+use uhlm_core::session::Session;
+use uhlm_eval::statistics::median;
+use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::sampling::SamplingParams;
 
 use super::parts::{self, Parts};
 use super::reference::Reference;
@@ -22,7 +25,6 @@ use crate::report::{percent, significant};
 use crate::setup;
 use crate::terminal::progress;
 use crate::terminal::table::Table;
-use uhlm_eval::statistics::median;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use uhlm_core::chat::DraftModel as _;
-use uhlm_core::llama::{ContextOptions, LoadOptions, Model};
-use uhlm_core::memory::{self, MemoryEstimate};
-use uhlm_core::model::Sequence as _;
-use uhlm_core::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::Sequence as _;
+use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch};
+use uhlm_llama::memory::{self, MemoryEstimate};
+use uhlm_llama::{ContextOptions, LoadOptions, Model};
 
 use crate::failure::Failure;
 use crate::output;

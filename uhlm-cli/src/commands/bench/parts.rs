@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use uhlm_core::calibration::Label;
-use uhlm_core::gate::Gate;
-use uhlm_core::llama::{ContextOptions, Model};
-use uhlm_core::model::Sequence as _;
-use uhlm_core::rng::{Rng, Stream};
-use uhlm_core::sampling::{ChainInput, SamplingChain, Scratch};
-use uhlm_core::session::SessionOptions;
+use uhlm_core::options::SessionOptions;
 use uhlm_eval::statistics::median;
+use uhlm_law::calibration::Label;
+use uhlm_law::gate::Gate;
+use uhlm_law::model::Sequence as _;
+use uhlm_law::rng::{Rng, Stream};
+use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch};
+use uhlm_llama::{ContextOptions, Model};
 
 use crate::failure::Failure;
 

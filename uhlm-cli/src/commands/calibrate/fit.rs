@@ -1,12 +1,13 @@
 //! A run in which every drafted token is judged, and the law fitted to it.
 
-use uhlm_core::calibration::{Calibration, CalibrationSource};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::protocol::Digest;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{DraftAhead, Mode, OfflinePolicy, SessionOptions};
-use uhlm_core::uncertainty::Estimator;
-use uhlm_core::window::CloseRule;
+use uhlm_law::calibration::{Calibration, CalibrationSource};
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::uncertainty::Estimator;
+use uhlm_law::window::CloseRule;
 
 use crate::evaluate::Evaluator;
 use crate::failure::Failure;

@@ -6,11 +6,14 @@ pub(crate) mod search;
 use std::path::PathBuf;
 
 use clap::Args;
+use search::Search;
 use serde::Serialize;
-use uhlm_core::calibration::Calibration;
-use uhlm_core::gate::Goal;
-use uhlm_core::session::Mode;
-use uhlm_core::uncertainty::Estimator;
+use uhlm_core::calibration_file;
+use uhlm_core::mode::Mode;
+use uhlm_eval::questions;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::gate::Goal;
+use uhlm_law::uncertainty::Estimator;
 
 use crate::evaluate::{Evaluator, MAX_TOKENS};
 use crate::failure::Failure;
@@ -21,8 +24,6 @@ use crate::report::percent;
 use crate::setup::ModelArgs;
 use crate::terminal::style::{Style, paint};
 use crate::terminal::table::Table;
-use search::Search;
-use uhlm_eval::questions;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -140,7 +141,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     calibration.recommended_threshold = found.as_ref().and_then(|search| search.threshold);
     let file = (!args.dry_run).then(|| args.out.clone().unwrap_or_else(|| calibration_beside(&draft)));
     if let Some(file) = &file {
-        calibration.save(file)?;
+        calibration_file::save(&calibration, file)?;
     }
     let recommended = calibration.recommended_threshold.map(Goal::Threshold);
     let goals = [Goal::RiskAverse, Goal::RiskProne].into_iter().chain(recommended).chain(args.goal.iter().copied());

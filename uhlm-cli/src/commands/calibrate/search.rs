@@ -6,9 +6,10 @@
 //! one-sided 90 % interval of the kept share does.
 
 use serde::Serialize;
-use uhlm_core::calibration::Calibration;
-use uhlm_core::gate::Goal;
-use uhlm_core::session::{Mode, SessionOptions};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::SessionOptions;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::gate::Goal;
 
 use crate::evaluate::Evaluator;
 use crate::failure::Failure;

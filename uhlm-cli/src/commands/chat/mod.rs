@@ -7,12 +7,15 @@ use std::io::BufRead as _;
 use clap::Args;
 use rustyline::DefaultEditor;
 use rustyline::error::ReadlineError;
+use slash::Slash;
 use tokio::runtime::Runtime;
-use uhlm_core::chat::Message;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, FinishReason, LinkState};
 use uhlm_core::metrics::Statistics;
-use uhlm_core::session::{GenerationOptions, Mode, Prompt, Session};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, Prompt};
+use uhlm_core::session::Session;
+use uhlm_law::chat::Message;
 
 use crate::failure::Failure;
 use crate::options::{SessionArgs, mode_name};
@@ -22,7 +25,6 @@ use crate::setup::{ModelArgs, Setup};
 use crate::terminal::layout::wrapped;
 use crate::terminal::stream::ReplyView;
 use crate::terminal::style::{Style, legend, paint, paint_stderr, stdout_is_terminal};
-use slash::Slash;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -5,14 +5,20 @@ mod machine;
 mod row;
 mod rows;
 mod showcase;
+mod which;
 
 use clap::Args;
+use machine::Machine;
+use row::Row;
 use serde::Serialize;
-use uhlm_core::calibration::Calibration;
-use uhlm_core::protocol::Digest;
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::SessionOptions;
-use uhlm_core::uncertainty::Estimator;
+use uhlm_core::calibration_file;
+use uhlm_core::options::SessionOptions;
+use uhlm_eval::questions::{self, Question};
+use uhlm_law::calibration::Calibration;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::uncertainty::Estimator;
+use which::Which;
 
 use crate::commands::calibrate::{fit, search};
 use crate::evaluate::{Evaluator, MAX_TOKENS};
@@ -22,10 +28,6 @@ use crate::output;
 use crate::pair::Pair;
 use crate::setup;
 use crate::terminal::style::{Style, paint};
-use machine::Machine;
-use row::Row;
-use rows::Which;
-use uhlm_eval::questions::{self, Question};
 
 /// Questions a row where a person watches, and where a script reads.
 const INTERACTIVE: usize = 40;
@@ -192,7 +194,7 @@ fn calibration(
     base: &SessionOptions,
     target: Digest,
 ) -> Result<(Calibration, bool), Failure> {
-    if let Ok(stored) = Calibration::load(&pair.calibration())
+    if let Ok(stored) = calibration_file::load(&pair.calibration())
         && stored.matches(&evaluator.engine.fingerprint(), &target)
         && stored.sampling == base.sampling
         && stored.estimator == base.estimator

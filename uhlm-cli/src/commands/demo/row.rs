@@ -1,17 +1,17 @@
 //! One measured mode, and the tables that rows make.
 
 use serde::Serialize;
-use uhlm_core::gate::Goal;
 use uhlm_core::metrics::{OriginCounts, Statistics};
-use uhlm_core::session::Mode;
+use uhlm_core::mode::Mode;
+use uhlm_eval::statistics::{line, median};
+use uhlm_law::gate::Goal;
 use uhlm_server::Snapshot;
 
-use super::rows::Which;
+use super::which::Which;
 use crate::evaluate::Evaluation;
 use crate::report::{Quantiles, Rates, percent, significant};
 use crate::terminal::style::{Style, paint};
 use crate::terminal::table::Table;
-use uhlm_eval::statistics::{line, median};
 
 /// The project's claim about a round's upload: so much for a token that is judged, so much beside.
 const CLAIMED_PER_TOKEN: f64 = 8.0;

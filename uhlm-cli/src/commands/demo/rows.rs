@@ -1,83 +1,16 @@
-//! Which modes are measured, and how.
+//! How the modes are measured.
 
-use clap::ValueEnum;
 use indicatif::ProgressBar;
-use serde::Serialize;
-use uhlm_core::calibration::Calibration;
-use uhlm_core::gate::Goal;
-use uhlm_core::session::{DraftAhead, Mode, SessionOptions};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::SessionOptions;
+use uhlm_law::calibration::Calibration;
 
 use super::row::Row;
+use super::which::Which;
 use crate::evaluate::Evaluator;
 use crate::failure::Failure;
 use crate::loopback::Loopback;
-use crate::options::default_goal;
 use crate::terminal::progress;
-
-/// A mode to measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Which {
-    /// The target alone, streamed
-    Target,
-    /// The draft model alone
-    Draft,
-    /// Exact; drafting goes on while a verdict travels
-    Exact,
-    /// Exact; the device waits for each verdict
-    ExactWaiting,
-    /// Exact; two windows in flight
-    ExactPipelined,
-    /// Opportunistic at the threshold that calibration recommends
-    Opportunistic,
-    /// Opportunistic at the paper's risk-averse threshold
-    RiskAverse,
-    /// Opportunistic at the paper's risk-prone threshold
-    RiskProne,
-}
-
-impl Which {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Target,
-        Self::Draft,
-        Self::Exact,
-        Self::ExactWaiting,
-        Self::ExactPipelined,
-        Self::Opportunistic,
-        Self::RiskAverse,
-        Self::RiskProne,
-    ];
-
-    /// For people.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Target => "target alone",
-            Self::Draft => "draft alone",
-            Self::Exact => "exact, draft-ahead",
-            Self::ExactWaiting => "exact, waiting",
-            Self::ExactPipelined => "exact, 2 in flight",
-            Self::Opportunistic => "opp., goal",
-            Self::RiskAverse => "opp., risk-averse",
-            Self::RiskProne => "opp., risk-prone",
-        }
-    }
-
-    fn options(self, base: &SessionOptions, calibration: &Calibration) -> SessionOptions {
-        let base = SessionOptions { calibration: calibration.clone(), ..base.clone() };
-        let exact = |draft_ahead| SessionOptions { mode: Mode::Exact, draft_ahead, ..base.clone() };
-        let opportunistic = |goal| SessionOptions { mode: Mode::Opportunistic, goal, ..base.clone() };
-        match self {
-            Self::Target => SessionOptions { mode: Mode::RemoteOnly, ..base },
-            Self::Draft => SessionOptions { mode: Mode::DeviceOnly, ..base },
-            Self::Exact => exact(DraftAhead::WhileWaiting),
-            Self::ExactWaiting => exact(DraftAhead::Off),
-            Self::ExactPipelined => exact(DraftAhead::Pipelined(2)),
-            Self::Opportunistic => opportunistic(default_goal(calibration)),
-            Self::RiskAverse => opportunistic(Goal::RiskAverse),
-            Self::RiskProne => opportunistic(Goal::RiskProne),
-        }
-    }
-}
 
 /// Measures the modes one after the other on the same questions. The server's counters are read around each, so that
 /// the bytes on the wire are that mode's own.

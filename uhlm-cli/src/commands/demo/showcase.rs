@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::calibration::Calibration;
 use uhlm_core::event::Event;
-use uhlm_core::session::{GenerationOptions, Mode, Prompt, SessionOptions};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
+use uhlm_eval::questions::Question;
+use uhlm_law::calibration::Calibration;
 
 use crate::evaluate::Evaluator;
 use crate::failure::Failure;
@@ -15,7 +17,6 @@ use crate::report::Rates;
 use crate::terminal::layout::wrapped;
 use crate::terminal::stream::ReplyView;
 use crate::terminal::style::{Style, legend, paint, stdout_is_terminal};
-use uhlm_eval::questions::Question;
 
 /// A pause after each event on a terminal: models of this size write faster than one can see. It delays the display
 /// only; the device is long done.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uhlm_core::engine::Engine;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::protocol::{Info, PROTOCOL};
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::session::{GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::verifier::http::HttpConfig;
 use uhlm_core::verifier::{Verifier, VerifierError};
+use uhlm_law::protocol::{Info, PROTOCOL};
+use uhlm_law::sampling::SamplingParams;
 
 use super::check::Report;
 use crate::failure::Failure;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use uhlm_core::calibration::{Calibration, CalibrationError};
-use uhlm_core::chat::{DraftModel as _, Message};
+use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_core::engine::Engine;
-use uhlm_core::llama::LoadOptions;
-use uhlm_core::protocol::Info;
+use uhlm_law::chat::{DraftModel as _, Message};
+use uhlm_law::protocol::Info;
+use uhlm_llama::LoadOptions;
 
 use super::check::Report;
 use crate::failure::Failure;
@@ -69,8 +69,8 @@ pub(super) fn check_calibration(
 ) {
     let path = named.map_or_else(|| calibration_beside(draft), Path::to_path_buf);
     let hint = "make it with `uhlm calibrate`; until then a general one is used and adapted while generating";
-    match Calibration::load(&path) {
-        Err(error @ CalibrationError::Missing { .. }) => report.warning("calibration", error.to_string(), hint),
+    match calibration_file::load(&path) {
+        Err(error @ CalibrationFileError::Missing { .. }) => report.warning("calibration", error.to_string(), hint),
         Err(error) => report.failed("calibration", error),
         Ok(calibration) => {
             let target = info.map_or(calibration.target, |info| info.fingerprint);

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::models::catalogue::{VocabularyMatch, catalogue};
-use uhlm_core::models::{ModelStore, StoredModel, UnfinishedModel};
+use uhlm_models::catalogue::{VocabularyMatch, catalogue};
+use uhlm_models::{ModelStore, StoredModel, UnfinishedModel};
 
 use crate::failure::Failure;
 use crate::output;

@@ -6,9 +6,9 @@ mod pull;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use uhlm_core::cancel::Cancel;
-use uhlm_core::models::{ModelStore, StoreConfig, Verification};
-use uhlm_core::verifier::http::{BearerToken, TrustPolicy};
+use uhlm_law::cancel::Cancel;
+use uhlm_models::{ModelStore, StoreConfig, Verification};
+use uhlm_net::{BearerToken, TrustPolicy};
 
 use crate::failure::Failure;
 use crate::output;
@@ -143,7 +143,7 @@ fn verify(names: &[String], store: &ModelStore) -> Result<(), Failure> {
                 "{} {name}: put there by other means, SHA-256 {sha256}",
                 paint(Style::Warning, "unknown ")
             )),
-            Err(uhlm_core::models::StoreError::Damaged { expected, found, .. }) => {
+            Err(uhlm_models::StoreError::Damaged { expected, found, .. }) => {
                 damaged = true;
                 output::line(format_args!(
                     "{} {name}: SHA-256 {found} instead of {expected}",

@@ -1,9 +1,9 @@
 //! `uhlm models pull`: one download after the other, each with a bar.
 
 use clap::Args;
-use uhlm_core::models::catalogue::catalogue;
-use uhlm_core::models::{DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};
-use uhlm_core::protocol::Digest;
+use uhlm_law::protocol::Digest;
+use uhlm_models::catalogue::catalogue;
+use uhlm_models::{DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};
 
 use super::SourceArgs;
 use crate::failure::Failure;

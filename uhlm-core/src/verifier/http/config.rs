@@ -5,35 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-
-use super::token::TokenProvider;
-use crate::protocol::{Digest, Encoding};
-
-/// Which server certificates are accepted.
-///
-/// The platform's trust store is not among them: on Android it can only be asked through the Java side.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum TrustPolicy {
-    /// A valid certificate for the host from one of Mozilla's root authorities, compiled in.
-    #[default]
-    BundledRoots,
-    /// A valid certificate for the host from one of these authorities, and no other.
-    Pem(Vec<u8>),
-    /// A valid certificate for the host whose key, moreover, is one of those named.
-    Pins {
-        /// SHA-256 over the DER of the certificate's `SubjectPublicKeyInfo`. Name the key in use and at least one backup
-        /// that is kept offline, or losing the first locks every installed app out. Only the server's own key is looked
-        /// at: which of the other certificates it sends belong to the verified chain is not known here. To pin an
-        /// authority, give it as the only one of [`TrustPolicy::Pem`].
-        pins: Vec<Digest>,
-        /// PEM certificates of the authorities to verify against first; `None` for the bundled ones.
-        roots: Option<Vec<u8>>,
-    },
-    /// Exactly the certificate with this SHA-256 over its DER, for a self-signed one in development. The server must prove
-    /// that it holds the certificate's key; host name, dates and issuer are not looked at, because the certificate is
-    /// known in full.
-    Fingerprint(Digest),
-}
+use uhlm_law::protocol::Encoding;
+use uhlm_net::{TokenProvider, TrustError, TrustPolicy};
 
 /// When a request is sent a second time. It then carries the same sequence number, so the verdict is the same one; and it
 /// never waits past the call's deadline.
@@ -141,6 +114,12 @@ pub enum ConfigError {
     },
 }
 
+impl From<TrustError> for ConfigError {
+    fn from(error: TrustError) -> Self {
+        Self::Trust { reason: error.reason }
+    }
+}
+
 /// Reads the endpoint and makes it end in a slash, so that paths can be joined to it.
 pub(super) fn endpoint(config: &HttpConfig) -> Result<Url, ConfigError> {
     let refuse = |reason: &str| Err(ConfigError::Endpoint { reason: reason.into() });
@@ -204,7 +183,7 @@ mod tests {
 
     #[test]
     fn settings_print_no_token() {
-        let token = super::super::BearerToken::new("s3cret").expect("a token");
+        let token = uhlm_net::BearerToken::new("s3cret").expect("a token");
         assert!(!format!("{:?}", HttpConfig::new("https://host").with_token(token)).contains("s3cret"));
     }
 }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use reqwest::Response;
 use tokio::time::timeout;
+use uhlm_law::protocol::ContinueFrame;
+use uhlm_law::sampling::TokenId;
 
 use super::exchange::{Exchanges, Request, Trace};
 use super::failure::{Failure, invalid};
 use super::frames::Frames;
-use crate::protocol::ContinueFrame;
-use crate::sampling::TokenId;
 use crate::verifier::{Answer, BodyBytes, ContinueReply, Continued, VerifierError};
 
 /// Frames without tokens that a verifier may send, to keep proxies from closing a quiet stream.

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::Instant;
+use uhlm_law::protocol::{Encoding, MAX_RESPONSE_BYTES};
+use uhlm_law::rng::{Rng, Stream};
+use uhlm_net::{BearerToken, TokenCache, TokenError};
 
 use super::config::{ConfigError, HttpConfig, RetryPolicy, endpoint};
 use super::failure::{Failure, invalid, refusal};
 use super::pool::{Generation, Pool};
-use super::token::{BearerToken, TokenCache, TokenError};
-use crate::protocol::{Encoding, MAX_RESPONSE_BYTES};
-use crate::rng::{Rng, Stream, fresh_seed};
+use crate::seed;
 use crate::verifier::{BodyBytes, VerifierError};
 
 /// The most that is read of an answer that is not a success.
@@ -89,7 +90,7 @@ impl Exchanges {
             pool: Pool::new(config)?,
             tokens: TokenCache::new(config.token.clone()),
             retry: config.retry.clone(),
-            jitter: Mutex::new(Rng::new(fresh_seed(), Stream::Simulation)),
+            jitter: Mutex::new(Rng::new(seed::fresh(), Stream::Simulation)),
             vocabulary_size: AtomicU32::new(config.vocabulary_size.unwrap_or(u32::MAX)),
         })
     }

@@ -1,14 +1,13 @@
 //! What a failed exchange means: from transport errors and status codes to [`VerifierError`].
 
 use std::error::Error;
-use std::io;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
+use uhlm_law::protocol::{DecodeError, Encoding, ErrorBody};
+use uhlm_net::{distrust_in, retry_after};
 
-use super::tls;
-use crate::protocol::{DecodeError, Encoding, ErrorBody};
 use crate::verifier::VerifierError;
 
 /// A failed attempt.
@@ -54,20 +53,6 @@ pub(super) fn invalid(reason: impl Into<String>) -> VerifierError {
     VerifierError::InvalidAnswer { reason: reason.into() }
 }
 
-/// Why the certificate is not trusted, if that is the reason of a failure.
-pub(crate) fn distrust_in(error: &reqwest::Error) -> Option<String> {
-    tls_error(error).and_then(tls::distrust)
-}
-
-/// The TLS error in a chain of errors. `io::Error` names the source of what it wraps as its own, so it is looked into.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(found) = error.downcast_ref() {
-        return Some(found);
-    }
-    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    wrapped.and_then(|inner| tls_error(inner)).or_else(|| error.source().and_then(tls_error))
-}
-
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(source) = cause.source() {
@@ -102,20 +87,11 @@ pub(super) fn refusal(
     }
 }
 
-/// `Retry-After`, in seconds or as a date.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match value.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => Some(httpdate::parse_http_date(value).ok()?.duration_since(now).unwrap_or_default()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use uhlm_law::protocol::ErrorCode;
+
     use super::*;
-    use crate::protocol::ErrorCode;
-    use reqwest::header::HeaderValue;
 
     fn told(code: ErrorCode) -> Vec<u8> {
         Encoding::Json.encode(&ErrorBody { code, reason: "r".repeat(1000), held: Some(7) })
@@ -139,19 +115,5 @@ mod tests {
         assert!(matches!(read(502, b"<html>"), VerifierError::Unreachable { .. }));
         assert!(matches!(read(404, b"<html>"), VerifierError::InvalidAnswer { .. }));
         assert!(matches!(read(302, b""), VerifierError::InvalidAnswer { .. }));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_and_nothing_else() {
-        let now = httpdate::parse_http_date("Tue, 24 Nov 2026 02:00:00 GMT").expect("a date");
-        let read = |value: &'static str| {
-            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]), now)
-        };
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("Tue, 24 Nov 2026 02:01:30 GMT"), Some(Duration::from_secs(90)));
-        assert_eq!(read("Tue, 24 Nov 2026 01:00:00 GMT"), Some(Duration::ZERO));
-        for nonsense in ["-1", "soon", "", "99999999999999999999999"] {
-            assert_eq!(read(nonsense), None, "{nonsense}");
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! Cuts the byte stream of a continuation into frames.
 
 use bytes::{Buf as _, BytesMut};
+use uhlm_law::protocol::{ContinueFrame, Encoding};
 
 use super::failure::invalid;
-use crate::protocol::{ContinueFrame, Encoding};
 use crate::verifier::VerifierError;
 
 /// The longest frame: what the binary length can say. JSON lines get no more.
@@ -70,8 +70,9 @@ impl Frames {
 
 #[cfg(test)]
 mod tests {
+    use uhlm_law::protocol::Timing;
+
     use super::*;
-    use crate::protocol::Timing;
 
     fn frames() -> Vec<ContinueFrame> {
         vec![

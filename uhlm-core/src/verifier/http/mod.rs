@@ -22,8 +22,6 @@ mod exchange;
 mod failure;
 mod frames;
 mod pool;
-mod tls;
-mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,21 +32,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
 
-pub use self::config::{ConfigError, HttpConfig, RetryPolicy, TrustPolicy};
-pub use self::token::{BearerToken, InvalidToken, TokenError, TokenFuture, TokenProvider};
+pub use self::config::{ConfigError, HttpConfig, RetryPolicy};
 
-#[cfg(feature = "models")]
-pub(crate) use self::failure::{distrust_in, retry_after};
-#[cfg(feature = "models")]
-pub(crate) use self::tls::client_config;
+use uhlm_law::protocol::{
+    ContinueRequest, Digest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, PROTOCOL, VerifyRequest,
+    VerifyResponse,
+};
 
 use self::exchange::{Exchanges, Repeat, Request, Trace};
 use self::failure::invalid;
 use super::{Answer, Call, ContinueReply, Reply, Verifier, VerifierError, check_draws, check_verdict};
-use crate::protocol::{
-    ContinueRequest, Digest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, PROTOCOL, VerifyRequest,
-    VerifyResponse,
-};
 
 /// How long closing a session may take before it is left to the verifier's own eviction.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
@@ -68,7 +61,7 @@ impl HttpVerifier {
     /// # Errors
     /// [`ConfigError`] names the setting that cannot be used.
     pub fn new(config: HttpConfig) -> Result<Self, ConfigError> {
-        let runtime = crate::runtime::network().map_err(|error| ConfigError::Start { reason: error.to_string() })?;
+        let runtime = uhlm_net::runtime::network().map_err(|error| ConfigError::Start { reason: error.to_string() })?;
         Ok(Self { exchanges: Arc::new(Exchanges::new(&config)?), runtime })
     }
 

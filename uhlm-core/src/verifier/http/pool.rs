@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Client, redirect};
+use uhlm_net::{ClientConfig, client_config};
 
 use super::config::{ConfigError, HttpConfig};
-use super::tls;
 
 /// Servers and load balancers commonly close a connection that was idle for a minute or more; closing it first avoids
 /// the race between their closing and our next request.
@@ -18,7 +18,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Makes HTTP clients of one configuration. All of them resume each other's TLS sessions.
 struct Template {
-    tls: rustls::ClientConfig,
+    tls: ClientConfig,
     connect_timeout: Duration,
     user_agent: Option<String>,
     media_type: &'static str,
@@ -63,7 +63,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(config: &HttpConfig) -> Result<Self, ConfigError> {
         let template = Template {
-            tls: tls::client_config(&config.trust)?,
+            tls: client_config(&config.trust)?,
             connect_timeout: config.connect_timeout,
             user_agent: config.user_agent.clone(),
             media_type: config.encoding.media_type(),

@@ -7,8 +7,8 @@ use rcgen::{
 };
 use sha2::{Digest as _, Sha256};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use uhlm_core::protocol::Digest;
-use uhlm_core::verifier::http::TrustPolicy;
+use uhlm_law::protocol::Digest;
+use uhlm_net::TrustPolicy;
 
 /// A certificate authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);

@@ -6,14 +6,14 @@ pub mod server;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use uhlm_core::protocol::{
+use uhlm_core::verifier::http::HttpVerifier;
+use uhlm_core::verifier::{Answer, Reply, Verifier as _, VerifierError};
+use uhlm_law::protocol::{
     Digest, DrawsRequest, DrawsResponse, Encoding, Info, OpenRequest, OpenResponse, PROTOCOL, PrefixHash, Timing,
     VerifyRequest, VerifyResponse,
 };
-use uhlm_core::sampling::SamplingParams;
-use uhlm_core::speculative::Outcome;
-use uhlm_core::verifier::http::HttpVerifier;
-use uhlm_core::verifier::{Answer, Reply, Verifier as _, VerifierError};
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::speculative::Outcome;
 
 /// Long enough that no test waits for it, short enough that a hanging one ends.
 pub const LONG: Duration = Duration::from_secs(20);

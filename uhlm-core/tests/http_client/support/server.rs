@@ -24,8 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use uhlm_core::protocol::Encoding;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
+use uhlm_law::protocol::Encoding;
 
 use super::certificates::{Authority, Identity};
 

@@ -1,0 +1,111 @@
+//! The calibration of a pair as a small JSON file beside its models.
+//!
+//! Decides how the file is found missing, damaged or too new, and that a reader sees either the old file or the new one. What
+//! is in it is [`Calibration`]'s business.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration};
+
+/// Why a calibration could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CalibrationFileError {
+    /// There is no such file: the pair has not been calibrated.
+    #[error("no calibration at {}", path.display())]
+    Missing {
+        /// The path that was tried.
+        path: PathBuf,
+    },
+    /// The file is not a calibration.
+    #[error("the calibration at {} is damaged: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file was written by another version of this library.
+    #[error("the calibration at {} has version {found}, this library reads up to {CALIBRATION_VERSION}", path.display())]
+    WrongVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version it states.
+        found: u32,
+    },
+    /// The file could not be read or written.
+    #[error("cannot access the calibration at {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// Reads a calibration; blocks on the file.
+///
+/// # Errors
+/// [`CalibrationFileError`].
+pub fn load(path: &Path) -> Result<Calibration, CalibrationFileError> {
+    let text = fs::read(path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound => CalibrationFileError::Missing { path: path.into() },
+        _ => CalibrationFileError::Io { path: path.into(), source },
+    })?;
+    Calibration::from_json(&text).map_err(|error| match error {
+        InvalidCalibration::Damaged { reason } => CalibrationFileError::Damaged { path: path.into(), reason },
+        InvalidCalibration::WrongVersion { found } => CalibrationFileError::WrongVersion { path: path.into(), found },
+    })
+}
+
+/// Writes a calibration so that a reader sees either the old file or the new one; blocks on the file.
+///
+/// # Errors
+/// [`CalibrationFileError::Io`].
+pub fn save(calibration: &Calibration, path: &Path) -> Result<(), CalibrationFileError> {
+    let io = |source| CalibrationFileError::Io { path: path.into(), source };
+    let mut name = path.file_name().ok_or_else(|| io(ErrorKind::InvalidInput.into()))?.to_os_string();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = write_durably(&temporary, &calibration.to_json()).and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|source| {
+        // Best effort: the error that matters is the one above.
+        let _ = fs::remove_file(&temporary);
+        io(source)
+    })
+}
+
+fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_calibration_is_read_back_and_no_temporary_file_is_left() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("pair.calibration.json");
+        let calibration = Calibration::generic();
+        save(&calibration, &path).expect("a writable folder");
+        save(&calibration, &path).expect("a second time, over the first");
+        assert_eq!(load(&path).expect("what was saved"), calibration);
+        assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    }
+
+    #[test]
+    fn files_that_are_missing_damaged_or_of_another_version_are_told_apart() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("pair.json");
+        assert!(matches!(load(&path), Err(CalibrationFileError::Missing { .. })));
+        fs::write(&path, "{\"version\": 99, \"later\": true}").expect("a writable folder");
+        assert!(matches!(load(&path), Err(CalibrationFileError::WrongVersion { found: 99, .. })));
+        fs::write(&path, "{\"version\": 2").expect("a writable folder");
+        assert!(matches!(load(&path), Err(CalibrationFileError::Damaged { .. })));
+        assert!(matches!(load(folder.path()), Err(CalibrationFileError::Io { .. })));
+    }
+}

@@ -1,0 +1,157 @@
+//! What an app asks of a session and of one reply.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use uhlm_law::calibration::Calibration;
+use uhlm_law::gate::{Goal, Predictor};
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::uncertainty::Estimator;
+use uhlm_law::window::CloseRule;
+
+use crate::device::DevicePolicy;
+use crate::link::LinkConfig;
+use crate::mode::Mode;
+use crate::privacy::{Consent, RecordOptions, Redaction};
+
+/// What happens while the verifier is out of reach.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OfflinePolicy {
+    /// The draft model goes on alone; its tokens are marked [`Unverified`](crate::origin::Origin::Unverified).
+    GoOn,
+    /// The generation waits, at most this long, then fails.
+    Wait(Duration),
+    /// The generation fails at once.
+    Fail,
+}
+
+/// Whether drafting goes on while a verdict is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DraftAhead {
+    /// The device waits.
+    Off,
+    /// It guesses the bonus token and drafts on; where the guess is wrong, those tokens are rolled back.
+    WhileWaiting,
+    /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on the one
+    /// before and, with [`SessionOptions::bonus`], on the guess of its bonus token.
+    Pipelined(usize),
+}
+
+impl DraftAhead {
+    pub(crate) fn windows(self) -> usize {
+        match self {
+            Self::Off | Self::WhileWaiting => 1,
+            Self::Pipelined(n) => n.clamp(1, 8),
+        }
+    }
+}
+
+/// Options of a session. They hold for its life; [`GenerationOptions`] are for one reply.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// How text is generated, unless a generation says otherwise.
+    pub mode: Mode,
+    /// The canonical chain, for draft and target alike.
+    pub sampling: SamplingParams,
+    /// How the draft model's uncertainty is measured.
+    pub estimator: Estimator,
+    /// What is known about this pair of models.
+    pub calibration: Calibration,
+    /// What the gate aims at.
+    pub goal: Goal,
+    /// What expects a token's rejection, for windows and draft-ahead.
+    pub predictor: Predictor,
+    /// When an `exact` window is closed.
+    pub close: CloseRule,
+    /// The most tokens in a window, 1 to [`MAX_WINDOW`](uhlm_law::protocol::MAX_WINDOW).
+    pub max_window: usize,
+    /// Whether the target writes a bonus token after an accepted window.
+    pub bonus: bool,
+    /// Whether drafting goes on while a verdict is on its way.
+    pub draft_ahead: DraftAhead,
+    /// What happens while the verifier is out of reach.
+    pub offline: OfflinePolicy,
+    /// Context of the draft model in tokens; 0 for what it was trained for.
+    pub context: u32,
+    /// Threads of the draft model; 0 chooses by the model's size and the cores.
+    pub threads: u32,
+    /// Seeds all random choices of device and verifier; none takes one from the system.
+    pub seed: Option<u64>,
+    /// How the session reacts to [`Session::set_device`](crate::session::Session::set_device).
+    pub device: DevicePolicy,
+    /// What may be sent to the verifier, unless a generation says otherwise. Nothing, until the app gives consent.
+    pub consent: Consent,
+    /// Changes messages before a verifier could see them; `None` sends them as they are.
+    pub redaction: Option<Redaction>,
+    /// How much of what was sent is recorded.
+    pub record: RecordOptions,
+    /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
+    pub link: LinkConfig,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            sampling: SamplingParams::default(),
+            estimator: Estimator::default(),
+            calibration: Calibration::generic(),
+            goal: Goal::RiskProne,
+            predictor: Predictor::default(),
+            close: CloseRule::CostModel,
+            max_window: 16,
+            bonus: true,
+            draft_ahead: DraftAhead::Pipelined(2),
+            offline: OfflinePolicy::GoOn,
+            context: 0,
+            threads: 0,
+            seed: None,
+            device: DevicePolicy::default(),
+            consent: Consent::default(),
+            redaction: None,
+            record: RecordOptions::default(),
+            link: LinkConfig::default(),
+        }
+    }
+}
+
+/// Options of one generation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GenerationOptions {
+    /// The most tokens to write; the end token counts.
+    pub max_tokens: usize,
+    /// Texts that end the reply; they are not part of it.
+    pub stop: Vec<String>,
+    /// Another mode than the session's.
+    pub mode: Option<Mode>,
+    /// Another consent than the session's, for this message.
+    pub consent: Option<Consent>,
+    /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
+    /// opportunistic mode skipped tokens report theirs then, which takes 8 bytes for each.
+    pub collect_labels: bool,
+}
+
+impl Default for GenerationOptions {
+    fn default() -> Self {
+        Self { max_tokens: 512, stop: Vec::new(), mode: None, consent: None, collect_labels: false }
+    }
+}
+
+/// What to continue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// The person's next message; the model's chat template is applied and the reply joins the conversation.
+    Chat(String),
+    /// Text as it is, after everything that was there is forgotten; no template.
+    Raw(String),
+}
+
+impl Prompt {
+    pub(crate) fn text(&self) -> &str {
+        match self {
+            Self::Chat(text) | Self::Raw(text) => text,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What the decision code needs of a language model. llama.cpp is one (`uhlm-llama`); tests use synthetic ones.
+
+use crate::sampling::TokenId;
+
+/// The model failed to process tokens.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ModelError {
+    /// The sequence would outgrow the context.
+    #[error("{needed} tokens do not fit the context of {capacity}")]
+    ContextFull {
+        /// Tokens that the sequence would hold.
+        needed: usize,
+        /// Tokens that it can hold.
+        capacity: usize,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token {id} is outside the vocabulary")]
+    UnknownToken {
+        /// The id.
+        id: TokenId,
+    },
+    /// The engine reported a failure; the sequence must be rebuilt.
+    #[error("decode failed: {reason}")]
+    Decode {
+        /// What the engine said.
+        reason: String,
+    },
+    /// [`Cancel`](crate::cancel::Cancel) was raised between two chunks.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// The vocabulary of a model: what text a token stands for, and which tokens end a reply.
+pub trait Vocabulary: Send + Sync {
+    /// Number of tokens.
+    fn size(&self) -> usize;
+    /// The bytes of a token; empty for control tokens. A token may end in the middle of a UTF-8 character.
+    fn piece(&self, id: TokenId) -> &[u8];
+    /// Whether the token ends a reply (EOS, EOT and the like).
+    fn is_end(&self, id: TokenId) -> bool;
+}
+
+/// One sequence of a model: tokens go in, the logits after the last one come out, and the end can be rolled back.
+pub trait Sequence: Send {
+    /// Tokens decoded so far.
+    fn len(&self) -> usize;
+    /// Whether nothing was decoded.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Tokens that fit.
+    fn capacity(&self) -> usize;
+    /// Appends tokens. Long inputs are processed in chunks; `cancelled` is asked before each.
+    ///
+    /// # Errors
+    /// On any error the sequence is as long as [`Self::len`] then says: what was decoded before the failure stands.
+    fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError>;
+    /// Logits after the last decoded token, one an id of the vocabulary. Valid after a successful [`Self::decode`] until
+    /// the next call that changes the sequence; empty otherwise.
+    fn logits(&self) -> &[f32];
+    /// Forgets everything after the first `len` tokens.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where the engine cannot roll back.
+    fn truncate(&mut self, len: usize) -> Result<(), ModelError>;
+}

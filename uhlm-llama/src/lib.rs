@@ -1,0 +1,27 @@
+//! Language models through llama.cpp. The only crate that names `llama_cpp_2`.
+//!
+//! [`Model`] is a loaded GGUF file that any number of sequences share; [`LlamaSequence`] is one sequence for the device,
+//! [`BatchContext`] holds many for a verifier and decodes tokens of all of them in one pass. [`gguf`] reads a file's header
+//! before llama.cpp sees the file, [`memory`] says from that header what the model will take.
+
+mod backend;
+mod batch;
+mod context;
+mod draft_model;
+mod error;
+pub mod fingerprint;
+pub mod gguf;
+mod load_log;
+pub mod memory;
+mod model;
+mod options;
+mod sequence;
+mod template;
+mod token_table;
+
+pub use self::batch::{BatchContext, BatchToken};
+pub use self::error::LoadError;
+pub use self::gguf::GgufSummary;
+pub use self::model::Model;
+pub use self::options::{ContextOptions, LoadOptions, MemoryNeed};
+pub use self::sequence::LlamaSequence;

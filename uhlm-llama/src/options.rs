@@ -1,0 +1,63 @@
+//! How a model is loaded, and how a context on it is made.
+
+use std::sync::Arc;
+
+use uhlm_law::cancel::Cancel;
+
+/// Threads that a device's context gets at most: more slow a phone down.
+pub(crate) const MAX_THREADS: u32 = 4;
+
+/// A context that there must be memory for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryNeed {
+    /// Tokens of the context; 0 for what the model was trained for.
+    pub context: u32,
+    /// Bytes that are free; `None` asks [`memory::available`](crate::memory::available), and checks nothing where that does not know.
+    pub available: Option<u64>,
+}
+
+/// How a model is loaded.
+#[derive(Clone, Default)]
+pub struct LoadOptions {
+    /// Map the file instead of reading it. `None`: map it where the system can.
+    pub mmap: Option<bool>,
+    /// Layers to put on a GPU, where llama.cpp was built for one.
+    pub gpu_layers: u32,
+    /// What must be free before the file is touched; `None` loads it in any case. A model about which the header says too
+    /// little is loaded too.
+    pub memory: Option<MemoryNeed>,
+    /// Called with the share of the file that is loaded, in [0, 1], on the loading thread.
+    pub progress: Option<Arc<dyn Fn(f32) + Send + Sync>>,
+    /// Raised, it ends the load with [`LoadError::Cancelled`](crate::LoadError::Cancelled).
+    pub cancel: Cancel,
+}
+
+impl std::fmt::Debug for LoadOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadOptions")
+            .field("mmap", &self.mmap)
+            .field("gpu_layers", &self.gpu_layers)
+            .field("memory", &self.memory)
+            .field("progress", &self.progress.is_some())
+            .finish()
+    }
+}
+
+/// Options of a context.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContextOptions {
+    /// Tokens that it holds, all sequences together; 0 for the length that the model was trained for.
+    pub context: u32,
+    /// Threads that decode; 0 for [`Model::sensible_threads`](crate::Model::sensible_threads), at most 4 (more slow a phone down).
+    pub threads: u32,
+    /// Tokens in one pass of the engine; longer inputs are cut, and cancelling is looked at between two passes.
+    pub batch: u32,
+    /// Sequences that share the context.
+    pub sequences: u32,
+}
+
+impl Default for ContextOptions {
+    fn default() -> Self {
+        Self { context: 0, threads: 0, batch: 256, sequences: 1 }
+    }
+}

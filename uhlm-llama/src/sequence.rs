@@ -1,0 +1,174 @@
+//! One sequence in a context of its own: the device's draft model.
+
+use std::sync::Arc;
+
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::sampling::TokenId;
+
+use crate::context::{Entry, OwnedContext};
+use crate::model::Model;
+use crate::options::ContextOptions;
+
+/// A sequence with its own context. Send, but used from one thread at a time.
+pub struct LlamaSequence {
+    context: OwnedContext,
+    len: usize,
+    /// Index in the last batch of the token whose logits are valid, if they still are.
+    logits_at: Option<usize>,
+}
+
+impl LlamaSequence {
+    pub(crate) fn new(model: Arc<Model>, options: &ContextOptions) -> Result<Self, ModelError> {
+        let context = OwnedContext::new(model, &ContextOptions { sequences: 1, ..options.clone() })?;
+        Ok(Self { context, len: 0, logits_at: None })
+    }
+
+    /// The model it belongs to.
+    #[must_use]
+    pub fn model(&self) -> &Arc<Model> {
+        self.context.model()
+    }
+}
+
+impl Model {
+    /// One sequence of its own.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where llama.cpp has no memory for it.
+    pub fn new_sequence(self: &Arc<Self>, options: &ContextOptions) -> Result<LlamaSequence, ModelError> {
+        LlamaSequence::new(Arc::clone(self), options)
+    }
+}
+
+impl std::fmt::Debug for LlamaSequence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LlamaSequence").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl Sequence for LlamaSequence {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        self.context.capacity()
+    }
+
+    fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        let needed = self.len + tokens.len();
+        if needed > self.capacity() {
+            return Err(ModelError::ContextFull { needed, capacity: self.capacity() });
+        }
+        let mut done = 0;
+        for chunk in tokens.chunks(self.context.batch_size()) {
+            if cancelled() {
+                return Err(ModelError::Cancelled);
+            }
+            self.logits_at = None;
+            let (start, last) = (self.len, tokens.len() - 1 - done);
+            let entries = chunk.iter().enumerate().map(|(i, &id)| Entry {
+                id,
+                position: start + i,
+                sequence: 0,
+                logits: i == last,
+            });
+            if let Err(error) = self.context.decode(entries) {
+                // A failed pass may leave part of its tokens in the cache.
+                self.context.truncate(0, self.len)?;
+                return Err(error);
+            }
+            self.len += chunk.len();
+            done += chunk.len();
+            self.logits_at = (done == tokens.len()).then_some(chunk.len() - 1);
+        }
+        Ok(())
+    }
+
+    fn logits(&self) -> &[f32] {
+        self.logits_at.map_or(&[], |index| self.context.logits(index))
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
+        if len < self.len {
+            self.context.truncate(0, len)?;
+            self.len = len;
+            self.logits_at = None;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{LoadOptions, Model};
+
+    const CAPACITY: u32 = 256;
+
+    fn sequence(batch: u32) -> LlamaSequence {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        let model = Model::load(&path, &LoadOptions::default()).expect("the bundled draft model");
+        let options = ContextOptions { context: CAPACITY, batch, ..ContextOptions::default() };
+        model.new_sequence(&options).expect("a context")
+    }
+
+    fn decode(sequence: &mut LlamaSequence, tokens: &[TokenId]) {
+        sequence.decode(tokens, &|| false).expect("fits");
+    }
+
+    #[test]
+    fn logits_stay_valid_while_borrowed() {
+        let (mut one, mut other) = (sequence(64), sequence(64));
+        decode(&mut one, &[10, 11, 12]);
+        let row = one.logits();
+        let copy = row.to_vec();
+        // What happens elsewhere, in the same model too, does not touch the row; `one.decode` here would not compile.
+        decode(&mut other, &[20, 21, 22, 23]);
+        drop(other);
+        assert_eq!(row, copy);
+        assert!(row.iter().all(|z| z.is_finite()));
+    }
+
+    #[test]
+    fn a_long_input_in_chunks_gives_the_logits_of_one_pass() {
+        let tokens: Vec<TokenId> = (0..100).map(|i| 3 + i * 7 % 500).collect();
+        let (mut whole, mut chunked) = (sequence(128), sequence(16));
+        decode(&mut whole, &tokens);
+        decode(&mut chunked, &tokens);
+        assert_eq!(chunked.len(), tokens.len());
+        let apart = whole.logits().iter().zip(chunked.logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(apart < 0.05, "{apart}");
+    }
+
+    #[test]
+    fn after_a_rollback_the_logits_are_those_of_what_is_left() {
+        let (mut rolled, mut fresh) = (sequence(64), sequence(64));
+        decode(&mut rolled, &[5, 6, 7, 8, 9]);
+        rolled.truncate(2).expect("rolls back");
+        assert!(rolled.logits().is_empty());
+        decode(&mut rolled, &[30]);
+        decode(&mut fresh, &[5, 6, 30]);
+        let apart = rolled.logits().iter().zip(fresh.logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(rolled.len() == 3 && apart < 0.05, "{apart}");
+    }
+
+    #[test]
+    fn a_full_context_an_unknown_token_and_a_cancel_leave_what_was_decoded() {
+        let mut sequence = sequence(64);
+        decode(&mut sequence, &[5, 6]);
+        let room = sequence.capacity();
+        let too_many = vec![7; room];
+        assert_eq!(
+            sequence.decode(&too_many, &|| false),
+            Err(ModelError::ContextFull { needed: room + 2, capacity: room })
+        );
+        assert_eq!(sequence.decode(&[1 << 20], &|| false), Err(ModelError::UnknownToken { id: 1 << 20 }));
+        assert_eq!(sequence.decode(&[7], &|| true), Err(ModelError::Cancelled));
+        assert_eq!(sequence.len(), 2);
+        decode(&mut sequence, &[7]);
+        assert_eq!(sequence.len(), 3);
+    }
+}

@@ -1,0 +1,50 @@
+//! Settings of a store and of its downloads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use uhlm_net::{BearerToken, TrustPolicy};
+
+/// Settings of a [`ModelStore`](crate::ModelStore).
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// Where the models lie; made with the first download.
+    pub folder: PathBuf,
+    /// Where Hugging Face repositories are asked for: the hub itself, or a mirror of it.
+    pub hub: String,
+    /// A token for it, for private repositories and those whose terms must be accepted. Never sent anywhere else.
+    pub hub_token: Option<BearerToken>,
+    /// Which server certificates are accepted.
+    pub trust: TrustPolicy,
+    /// The longest time for name resolution, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// The longest silence of a server.
+    pub silence: Duration,
+    /// Attempts in a row at one source that may bring next to nothing.
+    pub attempts: u32,
+    /// The pause after the first failure; it doubles with each further one.
+    pub back_off: Duration,
+    /// Bytes that a download leaves free.
+    pub reserve: u64,
+    /// The `User-Agent` header; `None` sends none.
+    pub user_agent: Option<String>,
+}
+
+impl StoreConfig {
+    /// The defaults for a folder.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            hub: "https://huggingface.co".into(),
+            hub_token: None,
+            trust: TrustPolicy::default(),
+            connect_timeout: Duration::from_secs(15),
+            silence: Duration::from_secs(30),
+            attempts: 5,
+            back_off: Duration::from_millis(500),
+            reserve: 64 << 20,
+            user_agent: Some(concat!("uhlm/", env!("CARGO_PKG_VERSION")).into()),
+        }
+    }
+}

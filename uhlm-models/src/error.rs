@@ -1,0 +1,184 @@
+//! Why a model file could not be had. Each variant is something that an app would answer in its own way.
+
+use std::io;
+use std::time::Duration;
+
+use uhlm_law::protocol::Digest;
+
+use crate::source::InvalidSource;
+
+/// Why a download ended without a model. What was loaded by then is kept and a later download goes on from there, unless
+/// the variant says that it was thrown away.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DownloadError {
+    /// The request names no source, or one that cannot be used.
+    #[error(transparent)]
+    InvalidSource(#[from] InvalidSource),
+    /// The name is no plain file name that ends in `.gguf`.
+    #[error("{name} is not the name of a model file")]
+    InvalidName {
+        /// The name.
+        name: String,
+    },
+    /// The network is metered and the request does not allow that.
+    #[error("the network is metered and the download was not allowed on it")]
+    Metered,
+    /// The same file is being loaded already, here or in another process.
+    #[error("this model is being downloaded already")]
+    AlreadyRunning,
+    /// The file system has no room for it; nothing was loaded.
+    #[error("{needed} bytes are needed, {available} are free")]
+    NotEnoughSpace {
+        /// Bytes still to be written, with the reserve that is left free.
+        needed: u64,
+        /// Bytes that the file system gives.
+        available: u64,
+    },
+    /// The file system took no more: it is full, a quota is used up, or it holds no file this large.
+    #[error("the disk is full after {written} bytes")]
+    DiskFull {
+        /// Bytes that are on the disk.
+        written: u64,
+    },
+    /// The folder or a file in it cannot be written.
+    #[error("cannot {what}: {reason}")]
+    Storage {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// No connection.
+    #[error("the server cannot be reached: {reason}")]
+    Unreachable {
+        /// What the transport said.
+        reason: String,
+    },
+    /// The connection broke again and again.
+    #[error("the connection broke after {received} bytes: {reason}")]
+    Interrupted {
+        /// Bytes that are there.
+        received: u64,
+        /// What the transport said.
+        reason: String,
+    },
+    /// Nothing came for too long, again and again.
+    #[error("nothing came for {} s after {received} bytes", silence.as_secs_f32())]
+    Stalled {
+        /// How long it was waited.
+        silence: Duration,
+        /// Bytes that are there.
+        received: u64,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the server's certificate is not trusted: {reason}")]
+    Untrusted {
+        /// What TLS said.
+        reason: String,
+    },
+    /// 401 or 403: a token is missing, wrong, or its owner has not accepted the model's terms.
+    #[error("the server refuses access to the file")]
+    Unauthorized,
+    /// 404 or 410.
+    #[error("the server has no such file")]
+    NotFound,
+    /// 429 or 503, for longer than was worth waiting.
+    #[error("the server is busy")]
+    Busy {
+        /// What `Retry-After` said, if anything.
+        retry_after: Option<Duration>,
+    },
+    /// Any other status that is not a success.
+    #[error("the server answered with status {status}")]
+    Refused {
+        /// The status.
+        status: u16,
+    },
+    /// A redirect to nowhere, away from HTTPS, or one too many.
+    #[error("the server redirects in a way that is not followed: {reason}")]
+    Redirect {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The answer does not say what it must, or contradicts the request.
+    #[error("the server's answer is invalid: {reason}")]
+    InvalidAnswer {
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// The server has or sends another number of bytes than it, or the request, said. What was loaded is thrown away.
+    #[error("the file has {found} bytes instead of {expected}")]
+    WrongLength {
+        /// What was said.
+        expected: u64,
+        /// What there is.
+        found: u64,
+    },
+    /// The file was replaced while it was loaded, again and again. What was loaded is thrown away.
+    #[error("the file on the server keeps changing")]
+    Changed,
+    /// The file is not the one that was asked for. It was thrown away.
+    #[error("the file has SHA-256 {found} instead of {expected}")]
+    WrongHash {
+        /// What was asked for.
+        expected: Digest,
+        /// What came.
+        found: Digest,
+    },
+    /// What came is no GGUF file: a login page, an error page, another format. It was thrown away.
+    #[error("what the server sent is not a GGUF model: {reason}")]
+    NotAModel {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Every source failed.
+    #[error("all {} sources failed, the last one: {last}", failures.len())]
+    EverySource {
+        /// Each source with its failure, in the order of trying.
+        failures: Vec<(String, DownloadError)>,
+        /// The last failure.
+        last: Box<DownloadError>,
+    },
+    /// The consumer cancelled.
+    #[error("the download was cancelled")]
+    Cancelled,
+    /// The client could not be made.
+    #[error("cannot start the download: {reason}")]
+    Start {
+        /// What was said.
+        reason: String,
+    },
+}
+
+impl DownloadError {
+    /// A failure of the file system. Full disks have a variant of their own.
+    pub(super) fn storage(what: &str, written: u64, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::DiskFull { written }
+            }
+            _ => Self::Storage { what: what.into(), reason: error.to_string() },
+        }
+    }
+
+    /// Whether the same source is worth another attempt.
+    pub(super) fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Interrupted { .. } | Self::Stalled { .. } | Self::Busy { .. })
+            || matches!(self, Self::Refused { status } if *status >= 500)
+    }
+
+    /// Whether another source cannot help either.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Metered
+                | Self::AlreadyRunning
+                | Self::NotEnoughSpace { .. }
+                | Self::DiskFull { .. }
+                | Self::Storage { .. }
+                | Self::InvalidName { .. }
+                | Self::Start { .. }
+                | Self::Cancelled
+        )
+    }
+}

@@ -1,0 +1,30 @@
+//! Getting models onto the device and keeping them there.
+//!
+//! A [`ModelStore`] is a folder. [`ModelStore::download`] brings a file into it from any HTTPS address or from a Hugging Face
+//! repository ([`Source`]), from several mirrors if there are; it resumes after a broken connection or a killed process,
+//! and a file gets its name only when it is whole, hashes to what was asked for and reads as GGUF. [`catalogue`] lists
+//! pairs of draft and target that are known to share a vocabulary.
+//!
+//! Which model fits the device's memory is [`uhlm_llama::memory`]'s matter, when to load on which network the app's:
+//! [`ModelStore::set_metered`] takes what it knows.
+
+pub mod catalogue;
+mod client;
+mod config;
+mod disk;
+mod download;
+mod error;
+mod partial;
+mod progress;
+mod request;
+mod source;
+mod store;
+mod transfer;
+
+pub use self::config::StoreConfig;
+pub use self::error::DownloadError;
+pub use self::progress::{Phase, Progress};
+pub use self::request::DownloadRequest;
+pub use self::source::{InvalidSource, Source};
+pub use self::store::{ModelStore, StoreError, StoredModel, UnfinishedModel, Verification};
+pub use self::transfer::{Transfer, TransferEvent};

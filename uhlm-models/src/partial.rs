@@ -1,0 +1,290 @@
+//! A file that is being loaded: `NAME.part` with its state in `NAME.part.json`, until it is whole and gets its name.
+//!
+//! The state says how many bytes are safely on the disk. After a crash nothing beyond them is believed: a file system may
+//! have made a file longer without having written what it holds.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use uhlm_law::protocol::Digest;
+
+use crate::error::DownloadError;
+
+/// Bytes between two states; a crash costs at most this much of what was loaded.
+const CHECKPOINT: u64 = 8 << 20;
+const VERSION: u32 = 1;
+
+/// Where the bytes so far come from, and what they belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    version: u32,
+    /// The source that was asked last.
+    pub(super) source: String,
+    /// Its strong `ETag` or its `Last-Modified`, for `If-Range`.
+    pub(super) validator: Option<String>,
+    /// Bytes of the whole file.
+    pub(super) total: Option<u64>,
+    /// What the whole file should hash to, as the request or the repository says.
+    pub(super) sha256: Option<Digest>,
+    /// Bytes that are on the disk for certain.
+    durable: u64,
+}
+
+/// The file, locked against other downloads of the same name.
+pub(super) struct Partial {
+    path: PathBuf,
+    file: File,
+    pub(super) state: State,
+    hash: Sha256,
+    len: u64,
+    /// Answers that the bytes so far come from.
+    pub(super) pieces: u32,
+}
+
+/// `NAME.part` beside `NAME`.
+pub(super) fn path_of(model: &Path) -> PathBuf {
+    let mut name = model.as_os_str().to_owned();
+    name.push(".part");
+    name.into()
+}
+
+/// `NAME.json` beside `NAME`.
+pub(super) fn json_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".json");
+    name.into()
+}
+
+/// Writes a small file so that after a crash either the old or the new one is there.
+pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    let mut file = File::create(&new)?;
+    file.write_all(text)?;
+    file.sync_data()?;
+    fs::rename(&new, path)
+}
+
+impl Partial {
+    /// Opens what an earlier download of `model` left, or begins anew.
+    pub(super) fn open(model: &Path) -> Result<Self, DownloadError> {
+        let path = path_of(model);
+        let file = lock(&path)?;
+        let state = fs::read(json_of(&path)).ok().and_then(|text| serde_json::from_slice::<State>(&text).ok());
+        let mut state = state.filter(|state| state.version == VERSION).unwrap_or_default();
+        let found = file.metadata().map_err(|e| DownloadError::storage("read the partial file", 0, &e))?.len();
+        if found < state.durable {
+            // Somebody else changed it.
+            state = State::default();
+        }
+        let mut partial = Self { path, file, hash: Sha256::new(), len: state.durable, pieces: 0, state };
+        if found > partial.len {
+            partial.file.set_len(partial.len).map_err(|e| partial.failure("cut the partial file", &e))?;
+        }
+        if partial.len > 0 {
+            partial.pieces = 1;
+            partial.hash_again().map_err(|e| DownloadError::storage("read the partial file", partial.len, &e))?;
+        }
+        Ok(partial)
+    }
+
+    /// Bytes so far.
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Where the bytes lie.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The hash of the bytes so far.
+    pub(super) fn sha256(&self) -> Digest {
+        Digest(self.hash.clone().finalize().into())
+    }
+
+    /// Whether all bytes are there, as far as their number is known.
+    pub(super) fn is_whole(&self) -> bool {
+        self.len > 0 && self.state.total == Some(self.len)
+    }
+
+    fn hash_again(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut buffer = vec![0; 1 << 18];
+        let mut left = self.len;
+        while left > 0 {
+            let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.file.read_exact(&mut buffer[..wanted])?;
+            self.hash.update(&buffer[..wanted]);
+            left -= wanted as u64;
+        }
+        Ok(())
+    }
+
+    /// Appends bytes.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), DownloadError> {
+        self.file.write_all(bytes).map_err(|error| self.failure("write the file", &error))?;
+        self.hash.update(bytes);
+        self.len += bytes.len() as u64;
+        if self.len - self.state.durable >= CHECKPOINT { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Makes what was written and what is known of it safe.
+    pub(super) fn checkpoint(&mut self) -> Result<(), DownloadError> {
+        self.file.sync_data().map_err(|error| self.failure("write the file", &error))?;
+        self.state.durable = self.len;
+        self.state.version = VERSION;
+        let text = serde_json::to_vec(&self.state).map_err(|e| self.failure("write the state", &e.into()))?;
+        replace(&json_of(&self.path), &text).map_err(|error| self.failure("write the state", &error))
+    }
+
+    /// Throws the bytes away.
+    pub(super) fn restart(&mut self) -> Result<(), DownloadError> {
+        // The state goes first: bytes that it vouches for must not vanish before it does.
+        remove(&json_of(&self.path)).map_err(|error| self.failure("remove the state", &error))?;
+        self.file
+            .set_len(0)
+            .and_then(|()| self.file.seek(SeekFrom::Start(0)))
+            .map_err(|error| self.failure("empty the partial file", &error))?;
+        (self.len, self.pieces, self.hash, self.state) = (0, 0, Sha256::new(), State::default());
+        Ok(())
+    }
+
+    /// Gives the whole file its name. From this moment on it can be loaded.
+    pub(super) fn finish(self, model: &Path) -> Result<(), DownloadError> {
+        self.file.sync_all().map_err(|error| self.failure("write the file", &error))?;
+        fs::rename(&self.path, model).map_err(|error| self.failure("rename the finished file", &error))?;
+        // The model is there; a state that stays behind belongs to no file and is not believed.
+        let _ = remove(&json_of(&self.path));
+        if let Some(folder) = model.parent().and_then(|folder| File::open(folder).ok()) {
+            // Not every file system lets a folder be synchronised; the name is then safe a little later.
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+
+    fn failure(&self, what: &str, error: &io::Error) -> DownloadError {
+        DownloadError::storage(what, self.len, error)
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Opens and locks the file. A lock ends with its process, however that ends.
+fn lock(path: &Path) -> Result<File, DownloadError> {
+    let storage = |error: &io::Error| DownloadError::storage("open the partial file", 0, error);
+    loop {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .map_err(|error| storage(&error))?;
+        if !try_lock(&file).map_err(|error| storage(&error))? {
+            return Err(DownloadError::AlreadyRunning);
+        }
+        // Between opening and locking, another download may have finished and given this very file its name.
+        if is_at(&file, path).map_err(|error| storage(&error))? {
+            return Ok(file);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn try_lock(file: &File) -> io::Result<bool> {
+    use rustix::fs::{FlockOperation, flock};
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let held = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(fs::TryLockError::WouldBlock) => Ok(false),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    // A file that is open here cannot be renamed by others.
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model(folder: &tempfile::TempDir) -> PathBuf {
+        folder.path().join("model.gguf")
+    }
+
+    #[test]
+    fn what_was_not_made_safe_is_not_believed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut partial = Partial::open(&model(&folder)).expect("opens");
+        partial.write(b"safe").and_then(|()| partial.checkpoint()).expect("room");
+        partial.write(b" not safe").expect("room");
+        drop(partial);
+        let partial = Partial::open(&model(&folder)).expect("opens");
+        assert_eq!((partial.len(), partial.sha256()), (4, Digest(Sha256::digest(b"safe").into())));
+        assert_eq!(fs::read(partial.path()).expect("there"), b"safe");
+    }
+
+    #[test]
+    fn a_file_without_a_state_or_shorter_than_it_says_begins_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(path_of(&model(&folder)), b"of unknown origin").expect("written");
+        assert_eq!(Partial::open(&model(&folder)).expect("opens").len(), 0);
+
+        let mut partial = Partial::open(&model(&folder)).expect("opens");
+        partial.write(b"12345").and_then(|()| partial.checkpoint()).expect("room");
+        drop(partial);
+        fs::write(path_of(&model(&folder)), b"123").expect("written");
+        assert_eq!(Partial::open(&model(&folder)).expect("opens").len(), 0);
+    }
+
+    #[test]
+    fn two_downloads_of_one_model_do_not_meet() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let first = Partial::open(&model(&folder)).expect("opens");
+        assert_eq!(Partial::open(&model(&folder)).err(), Some(DownloadError::AlreadyRunning));
+        drop(first);
+        assert!(Partial::open(&model(&folder)).is_ok());
+    }
+
+    #[test]
+    fn a_finished_file_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut partial = Partial::open(&model(&folder)).expect("opens");
+        partial.write(b"whole").and_then(|()| partial.checkpoint()).expect("room");
+        partial.finish(&model(&folder)).expect("renamed");
+        let names: Vec<_> = fs::read_dir(folder.path()).expect("there").flatten().map(|e| e.file_name()).collect();
+        assert_eq!(names, ["model.gguf"]);
+    }
+}

@@ -1,0 +1,21 @@
+//! Whether a request failed over the server's certificate, and why.
+
+use std::error::Error;
+use std::io;
+
+use crate::tls;
+
+/// Why the certificate is not trusted, if that is the reason of a failure.
+#[must_use]
+pub fn distrust_in(error: &reqwest::Error) -> Option<String> {
+    tls_error(error).and_then(tls::distrust)
+}
+
+/// The TLS error in a chain of errors. `io::Error` names the source of what it wraps as its own, so it is looked into.
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.and_then(|inner| tls_error(inner)).or_else(|| error.source().and_then(tls_error))
+}

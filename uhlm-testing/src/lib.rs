@@ -1,0 +1,17 @@
+//! Fixtures and doubles for tests: the bundled pair behind a real server, a verifier in this process, synthetic models,
+//! statistics, faults. Nothing that ships depends on it.
+
+pub mod counted;
+pub mod faulty;
+pub mod file_server;
+pub mod gguf;
+pub mod goodness;
+pub mod identity;
+pub mod killed;
+pub mod local;
+pub mod pair;
+pub mod parrot;
+pub mod proxy;
+pub mod served;
+pub mod spy;
+pub mod synthetic;

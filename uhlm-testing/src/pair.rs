@@ -1,0 +1,49 @@
+//! The bundled pair of models and its questions.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use serde::Deserialize;
+use uhlm_core::engine::Engine;
+use uhlm_llama::{LoadOptions, Model};
+
+/// A file of `models/`.
+#[must_use]
+pub fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name)
+}
+
+/// The draft model, loaded once for the process.
+#[must_use]
+pub fn draft() -> Engine {
+    static DRAFT: OnceLock<Engine> = OnceLock::new();
+    DRAFT
+        .get_or_init(|| {
+            Engine::load(file("demo-draft.gguf"), &LoadOptions::default()).expect("the bundled draft model")
+        })
+        .clone()
+}
+
+/// The target model, loaded once for the process: the reference that tests compare with.
+#[must_use]
+pub fn target() -> Arc<Model> {
+    static TARGET: OnceLock<Arc<Model>> = OnceLock::new();
+    let load = || Model::load(&file("demo-target.gguf"), &LoadOptions::default()).expect("the bundled target model");
+    Arc::clone(TARGET.get_or_init(load))
+}
+
+/// One question with its answer.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Question {
+    /// What is asked.
+    pub question: String,
+}
+
+/// The questions of `data/<name>.jsonl`.
+#[must_use]
+pub fn questions(name: &str) -> Vec<String> {
+    let path = file("data").join(format!("{name}.jsonl"));
+    let text = std::fs::read_to_string(&path).expect("bundled questions");
+    let parse = |line: &str| serde_json::from_str::<Question>(line).expect("one question a line").question;
+    text.lines().filter(|line| !line.is_empty()).map(parse).collect()
+}

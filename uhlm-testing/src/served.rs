@@ -1,0 +1,102 @@
+//! A real `uhlm-server` with the bundled target, over HTTPS on loopback.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_law::protocol::Digest;
+use uhlm_net::TrustPolicy;
+use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};
+
+use crate::pair;
+
+/// A running server; dropped, it is shut down.
+pub struct Served {
+    runtime: Runtime,
+    handle: Option<ServerHandle>,
+    fingerprint: Digest,
+}
+
+impl Served {
+    /// Starts a server on any free port.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(|config| config)
+    }
+
+    /// Starts a server with other settings.
+    #[must_use]
+    pub fn start_with(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        // Threads that spin for each other are slow where other tests want the cores.
+        let engine = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let config = ServerConfig { listen, engine, ..ServerConfig::new(pair::file("demo-target.gguf")) };
+        let server = runtime.block_on(Server::bind(configure(config))).expect("a server");
+        let fingerprint = server.certificate().expect("a self-signed certificate").fingerprint;
+        let handle = {
+            let _inside = runtime.enter();
+            server.spawn()
+        };
+        Self { runtime, handle: Some(handle), fingerprint }
+    }
+
+    fn handle(&self) -> &ServerHandle {
+        self.handle.as_ref().expect("taken only by drop and stop")
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.handle().url().to_owned()
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.handle().local_addr()
+    }
+
+    /// Trust in its certificate alone.
+    #[must_use]
+    pub fn trust(&self) -> TrustPolicy {
+        TrustPolicy::Fingerprint(self.fingerprint)
+    }
+
+    /// SHA-256 of its certificate.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
+    }
+
+    /// A client of it.
+    #[must_use]
+    pub fn verifier(&self) -> Arc<HttpVerifier> {
+        let config = HttpConfig::new(self.url()).with_trust(self.trust());
+        Arc::new(HttpVerifier::new(config).expect("a client"))
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(self.handle().metrics())
+    }
+
+    /// Shuts it down and waits for that.
+    pub fn stop(&mut self) {
+        if let Some(handle) = self.handle.take() {
+            self.runtime.block_on(handle.shutdown()).expect("no panic in the server");
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // A test that fails already must not panic again here.
+        if let Some(handle) = self.handle.take() {
+            let outcome = self.runtime.block_on(handle.shutdown());
+            assert!(outcome.is_ok() || std::thread::panicking(), "the server panicked");
+        }
+    }
+}
