@@ -7,7 +7,7 @@
 
 #![allow(clippy::print_stdout, reason = "the figures of a comparison are worth reading")]
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use uhlm_core::calibration_file;
@@ -129,6 +129,9 @@ fn simulated(method: ProductMethod, channel: &Channel, times: ComputeTimes) -> M
 }
 
 fn both_agree(method: ProductMethod) {
+    // Two sessions at once would take the time from each other that they are measured in.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let channel =
         Channel::Packet(PacketChannel { up_mbps: 2.0, down_mbps: 8.0, ..PacketChannel::steady(ROUND_TRIP_MS) });
     let real = for_real(method, &channel);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 use uhlm_core::verifier::Verifier;
 use uhlm_core::verifier::http::HttpConfig;
-use uhlm_law::protocol::Info;
+use uhlm_law::advance::Info;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle, Snapshot};
 

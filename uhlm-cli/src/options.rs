@@ -32,7 +32,7 @@ pub(crate) struct SamplingArgs {
     /// Penalty on repeated tokens; 1 is off
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     pub(crate) repeat_penalty: f32,
-    /// Seed of every random choice; without it each run differs
+    /// Seed of the replies: the same seed brings the same text again; without it each run differs
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 }

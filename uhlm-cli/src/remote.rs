@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Answer, Call, Reply, Verifier, VerifierError};
-use uhlm_law::protocol::{Digest, Info};
+use uhlm_law::advance::Info;
+use uhlm_law::protocol::Digest;
 use uhlm_net::{BearerToken, TrustPolicy};
 
 use crate::failure::Failure;

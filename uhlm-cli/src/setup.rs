@@ -9,8 +9,8 @@ use uhlm_core::engine::Engine;
 use uhlm_core::mode::Mode;
 use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
+use uhlm_law::advance::Info;
 use uhlm_law::calibration::Calibration;
-use uhlm_law::protocol::Info;
 use uhlm_llama::LoadOptions;
 
 use crate::failure::Failure;

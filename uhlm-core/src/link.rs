@@ -21,7 +21,7 @@
 use std::time::{Duration, Instant};
 
 use uhlm_law::affine::Affine;
-use uhlm_law::protocol::{ErrorCode, Timing};
+use uhlm_law::protocol::ErrorCode;
 use uhlm_law::rng::{Rng, Stream};
 
 use crate::event::LinkState;
@@ -65,9 +65,11 @@ impl Default for LinkConfig {
 pub struct Exchange {
     /// From the call until the answer.
     pub elapsed: Duration,
-    /// Time that the verifier spent.
-    pub timing: Timing,
-    /// Tokens that the verifier had to process: appended and drafted.
+    /// Time that the request waited at the verifier before its pass began.
+    pub queue: Duration,
+    /// Duration of the pass.
+    pub pass: Duration,
+    /// Tokens that the verifier had to process: given and drafted ones.
     pub tokens: usize,
     /// Requests that were sent for it; [`Answer::attempts`](crate::verifier::Answer::attempts).
     pub attempts: u32,
@@ -132,13 +134,12 @@ impl Link {
 
     /// A verdict arrived. Returns the circuit's new state if it changed.
     pub fn on_answer(&mut self, exchange: &Exchange) -> Option<LinkState> {
-        let spent = micros(exchange.timing.queue_us) + micros(exchange.timing.decode_us);
         if exchange.attempts == 1 {
-            self.round_trip.add(exchange.elapsed.saturating_sub(spent).as_secs_f64());
+            self.round_trip.add(exchange.elapsed.saturating_sub(exchange.queue + exchange.pass).as_secs_f64());
         }
-        let queue = micros(exchange.timing.queue_us).as_secs_f64();
+        let queue = exchange.queue.as_secs_f64();
         self.queue = Some(self.queue.map_or(queue, |mean| mean + (queue - mean) / 8.0));
-        self.decode.add(exchange.tokens as f64, micros(exchange.timing.decode_us).as_secs_f64());
+        self.decode.add(exchange.tokens as f64, exchange.pass.as_secs_f64());
         self.on_reachable()
     }
 
@@ -209,12 +210,6 @@ impl Link {
         self.round_trip.smoothed.map(duration)
     }
 
-    /// The verifier's expected time for `tokens` tokens, waiting included; zero before the first measurement.
-    #[must_use]
-    pub fn verifier_time(&self, tokens: usize) -> Duration {
-        duration(self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0))
-    }
-
     /// The fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
     #[must_use]
     pub fn decode_time(&self) -> Option<(Duration, Duration)> {
@@ -233,10 +228,6 @@ impl Link {
         let full = self.config.back_off.saturating_mul(1 << doublings).min(self.config.max_back_off);
         full.mul_f64(0.5 + 0.5 * self.jitter.uniform())
     }
-}
-
-fn micros(us: u32) -> Duration {
-    Duration::from_micros(u64::from(us))
 }
 
 fn duration(seconds: f64) -> Duration {

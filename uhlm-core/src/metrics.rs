@@ -33,10 +33,8 @@ pub struct OriginCounts {
     pub draft: u64,
     /// [`Origin::Verified`].
     pub verified: u64,
-    /// [`Origin::Resampled`].
-    pub resampled: u64,
-    /// [`Origin::Bonus`].
-    pub bonus: u64,
+    /// [`Origin::Target`].
+    pub target: u64,
     /// [`Origin::Unverified`].
     pub unverified: u64,
 }
@@ -46,8 +44,7 @@ impl OriginCounts {
         *match origin {
             Origin::Draft => &mut self.draft,
             Origin::Verified => &mut self.verified,
-            Origin::Resampled => &mut self.resampled,
-            Origin::Bonus => &mut self.bonus,
+            Origin::Target => &mut self.target,
             Origin::Unverified => &mut self.unverified,
         } += 1;
     }
@@ -55,7 +52,7 @@ impl OriginCounts {
     /// All tokens.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.draft + self.verified + self.resampled + self.bonus + self.unverified
+        self.draft + self.verified + self.target + self.unverified
     }
 }
 
@@ -71,27 +68,26 @@ pub struct Statistics {
     pub origins: OriginCounts,
     /// Forward passes of the draft model, one a drafted token.
     pub drafted: u64,
-    /// Drafted tokens that a verdict decided on: accepted, or rejected.
+    /// Drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
-    /// Of those, the rejected ones.
+    /// Of those, the rejected ones: the target wrote another token.
     pub rejected: u64,
     /// Drafted tokens that the gate let pass.
     pub skipped: u64,
-    /// Skipped tokens whose target probability came back with a later window: with labels collected or a goal of risk, which
+    /// Skipped tokens about which the target said whether they are its own: with labels collected or a goal of risk, which
     /// spend bytes on that, else none.
     pub skipped_labelled: u64,
-    /// Sum of the acceptance probability `min(1, p/q)` over those.
-    pub skipped_acceptable: f64,
+    /// Of those, the ones that are the target's own.
+    pub skipped_matched: u64,
     /// Times that provisional tokens were taken back.
     pub rollbacks: u64,
     /// Tokens taken back.
     pub rolled_back: u64,
     /// Requests that were answered with a verdict.
     pub verdicts: u64,
-    /// Forward passes of the target: one a verdict, one a token in `remote_only`.
+    /// Forward passes of the target for this reply, as the verifier counts them: judged ones, and one a token that it writes
+    /// alone.
     pub target_passes: u64,
-    /// Requests for more draws.
-    pub draw_requests: u64,
     /// Sessions opened on the verifier.
     pub opens: u64,
     /// Windows sent again after a failure, a desynchronisation or an eviction.
@@ -163,11 +159,11 @@ impl Statistics {
         ratio(self.judged as f64, (self.judged + self.skipped) as f64)
     }
 
-    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation over `U`;
-    /// none where none reported its target probability ([`skipped_labelled`](Self::skipped_labelled)).
+    /// True skip rate (TSR): the share of skipped tokens that the target would have written itself; `None` where it said so
+    /// of none ([`skipped_labelled`](Self::skipped_labelled)).
     #[must_use]
     pub fn true_skip_rate(&self) -> Option<f64> {
-        (self.skipped_labelled > 0).then(|| self.skipped_acceptable / self.skipped_labelled as f64)
+        (self.skipped_labelled > 0).then(|| self.skipped_matched as f64 / self.skipped_labelled as f64)
     }
 
     /// Share of judged tokens that were accepted.
@@ -197,20 +193,18 @@ impl Statistics {
         self.reused_tokens += other.reused_tokens;
         self.origins.draft += o.draft;
         self.origins.verified += o.verified;
-        self.origins.resampled += o.resampled;
-        self.origins.bonus += o.bonus;
+        self.origins.target += o.target;
         self.origins.unverified += o.unverified;
         self.drafted += other.drafted;
         self.judged += other.judged;
         self.rejected += other.rejected;
         self.skipped += other.skipped;
         self.skipped_labelled += other.skipped_labelled;
-        self.skipped_acceptable += other.skipped_acceptable;
+        self.skipped_matched += other.skipped_matched;
         self.rollbacks += other.rollbacks;
         self.rolled_back += other.rolled_back;
         self.verdicts += other.verdicts;
         self.target_passes += other.target_passes;
-        self.draw_requests += other.draw_requests;
         self.opens += other.opens;
         self.resent += other.resent;
         self.body_up += other.body_up;

@@ -32,10 +32,10 @@ pub enum OfflinePolicy {
 pub enum DraftAhead {
     /// The device waits.
     Off,
-    /// It guesses the bonus token and drafts on; where the guess is wrong, those tokens are rolled back.
+    /// It drafts on; where the target writes another token, what was drafted after it is rolled back.
     WhileWaiting,
     /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on the one
-    /// before and, with [`SessionOptions::bonus`], on the guess of its bonus token.
+    /// before.
     Pipelined(usize),
 }
 
@@ -65,10 +65,8 @@ pub struct SessionOptions {
     pub predictor: Predictor,
     /// When an `exact` window is closed.
     pub close: CloseRule,
-    /// The most tokens in a window, 1 to [`MAX_WINDOW`](uhlm_law::protocol::MAX_WINDOW).
+    /// The most tokens in a window, 1 to 25; what is outside counts as the nearer end.
     pub max_window: usize,
-    /// Whether the target writes a bonus token after an accepted window.
-    pub bonus: bool,
     /// Whether drafting goes on while a verdict is on its way.
     pub draft_ahead: DraftAhead,
     /// What happens while the verifier is out of reach.
@@ -77,7 +75,8 @@ pub struct SessionOptions {
     pub context: u32,
     /// Threads of the draft model; 0 chooses by the model's size and the cores.
     pub threads: u32,
-    /// Seeds all random choices of device and verifier; none takes one from the system.
+    /// Seed of the replies, mixed with each generation's number: the same seed brings the same replies to the same messages.
+    /// `None` takes one from the system.
     pub seed: Option<u64>,
     /// How the session reacts to [`Session::set_device`](crate::session::Session::set_device).
     pub device: DevicePolicy,
@@ -102,7 +101,6 @@ impl Default for SessionOptions {
             predictor: Predictor::default(),
             close: CloseRule::CostModel,
             max_window: 16,
-            bonus: true,
             draft_ahead: DraftAhead::Pipelined(2),
             offline: OfflinePolicy::GoOn,
             context: 0,
@@ -129,13 +127,17 @@ pub struct GenerationOptions {
     /// Another consent than the session's, for this message.
     pub consent: Option<Consent>,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
-    /// opportunistic mode skipped tokens report theirs then, which takes 8 bytes for each.
+    /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
+    /// Seed of this reply alone: given twice for the same conversation, it brings the same text, whatever windows and
+    /// timing do while the verifier is reachable (`opportunistic`: with a fixed threshold). `None` goes on from the session's
+    /// seed.
+    pub seed: Option<u64>,
 }
 
 impl Default for GenerationOptions {
     fn default() -> Self {
-        Self { max_tokens: 512, stop: Vec::new(), mode: None, consent: None, collect_labels: false }
+        Self { max_tokens: 512, stop: Vec::new(), mode: None, consent: None, collect_labels: false, seed: None }
     }
 }
 

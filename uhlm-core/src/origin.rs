@@ -8,12 +8,22 @@ use serde::{Deserialize, Serialize};
 pub enum Origin {
     /// The draft model wrote it and the gate let it pass unjudged.
     Draft,
-    /// The draft model wrote it and the target accepted it.
+    /// The draft model wrote it and the target's own token is the same.
     Verified,
-    /// The target rejected the draft model's token; this one is from the residual distribution.
-    Resampled,
-    /// The target wrote it: the bonus of an accepted window, or `remote_only`.
-    Bonus,
+    /// The target wrote it: in place of a drafted token that differed, after a window that agreed, or alone.
+    Target,
     /// The draft model wrote it while the verifier was out of reach; it should have been judged.
     Unverified,
+}
+
+impl From<uhlm_law::advance::Origin> for Origin {
+    fn from(origin: uhlm_law::advance::Origin) -> Self {
+        use uhlm_law::advance::Origin as Decided;
+        match origin {
+            Decided::Draft => Self::Draft,
+            Decided::Verified => Self::Verified,
+            Decided::Target => Self::Target,
+            Decided::Unverified => Self::Unverified,
+        }
+    }
 }

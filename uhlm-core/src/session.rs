@@ -1,4 +1,23 @@
 //! A conversation: its options, its messages, and the thread that owns the draft model's context.
+//!
+//! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
+
+mod drafter;
+mod drafting;
+mod end;
+mod hearing;
+mod inbox;
+mod offline;
+mod pace;
+mod pipeline;
+mod prompt;
+mod remote;
+mod reply;
+mod run;
+mod text;
+mod token;
+mod verdict;
+mod worker;
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -10,15 +29,15 @@ use uhlm_law::cancel::Cancel;
 use uhlm_law::chat::{DraftModel, Message};
 use uhlm_law::sampling::SamplingError;
 
+use self::inbox::{Inbox, Job};
+use self::worker::Worker;
 use crate::clock::{Clock, SystemClock};
 use crate::device::DeviceState;
 use crate::error::GenerationError;
-use crate::event::LinkState;
 use crate::generation::{self, Generation, Waker};
 use crate::mode::Mode;
 use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
-use crate::round::{Device, Inbox, Job};
 pub use crate::state::SessionStatus;
 use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
@@ -74,26 +93,9 @@ impl Session {
             Arc::new(Outbox::new(verifier, Arc::clone(&model), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let mut device = Device::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
-        let spawned = std::thread::Builder::new().name("uhlm-session".into()).spawn(move || {
-            while let Ok(message) = inbox.recv() {
-                match message {
-                    Inbox::Job(job) => {
-                        device.run(*job, &inbox, || state.end());
-                        if device.is_closed() {
-                            break;
-                        }
-                    }
-                    Inbox::Reset => device.reset(),
-                    Inbox::Opened(result) => device.opened_late(result),
-                    Inbox::Verdict { tag, result } => device.probed_late(tag, result),
-                    Inbox::Wake => device.attend(),
-                    Inbox::Close => break,
-                    // Answers to calls that were given up.
-                    _ => {}
-                }
-            }
-        });
+        let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let work = move || worker.work(&inbox, || state.end());
+        let spawned = std::thread::Builder::new().name("uhlm-session".into()).spawn(work);
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for a session");
         }
@@ -236,12 +238,6 @@ impl Session {
     #[must_use]
     pub fn calibration(&self) -> Calibration {
         locked(&self.shared.calibration).clone()
-    }
-
-    /// Whether the verifier answered last.
-    #[must_use]
-    pub fn link_state(&self) -> LinkState {
-        self.status().link
     }
 
     /// What an app shows of it.

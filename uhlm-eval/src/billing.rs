@@ -6,9 +6,8 @@
 //! tokens then pays the paper's price.
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::protocol::{Encoding, VerifyRequest, VerifyResponse};
+use uhlm_law::advance::{Advance, Body, Encoding, Frame};
 use uhlm_law::sampling::TokenId;
-use uhlm_law::speculative::{Outcome, Replacement};
 
 use crate::channel::packet::SEGMENT;
 
@@ -66,28 +65,24 @@ impl Billing {
         if self.payload { u64::from(self.vocabulary) * u64::from(self.probability_bits) } else { 0 }
     }
 
-    /// Body of this SDK's request with ids as long as those of the billed vocabulary.
+    /// Returns the bytes of this SDK's request with ids as long as those of the billed vocabulary.
     #[must_use]
-    pub fn verify_request(&self, request: &VerifyRequest, vocabulary_size: usize) -> u64 {
+    pub fn advance(&self, request: &Advance, vocabulary_size: usize) -> u64 {
         let mut request = request.clone();
         let shift = self.shift(vocabulary_size);
-        request.append.iter_mut().chain(&mut request.draft).for_each(|id| *id += shift);
+        request.stand.iter_mut().chain(&mut request.draft).for_each(|id| *id += shift);
         encoded(&request)
     }
 
-    /// Body of this SDK's verdict, likewise.
+    /// Returns the bytes of a frame of its answer, its length included, likewise.
     #[must_use]
-    pub fn verify_response(&self, response: &VerifyResponse, vocabulary_size: usize) -> u64 {
-        let mut response = response.clone();
-        let shift = self.shift(vocabulary_size);
-        match &mut response.outcome {
-            Outcome::Accepted { bonus: Some(id) } => *id += shift,
-            Outcome::Rejected { replacement: Replacement::Support(list) | Replacement::Draws(list) } => {
-                list.iter_mut().for_each(|entry| entry.0 += shift);
-            }
-            _ => {}
+    pub fn text(&self, frame: &Frame, vocabulary_size: usize) -> u64 {
+        let mut frame = frame.clone();
+        if let Frame::Text(text) = &mut frame {
+            let shift = self.shift(vocabulary_size);
+            text.ids.iter_mut().for_each(|id| *id += shift);
         }
-        encoded(&response)
+        Encoding::Binary.encode_frame(&frame).len() as u64
     }
 
     /// Moves ids to the upper end of the billed vocabulary, where their encoding is longest.
@@ -97,7 +92,7 @@ impl Billing {
 }
 
 /// Bytes of a body in the binary encoding.
-pub(crate) fn encoded<T: Serialize>(value: &T) -> u64 {
+pub(crate) fn encoded<T: Body>(value: &T) -> u64 {
     Encoding::Binary.encode(value).len() as u64
 }
 
@@ -107,6 +102,8 @@ fn wire(bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use uhlm_law::advance::{Grants, Labelling, PrefixHash};
+
     use super::*;
 
     #[test]
@@ -119,20 +116,22 @@ mod tests {
 
     #[test]
     fn ids_of_a_small_vocabulary_are_billed_like_those_of_a_large_one() {
-        let request = VerifyRequest {
+        let request = Advance {
+            generation: 0,
             seq: 7,
+            have: 401,
             base: 400,
-            base_check: uhlm_law::protocol::PrefixHash::EMPTY,
-            append: vec![3],
+            check: PrefixHash::EMPTY,
+            stand: vec![3],
             draft: vec![1, 1000],
-            levels: vec![0.5, 0.5],
-            bonus: true,
-            pipelined: false,
+            grants: Grants::NONE,
+            labels: Labelling::NONE,
+            begin: None,
         };
         let plain = encoded(&request);
         // Ids of one, one and two bytes become ids of three.
-        assert_eq!(Billing::PAPER.verify_request(&request, 1024), plain + 2 + 2 + 1);
-        assert_eq!(Billing { vocabulary: 1024, ..Billing::PAPER }.verify_request(&request, 1024), plain);
+        assert_eq!(Billing::PAPER.advance(&request, 1024), plain + 2 + 2 + 1);
+        assert_eq!(Billing { vocabulary: 1024, ..Billing::PAPER }.advance(&request, 1024), plain);
     }
 
     #[test]

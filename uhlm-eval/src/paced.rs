@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
@@ -29,6 +30,10 @@ impl PacedDraft {
 impl DraftModel for PacedDraft {
     fn vocabulary(&self) -> &dyn Vocabulary {
         self.inner.vocabulary()
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.inner.token_keys()
     }
 
     fn vocabulary_hash(&self) -> Digest {

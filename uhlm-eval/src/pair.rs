@@ -59,7 +59,7 @@ impl Pair {
     /// # Errors
     /// [`ModelError::Decode`].
     pub fn target_context(&self) -> Result<BatchContext, ModelError> {
-        let options = ContextOptions { context: CONTEXT, threads: 1, batch: CONTEXT, sequences: 1 };
+        let options = ContextOptions { context: CONTEXT, threads: 1, batch: CONTEXT, ..ContextOptions::default() };
         BatchContext::new(Arc::clone(&self.target), &options)
     }
 

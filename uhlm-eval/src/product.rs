@@ -176,7 +176,7 @@ impl Running {
 
     fn answer(&self, stream: &Stream<'_>, index: u64, question: &str, labels: bool) -> Result<Reply, EvalError> {
         // What was under way for the last reply belongs to it.
-        self.verifier.begin(index);
+        let _warm_up = self.verifier.begin(index);
         let charged = self.clock.charged();
         let (tokens, text, statistics) = self.generate(stream, question, labels)?;
         let ledger = self.verifier.begin(index);
@@ -193,7 +193,7 @@ impl Running {
                 rejected: statistics.rejected,
                 skipped: statistics.skipped,
                 skipped_labelled: statistics.skipped_labelled,
-                skipped_acceptable: statistics.skipped_acceptable,
+                skipped_acceptable: statistics.skipped_matched as f64,
                 rollbacks: statistics.rollbacks,
             },
         })

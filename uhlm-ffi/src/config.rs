@@ -7,12 +7,12 @@ use uhlm_core::calibration_file;
 use uhlm_core::device::DevicePolicy;
 use uhlm_core::privacy::RecordOptions;
 use uhlm_core::{link, mode, options};
-use uhlm_law::{gate, sampling, uncertainty, window};
 
 use crate::error::{UhlmError, failure};
+use crate::law::{CloseRule, Estimator, Goal, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
 
-/// How a model is loaded.
+/// The file of a model, and the way in which it is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct ModelOptions {
     /// The GGUF file.
@@ -27,18 +27,18 @@ pub struct ModelOptions {
     /// `NotEnoughMemory` before the file is touched. Left out: nothing is checked.
     #[uniffi(default)]
     pub fit_context: Option<u32>,
-    /// Bytes that are free, for `fit_context`. Left out: what `available_memory` says; where that says nothing, nothing is
-    /// checked.
+    /// Bytes that are free, for `fit_context`. Left out: what `available_memory` says; where that says nothing, nothing
+    /// is checked.
     #[uniffi(default)]
     pub available_memory: Option<u64>,
 }
 
-/// How text is generated.
+/// The ways to generate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Mode {
     /// The paper's rule: `u <= u_th` commits at once, `u > u_th` is judged before it is committed.
     Opportunistic,
-    /// Everything is judged, in windows; the output is distributed exactly as the target's.
+    /// Everything is judged, in windows: token by token, the text is what `RemoteOnly` writes with the same seed.
     Exact,
     /// The draft model alone. No connection is opened.
     DeviceOnly,
@@ -57,183 +57,16 @@ impl From<Mode> for mode::Mode {
     }
 }
 
-/// Parameters of the sampling chain, with the meaning of llama.cpp's flags of the same names. Left out, each changes
-/// nothing: a draw from the model's own softmax.
-#[derive(Clone, Debug, Default, uniffi::Record)]
-pub struct SamplingParams {
-    /// Divides the logits last; 0 takes the most probable token. At least 0.
-    #[uniffi(default)]
-    pub temperature: Option<f32>,
-    /// Keeps the `k` most probable tokens; 0 keeps all.
-    #[uniffi(default)]
-    pub top_k: Option<u32>,
-    /// Keeps the smallest set of most probable tokens whose probability sums to at least this. In (0, 1].
-    #[uniffi(default)]
-    pub top_p: Option<f32>,
-    /// Keeps tokens at least this fraction as probable as the most probable one. In [0, 1].
-    #[uniffi(default)]
-    pub min_p: Option<f32>,
-    /// How many of the last tokens the penalties look at; 0 turns them off.
-    #[uniffi(default)]
-    pub penalty_last_n: Option<u32>,
-    /// Divides the positive (multiplies the negative) logit of a token that occurred; 1 is off. Above 0.
-    #[uniffi(default)]
-    pub penalty_repeat: Option<f32>,
-    /// Subtracts this times the number of occurrences; 0 is off.
-    #[uniffi(default)]
-    pub penalty_frequency: Option<f32>,
-    /// Subtracts this once from a token that occurred; 0 is off.
-    #[uniffi(default)]
-    pub penalty_presence: Option<f32>,
-}
-
-impl From<SamplingParams> for sampling::SamplingParams {
-    fn from(given: SamplingParams) -> Self {
-        let default = Self::default();
-        Self {
-            temperature: given.temperature.unwrap_or(default.temperature),
-            top_k: given.top_k.unwrap_or(default.top_k),
-            top_p: given.top_p.unwrap_or(default.top_p),
-            min_p: given.min_p.unwrap_or(default.min_p),
-            penalty_last_n: given.penalty_last_n.unwrap_or(default.penalty_last_n),
-            penalty_repeat: given.penalty_repeat.unwrap_or(default.penalty_repeat),
-            penalty_frequency: given.penalty_frequency.unwrap_or(default.penalty_frequency),
-            penalty_presence: given.penalty_presence.unwrap_or(default.penalty_presence),
-        }
-    }
-}
-
-/// What the app wants of the gate.
-#[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
-pub enum Goal {
-    /// The paper's `u_th = -b/a`: by the law, nothing is skipped that could be rejected.
-    RiskAverse,
-    /// The paper's `u_th = (Delta - b)/a`, which it adopts.
-    RiskProne,
-    /// This threshold on the uncertainty, whatever happens.
-    Threshold {
-        /// The threshold, in [0, 1].
-        uncertainty: f32,
-    },
-    /// Judge this share of the drafted tokens.
-    ShareSent {
-        /// The share, in [0, 1].
-        share: f64,
-    },
-    /// Skip as much as possible with at most this mean rejection probability a drafted token.
-    Risk {
-        /// The mean, in [0, 1].
-        risk: f64,
-    },
-    /// Keep to this many bytes of request and response bodies a token of the reply, on average, in the `Opportunistic` mode.
-    Bytes {
-        /// Bytes a token, above 0.
-        per_token: f64,
-    },
-}
-
-impl From<Goal> for gate::Goal {
-    fn from(goal: Goal) -> Self {
-        match goal {
-            Goal::RiskAverse => Self::RiskAverse,
-            Goal::RiskProne => Self::RiskProne,
-            Goal::Threshold { uncertainty } => Self::Threshold(uncertainty),
-            Goal::ShareSent { share } => Self::ShareSent(share),
-            Goal::Risk { risk } => Self::Risk(risk),
-            Goal::Bytes { per_token } => Self::Bytes(per_token),
-        }
-    }
-}
-
-/// What expects a token's rejection, for windows and draft-ahead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum Predictor {
-    /// The calibration's learned law; the line where it has none.
-    Learned,
-    /// The paper's line.
-    LinearLaw,
-}
-
-impl From<Predictor> for gate::Predictor {
-    fn from(predictor: Predictor) -> Self {
-        match predictor {
-            Predictor::Learned => Self::Learned,
-            Predictor::LinearLaw => Self::LinearLaw,
-        }
-    }
-}
-
-/// How the draft model's uncertainty about a token is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
-pub enum Estimator {
-    /// Temperature perturbation without its sampling noise: the probability that a draw at a temperature uniform on
-    /// [0, 2] differs from the drafted token.
-    TemperaturePerturbation,
-    /// Temperature perturbation as the paper has it.
-    SampledTemperaturePerturbation {
-        /// The number of draws, the paper's `K`.
-        draws: u32,
-    },
-    /// Shannon entropy of the softmax over `ln V`.
-    Entropy,
-    /// One minus the probability of the most probable token.
-    MaxProbability,
-    /// One minus the lead of the most probable token over the second.
-    Margin,
-}
-
-impl From<Estimator> for uncertainty::Estimator {
-    fn from(estimator: Estimator) -> Self {
-        match estimator {
-            Estimator::TemperaturePerturbation => Self::TemperaturePerturbation,
-            Estimator::SampledTemperaturePerturbation { draws } => Self::SampledTemperaturePerturbation { draws },
-            Estimator::Entropy => Self::Entropy,
-            Estimator::MaxProbability => Self::MaxProbability,
-            Estimator::Margin => Self::Margin,
-        }
-    }
-}
-
-/// When an open window is sent to be judged. An end token, a stop sequence and a full window close it in any case.
-#[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
-pub enum CloseRule {
-    /// When one more token no longer pays by the cost model, with every term measured online.
-    CostModel,
-    /// When the probability that the target rejects something in it exceeds this.
-    Risk {
-        /// The probability, in [0, 1].
-        risk: f64,
-    },
-    /// At the first token whose uncertainty exceeds the gate's threshold.
-    Uncertainty,
-    /// At this many tokens.
-    Fixed {
-        /// The number.
-        tokens: u32,
-    },
-}
-
-impl From<CloseRule> for window::CloseRule {
-    fn from(rule: CloseRule) -> Self {
-        match rule {
-            CloseRule::CostModel => Self::CostModel,
-            CloseRule::Risk { risk } => Self::Risk(risk),
-            CloseRule::Uncertainty => Self::Uncertainty,
-            CloseRule::Fixed { tokens } => Self::Fixed(tokens as usize),
-        }
-    }
-}
-
-/// Whether drafting goes on while a verdict is on its way.
+/// The device's work while a verdict is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum DraftAhead {
     /// The device waits.
     Off,
-    /// It guesses the bonus token and drafts on; where the guess is wrong, those tokens are rolled back.
+    /// It drafts on; where the target writes another token, what was drafted after it is rolled back.
     WhileWaiting,
     /// It drafts on likewise and sends more: several windows are in flight at once, each resting on the one before.
     Pipelined {
-        /// How many at most, 1 to 8.
+        /// Most windows that are in flight at once, 1 to 8.
         windows: u32,
     },
 }
@@ -248,14 +81,14 @@ impl From<DraftAhead> for options::DraftAhead {
     }
 }
 
-/// What happens while the verifier is out of reach.
+/// The policy for the time in which the verifier is out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
 pub enum OfflinePolicy {
     /// The draft model goes on alone; its tokens are marked `Unverified`.
     GoOn,
     /// The generation waits, then fails with `Offline`.
     Wait {
-        /// How long at most.
+        /// Longest wait, in seconds.
         seconds: f64,
     },
     /// The generation fails with `Offline` at once.
@@ -265,19 +98,19 @@ pub enum OfflinePolicy {
 /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct LinkOptions {
-    /// The shortest deadline of a verdict.
+    /// Shortest deadline of a verdict, in seconds.
     #[uniffi(default)]
     pub min_deadline_seconds: Option<f64>,
-    /// The longest deadline; also the one used before anything was measured.
+    /// Longest deadline of a verdict, in seconds; also the one that is used before anything was measured.
     #[uniffi(default)]
     pub max_deadline_seconds: Option<f64>,
-    /// The pause after the first failure; it doubles with each further one.
+    /// Pause after the first failure, in seconds; it doubles with each further one.
     #[uniffi(default)]
     pub back_off_seconds: Option<f64>,
-    /// The longest pause that is not asked for by the verifier.
+    /// Longest pause that the verifier did not ask for, in seconds.
     #[uniffi(default)]
     pub max_back_off_seconds: Option<f64>,
-    /// Failures in a row that make the link `Offline`.
+    /// Number of failures in a row that make the link `Offline`.
     #[uniffi(default)]
     pub offline_after: Option<u32>,
 }
@@ -285,56 +118,54 @@ pub struct LinkOptions {
 /// Options of a session. They hold for its life; `GenerationOptions` are for one reply.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct SessionOptions {
-    /// How text is generated, unless a generation says otherwise. Left out: `Exact`.
+    /// The way to generate, unless a generation says otherwise. Left out: `Exact`.
     #[uniffi(default)]
     pub mode: Option<Mode>,
-    /// The canonical chain, for draft and target alike.
+    /// The sampling chain, which draft and target share.
     #[uniffi(default)]
     pub sampling: SamplingParams,
-    /// How the draft model's uncertainty is measured. Left out: what the calibration was made with.
+    /// Measure of the draft model's uncertainty. Left out: the one that the calibration was made with.
     #[uniffi(default)]
     pub estimator: Option<Estimator>,
     /// The pair's calibration file, as `uhlm calibrate` writes it. Left out: a cautious one for an unknown pair.
     #[uniffi(default)]
     pub calibration_path: Option<String>,
-    /// What the gate aims at. Left out: `RiskProne`.
+    /// The gate's aim. Left out: `RiskProne`.
     #[uniffi(default)]
     pub goal: Option<Goal>,
-    /// What expects a token's rejection. Left out: `Learned`.
+    /// Source of the expected rejection of a token. Left out: `Learned`.
     #[uniffi(default)]
     pub predictor: Option<Predictor>,
-    /// When an `Exact` window is closed. Left out: `CostModel`.
+    /// Rule by which an `Exact` window is closed. Left out: `CostModel`.
     #[uniffi(default)]
     pub close: Option<CloseRule>,
-    /// The most tokens in a window.
+    /// Most tokens in a window.
     #[uniffi(default)]
     pub max_window: Option<u32>,
-    /// Whether the target writes a bonus token after an accepted window.
-    #[uniffi(default)]
-    pub bonus: Option<bool>,
-    /// Whether drafting goes on while a verdict is on its way. Left out: `Pipelined` with two windows.
+    /// The device's work while a verdict is on its way. Left out: `Pipelined` with two windows.
     #[uniffi(default)]
     pub draft_ahead: Option<DraftAhead>,
-    /// What happens while the verifier is out of reach. Left out: `GoOn`.
+    /// The policy for the time in which the verifier is out of reach. Left out: `GoOn`.
     #[uniffi(default)]
     pub offline: Option<OfflinePolicy>,
-    /// Context of the draft model in tokens. Left out: what it was trained for.
+    /// Context of the draft model, in tokens. Left out: the one that it was trained for.
     #[uniffi(default)]
     pub context: Option<u32>,
-    /// Threads of the draft model. Left out: chosen by the model's size and the cores.
+    /// Number of threads of the draft model. Left out: the model's size and the cores decide.
     #[uniffi(default)]
     pub threads: Option<u32>,
-    /// Seeds all random choices of device and verifier. Left out: one from the system.
+    /// Seed of all replies, mixed with the number of each: a session with the same seed gives the same replies to the
+    /// same messages in the same order. Left out: a fresh one from the system.
     #[uniffi(default)]
     pub seed: Option<u64>,
-    /// What may be sent to the verifier. Left out: `Withheld`, nothing, until the app says otherwise here, by
+    /// Extent of what may be sent to the verifier. Left out: `Withheld`, nothing, until the app says otherwise here, by
     /// `set_consent` or for one generation.
     #[uniffi(default)]
     pub consent: Option<Consent>,
-    /// Whether the record of what was sent keeps its text, too.
+    /// True where the record of what was sent is to keep its text, too.
     #[uniffi(default)]
     pub record_text: bool,
-    /// Whether the session reacts to what `set_device` tells it. Left out: it does.
+    /// False where the session is not to react to `set_device`. Left out: it reacts.
     #[uniffi(default)]
     pub follow_device: Option<bool>,
     /// Deadlines and pauses.
@@ -345,7 +176,7 @@ pub struct SessionOptions {
 /// Options of one generation.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct GenerationOptions {
-    /// The most tokens to write; the end token counts. Left out: 512.
+    /// Most tokens to write; the end token counts. Left out: 512.
     #[uniffi(default)]
     pub max_tokens: Option<u32>,
     /// Texts that end the reply; they are not part of it.
@@ -357,9 +188,15 @@ pub struct GenerationOptions {
     /// Another consent than the session's, for this message.
     #[uniffi(default)]
     pub consent: Option<Consent>,
+    /// Seed of this reply alone. Given twice for the same conversation it brings the same text, whatever windows and
+    /// timing do, in `Exact`, `RemoteOnly` and `DeviceOnly`, and in `Opportunistic` with a goal of a fixed threshold,
+    /// as long as the verifier is reachable. `Exact` and `RemoteOnly` write the same text. Left out: the session's
+    /// seed, mixed with the number of the reply.
+    #[uniffi(default)]
+    pub seed: Option<u64>,
 }
 
-/// What to continue.
+/// The text that a generation continues.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Prompt {
     /// The person's next message; the model's chat template is applied and the reply joins the conversation.
@@ -428,7 +265,6 @@ impl SessionOptions {
             predictor: self.predictor.map_or(default.predictor, Into::into),
             close: self.close.map_or(default.close, Into::into),
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
-            bonus: self.bonus.unwrap_or(default.bonus),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
             offline,
             context: self.context.unwrap_or(default.context),
@@ -451,6 +287,7 @@ impl From<GenerationOptions> for options::GenerationOptions {
             stop: given.stop,
             mode: given.mode.map(Into::into),
             consent: given.consent.map(Into::into),
+            seed: given.seed,
             ..default
         }
     }

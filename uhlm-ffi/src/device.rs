@@ -5,8 +5,8 @@ use uhlm_llama::memory;
 
 use crate::error::UhlmError;
 
-/// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses, `LIGHT`
-/// is `Fair`, `MODERATE` and `SEVERE` are `Serious`, all above `Critical`.
+/// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses,
+/// `LIGHT` is `Fair`, `MODERATE` and `SEVERE` are `Serious`, all above `Critical`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Thermal {
     /// Nothing to report.

@@ -16,7 +16,8 @@ use crate::verifier::UhlmVerifier;
 /// What the app says to the progress of a load.
 #[uniffi::export(with_foreign)]
 pub trait LoadProgress: Send + Sync {
-    /// The share of the file that is loaded, in [0, 1], on the loading thread. False ends the load with `LoadCancelled`.
+    /// The share of the file that is loaded, in [0, 1], on the loading thread. False ends the load with
+    /// `LoadCancelled`.
     fn loaded(&self, share: f32) -> bool;
 }
 
@@ -82,8 +83,9 @@ impl UhlmEngine {
         }
     }
 
-    /// Opens a session; `redactor` changes messages before a verifier could see them. Cheap: memory is taken, and the verifier asked, when the first generation needs them. Sessions on
-    /// one engine are independent and may generate at the same time; without a verifier only `DeviceOnly` can.
+    /// Opens a session; `redactor` changes messages before a verifier could see them. Cheap: memory is taken, and the
+    /// verifier asked, when the first generation needs them. Sessions on one engine are independent and may generate at
+    /// the same time; without a verifier only `DeviceOnly` can.
     ///
     /// # Errors
     /// `InvalidOptions`.

@@ -60,8 +60,8 @@ pub fn recovery_hint(recovery: Recovery) -> String {
     .to_owned()
 }
 
-/// Why a call failed. Each variant says in `reason` what happened (without any text of the person), in `retryable` whether
-/// the same call may succeed later without the app changing anything, and in `recovery` what to do.
+/// Why a call failed. Each variant says in `reason` what happened (without any text of the person), in `retryable`
+/// whether the same call may succeed later without the app changing anything, and in `recovery` what to do.
 ///
 /// Not errors: a network that is down under a policy other than `Fail` (a state), cancelling (an event).
 #[derive(Clone, Debug, PartialEq, thiserror::Error, uniffi::Error)]

@@ -4,17 +4,15 @@ use uhlm_core::{event, origin};
 
 use crate::statistics::Statistics;
 
-/// Where a committed token comes from.
+/// Origin of a committed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Origin {
     /// The draft model wrote it and the gate let it pass unjudged.
     Draft,
-    /// The draft model wrote it and the target accepted it.
+    /// The draft model wrote it and the target's own token is the same.
     Verified,
-    /// The target rejected the draft model's token; this one is from the residual distribution.
-    Resampled,
-    /// The target wrote it: the bonus of an accepted window, or `RemoteOnly`.
-    Bonus,
+    /// The target wrote it: in place of a drafted token that differed, after a window that agreed, or alone.
+    Target,
     /// The draft model wrote it while the verifier was out of reach; it should have been judged.
     Unverified,
 }
@@ -24,14 +22,13 @@ impl From<origin::Origin> for Origin {
         match origin {
             origin::Origin::Draft => Self::Draft,
             origin::Origin::Verified => Self::Verified,
-            origin::Origin::Resampled => Self::Resampled,
-            origin::Origin::Bonus => Self::Bonus,
+            origin::Origin::Target => Self::Target,
             origin::Origin::Unverified => Self::Unverified,
         }
     }
 }
 
-/// Whether the verifier answers.
+/// State of the link to the verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum LinkState {
     /// It answers, or was not asked yet.
@@ -52,7 +49,7 @@ impl From<event::LinkState> for LinkState {
     }
 }
 
-/// Why a generation ended.
+/// Reason for the end of a generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum FinishReason {
     /// The model ended its reply.
@@ -114,26 +111,26 @@ pub enum GenerationEvent {
     Committed {
         /// The token.
         token: TokenText,
-        /// Who wrote or judged it.
+        /// The model that wrote it, and whether it was judged.
         origin: Origin,
     },
     /// All provisional tokens are void.
     Rollback {
-        /// How many there were.
+        /// Number of tokens that were provisional.
         tokens: u32,
     },
     /// The verifier's reachability changed.
     State {
-        /// What it is now.
+        /// The state from now on.
         link: LinkState,
     },
     /// The end. No event follows.
     Finished {
-        /// Why.
+        /// Reason for the end.
         finish: FinishReason,
         /// The whole text of this reply.
         text: String,
-        /// What it took.
+        /// Counts, rates and times of this reply.
         statistics: Statistics,
     },
 }

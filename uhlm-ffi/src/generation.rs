@@ -38,8 +38,8 @@ impl UhlmGeneration {
         Ok(event.map(Into::into))
     }
 
-    /// The events that are there, at least one; empty after the end. One call for many events: what the Kotlin and the Swift
-    /// layer use.
+    /// The events that are there, at least one; empty after the end. One call for many events: what the Kotlin and the
+    /// Swift layer use.
     ///
     /// # Errors
     /// As `next`.
@@ -49,8 +49,8 @@ impl UhlmGeneration {
         Ok(events.into_iter().map(Into::into).collect())
     }
 
-    /// Stops both models. The events then end with `Finished` and `Cancelled`, unless they had ended already. Returns at
-    /// once.
+    /// Stops both models. The events then end with `Finished` and `Cancelled`, unless they had ended already. Returns
+    /// at once.
     pub fn cancel(&self) {
         self.canceller.cancel();
     }

@@ -1,9 +1,9 @@
 //! What Kotlin and Swift see of [`uhlm_core`], through UniFFI.
 //!
-//! Types, conversions and one call a function; everything that decides is in the core, defaults included: an option left
-//! out here is the core's. The names are the core's, too, with three exceptions that the generators ask for: objects begin
-//! with `Uhlm`, error fields are `reason` (a Kotlin exception has a `message` already), and durations are seconds, because
-//! Kotlin's generated ones need a newer Android than ours.
+//! Types, conversions and one call a function; everything that decides is in the core, defaults included: an option
+//! left out here is the core's. The names are the core's, too, with three exceptions that the generators ask for:
+//! objects begin with `Uhlm`, error fields are `reason` (a Kotlin exception has a `message` already), and durations are
+//! seconds, because Kotlin's generated ones need a newer Android than ours.
 //!
 //! # Rules of the border
 //! - Pull, not push: [`UhlmGeneration::next`] waits for an event; no event is pushed from
@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod event;
 mod generation;
+mod law;
 mod logging;
 mod models;
 mod privacy;
@@ -29,14 +30,14 @@ mod token;
 mod verifier;
 
 pub use config::{
-    CloseRule, DraftAhead, Estimator, GenerationOptions, Goal, LinkOptions, Mode, ModelOptions, OfflinePolicy,
-    Predictor, Prompt, SamplingParams, SessionOptions,
+    DraftAhead, GenerationOptions, LinkOptions, Mode, ModelOptions, OfflinePolicy, Prompt, SessionOptions,
 };
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{Recovery, UhlmError, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
+pub use law::{CloseRule, Estimator, Goal, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
     CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, ModelStoreError, StoreOptions,

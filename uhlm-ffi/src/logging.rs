@@ -43,8 +43,8 @@ pub trait LogSink: Send + Sync {
 /// Lines that wait for the sink; where more come, the newest are dropped, and a line says how many.
 const BUFFERED_LINES: usize = 1024;
 
-/// Sends log lines of at least `level` to a sink, for the life of the process. The first call counts; returns whether this
-/// was it.
+/// Sends log lines of at least `level` to a sink, for the life of the process. The first call counts; returns whether
+/// this was it.
 #[uniffi::export]
 pub fn install_log_sink(level: LogLevel, sink: Arc<dyn LogSink>) -> bool {
     let (sender, lines) = sync_channel::<Line>(BUFFERED_LINES);

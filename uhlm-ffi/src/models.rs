@@ -113,7 +113,8 @@ impl From<InvalidDigest> for ModelStoreError {
 pub struct StoreOptions {
     /// Where the models lie; made with the first download.
     pub folder: String,
-    /// A token for Hugging Face: private repositories, and those whose terms must be accepted. Never sent anywhere else.
+    /// A token for Hugging Face: private repositories, and those whose terms must be accepted. Never sent anywhere
+    /// else.
     #[uniffi(default)]
     pub hub_token: Option<String>,
     /// Where Hugging Face repositories are asked for instead: a mirror.
@@ -366,8 +367,8 @@ impl UhlmModelStore {
         self.store.set_metered(metered);
     }
 
-    /// Reads a model's file and compares its hash with the one that it came with, on a thread of its own. True where it is
-    /// the same; false where there is nothing to compare with. Dropping the future ends it.
+    /// Reads a model's file and compares its hash with the one that it came with, on a thread of its own. True where it
+    /// is the same; false where there is nothing to compare with. Dropping the future ends it.
     ///
     /// # Errors
     /// `NotFound`, `Corrupt`, `Storage`.
@@ -387,8 +388,8 @@ impl UhlmModelStore {
     }
 }
 
-/// One running download. Pull it until the end: `Finished`, or an error. Letting go of the last handle ends it; what was
-/// loaded stays.
+/// One running download. Pull it until the end: `Finished`, or an error. Letting go of the last handle ends it; what
+/// was loaded stays.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmDownload {
     transfer: Mutex<uhlm_models::Transfer>,

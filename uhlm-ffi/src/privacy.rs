@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use uhlm_core::privacy;
 
-/// What the person agreed to send to the verifier.
+/// Extent of what the person agreed to send to the verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Consent {
     /// Nothing: what would ask the verifier fails with `ConsentRequired`.
@@ -68,33 +68,30 @@ pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> privacy::Redaction {
     })
 }
 
-/// What a request was for.
+/// Purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum SentKind {
-    /// Opened a session; no text.
+    /// It opened a session and held no text.
     Open,
-    /// Tokens of the conversation and a window to judge.
-    Window,
-    /// More draws for a rejected token; no text.
-    Draws,
-    /// Tokens of the conversation, for the target to write on.
-    Continuation,
+    /// It had the target take the text further: tokens that are given, tokens that are drafted, and with the first one
+    /// of a reply its seed, sampling parameters and stop strings.
+    Advance,
 }
 
 /// One request to the verifier.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct Sent {
-    /// When it was sent, in seconds since 1970.
+    /// Time at which it was sent, in seconds since 1970.
     pub at_seconds: f64,
-    /// What it was for.
+    /// Its purpose.
     pub kind: SentKind,
-    /// Tokens of text in it.
+    /// Number of tokens in it, given and drafted ones together.
     pub tokens: u32,
     /// Bytes of its body.
     pub bytes: u64,
-    /// Whether an answer came. Without one it may or may not have arrived.
+    /// True once an answer came. Without one it may or may not have arrived.
     pub answered: bool,
-    /// The text of its tokens, where that is recorded.
+    /// Text of its tokens, given ones first, where that is recorded; then each stop string on a line of its own.
     pub text: Option<String>,
 }
 
@@ -104,9 +101,7 @@ impl From<privacy::Sent> for Sent {
             at_seconds: sent.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             kind: match sent.kind {
                 privacy::SentKind::Open => SentKind::Open,
-                privacy::SentKind::Window => SentKind::Window,
-                privacy::SentKind::Draws => SentKind::Draws,
-                privacy::SentKind::Continuation => SentKind::Continuation,
+                privacy::SentKind::Advance => SentKind::Advance,
             },
             tokens: sent.tokens,
             bytes: sent.bytes,
@@ -116,7 +111,7 @@ impl From<privacy::Sent> for Sent {
     }
 }
 
-/// What a session sent so far.
+/// Record of what a session sent so far.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct SentRecord {
     /// The latest requests, in order.

@@ -206,8 +206,8 @@ impl UhlmSession {
         Ok(calibration_file::save(&calibration, path.as_ref())?)
     }
 
-    /// Ends the session: cancels what runs, frees its memory and the verifier's session. Returns at once; calls after it
-    /// fail with `SessionClosed`. Letting go of the last handle does the same.
+    /// Ends the session: cancels what runs, frees its memory and the verifier's session. Returns at once; calls after
+    /// it fail with `SessionClosed`. Letting go of the last handle does the same.
     pub fn shut_down(&self) {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(session);

@@ -7,17 +7,15 @@ use uhlm_core::metrics;
 pub struct OriginCounts {
     /// Written by the draft model, let pass unjudged.
     pub draft: u64,
-    /// Written by the draft model, accepted by the target.
+    /// Written by the draft model, and the target's own token is the same.
     pub verified: u64,
-    /// From the residual distribution after a rejection.
-    pub resampled: u64,
     /// Written by the target.
-    pub bonus: u64,
+    pub target: u64,
     /// Written by the draft model while the verifier was out of reach.
     pub unverified: u64,
 }
 
-/// What a generation did and what it cost.
+/// Counts, rates and costs of one generation.
 #[derive(Clone, Debug, Default, PartialEq, uniffi::Record)]
 pub struct Statistics {
     /// Tokens of the prompt, those reused from earlier turns included.
@@ -30,9 +28,9 @@ pub struct Statistics {
     pub origins: OriginCounts,
     /// Forward passes of the draft model, one a drafted token.
     pub drafted: u64,
-    /// Drafted tokens that a verdict decided on.
+    /// Drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
-    /// Of those, the rejected ones.
+    /// Of those, the rejected ones: the target wrote another token.
     pub rejected: u64,
     /// Drafted tokens that the gate let pass.
     pub skipped: u64,
@@ -42,32 +40,32 @@ pub struct Statistics {
     pub rolled_back: u64,
     /// Requests that were answered with a verdict.
     pub verdicts: u64,
-    /// Forward passes of the target.
+    /// Forward passes of the target for this reply, as the verifier counts them.
     pub target_passes: u64,
     /// Bytes of request bodies.
     pub body_up: u64,
     /// Bytes of response bodies.
     pub body_down: u64,
-    /// From the call until the end.
+    /// Time from the call until the end, in seconds.
     pub elapsed_seconds: f64,
-    /// The device's work on the prompt.
+    /// Time of the device's work on the prompt, in seconds.
     pub prefill_seconds: f64,
-    /// From the call until the first committed token.
+    /// Time from the call until the first committed token, in seconds.
     pub first_token_seconds: f64,
-    /// Time in the draft model, its sampling and its uncertainty, prompt excluded.
+    /// Time in the draft model, its sampling and its uncertainty, prompt excluded, in seconds.
     pub drafting_seconds: f64,
-    /// Time in which the device could only wait for the verifier.
+    /// Time in which the device could only wait for the verifier, in seconds.
     pub waiting_seconds: f64,
-    /// Median time from sending a window until its verdict; none without a verdict.
+    /// Median time from sending a window until its verdict, in seconds; none without a verdict.
     pub median_verdict_seconds: Option<f64>,
     /// Committed tokens a second, prompt included.
     pub tokens_per_second: f64,
     /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged.
     pub transmission_rate: f64,
-    /// True skip rate (TSR): the share of skipped tokens that the target would have accepted, in expectation; none where
-    /// none of them reported its target probability, which only a goal of risk asks for.
+    /// True skip rate (TSR): the share of skipped tokens that the target would have written itself; none where it
+    /// said so of none, which only a goal of risk asks for.
     pub true_skip_rate: Option<f64>,
-    /// Share of judged tokens that were accepted.
+    /// Share of judged tokens that were not rejected.
     pub acceptance_rate: f64,
     /// Forward passes of the target for one committed token.
     pub target_passes_per_token: f64,
@@ -80,13 +78,7 @@ impl From<&metrics::Statistics> for Statistics {
             prompt_tokens: s.prompt_tokens,
             reused_tokens: s.reused_tokens,
             tokens: s.tokens(),
-            origins: OriginCounts {
-                draft: o.draft,
-                verified: o.verified,
-                resampled: o.resampled,
-                bonus: o.bonus,
-                unverified: o.unverified,
-            },
+            origins: OriginCounts { draft: o.draft, verified: o.verified, target: o.target, unverified: o.unverified },
             drafted: s.drafted,
             judged: s.judged,
             rejected: s.rejected,

@@ -23,8 +23,8 @@ pub enum TrustPolicy {
     },
     /// A valid certificate for the host whose key, moreover, is one of those named.
     Pins {
-        /// SHA-256 over the DER of the certificate's `SubjectPublicKeyInfo`, in hex. Name the key in use and at least one
-        /// backup that is kept offline, or losing the first locks every installed app out.
+        /// SHA-256 over the DER of the certificate's `SubjectPublicKeyInfo`, in hex. Name the key in use and at least
+        /// one backup that is kept offline, or losing the first locks every installed app out.
         pins: Vec<String>,
         /// PEM certificates of the authorities to verify against first; none for the bundled ones.
         roots: Option<String>,
@@ -56,7 +56,7 @@ impl TrustPolicy {
 /// Where a verifier is and whom to trust.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct RemoteOptions {
-    /// Where `/v1/...` begins: `https://host[:port][/path]`.
+    /// Address under which `/v2/...` lies: `https://host[:port][/path]`.
     pub endpoint: String,
     /// Which certificates are accepted. Left out: `BundledRoots`.
     #[uniffi(default)]
@@ -125,7 +125,7 @@ impl UhlmVerifier {
         // Held until the answer is there: dropped, it resets the request.
         let _call = self.client.info(deadline, Box::new(move |result| drop(sender.send(result))));
         let info = answer.await.unwrap_or(Err(VerifierError::Cancelled))?.value;
-        Ok(VerifierInfo { model: info.model, context: info.context })
+        Ok(VerifierInfo { model: info.model, context: info.limits.context })
     }
 
     /// Gives the connection up, so that the next request makes a new one: for an app that was told of a new network, or

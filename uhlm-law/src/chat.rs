@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ModelError, Sequence, Vocabulary};
+use crate::noise::TokenKeys;
 use crate::protocol::Digest;
 use crate::sampling::TokenId;
 
@@ -58,6 +59,8 @@ pub struct TemplateError {
 pub trait DraftModel: Send + Sync {
     /// The vocabulary.
     fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Keys of the vocabulary's tokens: what makes the noise of a token the same for device and verifier.
+    fn token_keys(&self) -> &TokenKeys;
     /// Hash over the vocabulary, as [`crate::fingerprint::vocabulary`] makes it.
     fn vocabulary_hash(&self) -> Digest;
     /// Fingerprint of the model's file.

@@ -3,12 +3,13 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::model::Vocabulary;
+use crate::noise::TokenKeys;
 use crate::protocol::Digest;
 use crate::sampling::TokenId;
 
-/// The hash over a vocabulary: its size, then for each id the length and bytes of its text and whether it ends a reply.
-/// Two models with the same hash read a token id as the same text.
-pub fn vocabulary(vocabulary: &dyn Vocabulary, text: impl Fn(TokenId) -> Vec<u8>) -> Digest {
+/// Hashes a vocabulary: its size, then for each id the length and bytes of its text and whether it ends a reply, then the keys
+/// of its tokens. Two models with the same hash read a token id as the same text and draw with the same noise.
+pub fn vocabulary(vocabulary: &dyn Vocabulary, keys: &TokenKeys, text: impl Fn(TokenId) -> Vec<u8>) -> Digest {
     let mut hash = Sha256::new();
     hash.update((vocabulary.size() as u32).to_le_bytes());
     for id in 0..vocabulary.size() as TokenId {
@@ -17,5 +18,6 @@ pub fn vocabulary(vocabulary: &dyn Vocabulary, text: impl Fn(TokenId) -> Vec<u8>
         hash.update(&bytes);
         hash.update([u8::from(vocabulary.is_end(id))]);
     }
+    hash.update(keys.digest());
     Digest(hash.finalize().into())
 }

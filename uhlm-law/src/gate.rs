@@ -213,13 +213,6 @@ impl Gate {
         }
     }
 
-    /// The expected rejection probability at `u` as measured around that `u`, in [0, 1]: follows bends that a line cuts
-    /// off, and is what the goals are computed with.
-    #[must_use]
-    pub fn measured_rejection_probability(&self, u: f32) -> f64 {
-        self.learner.beta(u)
-    }
-
     /// Takes note of a drafted token, after [`is_uncertain`](Self::is_uncertain) was asked about it: call it once a
     /// drafted token, skipped or not; the threshold may move. Costs about a microsecond.
     pub fn observe_draft(&mut self, u: f32) {
@@ -250,6 +243,26 @@ impl Gate {
             }
             self.update_threshold();
         }
+    }
+
+    /// Learns from a token about which the target said whether it would have written it, and perhaps its probability `p`.
+    ///
+    /// The line, Delta and the paper's thresholds go by `p` alone: they are about the paper's own coupling. What expects a
+    /// rejection goes by what happened, which under shared noise is another event with another probability (at least
+    /// `(1 - TV) / (1 + TV)` that the two agree).
+    pub fn observe_verdict(&mut self, u: f32, q: f32, matched: bool, p: Option<f32>) {
+        let happened = Label { u, q, p: if matched { q } else { 0.0 } };
+        if !happened.is_valid() {
+            return;
+        }
+        self.learner.observe_match(u, matched);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.observe(&happened);
+        }
+        if let Some(label) = p.map(|p| Label { u, q, p }).filter(Label::is_valid) {
+            self.learner.observe_probability(&label);
+        }
+        self.update_threshold();
     }
 
     /// The calibration that the gate started from.

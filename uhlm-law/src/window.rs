@@ -5,8 +5,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sampling::{Distribution, TokenId};
-
 /// When an open window is sent to be judged. An end token, a stop sequence and a full window close it in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -21,99 +19,66 @@ pub enum CloseRule {
     Fixed(usize),
 }
 
-/// A drafted token that waits for its verdict.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Drafted {
-    /// The token.
-    pub id: TokenId,
-    /// The draft model's uncertainty about it, in [0, 1].
-    pub uncertainty: f32,
-    /// The rejection probability that the gate expects.
-    pub beta: f64,
-    /// The distribution that it was drawn from, for the residual.
-    pub q: Distribution,
-    /// `q(d)`.
-    pub q_d: f32,
-    /// The acceptance level `w = U q(d)`; drawn once for a token and kept when it is sent again.
-    pub level: f32,
-    /// Whether a verdict decides on it; otherwise it is context and only its target probability is of interest.
-    pub judged: bool,
-}
-
-/// Drafted tokens in order, with their joint risk.
-#[derive(Clone, Debug, Default)]
+/// The risk of drafted tokens in order, each of which must be the target's own for those after it to count.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Window {
-    tokens: Vec<Drafted>,
-    /// The open products and sums of [`Self::expected_accepted`], kept as tokens come.
+    len: usize,
+    /// The probability that all of them stand.
     survival: f64,
+    /// The expected number of those that stand.
     expected: f64,
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self { len: 0, survival: 1.0, expected: 0.0 }
+    }
+}
+
 impl Window {
-    /// An empty window.
+    /// Makes an empty window.
     #[must_use]
     pub fn new() -> Self {
-        Self { tokens: Vec::new(), survival: 1.0, expected: 0.0 }
+        Self::default()
     }
 
-    /// Adds a token.
-    pub fn push(&mut self, token: Drafted) {
-        if token.judged {
-            self.survival *= 1.0 - token.beta.clamp(0.0, 1.0);
-        }
+    /// Adds a token that is rejected with probability `beta`; 0 for one that nothing decides on.
+    pub fn push(&mut self, beta: f64) {
+        self.len += 1;
+        self.survival *= 1.0 - beta.clamp(0.0, 1.0);
         self.expected += self.survival;
-        self.tokens.push(token);
     }
 
-    /// The tokens.
-    #[must_use]
-    pub fn tokens(&self) -> &[Drafted] {
-        &self.tokens
-    }
-
-    /// How many tokens it holds.
+    /// Returns how many tokens it holds.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tokens.len()
+        self.len
     }
 
-    /// Whether it holds none.
+    /// Tells whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tokens.is_empty()
+        self.len == 0
     }
 
-    /// Whether any token in it needs a verdict.
-    #[must_use]
-    pub fn needs_verdict(&self) -> bool {
-        self.tokens.iter().any(|t| t.judged)
-    }
-
-    /// The probability that some token in it is rejected: `1 - prod(1 - beta_i)`.
+    /// Returns the probability that some token in it is rejected: `1 - prod(1 - beta_i)`.
     #[must_use]
     pub fn risk(&self) -> f64 {
         1.0 - self.survival
     }
 
-    /// The expected number of tokens accepted from it: `sum_j prod_{i<=j} (1 - beta_i)`.
+    /// Returns the expected number of tokens that stand: `sum_j prod_{i<=j} (1 - beta_i)`.
     #[must_use]
     pub fn expected_accepted(&self) -> f64 {
         self.expected
     }
+}
 
-    /// Empties it.
-    pub fn take(&mut self) -> Vec<Drafted> {
-        std::mem::replace(self, Self::new()).tokens
-    }
-
-    /// Takes the first `n` tokens out, which were decided on otherwise.
-    pub fn take_front(&mut self, n: usize) -> Vec<Drafted> {
-        let rest = self.tokens.split_off(n.min(self.tokens.len()));
-        let front = self.take();
-        for token in rest {
-            self.push(token);
-        }
-        front
+impl FromIterator<f64> for Window {
+    fn from_iter<I: IntoIterator<Item = f64>>(betas: I) -> Self {
+        let mut window = Self::new();
+        betas.into_iter().for_each(|beta| window.push(beta));
+        window
     }
 }
 
@@ -130,7 +95,7 @@ pub struct Costs {
     pub target_base: f64,
     /// What each token of the window adds to it.
     pub target_per_token: f64,
-    /// The network's round trip, both runtimes included. A token adds 7 bytes, which no link that can hold a
+    /// The network's round trip, both runtimes included. A token adds 3 bytes, which no link that can hold a
     /// conversation notices.
     pub round_trip: f64,
 }
@@ -165,21 +130,21 @@ impl Costs {
         ready.max(self.target(prompt)) + self.target(1) < ready + self.target(prompt + 1)
     }
 
-    /// Expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected to be
-    /// accepted, and waits for its verdict: `(bonus + accepted) / (tokens t_draft + t_target(tokens) + RTT)`.
+    /// Expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected to stand, and waits
+    /// for its verdict, which brings one token more: `(1 + accepted) / (tokens t_draft + t_target(tokens) + RTT)`.
     #[must_use]
-    pub fn rate(&self, accepted: f64, bonus: bool, tokens: usize) -> f64 {
+    pub fn rate(&self, accepted: f64, tokens: usize) -> f64 {
         let seconds = tokens as f64 * self.draft + self.target(tokens) + self.round_trip;
-        (accepted + f64::from(u8::from(bonus))) / seconds.max(1e-9)
+        (1.0 + accepted) / seconds.max(1e-9)
     }
 
     /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate of a device
     /// that waits for its verdicts.
     #[must_use]
-    pub fn one_more_pays(&self, window: &Window, next_beta: f64, bonus: bool) -> bool {
+    pub fn one_more_pays(&self, window: &Window, next_beta: f64) -> bool {
         let len = window.len();
         let grown = window.expected_accepted() + (1.0 - window.risk()) * (1.0 - next_beta);
-        self.rate(grown, bonus, len + 1) > self.rate(window.expected_accepted(), bonus, len)
+        self.rate(grown, len + 1) > self.rate(window.expected_accepted(), len)
     }
 }
 
@@ -187,14 +152,8 @@ impl Costs {
 mod tests {
     use super::*;
 
-    fn drafted(beta: f64, judged: bool) -> Drafted {
-        Drafted { id: 1, uncertainty: 0.5, beta, q: Distribution::point(1), q_d: 1.0, level: 0.5, judged }
-    }
-
     fn window(betas: &[f64]) -> Window {
-        let mut window = Window::new();
-        betas.iter().for_each(|&beta| window.push(drafted(beta, true)));
-        window
+        betas.iter().copied().collect()
     }
 
     const PAPER: Costs = Costs { draft: 0.0246, target_base: 0.1046, target_per_token: 0.0, round_trip: 0.05 };
@@ -207,17 +166,9 @@ mod tests {
     }
 
     #[test]
-    fn context_tokens_carry_no_risk() {
-        let mut w = window(&[0.5]);
-        w.push(drafted(0.9, false));
-        assert!((w.risk() - 0.5).abs() < 1e-12);
-    }
-
-    #[test]
-    fn taking_the_front_leaves_the_risk_of_the_rest() {
-        let mut w = window(&[0.1, 0.5, 0.2]);
-        assert_eq!(w.take_front(2).len(), 2);
-        assert!((w.risk() - 0.2).abs() < 1e-12);
+    fn tokens_that_nothing_decides_on_carry_no_risk() {
+        let w = window(&[0.5, 0.0]);
+        assert!((w.risk() - 0.5).abs() < 1e-12 && w.len() == 2);
     }
 
     #[test]
@@ -225,10 +176,10 @@ mod tests {
         let beta = 0.2;
         let rate = |g: usize| {
             let w = window(&vec![beta; g]);
-            PAPER.rate(w.expected_accepted(), true, g)
+            PAPER.rate(w.expected_accepted(), g)
         };
         let best = (1..40).max_by(|&a, &b| rate(a).total_cmp(&rate(b))).unwrap_or(0);
-        let stops = (1..40).find(|&g| !PAPER.one_more_pays(&window(&vec![beta; g]), beta, true));
+        let stops = (1..40).find(|&g| !PAPER.one_more_pays(&window(&vec![beta; g]), beta));
         assert_eq!(stops, Some(best));
     }
 
@@ -236,7 +187,7 @@ mod tests {
     fn a_longer_round_trip_makes_longer_windows() {
         let stop = |round_trip| {
             let costs = Costs { round_trip, ..PAPER };
-            (1..100).find(|&g| !costs.one_more_pays(&window(&vec![0.1; g]), 0.1, true)).unwrap_or(100)
+            (1..100).find(|&g| !costs.one_more_pays(&window(&vec![0.1; g]), 0.1)).unwrap_or(100)
         };
         assert!(stop(0.2) > stop(0.02));
     }

@@ -50,13 +50,16 @@ impl OwnedContext {
     pub(crate) fn new(model: Arc<Model>, options: &ContextOptions) -> Result<Self, ModelError> {
         let vocabulary_size = model.vocabulary.size();
         let batch_size = options.batch.clamp(1, 8192);
+        let micro_batch = if options.micro_batch == 0 { batch_size } else { options.micro_batch.min(batch_size) };
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(if options.context == 0 { model.trained_context() } else { options.context }))
             .with_n_batch(batch_size)
-            .with_n_ubatch(batch_size)
+            .with_n_ubatch(micro_batch)
             .with_n_seq_max(options.sequences.max(1))
-            // One buffer for all sequences: tokens of many sessions then run in one pass, and a session may use what others leave.
-            .with_kv_unified(true)
+            // One buffer for all sequences: a session may use what others leave. Its tokens then lie wherever there
+            // was room, and attention adds them up in that order (1.5e-2 in a logit of the demo target). Where rows
+            // are to be equal to the bit, each sequence has a buffer of its own.
+            .with_kv_unified(micro_batch != 1)
             .with_n_threads(threads(options, &model))
             .with_n_threads_batch(threads(options, &model))
             .with_no_perf(true);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
@@ -13,6 +14,10 @@ use crate::options::{ContextOptions, MAX_THREADS};
 impl DraftModel for Model {
     fn vocabulary(&self) -> &dyn Vocabulary {
         &self.vocabulary
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        Model::token_keys(self)
     }
 
     fn vocabulary_hash(&self) -> Digest {

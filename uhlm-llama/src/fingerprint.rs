@@ -11,8 +11,8 @@ const HEAD: u64 = 1 << 20;
 const SAMPLES: u64 = 64;
 const SAMPLE: u64 = 16 << 10;
 
-/// A fingerprint of a file: SHA-256 over its length, its first MiB and 64 evenly spaced blocks of 16 KiB. It tells models
-/// apart at a constant cost of 2 MiB read, however large they are; it is no proof against deliberate forgery.
+/// A fingerprint of a file: SHA-256 over its length, its first MiB and 64 evenly spaced blocks of 16 KiB. It tells
+/// models apart at a constant cost of 2 MiB read, however large they are; it is no proof against deliberate forgery.
 ///
 /// # Errors
 /// Those of reading the file.

@@ -1,5 +1,5 @@
-//! Reads a GGUF header before llama.cpp does, so that a missing, foreign, truncated or damaged file is a typed error, and
-//! so that what the model will need is known before it is loaded.
+//! Reads a GGUF header before llama.cpp does, so that a missing, foreign, truncated or damaged file is a typed error,
+//! and so that what the model will need is known before it is loaded.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
 
@@ -294,8 +294,8 @@ impl<R: Read> Header<R> {
         }
     }
 
-    /// How many tokens there are and the bytes of their texts. llama.cpp ends the process where two are the same, which a
-    /// single damaged byte can make them.
+    /// How many tokens there are and the bytes of their texts. llama.cpp ends the process where two are the same,
+    /// which a single damaged byte can make them.
     fn vocabulary(&mut self) -> Result<(u64, u64), HeaderError> {
         let (kind, element, count) = (self.u32()?, self.u32()?, self.u64()?);
         if (kind, element) != (9, 8) || count > MAX_ELEMENTS {

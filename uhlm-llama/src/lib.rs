@@ -1,8 +1,8 @@
 //! Language models through llama.cpp. The only crate that names `llama_cpp_2`.
 //!
-//! [`Model`] is a loaded GGUF file that any number of sequences share; [`LlamaSequence`] is one sequence for the device,
-//! [`BatchContext`] holds many for a verifier and decodes tokens of all of them in one pass. [`gguf`] reads a file's header
-//! before llama.cpp sees the file, [`memory`] says from that header what the model will take.
+//! [`Model`] is a loaded GGUF file that any number of sequences share; [`LlamaSequence`] is one sequence for the
+//! device, [`BatchContext`] holds many for a verifier and decodes tokens of all of them in one pass. [`gguf`] reads a
+//! file's header before llama.cpp sees the file, [`memory`] says from that header what the model will take.
 
 mod backend;
 mod batch;

@@ -1,8 +1,8 @@
 //! How much memory a draft model will take, before it is loaded, and whether the device has it.
 //!
-//! The estimate is made from the header of the file alone. It is what the process grows by at its peak: the mapped file,
-//! which the system can drop and read again at a price, and what only the process has. `uhlm bench memory` puts it beside
-//! the measured peak.
+//! The estimate is made from the header of the file alone. It is what the process grows by at its peak: the mapped
+//! file, which the system can drop and read again at a price, and what only the process has. `uhlm bench memory` puts
+//! it beside the measured peak.
 
 use std::path::Path;
 
@@ -20,7 +20,8 @@ const CONTEXT_STEP: u64 = 256;
 /// Graphs, their allocator and scheduler, for any model and for each layer.
 const GRAPHS: u64 = 7 << 20;
 const GRAPHS_PER_LAYER: u64 = 96 << 10;
-/// A token's text in llama.cpp's two tables and in ours, its entry in the hash, and its share of the sampling's buffers.
+/// A token's text in llama.cpp's two tables and in ours, its entry in the hash, and its share of the sampling's
+/// buffers.
 const PER_TOKEN: u64 = 160;
 /// A merge rule in llama.cpp's hash: two strings and a rank.
 const PER_MERGE: u64 = 96;
@@ -160,8 +161,8 @@ fn longest(summary: &GgufSummary, most: u32, available: u64) -> Option<u32> {
     (low > 0).then_some(low * CONTEXT_STEP as u32)
 }
 
-/// Bytes that the system can give without swapping: `MemAvailable` of Linux and Android. `None` elsewhere: an iOS app asks
-/// `os_proc_available_memory` and passes that on.
+/// Bytes that the system can give without swapping: `MemAvailable` of Linux and Android. `None` elsewhere: an iOS app
+/// asks `os_proc_available_memory` and passes that on.
 #[must_use]
 pub fn available() -> Option<u64> {
     parse_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)

@@ -7,6 +7,7 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use uhlm_law::chat::TemplateError;
+use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
@@ -18,7 +19,7 @@ use crate::load_log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::options::LoadOptions;
 use crate::template::ChatTemplate;
-use crate::token_table::TokenTable;
+use crate::token_table::{self, TokenTable};
 
 /// A loaded model. Cheap to share; sequences keep it alive.
 pub struct Model {
@@ -26,6 +27,7 @@ pub struct Model {
     summary: GgufSummary,
     pub(crate) vocabulary: TokenTable,
     pub(crate) template: Result<ChatTemplate, TemplateError>,
+    token_keys: TokenKeys,
     pub(crate) vocabulary_hash: Digest,
     pub(crate) fingerprint: Digest,
     pub(crate) adds_bos: bool,
@@ -91,10 +93,11 @@ impl Model {
             return Err(unsupported("a recurrent state cannot be rolled back token by token".into()));
         }
         let vocabulary = TokenTable::of(&inner);
-        let raw_text = |id: TokenId| inner.vocab().token_to_piece(token(id), true, None);
-        let vocabulary_hash = uhlm_law::fingerprint::vocabulary(&vocabulary, raw_text);
+        let token_keys = token_table::keys(&inner).map_err(|error| unsupported(error.to_string()))?;
+        let raw_text = |id: LlamaToken| token_table::raw_text(&inner.vocab(), id);
+        let vocabulary_hash = uhlm_law::fingerprint::vocabulary(&vocabulary, &token_keys, |id| raw_text(token(id)));
         let special_text = |id: LlamaToken| {
-            if id.0 < 0 { String::new() } else { String::from_utf8_lossy(&raw_text(id.0 as TokenId)).into_owned() }
+            if id.0 < 0 { String::new() } else { String::from_utf8_lossy(&raw_text(id)).into_owned() }
         };
         let template = match inner.chat_template(None).map(|template| template.to_string()) {
             Ok(Ok(text)) => {
@@ -110,6 +113,7 @@ impl Model {
             summary,
             vocabulary,
             template,
+            token_keys,
             vocabulary_hash,
             fingerprint,
             adds_bos,
@@ -127,6 +131,12 @@ impl Model {
     #[must_use]
     pub fn name(&self) -> &str {
         self.summary.name.as_deref().unwrap_or(&self.summary.architecture)
+    }
+
+    /// Returns the keys of the vocabulary's tokens, which shared noise is drawn by.
+    #[must_use]
+    pub fn token_keys(&self) -> &TokenKeys {
+        &self.token_keys
     }
 
     /// The context length that the model was trained for, in tokens.

@@ -12,7 +12,8 @@ pub(crate) const MAX_THREADS: u32 = 4;
 pub struct MemoryNeed {
     /// Tokens of the context; 0 for what the model was trained for.
     pub context: u32,
-    /// Bytes that are free; `None` asks [`memory::available`](crate::memory::available), and checks nothing where that does not know.
+    /// Bytes that are free; `None` asks [`memory::available`](crate::memory::available), and checks nothing where that
+    /// does not know.
     pub available: Option<u64>,
 }
 
@@ -23,8 +24,8 @@ pub struct LoadOptions {
     pub mmap: Option<bool>,
     /// Layers to put on a GPU, where llama.cpp was built for one.
     pub gpu_layers: u32,
-    /// What must be free before the file is touched; `None` loads it in any case. A model about which the header says too
-    /// little is loaded too.
+    /// What must be free before the file is touched; `None` loads it in any case. A model about which the header says
+    /// too little is loaded too.
     pub memory: Option<MemoryNeed>,
     /// Called with the share of the file that is loaded, in [0, 1], on the loading thread.
     pub progress: Option<Arc<dyn Fn(f32) + Send + Sync>>,
@@ -48,16 +49,23 @@ impl std::fmt::Debug for LoadOptions {
 pub struct ContextOptions {
     /// Tokens that it holds, all sequences together; 0 for the length that the model was trained for.
     pub context: u32,
-    /// Threads that decode; 0 for [`Model::sensible_threads`](crate::Model::sensible_threads), at most 4 (more slow a phone down).
+    /// Threads that decode; 0 for [`Model::sensible_threads`](crate::Model::sensible_threads), at most 4 (more slow a
+    /// phone down).
     pub threads: u32,
     /// Tokens in one pass of the engine; longer inputs are cut, and cancelling is looked at between two passes.
     pub batch: u32,
+    /// Tokens of a pass that are computed at once, at most `batch`; 0 for all of them. How many are computed together
+    /// decides in which order llama.cpp adds numbers up, so logits differ by rounding between passes of different
+    /// sizes. With 1 the rows of a sequence are the same to the bit whatever they share a pass or the context with.
+    /// Every token then reads the model's weights by itself, prompts too, and each sequence has its own equal part of
+    /// the context, `context / sequences` tokens, where otherwise it may use what others leave.
+    pub micro_batch: u32,
     /// Sequences that share the context.
     pub sequences: u32,
 }
 
 impl Default for ContextOptions {
     fn default() -> Self {
-        Self { context: 0, threads: 0, batch: 256, sequences: 1 }
+        Self { context: 0, threads: 0, batch: 256, micro_batch: 0, sequences: 1 }
     }
 }

@@ -11,14 +11,13 @@ use axum::response::Response;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use uhlm_law::protocol::{Encoding, ErrorBody, ErrorCode};
+use uhlm_law::advance::{self, Encoding};
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use crate::auth::{Owner, Tokens};
+use crate::error::error;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
-use crate::scheduler::error;
 
 /// Address of the other end of a connection, as the connection's task puts it into each request.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +68,7 @@ impl Gate {
     }
 
     /// Reads and decodes a body.
-    pub(crate) async fn body<T: DeserializeOwned>(&self, request: Request, encoding: Encoding) -> Result<T, Refusal> {
+    pub(crate) async fn body<T: advance::Body>(&self, request: Request, encoding: Encoding) -> Result<T, Refusal> {
         let limit = self.limits.body;
         let too_large = || Refusal::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"));
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
@@ -129,7 +128,7 @@ pub(crate) fn reply(status: StatusCode, encoding: Encoding, body: Body) -> Respo
 }
 
 /// The answer to a request that succeeded.
-pub(crate) fn success<T: Serialize>(encoding: Encoding, value: &T, metrics: &Metrics) -> Response {
+pub(crate) fn success<T: advance::Body>(encoding: Encoding, value: &T, metrics: &Metrics) -> Response {
     let body = encoding.encode(value);
     metrics.body_out.inc_by(body.len() as u64);
     reply(StatusCode::OK, encoding, body.into())
@@ -199,7 +198,7 @@ mod tests {
         assert_eq!(encodings(None, None), (Some(Binary), Binary));
         assert_eq!(encodings(Some("application/json; charset=utf-8"), Some("*/*")), (Some(Json), Json));
         assert_eq!(
-            encodings(Some("application/json"), Some("text/html, application/vnd.uhlm.verify.v1;q=0.5")),
+            encodings(Some("application/json"), Some("text/html, application/vnd.uhlm.verify.v2;q=0.5")),
             (Some(Json), Binary)
         );
         assert_eq!(encodings(None, Some("application/json")), (Some(Binary), Json));

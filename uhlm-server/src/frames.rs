@@ -1,110 +1,153 @@
-//! The body of a continuation: frames of tokens as the target writes them.
+//! The answer to a request: frames as the scheduler makes them.
+//!
+//! Decides what goes out in one write: whatever waits. The answer begins with the first frame, so that a request that
+//! fails before it is refused by status, and one that is done with it is a body of known length.
 
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::response::Response;
 use bytes::Bytes;
-use uhlm_law::protocol::{ContinueFrame, Encoding, ErrorCode};
+use http::StatusCode;
+use uhlm_law::advance::{Encoding, Frame};
+use uhlm_law::protocol::ErrorCode;
 
+use crate::error::error;
+use crate::exchange::{Refusal, reply};
 use crate::metrics::Metrics;
-use crate::scheduler::error;
 use crate::scheduler::job::Frames;
 
-/// Frames as they come. What came since the last write goes out as one frame, so that a slow link gets fewer and larger
-/// ones.
-pub(crate) fn stream(
-    metrics: Arc<Metrics>,
-    frames: Frames,
-    encoding: Encoding,
-) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
-    futures_util::stream::unfold((metrics, Some(frames)), move |(metrics, frames)| async move {
-        let mut frames = frames?;
-        let mut ids = Vec::new();
-        let mut last = None;
+/// Frames that go out in one write.
+struct Part {
+    frames: Vec<Frame>,
+    /// Where more of them come from; `None` after the last one.
+    rest: Option<Frames>,
+}
+
+impl Part {
+    /// Waits for a frame, and takes what else is there.
+    async fn next(mut frames: Frames) -> Self {
+        let mut part = Vec::new();
         let mut next = frames.recv().await;
         loop {
             match next {
-                Some(ContinueFrame::Tokens { ids: more }) => ids.extend(more),
-                Some(end) => last = Some(end),
-                None => {
-                    // The scheduler's thread is gone; without a last frame the client would take this for a full answer.
-                    let error = error(ErrorCode::Internal, "the target is not running");
-                    last = Some(ContinueFrame::Failed { error });
-                }
+                Some(more) => part.extend(more),
+                // The scheduler's thread is gone; without a last frame the client would take this for a full answer.
+                None => part.push(Frame::Failed(error(ErrorCode::Internal, "the target is not running"))),
             }
-            if last.is_some() {
-                break;
+            if matches!(part.last(), Some(Frame::End(_) | Frame::Failed(_))) {
+                return Self { frames: part, rest: None };
             }
             match frames.try_recv() {
-                Ok(frame) => next = Some(frame),
-                Err(_) => break,
+                Ok(more) => next = Some(more),
+                Err(_) => return Self { frames: part, rest: Some(frames) },
             }
         }
-        let mut bytes = Vec::new();
-        if !ids.is_empty() {
-            put_frame(&mut bytes, encoding, &ContinueFrame::Tokens { ids });
-        }
-        let rest = match last {
-            Some(end) => {
-                put_frame(&mut bytes, encoding, &end);
-                None
-            }
-            None => Some(frames),
-        };
+    }
+
+    fn bytes(&self, encoding: Encoding, metrics: &Metrics) -> Bytes {
+        let bytes: Vec<u8> = self.frames.iter().flat_map(|frame| encoding.encode_frame(frame)).collect();
         metrics.body_out.inc_by(bytes.len() as u64);
-        Some((Ok(Bytes::from(bytes)), (metrics, rest)))
-    })
+        bytes.into()
+    }
 }
 
-fn put_frame(bytes: &mut Vec<u8>, encoding: Encoding, frame: &ContinueFrame) {
-    // A length fits two bytes as long as few enough tokens are in one frame: 5 bytes each at most.
-    const MOST_IDS: usize = 4096;
-    if let ContinueFrame::Tokens { ids } = frame
-        && ids.len() > MOST_IDS
-    {
-        for part in ids.chunks(MOST_IDS) {
-            put_frame(bytes, encoding, &ContinueFrame::Tokens { ids: part.to_vec() });
-        }
-        return;
+/// Waits for the first frame and makes the answer that begins with it.
+///
+/// # Errors
+/// The refusal that the first frame is.
+pub(crate) async fn answer(metrics: &Arc<Metrics>, frames: Frames, encoding: Encoding) -> Result<Response, Refusal> {
+    let first = Part::next(frames).await;
+    if let [Frame::Failed(refusal)] = &first.frames[..] {
+        return Err(refusal.clone().into());
     }
-    let body = encoding.encode(frame);
-    match encoding {
-        Encoding::Binary => {
-            bytes.extend((body.len() as u16).to_be_bytes());
-            bytes.extend(body);
+    let bytes = first.bytes(encoding, metrics);
+    let body = match first.rest {
+        None => Body::from(bytes),
+        Some(frames) => Body::from_stream(stream(Arc::clone(metrics), bytes, frames, encoding)),
+    };
+    Ok(reply(StatusCode::OK, encoding, body))
+}
+
+fn stream(
+    metrics: Arc<Metrics>,
+    first: Bytes,
+    rest: Frames,
+    encoding: Encoding,
+) -> impl futures_util::Stream<Item = Result<Bytes, std::convert::Infallible>> {
+    futures_util::stream::unfold((metrics, Some(first), Some(rest)), move |(metrics, first, rest)| async move {
+        if let Some(first) = first {
+            return Some((Ok(first), (metrics, None, rest)));
         }
-        Encoding::Json => {
-            bytes.extend(body);
-            bytes.push(b'\n');
-        }
-    }
+        let part = Part::next(rest?).await;
+        Some((Ok(part.bytes(encoding, &metrics)), (metrics, None, part.rest)))
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use futures_util::StreamExt as _;
     use tokio::sync::mpsc;
+    use uhlm_law::advance::{EndReason, FrameDecoder, PrefixHash, Text};
+
+    use super::*;
+
+    fn text(id: u32) -> Frame {
+        Frame::Text(Text {
+            pos: id,
+            check: PrefixHash::EMPTY.short(),
+            ids: vec![id],
+            passes: id,
+            pass_us: None,
+            queue_us: None,
+            labels: None,
+        })
+    }
+
+    async fn parts(response: Response) -> Vec<Vec<Frame>> {
+        let mut decoder = FrameDecoder::new(Encoding::Binary);
+        let mut parts = Vec::new();
+        let mut body = response.into_body().into_data_stream();
+        while let Some(bytes) = body.next().await {
+            decoder.push(&bytes.expect("a part"));
+            parts.push(std::iter::from_fn(|| decoder.next_frame().expect("a frame")).collect());
+            assert!(decoder.is_between_frames(), "a part ends with a frame");
+        }
+        parts
+    }
 
     #[tokio::test]
-    async fn what_came_since_the_last_write_is_one_frame_and_very_many_tokens_are_several() {
+    async fn what_waits_goes_out_in_one_write() {
         let (sender, frames) = mpsc::unbounded_channel();
-        for id in 0..5000 {
-            sender.send(ContinueFrame::Tokens { ids: vec![u32::MAX - id] }).expect("open");
-        }
+        (0..3).for_each(|id| sender.send(vec![text(id)]).expect("open"));
+        let answer = answer(&Arc::default(), frames, Encoding::Binary).await.expect("not refused");
+        sender.send(vec![text(3), Frame::End(EndReason::Granted)]).expect("open");
+        let expected = [vec![text(0), text(1), text(2)], vec![text(3), Frame::End(EndReason::Granted)]];
+        assert_eq!(parts(answer).await, expected);
+    }
+
+    #[tokio::test]
+    async fn what_is_complete_at_once_has_a_known_length_and_what_is_refused_at_once_is_no_answer() {
+        use axum::body::HttpBody as _;
+        let (sender, frames) = mpsc::unbounded_channel();
+        sender.send(vec![text(0), Frame::End(EndReason::Eog)]).expect("open");
+        let response = answer(&Arc::default(), frames, Encoding::Binary).await.expect("not refused");
+        assert!(response.body().size_hint().exact().is_some_and(|length| length > 0));
+        let (sender, frames) = mpsc::unbounded_channel();
+        let refused = error(ErrorCode::Unavailable, "full");
+        sender.send(vec![Frame::Failed(refused)]).expect("open");
+        assert!(answer(&Arc::default(), frames, Encoding::Binary).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_scheduler_that_is_gone_is_a_failure_and_no_end() {
+        let (sender, frames) = mpsc::unbounded_channel();
+        sender.send(vec![text(0)]).expect("open");
         drop(sender);
-        let parts: Vec<_> = stream(Arc::default(), frames, Encoding::Binary).collect().await;
-        assert_eq!(parts.len(), 2, "the tokens, and that the scheduler is gone");
-        let bytes: Vec<u8> = parts.iter().flatten().flatten().copied().collect();
-        let mut rest = &bytes[..];
-        let mut found = Vec::new();
-        while let [high, low, tail @ ..] = rest {
-            let (frame, tail) = tail.split_at(usize::from(u16::from_be_bytes([*high, *low])));
-            found.push(Encoding::Binary.decode::<ContinueFrame>(frame).expect("a frame"));
-            rest = tail;
-        }
-        let counts: Vec<_> =
-            found.iter().map(|frame| if let ContinueFrame::Tokens { ids } = frame { ids.len() } else { 0 }).collect();
-        assert_eq!(counts, [4096, 904, 0]);
-        assert!(matches!(&found[2], ContinueFrame::Failed { error } if error.code == ErrorCode::Internal));
+        let answer = answer(&Arc::default(), frames, Encoding::Binary).await.expect("not refused");
+        let parts = parts(answer).await;
+        let frames: Vec<&Frame> = parts.iter().flatten().collect();
+        assert_eq!(frames[0], &text(0));
+        assert!(matches!(frames[1], Frame::Failed(error) if error.code == ErrorCode::Internal), "{frames:?}");
     }
 }

@@ -1,8 +1,8 @@
-//! The verifier of U-HLM: a large target model that judges the windows of many devices over HTTPS.
+//! The verifier of U-HLM: a large target model that judges what many devices draft, and writes on for them, over HTTPS.
 //!
 //! [`Server::bind`] loads a model and listens, [`Server::run_until`] or [`Server::spawn`] serves. What is spoken is
-//! `uhlm-verify/1`, described in `docs/protocol.md`; bookkeeping and judging of a session are
-//! [`uhlm_law::verification`]'s, and the same code serves the in-process verifier.
+//! `uhlm-verify/2`, described in `docs/protocol.md`; what a session holds and does next is
+//! [`uhlm_law::advance::TargetSession`]'s, and the same code serves the in-process verifier.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -22,13 +22,14 @@
 //! block. Each server has its own thread, certificate and counters, so tests run several in one process.
 //!
 //! # Cancellation, on the wire too
-//! A client that resets a request takes it out of the queue; one that is being decoded is judged and kept, so that a repeat
-//! with the same number brings that verdict. A continuation stops within one token of its stream being reset. No reset
-//! ends a session.
+//! A client that resets an answer takes back what it has granted and drafted, within one pass of the engine; what was
+//! decided stays, and a repeat of the request brings it. No reset ends a session.
 //!
 //! # What is logged
 //! Session names cut to eight digits, counts, and errors of engine and transport. No text, no tokens, no credentials.
 
+#[cfg(feature = "clap")]
+mod args;
 mod auth;
 mod config;
 mod connection;
@@ -47,9 +48,9 @@ pub mod target;
 mod tls;
 mod wire;
 
-pub use auth::{AuthError, MIN_TOKEN_LENGTH, Tokens};
 #[cfg(feature = "clap")]
-pub use config::ServeArgs;
+pub use args::ServeArgs;
+pub use auth::{AuthError, MIN_TOKEN_LENGTH, Tokens};
 pub use config::{DEFAULT_PORT, ServerConfig};
 pub use error::ServerError;
 pub use limits::Limits;

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use uhlm_law::protocol::{Digest, MAX_REQUEST_BYTES, MAX_WINDOW};
+use uhlm_law::advance::{MAX_BODY_BYTES, MAX_DRAFT};
+use uhlm_law::protocol::Digest;
 
 use crate::auth::Owner;
 use crate::error::ServerError;
@@ -19,11 +20,12 @@ pub struct Limits {
     pub sessions: usize,
     /// The longest sequence of one session, in tokens; 0 for what model and cache allow.
     pub context: u32,
-    /// The largest request body, in bytes; at most [`MAX_REQUEST_BYTES`].
+    /// The largest request body, in bytes; at most [`MAX_BODY_BYTES`].
     pub body: usize,
-    /// The most drafted tokens in one window; at most [`MAX_WINDOW`].
-    pub window: usize,
-    /// Requests that wait or are being decoded; one more is answered with 503.
+    /// The most drafted tokens that one pass judges, 1 to [`MAX_DRAFT`]; the rest of a longer draft is judged by the
+    /// passes after it.
+    pub draft: usize,
+    /// Requests whose answer is not complete; one more is answered with 503.
     pub queue: usize,
     /// Requests a second of one client (bearer token, or IP address without tokens); 0 for no limit.
     pub rate: u32,
@@ -35,9 +37,7 @@ pub struct Limits {
     pub session_idle: Duration,
     /// A connection is closed when nothing crossed it for this long.
     pub connection_idle: Duration,
-    /// How long a window that was sent ahead waits for its predecessor before it is refused with 409.
-    pub early_wait: Duration,
-    /// How long a request waits for its decode before it is refused with 503.
+    /// How long a session's pass waits for its decode before its request is refused with 503.
     pub queue_wait: Duration,
     /// How long a client may take for the TLS handshake, the headers of a request, and its body.
     pub read_wait: Duration,
@@ -48,15 +48,14 @@ impl Default for Limits {
         Self {
             sessions: 1024,
             context: 0,
-            body: MAX_REQUEST_BYTES,
-            window: MAX_WINDOW,
+            body: MAX_BODY_BYTES,
+            draft: MAX_DRAFT,
             queue: 1024,
             rate: 0,
             burst: 0,
             connections: 4096,
             session_idle: Duration::from_secs(30 * 60),
             connection_idle: Duration::from_secs(10 * 60),
-            early_wait: Duration::from_secs(2),
             queue_wait: Duration::from_secs(20),
             read_wait: Duration::from_secs(20),
         }
@@ -65,22 +64,16 @@ impl Default for Limits {
 
 impl Limits {
     /// Refuses limits with which nothing would work.
-    pub(crate) fn check(&self, batch_size: usize) -> Result<(), ServerError> {
+    pub(crate) fn check(&self) -> Result<(), ServerError> {
         let refuse = |reason: String| Err(ServerError::Config(reason));
-        if self.sessions == 0 || self.queue == 0 || self.connections == 0 || self.window == 0 {
-            return refuse("limits of 0 sessions, requests, connections or window tokens let nothing through".into());
+        if self.sessions == 0 || self.queue == 0 || self.connections == 0 || self.draft == 0 {
+            return refuse("limits of 0 sessions, requests, connections or drafted tokens let nothing through".into());
         }
-        if self.window > MAX_WINDOW {
-            return refuse(format!("a window of {} tokens; the protocol allows {MAX_WINDOW}", self.window));
+        if self.draft > MAX_DRAFT {
+            return refuse(format!("drafts of {} tokens; the protocol allows {MAX_DRAFT}", self.draft));
         }
-        if self.body > MAX_REQUEST_BYTES {
-            return refuse(format!("bodies of {} bytes; the protocol allows {MAX_REQUEST_BYTES}", self.body));
-        }
-        if self.window + 1 > batch_size {
-            return refuse(format!(
-                "a window of {} tokens and its bonus do not fit one pass of {batch_size} tokens",
-                self.window
-            ));
+        if self.body > MAX_BODY_BYTES {
+            return refuse(format!("bodies of {} bytes; the protocol allows {MAX_BODY_BYTES}", self.body));
         }
         Ok(())
     }
@@ -156,11 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_contradict_the_protocol_or_the_engine_are_refused() {
-        assert!(Limits::default().check(MAX_WINDOW + 1).is_ok());
-        assert!(Limits::default().check(MAX_WINDOW).is_err());
-        assert!(Limits { window: MAX_WINDOW + 1, ..Limits::default() }.check(4096).is_err());
-        assert!(Limits { body: MAX_REQUEST_BYTES + 1, ..Limits::default() }.check(4096).is_err());
-        assert!(Limits { sessions: 0, ..Limits::default() }.check(4096).is_err());
+    fn limits_that_contradict_the_protocol_are_refused() {
+        assert!(Limits::default().check().is_ok());
+        assert!(Limits { draft: MAX_DRAFT + 1, ..Limits::default() }.check().is_err());
+        assert!(Limits { draft: 0, ..Limits::default() }.check().is_err());
+        assert!(Limits { body: MAX_BODY_BYTES + 1, ..Limits::default() }.check().is_err());
+        assert!(Limits { sessions: 0, ..Limits::default() }.check().is_err());
     }
 }

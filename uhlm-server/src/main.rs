@@ -4,7 +4,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use uhlm_server::{ServeArgs, Server, shutdown_signal};
 
-/// Judges the windows of devices that run a small model, with a large one.
+/// Judges what devices draft with a small model, with a large one, and writes on for them.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -17,7 +17,12 @@ async fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,llama-cpp-2=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let server = Server::bind(Cli::parse().serve.into_config()?).await?;
-    tracing::info!(url = server.url(), model = server.info().model, context = server.info().context, "listening");
+    tracing::info!(
+        url = server.url(),
+        model = server.info().model,
+        context = server.info().limits.context,
+        "listening"
+    );
     if let Some(certificate) = server.certificate() {
         tracing::info!(fingerprint = %certificate.fingerprint, spki = %certificate.spki, "certificate, SHA-256");
     }

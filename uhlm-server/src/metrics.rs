@@ -2,13 +2,15 @@
 //!
 //! Each server has its own registry: several may run in one process.
 
-use std::time::Duration;
-
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
 };
-use uhlm_law::speculative::Outcome;
+use uhlm_law::advance::{Frame, PassKind, PassTiming};
+
+mod snapshot;
+
+pub use self::snapshot::Snapshot;
 
 /// All counters of one server.
 #[derive(Debug)]
@@ -23,10 +25,10 @@ pub struct Metrics {
     pub(crate) requests: IntCounterVec,
     pub(crate) requests_waiting: IntGauge,
     pub(crate) requests_abandoned: IntCounter,
-    pub(crate) verdicts: IntCounterVec,
-    pub(crate) judged: IntCounter,
-    pub(crate) accepted: IntCounter,
-    pub(crate) continued: IntCounter,
+    session_passes: IntCounterVec,
+    judged: IntCounter,
+    matched: IntCounter,
+    frames: IntCounterVec,
     pub(crate) passes: IntCounter,
     pub(crate) decoded: IntCounter,
     pub(crate) pass_tokens: Histogram,
@@ -38,51 +40,6 @@ pub struct Metrics {
     pub(crate) wire_in: IntCounter,
     pub(crate) wire_out: IntCounter,
     pub(crate) connections: IntGauge,
-}
-
-/// The counters at one moment, for tests and benchmarks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
-    /// Sessions open now.
-    pub sessions_open: u64,
-    /// Sessions opened since the start.
-    pub sessions_opened: u64,
-    /// Sessions evicted because room was needed for new ones.
-    pub sessions_evicted: u64,
-    /// Sessions closed because nothing came from them for too long.
-    pub sessions_expired: u64,
-    /// Times a session's cache was given to another session; its tokens were kept.
-    pub sessions_unloaded: u64,
-    /// Engine sequences in use now.
-    pub slots_used: u64,
-    /// Tokens in the engine's cache now.
-    pub cached_tokens: u64,
-    /// Requests that wait for the scheduler or are being decoded now.
-    pub requests_waiting: u64,
-    /// Requests whose client went away before the answer.
-    pub requests_abandoned: u64,
-    /// Windows judged: accepted plus rejected.
-    pub verdicts: u64,
-    /// Drafted tokens judged.
-    pub judged_tokens: u64,
-    /// Drafted tokens accepted.
-    pub accepted_tokens: u64,
-    /// Tokens that the target wrote in continuations.
-    pub continued_tokens: u64,
-    /// Forward passes of the target.
-    pub passes: u64,
-    /// Tokens that went through the target.
-    pub decoded_tokens: u64,
-    /// Request bodies, in bytes.
-    pub body_bytes_in: u64,
-    /// Response bodies, in bytes.
-    pub body_bytes_out: u64,
-    /// Bytes read from the network, below TLS.
-    pub wire_bytes_in: u64,
-    /// Bytes written to the network, below TLS.
-    pub wire_bytes_out: u64,
-    /// Connections open now.
-    pub connections: u64,
 }
 
 /// Why a session ended.
@@ -100,6 +57,17 @@ impl Ended {
             Self::Evicted => "evicted",
             Self::Expired => "expired",
         }
+    }
+}
+
+/// Kinds of frames.
+const FRAMES: [&str; 3] = ["text", "end", "failed"];
+
+fn pass_label(kind: PassKind) -> &'static str {
+    match kind {
+        PassKind::Judged => "judged",
+        PassKind::SelfMade => "self_made",
+        PassKind::Fill => "fill",
     }
 }
 
@@ -126,32 +94,42 @@ impl Metrics {
             slots_used: gauge(r, "uhlm_slots_used", "Engine sequences in use"),
             cached_tokens: gauge(r, "uhlm_cached_tokens", "Tokens in the engine's cache"),
             requests: counters(r, "uhlm_requests_total", "Requests answered", &["route", "status"]),
-            requests_waiting: gauge(r, "uhlm_requests_waiting", "Requests waiting or being decoded"),
+            requests_waiting: gauge(r, "uhlm_requests_waiting", "Requests whose answer is not complete"),
             requests_abandoned: counter(
                 r,
                 "uhlm_requests_abandoned_total",
-                "Requests whose client went away before the answer",
+                "Requests whose client went away before the answer was complete",
             ),
-            verdicts: counters(r, "uhlm_verdicts_total", "Verdicts given, by outcome", &["outcome"]),
+            session_passes: counters(r, "uhlm_session_passes_total", "Passes of sessions, by kind", &["kind"]),
             judged: counter(r, "uhlm_judged_tokens_total", "Drafted tokens judged"),
-            accepted: counter(r, "uhlm_accepted_tokens_total", "Drafted tokens accepted"),
-            continued: counter(r, "uhlm_continued_tokens_total", "Tokens written in continuations"),
-            passes: counter(r, "uhlm_passes_total", "Forward passes of the target"),
+            matched: counter(r, "uhlm_matched_tokens_total", "Drafted tokens that were the target's own"),
+            frames: counters(r, "uhlm_frames_total", "Frames sent, by kind", &["kind"]),
+            passes: counter(r, "uhlm_passes_total", "Passes of the engine"),
             decoded: counter(r, "uhlm_decoded_tokens_total", "Tokens that went through the target"),
             pass_tokens: histogram(
                 r,
                 "uhlm_pass_tokens",
-                "Tokens in one forward pass",
+                "Tokens in one pass of the engine",
                 &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0],
             ),
             pass_sessions: histogram(
                 r,
                 "uhlm_pass_sessions",
-                "Sessions in one forward pass",
+                "Sessions in one pass of the engine",
                 &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0],
             ),
-            queue_seconds: histogram(r, "uhlm_queue_seconds", "From arrival until the decode began", &SECONDS),
-            decode_seconds: histogram(r, "uhlm_decode_seconds", "From the decode's begin until the verdict", &SECONDS),
+            queue_seconds: histogram(
+                r,
+                "uhlm_queue_seconds",
+                "From when a session's pass was possible until it began",
+                &SECONDS,
+            ),
+            decode_seconds: histogram(
+                r,
+                "uhlm_decode_seconds",
+                "From when a session's pass began until its rows were scored",
+                &SECONDS,
+            ),
             body_in: counter(r, "uhlm_body_bytes_in_total", "Bytes of request bodies"),
             body_out: counter(r, "uhlm_body_bytes_out_total", "Bytes of response bodies"),
             wire_in: counter(r, "uhlm_wire_bytes_in_total", "Bytes read from the network, below TLS"),
@@ -161,6 +139,9 @@ impl Metrics {
         };
         for reason in [Ended::Closed, Ended::Evicted, Ended::Expired] {
             metrics.sessions_ended.with_label_values(&[reason.label()]);
+        }
+        for kind in [PassKind::Judged, PassKind::SelfMade, PassKind::Fill] {
+            metrics.session_passes.with_label_values(&[pass_label(kind)]);
         }
         metrics
     }
@@ -179,6 +160,7 @@ impl Metrics {
     pub fn snapshot(&self) -> Snapshot {
         let now = |gauge: &IntGauge| gauge.get().max(0) as u64;
         let ended = |reason: Ended| self.sessions_ended.with_label_values(&[reason.label()]).get();
+        let passes = |kind: PassKind| self.session_passes.with_label_values(&[pass_label(kind)]).get();
         Snapshot {
             sessions_open: now(&self.sessions_open),
             sessions_opened: self.sessions_opened.get(),
@@ -189,10 +171,12 @@ impl Metrics {
             cached_tokens: now(&self.cached_tokens),
             requests_waiting: now(&self.requests_waiting),
             requests_abandoned: self.requests_abandoned.get(),
-            verdicts: ["accepted", "rejected"].iter().map(|o| self.verdicts.with_label_values(&[o]).get()).sum(),
+            judged_passes: passes(PassKind::Judged),
+            self_made_passes: passes(PassKind::SelfMade),
+            fill_passes: passes(PassKind::Fill),
             judged_tokens: self.judged.get(),
-            accepted_tokens: self.accepted.get(),
-            continued_tokens: self.continued.get(),
+            matched_tokens: self.matched.get(),
+            frames: FRAMES.iter().map(|kind| self.frames.with_label_values(&[kind]).get()).sum(),
             passes: self.passes.get(),
             decoded_tokens: self.decoded.get(),
             body_bytes_in: self.body_in.get(),
@@ -207,28 +191,36 @@ impl Metrics {
         self.sessions_ended.with_label_values(&[reason.label()]).inc();
     }
 
-    /// A verdict that was judged now, not repeated.
-    pub(crate) fn verdict(&self, outcome: &Outcome, judged: usize) {
-        let (label, accepted) = match outcome {
-            Outcome::Accepted { .. } => ("accepted", judged),
-            Outcome::Rejected { .. } => ("rejected", judged.saturating_sub(1)),
-            Outcome::Void => ("void", 0),
-        };
-        self.verdicts.with_label_values(&[label]).inc();
-        self.judged.inc_by(judged as u64);
-        self.accepted.inc_by(accepted as u64);
+    /// Counts a pass of a session that is complete.
+    pub(crate) fn session_pass(&self, kind: PassKind, timing: PassTiming) {
+        self.session_passes.with_label_values(&[pass_label(kind)]).inc();
+        self.queue_seconds.observe(f64::from(timing.queue_us) / 1e6);
+        self.decode_seconds.observe(f64::from(timing.pass_us) / 1e6);
     }
 
+    /// Counts drafted tokens that were judged, and those of them that were the target's own.
+    pub(crate) fn judged(&self, judged: usize, matched: usize) {
+        self.judged.inc_by(judged as u64);
+        self.matched.inc_by(matched as u64);
+    }
+
+    /// Counts a frame that goes out.
+    pub(crate) fn frame(&self, frame: &Frame) {
+        let [text, end, failed] = FRAMES;
+        let kind = match frame {
+            Frame::Text(_) => text,
+            Frame::End(_) => end,
+            Frame::Failed(_) => failed,
+        };
+        self.frames.with_label_values(&[kind]).inc();
+    }
+
+    /// Counts a pass of the engine.
     pub(crate) fn pass(&self, tokens: usize, sessions: usize) {
         self.passes.inc();
         self.decoded.inc_by(tokens as u64);
         self.pass_tokens.observe(tokens as f64);
         self.pass_sessions.observe(sessions as f64);
-    }
-
-    pub(crate) fn timing(&self, queue: Duration, decode: Duration) {
-        self.queue_seconds.observe(queue.as_secs_f64());
-        self.decode_seconds.observe(decode.as_secs_f64());
     }
 }
 
@@ -238,8 +230,8 @@ impl Default for Metrics {
     }
 }
 
-/// Registers a metric. Names and labels are constants of this file, so only a mistake in it can fail, and the test below
-/// finds that.
+/// Registers a metric. Names and labels are constants of this file, so only a mistake in it can fail, and the test
+/// below finds that.
 #[allow(clippy::expect_used)]
 fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<M>) -> M {
     let metric = metric.expect("a valid name");
@@ -265,16 +257,23 @@ fn histogram(registry: &Registry, name: &str, help: &str, buckets: &[f64]) -> Hi
 
 #[cfg(test)]
 mod tests {
+    use uhlm_law::advance::EndReason;
+
     use super::*;
 
     #[test]
     fn every_metric_is_registered_once_and_rendered() {
         let metrics = Metrics::new();
-        metrics.verdict(&Outcome::Void, 0);
+        metrics.session_pass(PassKind::Judged, PassTiming { pass_us: 40_000, queue_us: 10 });
+        metrics.judged(5, 4);
+        metrics.frame(&Frame::End(EndReason::Granted));
         metrics.pass(3, 1);
         let text = String::from_utf8(metrics.render()).expect("UTF-8");
         assert!(text.contains("uhlm_passes_total 1"), "{text}");
-        assert!(text.contains("uhlm_verdicts_total{outcome=\"void\"} 1"), "{text}");
-        assert_eq!(metrics.snapshot().verdicts, 0, "a void window was not judged");
+        assert!(text.contains("uhlm_session_passes_total{kind=\"judged\"} 1"), "{text}");
+        assert!(text.contains("uhlm_session_passes_total{kind=\"fill\"} 0"), "{text}");
+        let now = metrics.snapshot();
+        assert_eq!((now.judged_passes, now.self_made_passes, now.fill_passes), (1, 0, 0));
+        assert_eq!((now.judged_tokens, now.matched_tokens, now.frames), (5, 4, 1));
     }
 }

@@ -1,4 +1,4 @@
-//! Paths and handlers of `uhlm-verify/1`.
+//! Paths and handlers of `uhlm-verify/2`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,19 +10,14 @@ use axum::response::Response;
 use axum::routing::{delete, get, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, Encoding, ErrorCode, Info, OpenRequest, OpenResponse, VerifyRequest,
-};
-use uhlm_law::sampling::SamplingChain;
+use uhlm_law::advance::{Advance, Encoding, Info, Open, Opened, SessionId};
+use uhlm_law::protocol::ErrorCode;
 
 use crate::auth::Owner;
-use crate::exchange::{Counting, Encodings, Gate, Peer, Refusal, refusal, refusal_with, reply, success};
+use crate::exchange::{Counting, Encodings, Gate, Peer, Refusal, refusal, refusal_with, success};
 use crate::frames;
 use crate::scheduler::Scheduler;
-use crate::session_id::SessionId;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -46,12 +41,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/healthz", get(health))
         .route("/metrics", get(metrics_text))
-        .route("/v1/info", get(info))
-        .route("/v1/sessions", post(open))
-        .route("/v1/sessions/{id}", delete(close))
-        .route("/v1/sessions/{id}/verify", post(verify))
-        .route("/v1/sessions/{id}/draws", post(draws))
-        .route("/v1/sessions/{id}/continue", post(continuation))
+        .route("/v2/info", get(info))
+        .route("/v2/sessions", post(open))
+        .route("/v2/sessions/{id}", delete(close))
+        .route("/v2/sessions/{id}/advance", post(advance))
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(on_panic))
@@ -85,21 +78,6 @@ impl App {
         };
         let response = answer.await.unwrap_or_else(|refused| refusal(encodings.response, &refused, &self.gate.metrics));
         counting.answered(response)
-    }
-
-    /// As [`Self::exchange`], for a handler from one body to another.
-    async fn call<B: DeserializeOwned, T: Serialize>(
-        &self,
-        route: &'static str,
-        peer: Peer,
-        request: Request,
-        handler: impl AsyncFnOnce(Caller, B) -> Result<T, Refusal>,
-    ) -> Response {
-        self.exchange(route, peer, request, async |caller, request, encoding| {
-            let body = self.gate.body(request, encoding).await?;
-            Ok(success(caller.encoding, &handler(caller, body).await?, &self.gate.metrics))
-        })
-        .await
     }
 }
 
@@ -147,18 +125,18 @@ async fn info(State(app): Shared, Extension(peer): Extension<Peer>, request: Req
 }
 
 async fn open(State(app): Shared, Extension(peer): Extension<Peer>, request: Request) -> Response {
-    app.call("open", peer, request, async |caller: Caller, request: OpenRequest| {
-        if request.vocabulary != app.info.vocabulary {
+    app.exchange("open", peer, request, async |caller, request, encoding| {
+        let Open { vocabulary, needs } = app.gate.body(request, encoding).await?;
+        if vocabulary != app.info.vocabulary {
             let reason = format!("the target's vocabulary is {}", app.info.vocabulary);
             return Err(Refusal::new(ErrorCode::Unsupported, reason));
         }
-        if request.grammar.is_some() {
-            return Err(Refusal::new(ErrorCode::Unsupported, "this verifier has no grammars"));
+        if !app.info.capabilities.contains(needs) {
+            return Err(Refusal::new(ErrorCode::Unsupported, "this verifier lacks something that the device needs"));
         }
-        let chain = SamplingChain::new(request.sampling)
-            .map_err(|invalid| Refusal::new(ErrorCode::Malformed, invalid.to_string()))?;
-        let id = app.scheduler.open(caller.owner, chain, request.seed).await?;
-        Ok(OpenResponse { session: id.to_string(), info: app.info.clone() })
+        let session = app.scheduler.open(caller.owner).await?;
+        let opened = Opened { session, info: app.info.clone() };
+        Ok(success(caller.encoding, &opened, &app.gate.metrics))
     })
     .await
 }
@@ -178,49 +156,16 @@ async fn close(
     .await
 }
 
-async fn verify(
+async fn advance(
     State(app): Shared,
     Extension(peer): Extension<Peer>,
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    app.call("verify", peer, request, async |caller: Caller, request: VerifyRequest| {
-        let most = app.gate.limits.window;
-        if request.draft.len() > most {
-            let reason = format!("a window of {} tokens, at most {most} are allowed", request.draft.len());
-            return Err(Refusal::new(ErrorCode::Malformed, reason));
-        }
-        Ok(app.scheduler.verify(caller.owner, session(&id)?, request).await?)
-    })
-    .await
-}
-
-async fn draws(
-    State(app): Shared,
-    Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    app.call("draws", peer, request, async |caller: Caller, request: DrawsRequest| {
-        Ok(app.scheduler.draws(caller.owner, session(&id)?, request).await?)
-    })
-    .await
-}
-
-async fn continuation(
-    State(app): Shared,
-    Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
-    app.exchange("continue", peer, request, async |caller, request, encoding| {
-        let request: ContinueRequest = app.gate.body(request, encoding).await?;
-        if request.max_tokens == 0 {
-            return Err(Refusal::new(ErrorCode::Malformed, "a continuation of no tokens"));
-        }
-        let frames = app.scheduler.continuation(caller.owner, session(&id)?, request).await?;
-        let stream = frames::stream(Arc::clone(&app.gate.metrics), frames, caller.encoding);
-        Ok(reply(StatusCode::OK, caller.encoding, Body::from_stream(stream)))
+    app.exchange("advance", peer, request, async |caller, request, encoding| {
+        let request: Advance = app.gate.body(request, encoding).await?;
+        let frames = app.scheduler.advance(caller.owner, session(&id)?, request).await?;
+        frames::answer(&app.gate.metrics, frames, caller.encoding).await
     })
     .await
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use uhlm_law::protocol::{Info, PROTOCOL};
+use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL};
 use uhlm_llama::{LoadOptions, Model};
 
 use crate::config::ServerConfig;
@@ -26,6 +26,9 @@ use crate::tls::{Certificate, Tls, TlsError, TlsSource};
 
 /// How often certificate files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(60);
+/// What a device can ask of this server beyond judging.
+const CAPABILITIES: Capabilities =
+    Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES);
 /// After a failed `accept` (no file descriptors left, mostly), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,8 +49,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Loads the model of `config`, binds its address and starts the scheduler's thread. Takes as long as the model takes
-    /// to load. Must be called in a tokio runtime.
+    /// Loads the model of `config`, binds its address and starts the scheduler's thread. Takes as long as the model
+    /// takes to load. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// [`ServerError`]: nothing runs then.
@@ -68,7 +71,7 @@ impl Server {
     /// [`ServerError`].
     pub async fn with_target(config: ServerConfig, target: Box<dyn Target>) -> Result<Self, ServerError> {
         let ServerConfig { listen, tls, tls12, tokens, allow_anonymous, limits, grace, .. } = config;
-        limits.check(target.batch_size())?;
+        limits.check()?;
         tokens.check_exposure(listen, allow_anonymous)?;
         if tls == TlsSource::Off && !listen.ip().is_loopback() {
             return Err(TlsError::PlainOnPublicAddress.into());
@@ -79,18 +82,22 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
 
         let about = target.info();
-        let wanted = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
+        let context = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
         let info = Info {
             protocol: PROTOCOL.into(),
             model: about.name.clone(),
             fingerprint: about.fingerprint,
             vocabulary: about.vocabulary,
-            vocabulary_size: about.vocabulary_size,
-            context: wanted.min(target.capacity() as u32),
+            capabilities: CAPABILITIES,
+            limits: advance::Limits {
+                vocabulary_size: about.vocabulary_size,
+                context: context.min(target.capacity() as u32),
+                max_draft: limits.draft as u32,
+            },
         };
         let metrics = Arc::new(Metrics::new());
-        let (scheduler, thread) = Scheduler::start(target, &limits, info.context as usize, Arc::clone(&metrics))
-            .map_err(ServerError::Thread)?;
+        let (scheduler, thread) =
+            Scheduler::start(target, &limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let gate = Gate { tokens, rate: RateLimit::new(&limits), limits, metrics };
         let app = Arc::new(App { gate, scheduler, info, address });
         Ok(Self { listener, address, app, tls, thread, grace })
@@ -115,7 +122,7 @@ impl Server {
         self.tls.as_ref().map(|tls| &tls.certificate)
     }
 
-    /// What `/v1/info` answers.
+    /// What `/v2/info` answers.
     #[must_use]
     pub fn info(&self) -> &Info {
         &self.app.info
@@ -127,7 +134,7 @@ impl Server {
         Arc::clone(&self.app.gate.metrics)
     }
 
-    /// Serves until `shutdown` completes, then stops in order: no new connections, verdicts under way are given (for at
+    /// Serves until `shutdown` completes, then stops in order: no new connections, answers under way are given (for at
     /// most the grace period), the target's thread ends.
     ///
     /// Dropping the future ends all connections at once.

@@ -1,33 +1,95 @@
-//! The table of sessions: who owns one, what it holds, what it waits for, and which one has to go when room is short.
+//! The table of sessions: who owns one, what it holds, who listens, and which one has to go when room is short.
 //!
-//! Lives on the scheduler's thread; nothing here is shared.
+//! Lives on the scheduler's thread; nothing here is shared. What a session decides is [`TargetSession`]'s.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use uhlm_law::verification::TargetSequence;
+use uhlm_law::advance::{Limits, Sent, SessionId, StreamId, TargetSession};
 
 use crate::auth::Owner;
-use crate::scheduler::job::{Active, Job};
-use crate::session_id::SessionId;
+use crate::metrics::Metrics;
+use crate::scheduler::job::{Active, Listener};
+use crate::session_id;
+use uhlm_law::advance::Drawing;
 
 /// One session.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) owner: Owner,
-    pub(crate) sequence: TargetSequence,
+    pub(crate) target: TargetSession,
+    /// Chain and noise of its generation; `None` before the first.
+    pub(crate) drawing: Option<Drawing>,
     /// Its sequence in the engine, while it has one.
     pub(crate) slot: Option<u32>,
-    /// Requests that wait, in order of arrival.
-    pub(crate) waiting: VecDeque<Job>,
-    /// The request that is being decoded.
+    /// The pass that it was planned, from there until its rows are scored.
     pub(crate) active: Option<Active>,
+    /// Whether something has happened since it was last asked what it does next.
+    pub(crate) stirred: bool,
+    /// When its last request arrived.
+    pub(crate) arrived: Instant,
+    /// When what makes its next pass possible was there.
+    pub(crate) ready: Instant,
     pub(crate) last_use: Instant,
+    /// Answers that are not complete.
+    listeners: Vec<Listener>,
+    /// Frames that go out with the next [`Self::flush`].
+    outbox: Vec<Sent>,
+    streams: u64,
 }
 
 impl Session {
+    fn new(owner: Owner, limits: Limits, now: Instant) -> Self {
+        Self {
+            owner,
+            target: TargetSession::new(limits),
+            drawing: None,
+            slot: None,
+            active: None,
+            stirred: false,
+            arrived: now,
+            ready: now,
+            last_use: now,
+            listeners: Vec::new(),
+            outbox: Vec::new(),
+            streams: 0,
+        }
+    }
+
     fn is_idle(&self) -> bool {
-        self.active.is_none() && self.waiting.is_empty()
+        self.active.is_none() && self.listeners.is_empty() && !self.stirred
+    }
+
+    /// Returns the name of the next answer.
+    pub(crate) fn next_stream(&mut self) -> StreamId {
+        self.streams += 1;
+        StreamId(self.streams)
+    }
+
+    pub(crate) fn listen(&mut self, listener: Listener) {
+        self.listeners.push(listener);
+    }
+
+    /// Keeps frames for the next [`Self::flush`].
+    pub(crate) fn say(&mut self, sent: impl IntoIterator<Item = Sent>) {
+        self.outbox.extend(sent);
+    }
+
+    /// Hands over what waits to go out, all frames of an answer at once, so that they go out in one write.
+    pub(crate) fn flush(&mut self, metrics: &Metrics) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        if outbox.is_empty() {
+            return;
+        }
+        for listener in std::mem::take(&mut self.listeners) {
+            let frames = outbox.extract_if(.., |sent| sent.stream == listener.stream).map(|sent| sent.frame).collect();
+            self.listeners.extend(listener.send(frames, metrics));
+        }
+    }
+
+    /// Takes answers out that nobody waits for any more, and returns their names.
+    pub(crate) fn take_abandoned(&mut self) -> Vec<StreamId> {
+        self.listeners.extract_if(.., |listener| listener.is_abandoned()).map(|listener| listener.stream).collect()
     }
 }
 
@@ -51,11 +113,10 @@ impl Table {
         self.sessions.len() >= self.limit
     }
 
-    /// Adds a session under a fresh name.
-    pub(crate) fn open(&mut self, owner: Owner, sequence: TargetSequence, now: Instant) -> Option<SessionId> {
-        let id = SessionId::random()?;
-        let session = Session { owner, sequence, slot: None, waiting: VecDeque::new(), active: None, last_use: now };
-        self.sessions.insert(id, session);
+    /// Adds a session under a fresh name; `None` where the system gives no random bits.
+    pub(crate) fn open(&mut self, owner: Owner, limits: Limits, now: Instant) -> Option<SessionId> {
+        let id = session_id::random()?;
+        self.sessions.insert(id, Session::new(owner, limits, now));
         Some(id)
     }
 
@@ -67,7 +128,7 @@ impl Table {
         self.sessions.get_mut(&id)
     }
 
-    /// The session, if it exists and belongs to `owner`: to anybody else it does not exist.
+    /// Returns the session, if it exists and belongs to `owner`: to anybody else it does not exist.
     pub(crate) fn owned(&mut self, id: SessionId, owner: Owner) -> Option<&mut Session> {
         self.sessions.get_mut(&id).filter(|session| session.owner == owner)
     }
@@ -76,10 +137,14 @@ impl Table {
         self.sessions.remove(&id)
     }
 
-    /// Sessions whose next request can be looked at.
-    pub(crate) fn waiting(&self) -> Vec<SessionId> {
-        let is_waiting = |session: &Session| session.active.is_none() && !session.waiting.is_empty();
-        self.iter().filter(|(_, session)| is_waiting(session)).map(|(id, _)| id).collect()
+    /// Returns the sessions that have not been asked what they do next since something happened to them.
+    pub(crate) fn stirred(&self) -> Vec<SessionId> {
+        self.iter().filter(|(_, session)| session.stirred).map(|(id, _)| id).collect()
+    }
+
+    /// Tells whether a session has something to do.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.iter().any(|(_, session)| session.active.is_some() || session.stirred)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
@@ -90,12 +155,12 @@ impl Table {
         self.sessions.iter_mut().map(|(id, session)| (*id, session))
     }
 
-    /// The session that was idle longest: the one to evict.
+    /// Returns the session that was idle longest: the one to evict.
     pub(crate) fn longest_idle(&self) -> Option<SessionId> {
-        self.longest_unused(|session| session.is_idle())
+        self.longest_unused(Session::is_idle)
     }
 
-    /// The session with a slot that was unused longest and is not being decoded: the one whose cache can go.
+    /// Returns the session with a slot that was unused longest and has no pass: the one whose cache can go.
     pub(crate) fn longest_unused_slot(&self) -> Option<SessionId> {
         self.longest_unused(|session| session.slot.is_some() && session.active.is_none())
     }
@@ -104,13 +169,13 @@ impl Table {
         self.iter().filter(|(_, session)| eligible(session)).min_by_key(|(_, s)| s.last_use).map(|(id, _)| id)
     }
 
-    /// Sessions that nothing came from since `idle` ago.
+    /// Returns the sessions that nothing came from since `idle` ago.
     pub(crate) fn expired(&self, idle: Duration, now: Instant) -> Vec<SessionId> {
         let is_expired = |session: &Session| session.is_idle() && now.duration_since(session.last_use) >= idle;
         self.iter().filter(|(_, session)| is_expired(session)).map(|(id, _)| id).collect()
     }
 
-    /// When the next idle session expires.
+    /// Returns when the next idle session expires.
     pub(crate) fn next_expiry(&self, idle: Duration) -> Option<Instant> {
         self.iter().filter(|(_, session)| session.is_idle()).map(|(_, session)| session.last_use + idle).min()
     }
@@ -118,21 +183,19 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use uhlm_law::sampling::{SamplingChain, SamplingParams};
+    use uhlm_law::protocol::Digest;
 
     use super::*;
 
-    fn sequence() -> TargetSequence {
-        TargetSequence::new(SamplingChain::new(SamplingParams::default()).expect("valid"), 1, 10, 64)
-    }
+    const LIMITS: Limits = Limits { vocabulary_size: 10, context: 64, max_draft: 8 };
 
     #[test]
     fn the_session_unused_longest_goes_first_and_busy_ones_stay() {
         let mut table = Table::new(3);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let first = table.open(None, sequence(), at(0)).expect("opened");
-        let second = table.open(None, sequence(), at(1)).expect("opened");
+        let first = table.open(None, LIMITS, at(0)).expect("opened");
+        let second = table.open(None, LIMITS, at(1)).expect("opened");
         assert_eq!(table.longest_idle(), Some(first));
         if let Some(session) = table.get_mut(first) {
             session.last_use = at(2);
@@ -141,14 +204,18 @@ mod tests {
         assert_eq!(table.longest_unused_slot(), None, "none has a slot");
         assert_eq!(table.expired(Duration::from_secs(5), at(6)), [second]);
         assert_eq!(table.next_expiry(Duration::from_secs(5)), Some(at(6)));
+        if let Some(session) = table.get_mut(second) {
+            session.stirred = true;
+        }
+        assert_eq!(table.longest_idle(), Some(first), "who has something to do is not idle");
+        assert_eq!(table.stirred(), [second]);
     }
 
     #[test]
     fn a_session_does_not_exist_for_another_owner() {
-        use uhlm_law::protocol::Digest;
         let mut table = Table::new(1);
         let owner = Some(Digest([1; 32]));
-        let id = table.open(owner, sequence(), Instant::now()).expect("opened");
+        let id = table.open(owner, LIMITS, Instant::now()).expect("opened");
         assert!(table.owned(id, owner).is_some());
         assert!(table.owned(id, Some(Digest([2; 32]))).is_none());
         assert!(table.owned(id, None).is_none());

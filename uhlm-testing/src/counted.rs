@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
@@ -39,6 +40,10 @@ impl Counted {
 impl DraftModel for Counted {
     fn vocabulary(&self) -> &dyn Vocabulary {
         self.model.vocabulary()
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.model.token_keys()
     }
 
     fn vocabulary_hash(&self) -> Digest {

@@ -1,29 +1,31 @@
 //! A verifier that fails as a test tells it to, around one that works.
+//!
+//! Decides what becomes of each call. Refusals (desync, gone, busy and the like) are [`Fate::Fail`] with the error that
+//! a client makes of them.
 
-use std::mem::ManuallyDrop;
+mod clock;
+mod frames;
+mod life;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use uhlm_core::verifier::{Call, ContinueReply, Continued, Reply, Verifier, VerifierError};
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse,
-};
+use uhlm_core::verifier::{Answer, Call, FrameReply, Reply, Verifier, VerifierError};
+use uhlm_law::advance::{Advance, Frame, Info, Open, Opened, SessionId};
+
+use self::clock::Clock;
+pub use self::frames::Alter;
+use self::frames::{Handed, Script as FrameScript};
+use self::life::{Life, holding};
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// [`Verifier::open`].
     Open,
-    /// [`Verifier::verify`] without a window: the prompt, or a probe.
-    Prefill,
-    /// [`Verifier::verify`] with a window.
-    Window,
-    /// [`Verifier::draws`].
-    Draws,
-    /// [`Verifier::continuation`].
-    Continuation,
+    /// [`Verifier::advance`].
+    Advance,
 }
 
 /// A call as the script sees it.
@@ -31,12 +33,13 @@ pub enum Kind {
 pub struct Seen {
     /// What it asks for.
     pub kind: Kind,
-    /// How many calls of this kind came before.
+    /// Number of calls of this kind before it.
     pub index: usize,
+    /// Number of tokens that it gives.
+    pub given: usize,
+    /// Number of tokens that it drafts.
+    pub drafted: usize,
 }
-
-/// Changes an answer.
-pub type Alter<T> = fn(&mut T);
 
 /// What becomes of a call.
 #[derive(Clone, Debug)]
@@ -45,19 +48,23 @@ pub enum Fate {
     Pass,
     /// It fails and the verifier never sees it.
     Fail(VerifierError),
-    /// It fails after the verifier processed it: the reply was lost.
+    /// It fails after the verifier has taken it: the answer is lost as soon as it begins.
     LoseReply(VerifierError),
-    /// Nothing comes back until the deadline.
+    /// The verifier never sees it, and nothing comes back until the deadline.
     Swallow,
-    /// The answer comes later.
+    /// The verifier takes it, and after so many frames nothing comes back until the deadline.
+    Silence(usize),
+    /// The answer, each frame of it, comes later.
     Delay(Duration),
-    /// The verdict is changed.
-    AlterVerdict(Alter<VerifyResponse>),
-    /// The draws are changed.
-    AlterDraws(Alter<DrawsResponse>),
+    /// The verifier is asked twice, as by a client that lost a connection; the second answer counts.
+    Repeat,
     /// The opened session is changed.
-    AlterOpened(Alter<OpenResponse>),
-    /// A continuation breaks after so many tokens.
+    AlterOpened(Alter<Opened>),
+    /// Each frame is changed.
+    AlterFrames(Alter<Frame>),
+    /// These frames come, and the verifier never sees the call.
+    Frames(Vec<Frame>),
+    /// The answer breaks off after so many frames.
     BreakAfter(usize, VerifierError),
 }
 
@@ -69,31 +76,15 @@ pub struct Faulty {
     script: Mutex<Script>,
     counts: Mutex<Vec<Kind>>,
     alive: Arc<AtomicUsize>,
-    closed: Mutex<Vec<String>>,
-    opened: Arc<Mutex<Vec<String>>>,
-    clock: Sender<(Instant, Box<dyn FnOnce() + Send>)>,
+    closed: Mutex<Vec<SessionId>>,
+    opened: Arc<Mutex<Vec<SessionId>>>,
+    clock: Clock,
 }
 
 impl Faulty {
-    /// Everything passes until [`Self::set`] says otherwise.
+    /// Makes a wrapper that lets everything pass until [`Self::set`] says otherwise.
     #[must_use]
     pub fn new(inner: impl Verifier + 'static) -> Arc<Self> {
-        let (clock, due) = channel::<(Instant, Box<dyn FnOnce() + Send>)>();
-        std::thread::spawn(move || {
-            let mut waiting: Vec<(Instant, Box<dyn FnOnce() + Send>)> = Vec::new();
-            loop {
-                let now = Instant::now();
-                let ready: Vec<_> = waiting.extract_if(.., |entry| entry.0 <= now).collect();
-                ready.into_iter().for_each(|entry| entry.1());
-                let next = waiting.iter().map(|entry| entry.0).min();
-                let patience = next.map_or(Duration::from_secs(3600), |at| at.saturating_duration_since(now));
-                match due.recv_timeout(patience) {
-                    Ok(entry) => waiting.push(entry),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return,
-                }
-            }
-        });
         Arc::new(Self {
             inner: Arc::new(inner),
             script: Mutex::new(Box::new(|_| Fate::Pass)),
@@ -101,7 +92,7 @@ impl Faulty {
             alive: Arc::default(),
             closed: Mutex::default(),
             opened: Arc::default(),
-            clock,
+            clock: Clock::start(),
         })
     }
 
@@ -110,24 +101,24 @@ impl Faulty {
         *self.script.lock().expect("no panic") = Box::new(script);
     }
 
-    /// Everything passes from now on.
+    /// Lets everything pass from now on.
     pub fn mend(&self) {
         self.set(|_| Fate::Pass);
     }
 
-    /// Calls that are held and neither answered nor dropped.
+    /// Returns how many calls are neither answered nor dropped.
     #[must_use]
     pub fn alive(&self) -> usize {
         self.alive.load(Ordering::Acquire)
     }
 
-    /// Calls of a kind so far.
+    /// Returns how many calls of a kind there were.
     #[must_use]
     pub fn count(&self, kind: Kind) -> usize {
         self.counts.lock().expect("no panic").iter().filter(|seen| **seen == kind).count()
     }
 
-    /// Sessions that the verifier opened and nobody closed.
+    /// Returns how many sessions the verifier opened and nobody closed.
     #[must_use]
     pub fn left_open(&self) -> usize {
         let closed = self.closed.lock().expect("no panic");
@@ -136,102 +127,16 @@ impl Faulty {
 
     /// Forgets the session opened last, as a server does that runs out of memory.
     pub fn evict(&self) {
-        let last = self.opened.lock().expect("no panic").last().cloned();
+        let last = self.opened.lock().expect("no panic").last().copied();
         if let Some(name) = last {
-            self.close(&name);
+            self.close(name);
         }
     }
 
-    fn fate(&self, kind: Kind) -> Fate {
+    fn fate(&self, kind: Kind, given: usize, drafted: usize) -> Fate {
         let index = self.count(kind);
         self.counts.lock().expect("no panic").push(kind);
-        (self.script.lock().expect("no panic"))(Seen { kind, index })
-    }
-
-    fn at(&self, when: Instant, what: impl FnOnce() + Send + 'static) {
-        drop(self.clock.send((when, Box::new(what))));
-    }
-
-    fn call<T: Send + 'static>(
-        &self,
-        fate: Fate,
-        deadline: Duration,
-        reply: Reply<T>,
-        alter: impl FnOnce(&mut T) + Send + 'static,
-        send: impl FnOnce(&dyn Verifier, Reply<T>) -> Call,
-    ) -> Call {
-        let life = Life::new(&self.alive);
-        let over = life.clone();
-        let reply: Reply<T> = Box::new(move |result| {
-            if over.end() {
-                reply(result);
-            }
-        });
-        let inner = match fate {
-            Fate::Fail(error) => {
-                reply(Err(error));
-                Call::finished()
-            }
-            Fate::Swallow => {
-                let due = Instant::now() + deadline;
-                self.at(due, move || reply(Err(VerifierError::DeadlineExceeded { deadline })));
-                Call::finished()
-            }
-            Fate::LoseReply(error) => send(&*self.inner, Box::new(move |_| reply(Err(error)))),
-            Fate::Delay(by) => {
-                let clock = self.clock.clone();
-                let late = Box::new(move |result| {
-                    drop(clock.send((Instant::now() + by, Box::new(move || reply(result)))));
-                });
-                send(&*self.inner, late)
-            }
-            _ => send(
-                &*self.inner,
-                Box::new(move |mut result| {
-                    if let Ok(answer) = &mut result {
-                        alter(&mut answer.value);
-                    }
-                    reply(result);
-                }),
-            ),
-        };
-        holding(inner, life)
-    }
-}
-
-/// A call whose end ends the other one; detached, it leaves it running.
-fn holding(inner: Call, life: Life) -> Call {
-    let inner = ManuallyDrop::new(inner);
-    Call::new(move || {
-        drop(ManuallyDrop::into_inner(inner));
-        life.end();
-    })
-}
-
-/// Counts a call while it is neither answered nor dropped.
-#[derive(Clone)]
-struct Life {
-    alive: Arc<AtomicUsize>,
-    open: Arc<AtomicUsize>,
-}
-
-impl Life {
-    fn new(alive: &Arc<AtomicUsize>) -> Self {
-        alive.fetch_add(1, Ordering::AcqRel);
-        Self { alive: Arc::clone(alive), open: Arc::new(AtomicUsize::new(1)) }
-    }
-
-    /// Ends it; whether this was the first end.
-    fn end(&self) -> bool {
-        let first = self.open.swap(0, Ordering::AcqRel) == 1;
-        if first {
-            self.alive.fetch_sub(1, Ordering::AcqRel);
-        }
-        first
-    }
-
-    fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire) == 1
+        (self.script.lock().expect("no panic"))(Seen { kind, index, given, drafted })
     }
 }
 
@@ -240,81 +145,100 @@ impl Verifier for Faulty {
         self.inner.info(deadline, reply)
     }
 
-    fn open(&self, request: OpenRequest, deadline: Duration, reply: Reply<OpenResponse>) -> Call {
-        let fate = self.fate(Kind::Open);
-        let change: Alter<OpenResponse> = if let Fate::AlterOpened(change) = fate { change } else { |_| {} };
-        let opened = Arc::clone(&self.opened);
-        let alter = move |response: &mut OpenResponse| {
-            opened.lock().expect("no panic").push(response.session.clone());
-            change(response);
-        };
-        self.call(fate, deadline, reply, alter, |inner, reply| inner.open(request, deadline, reply))
-    }
-
-    fn verify(&self, session: &str, request: VerifyRequest, deadline: Duration, reply: Reply<VerifyResponse>) -> Call {
-        let fate = self.fate(if request.draft.is_empty() { Kind::Prefill } else { Kind::Window });
-        let alter: Alter<VerifyResponse> = if let Fate::AlterVerdict(change) = fate { change } else { |_| {} };
-        self.call(fate, deadline, reply, alter, |inner, reply| inner.verify(session, request, deadline, reply))
-    }
-
-    fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call {
-        let fate = self.fate(Kind::Draws);
-        let alter: Alter<DrawsResponse> = if let Fate::AlterDraws(change) = fate { change } else { |_| {} };
-        self.call(fate, deadline, reply, alter, |inner, reply| inner.draws(session, request, deadline, reply))
-    }
-
-    fn continuation(
-        &self,
-        session: &str,
-        request: ContinueRequest,
-        deadline: Duration,
-        mut reply: ContinueReply,
-    ) -> Call {
+    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
+        let fate = self.fate(Kind::Open, 0, 0);
         let life = Life::new(&self.alive);
-        let (over, ended) = (life.clone(), life.clone());
-        let inner = match self.fate(Kind::Continuation) {
+        let over = life.clone();
+        let reply: Reply<Opened> = Box::new(move |result| {
+            if over.end() {
+                reply(result);
+            }
+        });
+        let opened = Arc::clone(&self.opened);
+        let noted = move |result: Result<Answer<Opened>, VerifierError>, reply: Reply<Opened>| {
+            if let Ok(answer) = &result {
+                opened.lock().expect("no panic").push(answer.value.session);
+            }
+            reply(result);
+        };
+        let inner = match fate {
             Fate::Fail(error) => {
-                over.end();
                 reply(Err(error));
                 Call::finished()
             }
-            Fate::Swallow => {
-                let due = Instant::now() + deadline;
-                self.at(due, move || {
-                    if over.end() {
-                        reply(Err(VerifierError::DeadlineExceeded { deadline }));
+            Fate::Swallow | Fate::Silence(_) => {
+                let late = move || reply(Err(VerifierError::DeadlineExceeded { deadline }));
+                self.clock.at(Instant::now() + deadline, late);
+                Call::finished()
+            }
+            Fate::LoseReply(error) | Fate::BreakAfter(_, error) => {
+                let lost: Reply<Opened> = Box::new(move |_| reply(Err(error)));
+                self.inner.open(request, deadline, Box::new(move |result| noted(result, lost)))
+            }
+            Fate::Delay(by) => {
+                let clock = self.clock.clone();
+                let late: Reply<Opened> = Box::new(move |result| clock.at(Instant::now() + by, move || reply(result)));
+                self.inner.open(request, deadline, Box::new(move |result| noted(result, late)))
+            }
+            fate => {
+                let change: Alter<Opened> = if let Fate::AlterOpened(change) = fate { change } else { |_| {} };
+                let altered: Reply<Opened> = Box::new(move |mut result| {
+                    if let Ok(answer) = &mut result {
+                        change(&mut answer.value);
                     }
+                    reply(result);
                 });
+                self.inner.open(request, deadline, Box::new(move |result| noted(result, altered)))
+            }
+        };
+        holding(inner, life)
+    }
+
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+        let fate = self.fate(Kind::Advance, request.stand.len(), request.draft.len());
+        let life = Life::new(&self.alive);
+        let handed = Handed::new(frames, life.clone());
+        let inner = match fate {
+            Fate::Fail(error) => {
+                handed.hand(Err(error));
+                Call::finished()
+            }
+            Fate::Swallow => {
+                handed.give_up_at(&self.clock, Instant::now() + silence, silence);
+                Call::finished()
+            }
+            Fate::Frames(frames) => {
+                handed.make_up(frames);
                 Call::finished()
             }
             fate => {
-                let mut broken = if let Fate::BreakAfter(tokens, error) = fate { Some((tokens, error)) } else { None };
-                let forward: ContinueReply = Box::new(move |part| {
-                    if !over.is_open() {
-                        return;
-                    }
-                    let is_token = matches!(&part, Ok(answer) if matches!(answer.value, Continued::Tokens(_)));
-                    match &mut broken {
-                        Some((0, error)) => {
-                            over.end();
-                            return reply(Err(error.clone()));
-                        }
-                        Some((left, _)) => *left -= 1,
-                        None => {}
-                    }
-                    if !is_token {
-                        over.end();
-                    }
-                    reply(part);
-                });
-                self.inner.continuation(session, request, deadline, forward)
+                if matches!(fate, Fate::Repeat) {
+                    // Its answer goes nowhere, as that of a connection that broke.
+                    self.inner.advance(session, request.clone(), silence, Box::new(|_| {})).detach();
+                }
+                let script = match fate {
+                    Fate::LoseReply(error) => FrameScript::Break(0, error),
+                    Fate::BreakAfter(count, error) => FrameScript::Break(count, error),
+                    Fate::Silence(count) => FrameScript::Silence(count, silence),
+                    Fate::Delay(by) => FrameScript::Delay(by),
+                    Fate::AlterFrames(alter) => FrameScript::Alter(alter),
+                    _ => FrameScript::Pass,
+                };
+                self.inner.advance(session, request, silence, handed.through(script, self.clock.clone()))
             }
         };
-        holding(inner, ended)
+        holding(inner, life)
     }
 
-    fn close(&self, session: &str) {
-        self.closed.lock().expect("no panic").push(session.to_owned());
+    fn close(&self, session: SessionId) {
+        self.closed.lock().expect("no panic").push(session);
         self.inner.close(session);
     }
+
+    fn on_network_change(&self) {
+        self.inner.on_network_change();
+    }
 }
+
+#[cfg(test)]
+mod tests;

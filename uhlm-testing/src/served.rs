@@ -100,3 +100,6 @@ impl Drop for Served {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,12 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Call, ContinueReply, Reply, Verifier};
+use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier};
+use uhlm_law::advance::{Advance, Info, Open, Opened, SessionId};
 use uhlm_law::chat::DraftModel;
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse,
-};
-use uhlm_law::sampling::TokenId;
 
 use crate::synthetic::SyntheticModel;
 
@@ -25,35 +22,43 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Spy {
-    /// Around a verifier that works.
+    /// Makes a spy around a verifier that works.
     #[must_use]
     pub fn new(inner: impl Verifier + 'static) -> Arc<Self> {
         let (heard, closed, networks) = (Mutex::default(), Mutex::default(), Mutex::default());
         Arc::new(Self { inner: Arc::new(inner), heard, closed, networks })
     }
 
-    /// The text of each request that had some, in order; an opened session is empty text.
+    /// Returns all that can be read in each request, in order: the text of its tokens, given ones first, then each stop
+    /// string on a line of its own. An opened session is empty text.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         lock(&self.heard).clone()
     }
 
-    /// Sessions that were closed.
+    /// Returns how many sessions were closed.
     #[must_use]
     pub fn closed(&self) -> usize {
         *lock(&self.closed)
     }
 
-    /// Times that another network was reported.
+    /// Returns how often another network was reported.
     #[must_use]
     pub fn networks(&self) -> usize {
         *lock(&self.networks)
     }
 
-    fn hear(&self, tokens: &[&[TokenId]]) {
-        let text = SyntheticModel::draft().detokenize(&tokens.concat());
-        lock(&self.heard).push(String::from_utf8_lossy(&text).into_owned());
+    fn hear(&self, text: String) {
+        lock(&self.heard).push(text);
     }
+}
+
+/// Returns all that can be read in a request.
+fn text(request: &Advance) -> String {
+    let tokens = [&request.stand[..], &request.draft].concat();
+    let text = String::from_utf8_lossy(&SyntheticModel::draft().detokenize(&tokens)).into_owned();
+    let stops = request.begin.iter().flat_map(|begin| &begin.stop);
+    stops.fold(text, |text, stop| text + "\n" + stop)
 }
 
 impl Verifier for Spy {
@@ -61,27 +66,17 @@ impl Verifier for Spy {
         self.inner.info(deadline, reply)
     }
 
-    fn open(&self, request: OpenRequest, deadline: Duration, reply: Reply<OpenResponse>) -> Call {
-        self.hear(&[]);
+    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
+        self.hear(String::new());
         self.inner.open(request, deadline, reply)
     }
 
-    fn verify(&self, session: &str, request: VerifyRequest, deadline: Duration, reply: Reply<VerifyResponse>) -> Call {
-        self.hear(&[&request.append, &request.draft]);
-        self.inner.verify(session, request, deadline, reply)
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+        self.hear(text(&request));
+        self.inner.advance(session, request, silence, frames)
     }
 
-    fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call {
-        self.hear(&[]);
-        self.inner.draws(session, request, deadline, reply)
-    }
-
-    fn continuation(&self, session: &str, request: ContinueRequest, deadline: Duration, reply: ContinueReply) -> Call {
-        self.hear(&[&request.append]);
-        self.inner.continuation(session, request, deadline, reply)
-    }
-
-    fn close(&self, session: &str) {
+    fn close(&self, session: SessionId) {
         *lock(&self.closed) += 1;
         self.inner.close(session);
     }

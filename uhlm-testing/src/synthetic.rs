@@ -3,13 +3,16 @@
 //! The next token depends on the last one only. The vocabulary holds letters, both halves of a two-byte character and
 //! one end token.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use uhlm_law::advance::Begin;
 use uhlm_law::chat::{DraftModel, Message, Role, Special, TemplateError};
 use uhlm_law::fingerprint;
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
-use uhlm_law::protocol::{Digest, Info, PROTOCOL};
+use uhlm_law::noise::{Place, Tape, TokenKeys};
+use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId};
+use uhlm_law::token::TokenKind;
 
 use crate::local::{LocalConfig, LocalVerifier};
 
@@ -73,19 +76,53 @@ impl SyntheticModel {
         chain.distribution(input, &mut Scratch::default()).expect("finite logits")
     }
 
-    /// A verifier that runs this model in the process.
+    /// Returns what the model alone writes after `prompt`, end token included: the tokens that every way of asking for
+    /// them must bring, with the noise of `begin`. Stop strings are not looked for.
+    ///
+    /// # Panics
+    /// Where the parameters of the chain are not valid.
+    #[must_use]
+    pub fn reply(&self, begin: &Begin, prompt: &[TokenId]) -> Vec<TokenId> {
+        let chain = SamplingChain::new(begin.sampling.clone()).expect("valid parameters");
+        let (tape, mut scratch) = (Tape::new(begin.seed, 0), Scratch::default());
+        let (mut tokens, mut place) = (prompt.to_vec(), Place::START);
+        let reply_start = begin.reply_start as usize;
+        for &id in &prompt[reply_start..] {
+            place = place.after(self.piece(id).len());
+        }
+        while tokens.len() < self.capacity && tokens.len() - reply_start < begin.max_tokens as usize {
+            let logits = self.logits(*tokens.last().expect("a prompt"));
+            let input = ChainInput { logits: &logits, history: &tokens, mask: None };
+            let winner = chain.winner(input, &mut scratch, self.token_keys(), tape.at(place)).expect("finite logits");
+            tokens.push(winner.id);
+            place = place.after(self.piece(winner.id).len());
+            if self.is_end(winner.id) {
+                break;
+            }
+        }
+        tokens.split_off(prompt.len())
+    }
+
+    /// Returns what kind of token an id is.
+    #[must_use]
+    pub fn kind(id: TokenId) -> TokenKind {
+        match id {
+            END => TokenKind::EndOfTurn,
+            FIRST_HALF | SECOND_HALF => TokenKind::Byte,
+            _ => TokenKind::Normal,
+        }
+    }
+
+    /// Starts a verifier that runs this model in the process.
+    ///
+    /// # Panics
+    /// Where the system gives no thread.
     #[must_use]
     pub fn verifier(self, configure: impl FnOnce(LocalConfig) -> LocalConfig) -> LocalVerifier {
-        let info = Info {
-            protocol: PROTOCOL.into(),
-            model: "synthetic".into(),
-            fingerprint: self.fingerprint(),
-            vocabulary: self.vocabulary_hash(),
-            vocabulary_size: VOCABULARY as u32,
-            context: self.capacity as u32,
-        };
-        let factory = Box::new(move || Ok(Box::new(SyntheticSequence::new(self)) as Box<dyn Sequence>));
-        LocalVerifier::new(configure(LocalConfig::new(info)), factory).expect("a thread")
+        let model = Arc::new(self);
+        let config = LocalConfig::of(Arc::clone(&model) as _, self.capacity as u32);
+        let factory = Box::new(move || Arc::clone(&model).sequence(0, 1));
+        LocalVerifier::new(configure(config), factory).expect("a thread")
     }
 }
 
@@ -129,8 +166,17 @@ impl DraftModel for SyntheticModel {
         self
     }
 
+    fn token_keys(&self) -> &TokenKeys {
+        static KEYS: OnceLock<TokenKeys> = OnceLock::new();
+        KEYS.get_or_init(|| {
+            TokenKeys::new((0..VOCABULARY as TokenId).map(|id| (self.piece(id), Self::kind(id))))
+                .expect("distinct keys")
+        })
+    }
+
     fn vocabulary_hash(&self) -> Digest {
-        fingerprint::vocabulary(self, |id| if self.other_vocabulary { vec![0] } else { self.piece(id).to_vec() })
+        let text = |id| if self.other_vocabulary { vec![0] } else { self.piece(id).to_vec() };
+        fingerprint::vocabulary(self, self.token_keys(), text)
     }
 
     fn fingerprint(&self) -> Digest {

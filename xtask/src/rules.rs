@@ -51,12 +51,6 @@ const RULES: &[Rule] = &[
     Rule { word: "Instant", within: &["uhlm-law/src/"], except: &[], reason: PURE },
     Rule { word: "std::fs", within: &["uhlm-law/src/"], except: &[], reason: PURE },
     Rule { word: "std::thread", within: &["uhlm-law/src/"], except: &[], reason: PURE },
-    Rule {
-        word: "crate::round",
-        within: &["uhlm-core/src/"],
-        except: &["uhlm-core/src/lib", "uhlm-core/src/round", "uhlm-core/src/session", "uhlm-core/src/generation"],
-        reason: "only the sessions drive the round loop",
-    },
 ];
 
 const PURE: &str = "the law is pure: no clock, no files, no threads";

@@ -8,28 +8,25 @@ extension Origin {
         switch self {
         case .draft: .blue
         case .verified: .green
-        case .resampled: .orange
-        case .bonus: .purple
+        case .target: .purple
         case .unverified: .gray
         }
     }
 
     var title: LocalizedStringKey {
         switch self {
-        case .draft: "Draft"
-        case .verified: "Verified"
-        case .resampled: "Resampled"
-        case .bonus: "Bonus"
-        case .unverified: "Unverified"
+        case .draft: "Written by the phone"
+        case .verified: "Checked by the server"
+        case .target: "Written by the server"
+        case .unverified: "Not checked"
         }
     }
 
     var meaning: LocalizedStringKey {
         switch self {
         case .draft: "This device wrote it and was sure enough not to ask."
-        case .verified: "This device wrote it and the server agreed."
-        case .resampled: "The server disagreed; this word was drawn in the place of the device's."
-        case .bonus: "The server wrote it itself."
+        case .verified: "This device wrote it and the server would have written the same."
+        case .target: "The server wrote it, in the place of another word of this device or by itself."
         case .unverified: "This device wrote it while the server was out of reach."
         }
     }

@@ -41,7 +41,7 @@ struct ReplyView: View {
 
     private var spoken: String {
         let unverified = reply.runs.contains { $0.origin == .unverified }
-        return reply.text + (unverified ? ". Parts of it are unverified." : "")
+        return reply.text + (unverified ? ". Parts of it were not checked." : "")
     }
 
     private var note: (text: String, symbol: String)? {

@@ -71,9 +71,7 @@ private struct SentRow: View {
     private var kind: LocalizedStringKey {
         switch sent.kind {
         case .open: "Opened"
-        case .window: "To be judged"
-        case .draws: "More draws"
-        case .continuation: "To be continued"
+        case .advance: "Words to read and to check"
         }
     }
 }

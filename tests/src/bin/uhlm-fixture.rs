@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use uhlm_server::{ServerConfig, Tokens};
+use uhlm_server::{EngineOptions, ServerConfig, Tokens};
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
@@ -34,6 +34,8 @@ struct Ready<'a> {
     server: Value,
     guarded: Value,
     parrot_server: Value,
+    /// Computes one row of a pass at a time: its logits do not depend on what shares a batch.
+    steady: Value,
     weather: Value,
 }
 
@@ -50,6 +52,10 @@ fn main() -> std::io::Result<()> {
     let tokens = Tokens::new([TOKEN]).map_err(std::io::Error::other)?;
     let guarded = Served::start_with(|config| ServerConfig { tokens, ..config });
     let parrot_server = Served::start_with(|config| ServerConfig { model: file("parrot.gguf"), ..config });
+    let steady = Served::start_with(|config| {
+        let engine = EngineOptions { micro_batch: 1, ..config.engine.clone() };
+        ServerConfig { engine, ..config }
+    });
     let proxy = Proxy::start(server.address());
     let at = |served: &Served, url: String| json!({ "url": url, "fingerprint": served.fingerprint().to_string() });
     let mut at_guarded = at(&guarded, guarded.url());
@@ -67,6 +73,7 @@ fn main() -> std::io::Result<()> {
         server: at(&server, server.url()),
         guarded: at_guarded,
         parrot_server: at(&parrot_server, parrot_server.url()),
+        steady: at(&steady, steady.url()),
         weather: at(&server, format!("https://{}", proxy.address())),
     };
     println!("{}", serde_json::to_string(&ready)?);
@@ -88,7 +95,6 @@ fn answer(command: &str, server: &Served, proxy: &Proxy) -> Value {
                 "sessions": now.sessions_open,
                 "sequences": now.slots_used,
                 "queued": now.requests_waiting,
-                "verdicts": now.verdicts,
             });
         }
         _ => return json!({ "error": "commands: weather clear|resets|blackhole|stall, metrics" }),

@@ -27,8 +27,8 @@ fn assert_order(events: &[GenerationEvent], mode: Mode) {
             GenerationEvent::Committed { origin, .. } => {
                 let fits = match mode {
                     Mode::DeviceOnly => *origin == Origin::Draft,
-                    Mode::RemoteOnly => *origin == Origin::Bonus,
-                    Mode::Exact => matches!(origin, Origin::Verified | Origin::Resampled | Origin::Bonus),
+                    Mode::RemoteOnly => *origin == Origin::Target,
+                    Mode::Exact => matches!(origin, Origin::Verified | Origin::Target),
                     Mode::Opportunistic => *origin != Origin::Unverified,
                 };
                 assert!(fits, "{origin:?} in {mode:?}");

@@ -1,9 +1,10 @@
-//! `tests/conformance.md` for Rust: the surface that Kotlin and Swift see, called from Rust, on the bundled pair and real
-//! verifiers over HTTPS. The names are those of the list.
+//! `tests/conformance.md` for Rust: the surface that Kotlin and Swift see, called from Rust, on the bundled pair and
+//! real verifiers over HTTPS. The names are those of the list.
 
 mod cancelling;
 mod errors;
 mod events;
 mod offline;
+mod seeds;
 mod sessions;
 mod support;

@@ -24,19 +24,17 @@ enum Moment {
     Drafting,
     VerdictInFlight,
     WaitingOffline,
-    Draws,
     Continuation,
     ContinuationInFlight,
 }
 
-const MOMENTS: [Moment; 9] = [
+const MOMENTS: [Moment; 8] = [
     Moment::Opening,
     Moment::Prefill,
     Moment::BeforeTheFirstToken,
     Moment::Drafting,
     Moment::VerdictInFlight,
     Moment::WaitingOffline,
-    Moment::Draws,
     Moment::Continuation,
     Moment::ContinuationInFlight,
 ];
@@ -55,11 +53,10 @@ impl Setting {
         let verifier = Faulty::new(roomy(SyntheticModel::target()).verifier(|config| config));
         match moment {
             Moment::Opening => outage(&verifier, Kind::Open, 0, 1, Fate::Delay(Duration::from_millis(150))),
-            Moment::BeforeTheFirstToken => outage(&verifier, Kind::Window, 0, 1, Fate::Swallow),
-            Moment::VerdictInFlight => outage(&verifier, Kind::Window, 3, 1, Fate::Swallow),
-            Moment::WaitingOffline => outage(&verifier, Kind::Window, 2, usize::MAX, Fate::Fail(unreachable())),
-            Moment::Draws => outage(&verifier, Kind::Draws, 0, 1, Fate::Swallow),
-            Moment::ContinuationInFlight => outage(&verifier, Kind::Continuation, 0, 1, Fate::Swallow),
+            Moment::BeforeTheFirstToken => outage(&verifier, Kind::Advance, 0, 1, Fate::Swallow),
+            Moment::VerdictInFlight => outage(&verifier, Kind::Advance, 3, 1, Fate::Swallow),
+            Moment::WaitingOffline => outage(&verifier, Kind::Advance, 2, usize::MAX, Fate::Fail(unreachable())),
+            Moment::ContinuationInFlight => outage(&verifier, Kind::Advance, 0, 1, Fate::Swallow),
             Moment::Prefill | Moment::Drafting | Moment::Continuation => {}
         }
         let mode = match moment {
@@ -84,12 +81,11 @@ impl Setting {
         match moment {
             Moment::Opening => self.verifier.count(Kind::Open) == 1,
             Moment::Prefill => self.model.passes() >= 2,
-            Moment::BeforeTheFirstToken => self.verifier.count(Kind::Window) >= 1,
+            Moment::BeforeTheFirstToken => self.verifier.count(Kind::Advance) >= 1,
             Moment::Drafting | Moment::Continuation => committed >= 5,
-            Moment::VerdictInFlight => self.verifier.count(Kind::Window) >= 4,
-            Moment::WaitingOffline => self.verifier.count(Kind::Window) >= 4,
-            Moment::Draws => self.verifier.count(Kind::Draws) >= 1,
-            Moment::ContinuationInFlight => self.verifier.count(Kind::Continuation) >= 1,
+            Moment::VerdictInFlight => self.verifier.count(Kind::Advance) >= 4,
+            Moment::WaitingOffline => self.verifier.count(Kind::Advance) >= 4,
+            Moment::ContinuationInFlight => self.verifier.count(Kind::Advance) >= 1,
         }
     }
 
@@ -201,9 +197,7 @@ fn a_consumer_that_does_not_read_pauses_the_device_and_can_cancel() {
 
 #[test]
 fn a_session_dropped_while_it_generates_ends_its_thread_and_closes_its_end_on_the_verifier() {
-    for moment in
-        [Moment::Opening, Moment::VerdictInFlight, Moment::WaitingOffline, Moment::Draws, Moment::ContinuationInFlight]
-    {
+    for moment in [Moment::Opening, Moment::VerdictInFlight, Moment::WaitingOffline, Moment::ContinuationInFlight] {
         let Setting { verifier, model, session, prompt } = Setting::new(moment);
         let generation = {
             let options = GenerationOptions { max_tokens: 400, ..GenerationOptions::default() };
@@ -211,9 +205,8 @@ fn a_session_dropped_while_it_generates_ends_its_thread_and_closes_its_end_on_th
         };
         eventually("the moment", || match moment {
             Moment::Opening => verifier.count(Kind::Open) == 1,
-            Moment::Draws => verifier.count(Kind::Draws) == 1,
-            Moment::ContinuationInFlight => verifier.count(Kind::Continuation) == 1,
-            _ => verifier.count(Kind::Window) >= 3,
+            Moment::ContinuationInFlight => verifier.count(Kind::Advance) == 1,
+            _ => verifier.count(Kind::Advance) >= 3,
         });
         let weak = Arc::downgrade(&model);
         drop((model, session));

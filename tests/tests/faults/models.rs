@@ -12,7 +12,8 @@ use uhlm_core::session::Session;
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_law::fingerprint;
 use uhlm_law::model::{ModelError, Sequence};
-use uhlm_law::protocol::{Digest, Info, PROTOCOL};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_llama::memory::{self, MemoryError};
 use uhlm_llama::{LoadError, LoadOptions, MemoryNeed, Model};
@@ -228,27 +229,18 @@ impl Scripted {
         ScriptedSequence { script: self.script.clone(), prompt: self.prompt, len: 0, logits: Vec::new(), vocabulary }
     }
 
-    fn verifier(&self) -> LocalVerifier {
-        let info = Info {
-            protocol: PROTOCOL.into(),
-            model: "scripted".into(),
-            fingerprint: Digest([0; 32]),
-            vocabulary: self.vocabulary_hash(),
-            vocabulary_size: self.model.vocabulary().size() as u32,
-            context: 4096,
-        };
-        let ends = Arc::clone(&self.model);
-        let config = LocalConfig { is_end: Box::new(move |id| ends.vocabulary().is_end(id)), ..LocalConfig::new(info) };
+    fn verifier(self: &Arc<Self>) -> LocalVerifier {
+        let config = LocalConfig::of(Arc::clone(self) as _, 4096);
         let engine = self.engine();
         let factory = Box::new(move || Ok(Box::new(engine.clone()) as Box<dyn Sequence>));
         LocalVerifier::new(config, factory).expect("a thread")
     }
 
     fn say(text: &str, mode: Mode, stop: &[&str]) -> Record {
-        let model = Self::new(text);
+        let model = Arc::new(Self::new(text));
         let verifier = Arc::new(model.verifier());
         let options = SessionOptions { sampling: SamplingParams::greedy(), ..options(mode, OfflinePolicy::Fail) };
-        let session = Session::new(Arc::new(model), Some(verifier), options).expect("valid options");
+        let session = Session::new(model, Some(verifier), options).expect("valid options");
         let stop = stop.iter().map(ToString::to_string).collect();
         let options = GenerationOptions { max_tokens: 1000, stop, ..GenerationOptions::default() };
         write(&session, Prompt::Raw("x".into()), options)
@@ -300,7 +292,11 @@ impl DraftModel for Scripted {
     }
 
     fn vocabulary_hash(&self) -> Digest {
-        fingerprint::vocabulary(self.model.vocabulary(), |id| self.model.detokenize(&[id]))
+        fingerprint::vocabulary(self.model.vocabulary(), self.model.token_keys(), |id| self.model.detokenize(&[id]))
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.model.token_keys()
     }
 
     fn fingerprint(&self) -> Digest {

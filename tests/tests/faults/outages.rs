@@ -5,23 +5,21 @@ use std::time::{Duration, Instant};
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, FinishReason, LinkState};
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
 use uhlm_core::origin::Origin;
 use uhlm_core::verifier::VerifierError;
+use uhlm_law::advance::{EndReason, Frame, PrefixHash, Text};
 use uhlm_law::protocol::{Digest, ErrorBody, ErrorCode};
-use uhlm_law::speculative::Outcome;
 use uhlm_law::window::CloseRule;
 use uhlm_testing::faulty::{Fate, Faulty, Kind, Seen};
-use uhlm_testing::goodness::Goodness;
 use uhlm_testing::synthetic::SyntheticModel;
 
-use crate::support::{LONG, consume, endless, faulty, impatient, options, outage, session, start, unreachable, watch};
+use crate::support::{LONG, consume, faulty, impatient, options, outage, session, start, unreachable};
 
 const TOKENS: usize = 150;
 
 /// Moments of a judged reply at which a call fails.
-const MOMENTS: [(Kind, usize); 5] =
-    [(Kind::Open, 0), (Kind::Prefill, 0), (Kind::Window, 0), (Kind::Window, 4), (Kind::Draws, 0)];
+const MOMENTS: [(Kind, usize); 4] = [(Kind::Open, 0), (Kind::Advance, 0), (Kind::Advance, 1), (Kind::Advance, 4)];
 
 fn wait() -> OfflinePolicy {
     OfflinePolicy::Wait(LONG)
@@ -36,7 +34,7 @@ fn assert_usable(verifier: &Faulty, session: &uhlm_core::session::Session) {
     verifier.mend();
     let next = consume(start(session, 40));
     let statistics = next.complete(40);
-    assert!(statistics.origins.verified + statistics.origins.bonus + statistics.origins.resampled > 0);
+    assert!(statistics.origins.verified + statistics.origins.target > 0);
 }
 
 fn goes_on(mode: Mode, kind: Kind, index: usize, fate: Fate, options: SessionOptions) {
@@ -70,7 +68,7 @@ fn a_reply_goes_on_alone_and_is_judged_again_once_the_verifier_is_back() {
 
 #[test]
 fn an_opportunistic_reply_goes_on_alone_and_is_judged_again_once_the_verifier_is_back() {
-    for (kind, index) in [(Kind::Open, 0), (Kind::Window, 0), (Kind::Window, 3)] {
+    for (kind, index) in [(Kind::Open, 0), (Kind::Advance, 0), (Kind::Advance, 3)] {
         let options = options(Mode::Opportunistic, OfflinePolicy::GoOn);
         goes_on(Mode::Opportunistic, kind, index, Fate::Fail(unreachable()), options);
     }
@@ -80,8 +78,8 @@ fn an_opportunistic_reply_goes_on_alone_and_is_judged_again_once_the_verifier_is
 fn a_remote_only_reply_goes_on_alone_and_is_written_by_the_target_again_once_it_is_back() {
     let options = || SessionOptions { ..options(Mode::RemoteOnly, OfflinePolicy::GoOn) };
     goes_on(Mode::RemoteOnly, Kind::Open, 0, Fate::Fail(unreachable()), options());
-    goes_on(Mode::RemoteOnly, Kind::Continuation, 0, Fate::Fail(unreachable()), options());
-    goes_on(Mode::RemoteOnly, Kind::Continuation, 0, Fate::BreakAfter(5, unreachable()), options());
+    goes_on(Mode::RemoteOnly, Kind::Advance, 0, Fate::Fail(unreachable()), options());
+    goes_on(Mode::RemoteOnly, Kind::Advance, 0, Fate::BreakAfter(5, unreachable()), options());
 }
 
 #[test]
@@ -98,8 +96,8 @@ fn a_reply_goes_on_alone_with_several_windows_in_flight() {
         close: CloseRule::Fixed(3),
         ..options(Mode::Exact, OfflinePolicy::GoOn)
     };
-    goes_on(Mode::Exact, Kind::Window, 3, Fate::Fail(unreachable()), options.clone());
-    goes_on(Mode::Exact, Kind::Window, 3, Fate::LoseReply(unreachable()), options);
+    goes_on(Mode::Exact, Kind::Advance, 3, Fate::Fail(unreachable()), options.clone());
+    goes_on(Mode::Exact, Kind::Advance, 3, Fate::LoseReply(unreachable()), options);
 }
 
 #[test]
@@ -127,10 +125,11 @@ fn replies_shorter_than_the_way_to_the_verifier_bring_it_back_all_the_same() {
 
 #[test]
 fn a_black_hole_is_noticed_at_the_deadline_and_left_to_the_policy() {
-    for (kind, index) in [(Kind::Open, 0), (Kind::Window, 2)] {
+    for (kind, index) in [(Kind::Open, 0), (Kind::Advance, 2)] {
         for policy in [OfflinePolicy::GoOn, wait()] {
             let verifier = faulty();
-            outage(&verifier, kind, index, 1, Fate::Swallow);
+            // One that is lost may be made up for by the next: the drafts in flight go on.
+            outage(&verifier, kind, index, 3, Fate::Swallow);
             let session = session(&verifier, SessionOptions { link: impatient(), ..options(Mode::Exact, policy) });
             let reply = consume(start(&session, TOKENS));
             let statistics = reply.complete(TOKENS);
@@ -148,7 +147,7 @@ fn a_black_hole_is_noticed_at_the_deadline_and_left_to_the_policy() {
 #[test]
 fn a_slow_answer_within_the_deadline_is_no_failure() {
     let verifier = faulty();
-    outage(&verifier, Kind::Window, 1, 2, Fate::Delay(Duration::from_millis(60)));
+    outage(&verifier, Kind::Advance, 1, 2, Fate::Delay(Duration::from_millis(60)));
     let session = session(&verifier, options(Mode::Exact, OfflinePolicy::Fail));
     let reply = consume(start(&session, TOKENS));
     assert_eq!(reply.complete(TOKENS).origins.unverified, 0);
@@ -159,9 +158,6 @@ fn a_slow_answer_within_the_deadline_is_no_failure() {
 fn a_waiting_reply_comes_back_without_an_unverified_token() {
     for mode in [Mode::Exact, Mode::Opportunistic] {
         for (kind, index) in MOMENTS {
-            if mode == Mode::Opportunistic && matches!(kind, Kind::Prefill | Kind::Draws) {
-                continue;
-            }
             for fate in [Fate::Fail(unreachable()), Fate::LoseReply(unreachable())] {
                 let verifier = faulty();
                 outage(&verifier, kind, index, 4, fate);
@@ -178,14 +174,14 @@ fn a_waiting_reply_comes_back_without_an_unverified_token() {
 fn a_waiting_remote_only_reply_comes_back() {
     for (kind, fate) in [
         (Kind::Open, Fate::Fail(unreachable())),
-        (Kind::Continuation, Fate::Fail(unreachable())),
-        (Kind::Continuation, Fate::BreakAfter(5, unreachable())),
+        (Kind::Advance, Fate::Fail(unreachable())),
+        (Kind::Advance, Fate::BreakAfter(5, unreachable())),
     ] {
         let verifier = faulty();
         outage(&verifier, kind, 0, 3, fate);
         let session = session(&verifier, options(Mode::RemoteOnly, wait()));
         let reply = consume(start(&session, TOKENS));
-        assert_eq!(reply.complete(TOKENS).origins.bonus, TOKENS as u64);
+        assert_eq!(reply.complete(TOKENS).origins.target, TOKENS as u64);
         reply.assert_recovered();
     }
 }
@@ -194,7 +190,7 @@ fn a_waiting_remote_only_reply_comes_back() {
 fn waiting_ends_at_its_limit_with_what_was_committed_kept() {
     let limit = Duration::from_millis(300);
     let moments = MOMENTS.map(|(kind, index)| (Mode::Exact, kind, index));
-    let remote = [(Mode::RemoteOnly, Kind::Open, 0), (Mode::RemoteOnly, Kind::Continuation, 0)];
+    let remote = [(Mode::RemoteOnly, Kind::Open, 0), (Mode::RemoteOnly, Kind::Advance, 0)];
     for (mode, kind, index) in moments.into_iter().chain(remote) {
         let verifier = faulty();
         outage(&verifier, kind, index, usize::MAX, Fate::Fail(unreachable()));
@@ -215,7 +211,7 @@ fn waiting_ends_at_its_limit_with_what_was_committed_kept() {
 #[test]
 fn failing_is_immediate_and_typed_at_every_moment() {
     let moments = MOMENTS.map(|(kind, index)| (Mode::Exact, kind, index));
-    let remote = [(Mode::RemoteOnly, Kind::Open, 0), (Mode::RemoteOnly, Kind::Continuation, 0)];
+    let remote = [(Mode::RemoteOnly, Kind::Open, 0), (Mode::RemoteOnly, Kind::Advance, 0)];
     for (mode, kind, index) in moments.into_iter().chain(remote) {
         let verifier = faulty();
         outage(&verifier, kind, index, 1, Fate::Fail(unreachable()));
@@ -240,10 +236,10 @@ fn failing_is_immediate_and_typed_at_every_moment() {
 #[test]
 fn an_evicted_session_is_opened_again_and_nothing_is_lost() {
     for (mode, kind, index) in [
-        (Mode::Exact, Kind::Window, 0),
-        (Mode::Exact, Kind::Window, 4),
-        (Mode::Exact, Kind::Draws, 0),
-        (Mode::Exact, Kind::Prefill, 0),
+        (Mode::Exact, Kind::Advance, 0),
+        (Mode::Exact, Kind::Advance, 1),
+        (Mode::Exact, Kind::Advance, 4),
+        (Mode::Opportunistic, Kind::Advance, 1),
     ] {
         for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
             let verifier = faulty();
@@ -271,7 +267,7 @@ fn an_evicted_session_is_opened_again_for_a_continuation_and_for_the_next_reply(
     let verifier = faulty();
     let session = session(&verifier, options(Mode::RemoteOnly, OfflinePolicy::Fail));
     verifier.set(|seen| match seen {
-        Seen { kind: Kind::Continuation, index: 0 } => Fate::BreakAfter(7, VerifierError::SessionGone),
+        Seen { kind: Kind::Advance, index: 0, .. } => Fate::BreakAfter(7, VerifierError::SessionGone),
         _ => Fate::Pass,
     });
     assert_eq!(consume(start(&session, TOKENS)).complete(TOKENS).opens, 2);
@@ -280,67 +276,10 @@ fn an_evicted_session_is_opened_again_for_a_continuation_and_for_the_next_reply(
 }
 
 #[test]
-fn the_law_of_exact_survives_evictions_lost_answers_and_desynchronisation() {
-    let verifier = faulty();
-    let evicting = std::sync::Arc::downgrade(&verifier);
-    let mut calls = 0;
-    verifier.set(move |seen| {
-        calls += 1;
-        match (seen.kind, calls % 23) {
-            (Kind::Window | Kind::Draws, 7) => {
-                if let Some(verifier) = evicting.upgrade() {
-                    verifier.evict();
-                }
-                Fate::Pass
-            }
-            (Kind::Window, 12) => Fate::LoseReply(VerifierError::Desync { held: 3 }),
-            (Kind::Window, 17) => Fate::LoseReply(VerifierError::Cancelled),
-            _ => Fate::Pass,
-        }
-    });
-    let (model, target) = (SyntheticModel::draft(), SyntheticModel::target());
-    let options = SessionOptions {
-        link: uhlm_core::link::LinkConfig {
-            back_off: Duration::ZERO,
-            max_back_off: Duration::ZERO,
-            ..crate::support::link()
-        },
-        ..options(Mode::Exact, wait())
-    };
-    let sampling = options.sampling.clone();
-    let session = uhlm_core::session::Session::new(
-        std::sync::Arc::new(endless(model)),
-        Some(std::sync::Arc::clone(&verifier) as _),
-        options,
-    )
-    .expect("valid options");
-    let mut fit = Goodness::default();
-    let mut seen = 0;
-    while seen < 20_000 {
-        let options = GenerationOptions { max_tokens: 200, ..GenerationOptions::default() };
-        let reply = consume(session.generate(Prompt::Raw("a".into()), options).expect("idle"));
-        reply.finished();
-        let mut last = 0;
-        for event in &reply.events {
-            if let Event::Committed { token, .. } = event {
-                fit.observe(u64::from(last), token.id, &endless(target).law(&sampling, last));
-                last = token.id;
-                seen += 1;
-                if seen % 200 == 0 {
-                    break;
-                }
-            }
-        }
-    }
-    let fit = fit.fit();
-    assert!(fit.p_value > 1e-6, "{fit:?}");
-}
-
-#[test]
 fn a_desynchronised_verifier_gets_the_missing_tokens() {
     for held in [0, 2, 1000] {
         let verifier = faulty();
-        outage(&verifier, Kind::Window, 2, 1, Fate::Fail(VerifierError::Desync { held }));
+        outage(&verifier, Kind::Advance, 2, 1, Fate::Fail(VerifierError::Desync { held }));
         let session = session(&verifier, options(Mode::Exact, OfflinePolicy::Fail));
         let reply = consume(start(&session, TOKENS));
         let statistics = reply.complete(TOKENS);
@@ -370,25 +309,9 @@ fn desynchronisation_without_end_is_left_to_the_policy() {
 }
 
 #[test]
-fn windows_declared_void_are_sent_again_as_one() {
-    let verifier = faulty();
-    verifier.set(|seen| {
-        let void = seen.kind == Kind::Window && seen.index % 4 == 1;
-        if void { Fate::AlterVerdict(|verdict| verdict.outcome = Outcome::Void) } else { Fate::Pass }
-    });
-    let options = SessionOptions {
-        draft_ahead: DraftAhead::Pipelined(3),
-        close: CloseRule::Fixed(2),
-        ..options(Mode::Exact, OfflinePolicy::GoOn)
-    };
-    let session = session(&verifier, options);
-    consume(start(&session, TOKENS)).complete(TOKENS);
-}
-
-#[test]
 fn a_busy_verifier_is_left_alone_for_as_long_as_it_asks() {
     let pause = Duration::from_millis(250);
-    for (kind, policy) in [(Kind::Open, wait()), (Kind::Window, wait()), (Kind::Window, OfflinePolicy::GoOn)] {
+    for (kind, policy) in [(Kind::Open, wait()), (Kind::Advance, wait()), (Kind::Advance, OfflinePolicy::GoOn)] {
         let verifier = faulty();
         let times = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
         let (seen_at, mut busy) = (std::sync::Arc::clone(&times), false);
@@ -439,12 +362,9 @@ fn refusals_end_a_reply_typed_with_its_text_kept_and_the_session_usable() {
         (refused(ErrorCode::TooLarge), |e| *e == GenerationError::Refused { reason: "no".into() }),
     ];
     for (error, is_right) in cases {
-        for (mode, kind, index) in [
-            (Mode::Exact, Kind::Open, 0),
-            (Mode::Exact, Kind::Window, 3),
-            (Mode::Exact, Kind::Draws, 0),
-            (Mode::RemoteOnly, Kind::Continuation, 0),
-        ] {
+        for (mode, kind, index) in
+            [(Mode::Exact, Kind::Open, 0), (Mode::Exact, Kind::Advance, 3), (Mode::RemoteOnly, Kind::Advance, 0)]
+        {
             for policy in [OfflinePolicy::GoOn, wait(), OfflinePolicy::Fail] {
                 let verifier = faulty();
                 let fate = if mode == Mode::RemoteOnly {
@@ -472,62 +392,84 @@ fn refusals_end_a_reply_typed_with_its_text_kept_and_the_session_usable() {
 fn an_internal_failure_of_the_target_is_left_to_the_policy() {
     goes_on(
         Mode::Exact,
-        Kind::Window,
+        Kind::Advance,
         2,
         Fate::Fail(refused(ErrorCode::Internal)),
         options(Mode::Exact, OfflinePolicy::GoOn),
     );
 }
 
+/// Text that begins at `pos`, for answers that no verifier gives.
+fn text(pos: u32) -> Frame {
+    Frame::Text(Text {
+        pos,
+        check: PrefixHash::of(&[7]).short(),
+        ids: vec![1],
+        passes: 1,
+        pass_us: None,
+        queue_us: None,
+        labels: None,
+    })
+}
+
+fn foreign_ids(frame: &mut Frame) {
+    if let Frame::Text(text) = frame {
+        text.ids.iter_mut().for_each(|id| *id = u32::MAX);
+    }
+}
+
+fn another_place(frame: &mut Frame) {
+    if let Frame::Text(text) = frame {
+        text.check = PrefixHash::of(&[7]).short();
+    }
+}
+
 #[test]
 fn nonsense_is_not_used_and_is_left_to_the_policy() {
-    let nonsense: [Fate; 8] = [
-        Fate::AlterVerdict(|v| v.probs.clear()),
-        Fate::AlterVerdict(|v| v.probs.extend([0.5; 400])),
-        Fate::AlterVerdict(|v| v.probs.iter_mut().for_each(|p| *p = f32::NAN)),
-        Fate::AlterVerdict(|v| v.outcome = Outcome::Accepted { bonus: Some(u32::MAX) }),
-        Fate::AlterVerdict(|v| v.outcome = Outcome::Void),
-        Fate::AlterVerdict(|v| v.seq += 1000),
-        Fate::AlterDraws(|d| d.draws.clear()),
-        Fate::AlterDraws(|d| d.draws.iter_mut().for_each(|draw| *draw = (9999, 0.5))),
+    let nonsense: [(Fate, bool); 4] = [
+        (Fate::AlterFrames(foreign_ids), false),
+        // Where the place does not agree, the device says again what it has.
+        (Fate::AlterFrames(another_place), true),
+        (Fate::Frames(vec![text(1_000_000)]), false),
+        (Fate::Frames(vec![text(0), text(0)]), false),
     ];
-    for fate in nonsense {
-        let (kind, index) = if matches!(fate, Fate::AlterDraws(_)) { (Kind::Draws, 0) } else { (Kind::Window, 1) };
+    for (fate, is_made_good) in nonsense {
         for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
             let verifier = faulty();
-            outage(&verifier, kind, index, 1, fate.clone());
-            // Without draft-ahead a void verdict is nonsense too.
-            let options = SessionOptions { draft_ahead: DraftAhead::Off, ..options(Mode::Exact, policy) };
-            let session = session(&verifier, options);
+            outage(&verifier, Kind::Advance, 1, 1, fate.clone());
+            let session = session(&verifier, options(Mode::Exact, policy));
             let reply = consume(start(&session, TOKENS));
-            if policy == OfflinePolicy::GoOn {
+            if is_made_good {
+                assert_eq!(reply.complete(TOKENS).origins.unverified, 0, "{fate:?}");
+            } else if policy == OfflinePolicy::GoOn {
                 reply.complete(TOKENS);
-                assert_eq!(reply.states().first(), Some(&LinkState::Degraded), "{kind:?}");
+                assert_eq!(reply.states().first(), Some(&LinkState::Degraded), "{fate:?}");
                 reply.assert_recovered();
             } else {
                 let error = reply.error();
                 let invalid = matches!(error, GenerationError::Offline { cause: VerifierError::InvalidAnswer { .. } });
-                assert!(invalid, "{error:?}");
+                assert!(invalid, "{fate:?} {error:?}");
             }
         }
     }
 }
 
 #[test]
-fn a_token_that_the_target_refused_is_not_committed_when_the_link_fails_before_its_replacement_comes() {
-    let verifier = faulty();
-    outage(&verifier, Kind::Draws, 0, 1, Fate::Fail(unreachable()));
-    let session = session(&verifier, options(Mode::Exact, OfflinePolicy::GoOn));
-    let mut taken_back = false;
-    let reply = watch(start(&session, TOKENS), |_, event| {
-        taken_back = taken_back || matches!(event, Some(Event::Rollback { .. }));
-    });
-    reply.complete(TOKENS);
-    let degraded = reply.events.iter().position(|e| matches!(e, Event::State(LinkState::Degraded))).expect("an outage");
-    assert!(
-        matches!(reply.events[degraded + 1], Event::Rollback { .. }),
-        "{:?}",
-        &reply.events[degraded..degraded + 3]
-    );
-    assert!(taken_back);
+fn an_end_that_the_text_does_not_have_ends_no_reply() {
+    for reason in [EndReason::Max, EndReason::Eog, EndReason::Stop] {
+        for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
+            let verifier = faulty();
+            outage(&verifier, Kind::Advance, 1, 1, Fate::Frames(vec![Frame::End(reason)]));
+            let session = session(&verifier, options(Mode::Exact, policy));
+            let reply = consume(start(&session, TOKENS));
+            // Where more is on its way the device says again what it has; otherwise it takes the answer for a failure.
+            match &reply.outcome {
+                Ok(_) => assert!(reply.complete(TOKENS).tokens() > 0),
+                Err(GenerationError::Offline { cause: VerifierError::InvalidAnswer { .. } }) => {
+                    assert_eq!(policy, OfflinePolicy::Fail, "{reason:?}");
+                }
+                Err(error) => panic!("{reason:?}: {error:?}"),
+            }
+        }
+    }
 }

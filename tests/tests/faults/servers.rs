@@ -17,9 +17,8 @@ use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_law::advance::{Capabilities, Open};
 use uhlm_law::chat::DraftModel as _;
-use uhlm_law::protocol::OpenRequest;
-use uhlm_law::sampling::SamplingParams;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
 use uhlm_testing::counted::Counted;
@@ -56,7 +55,7 @@ fn ask(session: &Session, question: &str) -> Generation {
 
 /// Whether the target had its say in this event.
 fn is_judged(event: &Event) -> bool {
-    matches!(event, Event::Committed { origin: Origin::Verified | Origin::Bonus | Origin::Resampled, .. })
+    matches!(event, Event::Committed { origin: Origin::Verified | Origin::Target, .. })
 }
 
 /// Asks one question after the other until `enough`, and hands each event to `on`.
@@ -113,7 +112,7 @@ fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
     // The server that came back knew no session: a second one was opened, by the same session object.
     assert!(opens >= 2);
     assert!(policy == OfflinePolicy::GoOn || unverified == 0);
-    assert_eq!(session.link_state(), LinkState::Online);
+    assert_eq!(session.status().link, LinkState::Online);
 }
 
 #[test]
@@ -134,12 +133,7 @@ fn a_server_that_is_restarted_goes_on_writing() {
 /// Another device opens a session.
 fn displace(verifier: &dyn Verifier) {
     let (opened, answer) = channel();
-    let request = OpenRequest {
-        vocabulary: pair::draft().model().vocabulary_hash(),
-        sampling: SamplingParams::default(),
-        seed: 1,
-        grammar: None,
-    };
+    let request = Open { vocabulary: pair::draft().model().vocabulary_hash(), needs: Capabilities::NONE };
     let reply = Box::new(move |result: Result<_, _>| opened.send(result.is_ok()).expect("somebody waits"));
     verifier.open(request, LONG, reply).detach();
     assert_eq!(answer.recv_timeout(LONG), Ok(true));
@@ -244,7 +238,7 @@ fn survives(weather: Weather, policy: OfflinePolicy, mode: Mode) {
     ask_until(&session, on, |reply| {
         back = back || (noticed.get() && reply.states().last() == Some(&LinkState::Online));
         assert!(policy == OfflinePolicy::GoOn || !reply.origins().contains(&Origin::Unverified));
-        back && reply.events.iter().any(is_judged) && session.link_state() == LinkState::Online
+        back && reply.events.iter().any(is_judged) && session.status().link == LinkState::Online
     });
     assert!(noticed.get());
 }

@@ -79,9 +79,9 @@ impl Style {
             Self::Dim | Self::Provisional => "2",
             Self::Good | Self::From(Origin::Verified) => "32",
             Self::Bad => "1;31",
-            Self::Warning | Self::From(Origin::Bonus) => "33",
+            Self::Warning => "33",
             Self::From(Origin::Draft) => "36",
-            Self::From(Origin::Resampled) => "1;35",
+            Self::From(Origin::Target) => "1;35",
             Self::From(Origin::Unverified) => "4;31",
         }
     }
@@ -110,8 +110,7 @@ pub(crate) fn legend() -> String {
     let entries = [
         (Style::From(Origin::Draft), "draft"),
         (Style::From(Origin::Verified), "verified"),
-        (Style::From(Origin::Resampled), "resampled"),
-        (Style::From(Origin::Bonus), "bonus"),
+        (Style::From(Origin::Target), "target"),
         (Style::From(Origin::Unverified), "unverified"),
         (Style::Provisional, "provisional"),
     ];
@@ -131,7 +130,7 @@ mod tests {
 
     #[test]
     fn every_origin_looks_different() {
-        let origins = [Origin::Draft, Origin::Verified, Origin::Resampled, Origin::Bonus, Origin::Unverified];
+        let origins = [Origin::Draft, Origin::Verified, Origin::Target, Origin::Unverified];
         let codes: std::collections::HashSet<&str> = origins.iter().map(|o| Style::From(*o).code()).collect();
         assert_eq!(codes.len(), origins.len());
     }

@@ -58,7 +58,8 @@ impl Conversation {
         self.entries.iter_mut().map(|entry| Message { role: entry.message.role, content: text(entry) }).collect()
     }
 
-    /// A message of the person with its reply. `shared` is what the models read of the message, if the verifier was asked.
+    /// A message of the person with its reply. `shared` is what the models read of the message, if the verifier was
+    /// asked.
     pub(crate) fn push_turn(&mut self, asked: Message, shared: Option<String>, reply: String) {
         let covered = shared.is_some();
         let shared_reply = covered.then(|| reply.clone());

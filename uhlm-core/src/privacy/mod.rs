@@ -1,8 +1,8 @@
 //! What may leave the device, in which form, and what did.
 //!
 //! Nothing does before the app has given [`Consent`]: a generation that would ask the verifier fails with
-//! [`ConsentRequired`](crate::error::GenerationError::ConsentRequired) before anything is sent. The verifier reads whole
-//! conversations, so consent to one message does not cover earlier ones that were answered on the device alone.
+//! [`ConsentRequired`](crate::error::GenerationError::ConsentRequired) before anything is sent. The verifier reads
+//! whole conversations, so consent to one message does not cover earlier ones that were answered on the device alone.
 //!
 //! In the modes that ask the verifier both models must read the same tokens, or no verdict would mean anything. A
 //! [`Redaction`] is therefore applied before tokenising: the redacted text is what *both* models read, and replies talk

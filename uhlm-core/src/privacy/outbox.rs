@@ -4,16 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
+use uhlm_law::advance::{Advance, Body, Encoding, Info, Open, Opened, SessionId};
 use uhlm_law::chat::DraftModel;
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, Encoding, Info, OpenRequest, OpenResponse, VerifyRequest,
-    VerifyResponse,
-};
-use uhlm_law::sampling::TokenId;
 
 use super::record::{SentKind, SentLog};
-use crate::verifier::{Call, ContinueReply, Reply, Verifier, VerifierError};
+use crate::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
 
 /// A verifier that is asked only with consent, and what it is asked is written down.
 pub(crate) struct Outbox {
@@ -24,7 +19,7 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// `is_open` says whether the generation that runs may ask.
+    /// Makes an outbox; `is_open` says whether the generation that runs may ask.
     pub(crate) fn new(
         verifier: Arc<dyn Verifier>,
         model: Arc<dyn DraftModel>,
@@ -34,33 +29,26 @@ impl Outbox {
         Self { verifier, model, log, is_open }
     }
 
-    /// Notes a request, if it may be sent.
-    fn note(&self, kind: SentKind, tokens: &[&[TokenId]], request: &impl Serialize) -> Option<u64> {
-        if !self.is_open.load(Ordering::Acquire) {
-            return None;
+    /// Tells whether anything may be sent.
+    fn may_send(&self) -> bool {
+        self.is_open.load(Ordering::Acquire)
+    }
+
+    /// Notes a request; returns the number that finds it again.
+    fn note(&self, kind: SentKind, tokens: usize, request: &impl Body, text: Option<String>) -> u64 {
+        self.log.sent(kind, tokens, Encoding::Binary.encode(request).len(), text)
+    }
+
+    /// Returns all that a person can read in a request.
+    fn text(&self, request: &Advance) -> String {
+        let tokens = [&request.stand[..], &request.draft].concat();
+        let mut text = String::from_utf8_lossy(&self.model.detokenize(&tokens)).into_owned();
+        for stop in request.begin.iter().flat_map(|begin| &begin.stop) {
+            text.push('\n');
+            text.push_str(stop);
         }
-        let bytes = Encoding::Binary.encode(request).len();
-        let count = tokens.iter().map(|part| part.len()).sum();
-        let text = (self.log.keeps_text() && count > 0)
-            .then(|| String::from_utf8_lossy(&self.model.detokenize(&tokens.concat())).into_owned());
-        Some(self.log.sent(kind, count, bytes, text))
+        text
     }
-
-    /// A reply that also notes that there was one.
-    fn noted<T: 'static>(&self, number: u64, reply: Reply<T>) -> Reply<T> {
-        let log = Arc::clone(&self.log);
-        Box::new(move |result| {
-            if let Ok(answer) = &result {
-                log.answered(number, answer.bytes.up);
-            }
-            reply(result);
-        })
-    }
-}
-
-fn refused<T>(reply: Reply<T>) -> Call {
-    reply(Err(VerifierError::Cancelled));
-    Call::finished()
 }
 
 impl Verifier for Outbox {
@@ -68,45 +56,42 @@ impl Verifier for Outbox {
         self.verifier.info(deadline, reply)
     }
 
-    fn open(&self, request: OpenRequest, deadline: Duration, reply: Reply<OpenResponse>) -> Call {
-        let Some(number) = self.note(SentKind::Open, &[], &request) else { return refused(reply) };
-        self.verifier.open(request, deadline, self.noted(number, reply))
-    }
-
-    fn verify(&self, session: &str, request: VerifyRequest, deadline: Duration, reply: Reply<VerifyResponse>) -> Call {
-        let tokens = [&request.append[..], &request.draft[..]];
-        let Some(number) = self.note(SentKind::Window, &tokens, &request) else { return refused(reply) };
-        self.verifier.verify(session, request, deadline, self.noted(number, reply))
-    }
-
-    fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call {
-        let Some(number) = self.note(SentKind::Draws, &[], &request) else { return refused(reply) };
-        self.verifier.draws(session, request, deadline, self.noted(number, reply))
-    }
-
-    fn continuation(
-        &self,
-        session: &str,
-        request: ContinueRequest,
-        deadline: Duration,
-        mut reply: ContinueReply,
-    ) -> Call {
-        let Some(number) = self.note(SentKind::Continuation, &[&request.append], &request) else {
+    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
+        if !self.may_send() {
             reply(Err(VerifierError::Cancelled));
             return Call::finished();
-        };
+        }
+        let number = self.note(SentKind::Open, 0, &request, None);
         let log = Arc::clone(&self.log);
-        let noted = Box::new(move |result: Result<crate::verifier::Answer<_>, _>| {
+        let noted: Reply<Opened> = Box::new(move |result| {
             if let Ok(answer) = &result {
                 log.answered(number, answer.bytes.up);
             }
             reply(result);
         });
-        self.verifier.continuation(session, request, deadline, noted)
+        self.verifier.open(request, deadline, noted)
+    }
+
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, mut frames: FrameReply) -> Call {
+        if !self.may_send() {
+            frames(Err(VerifierError::Cancelled));
+            return Call::finished();
+        }
+        let tokens = request.stand.len() + request.draft.len();
+        let text = self.log.keeps_text().then(|| self.text(&request)).filter(|text| !text.is_empty());
+        let number = self.note(SentKind::Advance, tokens, &request, text);
+        let log = Arc::clone(&self.log);
+        let noted: FrameReply = Box::new(move |result| {
+            if let Ok(answer) = &result {
+                log.answered(number, answer.bytes.up);
+            }
+            frames(result);
+        });
+        self.verifier.advance(session, request, silence, noted)
     }
 
     /// Closing says nothing but the session's name, and ends what the verifier holds: it is always allowed.
-    fn close(&self, session: &str) {
+    fn close(&self, session: SessionId) {
         self.verifier.close(session);
     }
 
@@ -114,3 +99,6 @@ impl Verifier for Outbox {
         self.verifier.on_network_change();
     }
 }
+
+#[cfg(test)]
+mod tests;

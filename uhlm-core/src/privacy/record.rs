@@ -21,35 +21,32 @@ impl Default for RecordOptions {
     }
 }
 
-/// What a request was for.
+/// Purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SentKind {
-    /// Opened a session: the vocabulary's hash, the sampling parameters, a seed; no text.
+    /// Opens a session: the vocabulary's hash and what the device needs; no text.
     Open,
-    /// Tokens of the conversation and a window to judge.
-    Window,
-    /// More draws for a rejected token; no text.
-    Draws,
-    /// Tokens of the conversation, for the target to write on.
-    Continuation,
+    /// Has the target take the text further: tokens that are given (prompts, and what was written without the target),
+    /// tokens that are drafted, and with the first request of a reply its seed, sampling parameters and stop strings.
+    Advance,
 }
 
 /// One request to the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// When it was sent.
+    /// Time at which it was sent.
     pub at: SystemTime,
-    /// What it was for.
+    /// Its purpose.
     pub kind: SentKind,
-    /// Tokens of text in it, those of prompts, replies and drafts alike.
+    /// Number of tokens in it, given and drafted ones together.
     pub tokens: u32,
     /// Bytes of its body: as the transport counted them once it is answered, repetitions included; before, those of one
     /// binary body.
     pub bytes: u64,
     /// Whether an answer came. Without one it may or may not have arrived.
     pub answered: bool,
-    /// The text of its tokens, where that is recorded.
+    /// Text of its tokens, given ones first, where that is recorded; then each stop string on a line of its own.
     pub text: Option<String>,
 }
 
@@ -155,7 +152,7 @@ mod tests {
     #[test]
     fn the_record_is_bounded_and_the_totals_are_not() {
         let log = SentLog::new(RecordOptions { most: 2, text: false });
-        let numbers: Vec<u64> = (0..3).map(|i| log.sent(SentKind::Window, 10 + i, 100, None)).collect();
+        let numbers: Vec<u64> = (0..3).map(|i| log.sent(SentKind::Advance, 10 + i, 100, None)).collect();
         // The first one is forgotten; its late answer changes nothing.
         log.answered(numbers[0], 7000);
         log.answered(numbers[2], 130);
@@ -165,6 +162,6 @@ mod tests {
         assert_eq!(record.requests.iter().map(|sent| sent.answered).collect::<Vec<_>>(), [false, true]);
         log.clear();
         assert_eq!((log.copy().requests.len(), log.copy().total_requests), (0, 3));
-        assert_eq!(log.sent(SentKind::Draws, 0, 5, None), 3);
+        assert_eq!(log.sent(SentKind::Open, 0, 5, None), 3);
     }
 }

@@ -1,43 +1,46 @@
-//! The device's view of a verifier: open a session, have windows judged, let the target write on.
+//! The device's way to a verifier: open a session, have its text taken further, close it.
 //!
-//! Calls do not block: each takes a reply that is run once, on any thread, when the answer or the failure is there.
-//! [`http`] speaks `uhlm-verify/1` over HTTPS.
+//! Decides what can be asked of a verifier and how a failure to answer is named. It leaves to the law what a frame is
+//! worth ([`uhlm_law::advance`]) and to the session what follows from a failure.
+//!
+//! Calls do not block: each takes a reply that is run on any thread when the answer or the failure is there.
+//! [`http`] speaks `uhlm-verify/2` over HTTPS.
+//!
+//! Every request may be repeated: the same `advance` brings the same tokens, whoever answers it. So a client may send a
+//! request a second time after a transport failure before its first frame.
 
 pub mod http;
 
 use std::time::Duration;
 
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, ErrorCode, Info, OpenRequest, OpenResponse, Timing,
-    VerifyRequest, VerifyResponse,
-};
-use uhlm_law::sampling::TokenId;
+use uhlm_law::advance::{Advance, Frame, Info, Open, Opened, SessionId};
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 /// Why a verifier gave no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum VerifierError {
-    /// No connection, a connection that broke, or no answer before the deadline.
+    /// No connection, or one that broke.
     #[error("the verifier cannot be reached: {reason}")]
     Unreachable {
-        /// What the transport said.
+        /// The transport's own words.
         reason: String,
     },
-    /// No answer before the deadline.
+    /// No answer before the deadline, or no frame for too long.
     #[error("no answer within {} ms", deadline.as_millis())]
     DeadlineExceeded {
-        /// The deadline.
+        /// The deadline, or the longest silence that was allowed.
         deadline: Duration,
     },
     /// The server's certificate is expired, for another host, not trusted or not the pinned one.
     #[error("the verifier's certificate is not trusted: {reason}")]
     Untrusted {
-        /// What TLS said.
+        /// The words of TLS.
         reason: String,
     },
     /// 429 or 503.
     #[error("the verifier is busy")]
     Busy {
-        /// What `Retry-After` said, if anything.
+        /// Time to wait, where `Retry-After` names one.
         retry_after: Option<Duration>,
     },
     /// 401 or 403.
@@ -46,7 +49,7 @@ pub enum VerifierError {
     /// 409: the verifier holds other tokens.
     #[error("the verifier holds {held} tokens that may agree")]
     Desync {
-        /// How many tokens it holds that may still agree.
+        /// Number of tokens that it holds and that may still agree; 0 where it does not say.
         held: u32,
     },
     /// 410: the session was evicted; open a new one.
@@ -58,7 +61,7 @@ pub enum VerifierError {
     /// The answer breaks the protocol; it was not used.
     #[error("the verifier's answer is invalid: {reason}")]
     InvalidAnswer {
-        /// Which rule it breaks.
+        /// The rule that it breaks; holds no user text.
         reason: String,
     },
     /// The call was cancelled by the device.
@@ -66,7 +69,7 @@ pub enum VerifierError {
     Cancelled,
 }
 
-/// What a refusal means to the device, whichever way it came.
+/// Tells what a refusal means to the device, whichever way it came: as the answer's status or as its last frame.
 impl From<ErrorBody> for VerifierError {
     fn from(body: ErrorBody) -> Self {
         match body.code {
@@ -85,9 +88,9 @@ impl From<ErrorBody> for VerifierError {
 /// Bytes of one exchange, headers and TLS not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BodyBytes {
-    /// Request body.
+    /// Bytes of request bodies.
     pub up: u64,
-    /// Response body.
+    /// Bytes of response bodies.
     pub down: u64,
 }
 
@@ -96,11 +99,11 @@ pub struct BodyBytes {
 pub struct Answer<T> {
     /// The answer.
     pub value: T,
-    /// Bodies sent and received, retries included.
+    /// Bodies sent and received since the call, or since the frame before, repetitions included.
     pub bytes: BodyBytes,
-    /// From the call until the answer.
+    /// Time from the call until the answer, or until this frame of it.
     pub elapsed: Duration,
-    /// Requests sent for it: 1, or 2 after a retry.
+    /// Number of requests that were sent for it: 1, and one more for a repetition and for a token that was renewed.
     pub attempts: u32,
 }
 
@@ -112,12 +115,12 @@ pub type Reply<T> = Box<dyn FnOnce(Result<Answer<T>, VerifierError>) + Send>;
 pub struct Call(Option<Box<dyn FnOnce() + Send>>);
 
 impl Call {
-    /// A call that `abandon` ends early.
+    /// Makes a call that `abandon` ends early.
     pub fn new(abandon: impl FnOnce() + Send + 'static) -> Self {
         Self(Some(Box::new(abandon)))
     }
 
-    /// A call that cannot be ended early, or is over.
+    /// Makes a call that cannot be ended early, or is over.
     pub fn finished() -> Self {
         Self(None)
     }
@@ -142,105 +145,22 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// What a continuation brings.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Continued {
-    /// Tokens that the target wrote.
-    Tokens(Vec<TokenId>),
-    /// It ended as asked: an end token, the limit or the context.
-    End(Timing),
-}
+/// Takes the frames of an answer, each with the bytes and the time since the call; run on any thread, never twice at
+/// once. [`BodyBytes::up`] is in the first frame's answer only, and [`Frame::Failed`] comes as the error that it means.
+/// After [`Frame::End`] or an error it is not called again.
+pub type FrameReply = Box<dyn FnMut(Result<Answer<Frame>, VerifierError>) + Send>;
 
-/// Takes the parts of a continuation; after `End` or an error it is not called again.
-pub type ContinueReply = Box<dyn FnMut(Result<Answer<Continued>, VerifierError>) + Send>;
-
-/// Something that judges windows with the target model.
+/// Something that has the target model take a session's text further.
 pub trait Verifier: Send + Sync {
-    /// What the verifier serves. Also opens the connection, so that it is warm when the first window closes.
+    /// Asks what the verifier serves. Also opens the connection, so that it is warm when the first window closes.
     fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call;
     /// Opens a session.
-    fn open(&self, request: OpenRequest, deadline: Duration, reply: Reply<OpenResponse>) -> Call;
-    /// Appends tokens and judges a window.
-    fn verify(&self, session: &str, request: VerifyRequest, deadline: Duration, reply: Reply<VerifyResponse>) -> Call;
-    /// More draws for the last rejection.
-    fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call;
-    /// The target writes on alone. `deadline` is for the silence between two parts.
-    fn continuation(&self, session: &str, request: ContinueRequest, deadline: Duration, reply: ContinueReply) -> Call;
+    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call;
+    /// Asks for the session's text to be taken further. The answer is a stream of frames; `silence` bounds the time to
+    /// the first of them and between two. Dropping the call resets the stream, which takes back what was granted.
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call;
     /// Closes a session; nobody waits for the answer.
-    fn close(&self, session: &str);
-    /// The system reported another network: connections over the old one are of no use.
+    fn close(&self, session: SessionId);
+    /// Takes note that the system reported another network: connections over the old one are of no use.
     fn on_network_change(&self) {}
-}
-
-/// Checks a verdict against its request: a verifier is not trusted to keep to the protocol.
-///
-/// # Errors
-/// The rule that the verdict breaks.
-pub fn check_verdict(
-    request: &VerifyRequest,
-    response: &VerifyResponse,
-    vocabulary_size: usize,
-) -> Result<(), VerifierError> {
-    use uhlm_law::speculative::{Outcome, Replacement};
-    let invalid = |reason: String| Err(VerifierError::InvalidAnswer { reason });
-    let in_vocabulary = |id: TokenId| (id as usize) < vocabulary_size;
-    let is_probability = |p: f32| (0.0..=1.0).contains(&p);
-    if response.seq != request.seq {
-        return invalid(format!("verdict {} for request {}", response.seq, request.seq));
-    }
-    if let Some(p) = response.probs.iter().find(|p| !is_probability(**p)) {
-        return invalid(format!("probability {p}"));
-    }
-    let level = |i: usize| request.levels.get(i).copied().unwrap_or(1.0);
-    // The verdict must follow from its own numbers: w <= p(d) for what it accepts, w > p(d) for what it rejects.
-    let accepted = match &response.outcome {
-        Outcome::Accepted { .. } => request.draft.len(),
-        Outcome::Rejected { .. } => response.probs.len().wrapping_sub(1),
-        Outcome::Void => 0,
-    };
-    let inconsistent =
-        response.probs.iter().enumerate().any(|(i, &p)| uhlm_law::speculative::accepts(level(i), p) != (i < accepted));
-    match &response.outcome {
-        Outcome::Void if !request.pipelined => invalid("void, but nothing was sent ahead".into()),
-        Outcome::Void => Ok(()),
-        Outcome::Accepted { .. } if response.probs.len() != request.draft.len() => {
-            invalid(format!("{} probabilities for {} accepted tokens", response.probs.len(), request.draft.len()))
-        }
-        Outcome::Rejected { .. } if response.probs.is_empty() || response.probs.len() > request.draft.len() => {
-            invalid(format!("{} probabilities for a rejection in {} tokens", response.probs.len(), request.draft.len()))
-        }
-        _ if inconsistent => invalid("the outcome does not follow from the probabilities".into()),
-        Outcome::Accepted { bonus } if bonus.is_some() != request.bonus => {
-            invalid("bonus token missing or not asked for".into())
-        }
-        Outcome::Accepted { bonus: Some(id) } if !in_vocabulary(*id) => {
-            invalid(format!("bonus token {id} outside the vocabulary"))
-        }
-        Outcome::Accepted { .. } => Ok(()),
-        Outcome::Rejected { replacement: Replacement::Support(entries) } => {
-            let sum: f64 = entries.iter().map(|e| f64::from(e.1)).sum();
-            if entries.is_empty()
-                || entries.iter().any(|e| !in_vocabulary(e.0) || !is_probability(e.1))
-                || !entries.windows(2).all(|e| e[0].0 < e[1].0)
-                || (sum - 1.0).abs() > 1e-3
-            {
-                return invalid("the support is not a distribution".into());
-            }
-            Ok(())
-        }
-        Outcome::Rejected { replacement: Replacement::Draws(draws) } => check_draws(draws, vocabulary_size),
-    }
-}
-
-/// Checks draws: known tokens with positive probabilities.
-///
-/// # Errors
-/// [`VerifierError::InvalidAnswer`].
-pub fn check_draws(draws: &[(TokenId, f32)], vocabulary_size: usize) -> Result<(), VerifierError> {
-    if draws.is_empty() || draws.iter().any(|&(id, p)| id as usize >= vocabulary_size || !(p > 0.0 && p <= 1.0)) {
-        return Err(VerifierError::InvalidAnswer {
-            reason: "a draw outside the vocabulary or without probability".into(),
-        });
-    }
-    Ok(())
 }

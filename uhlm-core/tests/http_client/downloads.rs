@@ -1,11 +1,13 @@
-//! A download over HTTP/2; what else can go wrong with downloads is tested against a server of HTTP/1.1 in `uhlm-tests`.
+//! A download over HTTP/2; what else can go wrong with downloads is tested against a server of HTTP/1.1 in
+//! `uhlm-tests`.
 
 use std::path::Path;
 use std::time::Duration;
 
 use uhlm_models::{DownloadRequest, ModelStore, StoreConfig};
 
-use crate::support::server::{Act, Answer, FaultServer};
+use crate::support::script::{Act, Answer};
+use crate::support::server::FaultServer;
 
 #[test]
 fn a_download_over_http_2_that_breaks_in_the_middle_goes_on() {

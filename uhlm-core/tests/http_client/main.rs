@@ -2,9 +2,11 @@
 #![allow(missing_docs, unreachable_pub)] // a test binary has no users
 
 mod answers;
-mod continuations;
+mod connections;
 mod downloads;
 mod exchanges;
 mod faults;
+mod streams;
 mod support;
+mod tokens;
 mod trust;

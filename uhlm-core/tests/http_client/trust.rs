@@ -2,15 +2,16 @@
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
-use uhlm_law::protocol::{Digest, Encoding};
+use uhlm_law::protocol::Digest;
 use uhlm_net::TrustPolicy;
 
 use crate::support::certificates::{Authority, Identity, expired, loopback, named};
-use crate::support::server::{Answer, FaultServer};
-use crate::support::{LONG, get_info, info};
+use crate::support::script::Answer;
+use crate::support::server::FaultServer;
+use crate::support::{BINARY, LONG, get_info, info};
 
 fn serve(identity: &Identity) -> FaultServer {
-    FaultServer::with_identity(identity, |_, _| Answer::ok(Encoding::Binary, &info()).into())
+    FaultServer::with_identity(identity, |_, _| Answer::ok(BINARY, &info()).into())
 }
 
 fn connect(server: &FaultServer, trust: TrustPolicy) -> Result<(), VerifierError> {

@@ -31,6 +31,7 @@ struct Range {
     /// Sums over this session's labels, older ones weighing less.
     weight: f64,
     beta: f64,
+    risky_weight: f64,
     risky: f64,
 }
 
@@ -82,16 +83,34 @@ impl Learner {
         }
     }
 
+    /// Learns from a label everything that it says under the paper's coupling.
     pub(super) fn observe(&mut self, label: &Label) {
-        let beta = label.rejection_probability();
-        self.labels += 1;
-        self.recent.scale(FORGETTING);
-        self.recent.add(f64::from(label.u), beta, 1.0);
-        self.law = self.fit();
+        self.observe_probability(label);
         let place = self.place(label.u);
         let range = &mut self.ranges[place];
         range.weight = range.weight * RANGE_FORGETTING + 1.0;
-        range.beta = range.beta * RANGE_FORGETTING + beta;
+        range.beta = range.beta * RANGE_FORGETTING + label.rejection_probability();
+        self.update_drift();
+    }
+
+    /// Learns whether the target wrote the same token: what the ranges' `beta` is then about.
+    pub(super) fn observe_match(&mut self, u: f32, matched: bool) {
+        let place = self.place(u);
+        let range = &mut self.ranges[place];
+        range.weight = range.weight * RANGE_FORGETTING + 1.0;
+        range.beta = range.beta * RANGE_FORGETTING + f64::from(u8::from(!matched));
+        self.update_drift();
+    }
+
+    /// Learns the line and the share of risky tokens from a token's probabilities.
+    pub(super) fn observe_probability(&mut self, label: &Label) {
+        self.labels += 1;
+        self.recent.scale(FORGETTING);
+        self.recent.add(f64::from(label.u), label.rejection_probability(), 1.0);
+        self.law = self.fit();
+        let place = self.place(label.u);
+        let range = &mut self.ranges[place];
+        range.risky_weight = range.risky_weight * RANGE_FORGETTING + 1.0;
         range.risky = range.risky * RANGE_FORGETTING + f64::from(u8::from(label.is_risky()));
         self.update_drift();
     }
@@ -108,7 +127,7 @@ impl Learner {
 
     /// The share of tokens with `p(d) < q(d)` at `u`.
     pub(super) fn risky(&self, u: f32) -> f64 {
-        self.between_middles(u, |r| self.blend(r.prior_risky * self.risky_drift, r.risky, r.weight))
+        self.between_middles(u, |r| self.blend(r.prior_risky * self.risky_drift, r.risky, r.risky_weight))
     }
 
     /// The correlation of `u` and `beta` over the calibration and the recent labels.
@@ -140,15 +159,18 @@ impl Learner {
     }
 
     fn update_drift(&mut self) {
-        let drift = |seen: fn(&Range) -> f64, expected: fn(&Range) -> f64| {
-            // One range's worth of prior labels at the mean keeps the ratio of two small sums tame.
-            let mean = self.ranges.iter().map(expected).sum::<f64>() / RANGES as f64;
-            let seen = self.ranges.iter().map(seen).sum::<f64>() + self.range_prior * mean;
-            let expected = self.ranges.iter().map(|r| r.weight * expected(r)).sum::<f64>() + self.range_prior * mean;
-            if expected > 0.0 { (seen / expected).clamp(1.0 / SLOPE_FACTOR, SLOPE_FACTOR) } else { 1.0 }
-        };
-        let (beta, risky) = (drift(|r| r.beta, |r| r.prior_beta), drift(|r| r.risky, |r| r.prior_risky));
-        (self.beta_drift, self.risky_drift) = (beta, risky);
+        self.beta_drift = self.drift(|r| (r.weight, r.beta, r.prior_beta));
+        self.risky_drift = self.drift(|r| (r.risky_weight, r.risky, r.prior_risky));
+    }
+
+    /// How much more often than calibrated something was seen; of each range its weight, what was seen and what the calibration
+    /// has.
+    fn drift(&self, of: fn(&Range) -> (f64, f64, f64)) -> f64 {
+        // One range's worth of prior labels at the mean keeps the ratio of two small sums tame.
+        let mean = self.ranges.iter().map(|r| of(r).2).sum::<f64>() / RANGES as f64;
+        let seen = self.ranges.iter().map(|r| of(r).1).sum::<f64>() + self.range_prior * mean;
+        let expected = self.ranges.iter().map(|r| of(r).0 * of(r).2).sum::<f64>() + self.range_prior * mean;
+        if expected > 0.0 { (seen / expected).clamp(1.0 / SLOPE_FACTOR, SLOPE_FACTOR) } else { 1.0 }
     }
 
     /// Least squares over the prior and the recent labels; the slope is held near the calibration's and positive.

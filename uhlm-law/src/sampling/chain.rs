@@ -1,12 +1,17 @@
-//! From logits to a distribution: penalties, top-k, top-p, min-p, temperature.
+//! From logits to a distribution or a draw: penalties, top-k, top-p, min-p, temperature.
+//!
+//! Decides which tokens are kept, once for both; it leaves the search for a cut to [`super::cut`], the softmax to
+//! [`super::row`] and the race of the noise to [`super::draw`].
 //!
 //! What top-k, top-p and min-p keep is always a prefix of the tokens ordered by logit, the lower id first among equals.
 //! So each of them only moves one [`Cut`] through that order, found by partial selection; nothing is sorted but the few
 //! tokens around the cut. A last pass in id order collects what lies above it.
 
-use super::cut::{Candidate, Cut};
+use super::draw::{self, Winner};
+use super::order::{Candidate, Cut};
 use super::row;
 use super::{Distribution, SamplingError, SamplingParams, TokenId};
+use crate::noise::{PositionKey, TokenKeys};
 
 /// Which tokens a grammar allows, one bit an id; both models must be given the same mask.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +73,16 @@ pub struct Scratch {
     candidates: Vec<Candidate>,
 }
 
+/// What the chain leaves for a distribution or a draw.
+struct Kept<'a> {
+    /// Logits after mask and penalties, one an id.
+    logits: &'a [f32],
+    /// The greatest of them; finite.
+    max: f32,
+    /// Which of them are kept.
+    cut: Cut,
+}
+
 /// The chain with its checked parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SamplingChain {
@@ -93,8 +108,55 @@ impl SamplingChain {
     /// The distribution that the next token is drawn from. Costs a few passes over the logits, whatever the parameters.
     ///
     /// # Errors
-    /// [`SamplingError::NonFiniteLogits`] for NaN or infinite logits, [`SamplingError::EmptyMask`].
+    /// [`SamplingError::NonFiniteLogits`] for NaN or infinite logits, [`SamplingError::EmptyLogits`],
+    /// [`SamplingError::EmptyMask`].
     pub fn distribution(&self, input: ChainInput<'_>, scratch: &mut Scratch) -> Result<Distribution, SamplingError> {
+        let Kept { logits, max, cut } = self.kept(input, scratch)?;
+        if self.params.is_greedy() {
+            return row::first_of(logits, max).map(Distribution::point).ok_or(SamplingError::NonFiniteLogits);
+        }
+        Ok(match cut {
+            Cut::NONE => row::softmax(logits, max, self.params.temperature),
+            cut => row::softmax_above(logits, max, self.params.temperature, cut),
+        })
+    }
+
+    /// Draws the next token with shared noise: the one with the greatest `z / T + G` among those that the chain keeps,
+    /// the lowest id among equals. `keys` are those of the model's vocabulary, `position` is where the token will
+    /// stand.
+    ///
+    /// The draw has the law of [`Self::distribution`], from the same kept tokens, and it is the same on every processor
+    /// for equal logits. (What the distribution leaves out as too improbable, weights below `2^-126` of the greatest,
+    /// is 87 below it in score and cannot win, as the noise has a range of 40.4.) At temperature 0 the most probable
+    /// token wins, the lowest id among equals, and the noise plays no part.
+    ///
+    /// # Errors
+    /// As [`Self::distribution`]; [`SamplingError::VocabularyMismatch`] where `keys` has another length than the
+    /// logits.
+    pub fn winner(
+        &self,
+        input: ChainInput<'_>,
+        scratch: &mut Scratch,
+        keys: &TokenKeys,
+        position: PositionKey,
+    ) -> Result<Winner, SamplingError> {
+        if keys.len() != input.logits.len() && !input.logits.is_empty() {
+            return Err(SamplingError::VocabularyMismatch { logits: input.logits.len(), keys: keys.len() });
+        }
+        let Kept { logits, max, cut } = self.kept(input, scratch)?;
+        let winner = if self.params.is_greedy() {
+            draw::greedy(logits, max)
+        } else {
+            draw::noisy(logits, cut, self.params.temperature, keys, position)
+        };
+        winner.ok_or(SamplingError::NonFiniteLogits)
+    }
+
+    /// The logits after mask and penalties, and which of them the chain keeps.
+    fn kept<'a>(&self, input: ChainInput<'a>, scratch: &'a mut Scratch) -> Result<Kept<'a>, SamplingError> {
+        if input.logits.is_empty() {
+            return Err(SamplingError::EmptyLogits);
+        }
         let Scratch { logits: changed, recent, candidates } = scratch;
         let logits = if input.mask.is_some() || self.params.has_penalties() {
             changed.clear();
@@ -104,23 +166,17 @@ impl SamplingChain {
             }
             self.penalise(changed, input.history, recent);
             changed.as_slice()
-        } else if input.logits.is_empty() {
-            return Err(SamplingError::EmptyMask);
         } else {
             input.logits
         };
         let max = row::greatest(logits).ok_or(SamplingError::NonFiniteLogits)?;
-        if self.params.is_greedy() {
-            return row::first_of(logits, max).map(Distribution::point).ok_or(SamplingError::NonFiniteLogits);
-        }
-        Ok(match self.cut(logits, max, candidates) {
-            Cut::NONE => row::softmax(logits, max, self.params.temperature),
-            cut => row::softmax_above(logits, max, self.params.temperature, cut),
-        })
+        // The greatest is always kept, so nothing needs to be cut to find it.
+        let cut = if self.params.is_greedy() { Cut::NONE } else { self.cut(logits, max, candidates) };
+        Ok(Kept { logits, max, cut })
     }
 
-    /// The penalties of llama.cpp: the logit is divided (below 0: multiplied) by the repeat penalty, then lowered by the
-    /// frequency penalty times the occurrences and by the presence penalty.
+    /// The penalties of llama.cpp: the logit is divided (below 0: multiplied) by the repeat penalty, then lowered by
+    /// the frequency penalty times the occurrences and by the presence penalty.
     fn penalise(&self, logits: &mut [f32], history: &[TokenId], recent: &mut Vec<TokenId>) {
         let p = &self.params;
         if !p.has_penalties() {
@@ -137,7 +193,8 @@ impl SamplingChain {
         }
     }
 
-    /// Where top-k, top-p and min-p, in this order, cut the tokens off.
+    /// Where top-k, top-p and min-p, in this order, cut the tokens off. The arithmetic has the same bits on every
+    /// processor: a token at the border must not be kept on one side of the wire only.
     fn cut(&self, logits: &[f32], max: f32, candidates: &mut Vec<Candidate>) -> Cut {
         let p = &self.params;
         let (k, top_p) = (p.top_k as usize, f64::from(p.top_p));
@@ -150,8 +207,14 @@ impl SamplingChain {
         } else if p.top_p < 1.0 {
             cut = Cut::top_p(logits, max, top_p, candidates);
         }
-        if p.min_p > 0.0 { cut.or_higher(Cut::at_least(max + p.min_p.ln())) } else { cut }
+        if p.min_p > 0.0 { cut.or_higher(Cut::at_least(max + depth(p.min_p))) } else { cut }
     }
+}
+
+/// How far below the greatest logit min-p keeps tokens, as a number of at most 0: its logarithm, with the same bits on
+/// every processor.
+fn depth(min_p: f32) -> f32 {
+    libm::log(f64::from(min_p)) as f32
 }
 
 #[cfg(test)]

@@ -1,19 +1,10 @@
-//! Truncation without sorting: how far down the order of logits top-k, top-p and min-p reach.
+//! Truncation without sorting.
+//!
+//! Decides how far down the order of logits top-k and top-p reach; it leaves the order itself to [`super::order`] and
+//! the passes over a row to [`super::row`].
 
-use std::cmp::Ordering;
-
-use super::{TokenId, row};
-
-/// A token and its logit.
-pub(super) type Candidate = (TokenId, f32);
-
-/// A place in the order of tokens by descending logit, the lower id first among equals. Tokens up to it are kept.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Cut {
-    pub(super) z: f32,
-    /// Among tokens whose logit is `z`, the highest id that is kept.
-    pub(super) id: TokenId,
-}
+use super::order::{Candidate, Cut, in_order};
+use super::row;
 
 /// Below this many candidates sorting is the fastest.
 const SORT: usize = 64;
@@ -24,25 +15,6 @@ const DEPTH: f32 = 4.0;
 const FEW: usize = 1024;
 
 impl Cut {
-    /// Keeps every token.
-    pub(super) const NONE: Self = Self { z: f32::NEG_INFINITY, id: TokenId::MAX };
-
-    /// Keeps logits of at least `z`.
-    pub(super) fn at_least(z: f32) -> Self {
-        Self { z, id: TokenId::MAX }
-    }
-
-    /// Whether a token is kept.
-    #[inline(always)]
-    pub(super) fn keeps(self, id: TokenId, z: f32) -> bool {
-        z > self.z || (z == self.z && id <= self.id)
-    }
-
-    /// The one of two cuts that keeps less.
-    pub(super) fn or_higher(self, other: Self) -> Self {
-        if in_order(&(self.id, self.z), &(other.id, other.z)) == Ordering::Less { self } else { other }
-    }
-
     /// Keeps the `k` greatest logits, `k` of at least 1, and leaves them in `candidates`.
     pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) -> Self {
         row::top_k(logits, k, candidates);
@@ -94,18 +66,6 @@ impl Cut {
         });
         last.or(candidates.last()).map_or(Self::NONE, |&(id, z)| Self { z, id })
     }
-}
-
-/// Descending by logit, then ascending by id. There are no NaNs here.
-fn in_order(a: &Candidate, b: &Candidate) -> Ordering {
-    b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(a.0.cmp(&b.0))
-}
-
-/// Orders candidates so that the `k` first in order come first, and drops the rest.
-pub(super) fn keep_first(candidates: &mut Vec<Candidate>, k: usize) -> f32 {
-    let (_, &mut (_, z), _) = candidates.select_nth_unstable_by(k - 1, in_order);
-    candidates.truncate(k);
-    z
 }
 
 fn weight(z: f32, max: f32) -> f64 {

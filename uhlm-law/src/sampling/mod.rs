@@ -1,4 +1,5 @@
-//! The canonical sampling chain: from logits to the distribution that a token is drawn from.
+//! The canonical sampling chain: from logits to the distribution that a token is drawn from, and to the token that the
+//! shared noise draws from it.
 //!
 //! There is one chain and one implementation. On the device it yields the draft distribution `q`, on the verifier the
 //! target distribution `p`; acceptance compares the two, so both must come from the same code and the same parameters.
@@ -7,17 +8,19 @@
 mod chain;
 mod cut;
 mod distribution;
+mod draw;
+mod order;
 mod params;
 mod row;
 
 pub use chain::{ChainInput, SamplingChain, Scratch, TokenMask};
 pub use distribution::Distribution;
+pub use draw::Winner;
 pub use params::SamplingParams;
 
-/// A token's index in the vocabulary.
-pub type TokenId = u32;
+pub use crate::token::TokenId;
 
-/// Why no distribution could be made.
+/// Why no distribution or draw could be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SamplingError {
     /// A parameter lies outside its range.
@@ -33,6 +36,17 @@ pub enum SamplingError {
     /// The logits hold a NaN or `+inf`, or no finite value at all: the model or its file is damaged.
     #[error("the model returned logits that are not finite")]
     NonFiniteLogits,
+    /// There are no logits: the model has not decoded anything, or its answer was lost.
+    #[error("the model returned no logits")]
+    EmptyLogits,
+    /// The table of token keys belongs to another vocabulary than the logits.
+    #[error("{logits} logits for a table of {keys} token keys")]
+    VocabularyMismatch {
+        /// Logits that were given.
+        logits: usize,
+        /// Keys of the table.
+        keys: usize,
+    },
     /// The mask leaves no token.
     #[error("the grammar allows no token here")]
     EmptyMask,

@@ -1,6 +1,6 @@
 //! Passes over a whole row of logits, each at about the speed of memory.
 
-use super::cut::{self, Candidate, Cut};
+use super::order::{Candidate, Cut, keep_first};
 use super::{Distribution, TokenId};
 use crate::vector::{self, BLOCK, Kernel, LANES, block_max, exp2};
 
@@ -10,7 +10,8 @@ pub(super) fn greatest(logits: &[f32]) -> Option<f32> {
     (sound && max.is_finite()).then_some(max)
 }
 
-/// The sum of `exp(z - max)`.
+/// The sum of `exp(z - max)`. It decides where top-p cuts, so it is never fused and has the same bits on every
+/// processor.
 pub(super) fn exp_sum(logits: &[f32], max: f32) -> f64 {
     vector::dispatch(ExpSum { logits, max })
 }
@@ -20,7 +21,7 @@ pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) {
     candidates.clear();
     vector::dispatch(TopK { logits, k, candidates });
     if candidates.len() > k {
-        cut::keep_first(candidates, k);
+        keep_first(candidates, k);
     }
 }
 
@@ -54,7 +55,8 @@ pub(super) fn first_of(logits: &[f32], max: f32) -> Option<TokenId> {
 }
 
 /// Sorts the tokens into [`BUCKETS`] by logit, and leaves those of the bucket in which the softmax, summed from the
-/// greatest on, reaches `top_p`. Returns what of that sum is left to reach within it, in units of `exp(max)`.
+/// greatest on, reaches `top_p`. Returns what of that sum is left to reach within it, in units of `exp(max)`; never
+/// fused, as [`exp_sum`].
 pub(super) fn bucket_reaching(logits: &[f32], max: f32, top_p: f64, candidates: &mut Vec<Candidate>) -> f64 {
     let mut masses = [0.0; BUCKETS];
     vector::dispatch(Masses { logits, max, masses: &mut masses });
@@ -104,7 +106,7 @@ impl Kernel for Masses<'_> {
         for part in self.logits.chunks(BLOCK) {
             let mut weights = [0.0; BLOCK];
             for (weight, &z) in weights.iter_mut().zip(part) {
-                *weight = power::<FUSED>((z - self.max) * std::f32::consts::LOG2_E);
+                *weight = power::<false>((z - self.max) * std::f32::consts::LOG2_E);
             }
             for (weight, &z) in weights.iter().zip(part) {
                 self.masses[bucket(self.max - z)] += f64::from(*weight);
@@ -226,12 +228,12 @@ impl Kernel for ExpSum<'_> {
             let mut sums = [0.0f32; LANES];
             for lanes in chunks {
                 for (sum, &z) in sums.iter_mut().zip(lanes) {
-                    *sum += power::<FUSED>((z - self.max) * std::f32::consts::LOG2_E);
+                    *sum += power::<false>((z - self.max) * std::f32::consts::LOG2_E);
                 }
             }
             total += sums.iter().map(|&s| f64::from(s)).sum::<f64>();
             total +=
-                rest.iter().map(|&z| f64::from(power::<FUSED>((z - self.max) * std::f32::consts::LOG2_E))).sum::<f64>();
+                rest.iter().map(|&z| f64::from(power::<false>((z - self.max) * std::f32::consts::LOG2_E))).sum::<f64>();
         }
         total
     }
@@ -248,8 +250,8 @@ impl Kernel for TopK<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) {
-        // Whenever four times as many as needed are collected, the lower ones go and raise the bar for the rest. A later
-        // token of the same logit as the lowest kept one has a higher id and would lose to it, hence `>`.
+        // Whenever four times as many as needed are collected, the lower ones go and raise the bar for the rest. A
+        // later token of the same logit as the lowest kept one has a higher id and would lose to it, hence `>`.
         let limit = (4 * self.k).max(4 * BLOCK);
         let mut bar = f32::NEG_INFINITY;
         for (index, block) in self.logits.chunks(BLOCK).enumerate() {
@@ -264,7 +266,7 @@ impl Kernel for TopK<'_> {
                 }
             }
             if self.candidates.len() >= limit {
-                bar = cut::keep_first(self.candidates, self.k);
+                bar = keep_first(self.candidates, self.k);
             }
         }
     }

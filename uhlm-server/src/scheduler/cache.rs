@@ -1,7 +1,7 @@
 //! Which session has which of the engine's sequences, and what each of these holds.
 //!
-//! What a slot holds is kept token by token: when a long prompt's request is abandoned half-way and sent again, the part
-//! that was decoded is found and not decoded a second time.
+//! What a slot holds is kept token by token: when a long prompt's request is abandoned half-way and sent again, the
+//! part that was decoded is found and not decoded a second time.
 
 use std::sync::Arc;
 

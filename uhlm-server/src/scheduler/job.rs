@@ -1,35 +1,53 @@
-//! What the scheduler is asked to do, and the request that a session is being decoded for.
+//! What the scheduler is asked to do, the answers that are not complete, and the pass that a session waits for.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use uhlm_law::protocol::{
-    ContinueFrame, ContinueRequest, DrawsRequest, DrawsResponse, ErrorBody, Timing, VerifyRequest, VerifyResponse,
-};
-use uhlm_law::sampling::SamplingChain;
-use uhlm_law::verification::Plan;
+use uhlm_law::advance::{Advance, Frame, PassTiming, Plan, Row, SessionId, StreamId};
+use uhlm_law::protocol::ErrorBody;
+use uhlm_law::sampling::TokenId;
 
 use crate::auth::Owner;
 use crate::metrics::Metrics;
-use crate::session_id::SessionId;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
 
-/// Frames of a continuation. Unbounded, but a continuation is no longer than a context.
-pub(crate) type Frames = mpsc::UnboundedReceiver<ContinueFrame>;
+/// The frames of an answer, those together that go out together. Unbounded, but an answer is no longer than a context.
+pub(crate) type Frames = mpsc::UnboundedReceiver<Vec<Frame>>;
 
 /// What goes over the channel to the scheduler.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A new session.
-    Open { owner: Owner, chain: SamplingChain, seed: u64, reply: Reply<SessionId> },
+    Open { owner: Owner, reply: Reply<SessionId> },
     /// The end of a session.
     Close { owner: Owner, session: SessionId, reply: Reply<()> },
     /// A request of a session.
-    Job { owner: Owner, session: SessionId, job: Job },
+    Advance(Call),
     /// Refuse what waits and end.
     Stop,
+}
+
+/// A request of a session.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) owner: Owner,
+    pub(crate) session: SessionId,
+    pub(crate) request: Advance,
+    pub(crate) arrived: Instant,
+    pub(crate) reply: Reply<Frames>,
+    pub(crate) place: Place,
+}
+
+impl Call {
+    /// Answers with an error.
+    pub(crate) fn refuse(self, error: ErrorBody) {
+        drop(self.place);
+        // A client that went away needs no answer.
+        let _ = self.reply.send(Err(error));
+    }
 }
 
 /// A place in the queue, given back when it is dropped.
@@ -54,97 +72,102 @@ impl Drop for Place {
     }
 }
 
-/// A request of a session that waits for its turn.
+/// Who gets the frames of one answer.
 #[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) work: Work,
-    pub(crate) arrived: Instant,
-    /// Since when it is known that its predecessor is missing.
-    pub(crate) early_since: Option<Instant>,
+pub(crate) struct Listener {
+    pub(crate) stream: StreamId,
+    pub(crate) frames: mpsc::UnboundedSender<Vec<Frame>>,
     pub(crate) place: Place,
 }
 
-/// The requests that wait their turn.
-#[derive(Debug)]
-pub(crate) enum Work {
-    Verify { request: VerifyRequest, reply: Reply<VerifyResponse> },
-    Draws { request: DrawsRequest, reply: Reply<DrawsResponse> },
-    Continue { request: ContinueRequest, reply: Reply<Frames> },
-}
-
-impl Job {
-    /// Whether nobody waits for the answer any more.
+impl Listener {
+    /// Tells whether nobody waits for the answer any more.
     pub(crate) fn is_abandoned(&self) -> bool {
-        match &self.work {
-            Work::Verify { reply, .. } => reply.is_closed(),
-            Work::Draws { reply, .. } => reply.is_closed(),
-            Work::Continue { reply, .. } => reply.is_closed(),
-        }
+        self.frames.is_closed()
     }
 
-    /// Answers with an error.
-    pub(crate) fn refuse(self, error: ErrorBody) {
-        drop(self.place);
-        // A client that went away needs no answer.
-        match self.work {
-            Work::Verify { reply, .. } => drop(reply.send(Err(error))),
-            Work::Draws { reply, .. } => drop(reply.send(Err(error))),
-            Work::Continue { reply, .. } => drop(reply.send(Err(error))),
+    /// Hands frames over; returns the listener unless the last of them completes the answer.
+    pub(crate) fn send(self, frames: Vec<Frame>, metrics: &Metrics) -> Option<Self> {
+        frames.iter().for_each(|frame| metrics.frame(frame));
+        let Self { stream, frames: sender, place } = self;
+        match frames.last() {
+            None => Some(Self { stream, frames: sender, place }),
+            Some(Frame::Text(_)) => {
+                // A client that went away is noticed by the sweep.
+                let _ = sender.send(frames);
+                Some(Self { stream, frames: sender, place })
+            }
+            Some(Frame::End(_) | Frame::Failed(_)) => {
+                drop(place);
+                let _ = sender.send(frames);
+                None
+            }
         }
     }
 }
 
-/// The request that a session is being decoded for.
+/// A pass that a session waits for.
 #[derive(Debug)]
 pub(crate) struct Active {
-    pub(crate) answer: Answer,
-    pub(crate) arrived: Instant,
-    /// When its first token went into a pass.
-    pub(crate) begun: Option<Instant>,
     pub(crate) plan: Plan,
-    /// How many of the plan's tokens the engine holds.
+    /// Number of tokens that the engine keeps of the session's sequence.
+    pub(crate) start: usize,
+    /// Tokens to decode after those.
+    pub(crate) tokens: Vec<TokenId>,
+    /// How many of them the engine holds.
     pub(crate) done: usize,
-    /// Passes that had no room for it, one after the other.
+    /// The rows that are scored.
+    pub(crate) rows: Vec<Row>,
+    /// Whether the rows that are scored settle the pass.
+    pub(crate) settled: bool,
+    /// When what makes the pass possible was there.
+    pub(crate) ready: Instant,
+    /// When its first token went into a pass of the engine.
+    pub(crate) begun: Option<Instant>,
+    /// Passes of the engine that had no room for it, one after the other.
     pub(crate) passed_over: u32,
-    pub(crate) place: Place,
-}
-
-/// Who gets what comes of it.
-#[derive(Debug)]
-pub(crate) enum Answer {
-    Verify { request: VerifyRequest, reply: Reply<VerifyResponse> },
-    Continue { seq: u32, step: u64, max_tokens: u64, frames: mpsc::UnboundedSender<ContinueFrame> },
 }
 
 impl Active {
-    pub(crate) fn new(answer: Answer, plan: Plan, arrived: Instant, place: Place) -> Self {
-        Self { answer, arrived, begun: None, plan, done: 0, passed_over: 0, place }
+    pub(crate) fn new(plan: Plan, ready: Instant) -> Self {
+        Self {
+            start: plan.keep,
+            tokens: plan.tokens.clone(),
+            done: 0,
+            rows: Vec::with_capacity(plan.rows),
+            settled: false,
+            ready,
+            begun: None,
+            passed_over: 0,
+            plan,
+        }
     }
 
-    /// Tokens still to be decoded.
+    /// Returns the number of tokens still to be decoded.
     pub(crate) fn remaining(&self) -> usize {
-        self.plan.tokens.len() - self.done
+        if self.settled { 0 } else { self.tokens.len() - self.done }
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        match &self.answer {
-            Answer::Verify { reply, .. } => reply.is_closed(),
-            Answer::Continue { frames, .. } => frames.is_closed(),
-        }
+    /// Returns the number of the remaining tokens that come before the first one with a row.
+    pub(crate) fn before_rows(&self) -> usize {
+        self.remaining().saturating_sub(self.plan.rows)
     }
 
-    pub(crate) fn refuse(self, error: ErrorBody) {
-        drop(self.place);
-        match self.answer {
-            Answer::Verify { reply, .. } => drop(reply.send(Err(error))),
-            Answer::Continue { frames, .. } => drop(frames.send(ContinueFrame::Failed { error })),
-        }
+    /// Returns the number of tokens that the engine holds of the session's sequence.
+    pub(crate) fn held(&self) -> usize {
+        self.start + self.done
     }
 
-    /// Time spent so far.
-    pub(crate) fn timing(&self) -> Timing {
+    /// Returns which rows come after the tokens `range`.
+    pub(crate) fn rows_of(&self, range: Range<usize>) -> Range<usize> {
+        let before = self.tokens.len() - self.plan.rows;
+        range.start.saturating_sub(before)..range.end.saturating_sub(before)
+    }
+
+    /// Returns the time spent so far.
+    pub(crate) fn timing(&self) -> PassTiming {
         let begun = self.begun.unwrap_or_else(Instant::now);
         let micros = |duration: std::time::Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-        Timing { queue_us: micros(begun.duration_since(self.arrived)), decode_us: micros(begun.elapsed()) }
+        PassTiming { queue_us: micros(begun.duration_since(self.ready)), pass_us: micros(begun.elapsed()) }
     }
 }

@@ -1,29 +1,32 @@
-//! What goes into one forward pass.
+//! What goes into one pass of the engine.
 //!
-//! Windows first: they are short, and a device waits for each. What is left, and at least an eighth of the pass, goes to
-//! long prompts, which are decoded chunk by chunk. All rows of one request are computed in one pass, so that they can be
-//! scored from the engine's own memory.
+//! Short passes of sessions first: a device waits for each. What is left, and at least an eighth of the engine's pass,
+//! goes to long prompts, which are decoded chunk by chunk. A session's pass that does not fit is cut anywhere: its rows
+//! are scored as they come.
 
 use std::cmp::Reverse;
 use std::time::Instant;
 
+use uhlm_law::advance::SessionId;
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::ErrorCode;
 
-use super::error;
+use super::job::Active;
+use super::turn::fail;
 use super::worker::{Worker, internal};
-use crate::session_id::SessionId;
+use crate::error::error;
+use crate::session_id::Short;
 use crate::target::BatchToken;
 
 /// After so many passes without room a request goes first.
 const PATIENCE: u32 = 8;
 
-/// The part of a pass that one request has.
+/// The part of the engine's pass that one session has.
 #[derive(Debug)]
 struct Share {
     session: SessionId,
     slot: u32,
-    /// Index of its first token in the pass.
+    /// Index of its first token in the engine's pass.
     first: usize,
     count: usize,
 }
@@ -47,19 +50,20 @@ impl Split {
         (batch_size / 8).max(1)
     }
 
-    /// How many of `remaining` tokens, of which the last `rows` have a row, go into `places` free places.
-    fn chunk(&self, remaining: usize, rows: usize, places: usize) -> usize {
-        let before_rows = remaining.saturating_sub(rows);
-        if remaining <= places && before_rows <= self.prefill {
-            remaining
-        } else {
-            before_rows.min(self.prefill).min(places)
-        }
+    /// Tells whether so many tokens before the first row make a pass a long one.
+    fn is_long(batch_size: usize, before_rows: usize) -> bool {
+        before_rows > Self::share(batch_size)
+    }
+
+    /// Returns how many of `remaining` tokens, `before_rows` of which come before the first row, go into `places` free
+    /// places.
+    fn chunk(&self, remaining: usize, before_rows: usize, places: usize) -> usize {
+        if before_rows > self.prefill { self.prefill.min(places) } else { remaining.min(places) }
     }
 }
 
 impl Worker {
-    /// Decodes one pass for the requests under way, and answers those that are complete.
+    /// Decodes one pass of the engine for the sessions that wait for one, and tells those that are complete.
     pub(super) fn pass(&mut self) -> Result<(), ModelError> {
         let order = self.order();
         if order.is_empty() {
@@ -78,71 +82,78 @@ impl Worker {
             Err(failure) => return self.undo(&shares, failure),
         }
         for share in &shares {
-            let range = share.first..share.first + share.count;
-            let Some(active) = self.table.get_mut(share.session).and_then(|session| session.active.as_mut()) else {
-                continue;
-            };
-            let tokens: Vec<_> = batch[range.clone()].iter().map(|token| token.id).collect();
+            let tokens: Vec<_> = batch[share.first..share.first + share.count].iter().map(|token| token.id).collect();
             self.cache.push(share.slot, &tokens);
-            active.done += share.count;
-            if active.remaining() == 0 {
-                let first_row = range.end - active.plan.rows;
-                self.finish(share.session, first_row)?;
+            if let Some(active) = self.active_mut(share.session) {
+                active.done += share.count;
+            }
+        }
+        // What arrived meanwhile may replace the text that a pass rests on, or take its answer over.
+        self.take_arrived()?;
+        for share in &shares {
+            // Or it has ended the session.
+            let Some(active) = self.active_mut(share.session) else { continue };
+            let range = active.done - share.count..active.done;
+            self.score(share.session, share.first, range);
+            if self.active(share.session).is_some_and(|active| active.remaining() == 0) {
+                self.complete(share.session)?;
+                // What has arrived by now belongs into the session's next pass.
+                self.take_arrived()?;
+                self.plan(share.session)?;
             }
         }
         Ok(())
     }
 
-    fn arrived(&self, id: SessionId) -> Option<Instant> {
-        self.table.get(id)?.active.as_ref().map(|active| active.arrived)
+    fn active(&self, id: SessionId) -> Option<&Active> {
+        self.table.get(id)?.active.as_ref()
     }
 
-    /// Sessions with a request under way, the one to serve first in front.
+    fn active_mut(&mut self, id: SessionId) -> Option<&mut Active> {
+        self.table.get_mut(id)?.active.as_mut()
+    }
+
+    /// Returns when the last request of a session that waits for a pass arrived.
+    fn arrived(&self, id: SessionId) -> Option<Instant> {
+        self.table.get(id).filter(|session| session.active.is_some()).map(|session| session.arrived)
+    }
+
+    /// Returns the sessions that wait for a pass, the one to serve first in front.
     fn order(&self) -> Vec<SessionId> {
-        let share = Split::share(self.target.batch_size());
+        let batch_size = self.target.batch_size();
         let mut order: Vec<_> = self
             .table
             .iter()
             .filter_map(|(id, session)| {
                 let active = session.active.as_ref()?;
-                let is_long = active.remaining() > active.plan.rows + share;
+                let is_long = Split::is_long(batch_size, active.before_rows());
                 let waited = active.passed_over >= PATIENCE;
-                Some(((Reverse(waited), is_long, active.arrived), id))
+                Some(((Reverse(waited), is_long, active.ready), id))
             })
             .collect();
         order.sort_unstable_by_key(|(key, _)| *key);
         order.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// Fills a pass in the given order. Sessions without a slot get one; sessions at rest make room.
+    /// Fills a pass of the engine in the given order. Sessions without a slot get one; sessions at rest make room.
     fn fill(&mut self, order: &[SessionId], now: Instant) -> Result<(Vec<BatchToken>, Vec<Share>), ModelError> {
         let batch_size = self.target.batch_size();
-        let share = Split::share(batch_size);
-        let is_long = |worker: &Self, id: SessionId| {
-            let active = worker.table.get(id).and_then(|session| session.active.as_ref());
-            active.is_some_and(|active| active.remaining() > active.plan.rows + share)
-        };
-        let long = order.iter().filter(|id| is_long(self, **id)).count();
+        let is_long = |active: &Active| Split::is_long(batch_size, active.before_rows());
+        let long = order.iter().filter(|id| self.active(**id).is_some_and(is_long)).count();
         let split = Split::new(batch_size, long < order.len(), long > 0);
         let (mut batch, mut shares) = (Vec::with_capacity(batch_size), Vec::new());
         for &id in order {
             let Some(slot) = self.slot_of(id)? else { continue };
-            let places = |worker: &Self, batch: &[BatchToken]| {
-                let active = worker.table.get(id).and_then(|session| session.active.as_ref());
-                let first_in_line = active.is_some_and(|active| active.passed_over >= PATIENCE);
-                let reserved = if first_in_line || is_long(worker, id) { 0 } else { split.reserved };
-                batch_size.saturating_sub(batch.len() + reserved)
-            };
-            let places = places(self, &batch);
-            let wanted = |worker: &Self, places: usize| {
-                let active = worker.table.get(id).and_then(|session| session.active.as_ref());
-                active.map_or(0, |active| split.chunk(active.remaining(), active.plan.rows, places))
-            };
-            let count = wanted(self, places);
+            let Some(active) = self.active(id) else { continue };
+            let is_first_in_line = active.passed_over >= PATIENCE;
+            let reserved = if is_first_in_line || is_long(active) { 0 } else { split.reserved };
+            let places = batch_size.saturating_sub(batch.len() + reserved);
+            let (remaining, before_rows) = (active.remaining(), active.before_rows());
+            let count = split.chunk(remaining, before_rows, places);
             while self.cache.room() < batch.len() + count && self.unload_one()? {}
             let room = self.cache.room().saturating_sub(batch.len());
-            let count = wanted(self, places.min(room));
-            let Some(active) = self.table.get_mut(id).and_then(|session| session.active.as_mut()) else { continue };
+            let count = split.chunk(remaining, before_rows, places.min(room));
+            let Some(active) = self.active_mut(id) else { continue };
             if count == 0 {
                 active.passed_over += 1;
                 continue;
@@ -150,11 +161,10 @@ impl Worker {
             active.passed_over = 0;
             active.begun.get_or_insert(now);
             shares.push(Share { session: id, slot, first: batch.len(), count });
-            let plan = &active.plan;
-            let rows_from = plan.tokens.len() - plan.rows;
+            let rows_from = active.tokens.len() - active.plan.rows;
             batch.extend((active.done..active.done + count).map(|i| BatchToken {
-                id: plan.tokens[i],
-                position: plan.start + i,
+                id: active.tokens[i],
+                position: active.start + i,
                 sequence: slot,
                 logits: i >= rows_from,
             }));
@@ -178,13 +188,13 @@ impl Worker {
     }
 
     fn refuse_for_room(&mut self, id: SessionId) {
-        if let Some(active) = self.table.get_mut(id).and_then(|session| session.active.take()) {
-            tracing::warn!(session = ?id, "refused: the cache is full");
-            active.refuse(error(ErrorCode::Unavailable, "no room in the target's cache"));
+        if let Some(session) = self.table.get_mut(id) {
+            tracing::warn!(session = %Short(id), "refused: the cache is full");
+            fail(session, error(ErrorCode::Unavailable, "no room in the target's cache"));
         }
     }
 
-    /// After a failed pass: every slot that it touched holds again what it held before.
+    /// After a failed pass: every slot that it touched holds again what it held before, or nothing.
     fn undo(&mut self, shares: &[Share], failure: ModelError) -> Result<(), ModelError> {
         let target = self.target.as_mut();
         if let ModelError::ContextFull { .. } = failure {
@@ -198,14 +208,11 @@ impl Worker {
             }
             return Ok(());
         }
-        let refusal = internal(failure);
+        let refusal = internal(&failure);
         for share in shares {
             self.cache.forget(self.target.as_mut(), share.slot)?;
             if let Some(session) = self.table.get_mut(share.session) {
-                session.sequence.cache_lost(0);
-                if let Some(active) = session.active.take() {
-                    active.refuse(refusal.clone());
-                }
+                fail(session, refusal.clone());
             }
         }
         Ok(())
@@ -219,28 +226,28 @@ mod tests {
     #[test]
     fn alone_a_long_prompt_takes_the_whole_pass_and_beside_windows_an_eighth() {
         let alone = Split::new(512, false, true);
-        assert_eq!(alone.chunk(2000, 1, 512), 512);
+        assert_eq!(alone.chunk(2000, 1999, 512), 512);
         let beside = Split::new(512, true, true);
-        assert_eq!(beside.chunk(2000, 1, 500), 64);
+        assert_eq!(beside.chunk(2000, 1999, 500), 64);
         assert_eq!(beside.reserved, 64);
     }
 
     #[test]
-    fn rows_are_never_torn_apart() {
+    fn what_does_not_fit_is_cut_rows_included() {
         let split = Split::new(512, true, false);
-        assert_eq!(split.chunk(10, 9, 10), 10);
-        assert_eq!(split.chunk(10, 9, 9), 1, "the token before the rows can go ahead");
-        assert_eq!(split.chunk(9, 9, 8), 0);
-        assert_eq!(split.chunk(257, 257, 448), 257);
+        assert_eq!(split.chunk(10, 1, 10), 10);
+        assert_eq!(split.chunk(10, 1, 4), 4);
+        assert_eq!(split.chunk(513, 0, 512), 512);
+        assert_eq!(split.chunk(9, 0, 0), 0);
     }
 
     #[test]
-    fn every_split_lets_a_request_that_is_alone_make_progress() {
-        for batch_size in [2, 8, 64, 512] {
+    fn every_split_lets_a_session_that_is_alone_make_progress() {
+        for batch_size in [1, 2, 8, 64, 512] {
             for remaining in 1..=3 * batch_size {
-                for rows in 0..=remaining.min(batch_size) {
-                    assert!(Split::new(batch_size, true, false).chunk(remaining, rows, batch_size) > 0);
-                    assert!(Split::new(batch_size, false, true).chunk(remaining, rows, batch_size) > 0);
+                for before_rows in 0..=remaining {
+                    assert!(Split::new(batch_size, true, false).chunk(remaining, before_rows, batch_size) > 0);
+                    assert!(Split::new(batch_size, false, true).chunk(remaining, before_rows, batch_size) > 0);
                 }
             }
         }

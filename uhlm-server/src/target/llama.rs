@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::ModelError;
-use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::noise::PositionKey;
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingError, Scratch, TokenId};
 use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};
 
 use super::{Target, TargetInfo};
@@ -17,8 +18,14 @@ const MAX_SLOTS: u32 = 256;
 pub struct EngineOptions {
     /// Tokens in the cache, all sessions together; 0 for the length that the model was trained for.
     pub context: u32,
-    /// Tokens in one pass. A window with its bonus row must fit.
+    /// Tokens in one pass; more are decoded in several.
     pub batch: u32,
+    /// Tokens of a pass that are computed at once; 0 for all of them. With 1 the logits of a session do not depend on
+    /// what shares a pass or the cache with it, so a seed gives the same text to the bit whatever the server has to do
+    /// beside it. The cost is that each token reads the weights by itself: a pass over n tokens takes as long as n
+    /// passes, prompts too. And a slot has room for a whole context then, so there are at most as many slots as whole
+    /// contexts go into the cache.
+    pub micro_batch: u32,
     /// Sessions that have a cache at the same time; others are decoded again when their turn comes.
     pub slots: u32,
     /// Threads that decode; 0 for one a core.
@@ -29,7 +36,7 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { context: 16_384, batch: 512, slots: 64, threads: 0, gpu_layers: 0 }
+        Self { context: 16_384, batch: 512, micro_batch: 0, slots: 64, threads: 0, gpu_layers: 0 }
     }
 }
 
@@ -48,13 +55,16 @@ impl LlamaTarget {
     /// # Errors
     /// [`ModelError::Decode`] where llama.cpp has no memory for it.
     pub fn new(model: Arc<Model>, options: &EngineOptions) -> Result<Self, ModelError> {
-        let slots = options.slots.clamp(1, MAX_SLOTS);
+        let whole_contexts = (options.context / model.trained_context().max(1)).max(1);
+        let slots = if options.micro_batch == 1 { options.slots.min(whole_contexts) } else { options.slots };
+        let slots = slots.clamp(1, MAX_SLOTS);
         let threads = match options.threads {
             // Unlike a phone, a server has no slow cores.
             0 => model.sensible_threads(u32::MAX),
             n => n,
         };
-        let context = ContextOptions { context: options.context, threads, batch: options.batch, sequences: slots };
+        let EngineOptions { context, batch, micro_batch, .. } = *options;
+        let context = ContextOptions { context, threads, batch, micro_batch, sequences: slots };
         let info = TargetInfo {
             name: model.name().to_owned(),
             fingerprint: model.fingerprint(),
@@ -71,8 +81,8 @@ impl Target for LlamaTarget {
         &self.info
     }
 
-    fn is_end(&self, id: TokenId) -> bool {
-        self.context.model().vocabulary().is_end(id)
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        self.context.model().vocabulary()
     }
 
     fn capacity(&self) -> usize {
@@ -91,21 +101,38 @@ impl Target for LlamaTarget {
         self.context.decode(tokens)
     }
 
+    fn winner(
+        &mut self,
+        index: usize,
+        chain: &SamplingChain,
+        history: &[TokenId],
+        position: PositionKey,
+    ) -> Result<TokenId, ModelError> {
+        let input = ChainInput { logits: row(&self.context, index)?, history, mask: None };
+        let keys = self.context.model().token_keys();
+        chain.winner(input, &mut self.scratch, keys, position).map(|winner| winner.id).map_err(|error| failed(&error))
+    }
+
     fn distribution(
         &mut self,
         index: usize,
         chain: &SamplingChain,
         history: &[TokenId],
     ) -> Result<Distribution, ModelError> {
-        let Some(logits) = self.context.logits(index) else {
-            return Err(ModelError::Decode { reason: format!("the pass left no row {index}") });
-        };
-        chain
-            .distribution(ChainInput { logits, history, mask: None }, &mut self.scratch)
-            .map_err(|error| ModelError::Decode { reason: error.to_string() })
+        let input = ChainInput { logits: row(&self.context, index)?, history, mask: None };
+        chain.distribution(input, &mut self.scratch).map_err(|error| failed(&error))
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {
         self.context.truncate(slot, from)
     }
+}
+
+/// Returns the logits after the `index`-th token of the last pass.
+fn row(context: &BatchContext, index: usize) -> Result<&[f32], ModelError> {
+    context.logits(index).ok_or_else(|| ModelError::Decode { reason: format!("the pass left no row {index}") })
+}
+
+fn failed(error: &SamplingError) -> ModelError {
+    ModelError::Decode { reason: error.to_string() }
 }

@@ -1,25 +1,28 @@
 //! What the scheduler needs of an engine that runs the target model.
 //!
 //! [`LlamaTarget`] is llama.cpp in this process. An engine behind HTTP fits as well: its `decode` sends the sequences
-//! that a pass touches, all at once, and its `distribution` reads what came back.
+//! that a pass touches, all at once; its `winner` adds the noise to the part of the distribution that came back, and
+//! fails where that part is not sure to hold the winner; its `distribution`, which only devices that want labels ask
+//! for, may fail likewise.
 
 mod llama;
 
 pub use llama::{EngineOptions, LlamaTarget};
 pub use uhlm_llama::BatchToken;
 
-use uhlm_law::model::ModelError;
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::noise::PositionKey;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
 
-/// What a target is, for `/v1/info` and for checking sessions.
+/// What a target is, for `/v2/info` and for checking sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetInfo {
     /// The model's name, for people.
     pub name: String,
     /// Fingerprint of the model.
     pub fingerprint: Digest,
-    /// Hash over the vocabulary.
+    /// Hash over the vocabulary and the keys of its tokens.
     pub vocabulary: Digest,
     /// Number of tokens in the vocabulary.
     pub vocabulary_size: u32,
@@ -31,26 +34,38 @@ pub struct TargetInfo {
 ///
 /// The scheduler owns it on one thread; calls block. A slot is a number below [`Self::slots`].
 pub trait Target: Send {
-    /// What it is.
+    /// Returns what it is.
     fn info(&self) -> &TargetInfo;
-    /// Whether a token ends a reply.
-    fn is_end(&self, id: TokenId) -> bool;
-    /// Tokens that its cache holds, all slots together.
+    /// Returns its vocabulary: the text of tokens, by which noise and stop strings go, and which of them end a reply.
+    fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Returns the number of tokens that its cache holds, all slots together.
     fn capacity(&self) -> usize;
-    /// Tokens in one pass at most.
+    /// Returns the most tokens in one pass, at least 1.
     fn batch_size(&self) -> usize;
-    /// Sequences that it holds at once.
+    /// Returns the number of sequences that it holds at once.
     fn slots(&self) -> u32;
-    /// Runs tokens of any slots in one pass. Positions of a slot continue what it holds; a slot's tokens stand in order.
+    /// Runs tokens of any slots in one pass. Positions of a slot continue what it holds; a slot's tokens stand in
+    /// order.
     ///
     /// # Errors
     /// [`ModelError`]. The slots involved then hold an undefined tail, and the scheduler truncates them.
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError>;
-    /// The target distribution after the `index`-th token of the last pass, which must have asked for logits; `history`
-    /// is everything before the position, that token included.
+    /// Draws the token after the `index`-th token of the last pass, which must have asked for logits, with the noise of
+    /// `position` and the keys of its vocabulary. `history` is everything before the drawn token.
     ///
     /// # Errors
-    /// [`ModelError::Decode`] where there is no such row or it holds no distribution.
+    /// [`ModelError::Decode`] where there is no such row, or it does not tell the winner.
+    fn winner(
+        &mut self,
+        index: usize,
+        chain: &SamplingChain,
+        history: &[TokenId],
+        position: PositionKey,
+    ) -> Result<TokenId, ModelError>;
+    /// Returns the distribution that [`Self::winner`] draws from, for labels.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where there is no such row, or it holds no distribution.
     fn distribution(
         &mut self,
         index: usize,

@@ -1,10 +1,12 @@
 //! Who is let in, over which TLS.
 
-use uhlm_law::protocol::*;
+use uhlm_law::advance::{Encoding, Info, MEDIA_BINARY, Opened, PROTOCOL};
+use uhlm_law::protocol::ErrorCode;
 use uhlm_server::{AuthError, ServerError, TlsError, TlsSource, Tokens};
 
+use crate::device::*;
 use crate::support::*;
-use crate::synthetic::Synthetic;
+use crate::synthetic::{Synthetic, greedy};
 
 const A: &str = "token-of-the-first-app";
 const B: &str = "token-of-the-second-app";
@@ -26,34 +28,35 @@ async fn without_a_known_token_nothing_is_answered_but_the_health_check() {
     assert_eq!(get("/healthz", None).await.text().await.unwrap(), "ok\n");
     assert_eq!(get("/metrics", None).await.status(), 200, "on loopback");
     for token in [None, Some("wrong"), Some("token-of-the-first-apq")] {
-        let refused = answer::<Info>(get("/v1/info", token).await).await.unwrap_err();
+        let refused = answer::<Info>(get("/v2/info", token).await).await.unwrap_err();
         assert_eq!(refused.body.code, ErrorCode::Unauthorized);
     }
-    let refused = fixture.try_open(&fixture.open_request(Default::default(), 1)).await.err().unwrap();
+    let refused = fixture.try_open(&fixture.open_request()).await.err().unwrap();
     assert_eq!(refused.status, 401);
-    let info: Info = answer(get("/v1/info", Some(A)).await).await.unwrap();
-    assert_eq!((info.protocol.as_str(), info.vocabulary_size), (PROTOCOL, 40));
+    let info: Info = answer(get("/v2/info", Some(A)).await).await.unwrap();
+    assert_eq!((info.protocol.as_str(), info.limits.vocabulary_size), (PROTOCOL, 40));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_does_not_exist_for_another_token() {
     let fixture = with_tokens().await;
-    let open = fixture.open_request(Default::default(), 1);
+    let open = fixture.open_request();
     let post = async |path: &str, token: &str, body: Vec<u8>| {
         let request = fixture.client.post(format!("{}{path}", fixture.url)).bearer_auth(token).body(body);
         request.header("content-type", MEDIA_BINARY).send().await.unwrap()
     };
-    let opened: OpenResponse = answer(post("/v1/sessions", A, Encoding::Binary.encode(&open)).await).await.unwrap();
-    let path = format!("/v1/sessions/{}/verify", opened.session);
-    let request = Encoding::Binary.encode(&window(1, &[], &[1], &[2], 0.0));
-    let refused = answer::<VerifyResponse>(post(&path, B, request.clone()).await).await.unwrap_err();
+    let opened: Opened = answer(post("/v2/sessions", A, Encoding::Binary.encode(&open)).await).await.unwrap();
+    let path = format!("/v2/sessions/{}/advance", opened.session);
+    let request = Encoding::Binary.encode(&greedily(&[1], &[2]));
+    let refused = accepted(post(&path, B, request.clone()).await).await.err().unwrap();
     assert_eq!(refused.body.code, ErrorCode::Gone);
     let delete = async |token: &str| {
-        let url = format!("{}/v1/sessions/{}", fixture.url, opened.session);
+        let url = format!("{}/v2/sessions/{}", fixture.url, opened.session);
         fixture.client.delete(url).bearer_auth(token).send().await.unwrap().status()
     };
     assert_eq!(delete(B).await, 410);
-    answer::<VerifyResponse>(post(&path, A, request).await).await.unwrap();
+    let response = accepted(post(&path, A, request).await).await.unwrap();
+    assert_eq!(Stream::new(response).rest().await.ids()[0], greedy(&[1]));
     assert_eq!(delete(A).await, 204);
 }
 
@@ -118,5 +121,5 @@ async fn without_tls_a_proxy_on_the_same_host_is_served() {
     let fixture = Fixture::with(config, Synthetic::large().0).await;
     assert!(fixture.handle().certificate().is_none());
     let session = fixture.open().await;
-    bonus(&session.verify(&window(1, &[], &[1], &[2], 0.0)).await.unwrap());
+    assert_eq!(session.advance(&greedily(&[1], &[2])).await.unwrap().ids()[0], greedy(&[1]));
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use uhlm_law::advance::*;
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::*;
-use uhlm_law::sampling::SamplingParams;
+use uhlm_law::protocol::ErrorCode;
 use uhlm_server::{Limits, TlsSource};
 
+use crate::device::*;
 use crate::support::*;
-use crate::synthetic::{Fault, Synthetic, greedy};
+use crate::synthetic::{Fault, Synthetic, greedily as written, greedy};
 
 fn failure() -> Option<Fault> {
     Some(Fault::Error(ModelError::Decode { reason: "on purpose".into() }))
@@ -23,13 +24,13 @@ fn full() -> Option<Fault> {
 async fn a_failed_pass_is_answered_with_500_and_the_same_request_succeeds_next() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let session = fixture.open_with(SamplingParams::greedy(), 1).await;
-    let first = session.verify(&window(1, &[], &[1, 2, 3], &[], 0.0)).await.unwrap();
-    let held = [1, 2, 3, bonus(&first)];
+    let session = fixture.open().await;
+    let first = session.advance(&greedily(&[1, 2, 3], &[5])).await.unwrap();
+    let held = [1, 2, 3, first.ids()[0]];
     remote.faults([failure()]);
-    let request = window(2, &held, &[], &[greedy(&held)], 1.0);
-    assert_eq!(session.verify(&request).await.unwrap_err().body.code, ErrorCode::Internal);
-    bonus(&session.verify(&request).await.unwrap());
+    let request = window(1, &held, &[greedy(&held)]);
+    assert_eq!(session.advance(&request).await.unwrap_err().body.code, ErrorCode::Internal);
+    assert_eq!(session.advance(&request).await.unwrap().ids(), written(&held, 2));
     assert!(fixture.handle().is_healthy());
 }
 
@@ -37,33 +38,38 @@ async fn a_failed_pass_is_answered_with_500_and_the_same_request_succeeds_next()
 async fn an_engine_that_is_fuller_than_counted_makes_room_and_goes_on() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let (rest, session) = (fixture.open().await, fixture.open_with(SamplingParams::greedy(), 1).await);
-    rest.verify(&window(1, &[], &[5, 6], &[], 0.0)).await.unwrap();
+    let (rest, session) = (fixture.open().await, fixture.open().await);
+    let at_rest = [5, 6, rest.advance(&greedily(&[5, 6], &[7])).await.unwrap().ids()[0]];
     remote.faults([full()]);
-    let verdict = session.verify(&window(1, &[], &[1, 2, 3], &[greedy(&[1, 2, 3])], 1.0)).await.unwrap();
-    bonus(&verdict);
+    let answer = session.advance(&greedily(&[1, 2, 3], &written(&[1, 2, 3], 1))).await.unwrap();
+    assert_eq!(answer.ids(), written(&[1, 2, 3], 2));
     assert_eq!(fixture.counters().sessions_unloaded, 1);
     remote.faults([full()]);
-    let held = [1, 2, 3, greedy(&[1, 2, 3])];
-    let request = window(2, &held, &[], &[], 0.0);
-    let refused = session.verify(&request).await.unwrap_err();
+    let held = [vec![1, 2, 3], written(&[1, 2, 3], 2)].concat();
+    let request = window(1, &held, &[3]);
+    let refused = session.advance(&request).await.unwrap_err();
     assert_eq!(refused.body.code, ErrorCode::Unavailable, "nothing to unload");
-    assert_eq!(bonus(&session.verify(&request).await.unwrap()), greedy(&held));
-    rest.verify(&window(2, &[5, 6], &[], &[7], 0.0)).await.unwrap();
+    assert_eq!(session.advance(&request).await.unwrap().ids(), [greedy(&held)]);
+    assert_eq!(rest.advance(&window(1, &at_rest, &[7])).await.unwrap().ids(), [greedy(&at_rest)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_continuation_that_fails_half_way_says_so_in_its_last_frame() {
+async fn a_stream_that_fails_half_way_says_so_in_its_last_frame() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let session = fixture.open_with(SamplingParams::greedy(), 1).await;
+    let session = fixture.open().await;
+    remote.hold();
     remote.faults([None, None, failure()]);
-    let (tokens, last) = session.continuation(&continue_request(1, &[], &[1, 2], 50)).await.unwrap();
-    assert_eq!(tokens.len(), 2);
-    assert!(matches!(last, ContinueFrame::Failed { error } if error.code == ErrorCode::Internal));
-    let text = [&[1, 2], &tokens[..]].concat();
-    let verdict = session.verify(&window(2, &text, &[], &[], 0.0)).await.unwrap();
-    assert_eq!(bonus(&verdict), greedy(&text), "what came before stands");
+    remote.allow(1);
+    let request = Advance { grants: Grants::UNLIMITED, ..greedily(&[1, 2], &[]) };
+    let stream = session.stream(&request).await.unwrap();
+    remote.release();
+    let answer = stream.rest().await;
+    assert!(matches!(answer.0.last(), Some(Frame::Failed(error)) if error.code == ErrorCode::Internal), "{answer:?}");
+    let text = [vec![1, 2], answer.ids()].concat();
+    assert_eq!(text, [vec![1, 2], written(&[1, 2], 2)].concat());
+    let answer = session.advance(&Advance { grants: passes(2), ..window(1, &text, &[]) }).await.unwrap();
+    assert_eq!(answer.ids(), written(&text, 2), "what came before stands");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,34 +78,34 @@ async fn a_target_that_panics_makes_the_server_unhealthy_and_nobody_hangs() {
     let fixture = Fixture::new(target).await.may_fail();
     let (session, other) = (fixture.open().await, fixture.open().await);
     remote.faults([Some(Fault::Panic)]);
-    let request = window(1, &[], &[1], &[2], 0.0);
-    let (a, b) = tokio::join!(session.verify(&request), other.verify(&request));
+    let request = greedily(&[1], &[2]);
+    let (a, b) = tokio::join!(session.advance(&request), other.advance(&request));
     assert_eq!((a.unwrap_err().status, b.unwrap_err().status), (500, 500));
-    assert_eq!(session.verify(&request).await.unwrap_err().status, 500);
+    assert_eq!(session.advance(&request).await.unwrap_err().status, 500);
     let health = fixture.client.get(format!("{}/healthz", fixture.url)).send().await.unwrap();
     assert_eq!(health.status(), 503);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_orderly_stop_gives_the_verdicts_under_way() {
+async fn an_orderly_stop_gives_the_answers_under_way() {
     let (target, remote) = Synthetic::large();
     let mut fixture = Fixture::new(target).await;
     let metrics = fixture.handle().metrics().clone();
     let session = fixture.open().await;
-    let (client, url) = (fixture.client.clone(), format!("{}{}", fixture.url, session.path("verify")));
+    let (client, url) = (fixture.client.clone(), format!("{}{}", fixture.url, session.path()));
     remote.hold();
-    let body = Encoding::Binary.encode(&window(1, &[], &[1], &[2], 0.0));
+    let body = Encoding::Binary.encode(&greedily(&[1], &[2]));
     let send = client.post(&url).header("content-type", MEDIA_BINARY).body(body).send();
     let under_way = tokio::spawn(send);
     remote.until_waiting().await;
     let stopped = fixture.shutdown();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(!stopped.is_finished(), "it waits for the verdict");
+    assert!(!stopped.is_finished(), "it waits for the answer");
     let refused = reqwest::Client::builder().timeout(Duration::from_secs(2)).build().unwrap();
     assert!(refused.get(&url).send().await.is_err(), "no new connections");
     remote.release();
     let response = under_way.await.unwrap().unwrap();
-    bonus(&answer::<VerifyResponse>(response).await.unwrap());
+    assert_eq!(Stream::new(response).rest().await.ids()[0], greedy(&[1]));
     tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("it ends").unwrap();
     assert_eq!(metrics.snapshot().connections, 0);
 }
@@ -112,19 +118,17 @@ async fn a_stop_does_not_wait_longer_than_its_grace() {
     let mut fixture = Fixture::with(config, target).await;
     let session = fixture.open().await;
     remote.hold();
-    let request = continue_request(1, &[], &[1], 4000);
-    let mut stream = fixture.send(&session.path("continue"), Encoding::Binary, &request).await;
-    remote.release();
-    stream.chunk().await.unwrap().expect("a frame");
-    remote.hold();
+    remote.allow(1);
+    let request = Advance { grants: Grants::UNLIMITED, ..greedily(&[1], &[]) };
+    let mut stream = session.stream(&request).await.unwrap();
+    stream.next().await.expect("a frame");
     remote.until_waiting().await;
     let stopped = fixture.shutdown();
     tokio::time::sleep(Duration::from_millis(400)).await;
     remote.release();
     tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("it ends").unwrap();
-    let rest = stream.bytes().await;
-    if let Ok(rest) = rest {
-        assert!(rest.len() < 4000 * 4, "the stream did not run to its end");
+    while let Some(frame) = stream.next().await {
+        assert!(!matches!(frame, Frame::End(_)), "the stream did not run to its end");
     }
 }
 
@@ -141,7 +145,7 @@ async fn connections_that_say_nothing_are_closed() {
     let address = fixture.handle().local_addr();
     let mut silent = tokio::net::TcpStream::connect(address).await.unwrap();
     let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
-    slow.write_all(b"POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\nabc").await.unwrap();
+    slow.write_all(b"POST /v2/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 50\r\n\r\nabc").await.unwrap();
     for stream in [&mut silent, &mut slow] {
         let mut answer = Vec::new();
         let read = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
@@ -159,5 +163,5 @@ async fn garbage_instead_of_a_handshake_hurts_nobody() {
         stream.shutdown().await.unwrap();
         let _ = stream.read_to_end(&mut Vec::new()).await;
     }
-    bonus(&fixture.open().await.verify(&window(1, &[], &[1], &[2], 0.0)).await.unwrap());
+    assert_eq!(fixture.open().await.advance(&greedily(&[1], &[2])).await.unwrap().ids()[0], greedy(&[1]));
 }

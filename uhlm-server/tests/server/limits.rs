@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use uhlm_law::protocol::*;
+use uhlm_law::advance::*;
+use uhlm_law::protocol::ErrorCode;
 use uhlm_server::{Limits, ServerError};
 
+use crate::device::*;
 use crate::support::*;
-use crate::synthetic::Synthetic;
+use crate::synthetic::{Synthetic, greedy};
 
 async fn with(limits: Limits) -> Fixture {
     let mut config = config();
@@ -19,35 +21,33 @@ async fn with(limits: Limits) -> Fixture {
 async fn a_body_that_is_too_large_is_refused_whether_announced_or_not() {
     let fixture = with(Limits { body: 2000, ..Limits::default() }).await;
     let session = fixture.open().await;
-    let large = window(1, &[], &[1; 3000], &[2], 0.0);
-    assert_eq!(session.verify(&large).await.unwrap_err().body.code, ErrorCode::TooLarge);
+    let large = greedily(&[1; 3000], &[2]);
+    assert_eq!(session.advance(&large).await.unwrap_err().body.code, ErrorCode::TooLarge);
     let chunks = (0..30).map(|_| Ok::<_, std::io::Error>(vec![0u8; 100]));
     let body = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
-    let request = fixture.client.post(format!("{}{}", fixture.url, session.path("verify"))).body(body);
+    let request = fixture.client.post(format!("{}{}", fixture.url, session.path())).body(body);
     let response = request.header("content-type", MEDIA_BINARY).send().await.unwrap();
-    assert_eq!(answer::<VerifyResponse>(response).await.unwrap_err().body.code, ErrorCode::TooLarge);
-    bonus(&session.verify(&window(1, &[], &[1; 1000], &[2], 0.0)).await.unwrap());
+    assert_eq!(accepted(response).await.unwrap_err().body.code, ErrorCode::TooLarge);
+    assert_eq!(session.advance(&greedily(&[1; 1000], &[2])).await.unwrap().ids()[0], greedy(&[1; 1000]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_window_and_a_sequence_have_their_limits() {
-    let fixture = with(Limits { window: 4, context: 50, ..Limits::default() }).await;
+async fn a_sequence_has_its_limit() {
+    let fixture = with(Limits { context: 50, ..Limits::default() }).await;
     let session = fixture.open().await;
-    let code = async |request: VerifyRequest| session.verify(&request).await.unwrap_err().body.code;
-    assert_eq!(code(window(1, &[], &[1], &[2; 5], 0.0)).await, ErrorCode::Malformed);
-    assert_eq!(code(window(1, &[], &[1; 50], &[2], 0.0)).await, ErrorCode::TooLarge);
-    bonus(&session.verify(&window(1, &[], &[1; 45], &[2; 4], 0.0)).await.unwrap());
+    let refused = session.advance(&greedily(&[1; 51], &[])).await.unwrap_err();
+    assert_eq!(refused.body.code, ErrorCode::TooLarge);
+    let answer = session.advance(&greedily(&[1; 45], &[2; 20])).await.unwrap();
+    assert_eq!(answer.ids()[0], greedy(&[1; 45]), "a draft beyond the limit is judged as far as it fits");
+    let full = session.advance(&Advance { generation: 1, ..greedily(&[1; 50], &[]) }).await.unwrap();
+    assert_eq!((full.ids(), full.end()), (vec![], EndReason::Context));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_too_often_is_told_when_to_ask_again() {
     let fixture = with(Limits { rate: 1, burst: 5, ..Limits::default() }).await;
     let session = fixture.open().await;
-    let answers = join_all((0..6).map(|_| {
-        let session = &session;
-        async move { session.verify(&window(1, &[], &[1], &[2], 0.0)).await }
-    }))
-    .await;
+    let answers = all(6, |_| async { session.advance(&greedily(&[1], &[2])).await }).await;
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert!(!refused.is_empty());
     for refused in refused {
@@ -66,18 +66,19 @@ async fn a_full_queue_is_answered_at_once() {
         sessions.push(fixture.open().await);
     }
     remote.hold();
-    let request = window(1, &[], &[1], &[2], 0.0);
+    let request = greedily(&[1], &[2]);
     let steer = async {
         remote.until_waiting().await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         remote.release();
     };
-    let (answers, ()) = tokio::join!(join_all(sessions.iter().map(|s| s.verify(&request))), steer);
+    let (answers, ()) = tokio::join!(join_all(sessions.iter().map(|s| s.advance(&request))), steer);
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert_eq!(refused.len(), 5);
     for refused in refused {
         assert_eq!((refused.body.code, refused.retry_after), (ErrorCode::Unavailable, Some(1)));
     }
+    assert_eq!(fixture.counters().requests_waiting, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,48 +89,55 @@ async fn a_request_that_finds_no_room_for_too_long_is_refused() {
     let fixture = Fixture::with(config, target).await;
     let (writer, waiter) = (fixture.open().await, fixture.open().await);
     remote.hold();
-    let stream = fixture.send(&writer.path("continue"), Encoding::Binary, &continue_request(1, &[], &[1], 500)).await;
+    remote.allow(1);
+    let endless = greedily(&[1], &[]);
+    let begin = Begin { max_tokens: 500, ..endless.begin.clone().unwrap() };
+    let endless = Advance { begin: Some(begin), grants: Grants::UNLIMITED, ..endless };
+    let stream = writer.stream(&endless).await.unwrap();
     let steer = async {
         remote.until_waiting().await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         remote.allow(3);
     };
-    // The only slot is at work for the continuation.
-    let request = window(1, &[], &[1], &[2], 0.0);
-    let (refused, ()) = tokio::join!(waiter.verify(&request), steer);
-    assert_eq!(refused.unwrap_err().body.code, ErrorCode::Unavailable);
+    // The only slot is at work for the stream.
+    let request = greedily(&[1], &[2]);
+    let (refused, ()) = tokio::join!(waiter.advance(&request), steer);
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.body.code, refused.retry_after), (ErrorCode::Unavailable, Some(1)));
     remote.release();
-    let (tokens, _) = frames(Encoding::Binary, &stream.bytes().await.unwrap());
-    assert_eq!(tokens.len(), 500);
-    bonus(&waiter.verify(&request).await.unwrap());
+    let answer = stream.rest().await;
+    assert_eq!((answer.ids().len(), answer.end()), (500, EndReason::Max));
+    assert_eq!(waiter.advance(&request).await.unwrap().ids()[0], greedy(&[1]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_requests_that_do_not_fit_together_are_served_one_after_the_other_or_refused() {
     let (target, remote) = Synthetic::sized(4, 100, 64);
-    let mut config = config();
-    config.limits = Limits { window: 20, ..Limits::default() };
-    let fixture = Fixture::with(config, target).await;
+    let fixture = Fixture::new(target).await;
     let (first, second) = (fixture.open().await, fixture.open().await);
     remote.hold();
-    let request = window(1, &[], &[3; 90], &[2], 0.0);
+    let request = greedily(&[3; 90], &[2]);
     let steer = async {
         remote.until_waiting().await;
         tokio::time::sleep(Duration::from_millis(50)).await;
         remote.release();
     };
-    let (a, b, ()) = tokio::join!(first.verify(&request), second.verify(&request), steer);
+    let (a, b, ()) = tokio::join!(first.advance(&request), second.advance(&request), steer);
     for answer in [a, b] {
-        assert!(answer.as_ref().is_ok_and(|_| true) || answer.is_err_and(|refused| refused.status == 503));
+        assert!(
+            answer.as_ref().is_ok_and(|answer| answer.ids()[0] == greedy(&[3; 90]))
+                || answer.is_err_and(|refused| refused.status == 503)
+        );
     }
-    bonus(&first.verify(&request).await.unwrap());
-    bonus(&second.verify(&request).await.unwrap());
+    for session in [first, second] {
+        assert_eq!(session.advance(&request).await.unwrap().ids()[0], greedy(&[3; 90]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_that_cannot_work_are_refused_at_the_start() {
     let mut config = config();
-    config.limits.window = 64;
-    let error = Fixture::try_with(config, Synthetic::sized(1, 100, 64).0).await.err().expect("refused");
+    config.limits.draft = 257;
+    let error = Fixture::try_with(config, Synthetic::large().0).await.err().expect("refused");
     assert!(matches!(error, ServerError::Config(_)), "{error}");
 }

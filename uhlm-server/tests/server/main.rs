@@ -2,12 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
-mod continuation;
+mod device;
+mod endings;
+mod equality;
 mod failures;
+mod judging;
 mod limits;
+mod refusals;
+mod repeats;
 mod scheduling;
 mod sessions;
 mod support;
 mod synthetic;
-mod verify;
+mod traffic;
 mod wire;
+mod writing;

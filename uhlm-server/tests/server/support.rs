@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Response, header};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use uhlm_law::protocol::*;
-use uhlm_law::sampling::{SamplingParams, TokenId};
+use uhlm_law::advance::{Body, Encoding, Open, Opened};
+use uhlm_law::protocol::ErrorBody;
+use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model};
 use uhlm_server::target::{EngineOptions, LlamaTarget, Target};
 use uhlm_server::{Server, ServerConfig, ServerError, ServerHandle, Snapshot};
+
+use crate::device::Session;
 
 /// Names of threads that panicked.
 static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -28,7 +29,12 @@ pub(crate) fn model() -> Arc<Model> {
 
 /// A small context of the demo target.
 pub(crate) fn llama() -> Box<dyn Target> {
-    llama_with(EngineOptions { context: 2048, batch: 320, slots: 16, threads: 1, gpu_layers: 0 })
+    llama_with(small())
+}
+
+/// Options of a small context.
+pub(crate) fn small() -> EngineOptions {
+    EngineOptions { context: 2048, batch: 320, slots: 16, threads: 1, ..EngineOptions::default() }
 }
 
 pub(crate) fn llama_with(options: EngineOptions) -> Box<dyn Target> {
@@ -138,36 +144,25 @@ impl Fixture {
     }
 
     pub(crate) async fn open(&self) -> Session<'_> {
-        self.open_with(SamplingParams::default(), 7).await
+        self.try_open(&self.open_request()).await.expect("opened")
     }
 
-    pub(crate) async fn open_with(&self, sampling: SamplingParams, seed: u64) -> Session<'_> {
-        self.try_open(&self.open_request(sampling, seed)).await.expect("opened")
+    pub(crate) fn open_request(&self) -> Open {
+        let info = self.handle().info();
+        Open { vocabulary: info.vocabulary, needs: info.capabilities }
     }
 
-    pub(crate) fn open_request(&self, sampling: SamplingParams, seed: u64) -> OpenRequest {
-        OpenRequest { vocabulary: self.handle().info().vocabulary, sampling, seed, grammar: None }
-    }
-
-    pub(crate) async fn try_open(&self, request: &OpenRequest) -> Result<Session<'_>, Refused> {
-        let opened: OpenResponse = self.post("/v1/sessions", Encoding::Binary, request).await?;
+    pub(crate) async fn try_open(&self, request: &Open) -> Result<Session<'_>, Refused> {
+        let response = self.send("/v2/sessions", Encoding::Binary, request).await;
+        let opened: Opened = answer(response).await?;
         assert_eq!(opened.info, *self.handle().info());
-        Ok(Session { fixture: self, id: opened.session, encoding: Encoding::Binary })
+        Ok(Session { fixture: self, id: opened.session.to_string(), encoding: Encoding::Binary })
     }
 
-    pub(crate) async fn send<B: Serialize>(&self, path: &str, encoding: Encoding, body: &B) -> Response {
+    pub(crate) async fn send<B: Body>(&self, path: &str, encoding: Encoding, body: &B) -> Response {
         let request = self.client.post(format!("{}{path}", self.url));
         let request = request.header(header::CONTENT_TYPE, encoding.media_type()).body(encoding.encode(body));
         request.send().await.expect("an answer")
-    }
-
-    pub(crate) async fn post<B: Serialize, T: DeserializeOwned>(
-        &self,
-        path: &str,
-        encoding: Encoding,
-        body: &B,
-    ) -> Result<T, Refused> {
-        answer(self.send(path, encoding, body).await).await
     }
 }
 
@@ -175,6 +170,11 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         let healthy = self.handle.as_ref().is_none_or(ServerHandle::is_healthy);
         let (handle, runtime) = (self.handle.take(), self.runtime.take());
+        if std::thread::panicking() {
+            // The test may have left a pass held back, which an orderly stop would wait for.
+            runtime.into_iter().for_each(tokio::runtime::Runtime::shutdown_background);
+            return;
+        }
         // A test's own runtime cannot be blocked on from within: the server stops on a thread of its own.
         let stopped = std::thread::spawn(move || {
             let runtime = runtime.expect("a runtime");
@@ -183,7 +183,7 @@ impl Drop for Fixture {
             result.is_ok()
         });
         let stopped = stopped.join().unwrap_or(false);
-        if self.may_fail || std::thread::panicking() {
+        if self.may_fail {
             return;
         }
         let panics = PANICS.lock().unwrap().iter().filter(|thread| **thread == self.name).count();
@@ -206,116 +206,23 @@ pub(crate) fn encoding_of(response: &Response) -> Encoding {
     Encoding::from_media_type(value).expect("a known content type")
 }
 
-pub(crate) async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Refused> {
+/// A whole answer with one body.
+pub(crate) async fn answer<T: Body>(response: Response) -> Result<T, Refused> {
+    let encoding = encoding_of(&response);
+    let body = accepted(response).await?.bytes().await.expect("a body");
+    Ok(encoding.decode(&body).expect("a body of its type"))
+}
+
+/// The response, if it is no refusal.
+pub(crate) async fn accepted(response: Response) -> Result<Response, Refused> {
     let (status, encoding) = (response.status().as_u16(), encoding_of(&response));
-    let retry_after = response.headers().get(header::RETRY_AFTER).map(|v| v.to_str().unwrap().parse().unwrap());
-    let body = response.bytes().await.expect("a body");
     if status == 200 {
-        return Ok(encoding.decode(&body).expect("a body of its type"));
+        return Ok(response);
     }
-    let body: ErrorBody = encoding.decode(&body).expect("an error body");
+    let retry_after = response.headers().get(header::RETRY_AFTER).map(|v| v.to_str().unwrap().parse().unwrap());
+    let body: ErrorBody = encoding.decode(&response.bytes().await.expect("a body")).expect("an error body");
     assert_eq!(status, body.code.status(), "status and code agree");
     Err(Refused { status, retry_after, body })
-}
-
-/// A session of a fixture.
-#[derive(Clone)]
-pub(crate) struct Session<'a> {
-    pub(crate) fixture: &'a Fixture,
-    pub(crate) id: String,
-    pub(crate) encoding: Encoding,
-}
-
-impl Session<'_> {
-    pub(crate) fn path(&self, end: &str) -> String {
-        format!("/v1/sessions/{}/{end}", self.id)
-    }
-
-    pub(crate) async fn verify(&self, request: &VerifyRequest) -> Result<VerifyResponse, Refused> {
-        let verdict: VerifyResponse = self.fixture.post(&self.path("verify"), self.encoding, request).await?;
-        let size = self.fixture.handle().info().vocabulary_size as usize;
-        uhlm_core::verifier::check_verdict(request, &verdict, size).expect("a verdict that keeps to the protocol");
-        Ok(verdict)
-    }
-
-    pub(crate) async fn draws(&self, request: DrawsRequest) -> Result<Vec<(TokenId, f32)>, Refused> {
-        let answer: DrawsResponse = self.fixture.post(&self.path("draws"), self.encoding, &request).await?;
-        Ok(answer.draws)
-    }
-
-    /// The whole of a continuation.
-    pub(crate) async fn continuation(
-        &self,
-        request: &ContinueRequest,
-    ) -> Result<(Vec<TokenId>, ContinueFrame), Refused> {
-        let response = self.fixture.send(&self.path("continue"), self.encoding, request).await;
-        if response.status() != 200 {
-            return Err(answer::<()>(response).await.expect_err("a refusal"));
-        }
-        let body = response.bytes().await.expect("a body");
-        Ok(frames(self.encoding, &body))
-    }
-
-    pub(crate) async fn close(&self) -> u16 {
-        let request = self.fixture.client.delete(format!("{}/v1/sessions/{}", self.fixture.url, self.id));
-        request.send().await.expect("an answer").status().as_u16()
-    }
-}
-
-/// Takes the frames of a whole continuation apart: its tokens and the last frame.
-pub(crate) fn frames(encoding: Encoding, mut body: &[u8]) -> (Vec<TokenId>, ContinueFrame) {
-    let (mut tokens, mut last) = (Vec::new(), None);
-    while !body.is_empty() {
-        let frame;
-        (frame, body) = match encoding {
-            Encoding::Binary => {
-                let length = usize::from(u16::from_be_bytes([body[0], body[1]]));
-                body[2..].split_at(length)
-            }
-            Encoding::Json => {
-                let end = body.iter().position(|b| *b == b'\n').expect("a whole line");
-                (&body[..end], &body[end + 1..])
-            }
-        };
-        assert!(last.is_none(), "a frame after the last");
-        match encoding.decode(frame).expect("a frame") {
-            ContinueFrame::Tokens { ids } => tokens.extend(ids),
-            end => last = Some(end),
-        }
-    }
-    (tokens, last.expect("a last frame"))
-}
-
-/// A window after `held` tokens, all with the same level, with a bonus.
-pub(crate) fn window(seq: u32, held: &[TokenId], append: &[TokenId], draft: &[TokenId], level: f32) -> VerifyRequest {
-    VerifyRequest {
-        seq,
-        base: held.len() as u32,
-        base_check: PrefixHash::of(held),
-        append: append.to_vec(),
-        draft: draft.to_vec(),
-        levels: vec![level; draft.len()],
-        bonus: true,
-        pipelined: false,
-    }
-}
-
-pub(crate) fn continue_request(seq: u32, held: &[TokenId], append: &[TokenId], max_tokens: u32) -> ContinueRequest {
-    ContinueRequest {
-        seq,
-        base: held.len() as u32,
-        base_check: PrefixHash::of(held),
-        append: append.to_vec(),
-        max_tokens,
-    }
-}
-
-/// The bonus token of an accepted window.
-pub(crate) fn bonus(verdict: &VerifyResponse) -> TokenId {
-    match verdict.outcome {
-        uhlm_law::speculative::Outcome::Accepted { bonus: Some(id) } => id,
-        ref other => panic!("{other:?}"),
-    }
 }
 
 /// A prompt of the demo vocabulary.

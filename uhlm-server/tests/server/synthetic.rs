@@ -1,18 +1,59 @@
-//! A target without a model: its distributions follow from a hash over what a slot really holds, so that a wrong
-//! position, a stale tail or a mixed-up slot shows in the verdicts. Passes can be held back and made to fail.
+//! A target without a model: its logits follow from a hash over what a slot really holds, so that a wrong position, a
+//! stale tail or a mixed-up slot shows in the text. Passes can be held back and made to fail.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use uhlm_law::model::ModelError;
-use uhlm_law::protocol::{Digest, PrefixHash};
+use uhlm_law::advance::{Begin, PrefixHash};
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::noise::{Place, PositionKey, Tape, TokenKeys};
+use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_law::token::TokenKind;
 use uhlm_server::target::{BatchToken, Target, TargetInfo};
 
 pub(crate) const VOCABULARY: u32 = 40;
 /// The token that ends a reply; its logit is low.
 pub(crate) const END: TokenId = 39;
+
+/// The vocabulary: letters, longer texts, two halves of a character, and tokens without text.
+pub(crate) struct Pieces;
+
+impl Vocabulary for Pieces {
+    fn size(&self) -> usize {
+        VOCABULARY as usize
+    }
+
+    fn piece(&self, id: TokenId) -> &[u8] {
+        const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
+        match id {
+            0..26 => &LETTERS[id as usize..=id as usize],
+            26 => b"the",
+            27 => b" and",
+            28 | 31 | END => b"",
+            29 => &[0xc3],
+            30 => &[0xa9],
+            _ => &b"01234567"[id as usize - 32..=id as usize - 32],
+        }
+    }
+
+    fn is_end(&self, id: TokenId) -> bool {
+        id == END
+    }
+}
+
+fn keys() -> &'static TokenKeys {
+    static KEYS: OnceLock<TokenKeys> = OnceLock::new();
+    KEYS.get_or_init(|| {
+        let kind = |id| match id {
+            END => TokenKind::EndOfTurn,
+            28 | 31 => TokenKind::Control,
+            _ => TokenKind::Normal,
+        };
+        TokenKeys::new((0..VOCABULARY).map(|id| (Pieces.piece(id), kind(id)))).expect("distinct keys")
+    })
+}
 
 /// What a pass should do instead of succeeding.
 #[derive(Clone, Debug)]
@@ -127,9 +168,9 @@ impl Synthetic {
 
 /// Logits after `tokens`.
 pub(crate) fn logits(tokens: &[TokenId]) -> Vec<f32> {
-    let seed = PrefixHash::of(tokens);
+    let hash = PrefixHash::of(tokens);
     let value = |id: TokenId| {
-        let mixed = format!("{:?}", seed.push(id)).bytes().fold(7u32, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        let mixed = u64::from_le_bytes(hash.push(id).to_bytes());
         (mixed % 1000) as f32 / 250.0 - if id == END { 30.0 } else { 0.0 }
     };
     (0..VOCABULARY).map(value).collect()
@@ -141,13 +182,35 @@ pub(crate) fn greedy(tokens: &[TokenId]) -> TokenId {
     (0..VOCABULARY).fold(0, |best, id| if logits[id as usize] > logits[best as usize] { id } else { best })
 }
 
+/// The most probable tokens after `tokens`, one after the other.
+pub(crate) fn greedily(tokens: &[TokenId], count: usize) -> Vec<TokenId> {
+    let mut text = tokens.to_vec();
+    (0..count).for_each(|_| text.push(greedy(&text)));
+    text.split_off(tokens.len())
+}
+
+/// What the target writes alone: a plain loop without sessions, passes and windows.
+pub(crate) fn alone(prompt: &[TokenId], begin: &Begin, count: usize) -> Vec<TokenId> {
+    let chain = SamplingChain::new(begin.sampling.clone()).expect("a valid chain");
+    let (tape, mut scratch) = (Tape::new(begin.seed, 0), Scratch::default());
+    let (mut text, mut place) = (prompt.to_vec(), Place::START);
+    while text.len() < prompt.len() + count && text.last() != Some(&END) {
+        let logits = logits(&text);
+        let input = ChainInput { logits: &logits, history: &text, mask: None };
+        let winner = chain.winner(input, &mut scratch, keys(), tape.at(place)).expect("a winner");
+        place = place.after(Pieces.piece(winner.id).len());
+        text.push(winner.id);
+    }
+    text.split_off(prompt.len())
+}
+
 impl Target for Synthetic {
     fn info(&self) -> &TargetInfo {
         &self.info
     }
 
-    fn is_end(&self, id: TokenId) -> bool {
-        id == END
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        &Pieces
     }
 
     fn capacity(&self) -> usize {
@@ -186,6 +249,18 @@ impl Target for Synthetic {
         Ok(())
     }
 
+    fn winner(
+        &mut self,
+        index: usize,
+        chain: &SamplingChain,
+        history: &[TokenId],
+        position: PositionKey,
+    ) -> Result<TokenId, ModelError> {
+        let logits = self.rows[index].as_deref().expect("a row that was asked for");
+        let input = ChainInput { logits, history, mask: None };
+        Ok(chain.winner(input, &mut Scratch::default(), keys(), position).expect("a winner").id)
+    }
+
     fn distribution(
         &mut self,
         index: usize,
@@ -193,8 +268,8 @@ impl Target for Synthetic {
         history: &[TokenId],
     ) -> Result<Distribution, ModelError> {
         let logits = self.rows[index].as_deref().expect("a row that was asked for");
-        let mut scratch = Scratch::default();
-        Ok(chain.distribution(ChainInput { logits, history, mask: None }, &mut scratch).expect("a distribution"))
+        let input = ChainInput { logits, history, mask: None };
+        Ok(chain.distribution(input, &mut Scratch::default()).expect("a distribution"))
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {

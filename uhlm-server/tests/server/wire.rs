@@ -1,13 +1,18 @@
-//! What crosses the wire: bytes counted, headers kept few, and the examples of `docs/protocol.md` as they are written there.
+//! What crosses the wire: bytes counted, headers kept few, and the examples of `docs/protocol.md` as they are written
+//! there.
 
 use std::path::Path;
 use std::time::Duration;
 
-use uhlm_law::protocol::*;
-use uhlm_law::speculative::{DRAWS_PER_REJECTION, Outcome, Replacement};
+use uhlm_law::advance::*;
+use uhlm_law::noise::{Place, Tape, TokenKeys};
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::sampling::SamplingParams;
+use uhlm_law::token::TokenKind;
 
+use crate::device::*;
 use crate::support::*;
-use crate::synthetic::Synthetic;
+use crate::synthetic::{Synthetic, greedily as written};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md");
@@ -28,72 +33,106 @@ fn json<'a>(document: &'a str, marker: &str) -> &'a str {
     after.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a listing").trim()
 }
 
-fn example_request() -> VerifyRequest {
-    VerifyRequest {
+/// The prefix hash of the examples: of no text that anybody knows.
+const CHECK: PrefixHash = PrefixHash::from_bytes([0xcb, 0x49, 0x43, 0x42, 0x89, 0xf7, 0xbf, 0xa8]);
+
+fn example_request() -> Advance {
+    Advance {
+        generation: 2,
         seq: 7,
-        base: 412,
-        base_check: Encoding::Binary.decode(&[0x5d, 0x1c, 0x0b, 0xe2]).unwrap(),
-        append: vec![1917],
+        have: 412,
+        base: 416,
+        check: CHECK,
+        stand: vec![],
         draft: vec![278, 1900, 29_889],
-        levels: vec![0.0, 0.25, 0.031_25],
-        bonus: true,
-        pipelined: false,
+        grants: Grants { after_mismatch: Grant::Passes(1), after_agreement: Grant::Unlimited },
+        labels: Labelling::NONE,
+        begin: None,
     }
 }
 
-fn example_response() -> VerifyResponse {
-    VerifyResponse {
-        seq: 7,
-        probs: vec![0.5, 0.125],
-        outcome: Outcome::Rejected { replacement: Replacement::Draws(vec![(310, 0.25), (278, 0.0625)]) },
-        timing: Timing { queue_us: 310, decode_us: 42_000 },
-    }
+fn example_begin() -> Advance {
+    let sampling = SamplingParams { temperature: 0.5, ..SamplingParams::default() };
+    let begin = Begin { max_tokens: 200, stop: vec!["\n\n".into()], ..begin(&[1, 300], sampling, 5) };
+    let labels = Labelling { matched: true, probabilities: true };
+    Advance { generation: 2, labels, ..start(&[1, 300], begin) }
+}
+
+fn example_text() -> Frame {
+    Frame::Text(Text {
+        pos: 416,
+        check: CHECK.short(),
+        ids: vec![278, 310],
+        passes: 3,
+        pass_us: Some(42_000),
+        queue_us: Some(310),
+        labels: Some(Labels { pos: 416, matched: vec![true, false], p: vec![0.5, 0.125] }),
+    })
+}
+
+fn example_failure() -> ErrorBody {
+    ErrorBody { code: ErrorCode::Unavailable, reason: "busy".into(), held: None }
+}
+
+fn example_refusal() -> ErrorBody {
+    ErrorBody { code: ErrorCode::Desync, reason: String::new(), held: Some(410) }
+}
+
+/// The frames of an answer on the wire.
+fn stream(frames: &[Frame]) -> Vec<u8> {
+    frames.iter().flat_map(|frame| Encoding::Binary.encode_frame(frame)).collect()
 }
 
 #[test]
 fn the_examples_in_the_protocol_document_are_what_is_sent() {
     let document = document();
-    let (request, response) = (example_request(), example_response());
-    assert_eq!(hex(&document, "request"), Encoding::Binary.encode(&request));
-    assert_eq!(hex(&document, "response"), Encoding::Binary.encode(&response));
-    let accepted = VerifyResponse { outcome: Outcome::Accepted { bonus: Some(13) }, ..response.clone() };
-    assert_eq!(
-        hex(&document, "accepted"),
-        Encoding::Binary.encode(&VerifyResponse { probs: vec![0.5, 0.375, 0.125], ..accepted })
-    );
+    assert_eq!(hex(&document, "request"), Encoding::Binary.encode(&example_request()));
+    assert_eq!(hex(&document, "begin"), Encoding::Binary.encode(&example_begin()));
+    assert_eq!(hex(&document, "answer"), stream(&[example_text(), Frame::End(EndReason::Granted)]));
+    assert_eq!(hex(&document, "failed"), stream(&[Frame::Failed(example_failure())]));
+    assert_eq!(hex(&document, "refusal"), Encoding::Binary.encode(&example_refusal()));
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
-    assert_eq!(value(json(&document, "request-json")), serde_json::to_value(&request).unwrap());
-    assert_eq!(value(json(&document, "response-json")), serde_json::to_value(&response).unwrap());
+    assert_eq!(value(json(&document, "request-json")), serde_json::to_value(example_request()).unwrap());
+    assert_eq!(value(json(&document, "begin-json")), serde_json::to_value(example_begin()).unwrap());
+    assert_eq!(value(json(&document, "text-json")), serde_json::to_value(example_text()).unwrap());
+    assert_eq!(value(json(&document, "refusal-json")), serde_json::to_value(example_refusal()).unwrap());
 }
 
 #[test]
 fn the_sizes_in_the_protocol_document_are_those_of_the_encoding() {
     let document = document();
-    for tokens in [1usize, 4, 8, 16] {
-        let request = VerifyRequest {
-            append: vec![1917],
-            draft: vec![1900; tokens],
-            levels: vec![0.25; tokens],
-            ..example_request()
+    let rows = [1_usize, 4, 8, 16].map(|tokens| {
+        let have = 412;
+        let (draft, grants) = (vec![1900; tokens], Grants::NONE);
+        let request = Advance { seq: 20, have, base: have, draft, grants, ..example_request() };
+        let answer = |ids: Vec<u32>, labels| {
+            let (pass_us, queue_us) = (Some(42_000), Some(310));
+            let text = Text { pos: have, check: CHECK.short(), ids, passes: 90, pass_us, queue_us, labels };
+            stream(&[Frame::Text(text), Frame::End(EndReason::Granted)]).len()
         };
-        let accepted = VerifyResponse {
-            probs: vec![0.5; tokens],
-            outcome: Outcome::Accepted { bonus: Some(1900) },
-            ..example_response()
-        };
-        let rejected = VerifyResponse {
-            probs: vec![0.5; tokens],
-            outcome: Outcome::Rejected { replacement: Replacement::Draws(vec![(1900, 0.25); DRAWS_PER_REJECTION]) },
-            ..example_response()
-        };
-        let size = |bytes: Vec<u8>| bytes.len();
-        let row = format!(
-            "| {tokens} | {} | {} | {} |",
-            size(Encoding::Binary.encode(&request)),
-            size(Encoding::Binary.encode(&accepted)),
-            size(Encoding::Binary.encode(&rejected))
-        );
-        assert!(document.contains(&row), "the document lacks: {row}");
+        let labels = Labels { pos: have, matched: vec![true; tokens], p: vec![0.5; tokens] };
+        format!(
+            "| {tokens} | {} | {} | {} | {} |\n",
+            Encoding::Binary.encode(&request).len(),
+            answer(vec![1900; tokens + 1], None),
+            answer(vec![1900], None),
+            answer(vec![1900; tokens + 1], Some(labels)),
+        )
+    });
+    assert!(document.contains(&rows.concat()), "the document lacks:\n{}", rows.concat());
+}
+
+#[test]
+fn the_hash_and_the_noise_in_the_protocol_document_are_what_is_computed() {
+    let document = document();
+    let hashes =
+        format!("`{}` for no tokens and `{}` for the ids 1, 300", PrefixHash::EMPTY, PrefixHash::of(&[1, 300]));
+    assert!(document.contains(&hashes), "the document lacks: {hashes}");
+    let keys = TokenKeys::new([("the", TokenKind::Normal), ("", TokenKind::EndOfTurn)]).unwrap();
+    let place = Tape::new(5, 0).at(Place::START);
+    for id in [0, 1] {
+        let noise = format!("`{}`", place.noise(keys.get(id).unwrap()));
+        assert!(document.contains(&noise), "the document lacks: {noise}");
     }
 }
 
@@ -102,8 +141,8 @@ async fn an_answer_has_no_header_but_its_type_and_length() {
     let fixture = Fixture::new(Synthetic::large().0).await;
     let session = fixture.open().await;
     for client in [fixture.client.clone(), client_for(fixture.handle()).http1_only().build().unwrap()] {
-        let request = client.post(format!("{}{}", fixture.url, session.path("verify")));
-        let body = Encoding::Binary.encode(&window(1, &[], &[1], &[2], 0.0));
+        let request = client.post(format!("{}{}", fixture.url, session.path()));
+        let body = Encoding::Binary.encode(&greedily(&[1], &[2]));
         let response = request.header("content-type", MEDIA_BINARY).body(body).send().await.unwrap();
         assert_eq!(response.status(), 200);
         let mut names: Vec<_> = response.headers().keys().map(|name| name.as_str()).collect();
@@ -116,7 +155,8 @@ async fn an_answer_has_no_header_but_its_type_and_length() {
 async fn bodies_and_wire_bytes_are_counted() {
     let fixture = Fixture::new(Synthetic::large().0).await;
     let session = fixture.open().await;
-    session.verify(&window(1, &[], &[1], &[2], 0.0)).await.unwrap();
+    let mut text = vec![1];
+    text.extend(session.advance(&greedily(&text, &written(&text, 1))).await.unwrap().ids());
     // What is written is counted a moment after it can be read.
     let settled = async || {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -125,11 +165,12 @@ async fn bodies_and_wire_bytes_are_counted() {
     const ROUNDS: u64 = 10;
     let before = settled().await;
     let (mut up, mut down) = (0, 0);
-    for seq in 2..2 + ROUNDS as u32 {
-        let request = window(seq, &[1, 2], &[3], &[4, 5, 6, 7], 0.0);
-        let verdict = session.verify(&request).await.unwrap();
+    for seq in 1..=ROUNDS as u32 {
+        let request = window(seq, &text, &written(&text, 4));
+        let answer = session.advance(&request).await.unwrap();
+        text.extend(answer.ids());
         up += Encoding::Binary.encode(&request).len() as u64;
-        down += Encoding::Binary.encode(&verdict).len() as u64;
+        down += answer.0.iter().map(|frame| Encoding::Binary.encode_frame(frame).len() as u64).sum::<u64>();
     }
     let after = settled().await;
     assert_eq!(after.body_bytes_in - before.body_bytes_in, up);
@@ -146,23 +187,29 @@ async fn bodies_and_wire_bytes_are_counted() {
 async fn counters_are_shown_in_prometheus_text_form() {
     let fixture = Fixture::new(Synthetic::large().0).await;
     let session = fixture.open().await;
-    session.verify(&window(1, &[], &[1], &[2, 3], 0.0)).await.unwrap();
-    session.verify(&window(2, &[1], &[4], &[2, 3], 1.0)).await.unwrap();
-    session.verify(&window(2, &[1], &[4], &[2; 300], 1.0)).await.unwrap_err();
+    let mut text = vec![1];
+    text.extend(session.advance(&greedily(&text, &written(&text, 2))).await.unwrap().ids());
+    let wrong = [written(&text, 1)[0], 38];
+    let request = Advance { grants: passes(1), ..window(1, &text, &wrong) };
+    session.advance(&request).await.unwrap();
+    session.advance(&window(2, &text, &[2; 300])).await.unwrap_err();
     let response = fixture.client.get(format!("{}/metrics", fixture.url)).send().await.unwrap();
     let text = response.text().await.unwrap();
     for line in [
         "uhlm_sessions_open 1",
-        "uhlm_verdicts_total{outcome=\"accepted\"} 1",
-        "uhlm_verdicts_total{outcome=\"rejected\"} 1",
-        "uhlm_judged_tokens_total 3",
-        "uhlm_accepted_tokens_total 2",
-        "uhlm_passes_total 2",
+        "uhlm_session_passes_total{kind=\"judged\"} 2",
+        "uhlm_session_passes_total{kind=\"self_made\"} 1",
+        "uhlm_session_passes_total{kind=\"fill\"} 0",
+        "uhlm_judged_tokens_total 4",
+        "uhlm_matched_tokens_total 3",
+        "uhlm_frames_total{kind=\"text\"} 3",
+        "uhlm_frames_total{kind=\"end\"} 2",
+        "uhlm_passes_total 3",
         "uhlm_requests_total{route=\"open\",status=\"200\"} 1",
-        "uhlm_requests_total{route=\"verify\",status=\"200\"} 2",
-        "uhlm_requests_total{route=\"verify\",status=\"400\"} 1",
-        "uhlm_pass_sessions_count 2",
-        "uhlm_queue_seconds_count 2",
+        "uhlm_requests_total{route=\"advance\",status=\"200\"} 2",
+        "uhlm_requests_total{route=\"advance\",status=\"400\"} 1",
+        "uhlm_pass_sessions_count 3",
+        "uhlm_queue_seconds_count 3",
     ] {
         assert!(text.lines().any(|l| l == line), "{line} is not in\n{text}");
     }

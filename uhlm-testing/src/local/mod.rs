@@ -1,59 +1,67 @@
 //! The target model in this process, behind the same trait as the remote one: for tests and for evaluation without a
 //! network.
 //!
-//! Decides what is served and when a session is decoded; what a request means is
-//! [`TargetSequence`](uhlm_law::verification::TargetSequence)'s. One thread owns every sequence and works through the
-//! requests in their order, so a continuation holds up the verdicts behind it.
+//! Decides which session has the next pass, and how the rows of a pass are computed. What a request means, and what a
+//! pass brings, is [`TargetSession`](uhlm_law::advance::TargetSession)'s. One thread owns every sequence; sessions that
+//! have something to do take turns, a pass each, and requests are taken between two rows.
 //!
-//! A [`Sequence`] yields logits after its last token only, so a window is decoded token by token here, up to the first
-//! rejection. That is exact and slow; the server judges a window in one pass.
+//! A [`Sequence`](uhlm_law::model::Sequence) yields logits after its last token only, so a pass is decoded row by row
+//! here, up to the row that settles it. That is exact, whatever the windows, and slow; the server decodes a window at
+//! once.
 //!
 //! # Latency
 //! With [`LocalConfig::round_trip`] every reply is held back by that time, on a thread of its own, while later requests
 //! are already being decoded: as if the way there and back took half of it each.
 //!
 //! # Cancel safety
-//! A request whose [`Call`] is dropped before its turn has no effect; one that is being decoded stops between two
-//! tokens and leaves the session as it was; one that was judged counts, and repeating it brings the same verdict.
+//! A request whose [`Call`] is dropped before its turn has no effect; one that was taken counts, and dropping its call
+//! resets its stream: what it granted and drafted is gone, what was decided stays.
 
 mod postman;
 mod session;
+mod stream;
 mod work;
 mod worker;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use uhlm_core::verifier::{Call, ContinueReply, Reply, Verifier, VerifierError};
+use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
+use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::model::{ModelError, Sequence};
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse,
-};
-use uhlm_law::sampling::TokenId;
+use uhlm_law::chat::DraftModel;
 
 use self::postman::Postman;
-use self::work::{Ticket, Verify, Work};
+use self::work::{Asked, Ticket, Work};
+pub use self::worker::SequenceFactory;
 use self::worker::Worker;
-
-/// Makes the engine's side of a session; called once for each session that opens.
-pub type SequenceFactory = Box<dyn FnMut() -> Result<Box<dyn Sequence>, ModelError> + Send>;
 
 /// What a [`LocalVerifier`] serves and how it behaves.
 pub struct LocalConfig {
-    /// What `info` and `open` answer; requests are checked against its vocabulary and context.
+    /// What `info` and `open` answer; requests are checked against its vocabulary and limits.
     pub info: Info,
-    /// Whether a token ends a continuation.
-    pub is_end: Box<dyn Fn(TokenId) -> bool + Send>,
+    /// Whose vocabulary and token keys the target has.
+    pub model: Arc<dyn DraftModel>,
     /// Time by which every reply is late, besides the time for computing it.
     pub round_trip: Duration,
 }
 
 impl LocalConfig {
-    /// A verifier without artificial latency whose continuations no token ends.
+    /// Makes the settings of a verifier that has every capability and no artificial latency, for sequences of up to
+    /// `context` tokens.
     #[must_use]
-    pub fn new(info: Info) -> Self {
-        Self { info, is_end: Box::new(|_| false), round_trip: Duration::ZERO }
+    pub fn of(model: Arc<dyn DraftModel>, context: u32) -> Self {
+        let vocabulary_size = u32::try_from(model.vocabulary().size()).unwrap_or(u32::MAX);
+        let info = Info {
+            protocol: PROTOCOL.into(),
+            model: "local".into(),
+            fingerprint: model.fingerprint(),
+            vocabulary: model.vocabulary_hash(),
+            capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
+            limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32 },
+        };
+        Self { info, model, round_trip: Duration::ZERO }
     }
 }
 
@@ -70,8 +78,6 @@ impl std::fmt::Debug for LocalConfig {
 ///
 /// Dropping it lets the requests that were made run to their end; nothing waits for them. Replies run on its threads:
 /// without latency on the one that decodes, so a reply that blocks holds up every session.
-///
-/// The deadline of a continuation is not watched.
 #[derive(Debug)]
 pub struct LocalVerifier {
     work: Sender<Work>,
@@ -85,59 +91,75 @@ impl LocalVerifier {
     pub fn new(config: LocalConfig, factory: SequenceFactory) -> std::io::Result<Self> {
         let (work, inbox) = channel();
         let postman = Postman::start(config.round_trip)?;
-        let worker = Worker::new(config.info, config.is_end, factory, postman);
-        std::thread::Builder::new().name("uhlm-local-target".into()).spawn(move || worker.run(&inbox))?;
+        let worker = Worker::new(config.info, config.model, factory, postman, inbox);
+        std::thread::Builder::new().name("uhlm-local-target".into()).spawn(move || worker.run())?;
         Ok(Self { work })
     }
 
-    /// Forgets a session, as a server does that runs out of memory: later requests for it get
+    /// Forgets a session, as a server does that runs out of memory: its stream, and later requests for it, get
     /// [`VerifierError::SessionGone`].
-    pub fn evict(&self, session: &str) {
+    pub fn evict(&self, session: SessionId) {
         self.close(session);
     }
 
-    fn submit(&self, deadline: Duration, work: impl FnOnce(Ticket) -> Work) -> Call {
-        let cancel = Cancel::new();
-        match self.work.send(work(Ticket::new(deadline, cancel.clone()))) {
-            Ok(()) => Call::new(move || cancel.cancel()),
+    /// Gives the cache of a session away, as a server does for another one: the session loses time and nothing else.
+    pub fn take_cache(&self, session: SessionId) {
+        drop(self.work.send(Work::TakeCache(session)));
+    }
+
+    /// Starts again, as a server does after a crash: streams break off, and no session is known any more.
+    pub fn restart(&self) {
+        drop(self.work.send(Work::Restart));
+    }
+
+    /// Hands work over, or has it fail where the thread is gone.
+    fn submit(&self, work: Work) -> bool {
+        match self.work.send(work) {
+            Ok(()) => true,
             Err(unsent) => {
                 unsent.0.fail(VerifierError::Unreachable { reason: "the local target has stopped".into() });
-                Call::finished()
+                false
             }
+        }
+    }
+
+    fn ask(&self, deadline: Duration, work: impl FnOnce(Ticket) -> Work) -> Call {
+        let cancel = Cancel::new();
+        if self.submit(work(Ticket::new(deadline, cancel.clone()))) {
+            Call::new(move || cancel.cancel())
+        } else {
+            Call::finished()
         }
     }
 }
 
 impl Verifier for LocalVerifier {
     fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.submit(deadline, |ticket| Work::Info(ticket, reply))
+        self.ask(deadline, |ticket| Work::Info(ticket, reply))
     }
 
-    fn open(&self, request: OpenRequest, deadline: Duration, reply: Reply<OpenResponse>) -> Call {
-        self.submit(deadline, |ticket| Work::Open(ticket, request, reply))
+    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
+        self.ask(deadline, |ticket| Work::Open(ticket, request, reply))
     }
 
-    fn verify(&self, session: &str, request: VerifyRequest, deadline: Duration, reply: Reply<VerifyResponse>) -> Call {
-        self.submit(deadline, |ticket| Work::Verify(session.to_owned(), Verify { ticket, request, reply }))
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+        let cancel = Cancel::new();
+        let ticket = Ticket::new(silence, cancel.clone());
+        if !self.submit(Work::Advance(session, Box::new(Asked { ticket, request, reply: frames }))) {
+            return Call::finished();
+        }
+        let work = self.work.clone();
+        Call::new(move || {
+            cancel.cancel();
+            // A target that has stopped has no streams.
+            drop(work.send(Work::Dropped));
+        })
     }
 
-    fn draws(&self, session: &str, request: DrawsRequest, deadline: Duration, reply: Reply<DrawsResponse>) -> Call {
-        self.submit(deadline, |ticket| Work::Draws(session.to_owned(), ticket, request, reply))
-    }
-
-    fn continuation(&self, session: &str, request: ContinueRequest, deadline: Duration, reply: ContinueReply) -> Call {
-        self.submit(deadline, |ticket| Work::Continue(session.to_owned(), ticket, request, reply))
-    }
-
-    fn close(&self, session: &str) {
+    fn close(&self, session: SessionId) {
         // A target that has stopped holds no session.
-        let _ = self.work.send(Work::Close(session.to_owned()));
+        drop(self.work.send(Work::Close(session)));
     }
-}
-
-/// Microseconds since `began`, as the wire carries them.
-fn micros_since(began: Instant) -> u32 {
-    u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use uhlm_core::verifier::{Answer, BodyBytes, Reply, VerifierError};
-use uhlm_law::protocol::Encoding;
+use uhlm_law::advance::{Body, Encoding};
 
 use super::work::Ticket;
 
@@ -31,22 +30,29 @@ impl Postman {
         Ok(Self { round_trip, post: Some(post) })
     }
 
-    /// Sends an answer on its way; it arrives as [`VerifierError::DeadlineExceeded`] where it would be too late.
-    pub(super) fn answer<Q: Serialize, A: Serialize + Send + 'static>(
+    /// Returns when a reply that is sent now arrives.
+    pub(super) fn due(&self) -> Instant {
+        Instant::now() + self.round_trip
+    }
+
+    /// Sends an answer on its way; it arrives as [`VerifierError::DeadlineExceeded`] where it would be too late. `up`
+    /// is the number of bytes of the request.
+    pub(super) fn answer<T: Body + Send + 'static>(
         &self,
         ticket: &Ticket,
-        request: &Q,
-        mut answer: Result<A, VerifierError>,
-        reply: Reply<A>,
+        up: u64,
+        mut answer: Result<T, VerifierError>,
+        reply: Reply<T>,
     ) {
         let now = Instant::now();
-        let mut due = now + self.round_trip;
-        if let Some(expires) = ticket.expires.filter(|at| *at < due) {
+        let mut due = self.due();
+        if let Some(expires) = ticket.asked.checked_add(ticket.deadline).filter(|at| *at < due) {
             due = expires.max(now);
             answer = Err(VerifierError::DeadlineExceeded { deadline: ticket.deadline });
         }
-        let bytes = BodyBytes { up: encoded(request), down: answer.as_ref().map_or(0, encoded) };
+        let down = answer.as_ref().map_or(0, |value| Encoding::Binary.encode(value).len() as u64);
         let (asked, cancel) = (ticket.asked, ticket.cancel.clone());
+        let bytes = BodyBytes { up, down };
         self.deliver(
             due,
             Box::new(move || {
@@ -57,23 +63,14 @@ impl Postman {
         );
     }
 
-    /// Runs `delivery` one round trip from now.
-    pub(super) fn later(&self, delivery: Delivery) {
-        self.deliver(Instant::now() + self.round_trip, delivery);
-    }
-
-    fn deliver(&self, due: Instant, delivery: Delivery) {
+    /// Runs `delivery` at once without latency, otherwise when it is due.
+    pub(super) fn deliver(&self, due: Instant, delivery: Delivery) {
         match &self.post {
             None => delivery(),
             // The other end lives until this one is dropped.
             Some(post) => drop(post.send((due, delivery))),
         }
     }
-}
-
-/// Bytes of a body in the binary encoding, as they would go over the wire.
-pub(super) fn encoded<T: Serialize>(body: &T) -> u64 {
-    Encoding::Binary.encode(body).len() as u64
 }
 
 /// Runs deliveries when they are due, those of one instant in their order; ends when the last is delivered and no more

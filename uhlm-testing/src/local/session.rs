@@ -1,123 +1,136 @@
-//! One session of a local verifier: its bookkeeping and its engine.
+//! One session of a local verifier: its bookkeeping, its engine, and the answers that are not complete.
+//!
+//! Decides which noise each row has. The draw is the law's.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
-use uhlm_law::cancel::Cancel;
+use uhlm_core::verifier::VerifierError;
+use uhlm_law::advance::{Begin, Frame, Plan, Row, Sent, StreamId, TargetSession};
+use uhlm_law::chat::DraftModel;
 use uhlm_law::model::{ModelError, Sequence};
-use uhlm_law::protocol::{ContinueRequest, ErrorBody, ErrorCode, Timing, VerifyResponse};
-use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
-use uhlm_law::verification::{Admission, Plan, TargetSequence};
+use uhlm_law::noise::{Place, Tape};
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingError, Scratch, TokenId};
 
-use super::micros_since;
-use super::work::Verify;
+use super::postman::Postman;
+use super::stream::Stream;
 
 /// The verifier's side of one session with its engine.
 pub(super) struct Session {
-    pub(super) target: TargetSequence,
-    engine: Box<dyn Sequence>,
+    pub(super) target: TargetSession,
+    pub(super) engine: Box<dyn Sequence>,
+    pub(super) streams: HashMap<StreamId, Stream>,
+    /// When the next pass became possible.
+    pub(super) ready: Instant,
     scratch: Scratch,
-    /// Windows that were sent ahead of one that has not arrived.
-    pub(super) early: Vec<Verify>,
 }
 
 impl Session {
-    pub(super) fn new(target: TargetSequence, engine: Box<dyn Sequence>) -> Self {
-        Self { target, engine, scratch: Scratch::default(), early: Vec::new() }
+    pub(super) fn new(target: TargetSession, engine: Box<dyn Sequence>) -> Self {
+        Self { target, engine, streams: HashMap::new(), ready: Instant::now(), scratch: Scratch::default() }
     }
 
-    /// The verdict, or `None` while the window is early.
-    pub(super) fn judge(&mut self, verify: &Verify) -> Option<Result<VerifyResponse, ErrorBody>> {
-        self.target.cache_lost(self.engine.len());
-        match self.target.admit(&verify.request) {
-            Err(error) => Some(Err(error)),
-            Ok(Admission::Early) => None,
-            Ok(Admission::Repeat(verdict)) => Some(Ok(verdict)),
-            Ok(Admission::Void(verdict)) => {
-                self.target.complete_void(&verdict);
-                Some(Ok(verdict))
+    /// Sends frames to the answers that they belong to. A device that has waited too long has reset its stream by then.
+    pub(super) fn send(&mut self, postman: &Postman, sent: Vec<Sent>) {
+        for Sent { stream, frame } in sent {
+            let is_text = matches!(frame, Frame::Text(_));
+            let goes_on = self.streams.get_mut(&stream).is_some_and(|answer| answer.send(postman, frame));
+            if !goes_on {
+                self.streams.remove(&stream);
             }
-            Ok(Admission::Decode(plan)) => Some(self.decode_and_judge(verify, &plan)),
+            if is_text && !goes_on {
+                self.target.reset(stream);
+            }
         }
     }
 
-    /// Takes out an early window that need not wait any longer.
-    pub(super) fn next_early(&mut self) -> Option<Verify> {
-        let ready = |verify: &Verify| self.target.admit(&verify.request) != Ok(Admission::Early);
-        self.early.iter().position(ready).map(|i| self.early.remove(i))
-    }
-
-    fn decode_and_judge(&mut self, verify: &Verify, plan: &Plan) -> Result<VerifyResponse, ErrorBody> {
-        let queue_us = micros_since(verify.ticket.asked);
-        let began = Instant::now();
-        let Self { target, engine, scratch, .. } = self;
-        let chain = target.chain().clone();
-        let cancelled = || verify.ticket.cancel.is_cancelled();
-        // Everything up to the first row in one go, then one token a row: rows beyond a rejection are never decoded.
-        let (first, rest) = plan.tokens.split_at((plan.tokens.len() + 1).saturating_sub(plan.rows.max(1)));
-        rewind_and_decode(engine.as_mut(), plan.start, first, &cancelled)?;
-        let row = |i: usize, history: &[TokenId]| {
-            if let Some(id) = i.checked_sub(1).and_then(|i| rest.get(i)) {
-                engine.decode(&[*id], &cancelled).map_err(|error| model_error(&error))?;
+    /// Resets the streams that were dropped, and ends those whose device has waited too long.
+    pub(super) fn reset_lost(&mut self, postman: &Postman, now: Instant) {
+        let Self { target, streams, .. } = self;
+        streams.retain(|&id, stream| {
+            if stream.is_dropped() || stream.is_expired(now) {
+                stream.miss(postman);
+                target.reset(id);
+                return false;
             }
-            distribution(&chain, engine.logits(), history, scratch)
-        };
-        let mut verdict = target.complete(&verify.request, plan, Timing { queue_us, decode_us: 0 }, row)?;
-        verdict.timing.decode_us = micros_since(began);
-        Ok(verdict)
+            true
+        });
     }
 
-    /// Writes tokens until one ends the text, the limit is reached or the context is full.
-    pub(super) fn write_on(
+    /// Ends every answer with a failure.
+    pub(super) fn fail(&self, postman: &Postman, error: &VerifierError) {
+        self.streams.values().for_each(|stream| stream.fail(postman, error.clone()));
+    }
+
+    /// Decides the token of a row: the one after `history`, by the logits after the engine's last token.
+    pub(super) fn row(
         &mut self,
-        request: &ContinueRequest,
-        is_end: &dyn Fn(TokenId) -> bool,
-        cancel: &Cancel,
-        mut written: impl FnMut(TokenId),
-    ) -> Result<(), ErrorBody> {
-        let Self { target, engine, scratch, .. } = self;
-        let cancelled = || cancel.is_cancelled();
-        let chain = target.chain().clone();
-        target.cache_lost(engine.len());
-        let base = request.base as usize;
-        let plan = target.begin_continuation(request.seq, base, request.base_check, &request.append)?;
-        rewind_and_decode(engine.as_mut(), plan.start, &plan.tokens, &cancelled)?;
-        for step in 0..u64::from(request.max_tokens) {
-            if !target.has_room() || cancelled() {
-                break;
-            }
-            let p = distribution(&chain, engine.logits(), target.tokens(), scratch)?;
-            let id = target.extend_continuation(request.seq, step, &p);
-            written(id);
-            if is_end(id) || step + 1 == u64::from(request.max_tokens) {
-                break;
-            }
-            engine.decode(&[id], &cancelled).map_err(|error| model_error(&error))?;
+        model: &dyn DraftModel,
+        noise: &Noise,
+        history: &[TokenId],
+        place: Place,
+        scored: Option<TokenId>,
+    ) -> Result<Row, SamplingError> {
+        let Self { engine, scratch, .. } = self;
+        let input = ChainInput { logits: engine.logits(), history, mask: None };
+        let winner = noise.chain.winner(input, scratch, model.token_keys(), noise.tape.at(place))?.id;
+        let p = match scored {
+            Some(id) => Some(noise.chain.distribution(input, scratch)?.prob(id)),
+            None => None,
+        };
+        Ok(Row { winner, p })
+    }
+}
+
+/// Chain and tape of a generation.
+pub(super) struct Noise {
+    chain: SamplingChain,
+    tape: Tape,
+}
+
+impl Noise {
+    pub(super) fn new(begin: &Begin) -> Result<Self, SamplingError> {
+        Ok(Self { chain: SamplingChain::new(begin.sampling.clone())?, tape: Tape::new(begin.seed, 0) })
+    }
+}
+
+/// What a pass works through.
+pub(super) struct Rows {
+    pub(super) plan: Plan,
+    pub(super) noise: Noise,
+    /// The tokens before the first row's, then those that rows are compared with.
+    pub(super) history: Vec<TokenId>,
+    /// Place of the next row's token.
+    pub(super) place: Place,
+    pub(super) done: Vec<Row>,
+}
+
+impl Rows {
+    /// Prepares a pass of a session whose text it was planned for.
+    pub(super) fn new(target: &TargetSession, plan: Plan, model: &dyn DraftModel) -> Result<Self, SamplingError> {
+        let begin = target.begin().ok_or(SamplingError::EmptyLogits)?;
+        let noise = Noise::new(begin)?;
+        let before = target.text().ids().get(..plan.first).unwrap_or_default();
+        let reply = before.get(begin.reply_start as usize..).unwrap_or_default();
+        let vocabulary = model.vocabulary();
+        let place = reply.iter().fold(Place::START, |place, &id| place.after(vocabulary.piece(id).len()));
+        let history = [before, &plan.scored].concat();
+        Ok(Self { plan, noise, history, place, done: Vec::new() })
+    }
+
+    /// Computes the next row; returns whether it settles the pass.
+    pub(super) fn next(&mut self, session: &mut Session, model: &dyn DraftModel) -> Result<bool, SamplingError> {
+        let index = self.done.len();
+        let scored = self.plan.scored.get(index).copied();
+        let before = &self.history[..self.plan.first + index];
+        let row = session.row(model, &self.noise, before, self.place, scored.filter(|_| self.plan.probabilities))?;
+        self.done.push(row);
+        if let Some(id) = scored {
+            self.place = self.place.after(model.vocabulary().piece(id).len());
         }
-        Ok(())
+        Ok(self.plan.settles(index, row.winner))
     }
-}
-
-fn rewind_and_decode(
-    engine: &mut dyn Sequence,
-    start: usize,
-    tokens: &[TokenId],
-    cancelled: &dyn Fn() -> bool,
-) -> Result<(), ErrorBody> {
-    engine.truncate(start).map_err(|error| model_error(&error))?;
-    if tokens.is_empty() {
-        return Ok(());
-    }
-    engine.decode(tokens, cancelled).map_err(|error| model_error(&error))
-}
-
-fn distribution(
-    chain: &SamplingChain,
-    logits: &[f32],
-    history: &[TokenId],
-    scratch: &mut Scratch,
-) -> Result<Distribution, ErrorBody> {
-    let input = ChainInput { logits, history, mask: None };
-    chain.distribution(input, scratch).map_err(|error| refusal(ErrorCode::Internal, error.to_string()))
 }
 
 pub(super) fn refusal(code: ErrorCode, reason: impl Into<String>) -> ErrorBody {

@@ -1,44 +1,43 @@
-//! The requests that reach a local verifier, with whoever waits for their answers.
+//! What reaches a local verifier, with whoever waits for the answers.
 
 use std::time::{Duration, Instant};
 
-use uhlm_core::verifier::{ContinueReply, Reply, VerifierError};
+use uhlm_core::verifier::{FrameReply, Reply, VerifierError};
+use uhlm_law::advance::{Advance, Info, Open, Opened, SessionId};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::protocol::{
-    ContinueRequest, DrawsRequest, DrawsResponse, Info, OpenRequest, OpenResponse, VerifyRequest, VerifyResponse,
-};
 
 /// When a request was made and until when its answer is of use.
 pub(super) struct Ticket {
     pub(super) asked: Instant,
+    /// Time until the answer, or the longest silence of a stream.
     pub(super) deadline: Duration,
-    /// `None` where the deadline lies beyond what the clock can say.
-    pub(super) expires: Option<Instant>,
+    /// Raised once nobody waits any more.
     pub(super) cancel: Cancel,
 }
 
 impl Ticket {
     pub(super) fn new(deadline: Duration, cancel: Cancel) -> Self {
-        let asked = Instant::now();
-        Self { asked, deadline, expires: asked.checked_add(deadline), cancel }
+        Self { asked: Instant::now(), deadline, cancel }
     }
 }
 
-/// A window to judge.
-pub(super) struct Verify {
+/// A request to take a session's text further.
+pub(super) struct Asked {
     pub(super) ticket: Ticket,
-    pub(super) request: VerifyRequest,
-    pub(super) reply: Reply<VerifyResponse>,
+    pub(super) request: Advance,
+    pub(super) reply: FrameReply,
 }
 
-/// One request, with whoever waits for its answer.
+/// What the thread that owns the sequences is told.
 pub(super) enum Work {
     Info(Ticket, Reply<Info>),
-    Open(Ticket, OpenRequest, Reply<OpenResponse>),
-    Verify(String, Verify),
-    Draws(String, Ticket, DrawsRequest, Reply<DrawsResponse>),
-    Continue(String, Ticket, ContinueRequest, ContinueReply),
-    Close(String),
+    Open(Ticket, Open, Reply<Opened>),
+    Advance(SessionId, Box<Asked>),
+    /// The call of a stream was dropped.
+    Dropped,
+    Close(SessionId),
+    TakeCache(SessionId),
+    Restart,
 }
 
 impl Work {
@@ -47,10 +46,8 @@ impl Work {
         match self {
             Self::Info(_, reply) => reply(Err(error)),
             Self::Open(_, _, reply) => reply(Err(error)),
-            Self::Verify(_, verify) => (verify.reply)(Err(error)),
-            Self::Draws(_, _, _, reply) => reply(Err(error)),
-            Self::Continue(_, _, _, mut reply) => reply(Err(error)),
-            Self::Close(_) => {}
+            Self::Advance(_, mut asked) => (asked.reply)(Err(error)),
+            Self::Dropped | Self::Close(_) | Self::TakeCache(_) | Self::Restart => {}
         }
     }
 }

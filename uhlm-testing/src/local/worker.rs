@@ -1,179 +1,230 @@
 //! The thread that owns every sequence of a local verifier.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
-use uhlm_core::verifier::{Answer, BodyBytes, ContinueReply, Continued, VerifierError};
-use uhlm_law::protocol::{
-    ContinueFrame, ContinueRequest, DrawsResponse, ErrorBody, ErrorCode, Info, OpenRequest, OpenResponse, Timing,
+use uhlm_core::verifier::VerifierError;
+use uhlm_law::advance::{
+    Advance, Encoding, Info, Limits, Next, Open, Opened, PassTiming, Plan, SessionId, StreamId, TargetSession,
+    TextEnding,
 };
-use uhlm_law::sampling::{SamplingChain, TokenId};
-use uhlm_law::verification::TargetSequence;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::sampling::SamplingError;
 
-use super::postman::{Postman, encoded};
-use super::session::{Session, model_error, refusal};
-use super::work::{Ticket, Verify, Work};
-use super::{SequenceFactory, micros_since};
+use super::postman::Postman;
+use super::session::{Rows, Session, model_error, refusal};
+use super::stream::Stream;
+use super::work::{Asked, Work};
+
+/// Makes the engine's side of a session; called once for each session that opens.
+pub type SequenceFactory = Box<dyn FnMut() -> Result<Box<dyn Sequence>, ModelError> + Send>;
+
+/// Tokens that are decoded between two looks at what has arrived.
+const CHUNK: usize = 64;
 
 /// Everything that the thread owns.
 pub(super) struct Worker {
     info: Info,
-    is_end: Box<dyn Fn(TokenId) -> bool + Send>,
+    model: Arc<dyn DraftModel>,
     factory: SequenceFactory,
     postman: Postman,
-    sessions: HashMap<String, Session>,
+    inbox: Receiver<Work>,
+    sessions: HashMap<SessionId, Session>,
     /// The upper half of session names, so that those of another verifier are unknown here.
     names: u64,
     opened: u64,
+    streams: u64,
 }
 
 impl Worker {
     pub(super) fn new(
         info: Info,
-        is_end: Box<dyn Fn(TokenId) -> bool + Send>,
+        model: Arc<dyn DraftModel>,
         factory: SequenceFactory,
         postman: Postman,
+        inbox: Receiver<Work>,
     ) -> Self {
-        Self { info, is_end, factory, postman, sessions: HashMap::new(), names: uhlm_core::seed::fresh(), opened: 0 }
+        let names = uhlm_core::seed::fresh();
+        Self { info, model, factory, postman, inbox, sessions: HashMap::new(), names, opened: 0, streams: 0 }
     }
 
-    /// Works until every sender is gone.
-    pub(super) fn run(mut self, inbox: &Receiver<Work>) {
+    /// Works until every sender is gone and nothing is left to do.
+    pub(super) fn run(mut self) {
         loop {
-            let expires = self.sessions.values().flat_map(|s| &s.early).filter_map(|v| v.ticket.expires).min();
-            let work = match expires {
-                None => inbox.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                Some(at) => inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
-            };
-            match work {
-                Ok(work) => self.work(work),
-                Err(RecvTimeoutError::Timeout) => self.expire(),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Ends the early windows whose deadline has passed.
-    fn expire(&mut self) {
-        let now = Instant::now();
-        for session in self.sessions.values_mut() {
-            for late in session.early.extract_if(.., |v| v.ticket.expires.is_some_and(|at| at <= now)) {
-                let deadline = late.ticket.deadline;
-                refuse(&self.postman, late, VerifierError::DeadlineExceeded { deadline });
-            }
-        }
-    }
-
-    fn work(&mut self, work: Work) {
-        match work {
-            Work::Info(ticket, reply) => self.postman.answer(&ticket, &(), Ok(self.info.clone()), reply),
-            Work::Open(ticket, request, reply) => {
-                let response = if ticket.cancel.is_cancelled() {
-                    Err(VerifierError::Cancelled)
-                } else {
-                    self.open(&request).map_err(VerifierError::from)
-                };
-                self.postman.answer(&ticket, &request, response, reply);
-            }
-            Work::Verify(name, verify) => self.verify(&name, verify),
-            Work::Draws(name, ticket, request, reply) => {
-                let draws = self.sessions.get(&name).map(|session| session.target.more_draws(&request));
-                let response = match draws {
-                    None => Err(VerifierError::SessionGone),
-                    Some(draws) => draws.map(|draws| DrawsResponse { draws }).map_err(VerifierError::from),
-                };
-                self.postman.answer(&ticket, &request, response, reply);
-            }
-            Work::Continue(name, ticket, request, reply) => self.write_on(&name, &ticket, &request, reply),
-            Work::Close(name) => {
-                for waiting in self.sessions.remove(&name).into_iter().flat_map(|session| session.early) {
-                    refuse(&self.postman, waiting, VerifierError::SessionGone);
+            self.take_arrived();
+            let ids: Vec<SessionId> = self.sessions.keys().copied().collect();
+            // Every session has its turn, so this is no search for the first.
+            let busy = ids.into_iter().filter(|&id| self.turn(id)).count();
+            if busy == 0 {
+                match self.inbox.recv() {
+                    Ok(work) => self.take(work),
+                    Err(_) => return,
                 }
             }
         }
     }
 
-    fn open(&mut self, request: &OpenRequest) -> Result<OpenResponse, ErrorBody> {
+    /// Takes what has arrived, and what was dropped or waited for too long.
+    fn take_arrived(&mut self) {
+        while let Ok(work) = self.inbox.try_recv() {
+            self.take(work);
+        }
+        let now = Instant::now();
+        self.sessions.values_mut().for_each(|session| session.reset_lost(&self.postman, now));
+    }
+
+    fn take(&mut self, work: Work) {
+        match work {
+            Work::Info(ticket, reply) => self.postman.answer(&ticket, 0, Ok(self.info.clone()), reply),
+            Work::Open(ticket, request, reply) => {
+                let opened = if ticket.cancel.is_cancelled() {
+                    Err(VerifierError::Cancelled)
+                } else {
+                    self.open(&request).map_err(VerifierError::from)
+                };
+                let up = Encoding::Binary.encode(&request).len() as u64;
+                self.postman.answer(&ticket, up, opened, reply);
+            }
+            Work::Advance(id, asked) => self.advance(id, *asked),
+            // What was dropped is looked for before the next pass; this only wakes the thread.
+            Work::Dropped => {}
+            Work::Close(id) => {
+                if let Some(session) = self.sessions.remove(&id) {
+                    session.fail(&self.postman, &VerifierError::SessionGone);
+                }
+            }
+            Work::TakeCache(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    // An engine that cannot forget is as empty as one that did: the next pass says so.
+                    drop(session.engine.truncate(0));
+                    session.target.cache_lost(0);
+                }
+            }
+            Work::Restart => {
+                let error = VerifierError::Unreachable { reason: "the verifier has started again".into() };
+                self.sessions.drain().for_each(|(_, session)| session.fail(&self.postman, &error));
+            }
+        }
+    }
+
+    fn open(&mut self, request: &Open) -> Result<Opened, ErrorBody> {
         if request.vocabulary != self.info.vocabulary {
             return Err(refusal(ErrorCode::Unsupported, "the models have different vocabularies"));
         }
-        if request.grammar.is_some() {
-            return Err(refusal(ErrorCode::Unsupported, "this verifier has no grammars"));
+        if !self.info.capabilities.contains(request.needs) {
+            return Err(refusal(ErrorCode::Unsupported, "this verifier lacks what the session needs"));
         }
-        let chain = SamplingChain::new(request.sampling.clone())
-            .map_err(|error| refusal(ErrorCode::Malformed, error.to_string()))?;
         let engine = (self.factory)().map_err(|error| model_error(&error))?;
-        let context = engine.capacity().min(self.info.context as usize);
-        let target = TargetSequence::new(chain, request.seed, self.info.vocabulary_size as usize, context);
+        let capacity = u32::try_from(engine.capacity()).unwrap_or(u32::MAX);
+        let limits = Limits { context: capacity.min(self.info.limits.context), ..self.info.limits };
         self.opened += 1;
-        let name = format!("{:016x}{:016x}", self.names, self.opened);
-        self.sessions.insert(name.clone(), Session::new(target, engine));
-        Ok(OpenResponse { session: name, info: self.info.clone() })
+        let session = SessionId((u128::from(self.names) << 64 | u128::from(self.opened)).to_be_bytes());
+        self.sessions.insert(session, Session::new(TargetSession::new(limits), engine));
+        Ok(Opened { session, info: Info { limits, ..self.info.clone() } })
     }
 
-    /// Judges a window, and then those that waited for its verdict.
-    fn verify(&mut self, name: &str, verify: Verify) {
-        let Some(session) = self.sessions.get_mut(name) else {
-            return refuse(&self.postman, verify, VerifierError::SessionGone);
+    fn advance(&mut self, id: SessionId, asked: Asked) {
+        let Asked { ticket, request, reply } = asked;
+        if ticket.cancel.is_cancelled() {
+            return;
+        }
+        let body = Encoding::Binary.encode(&request);
+        let answer = Stream::new(ticket, reply, body.len() as u64);
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return answer.fail(&self.postman, VerifierError::SessionGone);
         };
-        let mut next = Some(verify);
-        while let Some(verify) = next.take() {
-            if !verify.ticket.cancel.is_cancelled() {
-                let Some(verdict) = session.judge(&verify) else {
-                    return session.early.push(verify);
-                };
-                let Verify { ticket, request, reply } = verify;
-                self.postman.answer(&ticket, &request, verdict.map_err(VerifierError::from), reply);
+        // A call that was dropped before this one was made is reset before this one is taken.
+        session.reset_lost(&self.postman, Instant::now());
+        // Read as a server reads it, so that what no server takes is refused here too.
+        let request: Advance = match Encoding::Binary.decode(&body) {
+            Ok(request) => request,
+            Err(error) => {
+                let body = refusal(ErrorCode::Malformed, error.to_string());
+                return answer.fail(&self.postman, body.into());
             }
-            next = session.next_early();
+        };
+        self.streams += 1;
+        let stream = StreamId(self.streams);
+        match session.target.accept(stream, &request, &TextEnding(self.model.vocabulary())) {
+            Ok(sent) => {
+                session.streams.insert(stream, answer);
+                session.ready = Instant::now();
+                session.send(&self.postman, sent);
+            }
+            Err(refused) => answer.fail(&self.postman, ErrorBody::from(refused).into()),
         }
     }
 
-    fn write_on(&mut self, name: &str, ticket: &Ticket, request: &ContinueRequest, reply: ContinueReply) {
-        let began = Instant::now();
-        let mut outbox =
-            Outbox { postman: &self.postman, ticket, reply: Arc::new(Mutex::new(reply)), up: encoded(request) };
-        let Some(session) = self.sessions.get_mut(name) else {
-            return outbox.send(Err(VerifierError::SessionGone), 0);
-        };
-        let written = session.write_on(request, &*self.is_end, &ticket.cancel, |id| {
-            let frame = encoded(&ContinueFrame::Tokens { ids: vec![id] });
-            outbox.send(Ok(Continued::Tokens(vec![id])), FRAME_LENGTH + frame);
-        });
-        let timing = Timing { queue_us: 0, decode_us: micros_since(began) };
-        let frame = encoded(&ContinueFrame::End { timing });
-        outbox.send(written.map(|()| Continued::End(timing)).map_err(VerifierError::from), FRAME_LENGTH + frame);
-    }
-}
-
-/// Bytes before each frame on the wire.
-const FRAME_LENGTH: u64 = 2;
-
-/// Sends the parts of one continuation.
-struct Outbox<'a> {
-    postman: &'a Postman,
-    ticket: &'a Ticket,
-    reply: Arc<Mutex<ContinueReply>>,
-    /// Bytes that went up and were not reported yet: the first part carries them.
-    up: u64,
-}
-
-impl Outbox<'_> {
-    fn send(&mut self, part: Result<Continued, VerifierError>, down: u64) {
-        let bytes = BodyBytes { up: std::mem::take(&mut self.up), down };
-        let (asked, cancel, reply) = (self.ticket.asked, self.ticket.cancel.clone(), Arc::clone(&self.reply));
-        self.postman.later(Box::new(move || {
-            if !cancel.is_cancelled() {
-                let answer = part.map(|value| Answer { value, bytes, elapsed: asked.elapsed(), attempts: 1 });
-                // A reply that panicked is not called again by this thread, which its panic ended.
-                (*reply.lock().unwrap_or_else(PoisonError::into_inner))(answer);
+    /// Does what a session does next; returns whether there was anything.
+    fn turn(&mut self, id: SessionId) -> bool {
+        let Some(session) = self.sessions.get_mut(&id) else { return false };
+        match session.target.next(usize::MAX) {
+            Next::Pass(plan) => {
+                self.pass(id, plan);
+                true
             }
-        }));
+            Next::End(sent) => {
+                session.send(&self.postman, vec![sent]);
+                true
+            }
+            Next::Busy | Next::Idle => false,
+        }
+    }
+
+    fn pass(&mut self, id: SessionId, plan: Plan) {
+        let Err(error) = self.try_pass(id, plan) else { return };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            let sent = session.target.pass_failed(error);
+            session.send(&self.postman, sent);
+        }
+    }
+
+    /// Works through a pass, unless what it rests on is replaced meanwhile.
+    fn try_pass(&mut self, id: SessionId, plan: Plan) -> Result<(), ErrorBody> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let began = Instant::now();
+        let queue_us = micros(began.saturating_duration_since(session.ready));
+        session.engine.truncate(plan.keep).map_err(|error| model_error(&error))?;
+        // Everything up to the first row in large pieces, then one token a row: rows after the settled one are not
+        // decoded.
+        let tokens = plan.tokens.clone();
+        let (lead, single) = tokens.split_at((tokens.len() + 1).saturating_sub(plan.rows.max(1)));
+        let mut left = tokens.len();
+        let model = Arc::clone(&self.model);
+        let mut rows = Rows::new(&session.target, plan, &*model).map_err(|error| sampling_error(&error))?;
+        for piece in lead.chunks(CHUNK).chain(single.chunks(1)) {
+            self.take_arrived();
+            let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+            if !session.target.pass_is_wanted() {
+                session.target.pass_abandoned(session.engine.len());
+                return Ok(());
+            }
+            session.engine.decode(piece, &|| false).map_err(|error| model_error(&error))?;
+            left -= piece.len();
+            let is_settled =
+                left < rows.plan.rows && rows.next(session, &*model).map_err(|error| sampling_error(&error))?;
+            if is_settled {
+                break;
+            }
+        }
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
+        let timing = PassTiming { pass_us: micros(began.elapsed()), queue_us };
+        let sent = session.target.pass_ended(&rows.done, Some(timing), &TextEnding(model.vocabulary()));
+        session.ready = Instant::now();
+        session.send(&self.postman, sent);
+        Ok(())
     }
 }
 
-fn refuse(postman: &Postman, verify: Verify, error: VerifierError) {
-    postman.answer(&verify.ticket, &verify.request, Err(error), verify.reply);
+/// Returns a duration in microseconds, as the wire carries it.
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn sampling_error(error: &SamplingError) -> ErrorBody {
+    refusal(ErrorCode::Internal, error.to_string())
 }

@@ -14,7 +14,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         XCTAssertNil(try app.chat.problem)
         XCTAssertEqual(reply.end, .complete)
         XCTAssertFalse(reply.text.isEmpty)
-        XCTAssertTrue(reply.runs.allSatisfy { [.verified, .resampled, .bonus].contains($0.origin) }, "\(reply.runs)")
+        XCTAssertTrue(reply.runs.allSatisfy { [.verified, .target].contains($0.origin) }, "\(reply.runs)")
         let cost = try XCTUnwrap(reply.cost)
         XCTAssertGreaterThan(cost.bytes, 0)
         XCTAssertEqual(cost.shareAsked, 1)
@@ -77,7 +77,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
             XCTAssertEqual(known, chat.conversation)
         }
         // Twelve replies at temperature 1: the demo pair disagrees on about a fifth of the tokens.
-        XCTAssertTrue(try app.chat.conversation.turns.contains { $0.reply.runs.contains { $0.origin == .resampled } })
+        XCTAssertTrue(try app.chat.conversation.turns.contains { $0.reply.runs.contains { $0.origin == .target } })
         XCTAssertTrue(sawTail)
         XCTAssertTrue(sawRollback)
     }
@@ -224,7 +224,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         XCTAssertNil(chat.problem)
         let reply = try XCTUnwrap(chat.conversation.turns.last).reply
         XCTAssertEqual(reply.end, .complete)
-        XCTAssertTrue(reply.runs.allSatisfy { [.verified, .resampled, .bonus].contains($0.origin) }, "\(reply.runs)")
+        XCTAssertTrue(reply.runs.allSatisfy { [.verified, .target].contains($0.origin) }, "\(reply.runs)")
         XCTAssertNil(app.model.banner)
     }
 

@@ -15,7 +15,7 @@ final class ConversationStoreTests: XCTestCase {
         .question(id: UUID(), asked: Date(timeIntervalSince1970: 1), text: "Wie geht's? 漢字"),
         .piece(TextRun(text: "Gut", origin: .draft)),
         .piece(TextRun(text: ", 👩", origin: .draft)),
-        .piece(TextRun(text: "\u{200D}👧", origin: .resampled)),
+        .piece(TextRun(text: "\u{200D}👧", origin: .target)),
         .end(.complete, nil),
         .question(id: UUID(), asked: Date(timeIntervalSince1970: 2), text: "two\nlines"),
         .piece(TextRun(text: "a\nb \"c\"", origin: .unverified)),
@@ -72,10 +72,40 @@ final class ConversationStoreTests: XCTestCase {
         let read = try await store.conversation(written.id)
         XCTAssertEqual(read, written)
         XCTAssertLessThan(try Data(contentsOf: file).count, before)
-        try await store.append(.piece(TextRun(text: "!", origin: .bonus)), to: written.id)
+        try await store.append(.piece(TextRun(text: "!", origin: .target)), to: written.id)
         let after = try await self.store().conversation(written.id)
         XCTAssertEqual(after.turns[1].reply.text, "a\nb \"c\"!")
         XCTAssertEqual(try FileManager.default.contentsOfDirectory(atPath: folder.get().url.path).count, 1)
+    }
+
+    func test_words_that_an_earlier_version_called_resampled_or_bonus_were_written_by_the_server() async throws {
+        let id = UUID()
+        let turn = UUID()
+        let lines = [
+            #"{"head":{"id":"\#(id.uuidString)","created":0}}"#,
+            #"{"question":{"id":"\#(turn.uuidString)","asked":1,"text":"Go"}}"#,
+            #"{"piece":{"_0":{"text":"It","origin":"verified"}}}"#,
+            #"{"piece":{"_0":{"text":" is","origin":"resampled"}}}"#,
+            #"{"piece":{"_0":{"text":" so","origin":"bonus"}}}"#,
+            #"{"piece":{"_0":{"text":", now","origin":"draft"}}}"#,
+            #"{"piece":{"_0":{"text":" and then","origin":"of a later version"}}}"#,
+        ]
+        let store = try store()
+        let file = try folder.get().url.appendingPathComponent("\(id.uuidString).chat")
+        try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: file)
+        let runs = [
+            TextRun(text: "It", origin: .verified), TextRun(text: " is so", origin: .target),
+            TextRun(text: ", now", origin: .draft), TextRun(text: " and then", origin: .unverified),
+        ]
+        let read = try await store.conversation(id)
+        XCTAssertEqual(read.turns.map(\.reply.runs), [runs])
+        // Written anew, it has the names of now.
+        try await store.compact(id)
+        let written = try String(contentsOf: file, encoding: .utf8)
+        XCTAssertTrue(written.contains(#""origin":"target""#), written)
+        XCTAssertFalse(written.contains("resampled") || written.contains("bonus"), written)
+        let again = try await store.conversation(id)
+        XCTAssertEqual(again, read)
     }
 
     func test_files_can_be_read_by_their_owner_only() async throws {

@@ -19,7 +19,7 @@ final class FiguresTests: XCTestCase {
         XCTAssertEqual(Array(tail.text.unicodeScalars), ["\u{301}"])
         tail.apply(.rollback(tokens: 1))
         XCTAssertEqual(tail.text, "")
-        tail.apply(.committed(token: token("other"), origin: .resampled))
+        tail.apply(.committed(token: token("other"), origin: .target))
         XCTAssertEqual(tail.text, "")
     }
 
@@ -28,8 +28,9 @@ final class FiguresTests: XCTestCase {
         XCTAssertEqual(line.parts, [])
         line.count(.draft, after: 0.1)
         line.count(.verified, after: 0.2)
-        line.count(.resampled, after: 0.3)
-        line.count(.bonus, after: 0.5)
+        line.countRollback()
+        line.count(.target, after: 0.3)
+        line.count(.target, after: 0.5)
         line.count(.unverified, after: 0.5)
         XCTAssertEqual(try XCTUnwrap(line.tokensPerSecond), 10, accuracy: 1e-9)
         XCTAssertEqual(line.shareAsked, 0.5)
@@ -55,7 +56,7 @@ final class FiguresTests: XCTestCase {
         XCTAssertEqual(banner(.degraded), .unsteady)
         XCTAssertEqual(banner(.offline), .serverAway)
         XCTAssertEqual(banner(.online, false), .noNetwork)
-        XCTAssertTrue(Banner.noNetwork.text(settings).contains("unverified"))
+        XCTAssertTrue(Banner.noNetwork.text(settings).contains("not checked"))
         settings.whenOffline = .wait
         XCTAssertTrue(Banner.serverAway.text(settings).contains("wait"))
         settings.mode = .deviceOnly

@@ -7,9 +7,10 @@ use serde::Serialize;
 use uhlm_core::options::SessionOptions;
 use uhlm_eval::statistics::median;
 use uhlm_law::calibration::Label;
+use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Gate;
 use uhlm_law::model::Sequence as _;
-use uhlm_law::rng::{Rng, Stream};
+use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch};
 use uhlm_llama::{ContextOptions, Model};
 
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 pub(super) struct Parts {
     /// The model's pass over one token.
     pub(super) decode_us: f64,
-    /// The chain, and the draw.
+    /// The chain, the draw, and the probability of what was drawn.
     pub(super) sampling_us: f64,
     /// The estimator.
     pub(super) uncertainty_us: f64,
@@ -49,19 +50,18 @@ pub(super) fn measure(
     let chain = SamplingChain::new(options.sampling.clone())?;
     let mut estimator = options.estimator.build(1);
     let mut gate = Gate::new(&options.calibration, options.goal);
-    let (mut scratch, mut rng) = (Scratch::default(), Rng::new(1, Stream::Draft));
+    let (tape, mut place, mut scratch) = (Tape::new(1, 0), Place::START, Scratch::default());
     let mut history = prompt.to_vec();
     let mut times: [Vec<f64>; 4] = Default::default();
     let most = tokens.min(options.context as usize - prompt.len() - 1);
     for _ in 0..most {
         let mut marks = vec![Instant::now()];
         let input = ChainInput { logits: sequence.logits(), history: &history, mask: None };
-        let q = chain.distribution(input, &mut scratch)?;
-        let id = q.quantile(rng.uniform());
+        let id = chain.winner(input, &mut scratch, model.token_keys(), tape.at(place))?.id;
+        let q_d = chain.distribution(input, &mut scratch)?.prob(id);
         marks.push(Instant::now());
         let u = estimator.estimate(sequence.logits(), id);
         marks.push(Instant::now());
-        let q_d = q.prob(id);
         std::hint::black_box((gate.is_uncertain(u), gate.expected_rejection(u, q_d)));
         gate.observe_draft(u);
         gate.observe_label(&Label { u, q: q_d, p: q_d });
@@ -69,6 +69,7 @@ pub(super) fn measure(
         sequence.decode(&[id], &|| false).map_err(failed)?;
         marks.push(Instant::now());
         history.push(id);
+        place = place.after(model.vocabulary().piece(id).len());
         let spent = marks.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0]));
         times.iter_mut().zip(spent).for_each(|(times, spent): (_, Duration)| times.push(spent.as_secs_f64() * 1e6));
     }

@@ -38,7 +38,7 @@ pub(crate) fn measure(
                 let labelled =
                     evaluator.run(&evaluator.warm_session(options)?, true, &ProgressBar::hidden())?.statistics;
                 evaluation.statistics.skipped_labelled = labelled.skipped_labelled;
-                evaluation.statistics.skipped_acceptable = labelled.skipped_acceptable;
+                evaluation.statistics.skipped_matched = labelled.skipped_matched;
             }
             Ok(Row::new(which, mode, goal, &evaluation, &before, &after))
         })

@@ -10,7 +10,7 @@ use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOption
 use uhlm_core::privacy::Consent;
 use uhlm_core::verifier::http::HttpConfig;
 use uhlm_core::verifier::{Verifier, VerifierError};
-use uhlm_law::protocol::{Info, PROTOCOL};
+use uhlm_law::advance::{Info, PROTOCOL};
 use uhlm_law::sampling::SamplingParams;
 
 use super::check::Report;
@@ -93,7 +93,7 @@ pub(super) fn identify(report: &mut Report, verifier: &dyn Verifier, has_token: 
     report.good("token", if has_token { "accepted" } else { "none needed" });
     let info = answer.value;
     if info.protocol == PROTOCOL {
-        report.good("protocol", format!("{PROTOCOL}, target {}, context {}", info.model, info.context));
+        report.good("protocol", format!("{PROTOCOL}, target {}, context {}", info.model, info.limits.context));
     } else {
         let failure = Failure::new(format!("the server speaks {}, this program {PROTOCOL}", info.protocol));
         report.failed("protocol", failure.hint("bring both to the same version"));

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_core::engine::Engine;
+use uhlm_law::advance::Info;
 use uhlm_law::chat::{DraftModel as _, Message};
-use uhlm_law::protocol::Info;
 use uhlm_llama::LoadOptions;
 
 use super::check::Report;
@@ -48,10 +48,10 @@ pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
 pub(super) fn check_vocabulary(report: &mut Report, engine: &Engine, info: &Info) {
     let model = engine.model();
     if model.vocabulary_hash() == info.vocabulary {
-        report.good("vocabulary", format!("equal on both sides, {} tokens", info.vocabulary_size));
+        report.good("vocabulary", format!("equal on both sides, {} tokens", info.limits.vocabulary_size));
         return;
     }
-    let sizes = format!("{} tokens here, {} on the server", model.vocabulary().size(), info.vocabulary_size);
+    let sizes = format!("{} tokens here, {} on the server", model.vocabulary().size(), info.limits.vocabulary_size);
     report.failed(
         "vocabulary",
         Failure::new(format!("draft and target have different vocabularies: {sizes}"))

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use uhlm_law::protocol::Encoding;
+use uhlm_law::advance::Encoding;
 use uhlm_net::{TokenProvider, TrustError, TrustPolicy};
 
-/// When a request is sent a second time. It then carries the same sequence number, so the verdict is the same one; and it
-/// never waits past the call's deadline.
+/// When a request is sent a second time: only before anything of an answer came, so that it means the same as the
+/// first; and it never waits past the call's deadline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Whether there is a second attempt at all.
+    /// Allows a second attempt at all.
     pub enabled: bool,
     /// The pause before it is drawn uniformly from half of this to this.
     pub back_off: Duration,
@@ -30,7 +30,7 @@ impl Default for RetryPolicy {
 /// Settings of an [`HttpVerifier`](super::HttpVerifier).
 #[derive(Clone)]
 pub struct HttpConfig {
-    /// Where `/v1/...` begins: `https://host[:port][/path]`.
+    /// Where `/v2/...` begins: `https://host[:port][/path]`.
     pub endpoint: String,
     /// Allows `http://` to this machine's own loopback, for development behind a tunnel.
     pub plain_loopback: bool,
@@ -46,8 +46,6 @@ pub struct HttpConfig {
     pub retry: RetryPolicy,
     /// The `User-Agent` header; `None` sends none.
     pub user_agent: Option<String>,
-    /// Answers with token ids from this on are invalid. `None` learns the size from the first `info` or `open`.
-    pub vocabulary_size: Option<u32>,
 }
 
 impl HttpConfig {
@@ -63,7 +61,6 @@ impl HttpConfig {
             connect_timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),
             user_agent: None,
-            vocabulary_size: None,
         }
     }
 

@@ -1,32 +1,35 @@
-//! One exchange with the verifier: token, request, status, body, and at most one repetition.
+//! One exchange with the verifier: token, request, status, the parts of the answer, and at most one repetition.
+//!
+//! Decides how long is waited for, when a request is repeated, and when a connection is given up. Leaves to
+//! [`super::parts`] what a part is.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
-use tokio::time::Instant;
-use uhlm_law::protocol::{Encoding, MAX_RESPONSE_BYTES};
+use tokio::time::timeout;
+use uhlm_law::advance::Encoding;
+use uhlm_law::protocol::ErrorBody;
 use uhlm_law::rng::{Rng, Stream};
 use uhlm_net::{BearerToken, TokenCache, TokenError};
 
 use super::config::{ConfigError, HttpConfig, RetryPolicy, endpoint};
 use super::failure::{Failure, invalid, refusal};
+use super::parts::{Incoming, Parts, Whole};
 use super::pool::{Generation, Pool};
+use super::trace::Trace;
 use crate::seed;
-use crate::verifier::{BodyBytes, VerifierError};
-
-/// The most that is read of an answer that is not a success.
-const MAX_ERROR_BYTES: usize = 16 << 10;
+use crate::verifier::VerifierError;
 
 /// Whether sending a request again is harmless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Repeat {
-    /// Always: it changes nothing, or its sequence number makes the second a repetition of the first.
+    /// Always, as long as no part of an answer came: it changes nothing, or its number makes the second a repetition of
+    /// the first.
     Harmless,
-    /// Only if the first was never processed: each one processed makes a difference.
+    /// Only if the first was never processed: each one that is processed makes a difference.
     IfUnsent,
 }
 
@@ -34,41 +37,10 @@ pub(super) enum Repeat {
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
-    /// Below the endpoint, without a leading slash.
+    /// Path below the endpoint, without a leading slash.
     pub(super) path: String,
     pub(super) body: Option<Bytes>,
     pub(super) repeat: Repeat,
-}
-
-/// What happened to a call so far.
-#[derive(Debug)]
-pub(super) struct Trace {
-    pub(super) asked: Instant,
-    pub(super) bytes: BodyBytes,
-    pub(super) attempts: u32,
-    expires: Option<Instant>,
-    repeated: bool,
-    /// The client of the last attempt, until something came back through it.
-    unanswered: Option<Generation>,
-}
-
-impl Trace {
-    pub(super) fn new(deadline: Duration) -> Self {
-        let asked = Instant::now();
-        Self {
-            asked,
-            bytes: BodyBytes::default(),
-            attempts: 0,
-            expires: asked.checked_add(deadline),
-            repeated: false,
-            unanswered: None,
-        }
-    }
-
-    /// Whether `pause` leaves time before the deadline.
-    fn allows(&self, pause: Duration) -> bool {
-        self.expires.is_none_or(|at| at.checked_duration_since(Instant::now()).is_some_and(|left| pause < left))
-    }
 }
 
 /// What all calls of one verifier share.
@@ -79,7 +51,6 @@ pub(super) struct Exchanges {
     tokens: TokenCache,
     retry: RetryPolicy,
     jitter: Mutex<Rng>,
-    vocabulary_size: AtomicU32,
 }
 
 impl Exchanges {
@@ -91,19 +62,7 @@ impl Exchanges {
             tokens: TokenCache::new(config.token.clone()),
             retry: config.retry.clone(),
             jitter: Mutex::new(Rng::new(seed::fresh(), Stream::Simulation)),
-            vocabulary_size: AtomicU32::new(config.vocabulary_size.unwrap_or(u32::MAX)),
         })
-    }
-
-    /// The number of token ids, as far as it is known.
-    pub(super) fn vocabulary_size(&self) -> usize {
-        self.vocabulary_size.load(Ordering::Relaxed) as usize
-    }
-
-    /// Takes the size that the verifier names, unless one is known already.
-    pub(super) fn learn_vocabulary_size(&self, size: u32) {
-        // Lost races bring the same number.
-        let _ = self.vocabulary_size.compare_exchange(u32::MAX, size, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Gives up the connection; the next request makes a new one.
@@ -111,21 +70,17 @@ impl Exchanges {
         self.pool.renew(self.pool.client().0);
     }
 
-    /// Sends a request and reads its whole answer, within the deadline.
-    pub(super) async fn call(
+    /// Sends a request and waits for the first part of its answer, within the deadline. Only until then it is repeated.
+    pub(super) async fn ask<P: Parts>(
         &self,
         request: &Request,
         deadline: Duration,
         trace: &mut Trace,
-    ) -> Result<Vec<u8>, VerifierError> {
-        let answered = tokio::time::timeout(deadline, async {
+    ) -> Result<(P::Part, Incoming<P>), VerifierError> {
+        let answered = timeout(deadline, async {
             loop {
-                let attempt = match self.head(request, trace).await {
-                    Ok(response) => read(response, MAX_RESPONSE_BYTES, trace).await,
-                    Err(failure) => Err(failure),
-                };
-                match attempt {
-                    Ok(body) => return Ok(body),
+                match self.first(request, trace).await {
+                    Ok(first) => return Ok(first),
                     Err(failure) => self.pause_or_fail(failure, request.repeat, trace).await?,
                 }
             }
@@ -133,27 +88,23 @@ impl Exchanges {
         answered.await.unwrap_or_else(|_| Err(self.missed(deadline, trace)))
     }
 
-    /// Sends a request and returns as soon as its answer begins, within the deadline.
-    pub(super) async fn begin(
+    /// Waits for the next part of an answer, no longer than `silence`.
+    pub(super) async fn more<P: Parts>(
         &self,
-        request: &Request,
-        deadline: Duration,
+        incoming: &mut Incoming<P>,
+        silence: Duration,
         trace: &mut Trace,
-    ) -> Result<Response, VerifierError> {
-        let begun = tokio::time::timeout(deadline, async {
-            loop {
-                match self.head(request, trace).await {
-                    Ok(response) => return Ok(response),
-                    Err(failure) => self.pause_or_fail(failure, request.repeat, trace).await?,
-                }
-            }
-        });
-        begun.await.unwrap_or_else(|_| Err(self.missed(deadline, trace)))
+    ) -> Result<P::Part, VerifierError> {
+        trace.unheard = Some(incoming.generation);
+        match timeout(silence, incoming.next(trace)).await {
+            Ok(part) => part.map_err(|failure| failure.error),
+            Err(_) => Err(self.missed(silence, trace)),
+        }
     }
 
-    /// The error of a missed deadline. A connection that brought nothing at all is given up.
-    pub(super) fn missed(&self, deadline: Duration, trace: &Trace) -> VerifierError {
-        if let Some(generation) = trace.unanswered {
+    /// Makes the error of a missed deadline. A connection that brought nothing at all in that time is given up.
+    fn missed(&self, deadline: Duration, trace: &Trace) -> VerifierError {
+        if let Some(generation) = trace.unheard {
             self.pool.renew(generation);
         }
         VerifierError::DeadlineExceeded { deadline }
@@ -163,30 +114,32 @@ impl Exchanges {
     pub(super) async fn notify(&self, request: &Request, deadline: Duration) {
         let (_, sent) = self.send(request, self.tokens.at_hand().as_ref());
         // It is a courtesy: the verifier forgets idle sessions by itself.
-        let _ = tokio::time::timeout(deadline, sent).await;
+        let _ = timeout(deadline, sent).await;
     }
 
-    /// One attempt up to the head of a success; a refused token is replaced once.
-    async fn head(&self, request: &Request, trace: &mut Trace) -> Result<Response, Failure> {
+    /// Makes one attempt up to the first part of an answer; a refused token is replaced once.
+    async fn first<P: Parts>(&self, request: &Request, trace: &mut Trace) -> Result<(P::Part, Incoming<P>), Failure> {
         let token = self.tokens.token(None).await.map_err(no_token)?;
-        match self.attempt(request, token.as_ref(), trace).await {
+        let mut incoming = match self.head(request, token.as_ref(), trace).await {
             Err(failure) if failure.stale_token && token.is_some() => {
                 let token = self.tokens.token(token.as_ref()).await.map_err(no_token)?;
-                self.attempt(request, token.as_ref(), trace).await
+                self.head(request, token.as_ref(), trace).await?
             }
-            other => other,
-        }
+            other => other?,
+        };
+        Ok((incoming.next(trace).await?, incoming))
     }
 
-    async fn attempt(
+    /// Sends a request and waits for the head of an answer that is a success.
+    async fn head<P: Parts>(
         &self,
         request: &Request,
         token: Option<&BearerToken>,
         trace: &mut Trace,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Incoming<P>, Failure> {
         let (generation, sent) = self.send(request, token);
         trace.attempts += 1;
-        trace.unanswered = Some(generation);
+        trace.unheard = Some(generation);
         let up = request.body.as_ref().map_or(0, |body| body.len() as u64);
         let response = match sent.await {
             Ok(response) => response,
@@ -197,19 +150,25 @@ impl Exchanges {
             }
         };
         trace.bytes.up += up;
-        trace.unanswered = None;
+        trace.hear(0);
         let status = response.status();
         let encoding = media_type(response.headers());
         if status == StatusCode::OK {
             return match encoding {
-                Some(encoding) if encoding == self.encoding => Ok(response),
+                Some(encoding) if encoding == self.encoding => Ok(Incoming::new(response, encoding, generation)),
                 _ => Err(invalid(format!("the content type is not {}", self.encoding.media_type())).into()),
             };
         }
         let headers = response.headers().clone();
-        // A refusal whose reason is cut off or too long is still that refusal.
-        let body = read(response, MAX_ERROR_BYTES, trace).await.unwrap_or_default();
-        let error = refusal(status, &headers, encoding, &body);
+        // A refusal whose reason cannot be read is still that refusal.
+        let told = match encoding {
+            Some(encoding) => {
+                let mut body: Incoming<Whole<ErrorBody>> = Incoming::new(response, encoding, generation);
+                body.next(trace).await.ok()
+            }
+            None => None,
+        };
+        let error = refusal(status, &headers, told);
         Err(Failure { error, unsent: false, stale_token: status == StatusCode::UNAUTHORIZED })
     }
 
@@ -248,19 +207,6 @@ impl Exchanges {
         tokio::time::sleep(pause).await;
         Ok(())
     }
-}
-
-/// Reads a body, never holding more than `limit` bytes of it.
-async fn read(mut response: Response, limit: usize, trace: &mut Trace) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        trace.bytes.down += piece.len() as u64;
-        if body.len() + piece.len() > limit {
-            return Err(invalid(format!("an answer of more than {limit} bytes")).into());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
 }
 
 fn media_type(headers: &HeaderMap) -> Option<Encoding> {

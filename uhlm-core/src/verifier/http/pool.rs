@@ -78,8 +78,8 @@ impl Pool {
         self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Gives up the connections of `stale`, unless that was done already; requests under way on them go on. A phone that
-    /// changes networks leaves connections behind that look alive and answer nothing.
+    /// Gives up the connections of `stale`, unless that was done already; requests under way on them go on. A phone
+    /// that changes networks leaves connections behind that look alive and answer nothing.
     pub(super) fn renew(&self, stale: Generation) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 == stale

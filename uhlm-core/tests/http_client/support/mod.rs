@@ -1,19 +1,19 @@
 //! What the tests of the HTTPS client share: a server that misbehaves, certificates, and calls that wait.
 
 pub mod certificates;
+pub mod script;
 pub mod server;
 
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use uhlm_core::verifier::http::HttpVerifier;
-use uhlm_core::verifier::{Answer, Reply, Verifier as _, VerifierError};
-use uhlm_law::protocol::{
-    Digest, DrawsRequest, DrawsResponse, Encoding, Info, OpenRequest, OpenResponse, PROTOCOL, PrefixHash, Timing,
-    VerifyRequest, VerifyResponse,
+use uhlm_core::verifier::{Answer, Call, Reply, Verifier as _, VerifierError};
+use uhlm_law::advance::{
+    Advance, Capabilities, Encoding, EndReason, Frame, Grants, Info, Labelling, Limits, Open, Opened, PROTOCOL,
+    PrefixHash, SessionId, Text,
 };
-use uhlm_law::sampling::SamplingParams;
-use uhlm_law::speculative::Outcome;
+use uhlm_law::protocol::Digest;
 
 /// Long enough that no test waits for it, short enough that a hanging one ends.
 pub const LONG: Duration = Duration::from_secs(20);
@@ -22,7 +22,9 @@ pub const SHORT: Duration = Duration::from_millis(500);
 /// Token ids of the served model.
 pub const VOCABULARY: u32 = 1000;
 /// A session's name.
-pub const SESSION: &str = "0123456789abcdef0123456789abcdef";
+pub const SESSION: SessionId = SessionId([0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xff]);
+/// The encoding that most tests use.
+pub const BINARY: Encoding = Encoding::Binary;
 
 pub type Received<T> = Receiver<Result<Answer<T>, VerifierError>>;
 
@@ -42,46 +44,57 @@ pub fn info() -> Info {
         model: "scripted".into(),
         fingerprint: Digest([1; 32]),
         vocabulary: Digest([2; 32]),
-        vocabulary_size: VOCABULARY,
-        context: 4096,
+        capabilities: Capabilities::MATCHED,
+        limits: Limits { vocabulary_size: VOCABULARY, context: 4096, max_draft: 16 },
     }
 }
 
-pub fn open_request() -> OpenRequest {
-    OpenRequest { vocabulary: info().vocabulary, sampling: SamplingParams::default(), seed: 1, grammar: None }
+pub fn open_request() -> Open {
+    Open { vocabulary: info().vocabulary, needs: Capabilities::MATCHED }
 }
 
-pub fn opened() -> OpenResponse {
-    OpenResponse { session: SESSION.into(), info: info() }
+pub fn opened() -> Opened {
+    Opened { session: SESSION, info: info() }
 }
 
 /// A window of three tokens.
-pub fn window(seq: u32) -> VerifyRequest {
-    VerifyRequest {
+pub fn window(seq: u32) -> Advance {
+    Advance {
+        generation: 0,
         seq,
+        have: 3,
         base: 2,
-        base_check: PrefixHash::of(&[1, 2]),
-        append: vec![3],
+        check: PrefixHash::of(&[1, 2]),
+        stand: vec![3],
         draft: vec![4, 5, 6],
-        levels: vec![0.1, 0.2, 0.3],
-        bonus: true,
-        pipelined: false,
+        grants: Grants::NONE,
+        labels: Labelling::NONE,
+        begin: None,
     }
 }
 
-/// The verdict that accepts it.
-pub fn verdict(seq: u32) -> VerifyResponse {
-    VerifyResponse {
-        seq,
-        probs: vec![0.5, 0.5, 0.5],
-        outcome: Outcome::Accepted { bonus: Some(7) },
-        timing: Timing { queue_us: 10, decode_us: 2000 },
-    }
+/// A frame of text.
+pub fn text(pos: u32, ids: &[u32]) -> Frame {
+    let check = PrefixHash::of(&(1..=pos).collect::<Vec<_>>()).short();
+    Frame::Text(Text {
+        pos,
+        check,
+        ids: ids.to_vec(),
+        passes: 1,
+        pass_us: Some(2000),
+        queue_us: Some(10),
+        labels: None,
+    })
 }
 
-/// Reads a verify request as the server got it.
-pub fn read_window(body: &[u8]) -> VerifyRequest {
-    Encoding::Binary.decode(body).expect("a verify request")
+/// The last frame.
+pub fn end() -> Frame {
+    Frame::End(EndReason::Granted)
+}
+
+/// The answer to [`window`]: all of it and one token more.
+pub fn verdict() -> Vec<Frame> {
+    vec![text(3, &[4, 5, 6, 7]), end()]
 }
 
 pub fn get_info(client: &HttpVerifier, deadline: Duration) -> Result<Answer<Info>, VerifierError> {
@@ -90,20 +103,27 @@ pub fn get_info(client: &HttpVerifier, deadline: Duration) -> Result<Answer<Info
     wait(&received)
 }
 
-pub fn open(client: &HttpVerifier) -> Result<Answer<OpenResponse>, VerifierError> {
+pub fn open(client: &HttpVerifier) -> Result<Answer<Opened>, VerifierError> {
     let (reply, received) = reply();
     client.open(open_request(), LONG, reply).detach();
     wait(&received)
 }
 
-pub fn verify(client: &HttpVerifier, deadline: Duration) -> Result<Answer<VerifyResponse>, VerifierError> {
-    let (reply, received) = reply();
-    client.verify(SESSION, window(1), deadline, reply).detach();
-    wait(&received)
+/// Asks, and returns the call and where its frames arrive.
+pub fn start(client: &HttpVerifier, silence: Duration) -> (Call, Received<Frame>) {
+    let (sender, frames) = channel();
+    let reply = Box::new(move |frame| drop(sender.send(frame)));
+    (client.advance(SESSION, window(1), silence, reply), frames)
 }
 
-pub fn draws(client: &HttpVerifier, count: u32) -> Result<Answer<DrawsResponse>, VerifierError> {
-    let (reply, received) = reply();
-    client.draws(SESSION, DrawsRequest { seq: 1, from: 4, count }, LONG, reply).detach();
-    wait(&received)
+/// Every frame, and the failure if there is one, until the client drops the reply.
+pub fn all(frames: &Received<Frame>) -> Vec<Result<Answer<Frame>, VerifierError>> {
+    std::iter::from_fn(|| frames.recv_timeout(LONG).ok()).collect()
+}
+
+/// Asks, and returns the frames with what they cost, or the failure that ended them.
+pub fn advance(client: &HttpVerifier, silence: Duration) -> Result<Vec<Answer<Frame>>, VerifierError> {
+    let (call, frames) = start(client, silence);
+    call.detach();
+    all(&frames).into_iter().collect()
 }

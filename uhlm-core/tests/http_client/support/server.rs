@@ -1,98 +1,30 @@
 //! A TLS server on loopback that answers as a test tells it to, wrongly above all.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::{Body, Bytes, Frame, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
-use uhlm_law::protocol::Encoding;
 
 use super::certificates::{Authority, Identity};
-
-/// A request as the server saw it.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub version: Version,
-    pub method: Method,
-    pub path: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// Which connection it came over, from 0.
-    pub connection: usize,
-}
-
-impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().expect("a text header"))
-    }
-}
-
-/// What the server does with a request.
-#[derive(Clone)]
-pub enum Act {
-    /// Answers.
-    Answer(Answer),
-    /// Never answers.
-    Hang,
-    /// Begins to answer and closes the connection in the middle of the body.
-    CutConnection(Answer),
-    /// Answers, and closes the connection a little later.
-    CloseAfter(Answer),
-    /// Answers with a body that never ends.
-    Endless(&'static str),
-    /// Answers with these pieces, each after a pause; `true` leaves the stream open after the last.
-    Stream(&'static str, Vec<(Duration, Vec<u8>)>, bool),
-}
-
-/// A whole answer.
-#[derive(Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// 200 with a body of the protocol.
-    pub fn ok<T: serde::Serialize>(encoding: Encoding, value: &T) -> Self {
-        Self::new(200, encoding.media_type(), encoding.encode(value))
-    }
-
-    pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: vec![("content-type", content_type.into())], body: body.into() }
-    }
-
-    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
-        self
-    }
-}
-
-impl From<Answer> for Act {
-    fn from(answer: Answer) -> Self {
-        Self::Answer(answer)
-    }
-}
+use super::script::{Act, Answer, Pipe, Seen};
 
 type Script = dyn Fn(&Seen, usize) -> Act + Send + Sync;
 
@@ -176,7 +108,6 @@ impl FaultServer {
             plain_loopback: self.scheme == "http",
             trust: self.authority.trust(),
             retry: RetryPolicy { back_off: Duration::from_millis(5), ..RetryPolicy::default() },
-            vocabulary_size: Some(super::VOCABULARY),
             ..HttpConfig::new(self.endpoint())
         }
     }
@@ -376,23 +307,4 @@ fn head_of(answer: &Answer, pipe: Pipe) -> Response<Pipe> {
         response.headers_mut().insert(*name, value.parse().expect("a header value"));
     }
     response
-}
-
-/// A body that is written to while it is sent.
-struct Pipe(mpsc::Receiver<io::Result<Bytes>>);
-
-impl Pipe {
-    fn new() -> (mpsc::Sender<io::Result<Bytes>>, Self) {
-        let (sender, receiver) = mpsc::channel(4);
-        (sender, Self(receiver))
-    }
-}
-
-impl Body for Pipe {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|bytes| bytes.map(Frame::data)))
-    }
 }

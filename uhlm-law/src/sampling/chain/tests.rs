@@ -1,3 +1,5 @@
+mod winner;
+
 use std::cmp::Ordering;
 
 use proptest::prelude::*;
@@ -47,7 +49,7 @@ fn plain(p: &SamplingParams, input: ChainInput<'_>) -> Result<Vec<(TokenId, f64)
         candidates.truncate(last.map_or(candidates.len(), |i| i + 1));
     }
     if p.min_p > 0.0 {
-        candidates.retain(|c| c.1 >= max + p.min_p.ln());
+        candidates.retain(|c| c.1 >= max + depth(p.min_p));
     }
     let weight = |z: f32| (f64::from(z - max) / f64::from(p.temperature)).exp();
     let sum: f64 = candidates.iter().map(|c| weight(c.1)).sum();
@@ -132,8 +134,8 @@ proptest! {
         u in 0.0f64..1.0,
     ) {
         prop_assume!(weights.iter().any(|&w| w > 0.0));
-        for p in [Distribution::dense(weights.clone()), Distribution::sparse((0..weights.len() as u32).collect(), weights)]
-        {
+        let ids = (0..weights.len() as u32).collect();
+        for p in [Distribution::dense(weights.clone()), Distribution::sparse(ids, weights)] {
             let total: f64 = p.iter().map(|e| f64::from(e.1)).sum();
             let id = p.quantile(u);
             let before: f64 = p.iter().take_while(|e| e.0 < id).map(|e| f64::from(e.1)).sum();
@@ -230,7 +232,7 @@ fn penalties_are_llama_cpp_s_worked_out_by_hand() {
 }
 
 #[test]
-fn damaged_rows_and_empty_masks_are_refused() {
+fn damaged_rows_no_rows_and_empty_masks_are_refused() {
     let chain = SamplingChain::new(SamplingParams::default()).expect("parameters in range");
     let mask = TokenMask::allowing(3, [7]);
     let result = |logits: &[f32], mask| {
@@ -245,5 +247,6 @@ fn damaged_rows_and_empty_masks_are_refused() {
     }
     assert_eq!(result(&[f32::NEG_INFINITY; 3], None), Err(SamplingError::NonFiniteLogits));
     assert_eq!(result(&[0.0; 3], Some(&mask)), Err(SamplingError::EmptyMask));
-    assert_eq!(result(&[], None), Err(SamplingError::EmptyMask));
+    assert_eq!(result(&[], None), Err(SamplingError::EmptyLogits));
+    assert_eq!(result(&[], Some(&mask)), Err(SamplingError::EmptyLogits));
 }

@@ -56,7 +56,7 @@ final class CancelConformanceTests: Suite {
         let (go, long) = (go, long)
         // How late this task sees a token is the machine's affair, so the least of some tries counts: were the cancel
         // itself late, it would be late in each.
-        var least = UInt64.max
+        var least = Int.max
         for _ in 0..<20 where least > 1 {
             let task = Task {
                 var seen = Seen()
@@ -74,7 +74,9 @@ final class CancelConformanceTests: Suite {
             let end = try XCTUnwrap(seen.end)
             XCTAssertEqual(end.finish, .cancelled)
             XCTAssertEqual(end.text, seen.text)
-            least = min(least, end.statistics.drafted - 10)
+            // Tokens within a frame of a display, 16 ms, are handed over together.
+            let together = Int(0.016 * Double(end.statistics.drafted) / end.statistics.draftingSeconds)
+            least = min(least, Int(end.statistics.drafted) - 10 - together)
             try await eventually("the session is free") { try !self.isGenerating(session) }
         }
         XCTAssertLessThanOrEqual(least, 1)

@@ -23,8 +23,8 @@ final class StreamConformanceTests: Suite {
 
     func test_events_come_in_their_order() async throws {
         let expected: [(mode: Mode, origins: Set<Origin>)] = [
-            (.deviceOnly, [.draft]), (.remoteOnly, [.bonus]), (.exact, [.verified, .resampled, .bonus]),
-            (.opportunistic, [.draft, .verified, .resampled, .bonus]),
+            (.deviceOnly, [.draft]), (.remoteOnly, [.target]), (.exact, [.verified, .target]),
+            (.opportunistic, [.draft, .verified, .target]),
         ]
         for (mode, origins) in expected {
             var options = try options(mode)

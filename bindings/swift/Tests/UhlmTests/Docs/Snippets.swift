@@ -49,6 +49,14 @@ func answer(_ session: UhlmSession, _ message: String) async throws -> String {
     return reply.text
 }
 
+func twice(_ session: UhlmSession, _ message: String) async throws -> (String, String) {
+    let options = GenerationOptions(seed: 42)
+    let reply = try await session.respond(to: message, options: options)
+    try session.reset()
+    let again = try await session.respond(to: message, options: options)
+    return (reply.text, again.text)
+}
+
 @MainActor
 final class Chat {
     var text = ""

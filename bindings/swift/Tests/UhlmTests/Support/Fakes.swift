@@ -164,7 +164,7 @@ func finished(_ finish: FinishReason, text: String) -> GenerationEvent {
 
 let noStatistics = Statistics(
     promptTokens: 0, reusedTokens: 0, tokens: 0,
-    origins: OriginCounts(draft: 0, verified: 0, resampled: 0, bonus: 0, unverified: 0),
+    origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0),
     drafted: 0, judged: 0, rejected: 0, skipped: 0, rollbacks: 0, rolledBack: 0, verdicts: 0, targetPasses: 0,
     bodyUp: 0, bodyDown: 0, elapsedSeconds: 0, prefillSeconds: 0, firstTokenSeconds: 0, draftingSeconds: 0,
     waitingSeconds: 0, medianVerdictSeconds: nil, tokensPerSecond: 0, transmissionRate: 0, trueSkipRate: 0,

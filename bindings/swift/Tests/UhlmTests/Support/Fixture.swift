@@ -27,6 +27,8 @@ final class Fixture: @unchecked Sendable {
         let guarded: Place
         let parrotServer: Place
         let weather: Place
+        /// Computes one row of a pass at a time: its logits do not depend on what shares a batch.
+        let steady: Place
     }
 
     /// What the open verifier is busy with.
@@ -34,7 +36,6 @@ final class Fixture: @unchecked Sendable {
         let sessions: Int
         let sequences: Int
         let queued: Int
-        let verdicts: Int
     }
 
     enum Weather: String {

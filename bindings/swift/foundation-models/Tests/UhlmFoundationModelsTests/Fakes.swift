@@ -74,7 +74,7 @@ func finished(_ finish: FinishReason) -> GenerationEvent {
         finish: finish, text: "",
         statistics: Statistics(
             promptTokens: 5, reusedTokens: 2, tokens: 3,
-            origins: OriginCounts(draft: 0, verified: 3, resampled: 0, bonus: 0, unverified: 0),
+            origins: OriginCounts(draft: 0, verified: 3, target: 0, unverified: 0),
             drafted: 0, judged: 0, rejected: 0, skipped: 0, rollbacks: 0, rolledBack: 0, verdicts: 0, targetPasses: 0,
             bodyUp: 0, bodyDown: 0, elapsedSeconds: 0, prefillSeconds: 0, firstTokenSeconds: 0, draftingSeconds: 0,
             waitingSeconds: 0, medianVerdictSeconds: nil, tokensPerSecond: 0, transmissionRate: 0, trueSkipRate: 0,

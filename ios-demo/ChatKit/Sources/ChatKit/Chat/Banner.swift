@@ -32,7 +32,7 @@ public enum Banner: Sendable, Equatable {
             let what = self == .noNetwork ? "You are offline." : "The server does not answer."
             switch settings.whenOffline {
             case .goOn where settings.mode == .remoteOnly, .wait: return what + " Replies wait for it."
-            case .goOn: return what + " The device goes on alone; its words are marked as unverified."
+            case .goOn: return what + " The device goes on alone; its words are marked as not checked."
             case .fail: return what + " Replies have to wait until it is back."
             }
         }

@@ -222,6 +222,7 @@ public final class ChatModel {
                 await host.conversationChanged(conversation.id)
                 return
             case .provisional, .committed, .rollback:
+                if case .rollback = event { line?.countRollback() }
                 // The record is long, so not with each token.
                 if ContinuousClock.now - lookedAt > .milliseconds(500), let sent = try? session.sent() {
                     lookedAt = .now

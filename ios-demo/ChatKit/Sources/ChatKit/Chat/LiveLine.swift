@@ -14,6 +14,7 @@ public struct LiveLine: Sendable, Equatable {
     }
 
     private var counts: [Origin: Int] = [:]
+    private var rejected = 0
     private var seconds = 0.0
     private var bytes: UInt64?
     private var cost: ReplyCost?
@@ -32,6 +33,11 @@ public struct LiveLine: Sendable, Equatable {
         self.seconds = seconds
     }
 
+    /// Counts a rollback: one drafted token was judged and differed, nobody decided on those that it took along.
+    mutating func countRollback() {
+        rejected += 1
+    }
+
     /// What was sent for this reply so far.
     mutating func sent(_ bytes: UInt64) {
         self.bytes = bytes
@@ -44,10 +50,11 @@ public struct LiveLine: Sendable, Equatable {
         return tokens > 0 && seconds > 0 ? Double(tokens) / seconds : nil
     }
 
-    /// While it is written: the share of committed tokens that a verdict decided. Afterwards: the transmission rate (TR).
+    /// While it is written: of the drafted tokens that stand or differed, the share that the target was asked about.
+    /// Afterwards: the transmission rate (TR).
     public var shareAsked: Double? {
         if let cost { return cost.shareAsked }
-        let asked = counts[.verified, default: 0] + counts[.resampled, default: 0]
+        let asked = counts[.verified, default: 0] + rejected
         let decided = asked + counts[.draft, default: 0] + counts[.unverified, default: 0]
         return decided > 0 ? Double(asked) / Double(decided) : nil
     }

@@ -16,29 +16,39 @@ public struct TextRun: Sendable, Equatable {
 
 extension Origin {
     /// All of them, in the order of a legend.
-    public static let all: [Origin] = [.draft, .verified, .resampled, .bonus, .unverified]
+    public static let all: [Origin] = [.draft, .verified, .target, .unverified]
 
     /// Its name in files.
     var code: String {
         switch self {
         case .draft: "draft"
         case .verified: "verified"
-        case .resampled: "resampled"
-        case .bonus: "bonus"
+        case .target: "target"
         case .unverified: "unverified"
         }
+    }
+
+    /// The origin that a name in a file means.
+    ///
+    /// Earlier versions told the word that took the place of a rejected one (`resampled`) from one that the server added
+    /// (`bonus`): the server wrote both. An origin of a later version counts as unverified.
+    init(code: String) {
+        self =
+            switch code {
+            case "resampled", "bonus": .target
+            default: Origin.all.first { $0.code == code } ?? .unverified
+            }
     }
 }
 
 extension TextRun: Codable {
     private enum CodingKeys: CodingKey { case text, origin }
 
-    /// Reads a run; an origin of a later version counts as unverified.
+    /// Reads a run, also one that another version of the app wrote.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        let code = try values.decode(String.self, forKey: .origin)
         text = try values.decode(String.self, forKey: .text)
-        origin = Origin.all.first { $0.code == code } ?? .unverified
+        origin = Origin(code: try values.decode(String.self, forKey: .origin))
     }
 
     /// Writes a run.

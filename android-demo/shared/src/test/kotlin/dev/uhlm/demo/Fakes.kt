@@ -207,7 +207,7 @@ internal fun provisional(text: String) = GenerationEvent.Provisional(TokenText(i
 internal fun finished(finish: FinishReason = FinishReason.END_OF_REPLY) = GenerationEvent.Finished(finish, "", statistics)
 
 internal val statistics = Statistics(
-    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u, 0u), drafted = 3u, judged = 3u,
+    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u), drafted = 3u, judged = 3u,
     rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u, targetPasses = 1u, bodyUp = 30uL,
     bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25, firstTokenSeconds = 0.5, draftingSeconds = 0.75,
     waitingSeconds = 0.125, medianVerdictSeconds = 0.1, tokensPerSecond = 2.0, transmissionRate = 1.0, trueSkipRate = 1.0,

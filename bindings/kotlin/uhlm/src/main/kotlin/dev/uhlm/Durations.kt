@@ -37,7 +37,7 @@ public fun LinkOptions.Companion.of(
 /**
  * [RemoteOptions] with a duration. What is left out has the core's default.
  *
- * @param endpoint where `/v1/...` begins: `https://host[:port][/path]`.
+ * @param endpoint the address under which `/v2/...` lies: `https://host[:port][/path]`.
  * @param trust which certificates are accepted.
  * @param connectTimeout the longest time for name resolution, TCP and TLS together.
  * @param userAgent the `User-Agent` header.

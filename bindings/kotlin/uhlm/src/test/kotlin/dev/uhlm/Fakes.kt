@@ -108,7 +108,7 @@ internal fun finished(text: String, finish: FinishReason = FinishReason.END_OF_R
     GenerationEvent.Finished(finish, text, statistics)
 
 internal val statistics = Statistics(
-    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u, 0u), drafted = 3u, judged = 3u,
+    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(draft = 0u, verified = 2u, target = 1u, unverified = 0u), drafted = 3u, judged = 3u,
     rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u, targetPasses = 1u, bodyUp = 30uL,
     bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25, firstTokenSeconds = 0.5, draftingSeconds = 0.75,
     waitingSeconds = 0.125, medianVerdictSeconds = null, tokensPerSecond = 2.0, transmissionRate = 1.0, trueSkipRate = 1.0,

@@ -34,6 +34,9 @@ internal class FixtureFacts(private val facts: JsonObject) {
     val parrotServer = remote("parrotServer")
     val weather = remote("weather")
 
+    /** Computes one row of a pass at a time: its logits do not depend on what shares a batch. */
+    val steady = remote("steady")
+
     private fun path(name: String) = facts.getValue(name).jsonPrimitive.content
 
     private fun remote(name: String): RemoteOptions {
@@ -47,7 +50,7 @@ internal class FixtureFacts(private val facts: JsonObject) {
 }
 
 /** How many of what the fixture's server holds. */
-internal data class ServerMetrics(val sessions: Long, val sequences: Long, val queued: Long, val verdicts: Long)
+internal data class ServerMetrics(val sessions: Long, val sequences: Long, val queued: Long)
 
 /**
  * The program `uhlm-fixture`: models on disk and verifiers on loopback, over real HTTPS. It ends when this process does,
@@ -72,7 +75,7 @@ internal object Fixture {
     fun metrics(): ServerMetrics {
         val answer = ask("metrics").mapValues { it.value.jsonPrimitive.long }
         fun number(name: String) = answer.getValue(name)
-        return ServerMetrics(number("sessions"), number("sequences"), number("queued"), number("verdicts"))
+        return ServerMetrics(number("sessions"), number("sequences"), number("queued"))
     }
 
     @Synchronized

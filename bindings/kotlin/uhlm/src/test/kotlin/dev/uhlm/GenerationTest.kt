@@ -27,7 +27,7 @@ import org.junit.jupiter.api.Test
 class GenerationTest {
     private val whole: Array<List<GenerationEvent>> = arrayOf(
         listOf(provisional("One"), provisional(" too")),
-        listOf(committed("One"), GenerationEvent.Rollback(1u), committed("", Origin.RESAMPLED), committed(" two")),
+        listOf(committed("One"), GenerationEvent.Rollback(1u), committed("", Origin.TARGET), committed(" two")),
         listOf(finished("One two")),
     )
 

@@ -114,13 +114,13 @@ class AppTest {
         assertEquals(FinishReason.END_OF_REPLY, written.end?.finish, "${written.end}")
         onNodeWithTag("reply", useUnmergedTree = true).assertTextContains(written.text)
         val spoken = onNodeWithTag("reply", useUnmergedTree = true).fetchSemanticsNode().config[SemanticsProperties.StateDescription]
-        assertTrue("Checked" in spoken || "Written by the server" in spoken, spoken)
+        assertTrue("Checked by the server" in spoken || "Written by the server" in spoken, spoken)
         onNode(hasText("tokens/s", substring = true)).assertIsDisplayed()
         assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
 
         menu("What was sent")
         onNode(hasText("requests,", substring = true)).assertIsDisplayed()
-        assertTrue(onAllNodesWithText("Words to check").fetchSemanticsNodes().isNotEmpty())
+        assertTrue(onAllNodesWithText("Words to read and to check").fetchSemanticsNodes().isNotEmpty())
         click("Clear this record")
         untilShown(hasText("Nothing was sent in this conversation."))
         onNodeWithContentDescription("Back").performClick()
@@ -161,9 +161,9 @@ class AppTest {
     @Test
     fun tinting_can_be_turned_off() = app {
         onNodeWithTag("controls").performClick()
-        onNodeWithText("Corrected").assertIsDisplayed()
+        onNodeWithText("Not checked").assertIsDisplayed()
         onNodeWithContentDescription("Show who wrote what").performClick()
-        until("no legend") { onAllNodesWithText("Corrected").fetchSemanticsNodes().isEmpty() }
+        until("no legend") { onAllNodesWithText("Not checked").fetchSemanticsNodes().isEmpty() }
         until("the file") { !SettingsStore(folder).settings.value.tinted }
     }
 

@@ -18,11 +18,16 @@ internal class Live(private val lastRoundTrip: Double?, clock: TimeSource = Time
     fun committed(origin: Origin) {
         tokens++
         when (origin) {
-            Origin.VERIFIED, Origin.RESAMPLED -> judged++
+            Origin.VERIFIED -> judged++
             Origin.DRAFT, Origin.UNVERIFIED -> skipped++
-            // Written by the large model without a drafted one in its place.
-            Origin.BONUS -> Unit
+            // No drafted token, or one that `rolledBack` counted.
+            Origin.TARGET -> Unit
         }
+    }
+
+    /** One drafted token was judged and differed; nobody decided on those that it took along. */
+    fun rolledBack() {
+        judged++
     }
 
     fun figures(requests: Long, bytes: Long): Figures {

@@ -119,7 +119,10 @@ internal class ReplyRun(
                 live?.committed(event.origin)
                 if (event.token.text.isNotEmpty()) record(id, Entry.Committed(event.token.text, event.origin))
             }
-            is GenerationEvent.Rollback -> provisional.clear()
+            is GenerationEvent.Rollback -> {
+                provisional.clear()
+                live?.rolledBack()
+            }
             is GenerationEvent.State -> Unit
             is GenerationEvent.Finished -> {
                 takeSent(all = false)

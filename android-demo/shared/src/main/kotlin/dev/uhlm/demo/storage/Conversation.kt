@@ -42,7 +42,6 @@ data class Reply(
 }
 
 /** Text of one origin. */
-@Serializable
 data class Piece(val text: String, val origin: Origin)
 
 /** How a reply ended. */
@@ -83,6 +82,7 @@ data class Figures(
 data class SentEntry(
     /** Milliseconds since 1970. */
     val at: Long,
+    @Serializable(StoredSentKind::class)
     val kind: SentKind,
     val tokens: Long,
     val bytes: Long,

@@ -32,7 +32,7 @@ sealed interface Entry {
     /** Text of the reply that began last. */
     @Serializable
     @SerialName("text")
-    data class Committed(val text: String, val origin: Origin) : Entry
+    data class Committed(val text: String, @Serializable(StoredOrigin::class) val origin: Origin) : Entry
 
     @Serializable
     @SerialName("end")

@@ -41,9 +41,7 @@ internal val Mode.about: String
 internal val SentKind.title: String
     get() = when (this) {
         SentKind.OPEN -> "Opened a session"
-        SentKind.WINDOW -> "Words to check"
-        SentKind.DRAWS -> "Asked for another word"
-        SentKind.CONTINUATION -> "Text to go on from"
+        SentKind.ADVANCE -> "Words to read and to check"
     }
 
 /** The line under a reply, in the order of what one looks for first. */

@@ -17,15 +17,13 @@ import dev.uhlm.demo.settings.Theme
 internal class OriginColors(
     private val draft: Color,
     private val verified: Color,
-    private val resampled: Color,
-    private val bonus: Color,
+    private val target: Color,
     private val unverified: Color,
 ) {
     operator fun get(origin: Origin): Color = when (origin) {
         Origin.DRAFT -> draft
         Origin.VERIFIED -> verified
-        Origin.RESAMPLED -> resampled
-        Origin.BONUS -> bonus
+        Origin.TARGET -> target
         Origin.UNVERIFIED -> unverified
     }
 }
@@ -33,16 +31,14 @@ internal class OriginColors(
 private val lightOrigins = OriginColors(
     draft = Color(0xFFDCE3F0),
     verified = Color(0xFFC4EBCB),
-    resampled = Color(0xFFFFD9A8),
-    bonus = Color(0xFFE5D3F8),
+    target = Color(0xFFE5D3F8),
     unverified = Color(0xFFF9C9C7),
 )
 
 private val darkOrigins = OriginColors(
     draft = Color(0xFF38414F),
     verified = Color(0xFF1F4D2E),
-    resampled = Color(0xFF5E3D0C),
-    bonus = Color(0xFF4A3266),
+    target = Color(0xFF4A3266),
     unverified = Color(0xFF642B2C),
 )
 

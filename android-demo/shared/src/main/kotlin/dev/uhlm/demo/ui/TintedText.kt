@@ -29,9 +29,8 @@ import dev.uhlm.demo.storage.Piece
 internal val Origin.title: String
     get() = when (this) {
         Origin.DRAFT -> "Written by the phone"
-        Origin.VERIFIED -> "Checked"
-        Origin.RESAMPLED -> "Corrected"
-        Origin.BONUS -> "Written by the server"
+        Origin.VERIFIED -> "Checked by the server"
+        Origin.TARGET -> "Written by the server"
         Origin.UNVERIFIED -> "Not checked"
     }
 
@@ -55,8 +54,8 @@ internal fun tint(pieces: List<Piece>, provisional: String, colors: OriginColors
         for (piece in pieces) {
             val style = when {
                 colors == null -> SpanStyle()
-                // Not by colour alone: a correction is the one that a reader should not miss.
-                piece.origin == Origin.RESAMPLED ->
+                // Not by colour alone: words that nobody checked are the ones that a reader should not miss.
+                piece.origin == Origin.UNVERIFIED ->
                     SpanStyle(background = colors[piece.origin], textDecoration = TextDecoration.Underline)
                 else -> SpanStyle(background = colors[piece.origin])
             }
@@ -65,7 +64,7 @@ internal fun tint(pieces: List<Piece>, provisional: String, colors: OriginColors
         if (provisional.isNotEmpty()) withStyle(SpanStyle(color = light)) { append(provisional) }
     }
 
-/** "Checked: 12 words. Corrected: 1 word." */
+/** "Checked by the server: 12 words. Written by the server: 1 word." */
 internal fun summary(pieces: List<Piece>): String = Origin.entries.mapNotNull { origin ->
     val words = pieces.filter { it.origin == origin }.sumOf { piece -> piece.text.split(' ', '\n').count { it.isNotEmpty() } }
     if (words == 0) null else "${origin.title}: $words ${if (words == 1) "word" else "words"}."
@@ -86,7 +85,7 @@ internal fun Legend(modifier: Modifier = Modifier) {
                     origin.title,
                     style = MaterialTheme.typography.labelSmall,
                     color = MaterialTheme.colorScheme.onSurfaceVariant,
-                    textDecoration = TextDecoration.Underline.takeIf { origin == Origin.RESAMPLED },
+                    textDecoration = TextDecoration.Underline.takeIf { origin == Origin.UNVERIFIED },
                 )
             }
         }

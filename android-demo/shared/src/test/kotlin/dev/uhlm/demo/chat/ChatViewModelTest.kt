@@ -172,7 +172,7 @@ class ChatViewModelTest {
         sessions.only.play(provisional("a"), provisional("b"), committed("a"))
         runCurrent()
         assertEquals("a" to "b", chat.reply.text to chat.state.value.writingHere?.provisional)
-        sessions.only.play(GenerationEvent.Rollback(1u), committed("c", Origin.RESAMPLED))
+        sessions.only.play(GenerationEvent.Rollback(1u), committed("c", Origin.TARGET))
         runCurrent()
         assertEquals("ac" to "", chat.reply.text to chat.state.value.writingHere?.provisional)
         assertEquals("ac", (stored().single().turns.last() as Reply).text)
@@ -182,7 +182,7 @@ class ChatViewModelTest {
     fun `a finished reply has the figures of the library`() = test {
         val chat = chat()
         sending(chat)
-        sessions.only.record = SentRecord(listOf(Sent(1.5, SentKind.WINDOW, 4u, 90uL, true, "t")), 1uL, 4uL, 90uL)
+        sessions.only.record = SentRecord(listOf(Sent(1.5, SentKind.ADVANCE, 4u, 90uL, true, "t")), 1uL, 4uL, 90uL)
         sessions.only.play(committed("Hi"), finished())
         runCurrent()
         val figures = assertNotNull(chat.reply.end?.figures)
@@ -190,7 +190,7 @@ class ChatViewModelTest {
         assertEquals(listOf(30L, 20L, 1L), listOf(figures.bytesUp, figures.bytesDown, figures.requests))
         assertEquals(2.0 / 3, figures.saved!!, 1e-9)
         val sent = stored().single().sent.single()
-        assertEquals(listOf<Any?>(1500L, SentKind.WINDOW, 4L, 90L, "t"), listOf(sent.at, sent.kind, sent.tokens, sent.bytes, sent.text))
+        assertEquals(listOf<Any?>(1500L, SentKind.ADVANCE, 4L, 90L, "t"), listOf(sent.at, sent.kind, sent.tokens, sent.bytes, sent.text))
         assertNull(chat.state.value.writingHere)
     }
 

@@ -19,7 +19,7 @@ class JournalStoreTest {
 
     private fun journal(id: String) = File(folder, "$id.jsonl")
 
-    private val sent = SentEntry(3, SentKind.WINDOW, 8, 120, true, "a text")
+    private val sent = SentEntry(3, SentKind.ADVANCE, 8, 120, true, "a text")
     private val end = ReplyEnd(FinishReason.END_OF_REPLY, figures = Figures(2, 9.5, 0.25, 100, 50, 1, 0.05))
 
     private fun fill(store: JournalStore): String {
@@ -29,7 +29,7 @@ class JournalStoreTest {
         store.append(id, Entry.ReplyBegan(3, Mode.EXACT))
         store.append(id, Entry.Committed("It", Origin.VERIFIED))
         store.append(id, Entry.Committed(" is", Origin.VERIFIED))
-        store.append(id, Entry.Committed(" so", Origin.RESAMPLED))
+        store.append(id, Entry.Committed(" so", Origin.TARGET))
         store.append(id, Entry.WasSent(sent))
         store.append(id, Entry.ReplyEnded(end))
         return id
@@ -38,7 +38,7 @@ class JournalStoreTest {
     @Test
     fun `what was added is there in another store`() {
         val id = fill(JournalStore(folder))
-        val pieces = listOf(Piece("It is", Origin.VERIFIED), Piece(" so", Origin.RESAMPLED))
+        val pieces = listOf(Piece("It is", Origin.VERIFIED), Piece(" so", Origin.TARGET))
         val turns = listOf(Said(2, "Line one\nline \"two\" 漢字 🙂"), Reply(3, Mode.EXACT, pieces, end))
         val expected = Conversation(id, 1, "Title", turns, Consent.CONVERSATION, listOf(sent))
         assertEquals(listOf(expected), JournalStore(folder).load())
@@ -79,6 +79,44 @@ class JournalStoreTest {
     }
 
     @Test
+    fun `words that an earlier version called resampled or bonus were written by the server`() {
+        val lines = """
+            {"type":"created","at":1,"title":"Old"}
+            {"type":"said","at":2,"text":"Go"}
+            {"type":"reply","at":3,"mode":"EXACT"}
+            {"type":"text","text":"It","origin":"VERIFIED"}
+            {"type":"text","text":" is","origin":"RESAMPLED"}
+            {"type":"text","text":" so","origin":"BONUS"}
+            {"type":"text","text":", now","origin":"DRAFT"}
+            {"type":"text","text":" and then","origin":"OF_A_LATER_VERSION"}
+            {"type":"sent","sent":{"at":2,"kind":"OPEN","tokens":0,"bytes":80,"answered":true}}
+            {"type":"sent","sent":{"at":3,"kind":"WINDOW","tokens":8,"bytes":120,"answered":true,"text":"a text"}}
+            {"type":"sent","sent":{"at":3,"kind":"DRAWS","tokens":1,"bytes":30,"answered":true}}
+            {"type":"sent","sent":{"at":3,"kind":"CONTINUATION","tokens":8,"bytes":120,"answered":false}}
+        """.trimIndent() + "\n"
+        journal("old").writeText(lines)
+        val conversation = JournalStore(folder).load().single()
+        val pieces = listOf(
+            Piece("It", Origin.VERIFIED),
+            Piece(" is so", Origin.TARGET),
+            Piece(", now", Origin.DRAFT),
+            Piece(" and then", Origin.UNVERIFIED),
+        )
+        assertEquals(pieces, (conversation.turns.last() as Reply).pieces)
+        val kinds = listOf(SentKind.OPEN, SentKind.ADVANCE, SentKind.ADVANCE, SentKind.ADVANCE)
+        assertEquals(kinds, conversation.sent.map { it.kind })
+        assertEquals(listOf(0L to 80L, 8L to 120L, 1L to 30L, 8L to 120L), conversation.sent.map { it.tokens to it.bytes })
+    }
+
+    @Test
+    fun `what is written now has the names of now`() {
+        val id = fill(JournalStore(folder))
+        val origins = Regex("\"origin\":\"([^\"]*)\"").findAll(journal(id).readText()).map { it.groupValues[1] }.toList()
+        assertEquals(listOf("VERIFIED", "VERIFIED", "TARGET"), origins)
+        assertTrue("\"kind\":\"ADVANCE\"" in journal(id).readText())
+    }
+
+    @Test
     fun `a journal much longer than its conversation is shortened without changing it`() {
         val store = JournalStore(folder)
         val id = fill(store)
@@ -97,7 +135,7 @@ class JournalStoreTest {
         val id = store.create("Title", 1).id
         store.append(id, Entry.SaidText(2, "Go"))
         store.append(id, Entry.ReplyBegan(3, Mode.EXACT))
-        store.append(id, Entry.Committed("Half", Origin.BONUS))
+        store.append(id, Entry.Committed("Half", Origin.TARGET))
         val reply = JournalStore(folder).load().single().turns.last() as Reply
         assertEquals("Half" to null, reply.text to reply.end)
     }

@@ -10,16 +10,16 @@ import kotlin.test.assertEquals
 import kotlin.test.assertTrue
 
 class TintTest {
-    private val colors = OriginColors(Color.Gray, Color.Green, Color.Yellow, Color.Magenta, Color.Red)
+    private val colors = OriginColors(Color.Gray, Color.Green, Color.Magenta, Color.Red)
     private val pieces = Origin.entries.map { Piece(it.name + " ", it) }
 
     @Test
-    fun `each origin has its colour and a correction is underlined`() {
+    fun `each origin has its colour and what nobody checked is underlined`() {
         val text = tint(pieces, "tail", colors, Color.LightGray)
-        assertEquals("DRAFT VERIFIED RESAMPLED BONUS UNVERIFIED tail", text.text)
+        assertEquals("DRAFT VERIFIED TARGET UNVERIFIED tail", text.text)
         val spans = text.spanStyles.associate { text.text.substring(it.start, it.end).trim() to it.item }
         assertEquals(Origin.entries.map { colors[it] }, Origin.entries.map { spans.getValue(it.name).background })
-        assertEquals(listOf("RESAMPLED"), spans.filterValues { it.textDecoration == TextDecoration.Underline }.keys.toList())
+        assertEquals(listOf("UNVERIFIED"), spans.filterValues { it.textDecoration == TextDecoration.Underline }.keys.toList())
         assertEquals(Color.LightGray, spans.getValue("tail").color)
     }
 
@@ -32,8 +32,8 @@ class TintTest {
 
     @Test
     fun `the summary counts words of each origin`() {
-        val mixed = listOf(Piece("one two", Origin.VERIFIED), Piece(" three", Origin.RESAMPLED), Piece("\nfour", Origin.VERIFIED))
-        assertEquals("Checked: 3 words. Corrected: 1 word.", summary(mixed))
+        val mixed = listOf(Piece("one two", Origin.VERIFIED), Piece(" three", Origin.TARGET), Piece("\nfour", Origin.VERIFIED))
+        assertEquals("Checked by the server: 3 words. Written by the server: 1 word.", summary(mixed))
         assertEquals("", summary(emptyList()))
     }
 

@@ -26,10 +26,10 @@ class EventsTest : Conformance() {
     @Test
     fun events_come_in_their_order() = testing {
         val allowed = mapOf(
-            Mode.EXACT to setOf(Origin.VERIFIED, Origin.RESAMPLED, Origin.BONUS),
-            Mode.OPPORTUNISTIC to setOf(Origin.DRAFT, Origin.VERIFIED, Origin.RESAMPLED, Origin.BONUS),
+            Mode.EXACT to setOf(Origin.VERIFIED, Origin.TARGET),
+            Mode.OPPORTUNISTIC to setOf(Origin.DRAFT, Origin.VERIFIED, Origin.TARGET),
             Mode.DEVICE_ONLY to setOf(Origin.DRAFT),
-            Mode.REMOTE_ONLY to setOf(Origin.BONUS),
+            Mode.REMOTE_ONLY to setOf(Origin.TARGET),
         )
         for ((mode, origins) in allowed) {
             for (question in facts.questions.take(6)) {

@@ -102,6 +102,16 @@ class ChatModel(private val session: UhlmSession, private val scope: CoroutineSc
 }
 // endregion
 
+internal suspend fun seed(session: UhlmSession): Pair<GenerationResult, GenerationResult> {
+    // region seed
+    val options = GenerationOptions(seed = 42uL)
+    val reply = session.respond("Tell me a story.", options)
+    session.reset()
+    val again = session.respond("Tell me a story.", options)
+    // endregion
+    return reply to again
+}
+
 internal suspend fun errors(session: UhlmSession, signIn: suspend () -> Unit) {
     // region errors
     try {

@@ -52,6 +52,8 @@ class SamplesTest {
                 assertEquals(whole, transcript.text)
                 assertEquals("", transcript.tail)
                 errors(session, signIn = {})
+                val (reply, again) = seed(session)
+                assertEquals(reply.text, again.text)
             }
         }
         times(facts.server.endpoint)

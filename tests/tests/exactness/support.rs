@@ -1,0 +1,159 @@
+//! What the tests share: servers that compute one row a pass or many, replies as lists of tokens, and the target alone in a
+//! plain loop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uhlm_core::event::Event;
+use uhlm_core::link::LinkConfig;
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::origin::Origin;
+use uhlm_core::privacy::Consent;
+use uhlm_core::session::Session;
+use uhlm_core::verifier::Verifier;
+use uhlm_law::chat::{DraftModel as _, Message, Special};
+use uhlm_law::model::Sequence as _;
+use uhlm_law::noise::{Place, Tape};
+use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId, Winner};
+use uhlm_llama::ContextOptions;
+use uhlm_server::{EngineOptions, ServerConfig};
+use uhlm_testing::pair;
+use uhlm_testing::served::Served;
+
+/// Tokens of a reply at most.
+pub(crate) const MAX_TOKENS: usize = 120;
+
+/// The three temperatures at which everything is compared.
+pub(crate) fn temperatures() -> [SamplingParams; 3] {
+    let truncating = SamplingParams { temperature: 0.7, top_k: 40, top_p: 0.95, ..SamplingParams::default() };
+    [SamplingParams::greedy(), truncating, SamplingParams::default()]
+}
+
+/// How many tokens a comparison takes: what the environment says, or `usual`.
+pub(crate) fn tokens_to_compare(usual: usize) -> usize {
+    std::env::var("UHLM_EQUAL_TOKENS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+/// A server whose target computes `micro_batch` rows of a pass at a time; 0 for all of them.
+pub(crate) fn served(micro_batch: u32) -> Served {
+    let engine = EngineOptions { threads: 1, micro_batch, ..EngineOptions::default() };
+    Served::start_with(|config| ServerConfig { engine, ..config })
+}
+
+/// Options with everything at rest but what a test sets. A machine under load answers late; that is no matter of the text.
+pub(crate) fn options(mode: Mode, sampling: &SamplingParams, seed: u64) -> SessionOptions {
+    let minute = Duration::from_secs(60);
+    SessionOptions {
+        mode,
+        sampling: sampling.clone(),
+        draft_ahead: DraftAhead::Off,
+        offline: OfflinePolicy::Fail,
+        link: LinkConfig { min_deadline: minute, max_deadline: minute, ..LinkConfig::default() },
+        threads: 1,
+        seed: Some(seed),
+        consent: Consent::Conversation,
+        ..SessionOptions::default()
+    }
+}
+
+pub(crate) fn session(verifier: Arc<dyn Verifier>, options: SessionOptions) -> Session {
+    pair::draft().session(Some(verifier), options).expect("a session")
+}
+
+/// Questions that the pair was trained for, and free text, where the draft model is wrong most.
+pub(crate) fn prompts() -> Vec<String> {
+    let (held_out, free) = (pair::questions("heldout"), pair::questions("prompts_free"));
+    free.into_iter().zip(held_out).flat_map(|(free, question)| [free, question]).collect()
+}
+
+/// Writes the reply to a prompt as a conversation of its own, with a seed of its own; returns its tokens.
+pub(crate) fn write(session: &Session, prompt: &str, seed: u64) -> Vec<TokenId> {
+    session.reset().expect("idle");
+    let options = GenerationOptions { max_tokens: MAX_TOKENS, seed: Some(seed), ..GenerationOptions::default() };
+    let mut generation = session.generate(Prompt::Chat(prompt.into()), options).expect("idle");
+    let mut ids = Vec::new();
+    while let Some(event) = generation.blocking_next() {
+        match event.expect("no failure") {
+            Event::Committed { token, origin } => {
+                assert_ne!(origin, Origin::Unverified);
+                ids.push(token.id);
+            }
+            Event::Finished { .. } => return ids,
+            _ => {}
+        }
+    }
+    panic!("a stream without an end");
+}
+
+/// The target alone in a plain loop: one decode a token, one row a pass.
+pub(crate) struct Plain {
+    sequence: uhlm_llama::LlamaSequence,
+    chain: SamplingChain,
+    scratch: Scratch,
+    history: Vec<TokenId>,
+}
+
+impl Plain {
+    pub(crate) fn new(sampling: &SamplingParams) -> Self {
+        let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
+        Self {
+            sequence: pair::target().new_sequence(&options).expect("a context"),
+            chain: SamplingChain::new(sampling.clone()).expect("valid"),
+            scratch: Scratch::default(),
+            history: Vec::new(),
+        }
+    }
+
+    /// Reads a prompt as a session does.
+    pub(crate) fn start(&mut self, prompt: &str) {
+        let engine = pair::draft();
+        let rendered = engine.model().render(&[Message::user(prompt)], true).expect("a template");
+        self.sequence.truncate(0).expect("rolls back");
+        self.history.clear();
+        self.feed(&engine.model().tokenize(&rendered, Special::ParseWithBos));
+    }
+
+    pub(crate) fn feed(&mut self, tokens: &[TokenId]) {
+        self.sequence.decode(tokens, &|| false).expect("fits");
+        self.history.extend_from_slice(tokens);
+    }
+
+    fn input(&self) -> ChainInput<'_> {
+        ChainInput { logits: self.sequence.logits(), history: &self.history, mask: None }
+    }
+
+    /// The target's distribution of the next token.
+    pub(crate) fn law(&mut self) -> Distribution {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let law = self.chain.distribution(self.input(), &mut scratch).expect("finite logits");
+        self.scratch = scratch;
+        law
+    }
+
+    /// The target's next token with the noise of `seed` at `place`.
+    pub(crate) fn winner(&mut self, seed: u64, place: Place) -> Winner {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let model = pair::target();
+        let position = Tape::new(seed, 0).at(place);
+        let winner = self.chain.winner(self.input(), &mut scratch, model.token_keys(), position);
+        self.scratch = scratch;
+        winner.expect("finite logits")
+    }
+
+    /// The whole reply to a prompt.
+    pub(crate) fn write(&mut self, prompt: &str, seed: u64) -> Vec<TokenId> {
+        self.start(prompt);
+        let (model, mut place, mut ids) = (pair::target(), Place::START, Vec::new());
+        while ids.len() < MAX_TOKENS {
+            let id = self.winner(seed, place).id;
+            ids.push(id);
+            if model.vocabulary().is_end(id) {
+                break;
+            }
+            place = place.after(model.vocabulary().piece(id).len());
+            self.feed(&[id]);
+        }
+        ids
+    }
+}

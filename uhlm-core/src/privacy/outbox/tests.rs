@@ -1,0 +1,130 @@
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+
+use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, PrefixHash, Text};
+use uhlm_law::chat::{Message, Special, TemplateError};
+use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::{SamplingParams, TokenId};
+
+use super::super::record::RecordOptions;
+use super::*;
+use crate::verifier::{Answer, BodyBytes};
+
+const SESSION: SessionId = SessionId([1; 16]);
+const LONG: Duration = Duration::from_secs(9);
+
+/// A model whose tokens are bytes. Only its text is asked for.
+struct Letters;
+
+impl DraftModel for Letters {
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        unimplemented!("not asked for")
+    }
+    fn token_keys(&self) -> &TokenKeys {
+        unimplemented!("not asked for")
+    }
+    fn vocabulary_hash(&self) -> Digest {
+        unimplemented!("not asked for")
+    }
+    fn fingerprint(&self) -> Digest {
+        unimplemented!("not asked for")
+    }
+    fn tokenize(&self, text: &str, _: Special) -> Vec<TokenId> {
+        text.bytes().map(TokenId::from).collect()
+    }
+    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
+        tokens.iter().map(|&id| id as u8).collect()
+    }
+    fn render(&self, _: &[Message], _: bool) -> Result<String, TemplateError> {
+        unimplemented!("not asked for")
+    }
+    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
+        unimplemented!("not asked for")
+    }
+}
+
+/// Answers every request in two frames, of which the first reports 70 bytes, and counts them.
+#[derive(Default)]
+struct Answering(Mutex<usize>);
+
+impl Verifier for Answering {
+    fn info(&self, _: Duration, _: Reply<Info>) -> Call {
+        Call::finished()
+    }
+    fn open(&self, _: Open, _: Duration, reply: Reply<Opened>) -> Call {
+        *self.0.lock().expect("no panic") += 1;
+        reply(Err(VerifierError::Unauthorized));
+        Call::finished()
+    }
+    fn advance(&self, _: SessionId, _: Advance, _: Duration, mut frames: FrameReply) -> Call {
+        *self.0.lock().expect("no panic") += 1;
+        let check = PrefixHash::EMPTY.short();
+        let text = Text { pos: 0, check, ids: vec![7], passes: 1, pass_us: None, queue_us: None, labels: None };
+        for (value, up) in [(Frame::Text(text), 70), (Frame::End(EndReason::Granted), 0)] {
+            frames(Ok(Answer { value, bytes: BodyBytes { up, down: 9 }, elapsed: Duration::ZERO, attempts: 1 }));
+        }
+        Call::finished()
+    }
+    fn close(&self, _: SessionId) {
+        *self.0.lock().expect("no panic") += 1;
+    }
+}
+
+fn outbox(is_open: bool) -> (Outbox, Arc<Answering>, Arc<SentLog>) {
+    let verifier = Arc::new(Answering::default());
+    let log = Arc::new(SentLog::new(RecordOptions { text: true, ..RecordOptions::default() }));
+    let may_ask = Arc::new(AtomicBool::new(is_open));
+    (Outbox::new(Arc::clone(&verifier) as _, Arc::new(Letters), Arc::clone(&log), may_ask), verifier, log)
+}
+
+fn request(given: &str, drafted: &str, stop: &[&str]) -> Advance {
+    let ids = |text: &str| Letters.tokenize(text, Special::Plain);
+    let sampling = SamplingParams::default();
+    let stop: Vec<String> = stop.iter().map(ToString::to_string).collect();
+    Advance {
+        generation: 0,
+        seq: 0,
+        have: given.len() as u32,
+        base: 0,
+        check: PrefixHash::EMPTY,
+        stand: ids(given),
+        draft: ids(drafted),
+        grants: Grants::NONE,
+        labels: Labelling::NONE,
+        begin: (!stop.is_empty()).then_some(Begin { seed: 1, sampling, reply_start: 1, max_tokens: 1, stop }),
+    }
+}
+
+fn open_request() -> Open {
+    Open { vocabulary: Digest([0; 32]), needs: Capabilities::NONE }
+}
+
+#[test]
+fn without_consent_nothing_reaches_the_verifier_but_the_end_of_a_session() {
+    let (outbox, verifier, log) = outbox(false);
+    let (send, received) = channel();
+    let heard = send.clone();
+    outbox.open(open_request(), LONG, Box::new(move |result| drop(send.send(result.map(drop))))).detach();
+    let frames = Box::new(move |result: Result<_, _>| drop(heard.send(result.map(drop))));
+    outbox.advance(SESSION, request("secret", "", &[]), LONG, frames).detach();
+    assert_eq!(received.iter().collect::<Vec<_>>(), [Err(VerifierError::Cancelled), Err(VerifierError::Cancelled)]);
+    assert_eq!((*verifier.0.lock().expect("no panic"), log.copy().total_requests), (0, 0));
+    outbox.close(SESSION);
+    assert_eq!(*verifier.0.lock().expect("no panic"), 1);
+}
+
+#[test]
+fn all_that_a_person_can_read_in_a_request_is_written_down() {
+    let (outbox, _, log) = outbox(true);
+    outbox.open(open_request(), LONG, Box::new(|_| {})).detach();
+    outbox.advance(SESSION, request("given ", "drafted", &["Anna:", "###"]), LONG, Box::new(|_| {})).detach();
+    outbox.advance(SESSION, request("", "", &[]), LONG, Box::new(|_| {})).detach();
+    let sent = log.copy().requests;
+    let texts: Vec<_> = sent.iter().map(|sent| sent.text.as_deref()).collect();
+    assert_eq!(texts, [None, Some("given drafted\nAnna:\n###"), None]);
+    let facts: Vec<_> = sent.iter().map(|sent| (sent.kind, sent.tokens, sent.answered)).collect();
+    assert_eq!(facts, [(SentKind::Open, 0, false), (SentKind::Advance, 13, true), (SentKind::Advance, 0, true)]);
+    assert_eq!(sent[1].bytes, 70, "as the transport counted them, once for both frames");
+}

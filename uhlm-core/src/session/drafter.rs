@@ -1,0 +1,172 @@
+//! What the phone computes: the draft model's passes, its draws, how unsure it is, and what the gate makes of that.
+//!
+//! Decides the next drafted token. Whether to draft at all, and what becomes of the token, is decided elsewhere.
+
+use std::sync::Arc;
+
+use uhlm_law::advance::{Begin, Drawing, Tokens};
+use uhlm_law::affine::Affine;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::gate::Gate;
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId};
+use uhlm_law::uncertainty::Uncertainty;
+
+use super::end::End;
+use super::reply::Piece;
+use super::token::Drafted;
+use crate::mode::Mode;
+use crate::options::SessionOptions;
+
+/// Weights of the newest value in exponential averages: what a step takes may change at once, with the phone's clock;
+/// how hard the text is shows over a few dozen tokens only.
+const NEWEST_TIME: f64 = 0.1;
+const NEWEST_BETA: f64 = 1.0 / 32.0;
+
+fn average(mean: &mut f64, value: f64, newest: f64) {
+    *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
+}
+
+/// The draft model with everything that it takes to draft with it.
+pub(super) struct Drafter {
+    pub(super) model: Arc<dyn DraftModel>,
+    sequence: Option<Box<dyn Sequence>>,
+    /// Tokens that the sequence holds.
+    held: Vec<TokenId>,
+    context: u32,
+    threads: u32,
+    scratch: Scratch,
+    estimator: Box<dyn Uncertainty>,
+    pub(super) gate: Gate,
+    /// Chain and noise of the reply.
+    drawing: Drawing,
+    /// Seconds that one drafted token takes, an exponential average; 0 before the first.
+    pub(super) seconds: f64,
+    /// Mean of the drafted tokens' expected rejection probability, an exponential average.
+    pub(super) mean_beta: f64,
+    /// Seconds that reading a prompt takes, by its tokens.
+    pub(super) prefill_time: Affine,
+}
+
+impl Drafter {
+    /// Makes a drafter; `seed` is for what of its estimator is drawn.
+    pub(super) fn new(model: Arc<dyn DraftModel>, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
+        // Replaced as soon as a reply begins; the session's chain is checked here.
+        let sampling = options.sampling.clone();
+        let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
+        Ok(Self {
+            model,
+            sequence: None,
+            held: Vec::new(),
+            context: options.context,
+            threads: options.threads,
+            scratch: Scratch::default(),
+            estimator: options.estimator.build(seed),
+            gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
+            drawing,
+            seconds: 0.0,
+            mean_beta: options.calibration.mean_beta(),
+            prefill_time: Affine::default(),
+        })
+    }
+
+    /// Begins a reply.
+    ///
+    /// # Errors
+    /// [`SamplingError::InvalidParameter`].
+    pub(super) fn begin(&mut self, begin: &Begin) -> Result<(), SamplingError> {
+        self.drawing = Drawing::new(begin)?;
+        Ok(())
+    }
+
+    /// Sets the number of threads. llama.cpp's are settled with the context, so the cache is filled again.
+    pub(super) fn set_threads(&mut self, threads: u32) {
+        if threads != self.threads {
+            self.threads = threads;
+            self.unload();
+        }
+    }
+
+    /// Gives the cache up; the next pass reads everything again.
+    pub(super) fn unload(&mut self) {
+        self.sequence = None;
+        self.held.clear();
+    }
+
+    /// Returns what the vocabulary says of a token.
+    pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {
+        let vocabulary = self.model.vocabulary();
+        Piece { id, bytes: vocabulary.piece(id), is_end: vocabulary.is_end(id) }
+    }
+
+    /// Returns how many tokens fit the draft model's context.
+    pub(super) fn capacity(&mut self) -> Result<usize, ModelError> {
+        Ok(self.sequence()?.capacity())
+    }
+
+    /// The draft model's sequence, made when it is first needed.
+    fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, ModelError> {
+        let sequence = match self.sequence.take() {
+            Some(sequence) => sequence,
+            None => Arc::clone(&self.model).sequence(self.context, self.threads)?,
+        };
+        Ok(self.sequence.insert(sequence))
+    }
+
+    /// Returns how many of `tokens` the draft model has not read yet.
+    pub(super) fn unread(&self, tokens: &[TokenId]) -> usize {
+        tokens.len() - self.held.iter().zip(tokens).take_while(|(held, token)| held == token).count()
+    }
+
+    /// Reads what the draft model has not read of `tokens`, so that its logits are those after the last of them.
+    pub(super) fn catch_up(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        let kept = tokens.len() - self.unread(tokens);
+        self.sequence()?;
+        let (Some(sequence), held) = (&mut self.sequence, &mut self.held) else { return Ok(()) };
+        // Logits are there only after the pass that made them.
+        let stale = kept == tokens.len() && (sequence.len() > kept || sequence.logits().is_empty());
+        let start = if stale { kept.saturating_sub(1) } else { kept };
+        held.truncate(start);
+        if sequence.len() > start
+            && let Err(error) = sequence.truncate(start)
+        {
+            self.unload();
+            return Err(error);
+        }
+        if start < tokens.len() {
+            let outcome = sequence.decode(&tokens[start..], cancelled);
+            // What was decoded before a failure stands.
+            held.extend_from_slice(&tokens[start..sequence.len().clamp(start, tokens.len())]);
+            outcome?;
+        }
+        Ok(())
+    }
+
+    /// Drafts the token after `tokens`, with the noise of its place.
+    pub(super) fn draft(&mut self, tokens: &Tokens, mode: Mode, cancelled: &dyn Fn() -> bool) -> Result<Drafted, End> {
+        self.catch_up(tokens.ids(), cancelled)?;
+        let Self { model, sequence, drawing, scratch, estimator, gate, .. } = self;
+        let place = drawing.place(tokens, tokens.len(), model.vocabulary());
+        let (chain, position) = (drawing.chain(), drawing.position(place));
+        let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits());
+        let input = ChainInput { logits, history: tokens.ids(), mask: None };
+        let id = chain.winner(input, scratch, model.token_keys(), position)?.id;
+        let q = if chain.params().is_greedy() { 1.0 } else { chain.distribution(input, scratch)?.prob(id) };
+        let uncertainty = estimator.estimate(logits, id);
+        let judged = match mode {
+            Mode::Exact => true,
+            Mode::Opportunistic => gate.is_uncertain(uncertainty),
+            Mode::DeviceOnly | Mode::RemoteOnly => false,
+        };
+        // After the decision: the threshold moves with what is observed, and what was counted must be what was done.
+        gate.observe_draft(uncertainty);
+        let beta = gate.expected_rejection(uncertainty, q);
+        average(&mut self.mean_beta, beta, NEWEST_BETA);
+        Ok(Drafted { id, uncertainty, q, beta, judged })
+    }
+
+    /// Takes note of how long a drafted token took.
+    pub(super) fn took(&mut self, seconds: f64) {
+        average(&mut self.seconds, seconds, NEWEST_TIME);
+    }
+}

@@ -1,0 +1,210 @@
+//! Drafting and sending: whether the device drafts on, what becomes of a drafted token, and when windows go out.
+
+use uhlm_law::advance::Grants;
+use uhlm_law::window::Costs;
+
+use super::end::End;
+use super::pace::{self, Situation};
+use super::reply::{Piece, bytes_of};
+use super::run::Run;
+use super::token::Drafted;
+use crate::error::GenerationError;
+use crate::generation::TOGETHER;
+use crate::link::Link;
+use crate::mode::Mode;
+use crate::options::{DraftAhead, OfflinePolicy};
+
+/// Drafting ahead stops when the chance that it is not all in vain falls below this.
+const LEAST_SURVIVAL: f64 = 0.05;
+/// The longest window, in tokens. Windows that were not answered are sent again as one request, which must stay well below
+/// [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
+pub(crate) const MAX_WINDOW: usize = 25;
+/// Tokens that a first window has drafted when it is sent, about.
+const FIRST_WINDOW: f64 = 2.0;
+
+impl Run<'_> {
+    /// Tells whether the device may draft now.
+    pub(super) fn can_draft(&mut self) -> Result<bool, End> {
+        if self.mode == Mode::RemoteOnly && !self.is_alone() {
+            return Ok(false);
+        }
+        if self.is_sealed() || self.is_full()? || self.pipeline.branch().len() >= self.max_pending() {
+            return Ok(false);
+        }
+        if self.mode.judges() && self.options.offline != OfflinePolicy::GoOn && !self.is_online() {
+            return Ok(false);
+        }
+        let ahead = self.pipeline.windows_in_flight() > 0 || self.due;
+        Ok(!ahead || (self.options.draft_ahead != DraftAhead::Off && self.pipeline.survival() > LEAST_SURVIVAL))
+    }
+
+    /// Tells whether nothing may follow the drafted tokens.
+    fn is_sealed(&self) -> bool {
+        self.reply.is_sealed(&self.branch_pieces())
+    }
+
+    fn branch_pieces(&self) -> Vec<Piece<'_>> {
+        self.pipeline.branch().iter().map(|&id| self.drafter.piece(id)).collect()
+    }
+
+    fn longest_window(&self) -> usize {
+        self.options.max_window.clamp(1, MAX_WINDOW)
+    }
+
+    fn max_pending(&self) -> usize {
+        self.longest_window() * (1 + self.options.draft_ahead.windows())
+    }
+
+    /// Drafts one token.
+    pub(super) fn draft(&mut self) -> Result<(), End> {
+        if self.drafter.seconds > TOGETHER.as_secs_f64() / 2.0 {
+            self.sink.flush();
+        }
+        let began = self.now();
+        let cancel = self.sink.cancel().clone();
+        let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
+        let drafted = self.drafter.draft(tokens, self.mode, &|| cancel.is_cancelled())?;
+        self.reply.statistics.drafted += 1;
+        let spent = self.since(began);
+        self.reply.statistics.drafting += spent;
+        self.drafter.took(spent.as_secs_f64());
+        self.place(drafted)
+    }
+
+    /// Commits a drafted token, or keeps it in the open window.
+    fn place(&mut self, drafted: Drafted) -> Result<(), End> {
+        self.pipeline.push(drafted);
+        if self.mode == Mode::DeviceOnly {
+            return self.commit_skipped();
+        }
+        if self.is_alone() {
+            return self.commit_alone();
+        }
+        let pieces = self.branch_pieces();
+        let branch = bytes_of(&pieces);
+        if !drafted.judged && self.pipeline.branch().len() == 1 {
+            return self.commit_skipped();
+        }
+        self.reply.show(drafted.id, &branch, drafted.uncertainty);
+        self.hand_over();
+        self.due = self.due || self.closes()?;
+        Ok(())
+    }
+
+    /// Commits the tokens at the front of the branch that nobody is to judge.
+    pub(super) fn commit_skipped(&mut self) -> Result<(), End> {
+        let counts = self.mode == Mode::Opportunistic;
+        self.pipeline.skip().into_iter().try_for_each(|standing| {
+            self.reply.statistics.skipped += u64::from(counts);
+            self.commit(standing)
+        })
+    }
+
+    /// Commits everything drafted: the device writes alone.
+    pub(super) fn commit_alone(&mut self) -> Result<(), End> {
+        self.due = false;
+        // In `remote_only` nothing that the device writes has passed a gate.
+        let remote_only = self.mode == Mode::RemoteOnly;
+        self.pipeline.go_on_alone().into_iter().try_for_each(|mut standing| {
+            if remote_only {
+                standing.origin = crate::origin::Origin::Unverified;
+            }
+            let passed = standing.origin == crate::origin::Origin::Draft;
+            self.reply.statistics.skipped += u64::from(passed);
+            self.commit(standing)
+        })
+    }
+
+    /// Tells whether a token of the open window waits for a verdict.
+    pub(super) fn needs_verdict(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| self.pipeline.needs_verdict(&remote.peer))
+    }
+
+    /// Tells whether another window may be sent before those in flight are answered. What the paper's rule is unsure of is judged
+    /// before anything goes on.
+    pub(super) fn has_room_in_flight(&self) -> bool {
+        let most = if self.mode == Mode::Opportunistic { 1 } else { self.options.draft_ahead.windows() };
+        self.pipeline.windows_in_flight() < most
+    }
+
+    /// Tells whether the open window should be sent.
+    pub(super) fn closes(&mut self) -> Result<bool, End> {
+        let Some(remote) = &self.remote else { return Ok(false) };
+        if self.mode == Mode::RemoteOnly || !self.pipeline.needs_verdict(&remote.peer) {
+            return Ok(false);
+        }
+        let window = self.pipeline.window(&remote.peer);
+        if window.len() >= self.longest_window() || self.mode == Mode::Opportunistic || self.is_sealed() {
+            return Ok(true);
+        }
+        let costs = self.costs();
+        let situation = Situation {
+            window,
+            is_uncertain: self.pipeline.last_uncertainty().is_some_and(|u| self.drafter.gate.is_uncertain(u)),
+            last_sent: self.pipeline.last_sent(self.now()),
+            next_beta: self.drafter.mean_beta,
+            costs: &costs,
+        };
+        Ok(pace::closes(self.options.close, self.options.draft_ahead, &situation) || self.is_full()?)
+    }
+
+    fn costs(&self) -> Costs {
+        let link = self.remote.as_ref().map(|remote| &remote.link);
+        let (base, per_token) = link.and_then(Link::decode_time).unwrap_or_default();
+        Costs {
+            draft: self.drafter.seconds,
+            target_base: base.as_secs_f64(),
+            target_per_token: per_token.as_secs_f64(),
+            round_trip: link.and_then(Link::round_trip).unwrap_or_default().as_secs_f64(),
+        }
+    }
+
+    /// Sends what is due, if the link can take it.
+    pub(super) fn send(&mut self) -> Result<(), End> {
+        let now = self.now();
+        if !self.remote.as_ref().is_some_and(|remote| remote.is_open() && remote.link.may_send(now)) {
+            return Ok(());
+        }
+        match self.mode {
+            Mode::DeviceOnly => Ok(()),
+            // The target writes on by itself, as long as its answer lasts.
+            Mode::RemoteOnly if self.remote.as_ref().is_some_and(|remote| remote.streams.is_empty()) => {
+                self.ask(Grants::UNLIMITED)
+            }
+            Mode::RemoteOnly => Ok(()),
+            Mode::Exact | Mode::Opportunistic if self.due && self.needs_verdict() && self.has_room_in_flight() => {
+                self.due = false;
+                self.ask(Grants::NONE)
+            }
+            Mode::Exact | Mode::Opportunistic => Ok(()),
+        }
+    }
+
+    /// Sends a request with all that the verifier lacks and the open window.
+    pub(super) fn ask(&mut self, grants: Grants) -> Result<(), End> {
+        let (now, labels) = (self.now(), self.labelling());
+        let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
+        if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, grants, labels, now) {
+            remote.send(request, asked, tokens);
+        }
+        Ok(())
+    }
+
+    /// Sends the prompt ahead of the first window if the verdict on that window is there sooner for it.
+    pub(super) fn offer_prompt(&mut self) -> Result<(), End> {
+        if self.prompt_pays_ahead() { self.ask(Grants::NONE) } else { Ok(()) }
+    }
+
+    /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one pass over both.
+    /// The first window takes the device its own pass over the prompt and a token or two. What was not measured yet counts
+    /// for yes: a target that is idle loses nothing.
+    fn prompt_pays_ahead(&self) -> bool {
+        let costs = self.costs();
+        let prompt = self.remote.as_ref().map_or(0, |remote| self.pipeline.unknown_to(&remote.peer));
+        let unread = self.drafter.unread(self.pipeline.ids());
+        let reading = if unread == 0 { Some(0.0) } else { self.drafter.prefill_time.at(unread) };
+        let known = costs.target_base + costs.target_per_token > 0.0 && self.drafter.seconds > 0.0;
+        let Some(reading) = reading.filter(|_| known) else { return true };
+        costs.prompt_pays_ahead(prompt, reading + FIRST_WINDOW * costs.draft)
+    }
+}

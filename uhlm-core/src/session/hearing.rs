@@ -1,0 +1,189 @@
+//! What an answer does: commits, rollbacks, what the gate learns, and what it tells about the link.
+
+use uhlm_law::advance::{EndReason, Grants};
+use uhlm_law::calibration::Label;
+use uhlm_law::gate::RoundBytes;
+
+use super::end::End;
+use super::inbox::{Heard, Tag};
+use super::offline::MAX_DESYNCS;
+use super::run::Run;
+use super::token::Decided;
+use super::verdict::{Outcome, Verdict};
+use crate::event::FinishReason;
+use crate::verifier::{Answer, BodyBytes, VerifierError};
+
+impl Run<'_> {
+    /// Handles everything that has come, in order.
+    pub(super) fn settle(&mut self) -> Result<(), End> {
+        if let Some(result) = self.opening.take() {
+            self.opened(result)?;
+        }
+        while let Some((tag, heard)) = self.mail.pop_front() {
+            self.hear(tag, heard)?;
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, tag: Tag, heard: Heard) -> Result<(), End> {
+        let now = self.now();
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        let Some(stream) = remote.streams.iter_mut().find(|stream| stream.tag == tag) else { return Ok(()) };
+        let answer = match heard {
+            Ok(answer) => answer,
+            Err(error) => return self.failed(tag, error),
+        };
+        match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, answer.attempts, now) {
+            Ok(outcome) => self.apply(tag, &answer, outcome),
+            Err(invalid) => self.failed(tag, VerifierError::InvalidAnswer { reason: invalid.to_string() }),
+        }
+    }
+
+    fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome) -> Result<(), End> {
+        self.account(answer.bytes);
+        if outcome.finished && !self.believes(outcome.ended)? {
+            let reason = "an end that the text does not have".into();
+            return self.failed(tag, VerifierError::InvalidAnswer { reason });
+        }
+        if let Some(passes) = outcome.passes {
+            self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
+        }
+        if outcome.ended.is_some()
+            && let Some(remote) = &mut self.remote
+        {
+            remote.finish(tag);
+        }
+        // An answer that only says that another took its place tells nothing about the link.
+        if outcome.ended != Some(EndReason::Superseded) {
+            self.reached(outcome.verdict.as_ref());
+        }
+        self.learn(&outcome);
+        if let Some(verdict) = &outcome.verdict {
+            self.count(verdict);
+        }
+        if !outcome.standing.is_empty() {
+            self.desyncs = 0;
+        }
+        for (taken_back, standing) in outcome.standing {
+            self.reply.roll_back(taken_back);
+            self.commit(standing)?;
+        }
+        if let Some(reason) = outcome.ended.filter(|_| outcome.finished) {
+            return Err(self.reason(reason).into());
+        }
+        self.commit_skipped_behind()?;
+        if outcome.ask {
+            if let Some(remote) = &mut self.remote {
+                let reason = "its text does not follow what it was told".into();
+                remote.last_failure = Some(VerifierError::InvalidAnswer { reason });
+            }
+            return self.ask_again();
+        }
+        self.due = self.due || self.closes()?;
+        Ok(())
+    }
+
+    /// Tells whether the reply can have ended so. Every end but that of the target's context is in the text, and the device
+    /// that commits its last token ends there by itself.
+    fn believes(&mut self, ended: Option<EndReason>) -> Result<bool, End> {
+        Ok(match ended {
+            Some(EndReason::Eog | EndReason::Stop) => false,
+            Some(EndReason::Max) => self.reply.is_at_limit() || self.is_full()?,
+            _ => true,
+        })
+    }
+
+    /// Commits skipped tokens that waited for a verdict before them.
+    fn commit_skipped_behind(&mut self) -> Result<(), End> {
+        if self.mode.judges() { self.commit_skipped() } else { Ok(()) }
+    }
+
+    /// Something is missing on either side: says again what the device has. A verifier to which that is said again and again
+    /// without a token that comes of it is given up, and with it the session.
+    pub(super) fn ask_again(&mut self) -> Result<(), End> {
+        self.reply.statistics.resent += u64::from(self.pipeline.call_back());
+        self.desyncs += 1;
+        if self.desyncs > MAX_DESYNCS {
+            return self.start_over();
+        }
+        if self.mode == crate::mode::Mode::RemoteOnly {
+            // The next turn asks for the rest.
+            return Ok(());
+        }
+        self.due = self.needs_verdict();
+        if self.due || !self.remote.as_ref().is_some_and(|remote| remote.is_ready()) {
+            return Ok(());
+        }
+        self.ask(Grants::NONE)
+    }
+
+    /// Adds the bodies of an answer.
+    pub(super) fn account(&mut self, bytes: BodyBytes) {
+        self.reply.statistics.body_up += bytes.up;
+        self.reply.statistics.body_down += bytes.down;
+        self.bytes.up += bytes.up;
+        self.bytes.down += bytes.down;
+    }
+
+    /// Takes note that the verifier answered.
+    pub(super) fn reached(&mut self, verdict: Option<&Verdict>) {
+        // A session that opens and is lost again is no way back.
+        if self.desyncs == 0 {
+            self.waiting_since = None;
+        }
+        let Some(remote) = &mut self.remote else { return };
+        let change = match verdict {
+            Some(verdict) => remote.link.on_answer(&verdict.exchange),
+            None => remote.link.on_reachable(),
+        };
+        self.tell_state(change);
+    }
+
+    /// Learns from what the target said about drafted tokens.
+    fn learn(&mut self, outcome: &Outcome) {
+        let statistics = &mut self.reply.statistics;
+        for decided in &outcome.judged {
+            statistics.judged += 1;
+            statistics.rejected += u64::from(!decided.matched);
+        }
+        for decided in &outcome.skipped {
+            statistics.skipped_labelled += 1;
+            statistics.skipped_matched += u64::from(decided.matched);
+        }
+        for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped) {
+            self.drafter.gate.observe_verdict(drafted.uncertainty, drafted.q, matched, p);
+            if let (Some(labels), Some(p)) = (&mut statistics.labels, p) {
+                labels.push(Label { u: drafted.uncertainty, q: drafted.q, p });
+            }
+        }
+    }
+
+    /// Counts a verdict.
+    fn count(&mut self, verdict: &Verdict) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.drafter.gate.observe_bytes(&RoundBytes {
+            all: bytes.up + bytes.down,
+            context: verdict.given_bytes,
+            skipped: verdict.given,
+            judged: verdict.window,
+        });
+        let small = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let statistics = &mut self.reply.statistics;
+        statistics.verdicts += 1;
+        statistics.round_bytes.push((small(bytes.up), small(bytes.down)));
+        statistics.round_tokens.push(small(verdict.window as u64));
+        statistics.verdict_times.push(verdict.timing);
+    }
+
+    /// The reason that the app hears. The verifier was told of no more tokens than the device's context has room for.
+    fn reason(&self, reason: EndReason) -> FinishReason {
+        match reason {
+            EndReason::Eog => FinishReason::EndOfReply,
+            EndReason::Stop => FinishReason::StopSequence,
+            EndReason::Max if self.reply.is_at_limit() => FinishReason::MaxTokens,
+            EndReason::Max | EndReason::Context | EndReason::Granted | EndReason::Superseded => {
+                FinishReason::ContextFull
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Opening a session, failures, and the way back: what the policy makes of a verifier that does not answer.
+
+use uhlm_law::advance::{Asked, Grants, Recovery};
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+
+use super::end::End;
+use super::inbox::{Opened, Tag};
+use super::run::Run;
+use crate::error::GenerationError;
+use crate::event::LinkState;
+use crate::mode::Mode;
+use crate::options::OfflinePolicy;
+use crate::verifier::VerifierError;
+
+/// Desynchronisations without a token in between after which the session is given up for a new one; after as many more the
+/// verifier counts as out of reach.
+pub(super) const MAX_DESYNCS: u32 = 3;
+
+impl Run<'_> {
+    /// Tells whether the verifier answered last.
+    pub(super) fn is_online(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| remote.is_online())
+    }
+
+    /// Tells whether the device writes alone because the verifier is out of reach.
+    pub(super) fn is_alone(&self) -> bool {
+        self.options.offline == OfflinePolicy::GoOn
+            && !self.is_online()
+            && self.pipeline.windows_in_flight() == 0
+            && !self.needs_verdict()
+    }
+
+    /// Asks for a session if there is none.
+    pub(super) fn open(&mut self) -> Result<(), End> {
+        let (vocabulary, now) = (self.drafter.model.vocabulary_hash(), self.now());
+        let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
+        remote.open(vocabulary, now);
+        Ok(())
+    }
+
+    /// Waits until a session is open or the policy lets the device go on without one.
+    pub(super) fn await_open(&mut self) -> Result<(), End> {
+        while !self.remote.as_ref().is_some_and(|remote| remote.is_open()) && !self.is_alone() {
+            self.check_cancelled()?;
+            self.open()?;
+            self.rest()?;
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Under [`OfflinePolicy::Wait`]: fails when the time is over.
+    pub(super) fn give_up_if_waited_too_long(&self) -> Result<(), End> {
+        match (self.waiting_since, self.options.offline) {
+            (Some(since), OfflinePolicy::Wait(limit)) if self.since(since) >= limit => Err(self.offline_error().into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an earlier generation left: a verifier out of reach is waited for from now on, or given up at once, unless
+    /// an attempt is due.
+    pub(super) fn resume(&mut self) -> Result<(), End> {
+        let now = self.now();
+        let due = self.remote.as_ref().is_none_or(|remote| remote.link.may_send(now));
+        match self.options.offline {
+            _ if self.is_online() => Ok(()),
+            OfflinePolicy::GoOn => Ok(()),
+            OfflinePolicy::Wait(_) => {
+                self.waiting_since = Some(now);
+                Ok(())
+            }
+            OfflinePolicy::Fail if due => Ok(()),
+            OfflinePolicy::Fail => Err(self.offline_error().into()),
+        }
+    }
+
+    fn offline_error(&self) -> GenerationError {
+        let cause = self.remote.as_ref().and_then(|remote| remote.last_failure.clone());
+        GenerationError::Offline { cause: cause.unwrap_or(VerifierError::Unreachable { reason: "no answer".into() }) }
+    }
+
+    /// Takes the answer to an attempt to open a session.
+    pub(super) fn opened(&mut self, result: Result<Opened, VerifierError>) -> Result<(), End> {
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        let answer = match remote.opened(result) {
+            Ok(answer) => answer,
+            Err(error) => return self.out_of_order(error),
+        };
+        if answer.value.vocabulary != self.drafter.model.vocabulary_hash() {
+            remote.give_up();
+            let reason = format!("{} tokens on the verifier", answer.value.limits.vocabulary_size);
+            return Err(GenerationError::VocabularyMismatch { reason }.into());
+        }
+        self.reply.statistics.opens += 1;
+        self.account(answer.bytes);
+        self.reached(None);
+        // The target may read the prompt while the device drafts. A gate that skips most tokens may never need it.
+        if self.mode == Mode::Exact && self.pipeline.len() == self.prompt { self.offer_prompt() } else { Ok(()) }
+    }
+
+    pub(super) fn tell_state(&mut self, change: Option<LinkState>) {
+        if let Some(state) = change {
+            self.shared.set_link(state);
+            self.reply.tell_state(state);
+            self.hand_over();
+        }
+    }
+
+    /// An answer failed or broke off. What was not decided is sent again, committed unverified, or given up, as the policy says.
+    pub(super) fn failed(&mut self, tag: Tag, error: VerifierError) -> Result<(), End> {
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
+        let asked = remote.streams[place].asked.clone();
+        let is_last = place + 1 == remote.streams.len();
+        remote.finish(tag);
+        let astray = self.recover(&asked, &error);
+        // Of an answer that a later request replaces, nothing follows.
+        if !is_last && !astray {
+            return Ok(());
+        }
+        self.out_of_order(error)
+    }
+
+    /// Tells the law what became of a request; returns whether the session is not what the device took it for.
+    fn recover(&mut self, asked: &Asked, error: &VerifierError) -> bool {
+        let (Some(remote), Some(conversation)) = (&mut self.remote, self.pipeline.conversation()) else { return false };
+        match error {
+            VerifierError::Desync { held } => {
+                let body = ErrorBody { code: ErrorCode::Desync, reason: String::new(), held: Some(*held) };
+                conversation.refused(&mut remote.peer, asked, &body).recovery != Some(Recovery::GiveUp)
+            }
+            VerifierError::SessionGone => true,
+            _ => {
+                conversation.lost(&mut remote.peer, asked);
+                false
+            }
+        }
+    }
+
+    /// What follows from a failure, whichever request met it.
+    fn out_of_order(&mut self, error: VerifierError) -> Result<(), End> {
+        let now = self.now();
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        let change = remote.link.on_failure(&error, now);
+        remote.last_failure = Some(error.clone());
+        self.tell_state(change);
+        match error {
+            VerifierError::Untrusted { reason } => Err(GenerationError::Untrusted { reason }.into()),
+            VerifierError::Unauthorized => Err(GenerationError::Unauthorized.into()),
+            VerifierError::Refused(body) if body.code == ErrorCode::Unsupported => {
+                Err(GenerationError::VocabularyMismatch { reason: body.reason }.into())
+            }
+            VerifierError::Refused(body) if body.code != ErrorCode::Internal => {
+                Err(GenerationError::Refused { reason: body.reason }.into())
+            }
+            VerifierError::Desync { .. } => self.ask_again(),
+            VerifierError::SessionGone => {
+                self.reply.statistics.resent += u64::from(self.pipeline.call_back());
+                self.desyncs += 1;
+                self.start_over()
+            }
+            // The consent was withdrawn, and with it this generation is cancelled.
+            VerifierError::Cancelled => Ok(()),
+            _ => self.out_of_reach(),
+        }
+    }
+
+    /// Gives the session up for a new one, to which everything is said anew. Where that was tried before and no token came of it,
+    /// the verifier answers and yet there is no way on: that is left to the policy like a verifier that does not answer, with
+    /// pauses between attempts.
+    pub(super) fn start_over(&mut self) -> Result<(), End> {
+        let now = self.now();
+        self.due = self.needs_verdict();
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        remote.give_up();
+        if self.desyncs <= 2 * MAX_DESYNCS {
+            return self.open();
+        }
+        // Until a token comes of it, each further attempt is followed by a pause.
+        let failure = VerifierError::InvalidAnswer { reason: "it lost what it was told, over and over".into() };
+        let change = remote.link.on_failure(&failure, now);
+        self.tell_state(change);
+        self.out_of_reach()
+    }
+
+    fn out_of_reach(&mut self) -> Result<(), End> {
+        self.reply.statistics.resent += u64::from(self.pipeline.call_back());
+        self.due = self.needs_verdict();
+        match self.options.offline {
+            OfflinePolicy::GoOn => self.commit_alone(),
+            OfflinePolicy::Wait(_) => {
+                let now = self.now();
+                self.waiting_since.get_or_insert(now);
+                Ok(())
+            }
+            OfflinePolicy::Fail => Err(self.offline_error().into()),
+        }
+    }
+
+    /// The way back: opens a session where there is none, and tries a link that failed with a request that carries the
+    /// missing tokens and delays nothing.
+    pub(super) fn revive(&mut self) -> Result<(), End> {
+        let now = self.now();
+        let Some(remote) = &self.remote else { return Ok(()) };
+        if self.mode == Mode::DeviceOnly || !remote.link.may_send(now) || !remote.streams.is_empty() {
+            return Ok(());
+        }
+        if !remote.is_open() {
+            return self.open();
+        }
+        if remote.is_online() || self.needs_verdict() {
+            return Ok(());
+        }
+        self.ask(Grants::NONE)
+    }
+}

@@ -1,0 +1,297 @@
+//! What of a reply does not stand yet: the drafted tokens, and the windows of them that are on their way.
+//!
+//! Decides which tokens a request carries and what an answer decides about each drafted one. When it pays to send is
+//! [`pace`](super::pace)'s, how text is told [`Reply`](super::reply::Reply)'s. Pure: time is an argument.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use uhlm_law::advance::{
+    Advance, Asked, Begin, Bounds, Committed, Conversation, Frame, Grants, InvalidAnswer, Labelling, Peer, Tokens,
+    Wanted,
+};
+use uhlm_law::protocol::id_bytes;
+use uhlm_law::sampling::TokenId;
+use uhlm_law::window::Window;
+
+use super::token::{Decided, Drafted, Standing};
+use super::verdict::{InFlight, Outcome};
+use crate::origin::Origin;
+
+/// Skipped tokens about which the target may still say something.
+const MAX_UNLABELLED: usize = 256;
+
+/// The tokens of a session, and what is known of those that do not stand yet.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    bounds: Bounds,
+    /// All tokens; `None` before the first generation.
+    conversation: Option<Conversation>,
+    /// What is known of the drafted tokens, one each.
+    branch: VecDeque<Drafted>,
+    in_flight: VecDeque<InFlight>,
+    /// Skipped tokens with their positions.
+    unlabelled: VecDeque<(usize, Drafted)>,
+}
+
+impl Pipeline {
+    /// Makes a pipeline for a vocabulary, with no tokens.
+    pub(super) fn new(vocabulary_size: usize) -> Self {
+        let vocabulary_size = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
+        Self {
+            // A reply ends where it was asked to, whatever the verifier's context is.
+            bounds: Bounds { vocabulary_size, context: u32::MAX },
+            conversation: None,
+            branch: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            unlabelled: VecDeque::new(),
+        }
+    }
+
+    /// Begins a generation with a prompt; returns how many of the tokens so far it begins with.
+    pub(super) fn begin(&mut self, begin: Begin, prompt: &[TokenId], peer: Option<&mut Peer>) -> usize {
+        self.branch.clear();
+        self.in_flight.clear();
+        self.unlabelled.clear();
+        match &mut self.conversation {
+            Some(conversation) => conversation.renew(begin, prompt, peer),
+            None => {
+                self.conversation = Some(Conversation::new(self.bounds, begin, prompt));
+                0
+            }
+        }
+    }
+
+    /// Returns all tokens, with the hash of every prefix: the prompt, what else is committed, then the drafted ones. `None` before
+    /// the first generation.
+    pub(super) fn tokens(&self) -> Option<&Tokens> {
+        self.conversation.as_ref().map(Conversation::tokens)
+    }
+
+    /// Returns all tokens.
+    pub(super) fn ids(&self) -> &[TokenId] {
+        self.tokens().map_or(&[], Tokens::ids)
+    }
+
+    /// Returns the number of all tokens.
+    pub(super) fn len(&self) -> usize {
+        self.ids().len()
+    }
+
+    /// Returns the number of committed tokens, the prompt's included.
+    pub(super) fn committed(&self) -> usize {
+        self.conversation.as_ref().map_or(0, Conversation::committed)
+    }
+
+    /// Returns the drafted tokens that do not stand yet.
+    pub(super) fn branch(&self) -> &[TokenId] {
+        self.conversation.as_ref().map_or(&[], Conversation::branch)
+    }
+
+    /// Appends a drafted token.
+    pub(super) fn push(&mut self, drafted: Drafted) {
+        if let Some(conversation) = &mut self.conversation {
+            conversation.draft(drafted.id);
+            self.branch.push_back(drafted);
+        }
+    }
+
+    /// Returns the drafted tokens that `peer` was not sent.
+    fn unsent<'a>(&'a self, peer: &Peer) -> impl Iterator<Item = &'a Drafted> + use<'a> {
+        let sent =
+            self.conversation.as_ref().map_or(0, |conversation| conversation.sent(peer) - conversation.committed());
+        self.branch.iter().skip(sent)
+    }
+
+    /// Returns the risk of the drafted tokens that `peer` was not sent: the open window.
+    pub(super) fn window(&self, peer: &Peer) -> Window {
+        self.unsent(peer).map(|drafted| if drafted.judged { drafted.beta } else { 0.0 }).collect()
+    }
+
+    /// Tells whether a verdict has to be asked for about a token of the open window.
+    pub(super) fn needs_verdict(&self, peer: &Peer) -> bool {
+        self.unsent(peer).any(|drafted| drafted.judged)
+    }
+
+    /// Returns the probability that everything drafted stands.
+    pub(super) fn survival(&self) -> f64 {
+        self.branch.iter().filter(|drafted| drafted.judged).map(|drafted| 1.0 - drafted.beta).product()
+    }
+
+    /// Returns the number of windows whose verdict is awaited.
+    pub(super) fn windows_in_flight(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Returns how long ago the last window in flight was sent, and its number of tokens.
+    pub(super) fn last_sent(&self, now: Instant) -> Option<(Duration, usize)> {
+        self.in_flight.back().map(|last| (now.saturating_duration_since(last.sent), last.end - last.start))
+    }
+
+    /// Returns the uncertainty of the last drafted token.
+    pub(super) fn last_uncertainty(&self) -> Option<f32> {
+        self.branch.back().map(|drafted| drafted.uncertainty)
+    }
+
+    /// Returns how many committed tokens `peer` is not known to hold.
+    pub(super) fn unknown_to(&self, peer: &Peer) -> usize {
+        self.committed().saturating_sub(peer.assumed())
+    }
+
+    /// Makes the next request: what the verifier lacks of the committed tokens, and the open window up to its last token that is
+    /// to be judged. Returns it with the number of tokens that the verifier has to process for it.
+    pub(super) fn send(
+        &mut self,
+        peer: &mut Peer,
+        grants: Grants,
+        labels: Labelling,
+        now: Instant,
+    ) -> Option<(Advance, Asked, usize)> {
+        let conversation = self.conversation.as_mut()?;
+        let judged = self.branch.iter().rposition(|drafted| drafted.judged).map_or(0, |last| last + 1);
+        let wanted = Wanted { upto: conversation.committed() + judged, grants, labels };
+        let (request, asked) = conversation.advance(peer, &wanted);
+        let processed = request.stand.len() + request.draft.len();
+        if !request.draft.is_empty() {
+            let start = request.base as usize + request.stand.len();
+            let given_bytes = request.stand.iter().copied().map(id_bytes).sum();
+            let end = start + request.draft.len();
+            self.in_flight.push_back(InFlight { start, end, processed, given_bytes, sent: now });
+        }
+        Some((request, asked, processed))
+    }
+
+    /// Takes a frame of the answer to what was `asked`, which took `attempts` requests.
+    ///
+    /// # Errors
+    /// [`InvalidAnswer`] for a frame that is no answer; nothing has changed.
+    pub(super) fn hear(
+        &mut self,
+        peer: &mut Peer,
+        asked: &mut Asked,
+        frame: &Frame,
+        attempts: u32,
+        now: Instant,
+    ) -> Result<Outcome, InvalidAnswer> {
+        let Some(conversation) = &mut self.conversation else { return Ok(Outcome::default()) };
+        let first = conversation.committed();
+        let effects = conversation.hear(peer, asked, frame)?;
+        let mut outcome =
+            Outcome { ask: effects.ask, ended: effects.ended, finished: effects.finished, ..Outcome::default() };
+        let decided = self.settle(first, &effects.committed, &mut outcome);
+        if let Frame::Text(text) = frame {
+            outcome.passes = Some(text.passes);
+            if let (Some(window), Some(pass_us)) = (self.answered(first, &outcome), text.pass_us) {
+                outcome.verdict = Some(window.verdict(text.queue_us.unwrap_or(0), pass_us, attempts, now));
+            }
+        }
+        let labels = effects.labels.iter().flat_map(|labels| {
+            let at = |i: usize| labels.pos as usize + i;
+            labels.matched.iter().enumerate().map(move |(i, &matched)| (at(i), matched, labels.p.get(i).copied()))
+        });
+        let labels: Vec<_> = labels.collect();
+        outcome.judged = decided
+            .into_iter()
+            .filter(|(_, drafted, _)| drafted.judged)
+            .map(|(position, drafted, matched)| {
+                let p = labels.iter().find(|label| label.0 == position).and_then(|label| label.2);
+                Decided { drafted, matched, p }
+            })
+            .collect();
+        outcome.skipped =
+            labels.iter().filter_map(|&(position, matched, p)| self.labelled(position, matched, p)).collect();
+        Ok(outcome)
+    }
+
+    /// Takes committed tokens out of the branch, from position `first` on. Returns what was decided about drafted ones, with their
+    /// positions.
+    fn settle(&mut self, first: usize, committed: &[Committed], outcome: &mut Outcome) -> Vec<(usize, Drafted, bool)> {
+        let mut decided = Vec::new();
+        for (position, token) in (first..).zip(committed) {
+            let drafted = self.branch.pop_front();
+            let matched = drafted.is_some_and(|drafted| drafted.id == token.id);
+            let mut taken_back = 0;
+            if let Some(drafted) = drafted {
+                decided.push((position, drafted, matched));
+                if !matched {
+                    taken_back = self.branch.len() + 1;
+                    self.branch.clear();
+                }
+            }
+            let drafted = drafted.filter(|_| matched);
+            outcome.standing.push((taken_back, Standing { id: token.id, origin: token.origin.into(), drafted }));
+        }
+        decided
+    }
+
+    /// Takes the windows on which was decided out of those in flight; returns the one that was judged, if one was.
+    fn answered(&mut self, first: usize, outcome: &Outcome) -> Option<InFlight> {
+        let committed = self.committed();
+        let is_rolled_back = outcome.standing.iter().any(|(taken_back, _)| *taken_back > 0);
+        let judged = self.in_flight.front().copied().filter(|window| window.start < committed && window.end > first);
+        let judged = judged.filter(|window| window.end <= committed || is_rolled_back);
+        if is_rolled_back {
+            self.in_flight.clear();
+        } else {
+            self.in_flight.retain(|window| window.end > committed);
+        }
+        judged
+    }
+
+    /// Takes what the target says about a skipped token.
+    fn labelled(&mut self, position: usize, matched: bool, p: Option<f32>) -> Option<Decided> {
+        let place = self.unlabelled.iter().position(|(at, _)| *at == position)?;
+        let (_, drafted) = self.unlabelled.remove(place)?;
+        Some(Decided { drafted, matched, p })
+    }
+
+    /// Commits the drafted tokens at the front that nobody is to judge.
+    pub(super) fn skip(&mut self) -> Vec<Standing> {
+        let count = self.branch.iter().take_while(|drafted| !drafted.judged).count();
+        self.commit_own(count)
+    }
+
+    /// Commits everything drafted, because no verifier is within reach. A token that the gate would have let pass is no worse for
+    /// that.
+    pub(super) fn go_on_alone(&mut self) -> Vec<Standing> {
+        self.in_flight.clear();
+        self.commit_own(self.branch.len())
+    }
+
+    fn commit_own(&mut self, count: usize) -> Vec<Standing> {
+        let Some(conversation) = &mut self.conversation else { return Vec::new() };
+        let first = conversation.committed();
+        let count = conversation.skip(count).len();
+        let own: Vec<_> = self.branch.drain(..count).collect();
+        self.unlabelled.extend((first..).zip(own.iter().copied()).filter(|(_, drafted)| !drafted.judged));
+        let excess = self.unlabelled.len().saturating_sub(MAX_UNLABELLED);
+        self.unlabelled.drain(..excess);
+        let origin = |drafted: &Drafted| if drafted.judged { Origin::Unverified } else { Origin::Draft };
+        own.iter()
+            .map(|drafted| Standing { id: drafted.id, origin: origin(drafted), drafted: Some(*drafted) })
+            .collect()
+    }
+
+    /// Takes everything drafted back; returns how many tokens that were.
+    pub(super) fn take_back(&mut self) -> usize {
+        self.branch.clear();
+        self.in_flight.clear();
+        self.conversation.as_mut().map_or(0, |conversation| conversation.take_back(0))
+    }
+
+    /// Takes note that windows in flight will not be answered: their tokens are drafts to send again. Returns whether there were
+    /// any.
+    pub(super) fn call_back(&mut self) -> bool {
+        let any = !self.in_flight.is_empty();
+        self.in_flight.clear();
+        any
+    }
+
+    /// Returns the conversation, to tell it of refusals and of answers that broke off.
+    pub(super) fn conversation(&mut self) -> Option<&mut Conversation> {
+        self.conversation.as_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests;

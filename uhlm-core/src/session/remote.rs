@@ -1,0 +1,225 @@
+//! What the device knows of its verifier, and the calls to it that are under way.
+//!
+//! Decides when a session is opened and what a call is given to come back by. What is asked for is
+//! [`Pipeline`](super::pipeline::Pipeline)'s, what a failure means the loop's.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use uhlm_law::advance::{Advance, Asked, Capabilities, Frame, Info, Open, Peer, SessionId};
+use uhlm_law::protocol::Digest;
+
+use super::inbox::{Heard, Inbox, Opened, Tag};
+use crate::event::LinkState;
+use crate::link::{Link, LinkConfig};
+use crate::verifier::{Answer, Call, Verifier, VerifierError};
+
+/// An answer that is awaited.
+pub(super) struct Stream {
+    pub(super) tag: Tag,
+    /// What was asked, for the law to check the answer by.
+    pub(super) asked: Asked,
+    /// Dropped, it resets the request.
+    call: Call,
+}
+
+/// The verifier as a session sees it.
+pub(crate) struct Remote {
+    verifier: Arc<dyn Verifier>,
+    inbox: Sender<Inbox>,
+    session: Option<SessionId>,
+    opening: Option<Call>,
+    /// What the verifier's session is known to hold.
+    pub(super) peer: Peer,
+    /// Answers that are awaited, in the order of their requests.
+    pub(super) streams: Vec<Stream>,
+    next_tag: u64,
+    /// What the verifier serves, known once a session was opened.
+    pub(super) info: Option<Info>,
+    pub(super) link: Link,
+    /// Why the link is not online.
+    pub(super) last_failure: Option<VerifierError>,
+}
+
+impl Remote {
+    pub(super) fn new(verifier: Arc<dyn Verifier>, inbox: Sender<Inbox>, link: LinkConfig) -> Self {
+        Self {
+            verifier,
+            inbox,
+            session: None,
+            opening: None,
+            peer: Peer::new(),
+            streams: Vec::new(),
+            next_tag: 0,
+            info: None,
+            link: Link::new(link),
+            last_failure: None,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// Tells whether the verifier answered last.
+    pub(super) fn is_online(&self) -> bool {
+        self.link.state() == LinkState::Online
+    }
+
+    /// Tells whether there is a session and nothing speaks against using it now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_open() && self.is_online()
+    }
+
+    pub(super) fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
+    /// Returns the target's context in tokens, known once a session was opened.
+    pub(super) fn context(&self) -> Option<usize> {
+        self.info.as_ref().map(|info| info.limits.context as usize)
+    }
+
+    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone.
+    pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) {
+        if self.is_open() || self.is_opening() || !self.link.may_send(now) {
+            return;
+        }
+        let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
+        // Sending fails only when the device's session is gone; the message dropped, what was opened is closed.
+        let reply = Box::new(move |result: Result<_, _>| {
+            drop(inbox.send(Inbox::Opened(result.map(|answer| Opened::new(answer, verifier)))));
+        });
+        self.link.on_send();
+        let request = Open { vocabulary, needs: Capabilities::NONE };
+        self.opening = Some(self.verifier.open(request, self.link.deadline(0), reply));
+    }
+
+    /// Takes the answer to [`Self::open`]; a new session holds nothing.
+    pub(super) fn opened(&mut self, result: Result<Opened, VerifierError>) -> Result<Answer<Info>, VerifierError> {
+        if let Some(call) = self.opening.take() {
+            call.detach();
+        }
+        let Answer { value, bytes, elapsed, attempts } = result?.keep().ok_or(VerifierError::SessionGone)?;
+        self.session = Some(value.session);
+        self.info = Some(value.info.clone());
+        self.peer.reopened();
+        Ok(Answer { value: value.info, bytes, elapsed, attempts })
+    }
+
+    /// Takes the answer to [`Self::open`] after the generation that asked; returns the link's new state if it changed.
+    pub(super) fn opened_late(
+        &mut self,
+        result: Result<Opened, VerifierError>,
+        vocabulary: Digest,
+        now: Instant,
+    ) -> Option<LinkState> {
+        match self.opened(result) {
+            Ok(answer) => {
+                if answer.value.vocabulary != vocabulary {
+                    // The next generation finds out why.
+                    self.give_up();
+                }
+                self.link.on_reachable()
+            }
+            Err(error) => {
+                let change = self.link.on_failure(&error, now);
+                self.last_failure = Some(error);
+                change
+            }
+        }
+    }
+
+    /// Takes a frame after the generation that asked for it; returns the link's new state if it changed. What it says of the
+    /// text counts for nothing: the device's tokens have changed.
+    pub(super) fn heard_late(&mut self, tag: Tag, heard: Heard, now: Instant) -> Option<LinkState> {
+        self.streams.iter().find(|stream| stream.tag == tag)?;
+        match heard {
+            Ok(answer) => {
+                if matches!(answer.value, Frame::End(_)) {
+                    self.finish(tag);
+                }
+                self.link.on_reachable()
+            }
+            Err(error) => {
+                self.finish(tag);
+                let change = self.link.on_failure(&error, now);
+                if matches!(error, VerifierError::SessionGone | VerifierError::Desync { .. }) {
+                    self.give_up();
+                }
+                self.last_failure = Some(error);
+                change
+            }
+        }
+    }
+
+    /// Sends a request over which the verifier has `tokens` tokens to process; returns what its answer carries.
+    pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize) -> Option<Tag> {
+        let session = self.session?;
+        let tag = Tag(self.next_tag);
+        self.next_tag += 1;
+        let inbox = self.inbox.clone();
+        let reply = Box::new(move |heard| drop(inbox.send(Inbox::Frame { tag, heard })));
+        let silence = self.link.deadline(tokens);
+        self.link.on_send();
+        let call = self.verifier.advance(session, request, silence, reply);
+        self.streams.push(Stream { tag, asked, call });
+        Some(tag)
+    }
+
+    /// Takes an answer that has ended out of those that are awaited.
+    pub(super) fn finish(&mut self, tag: Tag) {
+        if let Some(place) = self.streams.iter().position(|stream| stream.tag == tag) {
+            self.streams.remove(place).call.detach();
+        }
+    }
+
+    /// Gives up every answer that is awaited, which resets the requests, except the one that tries a link which failed: replies
+    /// shorter than its way would else never bring the link back.
+    pub(super) fn abandon(&mut self, keep_probe: bool, now: Instant) {
+        let keep = if keep_probe && !self.is_online() { 1 } else { 0 };
+        if self.streams.len() > keep {
+            self.streams.truncate(keep);
+        }
+        if self.streams.is_empty() {
+            self.link.on_failure(&VerifierError::Cancelled, now);
+        }
+    }
+
+    /// Takes note that the system reported another network.
+    pub(super) fn on_network_change(&mut self) {
+        self.verifier.on_network_change();
+        self.link.on_network_change();
+    }
+
+    /// Takes note that the verifier lost the session.
+    pub(super) fn lost(&mut self) {
+        self.session = None;
+        self.streams.clear();
+    }
+
+    /// Closes the session, which is of no use any more.
+    pub(super) fn give_up(&mut self) {
+        if let Some(session) = self.session {
+            self.verifier.close(session);
+        }
+        self.lost();
+    }
+
+    /// Returns the longest time that the loop may sleep before something about the link is due.
+    pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
+        let waits = !self.streams.is_empty() || self.is_opening();
+        let due = if waits { None } else { self.link.next_attempt(now) };
+        due.map(|at| at.saturating_duration_since(now))
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.give_up();
+        if let Some(call) = self.opening.take() {
+            call.detach();
+        }
+    }
+}

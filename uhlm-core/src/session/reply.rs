@@ -1,0 +1,172 @@
+//! What the reader sees of a reply: its text, what stands, what may be taken back, and what it took.
+//!
+//! Decides when text is told, and that it never has to be told otherwise. Which tokens stand is decided elsewhere. Pure: events
+//! wait in [`Reply::take_events`] until the loop hands them over.
+
+use std::time::Duration;
+
+use uhlm_law::sampling::TokenId;
+
+use super::text::TextStream;
+use crate::event::{Event, FinishReason, LinkState, TokenText};
+use crate::metrics::Statistics;
+use crate::options::GenerationOptions;
+use crate::origin::Origin;
+
+/// A token with what the vocabulary says of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) id: TokenId,
+    /// The bytes of its text.
+    pub(super) bytes: &'a [u8],
+    /// Whether it ends a reply.
+    pub(super) is_end: bool,
+}
+
+/// A reply as far as it is.
+#[derive(Debug)]
+pub(super) struct Reply {
+    text: TextStream,
+    /// The provisional text that the reader shows.
+    shown: String,
+    /// The last committed token while text is held back: what is held joins its text at the end.
+    pending: Option<(TokenText, Origin)>,
+    last: Option<(TokenId, Origin)>,
+    events: Vec<Event>,
+    committed: usize,
+    max_tokens: usize,
+    pub(super) statistics: Statistics,
+}
+
+impl Reply {
+    /// Begins a reply to a prompt of `prompt` tokens, of which `reused` were held from earlier turns.
+    pub(super) fn new(options: &GenerationOptions, prompt: usize, reused: usize) -> Self {
+        let statistics = Statistics {
+            prompt_tokens: prompt as u64,
+            reused_tokens: reused as u64,
+            labels: options.collect_labels.then(Vec::new),
+            ..Statistics::default()
+        };
+        Self {
+            text: TextStream::new(&options.stop),
+            shown: String::new(),
+            pending: None,
+            last: None,
+            events: Vec::new(),
+            committed: 0,
+            max_tokens: options.max_tokens,
+            statistics,
+        }
+    }
+
+    /// Returns the text that was told.
+    pub(super) fn text(&self) -> &str {
+        self.text.released()
+    }
+
+    /// Takes the events that happened since the last call, in their order.
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Commits a token, `elapsed` after the generation began. Returns why the reply ends with it, if it does.
+    pub(super) fn commit(
+        &mut self,
+        piece: Piece<'_>,
+        origin: Origin,
+        uncertainty: Option<f32>,
+        elapsed: Duration,
+    ) -> Option<FinishReason> {
+        let text = self.text.push(piece.bytes);
+        if self.committed == 0 {
+            self.statistics.first_token = elapsed;
+        }
+        self.committed += 1;
+        self.statistics.origins.count(origin);
+        self.tell_pending();
+        self.last = Some((piece.id, origin));
+        self.pending = Some((TokenText { id: piece.id, text, uncertainty }, origin));
+        if !self.text.holds_back() {
+            self.tell_pending();
+        }
+        if piece.is_end {
+            Some(FinishReason::EndOfReply)
+        } else if self.text.is_stopped() {
+            Some(FinishReason::StopSequence)
+        } else if self.is_at_limit() {
+            Some(FinishReason::MaxTokens)
+        } else {
+            None
+        }
+    }
+
+    /// Tells whether the app wants no more tokens than were committed.
+    pub(super) fn is_at_limit(&self) -> bool {
+        self.committed >= self.max_tokens
+    }
+
+    /// Shows a drafted token that does not stand yet, the last of those with the bytes `branch`.
+    pub(super) fn show(&mut self, id: TokenId, branch: &[u8], uncertainty: f32) {
+        self.tell_pending();
+        let preview = self.text.preview(branch);
+        let text = preview.strip_prefix(&self.shown).unwrap_or_default().to_owned();
+        self.shown.push_str(&text);
+        self.events.push(Event::Provisional(TokenText { id, text, uncertainty: Some(uncertainty) }));
+    }
+
+    /// Takes back the `tokens` drafted ones that were shown.
+    pub(super) fn roll_back(&mut self, tokens: usize) {
+        if tokens == 0 {
+            return;
+        }
+        self.statistics.rollbacks += 1;
+        self.statistics.rolled_back += tokens as u64;
+        self.tell_pending();
+        self.shown.clear();
+        self.events.push(Event::Rollback { tokens: u32::try_from(tokens).unwrap_or(u32::MAX) });
+    }
+
+    /// Tells that the verifier's reachability changed.
+    pub(super) fn tell_state(&mut self, state: LinkState) {
+        self.tell_pending();
+        self.events.push(Event::State(state));
+    }
+
+    /// Tells whether nothing may follow the drafted tokens `branch`: the last of them ends the reply, completes a stop sequence or
+    /// is the last that was asked for.
+    pub(super) fn is_sealed(&self, branch: &[Piece<'_>]) -> bool {
+        let Some(last) = branch.last() else { return self.committed >= self.max_tokens };
+        let stops = || self.text.has_stops() && self.text.would_stop(&bytes_of(branch));
+        self.committed + branch.len() >= self.max_tokens || last.is_end || stops()
+    }
+
+    /// Tells what was held back as a possible stop sequence or an incomplete character.
+    pub(super) fn release_rest(&mut self) {
+        let rest = self.text.finish();
+        match (&mut self.pending, self.last) {
+            (Some((token, _)), _) => token.text.push_str(&rest),
+            // Something was told after the last committed token: its rest comes under its id once more.
+            (None, Some((id, origin))) if !rest.is_empty() => {
+                self.pending = Some((TokenText { id, text: rest, uncertainty: None }, origin));
+            }
+            _ => {}
+        }
+        self.tell_pending();
+    }
+
+    fn tell_pending(&mut self) {
+        let Some((token, origin)) = self.pending.take() else { return };
+        if !self.shown.is_empty() {
+            self.shown = self.shown.strip_prefix(&token.text).unwrap_or_default().to_owned();
+        }
+        self.events.push(Event::Committed { token, origin });
+    }
+}
+
+/// Returns the text of tokens.
+pub(super) fn bytes_of(pieces: &[Piece<'_>]) -> Vec<u8> {
+    pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests;

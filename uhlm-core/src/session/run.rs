@@ -1,0 +1,277 @@
+//! The loop of a generation: draft, send, hear, commit, roll back; drafting goes on while verdicts travel.
+//!
+//! It only arranges: [`Drafter`] computes, [`Pipeline`] knows what does not stand yet, [`Reply`] what the reader sees, and
+//! [`Remote`] what the verifier knows. It runs on the session's thread; answers and cancellation reach it through the inbox,
+//! and it blocks only when there is nothing left to draft.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use uhlm_law::advance::Labelling;
+
+use super::drafter::Drafter;
+use super::end::End;
+use super::inbox::{Heard, Inbox, Opened, Queue, Tag};
+use super::pipeline::Pipeline;
+use super::remote::Remote;
+use super::reply::Reply;
+use super::token::Standing;
+use crate::clock::Clock;
+use crate::error::GenerationError;
+use crate::event::FinishReason;
+use crate::generation::EventSink;
+use crate::mode::Mode;
+use crate::options::{OfflinePolicy, SessionOptions};
+use crate::state::SessionState;
+use crate::verifier::{BodyBytes, VerifierError};
+
+/// How long the loop sleeps at most before it looks at its clocks again.
+const MAX_SLEEP: Duration = Duration::from_millis(500);
+
+/// One generation.
+pub(super) struct Run<'a> {
+    pub(super) drafter: &'a mut Drafter,
+    pub(super) pipeline: &'a mut Pipeline,
+    pub(super) remote: Option<&'a mut Remote>,
+    /// What holds for this generation: what the app asked for, as far as the device's state allows.
+    pub(super) options: &'a SessionOptions,
+    pub(super) mode: Mode,
+    pub(super) reply: Reply,
+    /// Tokens of the prompt.
+    pub(super) prompt: usize,
+    pub(super) sink: &'a EventSink,
+    pub(super) inbox: &'a Receiver<Inbox>,
+    pub(super) queue: &'a mut Queue,
+    pub(super) shared: &'a SessionState,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) started: Instant,
+    /// What came and was not looked at yet.
+    pub(super) mail: VecDeque<(Tag, Heard)>,
+    pub(super) opening: Option<Result<Opened, VerifierError>>,
+    /// Whether the open window is to be sent.
+    pub(super) due: bool,
+    /// Desynchronisations and lost sessions since the last verdict.
+    pub(super) desyncs: u32,
+    pub(super) waiting_since: Option<Instant>,
+    /// Bodies of answers since the last verdict.
+    pub(super) bytes: BodyBytes,
+}
+
+impl Run<'_> {
+    /// Runs to the end and hands over what stands; returns how it ended.
+    pub(super) fn run(mut self) -> (Result<FinishReason, GenerationError>, Reply) {
+        let Err(end) = self.write();
+        let reason = end.into_result();
+        self.close(&reason);
+        (reason, self.reply)
+    }
+
+    fn write(&mut self) -> Result<Infallible, End> {
+        if self.reply.is_sealed(&[]) {
+            return Err(FinishReason::MaxTokens.into());
+        }
+        if self.mode != Mode::DeviceOnly {
+            if self.remote.is_none() {
+                return Err(GenerationError::NoVerifier.into());
+            }
+            self.resume()?;
+            self.open()?;
+        }
+        if self.mode != Mode::RemoteOnly {
+            self.check_prompt()?;
+            // In a session that is open already, the target may read the prompt while the device does.
+            if self.mode == Mode::Exact && self.remote.as_ref().is_some_and(|remote| remote.is_ready()) {
+                self.offer_prompt()?;
+            }
+            self.read_prompt()?;
+        }
+        if self.mode != Mode::DeviceOnly {
+            self.await_open()?;
+        }
+        self.check_prompt()?;
+        loop {
+            self.turn()?;
+        }
+    }
+
+    fn turn(&mut self) -> Result<(), End> {
+        self.receive(Duration::ZERO);
+        self.settle()?;
+        self.check_cancelled()?;
+        self.revive()?;
+        self.send()?;
+        if self.can_draft()? { self.draft() } else { self.stall() }
+    }
+
+    pub(super) fn check_cancelled(&self) -> Result<(), End> {
+        if self.sink.cancel().is_cancelled() { Err(FinishReason::Cancelled.into()) } else { Ok(()) }
+    }
+
+    /// Checks that the prompt leaves room for a reply, as far as is known of the contexts.
+    fn check_prompt(&mut self) -> Result<(), End> {
+        let capacity = self.capacity()?;
+        if self.prompt < capacity {
+            return Ok(());
+        }
+        Err(GenerationError::PromptTooLong { tokens: self.prompt, capacity }.into())
+    }
+
+    /// How many tokens a conversation may have.
+    fn capacity(&mut self) -> Result<usize, End> {
+        let target = self.remote.as_ref().and_then(|remote| remote.context()).filter(|_| self.mode != Mode::DeviceOnly);
+        if self.mode == Mode::RemoteOnly && !self.is_alone() {
+            return Ok(target.unwrap_or(usize::MAX));
+        }
+        let device = self.drafter.capacity()?;
+        Ok(target.map_or(device, |target| target.min(device)))
+    }
+
+    /// Tells whether no token fits any more.
+    pub(super) fn is_full(&mut self) -> Result<bool, End> {
+        Ok(self.pipeline.len() >= self.capacity()?)
+    }
+
+    /// The device's work on the prompt.
+    fn read_prompt(&mut self) -> Result<(), End> {
+        let (began, unread) = (self.now(), self.drafter.unread(self.pipeline.ids()));
+        let cancel = self.sink.cancel().clone();
+        let outcome = self.drafter.catch_up(self.pipeline.ids(), &|| cancel.is_cancelled());
+        self.reply.statistics.prefill = self.since(began);
+        outcome?;
+        if unread > 0 {
+            self.drafter.prefill_time.add(unread as f64, self.reply.statistics.prefill.as_secs_f64());
+        }
+        Ok(())
+    }
+
+    /// Nothing can be drafted: waits for what is on its way, or finds that nothing will come.
+    fn stall(&mut self) -> Result<(), End> {
+        let pending = self.pipeline.windows_in_flight() > 0 || self.needs_verdict();
+        let streams = self.mode == Mode::RemoteOnly && !self.is_alone();
+        if !pending && !streams && self.is_full()? {
+            return Err(FinishReason::ContextFull.into());
+        }
+        // Nothing more joins this window before the next verdict, so there is nothing to wait for with sending it.
+        if !self.due && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
+            self.due = true;
+            return Ok(());
+        }
+        self.rest()
+    }
+
+    /// Waits for news, for as long as nothing is due.
+    pub(super) fn rest(&mut self) -> Result<(), End> {
+        let began = self.now();
+        self.give_up_if_waited_too_long()?;
+        self.receive(self.patience());
+        self.reply.statistics.waiting += self.since(began);
+        Ok(())
+    }
+
+    /// How long to sleep when only the inbox or a clock can bring news.
+    fn patience(&self) -> Duration {
+        let retry = self.remote.as_ref().and_then(|remote| remote.patience(self.now()));
+        let given_up = match (self.waiting_since, self.options.offline) {
+            (Some(since), OfflinePolicy::Wait(limit)) => Some(limit.saturating_sub(self.since(since))),
+            _ => None,
+        };
+        let sleep = retry.into_iter().chain(given_up).fold(MAX_SLEEP, Duration::min);
+        sleep.max(Duration::from_millis(1))
+    }
+
+    /// Takes what is in the inbox, waiting at most `patience` for the first message.
+    fn receive(&mut self, patience: Duration) {
+        let mut next = if patience.is_zero() { self.inbox.try_recv().ok() } else { self.wait(patience) };
+        while let Some(message) = next {
+            match message {
+                Inbox::Opened(result) => self.opening = Some(result),
+                Inbox::Frame { tag, heard } => self.mail.push_back((tag, heard)),
+                // A generation may be asked for as soon as this one is cancelled; it begins when this one has ended.
+                Inbox::Job(job) => self.queue.jobs.push_back(*job),
+                // The session was dropped: this generation ends, and the thread with it.
+                Inbox::Close => {
+                    self.queue.closed = true;
+                    self.sink.cancel().cancel();
+                }
+                Inbox::Wake => self.attend_network(),
+                Inbox::Reset => {}
+            }
+            next = self.inbox.try_recv().ok();
+        }
+    }
+
+    /// The next message, waiting at most `patience` for it.
+    fn wait(&mut self, patience: Duration) -> Option<Inbox> {
+        self.hand_over();
+        self.sink.flush();
+        self.inbox.try_recv().ok().or_else(|| {
+            let patience = self.clock.idle(patience);
+            self.inbox.recv_timeout(patience).ok()
+        })
+    }
+
+    /// On another network nothing is known of the link, and waiting for a pause to end makes no sense.
+    fn attend_network(&mut self) {
+        if self.shared.news.network.swap(false, Ordering::AcqRel)
+            && let Some(remote) = &mut self.remote
+        {
+            remote.on_network_change();
+        }
+    }
+
+    /// Hands the reply's events to its consumer.
+    pub(super) fn hand_over(&mut self) {
+        self.reply.take_events().into_iter().for_each(|event| self.sink.send(event));
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(super) fn since(&self, began: Instant) -> Duration {
+        self.now().saturating_duration_since(began)
+    }
+
+    /// Commits a token that stands in the pipeline. The reply may end with it.
+    pub(super) fn commit(&mut self, standing: Standing) -> Result<(), End> {
+        let elapsed = self.since(self.started);
+        let uncertainty = standing.drafted.map(|drafted| drafted.uncertainty);
+        let piece = self.drafter.piece(standing.id);
+        let end = self.reply.commit(piece, standing.origin, uncertainty, elapsed);
+        self.drafter.gate.observe_committed();
+        self.hand_over();
+        end.map_or(Ok(()), |reason| Err(reason.into()))
+    }
+
+    /// Which labels the target is asked for. The opportunistic law goes on learning from what is judged.
+    pub(super) fn labelling(&self) -> Labelling {
+        let collects = self.reply.statistics.labels.is_some();
+        match self.mode {
+            Mode::Opportunistic => {
+                Labelling { matched: collects || self.drafter.gate.learns_from_skipped(), probabilities: true }
+            }
+            _ => Labelling { matched: false, probabilities: collects },
+        }
+    }
+
+    /// Takes everything provisional back and hands over what stands.
+    fn close(&mut self, reason: &Result<FinishReason, GenerationError>) {
+        let now = self.now();
+        let goes_on = matches!(reason, Ok(reason) if *reason != FinishReason::Cancelled);
+        let vocabulary = self.drafter.model.vocabulary_hash();
+        if let Some(remote) = &mut self.remote {
+            if let Some(change) = self.opening.take().and_then(|result| remote.opened_late(result, vocabulary, now)) {
+                self.shared.set_link(change);
+            }
+            // Dropping an answer that is awaited resets its request.
+            remote.abandon(goes_on && self.pipeline.windows_in_flight() == 0, now);
+        }
+        self.reply.release_rest();
+        self.reply.roll_back(self.pipeline.take_back());
+        self.reply.statistics.elapsed = self.since(self.started);
+        self.hand_over();
+    }
+}

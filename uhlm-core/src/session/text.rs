@@ -1,0 +1,182 @@
+//! From token bytes to text that never has to be taken back: characters are never split, and nothing that may turn out
+//! to be a stop sequence is shown.
+
+/// Longest incomplete UTF-8 character.
+const MAX_PARTIAL: usize = 3;
+
+/// Splits `bytes` into the text up to the last complete character and the bytes of an incomplete one at the end. Bytes
+/// that can never become text are replaced by U+FFFD, one for each maximal invalid part, as `String::from_utf8_lossy`.
+fn complete_text(bytes: &[u8]) -> (String, usize) {
+    let tail = (1..=MAX_PARTIAL.min(bytes.len())).find(|&n| {
+        let lead = bytes[bytes.len() - n];
+        let needed = match lead {
+            0xC2..=0xDF => 2,
+            0xE0..=0xEF => 3,
+            0xF0..=0xF4 => 4,
+            _ => return false,
+        };
+        // A lead byte whose continuation is still to come, and nothing wrong with what is there.
+        n < needed
+            && matches!(std::str::from_utf8(&bytes[bytes.len() - n..]), Err(error) if error.error_len().is_none())
+    });
+    let end = bytes.len() - tail.unwrap_or(0);
+    (String::from_utf8_lossy(&bytes[..end]).into_owned(), end)
+}
+
+/// Collects the bytes of committed tokens and releases text.
+#[derive(Clone, Debug)]
+pub(crate) struct TextStream {
+    stops: Vec<String>,
+    /// Bytes not released: an incomplete character, or the beginning of what may become a stop sequence.
+    held: Vec<u8>,
+    /// Everything released.
+    released: String,
+    stopped: bool,
+}
+
+impl TextStream {
+    pub(crate) fn new(stops: &[String]) -> Self {
+        Self {
+            stops: stops.iter().filter(|s| !s.is_empty()).cloned().collect(),
+            held: Vec::new(),
+            released: String::new(),
+            stopped: false,
+        }
+    }
+
+    /// Adds a token's bytes and returns the text that is certain now. Text after a stop sequence is dropped, the
+    /// sequence itself too.
+    pub(crate) fn push(&mut self, bytes: &[u8]) -> String {
+        if self.stopped {
+            return String::new();
+        }
+        self.held.extend_from_slice(bytes);
+        let (text, end) = complete_text(&self.held);
+        if let Some(at) = self.stops.iter().filter_map(|stop| text.find(stop.as_str())).min() {
+            self.stopped = true;
+            self.held.clear();
+            return self.release(text[..at].to_owned());
+        }
+        let keep = self.possible_stop(&text);
+        let certain = text.len() - keep;
+        if keep > 0 {
+            // Where bytes were replaced, text and bytes differ in length; the held part is then rebuilt from the text.
+            let rest = self.held.split_off(end);
+            self.held = [&text.as_bytes()[certain..], &rest[..]].concat();
+        } else {
+            self.held.drain(..end);
+        }
+        self.release(text[..certain].to_owned())
+    }
+
+    /// The length of the longest end of `text` that begins a stop sequence.
+    fn possible_stop(&self, text: &str) -> usize {
+        let longest = self.stops.iter().map(String::len).max().unwrap_or(0);
+        (1..longest.min(text.len() + 1))
+            .rev()
+            .find(|&n| {
+                text.is_char_boundary(text.len() - n)
+                    && self.stops.iter().any(|stop| stop.as_bytes().starts_with(&text.as_bytes()[text.len() - n..]))
+            })
+            .unwrap_or(0)
+    }
+
+    fn release(&mut self, text: String) -> String {
+        self.released.push_str(&text);
+        text
+    }
+
+    /// The text that would follow what was released if `bytes` came next: what a provisional token shows.
+    pub(crate) fn preview(&self, bytes: &[u8]) -> String {
+        let mut ahead = Self { released: String::new(), ..self.clone() };
+        let mut text = ahead.push(bytes);
+        // A preview may be taken back, so it may show what could become a stop sequence.
+        text.push_str(&complete_text(&ahead.held).0);
+        text
+    }
+
+    /// Whether some text waits for what follows.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Whether there are stop sequences.
+    pub(crate) fn has_stops(&self) -> bool {
+        !self.stops.is_empty()
+    }
+
+    /// Whether a stop sequence came.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Whether a stop sequence would come with `bytes`.
+    pub(crate) fn would_stop(&self, bytes: &[u8]) -> bool {
+        if self.stops.is_empty() {
+            return false;
+        }
+        let text = String::from_utf8_lossy(&[&self.held[..], bytes].concat()).into_owned();
+        self.stops.iter().any(|stop| text.contains(stop.as_str()))
+    }
+
+    /// Ends the stream: what was held back is released, an incomplete character as U+FFFD.
+    pub(crate) fn finish(&mut self) -> String {
+        let text = String::from_utf8_lossy(&std::mem::take(&mut self.held)).into_owned();
+        self.release(text)
+    }
+
+    /// Everything released so far.
+    pub(crate) fn released(&self) -> &str {
+        &self.released
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_are_never_split_whatever_the_token_boundaries() {
+        let text = "a\u{e9}\u{4e2d}\u{1f600}b";
+        let bytes = text.as_bytes();
+        for size in 1..5 {
+            let mut stream = TextStream::new(&[]);
+            let mut out: String = bytes.chunks(size).map(|chunk| stream.push(chunk)).collect();
+            out.push_str(&stream.finish());
+            assert_eq!(out, text);
+            assert!(!out.contains('\u{fffd}'));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_are_replaced_and_do_not_hold_up_what_follows() {
+        let mut stream = TextStream::new(&[]);
+        assert_eq!(stream.push(&[b'a', 0xff]), "a\u{fffd}");
+        assert_eq!(stream.push(&[0xe4]), "");
+        assert_eq!(stream.push(b"x"), "\u{fffd}x");
+        assert_eq!(stream.push(&[0xe4, 0xb8]), "");
+        assert_eq!(stream.finish(), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_stop_sequence_across_tokens_is_never_shown() {
+        let mut stream = TextStream::new(&["STOP".into(), "\n\n".into()]);
+        assert_eq!(stream.push(b"one S"), "one ");
+        assert_eq!(stream.push(b"T"), "");
+        assert_eq!(stream.push(b"A"), "STA");
+        assert_eq!(stream.push(b"x STO"), "x ");
+        assert!(stream.would_stop(b"P"));
+        assert_eq!(stream.push(b"P and more"), "");
+        assert!(stream.is_stopped());
+        assert_eq!(stream.finish(), "");
+        assert_eq!(stream.released(), "one STAx ");
+    }
+
+    #[test]
+    fn what_was_held_back_comes_at_the_end() {
+        let mut stream = TextStream::new(&["STOP".into()]);
+        assert_eq!(stream.push(b"abcST"), "abc");
+        assert_eq!(stream.preview(b"O"), "STO");
+        assert_eq!(stream.finish(), "ST");
+    }
+}

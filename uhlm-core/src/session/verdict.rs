@@ -1,0 +1,76 @@
+//! A window on its way, and what an answer to it changes.
+
+use std::time::{Duration, Instant};
+
+use uhlm_law::advance::EndReason;
+
+use super::token::{Decided, Standing};
+use crate::link::Exchange;
+use crate::metrics::VerdictTiming;
+
+/// A window whose verdict is awaited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InFlight {
+    /// Positions of its first token and after its last.
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Tokens that the verifier has to process for it, given ones included.
+    pub(super) processed: usize,
+    /// Bytes of the given ones.
+    pub(super) given_bytes: u64,
+    pub(super) sent: Instant,
+}
+
+/// The answer to a window.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Verdict {
+    /// Tokens of the window.
+    pub(super) window: usize,
+    /// Tokens that were given with it, and their bytes.
+    pub(super) given: usize,
+    pub(super) given_bytes: u64,
+    /// What it teaches about the link.
+    pub(super) exchange: Exchange,
+    pub(super) timing: VerdictTiming,
+}
+
+/// What hearing a frame changes.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// Tokens that stand from now on, in order, with the number of drafted ones taken back before each.
+    pub(super) standing: Vec<(usize, Standing)>,
+    /// Judged tokens on which this decides.
+    pub(super) judged: Vec<Decided>,
+    /// Skipped tokens about which the target said something.
+    pub(super) skipped: Vec<Decided>,
+    pub(super) verdict: Option<Verdict>,
+    /// Passes that the target has made for this reply.
+    pub(super) passes: Option<u32>,
+    /// Whether to ask at once.
+    pub(super) ask: bool,
+    /// Why this answer ended.
+    pub(super) ended: Option<EndReason>,
+    /// Whether the whole reply has ended for that reason.
+    pub(super) finished: bool,
+}
+
+impl InFlight {
+    /// Returns the verdict that a pass of `pass_us` microseconds brought, after `queue_us` of waiting.
+    pub(super) fn verdict(&self, queue_us: u32, pass_us: u32, attempts: u32, now: Instant) -> Verdict {
+        let elapsed = now.saturating_duration_since(self.sent);
+        let micros = |us: u32| Duration::from_micros(u64::from(us));
+        let (queue, pass) = (micros(queue_us), micros(pass_us));
+        let tokens = self.end - self.start;
+        Verdict {
+            window: tokens,
+            given: self.processed - tokens,
+            given_bytes: self.given_bytes,
+            exchange: Exchange { elapsed, queue, pass, tokens: self.processed, attempts },
+            timing: VerdictTiming {
+                total_us: u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX),
+                queue_us,
+                decode_us: pass_us,
+            },
+        }
+    }
+}

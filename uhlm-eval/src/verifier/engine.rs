@@ -1,0 +1,185 @@
+//! The modelled target at work: which session is next, when its pass ends, and which frames leave.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uhlm_law::advance::{Advance, Frame, Info, Next, PassTiming, Refusal, Row, Sent, SessionId, StreamId, TextEnding};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+
+use super::Shared;
+use super::ledger::Ledger;
+use super::session::Session;
+use super::stream::Stream;
+use crate::channel::{Direction, Link, Place};
+use crate::pair::Pair;
+
+/// The state of the verifier.
+pub(super) struct Engine {
+    link: Link,
+    sessions: HashMap<SessionId, Session>,
+    opened: u64,
+    streams: HashMap<StreamId, Stream>,
+    next_stream: u64,
+    /// Sessions that may have something to do, with the time since when.
+    ready: VecDeque<(SessionId, Duration)>,
+    /// Whether a pass is under way.
+    is_busy: bool,
+    pub(super) prompt: u64,
+    pub(super) ledger: Ledger,
+}
+
+impl Engine {
+    pub(super) fn new(link: Link) -> Self {
+        Self {
+            link,
+            sessions: HashMap::new(),
+            opened: 0,
+            streams: HashMap::new(),
+            next_stream: 0,
+            ready: VecDeque::new(),
+            is_busy: false,
+            prompt: 0,
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Bills a message and returns when it arrives; `token` is how long the conversation is by then.
+    pub(super) fn arrival(&mut self, direction: Direction, at: Duration, bytes: u64, token: usize) -> Duration {
+        let place = Place { prompt: self.prompt, token: token as u64 };
+        self.link_arrival(direction, at, bytes, place)
+    }
+
+    /// The same at a given place.
+    pub(super) fn link_arrival(&mut self, direction: Direction, at: Duration, bytes: u64, place: Place) -> Duration {
+        match direction {
+            Direction::Up => self.ledger.up += bytes,
+            Direction::Down => self.ledger.down += bytes,
+        }
+        self.link.arrival(direction, at, bytes, place)
+    }
+
+    pub(super) fn open(&mut self, pair: &Pair, info: &Info) -> Result<SessionId, ErrorBody> {
+        let failed = |error: uhlm_law::model::ModelError| internal(error.to_string());
+        let session = Session::new(pair, info.limits).map_err(failed)?;
+        self.opened += 1;
+        let id = SessionId(u128::from(self.opened).to_be_bytes());
+        self.sessions.insert(id, session);
+        Ok(id)
+    }
+
+    pub(super) fn close(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+    }
+
+    pub(super) fn register(&mut self, stream: Stream) -> StreamId {
+        let id = StreamId(self.next_stream);
+        self.next_stream += 1;
+        self.streams.insert(id, stream);
+        id
+    }
+}
+
+fn internal(reason: String) -> ErrorBody {
+    ErrorBody { code: ErrorCode::Internal, reason, held: None }
+}
+
+impl Shared {
+    /// A request arrives.
+    pub(super) fn accept(self: &Arc<Self>, session: SessionId, stream: StreamId, request: &Advance) {
+        let now = self.clock.time();
+        let mut engine = self.engine();
+        let ending = TextEnding(self.pair.target.vocabulary());
+        let accepted = match engine.sessions.get_mut(&session) {
+            Some(session) => session.law.accept(stream, request, &ending),
+            None => Err(Refusal::Gone),
+        };
+        match accepted {
+            Ok(sent) => {
+                self.say(&mut engine, sent, now);
+                engine.ready.push_back((session, now));
+                self.work(&mut engine, now);
+            }
+            Err(refusal) => {
+                let frame = Frame::Failed(ErrorBody::from(refusal));
+                self.say(&mut engine, vec![Sent { stream, frame }], now);
+            }
+        }
+    }
+
+    /// The device has given an answer up.
+    pub(super) fn reset(self: &Arc<Self>, session: SessionId, stream: StreamId) {
+        let mut engine = self.engine();
+        engine.streams.remove(&stream);
+        if let Some(session) = engine.sessions.get_mut(&session) {
+            session.law.reset(stream);
+        }
+    }
+
+    /// Lets frames leave at `now`.
+    fn say(&self, engine: &mut Engine, sent: Vec<Sent>, now: Duration) {
+        let vocabulary = self.pair.vocabulary_size();
+        for Sent { stream: id, frame } in sent {
+            let Some(stream) = engine.streams.get(&id) else { continue };
+            let (session, place) = (stream.session, stream.place);
+            let body = self.billing.text(&frame, vocabulary);
+            let bytes = if stream.has_begun { self.billing.frame(body) } else { self.billing.answer(body) };
+            let due = engine.link_arrival(Direction::Down, now, bytes, place);
+            let is_last = !matches!(frame, Frame::Text(_));
+            let Some(stream) = engine.streams.get_mut(&id) else { continue };
+            let is_heard = stream.deliver(&self.clock, due, body, frame);
+            if is_last || !is_heard {
+                engine.streams.remove(&id);
+            }
+            if !is_heard && let Some(session) = engine.sessions.get_mut(&session) {
+                session.law.reset(id);
+            }
+        }
+    }
+
+    /// Begins the next pass if the target is free.
+    fn work(self: &Arc<Self>, engine: &mut Engine, now: Duration) {
+        while !engine.is_busy
+            && let Some((id, since)) = engine.ready.pop_front()
+        {
+            let Some(session) = engine.sessions.get_mut(&id) else { continue };
+            match session.law.next(usize::MAX) {
+                Next::Idle | Next::Busy => {}
+                Next::End(sent) => self.say(engine, vec![sent], now),
+                Next::Pass(plan) => {
+                    let rows = session.rows(&self.pair, &plan);
+                    engine.ledger.passes += u64::from(!plan.tokens.is_empty());
+                    engine.ledger.processed += plan.tokens.len() as u64;
+                    let span = self.times.target(plan.tokens.len());
+                    let queue_us = micros(now.saturating_sub(since));
+                    let timing = PassTiming { pass_us: micros(span), queue_us };
+                    engine.is_busy = true;
+                    let then = Arc::clone(self);
+                    let rows = rows.map_err(|error| internal(error.to_string()));
+                    self.clock.at(now + span, move || then.pass_ended(id, rows, timing));
+                }
+            }
+        }
+    }
+
+    fn pass_ended(self: &Arc<Self>, id: SessionId, rows: Result<Vec<Row>, ErrorBody>, timing: PassTiming) {
+        let now = self.clock.time();
+        let mut engine = self.engine();
+        engine.is_busy = false;
+        let ending = TextEnding(self.pair.target.vocabulary());
+        if let Some(session) = engine.sessions.get_mut(&id) {
+            let sent = match rows {
+                Ok(rows) => session.law.pass_ended(&rows, Some(timing), &ending),
+                Err(error) => session.law.pass_failed(error),
+            };
+            self.say(&mut engine, sent, now);
+            engine.ready.push_back((id, now));
+        }
+        self.work(&mut engine, now);
+    }
+}
+
+fn micros(span: Duration) -> u32 {
+    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
+}

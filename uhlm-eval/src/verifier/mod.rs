@@ -1,0 +1,165 @@
+//! A verifier in virtual time: the real target decides, the clock and the channel say when its answers are there.
+//!
+//! What a request means is the law's ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when the modelled
+//! link brings it, a pass begins when the modelled target is free and takes the modelled time, its frames leave when it ends.
+//! Every step is a delivery of the clock, so that passes, requests and frames overlap as they would.
+
+mod engine;
+mod ledger;
+mod session;
+mod stream;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
+use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
+use uhlm_law::cancel::Cancel;
+use uhlm_law::chat::DraftModel as _;
+
+use self::engine::Engine;
+pub use self::ledger::Ledger;
+use self::stream::Stream;
+use crate::billing::{Billing, encoded};
+use crate::channel::{Channel, Direction, Place};
+use crate::clock::VirtualClock;
+use crate::pair::{CONTEXT, ComputeTimes, Pair};
+
+/// The target behind a modelled link.
+pub struct SimulatedVerifier {
+    shared: Arc<Shared>,
+}
+
+/// What the calls, the clock's deliveries and the resets share.
+struct Shared {
+    clock: Arc<VirtualClock>,
+    pair: Pair,
+    times: ComputeTimes,
+    billing: Billing,
+    engine: Mutex<Engine>,
+}
+
+impl Shared {
+    fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for SimulatedVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulatedVerifier").field("times", &self.shared.times).finish_non_exhaustive()
+    }
+}
+
+impl SimulatedVerifier {
+    /// Makes a verifier with no session. `seed` fixes what the channel does.
+    #[must_use]
+    pub fn new(
+        pair: Pair,
+        clock: Arc<VirtualClock>,
+        channel: &Channel,
+        times: ComputeTimes,
+        billing: Billing,
+        seed: u64,
+    ) -> Self {
+        let engine = Mutex::new(Engine::new(channel.open(seed)));
+        Self { shared: Arc::new(Shared { clock, pair, times, billing, engine }) }
+    }
+
+    /// Counts everything that follows to this prompt; returns what was spent since the last call.
+    #[must_use]
+    pub fn begin(&self, prompt: u64) -> Ledger {
+        let mut engine = self.shared.engine();
+        engine.prompt = prompt;
+        std::mem::take(&mut engine.ledger)
+    }
+
+    fn info_of(pair: &Pair) -> Info {
+        Info {
+            protocol: PROTOCOL.into(),
+            model: pair.target.name().to_owned(),
+            fingerprint: pair.target.fingerprint(),
+            vocabulary: pair.target.vocabulary_hash(),
+            capabilities: Capabilities::NONE,
+            limits: Limits {
+                vocabulary_size: pair.vocabulary_size() as u32,
+                context: CONTEXT,
+                max_draft: MAX_DRAFT as u32,
+            },
+        }
+    }
+
+    /// Answers a request that takes the target no time.
+    fn answer<T: Send + 'static>(
+        &self,
+        up: u64,
+        deadline: Duration,
+        make: impl FnOnce(&mut Engine) -> (u64, Result<T, VerifierError>),
+        reply: Reply<T>,
+    ) -> Call {
+        let shared = &self.shared;
+        let mut engine = shared.engine();
+        let sent = shared.clock.time();
+        let arrived = engine.arrival(Direction::Up, sent, shared.billing.request(up), 0);
+        let (down, mut result) = make(&mut engine);
+        let mut due = engine.arrival(Direction::Down, arrived, shared.billing.answer(down), 0);
+        if due > sent + deadline {
+            due = sent + deadline;
+            result = Err(VerifierError::DeadlineExceeded { deadline });
+        }
+        let cancel = Cancel::new();
+        let (given_up, elapsed, bytes) = (cancel.clone(), due - sent, BodyBytes { up, down });
+        shared.clock.at(due, move || {
+            if !given_up.is_cancelled() {
+                reply(result.map(|value| Answer { value, bytes, elapsed, attempts: 1 }));
+            }
+        });
+        Call::new(move || cancel.cancel())
+    }
+}
+
+impl Verifier for SimulatedVerifier {
+    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
+        let info = Self::info_of(&self.shared.pair);
+        self.answer(0, deadline, |_| (encoded(&info), Ok(info.clone())), reply)
+    }
+
+    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
+        let info = Self::info_of(&self.shared.pair);
+        let make = |engine: &mut Engine| {
+            let opened = engine.open(&self.shared.pair, &info).map(|session| Opened { session, info });
+            (opened.as_ref().map_or(0, encoded), opened.map_err(VerifierError::from))
+        };
+        self.answer(encoded(&request), deadline, make, reply)
+    }
+
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+        let shared = Arc::clone(&self.shared);
+        let vocabulary = shared.pair.vocabulary_size();
+        let up = shared.billing.advance(&request, vocabulary);
+        let place = request.draft_start() as usize + request.draft.len();
+        let (sent, cancel) = (shared.clock.time(), Cancel::new());
+        let mut engine = shared.engine();
+        let arrived = engine.arrival(Direction::Up, sent, shared.billing.request(up), place);
+        engine.ledger.messages += 1;
+        let position = Place { prompt: engine.prompt, token: place as u64 };
+        let stream = engine.register(Stream::new(session, sent, silence, up, position, cancel.clone(), frames));
+        drop(engine);
+        let then = Arc::clone(&shared);
+        shared.clock.at(arrived, move || then.accept(session, stream, &request));
+        Call::new(move || {
+            cancel.cancel();
+            // The reset takes its way as well.
+            let mut engine = shared.engine();
+            let now = shared.clock.time();
+            let arrived = engine.link_arrival(Direction::Up, now, 0, position);
+            drop(engine);
+            let then = Arc::clone(&shared);
+            shared.clock.at(arrived, move || then.reset(session, stream));
+        })
+    }
+
+    fn close(&self, session: SessionId) {
+        self.shared.engine().close(session);
+    }
+}

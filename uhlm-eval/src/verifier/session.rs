@@ -1,0 +1,55 @@
+//! One session of the simulated verifier: the law's state and the real target's cache.
+
+use uhlm_law::advance::{Drawing, Limits, Plan, Row, TargetSession};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::ModelError;
+use uhlm_law::sampling::TokenId;
+
+use crate::pair::Pair;
+use crate::target::Target;
+
+/// A session with its own sequence of the target.
+pub(super) struct Session {
+    pub(super) law: TargetSession,
+    target: Target,
+    drawing: Option<Drawing>,
+}
+
+impl Session {
+    pub(super) fn new(pair: &Pair, limits: Limits) -> Result<Self, ModelError> {
+        Ok(Self { law: TargetSession::new(limits), target: Target::new(pair)?, drawing: None })
+    }
+
+    /// Makes a pass and decides its rows, up to the one that settles it.
+    pub(super) fn rows(&mut self, pair: &Pair, plan: &Plan) -> Result<Vec<Row>, ModelError> {
+        let failed = |reason: String| ModelError::Decode { reason };
+        let Some(begin) = self.law.begin() else { return Ok(Vec::new()) };
+        if !self.drawing.as_ref().is_some_and(|drawing| drawing.is_of(begin)) {
+            self.drawing = Some(Drawing::new(begin).map_err(|error| failed(error.to_string()))?);
+        }
+        let Self { law, target, drawing: Some(drawing) } = self else { return Ok(Vec::new()) };
+        target.pass(plan.keep, &plan.tokens, plan.rows)?;
+        let (text, vocabulary) = (law.text(), pair.target.vocabulary());
+        let history: Vec<TokenId> = [text.ids(), plan.draft()].concat();
+        let mut place = drawing.place(text, plan.first.min(text.len()), vocabulary);
+        let mut rows = Vec::with_capacity(plan.rows);
+        for row in 0..plan.rows {
+            let before = &history[..plan.first + row];
+            let (chain, position) = (drawing.chain(), drawing.position(place));
+            let winner = target.winner(row, chain, before, pair.target.token_keys(), position)?;
+            let p = match plan.scored.get(row).filter(|_| plan.probabilities) {
+                Some(&scored) => {
+                    let p = target.row(row, chain, before).map_err(|error| failed(error.to_string()))?;
+                    Some(p.prob(scored))
+                }
+                None => None,
+            };
+            rows.push(Row { winner, p });
+            if plan.settles(row, winner) {
+                break;
+            }
+            place = place.after(vocabulary.piece(history[plan.first + row]).len());
+        }
+        Ok(rows)
+    }
+}

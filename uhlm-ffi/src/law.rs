@@ -1,0 +1,174 @@
+//! The choices of the law as records: the sampling chain, the gate, the uncertainty and the window.
+//!
+//! What they mean is decided in `uhlm-law`; the options of a session that hold them are in `config`.
+
+use uhlm_law::{gate, sampling, uncertainty, window};
+
+/// Parameters of the sampling chain, with the meaning of llama.cpp's flags of the same names. A parameter that is left
+/// out changes nothing: without any, the model's own softmax is drawn from.
+#[derive(Clone, Debug, Default, uniffi::Record)]
+pub struct SamplingParams {
+    /// Divisor of the logits, applied last, at least 0; with 0 the most probable token is taken.
+    #[uniffi(default)]
+    pub temperature: Option<f32>,
+    /// Number of most probable tokens that are kept; 0 keeps all.
+    #[uniffi(default)]
+    pub top_k: Option<u32>,
+    /// Probability in (0, 1] that the smallest set of most probable tokens must reach to be kept.
+    #[uniffi(default)]
+    pub top_p: Option<f32>,
+    /// Least probability of a token that is kept, as a fraction in [0, 1] of the most probable one's.
+    #[uniffi(default)]
+    pub min_p: Option<f32>,
+    /// Number of last tokens that the penalties look at; 0 turns them off.
+    #[uniffi(default)]
+    pub penalty_last_n: Option<u32>,
+    /// Divisor, above 0, of the positive logit of a token that occurred (a negative one is multiplied by it); 1 is off.
+    #[uniffi(default)]
+    pub penalty_repeat: Option<f32>,
+    /// Amount that is subtracted from a token's logit for each of its occurrences; 0 is off.
+    #[uniffi(default)]
+    pub penalty_frequency: Option<f32>,
+    /// Amount that is subtracted once from the logit of a token that occurred; 0 is off.
+    #[uniffi(default)]
+    pub penalty_presence: Option<f32>,
+}
+
+impl From<SamplingParams> for sampling::SamplingParams {
+    fn from(given: SamplingParams) -> Self {
+        let default = Self::default();
+        Self {
+            temperature: given.temperature.unwrap_or(default.temperature),
+            top_k: given.top_k.unwrap_or(default.top_k),
+            top_p: given.top_p.unwrap_or(default.top_p),
+            min_p: given.min_p.unwrap_or(default.min_p),
+            penalty_last_n: given.penalty_last_n.unwrap_or(default.penalty_last_n),
+            penalty_repeat: given.penalty_repeat.unwrap_or(default.penalty_repeat),
+            penalty_frequency: given.penalty_frequency.unwrap_or(default.penalty_frequency),
+            penalty_presence: given.penalty_presence.unwrap_or(default.penalty_presence),
+        }
+    }
+}
+
+/// The app's aim for the gate, which decides what is judged.
+#[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
+pub enum Goal {
+    /// The paper's `u_th = -b/a`: by the law, nothing is skipped that could be rejected.
+    RiskAverse,
+    /// The paper's `u_th = (Delta - b)/a`, which it adopts.
+    RiskProne,
+    /// This threshold on the uncertainty, whatever happens.
+    Threshold {
+        /// The threshold, in [0, 1].
+        uncertainty: f32,
+    },
+    /// This share of the drafted tokens is judged.
+    ShareSent {
+        /// The share, in [0, 1].
+        share: f64,
+    },
+    /// As much as possible is skipped with at most this mean rejection probability a drafted token.
+    Risk {
+        /// The mean, in [0, 1].
+        risk: f64,
+    },
+    /// In the `Opportunistic` mode, request and response bodies take at most this many bytes a token of the reply, on
+    /// average.
+    Bytes {
+        /// Bytes a token, above 0.
+        per_token: f64,
+    },
+}
+
+impl From<Goal> for gate::Goal {
+    fn from(goal: Goal) -> Self {
+        match goal {
+            Goal::RiskAverse => Self::RiskAverse,
+            Goal::RiskProne => Self::RiskProne,
+            Goal::Threshold { uncertainty } => Self::Threshold(uncertainty),
+            Goal::ShareSent { share } => Self::ShareSent(share),
+            Goal::Risk { risk } => Self::Risk(risk),
+            Goal::Bytes { per_token } => Self::Bytes(per_token),
+        }
+    }
+}
+
+/// Source of the expected rejection of a drafted token, which windows and draft-ahead rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Predictor {
+    /// The calibration's learned law; the line where it has none.
+    Learned,
+    /// The paper's line.
+    LinearLaw,
+}
+
+impl From<Predictor> for gate::Predictor {
+    fn from(predictor: Predictor) -> Self {
+        match predictor {
+            Predictor::Learned => Self::Learned,
+            Predictor::LinearLaw => Self::LinearLaw,
+        }
+    }
+}
+
+/// Measure of the draft model's uncertainty about a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Estimator {
+    /// Temperature perturbation without its sampling noise: the probability that a draw at a temperature uniform on
+    /// [0, 2] differs from the drafted token.
+    TemperaturePerturbation,
+    /// Temperature perturbation as the paper has it.
+    SampledTemperaturePerturbation {
+        /// Number of draws, the paper's `K`.
+        draws: u32,
+    },
+    /// Shannon entropy of the softmax over `ln V`.
+    Entropy,
+    /// One minus the probability of the most probable token.
+    MaxProbability,
+    /// One minus the lead of the most probable token over the second.
+    Margin,
+}
+
+impl From<Estimator> for uncertainty::Estimator {
+    fn from(estimator: Estimator) -> Self {
+        match estimator {
+            Estimator::TemperaturePerturbation => Self::TemperaturePerturbation,
+            Estimator::SampledTemperaturePerturbation { draws } => Self::SampledTemperaturePerturbation { draws },
+            Estimator::Entropy => Self::Entropy,
+            Estimator::MaxProbability => Self::MaxProbability,
+            Estimator::Margin => Self::Margin,
+        }
+    }
+}
+
+/// Rule by which an open window is closed and sent to be judged. An end token, a stop sequence and a full window close
+/// it in any case.
+#[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
+pub enum CloseRule {
+    /// The window closes when one more token no longer pays by the cost model, with every term measured online.
+    CostModel,
+    /// The window closes when the probability that the target rejects something in it exceeds this.
+    Risk {
+        /// The probability, in [0, 1].
+        risk: f64,
+    },
+    /// The window closes at the first token whose uncertainty exceeds the gate's threshold.
+    Uncertainty,
+    /// The window closes at this many tokens.
+    Fixed {
+        /// Number of tokens, at least 1.
+        tokens: u32,
+    },
+}
+
+impl From<CloseRule> for window::CloseRule {
+    fn from(rule: CloseRule) -> Self {
+        match rule {
+            CloseRule::CostModel => Self::CostModel,
+            CloseRule::Risk { risk } => Self::Risk(risk),
+            CloseRule::Uncertainty => Self::Uncertainty,
+            CloseRule::Fixed { tokens } => Self::Fixed(tokens as usize),
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The device's side of a generation: what is committed, what is drafted after it, and what a verifier is asked.
+//!
+//! Decides what a frame commits and takes back, and what the next request holds. Leaves to its caller when to ask,
+//! how far, and what for, the draft model, the clock and the connections; what a session is known to hold is a
+//! [`Peer`]'s.
+//!
+//! What is committed only grows. The first decision that reaches the device stands, whoever made it, and where a
+//! verifier holds another text, the device's is given to it.
+
+mod hear;
+
+use super::answer::Asked;
+use super::frame::{EndReason, Labels};
+use super::peer::Peer;
+use super::request::{Advance, Begin, Grants, Labelling, MAX_DRAFT};
+use super::tokens::{PrefixHash, Tokens};
+use crate::sampling::TokenId;
+
+/// Who decided on a committed token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The device, which was sure enough (opportunistic).
+    Draft,
+    /// Both: it was drafted, and is the target's own.
+    Verified,
+    /// The target.
+    Target,
+    /// The device, because no verifier was within reach.
+    Unverified,
+}
+
+/// A token that stands from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// The token.
+    pub id: TokenId,
+    /// Who decided on it.
+    pub origin: Origin,
+}
+
+/// What a device should do about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recovery {
+    /// Ask again at once: [`Conversation::advance`] makes up for what the session lacks.
+    AskAgain,
+    /// Open a session, call [`Peer::reopened`], and ask that one.
+    Reopen,
+    /// Ask again later, not before what `Retry-After` says.
+    Retry,
+    /// Do without this verifier.
+    GiveUp,
+}
+
+/// What hearing something changes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// Tokens that stand from now on, in order.
+    pub committed: Vec<Committed>,
+    /// Number of drafted tokens that were taken back, which the draft model forgets before it decodes what of
+    /// `committed` is not its own.
+    pub rolled_back: usize,
+    /// Whether to ask at once: something is missing, or the device's text has to be given.
+    pub ask: bool,
+    /// Why this answer ended.
+    pub ended: Option<EndReason>,
+    /// Whether the reply has ended for the reason in `ended`, with all of it committed.
+    pub finished: bool,
+    /// Labels of tokens that were given or drafted.
+    pub labels: Option<Labels>,
+    /// What to do about a refusal.
+    pub recovery: Option<Recovery>,
+}
+
+/// What a verifier serves, as far as an answer can be checked by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Number of tokens in the vocabulary.
+    pub vocabulary_size: u32,
+    /// The longest sequence, in tokens.
+    pub context: u32,
+}
+
+/// What a request is to ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Number of tokens, committed and drafted, up to which drafts are sent; what was sent before is left out.
+    pub upto: usize,
+    /// Passes that the target may make without a draft.
+    pub grants: Grants,
+    /// Labels that are wanted.
+    pub labels: Labelling,
+}
+
+/// A prompt and the reply to it, on the device.
+#[derive(Clone, Debug)]
+pub struct Conversation {
+    bounds: Bounds,
+    generation: u32,
+    begin: Begin,
+    /// What is committed, then the branch of drafted tokens.
+    tokens: Tokens,
+    committed: usize,
+    next_seq: u32,
+}
+
+impl Conversation {
+    /// Begins the first generation of a session with a prompt, or with a reply to continue.
+    #[must_use]
+    pub fn new(bounds: Bounds, begin: Begin, prompt: &[TokenId]) -> Self {
+        let tokens: Tokens = prompt.iter().copied().collect();
+        Self { bounds, generation: 0, begin, committed: tokens.len(), tokens, next_seq: 0 }
+    }
+
+    /// Begins the next generation with `prompt`, which may be anything; what it has in common with the tokens so far
+    /// is not sent again. `peers` are all that go on being used. Returns the number of tokens in common.
+    pub fn renew<'a>(
+        &mut self,
+        begin: Begin,
+        prompt: &[TokenId],
+        peers: impl IntoIterator<Item = &'a mut Peer>,
+    ) -> usize {
+        let kept = self.tokens.agreement(0, prompt);
+        // A verifier may hold what was committed; of the branch nothing is known.
+        let known = kept.min(self.committed);
+        peers.into_iter().for_each(|peer| peer.renew(known));
+        self.tokens.truncate(kept);
+        self.tokens.extend(&prompt[kept..]);
+        self.generation += 1;
+        self.begin = begin;
+        self.committed = self.tokens.len();
+        self.next_seq = 0;
+        kept
+    }
+
+    /// Returns the number of the generation.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Returns how the generation began.
+    #[must_use]
+    pub fn begin(&self) -> &Begin {
+        &self.begin
+    }
+
+    /// Returns all tokens: the prompt, what else is committed, then the branch.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// Returns the number of committed tokens, the prompt's included.
+    #[must_use]
+    pub fn committed(&self) -> usize {
+        self.committed
+    }
+
+    /// Returns the drafted tokens that do not stand yet.
+    #[must_use]
+    pub fn branch(&self) -> &[TokenId] {
+        self.tokens.tail(self.committed)
+    }
+
+    /// Appends a drafted token to the branch.
+    pub fn draft(&mut self, id: TokenId) {
+        self.tokens.push(id);
+    }
+
+    /// Takes drafted tokens back so that `len` tokens are left; committed ones stay. Returns how many were taken back.
+    pub fn take_back(&mut self, len: usize) -> usize {
+        let before = self.tokens.len();
+        self.tokens.truncate(len.max(self.committed));
+        before - self.tokens.len()
+    }
+
+    /// Commits the first `count` drafted tokens on the device's own account: they were skipped.
+    pub fn skip(&mut self, count: usize) -> Vec<Committed> {
+        self.commit_own(count, Origin::Draft)
+    }
+
+    /// Commits the whole branch unverified, because no verifier is within reach. What is heard later of these
+    /// positions loses.
+    pub fn go_on_alone(&mut self) -> Vec<Committed> {
+        self.commit_own(self.branch().len(), Origin::Unverified)
+    }
+
+    fn commit_own(&mut self, count: usize, origin: Origin) -> Vec<Committed> {
+        let own: Vec<_> = self.branch().iter().take(count).map(|&id| Committed { id, origin }).collect();
+        self.committed += own.len();
+        own
+    }
+
+    /// Returns the number of tokens up to which `peer` was sent what is drafted.
+    #[must_use]
+    pub fn sent(&self, peer: &Peer) -> usize {
+        peer.sent(&self.tokens, self.committed)
+    }
+
+    /// Makes the next request to `peer`: what it lacks of the committed tokens, and what was drafted after them.
+    pub fn advance(&mut self, peer: &mut Peer, wanted: &Wanted) -> (Advance, Asked) {
+        let committed = self.committed;
+        let is_behind = peer.assumed < committed || !peer.begun;
+        let (base, draft_start) = if is_behind {
+            (peer.assumed.min(committed), committed)
+        } else {
+            let sent = peer.sent(&self.tokens, committed).min(wanted.upto.max(committed));
+            (sent, sent)
+        };
+        let end = wanted.upto.clamp(draft_start, self.tokens.len().max(draft_start)).min(draft_start + MAX_DRAFT);
+        let ids = self.tokens.ids();
+        let stand = if is_behind { &ids[base..committed] } else { &[] };
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let request = Advance {
+            generation: self.generation,
+            seq,
+            have: number(committed),
+            base: number(base),
+            check: self.tokens.hash_of(base).unwrap_or(PrefixHash::EMPTY),
+            stand: stand.to_vec(),
+            draft: ids[draft_start..end].to_vec(),
+            grants: wanted.grants,
+            labels: wanted.labels,
+            begin: (!peer.begun).then(|| self.begin.clone()),
+        };
+        let limit = (self.begin.reply_start as usize).saturating_add(self.begin.max_tokens as usize);
+        let asked = Asked {
+            generation: self.generation,
+            seq,
+            session: peer.session,
+            base,
+            stood: is_behind.then_some(committed),
+            begins: request.begin.is_some(),
+            labels: wanted.labels,
+            reply_start: self.begin.reply_start as usize,
+            limit: limit.min(self.bounds.context as usize),
+            vocabulary_size: self.bounds.vocabulary_size,
+            clean: true,
+            ended: false,
+        };
+        if !request.stand.is_empty() {
+            // The session may hold another text from here on.
+            peer.since = seq;
+        }
+        peer.begun = true;
+        peer.assumed = committed;
+        let sent_before = peer.sent(&self.tokens, committed);
+        let sent = if is_behind { end } else { end.max(sent_before) };
+        peer.sent = self.tokens.hash_of(sent).map(|hash| (sent, hash));
+        peer.last_seq = Some(seq);
+        (request, asked)
+    }
+}
+
+/// Returns a number of tokens as it is on the wire. No sequence has 2^32 tokens.
+fn number(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,229 @@
+//! The one kind of answer to [`Advance`](super::Advance): frames, each of which stands alone.
+//!
+//! Decides their fields, their bytes and which values are in range. How frames follow each other on a connection is
+//! [`FrameDecoder`](super::FrameDecoder)'s, what a device may believe of one [`Asked`](super::Asked)'s.
+
+use serde::{Deserialize, Serialize};
+
+use super::body::{Body, read_tail};
+use super::bytes::{DecodeError, Reader, put_ids, put_number, put_tagged_bytes, put_tagged_number};
+use super::failure::{code_number, put_details, take_details};
+use super::tokens::ShortHash;
+use crate::protocol::ErrorBody;
+use crate::sampling::TokenId;
+
+/// The most ids in one frame; a longer text comes in several.
+pub const MAX_FRAME_IDS: usize = 4096;
+/// The most labels in one frame.
+pub const MAX_LABELS: usize = 512;
+
+const KIND_TEXT: u8 = 0;
+const KIND_END: u8 = 1;
+const KIND_FAILED: u8 = 2;
+/// Numbers of ids from here on follow the head as a number of their own.
+const LONG: u8 = 63;
+
+const TAG_PASS_US: u32 = 1;
+const TAG_QUEUE_US: u32 = 2;
+const TAG_LABELS: u32 = 3;
+
+/// One frame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Frame {
+    /// Text that the target decided on.
+    Text(Text),
+    /// The end of the stream.
+    End(EndReason),
+    /// The end of a stream that failed; what came before stands.
+    Failed(ErrorBody),
+}
+
+/// Ids of the target's own text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Text {
+    /// Number of tokens before the first id.
+    pub pos: u32,
+    /// Hash of those tokens.
+    pub check: ShortHash,
+    /// The ids, at most [`MAX_FRAME_IDS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<TokenId>,
+    /// Number of passes that the target has made for this generation.
+    pub passes: u32,
+    /// Duration of the pass that brought the ids, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass_us: Option<u32>,
+    /// Time between the arrival of what made the pass possible and its beginning, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_us: Option<u32>,
+    /// Labels of what the pass scored, where they were asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
+}
+
+/// What the target says about given and drafted tokens, one after the other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Labels {
+    /// Index of the first token.
+    pub pos: u32,
+    /// Whether each token is the target's own, at most [`MAX_LABELS`].
+    pub matched: Vec<bool>,
+    /// The target's probability of each token, in [0, 1]; empty where it was not asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub p: Vec<f32>,
+}
+
+/// Why a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// A later request, a repeat of this one or a later generation has taken over.
+    Superseded,
+    /// There is nothing to judge, and every granted pass is made.
+    Granted,
+    /// The reply holds a stop string.
+    Stop,
+    /// The reply's last token ends a generation.
+    Eog,
+    /// The reply has as many tokens as were asked for.
+    Max,
+    /// The sequence fills the verifier's context.
+    Context,
+}
+
+impl EndReason {
+    const ALL: [Self; 6] = [Self::Superseded, Self::Granted, Self::Stop, Self::Eog, Self::Max, Self::Context];
+
+    /// Tells whether the reply has ended, not only the stream.
+    #[must_use]
+    pub fn ends_reply(self) -> bool {
+        !matches!(self, Self::Superseded | Self::Granted)
+    }
+}
+
+impl Labels {
+    fn write(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_number(&mut out, u64::from(self.pos));
+        put_number(&mut out, self.matched.len() as u64);
+        let bits = |eight: &[bool]| eight.iter().rev().fold(0, |bits, &matched| bits << 1 | u8::from(matched));
+        out.extend(self.matched.chunks(8).map(bits));
+        self.p.iter().for_each(|p| out.extend(p.to_le_bytes()));
+        out
+    }
+
+    fn read(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let pos = reader.number("pos")?;
+        let count = reader.number("labels")?;
+        too_many("labels", count, MAX_LABELS)?;
+        let bits = reader.take(count.div_ceil(8))?;
+        let matched = (0..count).map(|i| bits[i / 8] >> (i % 8) & 1 == 1).collect();
+        let with_p = reader.len() > 0;
+        let p = if with_p { (0..count).map(|_| reader.array().map(f32::from_le_bytes)).collect() } else { Ok(vec![]) };
+        match reader.len() {
+            0 => Ok(Self { pos, matched, p: p? }),
+            _ => p.and(Err(DecodeError::OutOfRange { field: "labels" })),
+        }
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        too_many("labels", self.matched.len(), MAX_LABELS)?;
+        let complete = self.p.is_empty() || self.p.len() == self.matched.len();
+        let probable = self.p.iter().all(|p| (0.0..=1.0).contains(p));
+        if complete && probable { Ok(()) } else { Err(DecodeError::OutOfRange { field: "labels" }) }
+    }
+}
+
+fn too_many(field: &'static str, count: usize, max: usize) -> Result<(), DecodeError> {
+    if count > max { Err(DecodeError::TooMany { field, count: count as u64, max: max as u64 }) } else { Ok(()) }
+}
+
+impl Text {
+    fn write(&self, out: &mut Vec<u8>) {
+        let short = u8::try_from(self.ids.len()).ok().filter(|count| *count < LONG);
+        out.push(KIND_TEXT | short.unwrap_or(LONG) << 2);
+        if short.is_none() {
+            put_number(out, (self.ids.len() - usize::from(LONG)) as u64);
+        }
+        put_number(out, u64::from(self.pos));
+        out.extend(self.check.to_bytes());
+        put_number(out, u64::from(self.passes));
+        put_ids(out, &self.ids);
+        for (tag, time) in [(TAG_PASS_US, self.pass_us), (TAG_QUEUE_US, self.queue_us)] {
+            if let Some(time) = time {
+                put_tagged_number(out, tag, u64::from(time));
+            }
+        }
+        if let Some(labels) = &self.labels {
+            put_tagged_bytes(out, TAG_LABELS, &labels.write());
+        }
+    }
+
+    fn read(reader: &mut Reader<'_>, value: u8) -> Result<Self, DecodeError> {
+        let more: usize = if value == LONG { reader.number("ids")? } else { 0 };
+        let count = more.saturating_add(usize::from(value));
+        too_many("ids", count, MAX_FRAME_IDS)?;
+        let pos = reader.number("pos")?;
+        let check = ShortHash::from_bytes(reader.array()?);
+        let passes = reader.number("passes")?;
+        let ids = reader.ids(count, "ids")?;
+        let mut text = Self { pos, check, ids, passes, pass_us: None, queue_us: None, labels: None };
+        read_tail(reader, |tag, field| {
+            match u32::try_from(tag) {
+                Ok(TAG_PASS_US) => text.pass_us = Some(field.number("pass_us")?),
+                Ok(TAG_QUEUE_US) => text.queue_us = Some(field.number("queue_us")?),
+                Ok(TAG_LABELS) => text.labels = Some(Labels::read(field.bytes("labels")?)?),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        Ok(text)
+    }
+}
+
+impl Frame {
+    /// Tells whether a frame in the binary encoding is of a kind that this version knows; others are skipped.
+    pub(super) fn is_known(body: &[u8]) -> bool {
+        body.first().is_none_or(|head| head & 3 <= KIND_FAILED)
+    }
+}
+
+impl Body for Frame {
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Text(text) => text.write(out),
+            Self::End(reason) => {
+                let number = EndReason::ALL.iter().position(|known| known == reason).unwrap_or_default();
+                out.push(KIND_END | (number as u8) << 2);
+            }
+            Self::Failed(error) => {
+                out.push(KIND_FAILED | code_number(error.code) << 2);
+                put_details(out, error);
+            }
+        }
+    }
+
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        let head = reader.byte()?;
+        let value = head >> 2;
+        match head & 3 {
+            KIND_TEXT => Text::read(&mut reader, value).map(Self::Text),
+            KIND_END => {
+                read_tail(&mut reader, |_, _| Ok(()))?;
+                let reason = EndReason::ALL.get(usize::from(value)).copied();
+                reason.map(Self::End).ok_or(DecodeError::OutOfRange { field: "end" })
+            }
+            KIND_FAILED => take_details(&mut reader, u64::from(value)).map(Self::Failed),
+            _ => Err(DecodeError::OutOfRange { field: "kind" }),
+        }
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        let Self::Text(text) = self else { return Ok(()) };
+        too_many("ids", text.ids.len(), MAX_FRAME_IDS)?;
+        text.labels.as_ref().map_or(Ok(()), Labels::check)
+    }
+}

@@ -1,0 +1,225 @@
+//! What is said before the first generation: what a verifier offers, and that a device takes it up.
+//!
+//! Decides the fields of `info`, `open` and its answer, and how a capability that one side does not know is refused.
+//! Paths and headers are the transport's.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::body::{Body, read_tail};
+use super::bytes::{DecodeError, Reader, put_bytes, put_number};
+use crate::protocol::Digest;
+
+/// Something that a verifier can do and another one may not, as a set.
+///
+/// A tagged field that is not known is skipped, so whatever would change the text or what is promised about it is
+/// asked for here: a verifier refuses a session that needs what it lacks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Capabilities(u64);
+
+impl Capabilities {
+    /// Nothing beyond judging.
+    pub const NONE: Self = Self(0);
+    /// The target writes on without a draft, as far as was granted.
+    pub const RUNS_AHEAD: Self = Self(1);
+    /// Labels tell which given tokens are the target's own.
+    pub const MATCHED: Self = Self(1 << 1);
+    /// Labels tell the target's probability of a token.
+    pub const PROBABILITIES: Self = Self(1 << 2);
+
+    const NAMES: [(&'static str, Self); 3] =
+        [("runs_ahead", Self::RUNS_AHEAD), ("matched", Self::MATCHED), ("probabilities", Self::PROBABILITIES)];
+    /// Stands for every name that is not known.
+    const UNKNOWN: Self = Self(1 << 63);
+
+    /// Returns both sets together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Tells whether all of `other` are in this set. A capability that this version does not know is in no set of its
+    /// own.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl Serialize for Capabilities {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(Self::NAMES.iter().filter(|(_, one)| self.contains(*one)).map(|(name, _)| name))
+    }
+}
+
+impl<'de> Deserialize<'de> for Capabilities {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names = Vec::<String>::deserialize(deserializer)?;
+        let find = |name: &String| Self::NAMES.iter().find(|(known, _)| known == name).map_or(Self::UNKNOWN, |k| k.1);
+        Ok(names.iter().map(find).fold(Self::NONE, Self::union))
+    }
+}
+
+/// Name of a session in later paths: 32 hexadecimal digits in paths and JSON, 16 bytes in the binary encoding.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub [u8; 16]);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::str::FromStr for SessionId {
+    type Err = DecodeError;
+
+    fn from_str(text: &str) -> Result<Self, DecodeError> {
+        let all_digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = all_digits.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(|number| Self(number.to_be_bytes())).ok_or(DecodeError::OutOfRange { field: "session" })
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a verifier serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Info {
+    /// [`PROTOCOL`](super::PROTOCOL).
+    pub protocol: String,
+    /// Name of the target model, for people.
+    pub model: String,
+    /// Fingerprint of the target model's file.
+    pub fingerprint: Digest,
+    /// Hash over the vocabulary.
+    pub vocabulary: Digest,
+    /// What the verifier can do beyond judging.
+    pub capabilities: Capabilities,
+    /// How much it takes.
+    pub limits: Limits,
+}
+
+/// How much a verifier takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Number of tokens in the vocabulary.
+    pub vocabulary_size: u32,
+    /// The longest sequence of a session, in tokens.
+    pub context: u32,
+    /// The most drafted tokens that one pass judges; the rest of a longer draft is judged by the passes after it.
+    pub max_draft: u32,
+}
+
+/// Opens a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Open {
+    /// Hash over the device's vocabulary. Another one than the verifier's is refused.
+    pub vocabulary: Digest,
+    /// What the device cannot do without. A verifier that lacks any of it refuses.
+    pub needs: Capabilities,
+}
+
+/// The answer to [`Open`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The session's name.
+    pub session: SessionId,
+    /// What the verifier serves.
+    pub info: Info,
+}
+
+impl Info {
+    fn put(&self, out: &mut Vec<u8>) {
+        put_bytes(out, self.protocol.as_bytes());
+        put_bytes(out, self.model.as_bytes());
+        out.extend(self.fingerprint.0);
+        out.extend(self.vocabulary.0);
+        put_number(out, self.capabilities.0);
+        let Limits { vocabulary_size, context, max_draft } = self.limits;
+        [vocabulary_size, context, max_draft].iter().for_each(|&limit| put_number(out, u64::from(limit)));
+    }
+
+    fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, DecodeError> {
+            let text = str::from_utf8(reader.bytes(field)?).map_err(|_| DecodeError::OutOfRange { field })?;
+            Ok(text.to_owned())
+        }
+        Ok(Self {
+            protocol: text(reader, "protocol")?,
+            model: text(reader, "model")?,
+            fingerprint: Digest(reader.array()?),
+            vocabulary: Digest(reader.array()?),
+            capabilities: Capabilities(reader.number("capabilities")?),
+            limits: Limits {
+                vocabulary_size: reader.number("vocabulary_size")?,
+                context: reader.number("context")?,
+                max_draft: reader.number("max_draft")?,
+            },
+        })
+    }
+}
+
+/// Skips the tail of a body that has no tagged fields yet.
+fn skip_tail(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    read_tail(reader, |_, _| Ok(()))
+}
+
+impl Body for Info {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.put(out);
+    }
+
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        let info = Self::take(&mut reader)?;
+        skip_tail(&mut reader)?;
+        Ok(info)
+    }
+}
+
+impl Body for Open {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.vocabulary.0);
+        put_number(out, self.needs.0);
+    }
+
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        let vocabulary = Digest(reader.array()?);
+        let needs = Capabilities(reader.number("needs")?);
+        skip_tail(&mut reader)?;
+        Ok(Self { vocabulary, needs })
+    }
+}
+
+impl Body for Opened {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend(self.session.0);
+        self.info.put(out);
+    }
+
+    fn read(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(body);
+        let session = SessionId(reader.array()?);
+        let info = Info::take(&mut reader)?;
+        skip_tail(&mut reader)?;
+        Ok(Self { session, info })
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests by theme. What all of them share is a model of three tokens ([`model`]) and a world around it ([`world`]).
+
+mod device;
+mod model;
+mod replica;
+mod rules;
+mod search;
+mod simulation;
+mod verifier;
+mod wire;
+mod world;

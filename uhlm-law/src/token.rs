@@ -1,0 +1,35 @@
+//! What a token is: an index into a vocabulary, and a kind.
+//!
+//! Decides the words for both; it leaves to the engine's adapter which kind a token of a file has.
+
+/// A token's index in the vocabulary.
+pub type TokenId = u32;
+
+/// What a token is for, as the vocabulary's file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TokenKind {
+    /// Text that the tokenizer's training found.
+    Normal,
+    /// Text that was added to the vocabulary by hand.
+    UserDefined,
+    /// One byte, for text that no other token spells.
+    Byte,
+    /// A mark that is not text, such as the start of a turn.
+    Control,
+    /// What stands for text that the vocabulary cannot spell.
+    Unknown,
+    /// A place without use.
+    Unused,
+    /// What ends a turn in the model's own chat format; for a model without one, its end of text.
+    EndOfTurn,
+    /// Whatever else ends a reply.
+    End,
+}
+
+impl TokenKind {
+    /// Tells whether the token ends a reply.
+    #[must_use]
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::EndOfTurn | Self::End)
+    }
+}

@@ -1,0 +1,259 @@
+//! The command-line flags that make the settings of a server.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::auth::Tokens;
+use crate::config::{DEFAULT_PORT, ServerConfig};
+use crate::error::ServerError;
+use crate::limits::Limits;
+use crate::target::EngineOptions;
+use crate::tls::TlsSource;
+
+/// Flags of `uhlm serve` and `uhlm-server`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Target model, a GGUF file
+    #[arg(short, long, env = "UHLM_TARGET_MODEL", value_name = "GGUF")]
+    pub model: PathBuf,
+    /// Address to listen on; only loopback without a token
+    #[arg(
+        long,
+        env = "UHLM_LISTEN",
+        value_name = "ADDRESS",
+        default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT))
+    )]
+    pub listen: SocketAddr,
+
+    /// Certificate with its chain, PEM; without it a self-signed one is made
+    #[arg(long, env = "UHLM_TLS_CERT", value_name = "PEM", requires = "tls_key", help_heading = "TLS")]
+    pub tls_cert: Option<PathBuf>,
+    /// Private key of the certificate, PEM
+    #[arg(long, env = "UHLM_TLS_KEY", value_name = "PEM", requires = "tls_cert", help_heading = "TLS")]
+    pub tls_key: Option<PathBuf>,
+    /// Further names or addresses for the self-signed certificate
+    #[arg(
+        long,
+        env = "UHLM_TLS_NAMES",
+        value_name = "NAME",
+        value_delimiter = ',',
+        conflicts_with = "tls_cert",
+        help_heading = "TLS"
+    )]
+    pub tls_name: Vec<String>,
+    /// Let in clients that have no TLS 1.3
+    #[arg(long, env = "UHLM_TLS12", help_heading = "TLS")]
+    pub tls12: bool,
+    /// Plain HTTP on loopback, for a proxy on this host that ends TLS
+    #[arg(long, env = "UHLM_NO_TLS", conflicts_with_all = ["tls_cert", "tls_name", "tls12"], help_heading = "TLS")]
+    pub no_tls: bool,
+
+    /// Bearer tokens to let in (at least 16 characters each). Other users of this host can see flags: prefer the
+    /// environment or a file
+    #[arg(
+        long = "token",
+        env = "UHLM_TOKENS",
+        hide_env_values = true,
+        value_name = "TOKEN",
+        value_delimiter = ',',
+        help_heading = "Access"
+    )]
+    pub tokens: Vec<String>,
+    /// File of bearer tokens, one a line
+    #[arg(long, env = "UHLM_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
+    pub token_file: Option<PathBuf>,
+    /// Serve everybody on an address that can be reached from elsewhere
+    #[arg(long, env = "UHLM_ALLOW_ANONYMOUS", help_heading = "Access")]
+    pub allow_anonymous: bool,
+
+    /// Tokens in the cache, all sessions together; 0 for the model's context length
+    #[arg(
+        long,
+        env = "UHLM_CACHE",
+        value_name = "TOKENS",
+        default_value_t = EngineOptions::default().context,
+        help_heading = "Engine"
+    )]
+    pub cache: u32,
+    /// Tokens in one forward pass
+    #[arg(
+        long,
+        env = "UHLM_BATCH",
+        value_name = "TOKENS",
+        default_value_t = EngineOptions::default().batch,
+        help_heading = "Engine"
+    )]
+    pub batch: u32,
+    /// Tokens of a pass that are computed at once; 0 for all. 1 makes the text of a seed independent, to the bit,
+    /// of what else the server does; a pass of n tokens then takes as long as n passes, and there are at most as many
+    /// slots as whole contexts go into the cache
+    #[arg(
+        long,
+        env = "UHLM_MICRO_BATCH",
+        value_name = "TOKENS",
+        default_value_t = EngineOptions::default().micro_batch,
+        help_heading = "Engine"
+    )]
+    pub micro_batch: u32,
+    /// Sessions that have a cache at the same time, at most 256
+    #[arg(
+        long,
+        env = "UHLM_SLOTS",
+        value_name = "N",
+        default_value_t = EngineOptions::default().slots,
+        value_parser = clap::value_parser!(u32).range(1..=256),
+        help_heading = "Engine"
+    )]
+    pub slots: u32,
+    /// Threads that decode; 0 for one a core
+    #[arg(short, long, env = "UHLM_THREADS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
+    pub threads: u32,
+    /// Layers on a GPU
+    #[arg(long, env = "UHLM_GPU_LAYERS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
+    pub gpu_layers: u32,
+
+    /// Sessions open at the same time; at one more the one unused longest is evicted
+    #[arg(
+        long,
+        env = "UHLM_MAX_SESSIONS",
+        value_name = "N",
+        default_value_t = Limits::default().sessions,
+        help_heading = "Limits"
+    )]
+    pub max_sessions: usize,
+    /// Longest sequence of one session; 0 for what model and cache allow
+    #[arg(long, env = "UHLM_MAX_CONTEXT", value_name = "TOKENS", default_value_t = 0, help_heading = "Limits")]
+    pub max_context: u32,
+    /// Most drafted tokens that one pass judges
+    #[arg(
+        long,
+        env = "UHLM_MAX_DRAFT",
+        value_name = "TOKENS",
+        default_value_t = Limits::default().draft,
+        help_heading = "Limits"
+    )]
+    pub max_draft: usize,
+    /// Largest request body
+    #[arg(
+        long,
+        env = "UHLM_MAX_BODY",
+        value_name = "BYTES",
+        default_value_t = Limits::default().body,
+        help_heading = "Limits"
+    )]
+    pub max_body: usize,
+    /// Requests whose answer may be under way
+    #[arg(
+        long,
+        env = "UHLM_MAX_QUEUE",
+        value_name = "N",
+        default_value_t = Limits::default().queue,
+        help_heading = "Limits"
+    )]
+    pub max_queue: usize,
+    /// Open connections
+    #[arg(
+        long,
+        env = "UHLM_MAX_CONNECTIONS",
+        value_name = "N",
+        default_value_t = Limits::default().connections,
+        help_heading = "Limits"
+    )]
+    pub max_connections: usize,
+    /// Requests a second of one token (or address, without tokens); 0 for no limit
+    #[arg(long, env = "UHLM_RATE", value_name = "N", default_value_t = 0, help_heading = "Limits")]
+    pub rate: u32,
+    /// Requests that a client may save up; 0 for one second's
+    #[arg(long, env = "UHLM_BURST", value_name = "N", default_value_t = 0, requires = "rate", help_heading = "Limits")]
+    pub burst: u32,
+    /// Seconds after which an unused session is closed
+    #[arg(
+        long,
+        env = "UHLM_SESSION_IDLE",
+        value_name = "SECONDS",
+        default_value_t = Limits::default().session_idle.as_secs(),
+        help_heading = "Limits"
+    )]
+    pub session_idle: u64,
+    /// Seconds that answers under way may take when the server stops
+    #[arg(long, env = "UHLM_GRACE", value_name = "SECONDS", default_value_t = 10, help_heading = "Limits")]
+    pub grace: u64,
+}
+
+impl ServeArgs {
+    /// The settings that these flags mean. Reads the file of tokens.
+    ///
+    /// # Errors
+    /// [`ServerError::Auth`] where the tokens are not usable.
+    pub fn into_config(self) -> Result<ServerConfig, ServerError> {
+        let mut tokens = Tokens::new(self.tokens.iter().map(String::as_str))?;
+        if let Some(file) = &self.token_file {
+            tokens = tokens.and(Tokens::read(file)?);
+        }
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
+            _ if self.no_tls => TlsSource::Off,
+            _ => TlsSource::SelfSigned { names: self.tls_name },
+        };
+        Ok(ServerConfig {
+            model: self.model,
+            engine: EngineOptions {
+                context: self.cache,
+                batch: self.batch,
+                micro_batch: self.micro_batch,
+                slots: self.slots,
+                threads: self.threads,
+                gpu_layers: self.gpu_layers,
+            },
+            listen: self.listen,
+            tls,
+            tls12: self.tls12,
+            tokens,
+            allow_anonymous: self.allow_anonymous,
+            limits: Limits {
+                sessions: self.max_sessions,
+                context: self.max_context,
+                body: self.max_body,
+                draft: self.max_draft,
+                queue: self.max_queue,
+                rate: self.rate,
+                burst: self.burst,
+                connections: self.max_connections,
+                session_idle: Duration::from_secs(self.session_idle),
+                ..Limits::default()
+            },
+            grace: Duration::from_secs(self.grace),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Args as _, Command, FromArgMatches as _};
+
+    fn parse(args: &[&str]) -> Result<ServeArgs, clap::Error> {
+        let command = ServeArgs::augment_args(Command::new("serve").no_binary_name(true));
+        command.debug_assert();
+        let command = ServeArgs::augment_args(Command::new("serve").no_binary_name(true));
+        ServeArgs::from_arg_matches(&command.try_get_matches_from(args)?)
+    }
+
+    #[test]
+    fn flags_default_to_a_loopback_server_with_its_own_certificate() {
+        let config = parse(&["--model", "m.gguf"]).expect("parsed").into_config().expect("valid");
+        let default = ServerConfig::new("m.gguf");
+        assert_eq!(config.listen, default.listen);
+        assert_eq!((config.tls, config.limits, config.engine), (default.tls, default.limits, default.engine));
+    }
+
+    #[test]
+    fn contradicting_flags_and_bad_tokens_are_refused() {
+        assert!(parse(&[]).is_err(), "a model is needed");
+        assert!(parse(&["-m", "m", "--tls-cert", "c"]).is_err(), "a certificate needs its key");
+        assert!(parse(&["-m", "m", "--no-tls", "--tls-name", "n"]).is_err());
+        assert!(parse(&["-m", "m", "--slots", "257"]).is_err());
+        assert!(parse(&["-m", "m", "--token", "short"]).expect("parsed").into_config().is_err());
+    }
+}

@@ -1,0 +1,156 @@
+//! One turn of the scheduler: drop what nobody waits for, ask every session that stirred what it does next, decode.
+
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use uhlm_law::advance::{Next, Refusal, SessionId};
+use uhlm_law::model::ModelError;
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+
+use super::job::{Active, Call, Listener};
+use super::worker::{Worker, gone};
+use crate::error::error;
+use crate::metrics::Ended;
+use crate::session::Session;
+use crate::session_id::Short;
+use uhlm_law::advance::Drawing;
+use uhlm_law::advance::TextEnding;
+
+impl Worker {
+    pub(super) fn turn(&mut self) -> Result<(), ModelError> {
+        self.sweep(Instant::now())?;
+        for id in self.table.stirred() {
+            self.plan(id)?;
+        }
+        self.pass()
+    }
+
+    /// Hands a request to its session.
+    pub(super) fn accept(&mut self, call: Call) {
+        if call.reply.is_closed() {
+            self.metrics.requests_abandoned.inc();
+            return;
+        }
+        let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
+        let ending = TextEnding(self.target.vocabulary());
+        let stream = session.next_stream();
+        match take(session, &call, |session| session.target.accept(stream, &call.request, &ending)) {
+            Err(refusal) => call.refuse(refusal),
+            Ok(sent) => {
+                let (frames, receiver) = mpsc::unbounded_channel();
+                session.listen(Listener { stream, frames, place: call.place });
+                session.say(sent);
+                session.stirred = true;
+                (session.arrived, session.ready, session.last_use) = (call.arrived, call.arrived, call.arrived);
+                // Who went away in this moment is found by the sweep.
+                let _ = call.reply.send(Ok(receiver));
+            }
+        }
+    }
+
+    /// Asks a session what it does next, until it waits for a pass or for a request, and sends what it says.
+    pub(super) fn plan(&mut self, id: SessionId) -> Result<(), ModelError> {
+        while let Some(session) = self.table.get_mut(id) {
+            session.stirred = false;
+            if session.active.is_some() {
+                break;
+            }
+            match session.target.next(usize::MAX) {
+                Next::Pass(plan) => {
+                    session.active = Some(Active::new(plan, session.ready));
+                    self.reuse(id)?;
+                    let is_complete = |active: &Active| active.remaining() == 0;
+                    if self.table.get(id).and_then(|session| session.active.as_ref()).is_some_and(is_complete) {
+                        self.complete(id)?;
+                    }
+                }
+                Next::End(sent) => session.say([sent]),
+                Next::Busy | Next::Idle => break,
+            }
+        }
+        if let Some(session) = self.table.get_mut(id) {
+            session.flush(&self.metrics);
+        }
+        Ok(())
+    }
+
+    /// Rolls a session's slot back to what its pass builds on, and takes what the slot holds beyond that if it is what
+    /// the pass would have decoded.
+    fn reuse(&mut self, id: SessionId) -> Result<(), ModelError> {
+        let Some(session) = self.table.get_mut(id) else { return Ok(()) };
+        let (Some(active), Some(slot)) = (&mut session.active, session.slot) else { return Ok(()) };
+        let prefix = &session.target.text().ids()[..active.start];
+        // Tokens that have a row are decoded again.
+        let most = active.start + active.tokens.len() - active.plan.rows;
+        let keep = self.cache.common(slot, prefix.iter().chain(&active.tokens)).min(most);
+        if keep < active.start {
+            active.tokens = prefix[keep..].iter().chain(&active.tokens).copied().collect();
+            active.start = keep;
+        }
+        active.done = keep - active.start;
+        self.cache.truncate(self.target.as_mut(), slot, keep)
+    }
+
+    /// Resets answers that nobody waits for, gives up passes that serve nobody, refuses those that waited too long,
+    /// ends sessions that are not used.
+    fn sweep(&mut self, now: Instant) -> Result<(), ModelError> {
+        let queue_wait = self.limits.queue_wait;
+        for (id, session) in self.table.iter_mut() {
+            for stream in session.take_abandoned() {
+                self.metrics.requests_abandoned.inc();
+                let was_heard = session.target.stream() == Some(stream);
+                session.target.reset(stream);
+                session.stirred = true;
+                if was_heard {
+                    tracing::debug!(session = %Short(id), "abandoned");
+                    give_up(session);
+                }
+            }
+            if session.active.is_some() && !session.target.pass_is_wanted() {
+                give_up(session);
+            }
+            let is_overdue = |active: &Active| active.begun.is_none() && now.duration_since(active.ready) >= queue_wait;
+            if session.active.as_ref().is_some_and(is_overdue) {
+                fail(session, error(ErrorCode::Unavailable, "no room for the decode"));
+            }
+        }
+        for id in self.table.expired(self.limits.session_idle, now) {
+            self.remove(id, Ended::Expired)?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands a request to a session with `accept`, and takes up the chain and the noise of the generation that it begins.
+fn take<T>(
+    session: &mut Session,
+    call: &Call,
+    accept: impl FnOnce(&mut Session) -> Result<T, Refusal>,
+) -> Result<T, ErrorBody> {
+    let drawing = match &call.request.begin {
+        Some(begin) => Some(Drawing::new(begin).map_err(|invalid| error(ErrorCode::Malformed, invalid.to_string()))?),
+        None => None,
+    };
+    let taken = accept(session)?;
+    let is_new = |drawing: &Drawing| session.target.begin().is_some_and(|begin| drawing.is_of(begin));
+    if let Some(drawing) = drawing.filter(is_new) {
+        session.drawing = Some(drawing);
+    }
+    Ok(taken)
+}
+
+/// Gives up the pass that a session waits for. What the engine holds of it stays there.
+pub(super) fn give_up(session: &mut Session) {
+    if let Some(active) = session.active.take() {
+        session.target.pass_abandoned(active.held());
+        session.stirred = true;
+    }
+}
+
+/// Ends the pass that a session waits for, and the answer with it.
+pub(super) fn fail(session: &mut Session, error: ErrorBody) {
+    session.active = None;
+    let sent = session.target.pass_failed(error);
+    session.say(sent);
+    session.stirred = true;
+}
