@@ -1,7 +1,8 @@
 //! The target model with one sequence, many rows a pass: what a verifier and a scorer run.
 
+use uhlm_law::advance::{Draw, Row};
 use uhlm_law::model::ModelError;
-use uhlm_law::noise::{PositionKey, TokenKeys};
+use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingError, Scratch, TokenId};
 use uhlm_llama::{BatchContext, BatchToken};
 
@@ -69,22 +70,14 @@ impl Target {
             .ok_or_else(|| ModelError::Decode { reason: format!("the pass left no row {i}") })
     }
 
-    /// Decides the token of row `i`, the one after `history`, by the target's logits and the noise of its place.
+    /// Draws a row of the last pass.
     ///
     /// # Errors
     /// [`ModelError::Decode`] where there is no such row or it decides nothing.
-    pub fn winner(
-        &mut self,
-        i: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-        keys: &TokenKeys,
-        position: PositionKey,
-    ) -> Result<TokenId, ModelError> {
+    pub fn draw(&mut self, draw: Draw<'_>, keys: &TokenKeys) -> Result<Row, ModelError> {
         let failed = |error: SamplingError| ModelError::Decode { reason: error.to_string() };
-        let logits = self.context.logits(self.first_row + i).ok_or(failed(SamplingError::NonFiniteLogits))?;
-        let input = ChainInput { logits, history, mask: None };
-        chain.winner(input, &mut self.scratch, keys, position).map(|winner| winner.id).map_err(failed)
+        let logits = self.context.logits(self.first_row + draw.row).ok_or(failed(SamplingError::NonFiniteLogits))?;
+        draw.of_logits(logits, &mut self.scratch, keys).map_err(failed)
     }
 
     /// The target distribution of row `i` after `history`.

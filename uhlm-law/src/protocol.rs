@@ -67,6 +67,14 @@ pub struct ErrorBody {
     pub held: Option<u32>,
 }
 
+impl ErrorBody {
+    /// Makes the body of a refusal that names no tokens.
+    #[must_use]
+    pub fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), held: None }
+    }
+}
+
 /// Codes of [`ErrorBody`], each with its HTTP status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

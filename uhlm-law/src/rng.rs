@@ -17,14 +17,10 @@ pub enum Stream {
     Draft = 1,
     /// The uniform `U` of the acceptance rule.
     Acceptance = 2,
-    /// The device's choice among draws of `p` after a rejection.
-    Residual = 3,
     /// The temperatures and draws of the sampled uncertainty.
     Uncertainty = 4,
-    /// The verifier's bonus tokens and draws after a rejection.
+    /// The verifier's replacements of rejected tokens and its bonus tokens.
     Verdict = 5,
-    /// Tokens that the target writes alone.
-    Continuation = 6,
     /// Everything that simulates or jitters: back-off, random baselines.
     Simulation = 7,
     /// Further seeds.

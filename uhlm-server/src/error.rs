@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_llama::LoadError;
 
 use crate::auth::AuthError;
@@ -38,9 +37,4 @@ pub enum ServerError {
     /// The system gave no thread.
     #[error("cannot start the scheduler's thread: {0}")]
     Thread(#[source] std::io::Error),
-}
-
-/// Makes the body of a refusal.
-pub(crate) fn error(code: ErrorCode, reason: impl Into<String>) -> ErrorBody {
-    ErrorBody { code, reason: reason.into(), held: None }
 }

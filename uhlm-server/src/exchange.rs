@@ -15,7 +15,6 @@ use uhlm_law::advance::{self, Encoding};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use crate::auth::{Owner, Tokens};
-use crate::error::error;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
 
@@ -42,7 +41,7 @@ impl From<ErrorBody> for Refusal {
 
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
-        error(code, reason).into()
+        ErrorBody::new(code, reason).into()
     }
 }
 
@@ -61,7 +60,7 @@ impl Gate {
         let admitted = self.tokens.admit(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes));
         // Guesses at tokens are slowed down by address.
         self.rate.check(admitted.unwrap_or(None), peer).map_err(|wait| Refusal {
-            body: error(ErrorCode::RateLimited, "too many requests"),
+            body: ErrorBody::new(ErrorCode::RateLimited, "too many requests"),
             retry_after: Some(wait),
         })?;
         admitted.map_err(|_| Refusal::new(ErrorCode::Unauthorized, "a known bearer token is needed"))

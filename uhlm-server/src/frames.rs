@@ -10,9 +10,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
 use uhlm_law::advance::{Encoding, Frame};
-use uhlm_law::protocol::ErrorCode;
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use crate::error::error;
 use crate::exchange::{Refusal, reply};
 use crate::metrics::Metrics;
 use crate::scheduler::job::Frames;
@@ -33,7 +32,7 @@ impl Part {
             match next {
                 Some(more) => part.extend(more),
                 // The scheduler's thread is gone; without a last frame the client would take this for a full answer.
-                None => part.push(Frame::Failed(error(ErrorCode::Internal, "the target is not running"))),
+                None => part.push(Frame::Failed(ErrorBody::new(ErrorCode::Internal, "the target is not running"))),
             }
             if matches!(part.last(), Some(Frame::End(_) | Frame::Failed(_))) {
                 return Self { frames: part, rest: None };
@@ -134,7 +133,7 @@ mod tests {
         let response = answer(&Arc::default(), frames, Encoding::Binary).await.expect("not refused");
         assert!(response.body().size_hint().exact().is_some_and(|length| length > 0));
         let (sender, frames) = mpsc::unbounded_channel();
-        let refused = error(ErrorCode::Unavailable, "full");
+        let refused = ErrorBody::new(ErrorCode::Unavailable, "full");
         sender.send(vec![Frame::Failed(refused)]).expect("open");
         assert!(answer(&Arc::default(), frames, Encoding::Binary).await.is_err());
     }

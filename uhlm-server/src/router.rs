@@ -126,14 +126,8 @@ async fn info(State(app): Shared, Extension(peer): Extension<Peer>, request: Req
 
 async fn open(State(app): Shared, Extension(peer): Extension<Peer>, request: Request) -> Response {
     app.exchange("open", peer, request, async |caller, request, encoding| {
-        let Open { vocabulary, needs } = app.gate.body(request, encoding).await?;
-        if vocabulary != app.info.vocabulary {
-            let reason = format!("the target's vocabulary is {}", app.info.vocabulary);
-            return Err(Refusal::new(ErrorCode::Unsupported, reason));
-        }
-        if !app.info.capabilities.contains(needs) {
-            return Err(Refusal::new(ErrorCode::Unsupported, "this verifier lacks something that the device needs"));
-        }
+        let asked: Open = app.gate.body(request, encoding).await?;
+        app.info.admits(&asked)?;
         let session = app.scheduler.open(caller.owner).await?;
         let opened = Opened { session, info: app.info.clone() };
         Ok(success(caller.encoding, &opened, &app.gate.metrics))

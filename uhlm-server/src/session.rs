@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::{Limits, Sent, SessionId, StreamId, TargetSession};
+use uhlm_law::advance::{Drawing, Limits, Sent, SessionId, StreamId, TargetSession};
 
 use crate::auth::Owner;
 use crate::metrics::Metrics;
 use crate::scheduler::job::{Active, Listener};
 use crate::session_id;
-use uhlm_law::advance::Drawing;
 
 /// One session.
 #[derive(Debug)]

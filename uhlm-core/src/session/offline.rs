@@ -141,8 +141,7 @@ impl Run<'_> {
     fn out_of_order(&mut self, error: VerifierError) -> Result<(), End> {
         let now = self.now();
         let Some(remote) = &mut self.remote else { return Ok(()) };
-        let change = remote.link.on_failure(&error, now);
-        remote.last_failure = Some(error.clone());
+        let change = remote.failed(error.clone(), now);
         self.tell_state(change);
         match error {
             VerifierError::Untrusted { reason } => Err(GenerationError::Untrusted { reason }.into()),

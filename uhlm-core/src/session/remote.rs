@@ -123,12 +123,15 @@ impl Remote {
                 }
                 self.link.on_reachable()
             }
-            Err(error) => {
-                let change = self.link.on_failure(&error, now);
-                self.last_failure = Some(error);
-                change
-            }
+            Err(error) => self.failed(error, now),
         }
+    }
+
+    /// Takes note that a call failed; returns the link's new state if it changed.
+    pub(super) fn failed(&mut self, error: VerifierError, now: Instant) -> Option<LinkState> {
+        let change = self.link.on_failure(&error, now);
+        self.last_failure = Some(error);
+        change
     }
 
     /// Takes a frame after the generation that asked for it; returns the link's new state if it changed. What it says of the
@@ -144,12 +147,10 @@ impl Remote {
             }
             Err(error) => {
                 self.finish(tag);
-                let change = self.link.on_failure(&error, now);
                 if matches!(error, VerifierError::SessionGone | VerifierError::Desync { .. }) {
                     self.give_up();
                 }
-                self.last_failure = Some(error);
-                change
+                self.failed(error, now)
             }
         }
     }

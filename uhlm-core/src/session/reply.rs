@@ -135,7 +135,7 @@ impl Reply {
     /// Tells whether nothing may follow the drafted tokens `branch`: the last of them ends the reply, completes a stop sequence or
     /// is the last that was asked for.
     pub(super) fn is_sealed(&self, branch: &[Piece<'_>]) -> bool {
-        let Some(last) = branch.last() else { return self.committed >= self.max_tokens };
+        let Some(last) = branch.last() else { return self.is_at_limit() };
         let stops = || self.text.has_stops() && self.text.would_stop(&bytes_of(branch));
         self.committed + branch.len() >= self.max_tokens || last.is_end || stops()
     }

@@ -24,7 +24,7 @@ fn complete_text(bytes: &[u8]) -> (String, usize) {
 }
 
 /// Collects the bytes of committed tokens and releases text.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct TextStream {
     stops: Vec<String>,
     /// Bytes not released: an incomplete character, or the beginning of what may become a stop sequence.
@@ -88,7 +88,9 @@ impl TextStream {
 
     /// The text that would follow what was released if `bytes` came next: what a provisional token shows.
     pub(crate) fn preview(&self, bytes: &[u8]) -> String {
-        let mut ahead = Self { released: String::new(), ..self.clone() };
+        // What was released is long, and says nothing about what follows.
+        let (stops, held, stopped) = (self.stops.clone(), self.held.clone(), self.stopped);
+        let mut ahead = Self { stops, held, released: String::new(), stopped };
         let mut text = ahead.push(bytes);
         // A preview may be taken back, so it may show what could become a stop sequence.
         text.push_str(&complete_text(&ahead.held).0);

@@ -82,7 +82,7 @@ impl Engine {
 }
 
 fn internal(reason: String) -> ErrorBody {
-    ErrorBody { code: ErrorCode::Internal, reason, held: None }
+    ErrorBody::new(ErrorCode::Internal, reason)
 }
 
 impl Shared {
@@ -152,8 +152,7 @@ impl Shared {
                     engine.ledger.passes += u64::from(!plan.tokens.is_empty());
                     engine.ledger.processed += plan.tokens.len() as u64;
                     let span = self.times.target(plan.tokens.len());
-                    let queue_us = micros(now.saturating_sub(since));
-                    let timing = PassTiming { pass_us: micros(span), queue_us };
+                    let timing = PassTiming::new(span, now.saturating_sub(since));
                     engine.is_busy = true;
                     let then = Arc::clone(self);
                     let rows = rows.map_err(|error| internal(error.to_string()));
@@ -178,8 +177,4 @@ impl Shared {
         }
         self.work(&mut engine, now);
     }
-}
-
-fn micros(span: Duration) -> u32 {
-    u32::try_from(span.as_micros()).unwrap_or(u32::MAX)
 }

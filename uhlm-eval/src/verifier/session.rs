@@ -3,7 +3,6 @@
 use uhlm_law::advance::{Drawing, Limits, Plan, Row, TargetSession};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::ModelError;
-use uhlm_law::sampling::TokenId;
 
 use crate::pair::Pair;
 use crate::target::Target;
@@ -29,27 +28,9 @@ impl Session {
         }
         let Self { law, target, drawing: Some(drawing) } = self else { return Ok(Vec::new()) };
         target.pass(plan.keep, &plan.tokens, plan.rows)?;
-        let (text, vocabulary) = (law.text(), pair.target.vocabulary());
-        let history: Vec<TokenId> = [text.ids(), plan.draft()].concat();
-        let mut place = drawing.place(text, plan.first.min(text.len()), vocabulary);
-        let mut rows = Vec::with_capacity(plan.rows);
-        for row in 0..plan.rows {
-            let before = &history[..plan.first + row];
-            let (chain, position) = (drawing.chain(), drawing.position(place));
-            let winner = target.winner(row, chain, before, pair.target.token_keys(), position)?;
-            let p = match plan.scored.get(row).filter(|_| plan.probabilities) {
-                Some(&scored) => {
-                    let p = target.row(row, chain, before).map_err(|error| failed(error.to_string()))?;
-                    Some(p.prob(scored))
-                }
-                None => None,
-            };
-            rows.push(Row { winner, p });
-            if plan.settles(row, winner) {
-                break;
-            }
-            place = place.after(vocabulary.piece(history[plan.first + row]).len());
-        }
-        Ok(rows)
+        let (keys, mut done) = (pair.target.token_keys(), Vec::with_capacity(plan.rows));
+        let rows = drawing.rows(law.text(), plan, 0..plan.rows, pair.target.vocabulary());
+        rows.draw(&mut done, |draw| target.draw(draw, keys))?;
+        Ok(done)
     }
 }

@@ -1,11 +1,30 @@
 //! How the rows of a generation become its tokens: its chain, its tape, and the place of each token of the reply.
 //!
-//! Decides which noise a position of a session's text has. Leaves the draw itself to the target.
+//! Decides which noise a position of a session's text has, and which rows of a pass are drawn. Leaves the draw itself to
+//! whoever has the logits.
 
-use crate::advance::{Begin, PrefixHash, Tokens};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::advance::{Begin, Plan, PrefixHash, Row, Tokens};
 use crate::model::Vocabulary;
-use crate::noise::{Place, PositionKey, Tape};
-use crate::sampling::{SamplingChain, SamplingError};
+use crate::noise::{Place, PositionKey, Tape, TokenKeys};
+use crate::sampling::{ChainInput, SamplingChain, SamplingError, Scratch, TokenId};
+
+/// A row that is to be drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw<'a> {
+    /// Index of the row in its pass.
+    pub row: usize,
+    /// The tokens before the one that the row decides, the prompt's included.
+    pub history: &'a [TokenId],
+    /// The chain that the logits go through.
+    pub chain: &'a SamplingChain,
+    /// The noise of the token's place.
+    pub position: PositionKey,
+    /// The token whose probability is wanted, if one is.
+    pub scored: Option<TokenId>,
+}
 
 /// Chain and noise of one generation.
 #[derive(Clone, Debug)]
@@ -56,11 +75,82 @@ impl Drawing {
         self.walked = text.hash_of(at).filter(|_| at >= from).map(|hash| (at, hash, place));
         place
     }
+
+    /// Prepares the rows `rows` of a pass that was planned for `text`.
+    pub fn rows<'a>(
+        &'a mut self,
+        text: &'a Tokens,
+        plan: &'a Plan,
+        rows: Range<usize>,
+        vocabulary: &dyn Vocabulary,
+    ) -> Rows<'a> {
+        let history: Cow<'a, [TokenId]> = match plan.draft() {
+            [] => text.ids().into(),
+            draft => [text.ids(), draft].concat().into(),
+        };
+        let after = |place: Place, id: TokenId| place.after(vocabulary.piece(id).len());
+        let first = plan.first + rows.start;
+        let decided = first.min(text.len());
+        let place = self.place(text, decided, vocabulary);
+        let mut place = history[decided..first].iter().fold(place, |place, &id| after(place, id));
+        let mut positions = Vec::with_capacity(rows.len());
+        for at in first..plan.first + rows.end {
+            positions.push(self.tape.at(place));
+            // What follows the last row's token is no row's place.
+            place = history.get(at).map_or(place, |&id| after(place, id));
+        }
+        Rows { plan, chain: &self.chain, history, start: rows.start, positions }
+    }
+}
+
+/// Rows of a pass, each with the noise of its token.
+#[derive(Debug)]
+pub struct Rows<'a> {
+    plan: &'a Plan,
+    chain: &'a SamplingChain,
+    /// The text and the draft after it.
+    history: Cow<'a, [TokenId]>,
+    /// Index of the first of these rows in its pass.
+    start: usize,
+    positions: Vec<PositionKey>,
+}
+
+impl Rows<'_> {
+    /// Draws the rows in order, up to the one that settles the pass, and appends them to `done`. Returns whether one did.
+    ///
+    /// # Errors
+    /// Those of `draw`; the rows before stand.
+    pub fn draw<E>(self, done: &mut Vec<Row>, mut draw: impl FnMut(Draw<'_>) -> Result<Row, E>) -> Result<bool, E> {
+        for (row, position) in (self.start..).zip(self.positions) {
+            let history = &self.history[..self.plan.first + row];
+            let scored = self.plan.scored.get(row).copied().filter(|_| self.plan.probabilities);
+            let drawn = draw(Draw { row, history, chain: self.chain, position, scored })?;
+            done.push(drawn);
+            if self.plan.settles(row, drawn.winner) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+impl Draw<'_> {
+    /// Draws the row from its logits.
+    ///
+    /// # Errors
+    /// [`SamplingError`] where the logits tell no winner.
+    pub fn of_logits(&self, logits: &[f32], scratch: &mut Scratch, keys: &TokenKeys) -> Result<Row, SamplingError> {
+        let input = ChainInput { logits, history: self.history, mask: None };
+        let winner = self.chain.winner(input, scratch, keys, self.position)?.id;
+        let distribution = self.scored.map(|id| self.chain.distribution(input, scratch).map(|p| p.prob(id)));
+        Ok(Row { winner, p: distribution.transpose()? })
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::sampling::{SamplingParams, TokenId};
+    use crate::advance::PassKind;
+    use crate::sampling::SamplingParams;
 
     use super::*;
 
@@ -98,5 +188,41 @@ mod tests {
         assert_eq!(drawing.place(&text(&[7]), 1, &Lengths), Place::START, "no reply");
         assert_eq!(drawing.position(place(3, 0)), Tape::new(5, 0).at(place(3, 0)));
         assert!(drawing.is_of(&begin) && !drawing.is_of(&Begin { seed: 6, ..begin }));
+    }
+
+    #[test]
+    fn rows_are_drawn_with_the_noise_of_their_places_up_to_the_one_that_settles_the_pass() {
+        let begin =
+            Begin { seed: 5, sampling: SamplingParams::default(), reply_start: 1, max_tokens: 9, stop: Vec::new() };
+        let text: Tokens = [7, 1, 2].into_iter().collect();
+        let plan = Plan {
+            kind: PassKind::Judged,
+            keep: 2,
+            tokens: vec![2, 4, 0],
+            rows: 3,
+            first: 3,
+            scored: vec![4, 0],
+            contexts: 0,
+            probabilities: true,
+        };
+        let mut drawing = Drawing::new(&begin).expect("a valid chain");
+        // The target agrees to the first drafted token and differs from the second.
+        let mut drawn = |rows: Range<usize>, done: &mut Vec<Row>| {
+            let mut seen = Vec::new();
+            let settled = drawing.rows(&text, &plan, rows, &Lengths).draw(done, |draw| {
+                seen.push((draw.row, draw.history.to_vec(), draw.position, draw.scored));
+                Ok::<_, SamplingError>(Row { winner: [4, 9, 9][draw.row], p: None })
+            });
+            (seen, settled.expect("rows"))
+        };
+        let position = |offset| Tape::new(5, 0).at(Place { offset, silent: 0 });
+        let first = (0, vec![7, 1, 2], position(3), Some(4));
+        let second = (1, vec![7, 1, 2, 4], position(7), Some(0));
+        let mut done = Vec::new();
+        assert_eq!(drawn(0..3, &mut done), (vec![first.clone(), second.clone()], true));
+        assert_eq!(done.iter().map(|row| row.winner).collect::<Vec<_>>(), [4, 9]);
+        // A pass may be cut anywhere.
+        assert_eq!(drawn(0..1, &mut done), (vec![first], false));
+        assert_eq!(drawn(1..2, &mut done), (vec![second], true));
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_bytes, put_number};
-use crate::protocol::Digest;
+use crate::protocol::{Digest, ErrorBody, ErrorCode};
 
 /// Something that a verifier can do and another one may not, as a set.
 ///
@@ -146,6 +146,22 @@ pub struct Opened {
 }
 
 impl Info {
+    /// Checks that this verifier can serve a session that is opened so.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unsupported`] where the vocabulary is another one, or where it lacks what the device needs.
+    pub fn admits(&self, open: &Open) -> Result<(), ErrorBody> {
+        if open.vocabulary != self.vocabulary {
+            let reason = format!("the target's vocabulary is {}", self.vocabulary);
+            return Err(ErrorBody::new(ErrorCode::Unsupported, reason));
+        }
+        if !self.capabilities.contains(open.needs) {
+            let reason = "this verifier lacks something that the device needs";
+            return Err(ErrorBody::new(ErrorCode::Unsupported, reason));
+        }
+        Ok(())
+    }
+
     fn put(&self, out: &mut Vec<u8>) {
         put_bytes(out, self.protocol.as_bytes());
         put_bytes(out, self.model.as_bytes());

@@ -1,5 +1,7 @@
 //! What a session does next: above all, what a pass has to decode and to score.
 
+use std::time::Duration;
+
 use super::outlet::Sent;
 use crate::sampling::TokenId;
 
@@ -66,6 +68,16 @@ pub struct PassTiming {
     pub pass_us: u32,
     /// From the arrival of what made the pass possible until it began.
     pub queue_us: u32,
+}
+
+impl PassTiming {
+    /// Makes the timing of a pass that took `pass` after waiting for `queue`; what is longer than the wire carries counts as
+    /// the longest.
+    #[must_use]
+    pub fn new(pass: Duration, queue: Duration) -> Self {
+        let micros = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
+        Self { pass_us: micros(pass), queue_us: micros(queue) }
+    }
 }
 
 /// What a session does next.

@@ -167,7 +167,6 @@ impl Active {
     /// Returns the time spent so far.
     pub(crate) fn timing(&self) -> PassTiming {
         let begun = self.begun.unwrap_or_else(Instant::now);
-        let micros = |duration: std::time::Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-        PassTiming { queue_us: micros(begun.duration_since(self.ready)), pass_us: micros(begun.elapsed()) }
+        PassTiming::new(begun.elapsed(), begun.duration_since(self.ready))
     }
 }

@@ -24,7 +24,6 @@ use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use self::job::{Call, Command, Frames, Place, Reply};
 use self::worker::{Alive, Worker};
 use crate::auth::Owner;
-use crate::error::error;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::target::Target;
@@ -66,7 +65,7 @@ impl Scheduler {
     }
 
     async fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Command) -> Result<T, ErrorBody> {
-        let gone = || error(ErrorCode::Internal, "the target is not running");
+        let gone = || ErrorBody::new(ErrorCode::Internal, "the target is not running");
         let (reply, answer) = oneshot::channel();
         self.commands.send(make(reply)).map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
@@ -91,7 +90,7 @@ impl Scheduler {
     ) -> Result<Frames, ErrorBody> {
         let arrived = Instant::now();
         let Some(place) = Place::take(&self.queue, &self.metrics) else {
-            return Err(error(ErrorCode::Unavailable, "too many requests are waiting"));
+            return Err(ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting"));
         };
         self.ask(|reply| Command::Advance(Call { owner, session, request, arrived, reply, place })).await
     }

@@ -9,12 +9,11 @@ use std::time::Instant;
 
 use uhlm_law::advance::SessionId;
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::ErrorCode;
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::job::Active;
 use super::turn::fail;
 use super::worker::{Worker, internal};
-use crate::error::error;
 use crate::session_id::Short;
 use crate::target::BatchToken;
 
@@ -190,7 +189,7 @@ impl Worker {
     fn refuse_for_room(&mut self, id: SessionId) {
         if let Some(session) = self.table.get_mut(id) {
             tracing::warn!(session = %Short(id), "refused: the cache is full");
-            fail(session, error(ErrorCode::Unavailable, "no room in the target's cache"));
+            fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room in the target's cache"));
         }
     }
 

@@ -1,16 +1,14 @@
 //! From the rows of a pass to the tokens that they decide, and to the labels where a device wants them.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::time::Instant;
 
-use uhlm_law::advance::{PassKind, Row, SessionId};
+use uhlm_law::advance::{PassKind, Row, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
-use uhlm_law::sampling::TokenId;
 
+use super::job::Active;
 use super::turn::{fail, give_up};
 use super::worker::{Worker, internal};
-use uhlm_law::advance::TextEnding;
 
 impl Worker {
     /// Scores the rows that the engine's last pass has brought for a session: those after the tokens `range` of its
@@ -33,34 +31,20 @@ impl Worker {
         if rows.is_empty() {
             return Ok(());
         }
-        let plan = &active.plan;
-        let text = session.target.text();
-        let history: Cow<'_, [TokenId]> = match plan.draft() {
-            [] => text.ids().into(),
-            draft => [text.ids(), draft].concat().into(),
-        };
         let target = self.target.as_mut();
-        let decided = (plan.first + rows.start).min(text.len());
-        let mut place = drawing.place(text, decided, target.vocabulary());
-        for &drafted in &history[decided..plan.first + rows.start] {
-            place = place.after(target.vocabulary().piece(drafted).len());
-        }
-        let first_row = first + range.len() - rows.len();
-        for (index, row) in rows.enumerate().map(|(i, row)| (first_row + i, row)) {
-            let at = plan.first + row;
-            let before = &history[..at];
-            let winner = target.winner(index, drawing.chain(), before, drawing.position(place))?;
-            let p = match plan.scored.get(row).filter(|_| plan.probabilities) {
-                Some(&scored) => Some(target.distribution(index, drawing.chain(), before)?.prob(scored)),
+        let of_pass = first + range.len() - rows.len();
+        let start = rows.start;
+        let Active { plan, rows: done, settled, .. } = active;
+        let rows = drawing.rows(session.target.text(), plan, rows, target.vocabulary());
+        *settled = rows.draw(done, |draw| {
+            let index = of_pass + draw.row - start;
+            let winner = target.winner(index, draw.chain, draw.history, draw.position)?;
+            let p = match draw.scored {
+                Some(scored) => Some(target.distribution(index, draw.chain, draw.history)?.prob(scored)),
                 None => None,
             };
-            active.rows.push(Row { winner, p });
-            active.settled = plan.settles(row, winner);
-            if active.settled {
-                break;
-            }
-            place = place.after(target.vocabulary().piece(history[at]).len());
-        }
+            Ok::<_, ModelError>(Row { winner, p })
+        })?;
         Ok(())
     }
 

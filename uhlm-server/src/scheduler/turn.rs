@@ -3,18 +3,15 @@
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use uhlm_law::advance::{Next, Refusal, SessionId};
+use uhlm_law::advance::{Drawing, Next, Refusal, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::job::{Active, Call, Listener};
 use super::worker::{Worker, gone};
-use crate::error::error;
 use crate::metrics::Ended;
 use crate::session::Session;
 use crate::session_id::Short;
-use uhlm_law::advance::Drawing;
-use uhlm_law::advance::TextEnding;
 
 impl Worker {
     pub(super) fn turn(&mut self) -> Result<(), ModelError> {
@@ -111,7 +108,7 @@ impl Worker {
             }
             let is_overdue = |active: &Active| active.begun.is_none() && now.duration_since(active.ready) >= queue_wait;
             if session.active.as_ref().is_some_and(is_overdue) {
-                fail(session, error(ErrorCode::Unavailable, "no room for the decode"));
+                fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room for the decode"));
             }
         }
         for id in self.table.expired(self.limits.session_idle, now) {
@@ -128,7 +125,9 @@ fn take<T>(
     accept: impl FnOnce(&mut Session) -> Result<T, Refusal>,
 ) -> Result<T, ErrorBody> {
     let drawing = match &call.request.begin {
-        Some(begin) => Some(Drawing::new(begin).map_err(|invalid| error(ErrorCode::Malformed, invalid.to_string()))?),
+        Some(begin) => {
+            Some(Drawing::new(begin).map_err(|invalid| ErrorBody::new(ErrorCode::Malformed, invalid.to_string()))?)
+        }
         None => None,
     };
     let taken = accept(session)?;

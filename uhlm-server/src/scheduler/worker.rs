@@ -12,7 +12,6 @@ use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use super::cache::Cache;
 use super::job::Command;
 use crate::auth::Owner;
-use crate::error::error;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
 use crate::session::Table;
@@ -20,12 +19,12 @@ use crate::session_id::Short;
 use crate::target::Target;
 
 pub(super) fn gone() -> ErrorBody {
-    error(ErrorCode::Gone, "there is no such session")
+    ErrorBody::new(ErrorCode::Gone, "there is no such session")
 }
 
 pub(super) fn internal(failure: &ModelError) -> ErrorBody {
     tracing::error!(error = %failure, "the target failed");
-    error(ErrorCode::Internal, failure.to_string())
+    ErrorBody::new(ErrorCode::Internal, failure.to_string())
 }
 
 /// Clears the flag when the thread ends, by a panic too.
@@ -80,7 +79,7 @@ impl Worker {
                 break;
             }
         }
-        let stopping = error(ErrorCode::Unavailable, "the server is shutting down");
+        let stopping = ErrorBody::new(ErrorCode::Unavailable, "the server is shutting down");
         for (_, session) in self.table.iter_mut() {
             let sent = session.target.pass_failed(stopping.clone());
             session.say(sent);
@@ -143,13 +142,13 @@ impl Worker {
     fn open(&mut self, owner: Owner) -> Result<Result<SessionId, ErrorBody>, ModelError> {
         if self.table.is_full() {
             let Some(idle) = self.table.longest_idle() else {
-                return Ok(Err(error(ErrorCode::Unavailable, "all sessions are busy")));
+                return Ok(Err(ErrorBody::new(ErrorCode::Unavailable, "all sessions are busy")));
             };
             tracing::info!(session = %Short(idle), "evicted to make room");
             self.remove(idle, Ended::Evicted)?;
         }
         let Some(id) = self.table.open(owner, self.offered, Instant::now()) else {
-            return Ok(Err(error(ErrorCode::Internal, "the system gives no random numbers")));
+            return Ok(Err(ErrorBody::new(ErrorCode::Internal, "the system gives no random numbers")));
         };
         self.metrics.sessions_opened.inc();
         self.metrics.sessions_open.set(self.table.len() as i64);

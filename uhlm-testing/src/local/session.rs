@@ -1,17 +1,16 @@
 //! One session of a local verifier: its bookkeeping, its engine, and the answers that are not complete.
 //!
-//! Decides which noise each row has. The draw is the law's.
+//! Decides nothing of the text: rows and noise are the law's.
 
 use std::collections::HashMap;
 use std::time::Instant;
 
 use uhlm_core::verifier::VerifierError;
-use uhlm_law::advance::{Begin, Frame, Plan, Row, Sent, StreamId, TargetSession};
+use uhlm_law::advance::{Drawing, Frame, Plan, Row, Sent, StreamId, TargetSession};
 use uhlm_law::chat::DraftModel;
 use uhlm_law::model::{ModelError, Sequence};
-use uhlm_law::noise::{Place, Tape};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
-use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingError, Scratch, TokenId};
+use uhlm_law::sampling::{SamplingError, Scratch};
 
 use super::postman::Postman;
 use super::stream::Stream;
@@ -62,79 +61,29 @@ impl Session {
     pub(super) fn fail(&self, postman: &Postman, error: &VerifierError) {
         self.streams.values().for_each(|stream| stream.fail(postman, error.clone()));
     }
-
-    /// Decides the token of a row: the one after `history`, by the logits after the engine's last token.
-    pub(super) fn row(
-        &mut self,
-        model: &dyn DraftModel,
-        noise: &Noise,
-        history: &[TokenId],
-        place: Place,
-        scored: Option<TokenId>,
-    ) -> Result<Row, SamplingError> {
-        let Self { engine, scratch, .. } = self;
-        let input = ChainInput { logits: engine.logits(), history, mask: None };
-        let winner = noise.chain.winner(input, scratch, model.token_keys(), noise.tape.at(place))?.id;
-        let p = match scored {
-            Some(id) => Some(noise.chain.distribution(input, scratch)?.prob(id)),
-            None => None,
-        };
-        Ok(Row { winner, p })
-    }
 }
 
-/// Chain and tape of a generation.
-pub(super) struct Noise {
-    chain: SamplingChain,
-    tape: Tape,
-}
-
-impl Noise {
-    pub(super) fn new(begin: &Begin) -> Result<Self, SamplingError> {
-        Ok(Self { chain: SamplingChain::new(begin.sampling.clone())?, tape: Tape::new(begin.seed, 0) })
-    }
-}
-
-/// What a pass works through.
-pub(super) struct Rows {
+/// What is worked through row by row.
+pub(super) struct Pass {
     pub(super) plan: Plan,
-    pub(super) noise: Noise,
-    /// The tokens before the first row's, then those that rows are compared with.
-    pub(super) history: Vec<TokenId>,
-    /// Place of the next row's token.
-    pub(super) place: Place,
+    drawing: Drawing,
     pub(super) done: Vec<Row>,
 }
 
-impl Rows {
+impl Pass {
     /// Prepares a pass of a session whose text it was planned for.
-    pub(super) fn new(target: &TargetSession, plan: Plan, model: &dyn DraftModel) -> Result<Self, SamplingError> {
+    pub(super) fn new(target: &TargetSession, plan: Plan) -> Result<Self, SamplingError> {
         let begin = target.begin().ok_or(SamplingError::EmptyLogits)?;
-        let noise = Noise::new(begin)?;
-        let before = target.text().ids().get(..plan.first).unwrap_or_default();
-        let reply = before.get(begin.reply_start as usize..).unwrap_or_default();
-        let vocabulary = model.vocabulary();
-        let place = reply.iter().fold(Place::START, |place, &id| place.after(vocabulary.piece(id).len()));
-        let history = [before, &plan.scored].concat();
-        Ok(Self { plan, noise, history, place, done: Vec::new() })
+        Ok(Self { plan, drawing: Drawing::new(begin)?, done: Vec::new() })
     }
 
-    /// Computes the next row; returns whether it settles the pass.
+    /// Draws the next row, by the logits after the engine's last token; returns whether it settles the pass.
     pub(super) fn next(&mut self, session: &mut Session, model: &dyn DraftModel) -> Result<bool, SamplingError> {
-        let index = self.done.len();
-        let scored = self.plan.scored.get(index).copied();
-        let before = &self.history[..self.plan.first + index];
-        let row = session.row(model, &self.noise, before, self.place, scored.filter(|_| self.plan.probabilities))?;
-        self.done.push(row);
-        if let Some(id) = scored {
-            self.place = self.place.after(model.vocabulary().piece(id).len());
-        }
-        Ok(self.plan.settles(index, row.winner))
+        let Session { target, engine, scratch, .. } = session;
+        let row = self.done.len();
+        let rows = self.drawing.rows(target.text(), &self.plan, row..row + 1, model.vocabulary());
+        rows.draw(&mut self.done, |draw| draw.of_logits(engine.logits(), scratch, model.token_keys()))
     }
-}
-
-pub(super) fn refusal(code: ErrorCode, reason: impl Into<String>) -> ErrorBody {
-    ErrorBody { code, reason: reason.into(), held: None }
 }
 
 pub(super) fn model_error(error: &ModelError) -> ErrorBody {
@@ -144,5 +93,5 @@ pub(super) fn model_error(error: &ModelError) -> ErrorBody {
         // A cancelled request has nobody who reads this.
         ModelError::Decode { .. } | ModelError::Cancelled => ErrorCode::Internal,
     };
-    refusal(code, error.to_string())
+    ErrorBody::new(code, error.to_string())
 }

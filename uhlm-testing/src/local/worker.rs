@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_law::advance::{
@@ -16,7 +16,7 @@ use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::SamplingError;
 
 use super::postman::Postman;
-use super::session::{Rows, Session, model_error, refusal};
+use super::session::{Pass, Session, model_error};
 use super::stream::Stream;
 use super::work::{Asked, Work};
 
@@ -112,12 +112,7 @@ impl Worker {
     }
 
     fn open(&mut self, request: &Open) -> Result<Opened, ErrorBody> {
-        if request.vocabulary != self.info.vocabulary {
-            return Err(refusal(ErrorCode::Unsupported, "the models have different vocabularies"));
-        }
-        if !self.info.capabilities.contains(request.needs) {
-            return Err(refusal(ErrorCode::Unsupported, "this verifier lacks what the session needs"));
-        }
+        self.info.admits(request)?;
         let engine = (self.factory)().map_err(|error| model_error(&error))?;
         let capacity = u32::try_from(engine.capacity()).unwrap_or(u32::MAX);
         let limits = Limits { context: capacity.min(self.info.limits.context), ..self.info.limits };
@@ -143,7 +138,7 @@ impl Worker {
         let request: Advance = match Encoding::Binary.decode(&body) {
             Ok(request) => request,
             Err(error) => {
-                let body = refusal(ErrorCode::Malformed, error.to_string());
+                let body = ErrorBody::new(ErrorCode::Malformed, error.to_string());
                 return answer.fail(&self.postman, body.into());
             }
         };
@@ -187,7 +182,7 @@ impl Worker {
     fn try_pass(&mut self, id: SessionId, plan: Plan) -> Result<(), ErrorBody> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let began = Instant::now();
-        let queue_us = micros(began.saturating_duration_since(session.ready));
+        let queue = began.saturating_duration_since(session.ready);
         session.engine.truncate(plan.keep).map_err(|error| model_error(&error))?;
         // Everything up to the first row in large pieces, then one token a row: rows after the settled one are not
         // decoded.
@@ -195,7 +190,7 @@ impl Worker {
         let (lead, single) = tokens.split_at((tokens.len() + 1).saturating_sub(plan.rows.max(1)));
         let mut left = tokens.len();
         let model = Arc::clone(&self.model);
-        let mut rows = Rows::new(&session.target, plan, &*model).map_err(|error| sampling_error(&error))?;
+        let mut pass = Pass::new(&session.target, plan).map_err(|error| sampling_error(&error))?;
         for piece in lead.chunks(CHUNK).chain(single.chunks(1)) {
             self.take_arrived();
             let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
@@ -206,25 +201,20 @@ impl Worker {
             session.engine.decode(piece, &|| false).map_err(|error| model_error(&error))?;
             left -= piece.len();
             let is_settled =
-                left < rows.plan.rows && rows.next(session, &*model).map_err(|error| sampling_error(&error))?;
+                left < pass.plan.rows && pass.next(session, &*model).map_err(|error| sampling_error(&error))?;
             if is_settled {
                 break;
             }
         }
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        let timing = PassTiming { pass_us: micros(began.elapsed()), queue_us };
-        let sent = session.target.pass_ended(&rows.done, Some(timing), &TextEnding(model.vocabulary()));
+        let timing = PassTiming::new(began.elapsed(), queue);
+        let sent = session.target.pass_ended(&pass.done, Some(timing), &TextEnding(model.vocabulary()));
         session.ready = Instant::now();
         session.send(&self.postman, sent);
         Ok(())
     }
 }
 
-/// Returns a duration in microseconds, as the wire carries it.
-fn micros(duration: Duration) -> u32 {
-    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
-}
-
 fn sampling_error(error: &SamplingError) -> ErrorBody {
-    refusal(ErrorCode::Internal, error.to_string())
+    ErrorBody::new(ErrorCode::Internal, error.to_string())
 }
