@@ -1,8 +1,8 @@
 //! Goals on the real pair: the gate is calibrated on questions with answers and holds its goal on free text.
 //!
 //! Target and draft run in this process. The calibration run judges every token at temperature 1; then a new session
-//! writes at least 500 tokens of another kind of prompt with a goal, and what it did is compared with the goal. Seeds are
-//! fixed, and one window at a time is in flight, so that no timing enters: each outcome is the same in every run.
+//! writes at least 500 tokens of another kind of prompt with a goal, and what it did is compared with the goal. Seeds
+//! are fixed, and one window at a time is in flight, so that no timing enters: each outcome is the same in every run.
 
 #![allow(clippy::print_stdout, reason = "the figures of a statistical test are worth reading")]
 
@@ -115,9 +115,9 @@ fn a_byte_budget_holds_within_a_tenth_on_free_text() {
 
 #[test]
 fn a_risk_holds_within_what_its_labels_can_say_on_free_text() {
-    // What was skipped is labelled when it travels as context with a later window. The gate holds what it expects; what it
-    // expects of tokens that are never judged is an assumption, and a label is a single bit: over some 5,000 tokens that
-    // are judged or labelled, a share of 0.01 has a standard error of 0.0014. A quarter more must do.
+    // What was skipped is labelled when it travels as context with a later window. The gate holds what it expects;
+    // what it expects of tokens that are never judged is an assumption, and a label is a single bit: over some 5,000
+    // tokens that are judged or labelled, a share of 0.01 has a standard error of 0.0014. A quarter more must do.
     let options =
         SessionOptions { mode: Mode::Opportunistic, calibration: calibration(), goal: Goal::Risk(0.01), ..options() };
     let statistics = write(&pair::questions("prompts_free"), 16 * TOKENS, true, options);

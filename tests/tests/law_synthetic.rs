@@ -1,8 +1,9 @@
 //! Equality and law on synthetic models: `exact` writes what `remote_only` writes, and that follows the target.
 //!
-//! The target's text for a seed is computed by a plain loop over the model's own logits. Whatever the options of the loop, the
-//! windows and the draft model are, `exact` and `remote_only` must bring it, token by token: these tests have no chance of
-//! a false alarm. That the text is a draw of the target's distribution is left to one statistical test, of `remote_only`.
+//! The target's text for a seed is computed by a plain loop over the model's own logits. Whatever the options of the
+//! loop, the windows and the draft model are, `exact` and `remote_only` must bring it, token by token: these tests
+//! have no chance of a false alarm. That the text is a draw of the target's distribution is left to one statistical
+//! test, of `remote_only`.
 
 #![allow(clippy::print_stdout, reason = "the figures of a statistical test are worth reading")]
 
@@ -177,9 +178,9 @@ const OBSERVED: u64 = 60_000;
 const FALSE_ALARM: f64 = 1e-6;
 
 /// Each token, given the one before it, is a draw of the target's distribution after that one. n is 60,000, over 23
-/// contexts with about 470 degrees of freedom: a right sampler fails with probability 1e-6. The power against a temperature
-/// of 1.1 in the place of 1 is above 0.9999 (such a statistic is about 990 with a standard deviation of 60, the bound 630);
-/// the same draws are held against that law, and against the draft's.
+/// contexts with about 470 degrees of freedom: a right sampler fails with probability 1e-6. The power against a
+/// temperature of 1.1 in the place of 1 is above 0.9999 (such a statistic is about 990 with a standard deviation of
+/// 60, the bound 630); the same draws are held against that law, and against the draft's.
 #[test]
 fn the_draws_of_remote_only_follow_the_target_and_neither_the_draft_nor_a_warmer_target() {
     let (draft, target) = (SyntheticModel::draft(), SyntheticModel::target());

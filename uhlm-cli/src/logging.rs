@@ -2,8 +2,8 @@
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging to stderr. Quiet by default, llama.cpp's own log included; `RUST_LOG` has the last word. A server logs
-/// its requests from the first `-v` on and its warnings always.
+/// Starts logging to stderr. Quiet by default, llama.cpp's own log included; `RUST_LOG` has the last word. A server
+/// logs its requests from the first `-v` on and its warnings always.
 pub(crate) fn start(verbose: u8, server: bool) {
     let default = match (verbose, server) {
         (0, false) => "off",

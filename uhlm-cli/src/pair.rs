@@ -11,8 +11,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Finds the folder `models` of the repository: the one that `UHLM_MODELS` names, or one beside or above the working
-    /// directory or the program, or the one of the source tree that this program was built from.
+    /// Finds the folder `models` of the repository: the one that `UHLM_MODELS` names, or one beside or above the
+    /// working directory or the program, or the one of the source tree that this program was built from.
     pub(crate) fn find() -> Result<Self, Failure> {
         if let Some(folder) = std::env::var_os("UHLM_MODELS") {
             let pair = Self { folder: folder.into() };

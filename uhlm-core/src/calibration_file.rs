@@ -1,7 +1,7 @@
 //! The calibration of a pair as a small JSON file beside its models.
 //!
-//! Decides how the file is found missing, damaged or too new, and that a reader sees either the old file or the new one. What
-//! is in it is [`Calibration`]'s business.
+//! Decides how the file is found missing, damaged or too new, and that a reader sees either the old file or the new
+//! one. What is in it is [`Calibration`]'s business.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};

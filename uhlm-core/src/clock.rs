@@ -1,8 +1,8 @@
 //! The time that a session lives in.
 //!
-//! Decides nothing. The loop of a session asks a [`Clock`] what time it is and lets it know when there is nothing to do,
-//! so that the same loop runs in real time on a phone and in virtual time in an evaluation, where a minute of waiting
-//! for a slow link passes at once and every run gives the same figures.
+//! Decides nothing. The loop of a session asks a [`Clock`] what time it is and lets it know when there is nothing to
+//! do, so that the same loop runs in real time on a phone and in virtual time in an evaluation, where a minute of
+//! waiting for a slow link passes at once and every run gives the same figures.
 
 use std::time::{Duration, Instant};
 

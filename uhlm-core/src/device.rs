@@ -1,9 +1,9 @@
 //! What the device is going through, and what a session makes of it.
 //!
-//! The app pushes what the system tells it ([`Session::set_device`](crate::session::Session::set_device)); nothing here asks
-//! the system, so it works the same on every platform and in tests. [`DevicePolicy::decide`] is a pure function from that
-//! state to [`Limits`], which a session keeps to from its next generation on. A cache that is to be given up goes at once if
-//! nothing runs, else when the generation ends.
+//! The app pushes what the system tells it ([`Session::set_device`](crate::session::Session::set_device)); nothing
+//! here asks the system, so it works the same on every platform and in tests. [`DevicePolicy::decide`] is a pure
+//! function from that state to [`Limits`], which a session keeps to from its next generation on. A cache that is to
+//! be given up goes at once if nothing runs, else when the generation ends.
 //!
 //! | state | threads | draft-ahead, window | mode | cache |
 //! |---|---|---|---|---|
@@ -15,9 +15,10 @@
 //! | low memory | as asked | as asked | as asked | given up |
 //! | metered network | as asked | no draft-ahead | `remote_only` becomes `exact` | kept |
 //!
-//! `exact` and `remote_only` have the same law, so moving between them changes where the work is done and not what comes
-//! out; `opportunistic` and `device_only` are never changed, because there the output would be another. On a metered
-//! network `exact` stays `exact`: it sends tens of bytes a window. Draft-ahead costs work that may be in vain.
+//! `exact` and `remote_only` have the same law, so moving between them changes where the work is done and not what
+//! comes out; `opportunistic` and `device_only` are never changed, because there the output would be another. On a
+//! metered network `exact` stays `exact`: it sends tens of bytes a window. Draft-ahead costs work that may be in
+//! vain.
 
 use serde::{Deserialize, Serialize};
 

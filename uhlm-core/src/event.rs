@@ -1,8 +1,8 @@
 //! What a generation tells its consumer.
 //!
 //! The text of a reply is the concatenation of all [`Event::Committed`] texts. Beside it there may be a provisional
-//! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when there
-//! is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
+//! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when
+//! there is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::TokenId;

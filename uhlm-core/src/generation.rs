@@ -47,9 +47,10 @@ impl std::fmt::Debug for Waker {
     }
 }
 
-/// Events within this time of one another reach the consumer together: a frame of a display. Waking the consumer's thread takes a
-/// core from llama.cpp's, which all wait for each other then: with as many threads as cores, a token of 2.4 ms took 3.3 where
-/// each was handed over by itself. Nothing waits longer than this, and nothing waits while the session's thread does.
+/// Events within this time of one another reach the consumer together: a frame of a display. Waking the consumer's
+/// thread takes a core from llama.cpp's, which all wait for each other then: with as many threads as cores, a token
+/// of 2.4 ms took 3.3 where each was handed over by itself. Nothing waits longer than this, and nothing waits while
+/// the session's thread does.
 pub(crate) const TOGETHER: Duration = Duration::from_millis(16);
 /// So many do not wait for more: a fast model is to notice early that its consumer is behind.
 const MOST_HELD: usize = 64;

@@ -1,9 +1,9 @@
 //! Uncertainty-aware hybrid inference: a small model drafts on the device, a large one judges where it must.
 //!
-//! An [`Engine`](engine::Engine) loads a draft model (GGUF, through llama.cpp) once. A [`Session`](session::Session) is one
-//! conversation on it, mostly with a [`Verifier`](verifier::Verifier) that runs the target model elsewhere. Each reply is a
-//! [`Generation`](generation::Generation): a stream of [`Event`](event::Event)s that is pulled, and that stops both models
-//! when it is cancelled or dropped.
+//! An [`Engine`](engine::Engine) loads a draft model (GGUF, through llama.cpp) once. A [`Session`](session::Session)
+//! is one conversation on it, mostly with a [`Verifier`](verifier::Verifier) that runs the target model elsewhere.
+//! Each reply is a [`Generation`](generation::Generation): a stream of [`Event`](event::Event)s that is pulled, and
+//! that stops both models when it is cancelled or dropped.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -35,15 +35,15 @@
 //! ```
 //!
 //! # Guarantees
-//! - In [`Mode::Exact`](mode::Mode::Exact) the text is distributed exactly as the target model's own, whatever the draft
-//!   model, the windows and the network do ([`uhlm_law::speculative`] has the law).
+//! - In [`Mode::Exact`](mode::Mode::Exact) the text is, token by token, what the target model alone writes with the
+//!   same seed, whatever the draft model, the windows and the network do ([`uhlm_law::noise`] has the rule).
 //! - Committed text is never taken back: not by a verdict, not by a failure, not by cancelling.
 //! - `q`, the draft model's distribution, never leaves the device, and nothing does without [`privacy::Consent`].
 //! - No call blocks, but for loading a model and those named `blocking_`.
 //!
 //! # Cancel safety
-//! Every async function may be dropped at any await point. Dropping a generation stops the draft model within one decode
-//! step and resets the HTTP/2 stream of the request in flight, which takes it out of the verifier's queue.
+//! Every async function may be dropped at any await point. Dropping a generation stops the draft model within one
+//! decode step and resets the HTTP/2 stream of the request in flight, which takes it out of the verifier's queue.
 
 pub mod calibration_file;
 pub mod clock;

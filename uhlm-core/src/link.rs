@@ -1,13 +1,13 @@
 //! What the device knows about the way to its verifier: how long a verdict takes, and whether asking makes sense now.
 //!
-//! Pure state: no clock, no thread, no network. Every method that depends on time is given it, so that a simulation runs
-//! on the same code. What to do while the link is down (draft on, wait, fail) is the session's decision.
+//! Pure state: no clock, no thread, no network. Every method that depends on time is given it, so that a simulation
+//! runs on the same code. What to do while the link is down (draft on, wait, fail) is the session's decision.
 //!
 //! # Estimates
 //! The round-trip time is what remains of an exchange after the verifier's own time, smoothed as TCP does (RFC 6298);
 //! exchanges that needed a retry are left out, because their time says nothing about one round (Karn's rule). The
-//! verifier's decode time is fitted as `t0 + t1 n` over the `n` tokens it had to process, by least squares that forgets.
-//! There is no estimate of bytes per second: verdicts are tens of bytes, too few to measure a rate by.
+//! verifier's decode time is fitted as `t0 + t1 n` over the `n` tokens it had to process, by least squares that
+//! forgets. There is no estimate of bytes per second: verdicts are tens of bytes, too few to measure a rate by.
 //!
 //! # LinkState
 //! ```text
@@ -16,7 +16,8 @@
 //!    ^                     |        or a certificate or token problem    |
 //!    +------ answer -------+---------------------------------------------+
 //! ```
-//! Away from `Online`, attempts are spaced by an exponential back-off with jitter, and one probe at a time is under way.
+//! Away from `Online`, attempts are spaced by an exponential back-off with jitter, and one probe at a time is under
+//! way.
 
 use std::time::{Duration, Instant};
 
@@ -192,8 +193,8 @@ impl Link {
         self.round_trip = RoundTrip::default();
     }
 
-    /// How long to wait for a verdict on `tokens` tokens: four round trips and twice the verifier's expected time, doubled
-    /// for each deadline that was missed in a row.
+    /// How long to wait for a verdict on `tokens` tokens: four round trips and twice the verifier's expected time,
+    /// doubled for each deadline that was missed in a row.
     #[must_use]
     pub fn deadline(&self, tokens: usize) -> Duration {
         let (min, max) = (self.config.min_deadline.min(self.config.max_deadline), self.config.max_deadline);

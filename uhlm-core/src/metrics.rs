@@ -74,8 +74,8 @@ pub struct Statistics {
     pub rejected: u64,
     /// Drafted tokens that the gate let pass.
     pub skipped: u64,
-    /// Skipped tokens about which the target said whether they are its own: with labels collected or a goal of risk, which
-    /// spend bytes on that, else none.
+    /// Skipped tokens about which the target said whether they are its own: with labels collected or a goal of risk,
+    /// which spend bytes on that, else none.
     pub skipped_labelled: u64,
     /// Of those, the ones that are the target's own.
     pub skipped_matched: u64,
@@ -85,8 +85,8 @@ pub struct Statistics {
     pub rolled_back: u64,
     /// Requests that were answered with a verdict.
     pub verdicts: u64,
-    /// Forward passes of the target for this reply, as the verifier counts them: judged ones, and one a token that it writes
-    /// alone.
+    /// Forward passes of the target for this reply, as the verifier counts them: judged ones, and one a token that it
+    /// writes alone.
     pub target_passes: u64,
     /// Sessions opened on the verifier.
     pub opens: u64,
@@ -159,8 +159,8 @@ impl Statistics {
         ratio(self.judged as f64, (self.judged + self.skipped) as f64)
     }
 
-    /// True skip rate (TSR): the share of skipped tokens that the target would have written itself; `None` where it said so
-    /// of none ([`skipped_labelled`](Self::skipped_labelled)).
+    /// True skip rate (TSR): the share of skipped tokens that the target would have written itself; `None` where it
+    /// said so of none ([`skipped_labelled`](Self::skipped_labelled)).
     #[must_use]
     pub fn true_skip_rate(&self) -> Option<f64> {
         (self.skipped_labelled > 0).then(|| self.skipped_matched as f64 / self.skipped_labelled as f64)

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Mode {
     /// The paper's rule: `u <= u_th` commits at once, `u > u_th` is judged before it is committed.
     Opportunistic,
-    /// Everything is judged, in windows: token by token, the text is what [`Self::RemoteOnly`] writes with the same seed.
+    /// Everything is judged, in windows: token by token, the text is what [`Self::RemoteOnly`] writes with the same
+    /// seed.
     #[default]
     Exact,
     /// The draft model alone. No connection is opened.

@@ -34,8 +34,8 @@ pub enum DraftAhead {
     Off,
     /// It drafts on; where the target writes another token, what was drafted after it is rolled back.
     WhileWaiting,
-    /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on the one
-    /// before.
+    /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on
+    /// the one before.
     Pipelined(usize),
 }
 
@@ -75,8 +75,8 @@ pub struct SessionOptions {
     pub context: u32,
     /// Threads of the draft model; 0 chooses by the model's size and the cores.
     pub threads: u32,
-    /// Seed of the replies, mixed with each generation's number: the same seed brings the same replies to the same messages.
-    /// `None` takes one from the system.
+    /// Seed of the replies, mixed with each generation's number: the same seed brings the same replies to the same
+    /// messages. `None` takes one from the system.
     pub seed: Option<u64>,
     /// How the session reacts to [`Session::set_device`](crate::session::Session::set_device).
     pub device: DevicePolicy,
@@ -130,8 +130,8 @@ pub struct GenerationOptions {
     /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
     /// Seed of this reply alone: given twice for the same conversation, it brings the same text, whatever windows and
-    /// timing do while the verifier is reachable (`opportunistic`: with a fixed threshold). `None` goes on from the session's
-    /// seed.
+    /// timing do while the verifier is reachable (`opportunistic`: with a fixed threshold). `None` goes on from the
+    /// session's seed.
     pub seed: Option<u64>,
 }
 

@@ -106,9 +106,9 @@ impl Session {
     /// Starts a generation; one that follows a cancelled one begins when that has ended, a decode step later at most.
     ///
     /// # Errors
-    /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::ConsentRequired`] if it
-    /// would send what the person has not agreed to, [`GenerationError::SessionClosed`]. Everything else comes from the
-    /// stream.
+    /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::ConsentRequired`]
+    /// if it would send what the person has not agreed to, [`GenerationError::SessionClosed`]. Everything else comes
+    /// from the stream.
     pub fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Generation, GenerationError> {
         let mut running = locked(&self.running);
         if !self.shared.begin(|| running.as_ref().is_some_and(Cancel::is_cancelled)) {
@@ -179,15 +179,15 @@ impl Session {
         self.shared.sent.clear();
     }
 
-    /// The system reported another network, or the app came to the front: the verifier is asked again at once, over a new
-    /// connection, whatever failed before.
+    /// The system reported another network, or the app came to the front: the verifier is asked again at once, over a
+    /// new connection, whatever failed before.
     pub fn on_network_change(&self) {
         self.shared.news.network.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// What the device is going through. The session keeps to what its policy makes of it from the next generation on; a
-    /// cache that the policy gives up goes as soon as nothing runs.
+    /// What the device is going through. The session keeps to what its policy makes of it from the next generation
+    /// on; a cache that the policy gives up goes as soon as nothing runs.
     pub fn set_device(&self, state: DeviceState) {
         *locked(&self.shared.device) = state;
         self.wake();
@@ -262,8 +262,8 @@ pub struct StatusUpdates {
 }
 
 impl StatusUpdates {
-    /// The present status at first, then each new one; changes that come faster than they are taken are seen as the last of
-    /// them. `None` once the session is gone. Cancel safe.
+    /// The present status at first, then each new one; changes that come faster than they are taken are seen as the
+    /// last of them. `None` once the session is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<SessionStatus> {
         self.status.changed().await.ok().map(|()| *self.status.borrow_and_update())
     }

@@ -1,10 +1,10 @@
 //! How far a method's law is from the target's, token by token and without sampling noise.
 //!
-//! At a position with draft distribution `q`, target distribution `p` and skip probabilities `s(v)`, the next token is
-//! distributed as `m(v) = q(v) s(v) + q(v) (1 - s(v)) a(v) + R r(v)`, where `a(v) = min(1, p(v)/x(v))` is what the target
-//! accepts with, `x` the distribution that it was sent, `r = norm(max(p - x, 0))` and `R` the probability of a rejection.
-//! The total variation between `m` and `p` is then a sum over the vocabulary. For the exact methods it is 0 by their
-//! rule; that they keep to it is tested on sampled tokens by `tests/tests/exactness.rs`.
+//! At a position with draft distribution `q`, target distribution `p` and skip probabilities `s(v)`, the next token
+//! is distributed as `m(v) = q(v) s(v) + q(v) (1 - s(v)) a(v) + R r(v)`, where `a(v) = min(1, p(v)/x(v))` is what the
+//! target accepts with, `x` the distribution that it was sent, `r = norm(max(p - x, 0))` and `R` the probability of a
+//! rejection. The total variation between `m` and `p` is then a sum over the vocabulary. For the exact methods it is
+//! 0 by their rule; that they keep to it is tested on sampled tokens by `tests/tests/exactness.rs`.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::{Distribution, TokenId};
@@ -95,8 +95,8 @@ impl Gauge {
     }
 }
 
-/// The probability that the paper's estimator does not exceed a threshold: each of its draws has a temperature of its own,
-/// so the number of those that differ is binomial, with the mean of the estimator as its probability.
+/// The probability that the paper's estimator does not exceed a threshold: each of its draws has a temperature of its
+/// own, so the number of those that differ is binomial, with the mean of the estimator as its probability.
 fn skipped(mean: f64, threshold: f32) -> f64 {
     let most = (f64::from(threshold) * f64::from(PAPER_DRAWS) + 1e-6).floor() as u32;
     let mean = mean.clamp(1e-9, 1.0 - 1e-9);

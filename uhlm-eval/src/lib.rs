@@ -1,9 +1,9 @@
 //! Measures U-HLM, its baselines and this SDK on the same prompts, seeds, fades and models.
 //!
-//! Time is virtual: models cost what [`pair::ComputeTimes`] says, messages take what a [`channel::Channel`] says, and a
-//! run takes no longer than the real models need for their tokens. This SDK is measured as it is: `uhlm_core`'s own
-//! session runs on a [`clock::VirtualClock`] against a [`verifier::SimulatedVerifier`] that judges with the real target.
-//! The methods it is compared with are in [`baseline`], each from its published rule.
+//! Time is virtual: models cost what [`pair::ComputeTimes`] says, messages take what a [`channel::Channel`] says, and
+//! a run takes no longer than the real models need for their tokens. This SDK is measured as it is: `uhlm_core`'s own
+//! session runs on a [`clock::VirtualClock`] against a [`verifier::SimulatedVerifier`] that judges with the real
+//! target. The methods it is compared with are in [`baseline`], each from its published rule.
 
 pub mod baseline;
 pub mod billing;

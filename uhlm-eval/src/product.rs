@@ -91,8 +91,8 @@ impl ProductMethod {
         };
         let mut replies = answers(false)?;
         if self.mode == Mode::Opportunistic {
-            // What skipped tokens are worth is only known where they report it, which costs bytes that no app would spend:
-            // a second pass says it, and nothing else of it counts.
+            // What skipped tokens are worth is only known where they report it, which costs bytes that no app would
+            // spend: a second pass says it, and nothing else of it counts.
             for (reply, labelled) in replies.iter_mut().zip(answers(true)?) {
                 reply.decisions.skipped_labelled = labelled.decisions.skipped_labelled;
                 reply.decisions.skipped_acceptable = labelled.decisions.skipped_acceptable;

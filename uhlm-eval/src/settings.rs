@@ -93,10 +93,10 @@ fn five_g() -> PacketChannel {
     PacketChannel { rtt_ms: 47.0, jitter_ms: 5.0, loss: 0.001, up_mbps: 14.56, down_mbps: 265.8, outages: None }
 }
 
-/// The wireless hop: Pei et al., "WiFi can be the weakest link of round trip network latency in the wild" (INFOCOM 2016):
-/// more than half of the packets are delayed by more than 20 ms, a tenth by more than 100 ms; two exponential delays of
-/// 12 ms mean have that median (and a lighter tail). Behind it a wired path of 20 ms with 20 Mbit/s up and 100 down,
-/// the least that the FCC calls broadband.
+/// The wireless hop: Pei et al., "WiFi can be the weakest link of round trip network latency in the wild" (INFOCOM
+/// 2016): more than half of the packets are delayed by more than 20 ms, a tenth by more than 100 ms; two exponential
+/// delays of 12 ms mean have that median (and a lighter tail). Behind it a wired path of 20 ms with 20 Mbit/s up and
+/// 100 down, the least that the FCC calls broadband.
 fn wifi() -> PacketChannel {
     PacketChannel { rtt_ms: 20.0, jitter_ms: 12.0, loss: 0.001, up_mbps: 20.0, down_mbps: 100.0, outages: None }
 }

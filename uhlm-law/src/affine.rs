@@ -1,6 +1,7 @@
 //! What a pass takes as a function of its tokens, learnt from the passes there were.
 
-/// Weighted sums of a least-squares line `t0 + t1 n`; older points fade, so that it follows a machine whose load changes.
+/// Weighted sums of a least-squares line `t0 + t1 n`; older points fade, so that it follows a machine whose load
+/// changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Affine {
     weight: f64,

@@ -7,8 +7,9 @@ use crate::noise::TokenKeys;
 use crate::protocol::Digest;
 use crate::sampling::TokenId;
 
-/// Hashes a vocabulary: its size, then for each id the length and bytes of its text and whether it ends a reply, then the keys
-/// of its tokens. Two models with the same hash read a token id as the same text and draw with the same noise.
+/// Hashes a vocabulary: its size, then for each id the length and bytes of its text and whether it ends a reply, then
+/// the keys of its tokens. Two models with the same hash read a token id as the same text and draw with the same
+/// noise.
 pub fn vocabulary(vocabulary: &dyn Vocabulary, keys: &TokenKeys, text: impl Fn(TokenId) -> Vec<u8>) -> Digest {
     let mut hash = Sha256::new();
     hash.update((vocabulary.size() as u32).to_le_bytes());

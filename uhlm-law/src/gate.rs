@@ -1,8 +1,8 @@
 //! Which drafted tokens the target has to see.
 //!
 //! Decides the threshold on the uncertainty `u` from a [`Goal`], and goes on learning during a session: where the
-//! distribution of `u` and the rejection probability at each `u` drift away from the calibration, the threshold follows,
-//! so that the goal holds for this kind of prompt too. It leaves to the round when a window closes, and to
+//! distribution of `u` and the rejection probability at each `u` drift away from the calibration, the threshold
+//! follows, so that the goal holds for this kind of prompt too. It leaves to the round when a window closes, and to
 //! [`crate::calibration`] what was known before.
 //!
 //! # What is learnt from a censored sample
@@ -42,9 +42,9 @@ pub enum Goal {
     Threshold(f32),
     /// Judge this share of the drafted tokens, in [0, 1].
     ShareSent(f64),
-    /// Keep to this many bytes of request and response bodies a token of the reply, on average, by judging fewer tokens in
-    /// the opportunistic mode. It is a ceiling: where judging everything costs less, everything is judged. The exact mode
-    /// judges all in any case, and this goal changes nothing there.
+    /// Keep to this many bytes of request and response bodies a token of the reply, on average, by judging fewer
+    /// tokens in the opportunistic mode. It is a ceiling: where judging everything costs less, everything is judged.
+    /// The exact mode judges all in any case, and this goal changes nothing there.
     Bytes(f64),
     /// Skip as much as possible with at most this mean of `beta 1{u <= u_th}` per drafted token, in [0, 1].
     Risk(f64),
@@ -158,8 +158,8 @@ impl Gate {
         self
     }
 
-    /// Whether this goal is kept by what target probabilities of skipped tokens teach: a share, a threshold and a budget
-    /// in bytes are not.
+    /// Whether this goal is kept by what target probabilities of skipped tokens teach: a share, a threshold and a
+    /// budget in bytes are not.
     #[must_use]
     pub fn learns_from_skipped(&self) -> bool {
         matches!(self.goal, Goal::Risk(_))
@@ -245,11 +245,12 @@ impl Gate {
         }
     }
 
-    /// Learns from a token about which the target said whether it would have written it, and perhaps its probability `p`.
+    /// Learns from a token about which the target said whether it would have written it, and perhaps its probability
+    /// `p`.
     ///
-    /// The line, Delta and the paper's thresholds go by `p` alone: they are about the paper's own coupling. What expects a
-    /// rejection goes by what happened, which under shared noise is another event with another probability (at least
-    /// `(1 - TV) / (1 + TV)` that the two agree).
+    /// The line, Delta and the paper's thresholds go by `p` alone: they are about the paper's own coupling. What
+    /// expects a rejection goes by what happened, which under shared noise is another event with another probability
+    /// (at least `(1 - TV) / (1 + TV)` that the two agree).
     pub fn observe_verdict(&mut self, u: f32, q: f32, matched: bool, p: Option<f32>) {
         let happened = Label { u, q, p: if matched { q } else { 0.0 } };
         if !happened.is_valid() {

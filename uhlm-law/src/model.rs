@@ -55,8 +55,8 @@ pub trait Sequence: Send {
     /// # Errors
     /// On any error the sequence is as long as [`Self::len`] then says: what was decoded before the failure stands.
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError>;
-    /// Logits after the last decoded token, one an id of the vocabulary. Valid after a successful [`Self::decode`] until
-    /// the next call that changes the sequence; empty otherwise.
+    /// Logits after the last decoded token, one an id of the vocabulary. Valid after a successful [`Self::decode`]
+    /// until the next call that changes the sequence; empty otherwise.
     fn logits(&self) -> &[f32];
     /// Forgets everything after the first `len` tokens.
     ///

@@ -1,6 +1,7 @@
 //! Words that every part of the protocol uses: digests and refusals.
 //!
-//! Requests, answers and their bytes are in [`advance`](crate::advance); what a refusal means for a device is the caller's.
+//! Requests, answers and their bytes are in [`advance`](crate::advance); what a refusal means for a device is the
+//! caller's.
 
 use serde::{Deserialize, Serialize};
 

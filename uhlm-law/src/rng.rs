@@ -1,7 +1,7 @@
 //! Random numbers that can be replayed.
 //!
-//! Decides how a seed becomes independent streams, one for each purpose, and how the n-th draw of a stream is found again.
-//! It leaves to others what the numbers are used for.
+//! Decides how a seed becomes independent streams, one for each purpose, and how the n-th draw of a stream is found
+//! again. It leaves to others what the numbers are used for.
 //!
 //! The generator is ChaCha8 in counter mode. Two streams of one seed share no block, so the random choices of the
 //! device and of the verifier stay independent even where a test gives both the same seed.

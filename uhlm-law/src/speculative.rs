@@ -1,15 +1,15 @@
 //! The paper's own coupling of draft and target: the acceptance rule of speculative sampling.
 //!
-//! Decides whether a drafted token is accepted, given its probabilities under both models. The product shares its noise
-//! instead and compares tokens ([`crate::noise`], [`crate::advance`]); this rule is what the baselines of the evaluation go by,
-//! and what the paper's law, its thresholds and every calibration are about. What replaces a rejected token is a draw from
-//! [`Distribution::residual`](crate::sampling::Distribution::residual).
+//! Decides whether a drafted token is accepted, given its probabilities under both models. The product shares its
+//! noise instead and compares tokens ([`crate::noise`], [`crate::advance`]); this rule is what the baselines of the
+//! evaluation go by, and what the paper's law, its thresholds and every calibration are about. What replaces a
+//! rejected token is a draw from [`Distribution::residual`](crate::sampling::Distribution::residual).
 //!
 //! # The law
-//! The draft is `d ~ q` and `U` is uniform on (0, 1]; it is accepted iff the *acceptance level* `w = U q(d)` is at most
-//! `p(d)`. Given `d`, that event has probability `min(1, p(d)/q(d))`, the rule of Leviathan et al. 2023 and Chen et al. 2023:
-//! accept iff `q(d) <= p(d)`, else with probability `p(d)/q(d)`. A rejected token is replaced by one from
-//! `norm(max(p - q, 0))`, and the token that stands is distributed as `p`.
+//! The draft is `d ~ q` and `U` is uniform on (0, 1]; it is accepted iff the *acceptance level* `w = U q(d)` is at
+//! most `p(d)`. Given `d`, that event has probability `min(1, p(d)/q(d))`, the rule of Leviathan et al. 2023 and Chen
+//! et al. 2023: accept iff `q(d) <= p(d)`, else with probability `p(d)/q(d)`. A rejected token is replaced by one
+//! from `norm(max(p - q, 0))`, and the token that stands is distributed as `p`.
 //!
 //! # Rounding
 //! `p` lives on the `f32` grid and `w` is rounded *up* to that grid, so `w <= p(d)` decides exactly as the unrounded

@@ -82,8 +82,8 @@ impl FromIterator<f64> for Window {
     }
 }
 
-/// What a pass counts beyond the device's time. On the bundled pairs at a round trip of 50 ms, 2.5 saves the target 18 and 13 %
-/// of its passes for at most 2 % of the speed that 1 gives; 4 saves 27 and 17 % for 3 and 5 %.
+/// What a pass counts beyond the device's time. On the bundled pairs at a round trip of 50 ms, 2.5 saves the target
+/// 18 and 13 % of its passes for at most 2 % of the speed that 1 gives; 4 saves 27 and 17 % for 3 and 5 %.
 const PASS_WEIGHT: f64 = 2.5;
 
 /// What a round costs, in seconds, each measured online.
@@ -107,15 +107,15 @@ impl Costs {
         self.target_base + tokens as f64 * self.target_per_token
     }
 
-    /// Whether it pays to wait for one more token before the window is sent, where the device drafts on in any case and up
-    /// to `windows` are in flight at once.
+    /// Whether it pays to wait for one more token before the window is sent, where the device drafts on in any case
+    /// and up to `windows` are in flight at once.
     ///
-    /// All that a round costs then is the time between the drafting of a token that will be rejected and its verdict, for
-    /// everything drafted in between is in vain. One more token delays what is in the window: `risk x t_draft`. Sent
-    /// without it, the window keeps the way blocked for a whole round (or, with several in flight, for as long as the
-    /// target works on it), and what is drafted next waits for half of that on average, if the window survives to need
-    /// it: `(1 - risk) x beta x blocked / 2`. That is weighed higher than it is worth to the device, because each window
-    /// costs the target a pass.
+    /// All that a round costs then is the time between the drafting of a token that will be rejected and its verdict,
+    /// for everything drafted in between is in vain. One more token delays what is in the window: `risk x t_draft`.
+    /// Sent without it, the window keeps the way blocked for a whole round (or, with several in flight, for as long
+    /// as the target works on it), and what is drafted next waits for half of that on average, if the window survives
+    /// to need it: `(1 - risk) x beta x blocked / 2`. That is weighed higher than it is worth to the device, because
+    /// each window costs the target a pass.
     #[must_use]
     pub fn waiting_pays(&self, window: &Window, next_beta: f64, windows: usize) -> bool {
         let target = self.target(window.len());
@@ -123,23 +123,25 @@ impl Costs {
         PASS_WEIGHT * (1.0 - window.risk()) * next_beta * blocked / 2.0 > window.risk() * self.draft
     }
 
-    /// Whether the verdict on the first window, which is ready in `ready` seconds, is there sooner if the target reads a prompt
-    /// of `prompt` tokens at once and the window after it, than if it reads both in one pass when the window comes.
+    /// Whether the verdict on the first window, which is ready in `ready` seconds, is there sooner if the target
+    /// reads a prompt of `prompt` tokens at once and the window after it, than if it reads both in one pass when the
+    /// window comes.
     #[must_use]
     pub fn prompt_pays_ahead(&self, prompt: usize, ready: f64) -> bool {
         ready.max(self.target(prompt)) + self.target(1) < ready + self.target(prompt + 1)
     }
 
-    /// Expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected to stand, and waits
-    /// for its verdict, which brings one token more: `(1 + accepted) / (tokens t_draft + t_target(tokens) + RTT)`.
+    /// Expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected to stand,
+    /// and waits for its verdict, which brings one token more: `(1 + accepted) / (tokens t_draft + t_target(tokens) +
+    /// RTT)`.
     #[must_use]
     pub fn rate(&self, accepted: f64, tokens: usize) -> f64 {
         let seconds = tokens as f64 * self.draft + self.target(tokens) + self.round_trip;
         (1.0 + accepted) / seconds.max(1e-9)
     }
 
-    /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate of a device
-    /// that waits for its verdicts.
+    /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate of a
+    /// device that waits for its verdicts.
     #[must_use]
     pub fn one_more_pays(&self, window: &Window, next_beta: f64) -> bool {
         let len = window.len();
@@ -204,8 +206,9 @@ mod tests {
 
     #[test]
     fn a_device_that_drafts_on_sends_at_the_sign_of_risk_and_holds_safe_tokens_back() {
-        // Of a token in twenty that is rejected, with one window in flight: the odds of a rejection at which the paper's
-        // times make waiting one token more as dear as it is worth are 2.5 x 0.05 x 0.1546 / 2 / 0.0246 = 0.393.
+        // Of a token in twenty that is rejected, with one window in flight: the odds of a rejection at which the
+        // paper's times make waiting one token more as dear as it is worth are 2.5 x 0.05 x 0.1546 / 2 / 0.0246 =
+        // 0.393.
         assert!(PAPER.waiting_pays(&window(&[0.28]), 0.05, 1));
         assert!(!PAPER.waiting_pays(&window(&[0.29]), 0.05, 1));
         assert!(PAPER.waiting_pays(&window(&[0.001; 8]), 0.05, 1));

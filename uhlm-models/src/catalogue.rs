@@ -1,8 +1,8 @@
 //! Pairs of draft and target that are known, compiled in from `models/catalogue.json`.
 //!
-//! Nothing in it is guessed: a size or hash that is not known for certain is null, and a pair whose law was not measured
-//! says so. Sizes and hashes of files on Hugging Face are those that several public repositories have recorded
-//! independently of each other for the same revision; a download checks them again.
+//! Nothing in it is guessed: a size or hash that is not known for certain is null, and a pair whose law was not
+//! measured says so. Sizes and hashes of files on Hugging Face are those that several public repositories have
+//! recorded independently of each other for the same revision; a download checks them again.
 
 use std::sync::OnceLock;
 

@@ -275,7 +275,8 @@ impl Download {
         let (bytes, sha256): (u64, Digest) = (partial.len(), partial.sha256());
         let loaded_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let manifest = Manifest { sha256, bytes, source: source.to_string(), loaded_at };
-        // Before the file gets its name: a manifest without a file says nothing, a file without one could not be verified.
+        // Before the file gets its name: a manifest without a file says nothing, a file without one could not be
+        // verified.
         manifest.write(&path).map_err(|e| DownloadError::storage("write the manifest", bytes, &e))?;
         partial.finish(&path)?;
         Ok(StoredModel { name: self.name, path, bytes, sha256: Some(sha256), source: Some(source.to_string()) })

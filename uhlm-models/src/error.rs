@@ -7,8 +7,8 @@ use uhlm_law::protocol::Digest;
 
 use crate::source::InvalidSource;
 
-/// Why a download ended without a model. What was loaded by then is kept and a later download goes on from there, unless
-/// the variant says that it was thrown away.
+/// Why a download ended without a model. What was loaded by then is kept and a later download goes on from there,
+/// unless the variant says that it was thrown away.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DownloadError {
     /// The request names no source, or one that cannot be used.

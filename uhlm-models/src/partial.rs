@@ -1,7 +1,7 @@
 //! A file that is being loaded: `NAME.part` with its state in `NAME.part.json`, until it is whole and gets its name.
 //!
-//! The state says how many bytes are safely on the disk. After a crash nothing beyond them is believed: a file system may
-//! have made a file longer without having written what it holds.
+//! The state says how many bytes are safely on the disk. After a crash nothing beyond them is believed: a file system
+//! may have made a file longer without having written what it holds.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};

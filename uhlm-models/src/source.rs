@@ -6,8 +6,8 @@ use std::str::FromStr;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
-/// Where a file can be had. Written as its address, or as `hf:owner/repo/path/file.gguf`, with `hf:owner/repo@revision/...`
-/// for a branch, tag or commit other than `main`.
+/// Where a file can be had. Written as its address, or as `hf:owner/repo/path/file.gguf`, with
+/// `hf:owner/repo@revision/...` for a branch, tag or commit other than `main`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {

@@ -1,8 +1,8 @@
 //! The folder that models are kept in: what is there, whether it is intact, and how it is removed.
 //!
 //! A model is a file whose name ends in `.gguf`; `NAME.json` beside it says where it came from and what it hashes to.
-//! `NAME.part` and `NAME.part.json` are a download that has not ended. Nothing gets a model's name before it is whole and
-//! checked, and the step to it is one rename.
+//! `NAME.part` and `NAME.part.json` are a download that has not ended. Nothing gets a model's name before it is whole
+//! and checked, and the step to it is one rename.
 
 use std::fs;
 use std::io::{self, Read as _};

@@ -25,9 +25,9 @@ type Last = Arc<Mutex<Option<Result<StoredModel, DownloadError>>>>;
 /// One running download, on a thread of its own.
 ///
 /// # Cancel safety
-/// [`next`](Self::next) may be dropped at any await point. Dropping the handle, or calling [`cancel`](Self::cancel), ends
-/// the download within a fraction of a second; what was loaded stays and the next download of the same name goes on from
-/// there.
+/// [`next`](Self::next) may be dropped at any await point. Dropping the handle, or calling [`cancel`](Self::cancel),
+/// ends the download within a fraction of a second; what was loaded stays and the next download of the same name goes
+/// on from there.
 #[derive(Debug)]
 pub struct Transfer {
     progress: watch::Receiver<Progress>,

@@ -11,8 +11,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// A request every few tens of milliseconds: one thread is idle nearly always.
 const WORKERS: usize = 1;
-/// Name resolution blocks a thread for as long as the system's resolver takes, on a dead network for half a minute; each
-/// of these exists only while it is needed.
+/// Name resolution blocks a thread for as long as the system's resolver takes, on a dead network for half a minute;
+/// each of these exists only while it is needed.
 const RESOLVERS: usize = 8;
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();

@@ -60,8 +60,8 @@ pub enum TokenError {
 /// A token that is still being fetched.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<BearerToken, TokenError>> + Send + 'a>>;
 
-/// Gives bearer tokens. It is asked once, its token is used until the verifier refuses it (401), and then it is asked once
-/// more; calls that wait for a token share one question, and their deadlines go on running.
+/// Gives bearer tokens. It is asked once, its token is used until the verifier refuses it (401), and then it is asked
+/// once more; calls that wait for a token share one question, and their deadlines go on running.
 pub trait TokenProvider: Send + Sync {
     /// A token; `refused` is the one that the verifier no longer takes.
     fn token<'a>(&'a self, refused: Option<&'a BearerToken>) -> TokenFuture<'a>;
@@ -90,7 +90,8 @@ impl TokenCache {
     /// The token for a request; `refused` is the one that this call was refused with. `None` without a provider.
     ///
     /// # Errors
-    /// [`TokenError`] as the provider says, or [`TokenError::Denied`] where there is no provider and a token was refused.
+    /// [`TokenError`] as the provider says, or [`TokenError::Denied`] where there is no provider and a token was
+    /// refused.
     pub async fn token(&self, refused: Option<&BearerToken>) -> Result<Option<BearerToken>, TokenError> {
         let Some(provider) = &self.provider else {
             return if refused.is_none() { Ok(None) } else { Err(TokenError::Denied) };

@@ -1,4 +1,5 @@
-//! A TLS file server on loopback that does what a test tells it to: it cuts, stalls, lies, redirects and changes its mind.
+//! A TLS file server on loopback that does what a test tells it to: it cuts, stalls, lies, redirects and changes its
+//! mind.
 //!
 //! HTTP/1.1 written by hand, because a library would not let it lie.
 

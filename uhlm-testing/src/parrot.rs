@@ -1,4 +1,5 @@
-//! Models made for tests with a vocabulary of bytes: one that says a given text, one whose decode step takes milliseconds.
+//! Models made for tests with a vocabulary of bytes: one that says a given text, one whose decode step takes
+//! milliseconds.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -68,8 +69,8 @@ fn pieces(text: &str) -> Vec<Vec<u8>> {
     pieces
 }
 
-/// Writes a model that continues every prompt with `text`, nearly surely at temperature 1, and then ends its reply. Each
-/// token is one dimension, attention and feed-forward add nothing, and the output matrix holds who follows whom.
+/// Writes a model that continues every prompt with `text`, nearly surely at temperature 1, and then ends its reply.
+/// Each token is one dimension, attention and feed-forward add nothing, and the output matrix holds who follows whom.
 ///
 /// # Errors
 /// Those of writing the file.

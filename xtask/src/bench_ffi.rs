@@ -1,7 +1,7 @@
 //! `cargo xtask bench-ffi`: what the way through Kotlin and Swift costs, against the Rust API.
 //!
-//! One driver program a language, all alive at once, asked in turn: the same prompts, the same model, one run. Prints ratios
-//! of tokens per second and how long a cancel takes to reach the last decode.
+//! One driver program a language, all alive at once, asked in turn: the same prompts, the same model, one run. Prints
+//! ratios of tokens per second and how long a cancel takes to reach the last decode.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};

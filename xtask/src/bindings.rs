@@ -1,7 +1,7 @@
 //! `cargo xtask bindings`: the built library, and the Kotlin and Swift sources that UniFFI generates from it.
 //!
-//! Everything lands where the packages look for it: the library in `target/bindings/lib`, the sources in folders that git
-//! ignores. Built with the whole workspace and in its one profile, so that llama.cpp is not compiled again.
+//! Everything lands where the packages look for it: the library in `target/bindings/lib`, the sources in folders that
+//! git ignores. Built with the whole workspace and in its one profile, so that llama.cpp is not compiled again.
 
 use std::fs;
 use std::path::{Path, PathBuf};

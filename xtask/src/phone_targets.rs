@@ -1,10 +1,10 @@
 //! `cargo xtask phone-targets`: everything that goes into an app's library, type-checked for the real phone targets.
 //!
-//! Rust's own toolchains for these targets are used where rustup has them. Elsewhere, on Debian, the sources of the standard
-//! library come from Debian's packages of Rust, unpacked in the target folder (not installed: two Rusts in one system
-//! shadow each other), and cargo builds it for the target. No C or C++ is compiled for the phone: what the build scripts of
-//! llama.cpp and of the cryptography would say is told to cargo instead, with the bindings made for this machine. Their
-//! types are those of every 64-bit processor.
+//! Rust's own toolchains for these targets are used where rustup has them. Elsewhere, on Debian, the sources of the
+//! standard library come from Debian's packages of Rust, unpacked in the target folder (not installed: two Rusts in
+//! one system shadow each other), and cargo builds it for the target. No C or C++ is compiled for the phone: what the
+//! build scripts of llama.cpp and of the cryptography would say is told to cargo instead, with the bindings made for
+//! this machine. Their types are those of every 64-bit processor.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -13,7 +13,8 @@ use crate::cargo;
 struct Rule {
     /// Matches every identifier that starts with it.
     word: &'static str,
-    /// Prefixes of paths: a folder ends in `/`, a module is given without its ending (`gate` covers `gate.rs`, `gate/`).
+    /// Prefixes of paths: a folder ends in `/`, a module is given without its ending (`gate` covers `gate.rs`,
+    /// `gate/`).
     within: &'static [&'static str],
     except: &'static [&'static str],
     reason: &'static str,

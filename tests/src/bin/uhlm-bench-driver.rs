@@ -1,7 +1,8 @@
-//! The Rust side of `cargo xtask bench-ffi`: the same commands as the Kotlin and the Swift driver answer, on the core itself.
+//! The Rust side of `cargo xtask bench-ffi`: the same commands as the Kotlin and the Swift driver answer, on the core
+//! itself.
 //!
-//! `speed` generates the fixture's questions, `steady` one long reply of the heavy model, `cancel` cancels one; each answers
-//! with one line of JSON. The argument is a file with the fixture's first line.
+//! `speed` generates the fixture's questions, `steady` one long reply of the heavy model, `cancel` cancels one; each
+//! answers with one line of JSON. The argument is a file with the fixture's first line.
 
 #![allow(clippy::print_stdout, reason = "standard output is the interface")]
 

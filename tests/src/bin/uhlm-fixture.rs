@@ -1,7 +1,8 @@
-//! What the Kotlin and Swift suites run against: models in files, verifiers over HTTPS on loopback, a link with weather.
+//! What the Kotlin and Swift suites run against: models in files, verifiers over HTTPS on loopback, a link with
+//! weather.
 //!
-//! Prints one line of JSON when everything is up, then answers each command line on standard input with one line of JSON;
-//! ends when standard input does. `tests/conformance.md` names the behaviours, the suites know the fields.
+//! Prints one line of JSON when everything is up, then answers each command line on standard input with one line of
+//! JSON; ends when standard input does. `tests/conformance.md` names the behaviours, the suites know the fields.
 
 #![allow(clippy::print_stdout, reason = "standard output is the interface")]
 

@@ -1,4 +1,5 @@
-//! Many rows a pass, as servers run: llama.cpp's logits depend a little on how many there are, so near ties can fall either way.
+//! Many rows a pass, as servers run: llama.cpp's logits depend a little on how many there are, so near ties can fall
+//! either way.
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, SessionOptions};

@@ -1,4 +1,5 @@
-//! One row a pass, on the server and in the plain loop: llama.cpp's logits are then equal to the bit, and so are the texts.
+//! One row a pass, on the server and in the plain loop: llama.cpp's logits are then equal to the bit, and so are the
+//! texts.
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, SessionOptions};

@@ -1,9 +1,9 @@
 //! What all the other tests compare with, `remote_only`, follows the target's distribution.
 //!
-//! Each chi-square test observes at least 10,000 tokens over the full path. Given the prefix, every token is a draw from the
-//! target's distribution there; tokens are grouped by the rank of the token in that distribution, in bins of the most
-//! probable token's probability. The laws within a bin differ, which only makes the statistic smaller than chi-square, so a
-//! right sampler fails a test with probability at most 1e-6.
+//! Each chi-square test observes at least 10,000 tokens over the full path. Given the prefix, every token is a draw
+//! from the target's distribution there; tokens are grouped by the rank of the token in that distribution, in bins of
+//! the most probable token's probability. The laws within a bin differ, which only makes the statistic smaller than
+//! chi-square, so a right sampler fails a test with probability at most 1e-6.
 
 use uhlm_core::mode::Mode;
 use uhlm_law::sampling::{Distribution, SamplingParams, TokenId};
@@ -63,9 +63,9 @@ fn at_temperature_07_with_top_k_and_top_p_the_target_s_replies_follow_its_distri
     assert!(fit(&sampling, &sampling).p_value > FALSE_ALARM);
 }
 
-/// The demo target is sure of most of its tokens, so a little more warmth hardly shows: of 10,000 tokens the statistic is
-/// about 188 with a standard deviation of 25 where the bound is 121, a power of 0.99. For smaller differences see the
-/// synthetic models' test, which tells a temperature of 1.1 from 1.
+/// The demo target is sure of most of its tokens, so a little more warmth hardly shows: of 10,000 tokens the
+/// statistic is about 188 with a standard deviation of 25 where the bound is 121, a power of 0.99. For smaller
+/// differences see the synthetic models' test, which tells a temperature of 1.1 from 1.
 #[test]
 fn the_same_test_fails_where_the_replies_are_held_against_a_temperature_of_one_and_a_half() {
     let warmer = SamplingParams { temperature: 1.5, ..SamplingParams::default() };

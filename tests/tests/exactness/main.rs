@@ -1,5 +1,5 @@
-//! `exact` writes, token by token, what the target alone writes with the same seed: over the full path, device, HTTPS, server, real
-//! models.
+//! `exact` writes, token by token, what the target alone writes with the same seed: over the full path, device,
+//! HTTPS, server, real models.
 
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 #![allow(clippy::print_stdout, reason = "the figures of these tests are worth reading")]

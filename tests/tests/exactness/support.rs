@@ -1,5 +1,5 @@
-//! What the tests share: servers that compute one row a pass or many, replies as lists of tokens, and the target alone in a
-//! plain loop.
+//! What the tests share: servers that compute one row a pass or many, replies as lists of tokens, and the target
+//! alone in a plain loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,8 @@ pub(crate) fn served(micro_batch: u32) -> Served {
     Served::start_with(|config| ServerConfig { engine, ..config })
 }
 
-/// Options with everything at rest but what a test sets. A machine under load answers late; that is no matter of the text.
+/// Options with everything at rest but what a test sets. A machine under load answers late; that is no matter of the
+/// text.
 pub(crate) fn options(mode: Mode, sampling: &SamplingParams, seed: u64) -> SessionOptions {
     let minute = Duration::from_secs(60);
     SessionOptions {

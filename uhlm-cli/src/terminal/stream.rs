@@ -104,8 +104,8 @@ impl ReplyView {
         }
     }
 
-    /// Adds committed text; returns what is settled by it: everything up to the last space or line break. A word as long
-    /// as a line is broken anyhow (and scripts without spaces have no other), so it is settled as it is.
+    /// Adds committed text; returns what is settled by it: everything up to the last space or line break. A word as
+    /// long as a line is broken anyhow (and scripts without spaces have no other), so it is settled as it is.
     fn commit(&mut self, piece: Piece) -> Vec<Piece> {
         let Some(at) = piece.text.rfind([' ', '\n']) else {
             self.word.push(piece);

@@ -16,8 +16,8 @@ use crate::options::{DraftAhead, OfflinePolicy};
 
 /// Drafting ahead stops when the chance that it is not all in vain falls below this.
 const LEAST_SURVIVAL: f64 = 0.05;
-/// The longest window, in tokens. Windows that were not answered are sent again as one request, which must stay well below
-/// [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
+/// The longest window, in tokens. Windows that were not answered are sent again as one request, which must stay well
+/// below [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
 pub(crate) const MAX_WINDOW: usize = 25;
 /// Tokens that a first window has drafted when it is sent, about.
 const FIRST_WINDOW: f64 = 2.0;
@@ -120,8 +120,8 @@ impl Run<'_> {
         self.remote.as_ref().is_some_and(|remote| self.pipeline.needs_verdict(&remote.peer))
     }
 
-    /// Tells whether another window may be sent before those in flight are answered. What the paper's rule is unsure of is judged
-    /// before anything goes on.
+    /// Tells whether another window may be sent before those in flight are answered. What the paper's rule is unsure
+    /// of is judged before anything goes on.
     pub(super) fn has_room_in_flight(&self) -> bool {
         let most = if self.mode == Mode::Opportunistic { 1 } else { self.options.draft_ahead.windows() };
         self.pipeline.windows_in_flight() < most
@@ -195,9 +195,9 @@ impl Run<'_> {
         if self.prompt_pays_ahead() { self.ask(Grants::NONE) } else { Ok(()) }
     }
 
-    /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one pass over both.
-    /// The first window takes the device its own pass over the prompt and a token or two. What was not measured yet counts
-    /// for yes: a target that is idle loses nothing.
+    /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one
+    /// pass over both. The first window takes the device its own pass over the prompt and a token or two. What was
+    /// not measured yet counts for yes: a target that is idle loses nothing.
     fn prompt_pays_ahead(&self) -> bool {
         let costs = self.costs();
         let prompt = self.remote.as_ref().map_or(0, |remote| self.pipeline.unknown_to(&remote.peer));

@@ -83,8 +83,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Tells whether the reply can have ended so. Every end but that of the target's context is in the text, and the device
-    /// that commits its last token ends there by itself.
+    /// Tells whether the reply can have ended so. Every end but that of the target's context is in the text, and the
+    /// device that commits its last token ends there by itself.
     fn believes(&mut self, ended: Option<EndReason>) -> Result<bool, End> {
         Ok(match ended {
             Some(EndReason::Eog | EndReason::Stop) => false,
@@ -98,8 +98,8 @@ impl Run<'_> {
         if self.mode.judges() { self.commit_skipped() } else { Ok(()) }
     }
 
-    /// Something is missing on either side: says again what the device has. A verifier to which that is said again and again
-    /// without a token that comes of it is given up, and with it the session.
+    /// Something is missing on either side: says again what the device has. A verifier to which that is said again
+    /// and again without a token that comes of it is given up, and with it the session.
     pub(super) fn ask_again(&mut self) -> Result<(), End> {
         self.reply.statistics.resent += u64::from(self.pipeline.call_back());
         self.desyncs += 1;

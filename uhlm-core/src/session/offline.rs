@@ -12,8 +12,8 @@ use crate::mode::Mode;
 use crate::options::OfflinePolicy;
 use crate::verifier::VerifierError;
 
-/// Desynchronisations without a token in between after which the session is given up for a new one; after as many more the
-/// verifier counts as out of reach.
+/// Desynchronisations without a token in between after which the session is given up for a new one; after as many
+/// more the verifier counts as out of reach.
 pub(super) const MAX_DESYNCS: u32 = 3;
 
 impl Run<'_> {
@@ -106,7 +106,8 @@ impl Run<'_> {
         }
     }
 
-    /// An answer failed or broke off. What was not decided is sent again, committed unverified, or given up, as the policy says.
+    /// An answer failed or broke off. What was not decided is sent again, committed unverified, or given up, as the
+    /// policy says.
     pub(super) fn failed(&mut self, tag: Tag, error: VerifierError) -> Result<(), End> {
         let Some(remote) = &mut self.remote else { return Ok(()) };
         let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
@@ -164,9 +165,9 @@ impl Run<'_> {
         }
     }
 
-    /// Gives the session up for a new one, to which everything is said anew. Where that was tried before and no token came of it,
-    /// the verifier answers and yet there is no way on: that is left to the policy like a verifier that does not answer, with
-    /// pauses between attempts.
+    /// Gives the session up for a new one, to which everything is said anew. Where that was tried before and no token
+    /// came of it, the verifier answers and yet there is no way on: that is left to the policy like a verifier that
+    /// does not answer, with pauses between attempts.
     pub(super) fn start_over(&mut self) -> Result<(), End> {
         let now = self.now();
         self.due = self.needs_verdict();

@@ -1,6 +1,7 @@
 //! When the open window is sent.
 //!
-//! Decides by the app's rule and by what everything costs. What a window holds is [`Pipeline`](super::pipeline::Pipeline)'s.
+//! Decides by the app's rule and by what everything costs. What a window holds is
+//! [`Pipeline`](super::pipeline::Pipeline)'s.
 
 use std::time::Duration;
 

@@ -62,8 +62,8 @@ impl Pipeline {
         }
     }
 
-    /// Returns all tokens, with the hash of every prefix: the prompt, what else is committed, then the drafted ones. `None` before
-    /// the first generation.
+    /// Returns all tokens, with the hash of every prefix: the prompt, what else is committed, then the drafted ones.
+    /// `None` before the first generation.
     pub(super) fn tokens(&self) -> Option<&Tokens> {
         self.conversation.as_ref().map(Conversation::tokens)
     }
@@ -138,8 +138,8 @@ impl Pipeline {
         self.committed().saturating_sub(peer.assumed())
     }
 
-    /// Makes the next request: what the verifier lacks of the committed tokens, and the open window up to its last token that is
-    /// to be judged. Returns it with the number of tokens that the verifier has to process for it.
+    /// Makes the next request: what the verifier lacks of the committed tokens, and the open window up to its last
+    /// token that is to be judged. Returns it with the number of tokens that the verifier has to process for it.
     pub(super) fn send(
         &mut self,
         peer: &mut Peer,
@@ -203,8 +203,8 @@ impl Pipeline {
         Ok(outcome)
     }
 
-    /// Takes committed tokens out of the branch, from position `first` on. Returns what was decided about drafted ones, with their
-    /// positions.
+    /// Takes committed tokens out of the branch, from position `first` on. Returns what was decided about drafted
+    /// ones, with their positions.
     fn settle(&mut self, first: usize, committed: &[Committed], outcome: &mut Outcome) -> Vec<(usize, Drafted, bool)> {
         let mut decided = Vec::new();
         for (position, token) in (first..).zip(committed) {
@@ -251,8 +251,8 @@ impl Pipeline {
         self.commit_own(count)
     }
 
-    /// Commits everything drafted, because no verifier is within reach. A token that the gate would have let pass is no worse for
-    /// that.
+    /// Commits everything drafted, because no verifier is within reach. A token that the gate would have let pass is
+    /// no worse for that.
     pub(super) fn go_on_alone(&mut self) -> Vec<Standing> {
         self.in_flight.clear();
         self.commit_own(self.branch.len())
@@ -279,8 +279,8 @@ impl Pipeline {
         self.conversation.as_mut().map_or(0, |conversation| conversation.take_back(0))
     }
 
-    /// Takes note that windows in flight will not be answered: their tokens are drafts to send again. Returns whether there were
-    /// any.
+    /// Takes note that windows in flight will not be answered: their tokens are drafts to send again. Returns whether
+    /// there were any.
     pub(super) fn call_back(&mut self) -> bool {
         let any = !self.in_flight.is_empty();
         self.in_flight.clear();

@@ -7,8 +7,8 @@ use crate::error::GenerationError;
 use crate::options::Prompt;
 use crate::privacy::{Conversation, Redaction};
 
-/// Returns the tokens of a prompt, with those of the conversation before it; `held` are the tokens so far. `read` is what a
-/// verifier may see of the prompt, if one is asked.
+/// Returns the tokens of a prompt, with those of the conversation before it; `held` are the tokens so far. `read` is
+/// what a verifier may see of the prompt, if one is asked.
 pub(super) fn tokens(
     model: &dyn DraftModel,
     conversation: &mut Conversation,
@@ -29,8 +29,8 @@ pub(super) fn tokens(
     if tokens.is_empty() { Err(GenerationError::EmptyPrompt) } else { Ok(tokens) }
 }
 
-/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would give others,
-/// so that both models' caches stay valid.
+/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
+/// give others, so that both models' caches stay valid.
 fn chat_tokens(model: &dyn DraftModel, rendered: &str, held: &[TokenId]) -> Vec<TokenId> {
     let before = model.detokenize(held);
     match rendered.as_bytes().strip_prefix(&before[..]).and_then(|rest| std::str::from_utf8(rest).ok()) {

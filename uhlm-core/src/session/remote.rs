@@ -134,8 +134,8 @@ impl Remote {
         change
     }
 
-    /// Takes a frame after the generation that asked for it; returns the link's new state if it changed. What it says of the
-    /// text counts for nothing: the device's tokens have changed.
+    /// Takes a frame after the generation that asked for it; returns the link's new state if it changed. What it says
+    /// of the text counts for nothing: the device's tokens have changed.
     pub(super) fn heard_late(&mut self, tag: Tag, heard: Heard, now: Instant) -> Option<LinkState> {
         self.streams.iter().find(|stream| stream.tag == tag)?;
         match heard {
@@ -176,8 +176,8 @@ impl Remote {
         }
     }
 
-    /// Gives up every answer that is awaited, which resets the requests, except the one that tries a link which failed: replies
-    /// shorter than its way would else never bring the link back.
+    /// Gives up every answer that is awaited, which resets the requests, except the one that tries a link which
+    /// failed: replies shorter than its way would else never bring the link back.
     pub(super) fn abandon(&mut self, keep_probe: bool, now: Instant) {
         let keep = if keep_probe && !self.is_online() { 1 } else { 0 };
         if self.streams.len() > keep {

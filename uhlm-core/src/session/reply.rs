@@ -1,7 +1,7 @@
 //! What the reader sees of a reply: its text, what stands, what may be taken back, and what it took.
 //!
-//! Decides when text is told, and that it never has to be told otherwise. Which tokens stand is decided elsewhere. Pure: events
-//! wait in [`Reply::take_events`] until the loop hands them over.
+//! Decides when text is told, and that it never has to be told otherwise. Which tokens stand is decided elsewhere.
+//! Pure: events wait in [`Reply::take_events`] until the loop hands them over.
 
 use std::time::Duration;
 
@@ -132,8 +132,8 @@ impl Reply {
         self.events.push(Event::State(state));
     }
 
-    /// Tells whether nothing may follow the drafted tokens `branch`: the last of them ends the reply, completes a stop sequence or
-    /// is the last that was asked for.
+    /// Tells whether nothing may follow the drafted tokens `branch`: the last of them ends the reply, completes a
+    /// stop sequence or is the last that was asked for.
     pub(super) fn is_sealed(&self, branch: &[Piece<'_>]) -> bool {
         let Some(last) = branch.last() else { return self.is_at_limit() };
         let stops = || self.text.has_stops() && self.text.would_stop(&bytes_of(branch));

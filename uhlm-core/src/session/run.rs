@@ -1,8 +1,8 @@
 //! The loop of a generation: draft, send, hear, commit, roll back; drafting goes on while verdicts travel.
 //!
-//! It only arranges: [`Drafter`] computes, [`Pipeline`] knows what does not stand yet, [`Reply`] what the reader sees, and
-//! [`Remote`] what the verifier knows. It runs on the session's thread; answers and cancellation reach it through the inbox,
-//! and it blocks only when there is nothing left to draft.
+//! It only arranges: [`Drafter`] computes, [`Pipeline`] knows what does not stand yet, [`Reply`] what the reader
+//! sees, and [`Remote`] what the verifier knows. It runs on the session's thread; answers and cancellation reach it
+//! through the inbox, and it blocks only when there is nothing left to draft.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,4 +1,5 @@
-//! What a session keeps between generations, on the thread that owns the model's context, and how a job becomes a reply.
+//! What a session keeps between generations, on the thread that owns the model's context, and how a job becomes a
+//! reply.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -66,8 +67,8 @@ impl Worker {
         })
     }
 
-    /// Works until the session is dropped. `ended` is called for each generation before its last event is sent, so that a consumer
-    /// that has seen it may start the next one.
+    /// Works until the session is dropped. `ended` is called for each generation before its last event is sent, so
+    /// that a consumer that has seen it may start the next one.
     pub(crate) fn work(mut self, inbox: &Receiver<Inbox>, ended: impl Fn()) {
         while let Ok(message) = inbox.recv() {
             match message {

@@ -1,4 +1,5 @@
-//! The law between uncertainty and rejection, measured: what each estimator says about a token, and what the target did.
+//! The law between uncertainty and rejection, measured: what each estimator says about a token, and what the target
+//! did.
 
 pub mod predictor;
 pub mod report;

@@ -1,8 +1,9 @@
 //! A verifier in virtual time: the real target decides, the clock and the channel say when its answers are there.
 //!
-//! What a request means is the law's ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when the modelled
-//! link brings it, a pass begins when the modelled target is free and takes the modelled time, its frames leave when it ends.
-//! Every step is a delivery of the clock, so that passes, requests and frames overlap as they would.
+//! What a request means is the law's ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when
+//! the modelled link brings it, a pass begins when the modelled target is free and takes the modelled time, its
+//! frames leave when it ends. Every step is a delivery of the clock, so that passes, requests and frames overlap as
+//! they would.
 
 mod engine;
 mod ledger;

@@ -40,8 +40,8 @@ impl Stream {
         Self { session, place, sent, silence, heard: sent, up, has_begun: false, cancel, reply }
     }
 
-    /// Delivers a frame of `down` bytes that arrives at `due`; tells whether the device still listens. One that has waited
-    /// for too long does not.
+    /// Delivers a frame of `down` bytes that arrives at `due`; tells whether the device still listens. One that has
+    /// waited for too long does not.
     pub(super) fn deliver(&mut self, clock: &VirtualClock, due: Duration, down: u64, frame: Frame) -> bool {
         let patience = self.heard.saturating_add(self.silence);
         if due > patience {

@@ -1,7 +1,7 @@
 //! How the rows of a generation become its tokens: its chain, its tape, and the place of each token of the reply.
 //!
-//! Decides which noise a position of a session's text has, and which rows of a pass are drawn. Leaves the draw itself to
-//! whoever has the logits.
+//! Decides which noise a position of a session's text has, and which rows of a pass are drawn. Leaves the draw itself
+//! to whoever has the logits.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -116,7 +116,8 @@ pub struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Draws the rows in order, up to the one that settles the pass, and appends them to `done`. Returns whether one did.
+    /// Draws the rows in order, up to the one that settles the pass, and appends them to `done`. Returns whether one
+    /// did.
     ///
     /// # Errors
     /// Those of `draw`; the rows before stand.

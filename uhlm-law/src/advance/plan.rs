@@ -71,8 +71,8 @@ pub struct PassTiming {
 }
 
 impl PassTiming {
-    /// Makes the timing of a pass that took `pass` after waiting for `queue`; what is longer than the wire carries counts as
-    /// the longest.
+    /// Makes the timing of a pass that took `pass` after waiting for `queue`; what is longer than the wire carries
+    /// counts as the longest.
     #[must_use]
     pub fn new(pass: Duration, queue: Duration) -> Self {
         let micros = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);

@@ -24,7 +24,8 @@ const NEWTON_STEPS: usize = 30;
 pub struct Logistic {
     /// The weights `w`.
     pub weights: [f64; INPUTS],
-    /// The mean of `beta (1 - beta) x x^T` over the labels that it was fitted to: what one label says about the weights.
+    /// The mean of `beta (1 - beta) x x^T` over the labels that it was fitted to: what one label says about the
+    /// weights.
     pub information: Matrix,
 }
 
@@ -37,8 +38,8 @@ impl Logistic {
         if beta.is_nan() { 1.0 } else { beta }
     }
 
-    /// Fits by Newton's method; `beta` itself, between 0 and 1, is what is regressed, so that the noise of the acceptance
-    /// does not enter. `None` where the labels do not determine it.
+    /// Fits by Newton's method; `beta` itself, between 0 and 1, is what is regressed, so that the noise of the
+    /// acceptance does not enter. `None` where the labels do not determine it.
     pub(super) fn fit(labels: &[Label]) -> Option<Self> {
         let points: Vec<_> = labels.iter().map(|l| (inputs(l.u, l.q), l.rejection_probability())).collect();
         let mut weights = [0.0; INPUTS];

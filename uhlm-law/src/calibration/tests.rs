@@ -24,7 +24,8 @@ fn labels(n: usize, a: f64, b: f64, noise: f64) -> Vec<Label> {
 
 #[test]
 fn a_known_law_is_recovered() {
-    // Slope's standard error: 0.058 / (0.289 sqrt(5000)) = 0.0028; the bound is seven of them (false alarm below 1e-11).
+    // Slope's standard error: 0.058 / (0.289 sqrt(5000)) = 0.0028; the bound is seven of them (false alarm below
+    // 1e-11).
     let calibration = Calibration::fit(&labels(5000, 0.6, 0.15, 0.1), source()).expect("increasing");
     assert!((calibration.law.a - 0.6).abs() < 0.02, "{:?}", calibration.law);
     assert!((calibration.law.b - 0.15).abs() < 0.02, "{:?}", calibration.law);

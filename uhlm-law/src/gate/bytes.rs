@@ -1,7 +1,7 @@
 //! A byte budget: what was spent, what a judged token costs, and what share of the tokens that leaves to be judged.
 
-/// How many tokens it takes to pay back a deviation: fewer than for the other goals, because what a judged token costs is
-/// only known roughly (bonus tokens come for nothing), and the deviation makes up for that.
+/// How many tokens it takes to pay back a deviation: fewer than for the other goals, because what a judged token
+/// costs is only known roughly (bonus tokens come for nothing), and the deviation makes up for that.
 const PAYBACK_TOKENS: f64 = 8.0;
 /// The most tokens whose budget is carried on.
 const MAX_SAVED_TOKENS: f64 = 64.0;

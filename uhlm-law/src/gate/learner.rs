@@ -163,8 +163,8 @@ impl Learner {
         self.risky_drift = self.drift(|r| (r.risky_weight, r.risky, r.prior_risky));
     }
 
-    /// How much more often than calibrated something was seen; of each range its weight, what was seen and what the calibration
-    /// has.
+    /// How much more often than calibrated something was seen; of each range its weight, what was seen and what the
+    /// calibration has.
     fn drift(&self, of: fn(&Range) -> (f64, f64, f64)) -> f64 {
         // One range's worth of prior labels at the mean keeps the ratio of two small sums tame.
         let mean = self.ranges.iter().map(|r| of(r).2).sum::<f64>() / RANGES as f64;

@@ -64,7 +64,8 @@ fn session(gate: &mut Gate, pair: &mut Pair, from: usize, tokens: usize, all_jud
 
 #[test]
 fn a_share_holds_within_a_tenth_on_five_hundred_tokens_of_another_kind() {
-    // Deterministic seeds; over 30 x 4 sessions the integral feedback leaves deviations of about 1 token in 500 x share.
+    // Deterministic seeds; over 30 x 4 sessions the integral feedback leaves deviations of about 1 token in 500 x
+    // share.
     let calibration = Pair::new(0.6, -0.03, 1.5, 1).calibration(2000);
     for share in [0.1, 0.3, 0.6] {
         for seed in 0..10 {

@@ -7,8 +7,8 @@ use crate::sampling::{Distribution, TokenId};
 
 const VOCABULARY: usize = 12;
 
-/// A rule under test: whether a level is accepted, and what replaces a rejected token. The broken ones show that the harness
-/// sees what it is there to see.
+/// A rule under test: whether a level is accepted, and what replaces a rejected token. The broken ones show that the
+/// harness sees what it is there to see.
 #[derive(Clone, Copy)]
 struct Rule {
     accepts: fn(f32, f32) -> bool,
@@ -29,8 +29,8 @@ fn token(rule: Rule, q: &Distribution, p: &Distribution, rng: &mut Rng) -> (Toke
     (replacement.quantile(rng.uniform()), false)
 }
 
-/// The p-value of counts against a distribution (chi-square); cells that expect less than five are put together. A token
-/// outside the support gives 0.
+/// The p-value of counts against a distribution (chi-square); cells that expect less than five are put together. A
+/// token outside the support gives 0.
 fn p_value(counts: &[u64], p: &Distribution) -> f64 {
     let n = counts.iter().sum::<u64>() as f64;
     let (mut statistic, mut cells) = (0.0, 0);
@@ -125,7 +125,8 @@ fn a_token_is_accepted_with_probability_min_1_p_over_q() {
 
 #[test]
 fn the_harness_catches_broken_rules() {
-    // The right rule passes at 1e-7; each broken one must fail at 1e-12, which 50,000 tokens of this pair show with certainty.
+    // The right rule passes at 1e-7; each broken one must fail at 1e-12, which 50,000 tokens of this pair show with
+    // certainty.
     let (q, p) = fixed_pair();
     let broken = [
         // Accepts whatever the target finds possible.

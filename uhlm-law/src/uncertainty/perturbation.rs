@@ -1,9 +1,9 @@
 //! Temperature perturbation without its sampling noise, in one pass over the logits.
 //!
-//! `u = 1 - (1/2) integral over theta from 0 to 2 of softmax(z/theta)[d]`, the expectation of the paper's estimate over
-//! temperatures and draws (Rao-Blackwell; the paper, arXiv 2412.12687v2, samples both). The integral is a Gauss-Legendre
-//! quadrature with eight nodes, and `softmax(z/theta)[d] = 1 / Z(1/theta)` with `Z(beta) = sum exp(beta (z_i - z_d))`,
-//! so that no maximum has to be found first.
+//! `u = 1 - (1/2) integral over theta from 0 to 2 of softmax(z/theta)[d]`, the expectation of the paper's estimate
+//! over temperatures and draws (Rao-Blackwell; the paper, arXiv 2412.12687v2, samples both). The integral is a
+//! Gauss-Legendre quadrature with eight nodes, and `softmax(z/theta)[d] = 1 / Z(1/theta)` with `Z(beta) = sum
+//! exp(beta (z_i - z_d))`, so that no maximum has to be found first.
 //!
 //! Taken plainly that is eight exponentials for each of V tokens. But only tokens near the drafted one matter at low
 //! temperatures, and the many others only as a sum, which is smooth in `beta`. So the row is split:

@@ -12,7 +12,8 @@ const SYSTEM: [&str; 5] = ["libc.so", "libm.so", "libdl.so", "liblog.so", "liban
 /// The C++ library. Android has none for apps: whoever needs it ships it.
 pub(super) const CXX: &str = "libc++_shared.so";
 
-/// How the names begin that must be visible: functions of the surface, what the generator reads, and the loader's hooks.
+/// How the names begin that must be visible: functions of the surface, what the generator reads, and the loader's
+/// hooks.
 const VISIBLE: [&str; 5] = ["uniffi_", "ffi_", "UNIFFI_META_", "JNI_OnLoad", "Java_"];
 
 /// What is wrong with the library; nothing where a phone can load it.

@@ -1,6 +1,7 @@
 //! `cargo xtask android`: the native library for phones, checked, where the Gradle build packs it.
 //!
-//! Decides which commands run in which order. What a library must be is in `check`, what one says of itself in `library`.
+//! Decides which commands run in which order. What a library must be is in `check`, what one says of itself in
+//! `library`.
 
 mod abi;
 mod check;
@@ -37,8 +38,8 @@ pub(crate) struct Arguments {
     /// Print the commands and run none; needs no NDK
     #[arg(long)]
     dry_run: bool,
-    /// The oldest 64-bit ARM processors to build for, as a compiler names them. armv8.2-a+dotprod is several times faster
-    /// with quantized models, and does not start on phones from before about 2018
+    /// The oldest 64-bit ARM processors to build for, as a compiler names them. armv8.2-a+dotprod is several times
+    /// faster with quantized models, and does not start on phones from before about 2018
     #[arg(long, value_name = "ARCH", default_value = "armv8-a")]
     arm_arch: String,
     /// Build nothing: check these libraries, each by the rules of the ABI it is for
@@ -73,7 +74,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     report.finish()
 }
 
-/// llama.cpp's build script reads the NDK's place, the API level and, for 64-bit ARM, the processor from the environment.
+/// llama.cpp's build script reads the NDK's place, the API level and, for 64-bit ARM, the processor from the
+/// environment.
 fn environment(ndk: &Path, arm_arch: &str) -> [(&'static str, String); 3] {
     [
         ("ANDROID_NDK", ndk.display().to_string()),

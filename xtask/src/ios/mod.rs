@@ -1,7 +1,7 @@
 //! `cargo xtask ios`: the XCFramework for the Swift package, as a zip with its checksum.
 //!
-//! Decides in which order the tools run and when to give up. Which slices there are and what is run for them is in `plan`,
-//! what a finished library must look like in `library`.
+//! Decides in which order the tools run and when to give up. Which slices there are and what is run for them is in
+//! `plan`, what a finished library must look like in `library`.
 
 mod library;
 mod plan;
@@ -104,7 +104,8 @@ impl Step {
     }
 }
 
-/// Runs the checks that need no Mac on the static library of this machine, where it was built: do its functions stand in it?
+/// Runs the checks that need no Mac on the static library of this machine, where it was built: do its functions stand
+/// in it?
 fn check_host_library() -> Result<()> {
     let library = cargo::root().join("target/debug/libuhlm_ffi.a");
     let header = cargo::root().join("bindings/swift/Sources/uhlmFFI/uhlmFFI.h");

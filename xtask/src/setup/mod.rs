@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: what the build needs beside Rust, whether it is here, and how to get it.
 //!
-//! Decides what to install and when to give up with instructions. What each tool is and how it is found is in `tool` and
-//! `libclang`, what each system calls it in `packages`.
+//! Decides what to install and when to give up with instructions. What each tool is and how it is found is in `tool`
+//! and `libclang`, what each system calls it in `packages`.
 
 mod libclang;
 mod os_release;

@@ -1,7 +1,7 @@
 //! A Swift toolchain for this repository's package: the machine's own, or one made in the checkout.
 //!
-//! Decides which of the two, and how a command gets into it. How the second one is made is in `root`, what it is asked to
-//! build in `package`.
+//! Decides which of the two, and how a command gets into it. How the second one is made is in `root`, what it is
+//! asked to build in `package`.
 
 mod package;
 mod root;

@@ -1,7 +1,7 @@
 //! What the toolchain is asked to build: the package with its tests, and the bench driver.
 //!
-//! All take the library from `target/bindings/lib` and the generated sources, which `cargo xtask bindings swift` puts in
-//! place beforehand. Everything they build goes below `target/swift`.
+//! All take the library from `target/bindings/lib` and the generated sources, which `cargo xtask bindings swift` puts
+//! in place beforehand. Everything they build goes below `target/swift`.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use crate::cargo;
 /// The program that the tests start, and the variable by which they find it.
 const FIXTURE: (&str, &str) = ("UHLM_FIXTURE", "target/debug/uhlm-fixture");
 
-/// `swift test` on the package, on the check of its part for Apple's Foundation Models, and on the iOS app's logic; ready to
-/// run.
+/// `swift test` on the package, on the check of its part for Apple's Foundation Models, and on the iOS app's logic;
+/// ready to run.
 ///
 /// # Errors
 /// Where there is no toolchain, or where the library, the generated sources or the fixture are missing.
@@ -85,8 +85,8 @@ pub(crate) fn lint() -> Result<()> {
     Ok(())
 }
 
-/// The arguments of `swift test` or `swift build`. The linker finds the library by them alone, because a manifest with such
-/// flags could not be used as a dependency.
+/// The arguments of `swift test` or `swift build`. The linker finds the library by them alone, because a manifest
+/// with such flags could not be used as a dependency.
 fn words(verb: &str, package: &Path, scratch: &Path) -> Vec<OsString> {
     // A build plan that was kept does not notice that a package it depends on by path gained or lost a file.
     let flags = ["swift", verb, "--disable-sandbox", "--disable-build-manifest-caching", "--package-path"];

@@ -1,7 +1,7 @@
 //! A Debian with Swift in `target/swift-root`: made once, entered for each command.
 //!
-//! The mounts a chroot needs are made in a mount namespace of the command's own. So no other process sees them, they end
-//! with the command however it ends, and nothing that deletes the target folder can reach through them.
+//! The mounts a chroot needs are made in a mount namespace of the command's own. So no other process sees them, they
+//! end with the command however it ends, and nothing that deletes the target folder can reach through them.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};

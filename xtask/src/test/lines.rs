@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead, Write};
 
-/// Copies everything unchanged and shows each line, with its ending, to `read`. Bytes, not text: a test may print anything.
+/// Copies everything unchanged and shows each line, with its ending, to `read`. Bytes, not text: a test may print
+/// anything.
 pub(super) fn copy(mut from: impl BufRead, mut to: impl Write, mut read: impl FnMut(&str)) -> io::Result<()> {
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line)? > 0 {

@@ -23,8 +23,9 @@ pub(super) struct Project {
 /// The Kotlin package.
 pub(super) const SDK: Project = Project { folder: "bindings/kotlin", modules: &["uhlm"], arguments: &[] };
 
-/// The Android app's shared code and its desktop form: view models, storage, a process that is killed, clicks through the app.
-/// None of it needs a display. The package is compiled along, without its tests, and what only Android has is type-checked.
+/// The Android app's shared code and its desktop form: view models, storage, a process that is killed, clicks through
+/// the app. None of it needs a display. The package is compiled along, without its tests, and what only Android has
+/// is type-checked.
 pub(super) const ANDROID_DEMO: Project = Project {
     folder: "android-demo",
     modules: &["shared", "desktop"],

@@ -1,7 +1,8 @@
 //! `uhlm bench memory`: the estimate of what a draft model takes, beside the measured peak.
 //!
-//! Each measurement runs in a process of its own, which fills the whole context and draws tokens at its end. What it had
-//! before it loaded the model is taken off its peak (`VmHWM`), so that neither the program nor another model counts.
+//! Each measurement runs in a process of its own, which fills the whole context and draws tokens at its end. What it
+//! had before it loaded the model is taken off its peak (`VmHWM`), so that neither the program nor another model
+//! counts.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -53,8 +53,8 @@ impl Reference {
     /// Loads the model. llama.cpp must have been initialised, which loading it through `uhlm-llama` does.
     pub(super) fn load(path: &Path, context: u32, threads: u32) -> Option<Self> {
         let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
-        // SAFETY: the path is a C string that outlives the call; parameters are llama.cpp's own defaults. Null, the only
-        // sign of failure, is caught.
+        // SAFETY: the path is a C string that outlives the call; parameters are llama.cpp's own defaults. Null, the
+        // only sign of failure, is caught.
         let model = unsafe {
             let mut params = c::llama_model_default_params();
             params.n_gpu_layers = 0;

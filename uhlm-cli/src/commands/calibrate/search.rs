@@ -1,9 +1,9 @@
 //! Finds the largest threshold that keeps a share of the target's accuracy.
 //!
-//! Accuracy falls as more tokens are skipped, but not in a way that the law predicts: one wrong digit spoils an answer,
-//! a synonym does not. So it is measured, on the questions themselves, by bisection over a ladder of thresholds. What is
-//! compared is paired (the same question under target and hybrid), and a threshold passes if the lower end of the
-//! one-sided 90 % interval of the kept share does.
+//! Accuracy falls as more tokens are skipped, but not in a way that the law predicts: one wrong digit spoils an
+//! answer, a synonym does not. So it is measured, on the questions themselves, by bisection over a ladder of
+//! thresholds. What is compared is paired (the same question under target and hybrid), and a threshold passes if the
+//! lower end of the one-sided 90 % interval of the kept share does.
 
 use serde::Serialize;
 use uhlm_core::mode::Mode;
@@ -115,8 +115,9 @@ fn last_that_passes<E>(count: usize, mut passes: impl FnMut(usize) -> Result<boo
     Ok(good.checked_sub(1))
 }
 
-/// The share of the target's accuracy that the hybrid keeps, and the lower end of its one-sided 90 % interval. Questions
-/// on which both agree say nothing about the difference, so its variance rests on the others alone (as McNemar's test).
+/// The share of the target's accuracy that the hybrid keeps, and the lower end of its one-sided 90 % interval.
+/// Questions on which both agree say nothing about the difference, so its variance rests on the others alone (as
+/// McNemar's test).
 fn kept(target: &[bool], hybrid: &[bool]) -> (f64, f64) {
     let n = target.len() as f64;
     let count = |t: bool, h: bool| target.iter().zip(hybrid).filter(|&(&a, &b)| (a, b) == (t, h)).count() as f64;

@@ -39,7 +39,8 @@ impl Bench {
         (request.stand, request.draft)
     }
 
-    /// Hears that the target's text after the first `pos` tokens of `text` is the rest of it, in the answer to request `asked`.
+    /// Hears that the target's text after the first `pos` tokens of `text` is the rest of it, in the answer to
+    /// request `asked`.
     fn hear(&mut self, asked: usize, pos: usize, text: &[TokenId], labels: Option<Labels>) -> Outcome {
         let text = [&PROMPT[..], text].concat();
         let frame = Frame::Text(Text {

@@ -1,4 +1,5 @@
-//! What stands in a static library: for which systems and processors, and which functions. Pure: bytes in, findings out.
+//! What stands in a static library: for which systems and processors, and which functions. Pure: bytes in, findings
+//! out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
