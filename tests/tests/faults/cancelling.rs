@@ -9,8 +9,10 @@ use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::origin::Origin;
 use uhlm_core::session::Session;
+use uhlm_law::chat::DraftModel as _;
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
+use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::synthetic::SyntheticModel;
 
 use crate::support::{PASS, consume, draft, endless, eventually, faulty, options, outage, start, unreachable, watch};
@@ -50,7 +52,12 @@ impl Setting {
     fn new(moment: Moment) -> Self {
         // More tokens than the consumer's buffer holds, so that no reply is over before its moment.
         let roomy = |model| endless(SyntheticModel { capacity: 4096, ..model });
-        let verifier = Faulty::new(roomy(SyntheticModel::target()).verifier(|config| config));
+        // A target that takes its time, as every target does: what is cancelled while its consumer is behind is told in
+        // the last event only.
+        let target = Arc::new(Counted::new(roomy(SyntheticModel::target()), PASS));
+        let config = LocalConfig::of(Arc::clone(&target) as _, 4096);
+        let factory = Box::new(move || Arc::clone(&target).sequence(0, 1));
+        let verifier = Faulty::new(LocalVerifier::new(config, factory).expect("a thread"));
         match moment {
             Moment::Opening => outage(&verifier, Kind::Open, 0, 1, Fate::Delay(Duration::from_millis(150))),
             Moment::BeforeTheFirstToken => outage(&verifier, Kind::Advance, 0, 1, Fate::Swallow),
