@@ -12,6 +12,7 @@
 //! | [`uncertainty`] | how unsure the draft model is about a token |
 //! | [`calibration`], [`gate`] | what that uncertainty means for a pair of models, and whether a token is judged |
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
+//! | [`pace`] | what the target's passes are worth: whether it runs ahead, and how long drafts are held together |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
 //! | [`speculative`] | the paper's own acceptance rule, for baselines and calibrations |
 //!
@@ -26,6 +27,7 @@ pub mod fingerprint;
 pub mod gate;
 pub mod model;
 pub mod noise;
+pub mod pace;
 pub mod protocol;
 pub mod rng;
 pub mod sampling;

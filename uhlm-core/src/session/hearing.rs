@@ -1,6 +1,6 @@
 //! What an answer does: commits, rollbacks, what the gate learns, and what it tells about the link.
 
-use uhlm_law::advance::{EndReason, Grants};
+use uhlm_law::advance::EndReason;
 use uhlm_law::calibration::Label;
 use uhlm_law::gate::RoundBytes;
 
@@ -44,6 +44,9 @@ impl Run<'_> {
         if outcome.finished && !self.believes(outcome.ended)? {
             let reason = "an end that the text does not have".into();
             return self.failed(tag, VerifierError::InvalidAnswer { reason });
+        }
+        if let Some(pass) = outcome.pass {
+            self.last_heard = Some((self.now(), pass.as_secs_f64()));
         }
         if let Some(passes) = outcome.passes {
             self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
@@ -114,7 +117,7 @@ impl Run<'_> {
         if self.due || !self.remote.as_ref().is_some_and(|remote| remote.is_ready()) {
             return Ok(());
         }
-        self.ask(Grants::NONE)
+        self.ask()
     }
 
     /// Adds the bodies of an answer.
@@ -151,6 +154,7 @@ impl Run<'_> {
             statistics.skipped_matched += u64::from(decided.matched);
         }
         for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped) {
+            self.pacer.observe(drafted.beta, matched);
             self.drafter.gate.observe_verdict(drafted.uncertainty, drafted.q, matched, p);
             if let (Some(labels), Some(p)) = (&mut statistics.labels, p) {
                 labels.push(Label { u: drafted.uncertainty, q: drafted.q, p });

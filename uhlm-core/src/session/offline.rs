@@ -211,6 +211,6 @@ impl Run<'_> {
         if remote.is_online() || self.needs_verdict() {
             return Ok(());
         }
-        self.ask(Grants::NONE)
+        self.ask_with(Grants::NONE)
     }
 }

@@ -181,6 +181,7 @@ impl Pipeline {
         let decided = self.settle(first, &effects.committed, &mut outcome);
         if let Frame::Text(text) = frame {
             outcome.passes = Some(text.passes);
+            outcome.pass = text.pass_us.map(|us| Duration::from_micros(u64::from(us)));
             if let (Some(window), Some(pass_us)) = (self.answered(first, &outcome), text.pass_us) {
                 outcome.verdict = Some(window.verdict(text.queue_us.unwrap_or(0), pass_us, attempts, now));
             }

@@ -44,6 +44,8 @@ pub(super) struct Outcome {
     /// Skipped tokens about which the target said something.
     pub(super) skipped: Vec<Decided>,
     pub(super) verdict: Option<Verdict>,
+    /// What the pass took that this tells of.
+    pub(super) pass: Option<Duration>,
     /// Passes that the target has made for this reply.
     pub(super) passes: Option<u32>,
     /// Whether to ask at once.
