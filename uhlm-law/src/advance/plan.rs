@@ -34,6 +34,9 @@ pub struct Plan {
     pub scored: Vec<TokenId>,
     /// Number of given ones among them: their rows bring labels and decide nothing.
     pub contexts: usize,
+    /// The drafted token that the last row is compared with as well, where the draft is longer than the pass. It is
+    /// not decoded.
+    pub next_drafted: Option<TokenId>,
     /// Whether `p` of each scored token is wanted.
     pub probabilities: bool,
 }

@@ -37,8 +37,6 @@ enum Stream {
 #[derive(Clone, Debug, PartialEq)]
 struct Pass {
     plan: Plan,
-    /// The drafted token at the last row, where the draft was too long for the pass.
-    next_drafted: Option<TokenId>,
     /// Number of the request that granted it, where it is self-made.
     granted_by: Option<u32>,
     /// Whether the text that it rests on is no more.
@@ -269,7 +267,8 @@ impl TargetSession {
     }
 
     /// Makes the frames that bring the text from index `from` on to whoever listens.
-    fn say(&self, from: usize, timing: Option<PassTiming>, mut labels: Option<Labels>) -> Vec<Sent> {
+    /// `cost` says how long the pass took that brought it, and how many tokens it put through the target.
+    fn say(&self, from: usize, cost: Option<(PassTiming, u32)>, mut labels: Option<Labels>) -> Vec<Sent> {
         let Some(stream) = self.stream() else { return Vec::new() };
         let ids = self.text.tail(from);
         // Labels alone are worth a frame.
@@ -283,8 +282,9 @@ impl TargetSession {
                     check: self.text.hash_of(pos)?.short(),
                     ids: ids.to_vec(),
                     passes: self.passes,
-                    pass_us: timing.map(|timing| timing.pass_us),
-                    queue_us: timing.map(|timing| timing.queue_us),
+                    pass_us: cost.map(|(timing, _)| timing.pass_us),
+                    queue_us: cost.map(|(timing, _)| timing.queue_us),
+                    rows: cost.map(|(_, rows)| rows),
                     labels: labels.take(),
                 };
                 Some(Sent { stream, frame: Frame::Text(text) })

@@ -50,6 +50,7 @@ impl Bench {
             passes: 1,
             pass_us: Some(40_000),
             queue_us: Some(1_000),
+            rows: Some(2),
             labels,
         });
         let (peer, asked) = (&mut self.peer, &mut self.asked[asked]);
