@@ -149,7 +149,15 @@ pub struct GenerationOptions {
 
 impl Default for GenerationOptions {
     fn default() -> Self {
-        Self { max_tokens: 512, stop: Vec::new(), mode: None, pace: None, consent: None, collect_labels: false, seed: None }
+        Self {
+            max_tokens: 512,
+            stop: Vec::new(),
+            mode: None,
+            pace: None,
+            consent: None,
+            collect_labels: false,
+            seed: None,
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pass_times::MAX_MEASURED_ROWS;
+
 /// When an open window is sent to be judged. An end token, a stop sequence and a full window close it in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -98,6 +100,9 @@ pub struct Costs {
     pub target_base: f64,
     /// What each token of the window adds to it.
     pub target_per_token: f64,
+    /// What passes of 1, 2, ... rows were measured to take, the row of the last decided token included; 0 where nothing
+    /// is known, for which the line above stands.
+    pub by_rows: [f64; MAX_MEASURED_ROWS],
     /// The network's round trip, both runtimes included. A token adds 3 bytes, which no link that can hold a
     /// conversation notices.
     pub round_trip: f64,
@@ -110,7 +115,8 @@ impl Costs {
     /// The target's pass over a window of `tokens` tokens.
     #[must_use]
     pub fn target(&self, tokens: usize) -> f64 {
-        self.target_base + tokens as f64 * self.target_per_token
+        let measured = self.by_rows.get(tokens).copied().filter(|seconds| *seconds > 0.0);
+        measured.unwrap_or(self.target_base + tokens as f64 * self.target_per_token)
     }
 
     /// Whether it pays to wait for one more token before the window is sent, where the device drafts on in any case
@@ -164,7 +170,15 @@ mod tests {
         betas.iter().copied().collect()
     }
 
-    const PAPER: Costs = Costs { draft: 0.0246, catch_up: 0.0, target_base: 0.1046, target_per_token: 0.0, round_trip: 0.05, width: usize::MAX };
+    const PAPER: Costs = Costs {
+        draft: 0.0246,
+        catch_up: 0.0,
+        target_base: 0.1046,
+        target_per_token: 0.0,
+        by_rows: [0.0; MAX_MEASURED_ROWS],
+        round_trip: 0.05,
+        width: usize::MAX,
+    };
 
     #[test]
     fn risk_and_expectation_follow_their_formulas() {
@@ -205,7 +219,7 @@ mod tests {
         // A short prompt on fast models: one pass over prompt and window is there first.
         assert!(!PAPER.prompt_pays_ahead(20, 0.0492));
         // A long one, which the phone reads for seconds while the target could.
-        let costs = Costs { draft: 0.03, catch_up: 0.0, target_base: 0.03, target_per_token: 0.0003, round_trip: 0.05, width: usize::MAX };
+        let costs = Costs { draft: 0.03, catch_up: 0.0, target_base: 0.03, target_per_token: 0.0003, ..PAPER };
         assert!(costs.prompt_pays_ahead(500, 2.5));
         assert!(!costs.prompt_pays_ahead(500, 0.02));
     }

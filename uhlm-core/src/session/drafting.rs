@@ -2,6 +2,7 @@
 
 use uhlm_law::advance::{Capabilities, Grants};
 use uhlm_law::pace::{LEAST_SURVIVAL, Moment, until_pass};
+use uhlm_law::pass_times::MAX_MEASURED_ROWS;
 use uhlm_law::window::{CloseRule, Costs};
 
 use super::end::End;
@@ -191,11 +192,18 @@ impl Run<'_> {
 
     /// Chooses by the pace anew if it is time to. A target that ran on and is to wait from now on is told so.
     pub(super) fn choose_pace(&mut self) -> Result<(), End> {
-        let Some(info) = self.remote.as_ref().and_then(|remote| remote.info.as_ref()).filter(|_| self.is_paced()) else {
+        let Some(info) = self.remote.as_ref().and_then(|remote| remote.info.as_ref()).filter(|_| self.is_paced())
+        else {
             return Ok(());
         };
         let runs_ahead = info.capabilities.contains(Capabilities::RUNS_AHEAD);
-        let (ran_on, costs) = (self.runs_on(), self.costs());
+        if !self.pacer.is_due(runs_ahead) {
+            return Ok(());
+        }
+        let (ran_on, mut costs) = (self.runs_on(), self.costs());
+        if let Some(remote) = &self.remote {
+            costs.width = remote.link.pass_times().width_that_pays(self.pacer.acceptance(), MAX_WINDOW);
+        }
         self.pacer.choose(&costs, runs_ahead);
         let is_told = self.remote.as_ref().is_none_or(|remote| remote.streams.is_empty() || !remote.is_ready());
         if ran_on && !self.runs_on() && !is_told { self.ask() } else { Ok(()) }
@@ -221,8 +229,9 @@ impl Run<'_> {
             catch_up: self.drafter.catch_up_seconds,
             target_base: base.as_secs_f64(),
             target_per_token: per_token.as_secs_f64(),
+            by_rows: link.map_or([0.0; MAX_MEASURED_ROWS], Link::passes_by_rows),
             round_trip: link.and_then(Link::round_trip).unwrap_or_default().as_secs_f64(),
-            width: usize::MAX,
+            width: MAX_WINDOW,
         }
     }
 
@@ -254,7 +263,7 @@ impl Run<'_> {
         let (now, labels) = (self.now(), self.labelling());
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, grants, labels, now) {
-            remote.send(request, asked, tokens);
+            remote.send(request, asked, tokens, now);
         }
         Ok(())
     }

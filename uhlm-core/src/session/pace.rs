@@ -33,6 +33,7 @@ pub(super) fn closes(rule: CloseRule, draft_ahead: DraftAhead, situation: &Situa
 
 #[cfg(test)]
 mod tests {
+    use uhlm_law::pass_times::MAX_MEASURED_ROWS;
     use uhlm_law::window::Window;
 
     use super::*;
@@ -42,6 +43,7 @@ mod tests {
         catch_up: 0.0,
         target_base: 0.1,
         target_per_token: 0.0,
+        by_rows: [0.0; MAX_MEASURED_ROWS],
         round_trip: 0.05,
         width: usize::MAX,
     };

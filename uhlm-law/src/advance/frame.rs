@@ -55,7 +55,9 @@ pub struct Text {
     /// Duration of the pass that brought the ids, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass_us: Option<u32>,
-    /// Time between the arrival of what made the pass possible and its beginning, in microseconds.
+    /// Time between the arrival of the request that this answers and the beginning of the pass, in microseconds. It
+    /// comes with the first pass that began after the request was there: what is left of the device's waiting, less
+    /// `pass_us`, is the way there and back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_us: Option<u32>,
     /// Number of tokens that the pass put through the target for this session: the last decided one, the drafted ones,

@@ -57,6 +57,8 @@ pub struct TargetSession {
     grants: Grants,
     left: Grant,
     labels: Labelling,
+    /// Whether the live stream was told how long its request waited.
+    queue_told: bool,
     /// Index of the first given token that waits to be scored.
     unlabelled: Option<usize>,
     parked: Parked,
@@ -79,6 +81,7 @@ impl TargetSession {
             grants: Grants::NONE,
             left: Grant::NONE,
             labels: Labelling::NONE,
+            queue_told: false,
             unlabelled: None,
             parked: Parked::default(),
             pass: None,
@@ -153,6 +156,7 @@ impl TargetSession {
         let contradicted = self.park(request) == Some(Standing::Contradicted);
         let mut sent: Vec<Sent> = self.stream().map(superseded).into_iter().collect();
         self.stream = Stream::Live(stream);
+        self.queue_told = false;
         self.seq = request.seq;
         self.grants = request.grants;
         if !is_repeat {
@@ -268,8 +272,10 @@ impl TargetSession {
 
     /// Makes the frames that bring the text from index `from` on to whoever listens.
     /// `cost` says how long the pass took that brought it, and how many tokens it put through the target.
-    fn say(&self, from: usize, cost: Option<(PassTiming, u32)>, mut labels: Option<Labels>) -> Vec<Sent> {
+    fn say(&mut self, from: usize, cost: Option<(PassTiming, u32)>, mut labels: Option<Labels>) -> Vec<Sent> {
         let Some(stream) = self.stream() else { return Vec::new() };
+        let queue_us = cost.and_then(|(timing, _)| timing.queue_us).filter(|_| !self.queue_told);
+        self.queue_told |= queue_us.is_some();
         let ids = self.text.tail(from);
         // Labels alone are worth a frame.
         let chunks = ids.chunks(MAX_FRAME_IDS).chain((ids.is_empty() && labels.is_some()).then_some(&[][..]));
@@ -283,7 +289,7 @@ impl TargetSession {
                     ids: ids.to_vec(),
                     passes: self.passes,
                     pass_us: cost.map(|(timing, _)| timing.pass_us),
-                    queue_us: cost.map(|(timing, _)| timing.queue_us),
+                    queue_us,
                     rows: cost.map(|(_, rows)| rows),
                     labels: labels.take(),
                 };

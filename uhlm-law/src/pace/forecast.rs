@@ -141,7 +141,8 @@ impl Play {
     fn next_event(&self) -> Option<f64> {
         // A device that is at a step hears when it has ended.
         let heard = if self.device.step_ends.is_some() { None } else { self.down.front().map(|text| text.arrives) };
-        let times = [self.device.step_ends, self.up.front().map(|request| request.arrives), self.target.pass_ends(), heard];
+        let times =
+            [self.device.step_ends, self.up.front().map(|request| request.arrives), self.target.pass_ends(), heard];
         times.into_iter().flatten().min_by(f64::total_cmp)
     }
 

@@ -82,6 +82,12 @@ impl Pacer {
         self.policy.drafts || self.probe > 0
     }
 
+    /// Returns the share of the tried drafts that the target wrote too.
+    #[must_use]
+    pub fn acceptance(&self) -> f64 {
+        self.tried.iter().filter(|tried| tried.matched).count() as f64 / self.tried.len().max(1) as f64
+    }
+
     /// Begins a reply at a pace.
     pub fn begin(&mut self, pace: Pace) {
         if pace != self.pace {
@@ -124,10 +130,18 @@ impl Pacer {
         self.budget.is_none_or(|budget| (self.passes as f64) < budget * self.tokens as f64 + CREDIT)
     }
 
-    /// Chooses anew if it is time to. `runs_ahead` tells whether the verifier makes passes without drafts.
+    /// Tells whether it is time to choose anew. `runs_ahead` tells whether the verifier makes passes without drafts.
+    #[must_use]
+    pub fn is_due(&self, runs_ahead: bool) -> bool {
+        self.since_choice >= RENEWED_AFTER || (!runs_ahead && !self.policy.grants.is_none())
+    }
+
+    /// Chooses anew by what everything costs; what was not measured yet leaves the choice as it is.
     pub fn choose(&mut self, costs: &Costs, runs_ahead: bool) {
-        let must = !runs_ahead && !self.policy.grants.is_none();
-        if (self.since_choice < RENEWED_AFTER && !must) || costs.target(1) <= 0.0 || costs.draft <= 0.0 {
+        if !runs_ahead && !self.policy.grants.is_none() {
+            self.policy = Policy::WINDOWS;
+        }
+        if costs.target(1) <= 0.0 || costs.draft <= 0.0 {
             return;
         }
         self.since_choice = 0;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::pass_times::MAX_MEASURED_ROWS;
 use crate::rng::{Rng, Stream};
 use crate::window::Costs;
 
@@ -21,6 +22,7 @@ fn costs(draft_ms: f64, target_ms: f64, round_trip_ms: f64) -> Costs {
         catch_up: 0.15 * draft_ms / 1e3,
         target_base: target_ms / 1e3,
         target_per_token: 0.0,
+        by_rows: [0.0; MAX_MEASURED_ROWS],
         round_trip: round_trip_ms / 1e3,
         width: usize::MAX,
     }
@@ -52,7 +54,10 @@ fn running_ahead_is_never_slower_than_streaming() {
                         let (ahead, stream) = (seconds(Policy::RUN_AHEAD), seconds(Policy::STREAM));
                         // The device's last step, which may read all tokens before, can end after the last frame.
                         let step = 2.0 * costs.draft + 16.0 * costs.catch_up;
-                        assert!(ahead * 128.0 < stream * 128.0 + step, "{draft}/{target}/{round_trip}: {ahead} {stream}");
+                        assert!(
+                            ahead * 128.0 < stream * 128.0 + step,
+                            "{draft}/{target}/{round_trip}: {ahead} {stream}"
+                        );
                     }
                 }
             }
@@ -76,7 +81,15 @@ fn table() {
                     let cost = |f: &Forecast| f.seconds * f.passes.powf(lambda);
                     all.sort_by(|a, b| cost(&a.1).total_cmp(&cost(&b.1)));
                     let (p, f) = all[0];
-                    line += &format!(" | {:>5} {:>9?} {:?} {:.1} {:.3}t {:.3}p", p.drafts, p.grants.after_mismatch, p.grants.after_agreement, p.weight, base.seconds / f.seconds, f.passes / base.passes);
+                    line += &format!(
+                        " | {:>5} {:>9?} {:?} {:.1} {:.3}t {:.3}p",
+                        p.drafts,
+                        p.grants.after_mismatch,
+                        p.grants.after_agreement,
+                        p.weight,
+                        base.seconds / f.seconds,
+                        f.passes / base.passes
+                    );
                 }
                 println!("{line}");
             }

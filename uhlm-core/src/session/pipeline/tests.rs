@@ -54,7 +54,7 @@ impl Bench {
             labels,
         });
         let (peer, asked) = (&mut self.peer, &mut self.asked[asked]);
-        self.pipeline.hear(peer, asked, &frame, 1, self.now).expect("an answer")
+        self.pipeline.hear(peer, asked, &frame, self.now).expect("an answer")
     }
 }
 

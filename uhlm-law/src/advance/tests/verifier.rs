@@ -115,7 +115,7 @@ fn a_text_says_how_long_its_pass_took_and_how_many_tokens_went_through_it() {
         Frame::Text(text) => (text.pass_us, text.queue_us, text.rows),
         other => panic!("no text, but {other:?}"),
     };
-    let timing = PassTiming { pass_us: 300, queue_us: 20 };
+    let timing = PassTiming { pass_us: 300, queue_us: Some(20) };
     let rows = [3, 4, 5].map(|winner| Row { winner, p: None });
     accept(&mut session, 1, &first(&[3, 4]));
     pass(&mut session);

@@ -99,12 +99,8 @@ impl Device {
             return;
         }
         let window: Window = (self.sent..self.end).map(|position| setting.at(position).beta).collect();
-        let moment = Moment {
-            window: &window,
-            next_beta: setting.mean_beta,
-            wait: self.wait(setting, now),
-            windows: IN_FLIGHT,
-        };
+        let moment =
+            Moment { window: &window, next_beta: setting.mean_beta, wait: self.wait(setting, now), windows: IN_FLIGHT };
         self.due = window.len() >= LONGEST_WINDOW || setting.policy.sends(setting.costs, &moment);
     }
 
