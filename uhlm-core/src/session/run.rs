@@ -206,7 +206,8 @@ impl Run<'_> {
             return Err(FinishReason::ContextFull.into());
         }
         // Nothing more joins this window before the next verdict, so there is nothing to wait for with sending it.
-        if !self.due && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
+        let waits_for_drafts = !self.is_paced() || self.pacer.policy().drafts;
+        if !self.due && waits_for_drafts && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
             self.due = true;
             return Ok(());
         }

@@ -96,3 +96,112 @@ fn table() {
         }
     }
 }
+
+/// A pacer that has seen these drafts and chosen.
+fn pacer(pace: Pace, budget: Option<f64>, costs: &Costs, tried: &[Tried]) -> Pacer {
+    let mut pacer = Pacer::new(pace, budget, 0.2);
+    pacer.begin(pace);
+    for tried in tried {
+        pacer.observe(tried.beta, tried.matched);
+    }
+    assert!(pacer.is_due(true));
+    pacer.choose(costs, true);
+    pacer
+}
+
+#[test]
+fn fastest_streams_where_the_target_is_faster_than_the_device() {
+    let tried = tried(0.8, 64, 3);
+    for (draft, target) in [(25.0, 20.0), (50.0, 40.0), (100.0, 10.0), (100.0, 105.0)] {
+        let pacer = pacer(Pace::Fastest, None, &costs(draft, target, 50.0), &tried);
+        assert_eq!(*pacer.policy(), Policy::STREAM, "{draft}/{target}");
+    }
+}
+
+#[test]
+fn each_pace_takes_no_more_passes_than_the_one_before_and_fastest_no_more_time() {
+    for accepted in [0.5, 0.8, 0.95] {
+        let tried = tried(accepted, 64, 5);
+        for (draft, target, round_trip) in [(24.6, 104.6, 50.0), (25.0, 40.0, 50.0), (15.0, 20.0, 150.0)] {
+            let costs = costs(draft, target, round_trip);
+            let taken = Pace::ALL.map(|pace| {
+                forecast(pacer(pace, None, &costs, &tried).policy(), &costs, &tried).expect("a play that ends")
+            });
+            let [fastest, balanced, thrifty] = taken;
+            assert!(fastest.passes >= balanced.passes && balanced.passes >= thrifty.passes, "{taken:?}");
+            assert!(fastest.seconds <= balanced.seconds * 1.03 && fastest.seconds <= thrifty.seconds * 1.03);
+            let windows = forecast(&Policy::WINDOWS, &costs, &tried).expect("a play that ends");
+            assert!(balanced.seconds <= 1.02 * windows.seconds, "{taken:?} {windows:?}");
+        }
+    }
+}
+
+#[test]
+fn a_budget_keeps_policies_out_that_need_more_and_holds_windows_once_it_is_spent() {
+    let tried = tried(0.9, 64, 7);
+    let costs = costs(25.0, 40.0, 50.0);
+    let mut pacer = pacer(Pace::Fastest, Some(0.3), &costs, &tried);
+    let taken = forecast(pacer.policy(), &costs, &tried).expect("a play that ends");
+    assert!(taken.passes <= 0.3, "{taken:?}");
+    assert!(pacer.may_spend());
+    (1..=10).for_each(|passes| pacer.observe_token(passes));
+    assert!(!pacer.may_spend(), "10 passes for 10 tokens");
+    (0..30).for_each(|_| pacer.observe_token(10));
+    assert!(pacer.may_spend(), "10 passes for 40 tokens");
+}
+
+#[test]
+fn a_verifier_that_does_not_run_ahead_is_granted_nothing() {
+    let tried = tried(0.8, 64, 3);
+    let mut pacer = pacer(Pace::Fastest, None, &costs(100.0, 10.0, 50.0), &tried);
+    assert!(!pacer.policy().grants.is_none());
+    assert!(pacer.is_due(false));
+    pacer.choose(&costs(100.0, 10.0, 50.0), false);
+    assert!(pacer.policy().grants.is_none() && pacer.policy().drafts);
+}
+
+#[test]
+fn drafts_are_tried_again_only_where_good_ones_would_pay() {
+    let poor = tried(0.1, 64, 3);
+    // Good drafts would pay: the device is faster than the target.
+    let mut pacer = pacer(Pace::Fastest, None, &costs(25.0, 40.0, 50.0), &poor);
+    if pacer.drafts() {
+        return assert!(pacer.policy().drafts);
+    }
+    (0..200).for_each(|_| pacer.observe_token(0));
+    assert!(pacer.drafts(), "a probe");
+    (0..10).for_each(|_| pacer.observe_draft());
+    assert!(!pacer.drafts(), "which ends");
+    // None would.
+    let mut pacer = self::pacer(Pace::Fastest, None, &costs(100.0, 10.0, 50.0), &poor);
+    (0..200).for_each(|_| pacer.observe_token(0));
+    assert!(!pacer.drafts());
+}
+
+#[test]
+fn drafts_are_held_for_the_pass_that_they_would_all_make() {
+    let costs = costs(25.0, 100.0, 50.0);
+    let window: crate::window::Window = [0.1].into_iter().collect();
+    let at = |wait| Moment { window: &window, next_beta: 0.1, wait, windows: 2 };
+    assert!(!Policy::RUN_AHEAD.sends(&costs, &at(0.04)));
+    assert!(Policy::RUN_AHEAD.sends(&costs, &at(0.02)));
+    assert!(Policy::RUN_AHEAD.sends(&costs, &at(0.0)));
+    assert!(!Policy::WINDOWS.sends(&costs, &at(0.0)), "a safe token waits for the next");
+}
+
+#[test]
+fn the_wait_for_a_pass_follows_the_frames() {
+    // A frame came just now: the pass after it ends 0.1 - 0.05 s after what is sent now arrives.
+    assert!((until_pass(0.0, 0.1, 0.05) - 0.05).abs() < 1e-9);
+    assert!((until_pass(0.04, 0.1, 0.05) - 0.01).abs() < 1e-9);
+    assert!((until_pass(0.06, 0.1, 0.05) - 0.09).abs() < 1e-9, "it makes the pass after that");
+    assert_eq!(until_pass(0.0, 0.0, 0.05), 0.0);
+}
+
+#[test]
+fn every_pace_is_read_by_its_name() {
+    for pace in Pace::ALL {
+        assert_eq!(pace.to_string().parse(), Ok(pace));
+    }
+    assert_eq!("fast".parse::<Pace>(), Err(InvalidPace));
+}
