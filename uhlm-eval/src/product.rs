@@ -20,13 +20,13 @@ use uhlm_law::window::CloseRule;
 
 use crate::billing::Billing;
 use crate::channel::{Channel, PacketChannel};
-use crate::clock::VirtualClock;
 use crate::error::EvalError;
 use crate::paced::PacedDraft;
 use crate::pair::CONTEXT;
 use crate::reply::{Decisions, Reply};
 use crate::stream::{Numbered, Run, Stream};
 use crate::verifier::SimulatedVerifier;
+use uhlm_core::clock::VirtualClock;
 
 /// Tokens in a window of the calibration run, as `uhlm calibrate` has it.
 const CALIBRATION_WINDOW: usize = 6;

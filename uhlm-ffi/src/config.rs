@@ -9,7 +9,7 @@ use uhlm_core::privacy::RecordOptions;
 use uhlm_core::{link, mode, options};
 
 use crate::error::{UhlmError, failure};
-use crate::law::{CloseRule, Estimator, Goal, Predictor, SamplingParams};
+use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
 
 /// The file of a model, and the way in which it is loaded.
@@ -136,7 +136,15 @@ pub struct SessionOptions {
     /// Source of the expected rejection of a token. Left out: `Learned`.
     #[uniffi(default)]
     pub predictor: Option<Predictor>,
-    /// Rule by which an `Exact` window is closed. Left out: `CostModel`.
+    /// Worth of the target's passes against time, in the mode `Exact`. Left out: `Balanced`.
+    #[uniffi(default)]
+    pub pace: Option<Pace>,
+    /// Most passes of the target for each token of an `Exact` reply, above 0, for who pays by pass. Whatever the pace,
+    /// windows are as long as they can be once it is spent; what still exceeds it is what an exact text takes. Left out:
+    /// no limit.
+    #[uniffi(default)]
+    pub max_passes_per_token: Option<f64>,
+    /// Rule by which an `Exact` window is closed; the pace counts under `CostModel` alone. Left out: `CostModel`.
     #[uniffi(default)]
     pub close: Option<CloseRule>,
     /// Most tokens in a window.
@@ -185,6 +193,9 @@ pub struct GenerationOptions {
     /// Another mode than the session's.
     #[uniffi(default)]
     pub mode: Option<Mode>,
+    /// Another pace than the session's.
+    #[uniffi(default)]
+    pub pace: Option<Pace>,
     /// Another consent than the session's, for this message.
     #[uniffi(default)]
     pub consent: Option<Consent>,
@@ -226,6 +237,14 @@ pub(crate) fn duration(name: &str, seconds: f64) -> Result<Duration, UhlmError> 
     Duration::try_from_secs_f64(seconds).map_err(invalid)
 }
 
+/// A number of passes a token that the app gave.
+fn passes(given: f64) -> Result<f64, UhlmError> {
+    if given > 0.0 && given.is_finite() {
+        return Ok(given);
+    }
+    Err(failure!(InvalidOptions, format!("max_passes_per_token: {given} is no number above 0"), FixOptions))
+}
+
 impl LinkOptions {
     fn into_core(self) -> Result<link::LinkConfig, UhlmError> {
         let default = link::LinkConfig::default();
@@ -263,6 +282,8 @@ impl SessionOptions {
             calibration,
             goal: self.goal.map_or(default.goal, Into::into),
             predictor: self.predictor.map_or(default.predictor, Into::into),
+            pace: self.pace.map_or(default.pace, Into::into),
+            max_passes_per_token: self.max_passes_per_token.map(passes).transpose()?,
             close: self.close.map_or(default.close, Into::into),
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
@@ -286,6 +307,7 @@ impl From<GenerationOptions> for options::GenerationOptions {
             max_tokens: given.max_tokens.map_or(default.max_tokens, |tokens| tokens as usize),
             stop: given.stop,
             mode: given.mode.map(Into::into),
+            pace: given.pace.map(Into::into),
             consent: given.consent.map(Into::into),
             seed: given.seed,
             ..default

@@ -2,7 +2,7 @@
 //!
 //! What they mean is decided in `uhlm-law`; the options of a session that hold them are in `config`.
 
-use uhlm_law::{gate, sampling, uncertainty, window};
+use uhlm_law::{gate, pace, sampling, uncertainty, window};
 
 /// Parameters of the sampling chain, with the meaning of llama.cpp's flags of the same names. A parameter that is left
 /// out changes nothing: without any, the model's own softmax is drawn from.
@@ -46,6 +46,28 @@ impl From<SamplingParams> for sampling::SamplingParams {
             penalty_repeat: given.penalty_repeat.unwrap_or(default.penalty_repeat),
             penalty_frequency: given.penalty_frequency.unwrap_or(default.penalty_frequency),
             penalty_presence: given.penalty_presence.unwrap_or(default.penalty_presence),
+        }
+    }
+}
+
+/// What a pass of the target is worth against time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Pace {
+    /// Nothing but time counts: never slower than streaming the target, and plain streaming where the target is faster
+    /// than the device.
+    Fastest,
+    /// A pass counts a little.
+    Balanced,
+    /// As few passes as speed allows.
+    Thrifty,
+}
+
+impl From<Pace> for pace::Pace {
+    fn from(given: Pace) -> Self {
+        match given {
+            Pace::Fastest => Self::Fastest,
+            Pace::Balanced => Self::Balanced,
+            Pace::Thrifty => Self::Thrifty,
         }
     }
 }

@@ -37,7 +37,7 @@ pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{Recovery, UhlmError, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
-pub use law::{CloseRule, Estimator, Goal, Predictor, SamplingParams};
+pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
     CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, ModelStoreError, StoreOptions,

@@ -4,7 +4,8 @@
 //! runs with one seed are equal to the bit, and no chance is left in these tests on any one machine.
 
 use uhlm_ffi::{
-    CloseRule, DraftAhead, FinishReason, GenerationOptions, LinkOptions, Mode, OfflinePolicy, Prompt, SessionOptions,
+    CloseRule, DraftAhead, FinishReason, GenerationOptions, LinkOptions, Mode, OfflinePolicy, Pace, Prompt,
+    SessionOptions, Statistics, UhlmError,
 };
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::pair;
@@ -34,12 +35,48 @@ fn seeded(seed: u64) -> GenerationOptions {
     GenerationOptions { seed: Some(seed), ..at_most(60) }
 }
 
-#[test]
-fn the_same_seed_brings_the_same_text() {
-    let served = Served::start_with(|config| {
+/// A verifier whose logits do not depend on what else is in a pass.
+fn one_row_a_pass() -> Served {
+    Served::start_with(|config| {
         let engine = EngineOptions { micro_batch: 1, ..config.engine.clone() };
         ServerConfig { engine, ..config }
-    });
+    })
+}
+
+#[test]
+fn every_pace_writes_the_same_text() {
+    let served = one_row_a_pass();
+    let verifier = verifier(&served);
+    let prompts = prompts();
+    let write = |options: SessionOptions| {
+        let session = engine().open_session(Some(verifier.clone()), options, None).expect("valid");
+        let answer = |prompt: &Prompt| {
+            let answer = finished(&reply(&session, prompt.clone(), seeded(SEED)));
+            session.reset().expect("idle");
+            answer
+        };
+        let answers: Vec<_> = prompts.iter().map(answer).collect();
+        let sum = |of: fn(&Statistics) -> u64| answers.iter().map(|(_, _, statistics)| of(statistics)).sum::<u64>();
+        let (passes, tokens) = (sum(|statistics| statistics.target_passes), sum(|statistics| statistics.tokens));
+        (answers.into_iter().map(|(_, text, _)| text).collect::<Vec<_>>(), passes, tokens)
+    };
+    let (texts, ..) = write(patient(Mode::RemoteOnly));
+    for pace in [Pace::Fastest, Pace::Balanced, Pace::Thrifty] {
+        let (written, passes, tokens) = write(SessionOptions { pace: Some(pace), ..patient(Mode::Exact) });
+        assert_eq!(written, texts, "{pace:?}");
+        assert!(pace != Pace::Thrifty || passes < tokens, "{passes} passes for {tokens} tokens");
+    }
+    let budget = |passes| SessionOptions { max_passes_per_token: Some(passes), ..patient(Mode::Exact) };
+    assert_eq!(write(budget(0.2)).0, texts, "under a budget");
+    for nonsense in [0.0, -1.0, f64::NAN] {
+        let refused = engine().open_session(None, budget(nonsense), None);
+        assert!(matches!(refused, Err(UhlmError::InvalidOptions { .. })), "{nonsense}");
+    }
+}
+
+#[test]
+fn the_same_seed_brings_the_same_text() {
+    let served = one_row_a_pass();
     let verifier = verifier(&served);
     let prompts = prompts();
     let open = |options| engine().open_session(Some(verifier.clone()), options, None).expect("valid");

@@ -23,8 +23,8 @@ pub use self::ledger::Ledger;
 use self::stream::Stream;
 use crate::billing::{Billing, encoded};
 use crate::channel::{Channel, Direction, Place};
-use crate::clock::VirtualClock;
 use crate::pair::{CONTEXT, ComputeTimes, Pair};
+use uhlm_core::clock::VirtualClock;
 
 /// The target behind a modelled link.
 pub struct SimulatedVerifier {

@@ -8,7 +8,7 @@ use uhlm_law::advance::{Frame, SessionId};
 use uhlm_law::cancel::Cancel;
 
 use crate::channel::Place;
-use crate::clock::VirtualClock;
+use uhlm_core::clock::VirtualClock;
 
 /// An answer that is not complete.
 pub(super) struct Stream {

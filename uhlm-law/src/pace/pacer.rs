@@ -167,7 +167,8 @@ impl Pacer {
         });
         let cost = |policy: &Policy, forecast: &Forecast| {
             let gain = if policy.drafts { DRAFTING_MUST_GAIN } else { 1.0 };
-            let held = if *policy == self.policy { HYSTERESIS } else { 1.0 };
+            // Drafts that gain nothing are given up without delay.
+            let held = if *policy == self.policy || !policy.drafts { HYSTERESIS } else { 1.0 };
             forecast.seconds * forecast.passes.powf(self.pace.exponent()) * gain * held
         };
         let serves = |forecast: &Forecast| {

@@ -57,6 +57,37 @@ final class SeedConformanceTests: Suite {
         for index in beginnings.indices { XCTAssertNotEqual(other[index].text, expected[index]) }
     }
 
+    func test_every_pace_writes_the_same_text() async throws {
+        let expected = try await replies(drawing(.remoteOnly), seed: Self.seed).map(\.text)
+        for pace in [Pace.fastest, .balanced, .thrifty] {
+            var options = try drawing(.exact)
+            options.pace = pace
+            let session = try await pair(options, at: ready.steady)
+            var written: [GenerationResult] = []
+            for prompt in try prompts() {
+                written.append(try await session.respond(to: prompt, options: seeded(Self.seed)))
+                try session.reset()
+            }
+            XCTAssertEqual(written.map(\.text), expected, "\(pace)")
+            let passes = written.map(\.statistics.targetPasses).reduce(0, +)
+            let tokens = written.map(\.statistics.tokens).reduce(0, +)
+            if pace == .thrifty { XCTAssertLessThan(passes, tokens) }
+        }
+        var budget = try drawing(.exact)
+        budget.maxPassesPerToken = 0.2
+        let held = try await replies(budget, seed: Self.seed)
+        XCTAssertEqual(held.map(\.text), expected, "under a budget")
+        for nonsense in [0, -1, Double.nan] {
+            budget.maxPassesPerToken = nonsense
+            do {
+                _ = try await pair(budget, at: ready.steady)
+                XCTFail("\(nonsense) is no budget")
+            } catch UhlmError.InvalidOptions {
+                // As it should be.
+            }
+        }
+    }
+
     func test_a_generation_that_was_cancelled_before_changes_no_seeded_text() async throws {
         for mode in [Mode.exact, .remoteOnly] {
             let expected = try await replies(drawing(mode), seed: Self.seed).map(\.text)

@@ -2,6 +2,7 @@ package dev.uhlm.conformance
 
 import dev.uhlm.*
 import kotlin.test.assertEquals
+import kotlin.test.assertFailsWith
 import kotlin.test.assertNotEquals
 import kotlin.test.assertTrue
 import kotlinx.coroutines.flow.first
@@ -54,6 +55,25 @@ class SeedsTest : Conformance() {
                     session.reset()
                 }
             }
+        }
+    }
+
+    @Test
+    fun every_pace_writes_the_same_text() = testing {
+        val expected = texts(alone, SEED)
+        for (pace in Pace.entries) {
+            val written = engine.openSession(steady, drawing.copy(pace = pace)).use { session ->
+                prompts.map { prompt -> session.respond(prompt, seeded(SEED)).also { session.reset() } }
+            }
+            assertEquals(expected, written.map { it.text }, "$pace")
+            val passes = written.sumOf { it.statistics.targetPasses }
+            val tokens = written.sumOf { it.statistics.tokens }
+            if (pace == Pace.THRIFTY) assertTrue(passes < tokens, "$passes passes for $tokens tokens")
+        }
+        assertEquals(expected, texts(drawing.copy(maxPassesPerToken = 0.2), SEED), "under a budget")
+        for (nonsense in listOf(0.0, -1.0, Double.NaN)) {
+            val options = drawing.copy(maxPassesPerToken = nonsense)
+            assertFailsWith<UhlmException.InvalidOptions> { engine.openSession(null, options) }
         }
     }
 
