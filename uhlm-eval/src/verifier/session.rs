@@ -3,6 +3,7 @@
 use uhlm_law::advance::{Drawing, Limits, Plan, Row, TargetSession};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::ModelError;
+use uhlm_law::pass_times::Acceptance;
 
 use crate::pair::Pair;
 use crate::target::Target;
@@ -10,13 +11,16 @@ use crate::target::Target;
 /// A session with its own sequence of the target.
 pub(super) struct Session {
     pub(super) law: TargetSession,
+    /// How often its drafted tokens stand.
+    pub(super) acceptance: Acceptance,
     target: Target,
     drawing: Option<Drawing>,
 }
 
 impl Session {
     pub(super) fn new(pair: &Pair, limits: Limits) -> Result<Self, ModelError> {
-        Ok(Self { law: TargetSession::new(limits), target: Target::new(pair)?, drawing: None })
+        let law = TargetSession::new(limits);
+        Ok(Self { law, acceptance: Acceptance::new(), target: Target::new(pair)?, drawing: None })
     }
 
     /// Makes a pass and decides its rows, up to the one that settles it.
