@@ -54,6 +54,44 @@ impl Entry {
     }
 }
 
+/// How often drafted tokens stand that are judged, over the last 64 or so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Acceptance(f64);
+
+impl Acceptance {
+    /// Weight of one token.
+    const WEIGHT: f64 = 1.0 / 64.0;
+
+    /// Makes the acceptance of a pair that nothing is known of: 0.7.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(0.7)
+    }
+
+    /// Takes note of a token that was judged.
+    pub fn observe(&mut self, stood: bool) {
+        self.0 += Self::WEIGHT * (f64::from(u8::from(stood)) - self.0);
+    }
+
+    /// Returns the probability that a drafted token stands, given that those before it do.
+    #[must_use]
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    /// Returns how many tokens a pass is expected to decide that judges `width` drafted ones.
+    #[must_use]
+    pub fn tokens(self, width: usize) -> f64 {
+        std::iter::successors(Some(1.0), |survival| Some(survival * self.0)).take(width + 1).sum()
+    }
+}
+
+impl Default for Acceptance {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// Other sessions' part of a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Beside {

@@ -26,6 +26,7 @@ pub struct Metrics {
     pub(crate) requests_waiting: IntGauge,
     pub(crate) requests_abandoned: IntCounter,
     session_passes: IntCounterVec,
+    width: Histogram,
     judged: IntCounter,
     matched: IntCounter,
     frames: IntCounterVec,
@@ -101,6 +102,12 @@ impl Metrics {
                 "Requests whose client went away before the answer was complete",
             ),
             session_passes: counters(r, "uhlm_session_passes_total", "Passes of sessions, by kind", &["kind"]),
+            width: histogram(
+                r,
+                "uhlm_judged_pass_drafted_tokens",
+                "Drafted tokens that one judged pass of a session has decoded",
+                &[0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0],
+            ),
             judged: counter(r, "uhlm_judged_tokens_total", "Drafted tokens judged"),
             matched: counter(r, "uhlm_matched_tokens_total", "Drafted tokens that were the target's own"),
             frames: counters(r, "uhlm_frames_total", "Frames sent, by kind", &["kind"]),
@@ -200,8 +207,10 @@ impl Metrics {
         self.decode_seconds.observe(f64::from(timing.pass_us) / 1e6);
     }
 
-    /// Counts drafted tokens that were judged, and those of them that were the target's own.
-    pub(crate) fn judged(&self, judged: usize, matched: usize) {
+    /// Counts a judged pass that has decoded `width` drafted tokens, those that were judged by it, and those of them
+    /// that were the target's own.
+    pub(crate) fn judged(&self, width: usize, judged: usize, matched: usize) {
+        self.width.observe(width as f64);
         self.judged.inc_by(judged as u64);
         self.matched.inc_by(matched as u64);
     }
@@ -267,7 +276,7 @@ mod tests {
     fn every_metric_is_registered_once_and_rendered() {
         let metrics = Metrics::new();
         metrics.session_pass(PassKind::Judged, PassTiming { pass_us: 40_000, queue_us: Some(10) });
-        metrics.judged(5, 4);
+        metrics.judged(5, 5, 4);
         metrics.frame(&Frame::End(EndReason::Granted));
         metrics.pass(3, 1);
         let text = String::from_utf8(metrics.render()).expect("UTF-8");

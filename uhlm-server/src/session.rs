@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::{Drawing, Limits, Sent, SessionId, StreamId, TargetSession};
+use uhlm_law::pass_times::Acceptance;
 
 use crate::auth::Owner;
 use crate::metrics::Metrics;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     /// When what makes its next pass possible was there.
     pub(crate) ready: Instant,
     pub(crate) last_use: Instant,
+    /// How often its drafted tokens stand.
+    pub(crate) acceptance: Acceptance,
     /// Answers that are not complete.
     listeners: Vec<Listener>,
     /// Frames that go out with the next [`Self::flush`].
@@ -49,13 +52,15 @@ impl Session {
             arrived: now,
             ready: now,
             last_use: now,
+            acceptance: Acceptance::new(),
             listeners: Vec::new(),
             outbox: Vec::new(),
             streams: 0,
         }
     }
 
-    fn is_idle(&self) -> bool {
+    /// Tells whether it has nothing to do and nobody listens.
+    pub(crate) fn is_idle(&self) -> bool {
         self.active.is_none() && self.listeners.is_empty() && !self.stirred
     }
 

@@ -4,8 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_law::advance::{Advance, Frame, Info, Next, PassTiming, Refusal, Row, Sent, SessionId, StreamId, TextEnding};
+use uhlm_law::advance::{
+    Advance, Frame, Info, MAX_DRAFT, Next, PassTiming, Plan, Refusal, Row, Sent, SessionId, StreamId, TextEnding,
+};
 use uhlm_law::chat::DraftModel as _;
+use uhlm_law::pass_times::PassTimes;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::Shared;
@@ -24,6 +27,8 @@ pub(super) struct Engine {
     next_stream: u64,
     /// Sessions that may have something to do.
     ready: VecDeque<SessionId>,
+    /// How long passes take, as the target would measure it.
+    pass_times: PassTimes,
     /// Whether a pass is under way.
     is_busy: bool,
     pub(super) prompt: u64,
@@ -39,6 +44,7 @@ impl Engine {
             streams: HashMap::new(),
             next_stream: 0,
             ready: VecDeque::new(),
+            pass_times: PassTimes::new(),
             is_busy: false,
             prompt: 0,
             ledger: Ledger::default(),
@@ -147,7 +153,13 @@ impl Shared {
             && let Some(id) = engine.ready.pop_front()
         {
             let Some(session) = engine.sessions.get_mut(&id) else { continue };
-            match session.law.next(usize::MAX) {
+            // As the server does: where the text comes anyway, a drafted token is judged if it makes it come faster.
+            let width = if session.law.runs_ahead() {
+                engine.pass_times.width_that_pays(session.acceptance.get(), MAX_DRAFT)
+            } else {
+                MAX_DRAFT
+            };
+            match session.law.next(width) {
                 Next::Idle | Next::Busy => {}
                 Next::End(sent) => self.say(engine, vec![sent], now),
                 Next::Pass(plan) => {
@@ -155,24 +167,31 @@ impl Shared {
                     engine.ledger.passes += u64::from(!plan.tokens.is_empty());
                     engine.ledger.processed += plan.tokens.len() as u64;
                     let span = self.times.target(plan.tokens.len());
+                    engine.pass_times.observe(plan.tokens.len(), span.as_secs_f64());
                     engine.is_busy = true;
                     let then = Arc::clone(self);
                     let rows = rows.map_err(|error| internal(error.to_string()));
-                    self.clock.at(now + span, move || then.pass_ended(id, rows, span));
+                    self.clock.at(now + span, move || then.pass_ended(id, &plan, rows, span));
                 }
             }
         }
     }
 
-    fn pass_ended(self: &Arc<Self>, id: SessionId, rows: Result<Vec<Row>, ErrorBody>, span: Duration) {
+    fn pass_ended(self: &Arc<Self>, id: SessionId, plan: &Plan, rows: Result<Vec<Row>, ErrorBody>, span: Duration) {
         let now = self.clock.time();
         let mut engine = self.engine();
         engine.is_busy = false;
         let ending = TextEnding(self.pair.target.vocabulary());
         if let Some(session) = engine.sessions.get_mut(&id) {
             let timing = PassTiming::new(span, (now - span).checked_sub(session.arrived));
+            let before = session.law.text().len();
             let sent = match rows {
-                Ok(rows) => session.law.pass_ended(&rows, Some(timing), &ending),
+                Ok(rows) => {
+                    let sent = session.law.pass_ended(&rows, Some(timing), &ending);
+                    let decided = session.law.text().tail(before);
+                    plan.judged(decided).for_each(|stood| session.acceptance.observe(stood));
+                    sent
+                }
                 Err(error) => session.law.pass_failed(error),
             };
             self.say(&mut engine, sent, now);

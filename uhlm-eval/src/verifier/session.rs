@@ -5,6 +5,7 @@ use std::time::Duration;
 use uhlm_law::advance::{Drawing, Limits, Plan, Row, TargetSession};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::ModelError;
+use uhlm_law::pass_times::Acceptance;
 
 use crate::pair::Pair;
 use crate::target::Target;
@@ -14,13 +15,16 @@ pub(super) struct Session {
     pub(super) law: TargetSession,
     /// When the last request arrived.
     pub(super) arrived: Duration,
+    /// How often its drafted tokens stand.
+    pub(super) acceptance: Acceptance,
     target: Target,
     drawing: Option<Drawing>,
 }
 
 impl Session {
     pub(super) fn new(pair: &Pair, limits: Limits) -> Result<Self, ModelError> {
-        Ok(Self { law: TargetSession::new(limits), arrived: Duration::ZERO, target: Target::new(pair)?, drawing: None })
+        let (law, acceptance) = (TargetSession::new(limits), Acceptance::new());
+        Ok(Self { law, arrived: Duration::ZERO, acceptance, target: Target::new(pair)?, drawing: None })
     }
 
     /// Makes a pass and decides its rows, up to the one that settles it.

@@ -53,6 +53,13 @@ impl Plan {
     pub fn draft(&self) -> &[TokenId] {
         self.scored.get(self.contexts..).unwrap_or_default()
     }
+
+    /// Returns for each drafted token that was judged, in order, whether it stood, where the pass has decided on the
+    /// tokens `decided`. One more than was decoded can be among them: [`Self::next_drafted`].
+    pub fn judged(&self, decided: &[TokenId]) -> impl Iterator<Item = bool> {
+        let drafted = self.draft().iter().chain(&self.next_drafted);
+        drafted.zip(decided).map(|(drafted, token)| drafted == token)
+    }
 }
 
 /// What the target says in one row of a pass.

@@ -123,6 +123,13 @@ impl TargetSession {
         self.grants
     }
 
+    /// Tells whether the target writes on until the reply ends, as long as drafted tokens stand: its caller weighs what
+    /// a drafted token costs, as the text comes without it too.
+    #[must_use]
+    pub fn runs_ahead(&self) -> bool {
+        self.grants.after_agreement == Grant::Unlimited
+    }
+
     /// Takes a request. `stream` names the answer to it.
     ///
     /// # Errors

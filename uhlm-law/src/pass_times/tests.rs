@@ -143,3 +143,16 @@ fn what_a_pass_costs_for_others_is_no_reason_against_a_row() {
     // More than the table has: the slope decides.
     assert_eq!(table.width_that_pays_beside(Beside { rows: 90, tokens: 0.0 }, 0.9, 8), 8);
 }
+
+#[test]
+fn acceptance_follows_the_last_sixty_four_tokens_or_so() {
+    let mut acceptance = Acceptance::new();
+    assert_eq!(acceptance.get(), 0.7);
+    (0..64).for_each(|_| acceptance.observe(false));
+    assert!((0.7 / 4.0..0.7 / 2.0).contains(&acceptance.get()), "{acceptance:?}");
+    (0..1000).for_each(|i| acceptance.observe(i % 2 == 0));
+    assert!((acceptance.get() - 0.5).abs() < 0.02, "{acceptance:?}");
+    assert_eq!(acceptance.tokens(0), 1.0);
+    let a = acceptance.get();
+    assert!((acceptance.tokens(2) - (1.0 + a + a * a)).abs() < 1e-12);
+}

@@ -1,24 +1,38 @@
 //! What goes into one pass of the engine.
 //!
 //! Short passes of sessions first: a device waits for each. What is left, and at least an eighth of the engine's pass,
-//! goes to long prompts, which are decoded chunk by chunk. A session's pass that does not fit is cut anywhere: its rows
-//! are scored as they come.
+//! goes to long prompts, which are decoded chunk by chunk. Places that nobody needs go to what the target writes ahead
+//! for a session whose grants end: its device only may have use for it. A session's pass that does not fit is cut
+//! anywhere: its rows are scored as they come.
 
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use uhlm_law::advance::SessionId;
+use uhlm_law::advance::{PassKind, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::job::Active;
 use super::turn::fail;
+use super::width::Had;
 use super::worker::{Worker, internal};
+use crate::session::Session;
 use crate::session_id::Short;
 use crate::target::BatchToken;
 
 /// After so many passes without room a request goes first.
 const PATIENCE: u32 = 8;
+
+/// How urgent a session's pass is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Urgency {
+    /// A device waits for it.
+    Short,
+    /// A device waits, and knows that its prompt takes time.
+    Long,
+    /// A device may have use for it.
+    Spare,
+}
 
 /// The part of the engine's pass that one session has.
 #[derive(Debug)]
@@ -80,6 +94,7 @@ impl Worker {
             Ok(()) => self.metrics.pass(batch.len(), shares.len()),
             Err(failure) => return self.undo(&shares, failure),
         }
+        self.last_pass = shares.iter().filter_map(|share| self.had(share)).collect();
         for share in &shares {
             let tokens: Vec<_> = batch[share.first..share.first + share.count].iter().map(|token| token.id).collect();
             self.cache.push(share.slot, &tokens);
@@ -101,7 +116,31 @@ impl Worker {
                 self.plan(share.session)?;
             }
         }
+        // With the rows' scores, which an engine that works on its own may have waited for.
+        self.pass_times.observe(batch.len(), now.elapsed().as_secs_f64());
         Ok(())
+    }
+
+    /// Returns what a session has in a pass, for the next one to be planned by.
+    fn had(&self, share: &Share) -> Option<Had> {
+        let session = self.table.get(share.session)?;
+        let active = session.active.as_ref()?;
+        // Not every pass is complete with this one of the engine.
+        let is_last = active.done + share.count == active.tokens.len();
+        let tokens = if is_last { session.acceptance.tokens(active.plan.draft().len()) } else { 0.0 };
+        Some(Had { session: share.session, rows: share.count, tokens })
+    }
+
+    /// Returns how urgent a session's pass is; `None` where it waits for none.
+    fn urgency(&self, session: &Session) -> Option<Urgency> {
+        let active = session.active.as_ref()?;
+        // One that decodes given tokens too is what their device waits for.
+        let only_writes = active.plan.kind == PassKind::SelfMade && active.tokens.len() == active.plan.rows;
+        if only_writes && !session.target.runs_ahead() {
+            return Some(Urgency::Spare);
+        }
+        let is_long = Split::is_long(self.target.batch_size(), active.before_rows());
+        Some(if is_long { Urgency::Long } else { Urgency::Short })
     }
 
     fn active(&self, id: SessionId) -> Option<&Active> {
@@ -119,15 +158,13 @@ impl Worker {
 
     /// Returns the sessions that wait for a pass, the one to serve first in front.
     fn order(&self) -> Vec<SessionId> {
-        let batch_size = self.target.batch_size();
         let mut order: Vec<_> = self
             .table
             .iter()
             .filter_map(|(id, session)| {
                 let active = session.active.as_ref()?;
-                let is_long = Split::is_long(batch_size, active.before_rows());
                 let waited = active.passed_over >= PATIENCE;
-                Some(((Reverse(waited), is_long, active.ready), id))
+                Some(((Reverse(waited), self.urgency(session)?, active.ready), id))
             })
             .collect();
         order.sort_unstable_by_key(|(key, _)| *key);
@@ -137,15 +174,15 @@ impl Worker {
     /// Fills a pass of the engine in the given order. Sessions without a slot get one; sessions at rest make room.
     fn fill(&mut self, order: &[SessionId], now: Instant) -> Result<(Vec<BatchToken>, Vec<Share>), ModelError> {
         let batch_size = self.target.batch_size();
-        let is_long = |active: &Active| Split::is_long(batch_size, active.before_rows());
-        let long = order.iter().filter(|id| self.active(**id).is_some_and(is_long)).count();
-        let split = Split::new(batch_size, long < order.len(), long > 0);
+        let urgency_of = |worker: &Self, id| worker.table.get(id).and_then(|session| worker.urgency(session));
+        let has = |urgency| order.iter().any(|id| urgency_of(self, *id) == Some(urgency));
+        let split = Split::new(batch_size, has(Urgency::Short), has(Urgency::Long));
         let (mut batch, mut shares) = (Vec::with_capacity(batch_size), Vec::new());
         for &id in order {
             let Some(slot) = self.slot_of(id)? else { continue };
-            let Some(active) = self.active(id) else { continue };
+            let (Some(active), Some(urgency)) = (self.active(id), urgency_of(self, id)) else { continue };
             let is_first_in_line = active.passed_over >= PATIENCE;
-            let reserved = if is_first_in_line || is_long(active) { 0 } else { split.reserved };
+            let reserved = if is_first_in_line || urgency != Urgency::Short { 0 } else { split.reserved };
             let places = batch_size.saturating_sub(batch.len() + reserved);
             let (remaining, before_rows) = (active.remaining(), active.before_rows());
             let count = split.chunk(remaining, before_rows, places);

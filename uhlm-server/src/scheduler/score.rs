@@ -62,11 +62,15 @@ impl Worker {
             let ending = TextEnding(self.target.vocabulary());
             let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
             let decided = session.target.text().tail(before);
-            let judged = plan.draft().len().min(decided.len());
-            let matched = plan.draft().iter().zip(decided).filter(|(drafted, token)| drafted == token).count();
             self.metrics.session_pass(plan.kind, timing);
             if plan.kind == PassKind::Judged {
-                self.metrics.judged(judged, matched);
+                let (mut judged, mut matched) = (0, 0);
+                for stood in plan.judged(decided) {
+                    session.acceptance.observe(stood);
+                    judged += 1;
+                    matched += usize::from(stood);
+                }
+                self.metrics.judged(plan.draft().len(), judged, matched);
             }
             session.say(sent);
             // A request that came during the pass has waited since it came.

@@ -47,12 +47,14 @@ impl Worker {
 
     /// Asks a session what it does next, until it waits for a pass or for a request, and sends what it says.
     pub(super) fn plan(&mut self, id: SessionId) -> Result<(), ModelError> {
-        while let Some(session) = self.table.get_mut(id) {
+        loop {
+            let width = self.width(id);
+            let Some(session) = self.table.get_mut(id) else { break };
             session.stirred = false;
             if session.active.is_some() {
                 break;
             }
-            match session.target.next(usize::MAX) {
+            match session.target.next(width) {
                 Next::Pass(plan) => {
                     session.active = Some(Active::new(plan, session.ready));
                     self.reuse(id)?;

@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use uhlm_law::advance::{self, SessionId};
 use uhlm_law::model::ModelError;
+use uhlm_law::pass_times::PassTimes;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::cache::Cache;
 use super::job::Command;
+use super::width::Had;
 use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
@@ -52,6 +54,10 @@ pub(super) struct Worker {
     pub(super) table: Table,
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: Limits,
+    /// How long passes of the engine take.
+    pub(super) pass_times: PassTimes,
+    /// Who had what in the last one.
+    pub(super) last_pass: Vec<Had>,
     offered: advance::Limits,
     commands: Receiver<Command>,
     stopping: bool,
@@ -68,7 +74,19 @@ impl Worker {
     ) -> Self {
         let cache = Cache::new(target.as_ref(), Arc::clone(&metrics));
         let table = Table::new(limits.sessions);
-        Self { _alive: alive, target, cache, table, metrics, limits, offered, commands, stopping: false }
+        Self {
+            _alive: alive,
+            target,
+            cache,
+            table,
+            metrics,
+            limits,
+            pass_times: PassTimes::new(),
+            last_pass: Vec::new(),
+            offered,
+            commands,
+            stopping: false,
+        }
     }
 
     /// Works until it is told to stop or the engine cannot go on.

@@ -211,12 +211,15 @@ impl Device {
         };
         let mut finished = false;
         for frame in &answer.0 {
-            let effects =
-                self.conversation.hear(&mut self.peer, &mut asked, frame).expect("a frame that was asked for");
-            finished = effects.finished;
+            finished = self.hear_frame(&mut asked, frame).finished;
         }
         assert!(asked.is_ended(), "an answer ends with its last frame");
         Ok(finished)
+    }
+
+    /// Hears one frame of an answer.
+    pub(crate) fn hear_frame(&mut self, asked: &mut Asked, frame: &Frame) -> Effects {
+        self.conversation.hear(&mut self.peer, asked, frame).expect("a frame that was asked for")
     }
 }
 

@@ -10,6 +10,7 @@ mod judging;
 mod limits;
 mod refusals;
 mod repeats;
+mod running_ahead;
 mod scheduling;
 mod sessions;
 mod support;

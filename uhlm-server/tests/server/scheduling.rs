@@ -7,7 +7,7 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use crate::device::*;
 use crate::support::*;
-use crate::synthetic::{Synthetic, alone, greedily as written, greedy};
+use crate::synthetic::{Remote, Synthetic, alone, greedily as written, greedy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn drafts_of_many_sessions_share_a_pass_and_p_is_the_same_as_alone() {
@@ -203,4 +203,90 @@ async fn a_prompt_can_be_read_ahead_of_the_first_draft() {
     let answer = session.advance(&window(1, &prompt, &written(&prompt, 3))).await.unwrap();
     assert_eq!(answer.ids(), written(&prompt, 4));
     assert_eq!(fixture.counters().decoded_tokens - before.decoded_tokens, 4, "the prompt's last token and the draft");
+}
+
+/// How many of the first `count` passes each of the first three slots has a part in.
+fn parts(remote: &Remote, count: usize) -> [usize; 3] {
+    let passes = remote.passes();
+    [0, 1, 2].map(|slot| passes[..count].iter().filter(|pass| pass.iter().any(|part| part.0 == slot)).count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_device_streams_goes_before_what_another_may_have_use_for() {
+    // One place a pass, so that somebody waits at every one.
+    let (target, remote) = Synthetic::sized(3, 4096, 1);
+    let fixture = Fixture::new(target).await;
+    remote.hold();
+    let endless = Grants { after_mismatch: Grant::Passes(0), after_agreement: Grant::Unlimited };
+    let mut streams = Vec::new();
+    for (i, grants) in [Grants::UNLIMITED, endless, passes(200)].into_iter().enumerate() {
+        let session = fixture.open().await;
+        let begin = Begin { max_tokens: 60, ..begin(&[1], SamplingParams::greedy(), i as u64) };
+        let request = Advance { grants, ..start(&[1], begin) };
+        streams.push(async move { session.stream(&request).await.unwrap().rest().await.ids() });
+    }
+    let steer = async {
+        fixture.until("all have asked", |c| c.requests_waiting == 3).await;
+        remote.release();
+    };
+    let (replies, ()) = tokio::join!(futures_util::future::join_all(streams), steer);
+    replies.into_iter().for_each(|reply| assert_eq!(reply, written(&[1], 60)));
+    // While all three want something: the first pass of each, then every ninth for the third.
+    let [first, second, third] = parts(&remote, 90);
+    assert!(first.abs_diff(second) <= 2, "{first} and {second} passes");
+    assert!((6..=12).contains(&third), "{third} passes that nobody may need");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn drafts_go_before_what_another_device_may_have_use_for() {
+    let (target, remote) = Synthetic::sized(2, 4096, 4);
+    let fixture = Fixture::new(target).await;
+    let (spare, drafting) = (fixture.open().await, fixture.open().await);
+    // Both have their prompts read.
+    spare.advance(&Advance { grants: passes(1), ..greedily(&[1], &[]) }).await.unwrap();
+    drafting.advance(&greedily(&[2], &written(&[2], 1))).await.unwrap();
+    let before = remote.passes().len();
+    remote.hold();
+    let text = [vec![1], written(&[1], 40)].concat();
+    let ahead = Advance { grants: passes(30), ..window(1, &text[..2], &[]) };
+    let drafted = [vec![2], written(&[2], 10)].concat();
+    let draft = window(1, &drafted[..3], &drafted[3..10]);
+    let judged = async {
+        // The first self-made pass has begun; the draft takes the next two whole, and a device waits for both.
+        remote.until_waiting().await;
+        let (answer, ()) = tokio::join!(drafting.advance(&draft), async {
+            fixture.until("both have asked", |c| c.requests_waiting == 2).await;
+            remote.release();
+        });
+        answer.unwrap()
+    };
+    let (written_ahead, judged) = tokio::join!(spare.advance(&ahead), judged);
+    assert_eq!(written_ahead.unwrap().ids(), text[2..32]);
+    assert_eq!(judged.ids(), drafted[3..11]);
+    assert_eq!(remote.passes()[before..before + 4], [vec![(0, 1)], vec![(1, 4)], vec![(1, 4)], vec![(0, 1)]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_draft_the_target_judges_what_pays_where_it_writes_on_anyway() {
+    for (grants, widest) in [(Grants::UNLIMITED, 2), (Grants::NONE, 21)] {
+        let (target, remote) = Synthetic::large();
+        let fixture = Fixture::new(target).await;
+        let session = fixture.open().await;
+        let text = [vec![1], written(&[1], 21)].concat();
+        let begin = Begin { max_tokens: 21, ..begin(&text[..1], SamplingParams::greedy(), 1) };
+        let request = Advance { grants, draft: text[1..21].to_vec(), ..start(&text[..1], begin) };
+        // What is not judged at once is not lost.
+        assert_eq!(session.advance(&request).await.unwrap().ids(), text[1..]);
+        let passes = remote.passes();
+        // Nothing is known about passes of two rows before there was one.
+        assert_eq!(passes[0], [(0, widest)], "{grants:?}");
+        let mut known = widest;
+        for pass in &passes {
+            assert!(pass[0].1 <= known + 1, "no more than one row beyond what is known: {passes:?}");
+            known = known.max(pass[0].1);
+        }
+        let counters = fixture.counters();
+        assert!(counters.self_made_passes <= 1, "there is a draft for all but the last token");
+        assert_eq!((counters.judged_tokens, counters.matched_tokens), (20, 20));
+    }
 }

@@ -144,6 +144,8 @@ fn what_a_pass_has_no_room_for_is_judged_by_the_next_one() {
         let Next::Pass(plan) = session.next(0) else { panic!("a pass") };
         assert_eq!((plan.kind, plan.draft(), plan.next_drafted), (PassKind::Judged, &[][..], Some(3)));
         ended(&mut session, winners);
+        assert!(session.runs_ahead());
+        assert_eq!(plan.judged(session.text().tail(2)).collect::<Vec<_>>(), [next.is_some()]);
         let left = if next.is_some() { Grant::Unlimited } else { Grant::Passes(1) };
         assert_eq!(session.left(), left, "the drafted token without a row is judged as well");
         let Next::Pass(plan) = session.next(1) else { panic!("a pass") };

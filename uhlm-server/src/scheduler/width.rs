@@ -1,0 +1,34 @@
+//! How many drafted tokens of a session go into its next pass.
+//!
+//! A session whose grants do not end gets its tokens anyway, so a drafted one is judged only where that makes them come
+//! faster; what is not judged waits for the next pass. Everybody else has asked for a judgement, and gets it at once.
+
+use uhlm_law::advance::SessionId;
+use uhlm_law::pass_times::Beside;
+
+use super::worker::Worker;
+
+/// What a session had in the engine's last pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Had {
+    pub(super) session: SessionId,
+    pub(super) rows: usize,
+    /// Number of tokens that it was expected to gain.
+    pub(super) tokens: f64,
+}
+
+impl Worker {
+    /// Returns the most drafted tokens that the next pass of a session judges.
+    pub(super) fn width(&self, id: SessionId) -> usize {
+        let Some(session) = self.table.get(id).filter(|session| session.target.runs_ahead()) else {
+            return usize::MAX;
+        };
+        // The next pass is taken to be shared by those who shared the last one and still have something to do.
+        let is_still_here = |had: &&Had| had.session != id && self.table.get(had.session).is_some_and(|s| !s.is_idle());
+        let beside = self.last_pass.iter().filter(is_still_here).fold(Beside::default(), |beside, had| Beside {
+            rows: beside.rows + had.rows,
+            tokens: beside.tokens + had.tokens,
+        });
+        self.pass_times.width_that_pays_beside(beside, session.acceptance.get(), self.limits.draft)
+    }
+}
