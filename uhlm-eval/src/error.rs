@@ -9,6 +9,8 @@ use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 
+use crate::trace::TraceError;
+
 /// Why an evaluation did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
@@ -47,6 +49,9 @@ pub enum EvalError {
         /// Its length.
         tokens: usize,
     },
+    /// A file of recorded logits cannot be used.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
     /// A plot could not be drawn.
     #[error("a plot could not be drawn: {reason}")]
     Plot {

@@ -6,15 +6,18 @@
 //! target. The methods it is compared with are in [`baseline`], each from its published rule.
 
 pub mod baseline;
+mod bed;
 pub mod billing;
 pub mod channel;
 pub mod clock;
+pub mod costs;
 pub mod divergence;
 pub mod error;
 pub mod experiment;
 pub mod lab;
 pub mod law;
 pub mod method;
+pub mod models;
 pub mod oracle;
 pub mod paced;
 pub mod pair;
@@ -31,4 +34,5 @@ pub mod statistics;
 pub mod stream;
 pub mod summary;
 pub mod target;
+pub mod trace;
 pub mod verifier;
