@@ -52,6 +52,14 @@ pub enum EvalError {
     /// A file of recorded logits cannot be used.
     #[error(transparent)]
     Trace(#[from] TraceError),
+    /// A session did not write what was recorded, so that its time says nothing.
+    #[error("reply {reply} parts from the recording at token {at}")]
+    Parted {
+        /// Index of the reply.
+        reply: usize,
+        /// Index of the token in it.
+        at: usize,
+    },
     /// A plot could not be drawn.
     #[error("a plot could not be drawn: {reason}")]
     Plot {

@@ -133,10 +133,10 @@ mod tests {
 {"category": "math", "prompt": "Add."}"#;
         let found = parse(lines).expect("valid");
         let of = |question: &Question| (question.task.clone().unwrap_or_default(), question.question.clone());
-        assert_eq!(found.iter().map(of).collect::<Vec<_>>(), [
-            ("writing".into(), "Write.".into()),
-            ("math".into(), "Add.".into())
-        ]);
+        assert_eq!(
+            found.iter().map(of).collect::<Vec<_>>(),
+            [("writing".into(), "Write.".into()), ("math".into(), "Add.".into())]
+        );
         assert!(parse(r#"{"category": "math", "turns": []}"#).is_err());
     }
 

@@ -182,8 +182,7 @@ impl TraceFile {
         if let Some((trace, _)) = &found {
             check_same(&trace.header, header)?;
         }
-        let mut file =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
         let (replies, whole) = found.map_or((Vec::new(), 0), |(trace, whole)| (trace.replies, whole as u64));
         file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
         let mut opened = Self { path: path.into(), file, replies };

@@ -1,5 +1,6 @@
 //! `uhlm eval`: this SDK beside U-HLM and its relatives, in virtual time.
 
+mod cells;
 mod record;
 
 use std::path::{Path, PathBuf};
@@ -92,6 +93,8 @@ pub(crate) struct EvalArgs {
 enum Part {
     /// Let the target write replies, and keep both models' logits along them in a file
     Record(record::RecordArgs),
+    /// Replay such files over links and speeds: speed, passes and bytes of every method, and who is never slower
+    Cells(cells::CellsArgs),
 }
 
 impl EvalArgs {
@@ -136,6 +139,7 @@ impl EvalArgs {
 pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
     match &args.part {
         Some(Part::Record(args)) => record::run(args),
+        Some(Part::Cells(args)) => cells::run(args),
         None => compare(args),
     }
 }
