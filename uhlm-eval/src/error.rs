@@ -9,6 +9,8 @@ use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 
+use crate::trace::TraceError;
+
 /// Why an evaluation did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
@@ -46,6 +48,17 @@ pub enum EvalError {
     PromptTooLong {
         /// Its length.
         tokens: usize,
+    },
+    /// A file of recorded logits cannot be used.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// A session did not write what was recorded, so that its time says nothing.
+    #[error("reply {reply} parts from the recording at token {at}")]
+    Parted {
+        /// Index of the reply.
+        reply: usize,
+        /// Index of the token in it.
+        at: usize,
     },
     /// A plot could not be drawn.
     #[error("a plot could not be drawn: {reason}")]

@@ -6,14 +6,18 @@
 //! target. The methods it is compared with are in [`baseline`], each from its published rule.
 
 pub mod baseline;
+mod bed;
 pub mod billing;
+pub mod cells;
 pub mod channel;
+pub mod costs;
 pub mod divergence;
 pub mod error;
 pub mod experiment;
 pub mod lab;
 pub mod law;
 pub mod method;
+pub mod models;
 pub mod oracle;
 pub mod paced;
 pub mod pair;
@@ -22,6 +26,7 @@ pub mod product;
 pub mod quality;
 pub mod questions;
 pub mod record;
+pub mod replay;
 pub mod reply;
 pub mod report;
 pub mod settings;
@@ -30,4 +35,6 @@ pub mod statistics;
 pub mod stream;
 pub mod summary;
 pub mod target;
+pub mod trace;
 pub mod verifier;
+pub mod yesterday;

@@ -8,8 +8,8 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
-/// Is given each pass, runs it, and does what its time asks for.
-pub type Pace = dyn Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync;
+/// Is given each pass with its number of tokens, runs it, and does what its time asks for.
+pub type Pace = dyn Fn(usize, &mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync;
 
 /// A model that is another one but for the pace of its passes.
 pub struct PacedDraft {
@@ -21,7 +21,7 @@ impl PacedDraft {
     /// `inner` at this pace.
     pub fn new(
         inner: Arc<dyn DraftModel>,
-        pace: impl Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync + 'static,
+        pace: impl Fn(usize, &mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Self {
         Self { inner, pace: Arc::new(pace) }
     }
@@ -81,7 +81,7 @@ impl Sequence for PacedSequence {
     }
 
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        (self.pace)(&mut || self.inner.decode(tokens, cancelled))
+        (self.pace)(tokens.len(), &mut || self.inner.decode(tokens, cancelled))
     }
 
     fn logits(&self) -> &[f32] {

@@ -3,30 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::Event;
 use uhlm_core::link::LinkConfig;
-use uhlm_core::metrics::Statistics;
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;
-use uhlm_law::sampling::TokenId;
 use uhlm_law::window::CloseRule;
 
+use crate::bed::{Bed, Running};
 use crate::billing::Billing;
 use crate::channel::{Channel, PacketChannel};
+use crate::costs::PassCosts;
 use crate::error::EvalError;
-use crate::paced::PacedDraft;
 use crate::pair::CONTEXT;
-use crate::reply::{Decisions, Reply};
+use crate::reply::Reply;
 use crate::stream::{Numbered, Run, Stream};
-use crate::verifier::SimulatedVerifier;
-use uhlm_core::clock::VirtualClock;
 
 /// Tokens in a window of the calibration run, as `uhlm calibrate` has it.
 const CALIBRATION_WINDOW: usize = 6;
@@ -87,11 +81,17 @@ impl ProductMethod {
         billing: Billing,
         calibration: &Calibration,
     ) -> Result<Vec<Reply>, EvalError> {
+        let costs = PassCosts::from(stream.times);
         let answers = |labels| -> Result<Vec<Reply>, EvalError> {
-            let product = Running::start(stream, channel, billing, self.options(stream, calibration.clone()))?;
-            product.warm_up(stream)?;
-            let ask = |prompt: &Numbered| product.answer(stream, prompt.index, &prompt.question.question, labels);
-            stream.prompts.iter().map(ask).collect()
+            let bed = bed(stream, channel, &costs, billing);
+            let product = Running::start(&bed, self.options(stream, calibration.clone()))?;
+            // One answer that is not counted: the session is then open and the link measured, as in any that is not
+            // the first. Every baseline's connection is warm too.
+            if let Some(prompt) = stream.prompts.first() {
+                product.generate(chat(prompt), asked(stream, false))?;
+            }
+            let ask = |prompt: &Numbered| product.answer(prompt.index, chat(prompt), asked(stream, labels));
+            stream.prompts.iter().map(|prompt| Ok(ask(prompt)?.0)).collect()
         };
         let mut replies = answers(false)?;
         if self.mode == Mode::Opportunistic {
@@ -119,11 +119,12 @@ pub fn calibrate(run: &Run<'_>) -> Result<Calibration, EvalError> {
     let channel = Channel::Packet(PacketChannel::steady(50.0));
     let labels = run.map(|stream| {
         let options = method.options(stream, Calibration::generic());
-        let product = Running::start(stream, &channel, Billing::PAPER, options)?;
+        let costs = PassCosts::from(stream.times);
+        let product = Running::start(&bed(stream, &channel, &costs, Billing::PAPER), options)?;
         let mut labels = Vec::new();
         for prompt in stream.prompts {
-            let (_, _, statistics) = product.generate(stream, &prompt.question.question, true)?;
-            labels.extend(statistics.labels.unwrap_or_default());
+            let written = product.generate(chat(prompt), asked(stream, true))?;
+            labels.extend(written.statistics.labels.unwrap_or_default());
         }
         Ok(labels)
     })?;
@@ -136,95 +137,23 @@ pub fn calibrate(run: &Run<'_>) -> Result<Calibration, EvalError> {
     Ok(Calibration::fit(&labels.concat(), source)?)
 }
 
-/// A session with its clock and its verifier.
-struct Running {
-    clock: Arc<VirtualClock>,
-    verifier: Arc<SimulatedVerifier>,
-    session: Session,
+/// The bed of a stream.
+fn bed<'a>(stream: &Stream<'_>, channel: &'a Channel, costs: &'a PassCosts, billing: Billing) -> Bed<'a> {
+    Bed {
+        draft: Arc::clone(&stream.pair.draft) as _,
+        target: Arc::new(stream.pair.clone()),
+        costs,
+        channel,
+        billing,
+        channel_seed: stream.channel_seed,
+    }
 }
 
-impl Running {
-    fn start(
-        stream: &Stream<'_>,
-        channel: &Channel,
-        billing: Billing,
-        options: SessionOptions,
-    ) -> Result<Self, EvalError> {
-        let clock = Arc::new(VirtualClock::default());
-        let verifier = Arc::new(SimulatedVerifier::new(
-            stream.pair.clone(),
-            Arc::clone(&clock),
-            channel,
-            stream.times,
-            billing,
-            stream.channel_seed,
-        ));
-        let (charged, cost) = (Arc::clone(&clock), stream.times.draft());
-        let draft = PacedDraft::new(Arc::clone(&stream.pair.draft) as _, move |pass| {
-            charged.advance(cost);
-            pass()
-        });
-        let session =
-            Session::with_clock(Arc::new(draft), Some(Arc::clone(&verifier) as _), options, Arc::clone(&clock) as _)?;
-        Ok(Self { clock, verifier, session })
-    }
+/// What is asked of a reply.
+fn asked(stream: &Stream<'_>, collect_labels: bool) -> GenerationOptions {
+    GenerationOptions { max_tokens: stream.max_tokens, collect_labels, ..GenerationOptions::default() }
+}
 
-    /// One answer that is not counted: the session is then open and the link measured, as in any that is not the first.
-    /// Every baseline's connection is warm too.
-    fn warm_up(&self, stream: &Stream<'_>) -> Result<(), EvalError> {
-        if let Some(prompt) = stream.prompts.first() {
-            self.generate(stream, &prompt.question.question, false)?;
-        }
-        Ok(())
-    }
-
-    fn answer(&self, stream: &Stream<'_>, index: u64, question: &str, labels: bool) -> Result<Reply, EvalError> {
-        // What was under way for the last reply belongs to it.
-        let _warm_up = self.verifier.begin(index);
-        let charged = self.clock.charged();
-        let (tokens, text, statistics) = self.generate(stream, question, labels)?;
-        let ledger = self.verifier.begin(index);
-        Ok(Reply {
-            text,
-            tokens,
-            elapsed: statistics.elapsed,
-            first_token: statistics.first_token,
-            device: self.clock.charged().saturating_sub(charged),
-            ledger,
-            decisions: Decisions {
-                drafted: statistics.drafted,
-                judged: statistics.judged,
-                rejected: statistics.rejected,
-                skipped: statistics.skipped,
-                skipped_labelled: statistics.skipped_labelled,
-                skipped_acceptable: statistics.skipped_matched as f64,
-                rollbacks: statistics.rollbacks,
-            },
-        })
-    }
-
-    fn generate(
-        &self,
-        stream: &Stream<'_>,
-        question: &str,
-        collect_labels: bool,
-    ) -> Result<(Vec<TokenId>, String, Statistics), EvalError> {
-        self.session.reset()?;
-        let options =
-            GenerationOptions { max_tokens: stream.max_tokens, collect_labels, ..GenerationOptions::default() };
-        let mut generation = self.session.generate(Prompt::Chat(question.to_owned()), options)?;
-        let mut tokens = Vec::new();
-        while let Some(event) = generation.blocking_next() {
-            match event? {
-                Event::Committed { token, .. } => tokens.push(token.id),
-                Event::Finished { text, statistics, .. } => {
-                    // Text that was held back to the end comes with its token named a second time.
-                    tokens.truncate(statistics.tokens() as usize);
-                    return Ok((tokens, text, *statistics));
-                }
-                _ => {}
-            }
-        }
-        Err(GenerationError::SessionClosed.into())
-    }
+fn chat(prompt: &Numbered) -> Prompt {
+    Prompt::Chat(prompt.question.question.clone())
 }

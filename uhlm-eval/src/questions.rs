@@ -8,15 +8,38 @@ use crate::error::EvalError;
 
 /// One line of a question file. Without `check` it is a free prompt, with it a reply can be marked.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Line")]
 pub struct Question {
     /// Which kind of question it is, where the file says so.
-    #[serde(default)]
     pub task: Option<String>,
     /// What is asked.
     pub question: String,
     /// The final answer.
-    #[serde(default)]
     pub check: Option<String>,
+}
+
+/// A line as files spell it: Spec-Bench has `category` for the task, and in `turns` what the person says one after the
+/// other, of which the first is asked.
+#[derive(Deserialize)]
+struct Line {
+    #[serde(default, alias = "category")]
+    task: Option<String>,
+    #[serde(default, alias = "prompt")]
+    question: Option<String>,
+    #[serde(default)]
+    turns: Vec<String>,
+    #[serde(default)]
+    check: Option<String>,
+}
+
+impl TryFrom<Line> for Question {
+    type Error = &'static str;
+
+    fn try_from(line: Line) -> Result<Self, Self::Error> {
+        let Line { task, question, turns, check } = line;
+        let question = question.or_else(|| turns.into_iter().next()).ok_or("nothing is asked")?;
+        Ok(Self { task, question, check })
+    }
 }
 
 impl Question {
@@ -35,8 +58,8 @@ pub fn final_answer(reply: &str) -> &str {
     answer.strip_suffix('.').unwrap_or(answer)
 }
 
-/// Reads a file of questions: JSON Lines with a field `question` and maybe `check`, or plain text with one prompt a
-/// line. Blocks on the file.
+/// Reads a file of questions: JSON Lines with a field `question`, `prompt` or `turns`, and maybe `task` or `category`
+/// and `check`; or plain text with one prompt a line. Blocks on the file.
 ///
 /// # Errors
 /// [`EvalError::Questions`]: no such file, a line that is no question, or none at all.
@@ -44,7 +67,7 @@ pub fn read(path: &Path) -> Result<Vec<Question>, EvalError> {
     let refused = |reason: String| EvalError::Questions { path: path.into(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let questions = parse(&text).map_err(|(line, error)| {
-        refused(format!("line {line}: {error}; every line is an object with a field `question`, or all are plain text"))
+        refused(format!("line {line}: {error}; every line is an object with a field `question`, `prompt` or `turns`, or all are plain text"))
     })?;
     if questions.is_empty() { Err(refused("there is no prompt in it".into())) } else { Ok(questions) }
 }
@@ -102,6 +125,19 @@ mod tests {
         };
         assert!(!free.is_answered_by("Answer: 4."));
         assert!(checked.is_answered_by("2+2=4. Answer: 4.") && !checked.is_answered_by("Answer: 5."));
+    }
+
+    #[test]
+    fn lines_of_other_sets_of_questions_are_understood() {
+        let lines = r#"{"question_id": 81, "category": "writing", "turns": ["Write.", "Write again."]}
+{"category": "math", "prompt": "Add."}"#;
+        let found = parse(lines).expect("valid");
+        let of = |question: &Question| (question.task.clone().unwrap_or_default(), question.question.clone());
+        assert_eq!(
+            found.iter().map(of).collect::<Vec<_>>(),
+            [("writing".into(), "Write.".into()), ("math".into(), "Add.".into())]
+        );
+        assert!(parse(r#"{"category": "math", "turns": []}"#).is_err());
     }
 
     #[test]

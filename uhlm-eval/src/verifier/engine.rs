@@ -7,7 +7,6 @@ use std::time::Duration;
 use uhlm_law::advance::{
     Advance, Frame, Info, MAX_DRAFT, Next, PassTiming, Plan, Refusal, Row, Sent, SessionId, StreamId, TextEnding,
 };
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::pass_times::PassTimes;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
@@ -16,7 +15,7 @@ use super::ledger::Ledger;
 use super::session::Session;
 use super::stream::Stream;
 use crate::channel::{Direction, Link, Place};
-use crate::pair::Pair;
+use crate::models::TargetModel;
 
 /// The state of the verifier.
 pub(super) struct Engine {
@@ -66,9 +65,9 @@ impl Engine {
         self.link.arrival(direction, at, bytes, place)
     }
 
-    pub(super) fn open(&mut self, pair: &Pair, info: &Info) -> Result<SessionId, ErrorBody> {
+    pub(super) fn open(&mut self, model: &dyn TargetModel, info: &Info) -> Result<SessionId, ErrorBody> {
         let failed = |error: uhlm_law::model::ModelError| internal(error.to_string());
-        let session = Session::new(pair, info.limits).map_err(failed)?;
+        let session = Session::new(model, info.limits).map_err(failed)?;
         self.opened += 1;
         let id = SessionId(u128::from(self.opened).to_be_bytes());
         self.sessions.insert(id, session);
@@ -96,7 +95,7 @@ impl Shared {
     pub(super) fn accept(self: &Arc<Self>, session: SessionId, stream: StreamId, request: &Advance) {
         let now = self.clock.time();
         let mut engine = self.engine();
-        let ending = TextEnding(self.pair.target.vocabulary());
+        let ending = TextEnding(self.target.vocabulary());
         let accepted = match engine.sessions.get_mut(&session) {
             Some(session) => session.law.accept(stream, request, &ending),
             None => Err(Refusal::Gone),
@@ -128,7 +127,7 @@ impl Shared {
 
     /// Lets frames leave at `now`.
     fn say(&self, engine: &mut Engine, sent: Vec<Sent>, now: Duration) {
-        let vocabulary = self.pair.vocabulary_size();
+        let vocabulary = self.target.vocabulary().size();
         for Sent { stream: id, frame } in sent {
             let Some(stream) = engine.streams.get(&id) else { continue };
             let (session, place) = (stream.session, stream.place);
@@ -163,10 +162,10 @@ impl Shared {
                 Next::Idle | Next::Busy => {}
                 Next::End(sent) => self.say(engine, vec![sent], now),
                 Next::Pass(plan) => {
-                    let rows = session.rows(&self.pair, &plan);
+                    let rows = session.rows(self.target.as_ref(), &plan);
                     engine.ledger.passes += u64::from(!plan.tokens.is_empty());
                     engine.ledger.processed += plan.tokens.len() as u64;
-                    let span = self.times.target(plan.tokens.len());
+                    let span = self.costs.target(plan.tokens.len(), plan.rows);
                     engine.pass_times.observe(plan.tokens.len(), span.as_secs_f64());
                     engine.is_busy = true;
                     let then = Arc::clone(self);
@@ -181,7 +180,7 @@ impl Shared {
         let now = self.clock.time();
         let mut engine = self.engine();
         engine.is_busy = false;
-        let ending = TextEnding(self.pair.target.vocabulary());
+        let ending = TextEnding(self.target.vocabulary());
         if let Some(session) = engine.sessions.get_mut(&id) {
             let timing = PassTiming::new(span, (now - span).checked_sub(session.arrived));
             let before = session.law.text().len();

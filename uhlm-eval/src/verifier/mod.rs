@@ -1,4 +1,4 @@
-//! A verifier in virtual time: the real target decides, the clock and the channel say when its answers are there.
+//! A verifier in virtual time: the target decides, the real one or a recording of it, the clock and the channel say when its answers are there.
 //!
 //! What a request means is the law's ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when
 //! the modelled link brings it, a pass begins when the modelled target is free and takes the modelled time, its
@@ -16,14 +16,14 @@ use std::time::Duration;
 use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
 use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::chat::DraftModel as _;
 
 use self::engine::Engine;
 pub use self::ledger::Ledger;
 use self::stream::Stream;
 use crate::billing::{Billing, encoded};
 use crate::channel::{Channel, Direction, Place};
-use crate::pair::{CONTEXT, ComputeTimes, Pair};
+use crate::costs::PassCosts;
+use crate::models::TargetModel;
 use uhlm_core::clock::VirtualClock;
 
 /// The target behind a modelled link.
@@ -34,8 +34,8 @@ pub struct SimulatedVerifier {
 /// What the calls, the clock's deliveries and the resets share.
 struct Shared {
     clock: Arc<VirtualClock>,
-    pair: Pair,
-    times: ComputeTimes,
+    target: Arc<dyn TargetModel>,
+    costs: PassCosts,
     billing: Billing,
     engine: Mutex<Engine>,
 }
@@ -48,7 +48,7 @@ impl Shared {
 
 impl std::fmt::Debug for SimulatedVerifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SimulatedVerifier").field("times", &self.shared.times).finish_non_exhaustive()
+        f.debug_struct("SimulatedVerifier").field("costs", &self.shared.costs).finish_non_exhaustive()
     }
 }
 
@@ -56,15 +56,15 @@ impl SimulatedVerifier {
     /// Makes a verifier with no session. `seed` fixes what the channel does.
     #[must_use]
     pub fn new(
-        pair: Pair,
+        target: Arc<dyn TargetModel>,
         clock: Arc<VirtualClock>,
         channel: &Channel,
-        times: ComputeTimes,
+        costs: PassCosts,
         billing: Billing,
         seed: u64,
     ) -> Self {
         let engine = Mutex::new(Engine::new(channel.open(seed)));
-        Self { shared: Arc::new(Shared { clock, pair, times, billing, engine }) }
+        Self { shared: Arc::new(Shared { clock, target, costs, billing, engine }) }
     }
 
     /// Counts everything that follows to this prompt; returns what was spent since the last call.
@@ -75,16 +75,17 @@ impl SimulatedVerifier {
         std::mem::take(&mut engine.ledger)
     }
 
-    fn info_of(pair: &Pair) -> Info {
+    fn info_now(&self) -> Info {
+        let target = &self.shared.target;
         Info {
             protocol: PROTOCOL.into(),
-            model: pair.target.name().to_owned(),
-            fingerprint: pair.target.fingerprint(),
-            vocabulary: pair.target.vocabulary_hash(),
+            model: target.name().to_owned(),
+            fingerprint: target.fingerprint(),
+            vocabulary: target.vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits {
-                vocabulary_size: pair.vocabulary_size() as u32,
-                context: CONTEXT,
+                vocabulary_size: target.vocabulary().size() as u32,
+                context: target.context(),
                 max_draft: MAX_DRAFT as u32,
             },
         }
@@ -121,14 +122,14 @@ impl SimulatedVerifier {
 
 impl Verifier for SimulatedVerifier {
     fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        let info = Self::info_of(&self.shared.pair);
+        let info = self.info_now();
         self.answer(0, deadline, |_| (encoded(&info), Ok(info.clone())), reply)
     }
 
     fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        let info = Self::info_of(&self.shared.pair);
+        let info = self.info_now();
         let make = |engine: &mut Engine| {
-            let opened = engine.open(&self.shared.pair, &info).map(|session| Opened { session, info });
+            let opened = engine.open(self.shared.target.as_ref(), &info).map(|session| Opened { session, info });
             (opened.as_ref().map_or(0, encoded), opened.map_err(VerifierError::from))
         };
         self.answer(encoded(&request), deadline, make, reply)
@@ -136,7 +137,7 @@ impl Verifier for SimulatedVerifier {
 
     fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
         let shared = Arc::clone(&self.shared);
-        let vocabulary = shared.pair.vocabulary_size();
+        let vocabulary = shared.target.vocabulary().size();
         let up = shared.billing.advance(&request, vocabulary);
         let place = request.draft_start() as usize + request.draft.len();
         let (sent, cancel) = (shared.clock.time(), Cancel::new());

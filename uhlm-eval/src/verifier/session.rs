@@ -1,14 +1,12 @@
-//! One session of the simulated verifier: the law's state and the real target's cache.
+//! One session of the simulated verifier: the law's state and the target's sequence.
 
 use std::time::Duration;
 
 use uhlm_law::advance::{Drawing, Limits, Plan, Row, TargetSession};
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::ModelError;
 use uhlm_law::pass_times::Acceptance;
 
-use crate::pair::Pair;
-use crate::target::Target;
+use crate::models::{TargetModel, TargetSequence};
 
 /// A session with its own sequence of the target.
 pub(super) struct Session {
@@ -17,28 +15,28 @@ pub(super) struct Session {
     pub(super) arrived: Duration,
     /// How often its drafted tokens stand.
     pub(super) acceptance: Acceptance,
-    target: Target,
+    sequence: Box<dyn TargetSequence>,
     drawing: Option<Drawing>,
 }
 
 impl Session {
-    pub(super) fn new(pair: &Pair, limits: Limits) -> Result<Self, ModelError> {
+    pub(super) fn new(model: &dyn TargetModel, limits: Limits) -> Result<Self, ModelError> {
         let (law, acceptance) = (TargetSession::new(limits), Acceptance::new());
-        Ok(Self { law, arrived: Duration::ZERO, acceptance, target: Target::new(pair)?, drawing: None })
+        Ok(Self { law, arrived: Duration::ZERO, acceptance, sequence: model.sequence()?, drawing: None })
     }
 
     /// Makes a pass and decides its rows, up to the one that settles it.
-    pub(super) fn rows(&mut self, pair: &Pair, plan: &Plan) -> Result<Vec<Row>, ModelError> {
+    pub(super) fn rows(&mut self, model: &dyn TargetModel, plan: &Plan) -> Result<Vec<Row>, ModelError> {
         let failed = |reason: String| ModelError::Decode { reason };
         let Some(begin) = self.law.begin() else { return Ok(Vec::new()) };
         if !self.drawing.as_ref().is_some_and(|drawing| drawing.is_of(begin)) {
             self.drawing = Some(Drawing::new(begin).map_err(|error| failed(error.to_string()))?);
         }
-        let Self { law, target, drawing: Some(drawing), .. } = self else { return Ok(Vec::new()) };
-        target.pass(plan.keep, &plan.tokens, plan.rows)?;
-        let (keys, mut done) = (pair.target.token_keys(), Vec::with_capacity(plan.rows));
-        let rows = drawing.rows(law.text(), plan, 0..plan.rows, pair.target.vocabulary());
-        rows.draw(&mut done, |draw| target.draw(draw, keys))?;
+        let Self { law, sequence, drawing: Some(drawing), .. } = self else { return Ok(Vec::new()) };
+        sequence.pass(plan.keep, &plan.tokens, plan.rows)?;
+        let (keys, mut done) = (model.token_keys(), Vec::with_capacity(plan.rows));
+        let rows = drawing.rows(law.text(), plan, 0..plan.rows, model.vocabulary());
+        rows.draw(&mut done, |draw| sequence.draw(draw, keys))?;
         Ok(done)
     }
 }

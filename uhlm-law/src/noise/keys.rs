@@ -62,6 +62,15 @@ impl TokenKeys {
                 *index += 1;
             }
         }
+        Self::from_keys(keys)
+    }
+
+    /// Makes a table of keys that were made before: of a file that kept them, or of some tokens of a vocabulary, whose
+    /// noise stays that of the whole one.
+    ///
+    /// # Errors
+    /// [`TokenKeyError::Collision`].
+    pub fn from_keys(keys: Vec<TokenKey>) -> Result<Self, TokenKeyError> {
         check_distinct(&keys)?;
         Ok(Self { keys })
     }
@@ -135,6 +144,16 @@ fn check_distinct(keys: &[TokenKey]) -> Result<(), TokenKeyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_table_of_kept_keys_is_the_one_that_they_were_taken_from() {
+        let tokens = ["a", "b", "a"].map(|text| (text, TokenKind::Normal));
+        let keys = TokenKeys::new(tokens).expect("distinct");
+        let kept = keys.as_slice().iter().map(|key| TokenKey::from_bits(key.to_bits())).collect();
+        assert_eq!(TokenKeys::from_keys(kept), Ok(keys));
+        let equal = vec![TokenKey(3), TokenKey(3)];
+        assert_eq!(TokenKeys::from_keys(equal), Err(TokenKeyError::Collision { first: 0, second: 1 }));
+    }
 
     #[test]
     fn two_equal_keys_are_refused_with_both_ids() {

@@ -59,6 +59,20 @@ pub struct PositionKey(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenKey(pub(super) u64);
 
+impl TokenKey {
+    /// Makes a key of the 64 bits that [`Self::to_bits`] gave.
+    #[must_use]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// Returns the key's 64 bits: what a file keeps of it.
+    #[must_use]
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+}
+
 impl PositionKey {
     /// Returns 64 random bits of this place and a token; the greater, the greater the noise.
     #[inline(always)]

@@ -1,8 +1,11 @@
 //! `uhlm eval`: this SDK beside U-HLM and its relatives, in virtual time.
 
+mod cells;
+mod record;
+
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use uhlm_eval::experiment::{self, Files, Plan};
 use uhlm_eval::method::Method;
 use uhlm_eval::pair::ComputeTimes;
@@ -22,13 +25,16 @@ Examples:
   uhlm eval --rtt 100 --temperature 0.7          one link, other sampling
   uhlm eval --full --html report.html            everything that docs/results.md shows
   uhlm eval --quick --model draft.gguf --target target.gguf --held-out questions.jsonl --free prompts.txt
+  uhlm eval record --out demo.trace              keep both models' logits along the target's replies
 
 Time is virtual: models cost --draft-ms and --target-ms a pass, links are modelled, and the models really run. The same
 seed gives the same report, byte for byte.";
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct EvalArgs {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Small samples, three links, every part of the report
     #[arg(long)]
     quick: bool,
@@ -82,6 +88,15 @@ pub(crate) struct EvalArgs {
     section: Option<String>,
 }
 
+/// What works on recorded logits.
+#[derive(Clone, Debug, Subcommand)]
+enum Part {
+    /// Let the target write replies, and keep both models' logits along them in a file
+    Record(record::RecordArgs),
+    /// Replay such files over links and speeds: speed, passes and bytes of every method, and who is never slower
+    Cells(cells::CellsArgs),
+}
+
 impl EvalArgs {
     fn files(&self) -> Result<Files, Failure> {
         // Another pair's questions are only those that are named; prompts without right answers do for any pair.
@@ -122,6 +137,15 @@ impl EvalArgs {
 }
 
 pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
+    match &args.part {
+        Some(Part::Record(args)) => record::run(args),
+        Some(Part::Cells(args)) => cells::run(args),
+        None => compare(args),
+    }
+}
+
+/// Every method on the same prompts, with the models themselves.
+fn compare(args: &EvalArgs) -> Result<(), Failure> {
     for (flag, value) in
         [("draft-ms", args.draft_ms), ("target-ms", args.target_ms), ("target-token-ms", args.target_token_ms)]
     {

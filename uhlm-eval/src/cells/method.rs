@@ -1,0 +1,48 @@
+//! What is compared in a cell.
+
+use uhlm_core::mode::Mode;
+use uhlm_core::options::SessionOptions;
+
+/// A method by its name.
+#[derive(Clone, Copy, Debug)]
+pub struct CellMethod {
+    /// Name in tables and plots.
+    pub name: &'static str,
+    /// How it is run.
+    pub by: By,
+}
+
+/// How a method is run.
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    /// As `uhlm_core`'s own session, with these options changed.
+    Session(fn(&mut SessionOptions)),
+    /// As [`crate::yesterday`].
+    Yesterday,
+    /// As [`crate::oracle`] on yesterday's coupling.
+    Oracle,
+}
+
+/// The target alone, over the same link.
+pub const STREAMED: &str = "streamed";
+/// This SDK's `exact` before the noise was shared.
+pub const YESTERDAY: &str = "yesterday";
+/// The best windows of yesterday's coupling.
+pub const ORACLE: &str = "oracle";
+
+/// All methods, in the order of the tables. Another session of this SDK is a line here; it is held against
+/// [`STREAMED`], [`YESTERDAY`] and [`ORACLE`] by itself.
+pub const METHODS: &[CellMethod] = &[
+    CellMethod { name: STREAMED, by: By::Session(|options| options.mode = Mode::RemoteOnly) },
+    CellMethod { name: "exact", by: By::Session(|options| options.mode = Mode::Exact) },
+    CellMethod { name: YESTERDAY, by: By::Yesterday },
+    CellMethod { name: ORACLE, by: By::Oracle },
+];
+
+impl CellMethod {
+    /// Whether it is held against the baselines.
+    #[must_use]
+    pub fn is_measured(&self) -> bool {
+        matches!(self.by, By::Session(_)) && self.name != STREAMED
+    }
+}

@@ -1,0 +1,88 @@
+//! What a run in virtual time needs of the target, whether it computes or answers from a recording.
+//!
+//! The draft side has this already: [`uhlm_law::chat::DraftModel`].
+
+use uhlm_law::advance::{Draw, Row};
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::TokenId;
+
+use crate::pair::{CONTEXT, Pair};
+use crate::target::Target;
+
+/// A target model, as the simulated verifier runs it.
+pub trait TargetModel: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &str;
+    /// Fingerprint of its file.
+    fn fingerprint(&self) -> Digest;
+    /// Its vocabulary.
+    fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Hash over the vocabulary.
+    fn vocabulary_hash(&self) -> Digest;
+    /// Keys of the vocabulary's tokens.
+    fn token_keys(&self) -> &TokenKeys;
+    /// Tokens that a sequence holds at most.
+    fn context(&self) -> u32;
+    /// An empty sequence.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where there is no memory for it.
+    fn sequence(&self) -> Result<Box<dyn TargetSequence>, ModelError>;
+}
+
+/// One sequence of a target, many rows a pass.
+pub trait TargetSequence: Send {
+    /// Rolls back to `start` tokens and decodes `tokens` in one pass that leaves logits after the last `rows` of them.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    fn pass(&mut self, start: usize, tokens: &[TokenId], rows: usize) -> Result<(), ModelError>;
+    /// Draws a row of the last pass.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where there is no such row or it decides nothing.
+    fn draw(&mut self, draw: Draw<'_>, keys: &TokenKeys) -> Result<Row, ModelError>;
+}
+
+impl TargetModel for Pair {
+    fn name(&self) -> &str {
+        self.target.name()
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.target.fingerprint()
+    }
+
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        self.target.vocabulary()
+    }
+
+    fn vocabulary_hash(&self) -> Digest {
+        self.target.vocabulary_hash()
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.target.token_keys()
+    }
+
+    fn context(&self) -> u32 {
+        CONTEXT
+    }
+
+    fn sequence(&self) -> Result<Box<dyn TargetSequence>, ModelError> {
+        Ok(Box::new(Target::new(self)?))
+    }
+}
+
+impl TargetSequence for Target {
+    fn pass(&mut self, start: usize, tokens: &[TokenId], rows: usize) -> Result<(), ModelError> {
+        Target::pass(self, start, tokens, rows)
+    }
+
+    fn draw(&mut self, draw: Draw<'_>, keys: &TokenKeys) -> Result<Row, ModelError> {
+        Target::draw(self, draw, keys)
+    }
+}

@@ -1,0 +1,156 @@
+//! Two models that answer from a trace: what a session and a verifier need of a pair, at the price of a table look-up.
+//!
+//! On the recorded text they say what the models said; tokens beyond those that were kept have no chance. Off it they
+//! say what was said at the same place of the reply: what follows a token that does not stand is thrown away, and the
+//! session does not know before that its drafts will be.
+
+mod sequence;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::TokenId;
+
+use self::sequence::{ReplayDraft, ReplayTarget, Rows};
+use crate::models::{TargetModel, TargetSequence};
+use crate::trace::{RecordedReply, Trace};
+
+/// A trace, and which of its replies is being written.
+#[derive(Debug)]
+pub struct Replay {
+    trace: Arc<Trace>,
+    current: AtomicUsize,
+    context: u32,
+}
+
+impl Replay {
+    /// Makes a pair of a trace. A [compacted](Trace::compacted) one is quicker.
+    #[must_use]
+    pub fn new(trace: Arc<Trace>) -> Self {
+        let longest = trace.replies.iter().map(|reply| reply.prompt.len()).max().unwrap_or(0);
+        // Drafts run ahead of what will be written.
+        let context = (longest + 2 * trace.header.max_tokens + 64) as u32;
+        Self { trace, current: AtomicUsize::new(0), context }
+    }
+
+    /// The trace.
+    #[must_use]
+    pub fn trace(&self) -> &Arc<Trace> {
+        &self.trace
+    }
+
+    /// Has both models answer from reply `index` from now on; returns the text that stands for its prompt.
+    #[must_use]
+    pub fn select(&self, index: usize) -> String {
+        self.current.store(index, Ordering::Relaxed);
+        index.to_string()
+    }
+
+    fn current(&self) -> Option<&RecordedReply> {
+        self.trace.replies.get(self.current.load(Ordering::Relaxed))
+    }
+}
+
+impl DraftModel for Replay {
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        &self.trace.vocabulary
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.trace.vocabulary.keys()
+    }
+
+    fn vocabulary_hash(&self) -> Digest {
+        self.trace.header.vocabulary
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.trace.header.draft.fingerprint
+    }
+
+    /// A prompt is the number of its reply.
+    fn tokenize(&self, text: &str, _: Special) -> Vec<TokenId> {
+        let reply = text.parse().ok().and_then(|index: usize| self.trace.replies.get(index));
+        reply.map(|reply| reply.prompt.clone()).unwrap_or_default()
+    }
+
+    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
+        tokens.iter().flat_map(|&id| self.trace.vocabulary.piece(id)).copied().collect()
+    }
+
+    fn render(&self, messages: &[Message], _: bool) -> Result<String, TemplateError> {
+        let last = messages.last().ok_or_else(|| TemplateError { reason: "no message".into() })?;
+        Ok(last.content.clone())
+    }
+
+    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
+        Ok(Box::new(ReplayDraft::new(self)))
+    }
+}
+
+/// The target of a [`Replay`].
+#[derive(Clone, Debug)]
+pub struct RecordedTarget(pub Arc<Replay>);
+
+impl TargetModel for RecordedTarget {
+    fn name(&self) -> &str {
+        &self.0.trace.header.target.name
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.0.trace.header.target.fingerprint
+    }
+
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        self.0.vocabulary()
+    }
+
+    fn vocabulary_hash(&self) -> Digest {
+        self.0.vocabulary_hash()
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.0.token_keys()
+    }
+
+    fn context(&self) -> u32 {
+        self.0.context
+    }
+
+    fn sequence(&self) -> Result<Box<dyn TargetSequence>, ModelError> {
+        Ok(Box::new(ReplayTarget::new(Rows::of_target(Arc::clone(&self.0)))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::tests::small;
+
+    #[test]
+    fn a_row_is_that_of_its_place_on_the_text_and_off_it() {
+        let replay = Arc::new(Replay::new(Arc::new(small())));
+        let text = replay.select(1);
+        let prompt = replay.tokenize(&text, Special::ParseWithBos);
+        assert_eq!(prompt, [30, 2]);
+        let mut draft = Arc::clone(&replay).sequence(0, 1).expect("a sequence");
+        draft.decode(&prompt, &|| false).expect("fits");
+        let finite = |logits: &[f32]| -> Vec<usize> { (0..logits.len()).filter(|&i| logits[i].is_finite()).collect() };
+        assert_eq!(finite(draft.logits()), [5, 11]);
+        draft.decode(&[17], &|| false).expect("fits");
+        assert_eq!(finite(draft.logits()), [2, 39], "off the text");
+        draft.decode(&[1, 1, 1], &|| false).expect("fits");
+        assert_eq!(finite(draft.logits()), [2, 39], "beyond its end");
+        draft.truncate(2).expect("rolls back");
+        assert!(draft.logits().is_empty() && draft.len() == 2);
+        draft.decode(&[5], &|| false).expect("fits");
+        assert_eq!(draft.logits()[39], 13.0);
+        assert_eq!(draft.logits().iter().filter(|z| z.is_finite()).count(), 2, "of the row before nothing is left");
+        let room = draft.capacity();
+        assert!(matches!(draft.decode(&vec![1; room], &|| false), Err(ModelError::ContextFull { .. })));
+    }
+}

@@ -1,0 +1,128 @@
+//! Sequences that answer from a trace.
+
+use std::sync::Arc;
+
+use uhlm_law::advance::{Draw, Row};
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::sampling::{Scratch, TokenId};
+
+use super::Replay;
+use crate::models::TargetSequence;
+use crate::trace::{self, RecordedReply};
+
+/// One model's rows, one at a time over the whole vocabulary.
+pub(super) struct Rows {
+    replay: Arc<Replay>,
+    of: fn(&RecordedReply) -> &[trace::Row],
+    dense: Vec<f32>,
+    /// Ids of `dense` that are finite.
+    set: Vec<TokenId>,
+}
+
+impl Rows {
+    pub(super) fn of_draft(replay: Arc<Replay>) -> Self {
+        Self::new(replay, |reply| &reply.draft)
+    }
+
+    pub(super) fn of_target(replay: Arc<Replay>) -> Self {
+        Self::new(replay, |reply| &reply.target)
+    }
+
+    fn new(replay: Arc<Replay>, of: fn(&RecordedReply) -> &[trace::Row]) -> Self {
+        use uhlm_law::chat::DraftModel as _;
+        let dense = vec![f32::NEG_INFINITY; replay.vocabulary().size()];
+        Self { replay, of, dense, set: Vec::new() }
+    }
+
+    /// The row after the first `len` tokens of the reply that is being written, prompt included.
+    fn after(&mut self, len: usize) -> &[f32] {
+        self.set.drain(..).for_each(|id| self.dense[id as usize] = f32::NEG_INFINITY);
+        let Some(reply) = self.replay.current() else { return &self.dense };
+        let (rows, place) = ((self.of)(reply), len.saturating_sub(reply.prompt.len()));
+        let Some(row) = rows.get(place).or(rows.last()) else { return &self.dense };
+        for (&id, &z) in row.ids.iter().zip(&row.logits) {
+            if let Some(place) = self.dense.get_mut(id as usize) {
+                *place = z;
+                self.set.push(id);
+            }
+        }
+        &self.dense
+    }
+
+    fn check_room(&self, needed: usize) -> Result<(), ModelError> {
+        let capacity = self.replay.context as usize;
+        if needed > capacity { Err(ModelError::ContextFull { needed, capacity }) } else { Ok(()) }
+    }
+}
+
+/// The draft model's sequence. Which tokens it holds makes no difference, only how many.
+pub(super) struct ReplayDraft {
+    rows: Rows,
+    len: usize,
+    has_logits: bool,
+}
+
+impl ReplayDraft {
+    pub(super) fn new(replay: Arc<Replay>) -> Self {
+        Self { rows: Rows::of_draft(replay), len: 0, has_logits: false }
+    }
+}
+
+impl Sequence for ReplayDraft {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        self.rows.replay.context as usize
+    }
+
+    fn decode(&mut self, tokens: &[TokenId], _: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        self.rows.check_room(self.len + tokens.len())?;
+        self.len += tokens.len();
+        self.rows.after(self.len);
+        self.has_logits = true;
+        Ok(())
+    }
+
+    fn logits(&self) -> &[f32] {
+        if self.has_logits { &self.rows.dense } else { &[] }
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
+        if len < self.len {
+            (self.len, self.has_logits) = (len, false);
+        }
+        Ok(())
+    }
+}
+
+/// The target's sequence.
+pub(super) struct ReplayTarget {
+    rows: Rows,
+    /// Tokens before the first row of the last pass, the one that it follows included.
+    first: usize,
+    scratch: Scratch,
+}
+
+impl ReplayTarget {
+    pub(super) fn new(rows: Rows) -> Self {
+        Self { rows, first: 0, scratch: Scratch::default() }
+    }
+}
+
+impl TargetSequence for ReplayTarget {
+    fn pass(&mut self, start: usize, tokens: &[TokenId], rows: usize) -> Result<(), ModelError> {
+        let end = start + tokens.len();
+        self.rows.check_room(end)?;
+        self.first = (end + 1).saturating_sub(rows);
+        Ok(())
+    }
+
+    fn draw(&mut self, draw: Draw<'_>, keys: &TokenKeys) -> Result<Row, ModelError> {
+        let logits = self.rows.after(self.first + draw.row);
+        draw.of_logits(logits, &mut self.scratch, keys)
+            .map_err(|error| ModelError::Decode { reason: error.to_string() })
+    }
+}

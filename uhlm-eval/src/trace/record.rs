@@ -1,0 +1,209 @@
+//! Records a pair: the target writes its replies under the shared noise, and both models' rows are kept.
+//!
+//! The target alone decides the text, one row a pass, as the plain loop of the exactness tests does; the draft model
+//! reads the same text after it. Nothing here depends on time, windows or a link.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::Sequence as _;
+use uhlm_law::noise::{Place, Tape};
+use uhlm_law::rng::derived;
+use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
+use uhlm_llama::{ContextOptions, LlamaSequence, Model};
+
+use super::file::TraceFile;
+use super::{Header, ModelIdentity, RecordedReply, Row, TraceVocabulary};
+use crate::error::EvalError;
+use crate::pair::Pair;
+use crate::questions::{Question, spread};
+
+/// What is recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recording {
+    /// Number of prompts; kinds of task take turns.
+    pub prompts: usize,
+    /// The most tokens of a reply.
+    pub max_tokens: usize,
+    /// The chain of both models.
+    pub sampling: SamplingParams,
+    /// The most logits kept of a row.
+    pub top: usize,
+    /// Seed of all replies.
+    pub seed: u64,
+    /// Context of both models in tokens: prompts that leave no room for a reply are passed over.
+    pub context: u32,
+    /// Threads of either model.
+    pub threads: u32,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self {
+            prompts: 24,
+            max_tokens: 128,
+            sampling: SamplingParams { temperature: 0.7, ..SamplingParams::default() },
+            top: 800,
+            seed: 1,
+            context: 2048,
+            threads: 1,
+        }
+    }
+}
+
+impl Recording {
+    fn header(&self, pair: &Pair) -> Header {
+        let identity = |model: &Model| ModelIdentity {
+            name: model.name().to_owned(),
+            fingerprint: model.fingerprint(),
+            parameters: model.parameters(),
+        };
+        Header {
+            draft: identity(&pair.draft),
+            target: identity(&pair.target),
+            vocabulary: pair.target.vocabulary_hash(),
+            vocabulary_size: pair.vocabulary_size() as u32,
+            sampling: self.sampling.clone(),
+            max_tokens: self.max_tokens,
+            top: self.top,
+            seed: self.seed,
+        }
+    }
+
+    /// Records into `out`, and goes on with what it holds already. Blocks for as long as the models take; `progress` is
+    /// told of each reply before it is written.
+    ///
+    /// # Errors
+    /// [`EvalError`].
+    pub fn run(
+        &self,
+        pair: &Pair,
+        questions: &[Question],
+        out: &Path,
+        progress: &dyn Fn(usize, usize, &str),
+    ) -> Result<(), EvalError> {
+        let vocabulary = TraceVocabulary::of(pair.target.vocabulary(), pair.target.token_keys());
+        let mut file = TraceFile::open(out, &self.header(pair), &vocabulary)?;
+        let room = (self.context as usize).saturating_sub(self.max_tokens);
+        let mut fitting = Vec::new();
+        for question in questions {
+            let prompt = pair.prompt(&question.question)?;
+            if prompt.len() <= room {
+                fitting.push(question.clone());
+            }
+        }
+        let chosen = spread(&fitting, self.prompts);
+        let mut writer = Writer::new(self, pair)?;
+        for (index, question) in chosen.iter().enumerate() {
+            let category = question.task.clone().unwrap_or_default();
+            progress(index, chosen.len(), &category);
+            let seed = derived(self.seed, index as u64);
+            if !file.replies().iter().any(|reply| reply.seed == seed && reply.question == question.question) {
+                file.append(&writer.record(category, question, seed)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The models at work.
+struct Writer<'a> {
+    recording: &'a Recording,
+    pair: &'a Pair,
+    draft: LlamaSequence,
+    target: LlamaSequence,
+    chain: SamplingChain,
+    scratch: Scratch,
+}
+
+impl<'a> Writer<'a> {
+    fn new(recording: &'a Recording, pair: &'a Pair) -> Result<Self, EvalError> {
+        let options =
+            ContextOptions { context: recording.context, threads: recording.threads, ..ContextOptions::default() };
+        let sequence = |model: &Arc<Model>| model.new_sequence(&options);
+        Ok(Self {
+            draft: sequence(&pair.draft)?,
+            target: sequence(&pair.target)?,
+            chain: SamplingChain::new(recording.sampling.clone())?,
+            scratch: Scratch::default(),
+            recording,
+            pair,
+        })
+    }
+
+    fn record(&mut self, category: String, question: &Question, seed: u64) -> Result<RecordedReply, EvalError> {
+        let prompt = self.pair.prompt(&question.question)?;
+        let (tokens, target) = self.write(&prompt, seed)?;
+        let draft = self.read(&prompt, &tokens)?;
+        Ok(RecordedReply { category, question: question.question.clone(), seed, prompt, tokens, draft, target })
+    }
+
+    /// Lets the target write; returns its tokens, each with the row that decided it.
+    fn write(&mut self, prompt: &[TokenId], seed: u64) -> Result<(Vec<TokenId>, Vec<Row>), EvalError> {
+        let (model, tape) = (&self.pair.target, Tape::new(seed, 0));
+        self.target.truncate(0)?;
+        self.target.decode(prompt, &|| false)?;
+        let (mut history, mut place, mut rows) = (prompt.to_vec(), Place::START, Vec::new());
+        loop {
+            let logits = self.target.logits();
+            let input = ChainInput { logits, history: &history, mask: None };
+            let id = self.chain.winner(input, &mut self.scratch, model.token_keys(), tape.at(place))?.id;
+            // A token that wins from further down is kept, so that a replay writes the same text.
+            rows.push(top(logits, self.recording.top, Some(id)));
+            history.push(id);
+            if model.vocabulary().is_end(id) || rows.len() >= self.recording.max_tokens {
+                return Ok((history.split_off(prompt.len()), rows));
+            }
+            place = place.after(model.vocabulary().piece(id).len());
+            self.target.decode(&[id], &|| false)?;
+        }
+    }
+
+    /// Lets the draft model read; returns its rows, one a token of the reply.
+    fn read(&mut self, prompt: &[TokenId], tokens: &[TokenId]) -> Result<Vec<Row>, EvalError> {
+        self.draft.truncate(0)?;
+        self.draft.decode(prompt, &|| false)?;
+        let mut rows = Vec::with_capacity(tokens.len());
+        for &id in tokens {
+            rows.push(top(self.draft.logits(), self.recording.top, None));
+            if rows.len() < tokens.len() {
+                self.draft.decode(&[id], &|| false)?;
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// The `count` tokens of the greatest finite logits, `also` among them, and the normaliser of all.
+fn top(logits: &[f32], count: usize, also: Option<TokenId>) -> Row {
+    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&z| f64::from(z - greatest).exp()).sum();
+    let mut entries: Vec<(TokenId, f32)> = (0..).zip(logits.iter().copied()).filter(|(_, z)| z.is_finite()).collect();
+    if count < entries.len() && count > 0 {
+        let before = |a: &(TokenId, f32), b: &(TokenId, f32)| {
+            (Some(b.0) == also).cmp(&(Some(a.0) == also)).then(b.1.total_cmp(&a.1)).then(a.0.cmp(&b.0))
+        };
+        entries.select_nth_unstable_by(count - 1, before);
+        entries.truncate(count);
+    }
+    entries.sort_unstable_by_key(|&(id, _)| id);
+    let (ids, logits) = entries.into_iter().unzip();
+    Row { ids, logits, log_normaliser: f64::from(greatest) + sum.ln() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_keeps_the_greatest_logits_the_token_of_the_text_and_the_sum_of_all() {
+        let logits = [1.0, 5.0, 3.0, f32::NEG_INFINITY, 3.0, 0.5];
+        let row = top(&logits, 3, None);
+        assert_eq!((row.ids.as_slice(), row.logits.as_slice()), (&[1, 2, 4][..], &[5.0, 3.0, 3.0][..]));
+        let sum: f64 = [1.0f64, 5.0, 3.0, 3.0, 0.5].iter().map(|z| z.exp()).sum();
+        assert!((row.log_normaliser - sum.ln()).abs() < 1e-9);
+        assert_eq!(top(&logits, 3, Some(5)).ids, [1, 2, 5], "of equals the lower id stays");
+        assert_eq!(top(&logits, 9, None).ids, [0, 1, 2, 4, 5]);
+    }
+}

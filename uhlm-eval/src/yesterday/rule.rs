@@ -1,0 +1,69 @@
+//! Whether the device drafts, and when a window goes out.
+
+use super::window::Window;
+
+/// Tokens of a window at most.
+const MAX_WINDOW: usize = 16;
+/// Drafting ahead stopped when the chance that it is not all in vain fell below this.
+const LEAST_SURVIVAL: f64 = 0.05;
+
+/// What differs between yesterday's rule and today's session, so that one simulator is checked against the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Whether the first token that is drafted behind a window is the guess of the token which its verdict brings, and
+    /// is judged by nothing else. Otherwise it begins the next window.
+    pub guesses_apart: bool,
+    /// Windows in flight at most.
+    pub in_flight: usize,
+}
+
+impl Rule {
+    /// Yesterday's.
+    pub const YESTERDAY: Self = Self { guesses_apart: true, in_flight: 2 };
+    /// That of a session with windows and without grants.
+    pub const SESSION: Self = Self { guesses_apart: false, in_flight: 2 };
+}
+
+/// What the decisions look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Situation {
+    pub(super) window: Window,
+    /// Drafted tokens on which nothing was decided, and the probability that all of them stand.
+    pub(super) pending: usize,
+    pub(super) survival: f64,
+    /// Whether nothing may follow the last drafted token.
+    pub(super) is_sealed: bool,
+    /// Windows whose verdict is awaited.
+    pub(super) windows: usize,
+    /// Whether the open window waits to be sent.
+    pub(super) is_due: bool,
+    /// Whether the target is at work on the last window that was sent.
+    pub(super) is_at_work: bool,
+    /// The probability that the next drafted token is rejected.
+    pub(super) next_beta: f64,
+    /// Seconds of a pass over the open window, and of a step of the draft model.
+    pub(super) pass: f64,
+    pub(super) draft: f64,
+}
+
+impl Rule {
+    pub(super) fn can_draft(&self, now: &Situation) -> bool {
+        let is_ahead = now.windows > 0 || now.is_due;
+        let is_full = now.pending >= MAX_WINDOW * (1 + self.in_flight);
+        !now.is_sealed && !is_full && (!is_ahead || now.survival > LEAST_SURVIVAL)
+    }
+
+    pub(super) fn closes(&self, now: &Situation) -> bool {
+        if now.window.len == 0 {
+            return false;
+        }
+        // A window that finds the target at work only waits there.
+        let pays = !now.is_at_work && !now.window.waiting_pays(now.next_beta, now.pass, now.draft);
+        now.window.len >= MAX_WINDOW || now.is_sealed || pays
+    }
+
+    /// Whether the open window, which is not due, is sent because nothing more can join it.
+    pub(super) fn closes_idle(&self, now: &Situation) -> bool {
+        !now.is_due && now.windows < self.in_flight && now.window.len > 0
+    }
+}

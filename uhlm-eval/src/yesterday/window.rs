@@ -1,0 +1,42 @@
+//! The open window and the cost model that closed it.
+
+/// What a pass counted beyond the device's time.
+pub(super) const PASS_WEIGHT: f64 = 2.5;
+
+/// Drafted tokens that are not sent: their number, and the probability that all of them stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Window {
+    pub(super) len: usize,
+    pub(super) survival: f64,
+}
+
+impl FromIterator<f64> for Window {
+    fn from_iter<I: IntoIterator<Item = f64>>(betas: I) -> Self {
+        betas.into_iter().fold(Self { len: 0, survival: 1.0 }, |window, beta| Self {
+            len: window.len + 1,
+            survival: window.survival * (1.0 - beta.clamp(0.0, 1.0)),
+        })
+    }
+}
+
+impl Window {
+    /// Whether it paid to wait for one more token, which is rejected with probability `next_beta`: what the device
+    /// loses by waiting is `risk x draft`, what it gains `(1 - risk) x next_beta x blocked / 2`, weighed by
+    /// [`PASS_WEIGHT`] because each window costs the target a pass. `blocked` is how long a window keeps the way shut
+    /// for the next, `draft` one step of the draft model, both in seconds.
+    pub(super) fn waiting_pays(&self, next_beta: f64, blocked: f64, draft: f64) -> bool {
+        PASS_WEIGHT * self.survival * next_beta * blocked / 2.0 > (1.0 - self.survival) * draft
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_goes_out_at_the_sign_of_risk() {
+        // The odds at which waiting is as dear as it is worth are 2.5 x 0.05 x 0.1546 / 2 / 0.0246 = 0.393.
+        let pays = |betas: &[f64]| betas.iter().copied().collect::<Window>().waiting_pays(0.05, 0.1546, 0.0246);
+        assert!(pays(&[0.28]) && !pays(&[0.29]) && pays(&[0.001; 8]));
+    }
+}

@@ -1,0 +1,97 @@
+use uhlm_law::rng::{Rng, Stream};
+
+use super::super::facts::Fact;
+use super::*;
+use crate::pair::ComputeTimes;
+
+const TIMES: ComputeTimes = ComputeTimes { draft_ms: 10.0, target_ms: 100.0, target_per_token_ms: 0.0 };
+
+/// A link of 50 ms on which bytes take no time.
+const LINK: Link = Link { round_trip: 0.05, up: f64::INFINITY, down: f64::INFINITY, billing: Billing::PAPER };
+
+fn fact(accepted: bool) -> Fact {
+    let draft = Draft { u: 0.5, q: 0.5, beta: f64::from(u8::from(!accepted)) };
+    Fact { accepted, draft, astray: draft, guessed: accepted, guess: draft, refills: 0 }
+}
+
+fn facts(fates: &[bool]) -> Facts {
+    Facts {
+        positions: fates.iter().map(|&accepted| fact(accepted)).collect(),
+        prompt: 7,
+        ends: true,
+        limit: fates.len() + 20,
+    }
+}
+
+fn write(rule: Rule, facts: &Facts) -> Written {
+    let costs = PassCosts { further_draft: 0.5, ..PassCosts::from(TIMES) };
+    Writer::new(rule, &costs, LINK, std::slice::from_ref(facts)).write(facts)
+}
+
+fn ms(written: &Written) -> f64 {
+    (written.seconds * 1e6).round() / 1e3
+}
+
+#[test]
+fn one_token_takes_the_prompt_a_round_trip_and_a_pass() {
+    for rule in [Rule::YESTERDAY, Rule::SESSION] {
+        let written = write(rule, &facts(&[true]));
+        assert_eq!((ms(&written), written.passes, written.requests, written.drafted), (160.0, 1, 1, 1));
+        assert_eq!(written.body_up, 12 + 3 * 7 + 7);
+    }
+}
+
+#[test]
+fn a_rejected_token_is_replaced_and_asks_for_more_draws_where_they_run_out() {
+    let rejected = Facts { limit: 1, ..facts(&[false]) };
+    assert_eq!(ms(&write(Rule::YESTERDAY, &rejected)), 160.0);
+    let mut exhausted = rejected.clone();
+    exhausted.positions[0].refills = 2;
+    let written = write(Rule::YESTERDAY, &exhausted);
+    assert_eq!((ms(&written), written.passes, written.requests), (260.0, 1, 3));
+    assert_eq!(ms(&write(Rule::SESSION, &exhausted)), 160.0, "under shared noise the target's token is there");
+}
+
+#[test]
+fn a_guess_that_fails_takes_back_what_rests_on_it() {
+    // The first draft is sent at once, because half of all tokens are rejected; the second is the guess.
+    let mut wrong = facts(&[true, true, false, true]);
+    wrong.positions[1].guessed = false;
+    let right = facts(&[true, true, false, true]);
+    let (wrong, right) = (write(Rule::YESTERDAY, &wrong), write(Rule::YESTERDAY, &right));
+    assert!(wrong.seconds > right.seconds && wrong.drafted > right.drafted, "{wrong:?} {right:?}");
+}
+
+#[test]
+fn every_reply_is_written_whole_whatever_its_fates() {
+    let mut dice = Rng::new(11, Stream::Simulation);
+    for round in 0..300 {
+        let share = dice.uniform();
+        let fates: Vec<bool> = (0..1 + round % 90).map(|_| dice.uniform() < share).collect();
+        let mut facts = facts(&fates);
+        facts.ends = round % 2 == 0;
+        facts.limit = if facts.ends { facts.limit } else { fates.len() };
+        for rule in [Rule::YESTERDAY, Rule::SESSION] {
+            let written = write(rule, &facts);
+            let (rejected, n) = (fates.iter().filter(|accepted| !**accepted).count(), fates.len());
+            assert_eq!(written.tokens, n);
+            // A pass brings one token at least, and at most a window and one more.
+            assert!(written.passes <= n && written.passes * 17 >= n, "{written:?}");
+            assert!(written.requests >= written.passes && written.drafted + written.passes >= n);
+            assert!(written.passes as f64 * 0.1 < written.seconds && rejected <= n);
+            let slowest = 0.02 + n as f64 * (0.15 + 0.03);
+            assert!(written.seconds < slowest, "{written:?} after {slowest}");
+        }
+    }
+}
+
+#[test]
+fn better_drafts_are_faster_and_a_faster_target_too() {
+    let fates = |every: usize| (0..60).map(|i| i % every > 0).collect::<Vec<_>>();
+    let (poor, good) = (write(Rule::YESTERDAY, &facts(&fates(2))), write(Rule::YESTERDAY, &facts(&fates(12))));
+    assert!(good.seconds < 0.7 * poor.seconds && good.passes < poor.passes);
+    let costs = PassCosts::from(ComputeTimes { target_ms: 20.0, ..TIMES });
+    let facts = facts(&fates(12));
+    let fast = Writer::new(Rule::YESTERDAY, &costs, LINK, std::slice::from_ref(&facts)).write(&facts);
+    assert!(fast.seconds < 0.8 * good.seconds);
+}
