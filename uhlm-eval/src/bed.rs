@@ -3,15 +3,15 @@
 //! Decides how the session, its clock and its verifier are put together and what of a reply is counted. What is
 //! compared on it is decided by [`crate::product`] (the models themselves) and [`crate::cells`] (recordings).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::Event;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
 use uhlm_core::session::Session;
-use uhlm_law::chat::DraftModel;
+use uhlm_law::chat::{DraftModel, Message, Special};
 use uhlm_law::sampling::TokenId;
 
 use crate::billing::Billing;
@@ -36,6 +36,27 @@ pub(crate) struct Bed<'a> {
     pub(crate) channel_seed: u64,
 }
 
+/// The part of a prompt that the draft model has not read. All of it together costs one pass, however it is read.
+#[derive(Debug, Default)]
+struct Unread {
+    tokens: usize,
+    begun: bool,
+}
+
+impl Unread {
+    /// Returns what a pass over `tokens` tokens costs.
+    fn charge(&mut self, costs: &PassCosts, tokens: usize) -> Duration {
+        let of_prompt = tokens.min(self.tokens);
+        self.tokens -= of_prompt;
+        let of_reply = tokens - of_prompt;
+        match (of_prompt > 0, std::mem::replace(&mut self.begun, true)) {
+            (false, _) => costs.draft(tokens),
+            (true, false) => costs.draft(1 + of_reply),
+            (true, true) => costs.draft(1 + of_reply) - costs.draft(1),
+        }
+    }
+}
+
 /// What was written for a prompt.
 pub(crate) struct Written {
     pub(crate) tokens: Vec<TokenId>,
@@ -48,8 +69,9 @@ pub(crate) struct Running {
     clock: Arc<VirtualClock>,
     verifier: Arc<SimulatedVerifier>,
     session: Session,
-    /// Whether the next pass of the draft model is the first of its reply, which reads the prompt.
-    reads_prompt: Arc<AtomicBool>,
+    draft: Arc<dyn DraftModel>,
+    /// The prompt that the draft model is still to read.
+    prompt: Arc<Mutex<Unread>>,
 }
 
 impl Running {
@@ -64,15 +86,16 @@ impl Running {
             bed.channel_seed,
         );
         let verifier = Arc::new(verifier);
-        let reads_prompt = Arc::new(AtomicBool::new(true));
-        let (charged, costs, first) = (Arc::clone(&clock), bed.costs.clone(), Arc::clone(&reads_prompt));
+        let prompt = Arc::new(Mutex::new(Unread::default()));
+        let (charged, costs, unread) = (Arc::clone(&clock), bed.costs.clone(), Arc::clone(&prompt));
         let draft = PacedDraft::new(Arc::clone(&bed.draft), move |tokens, pass| {
-            charged.advance(costs.draft(if first.swap(false, Ordering::Relaxed) { 1 } else { tokens }));
+            let charge = unread.lock().unwrap_or_else(PoisonError::into_inner).charge(&costs, tokens);
+            charged.advance(charge);
             pass()
         });
         let asked = Arc::clone(&verifier) as _;
         let session = Session::with_clock(Arc::new(draft), Some(asked), options, Arc::clone(&clock) as _)?;
-        Ok(Self { clock, verifier, session, reads_prompt })
+        Ok(Self { clock, verifier, session, draft: Arc::clone(&bed.draft), prompt })
     }
 
     /// Writes a reply and counts what it costs, as that of prompt `index`.
@@ -110,7 +133,15 @@ impl Running {
     /// Writes a reply as a conversation of its own.
     pub(crate) fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Written, EvalError> {
         self.session.reset()?;
-        self.reads_prompt.store(true, Ordering::Relaxed);
+        let (text, special) = match &prompt {
+            Prompt::Raw(text) => (text.clone(), Special::ParseWithBos),
+            Prompt::Chat(text) => {
+                let messages = [Message::user(text.clone())];
+                (self.draft.render(&messages, true).map_err(GenerationError::from)?, Special::ParseWithBos)
+            }
+        };
+        let unread = Unread { tokens: self.draft.tokenize(&text, special).len(), begun: false };
+        *self.prompt.lock().unwrap_or_else(PoisonError::into_inner) = unread;
         let mut generation = self.session.generate(prompt, options)?;
         let mut tokens = Vec::new();
         while let Some(event) = generation.blocking_next() {

@@ -21,6 +21,8 @@ use crate::options::SessionOptions;
 /// Weights of the newest value in exponential averages: what a step takes may change at once, with the phone's clock;
 /// how hard the text is shows over a few dozen tokens only.
 const NEWEST_TIME: f64 = 0.1;
+/// Batches are rare, and what a token of a batch takes depends on its length.
+const NEWEST_BATCH: f64 = 0.3;
 const NEWEST_BETA: f64 = 1.0 / 32.0;
 
 fn average(mean: &mut f64, value: f64, newest: f64) {
@@ -170,17 +172,18 @@ impl Drafter {
 
     /// Takes note of how long a drafted token took, before which `unread` tokens were read in the same pass.
     pub(super) fn took(&mut self, seconds: f64, unread: usize) {
-        let catching_up = self.catch_up_seconds * unread.saturating_sub(1) as f64;
-        if unread > 1 && self.seconds > 0.0 {
-            self.has_read(unread - 1, (seconds - self.seconds).max(0.0));
+        match unread {
+            0 | 1 => average(&mut self.seconds, seconds, NEWEST_TIME),
+            // What a step takes is known better from those that read nothing else.
+            _ if self.seconds > 0.0 => self.has_read(unread - 1, (seconds - self.seconds).max(0.0)),
+            _ => {}
         }
-        average(&mut self.seconds, (seconds - catching_up).max(seconds / unread.max(1) as f64), NEWEST_TIME);
     }
 
     /// Takes note of how long it took to read `tokens` tokens in one pass.
     pub(super) fn has_read(&mut self, tokens: usize, seconds: f64) {
         if tokens > 0 {
-            average(&mut self.catch_up_seconds, seconds / tokens as f64, NEWEST_TIME);
+            average(&mut self.catch_up_seconds, seconds / tokens as f64, NEWEST_BATCH);
         }
     }
 }

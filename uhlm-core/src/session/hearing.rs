@@ -1,6 +1,6 @@
 //! What an answer does: commits, rollbacks, what the gate learns, and what it tells about the link.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uhlm_law::advance::EndReason;
 use uhlm_law::calibration::Label;
@@ -36,22 +36,23 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.failed(tag, error),
         };
-        let elapsed = now.saturating_duration_since(stream.sent);
+        // It may have come while the device was at a step.
+        let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
-            Ok(outcome) => self.apply(tag, &answer, outcome, elapsed),
+            Ok(outcome) => self.apply(tag, &answer, outcome, came),
             Err(invalid) => self.failed(tag, VerifierError::InvalidAnswer { reason: invalid.to_string() }),
         }
     }
 
-    /// Does what a frame brings that came `elapsed` after its request was sent.
-    fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, elapsed: Duration) -> Result<(), End> {
+    /// Does what a frame brings that came at `came`.
+    fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, came: Instant) -> Result<(), End> {
         self.account(answer.bytes);
         if outcome.finished && !self.believes(outcome.ended)? {
             let reason = "an end that the text does not have".into();
             return self.failed(tag, VerifierError::InvalidAnswer { reason });
         }
         if let Some(told) = &outcome.told {
-            self.last_heard = Some((self.now(), told.pass.as_secs_f64()));
+            self.last_heard = Some((came, told.pass.as_secs_f64()));
         }
         if let Some(passes) = outcome.passes {
             self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
@@ -63,7 +64,7 @@ impl Run<'_> {
         }
         // An answer that only says that another took its place tells nothing about the link.
         if outcome.ended != Some(EndReason::Superseded) {
-            self.reached(outcome.told, elapsed, answer.attempts);
+            self.reached(outcome.told, answer.elapsed, answer.attempts);
         }
         self.learn(&outcome);
         if let Some(verdict) = &outcome.verdict {

@@ -2,6 +2,7 @@
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::SessionOptions;
+use uhlm_law::pace::Pace;
 
 /// A method by its name.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,12 @@ pub enum By {
 pub const STREAMED: &str = "streamed";
 /// This SDK's `exact` before the noise was shared.
 pub const YESTERDAY: &str = "yesterday";
+/// `exact` at each pace.
+pub const FASTEST: &str = "fastest";
+/// As [`FASTEST`].
+pub const BALANCED: &str = "balanced";
+/// As [`FASTEST`].
+pub const THRIFTY: &str = "thrifty";
 /// The best windows of yesterday's coupling.
 pub const ORACLE: &str = "oracle";
 
@@ -34,7 +41,9 @@ pub const ORACLE: &str = "oracle";
 /// [`STREAMED`], [`YESTERDAY`] and [`ORACLE`] by itself.
 pub const METHODS: &[CellMethod] = &[
     CellMethod { name: STREAMED, by: By::Session(|options| options.mode = Mode::RemoteOnly) },
-    CellMethod { name: "exact", by: By::Session(|options| options.mode = Mode::Exact) },
+    CellMethod { name: FASTEST, by: By::Session(|options| options.pace = Pace::Fastest) },
+    CellMethod { name: BALANCED, by: By::Session(|options| options.pace = Pace::Balanced) },
+    CellMethod { name: THRIFTY, by: By::Session(|options| options.pace = Pace::Thrifty) },
     CellMethod { name: YESTERDAY, by: By::Yesterday },
     CellMethod { name: ORACLE, by: By::Oracle },
 ];
