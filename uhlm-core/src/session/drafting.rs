@@ -140,7 +140,7 @@ impl Run<'_> {
         let costs = self.costs();
         let situation = Situation {
             window,
-            is_uncertain: self.pipeline.last_uncertainty().is_some_and(|u| self.drafter.gate.is_uncertain(u)),
+            is_uncertain: self.pipeline.last_features().is_some_and(|seen| self.drafter.gate.is_uncertain(&seen)),
             last_sent: self.pipeline.last_sent(self.now()),
             next_beta: self.drafter.mean_beta,
             costs: &costs,
