@@ -70,7 +70,7 @@ impl Isotonic {
 }
 
 /// Logistic regression of anything in [0, 1] on `N` inputs, the constant not counted.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Logistic<const N: usize> {
     inputs: fn(&Observation) -> [f64; N],
     constant: f64,

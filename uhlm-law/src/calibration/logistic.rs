@@ -107,14 +107,17 @@ impl Logistic {
 
 /// The inputs of a token, each of the order of 1.
 pub(crate) fn inputs(features: &Features) -> [f64; INPUTS] {
-    /// Beyond this lead, nothing that the target's logits do makes another token win.
+    /// Beyond this lead, nothing that the target's logits do makes another token win; within this, anything does.
     const FAR: f64 = 12.0;
+    const NEAR: f64 = 1e-3;
     let [u, q, entropy, margin] = [features.u, features.q, features.entropy, features.margin].map(f64::from);
     let bounded = u.clamp(1e-4, 1.0 - 1e-4);
     let (odds, surprise) = ((bounded / (1.0 - bounded)).ln() / 4.0, q.clamp(1e-6, 1.0).ln() / 2.0);
-    // NaN stays NaN.
-    let lead = if margin > FAR { 1.0 } else { margin / FAR };
-    [1.0, u, odds, odds * odds, surprise, surprise * surprise, lead, lead * lead, entropy, lead * odds]
+    // What the target's logits move a score by has a scale, so that it is the logarithm of a lead that the odds of a
+    // mismatch fall with; NaN stays NaN.
+    let lead = margin.clamp(NEAR, FAR);
+    let steps = lead.ln() / 3.0;
+    [1.0, u, odds, odds * odds, surprise, surprise * surprise, lead / FAR, steps, steps * odds, entropy]
 }
 
 /// `sigmoid(w . x)`.

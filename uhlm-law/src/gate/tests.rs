@@ -1,9 +1,20 @@
+mod noise;
+
 use super::*;
 use crate::calibration::CalibrationSource;
 use crate::protocol::Digest;
 use crate::rng::{Rng, Stream};
 use crate::sampling::SamplingParams;
 use crate::uncertainty::Estimator;
+
+fn source() -> CalibrationSource {
+    CalibrationSource {
+        draft: Digest([1; 32]),
+        target: Digest([2; 32]),
+        estimator: Estimator::default(),
+        sampling: SamplingParams::default(),
+    }
+}
 
 /// A token of which `u` says everything.
 fn features(u: f32) -> Features {
@@ -39,13 +50,7 @@ impl Pair {
 
     fn calibration(&mut self, labels: usize) -> Calibration {
         let labels: Vec<Label> = (0..labels).map(|_| self.label()).collect();
-        let source = CalibrationSource {
-            draft: Digest([1; 32]),
-            target: Digest([2; 32]),
-            estimator: Estimator::default(),
-            sampling: SamplingParams::default(),
-        };
-        Calibration::fit(&labels, source).expect("a synthetic law is increasing")
+        Calibration::fit(&labels, source()).expect("a synthetic law is increasing")
     }
 }
 
@@ -158,8 +163,15 @@ fn a_gate_starts_at_the_thresholds_of_its_calibration() {
     assert!((threshold(Goal::RiskAverse) - calibration.risk_averse()).abs() < 1e-6);
     assert!((threshold(Goal::RiskProne) - calibration.risk_prone()).abs() < 0.02);
     assert_eq!(threshold(Goal::Threshold(0.25)), 0.25);
-    assert!((threshold(Goal::ShareSent(0.3)) - calibration.threshold_for_share(0.3)).abs() < 0.02);
-    assert!((threshold(Goal::Risk(0.03)) - calibration.threshold_for_risk(0.03)).abs() < 0.05);
+    let by_u = |goal| Gate::new(&calibration, goal).with_predictor(Predictor::LinearLaw).threshold();
+    assert!((by_u(Goal::ShareSent(0.3)) - calibration.threshold_for_share(0.3)).abs() < 0.02);
+    assert!((by_u(Goal::Risk(0.03)) - calibration.threshold_for_risk(0.03)).abs() < 0.05);
+    // On predictions: 70 % of them, and the mean of those below.
+    let predictions = calibration.learned.as_ref().and_then(|law| law.quantiles.clone()).expect("fitted");
+    assert!((threshold(Goal::ShareSent(0.3)) - predictions[70]).abs() < 0.02);
+    let below: Vec<f64> = predictions.iter().map(|&p| f64::from(p)).filter(|&p| p <= 0.2).collect();
+    let risk = below.iter().sum::<f64>() / predictions.len() as f64;
+    assert!((threshold(Goal::Risk(risk)) - 0.2).abs() < 0.02, "{}", threshold(Goal::Risk(risk)));
 }
 
 #[test]
@@ -197,7 +209,9 @@ fn goals_are_named_and_found_by_their_names() {
 
 #[test]
 fn the_learned_law_moves_to_another_kind_of_prompt() {
-    // 2,000 labels of a law half as steep; the mean expectation must come within a fifth of the mean of beta there.
+    // 2,000 labels of a law half as steep, told as what happened: of those that count, some 500, a fifth differ, which
+    // leaves a standard error of a tenth, and the calibration a sixth of the way. The mean expectation must come within
+    // 0.35 of the mean of beta there.
     let calibration = Pair::new(0.8, -0.05, 1.5, 1).calibration(5000);
     let mut gate = Gate::new(&calibration, Goal::RiskProne);
     let mut pair = Pair::new(0.35, 0.02, 1.0, 7);
@@ -210,7 +224,7 @@ fn the_learned_law_moves_to_another_kind_of_prompt() {
         expected += gate.expected_rejection(&label.features);
         truth += pair.mean_beta(f64::from(label.u()));
     }
-    assert!((expected / truth - 1.0).abs() < 0.2, "{}", expected / truth);
+    assert!((expected / truth - 1.0).abs() < 0.35, "{}", expected / truth);
 }
 
 #[test]
