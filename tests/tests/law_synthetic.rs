@@ -17,6 +17,7 @@ use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_law::advance::Begin;
 use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::pace::Pace;
 use uhlm_law::rng;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::window::CloseRule;
@@ -28,8 +29,11 @@ const COMPARED: usize = 20_000;
 /// Tokens of a reply at most.
 const MAX_TOKENS: usize = 200;
 
+/// Windows close by a rule that does not depend on what anything costs: which drafts are judged must not depend on how
+/// fast this machine is.
 fn options(mode: Mode) -> SessionOptions {
-    SessionOptions { mode, seed: Some(1), consent: Consent::Conversation, ..SessionOptions::default() }
+    let close = CloseRule::Risk(0.5);
+    SessionOptions { mode, close, seed: Some(1), consent: Consent::Conversation, ..SessionOptions::default() }
 }
 
 fn session(draft: SyntheticModel, options: SessionOptions) -> Session {
@@ -100,13 +104,14 @@ fn remote_only_writes_what_the_target_writes_alone() {
 
 #[test]
 fn exact_writes_what_the_target_writes_alone_without_draft_ahead() {
-    assert_equal_where_some_are_rejected(SessionOptions { draft_ahead: DraftAhead::Off, ..options(Mode::Exact) });
+    let (draft_ahead, close) = (DraftAhead::Off, CloseRule::CostModel);
+    assert_equal_where_some_are_rejected(SessionOptions { draft_ahead, close, ..options(Mode::Exact) });
 }
 
 #[test]
 fn exact_writes_what_the_target_writes_alone_while_drafting_ahead() {
-    let draft_ahead = DraftAhead::WhileWaiting;
-    assert_equal_where_some_are_rejected(SessionOptions { draft_ahead, ..options(Mode::Exact) });
+    let (draft_ahead, close) = (DraftAhead::WhileWaiting, CloseRule::CostModel);
+    assert_equal_where_some_are_rejected(SessionOptions { draft_ahead, close, ..options(Mode::Exact) });
 }
 
 #[test]
@@ -123,7 +128,23 @@ fn exact_writes_what_the_target_writes_alone_with_as_many_windows_of_one_token_i
 
 #[test]
 fn exact_writes_what_the_target_writes_alone_when_windows_close_by_accumulated_risk() {
-    assert_equal_where_some_are_rejected(SessionOptions { close: CloseRule::Risk(0.5), ..options(Mode::Exact) });
+    assert_equal_where_some_are_rejected(options(Mode::Exact));
+}
+
+#[test]
+fn exact_writes_what_the_target_writes_alone_at_every_pace() {
+    for pace in Pace::ALL {
+        assert_equal(
+            SyntheticModel::draft(),
+            SessionOptions { pace, close: CloseRule::CostModel, ..options(Mode::Exact) },
+        );
+    }
+}
+
+#[test]
+fn exact_writes_what_the_target_writes_alone_under_a_budget_of_passes() {
+    let (close, max_passes_per_token) = (CloseRule::CostModel, Some(0.4));
+    assert_equal(SyntheticModel::draft(), SessionOptions { max_passes_per_token, close, ..options(Mode::Exact) });
 }
 
 #[test]

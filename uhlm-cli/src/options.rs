@@ -9,6 +9,7 @@ use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
 use uhlm_core::privacy::Consent;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::Goal;
+use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use uhlm_law::window::CloseRule;
@@ -62,7 +63,13 @@ pub(crate) struct SessionArgs {
     /// it the threshold that calibration recommends, else risk-prone
     #[arg(long, value_name = "GOAL")]
     pub(crate) goal: Option<Goal>,
-    /// When an exact window is sent: cost-model, uncertainty, risk:R or fixed:N
+    /// What the target's passes are worth against time (exact): fastest, balanced or thrifty
+    #[arg(long, value_name = "PACE", default_value_t = Pace::default())]
+    pub(crate) pace: Pace,
+    /// Most passes of the target a token of the reply (exact), for who pays by pass
+    #[arg(long, value_name = "PASSES", value_parser = budget)]
+    pub(crate) max_passes_per_token: Option<f64>,
+    /// When an exact window is sent: cost-model (by the pace), uncertainty, risk:R or fixed:N
     #[arg(long, value_name = "RULE", value_parser = close_rule, default_value = "cost-model")]
     pub(crate) close: CloseRule,
     /// Most tokens in a window
@@ -100,6 +107,8 @@ impl SessionArgs {
             estimator: self.estimator.unwrap_or(calibration.estimator),
             goal: self.goal.unwrap_or_else(|| default_goal(&calibration)),
             calibration,
+            pace: self.pace,
+            max_passes_per_token: self.max_passes_per_token,
             close: self.close,
             max_window: self.max_window,
             draft_ahead: self.draft_ahead,
@@ -154,6 +163,11 @@ fn close_rule(text: &str) -> Result<CloseRule, String> {
     }
 }
 
+fn budget(text: &str) -> Result<f64, String> {
+    let passes = text.parse().ok().filter(|passes: &f64| *passes > 0.0 && passes.is_finite());
+    passes.ok_or_else(|| "expected a number above 0".into())
+}
+
 fn draft_ahead(text: &str) -> Result<DraftAhead, String> {
     let wrong = || "expected off, waiting or pipelined:N with N from 1 to 8".to_owned();
     match text.split_once(':') {
@@ -205,6 +219,8 @@ mod tests {
             assert!(close_rule(wrong).is_err(), "{wrong}");
         }
         assert!(draft_ahead("pipelined:9").is_err() && draft_ahead("pipelined").is_err());
+        assert_eq!(budget("0.25"), Ok(0.25));
+        assert!(budget("0").is_err() && budget("-1").is_err() && budget("inf").is_err());
         assert!(offline_policy("wait:-1").is_err() && offline_policy("wait").is_err());
     }
 }

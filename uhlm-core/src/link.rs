@@ -22,6 +22,7 @@
 use std::time::{Duration, Instant};
 
 use uhlm_law::affine::Affine;
+use uhlm_law::pass_times::{MAX_MEASURED_ROWS, PassTimes};
 use uhlm_law::protocol::ErrorCode;
 use uhlm_law::rng::{Rng, Stream};
 
@@ -70,8 +71,8 @@ pub struct Exchange {
     pub queue: Duration,
     /// Duration of the pass.
     pub pass: Duration,
-    /// Tokens that the verifier had to process: given and drafted ones.
-    pub tokens: usize,
+    /// Rows of the pass: tokens that the verifier had to process.
+    pub rows: usize,
     /// Requests that were sent for it; [`Answer::attempts`](crate::verifier::Answer::attempts).
     pub attempts: u32,
 }
@@ -83,6 +84,8 @@ pub struct Link {
     round_trip: RoundTrip,
     queue: Option<f64>,
     decode: Affine,
+    passes: PassTimes,
+    passes_by_rows: [f64; MAX_MEASURED_ROWS],
     circuit: LinkState,
     failures: u32,
     timeouts: u32,
@@ -101,6 +104,8 @@ impl Link {
             round_trip: RoundTrip::default(),
             queue: None,
             decode: Affine::default(),
+            passes: PassTimes::new(),
+            passes_by_rows: [0.0; MAX_MEASURED_ROWS],
             circuit: LinkState::Online,
             failures: 0,
             timeouts: 0,
@@ -140,12 +145,21 @@ impl Link {
         }
         let queue = exchange.queue.as_secs_f64();
         self.queue = Some(self.queue.map_or(queue, |mean| mean + (queue - mean) / 8.0));
-        self.decode.add(exchange.tokens as f64, exchange.pass.as_secs_f64());
+        self.on_pass(exchange.rows, exchange.pass);
         self.on_reachable()
     }
 
-    /// The verifier answered something that says nothing about time: an opened session, a refusal, more draws. Returns
-    /// the circuit's new state if it changed.
+    /// The verifier told of a pass.
+    pub fn on_pass(&mut self, rows: usize, pass: Duration) {
+        self.decode.add(rows as f64, pass.as_secs_f64());
+        self.passes.observe(rows, pass.as_secs_f64());
+        for (rows, seconds) in (1..).zip(&mut self.passes_by_rows) {
+            *seconds = self.passes.at(rows).unwrap_or(0.0);
+        }
+    }
+
+    /// The verifier answered something that says nothing about the way: an opened session, a refusal, further text.
+    /// Returns the circuit's new state if it changed.
     pub fn on_reachable(&mut self) -> Option<LinkState> {
         self.failures = 0;
         self.timeouts = 0;
@@ -209,6 +223,18 @@ impl Link {
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip.smoothed.map(duration)
+    }
+
+    /// The measured times of passes by their width.
+    #[must_use]
+    pub fn pass_times(&self) -> &PassTimes {
+        &self.passes
+    }
+
+    /// The expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
+    #[must_use]
+    pub fn passes_by_rows(&self) -> [f64; MAX_MEASURED_ROWS] {
+        self.passes_by_rows
     }
 
     /// The fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::{Goal, Predictor};
+use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use uhlm_law::window::CloseRule;
@@ -63,7 +64,14 @@ pub struct SessionOptions {
     pub goal: Goal,
     /// What expects a token's rejection, for windows and draft-ahead.
     pub predictor: Predictor,
-    /// When an `exact` window is closed.
+    /// What the target's passes are worth against time, in the mode `exact`.
+    pub pace: Pace,
+    /// The most passes of the target a token of an `exact` reply, for who pays by pass. Whatever the pace, policies that
+    /// are expected to need more are not taken, and where the budget is spent, windows are as long as they can be and
+    /// nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
+    pub max_passes_per_token: Option<f64>,
+    /// When an `exact` window is closed. The pace decides under [`CloseRule::CostModel`] alone: by any other rule the
+    /// target waits for drafts.
     pub close: CloseRule,
     /// The most tokens in a window, 1 to 25; what is outside counts as the nearer end.
     pub max_window: usize,
@@ -99,6 +107,8 @@ impl Default for SessionOptions {
             calibration: Calibration::generic(),
             goal: Goal::RiskProne,
             predictor: Predictor::default(),
+            pace: Pace::default(),
+            max_passes_per_token: None,
             close: CloseRule::CostModel,
             max_window: 16,
             draft_ahead: DraftAhead::Pipelined(2),
@@ -124,6 +134,8 @@ pub struct GenerationOptions {
     pub stop: Vec<String>,
     /// Another mode than the session's.
     pub mode: Option<Mode>,
+    /// Another pace than the session's.
+    pub pace: Option<Pace>,
     /// Another consent than the session's, for this message.
     pub consent: Option<Consent>,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
@@ -137,7 +149,15 @@ pub struct GenerationOptions {
 
 impl Default for GenerationOptions {
     fn default() -> Self {
-        Self { max_tokens: 512, stop: Vec::new(), mode: None, consent: None, collect_labels: false, seed: None }
+        Self {
+            max_tokens: 512,
+            stop: Vec::new(),
+            mode: None,
+            pace: None,
+            consent: None,
+            collect_labels: false,
+            seed: None,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uhlm_core::mode::Mode;
 use uhlm_core::options::DraftAhead;
 use uhlm_law::gate::Goal;
+use uhlm_law::pace::Pace;
 use uhlm_law::window::CloseRule;
 
 use crate::baseline::rule::Baseline;
@@ -43,8 +44,12 @@ pub enum Method {
     OursRiskAverse,
     /// This SDK, exact, without draft-ahead.
     OursExact,
-    /// This SDK, exact, as it comes.
+    /// This SDK, exact, as it comes: at the pace `balanced`.
     OursExactAhead,
+    /// This SDK, exact, at the pace `fastest`.
+    OursFastest,
+    /// This SDK, exact, at the pace `thrifty`.
+    OursThrifty,
 }
 
 /// How a method is run.
@@ -69,7 +74,7 @@ pub struct Thresholds {
 
 impl Method {
     /// All methods in the order of the tables.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::SlmOnly,
         Self::LlmOnly,
         Self::Hlm,
@@ -85,6 +90,8 @@ impl Method {
         Self::OursRiskAverse,
         Self::OursExact,
         Self::OursExactAhead,
+        Self::OursFastest,
+        Self::OursThrifty,
     ];
 
     /// Its name in tables and plots.
@@ -103,7 +110,9 @@ impl Method {
             Self::OursOpportunistic => "ours, risk-prone".into(),
             Self::OursRiskAverse => "ours, risk-averse".into(),
             Self::OursExact => "ours, exact".into(),
-            Self::OursExactAhead => "ours, exact, draft-ahead".into(),
+            Self::OursExactAhead => "ours, exact, balanced".into(),
+            Self::OursFastest => "ours, exact, fastest".into(),
+            Self::OursThrifty => "ours, exact, thrifty".into(),
         }
     }
 
@@ -125,7 +134,15 @@ impl Method {
     /// Whether it is a method of this SDK.
     #[must_use]
     pub fn is_ours(self) -> bool {
-        matches!(self, Self::OursOpportunistic | Self::OursRiskAverse | Self::OursExact | Self::OursExactAhead)
+        matches!(
+            self,
+            Self::OursOpportunistic
+                | Self::OursRiskAverse
+                | Self::OursExact
+                | Self::OursExactAhead
+                | Self::OursFastest
+                | Self::OursThrifty
+        )
     }
 
     /// How it is run.
@@ -152,6 +169,8 @@ impl Method {
             }
             Self::OursExact => exact(defaults.close, DraftAhead::Off),
             Self::OursExactAhead => Runner::Product(defaults),
+            Self::OursFastest => Runner::Product(ProductMethod { pace: Pace::Fastest, ..defaults }),
+            Self::OursThrifty => Runner::Product(ProductMethod { pace: Pace::Thrifty, ..defaults }),
         }
     }
 }

@@ -14,6 +14,7 @@ use uhlm_core::session::Session;
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Goal;
+use uhlm_law::pace::Pace;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::window::CloseRule;
 
@@ -43,14 +44,16 @@ pub struct ProductMethod {
     pub draft_ahead: DraftAhead,
     /// What the gate aims at.
     pub goal: Goal,
+    /// What the target's passes are worth.
+    pub pace: Pace,
 }
 
 impl ProductMethod {
     /// A mode with the product's defaults.
     #[must_use]
     pub fn mode(mode: Mode) -> Self {
-        let SessionOptions { close, draft_ahead, goal, .. } = SessionOptions::default();
-        Self { mode, close, draft_ahead, goal }
+        let SessionOptions { close, draft_ahead, goal, pace, .. } = SessionOptions::default();
+        Self { mode, close, draft_ahead, goal, pace }
     }
 
     fn options(&self, stream: &Stream<'_>, calibration: Calibration) -> SessionOptions {
@@ -62,6 +65,7 @@ impl ProductMethod {
             goal: self.goal,
             close: self.close,
             draft_ahead: self.draft_ahead,
+            pace: self.pace,
             offline: OfflinePolicy::Wait(PATIENCE),
             context: CONTEXT,
             threads: 1,

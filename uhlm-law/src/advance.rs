@@ -158,7 +158,7 @@
 //!
 //! `Text`: where the value is 63, a number, that of ids less 63; `pos` number, `check` the lower half of a hash,
 //! `passes` number, `ids` (at most [`MAX_FRAME_IDS`]); tail 1 `pass_us` number, tail 2 `queue_us` number, tail 3
-//! `labels` bytes.
+//! `labels` bytes, tail 4 `rows` number, which comes with `pass_us`.
 //!
 //! `labels`: `pos` number, number of labels (at most [`MAX_LABELS`]), the `matched` bits (8 a byte, the first one
 //! lowest), then nothing or the probabilities, a real for each.
@@ -175,8 +175,8 @@
 //! ## Bytes
 //!
 //! Without ids, a request takes 14 bytes at least and 19 in a long conversation, a text 9 (10 with its length); an id
-//! below 2^21 takes 3, one below 2^14 takes 2. `pass_us` and `queue_us` take 3 to 4 each and come where the verifier
-//! has something new to say; labels take 4 and a bit a token, and 4 bytes for each probability.
+//! below 2^21 takes 3, one below 2^14 takes 2. `pass_us` and `queue_us` take 3 to 4 each, `rows` 2; `queue_us` comes once
+//! an answer; labels take 4 and a bit a token, and 4 bytes for each probability.
 //!
 //! ## Examples
 //!
@@ -219,6 +219,7 @@
 //! 96 02  b6 02                ; 278, 310
 //! 02  90 c8 02                ; pass_us: 42000
 //! 04  b6 02                   ; queue_us: 310
+//! 08  02                      ; rows: 2
 //! 07 0c                       ; labels, 12 bytes:
 //! a0 03  02  01               ;   from 416, two of them, the first one matched
 //! 00 00 00 3f  00 00 00 3e    ;   0.5, 0.125
@@ -257,7 +258,7 @@
 //! The text of two tokens in JSON:
 //!
 //! ```json
-//! {"text":{"pos":416,"check":"424349cb","ids":[278,310],"passes":3,"pass_us":42000,"queue_us":310,
+//! {"text":{"pos":416,"check":"424349cb","ids":[278,310],"passes":3,"pass_us":42000,"queue_us":310,"rows":2,
 //! "labels":{"pos":416,"matched":[true,false],"p":[0.5,0.125]}}}
 //! ```
 

@@ -11,7 +11,9 @@
 //! | [`sampling`] | how logits become the distribution that a token is drawn from, and the draw with shared noise |
 //! | [`uncertainty`] | how unsure the draft model is about a token |
 //! | [`calibration`], [`gate`] | what that uncertainty means for a pair of models, and whether a token is judged |
+//! | [`pass_times`] | how many drafted tokens a pass of the target is worth judging, by what passes have taken |
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
+//! | [`pace`] | what the target's passes are worth: whether it runs ahead, and how long drafts are held together |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
 //! | [`speculative`] | the paper's own acceptance rule, for baselines and calibrations |
 //!
@@ -26,6 +28,8 @@ pub mod fingerprint;
 pub mod gate;
 pub mod model;
 pub mod noise;
+pub mod pace;
+pub mod pass_times;
 pub mod protocol;
 pub mod rng;
 pub mod sampling;

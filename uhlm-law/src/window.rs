@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::pass_times::MAX_MEASURED_ROWS;
+
 /// When an open window is sent to be judged. An end token, a stop sequence and a full window close it in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,29 +84,39 @@ impl FromIterator<f64> for Window {
     }
 }
 
-/// What a pass counts beyond the device's time. On the bundled pairs at a round trip of 50 ms, 2.5 saves the target
-/// 18 and 13 % of its passes for at most 2 % of the speed that 1 gives; 4 saves 27 and 17 % for 3 and 5 %.
-const PASS_WEIGHT: f64 = 2.5;
+/// What a pass counts beyond the device's time where nothing else is asked for. On the bundled pairs at a round trip of
+/// 50 ms, 2.5 saves the target 18 and 13 % of its passes for at most 2 % of the speed that 1 gives; 4 saves 27 and 17 %
+/// for 3 and 5 %.
+pub const PASS_WEIGHT: f64 = 2.5;
 
 /// What a round costs, in seconds, each measured online.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
     /// One drafted token: forward pass, sampling, uncertainty.
     pub draft: f64,
+    /// Each further token that the draft model reads in the same pass.
+    pub catch_up: f64,
     /// The target's pass over a window without tokens.
     pub target_base: f64,
     /// What each token of the window adds to it.
     pub target_per_token: f64,
+    /// What passes of 1, 2, ... rows were measured to take, the row of the last decided token included; 0 where nothing
+    /// is known, for which the line above stands.
+    pub by_rows: [f64; MAX_MEASURED_ROWS],
     /// The network's round trip, both runtimes included. A token adds 3 bytes, which no link that can hold a
     /// conversation notices.
     pub round_trip: f64,
+    /// The most drafted tokens that a pass judges where the target runs on: more would cost it more time than they are
+    /// likely to save.
+    pub width: usize,
 }
 
 impl Costs {
     /// The target's pass over a window of `tokens` tokens.
     #[must_use]
     pub fn target(&self, tokens: usize) -> f64 {
-        self.target_base + tokens as f64 * self.target_per_token
+        let measured = self.by_rows.get(tokens).copied().filter(|seconds| *seconds > 0.0);
+        measured.unwrap_or(self.target_base + tokens as f64 * self.target_per_token)
     }
 
     /// Whether it pays to wait for one more token before the window is sent, where the device drafts on in any case
@@ -114,13 +126,13 @@ impl Costs {
     /// for everything drafted in between is in vain. One more token delays what is in the window: `risk x t_draft`.
     /// Sent without it, the window keeps the way blocked for a whole round (or, with several in flight, for as long
     /// as the target works on it), and what is drafted next waits for half of that on average, if the window survives
-    /// to need it: `(1 - risk) x beta x blocked / 2`. That is weighed higher than it is worth to the device, because
-    /// each window costs the target a pass.
+    /// to need it: `(1 - risk) x beta x blocked / 2`. That is multiplied by `weight`, because each window costs the target
+    /// a pass as well.
     #[must_use]
-    pub fn waiting_pays(&self, window: &Window, next_beta: f64, windows: usize) -> bool {
+    pub fn waiting_pays(&self, window: &Window, next_beta: f64, windows: usize, weight: f64) -> bool {
         let target = self.target(window.len());
         let blocked = if windows > 1 { target } else { target + self.round_trip };
-        PASS_WEIGHT * (1.0 - window.risk()) * next_beta * blocked / 2.0 > window.risk() * self.draft
+        weight * (1.0 - window.risk()) * next_beta * blocked / 2.0 > window.risk() * self.draft
     }
 
     /// Whether the verdict on the first window, which is ready in `ready` seconds, is there sooner if the target
@@ -158,7 +170,15 @@ mod tests {
         betas.iter().copied().collect()
     }
 
-    const PAPER: Costs = Costs { draft: 0.0246, target_base: 0.1046, target_per_token: 0.0, round_trip: 0.05 };
+    const PAPER: Costs = Costs {
+        draft: 0.0246,
+        catch_up: 0.0,
+        target_base: 0.1046,
+        target_per_token: 0.0,
+        by_rows: [0.0; MAX_MEASURED_ROWS],
+        round_trip: 0.05,
+        width: usize::MAX,
+    };
 
     #[test]
     fn risk_and_expectation_follow_their_formulas() {
@@ -199,7 +219,7 @@ mod tests {
         // A short prompt on fast models: one pass over prompt and window is there first.
         assert!(!PAPER.prompt_pays_ahead(20, 0.0492));
         // A long one, which the phone reads for seconds while the target could.
-        let costs = Costs { draft: 0.03, target_base: 0.03, target_per_token: 0.0003, round_trip: 0.05 };
+        let costs = Costs { draft: 0.03, catch_up: 0.0, target_base: 0.03, target_per_token: 0.0003, ..PAPER };
         assert!(costs.prompt_pays_ahead(500, 2.5));
         assert!(!costs.prompt_pays_ahead(500, 0.02));
     }
@@ -209,12 +229,12 @@ mod tests {
         // Of a token in twenty that is rejected, with one window in flight: the odds of a rejection at which the
         // paper's times make waiting one token more as dear as it is worth are 2.5 x 0.05 x 0.1546 / 2 / 0.0246 =
         // 0.393.
-        assert!(PAPER.waiting_pays(&window(&[0.28]), 0.05, 1));
-        assert!(!PAPER.waiting_pays(&window(&[0.29]), 0.05, 1));
-        assert!(PAPER.waiting_pays(&window(&[0.001; 8]), 0.05, 1));
+        assert!(PAPER.waiting_pays(&window(&[0.28]), 0.05, 1, PASS_WEIGHT));
+        assert!(!PAPER.waiting_pays(&window(&[0.29]), 0.05, 1, PASS_WEIGHT));
+        assert!(PAPER.waiting_pays(&window(&[0.001; 8]), 0.05, 1, PASS_WEIGHT));
         // With several in flight the way is blocked for shorter.
-        assert!(!PAPER.waiting_pays(&window(&[0.28]), 0.05, 2));
+        assert!(!PAPER.waiting_pays(&window(&[0.28]), 0.05, 2, PASS_WEIGHT));
         // Where everything is rejected at once, nothing is worth waiting for.
-        assert!(!PAPER.waiting_pays(&window(&[1.0]), 1.0, 1));
+        assert!(!PAPER.waiting_pays(&window(&[1.0]), 1.0, 1, PASS_WEIGHT));
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             passes: id,
             pass_us: None,
             queue_us: None,
+            rows: None,
             labels: None,
         })
     }

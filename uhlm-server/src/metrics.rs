@@ -194,7 +194,9 @@ impl Metrics {
     /// Counts a pass of a session that is complete.
     pub(crate) fn session_pass(&self, kind: PassKind, timing: PassTiming) {
         self.session_passes.with_label_values(&[pass_label(kind)]).inc();
-        self.queue_seconds.observe(f64::from(timing.queue_us) / 1e6);
+        if let Some(queue_us) = timing.queue_us {
+            self.queue_seconds.observe(f64::from(queue_us) / 1e6);
+        }
         self.decode_seconds.observe(f64::from(timing.pass_us) / 1e6);
     }
 
@@ -264,7 +266,7 @@ mod tests {
     #[test]
     fn every_metric_is_registered_once_and_rendered() {
         let metrics = Metrics::new();
-        metrics.session_pass(PassKind::Judged, PassTiming { pass_us: 40_000, queue_us: 10 });
+        metrics.session_pass(PassKind::Judged, PassTiming { pass_us: 40_000, queue_us: Some(10) });
         metrics.judged(5, 4);
         metrics.frame(&Frame::End(EndReason::Granted));
         metrics.pass(3, 1);

@@ -408,6 +408,7 @@ fn text(pos: u32) -> Frame {
         passes: 1,
         pass_us: None,
         queue_us: None,
+        rows: None,
         labels: None,
     })
 }

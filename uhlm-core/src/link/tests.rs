@@ -8,12 +8,12 @@ fn link() -> (Link, Instant) {
     (Link::new(LinkConfig { seed: 7, ..LinkConfig::default() }), Instant::now())
 }
 
-fn exchange(round_trip_ms: u32, queue_ms: u32, decode_ms: u32, tokens: usize) -> Exchange {
+fn exchange(round_trip_ms: u32, queue_ms: u32, decode_ms: u32, rows: usize) -> Exchange {
     Exchange {
         elapsed: MS * (round_trip_ms + queue_ms + decode_ms),
         queue: MS * queue_ms,
         pass: MS * decode_ms,
-        tokens,
+        rows,
         attempts: 1,
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Drafter {
     pub(super) seconds: f64,
     /// Mean of the drafted tokens' expected rejection probability, an exponential average.
     pub(super) mean_beta: f64,
+    /// Seconds that each further token of a batch takes which is read at once; 0 before the first prompt.
+    pub(super) catch_up_seconds: f64,
     /// Seconds that reading a prompt takes, by its tokens.
     pub(super) prefill_time: Affine,
 }
@@ -67,6 +69,7 @@ impl Drafter {
             drawing,
             seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
+            catch_up_seconds: 0.0,
             prefill_time: Affine::default(),
         })
     }
@@ -171,8 +174,19 @@ impl Drafter {
         Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged })
     }
 
-    /// Takes note of how long a drafted token took.
-    pub(super) fn took(&mut self, seconds: f64) {
-        average(&mut self.seconds, seconds, NEWEST_TIME);
+    /// Takes note of how long a drafted token took, before which `unread` tokens were read in the same pass.
+    pub(super) fn took(&mut self, seconds: f64, unread: usize) {
+        let catching_up = self.catch_up_seconds * unread.saturating_sub(1) as f64;
+        if unread > 1 && self.seconds > 0.0 {
+            self.has_read(unread - 1, (seconds - self.seconds).max(0.0));
+        }
+        average(&mut self.seconds, (seconds - catching_up).max(seconds / unread.max(1) as f64), NEWEST_TIME);
+    }
+
+    /// Takes note of how long it took to read `tokens` tokens in one pass.
+    pub(super) fn has_read(&mut self, tokens: usize, seconds: f64) {
+        if tokens > 0 {
+            average(&mut self.catch_up_seconds, seconds / tokens as f64, NEWEST_TIME);
+        }
     }
 }

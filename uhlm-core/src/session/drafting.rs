@@ -1,7 +1,9 @@
 //! Drafting and sending: whether the device drafts on, what becomes of a drafted token, and when windows go out.
 
-use uhlm_law::advance::Grants;
-use uhlm_law::window::Costs;
+use uhlm_law::advance::{Capabilities, Grants};
+use uhlm_law::pace::{LEAST_SURVIVAL, Moment, until_pass};
+use uhlm_law::pass_times::MAX_MEASURED_ROWS;
+use uhlm_law::window::{CloseRule, Costs};
 
 use super::end::End;
 use super::pace::{self, Situation};
@@ -14,8 +16,6 @@ use crate::link::Link;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, OfflinePolicy};
 
-/// Drafting ahead stops when the chance that it is not all in vain falls below this.
-const LEAST_SURVIVAL: f64 = 0.05;
 /// The longest window, in tokens. Windows that were not answered are sent again as one request, which must stay well
 /// below [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
 pub(crate) const MAX_WINDOW: usize = 25;
@@ -32,6 +32,9 @@ impl Run<'_> {
             return Ok(false);
         }
         if self.mode.judges() && self.options.offline != OfflinePolicy::GoOn && !self.is_online() {
+            return Ok(false);
+        }
+        if self.is_paced() && !self.pacer.drafts() && !self.is_alone() {
             return Ok(false);
         }
         let ahead = self.pipeline.windows_in_flight() > 0 || self.due;
@@ -63,11 +66,13 @@ impl Run<'_> {
         let began = self.now();
         let cancel = self.sink.cancel().clone();
         let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
+        let unread = self.drafter.unread(tokens.ids());
         let drafted = self.drafter.draft(tokens, self.mode, &|| cancel.is_cancelled())?;
         self.reply.statistics.drafted += 1;
+        self.pacer.observe_draft();
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
-        self.drafter.took(spent.as_secs_f64());
+        self.drafter.took(spent.as_secs_f64(), unread);
         self.place(drafted)
     }
 
@@ -123,6 +128,9 @@ impl Run<'_> {
     /// Tells whether another window may be sent before those in flight are answered. What the paper's rule is unsure
     /// of is judged before anything goes on.
     pub(super) fn has_room_in_flight(&self) -> bool {
+        if self.runs_on() {
+            return true;
+        }
         let most = if self.mode == Mode::Opportunistic { 1 } else { self.options.draft_ahead.windows() };
         self.pipeline.windows_in_flight() < most
     }
@@ -137,25 +145,93 @@ impl Run<'_> {
         if window.len() >= self.longest_window() || self.mode == Mode::Opportunistic || self.is_sealed() {
             return Ok(true);
         }
+        if self.is_full()? {
+            return Ok(true);
+        }
+        if self.is_paced() && (!self.pacer.policy().drafts || !self.pacer.may_spend()) {
+            // A probe is compared with what the target writes in any case, and where the budget is spent, only what
+            // cannot grow any more is sent.
+            return Ok(false);
+        }
         let costs = self.costs();
-        let situation = Situation {
-            window,
-            is_uncertain: self.pipeline.last_features().is_some_and(|seen| self.drafter.gate.is_uncertain(&seen)),
-            last_sent: self.pipeline.last_sent(self.now()),
+        let moment = Moment {
+            window: &window,
             next_beta: self.drafter.mean_beta,
+            wait: self.wait_for_pass(&costs),
+            windows: self.options.draft_ahead.windows(),
+        };
+        let situation = Situation {
+            moment,
+            is_uncertain: self.pipeline.last_features().is_some_and(|seen| self.drafter.gate.is_uncertain(&seen)),
+            policy: self.pacer.policy(),
             costs: &costs,
         };
-        Ok(pace::closes(self.options.close, self.options.draft_ahead, &situation) || self.is_full()?)
+        Ok(pace::closes(self.options.close, self.options.draft_ahead, &situation))
     }
 
-    fn costs(&self) -> Costs {
+    /// Tells whether the pace decides on windows and grants.
+    pub(super) fn is_paced(&self) -> bool {
+        self.mode == Mode::Exact
+            && self.options.close == CloseRule::CostModel
+            && matches!(self.options.draft_ahead, DraftAhead::Pipelined(_))
+    }
+
+    /// What the target may do without drafts.
+    fn grants(&self) -> Grants {
+        match self.mode {
+            Mode::RemoteOnly => Grants::UNLIMITED,
+            Mode::Exact if self.is_paced() => self.pacer.policy().grants,
+            _ => Grants::NONE,
+        }
+    }
+
+    /// Tells whether the target writes on, whatever it is sent.
+    pub(super) fn runs_on(&self) -> bool {
+        self.grants() == Grants::UNLIMITED
+    }
+
+    /// Chooses by the pace anew if it is time to. A target that ran on and is to wait from now on is told so.
+    pub(super) fn choose_pace(&mut self) -> Result<(), End> {
+        let Some(info) = self.remote.as_ref().and_then(|remote| remote.info.as_ref()).filter(|_| self.is_paced())
+        else {
+            return Ok(());
+        };
+        let runs_ahead = info.capabilities.contains(Capabilities::RUNS_AHEAD);
+        if !self.pacer.is_due(runs_ahead) {
+            return Ok(());
+        }
+        let (ran_on, mut costs) = (self.runs_on(), self.costs());
+        if let Some(remote) = &self.remote {
+            costs.width = remote.link.pass_times().width_that_pays(self.pacer.acceptance(), MAX_WINDOW);
+        }
+        self.pacer.choose(&costs, runs_ahead);
+        let is_told = self.remote.as_ref().is_none_or(|remote| remote.streams.is_empty() || !remote.is_ready());
+        if ran_on && !self.runs_on() && !is_told { self.ask() } else { Ok(()) }
+    }
+
+    /// Seconds that what is sent now waits for the target to end its pass.
+    fn wait_for_pass(&self, costs: &Costs) -> f64 {
+        let now = self.now();
+        if self.runs_on() {
+            return self.last_heard.map_or(0.0, |(at, pass)| {
+                until_pass(now.saturating_duration_since(at).as_secs_f64(), pass, costs.round_trip)
+            });
+        }
+        let last_sent = self.pipeline.last_sent(now);
+        last_sent.map_or(0.0, |(ago, tokens)| (costs.target(tokens) - ago.as_secs_f64()).max(0.0))
+    }
+
+    pub(super) fn costs(&self) -> Costs {
         let link = self.remote.as_ref().map(|remote| &remote.link);
         let (base, per_token) = link.and_then(Link::decode_time).unwrap_or_default();
         Costs {
             draft: self.drafter.seconds,
+            catch_up: self.drafter.catch_up_seconds,
             target_base: base.as_secs_f64(),
             target_per_token: per_token.as_secs_f64(),
+            by_rows: link.map_or([0.0; MAX_MEASURED_ROWS], Link::passes_by_rows),
             round_trip: link.and_then(Link::round_trip).unwrap_or_default().as_secs_f64(),
+            width: MAX_WINDOW,
         }
     }
 
@@ -168,31 +244,33 @@ impl Run<'_> {
         match self.mode {
             Mode::DeviceOnly => Ok(()),
             // The target writes on by itself, as long as its answer lasts.
-            Mode::RemoteOnly if self.remote.as_ref().is_some_and(|remote| remote.streams.is_empty()) => {
-                self.ask(Grants::UNLIMITED)
-            }
-            Mode::RemoteOnly => Ok(()),
             Mode::Exact | Mode::Opportunistic if self.due && self.needs_verdict() && self.has_room_in_flight() => {
                 self.due = false;
-                self.ask(Grants::NONE)
+                self.ask()
             }
-            Mode::Exact | Mode::Opportunistic => Ok(()),
+            _ if self.runs_on() && self.remote.as_ref().is_some_and(|remote| remote.streams.is_empty()) => self.ask(),
+            Mode::RemoteOnly | Mode::Exact | Mode::Opportunistic => Ok(()),
         }
     }
 
     /// Sends a request with all that the verifier lacks and the open window.
-    pub(super) fn ask(&mut self, grants: Grants) -> Result<(), End> {
+    pub(super) fn ask(&mut self) -> Result<(), End> {
+        self.ask_with(self.grants())
+    }
+
+    /// Sends a request likewise, with other grants.
+    pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
         let (now, labels) = (self.now(), self.labelling());
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, grants, labels, now) {
-            remote.send(request, asked, tokens);
+            remote.send(request, asked, tokens, now);
         }
         Ok(())
     }
 
     /// Sends the prompt ahead of the first window if the verdict on that window is there sooner for it.
     pub(super) fn offer_prompt(&mut self) -> Result<(), End> {
-        if self.prompt_pays_ahead() { self.ask(Grants::NONE) } else { Ok(()) }
+        if self.runs_on() || self.prompt_pays_ahead() { self.ask() } else { Ok(()) }
     }
 
     /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one

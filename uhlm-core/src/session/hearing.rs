@@ -1,6 +1,8 @@
 //! What an answer does: commits, rollbacks, what the gate learns, and what it tells about the link.
 
-use uhlm_law::advance::{EndReason, Grants};
+use std::time::Duration;
+
+use uhlm_law::advance::EndReason;
 use uhlm_law::calibration::Label;
 use uhlm_law::gate::RoundBytes;
 
@@ -9,8 +11,9 @@ use super::inbox::{Heard, Tag};
 use super::offline::MAX_DESYNCS;
 use super::run::Run;
 use super::token::Decided;
-use super::verdict::{Outcome, Verdict};
+use super::verdict::{Outcome, Told, Verdict};
 use crate::event::FinishReason;
+use crate::link::Exchange;
 use crate::verifier::{Answer, BodyBytes, VerifierError};
 
 impl Run<'_> {
@@ -33,17 +36,22 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.failed(tag, error),
         };
-        match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, answer.attempts, now) {
-            Ok(outcome) => self.apply(tag, &answer, outcome),
+        let elapsed = now.saturating_duration_since(stream.sent);
+        match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
+            Ok(outcome) => self.apply(tag, &answer, outcome, elapsed),
             Err(invalid) => self.failed(tag, VerifierError::InvalidAnswer { reason: invalid.to_string() }),
         }
     }
 
-    fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome) -> Result<(), End> {
+    /// Does what a frame brings that came `elapsed` after its request was sent.
+    fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, elapsed: Duration) -> Result<(), End> {
         self.account(answer.bytes);
         if outcome.finished && !self.believes(outcome.ended)? {
             let reason = "an end that the text does not have".into();
             return self.failed(tag, VerifierError::InvalidAnswer { reason });
+        }
+        if let Some(told) = &outcome.told {
+            self.last_heard = Some((self.now(), told.pass.as_secs_f64()));
         }
         if let Some(passes) = outcome.passes {
             self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
@@ -55,7 +63,7 @@ impl Run<'_> {
         }
         // An answer that only says that another took its place tells nothing about the link.
         if outcome.ended != Some(EndReason::Superseded) {
-            self.reached(outcome.verdict.as_ref());
+            self.reached(outcome.told, elapsed, answer.attempts);
         }
         self.learn(&outcome);
         if let Some(verdict) = &outcome.verdict {
@@ -114,7 +122,7 @@ impl Run<'_> {
         if self.due || !self.remote.as_ref().is_some_and(|remote| remote.is_ready()) {
             return Ok(());
         }
-        self.ask(Grants::NONE)
+        self.ask()
     }
 
     /// Adds the bodies of an answer.
@@ -125,15 +133,22 @@ impl Run<'_> {
         self.bytes.down += bytes.down;
     }
 
-    /// Takes note that the verifier answered.
-    pub(super) fn reached(&mut self, verdict: Option<&Verdict>) {
+    /// Takes note that the verifier answered, `elapsed` after it was asked the last of `attempts` times, and what it
+    /// told of its pass.
+    pub(super) fn reached(&mut self, told: Option<Told>, elapsed: Duration, attempts: u32) {
         // A session that opens and is lost again is no way back.
         if self.desyncs == 0 {
             self.waiting_since = None;
         }
         let Some(remote) = &mut self.remote else { return };
-        let change = match verdict {
-            Some(verdict) => remote.link.on_answer(&verdict.exchange),
+        let change = match told {
+            Some(Told { rows, pass, queue: Some(queue) }) => {
+                remote.link.on_answer(&Exchange { elapsed, queue, pass, rows, attempts })
+            }
+            Some(Told { rows, pass, queue: None }) => {
+                remote.link.on_pass(rows, pass);
+                remote.link.on_reachable()
+            }
             None => remote.link.on_reachable(),
         };
         self.tell_state(change);
@@ -151,6 +166,7 @@ impl Run<'_> {
             statistics.skipped_matched += u64::from(decided.matched);
         }
         for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped) {
+            self.pacer.observe(drafted.beta, matched);
             let features = drafted.features();
             self.drafter.gate.observe_verdict(&features, matched, p);
             if let (Some(labels), Some(p)) = (&mut statistics.labels, p) {

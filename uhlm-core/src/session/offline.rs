@@ -93,7 +93,7 @@ impl Run<'_> {
         }
         self.reply.statistics.opens += 1;
         self.account(answer.bytes);
-        self.reached(None);
+        self.reached(None, answer.elapsed, answer.attempts);
         // The target may read the prompt while the device drafts. A gate that skips most tokens may never need it.
         if self.mode == Mode::Exact && self.pipeline.len() == self.prompt { self.offer_prompt() } else { Ok(()) }
     }
@@ -211,6 +211,6 @@ impl Run<'_> {
         if remote.is_online() || self.needs_verdict() {
             return Ok(());
         }
-        self.ask(Grants::NONE)
+        self.ask_with(Grants::NONE)
     }
 }

@@ -16,7 +16,7 @@ use uhlm_law::sampling::TokenId;
 use uhlm_law::window::Window;
 
 use super::token::{Decided, Drafted, Standing};
-use super::verdict::{InFlight, Outcome};
+use super::verdict::{InFlight, Outcome, Told};
 use crate::origin::Origin;
 
 /// Skipped tokens about which the target may still say something.
@@ -162,7 +162,7 @@ impl Pipeline {
         Some((request, asked, processed))
     }
 
-    /// Takes a frame of the answer to what was `asked`, which took `attempts` requests.
+    /// Takes a frame of the answer to what was `asked`.
     ///
     /// # Errors
     /// [`InvalidAnswer`] for a frame that is no answer; nothing has changed.
@@ -171,7 +171,6 @@ impl Pipeline {
         peer: &mut Peer,
         asked: &mut Asked,
         frame: &Frame,
-        attempts: u32,
         now: Instant,
     ) -> Result<Outcome, InvalidAnswer> {
         let Some(conversation) = &mut self.conversation else { return Ok(Outcome::default()) };
@@ -182,8 +181,9 @@ impl Pipeline {
         let decided = self.settle(first, &effects.committed, &mut outcome);
         if let Frame::Text(text) = frame {
             outcome.passes = Some(text.passes);
+            outcome.told = Told::of(text);
             if let (Some(window), Some(pass_us)) = (self.answered(first, &outcome), text.pass_us) {
-                outcome.verdict = Some(window.verdict(text.queue_us.unwrap_or(0), pass_us, attempts, now));
+                outcome.verdict = Some(window.verdict(text.queue_us.unwrap_or(0), pass_us, now));
             }
         }
         let labels = effects.labels.iter().flat_map(|labels| {

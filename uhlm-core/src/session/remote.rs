@@ -18,6 +18,7 @@ use crate::verifier::{Answer, Call, Verifier, VerifierError};
 /// An answer that is awaited.
 pub(super) struct Stream {
     pub(super) tag: Tag,
+    pub(super) sent: Instant,
     /// What was asked, for the law to check the answer by.
     pub(super) asked: Asked,
     /// Dropped, it resets the request.
@@ -156,7 +157,7 @@ impl Remote {
     }
 
     /// Sends a request over which the verifier has `tokens` tokens to process; returns what its answer carries.
-    pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize) -> Option<Tag> {
+    pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize, now: Instant) -> Option<Tag> {
         let session = self.session?;
         let tag = Tag(self.next_tag);
         self.next_tag += 1;
@@ -165,7 +166,7 @@ impl Remote {
         let silence = self.link.deadline(tokens);
         self.link.on_send();
         let call = self.verifier.advance(session, request, silence, reply);
-        self.streams.push(Stream { tag, asked, call });
+        self.streams.push(Stream { tag, sent: now, asked, call });
         Some(tag)
     }
 

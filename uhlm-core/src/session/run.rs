@@ -11,6 +11,8 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::Labelling;
+use uhlm_law::model::ModelError;
+use uhlm_law::pace::Pacer;
 
 use super::drafter::Drafter;
 use super::end::End;
@@ -28,6 +30,10 @@ use crate::options::{OfflinePolicy, SessionOptions};
 use crate::state::SessionState;
 use crate::verifier::{BodyBytes, VerifierError};
 
+/// Tokens that the draft model reads at once while the target's text comes in.
+const READ_TOGETHER: usize = 16;
+/// Seconds that it may take at once.
+const READING_TIME: f64 = 0.05;
 /// How long the loop sleeps at most before it looks at its clocks again.
 const MAX_SLEEP: Duration = Duration::from_millis(500);
 
@@ -35,6 +41,7 @@ const MAX_SLEEP: Duration = Duration::from_millis(500);
 pub(super) struct Run<'a> {
     pub(super) drafter: &'a mut Drafter,
     pub(super) pipeline: &'a mut Pipeline,
+    pub(super) pacer: &'a mut Pacer,
     pub(super) remote: Option<&'a mut Remote>,
     /// What holds for this generation: what the app asked for, as far as the device's state allows.
     pub(super) options: &'a SessionOptions,
@@ -58,6 +65,8 @@ pub(super) struct Run<'a> {
     pub(super) waiting_since: Option<Instant>,
     /// Bodies of answers since the last verdict.
     pub(super) bytes: BodyBytes,
+    /// When the target last told of a pass, and how many seconds that took.
+    pub(super) last_heard: Option<(Instant, f64)>,
 }
 
 impl Run<'_> {
@@ -102,6 +111,7 @@ impl Run<'_> {
         self.settle()?;
         self.check_cancelled()?;
         self.revive()?;
+        self.choose_pace()?;
         self.send()?;
         if self.can_draft()? { self.draft() } else { self.stall() }
     }
@@ -134,11 +144,19 @@ impl Run<'_> {
         Ok(self.pipeline.len() >= self.capacity()?)
     }
 
-    /// The device's work on the prompt.
+    /// The device's work on the prompt. A target that runs on is listened to meanwhile, and where it writes alone the
+    /// device only reads what it needs to go on without it.
     fn read_prompt(&mut self) -> Result<(), End> {
         let (began, unread) = (self.now(), self.drafter.unread(self.pipeline.ids()));
-        let cancel = self.sink.cancel().clone();
-        let outcome = self.drafter.catch_up(self.pipeline.ids(), &|| cancel.is_cancelled());
+        let mut outcome = Ok(());
+        while outcome.is_ok() && self.drafter.unread(self.pipeline.ids()) > 0 && !self.is_streamed_to() {
+            let chunk = if self.runs_on() { READ_TOGETHER } else { usize::MAX };
+            outcome = self.read(chunk).map_err(End::from).and_then(|()| {
+                self.receive(Duration::ZERO);
+                self.settle()?;
+                self.check_cancelled()
+            });
+        }
         self.reply.statistics.prefill = self.since(began);
         outcome?;
         if unread > 0 {
@@ -147,19 +165,53 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Lets the draft model read the next tokens that it has not read, at most `most`.
+    fn read(&mut self, most: usize) -> Result<(), ModelError> {
+        let (began, ids) = (self.now(), self.pipeline.ids());
+        let unread = self.drafter.unread(ids);
+        let end = ids.len() - unread.saturating_sub(most);
+        let cancel = self.sink.cancel().clone();
+        self.drafter.catch_up(&ids[..end], &|| cancel.is_cancelled())?;
+        let spent = self.since(began);
+        self.drafter.has_read(unread.min(most), spent.as_secs_f64());
+        Ok(())
+    }
+
+    /// Tells whether the target writes alone, as far as is known, and the device does not draft.
+    fn is_streamed_to(&self) -> bool {
+        self.is_paced() && !self.pacer.drafts() && self.remote.as_ref().is_some_and(|remote| remote.is_ready())
+    }
+
+    /// Reads a part of what the target wrote alone, so that the device can go on by itself if it has to; tells whether
+    /// there was enough to read.
+    fn keep_up(&mut self) -> Result<bool, End> {
+        let reads = self.is_streamed_to() && self.options.offline == OfflinePolicy::GoOn;
+        // Reading keeps the thread from showing what comes in, so it takes a moment at a time.
+        let costs = self.costs();
+        let fits = (READING_TIME / costs.catch_up.max(1e-6)) as usize;
+        let most = READ_TOGETHER.min(fits);
+        let keeps_up = 2.0 * costs.catch_up < costs.target(0);
+        if !reads || !keeps_up || most == 0 || self.drafter.unread(self.pipeline.ids()) < most {
+            return Ok(false);
+        }
+        self.read(most)?;
+        Ok(true)
+    }
+
     /// Nothing can be drafted: waits for what is on its way, or finds that nothing will come.
     fn stall(&mut self) -> Result<(), End> {
         let pending = self.pipeline.windows_in_flight() > 0 || self.needs_verdict();
-        let streams = self.mode == Mode::RemoteOnly && !self.is_alone();
+        let streams = self.runs_on() && !self.is_alone();
         if !pending && !streams && self.is_full()? {
             return Err(FinishReason::ContextFull.into());
         }
         // Nothing more joins this window before the next verdict, so there is nothing to wait for with sending it.
-        if !self.due && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
+        let waits_for_drafts = !self.is_paced() || self.pacer.policy().drafts;
+        if !self.due && waits_for_drafts && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
             self.due = true;
             return Ok(());
         }
-        self.rest()
+        if self.keep_up()? { Ok(()) } else { self.rest() }
     }
 
     /// Waits for news, for as long as nothing is due.
@@ -242,6 +294,7 @@ impl Run<'_> {
         let piece = self.drafter.piece(standing.id);
         let end = self.reply.commit(piece, standing.origin, uncertainty, elapsed);
         self.drafter.gate.observe_committed();
+        self.pacer.observe_token(self.reply.statistics.target_passes as usize);
         self.hand_over();
         end.map_or(Ok(()), |reason| Err(reason.into()))
     }

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::EndReason;
+use uhlm_law::advance::{EndReason, Text};
 
 use super::token::{Decided, Standing};
-use crate::link::Exchange;
 use crate::metrics::VerdictTiming;
 
 /// A window whose verdict is awaited.
@@ -29,9 +28,16 @@ pub(super) struct Verdict {
     /// Tokens that were given with it, and their bytes.
     pub(super) given: usize,
     pub(super) given_bytes: u64,
-    /// What it teaches about the link.
-    pub(super) exchange: Exchange,
     pub(super) timing: VerdictTiming,
+}
+
+/// What a text tells of the pass that brought it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    pub(super) rows: usize,
+    pub(super) pass: Duration,
+    /// How long the request had waited when the pass began; `None` where that was told before, or is not known.
+    pub(super) queue: Option<Duration>,
 }
 
 /// What hearing a frame changes.
@@ -44,6 +50,8 @@ pub(super) struct Outcome {
     /// Skipped tokens about which the target said something.
     pub(super) skipped: Vec<Decided>,
     pub(super) verdict: Option<Verdict>,
+    /// What this tells of the target's pass.
+    pub(super) told: Option<Told>,
     /// Passes that the target has made for this reply.
     pub(super) passes: Option<u32>,
     /// Whether to ask at once.
@@ -56,21 +64,30 @@ pub(super) struct Outcome {
 
 impl InFlight {
     /// Returns the verdict that a pass of `pass_us` microseconds brought, after `queue_us` of waiting.
-    pub(super) fn verdict(&self, queue_us: u32, pass_us: u32, attempts: u32, now: Instant) -> Verdict {
+    pub(super) fn verdict(&self, queue_us: u32, pass_us: u32, now: Instant) -> Verdict {
         let elapsed = now.saturating_duration_since(self.sent);
-        let micros = |us: u32| Duration::from_micros(u64::from(us));
-        let (queue, pass) = (micros(queue_us), micros(pass_us));
         let tokens = self.end - self.start;
         Verdict {
             window: tokens,
             given: self.processed - tokens,
             given_bytes: self.given_bytes,
-            exchange: Exchange { elapsed, queue, pass, tokens: self.processed, attempts },
             timing: VerdictTiming {
                 total_us: u32::try_from(elapsed.as_micros()).unwrap_or(u32::MAX),
                 queue_us,
                 decode_us: pass_us,
             },
         }
+    }
+}
+
+impl Told {
+    /// Returns what a text tells of its pass.
+    pub(super) fn of(text: &Text) -> Option<Self> {
+        let micros = |us: u32| Duration::from_micros(u64::from(us));
+        Some(Self {
+            rows: text.rows.map_or(1, |rows| rows as usize),
+            pass: text.pass_us.map(micros)?,
+            queue: text.queue_us.map(micros),
+        })
     }
 }

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
 use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::SamplingError;
 
@@ -32,6 +33,7 @@ use crate::verifier::{BodyBytes, Verifier, VerifierError};
 pub(crate) struct Worker {
     drafter: Drafter,
     pipeline: Pipeline,
+    pacer: Pacer,
     remote: Option<Remote>,
     asked: SessionOptions,
     /// Seeds the replies that have no seed of their own.
@@ -54,9 +56,11 @@ impl Worker {
     ) -> Result<Self, SamplingError> {
         let seed = options.seed.unwrap_or_else(seed::fresh);
         let pipeline = Pipeline::new(model.vocabulary().size());
+        let pacer = Pacer::new(options.pace, options.max_passes_per_token, options.calibration.mean_beta());
         Ok(Self {
             drafter: Drafter::new(model, &options, seed)?,
             pipeline,
+            pacer,
             remote: verifier.map(|verifier| Remote::new(verifier, inbox, options.link.clone())),
             asked: options,
             seed,
@@ -112,11 +116,13 @@ impl Worker {
             let room = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let begin = begin(seed, &kept, &options, tokens.len(), room);
             self.drafter.begin(&begin)?;
+            self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
             let reused = self.pipeline.begin(begin, &tokens, peer);
             let run = Run {
                 drafter: &mut self.drafter,
                 pipeline: &mut self.pipeline,
+                pacer: &mut self.pacer,
                 remote: self.remote.as_mut(),
                 options: &kept,
                 mode,
@@ -134,6 +140,7 @@ impl Worker {
                 desyncs: 0,
                 waiting_since: None,
                 bytes: BodyBytes::default(),
+                last_heard: None,
             };
             Ok(run.run())
         });

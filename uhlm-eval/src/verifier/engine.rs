@@ -22,8 +22,8 @@ pub(super) struct Engine {
     opened: u64,
     streams: HashMap<StreamId, Stream>,
     next_stream: u64,
-    /// Sessions that may have something to do, with the time since when.
-    ready: VecDeque<(SessionId, Duration)>,
+    /// Sessions that may have something to do.
+    ready: VecDeque<SessionId>,
     /// Whether a pass is under way.
     is_busy: bool,
     pub(super) prompt: u64,
@@ -98,7 +98,10 @@ impl Shared {
         match accepted {
             Ok(sent) => {
                 self.say(&mut engine, sent, now);
-                engine.ready.push_back((session, now));
+                if let Some(session) = engine.sessions.get_mut(&session) {
+                    session.arrived = now;
+                }
+                engine.ready.push_back(session);
                 self.work(&mut engine, now);
             }
             Err(refusal) => {
@@ -141,7 +144,7 @@ impl Shared {
     /// Begins the next pass if the target is free.
     fn work(self: &Arc<Self>, engine: &mut Engine, now: Duration) {
         while !engine.is_busy
-            && let Some((id, since)) = engine.ready.pop_front()
+            && let Some(id) = engine.ready.pop_front()
         {
             let Some(session) = engine.sessions.get_mut(&id) else { continue };
             match session.law.next(usize::MAX) {
@@ -152,28 +155,28 @@ impl Shared {
                     engine.ledger.passes += u64::from(!plan.tokens.is_empty());
                     engine.ledger.processed += plan.tokens.len() as u64;
                     let span = self.times.target(plan.tokens.len());
-                    let timing = PassTiming::new(span, now.saturating_sub(since));
                     engine.is_busy = true;
                     let then = Arc::clone(self);
                     let rows = rows.map_err(|error| internal(error.to_string()));
-                    self.clock.at(now + span, move || then.pass_ended(id, rows, timing));
+                    self.clock.at(now + span, move || then.pass_ended(id, rows, span));
                 }
             }
         }
     }
 
-    fn pass_ended(self: &Arc<Self>, id: SessionId, rows: Result<Vec<Row>, ErrorBody>, timing: PassTiming) {
+    fn pass_ended(self: &Arc<Self>, id: SessionId, rows: Result<Vec<Row>, ErrorBody>, span: Duration) {
         let now = self.clock.time();
         let mut engine = self.engine();
         engine.is_busy = false;
         let ending = TextEnding(self.pair.target.vocabulary());
         if let Some(session) = engine.sessions.get_mut(&id) {
+            let timing = PassTiming::new(span, (now - span).checked_sub(session.arrived));
             let sent = match rows {
                 Ok(rows) => session.law.pass_ended(&rows, Some(timing), &ending),
                 Err(error) => session.law.pass_failed(error),
             };
             self.say(&mut engine, sent, now);
-            engine.ready.push_back((id, now));
+            engine.ready.push_back(id);
         }
         self.work(&mut engine, now);
     }

@@ -81,7 +81,7 @@ impl SimulatedVerifier {
             model: pair.target.name().to_owned(),
             fingerprint: pair.target.fingerprint(),
             vocabulary: pair.target.vocabulary_hash(),
-            capabilities: Capabilities::NONE,
+            capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits {
                 vocabulary_size: pair.vocabulary_size() as u32,
                 context: CONTEXT,

@@ -1,5 +1,7 @@
 //! One session of the simulated verifier: the law's state and the real target's cache.
 
+use std::time::Duration;
+
 use uhlm_law::advance::{Drawing, Limits, Plan, Row, TargetSession};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::ModelError;
@@ -10,13 +12,15 @@ use crate::target::Target;
 /// A session with its own sequence of the target.
 pub(super) struct Session {
     pub(super) law: TargetSession,
+    /// When the last request arrived.
+    pub(super) arrived: Duration,
     target: Target,
     drawing: Option<Drawing>,
 }
 
 impl Session {
     pub(super) fn new(pair: &Pair, limits: Limits) -> Result<Self, ModelError> {
-        Ok(Self { law: TargetSession::new(limits), target: Target::new(pair)?, drawing: None })
+        Ok(Self { law: TargetSession::new(limits), arrived: Duration::ZERO, target: Target::new(pair)?, drawing: None })
     }
 
     /// Makes a pass and decides its rows, up to the one that settles it.
@@ -26,7 +30,7 @@ impl Session {
         if !self.drawing.as_ref().is_some_and(|drawing| drawing.is_of(begin)) {
             self.drawing = Some(Drawing::new(begin).map_err(|error| failed(error.to_string()))?);
         }
-        let Self { law, target, drawing: Some(drawing) } = self else { return Ok(Vec::new()) };
+        let Self { law, target, drawing: Some(drawing), .. } = self else { return Ok(Vec::new()) };
         target.pass(plan.keep, &plan.tokens, plan.rows)?;
         let (keys, mut done) = (pair.target.token_keys(), Vec::with_capacity(plan.rows));
         let rows = drawing.rows(law.text(), plan, 0..plan.rows, pair.target.vocabulary());

@@ -204,6 +204,7 @@ mod tests {
             first: 3,
             scored: vec![4, 0],
             contexts: 0,
+            next_drafted: None,
             probabilities: true,
         };
         let mut drawing = Drawing::new(&begin).expect("a valid chain");

@@ -26,6 +26,7 @@ const LONG: u8 = 63;
 const TAG_PASS_US: u32 = 1;
 const TAG_QUEUE_US: u32 = 2;
 const TAG_LABELS: u32 = 3;
+const TAG_ROWS: u32 = 4;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,9 +55,15 @@ pub struct Text {
     /// Duration of the pass that brought the ids, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass_us: Option<u32>,
-    /// Time between the arrival of what made the pass possible and its beginning, in microseconds.
+    /// Time between the arrival of the request that this answers and the beginning of the pass, in microseconds. It
+    /// comes with the first pass that began after the request was there: what is left of the device's waiting, less
+    /// `pass_us`, is the way there and back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_us: Option<u32>,
+    /// Number of tokens that the pass put through the target for this session: the last decided one, the drafted ones,
+    /// and what the engine lacked or decoded again before them. It comes with `pass_us`, which depends on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u32>,
     /// Labels of what the pass scored, where they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<Labels>,
@@ -151,9 +158,9 @@ impl Text {
         out.extend(self.check.to_bytes());
         put_number(out, u64::from(self.passes));
         put_ids(out, &self.ids);
-        for (tag, time) in [(TAG_PASS_US, self.pass_us), (TAG_QUEUE_US, self.queue_us)] {
-            if let Some(time) = time {
-                put_tagged_number(out, tag, u64::from(time));
+        for (tag, number) in [(TAG_PASS_US, self.pass_us), (TAG_QUEUE_US, self.queue_us), (TAG_ROWS, self.rows)] {
+            if let Some(number) = number {
+                put_tagged_number(out, tag, u64::from(number));
             }
         }
         if let Some(labels) = &self.labels {
@@ -169,11 +176,12 @@ impl Text {
         let check = ShortHash::from_bytes(reader.array()?);
         let passes = reader.number("passes")?;
         let ids = reader.ids(count, "ids")?;
-        let mut text = Self { pos, check, ids, passes, pass_us: None, queue_us: None, labels: None };
+        let mut text = Self { pos, check, ids, passes, pass_us: None, queue_us: None, rows: None, labels: None };
         read_tail(reader, |tag, field| {
             match u32::try_from(tag) {
                 Ok(TAG_PASS_US) => text.pass_us = Some(field.number("pass_us")?),
                 Ok(TAG_QUEUE_US) => text.queue_us = Some(field.number("queue_us")?),
+                Ok(TAG_ROWS) => text.rows = Some(field.number("rows")?),
                 Ok(TAG_LABELS) => text.labels = Some(Labels::read(field.bytes("labels")?)?),
                 _ => {}
             }

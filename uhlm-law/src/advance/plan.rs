@@ -34,6 +34,9 @@ pub struct Plan {
     pub scored: Vec<TokenId>,
     /// Number of given ones among them: their rows bring labels and decide nothing.
     pub contexts: usize,
+    /// The drafted token that the last row is compared with as well, where the draft is longer than the pass. It is
+    /// not decoded.
+    pub next_drafted: Option<TokenId>,
     /// Whether `p` of each scored token is wanted.
     pub probabilities: bool,
 }
@@ -66,17 +69,17 @@ pub struct Row {
 pub struct PassTiming {
     /// Decode and scoring.
     pub pass_us: u32,
-    /// From the arrival of what made the pass possible until it began.
-    pub queue_us: u32,
+    /// From the arrival of the session's last request until the pass began; `None` where the request came later.
+    pub queue_us: Option<u32>,
 }
 
 impl PassTiming {
-    /// Makes the timing of a pass that took `pass` after waiting for `queue`; what is longer than the wire carries
-    /// counts as the longest.
+    /// Makes the timing of a pass that took `pass` and began `queue` after the session's last request; what is longer
+    /// than the wire carries counts as the longest.
     #[must_use]
-    pub fn new(pass: Duration, queue: Duration) -> Self {
+    pub fn new(pass: Duration, queue: Option<Duration>) -> Self {
         let micros = |duration: Duration| u32::try_from(duration.as_micros()).unwrap_or(u32::MAX);
-        Self { pass_us: micros(pass), queue_us: micros(queue) }
+        Self { pass_us: micros(pass), queue_us: queue.map(micros) }
     }
 }
 

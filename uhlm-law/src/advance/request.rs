@@ -71,6 +71,12 @@ impl Grants {
     pub const NONE: Self = Self { after_mismatch: Grant::NONE, after_agreement: Grant::NONE };
     /// As many self-made passes as the reply takes.
     pub const UNLIMITED: Self = Self { after_mismatch: Grant::Unlimited, after_agreement: Grant::Unlimited };
+
+    /// Tells whether nothing is granted.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::NONE
+    }
 }
 
 /// A number of self-made passes.

@@ -37,8 +37,6 @@ enum Stream {
 #[derive(Clone, Debug, PartialEq)]
 struct Pass {
     plan: Plan,
-    /// The drafted token at the last row, where the draft was too long for the pass.
-    next_drafted: Option<TokenId>,
     /// Number of the request that granted it, where it is self-made.
     granted_by: Option<u32>,
     /// Whether the text that it rests on is no more.
@@ -59,6 +57,8 @@ pub struct TargetSession {
     grants: Grants,
     left: Grant,
     labels: Labelling,
+    /// Whether the live stream was told how long its request waited.
+    queue_told: bool,
     /// Index of the first given token that waits to be scored.
     unlabelled: Option<usize>,
     parked: Parked,
@@ -81,6 +81,7 @@ impl TargetSession {
             grants: Grants::NONE,
             left: Grant::NONE,
             labels: Labelling::NONE,
+            queue_told: false,
             unlabelled: None,
             parked: Parked::default(),
             pass: None,
@@ -155,6 +156,7 @@ impl TargetSession {
         let contradicted = self.park(request) == Some(Standing::Contradicted);
         let mut sent: Vec<Sent> = self.stream().map(superseded).into_iter().collect();
         self.stream = Stream::Live(stream);
+        self.queue_told = false;
         self.seq = request.seq;
         self.grants = request.grants;
         if !is_repeat {
@@ -269,8 +271,11 @@ impl TargetSession {
     }
 
     /// Makes the frames that bring the text from index `from` on to whoever listens.
-    fn say(&self, from: usize, timing: Option<PassTiming>, mut labels: Option<Labels>) -> Vec<Sent> {
+    /// `cost` says how long the pass took that brought it, and how many tokens it put through the target.
+    fn say(&mut self, from: usize, cost: Option<(PassTiming, u32)>, mut labels: Option<Labels>) -> Vec<Sent> {
         let Some(stream) = self.stream() else { return Vec::new() };
+        let queue_us = cost.and_then(|(timing, _)| timing.queue_us).filter(|_| !self.queue_told);
+        self.queue_told |= queue_us.is_some();
         let ids = self.text.tail(from);
         // Labels alone are worth a frame.
         let chunks = ids.chunks(MAX_FRAME_IDS).chain((ids.is_empty() && labels.is_some()).then_some(&[][..]));
@@ -283,8 +288,9 @@ impl TargetSession {
                     check: self.text.hash_of(pos)?.short(),
                     ids: ids.to_vec(),
                     passes: self.passes,
-                    pass_us: timing.map(|timing| timing.pass_us),
-                    queue_us: timing.map(|timing| timing.queue_us),
+                    pass_us: cost.map(|(timing, _)| timing.pass_us),
+                    queue_us,
+                    rows: cost.map(|(_, rows)| rows),
                     labels: labels.take(),
                 };
                 Some(Sent { stream, frame: Frame::Text(text) })

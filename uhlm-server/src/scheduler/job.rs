@@ -164,9 +164,9 @@ impl Active {
         range.start.saturating_sub(before)..range.end.saturating_sub(before)
     }
 
-    /// Returns the time spent so far.
-    pub(crate) fn timing(&self) -> PassTiming {
+    /// Returns the time spent so far, where the session's last request came at `arrived`.
+    pub(crate) fn timing(&self, arrived: Instant) -> PassTiming {
         let begun = self.begun.unwrap_or_else(Instant::now);
-        PassTiming::new(begun.elapsed(), begun.duration_since(self.ready))
+        PassTiming::new(begun.elapsed(), begun.checked_duration_since(arrived))
     }
 }

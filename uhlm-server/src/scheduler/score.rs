@@ -57,7 +57,7 @@ impl Worker {
         if !session.target.pass_is_wanted() {
             give_up(session);
         } else if let Some(active) = session.active.take() {
-            let (timing, plan) = (active.timing(), &active.plan);
+            let (timing, plan) = (active.timing(session.arrived), &active.plan);
             let before = session.target.text().len();
             let ending = TextEnding(self.target.vocabulary());
             let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
@@ -69,7 +69,7 @@ impl Worker {
                 self.metrics.judged(judged, matched);
             }
             session.say(sent);
-            // Of a request that came during the pass, the device knows how long it has been here.
+            // A request that came during the pass has waited since it came.
             let came_during = active.begun.is_some_and(|begun| session.arrived > begun);
             session.ready = if came_during { session.arrived } else { now };
         }

@@ -113,7 +113,7 @@ impl Answer {
     pub(crate) fn without_times(mut self) -> Self {
         for frame in &mut self.0 {
             if let Frame::Text(text) = frame {
-                (text.pass_us, text.queue_us) = (None, None);
+                (text.pass_us, text.queue_us, text.rows) = (None, None, None);
             }
         }
         self

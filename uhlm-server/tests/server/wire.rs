@@ -66,6 +66,7 @@ fn example_text() -> Frame {
         passes: 3,
         pass_us: Some(42_000),
         queue_us: Some(310),
+        rows: Some(2),
         labels: Some(Labels { pos: 416, matched: vec![true, false], p: vec![0.5, 0.125] }),
     })
 }
@@ -106,8 +107,8 @@ fn the_sizes_in_the_protocol_document_are_those_of_the_encoding() {
         let (draft, grants) = (vec![1900; tokens], Grants::NONE);
         let request = Advance { seq: 20, have, base: have, draft, grants, ..example_request() };
         let answer = |ids: Vec<u32>, labels| {
-            let (pass_us, queue_us) = (Some(42_000), Some(310));
-            let text = Text { pos: have, check: CHECK.short(), ids, passes: 90, pass_us, queue_us, labels };
+            let (pass_us, queue_us, rows) = (Some(42_000), Some(310), Some(tokens as u32 + 1));
+            let text = Text { pos: have, check: CHECK.short(), ids, passes: 90, pass_us, queue_us, rows, labels };
             stream(&[Frame::Text(text), Frame::End(EndReason::Granted)]).len()
         };
         let labels = Labels { pos: have, matched: vec![true; tokens], p: vec![0.5; tokens] };

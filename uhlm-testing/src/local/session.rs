@@ -20,14 +20,14 @@ pub(super) struct Session {
     pub(super) target: TargetSession,
     pub(super) engine: Box<dyn Sequence>,
     pub(super) streams: HashMap<StreamId, Stream>,
-    /// When the next pass became possible.
-    pub(super) ready: Instant,
+    /// When the last request arrived.
+    pub(super) arrived: Instant,
     scratch: Scratch,
 }
 
 impl Session {
     pub(super) fn new(target: TargetSession, engine: Box<dyn Sequence>) -> Self {
-        Self { target, engine, streams: HashMap::new(), ready: Instant::now(), scratch: Scratch::default() }
+        Self { target, engine, streams: HashMap::new(), arrived: Instant::now(), scratch: Scratch::default() }
     }
 
     /// Sends frames to the answers that they belong to. A device that has waited too long has reset its stream by then.

@@ -147,7 +147,7 @@ impl Worker {
         match session.target.accept(stream, &request, &TextEnding(self.model.vocabulary())) {
             Ok(sent) => {
                 session.streams.insert(stream, answer);
-                session.ready = Instant::now();
+                session.arrived = Instant::now();
                 session.send(&self.postman, sent);
             }
             Err(refused) => answer.fail(&self.postman, ErrorBody::from(refused).into()),
@@ -182,7 +182,6 @@ impl Worker {
     fn try_pass(&mut self, id: SessionId, plan: Plan) -> Result<(), ErrorBody> {
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
         let began = Instant::now();
-        let queue = began.saturating_duration_since(session.ready);
         session.engine.truncate(plan.keep).map_err(|error| model_error(&error))?;
         // Everything up to the first row in large pieces, then one token a row: rows after the settled one are not
         // decoded.
@@ -207,9 +206,8 @@ impl Worker {
             }
         }
         let Some(session) = self.sessions.get_mut(&id) else { return Ok(()) };
-        let timing = PassTiming::new(began.elapsed(), queue);
+        let timing = PassTiming::new(began.elapsed(), began.checked_duration_since(session.arrived));
         let sent = session.target.pass_ended(&pass.done, Some(timing), &TextEnding(model.vocabulary()));
-        session.ready = Instant::now();
         session.send(&self.postman, sent);
         Ok(())
     }

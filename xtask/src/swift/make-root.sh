@@ -15,6 +15,13 @@ mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 chroot "$root" env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
     swiftlang libc6-dev gcc g++ libstdc++-14-dev binutils git libncurses-dev zlib1g-dev
 chroot "$root" apt-get clean
+# A third of it that building and testing a package never touches: lists and texts, the debugger, the language server
+# for editors, the libraries for static linking.
+rm -rf "$root"/var/lib/apt/lists/* "$root"/usr/share/doc/* "$root"/usr/share/man/* "$root"/usr/share/locale/*
+(
+    cd "$root/usr/libexec/swift"
+    rm -rf bin/clangd bin/lldb* bin/repl_swift bin/sourcekit-lsp lib/liblldb* lib/libsourcekitd* lib/swift_static
+)
 chroot "$root" swift --version
 
 printf '%s\n' "$2" > "$root/.complete"

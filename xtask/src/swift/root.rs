@@ -15,7 +15,7 @@ use crate::setup::Sudo;
 use crate::setup::packages::{Manager, Privilege};
 
 /// Changed when `make-root.sh` changes what a root holds: an older one is then made anew.
-const RECIPE: &str = "1";
+const RECIPE: &str = "2";
 
 const MAKE: &str = include_str!("make-root.sh");
 const REMOVE: &str = include_str!("remove-root.sh");
@@ -71,7 +71,7 @@ impl Root {
     }
 
     fn make(&self) -> Result<()> {
-        eprintln!("making a Swift toolchain in {} (about three minutes and 3 GB, once)", self.path.display());
+        eprintln!("making a Swift toolchain in {} (about three minutes and 2 GB, once)", self.path.display());
         if answer("unshare", &["--version"]).is_none() {
             bail!("`unshare` (util-linux) does not run");
         }

@@ -61,7 +61,8 @@ impl Verifier for Answering {
     fn advance(&self, _: SessionId, _: Advance, _: Duration, mut frames: FrameReply) -> Call {
         *self.0.lock().expect("no panic") += 1;
         let check = PrefixHash::EMPTY.short();
-        let text = Text { pos: 0, check, ids: vec![7], passes: 1, pass_us: None, queue_us: None, labels: None };
+        let text =
+            Text { pos: 0, check, ids: vec![7], passes: 1, pass_us: None, queue_us: None, rows: None, labels: None };
         for (value, up) in [(Frame::Text(text), 70), (Frame::End(EndReason::Granted), 0)] {
             frames(Ok(Answer { value, bytes: BodyBytes { up, down: 9 }, elapsed: Duration::ZERO, attempts: 1 }));
         }

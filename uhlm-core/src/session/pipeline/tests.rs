@@ -50,10 +50,11 @@ impl Bench {
             passes: 1,
             pass_us: Some(40_000),
             queue_us: Some(1_000),
+            rows: Some(2),
             labels,
         });
         let (peer, asked) = (&mut self.peer, &mut self.asked[asked]);
-        self.pipeline.hear(peer, asked, &frame, 1, self.now).expect("an answer")
+        self.pipeline.hear(peer, asked, &frame, self.now).expect("an answer")
     }
 }
 

@@ -83,6 +83,7 @@ pub fn text(pos: u32, ids: &[u32]) -> Frame {
         passes: 1,
         pass_us: Some(2000),
         queue_us: Some(10),
+        rows: Some(1),
         labels: None,
     })
 }

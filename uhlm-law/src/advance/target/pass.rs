@@ -75,11 +75,12 @@ impl TargetSession {
             first,
             contexts: decided - first,
             scored,
+            next_drafted,
             probabilities: self.labels.probabilities,
         };
         self.decoded = keep;
         let granted_by = (kind == PassKind::SelfMade).then_some(self.seq);
-        self.pass = Some(Pass { plan: plan.clone(), next_drafted, granted_by, discarded: false });
+        self.pass = Some(Pass { plan: plan.clone(), granted_by, discarded: false });
         Next::Pass(plan)
     }
 
@@ -87,7 +88,7 @@ impl TargetSession {
     /// left out.
     pub fn pass_ended(&mut self, rows: &[Row], timing: Option<PassTiming>, ending: &dyn Ending) -> Vec<Sent> {
         let Some(pass) = self.pass.take() else { return Vec::new() };
-        let Pass { plan, next_drafted, granted_by, discarded } = pass;
+        let Pass { plan, granted_by, discarded } = pass;
         if plan.kind != PassKind::Fill {
             self.passes = self.passes.saturating_add(1);
         }
@@ -101,7 +102,7 @@ impl TargetSession {
             for (i, row) in rows.iter().enumerate().take(plan.rows).skip(plan.contexts) {
                 self.text.push(row.winner);
                 self.end = self.find_end(ending);
-                let drafted = plan.scored.get(i).copied().or(next_drafted);
+                let drafted = plan.scored.get(i).copied().or(plan.next_drafted);
                 agreed = drafted.is_none_or(|drafted| drafted == row.winner);
                 if self.end.is_some() || plan.settles(i, row.winner) {
                     break;
@@ -117,7 +118,8 @@ impl TargetSession {
         }
         let decided = self.text.len() - before;
         let labels = self.label(&plan, rows, decided);
-        self.say(before, timing, labels)
+        let rows = u32::try_from(plan.tokens.len()).unwrap_or(u32::MAX);
+        self.say(before, timing.map(|timing| (timing, rows)), labels)
     }
 
     /// Ends the pass under way without rows. The engine holds the first `len` tokens of what it was to hold.

@@ -42,6 +42,7 @@ fn text(before: &[TokenId], ids: &[TokenId]) -> Frame {
         passes: 1,
         pass_us: None,
         queue_us: None,
+        rows: None,
         labels: None,
     })
 }

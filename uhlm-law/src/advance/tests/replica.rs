@@ -164,7 +164,7 @@ impl Session {
                 break;
             }
         }
-        let timing = PassTiming { pass_us: 300, queue_us: 20 };
+        let timing = PassTiming { pass_us: 300, queue_us: Some(20) };
         if self.mutation == Some(Mutation::OldSeed) && !self.target.pass_is_wanted() && self.target.stream().is_some() {
             return self.misreport(&rows);
         }

@@ -1,8 +1,8 @@
 //! The verifier's rules, one by one.
 
 use super::super::{
-    Advance, Begin, EndReason, Ending, Frame, Grant, Grants, Labelling, Limits, MAX_FRAME_IDS, Next, PassKind, Plan,
-    PrefixHash, Refusal, Row, Sent, StreamId, TargetSession, Text,
+    Advance, Begin, EndReason, Ending, Frame, Grant, Grants, Labelling, Limits, MAX_FRAME_IDS, Next, PassKind,
+    PassTiming, Plan, PrefixHash, Refusal, Row, Sent, StreamId, TargetSession, Text,
 };
 use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
@@ -106,6 +106,52 @@ fn a_pass_appends_until_the_first_inequality_and_needs_no_row_after_it() {
     assert!(!plan.settles(0, 3) && plan.settles(1, 6) && plan.settles(3, 0));
     assert_eq!(texts(&ended(&mut session, &[3, 6])), [(1, 2, vec![3, 6])]);
     assert_eq!((session.text().ids(), session.decoded()), (&[1, 2, 3, 6][..], 3));
+}
+
+#[test]
+fn a_text_says_how_long_its_pass_took_and_how_many_tokens_went_through_it() {
+    let mut session = session();
+    let text = |sent: &[Sent]| match &sent[sent.len() - 1].frame {
+        Frame::Text(text) => (text.pass_us, text.queue_us, text.rows),
+        other => panic!("no text, but {other:?}"),
+    };
+    let timing = PassTiming { pass_us: 300, queue_us: Some(20) };
+    let rows = [3, 4, 5].map(|winner| Row { winner, p: None });
+    accept(&mut session, 1, &first(&[3, 4]));
+    pass(&mut session);
+    assert_eq!(
+        text(&session.pass_ended(&rows, Some(timing), &Rule)),
+        (Some(300), Some(20), Some(4)),
+        "with the prompt"
+    );
+    accept(&mut session, 2, &request(1, &[1, 2, 3, 4, 5], &[6, 7]));
+    pass(&mut session);
+    assert_eq!(
+        text(&session.pass_ended(&rows, Some(timing), &Rule)),
+        (Some(300), Some(20), Some(3)),
+        "the draft and one"
+    );
+    // What was decided before is no news of a pass.
+    assert_eq!(text(&accept(&mut session, 3, &request(2, &[1, 2, 3], &[]))), (None, None, None));
+}
+
+#[test]
+fn what_a_pass_has_no_room_for_is_judged_by_the_next_one() {
+    for (winners, next) in [(&[3][..], Some(&[4, 5][..])), (&[7], None)] {
+        let mut session = session();
+        let grants = Grants { after_mismatch: Grant::Passes(1), after_agreement: Grant::Unlimited };
+        accept(&mut session, 1, &Advance { grants, ..first(&[3, 4, 5]) });
+        let Next::Pass(plan) = session.next(0) else { panic!("a pass") };
+        assert_eq!((plan.kind, plan.draft(), plan.next_drafted), (PassKind::Judged, &[][..], Some(3)));
+        ended(&mut session, winners);
+        let left = if next.is_some() { Grant::Unlimited } else { Grant::Passes(1) };
+        assert_eq!(session.left(), left, "the drafted token without a row is judged as well");
+        let Next::Pass(plan) = session.next(1) else { panic!("a pass") };
+        match next {
+            Some(draft) => assert_eq!((plan.draft(), plan.next_drafted), (&draft[..1], Some(draft[1]))),
+            None => assert_eq!((plan.kind, plan.next_drafted), (PassKind::SelfMade, None)),
+        }
+    }
 }
 
 #[test]

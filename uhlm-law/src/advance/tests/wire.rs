@@ -92,10 +92,11 @@ fn any_error() -> impl Strategy<Value = ErrorBody> {
 
 fn any_frame() -> impl Strategy<Value = Frame> {
     let place = (any::<u32>(), any_hash(), any::<u32>());
-    let rest = (any::<Option<u32>>(), any::<Option<u32>>(), prop::option::of(any_labels()));
-    let text = (place, any_ids(140), rest).prop_map(|((pos, hash, passes), ids, (pass_us, queue_us, labels))| {
-        Frame::Text(Text { pos, check: hash.short(), ids, passes, pass_us, queue_us, labels })
-    });
+    let rest = (any::<[Option<u32>; 3]>(), prop::option::of(any_labels()));
+    let text =
+        (place, any_ids(140), rest).prop_map(|((pos, hash, passes), ids, ([pass_us, queue_us, rows], labels))| {
+            Frame::Text(Text { pos, check: hash.short(), ids, passes, pass_us, queue_us, rows, labels })
+        });
     let ends = [EndReason::Superseded, EndReason::Granted, EndReason::Stop, EndReason::Eog, EndReason::Max];
     let ends = prop::sample::select([&ends[..], &[EndReason::Context]].concat());
     prop_oneof![4 => text, 1 => ends.prop_map(Frame::End), 1 => any_error().prop_map(Frame::Failed)]
@@ -265,6 +266,7 @@ fn the_longest_frame_fits_in_both_encodings() {
         passes: u32::MAX,
         pass_us: Some(u32::MAX),
         queue_us: Some(u32::MAX),
+        rows: Some(u32::MAX),
         labels: Some(labels),
     });
     for encoding in [Encoding::Binary, Encoding::Json] {

@@ -32,6 +32,7 @@ fn text(ids: usize) -> Text {
         passes: LONG,
         pass_us: None,
         queue_us: None,
+        rows: None,
         labels: None,
     }
 }
@@ -63,9 +64,9 @@ fn a_frame_takes_ten_bytes_with_its_length_and_three_for_each_token() {
 }
 
 #[test]
-fn times_take_four_bytes_each_and_labels_four_for_each_probability() {
-    let timed = Text { pass_us: Some(120_000), queue_us: Some(1_500), ..text(4) };
-    assert_eq!(frame(timed) - frame(text(4)), 4 + 3);
+fn times_take_four_bytes_each_rows_two_and_labels_four_for_each_probability() {
+    let timed = Text { pass_us: Some(120_000), queue_us: Some(1_500), rows: Some(5), ..text(4) };
+    assert_eq!(frame(timed) - frame(text(4)), 4 + 3 + 2);
     let labels = Labels { pos: LONG, matched: vec![true; 8], p: vec![] };
     assert_eq!(frame(Text { labels: Some(labels.clone()), ..text(4) }) - frame(text(4)), 6);
     let labels = Labels { p: vec![0.5; 8], ..labels };

@@ -67,6 +67,7 @@ fn the_examples_of_the_page_are_what_is_written() {
         passes: 3,
         pass_us: Some(42_000),
         queue_us: Some(310),
+        rows: Some(2),
         labels: Some(Labels { pos: 416, matched: vec![true, false], p: vec![0.5, 0.125] }),
     });
     is_as_written("a text of two tokens, with times and labels", &text);

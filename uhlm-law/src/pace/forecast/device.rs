@@ -1,0 +1,147 @@
+//! The device of a play: what it knows and has drafted, and when it sends.
+
+use std::collections::VecDeque;
+
+use super::{Setting, Text};
+use crate::pace::sending::{IN_FLIGHT, LEAST_SURVIVAL, LONGEST_WINDOW, Moment, until_pass};
+use crate::window::Window;
+
+/// No token is wrong.
+const NEVER: usize = usize::MAX;
+
+#[derive(Debug)]
+pub(super) struct Device {
+    /// Tokens that stand.
+    pub(super) known: usize,
+    pub(super) drafted: usize,
+    /// When the step under way ends.
+    pub(super) step_ends: Option<f64>,
+    /// Position of the next token to draft.
+    end: usize,
+    /// Position of the first drafted token that will not stand.
+    wrong_at: usize,
+    /// Tokens that the draft model has read.
+    read: usize,
+    /// End of the drafted tokens that were sent.
+    sent: usize,
+    /// Ends of windows whose verdict is awaited.
+    in_flight: VecDeque<usize>,
+    /// When the last window was sent, and its length.
+    last_sent: Option<(f64, usize)>,
+    /// When the last frame came, and what its pass took.
+    last_heard: Option<(f64, f64)>,
+    /// Whether the open window is to be sent.
+    due: bool,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self {
+            known: 0,
+            drafted: 0,
+            step_ends: None,
+            end: 0,
+            wrong_at: NEVER,
+            read: 0,
+            sent: 0,
+            in_flight: VecDeque::new(),
+            last_sent: None,
+            last_heard: None,
+            due: false,
+        }
+    }
+}
+
+impl Device {
+    /// Begins a step, or sends what it would else wait with.
+    pub(super) fn act(&mut self, setting: &Setting<'_>, now: f64) {
+        if self.step_ends.is_some() || self.wants_to_send(setting) {
+            return;
+        }
+        if self.may_draft(setting) {
+            let unread = self.end.saturating_sub(self.read).max(1);
+            self.step_ends = Some(now + setting.costs.draft + (unread - 1) as f64 * setting.costs.catch_up);
+        } else if self.has_room(setting) && self.end > self.sent {
+            self.due = true;
+        }
+    }
+
+    fn may_draft(&self, setting: &Setting<'_>) -> bool {
+        if !setting.policy.drafts || self.end - self.known >= (1 + IN_FLIGHT) * LONGEST_WINDOW {
+            return false;
+        }
+        let ahead = !self.in_flight.is_empty() || self.due;
+        !ahead || self.survival(setting) > LEAST_SURVIVAL
+    }
+
+    fn survival(&self, setting: &Setting<'_>) -> f64 {
+        (self.known..self.end).map(|position| 1.0 - setting.at(position).beta).product()
+    }
+
+    fn has_room(&self, setting: &Setting<'_>) -> bool {
+        setting.policy.runs_on() || self.in_flight.len() < IN_FLIGHT
+    }
+
+    pub(super) fn end_step(&mut self, setting: &Setting<'_>, now: f64) {
+        self.step_ends = None;
+        self.drafted += 1;
+        self.read = self.end;
+        if self.wrong_at == NEVER && !setting.at(self.end).matched {
+            self.wrong_at = self.end;
+        }
+        self.end += 1;
+        self.consider(setting, now);
+    }
+
+    /// Sees whether the open window is to be sent.
+    fn consider(&mut self, setting: &Setting<'_>, now: f64) {
+        if self.due || self.end <= self.sent {
+            return;
+        }
+        let window: Window = (self.sent..self.end).map(|position| setting.at(position).beta).collect();
+        let moment =
+            Moment { window: &window, next_beta: setting.mean_beta, wait: self.wait(setting, now), windows: IN_FLIGHT };
+        self.due = window.len() >= LONGEST_WINDOW || setting.policy.sends(setting.costs, &moment);
+    }
+
+    /// How long what is sent now waits for the target.
+    fn wait(&self, setting: &Setting<'_>, now: f64) -> f64 {
+        if setting.policy.runs_on() {
+            return self.last_heard.map_or(0.0, |(at, pass)| until_pass(now - at, pass, setting.costs.round_trip));
+        }
+        self.last_sent.map_or(0.0, |(at, tokens)| (at + setting.costs.target(tokens) - now).max(0.0))
+    }
+
+    pub(super) fn wants_to_send(&self, setting: &Setting<'_>) -> bool {
+        self.step_ends.is_none() && self.due && self.end > self.sent && self.has_room(setting)
+    }
+
+    /// Sends the open window; returns its end and the first drafted token that will not stand.
+    pub(super) fn send(&mut self, now: f64) -> (usize, usize) {
+        if self.end > self.sent {
+            self.last_sent = Some((now, self.end - self.sent));
+            self.in_flight.push_back(self.end);
+        }
+        self.sent = self.end;
+        self.due = false;
+        (self.end, self.wrong_at)
+    }
+
+    pub(super) fn hear(&mut self, setting: &Setting<'_>, text: &Text, now: f64) {
+        self.last_heard = Some((now, text.pass));
+        // What the target decided beyond the branch counts as a mismatch too: there is nothing to go on from.
+        let agreed = (self.known..text.decided).find(|&at| at >= self.end || !setting.at(at).matched);
+        self.known = text.decided;
+        if let Some(at) = agreed {
+            self.read = self.read.min(at);
+            self.end = text.decided;
+            self.sent = text.decided;
+            self.wrong_at = NEVER;
+            self.in_flight.clear();
+            self.due = false;
+        }
+        self.sent = self.sent.max(self.known);
+        self.in_flight.retain(|end| *end > text.decided);
+        self.consider(setting, now);
+    }
+}

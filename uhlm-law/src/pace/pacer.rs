@@ -1,0 +1,185 @@
+//! Which policy holds: the choice, again and again, by what was measured.
+
+use std::collections::VecDeque;
+
+use super::{Forecast, Pace, Policy, Tried, forecast};
+use crate::window::Costs;
+
+/// Positions of the past that policies are compared on.
+const REMEMBERED: usize = 64;
+/// Tokens after which the choice is made anew.
+const RENEWED_AFTER: usize = 32;
+/// Another policy must be so much better: choices that swing back and forth serve nobody.
+const HYSTERESIS: f64 = 0.97;
+/// Streaming spares the phone its drafts: it may be so much slower than drafting and is still taken.
+const DRAFTING_MUST_GAIN: f64 = 1.01;
+/// At [`Pace::Balanced`] a reply takes at most so much longer than with windows as they are without a pace.
+const BALANCED_MAY_LOSE: f64 = 1.02;
+/// Without drafts, nothing is learnt about them: after so many tokens some are drafted to see how they do, if good ones
+/// would pay.
+const PROBED_AFTER: usize = 64;
+/// The rejections expected of drafts that are as good as can be hoped for.
+const GOOD_BETA: f64 = 0.03;
+/// So many.
+const PROBE: usize = 6;
+/// Tokens by which a budget that was missed is to be met again.
+const PAYBACK: f64 = 64.0;
+/// Passes that a reply may be ahead of its budget: its first tokens need some.
+const CREDIT: f64 = 2.0;
+
+/// The choice of a session.
+#[derive(Clone, Debug)]
+pub struct Pacer {
+    pace: Pace,
+    budget: Option<f64>,
+    tried: VecDeque<Tried>,
+    policy: Policy,
+    /// Tokens since the last choice.
+    since_choice: usize,
+    /// Tokens since the last draft was tried.
+    since_tried: usize,
+    /// Whether drafts would pay if they were good.
+    hopeful: bool,
+    /// Drafts of a probe that are still to be made.
+    probe: usize,
+    /// Tokens and passes of the reply.
+    tokens: usize,
+    passes: usize,
+}
+
+impl Pacer {
+    /// Makes a pacer that takes a drafted token to be rejected with probability `mean_beta` until it has seen some.
+    /// `budget` is the most passes a token that a reply may take, if there is a limit.
+    #[must_use]
+    pub fn new(pace: Pace, budget: Option<f64>, mean_beta: f64) -> Self {
+        let mean_beta = mean_beta.clamp(0.0, 1.0);
+        // As evenly as may be.
+        let rejected = |i: usize| (i as f64 * mean_beta).floor();
+        let tried = (0..REMEMBERED / 2).map(|i| Tried { beta: mean_beta, matched: rejected(i) == rejected(i + 1) });
+        Self {
+            pace,
+            budget: budget.filter(|budget| budget.is_finite()).map(|budget| budget.max(0.0)),
+            tried: tried.collect(),
+            policy: if pace == Pace::Fastest && budget.is_none() { Policy::RUN_AHEAD } else { Policy::WINDOWS },
+            since_choice: RENEWED_AFTER,
+            since_tried: 0,
+            hopeful: true,
+            probe: 0,
+            tokens: 0,
+            passes: 0,
+        }
+    }
+
+    /// Returns the policy that holds.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Tells whether the device drafts: by the policy, or to see how drafts would do.
+    #[must_use]
+    pub fn drafts(&self) -> bool {
+        self.policy.drafts || self.probe > 0
+    }
+
+    /// Returns the share of the tried drafts that the target wrote too.
+    #[must_use]
+    pub fn acceptance(&self) -> f64 {
+        self.tried.iter().filter(|tried| tried.matched).count() as f64 / self.tried.len().max(1) as f64
+    }
+
+    /// Begins a reply at a pace.
+    pub fn begin(&mut self, pace: Pace) {
+        if pace != self.pace {
+            self.pace = pace;
+            self.since_choice = RENEWED_AFTER;
+        }
+        (self.tokens, self.passes) = (0, 0);
+    }
+
+    /// Takes note of a drafted token.
+    pub fn observe_draft(&mut self) {
+        self.probe = self.probe.saturating_sub(1);
+    }
+
+    /// Takes note of what became of a drafted token.
+    pub fn observe(&mut self, beta: f64, matched: bool) {
+        if self.tried.len() == REMEMBERED {
+            self.tried.pop_front();
+        }
+        self.tried.push_back(Tried { beta: beta.clamp(0.0, 1.0), matched });
+        self.since_tried = 0;
+    }
+
+    /// Takes note of a token of the reply, and of the passes that the target has made for the reply so far.
+    pub fn observe_token(&mut self, passes: usize) {
+        self.tokens += 1;
+        self.passes = passes;
+        self.since_choice += 1;
+        self.since_tried += 1;
+        if !self.policy.drafts && self.hopeful && self.probe == 0 && self.since_tried >= PROBED_AFTER {
+            self.since_tried = 0;
+            self.probe = PROBE;
+        }
+    }
+
+    /// Tells whether the reply may cost another pass for windows that could still grow: `false` where its budget is
+    /// spent.
+    #[must_use]
+    pub fn may_spend(&self) -> bool {
+        self.budget.is_none_or(|budget| (self.passes as f64) < budget * self.tokens as f64 + CREDIT)
+    }
+
+    /// Tells whether it is time to choose anew. `runs_ahead` tells whether the verifier makes passes without drafts.
+    #[must_use]
+    pub fn is_due(&self, runs_ahead: bool) -> bool {
+        self.since_choice >= RENEWED_AFTER || (!runs_ahead && !self.policy.grants.is_none())
+    }
+
+    /// Chooses anew by what everything costs; what was not measured yet leaves the choice as it is.
+    pub fn choose(&mut self, costs: &Costs, runs_ahead: bool) {
+        if !runs_ahead && !self.policy.grants.is_none() {
+            self.policy = Policy::WINDOWS;
+        }
+        if costs.target(1) <= 0.0 || costs.draft <= 0.0 {
+            return;
+        }
+        self.since_choice = 0;
+        self.policy = self.best(costs, runs_ahead, &Vec::from(self.tried.clone())).unwrap_or(self.policy);
+        if self.policy.drafts {
+            self.probe = 0;
+        } else {
+            let good = [Tried { beta: GOOD_BETA, matched: true }; REMEMBERED];
+            self.hopeful = self.best(costs, runs_ahead, &good).is_some_and(|best| best.drafts);
+        }
+    }
+
+    /// Returns what serves the pace best by what was tried; `None` where nothing was.
+    fn best(&self, costs: &Costs, runs_ahead: bool, tried: &[Tried]) -> Option<Policy> {
+        let all: Vec<_> = Policy::all(runs_ahead)
+            .into_iter()
+            .filter_map(|policy| Some((policy, forecast(&policy, costs, tried)?)))
+            .collect();
+        let windows = forecast(&Policy::WINDOWS, costs, tried)?;
+        let allowed = self.budget.map(|budget| {
+            let owed = self.passes as f64 - budget * self.tokens as f64;
+            (budget - owed / PAYBACK).clamp(0.0, 2.0 * budget)
+        });
+        let cost = |policy: &Policy, forecast: &Forecast| {
+            let gain = if policy.drafts { DRAFTING_MUST_GAIN } else { 1.0 };
+            let held = if *policy == self.policy { HYSTERESIS } else { 1.0 };
+            forecast.seconds * forecast.passes.powf(self.pace.exponent()) * gain * held
+        };
+        let serves = |forecast: &Forecast| {
+            allowed.is_none_or(|allowed| forecast.passes <= allowed)
+                && (self.pace != Pace::Balanced || forecast.seconds <= BALANCED_MAY_LOSE * windows.seconds)
+        };
+        let best = all
+            .iter()
+            .filter(|(_, forecast)| serves(forecast))
+            .min_by(|a, b| cost(&a.0, &a.1).total_cmp(&cost(&b.0, &b.1)));
+        // A budget that no policy keeps is exceeded by as little as may be.
+        let thriftiest = || all.iter().min_by(|a, b| a.1.passes.total_cmp(&b.1.passes));
+        best.or_else(thriftiest).map(|(policy, _)| *policy)
+    }
+}

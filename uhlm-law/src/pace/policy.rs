@@ -1,0 +1,56 @@
+//! What can be chosen: whether the device drafts, what the target may do without drafts, and what a window weighs.
+
+use crate::advance::{Grant, Grants};
+
+/// How a reply is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    /// Whether the device drafts. Where it does not, the target writes alone and streams.
+    pub drafts: bool,
+    /// Passes that the target may make without drafts.
+    pub grants: Grants,
+    /// What a pass counts beyond the device's time, where a window is held for one more token: the greater, the
+    /// longer the windows. Without meaning where the target runs on in any case.
+    pub weight: f64,
+}
+
+/// Without grants: weights from "as fast as windows alone can be" to "as few passes as can be".
+const WEIGHTS: [f64; 5] = [1.0, 2.5, 6.0, 16.0, 64.0];
+/// With limited grants, after a mismatch and after agreement. The target writes the token after a mismatch while the
+/// device hears of it, which is time that it would wait.
+const LIMITED: [(Grant, Grant); 5] = [
+    (Grant::Passes(1), Grant::NONE),
+    (Grant::Passes(2), Grant::NONE),
+    (Grant::Unlimited, Grant::NONE),
+    (Grant::Passes(1), Grant::Passes(1)),
+    (Grant::Unlimited, Grant::Passes(1)),
+];
+const LIMITED_WEIGHTS: [f64; 3] = [1.0, 2.5, 6.0];
+
+impl Policy {
+    /// Windows alone, weighed as the evaluation found best where nothing is known yet.
+    pub const WINDOWS: Self = Self { drafts: true, grants: Grants::NONE, weight: 2.5 };
+    /// The target writes on whatever comes, and judges what has come.
+    pub const RUN_AHEAD: Self = Self { drafts: true, grants: Grants::UNLIMITED, weight: 1.0 };
+    /// The target writes alone.
+    pub const STREAM: Self = Self { drafts: false, grants: Grants::UNLIMITED, weight: 1.0 };
+
+    /// Tells whether the target writes on until the reply ends, whatever it is sent.
+    #[must_use]
+    pub fn runs_on(&self) -> bool {
+        self.grants.after_agreement == Grant::Unlimited && self.grants.after_mismatch == Grant::Unlimited
+    }
+
+    /// Returns everything that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts.
+    pub(super) fn all(runs_ahead: bool) -> Vec<Self> {
+        let mut all: Vec<_> = WEIGHTS.iter().map(|&weight| Self { weight, ..Self::WINDOWS }).collect();
+        if runs_ahead {
+            all.extend([Self::RUN_AHEAD, Self::STREAM]);
+            for (after_mismatch, after_agreement) in LIMITED {
+                let grants = Grants { after_mismatch, after_agreement };
+                all.extend(LIMITED_WEIGHTS.iter().map(|&weight| Self { drafts: true, grants, weight }));
+            }
+        }
+        all
+    }
+}

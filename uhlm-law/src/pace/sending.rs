@@ -1,0 +1,52 @@
+//! When drafted tokens are sent.
+//!
+//! Decides by what the device knows at the moment; the session's loop and the [`forecast`](super::forecast) both ask
+//! here, so that what is foreseen is what is done.
+
+use super::Policy;
+use crate::window::{Costs, Window};
+
+/// The longest window, in tokens, unless an app asks for shorter ones.
+pub const LONGEST_WINDOW: usize = 16;
+/// Drafting ahead stops when the chance that it is not all in vain falls below this.
+pub const LEAST_SURVIVAL: f64 = 0.05;
+/// Windows that are in flight at most while the target waits for drafts.
+pub(super) const IN_FLIGHT: usize = 2;
+/// A draft is held for the next one only if that is expected to be there this part of a step before the pass begins:
+/// drafts and passes do not take the same time each time, and a draft that is late costs a pass.
+const SLACK: f64 = 0.25;
+
+/// What the device knows when a token has joined the open window.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The drafted tokens that were not sent.
+    pub window: &'a Window,
+    /// The probability that the next drafted token is rejected.
+    pub next_beta: f64,
+    /// Seconds that what is sent now will wait for the target to end the pass that it is at; 0 where it is idle.
+    pub wait: f64,
+    /// Windows in flight at most.
+    pub windows: usize,
+}
+
+impl Policy {
+    /// Tells whether the open window is sent now.
+    ///
+    /// A draft that will wait for the target is held as long as the next one would still make the same pass. Where the
+    /// target runs on, that is all: the pass is made in any case. Where it waits for drafts, each window costs it a
+    /// pass, and one more token is waited for while that pays ([`Costs::waiting_pays`]).
+    #[must_use]
+    pub fn sends(&self, costs: &Costs, moment: &Moment<'_>) -> bool {
+        if moment.wait > (1.0 + SLACK) * costs.draft {
+            return false;
+        }
+        self.runs_on() || !costs.waiting_pays(moment.window, moment.next_beta, moment.windows, self.weight)
+    }
+}
+
+/// Seconds that what is sent now waits for a target that makes one pass after the other, each of `pass` seconds, where
+/// the last frame came `ago` seconds ago: the frame left when a pass ended, half a `round_trip` before it came.
+#[must_use]
+pub fn until_pass(ago: f64, pass: f64, round_trip: f64) -> f64 {
+    if pass > 0.0 { pass - (ago + round_trip).rem_euclid(pass) } else { 0.0 }
+}
