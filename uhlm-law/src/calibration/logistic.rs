@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::statistics::quantiles;
+use super::statistics::{interpolate, quantiles};
 use super::{CELLS, Features, Label};
 
 /// Inputs of the regression, with the constant.
@@ -94,6 +94,27 @@ impl Logistic {
         predictions.sort_by(f32::total_cmp);
         let fit = Self { weights, information, quantiles: Some(quantiles(&predictions)) };
         fit.is_sound().then_some(fit)
+    }
+
+    /// The share of the tokens that the law was fitted to with predictions above a threshold, those that are sent.
+    /// `None` without [`quantiles`](Self::quantiles).
+    #[must_use]
+    pub fn share_sent_at(&self, threshold: f32) -> Option<f64> {
+        Some(1.0 - self.skipped_at(threshold)?.count() as f64 / CELLS as f64)
+    }
+
+    /// The probability per token that it is not sent at this threshold although the target writes another. `None`
+    /// without [`quantiles`](Self::quantiles).
+    #[must_use]
+    pub fn expected_risk(&self, threshold: f32) -> Option<f64> {
+        Some(self.skipped_at(threshold)?.map(f64::from).sum::<f64>() / CELLS as f64)
+    }
+
+    /// The predictions in the middle of each hundredth of the tokens that are not above a threshold.
+    fn skipped_at(&self, threshold: f32) -> Option<impl Iterator<Item = f32>> {
+        let quantiles = self.quantiles.as_ref()?;
+        let middle = move |cell: usize| interpolate(quantiles, (cell as f64 + 0.5) / CELLS as f64);
+        Some((0..CELLS).map(middle).filter(move |&prediction| prediction <= threshold))
     }
 
     /// Whether every number is one, and the quantiles are what they should be.

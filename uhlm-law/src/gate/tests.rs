@@ -172,6 +172,9 @@ fn a_gate_starts_at_the_thresholds_of_its_calibration() {
     let below: Vec<f64> = predictions.iter().map(|&p| f64::from(p)).filter(|&p| p <= 0.2).collect();
     let risk = below.iter().sum::<f64>() / predictions.len() as f64;
     assert!((threshold(Goal::Risk(risk)) - 0.2).abs() < 0.02, "{}", threshold(Goal::Risk(risk)));
+    let law = calibration.learned.as_ref().expect("fitted");
+    assert!((law.share_sent_at(threshold(Goal::ShareSent(0.3))).expect("it saw the noise") - 0.3).abs() < 0.02);
+    assert!((law.expected_risk(threshold(Goal::Risk(risk))).expect("it saw the noise") / risk - 1.0).abs() < 0.1);
 }
 
 #[test]
