@@ -9,6 +9,7 @@ use crate::channel::Channel;
 use crate::error::EvalError;
 use crate::lab::{Lab, SAMPLED, Setting, observe};
 use crate::law::report::LawReport;
+use crate::law::{self, Observation};
 use crate::method::{Method, Runner};
 use crate::oracle::Oracle;
 use crate::pair::{ComputeTimes, Pair};
@@ -153,14 +154,7 @@ fn chapter(
     first: bool,
     progress: &dyn Fn(&str),
 ) -> Result<Chapter, EvalError> {
-    let run = |prompts| Run {
-        pair,
-        prompts,
-        sampling: SamplingParams { temperature, ..SamplingParams::default() },
-        times: plan.times,
-        max_tokens: plan.max_tokens,
-        seed: plan.seed,
-    };
+    let run = |prompts| run_of(pair, prompts, plan, temperature);
     progress(&format!("temperature {temperature}: calibration and baselines"));
     let (speed, calibration) = (run(&prompts.speed), run(&prompts.calibration));
     let lab = Lab::prepare(speed, &calibration)?;
@@ -201,13 +195,7 @@ fn chapter(
             } else {
                 [observe(lab.run())?, observe(&run(&prompts.quality))?].concat()
             };
-            Ok::<_, EvalError>(LawReport::new(
-                lab.calibrated_on(),
-                &held_out,
-                lab.paper_calibration(),
-                SAMPLED,
-                plan.seed,
-            ))
+            law_report(lab.run(), lab.calibrated_on(), &held_out)
         })
         .transpose()?;
     let calibration = lab.calibration();
@@ -220,6 +208,38 @@ fn chapter(
         divergences,
         uncertainty,
     })
+}
+
+/// Runs the part of a plan that is about the law alone: no method is compared, no link modelled.
+///
+/// # Errors
+/// [`EvalError`].
+pub fn law(files: &Files, plan: &Plan, temperature: f32, progress: &dyn Fn(&str)) -> Result<LawReport, EvalError> {
+    let pair = Pair::load(&files.draft, &files.target)?;
+    let prompts = Prompts::read(files, plan)?;
+    let run = |prompts| run_of(&pair, prompts, plan, temperature);
+    progress("calibration prompts");
+    let fitted = observe(&run(&prompts.calibration))?;
+    progress("held-out prompts");
+    let held_out = [observe(&run(&prompts.speed))?, observe(&run(&prompts.quality))?].concat();
+    law_report(&run(&prompts.speed), &fitted, &held_out)
+}
+
+fn run_of<'a>(pair: &'a Pair, prompts: &'a [Numbered], plan: &Plan, temperature: f32) -> Run<'a> {
+    Run {
+        pair,
+        prompts,
+        sampling: SamplingParams { temperature, ..SamplingParams::default() },
+        times: plan.times,
+        max_tokens: plan.max_tokens,
+        seed: plan.seed,
+    }
+}
+
+fn law_report(run: &Run<'_>, fitted: &[Observation], held_out: &[Observation]) -> Result<LawReport, EvalError> {
+    let paper = law::calibration(run, fitted, SAMPLED)?;
+    let own = law::calibration(run, fitted, 0)?;
+    Ok(LawReport::new(fitted, held_out, &paper, &own, SAMPLED, run.seed))
 }
 
 /// Replies of this SDK, which pays for no distribution, by link.

@@ -4,8 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::calibration::{Calibration, CalibrationSource};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_law::calibration::Calibration;
 
 use crate::baseline::trace::Trace;
 use crate::baseline::{self, timing};
@@ -13,13 +12,13 @@ use crate::billing::Billing;
 use crate::channel::Channel;
 use crate::divergence::{Divergence, Gauge};
 use crate::error::EvalError;
-use crate::law::{ESTIMATORS, Observation};
+use crate::law::{self, Observation};
 use crate::method::{Method, Runner, Thresholds};
 use crate::product;
 use crate::reply::{Decisions, Reply};
 use crate::stream::{Run, Stream};
 
-/// Place of the paper's sampled estimator in [`ESTIMATORS`].
+/// Place of the paper's sampled estimator in [`ESTIMATORS`](law::ESTIMATORS).
 pub const SAMPLED: usize = 1;
 
 /// A link and what is billed on it.
@@ -53,16 +52,7 @@ impl<'a> Lab<'a> {
     pub fn prepare(run: Run<'a>, calibration_run: &Run<'a>) -> Result<Self, EvalError> {
         let calibration = product::calibrate(calibration_run)?;
         let calibrated_on = observe(calibration_run)?;
-        let labels: Vec<_> = calibrated_on.iter().map(|observation| observation.label(SAMPLED)).collect();
-        let paper_calibration = Calibration::fit(
-            &labels,
-            CalibrationSource {
-                draft: run.pair.draft.fingerprint(),
-                target: run.pair.target.fingerprint(),
-                estimator: ESTIMATORS[SAMPLED],
-                sampling: run.sampling.clone(),
-            },
-        )?;
+        let paper_calibration = law::calibration(&run, &calibrated_on, SAMPLED)?;
         let thresholds = Thresholds {
             risk_averse: paper_calibration.risk_averse(),
             risk_prone: paper_calibration.risk_prone(),

@@ -87,6 +87,7 @@ fn chain(c: &mut Criterion) {
             p.quantile(u)
         });
     });
+    group.bench_function(BenchmarkId::new("entropy of all", v), |b| b.iter(|| p.entropy()));
     group.finish();
 }
 

@@ -1,13 +1,14 @@
 //! What was measured about a pair of models: how the uncertainty `u` of a drafted token predicts its rejection.
 //!
-//! Decides how labels become the linear law `beta = a u + b`, the thresholds and risks that follow from it, and how all
-//! that is written as JSON. It leaves to [`crate::gate`] what a session does with it and
+//! Decides how labels become the linear law `beta = a u + b`, the thresholds and risks that follow from it, the learned
+//! law of what the shared noise decides, and how all that is written as JSON. It leaves to [`crate::gate`] what a session does with it and
 //! to [`crate::uncertainty`] where `u` comes from.
 //!
 //! The law, both thresholds and the risk bound are those of "Uncertainty-Aware Hybrid Inference with On-Device Small
 //! and Remote Large Language Models", arXiv 2412.12687v2. They hold for one pair of models, one estimator, one
 //! sampling chain and one kind of prompt, so all but the last are stored and compared.
 
+mod features;
 mod law;
 pub(crate) mod logistic;
 mod statistics;
@@ -16,16 +17,18 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::features::Features;
 pub use self::law::{Label, LinearLaw};
 pub use self::logistic::Logistic;
-pub(crate) use self::statistics::{Moments, quantiles};
-use self::statistics::{cell_means, interpolate};
+use self::statistics::cell_means;
+pub(crate) use self::statistics::{Moments, interpolate, quantiles};
 use crate::protocol::Digest;
 use crate::sampling::SamplingParams;
 use crate::uncertainty::Estimator;
 
-/// Version of the file that is written; older ones are read too, newer ones refused. Version 2 added the learned law.
-pub const CALIBRATION_VERSION: u32 = 2;
+/// Version of the file that is written; older ones are read too, newer ones refused. Version 2 added the learned law,
+/// version 3 the noise and the entropy to what it sees.
+pub const CALIBRATION_VERSION: u32 = 3;
 /// The least number of labels that a law is fitted to. A thousand or more is sensible: the paper used 5,134.
 pub const MIN_LABELS: usize = 50;
 /// Equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
@@ -71,8 +74,8 @@ pub struct Calibration {
     pub beta_by_uncertainty: Vec<f32>,
     /// The share with `p(d) < q(d)` in each of those hundredths.
     pub risky_by_uncertainty: Vec<f32>,
-    /// The learned law: what a session expects a token's rejection by, unless it is told to go by the line. Files of
-    /// version 1 have none.
+    /// The learned law: what a session expects by that the target writes another token, unless it is told to go by the
+    /// line. Files of version 1 have none. One of version 2 is read with weights of 0 for what it did not see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<Logistic>,
     /// The threshold that a search on questions with known answers settled on, if there was one.
@@ -121,8 +124,9 @@ pub enum InvalidCalibration {
 }
 
 impl Calibration {
-    /// Fits the law and measures the rest. The labels must be those of *every* drafted token of a run (all judged, as
-    /// in the `exact` mode): a run that skipped tokens would bias Delta and the distribution of `u`.
+    /// Fits the laws and measures the rest: the line, Delta and the thresholds from `p(d)`, the learned law from what
+    /// the target wrote. The labels must be those of *every* drafted token of a run (all judged, as in the `exact`
+    /// mode): a run that skipped tokens would bias Delta and the distribution of `u`.
     ///
     /// # Errors
     /// [`CalibrationError::TooFewLabels`], [`CalibrationError::InvalidLabel`], [`CalibrationError::NotIncreasing`].
@@ -134,14 +138,14 @@ impl Calibration {
             return Err(CalibrationError::InvalidLabel { index });
         }
         let mut moments = Moments::default();
-        labels.iter().for_each(|l| moments.add(f64::from(l.u), l.rejection_probability(), 1.0));
+        labels.iter().for_each(|l| moments.add(f64::from(l.u()), l.rejection_probability(), 1.0));
         let law = moments.line().filter(|law| law.a > 0.0 && law.a.is_finite());
         let Some(law) = law else {
             return Err(CalibrationError::NotIncreasing { slope: moments.line().map_or(0.0, |law| law.a) });
         };
         let mut sorted = labels.to_vec();
-        sorted.sort_by(|x, y| x.u.total_cmp(&y.u));
-        let uncertainties: Vec<f32> = sorted.iter().map(|l| l.u).collect();
+        sorted.sort_by(|x, y| x.u().total_cmp(&y.u()));
+        let uncertainties: Vec<f32> = sorted.iter().map(Label::u).collect();
         Ok(Self {
             version: CALIBRATION_VERSION,
             draft: source.draft,
@@ -342,8 +346,8 @@ impl Calibration {
         if per_cell.iter().any(|values| values.len() != CELLS || !unit(values)) {
             return Err("the values by uncertainty are not 100 values in [0, 1]");
         }
-        if self.learned.is_some_and(|learned| !learned.is_finite()) {
-            return Err("the learned law holds a value that is not finite");
+        if self.learned.as_ref().is_some_and(|learned| !learned.is_sound()) {
+            return Err("the learned law holds a value outside its range");
         }
         if self.recommended_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return Err("the recommended threshold lies outside [0, 1]");

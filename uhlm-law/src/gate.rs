@@ -1,106 +1,44 @@
 //! Which drafted tokens the target has to see.
 //!
-//! Decides the threshold on the uncertainty `u` from a [`Goal`], and goes on learning during a session: where the
-//! distribution of `u` and the rejection probability at each `u` drift away from the calibration, the threshold
-//! follows, so that the goal holds for this kind of prompt too. It leaves to the round when a window closes, and to
-//! [`crate::calibration`] what was known before.
+//! Decides the threshold from a [`Goal`], and goes on learning during a session: where the distribution of what is
+//! compared with it and the probability that the target writes another token drift away from the calibration, the
+//! threshold follows, so that the goal holds for this kind of prompt too. It leaves to the round when a window closes,
+//! and to [`crate::calibration`] what was known before.
+//!
+//! # What is compared with the threshold
+//! A share to send and a risk are kept by the probability that the target writes another token, as the learned law
+//! predicts it from all [`Features`], the shared noise among them. All other goals are kept by the uncertainty `u`
+//! alone, as the paper has it; so are those two under [`Predictor::LinearLaw`] and where no law was learned that saw
+//! the noise.
 //!
 //! # What is learnt from a censored sample
-//! Every drafted token shows its `u` ([`Gate::observe_draft`]), but only judged tokens show their rejection probability
-//! ([`Gate::observe_label`]); in the opportunistic mode those are the ones with high `u`. Whether a token is judged
-//! depends on `u` alone, so everything that is learnt *given* `u` (the line, the mean of `beta` and of the risky tokens
-//! in a range of `u`) stays unbiased, and Delta is put together from those ranges with the distribution of `u` over all
-//! drafted tokens. Ranges that are never judged keep the calibration's value times the drift seen in the others: that
-//! is an assumption, and the only one.
+//! Every drafted token shows its features ([`Gate::observe_draft`]), but only judged tokens show what the target makes
+//! of them ([`Gate::observe_verdict`]); in the opportunistic mode those are the ones above the threshold. Where that is
+//! one on `u`, whether a token is judged depends on `u` alone, so everything that is learnt *given* `u` (the line, the
+//! mean of `beta` and of the risky tokens in a range of `u`) stays unbiased, and Delta is put together from those ranges
+//! with the distribution of `u` over all drafted tokens. Ranges that are never judged keep the calibration's value times
+//! the drift seen in the others: that is an assumption, and the only one.
+//!
+//! A gate that goes by the prediction selects by the margin, among tokens of equal `u` those that barely won their race.
+//! They say nothing fair about `u`, so the line, its means and Delta stay as they were calibrated; what is learnt is how
+//! often the target wrote another token *given* the features, and given the prediction.
 
 mod bytes;
+mod foresight;
+mod goal;
 mod learner;
+mod means;
 mod tracker;
 mod window;
 
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use crate::calibration::{CELLS, Calibration, Label};
+use crate::calibration::{CELLS, Calibration, Features, Label};
 use bytes::Bytes;
 pub use bytes::RoundBytes;
+use foresight::Foresight;
+pub use goal::{Goal, InvalidGoal, Predictor};
 use learner::Learner;
 use tracker::Tracker;
 use window::Window;
-
-/// What the app wants of the gate.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Goal {
-    /// The paper's `u_th = -b/a`: by the law, nothing is skipped that could be rejected.
-    RiskAverse,
-    /// The paper's `u_th = (Delta - b)/a`, which it adopts.
-    #[default]
-    RiskProne,
-    /// This threshold on `u`, whatever happens.
-    Threshold(f32),
-    /// Judge this share of the drafted tokens, in [0, 1].
-    ShareSent(f64),
-    /// Keep to this many bytes of request and response bodies a token of the reply, on average, by judging fewer
-    /// tokens in the opportunistic mode. It is a ceiling: where judging everything costs less, everything is judged.
-    /// The exact mode judges all in any case, and this goal changes nothing there.
-    Bytes(f64),
-    /// Skip as much as possible with at most this mean of `beta 1{u <= u_th}` per drafted token, in [0, 1].
-    Risk(f64),
-}
-
-impl std::fmt::Display for Goal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::RiskAverse => f.write_str("risk-averse"),
-            Self::RiskProne => f.write_str("risk-prone"),
-            Self::Threshold(value) => write!(f, "threshold:{value}"),
-            Self::ShareSent(value) => write!(f, "share:{value}"),
-            Self::Risk(value) => write!(f, "risk:{value}"),
-            Self::Bytes(value) => write!(f, "bytes:{value}"),
-        }
-    }
-}
-
-/// What expects a token's rejection, for windows and draft-ahead.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Predictor {
-    /// The calibration's learned law, tracked; the line where it has none.
-    #[default]
-    Learned,
-    /// The paper's line `beta = a u + b`, tracked.
-    LinearLaw,
-}
-
-/// The text names no goal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a goal: risk-averse, risk-prone, threshold:U, share:S or risk:R with a number in [0, 1], or bytes:B")]
-pub struct InvalidGoal;
-
-impl FromStr for Goal {
-    type Err = InvalidGoal;
-
-    fn from_str(text: &str) -> Result<Self, InvalidGoal> {
-        let Some((name, value)) = text.split_once(':') else {
-            return match text {
-                "risk-averse" => Ok(Self::RiskAverse),
-                "risk-prone" => Ok(Self::RiskProne),
-                _ => Err(InvalidGoal),
-            };
-        };
-        let value: f64 = value.parse().map_err(|_| InvalidGoal)?;
-        match name {
-            "bytes" if value.is_finite() && value > 0.0 => Ok(Self::Bytes(value)),
-            _ if !(0.0..=1.0).contains(&value) => Err(InvalidGoal),
-            "threshold" => Ok(Self::Threshold(value as f32)),
-            "share" => Ok(Self::ShareSent(value)),
-            "risk" => Ok(Self::Risk(value)),
-            _ => Err(InvalidGoal),
-        }
-    }
-}
 
 /// How many tokens it takes to pay back a deviation from a goal: short against an answer, long against the noise of
 /// single tokens.
@@ -115,9 +53,12 @@ pub struct Gate {
     calibration: Calibration,
     goal: Goal,
     threshold: f32,
+    /// The distribution of `u`.
     window: Window,
     learner: Learner,
     tracker: Option<Tracker>,
+    /// There where tokens are skipped by the learned law's predictions.
+    foresight: Option<Foresight>,
     bytes: Bytes,
     /// How far the goal has been undershot so far: tokens not sent, or risk not taken.
     debt: f64,
@@ -128,17 +69,13 @@ impl Gate {
     /// is not a number sends every token.
     #[must_use]
     pub fn new(calibration: &Calibration, goal: Goal) -> Self {
-        let goal = match goal {
-            Goal::Threshold(value) => Goal::Threshold(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }),
-            Goal::ShareSent(value) => Goal::ShareSent(if value.is_nan() { 1.0 } else { value.clamp(0.0, 1.0) }),
-            Goal::Risk(value) => Goal::Risk(if value.is_nan() { 0.0 } else { value.clamp(0.0, 1.0) }),
-            Goal::Bytes(value) => Goal::Bytes(if value.is_nan() { 0.0 } else { value.max(0.0) }),
-            goal => goal,
-        };
+        let goal = goal.within_range();
+        let sees_noise = matches!(goal, Goal::ShareSent(_) | Goal::Risk(_));
         let mut gate = Self {
-            window: Window::new(calibration),
+            window: Window::new(&calibration.uncertainty_quantiles, calibration.is_generic()),
             learner: Learner::new(calibration),
             tracker: calibration.learned.as_ref().map(Tracker::new),
+            foresight: if sees_noise { Foresight::new(calibration) } else { None },
             bytes: Bytes::default(),
             calibration: calibration.clone(),
             goal,
@@ -149,17 +86,18 @@ impl Gate {
         gate
     }
 
-    /// The same gate with another predictor than [`Predictor::Learned`].
+    /// The same gate with another predictor than [`Predictor::Learned`]; to be called before it has learnt anything.
     #[must_use]
     pub fn with_predictor(mut self, predictor: Predictor) -> Self {
         if predictor == Predictor::LinearLaw {
-            self.tracker = None;
+            (self.tracker, self.foresight) = (None, None);
+            self.update_threshold();
         }
         self
     }
 
-    /// Whether this goal is kept by what target probabilities of skipped tokens teach: a share, a threshold and a
-    /// budget in bytes are not.
+    /// Whether this goal is kept by what the target says of skipped tokens: a share, a threshold and a budget in bytes
+    /// are not.
     #[must_use]
     pub fn learns_from_skipped(&self) -> bool {
         matches!(self.goal, Goal::Risk(_))
@@ -171,16 +109,30 @@ impl Gate {
         self.goal
     }
 
-    /// The threshold `u_th` that holds for the next token, in [0, 1].
+    /// Whether the threshold is one on the predicted probability that the target writes another token; otherwise it is
+    /// the paper's on the uncertainty.
+    #[must_use]
+    pub fn sees_noise(&self) -> bool {
+        self.foresight.is_some()
+    }
+
+    /// The threshold that holds for the next token, in [0, 1]: on the uncertainty, or on the predicted probability
+    /// where the gate [`sees_noise`](Self::sees_noise).
     #[must_use]
     pub fn threshold(&self) -> f32 {
         self.threshold
     }
 
-    /// Whether the target must see a token of uncertainty `u`: `u > u_th`, or `u` is not a number.
+    /// Whether the target must see a token: what is compared with the threshold exceeds it, or is not a number.
     #[must_use]
-    pub fn is_uncertain(&self, u: f32) -> bool {
-        u.is_nan() || u > self.threshold
+    pub fn is_uncertain(&self, features: &Features) -> bool {
+        let compared = self.compared(features);
+        compared.is_nan() || compared > self.threshold
+    }
+
+    /// What is compared with the threshold; not a number where a feature that it rests on is out of its range.
+    fn compared(&self, features: &Features) -> f32 {
+        self.foresight.as_ref().map_or(features.u, |foresight| foresight.prediction(features))
     }
 
     /// The expected rejection probability at `u` by the tracked line, in [0, 1].
@@ -189,13 +141,13 @@ impl Gate {
         self.learner.law().rejection_probability(u)
     }
 
-    /// The expected rejection probability of a token of uncertainty `u` and draft probability `q`, in [0, 1], by the
-    /// session's [`Predictor`]: what windows and draft-ahead go by.
+    /// The probability that the target writes another token, in [0, 1], by the session's [`Predictor`]: what windows
+    /// and draft-ahead go by.
     #[must_use]
-    pub fn expected_rejection(&self, u: f32, q: f32) -> f64 {
+    pub fn expected_rejection(&self, features: &Features) -> f64 {
         match &self.tracker {
-            Some(tracker) => tracker.beta(u, q),
-            None => self.rejection_probability(u),
+            Some(tracker) => tracker.mismatch(features),
+            None => self.rejection_probability(features.u),
         }
     }
 
@@ -215,14 +167,15 @@ impl Gate {
 
     /// Takes note of a drafted token, after [`is_uncertain`](Self::is_uncertain) was asked about it: call it once a
     /// drafted token, skipped or not; the threshold may move. Costs about a microsecond.
-    pub fn observe_draft(&mut self, u: f32) {
-        if !(0.0..=1.0).contains(&u) {
+    pub fn observe_draft(&mut self, features: &Features) {
+        if !features.is_valid() {
             return;
         }
-        let skipped = !self.is_uncertain(u);
+        let compared = self.compared(features);
+        let skipped = !self.is_uncertain(features);
         let step = match self.goal {
             Goal::ShareSent(share) => share - f64::from(u8::from(!skipped)),
-            Goal::Risk(risk) => risk - if skipped { self.learner.beta(u) } else { 0.0 },
+            Goal::Risk(risk) => risk - if skipped { self.risk_of(compared) } else { 0.0 },
             _ => 0.0,
         };
         let limit = match self.goal {
@@ -230,19 +183,11 @@ impl Gate {
             _ => MAX_DEBT_TOKENS,
         };
         self.debt = (self.debt + step).clamp(-limit, limit);
-        self.window.push(u);
-        self.update_threshold();
-    }
-
-    /// Learns from a judged token. Labels outside their ranges are passed over.
-    pub fn observe_label(&mut self, label: &Label) {
-        if label.is_valid() {
-            self.learner.observe(label);
-            if let Some(tracker) = &mut self.tracker {
-                tracker.observe(label);
-            }
-            self.update_threshold();
+        self.window.push(features.u);
+        if let Some(foresight) = &mut self.foresight {
+            foresight.window.push(compared);
         }
+        self.update_threshold();
     }
 
     /// Learns from a token about which the target said whether it would have written it, and perhaps its probability
@@ -250,18 +195,23 @@ impl Gate {
     ///
     /// The line, Delta and the paper's thresholds go by `p` alone: they are about the paper's own coupling. What
     /// expects a rejection goes by what happened, which under shared noise is another event with another probability
-    /// (at least `(1 - TV) / (1 + TV)` that the two agree).
-    pub fn observe_verdict(&mut self, u: f32, q: f32, matched: bool, p: Option<f32>) {
-        let happened = Label { u, q, p: if matched { q } else { 0.0 } };
-        if !happened.is_valid() {
+    /// (at least `(1 - TV) / (1 + TV)` that the two agree). Features outside their ranges are passed over.
+    pub fn observe_verdict(&mut self, features: &Features, matched: bool, p: Option<f32>) {
+        if !features.is_valid() {
             return;
         }
-        self.learner.observe_match(u, matched);
-        if let Some(tracker) = &mut self.tracker {
-            tracker.observe(&happened);
+        let compared = self.compared(features);
+        if let Some(foresight) = &mut self.foresight {
+            foresight.observe_match(compared, matched);
+        } else {
+            self.learner.observe_match(features.u, matched);
+            let label = p.map(|p| Label { features: *features, p, matched });
+            if let Some(label) = label.filter(Label::is_valid) {
+                self.learner.observe_probability(&label);
+            }
         }
-        if let Some(label) = p.map(|p| Label { u, q, p }).filter(Label::is_valid) {
-            self.learner.observe_probability(&label);
+        if let Some(tracker) = &mut self.tracker {
+            tracker.observe(features, matched);
         }
         self.update_threshold();
     }
@@ -281,6 +231,9 @@ impl Gate {
         tracked.law = self.learner.law();
         if let (Some(tracker), Some(learned)) = (&self.tracker, &mut tracked.learned) {
             *learned = tracker.law(learned);
+            if let Some(foresight) = &self.foresight {
+                learned.quantiles = Some(foresight.window.quantiles());
+            }
         }
         tracked.delta = self.delta();
         tracked.correlation = self.learner.correlation();
@@ -297,6 +250,16 @@ impl Gate {
         self.window.mean(|u| self.learner.risky(u))
     }
 
+    /// The distribution of what is compared with the threshold.
+    fn compared_window(&self) -> &Window {
+        self.foresight.as_ref().map_or(&self.window, |foresight| &foresight.window)
+    }
+
+    /// How often the target writes another token where this is compared with the threshold.
+    fn risk_of(&self, compared: f32) -> f64 {
+        self.foresight.as_ref().map_or_else(|| self.learner.beta(compared), |foresight| foresight.mismatch(compared))
+    }
+
     fn update_threshold(&mut self) {
         let law = self.learner.law();
         self.threshold = match self.goal {
@@ -305,11 +268,11 @@ impl Gate {
             Goal::Threshold(threshold) => threshold,
             Goal::ShareSent(share) => {
                 let aim = (share + self.debt / PAYBACK_TOKENS).clamp(0.0, 1.0);
-                self.window.threshold_for_share(aim)
+                self.compared_window().threshold_for_share(aim)
             }
             Goal::Risk(risk) => {
                 let aim = (risk + self.debt / PAYBACK_TOKENS).max(0.0);
-                self.window.threshold_for_risk(aim, |u| self.learner.beta(u))
+                self.compared_window().threshold_for_risk(aim, |compared| self.risk_of(compared))
             }
             Goal::Bytes(budget) => self.window.threshold_for_share(self.bytes.share(budget)),
         };

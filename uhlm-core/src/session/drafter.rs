@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
+use uhlm_law::calibration::Features;
 use uhlm_law::chat::DraftModel;
 use uhlm_law::gate::Gate;
 use uhlm_law::model::{ModelError, Sequence};
-use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId};
+use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
@@ -155,19 +156,24 @@ impl Drafter {
         let (chain, position) = (drawing.chain(), drawing.position(place));
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits());
         let input = ChainInput { logits, history: tokens.ids(), mask: None };
-        let id = chain.winner(input, scratch, model.token_keys(), position)?.id;
-        let q = if chain.params().is_greedy() { 1.0 } else { chain.distribution(input, scratch)?.prob(id) };
-        let uncertainty = estimator.estimate(logits, id);
+        let Winner { id, margin } = chain.winner(input, scratch, model.token_keys(), position)?;
+        let (q, entropy) = if chain.params().is_greedy() {
+            (1.0, 0.0)
+        } else {
+            let distribution = chain.distribution(input, scratch)?;
+            (distribution.prob(id), distribution.entropy())
+        };
+        let features = Features { u: estimator.estimate(logits, id), q, entropy, margin: margin as f32 };
         let judged = match mode {
             Mode::Exact => true,
-            Mode::Opportunistic => gate.is_uncertain(uncertainty),
+            Mode::Opportunistic => gate.is_uncertain(&features),
             Mode::DeviceOnly | Mode::RemoteOnly => false,
         };
         // After the decision: the threshold moves with what is observed, and what was counted must be what was done.
-        gate.observe_draft(uncertainty);
-        let beta = gate.expected_rejection(uncertainty, q);
+        gate.observe_draft(&features);
+        let beta = gate.expected_rejection(&features);
         average(&mut self.mean_beta, beta, NEWEST_BETA);
-        Ok(Drafted { id, uncertainty, q, beta, judged })
+        Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged })
     }
 
     /// Takes note of how long a drafted token took, before which `unread` tokens were read in the same pass.

@@ -162,7 +162,7 @@ impl Run<'_> {
         };
         let situation = Situation {
             moment,
-            is_uncertain: self.pipeline.last_uncertainty().is_some_and(|u| self.drafter.gate.is_uncertain(u)),
+            is_uncertain: self.pipeline.last_features().is_some_and(|seen| self.drafter.gate.is_uncertain(&seen)),
             policy: self.pacer.policy(),
             costs: &costs,
         };

@@ -168,9 +168,10 @@ impl Run<'_> {
         }
         for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped) {
             self.pacer.observe(drafted.beta, matched);
-            self.drafter.gate.observe_verdict(drafted.uncertainty, drafted.q, matched, p);
+            let features = drafted.features();
+            self.drafter.gate.observe_verdict(&features, matched, p);
             if let (Some(labels), Some(p)) = (&mut statistics.labels, p) {
-                labels.push(Label { u: drafted.uncertainty, q: drafted.q, p });
+                labels.push(Label { features, p, matched });
             }
         }
     }

@@ -10,6 +10,7 @@ use uhlm_law::advance::{
     Advance, Asked, Begin, Bounds, Committed, Conversation, Frame, Grants, InvalidAnswer, Labelling, Peer, Tokens,
     Wanted,
 };
+use uhlm_law::calibration::Features;
 use uhlm_law::protocol::id_bytes;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::window::Window;
@@ -128,9 +129,9 @@ impl Pipeline {
         self.in_flight.back().map(|last| (now.saturating_duration_since(last.sent), last.end - last.start))
     }
 
-    /// Returns the uncertainty of the last drafted token.
-    pub(super) fn last_uncertainty(&self) -> Option<f32> {
-        self.branch.back().map(|drafted| drafted.uncertainty)
+    /// Returns what the device saw of the last drafted token.
+    pub(super) fn last_features(&self) -> Option<Features> {
+        self.branch.back().map(Drafted::features)
     }
 
     /// Returns how many committed tokens `peer` is not known to hold.

@@ -1,5 +1,6 @@
 //! A token on its way through a session: drafted, decided on, standing.
 
+use uhlm_law::calibration::Features;
 use uhlm_law::sampling::TokenId;
 
 use crate::origin::Origin;
@@ -12,10 +13,21 @@ pub(super) struct Drafted {
     pub(super) uncertainty: f32,
     /// Its draft probability.
     pub(super) q: f32,
+    /// Entropy of the draft distribution that it was drawn from, in nats.
+    pub(super) entropy: f32,
+    /// How far it won the race of the noise by.
+    pub(super) margin: f32,
     /// Probability that the target writes another token, in [0, 1].
     pub(super) beta: f64,
     /// Whether the target decides on it.
     pub(super) judged: bool,
+}
+
+impl Drafted {
+    /// Returns what the device saw of it.
+    pub(super) fn features(&self) -> Features {
+        Features { u: self.uncertainty, q: self.q, entropy: self.entropy, margin: self.margin }
+    }
 }
 
 /// A token that stands from now on.

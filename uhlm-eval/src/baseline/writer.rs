@@ -1,5 +1,6 @@
 //! Writes a baseline's replies: both models, the dice, the rule.
 
+use uhlm_law::advance::Draw;
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::Sequence;
 use uhlm_law::rng::{Rng, Stream as Dice};
@@ -141,7 +142,11 @@ impl Writer {
         let level = acceptance_level(self.acceptance.uniform_positive(), q_d);
         progress.trace.decisions.drafted += 1;
         if let Some(observer) = &mut self.observer {
-            observer.draft(logits, id);
+            let Progress { ids, prompt, trace, .. } = &*progress;
+            let position = observer.position(trace.prompt, &ids[*prompt..], self.pair.draft.vocabulary());
+            let input = ChainInput { logits, history: ids, mask: None };
+            let winner = self.chain.winner(input, &mut self.scratch, self.pair.draft.token_keys(), position)?;
+            observer.draft(logits, winner, &q);
         }
         Ok(Drafted { id, q, level, q_d, uncertainty, coin: self.coin.uniform() })
     }
@@ -167,7 +172,11 @@ impl Writer {
             gauge.add(self.draft.logits(), &drafted.q, &p);
         }
         if let Some(observer) = &mut self.observer {
-            observer.label(progress.trace.prompt, drafted.q_d, p.prob(drafted.id));
+            let Progress { ids, prompt, trace, .. } = &*progress;
+            let position = observer.position(trace.prompt, &ids[*prompt..], self.pair.draft.vocabulary());
+            let draw = Draw { row: 0, history: ids, chain: &self.chain, position, scored: None };
+            let winner = self.target.draw(draw, self.pair.target.token_keys())?.winner;
+            observer.label(trace.prompt, winner, &p);
         }
         let sent = match rule {
             Baseline::Hlm | Baseline::Dssd { .. } => true,

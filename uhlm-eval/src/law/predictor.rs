@@ -1,7 +1,7 @@
-//! What turns an observation into an expected rejection probability: the paper's line, isotonic regression, logistic
-//! regression. All are fitted on one set of tokens and judged on another.
+//! What turns an observation into a probability, of rejection or of a mismatch: the paper's line, isotonic regression,
+//! logistic regression. All are fitted on one set of tokens and judged on another.
 
-use super::{ESTIMATORS, Observation};
+use super::Observation;
 
 /// Least squares with a positive slope or a flat line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,92 +69,116 @@ impl Isotonic {
     }
 }
 
-/// Inputs of the logistic regression, with the constant.
-const FEATURES: usize = ESTIMATORS.len() + 1;
-
-/// Logistic regression of beta on temperature perturbation, `ln q(d)`, entropy, maximum probability and margin.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Logistic {
-    weights: [f64; FEATURES],
-    mean: [f64; FEATURES],
-    scale: [f64; FEATURES],
+/// Logistic regression of anything in [0, 1] on `N` inputs, the constant not counted.
+#[derive(Clone, Debug)]
+pub struct Logistic<const N: usize> {
+    inputs: fn(&Observation) -> [f64; N],
+    constant: f64,
+    weights: [f64; N],
+    mean: [f64; N],
+    scale: [f64; N],
 }
 
-impl Logistic {
-    fn raw(o: &Observation) -> [f64; FEATURES] {
-        let [u, _, entropy, max, margin] = o.u.map(f64::from);
-        [1.0, u, f64::from(o.q).max(1e-6).ln(), entropy, max, margin]
-    }
-
-    fn input(&self, o: &Observation) -> [f64; FEATURES] {
-        let raw = Self::raw(o);
+impl<const N: usize> Logistic<N> {
+    /// The inputs with the mean 0 and the variance 1 over what was fitted.
+    fn standard(&self, o: &Observation) -> [f64; N] {
+        let raw = (self.inputs)(o);
         std::array::from_fn(|i| (raw[i] - self.mean[i]) / self.scale[i])
     }
 
-    /// Fits by Newton's method with a small ridge, which keeps inputs that say the same from growing apart.
+    fn sum(&self, x: &[f64; N]) -> f64 {
+        self.constant + self.weights.iter().zip(x).map(|(w, x)| w * x).sum::<f64>()
+    }
+
+    /// Fits `outcome` by Newton's method with a small ridge, which keeps inputs that say the same from growing apart.
     #[must_use]
-    pub fn fit(observations: &[Observation]) -> Self {
+    pub fn fit(
+        observations: &[Observation],
+        inputs: fn(&Observation) -> [f64; N],
+        outcome: fn(&Observation) -> f64,
+    ) -> Self {
         const RIDGE: f64 = 1.0;
         const STEPS: usize = 25;
         let n = observations.len().max(1) as f64;
-        let raw: Vec<_> = observations.iter().map(Self::raw).collect();
-        let mut model = Self { weights: [0.0; FEATURES], mean: [0.0; FEATURES], scale: [1.0; FEATURES] };
-        for i in 1..FEATURES {
+        let raw: Vec<_> = observations.iter().map(inputs).collect();
+        let mut model = Self { inputs, constant: 0.0, weights: [0.0; N], mean: [0.0; N], scale: [1.0; N] };
+        for i in 0..N {
             model.mean[i] = raw.iter().map(|x| x[i]).sum::<f64>() / n;
             let variance = raw.iter().map(|x| (x[i] - model.mean[i]).powi(2)).sum::<f64>() / n;
             model.scale[i] = variance.sqrt().max(1e-9);
         }
-        let inputs: Vec<_> = observations.iter().map(|o| (model.input(o), o.beta())).collect();
+        let points: Vec<_> = observations.iter().map(|o| (model.standard(o), outcome(o))).collect();
         for _ in 0..STEPS {
-            let mut gradient: [f64; FEATURES] = model.weights.map(|w| -RIDGE * w);
-            let mut hessian = [[0.0; FEATURES]; FEATURES];
-            for (x, beta) in &inputs {
-                let p = sigmoid(dot(&model.weights, x));
-                for i in 0..FEATURES {
-                    gradient[i] += (beta - p) * x[i];
-                    for j in 0..FEATURES {
-                        hessian[i][j] += p * (1.0 - p) * x[i] * x[j];
-                    }
+            // The constant comes last.
+            let mut gradient: Vec<f64> = model.weights.iter().chain([&model.constant]).map(|w| -RIDGE * w).collect();
+            let mut hessian = vec![vec![0.0; N + 1]; N + 1];
+            for (x, y) in &points {
+                let p = sigmoid(model.sum(x));
+                let x = |i: usize| x.get(i).copied().unwrap_or(1.0);
+                for i in 0..=N {
+                    gradient[i] += (y - p) * x(i);
+                    (0..=N).for_each(|j| hessian[i][j] += p * (1.0 - p) * x(i) * x(j));
                 }
             }
-            (0..FEATURES).for_each(|i| hessian[i][i] += RIDGE);
+            (0..=N).for_each(|i| hessian[i][i] += RIDGE);
             let step = solve(hessian, gradient);
-            model.weights.iter_mut().zip(step).for_each(|(w, step)| *w += step);
+            model.weights.iter_mut().chain([&mut model.constant]).zip(step).for_each(|(w, step)| *w += step);
         }
         model
     }
 
-    /// The expected rejection probability.
+    /// What is expected.
     #[must_use]
     pub fn at(&self, o: &Observation) -> f64 {
-        sigmoid(dot(&self.weights, &self.input(o)))
+        sigmoid(self.sum(&self.standard(o)))
     }
+}
+
+/// Temperature perturbation, its logarithm of the odds and the square of that.
+#[must_use]
+pub fn uncertainty_alone(o: &Observation) -> [f64; 3] {
+    let u = f64::from(o.features.u);
+    let bounded = u.clamp(1e-4, 1.0 - 1e-4);
+    let odds = (bounded / (1.0 - bounded)).ln();
+    [u, odds, odds * odds]
+}
+
+/// Those, `ln q(d)` and its square: what the learned law of a calibration of version 2 saw.
+#[must_use]
+pub fn uncertainty_and_q(o: &Observation) -> [f64; 5] {
+    let ([u, odds, square], surprise) = (uncertainty_alone(o), f64::from(o.features.q).max(1e-6).ln());
+    [u, odds, square, surprise, surprise * surprise]
+}
+
+/// Temperature perturbation, `ln q(d)`, entropy, maximum probability and the lead of the most probable token: whatever
+/// the draft model says without the noise.
+#[must_use]
+pub fn all_estimators(o: &Observation) -> [f64; 5] {
+    let [u, _, entropy, max, margin] = o.u.map(f64::from);
+    [u, f64::from(o.features.q).max(1e-6).ln(), entropy, max, margin]
 }
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-fn dot(a: &[f64; FEATURES], b: &[f64; FEATURES]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 /// Gaussian elimination with pivoting; the matrix is positive definite.
-fn solve(mut m: [[f64; FEATURES]; FEATURES], mut y: [f64; FEATURES]) -> [f64; FEATURES] {
-    for column in 0..FEATURES {
-        let pivot = (column..FEATURES).max_by(|&a, &b| m[a][column].abs().total_cmp(&m[b][column].abs()));
+fn solve(mut m: Vec<Vec<f64>>, mut y: Vec<f64>) -> Vec<f64> {
+    let n = y.len();
+    for column in 0..n {
+        let pivot = (column..n).max_by(|&a, &b| m[a][column].abs().total_cmp(&m[b][column].abs()));
         let pivot = pivot.unwrap_or(column);
         m.swap(column, pivot);
         y.swap(column, pivot);
-        let top = m[column];
-        for row in column + 1..FEATURES {
+        let top = m[column].clone();
+        for row in column + 1..n {
             let factor = m[row][column] / top[column];
-            (column..FEATURES).for_each(|i| m[row][i] -= factor * top[i]);
+            (column..n).for_each(|i| m[row][i] -= factor * top[i]);
             y[row] -= factor * y[column];
         }
     }
-    for column in (0..FEATURES).rev() {
-        let known: f64 = (column + 1..FEATURES).map(|i| m[column][i] * y[i]).sum();
+    for column in (0..n).rev() {
+        let known: f64 = (column + 1..n).map(|i| m[column][i] * y[i]).sum();
         y[column] = (y[column] - known) / m[column][column];
     }
     y
@@ -162,12 +186,16 @@ fn solve(mut m: [[f64; FEATURES]; FEATURES], mut y: [f64; FEATURES]) -> [f64; FE
 
 #[cfg(test)]
 mod tests {
+    use uhlm_law::calibration::Features;
     use uhlm_law::rng::{Rng, Stream};
 
     use super::*;
+    use crate::law::ESTIMATORS;
 
     fn observation(u: f64, beta: f64) -> Observation {
-        Observation { prompt: 0, u: [u as f32; ESTIMATORS.len()], q: 0.5, p: (0.5 * (1.0 - beta)) as f32 }
+        let features = Features { u: u as f32, q: 0.5, entropy: 1.0, margin: 1.0 };
+        let p = (0.5 * (1.0 - beta)) as f32;
+        Observation { prompt: 0, u: [u as f32; ESTIMATORS.len()], features, p, matched: true }
     }
 
     #[test]
@@ -186,7 +214,7 @@ mod tests {
         let mut rng = Rng::new(1, Stream::Simulation);
         let law = |u: f64| sigmoid(6.0 * u - 3.0);
         let observations: Vec<_> = (0..4000).map(|_| rng.uniform()).map(|u| observation(u, law(u))).collect();
-        let fit = Logistic::fit(&observations);
+        let fit = Logistic::fit(&observations, all_estimators, Observation::beta);
         for o in observations.iter().take(100) {
             assert!((fit.at(o) - law(f64::from(o.u[0]))).abs() < 0.02);
         }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
+use uhlm_law::gate::{Gate, Goal};
 use uhlm_law::rng::{Rng, Stream};
 
-use super::predictor::{Isotonic, Line, Logistic};
+use super::predictor::{Isotonic, Line, Logistic, all_estimators, uncertainty_alone, uncertainty_and_q};
 use super::{ESTIMATORS, Observation, scores};
 use crate::statistics::quantile;
 use crate::summary::Estimate;
@@ -17,12 +18,12 @@ const SCATTER: usize = 800;
 const RESAMPLES: usize = 200;
 const SHARES: usize = 40;
 
-/// One predictor of rejections, fitted on the calibration prompts and judged on the held-out ones.
+/// One predictor of rejections or mismatches, fitted on the calibration prompts and judged on the held-out ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictorReport {
     /// Its name.
     pub name: String,
-    /// Pearson's correlation of its score with beta.
+    /// Pearson's correlation of its score with what it predicts.
     pub pearson: f64,
     /// Spearman's.
     pub spearman: f64,
@@ -32,7 +33,7 @@ pub struct PredictorReport {
     pub brier: Estimate,
     /// Expected calibration error.
     pub calibration_error: f64,
-    /// Risk against the share sent.
+    /// Risk against the share sent: the mean of what it predicts over the tokens that are not, all tokens counted.
     pub risk_curve: Vec<(f64, f64)>,
 }
 
@@ -81,8 +82,12 @@ pub struct LawReport {
     pub mean_beta: f64,
     /// Each estimator with the paper's line.
     pub estimators: Vec<EstimatorReport>,
-    /// Predictors that were learned.
+    /// Predictors of beta that were learned.
     pub learned: Vec<PredictorReport>,
+    /// The share of drafted tokens instead of which the target wrote another, with the same noise.
+    pub mean_mismatch: f64,
+    /// Predictors of that: by u alone, by what the draft model says, by the noise too.
+    pub shared_noise: Vec<PredictorReport>,
     /// Density of u for the paper's estimator and for this SDK's: right edges of bins and share of tokens.
     pub density: Vec<(f64, f64, f64)>,
     /// The paper's risk.
@@ -91,21 +96,31 @@ pub struct LawReport {
 
 impl LawReport {
     /// Fits on one set of tokens and judges on the other. `paper` is the calibration of the paper's estimator, the
-    /// `sampled`-th.
+    /// `sampled`-th, `own` that of the first.
     #[must_use]
     pub fn new(
         fitted: &[Observation],
         held_out: &[Observation],
         paper: &Calibration,
+        own: &Calibration,
         sampled: usize,
         seed: u64,
     ) -> Self {
         let dice = |n: u64| Rng::at(seed, Stream::Simulation, n);
         let estimators = (0..ESTIMATORS.len()).map(|i| estimator(fitted, held_out, i, &mut dice(i as u64))).collect();
-        let (logistic, isotonic) = (Logistic::fit(fitted), Isotonic::fit(fitted, 0));
+        let (logistic, isotonic) = (Logistic::fit(fitted, all_estimators, Observation::beta), Isotonic::fit(fitted, 0));
+        let beta = |o: &Observation, predicted: f64| Judged::of(o, predicted, o.beta());
         let learned = vec![
-            predictor("isotonic on temperature perturbation", held_out, |o| isotonic.at(o.u[0]), &mut dice(100)),
-            predictor("logistic on all and q(d)", held_out, |o| logistic.at(o), &mut dice(101)),
+            report(
+                "isotonic on temperature perturbation",
+                &held_out.iter().map(|o| beta(o, isotonic.at(o.u[0]))).collect::<Vec<_>>(),
+                &mut dice(100),
+            ),
+            report(
+                "logistic on all and q(d)",
+                &held_out.iter().map(|o| beta(o, logistic.at(o))).collect::<Vec<_>>(),
+                &mut dice(101),
+            ),
         ];
         let n = held_out.len().max(1) as f64;
         let share = |i: usize, low: f64, high: f64| {
@@ -124,6 +139,8 @@ impl LawReport {
             mean_beta: held_out.iter().map(Observation::beta).sum::<f64>() / n,
             estimators,
             learned,
+            mean_mismatch: held_out.iter().map(Observation::mismatch).sum::<f64>() / n,
+            shared_noise: shared_noise(fitted, held_out, own, &mut dice(102)),
             density,
             risk: risk(held_out, paper, sampled),
         }
@@ -149,7 +166,8 @@ fn risk(held_out: &[Observation], paper: &Calibration, sampled: usize) -> RiskRe
 fn estimator(fitted: &[Observation], held_out: &[Observation], i: usize, dice: &mut Rng) -> EstimatorReport {
     let line = Line::fit(fitted, i);
     let here = Line::fit(held_out, i);
-    let resampled: Vec<Line> = resamples(held_out, dice).iter().map(|sample| Line::fit(sample, i)).collect();
+    let resampled: Vec<Line> =
+        resamples(held_out, |o| o.prompt, dice).iter().map(|sample| Line::fit(sample, i)).collect();
     let interval = |value: f64, part: fn(&Line) -> f64| {
         let parts: Vec<f64> = resampled.iter().map(part).collect();
         let at = |share| quantile(&parts, share).unwrap_or(value);
@@ -163,9 +181,13 @@ fn estimator(fitted: &[Observation], held_out: &[Observation], i: usize, dice: &
         bin.2 += 1;
     }
     let step = held_out.len().div_ceil(SCATTER).max(1);
+    let by_line: Vec<Judged> = held_out
+        .iter()
+        .map(|o| Judged { score: f64::from(o.u[i]), ..Judged::of(o, line.at(o.u[i]), o.beta()) })
+        .collect();
     EstimatorReport {
         // The raw u ranks tokens, the line makes a probability of it; where the line is cut off at 0 it ranks nothing.
-        line: predictor_with(&ESTIMATORS[i].to_string(), held_out, |o| f64::from(o.u[i]), |o| line.at(o.u[i]), dice),
+        line: report(&ESTIMATORS[i].to_string(), &by_line, dice),
         a: interval(here.a, |line| line.a),
         b: interval(here.b, |line| line.b),
         binned: bins.iter().filter(|bin| bin.2 > 0).map(|b| (b.0 / b.2 as f64, b.1 / b.2 as f64, b.2)).collect(),
@@ -173,29 +195,67 @@ fn estimator(fitted: &[Observation], held_out: &[Observation], i: usize, dice: &
     }
 }
 
-fn predictor(
-    name: &str,
+/// Predictors of what the target writes with the same noise, each fitted to what it wrote.
+fn shared_noise(
+    fitted: &[Observation],
     held_out: &[Observation],
-    at: impl Fn(&Observation) -> f64,
+    own: &Calibration,
     dice: &mut Rng,
-) -> PredictorReport {
-    predictor_with(name, held_out, &at, &at, dice)
+) -> Vec<PredictorReport> {
+    let mismatch = |o: &Observation, predicted: f64| Judged::of(o, predicted, o.mismatch());
+    let alone = Logistic::fit(fitted, uncertainty_alone, Observation::mismatch);
+    let and_q = Logistic::fit(fitted, uncertainty_and_q, Observation::mismatch);
+    let mut gate = Gate::new(own, Goal::RiskProne);
+    let as_calibrated = gate.clone();
+    let judged = |predict: &mut dyn FnMut(&Observation) -> f64| -> Vec<Judged> {
+        held_out.iter().map(|o| mismatch(o, predict(o))).collect()
+    };
+    // A line that is cut off at 0 ranks nothing there: the raw u does.
+    let line = judged(&mut |o| as_calibrated.rejection_probability(o.features.u));
+    let line: Vec<_> =
+        line.into_iter().zip(held_out).map(|(j, o)| Judged { score: f64::from(o.features.u), ..j }).collect();
+    vec![
+        report("u by the paper's line", &line, dice),
+        report("u alone", &judged(&mut |o| alone.at(o)), dice),
+        report("u and q(d)", &judged(&mut |o| and_q.at(o)), dice),
+        report("u, q(d), entropy and margin", &judged(&mut |o| as_calibrated.expected_rejection(&o.features)), dice),
+        report(
+            "the same, tracked token by token",
+            &judged(&mut |o| {
+                let expected = gate.expected_rejection(&o.features);
+                gate.observe_verdict(&o.features, o.matched, None);
+                expected
+            }),
+            dice,
+        ),
+    ]
 }
 
-/// Ranks by `score`, predicts with `probability`.
-fn predictor_with(
-    name: &str,
-    held_out: &[Observation],
-    score: impl Fn(&Observation) -> f64,
-    probability: impl Fn(&Observation) -> f64,
-    dice: &mut Rng,
-) -> PredictorReport {
-    let scored: Vec<_> = held_out.iter().map(|o| (score(o), o.beta())).collect();
-    let predicted = |observations: &[Observation]| -> Vec<(f64, f64)> {
-        observations.iter().map(|o| (probability(o), o.beta())).collect()
-    };
-    let resampled: Vec<f64> = resamples(held_out, dice).iter().map(|s| scores::brier(&predicted(s))).collect();
-    let value = scores::brier(&predicted(held_out));
+/// A prediction beside what came of it.
+#[derive(Clone, Copy, Debug)]
+struct Judged {
+    prompt: u64,
+    /// What tokens are ranked by.
+    score: f64,
+    predicted: f64,
+    /// A probability or a fact, in [0, 1].
+    outcome: f64,
+}
+
+impl Judged {
+    /// A prediction that tokens are ranked by, too.
+    fn of(o: &Observation, predicted: f64, outcome: f64) -> Self {
+        Self { prompt: o.prompt, score: predicted, predicted, outcome }
+    }
+}
+
+fn report(name: &str, judged: &[Judged], dice: &mut Rng) -> PredictorReport {
+    let scored: Vec<_> = judged.iter().map(|j| (j.score, j.outcome)).collect();
+    let predicted =
+        |judged: &[Judged]| -> Vec<(f64, f64)> { judged.iter().map(|j| (j.predicted, j.outcome)).collect() };
+    let resampled: Vec<f64> =
+        resamples(judged, |j| j.prompt, dice).iter().map(|sample| scores::brier(&predicted(sample))).collect();
+    let value = scores::brier(&predicted(judged));
     let at = |share| quantile(&resampled, share).unwrap_or(value);
     let shares: Vec<f64> = (0..=SHARES).map(|i| i as f64 / SHARES as f64).collect();
     PredictorReport {
@@ -204,14 +264,14 @@ fn predictor_with(
         spearman: scores::spearman(&scored),
         auc: scores::auc(&scored),
         brier: Estimate { value, low: at(0.025), high: at(0.975) },
-        calibration_error: scores::calibration_error(&predicted(held_out)),
+        calibration_error: scores::calibration_error(&predicted(judged)),
         risk_curve: scores::risk_curve(&scored, &shares),
     }
 }
 
 /// Bootstrap samples of whole prompts: the tokens of one reply are not independent.
-fn resamples(observations: &[Observation], dice: &mut Rng) -> Vec<Vec<Observation>> {
-    let prompts: Vec<&[Observation]> = observations.chunk_by(|a, b| a.prompt == b.prompt).collect();
+fn resamples<T: Copy>(tokens: &[T], prompt: impl Fn(&T) -> u64, dice: &mut Rng) -> Vec<Vec<T>> {
+    let prompts: Vec<&[T]> = tokens.chunk_by(|a, b| prompt(a) == prompt(b)).collect();
     let draw = |dice: &mut Rng| {
         let each = (0..prompts.len()).map(|_| prompts[(dice.uniform() * prompts.len() as f64) as usize]);
         each.flatten().copied().collect()

@@ -8,6 +8,7 @@ mod sections;
 use serde::Serialize;
 
 use crate::error::EvalError;
+use crate::law::report::LawReport;
 use crate::plot::figures::{self, Figure};
 use crate::record::Record;
 
@@ -41,6 +42,12 @@ pub enum Block {
         /// The drawing.
         svg: String,
     },
+}
+
+/// The law's tables as Markdown.
+#[must_use]
+pub fn law_as_markdown(law: &LawReport) -> String {
+    markdown::text(&sections::the_law(law), "", "")
 }
 
 /// A record with its plots, ready to be written.

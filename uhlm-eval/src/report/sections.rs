@@ -269,7 +269,8 @@ fn quality(chapter: &Chapter) -> Block {
     table(&header, rows.collect())
 }
 
-fn the_law(law: &LawReport) -> Vec<Block> {
+/// The law in tables.
+pub(super) fn the_law(law: &LawReport) -> Vec<Block> {
     let fit = |i: usize| {
         let e = &law.estimators[i];
         format!(
@@ -305,6 +306,12 @@ fn the_law(law: &LawReport) -> Vec<Block> {
             percent(law.mean_beta)
         )),
         table(&header, rows),
+        text(format!(
+            "Under shared noise the target writes another token than the drafted one at {} of the places, which the next \
+             table is about: each predictor is fitted to what was written after the calibration prompts.",
+            percent(law.mean_mismatch)
+        )),
+        table(&header, law.shared_noise.iter().map(|report| row(report, None)).collect()),
         text(format!(
             "The paper's risk: between the thresholds {:.3} and {:.3} (Delta = {:.3}) its line gives {:.5}, its bound is {:.5}, \
              and {:.5} was measured; below the lower threshold, where the line says that nothing is rejected, {:.5} was \

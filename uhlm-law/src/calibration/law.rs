@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Features;
 use crate::speculative;
 
 /// The linear law `beta = a u + b` between uncertainty and rejection probability.
@@ -28,33 +29,39 @@ impl LinearLaw {
     }
 }
 
-/// One judged token: its uncertainty and what both models gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// One judged token: what the device saw of it, and what the target said.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
-    /// Uncertainty of the draft model at this token, in [0, 1].
-    pub u: f32,
-    /// Draft probability `q(d)`, in (0, 1].
-    pub q: f32,
-    /// Target probability `p(d)`, in [0, 1]; it comes with every verdict.
+    /// What the device saw.
+    pub features: Features,
+    /// Target probability `p(d)`, in [0, 1].
     pub p: f32,
+    /// Whether the target wrote the same token, under the shared noise.
+    pub matched: bool,
 }
 
 impl Label {
-    /// The rejection probability `beta = max(0, 1 - p(d)/q(d))`.
+    /// The uncertainty.
+    #[must_use]
+    pub fn u(&self) -> f32 {
+        self.features.u
+    }
+
+    /// The rejection probability `beta = max(0, 1 - p(d)/q(d))` of the paper's own coupling.
     #[must_use]
     pub fn rejection_probability(&self) -> f64 {
-        f64::from(speculative::rejection_probability(self.q, self.p))
+        f64::from(speculative::rejection_probability(self.features.q, self.p))
     }
 
-    /// Whether the token could be rejected at all: `p(d) < q(d)`.
+    /// Whether the paper's coupling could reject the token at all: `p(d) < q(d)`.
     #[must_use]
     pub fn is_risky(&self) -> bool {
-        self.p < self.q
+        self.p < self.features.q
     }
 
-    /// Whether the three values lie in their ranges.
+    /// Whether all values lie in their ranges.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        (0.0..=1.0).contains(&self.u) && self.q > 0.0 && self.q <= 1.0 && (0.0..=1.0).contains(&self.p)
+        self.features.is_valid() && (0.0..=1.0).contains(&self.p)
     }
 }

@@ -1,15 +1,19 @@
-//! A learned law between what the draft model shows of a token and its rejection: logistic regression.
+//! A learned law between what the device sees of a token and what the target writes: logistic regression.
 //!
-//! The paper's line cannot bend, and the mean of `beta` bends: it stays near 0 for most of the range of `u` and then
-//! rises steeply. On held-out text a logistic regression on `u` and `q(d)`, both of which the sampler and the estimator
-//! have at hand already, predicts rejections better by every measure; `docs/gate.md` has the figures.
+//! The paper's line cannot bend, the probability that the target writes another token does: it stays near 0 for most of
+//! the range of `u` and then rises steeply. And the line does not see the noise, which the device shares with the
+//! target: a token that has won its race by far is the target's own even where the draft model is unsure.
+//! `docs/gate.md` has the figures.
 
 use serde::{Deserialize, Serialize};
 
-use super::Label;
+use super::statistics::{interpolate, quantiles};
+use super::{CELLS, Features, Label};
 
 /// Inputs of the regression, with the constant.
-pub(crate) const INPUTS: usize = 6;
+pub(crate) const INPUTS: usize = 10;
+/// Of them, those that a calibration of version 2 had, the first ones.
+const INPUTS_WITHOUT_NOISE: usize = 6;
 /// A square matrix over the inputs.
 pub(crate) type Matrix = [[f64; INPUTS]; INPUTS];
 
@@ -18,37 +22,67 @@ pub(crate) type Matrix = [[f64; INPUTS]; INPUTS];
 const RIDGE: f64 = 0.5;
 const NEWTON_STEPS: usize = 30;
 
-/// `beta = sigmoid(w . x)` with `x = (1, u, l, l^2, ln q(d), (ln q(d))^2)` and `l = ln(u / (1 - u))`, all but the first
-/// scaled to be of the order of 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// `P(the target writes another token) = sigmoid(w . x)` under shared noise, `x` being [`Features`] and powers of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Logistic {
     /// The weights `w`.
     pub weights: [f64; INPUTS],
-    /// The mean of `beta (1 - beta) x x^T` over the labels that it was fitted to: what one label says about the
-    /// weights.
+    /// The mean of `P (1 - P) x x^T` over the labels that it was fitted to: what one label says about the weights.
     pub information: Matrix,
+    /// The distribution of the law's predictions over drafted tokens: their quantiles at 0, 1, ..., 100 %. A law from a
+    /// calibration of version 2, which did not see the noise, has none: it serves windows, but no gate skips by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantiles: Option<Vec<f32>>,
+}
+
+/// A law as it is written in a file, of this version or of version 2.
+#[derive(Deserialize)]
+struct Stored {
+    weights: Vec<f64>,
+    information: Vec<Vec<f64>>,
+    #[serde(default)]
+    quantiles: Option<Vec<f32>>,
+}
+
+impl TryFrom<Stored> for Logistic {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let n = stored.weights.len();
+        if ![INPUTS, INPUTS_WITHOUT_NOISE].contains(&n) {
+            return Err("the learned law has another number of weights");
+        }
+        if stored.information.len() != n || stored.information.iter().any(|row| row.len() != n) {
+            return Err("the learned law's information is no square matrix");
+        }
+        // The law without the noise is this one with weights of 0, about which nothing is known.
+        let (mut weights, mut information) = ([0.0; INPUTS], Matrix::default());
+        weights[..n].copy_from_slice(&stored.weights);
+        information.iter_mut().zip(&stored.information).for_each(|(to, from)| to[..n].copy_from_slice(from));
+        Ok(Self { weights, information, quantiles: stored.quantiles.filter(|_| n == INPUTS) })
+    }
 }
 
 impl Logistic {
-    /// The expected rejection probability of a token with uncertainty `u` and draft probability `q`, both in [0, 1]; 1
-    /// where one is not a number.
+    /// The expected probability that the target writes another token; 1 where a feature is not a number.
     #[must_use]
-    pub fn rejection_probability(&self, u: f32, q: f32) -> f64 {
-        let beta = predict(&self.weights, &inputs(u, q));
-        if beta.is_nan() { 1.0 } else { beta }
+    pub fn mismatch_probability(&self, features: &Features) -> f64 {
+        let expected = predict(&self.weights, &inputs(features));
+        if expected.is_nan() { 1.0 } else { expected }
     }
 
-    /// Fits by Newton's method; `beta` itself, between 0 and 1, is what is regressed, so that the noise of the
-    /// acceptance does not enter. `None` where the labels do not determine it.
+    /// Fits to what happened under the shared noise, by Newton's method. `None` where the labels do not determine it.
     pub(super) fn fit(labels: &[Label]) -> Option<Self> {
-        let points: Vec<_> = labels.iter().map(|l| (inputs(l.u, l.q), l.rejection_probability())).collect();
+        let differs = |l: &Label| f64::from(u8::from(!l.matched));
+        let points: Vec<_> = labels.iter().map(|l| (inputs(&l.features), differs(l))).collect();
         let mut weights = [0.0; INPUTS];
         for _ in 0..NEWTON_STEPS {
             let mut gradient = weights.map(|w| -RIDGE * w);
             let mut hessian = information(&weights, &points);
             (0..INPUTS).for_each(|i| hessian[i][i] += RIDGE);
-            for (x, beta) in &points {
-                let error = beta - predict(&weights, x);
+            for (x, differs) in &points {
+                let error = differs - predict(&weights, x);
                 gradient.iter_mut().zip(x).for_each(|(g, x)| *g += error * x);
             }
             let step = solve(hessian, gradient)?;
@@ -56,22 +90,55 @@ impl Logistic {
         }
         let n = points.len().max(1) as f64;
         let information = information(&weights, &points).map(|row| row.map(|entry| entry / n));
-        let fit = Self { weights, information };
-        fit.is_finite().then_some(fit)
+        let mut predictions: Vec<f32> = points.iter().map(|(x, _)| predict(&weights, x) as f32).collect();
+        predictions.sort_by(f32::total_cmp);
+        let fit = Self { weights, information, quantiles: Some(quantiles(&predictions)) };
+        fit.is_sound().then_some(fit)
     }
 
-    /// Whether every number is one.
-    pub(super) fn is_finite(&self) -> bool {
+    /// The share of the tokens that the law was fitted to with predictions above a threshold, those that are sent.
+    /// `None` without [`quantiles`](Self::quantiles).
+    #[must_use]
+    pub fn share_sent_at(&self, threshold: f32) -> Option<f64> {
+        Some(1.0 - self.skipped_at(threshold)?.count() as f64 / CELLS as f64)
+    }
+
+    /// The probability per token that it is not sent at this threshold although the target writes another. `None`
+    /// without [`quantiles`](Self::quantiles).
+    #[must_use]
+    pub fn expected_risk(&self, threshold: f32) -> Option<f64> {
+        Some(self.skipped_at(threshold)?.map(f64::from).sum::<f64>() / CELLS as f64)
+    }
+
+    /// The predictions in the middle of each hundredth of the tokens that are not above a threshold.
+    fn skipped_at(&self, threshold: f32) -> Option<impl Iterator<Item = f32>> {
+        let quantiles = self.quantiles.as_ref()?;
+        let middle = move |cell: usize| interpolate(quantiles, (cell as f64 + 0.5) / CELLS as f64);
+        Some((0..CELLS).map(middle).filter(move |&prediction| prediction <= threshold))
+    }
+
+    /// Whether every number is one, and the quantiles are what they should be.
+    pub(super) fn is_sound(&self) -> bool {
+        let in_order =
+            |q: &Vec<f32>| q.len() == CELLS + 1 && q.iter().all(|value| (0.0..=1.0).contains(value)) && q.is_sorted();
         self.weights.iter().chain(self.information.iter().flatten()).all(|value| value.is_finite())
+            && self.quantiles.as_ref().is_none_or(in_order)
     }
 }
 
-/// The inputs of a token.
-pub(crate) fn inputs(u: f32, q: f32) -> [f64; INPUTS] {
-    let u = f64::from(u);
+/// The inputs of a token, each of the order of 1.
+pub(crate) fn inputs(features: &Features) -> [f64; INPUTS] {
+    /// Beyond this lead, nothing that the target's logits do makes another token win; within this, anything does.
+    const FAR: f64 = 12.0;
+    const NEAR: f64 = 1e-3;
+    let [u, q, entropy, margin] = [features.u, features.q, features.entropy, features.margin].map(f64::from);
     let bounded = u.clamp(1e-4, 1.0 - 1e-4);
-    let (odds, surprise) = ((bounded / (1.0 - bounded)).ln() / 4.0, f64::from(q).clamp(1e-6, 1.0).ln() / 2.0);
-    [1.0, u, odds, odds * odds, surprise, surprise * surprise]
+    let (odds, surprise) = ((bounded / (1.0 - bounded)).ln() / 4.0, q.clamp(1e-6, 1.0).ln() / 2.0);
+    // What the target's logits move a score by has a scale, so that it is the logarithm of a lead that the odds of a
+    // mismatch fall with; NaN stays NaN.
+    let lead = margin.clamp(NEAR, FAR);
+    let steps = lead.ln() / 3.0;
+    [1.0, u, odds, odds * odds, surprise, surprise * surprise, lead / FAR, steps, steps * odds, entropy]
 }
 
 /// `sigmoid(w . x)`.
@@ -80,12 +147,12 @@ pub(crate) fn predict(weights: &[f64; INPUTS], x: &[f64; INPUTS]) -> f64 {
     1.0 / (1.0 + (-sum).exp())
 }
 
-/// The sum of `beta (1 - beta) x x^T`, with the expected `beta`.
+/// The sum of `P (1 - P) x x^T`.
 fn information(weights: &[f64; INPUTS], points: &[([f64; INPUTS], f64)]) -> Matrix {
     let mut sum = Matrix::default();
     for (x, _) in points {
-        let beta = predict(weights, x);
-        add_outer(&mut sum, x, beta * (1.0 - beta));
+        let expected = predict(weights, x);
+        add_outer(&mut sum, x, expected * (1.0 - expected));
     }
     sum
 }

@@ -76,7 +76,7 @@ pub(crate) fn quantiles(sorted: &[f32]) -> Vec<f32> {
 }
 
 /// The value at a rank in [0, 1] of ascending, evenly spaced order statistics.
-pub(super) fn interpolate(sorted: &[f32], rank: f64) -> f32 {
+pub(crate) fn interpolate(sorted: &[f32], rank: f64) -> f32 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let place = rank.clamp(0.0, 1.0) * last as f64;
     let below = place as usize;

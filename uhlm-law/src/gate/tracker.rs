@@ -1,6 +1,6 @@
 //! The learned law, going on learning: one Newton step a label, with the calibration as its prior.
 
-use crate::calibration::Label;
+use crate::calibration::Features;
 use crate::calibration::logistic::{INPUTS, Logistic, Matrix, add_outer, inputs, predict, solve};
 
 /// The calibration counts as this many labels for ever, as in the tracked line.
@@ -29,15 +29,15 @@ impl Tracker {
         Self { prior: law.weights, prior_information, weights: law.weights, information: Matrix::default() }
     }
 
-    /// The expected rejection probability; 1 where `u` or `q` is not a number.
-    pub(super) fn beta(&self, u: f32, q: f32) -> f64 {
-        let beta = predict(&self.weights, &inputs(u, q));
-        if beta.is_nan() { 1.0 } else { beta }
+    /// The probability that the target writes another token; 1 where a feature is not a number.
+    pub(super) fn mismatch(&self, features: &Features) -> f64 {
+        let expected = predict(&self.weights, &inputs(features));
+        if expected.is_nan() { 1.0 } else { expected }
     }
 
-    /// Learns from a valid label.
-    pub(super) fn observe(&mut self, label: &Label) {
-        let x = inputs(label.u, label.q);
+    /// Learns whether the target wrote the same token; the features are valid.
+    pub(super) fn observe(&mut self, features: &Features, matched: bool) {
+        let x = inputs(features);
         let expected = predict(&self.weights, &x);
         self.information.iter_mut().flatten().for_each(|entry| *entry *= FORGETTING);
         add_outer(&mut self.information, &x, (expected * (1.0 - expected)).max(LEAST_INFORMATION));
@@ -45,7 +45,7 @@ impl Tracker {
         for i in 0..INPUTS {
             // What is forgotten draws the weights back to the calibration's.
             let back: f64 = (0..INPUTS).map(|j| self.prior_information[i][j] * (self.prior[j] - self.weights[j])).sum();
-            gradient[i] = x[i] * (label.rejection_probability() - expected) + (1.0 - FORGETTING) * back;
+            gradient[i] = x[i] * (f64::from(u8::from(!matched)) - expected) + (1.0 - FORGETTING) * back;
             (0..INPUTS).for_each(|j| all[i][j] += self.information[i][j]);
         }
         if let Some(step) = solve(all, gradient).filter(|step| step.iter().all(|value| value.is_finite())) {
@@ -55,6 +55,6 @@ impl Tracker {
 
     /// What is believed now, in the calibration's terms.
     pub(super) fn law(&self, before: &Logistic) -> Logistic {
-        Logistic { weights: self.weights, ..*before }
+        Logistic { weights: self.weights, ..before.clone() }
     }
 }

@@ -1,7 +1,7 @@
 //! A probability distribution over the vocabulary, as the sampling chain leaves it.
 
 use super::TokenId;
-use crate::vector::{self, Kernel};
+use crate::vector::{self, Kernel, LANES, log2};
 
 /// Probabilities over the vocabulary, either for every id or for a support sorted by id.
 ///
@@ -122,6 +122,12 @@ impl Distribution {
         self.iter().fold((0, 0.0), |best, entry| if entry.1 > best.1 { entry } else { best })
     }
 
+    /// The Shannon entropy in nats, to about 1e-5. One pass over the probabilities, without a call of a logarithm.
+    #[must_use]
+    pub fn entropy(&self) -> f32 {
+        (vector::dispatch(Information(&self.probs)) * std::f64::consts::LN_2).max(0.0) as f32
+    }
+
     /// The residual distribution `norm(max(p - q, 0))` with `self` as `p` (Leviathan et al. 2023, Chen et al. 2023).
     /// `None` where no mass is left, that is, where `p <= q` everywhere within rounding.
     #[must_use]
@@ -192,6 +198,30 @@ impl Kernel for Sums<'_> {
     }
 }
 
+/// The sum of `-p log2 p`.
+struct Information<'a>(&'a [f32]);
+
+impl Kernel for Information<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) -> f64 {
+        let mut total = 0.0;
+        for block in self.0.chunks(BLOCK) {
+            let (chunks, rest) = block.as_chunks::<LANES>();
+            let mut sums = [0.0f32; LANES];
+            for lanes in chunks {
+                for (sum, &p) in sums.iter_mut().zip(lanes) {
+                    *sum += p * log2::<FUSED>(p);
+                }
+            }
+            total -= sums.iter().map(|&s| f64::from(s)).sum::<f64>();
+            total -= rest.iter().map(|&p| f64::from(p * log2::<FUSED>(p))).sum::<f64>();
+        }
+        total
+    }
+}
+
 struct Scale<'a> {
     values: &'a mut [f32],
     factor: f32,
@@ -210,5 +240,22 @@ impl Kernel for Scale<'_> {
             sums.push(sum(block));
         }
         sums
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entropy_is_that_of_double_precision() {
+        // 5,003 weights over 26 nats, and few.
+        let weights = |n: u32| (0..n).map(|i| (i, (f64::from(i * 7919 % n) * 26.0 / f64::from(n)).exp()));
+        for n in [1, 2, 3, 40, 5003, 152_000] {
+            let p = Distribution::from_weights(weights(n)).expect("weights");
+            let exact: f64 = p.iter().map(|(_, p)| -f64::from(p) * f64::from(p).ln()).sum();
+            assert!((f64::from(p.entropy()) - exact).abs() < 2e-5, "{n}: {} for {exact}", p.entropy());
+        }
+        assert_eq!(Distribution::point(7).entropy(), 0.0);
     }
 }

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use uhlm_core::options::SessionOptions;
 use uhlm_eval::statistics::median;
-use uhlm_law::calibration::Label;
+use uhlm_law::calibration::Features;
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Gate;
 use uhlm_law::model::Sequence as _;
 use uhlm_law::noise::{Place, Tape};
-use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch};
+use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch, Winner};
 use uhlm_llama::{ContextOptions, Model};
 
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ use crate::failure::Failure;
 pub(super) struct Parts {
     /// The model's pass over one token.
     pub(super) decode_us: f64,
-    /// The chain, the draw, and the probability of what was drawn.
+    /// The chain, the draw, the probability of what was drawn, and the entropy.
     pub(super) sampling_us: f64,
     /// The estimator.
     pub(super) uncertainty_us: f64,
@@ -57,14 +57,16 @@ pub(super) fn measure(
     for _ in 0..most {
         let mut marks = vec![Instant::now()];
         let input = ChainInput { logits: sequence.logits(), history: &history, mask: None };
-        let id = chain.winner(input, &mut scratch, model.token_keys(), tape.at(place))?.id;
-        let q_d = chain.distribution(input, &mut scratch)?.prob(id);
+        let Winner { id, margin } = chain.winner(input, &mut scratch, model.token_keys(), tape.at(place))?;
+        let distribution = chain.distribution(input, &mut scratch)?;
+        let (q, entropy) = (distribution.prob(id), distribution.entropy());
         marks.push(Instant::now());
         let u = estimator.estimate(sequence.logits(), id);
         marks.push(Instant::now());
-        std::hint::black_box((gate.is_uncertain(u), gate.expected_rejection(u, q_d)));
-        gate.observe_draft(u);
-        gate.observe_label(&Label { u, q: q_d, p: q_d });
+        let features = Features { u, q, entropy, margin: margin as f32 };
+        std::hint::black_box((gate.is_uncertain(&features), gate.expected_rejection(&features)));
+        gate.observe_draft(&features);
+        gate.observe_verdict(&features, true, Some(q));
         marks.push(Instant::now());
         sequence.decode(&[id], &|| false).map_err(failed)?;
         marks.push(Instant::now());

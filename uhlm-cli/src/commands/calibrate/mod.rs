@@ -12,7 +12,7 @@ use uhlm_core::calibration_file;
 use uhlm_core::mode::Mode;
 use uhlm_eval::questions;
 use uhlm_law::calibration::Calibration;
-use uhlm_law::gate::Goal;
+use uhlm_law::gate::{Gate, Goal};
 use uhlm_law::uncertainty::Estimator;
 
 use crate::evaluate::{Evaluator, MAX_TOKENS};
@@ -89,6 +89,8 @@ struct Document {
 #[derive(Debug, Serialize)]
 struct Threshold {
     goal: String,
+    /// Whether it is one on the predicted probability that the target writes another token, not on `u`.
+    on_prediction: bool,
     threshold: f32,
     share_sent: f64,
     expected_risk: f64,
@@ -96,6 +98,17 @@ struct Threshold {
 
 impl Threshold {
     fn of(calibration: &Calibration, goal: Goal) -> Self {
+        let gate = Gate::new(calibration, goal);
+        if let Some(law) = calibration.learned.as_ref().filter(|_| gate.sees_noise()) {
+            let threshold = gate.threshold();
+            return Self {
+                goal: goal.to_string(),
+                on_prediction: true,
+                threshold,
+                share_sent: law.share_sent_at(threshold).unwrap_or_default(),
+                expected_risk: law.expected_risk(threshold).unwrap_or_default(),
+            };
+        }
         let threshold = match goal {
             Goal::RiskAverse => calibration.risk_averse(),
             Goal::RiskProne => calibration.risk_prone(),
@@ -107,6 +120,7 @@ impl Threshold {
         };
         Self {
             goal: goal.to_string(),
+            on_prediction: false,
             threshold,
             share_sent: calibration.share_sent_at(threshold),
             expected_risk: calibration.expected_risk(threshold),
@@ -175,11 +189,12 @@ impl Document {
         field("correlation", format!("{:.2} of u and beta, token by token", self.correlation));
         field("risk bound", format!("{:.4}", self.risk_bound));
         output::line("");
-        let mut table = Table::new(&["goal", "u_th", "tokens sent", "expected risk"]);
+        let mut table = Table::new(&["goal", "threshold", "on", "tokens sent", "expected risk"]);
         for t in &self.thresholds {
             table.push(vec![
                 t.goal.clone(),
                 format!("{:.3}", t.threshold),
+                if t.on_prediction { "prediction" } else { "u" }.into(),
                 percent(t.share_sent),
                 format!("{:.4}", t.expected_risk),
             ]);

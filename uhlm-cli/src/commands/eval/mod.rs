@@ -10,7 +10,7 @@ use uhlm_eval::experiment::{self, Files, Plan};
 use uhlm_eval::method::Method;
 use uhlm_eval::pair::ComputeTimes;
 use uhlm_eval::record::Record;
-use uhlm_eval::report::{Report, aims, replace_section};
+use uhlm_eval::report::{Report, aims, law_as_markdown, replace_section};
 use uhlm_eval::settings;
 
 use crate::failure::Failure;
@@ -24,6 +24,7 @@ Examples:
   uhlm eval --quick                              a minute: the paper's channel and a round trip of 50 ms
   uhlm eval --rtt 100 --temperature 0.7          one link, other sampling
   uhlm eval --full --html report.html            everything that docs/results.md shows
+  uhlm eval --law --temperature 0.7              what foresees a rejection, fitted and held out
   uhlm eval --quick --model draft.gguf --target target.gguf --held-out questions.jsonl --free prompts.txt
   uhlm eval record --out demo.trace              keep both models' logits along the target's replies
 
@@ -41,6 +42,12 @@ pub(crate) struct EvalArgs {
     /// Every link, three temperatures, quality on 400 questions
     #[arg(long, conflicts_with = "quick")]
     full: bool,
+    /// The law alone, as Markdown: what predicts that the target rejects a token or writes another
+    #[arg(long, conflicts_with_all = ["full", "json", "html", "document"])]
+    law: bool,
+    /// Most tokens of a reply
+    #[arg(short = 'n', long, value_name = "N")]
+    max_tokens: Option<usize>,
     /// Round trip of the link in milliseconds (without --quick and --full)
     #[arg(long, value_name = "MS", default_value_t = 50)]
     rtt: u32,
@@ -132,7 +139,8 @@ impl EvalArgs {
             target_ms: self.target_ms,
             target_per_token_ms: self.target_token_ms,
         };
-        Plan { times, ..plan }
+        let max_tokens = self.max_tokens.unwrap_or(plan.max_tokens);
+        Plan { times, max_tokens, ..plan }
     }
 }
 
@@ -154,6 +162,14 @@ fn compare(args: &EvalArgs) -> Result<(), Failure> {
         }
     }
     let spinner = progress::spinner("loading the models");
+    if args.law {
+        let law = experiment::law(&args.files()?, &args.plan(), args.temperature, &|what| {
+            spinner.set_message(what.to_owned())
+        })?;
+        spinner.finish_and_clear();
+        output::line(law_as_markdown(&law).trim_end());
+        return Ok(());
+    }
     let record = experiment::run(&args.files()?, &args.plan(), &|what| spinner.set_message(what.to_owned()))?;
     spinner.finish_and_clear();
     let report = Report::new(&record)?;

@@ -1,0 +1,47 @@
+//! Skipping by what is expected of a token under the shared noise, not by its uncertainty alone.
+//!
+//! The order of the tokens is that of the calibration's law, which stays as it is: a threshold that follows the last few
+//! hundred predictions must not chase weights that move meanwhile. How often the target wrote another token where this
+//! was predicted is learnt on.
+
+use super::means::Means;
+use super::window::Window;
+use crate::calibration::{CELLS, Calibration, Features, Logistic, interpolate};
+
+/// The calibration's law, the distribution of its predictions, and what came of them.
+#[derive(Clone, Debug)]
+pub(super) struct Foresight {
+    law: Logistic,
+    /// Predictions of the last tokens.
+    pub(super) window: Window,
+    /// How often the target wrote another token, by the prediction.
+    means: Means,
+}
+
+impl Foresight {
+    /// Starts from a calibration; `None` where its learned law did not see the noise, or there is none.
+    pub(super) fn new(calibration: &Calibration) -> Option<Self> {
+        let law = calibration.learned.clone()?;
+        let quantiles = law.quantiles.as_ref()?;
+        // A logistic regression is right on average over the tokens that it was fitted to.
+        let middle = |cell: usize| interpolate(quantiles, (cell as f64 + 0.5) / CELLS as f64);
+        let cells: Vec<f32> = (0..CELLS).map(middle).collect();
+        let window = Window::new(quantiles, calibration.is_generic());
+        Some(Self { window, means: Means::new(calibration, quantiles, &cells), law })
+    }
+
+    /// The law's prediction; not a number for features outside their ranges.
+    pub(super) fn prediction(&self, features: &Features) -> f32 {
+        if features.is_valid() { self.law.mismatch_probability(features) as f32 } else { f32::NAN }
+    }
+
+    /// Learns what came of a prediction.
+    pub(super) fn observe_match(&mut self, prediction: f32, matched: bool) {
+        self.means.observe(prediction, f64::from(u8::from(!matched)));
+    }
+
+    /// How often the target writes another token where this was predicted.
+    pub(super) fn mismatch(&self, prediction: f32) -> f64 {
+        self.means.at(prediction)
+    }
+}
