@@ -170,3 +170,12 @@ impl Active {
         PassTiming::new(begun.elapsed(), begun.checked_duration_since(arrived))
     }
 }
+
+/// What a session had in the engine's last pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Had {
+    pub(super) session: SessionId,
+    pub(super) rows: usize,
+    /// Number of tokens that it was expected to gain.
+    pub(super) tokens: f64,
+}

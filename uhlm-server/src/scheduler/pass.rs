@@ -12,9 +12,8 @@ use uhlm_law::advance::{PassKind, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use super::job::Active;
+use super::job::{Active, Had};
 use super::turn::fail;
-use super::width::Had;
 use super::worker::{Worker, internal};
 use crate::session::Session;
 use crate::session_id::Short;

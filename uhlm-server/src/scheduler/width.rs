@@ -6,16 +6,8 @@
 use uhlm_law::advance::SessionId;
 use uhlm_law::pass_times::Beside;
 
+use super::job::Had;
 use super::worker::Worker;
-
-/// What a session had in the engine's last pass.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Had {
-    pub(super) session: SessionId,
-    pub(super) rows: usize,
-    /// Number of tokens that it was expected to gain.
-    pub(super) tokens: f64,
-}
 
 impl Worker {
     /// Returns the most drafted tokens that the next pass of a session judges.

@@ -11,8 +11,7 @@ use uhlm_law::pass_times::PassTimes;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::cache::Cache;
-use super::job::Command;
-use super::width::Had;
+use super::job::{Command, Had};
 use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
