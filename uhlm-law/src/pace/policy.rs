@@ -1,6 +1,7 @@
 //! What can be chosen: whether the device drafts, what the target may do without drafts, and what a window weighs.
 
 use crate::advance::{Grant, Grants};
+use crate::window::PASS_WEIGHT;
 
 /// How a reply is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +13,9 @@ pub struct Policy {
     /// What a pass counts beyond the device's time, where a window is held for one more token: the greater, the
     /// longer the windows. Without meaning where the target runs on in any case.
     pub weight: f64,
+    /// Whether a window goes out in time for the target to take it up as soon as it has ended its pass. Else it is held
+    /// until the target is idle, which makes longer windows and fewer passes.
+    pub early: bool,
 }
 
 /// Without grants: weights from "as fast as windows alone can be" to "as few passes as can be".
@@ -26,14 +30,15 @@ const LIMITED: [(Grant, Grant); 5] = [
     (Grant::Unlimited, Grant::Passes(1)),
 ];
 const LIMITED_WEIGHTS: [f64; 3] = [1.0, 2.5, 6.0];
+const EARLY: [bool; 2] = [false, true];
 
 impl Policy {
-    /// Windows alone, weighed as the evaluation found best where nothing is known yet.
-    pub const WINDOWS: Self = Self { drafts: true, grants: Grants::NONE, weight: 2.5 };
+    /// Windows alone, held and weighed as the evaluation found best where nothing is known yet.
+    pub const WINDOWS: Self = Self { drafts: true, grants: Grants::NONE, weight: PASS_WEIGHT, early: false };
     /// The target writes on whatever comes, and judges what has come.
-    pub const RUN_AHEAD: Self = Self { drafts: true, grants: Grants::UNLIMITED, weight: 1.0 };
+    pub const RUN_AHEAD: Self = Self { drafts: true, grants: Grants::UNLIMITED, weight: 1.0, early: true };
     /// The target writes alone.
-    pub const STREAM: Self = Self { drafts: false, grants: Grants::UNLIMITED, weight: 1.0 };
+    pub const STREAM: Self = Self { drafts: false, ..Self::RUN_AHEAD };
 
     /// Tells whether the target writes on until the reply ends, whatever it is sent.
     #[must_use]
@@ -43,12 +48,16 @@ impl Policy {
 
     /// Returns everything that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts.
     pub(super) fn all(runs_ahead: bool) -> Vec<Self> {
-        let mut all: Vec<_> = WEIGHTS.iter().map(|&weight| Self { weight, ..Self::WINDOWS }).collect();
+        let held = |weights: &'static [f64], grants| {
+            let each = move |&weight: &f64| EARLY.map(|early| Self { drafts: true, grants, weight, early });
+            weights.iter().flat_map(each)
+        };
+        let mut all: Vec<_> = held(&WEIGHTS, Grants::NONE).collect();
         if runs_ahead {
             all.extend([Self::RUN_AHEAD, Self::STREAM]);
             for (after_mismatch, after_agreement) in LIMITED {
                 let grants = Grants { after_mismatch, after_agreement };
-                all.extend(LIMITED_WEIGHTS.iter().map(|&weight| Self { drafts: true, grants, weight }));
+                all.extend(held(&LIMITED_WEIGHTS, grants));
             }
         }
         all
