@@ -9,7 +9,7 @@ use crate::window::{Costs, Window};
 /// The longest window, in tokens, unless an app asks for shorter ones.
 pub const LONGEST_WINDOW: usize = 16;
 /// Drafting ahead stops when the chance that it is not all in vain falls below this.
-pub const LEAST_SURVIVAL: f64 = 0.05;
+pub const LEAST_SURVIVAL: f64 = 0.1;
 /// Windows that are in flight at most while the target waits for drafts.
 pub(super) const IN_FLIGHT: usize = 2;
 /// A draft is held for the next one only if that is expected to be there this part of a step before the pass begins:
