@@ -183,7 +183,7 @@ fn a_law_of_the_second_version_goes_on_without_the_noise() {
     let mut old: serde_json::Value = serde_json::from_slice(&calibration.to_json()).expect("what was written");
     let law = serde_json::json!({
         "weights": [-2.0, 1.0, 3.0, 0.5, -0.25, 0.125],
-        "information": [[0.1, 0.0, 0.0, 0.0, 0.0, 0.0]; 6],
+        "information": vec![[0.1, 0.0, 0.0, 0.0, 0.0, 0.0]; 6],
     });
     (old["version"], old["learned"]) = (2.into(), law);
     let read = |text: &serde_json::Value| Calibration::from_json(text.to_string().as_bytes());
@@ -192,7 +192,7 @@ fn a_law_of_the_second_version_goes_on_without_the_noise() {
     assert_eq!((law.information[5][0], law.information[6], law.quantiles.is_none()), (0.1, [0.0; 10], true));
     let at = |margin, entropy| law.mismatch_probability(&Features { margin, entropy, ..seen(0.6, 0.4) });
     assert_eq!(at(0.0, 0.0), at(f32::INFINITY, 3.0));
-    for damaged in [serde_json::json!([1.0; 7]), serde_json::json!([]), serde_json::json!([0.0; 10])] {
+    for damaged in [serde_json::json!(vec![1.0; 7]), serde_json::json!([]), serde_json::json!(vec![0.0; 10])] {
         old["learned"]["weights"] = damaged;
         assert!(matches!(read(&old), Err(InvalidCalibration::Damaged { .. })));
     }

@@ -40,8 +40,10 @@ pub struct Forecast {
     pub drafted: f64,
 }
 
-/// The past is played so many times in a row: what begins and ends a reply weighs less then.
+/// The past is played about so many times in a row.
 const TIMES: usize = 2;
+/// The shortest replies that are played.
+const SHORTEST: usize = 8;
 /// Steps a token after which a play is taken not to end. One has about five.
 const MOST_STEPS: usize = 200;
 
@@ -69,6 +71,8 @@ struct Setting<'a> {
     policy: &'a Policy,
     costs: &'a Costs,
     tried: &'a [Tried],
+    /// Where in the past the reply begins.
+    from: usize,
     /// Tokens of the reply.
     tokens: usize,
     /// The mean of what was expected.
@@ -77,36 +81,42 @@ struct Setting<'a> {
 
 impl Setting<'_> {
     fn at(&self, position: usize) -> Tried {
-        self.tried[position % self.tried.len()]
+        self.tried[(self.from + position) % self.tried.len()]
     }
 }
 
-/// Plays the past through under a policy; `None` where there is no past.
+/// Plays the past through under a policy, in replies of `length` tokens: what begins and ends a reply weighs the more,
+/// the shorter replies are. `None` where there is no past.
 #[must_use]
-pub fn forecast(policy: &Policy, costs: &Costs, tried: &[Tried]) -> Option<Forecast> {
-    let tokens = TIMES * tried.len();
-    let mean_beta = tried.iter().map(|tried| tried.beta).sum::<f64>() / tried.len().max(1) as f64;
-    let setting = Setting { policy, costs, tried, tokens, mean_beta };
-    let mut play = Play {
-        now: 0.0,
-        device: Device::default(),
-        target: Target::default(),
-        up: VecDeque::new(),
-        down: VecDeque::new(),
-        requests: 0,
-    };
-    if tried.is_empty() || !play.run(&setting) {
+pub fn forecast(policy: &Policy, costs: &Costs, tried: &[Tried], length: usize) -> Option<Forecast> {
+    if tried.is_empty() {
         return None;
     }
-    let each = |count: usize| count as f64 / tokens as f64;
+    let mean_beta = tried.iter().map(|tried| tried.beta).sum::<f64>() / tried.len() as f64;
+    let length = length.clamp(SHORTEST, TIMES * tried.len());
+    let replies = (TIMES * tried.len()).div_ceil(length);
+    let mut sum = Forecast { seconds: 0.0, passes: 0.0, requests: 0.0, drafted: 0.0 };
+    for reply in 0..replies {
+        let setting = Setting { policy, costs, tried, from: reply * length, tokens: length, mean_beta };
+        let mut play = Play::default();
+        if !play.run(&setting) {
+            return None;
+        }
+        sum.seconds += play.now;
+        sum.passes += play.target.passes as f64;
+        sum.requests += play.requests as f64;
+        sum.drafted += play.device.drafted as f64;
+    }
+    let each = |sum: f64| sum / (replies * length) as f64;
     Some(Forecast {
-        seconds: play.now / tokens as f64,
-        passes: each(play.target.passes),
-        requests: each(play.requests),
-        drafted: each(play.device.drafted),
+        seconds: each(sum.seconds),
+        passes: each(sum.passes),
+        requests: each(sum.requests),
+        drafted: each(sum.drafted),
     })
 }
 
+#[derive(Default)]
 struct Play {
     now: f64,
     device: Device,

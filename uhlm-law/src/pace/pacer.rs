@@ -18,6 +18,9 @@ const BALANCED_MAY_LOSE: f64 = 1.02;
 /// Without drafts, nothing is learnt about them: after so many tokens some are drafted to see how they do, if good ones
 /// would pay.
 const PROBED_AFTER: usize = 64;
+/// Length of a reply before any was written, in tokens, and the weight of the last one in their mean.
+const USUAL_LENGTH: f64 = 128.0;
+const NEWEST_LENGTH: f64 = 0.25;
 /// The rejections expected of drafts that are as good as can be hoped for.
 const GOOD_BETA: f64 = 0.03;
 /// So many.
@@ -42,6 +45,8 @@ pub struct Pacer {
     hopeful: bool,
     /// Drafts of a probe that are still to be made.
     probe: usize,
+    /// Mean length of replies, in tokens.
+    length: f64,
     /// Tokens and passes of the reply.
     tokens: usize,
     passes: usize,
@@ -65,6 +70,7 @@ impl Pacer {
             since_tried: 0,
             hopeful: true,
             probe: 0,
+            length: USUAL_LENGTH,
             tokens: 0,
             passes: 0,
         }
@@ -93,6 +99,9 @@ impl Pacer {
         if pace != self.pace {
             self.pace = pace;
             self.since_choice = RENEWED_AFTER;
+        }
+        if self.tokens > 0 {
+            self.length += NEWEST_LENGTH * (self.tokens as f64 - self.length);
         }
         (self.tokens, self.passes) = (0, 0);
     }
@@ -156,11 +165,12 @@ impl Pacer {
 
     /// Returns what serves the pace best by what was tried; `None` where nothing was.
     fn best(&self, costs: &Costs, runs_ahead: bool, tried: &[Tried]) -> Option<Policy> {
+        let length = self.length.max(self.tokens as f64) as usize;
         let all: Vec<_> = Policy::all(runs_ahead)
             .into_iter()
-            .filter_map(|policy| Some((policy, forecast(&policy, costs, tried)?)))
+            .filter_map(|policy| Some((policy, forecast(&policy, costs, tried, length)?)))
             .collect();
-        let windows = forecast(&Policy::WINDOWS, costs, tried)?;
+        let windows = forecast(&Policy::WINDOWS, costs, tried, length)?;
         let allowed = self.budget.map(|budget| {
             let owed = self.passes as f64 - budget * self.tokens as f64;
             (budget - owed / PAYBACK).clamp(0.0, 2.0 * budget)

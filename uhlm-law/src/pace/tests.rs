@@ -31,7 +31,7 @@ fn costs(draft_ms: f64, target_ms: f64, round_trip_ms: f64) -> Costs {
 #[test]
 fn streaming_takes_a_pass_a_token_and_half_a_round_trip_at_each_end() {
     let tried = tried(0.8, 64, 1);
-    let forecast = forecast(&Policy::STREAM, &costs(25.0, 20.0, 50.0), &tried).expect("a play that ends");
+    let forecast = forecast(&Policy::STREAM, &costs(25.0, 20.0, 50.0), &tried, 128).expect("a play that ends");
     assert!((forecast.seconds * 128.0 - (0.05 + 128.0 * 0.02)).abs() < 1e-9, "{forecast:?}");
     assert_eq!((forecast.passes, forecast.drafted), (1.0, 0.0));
     assert_eq!(forecast.requests * 128.0, 1.0);
@@ -50,7 +50,8 @@ fn running_ahead_is_never_slower_than_streaming() {
                             // A device that cannot even read what the target writes falls behind more and more.
                             continue;
                         }
-                        let seconds = |policy| forecast(&policy, &costs, &tried).expect("a play that ends").seconds;
+                        let seconds =
+                            |policy| forecast(&policy, &costs, &tried, 128).expect("a play that ends").seconds;
                         let (ahead, stream) = (seconds(Policy::RUN_AHEAD), seconds(Policy::STREAM));
                         // The device's last step, which may read all tokens before, can end after the last frame.
                         let step = 2.0 * costs.draft + 16.0 * costs.catch_up;
@@ -74,7 +75,7 @@ fn table() {
             for round_trip in [20.0, 50.0, 150.0] {
                 let costs = costs(draft, target, round_trip);
                 let mut all: Vec<_> =
-                    Policy::all(true).into_iter().map(|p| (p, forecast(&p, &costs, &tried).expect("x"))).collect();
+                    Policy::all(true).into_iter().map(|p| (p, forecast(&p, &costs, &tried, 128).expect("x"))).collect();
                 let mut line = format!("{draft:>4} {target:>4} {round_trip:>4}");
                 let base = all.iter().find(|(p, _)| *p == Policy::WINDOWS).expect("x").1;
                 for lambda in [0.0, 0.25, 1.0] {
@@ -125,12 +126,12 @@ fn each_pace_takes_no_more_passes_than_the_one_before_and_fastest_no_more_time()
         for (draft, target, round_trip) in [(24.6, 104.6, 50.0), (25.0, 40.0, 50.0), (15.0, 20.0, 150.0)] {
             let costs = costs(draft, target, round_trip);
             let taken = Pace::ALL.map(|pace| {
-                forecast(pacer(pace, None, &costs, &tried).policy(), &costs, &tried).expect("a play that ends")
+                forecast(pacer(pace, None, &costs, &tried).policy(), &costs, &tried, 128).expect("a play that ends")
             });
             let [fastest, balanced, thrifty] = taken;
             assert!(fastest.passes >= balanced.passes && balanced.passes >= thrifty.passes, "{taken:?}");
             assert!(fastest.seconds <= balanced.seconds * 1.03 && fastest.seconds <= thrifty.seconds * 1.03);
-            let windows = forecast(&Policy::WINDOWS, &costs, &tried).expect("a play that ends");
+            let windows = forecast(&Policy::WINDOWS, &costs, &tried, 128).expect("a play that ends");
             assert!(balanced.seconds <= 1.02 * windows.seconds, "{taken:?} {windows:?}");
         }
     }
@@ -141,7 +142,7 @@ fn a_budget_keeps_policies_out_that_need_more_and_holds_windows_once_it_is_spent
     let tried = tried(0.9, 64, 7);
     let costs = costs(25.0, 40.0, 50.0);
     let mut pacer = pacer(Pace::Fastest, Some(0.3), &costs, &tried);
-    let taken = forecast(pacer.policy(), &costs, &tried).expect("a play that ends");
+    let taken = forecast(pacer.policy(), &costs, &tried, 128).expect("a play that ends");
     assert!(taken.passes <= 0.3, "{taken:?}");
     assert!(pacer.may_spend());
     (1..=10).for_each(|passes| pacer.observe_token(passes));
