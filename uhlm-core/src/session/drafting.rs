@@ -1,5 +1,7 @@
 //! Drafting and sending: whether the device drafts on, what becomes of a drafted token, and when windows go out.
 
+use std::time::Duration;
+
 use uhlm_law::advance::{Capabilities, Grants};
 use uhlm_law::pace::{LEAST_SURVIVAL, Moment, until_pass};
 use uhlm_law::pass_times::MAX_MEASURED_ROWS;
@@ -214,7 +216,9 @@ impl Run<'_> {
         let now = self.now();
         if self.runs_on() {
             return self.last_heard.map_or(0.0, |(at, pass)| {
-                until_pass(now.saturating_duration_since(at).as_secs_f64(), pass, costs.round_trip)
+                let ago = now.saturating_duration_since(at).as_secs_f64();
+                let ahead = at.saturating_duration_since(now).as_secs_f64();
+                until_pass(ago - ahead, pass, costs.round_trip)
             });
         }
         let last_sent = self.pipeline.last_sent(now);
@@ -261,6 +265,11 @@ impl Run<'_> {
     /// Sends a request likewise, with other grants.
     pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
         let (now, labels) = (self.now(), self.labelling());
+        if self.last_heard.is_none() && self.runs_on() {
+            // A target that runs on begins with the first request.
+            let costs = self.costs();
+            self.last_heard = Some((now + Duration::from_secs_f64(costs.round_trip), costs.target(0)));
+        }
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, grants, labels, now) {
             remote.send(request, asked, tokens, now);

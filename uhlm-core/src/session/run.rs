@@ -65,7 +65,7 @@ pub(super) struct Run<'a> {
     pub(super) waiting_since: Option<Instant>,
     /// Bodies of answers since the last verdict.
     pub(super) bytes: BodyBytes,
-    /// When the target last told of a pass, and how many seconds that took.
+    /// When the target last told of a pass, or is to have told of one by what is known, and how many seconds that took.
     pub(super) last_heard: Option<(Instant, f64)>,
 }
 

@@ -3,6 +3,7 @@
 //! Decides which of them rest on the decided text, in which order they are taken, and when one is of no use any more.
 //! Leaves to [`TargetSession`](super::TargetSession) what is decided.
 
+use super::request::MAX_DRAFT;
 use super::tokens::{PrefixHash, Tokens};
 use crate::sampling::TokenId;
 
@@ -56,6 +57,12 @@ impl Proposal {
     fn is_same_as(&self, other: &Self) -> bool {
         (self.at, self.check, &self.ids) == (other.at, other.check, &other.ids)
     }
+
+    /// Tells whether `other` begins where this one ends, and both are short enough for one request.
+    fn joins(&self, other: &Self) -> bool {
+        let fits = self.ids.len() + other.ids.len() <= MAX_DRAFT;
+        fits && self.end() == other.at && self.check.extend(&self.ids) == other.check
+    }
 }
 
 /// The proposals that wait, the one of the latest request first.
@@ -63,12 +70,16 @@ impl Proposal {
 pub(super) struct Parked(Vec<Proposal>);
 
 impl Parked {
-    /// Parks a proposal. One that is there already only gets the later number; of too many, that of the earliest
-    /// request goes.
+    /// Parks a proposal. One that is there already only gets the later number, and one that goes on from another takes
+    /// no place of its own; of too many, that of the earliest request goes.
     pub(super) fn park(&mut self, proposal: Proposal) {
-        match self.0.iter_mut().find(|known| known.is_same_as(&proposal)) {
-            Some(known) => known.seq = known.seq.max(proposal.seq),
-            None => self.0.push(proposal),
+        if let Some(known) = self.0.iter_mut().find(|known| known.is_same_as(&proposal)) {
+            known.seq = known.seq.max(proposal.seq);
+        } else if let Some(known) = self.0.iter_mut().find(|known| known.joins(&proposal)) {
+            known.seq = known.seq.max(proposal.seq);
+            known.ids.extend(proposal.ids);
+        } else {
+            self.0.push(proposal);
         }
         self.0.sort_by_key(|proposal| std::cmp::Reverse(proposal.seq));
         self.0.truncate(MAX_PARKED);

@@ -178,7 +178,7 @@ impl Play {
 
     fn send(&mut self, setting: &Setting<'_>) {
         let arrives = self.now + setting.costs.round_trip / 2.0;
-        let (end, wrong_at) = self.device.send(self.now);
+        let (end, wrong_at) = self.device.send(setting, self.now);
         self.up.push_back(Request { arrives, end, wrong_at });
         self.requests += 1;
     }

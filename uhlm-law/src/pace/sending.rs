@@ -46,7 +46,8 @@ impl Policy {
 }
 
 /// Seconds that what is sent now waits for a target that makes one pass after the other, each of `pass` seconds, where
-/// the last frame came `ago` seconds ago: the frame left when a pass ended, half a `round_trip` before it came.
+/// the last frame came `ago` seconds ago, or is to come in as many where that is negative: a frame leaves when a pass
+/// ends, half a `round_trip` before it comes.
 #[must_use]
 pub fn until_pass(ago: f64, pass: f64, round_trip: f64) -> f64 {
     if pass > 0.0 { pass - (ago + round_trip).rem_euclid(pass) } else { 0.0 }

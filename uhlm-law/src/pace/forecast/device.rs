@@ -117,7 +117,9 @@ impl Device {
     }
 
     /// Sends the open window; returns its end and the first drafted token that will not stand.
-    pub(super) fn send(&mut self, now: f64) -> (usize, usize) {
+    pub(super) fn send(&mut self, setting: &Setting<'_>, now: f64) -> (usize, usize) {
+        // A target that runs on begins with the first request.
+        self.last_heard.get_or_insert((now + setting.costs.round_trip, setting.costs.target(0)));
         if self.end > self.sent {
             self.last_sent = Some((now, self.end - self.sent));
             self.in_flight.push_back(self.end);
