@@ -6,15 +6,13 @@ use super::{Forecast, Pace, Policy, Tried, forecast};
 use crate::window::Costs;
 
 /// Positions of the past that policies are compared on.
-const REMEMBERED: usize = 64;
+const REMEMBERED: usize = 128;
 /// Tokens after which the choice is made anew.
 const RENEWED_AFTER: usize = 32;
 /// Another policy must be so much better: choices that swing back and forth serve nobody.
-const HYSTERESIS: f64 = 0.97;
+const HYSTERESIS: f64 = 0.985;
 /// Streaming spares the phone its drafts: it may be so much slower than drafting and is still taken.
 const DRAFTING_MUST_GAIN: f64 = 1.01;
-/// At [`Pace::Balanced`] a reply takes at most so much longer than with windows as they are without a pace.
-const BALANCED_MAY_LOSE: f64 = 1.02;
 /// Without drafts, nothing is learnt about them: after so many tokens some are drafted to see how they do, if good ones
 /// would pay.
 const PROBED_AFTER: usize = 64;
@@ -170,7 +168,9 @@ impl Pacer {
             .into_iter()
             .filter_map(|policy| Some((policy, forecast(&policy, costs, tried, length)?)))
             .collect();
-        let windows = forecast(&Policy::WINDOWS, costs, tried, length)?;
+        // However much a pass counts, a reply takes no longer than this.
+        let fewest = all.iter().filter(|(policy, _)| policy.grants.is_none()).map(|(_, forecast)| forecast.seconds);
+        let slowest = self.pace.may_lose() * fewest.fold(f64::INFINITY, f64::min);
         let allowed = self.budget.map(|budget| {
             let owed = self.passes as f64 - budget * self.tokens as f64;
             (budget - owed / PAYBACK).clamp(0.0, 2.0 * budget)
@@ -183,7 +183,7 @@ impl Pacer {
         };
         let serves = |forecast: &Forecast| {
             allowed.is_none_or(|allowed| forecast.passes <= allowed)
-                && (self.pace != Pace::Balanced || forecast.seconds <= BALANCED_MAY_LOSE * windows.seconds)
+                && (self.budget.is_some() || forecast.seconds <= slowest)
         };
         let best = all
             .iter()

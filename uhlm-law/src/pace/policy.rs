@@ -19,7 +19,7 @@ pub struct Policy {
 }
 
 /// Without grants: weights from "as fast as windows alone can be" to "as few passes as can be".
-const WEIGHTS: [f64; 5] = [1.0, 2.5, 6.0, 16.0, 64.0];
+const WEIGHTS: [f64; 7] = [1.0, 1.6, 2.5, 4.0, 6.0, 16.0, 64.0];
 /// With limited grants, after a mismatch and after agreement. The target writes the token after a mismatch while the
 /// device hears of it, which is time that it would wait.
 const LIMITED: [(Grant, Grant); 5] = [

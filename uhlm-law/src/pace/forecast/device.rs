@@ -67,7 +67,8 @@ impl Device {
     }
 
     fn may_draft(&self, setting: &Setting<'_>) -> bool {
-        if !setting.policy.drafts || self.end - self.known >= (1 + IN_FLIGHT) * LONGEST_WINDOW {
+        let is_sealed = self.end >= setting.tokens;
+        if !setting.policy.drafts || is_sealed || self.end - self.known >= (1 + IN_FLIGHT) * LONGEST_WINDOW {
             return false;
         }
         let ahead = !self.in_flight.is_empty() || self.due;
@@ -101,7 +102,8 @@ impl Device {
         let window: Window = (self.sent..self.end).map(|position| setting.at(position).beta).collect();
         let moment =
             Moment { window: &window, next_beta: setting.mean_beta, wait: self.wait(setting, now), windows: IN_FLIGHT };
-        self.due = window.len() >= LONGEST_WINDOW || setting.policy.sends(setting.costs, &moment);
+        let is_sealed = self.end >= setting.tokens;
+        self.due = window.len() >= LONGEST_WINDOW || is_sealed || setting.policy.sends(setting.costs, &moment);
     }
 
     /// How long what is sent now waits for the target.
