@@ -8,8 +8,10 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
+/// Runs a pass.
+pub type Pass<'a> = &'a mut dyn FnMut() -> Result<(), ModelError>;
 /// Is given each pass with its number of tokens, runs it, and does what its time asks for.
-pub type Pace = dyn Fn(usize, &mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync;
+pub type Pace = dyn Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync;
 
 /// A model that is another one but for the pace of its passes.
 pub struct PacedDraft {
@@ -21,7 +23,7 @@ impl PacedDraft {
     /// `inner` at this pace.
     pub fn new(
         inner: Arc<dyn DraftModel>,
-        pace: impl Fn(usize, &mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync + 'static,
+        pace: impl Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Self {
         Self { inner, pace: Arc::new(pace) }
     }

@@ -67,7 +67,8 @@ pub fn read(path: &Path) -> Result<Vec<Question>, EvalError> {
     let refused = |reason: String| EvalError::Questions { path: path.into(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
     let questions = parse(&text).map_err(|(line, error)| {
-        refused(format!("line {line}: {error}; every line is an object with a field `question`, `prompt` or `turns`, or all are plain text"))
+        let rule = "every line is an object with a field `question`, `prompt` or `turns`, or all are plain text";
+        refused(format!("line {line}: {error}; {rule}"))
     })?;
     if questions.is_empty() { Err(refused("there is no prompt in it".into())) } else { Ok(questions) }
 }

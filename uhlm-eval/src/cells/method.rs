@@ -21,7 +21,10 @@ pub enum By {
     /// As [`crate::yesterday`].
     Yesterday,
     /// As [`crate::oracle`] on yesterday's coupling.
-    Oracle,
+    Oracle {
+        /// Whether the device drafts on while a verdict travels.
+        drafts_ahead: bool,
+    },
 }
 
 /// The target alone, over the same link.
@@ -34,8 +37,10 @@ pub const FASTEST: &str = "fastest";
 pub const BALANCED: &str = "balanced";
 /// As [`FASTEST`].
 pub const THRIFTY: &str = "thrifty";
-/// The best windows of yesterday's coupling.
+/// The best windows of yesterday's coupling, drafting ahead.
 pub const ORACLE: &str = "oracle";
+/// The best windows of a device that waits for each verdict.
+pub const WAITING_ORACLE: &str = "oracle-waits";
 
 /// All methods, in the order of the tables. Another session of this SDK is a line here; it is held against
 /// [`STREAMED`], [`YESTERDAY`] and [`ORACLE`] by itself.
@@ -45,7 +50,8 @@ pub const METHODS: &[CellMethod] = &[
     CellMethod { name: BALANCED, by: By::Session(|options| options.pace = Pace::Balanced) },
     CellMethod { name: THRIFTY, by: By::Session(|options| options.pace = Pace::Thrifty) },
     CellMethod { name: YESTERDAY, by: By::Yesterday },
-    CellMethod { name: ORACLE, by: By::Oracle },
+    CellMethod { name: ORACLE, by: By::Oracle { drafts_ahead: true } },
+    CellMethod { name: WAITING_ORACLE, by: By::Oracle { drafts_ahead: false } },
 ];
 
 impl CellMethod {

@@ -115,9 +115,10 @@ impl Work<'_> {
                 let mut writer = Writer::new(Rule::YESTERDAY, &costs, self.link(&cell), replies);
                 replies.iter().map(|facts| Spent::from(&writer.write(facts))).collect()
             })),
-            By::Oracle => {
+            By::Oracle { drafts_ahead } => {
+                // Rows cost the oracle nothing: it stays a bound.
                 let times = cell.costs(self.further).times;
-                let oracle = Oracle { times, round_trip: cell.rtt_ms / 1e3, draft_ahead: true };
+                let oracle = Oracle { times, round_trip: cell.rtt_ms / 1e3, draft_ahead: drafts_ahead };
                 let reply = |facts: &Facts| Spent {
                     tokens: facts.positions.len() as f64,
                     seconds: oracle.seconds(&[facts.fates()]),

@@ -1,6 +1,6 @@
 //! What is read off the cells: how a method stands against streaming, yesterday's `exact` and the oracle.
 
-use super::method::{ORACLE, STREAMED, YESTERDAY};
+use super::method::{ORACLE, STREAMED, WAITING_ORACLE, YESTERDAY};
 use super::{Cell, Spent, TraceCells};
 use crate::statistics::median;
 
@@ -11,16 +11,19 @@ pub struct Standing {
     pub over_best: Option<f64>,
     /// Over yesterday's `exact`.
     pub over_yesterday: Option<f64>,
-    /// Over the oracle window.
+    /// Over the oracle window, drafting ahead.
     pub over_oracle: Option<f64>,
+    /// Over the oracle window of a device that waits.
+    pub over_waiting_oracle: Option<f64>,
     /// Its passes a token over those of yesterday's `exact`.
     pub passes_over_yesterday: Option<f64>,
 }
 
 impl Standing {
-    /// Makes a standing of what was spent on the same replies.
-    #[must_use]
-    pub fn of(own: &Spent, streamed: Option<&Spent>, yesterday: Option<&Spent>, oracle: Option<&Spent>) -> Self {
+    /// Makes a standing of what was spent on the same replies: by the method, and by the baselines as they are named.
+    fn of(own: &Spent, baseline: impl Fn(&str) -> Option<Spent>) -> Self {
+        let all = [STREAMED, YESTERDAY, ORACLE, WAITING_ORACLE].map(baseline);
+        let [streamed, yesterday, oracle, waiting] = all.each_ref().map(Option::as_ref);
         let over = |other: Option<&Spent>| other.map(|other| own.rate() / other.rate());
         let best = [streamed, yesterday].into_iter().flatten().max_by(|a, b| a.rate().total_cmp(&b.rate()));
         let passes = |spent: &Spent| spent.a_token(spent.passes);
@@ -28,6 +31,7 @@ impl Standing {
             over_best: over(best),
             over_yesterday: over(yesterday),
             over_oracle: over(oracle),
+            over_waiting_oracle: over(waiting),
             passes_over_yesterday: yesterday.map(|other| passes(own) / passes(other).max(1e-9)),
         }
     }
@@ -103,9 +107,8 @@ impl TraceCells {
     /// How a method stands in a cell, on all replies or those of one kind.
     #[must_use]
     pub fn standing(&self, method: &str, cell: &Cell, kind: Option<&str>) -> Option<Standing> {
-        let spent = |method| self.spent(method, cell, kind);
-        let [streamed, yesterday, oracle] = [STREAMED, YESTERDAY, ORACLE].map(spent);
-        Some(Standing::of(&spent(method)?, streamed.as_ref(), yesterday.as_ref(), oracle.as_ref()))
+        let spent = |method: &str| self.spent(method, cell, kind);
+        Some(Standing::of(&spent(method)?, spent))
     }
 
     /// A ratio of a method over all cells.

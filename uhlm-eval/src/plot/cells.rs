@@ -3,7 +3,7 @@
 use plotters::prelude::SeriesLabelPosition;
 
 use super::{Curves, EXACT, Mark, PALETTE, Series};
-use crate::cells::method::{METHODS, ORACLE};
+use crate::cells::method::{METHODS, ORACLE, WAITING_ORACLE};
 use crate::cells::{Cell, Spent, TraceCells};
 use crate::error::EvalError;
 
@@ -13,20 +13,22 @@ use crate::error::EvalError;
 /// [`EvalError::Plot`].
 pub fn cell(of: &TraceCells, at: &Cell) -> Result<String, EvalError> {
     let point = |spent: Spent| (spent.a_token(spent.passes), spent.rate());
-    let methods: Vec<&str> = of.methods().into_iter().filter(|&method| method != ORACLE).collect();
+    let mut methods = of.methods();
+    methods.retain(|method| ![ORACLE, WAITING_ORACLE].contains(method));
     let points: Vec<(&str, (f64, f64))> =
         methods.iter().filter_map(|&method| Some((method, point(of.spent(method, at, None)?)))).collect();
+    let oracle = of.spent(ORACLE, at, None).map(|oracle| oracle.rate());
     let greatest = |axis: fn(&(f64, f64)) -> f64| points.iter().map(|(_, at)| axis(at)).fold(1e-3, f64::max);
-    let (right, top) = (1.15 * greatest(|at| at.0), 1.15 * greatest(|at| at.1));
+    let (right, top) = (1.15 * greatest(|at| at.0), 1.15 * greatest(|at| at.1).max(oracle.unwrap_or(0.0)));
     let mut series: Vec<Series> = Vec::new();
-    if let Some(oracle) = of.spent(ORACLE, at, None) {
-        let line = vec![(0.0, oracle.rate().min(top)), (right, oracle.rate().min(top))];
+    if let Some(oracle) = oracle {
+        let line = vec![(0.0, oracle), (right, oracle)];
         series.push(Series::new("oracle window", line, Mark::Dashed, EXACT));
     }
-    series.extend(points.iter().enumerate().map(|(i, &(method, at))| Series {
-        labels: vec![method.to_owned()],
-        ..Series::new("", vec![at], Mark::Points, PALETTE[i % PALETTE.len()])
-    }));
+    let points = points.iter().enumerate();
+    series.extend(
+        points.map(|(i, &(method, at))| Series::new(method, vec![at], Mark::Points, PALETTE[i % PALETTE.len()])),
+    );
     let curves = Curves {
         title: format!("{}: {at}", of.name),
         x: "passes of the target a token".into(),

@@ -1,4 +1,5 @@
-//! Plots as SVG text. What is drawn is decided in [`figures`] and [`cells`]; the rest is the three kinds of chart that it takes.
+//! Plots as SVG text. What is drawn is decided in [`figures`] and [`cells`]; the rest is the three kinds of chart that
+//! it takes.
 
 mod bars;
 pub mod cells;

@@ -9,11 +9,13 @@
 //! what all of it takes; [`predictor`] expects rejections as that version did.
 
 pub mod facts;
+mod link;
 mod predictor;
 pub mod rule;
 mod window;
 pub mod writer;
 
 pub use facts::{Coupling, Fact, Facts};
+pub use link::{Link, Written};
 pub use rule::Rule;
-pub use writer::{Link, Writer, Written};
+pub use writer::Writer;

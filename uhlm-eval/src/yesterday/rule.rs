@@ -28,8 +28,9 @@ impl Rule {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Situation {
     pub(super) window: Window,
-    /// Drafted tokens on which nothing was decided, and the probability that all of them stand.
+    /// Drafted tokens on which nothing was decided.
     pub(super) pending: usize,
+    /// The probability that all of them stand.
     pub(super) survival: f64,
     /// Whether nothing may follow the last drafted token.
     pub(super) is_sealed: bool,
@@ -41,8 +42,9 @@ pub(super) struct Situation {
     pub(super) is_at_work: bool,
     /// The probability that the next drafted token is rejected.
     pub(super) next_beta: f64,
-    /// Seconds of a pass over the open window, and of a step of the draft model.
+    /// Seconds of a pass over the open window.
     pub(super) pass: f64,
+    /// Seconds of a step of the draft model.
     pub(super) draft: f64,
 }
 

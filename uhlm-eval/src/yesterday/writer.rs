@@ -6,50 +6,15 @@
 use std::collections::VecDeque;
 
 use super::facts::{Draft, Facts};
+use super::link::{Link, Written};
 use super::predictor::Predictor;
 use super::rule::{Rule, Situation};
-use crate::billing::Billing;
+use super::window::Window;
 use crate::costs::PassCosts;
 
 /// Weights of the newest value in the averages that the rule goes by.
 const NEWEST_TIME: f64 = 0.1;
 const NEWEST_BETA: f64 = 1.0 / 32.0;
-
-/// The link, as far as a steady one goes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Link {
-    /// Round trip without the messages' own length, seconds.
-    pub round_trip: f64,
-    /// Rates, bytes a second.
-    pub up: f64,
-    /// See `up`.
-    pub down: f64,
-    /// What a message weighs.
-    pub billing: Billing,
-}
-
-/// What a reply took.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Written {
-    /// Tokens of the reply.
-    pub tokens: usize,
-    /// Seconds from the question to the last token.
-    pub seconds: f64,
-    /// Passes of the target.
-    pub passes: usize,
-    /// Requests to the verifier.
-    pub requests: usize,
-    /// Tokens drafted.
-    pub drafted: usize,
-    /// Bytes to the verifier and back, headers and all.
-    pub up: u64,
-    /// See `up`.
-    pub down: u64,
-    /// Bytes of the bodies alone.
-    pub body_up: u64,
-    /// See `body_up`.
-    pub body_down: u64,
-}
 
 /// A device with what it has learnt, from reply to reply.
 #[derive(Clone, Debug)]
@@ -168,7 +133,7 @@ impl Reply<'_, '_> {
         self.flights.back().map_or(self.committed, behind).max(self.committed)
     }
 
-    fn open(&self) -> super::window::Window {
+    fn open(&self) -> Window {
         let sent = self.open_start() - self.committed;
         self.branch.iter().skip(sent).map(|pending| pending.beta).collect()
     }
@@ -248,20 +213,12 @@ impl Reply<'_, '_> {
 
     /// Counts a request with this body; returns how long it is under way.
     fn request(&mut self, body: usize) -> f64 {
-        let Link { round_trip, up, billing, .. } = self.writer.link;
-        let bytes = billing.request(body as u64);
-        (self.written.requests, self.written.up) = (self.written.requests + 1, self.written.up + bytes);
-        self.written.body_up += body as u64;
-        round_trip / 2.0 + bytes as f64 / up
+        self.writer.link.request(body, &mut self.written)
     }
 
     /// The same for an answer.
     fn answer(&mut self, body: usize) -> f64 {
-        let Link { round_trip, down, billing, .. } = self.writer.link;
-        let bytes = billing.answer(body as u64);
-        self.written.down += bytes;
-        self.written.body_down += body as u64;
-        round_trip / 2.0 + bytes as f64 / down
+        self.writer.link.answer(body, &mut self.written)
     }
 
     /// A verdict: what stands is committed, and the target's token behind it.

@@ -187,10 +187,11 @@ type Of = fn(&Standing) -> Option<f64>;
 /// How each measured method stands: over all replies, on the kind of task where it is worst, and on each kind.
 fn standings(of: &TraceCells, details: bool) -> Table {
     let mut table = Table::new(&["method, over", "worst", "where", "median", "worst kind", "worst there", "where"]);
-    let ratios: [(&str, Of); 4] = [
+    let ratios: [(&str, Of); 5] = [
         ("the faster of streamed and yesterday", |standing| standing.over_best),
         ("yesterday", |standing| standing.over_yesterday),
         ("the oracle window", |standing| standing.over_oracle),
+        ("the oracle window that waits", |standing| standing.over_waiting_oracle),
         ("yesterday, passes", |standing| standing.passes_over_yesterday),
     ];
     let place = |cell: Cell| format!("{} / {} / {}", cell.draft_ms, cell.target_ms, cell.rtt_ms);
