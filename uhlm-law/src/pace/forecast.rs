@@ -40,8 +40,6 @@ pub struct Forecast {
     pub drafted: f64,
 }
 
-/// The past is played about so many times in a row.
-const TIMES: usize = 2;
 /// The shortest replies that are played.
 const SHORTEST: usize = 8;
 /// Steps a token after which a play is taken not to end. One has about five.
@@ -93,8 +91,8 @@ pub fn forecast(policy: &Policy, costs: &Costs, tried: &[Tried], length: usize) 
         return None;
     }
     let mean_beta = tried.iter().map(|tried| tried.beta).sum::<f64>() / tried.len() as f64;
-    let length = length.clamp(SHORTEST, TIMES * tried.len());
-    let replies = (TIMES * tried.len()).div_ceil(length);
+    let length = length.clamp(SHORTEST, tried.len().max(SHORTEST));
+    let replies = tried.len().div_ceil(length);
     let mut sum = Forecast { seconds: 0.0, passes: 0.0, requests: 0.0, drafted: 0.0 };
     for reply in 0..replies {
         let setting = Setting { policy, costs, tried, from: reply * length, tokens: length, mean_beta };

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Forecast, Pace, Policy, Tried, forecast};
+use crate::rng::{Rng, Stream};
 use crate::window::Costs;
 
 /// Positions of the past that policies are compared on.
@@ -152,7 +153,7 @@ impl Pacer {
             return;
         }
         self.since_choice = 0;
-        self.policy = self.best(costs, runs_ahead, &Vec::from(self.tried.clone())).unwrap_or(self.policy);
+        self.policy = self.best(costs, runs_ahead, &self.past()).unwrap_or(self.policy);
         if self.policy.drafts {
             self.probe = 0;
         } else {
@@ -161,10 +162,19 @@ impl Pacer {
         }
     }
 
+    /// Returns what policies are compared on: what was tried, and the same again with outcomes drawn as they were
+    /// expected. What decides are the rejections, of which there are few among a hundred good drafts: a past that
+    /// happens to have none would speak for windows without end.
+    fn past(&self) -> Vec<Tried> {
+        let mut dice = Rng::new(0, Stream::Simulation);
+        let drawn = |tried: &Tried| Tried { matched: dice.uniform() >= tried.beta, ..*tried };
+        self.tried.iter().copied().chain(self.tried.iter().map(drawn)).collect()
+    }
+
     /// Returns what serves the pace best by what was tried; `None` where nothing was.
     fn best(&self, costs: &Costs, runs_ahead: bool, tried: &[Tried]) -> Option<Policy> {
         let length = self.length.max(self.tokens as f64) as usize;
-        let all: Vec<_> = Policy::all(runs_ahead)
+        let all: Vec<_> = Policy::all(runs_ahead, self.budget.is_some())
             .into_iter()
             .filter_map(|policy| Some((policy, forecast(&policy, costs, tried, length)?)))
             .collect();

@@ -18,8 +18,10 @@ pub struct Policy {
     pub early: bool,
 }
 
-/// Without grants: weights from "as fast as windows alone can be" to "as few passes as can be".
-const WEIGHTS: [f64; 7] = [1.0, 1.6, 2.5, 4.0, 6.0, 16.0, 64.0];
+/// Without grants: weights from "as fast as windows alone can be" on.
+const WEIGHTS: [f64; 5] = [1.0, 1.6, 2.5, 4.0, 6.0];
+/// Up to "as few passes as can be", for who has a budget of them.
+const THRIFTY_WEIGHTS: [f64; 2] = [16.0, 64.0];
 /// With limited grants, after a mismatch and after agreement. The target writes the token after a mismatch while the
 /// device hears of it, which is time that it would wait.
 const LIMITED: [(Grant, Grant); 5] = [
@@ -46,13 +48,17 @@ impl Policy {
         self.grants.after_agreement == Grant::Unlimited && self.grants.after_mismatch == Grant::Unlimited
     }
 
-    /// Returns everything that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts.
-    pub(super) fn all(runs_ahead: bool) -> Vec<Self> {
+    /// Returns everything that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts,
+    /// `saves` whether passes are to be saved at any price.
+    pub(super) fn all(runs_ahead: bool, saves: bool) -> Vec<Self> {
         let held = |weights: &'static [f64], grants| {
             let each = move |&weight: &f64| EARLY.map(|early| Self { drafts: true, grants, weight, early });
             weights.iter().flat_map(each)
         };
         let mut all: Vec<_> = held(&WEIGHTS, Grants::NONE).collect();
+        if saves {
+            all.extend(held(&THRIFTY_WEIGHTS, Grants::NONE));
+        }
         if runs_ahead {
             all.extend([Self::RUN_AHEAD, Self::STREAM]);
             for (after_mismatch, after_agreement) in LIMITED {

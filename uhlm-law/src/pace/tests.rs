@@ -30,7 +30,7 @@ fn costs(draft_ms: f64, target_ms: f64, round_trip_ms: f64) -> Costs {
 
 #[test]
 fn streaming_takes_a_pass_a_token_and_half_a_round_trip_at_each_end() {
-    let tried = tried(0.8, 64, 1);
+    let tried = tried(0.8, 128, 1);
     let forecast = forecast(&Policy::STREAM, &costs(25.0, 20.0, 50.0), &tried, 128).expect("a play that ends");
     assert!((forecast.seconds * 128.0 - (0.05 + 128.0 * 0.02)).abs() < 1e-9, "{forecast:?}");
     assert_eq!((forecast.passes, forecast.drafted), (1.0, 0.0));
@@ -41,7 +41,7 @@ fn streaming_takes_a_pass_a_token_and_half_a_round_trip_at_each_end() {
 fn running_ahead_is_never_slower_than_streaming() {
     for seed in 0..4 {
         for accepted in [0.3, 0.6, 0.8, 0.95] {
-            let tried = tried(accepted, 64, seed);
+            let tried = tried(accepted, 128, seed);
             for draft in [15.0, 25.0, 50.0, 100.0] {
                 for target in [10.0, 20.0, 40.0, 105.0] {
                     for round_trip in [20.0, 50.0, 150.0] {
@@ -74,8 +74,10 @@ fn table() {
         for target in [10.0, 20.0, 40.0, 105.0] {
             for round_trip in [20.0, 50.0, 150.0] {
                 let costs = costs(draft, target, round_trip);
-                let mut all: Vec<_> =
-                    Policy::all(true).into_iter().map(|p| (p, forecast(&p, &costs, &tried, 128).expect("x"))).collect();
+                let mut all: Vec<_> = Policy::all(true, false)
+                    .into_iter()
+                    .map(|p| (p, forecast(&p, &costs, &tried, 128).expect("x")))
+                    .collect();
                 let mut line = format!("{draft:>4} {target:>4} {round_trip:>4}");
                 let base = all.iter().find(|(p, _)| *p == Policy::WINDOWS).expect("x").1;
                 for lambda in [0.0, 0.25, 1.0] {
