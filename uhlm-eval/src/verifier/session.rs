@@ -30,7 +30,7 @@ impl Session {
         if !self.drawing.as_ref().is_some_and(|drawing| drawing.is_of(begin)) {
             self.drawing = Some(Drawing::new(begin).map_err(|error| failed(error.to_string()))?);
         }
-        let Self { law, target, drawing: Some(drawing) } = self else { return Ok(Vec::new()) };
+        let Self { law, target, drawing: Some(drawing), .. } = self else { return Ok(Vec::new()) };
         target.pass(plan.keep, &plan.tokens, plan.rows)?;
         let (keys, mut done) = (pair.target.token_keys(), Vec::with_capacity(plan.rows));
         let rows = drawing.rows(law.text(), plan, 0..plan.rows, pair.target.vocabulary());
