@@ -4,7 +4,11 @@
 //! do, so that the same loop runs in real time on a phone and in virtual time in an evaluation, where a minute of
 //! waiting for a slow link passes at once and every run gives the same figures.
 
+mod virtual_time;
+
 use std::time::{Duration, Instant};
+
+pub use self::virtual_time::VirtualClock;
 
 /// What time it is, and how it passes while a session's thread waits.
 pub trait Clock: Send + Sync {
@@ -14,6 +18,10 @@ pub trait Clock: Send + Sync {
     /// The session's thread has nothing to do until a message arrives, for at most `patience`. Returns how long it must
     /// really wait: all of it where time passes by itself, nothing where the clock has moved on to the next event.
     fn idle(&self, patience: Duration) -> Duration;
+
+    /// Between generations, the session's thread has done everything that it was told and sleeps until it is told more.
+    /// A simulation that goes on only then meets the same session each time.
+    fn rest(&self) {}
 }
 
 /// Real time.

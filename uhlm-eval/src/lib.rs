@@ -2,13 +2,12 @@
 //!
 //! Time is virtual: models cost what [`pair::ComputeTimes`] says, messages take what a [`channel::Channel`] says, and
 //! a run takes no longer than the real models need for their tokens. This SDK is measured as it is: `uhlm_core`'s own
-//! session runs on a [`clock::VirtualClock`] against a [`verifier::SimulatedVerifier`] that judges with the real
+//! session runs on a [`uhlm_core::clock::VirtualClock`] against a [`verifier::SimulatedVerifier`] that judges with the real
 //! target. The methods it is compared with are in [`baseline`], each from its published rule.
 
 pub mod baseline;
 pub mod billing;
 pub mod channel;
-pub mod clock;
 pub mod divergence;
 pub mod error;
 pub mod experiment;

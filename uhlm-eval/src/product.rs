@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use uhlm_core::clock::VirtualClock;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::Event;
 use uhlm_core::link::LinkConfig;
@@ -19,7 +20,6 @@ use uhlm_law::window::CloseRule;
 
 use crate::billing::Billing;
 use crate::channel::{Channel, PacketChannel};
-use crate::clock::VirtualClock;
 use crate::error::EvalError;
 use crate::paced::PacedDraft;
 use crate::pair::CONTEXT;

@@ -1,6 +1,6 @@
 //! Virtual time: a session's clock that moves only when something is charged to it or awaited.
 //!
-//! The session's thread is the only one that moves it. What the draft model costs is charged with
+//! While a generation runs, the session's thread is the only one that moves it. What the draft model costs is charged with
 //! [`VirtualClock::advance`]; what the verifier will say is a delivery at a later time ([`VirtualClock::at`]). When
 //! the session has nothing to do, the clock jumps to the next delivery. So a run takes no longer than its models do,
 //! and two runs with one seed agree to the nanosecond.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use uhlm_core::clock::Clock;
+use super::Clock;
 
 type Delivery = Box<dyn FnOnce() + Send>;
 
@@ -58,6 +58,25 @@ impl VirtualClock {
         self.state().charged
     }
 
+    /// Moves to `time`, if it is later. Deliveries that were due by then stay where they are.
+    fn reach(&self, time: Duration) {
+        let mut state = self.state();
+        state.now = state.now.max(time);
+    }
+
+    /// Lets the time until `end` pass without charging it; what is due meanwhile is delivered.
+    pub fn pass_until(&self, end: Duration) {
+        while self.deliver_next(end) {}
+        self.reach(end);
+    }
+
+    /// Forgets everything that was to be delivered.
+    pub fn clear(&self) {
+        let forgotten = std::mem::take(&mut self.state().deliveries);
+        // Dropping a delivery may drop what makes another one.
+        drop(forgotten);
+    }
+
     /// Runs `delivery` when the clock reaches `time`.
     pub fn at(&self, time: Duration, delivery: impl FnOnce() + Send + 'static) {
         let mut state = self.state();
@@ -69,14 +88,12 @@ impl VirtualClock {
     /// The device computes for `span`; what is due meanwhile is delivered.
     pub fn advance(&self, span: Duration) {
         let end = self.time() + span;
-        while self.deliver_next(end) {}
-        let mut state = self.state();
-        state.now = end;
-        state.charged += span;
+        self.pass_until(end);
+        self.state().charged += span;
     }
 
-    /// Moves to the next delivery that is due by `end` and runs it; says whether there was one.
-    fn deliver_next(&self, end: Duration) -> bool {
+    /// Moves to the next delivery that is due by `end` and runs it; returns whether there was one.
+    pub fn deliver_next(&self, end: Duration) -> bool {
         let mut state = self.state();
         let Some(entry) = state.deliveries.first_entry().filter(|entry| entry.key().0 <= end) else { return false };
         let ((time, _), delivery) = entry.remove_entry();
@@ -95,7 +112,7 @@ impl Clock for VirtualClock {
     fn idle(&self, patience: Duration) -> Duration {
         let end = self.time() + patience;
         if !self.deliver_next(end) {
-            self.state().now = end;
+            self.reach(end);
         }
         Duration::ZERO
     }

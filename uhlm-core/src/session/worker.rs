@@ -70,7 +70,7 @@ impl Worker {
     /// Works until the session is dropped. `ended` is called for each generation before its last event is sent, so
     /// that a consumer that has seen it may start the next one.
     pub(crate) fn work(mut self, inbox: &Receiver<Inbox>, ended: impl Fn()) {
-        while let Ok(message) = inbox.recv() {
+        while let Some(message) = self.next(inbox) {
             match message {
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
                 Inbox::Opened(result) => self.opened_late(result),
@@ -86,6 +86,14 @@ impl Worker {
                 break;
             }
         }
+    }
+
+    /// The next message; `None` once nobody can send one.
+    fn next(&self, inbox: &Receiver<Inbox>) -> Option<Inbox> {
+        inbox.try_recv().ok().or_else(|| {
+            self.clock.rest();
+            inbox.recv().ok()
+        })
     }
 
     fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {

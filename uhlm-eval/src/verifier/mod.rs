@@ -13,6 +13,7 @@ mod stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use uhlm_core::clock::VirtualClock;
 use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
 use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
@@ -23,7 +24,6 @@ pub use self::ledger::Ledger;
 use self::stream::Stream;
 use crate::billing::{Billing, encoded};
 use crate::channel::{Channel, Direction, Place};
-use crate::clock::VirtualClock;
 use crate::pair::{CONTEXT, ComputeTimes, Pair};
 
 /// The target behind a modelled link.

@@ -1,0 +1,426 @@
+//! The way between device and verifier, as the device's own [`Verifier`].
+//!
+//! Decides what becomes of each message: when it arrives, whether it does, and what the device is told. Every step is
+//! a delivery of the clock that tells the device at most one thing.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
+use uhlm_law::advance::{
+    Advance, Capabilities, Encoding, Frame, Info, Limits, Open, Opened, PROTOCOL, Sent, SessionId, StreamId,
+};
+use uhlm_law::cancel::Cancel;
+use uhlm_law::chat::DraftModel as _;
+
+use super::clock::BedClock;
+use super::dice::Dice;
+use super::draft::Times;
+use super::faults::{Chances, Counts, Fault};
+use super::server::Server;
+use super::wire::{Early, Listener, Telling};
+use crate::synthetic::{SyntheticModel, VOCABULARY};
+
+/// How the way and the target are.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// The shortest time that a message takes.
+    pub least: Duration,
+    /// What comes on top of it at most, without a fault.
+    pub jitter: Duration,
+    /// What a late message takes at most.
+    pub late: Duration,
+    /// The target's passes.
+    pub times: Times,
+    /// Replicas, at least 1.
+    pub replicas: usize,
+    /// The most drafted tokens of a pass.
+    pub max_draft: u32,
+    /// What befalls messages.
+    pub chances: Chances,
+}
+
+/// The verifier of a bed, at the other end of its way.
+pub struct Network {
+    clock: Arc<BedClock>,
+    info: Info,
+    state: Mutex<State>,
+}
+
+struct State {
+    way: Way,
+    dice: Dice,
+    counts: Counts,
+    server: Server,
+    active: usize,
+    listeners: BTreeMap<u64, Listener>,
+    streams: u64,
+    /// Nothing gets through before this time.
+    outage: Duration,
+    /// What the device was told so far, and how much of it was failures.
+    told: u64,
+    failures: u64,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("way", &self.state().way).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn happens(&mut self, thousandths: usize, fault: Fault) -> bool {
+        let happens = self.dice.happens(thousandths);
+        if happens {
+            self.counts.count(fault);
+        }
+        happens
+    }
+
+    /// How long the next message takes.
+    fn travel(&mut self, late: Fault) -> Duration {
+        let Way { least, jitter, late: most, chances, .. } = self.way;
+        let longest = if self.happens(chances.late, late) { most } else { jitter };
+        least + self.dice.span(longest)
+    }
+
+    /// Makes what the listener of an answer hears, and forgets it where nothing follows.
+    fn tell(&mut self, stream: u64, now: Duration, heard: Result<Frame, VerifierError>) -> Option<Telling> {
+        let goes_on = matches!(heard, Ok(Frame::Text(_)));
+        let down = heard.as_ref().map_or(0, |frame| Encoding::Binary.encode_frame(frame).len() as u64);
+        self.failures += u64::from(heard.is_err());
+        let telling = self.listeners.get_mut(&stream)?.tell(now, down, heard);
+        self.told += 1;
+        if !goes_on {
+            self.listeners.remove(&stream);
+        }
+        Some(telling)
+    }
+}
+
+impl Network {
+    /// Makes a network with a verifier that has no session.
+    #[must_use]
+    pub fn new(clock: Arc<BedClock>, target: SyntheticModel, way: Way, seed: u64) -> Arc<Self> {
+        let limits =
+            Limits { vocabulary_size: VOCABULARY as u32, context: target.capacity as u32, max_draft: way.max_draft };
+        let info = Info {
+            protocol: PROTOCOL.into(),
+            model: "bed".into(),
+            fingerprint: target.fingerprint(),
+            vocabulary: target.vocabulary_hash(),
+            capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
+            limits,
+        };
+        let state = State {
+            dice: Dice::new(seed, 1),
+            counts: Counts::default(),
+            server: Server::new(Arc::new(target), limits, way.replicas),
+            active: 0,
+            listeners: BTreeMap::new(),
+            streams: 0,
+            outage: Duration::ZERO,
+            told: 0,
+            failures: 0,
+            way,
+        };
+        Arc::new(Self { clock, info, state: Mutex::new(state) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how often what went wrong.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state().counts.clone()
+    }
+
+    /// Returns how often the device was told anything.
+    pub(super) fn told(&self) -> u64 {
+        self.state().told
+    }
+
+    /// Returns how often the device was told of a failure.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.state().failures
+    }
+
+    /// Returns how many sessions are open.
+    #[must_use]
+    pub fn left_open(&self) -> usize {
+        self.state().server.left_open()
+    }
+
+    /// Counts a fault that happens elsewhere.
+    pub(super) fn count(&self, fault: Fault) {
+        self.state().counts.count(fault);
+    }
+
+    /// Nothing goes wrong from now on.
+    pub(super) fn mend(&self) {
+        let mut state = self.state();
+        state.way.chances = Chances::default();
+        state.outage = Duration::ZERO;
+    }
+
+    /// Lets a fault of the verifier or of the whole way happen.
+    pub(super) fn strike(self: &Arc<Self>, fault: Fault) {
+        let now = self.clock.time();
+        let mut state = self.state();
+        state.counts.count(fault);
+        let replicas = state.server.replicas();
+        let replica = state.dice.roll(replicas);
+        match fault {
+            Fault::Restart => {
+                state.server.restart(replica);
+                let broken: Vec<u64> =
+                    state.listeners.iter().filter(|(_, heard)| heard.replica == replica).map(|(id, _)| *id).collect();
+                drop(state);
+                broken.into_iter().for_each(|stream| self.cut(stream, Duration::ZERO));
+            }
+            Fault::CacheEvicted => state.server.evict(replica),
+            Fault::SessionEvicted => state.server.forget(),
+            Fault::Switch => state.active = (state.active + 1) % replicas,
+            Fault::Outage => state.outage = now + state.dice.span(Duration::from_secs(8)),
+            _ => {}
+        }
+    }
+
+    fn cut(self: &Arc<Self>, stream: u64, delay: Duration) {
+        let then = Arc::clone(self);
+        self.clock.after(delay, move || {
+            let error = VerifierError::Unreachable { reason: "the connection broke".into() };
+            then.tell(stream, Err(error));
+        });
+    }
+
+    fn tell(self: &Arc<Self>, stream: u64, heard: Result<Frame, VerifierError>) {
+        let telling = self.state().tell(stream, self.clock.time(), heard);
+        if let Some(telling) = telling {
+            telling.tell();
+        }
+    }
+
+    /// A request arrives.
+    fn arrive(self: &Arc<Self>, replica: usize, session: u128, stream: u64, request: &Advance) {
+        let mut state = self.state();
+        let now = self.clock.time();
+        if now < state.outage {
+            return;
+        }
+        let sent = state.server.accept(replica, session, StreamId(stream), request, now);
+        self.send(&mut state, replica, sent);
+        self.work(&mut state, replica);
+    }
+
+    /// Begins the next pass of a replica, if it is free.
+    fn work(self: &Arc<Self>, state: &mut State, replica: usize) {
+        let mut sent = Vec::new();
+        let begun = state.server.work(replica, self.clock.time(), &mut sent);
+        self.send(state, replica, sent);
+        let Some(begun) = begun else { return };
+        let span = state.way.times.of(begun.tokens).mul_f64(0.5 + state.dice.roll(1000) as f64 / 1000.0);
+        let (then, failed) = (Arc::clone(self), state.way.chances.failed);
+        self.clock.after(span, move || {
+            let mut state = then.state();
+            let fails = state.happens(failed, Fault::FailedPass);
+            let sent = state.server.ended(&begun, span, then.clock.time(), fails);
+            then.send(&mut state, replica, sent);
+            then.work(&mut state, replica);
+        });
+    }
+
+    /// Sends frames on their way.
+    fn send(self: &Arc<Self>, state: &mut State, replica: usize, sent: Vec<Sent>) {
+        let now = self.clock.time();
+        for Sent { stream: StreamId(stream), frame } in sent {
+            let travel = state.travel(Fault::LateFrame);
+            let is_out = now < state.outage;
+            let Some(listener) = state.listeners.get_mut(&stream) else {
+                // Nobody listens to a repetition; the server finds out when it answers, unless that is lost too.
+                if state.dice.happens(500) {
+                    state.server.reset(replica, stream);
+                }
+                continue;
+            };
+            let early = listener.early.as_mut().map(|(left, early)| {
+                let ends = *left == 0;
+                *left = left.saturating_sub(1);
+                (ends, *early)
+            });
+            match early {
+                Some((true, Early::Silent)) => {}
+                _ if is_out => listener.early = Some((0, Early::Silent)),
+                _ => {
+                    listener.due = listener.due.max(now + travel);
+                    let (then, delay) = (Arc::clone(self), listener.due - now);
+                    if matches!(early, Some((true, Early::Cut))) {
+                        self.cut(stream, delay);
+                        continue;
+                    }
+                    let heard = match frame {
+                        Frame::Failed(body) => Err(VerifierError::from(body)),
+                        frame => Ok(frame),
+                    };
+                    self.clock.after(delay, move || then.tell(stream, heard));
+                }
+            }
+        }
+    }
+
+    /// Ends an answer that nothing was heard of for too long.
+    fn watch(self: &Arc<Self>, stream: u64, delay: Duration) {
+        let then = Arc::clone(self);
+        self.clock.after(delay, move || {
+            let mut state = then.state();
+            let now = then.clock.time();
+            let Some(listener) = state.listeners.get(&stream) else { return };
+            let (deadline, due) = (listener.silence, listener.heard + listener.silence);
+            if due > now {
+                drop(state);
+                return then.watch(stream, due - now);
+            }
+            let replica = listener.replica;
+            let telling = state.tell(stream, now, Err(VerifierError::DeadlineExceeded { deadline }));
+            drop(state);
+            then.reset(replica, stream);
+            if let Some(telling) = telling {
+                telling.tell();
+            }
+        });
+    }
+
+    /// Sends the reset of an answer that nobody waits for any more.
+    fn reset(self: &Arc<Self>, replica: usize, stream: u64) {
+        let mut state = self.state();
+        let lost = state.way.chances.lost;
+        if state.happens(lost, Fault::LostReset) || self.clock.time() < state.outage {
+            return;
+        }
+        let (then, travel) = (Arc::clone(self), state.travel(Fault::LateRequest));
+        self.clock.after(travel, move || then.state().server.reset(replica, stream));
+    }
+
+    /// Answers a request that takes the verifier no time.
+    fn answer<T: Send + 'static>(
+        self: &Arc<Self>,
+        deadline: Duration,
+        make: impl FnOnce(&Self, &mut State) -> Result<T, VerifierError> + Send + 'static,
+        reply: Reply<T>,
+    ) -> Call {
+        let mut state = self.state();
+        let Way { chances, .. } = state.way;
+        let (to, back) = (state.travel(Fault::LateRequest), state.travel(Fault::LateFrame));
+        let is_lost = state.happens(chances.lost, Fault::LostRequest) || self.clock.time() < state.outage;
+        let is_unreachable = state.happens(chances.unreachable, Fault::Unreachable);
+        let (cancel, reply) = (Cancel::new(), Arc::new(Mutex::new(Some(reply))));
+        let tell = move |then: &Self, heard: Result<T, VerifierError>, elapsed| {
+            let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+            {
+                let mut state = then.state();
+                state.told += 1;
+                state.failures += u64::from(heard.is_err());
+            }
+            reply(heard.map(|value| Answer { value, bytes: BodyBytes::default(), elapsed, attempts: 1 }));
+        };
+        let given_up = cancel.clone();
+        let then = Arc::clone(self);
+        if is_lost || to + back > deadline {
+            self.clock.after(deadline, move || {
+                if !given_up.is_cancelled() {
+                    tell(&then, Err(VerifierError::DeadlineExceeded { deadline }), deadline);
+                }
+            });
+        } else {
+            self.clock.after(to + back, move || {
+                if given_up.is_cancelled() {
+                    return;
+                }
+                let unreachable = VerifierError::Unreachable { reason: "no connection".into() };
+                let made = if is_unreachable { Err(unreachable) } else { make(&then, &mut then.state()) };
+                tell(&then, made, to + back);
+            });
+        }
+        Call::new(move || cancel.cancel())
+    }
+}
+
+/// The device's end of a [`Network`].
+#[derive(Clone, Debug)]
+pub struct Uplink(pub Arc<Network>);
+
+impl Verifier for Uplink {
+    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
+        self.0.answer(deadline, |network, _| Ok(network.info.clone()), reply)
+    }
+
+    fn open(&self, _: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
+        let make = |network: &Network, state: &mut State| {
+            let active = state.active;
+            let session = state.server.open(active)?;
+            Ok(Opened { session: SessionId(session.to_be_bytes()), info: network.info.clone() })
+        };
+        self.0.answer(deadline, make, reply)
+    }
+
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+        let network = Arc::clone(&self.0);
+        let session = u128::from_be_bytes(session.0);
+        let now = network.clock.time();
+        let mut state = network.state();
+        let Way { chances, .. } = state.way;
+        let replica = state.active;
+        state.streams += 1;
+        let stream = state.streams;
+        let early = if state.happens(chances.cut, Fault::Cut) {
+            Some((state.dice.roll(3), Early::Cut))
+        } else if state.happens(chances.silent, Fault::Silent) {
+            Some((state.dice.roll(3), Early::Silent))
+        } else {
+            None
+        };
+        let up = Encoding::Binary.encode(&request).len() as u64;
+        let reply = Arc::new(Mutex::new(frames));
+        let listener = Listener { replica, reply, sent: now, silence, heard: now, due: now, up, early };
+        state.listeners.insert(stream, listener);
+        let is_lost = state.happens(chances.lost, Fault::LostRequest) || now < state.outage;
+        let refusal = if state.happens(chances.unreachable, Fault::Unreachable) {
+            Some(VerifierError::Unreachable { reason: "no connection".into() })
+        } else if state.happens(chances.busy, Fault::Busy) {
+            let retry_after = state.dice.happens(500).then(|| state.dice.span(Duration::from_secs(2)));
+            Some(VerifierError::Busy { retry_after })
+        } else {
+            None
+        };
+        let travel = state.travel(Fault::LateRequest);
+        let repeated = state.happens(chances.repeated, Fault::Repeated).then(|| {
+            state.streams += 1;
+            (state.streams, state.travel(Fault::LateRequest))
+        });
+        drop(state);
+        network.watch(stream, silence);
+        if let Some((again, travel)) = repeated {
+            let (then, request) = (Arc::clone(&network), request.clone());
+            network.clock.after(travel, move || then.arrive(replica, session, again, &request));
+        }
+        let then = Arc::clone(&network);
+        match refusal {
+            _ if is_lost => {}
+            Some(error) => network.clock.after(travel, move || then.tell(stream, Err(error))),
+            None => network.clock.after(travel, move || then.arrive(replica, session, stream, &request)),
+        }
+        Call::new(move || {
+            if network.state().listeners.remove(&stream).is_some() {
+                network.reset(replica, stream);
+            }
+        })
+    }
+
+    fn close(&self, session: SessionId) {
+        self.0.state().server.close(u128::from_be_bytes(session.0));
+    }
+}
