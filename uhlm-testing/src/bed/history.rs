@@ -94,13 +94,26 @@ impl History {
         for (i, ask) in asks.iter().enumerate() {
             let is_last = i + 1 == asks.len();
             self.prepare(ask, is_last)?;
-            let began = self.clock.rests();
-            self.ask(ask, is_last).map_err(|violation| format!("reply {i}: {violation}"))?;
-            self.rest(began)?;
+            let was_online = self.is_online();
+            self.answer(ask, is_last).map_err(|violation| format!("reply {i}: {violation}"))?;
+            // A reply that begins out of reach brings the link back, and may end before it is there.
+            if is_last && !was_online {
+                self.prepare(ask, true)?;
+                if !self.is_online() {
+                    return Err("the link does not come back".into());
+                }
+                self.answer(ask, true).map_err(|violation| format!("the last reply: {violation}"))?;
+            }
         }
         self.summary.faults = self.network.counts();
         self.summary.time = self.clock.time();
         Ok(())
+    }
+
+    fn answer(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
+        let before = self.clock.rests();
+        self.ask(ask, is_last)?;
+        self.rest(before)
     }
 
     fn rest(&self, before: u64) -> Result<(), Violation> {
@@ -151,7 +164,7 @@ impl History {
         messages.push(Message::user(ask.message.clone()));
         let rendered = self.plan.target.render(&messages, true).map_err(|error| error.to_string())?;
         let prompt = self.plan.target.tokenize(&rendered, Special::ParseWithBos);
-        let (failures, began) = (self.network.failures(), self.clock.time());
+        let (failures, began, was_online) = (self.network.failures(), self.clock.time(), self.is_online());
         self.clock.hold();
         let generation = self.session.generate(Prompt::Chat(ask.message.clone()), ask.options.clone());
         let mut generation = generation.map_err(|error| error.to_string())?;
@@ -172,7 +185,7 @@ impl History {
         if unverified > 0 && (self.network.failures() == 0 || self.plan.options.offline != OfflinePolicy::GoOn) {
             return Err("a token is not verified, and nothing kept the verifier from it".into());
         }
-        if is_last && self.network.failures() == failures && unverified > 0 && self.is_online() {
+        if is_last && self.network.failures() == failures && unverified > 0 && was_online {
             return Err("nothing went wrong any more, and a token is not verified".into());
         }
         let is_own = expected.is_targets_own(&said);
@@ -201,7 +214,7 @@ impl History {
                 Fault::Cancel => {
                     let (canceller, at): (Canceller, _) = (generation.canceller(), Arc::clone(&at));
                     self.clock.after(delay, move || {
-                        network.count(fault);
+                        network.wakes(fault);
                         at.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(clock.time());
                         canceller.cancel();
                     });
@@ -210,7 +223,7 @@ impl History {
                     let session = Arc::downgrade(&self.session);
                     self.clock.after(delay, move || {
                         if let Some(session) = session.upgrade() {
-                            network.count(fault);
+                            network.wakes(fault);
                             session.on_network_change();
                         }
                     });

@@ -58,7 +58,7 @@ struct State {
     streams: u64,
     /// Nothing gets through before this time.
     outage: Duration,
-    /// What the device was told so far, and how much of it was failures.
+    /// What the device was told or woken by so far, and how much of it was failures.
     told: u64,
     failures: u64,
 }
@@ -155,9 +155,11 @@ impl Network {
         self.state().server.left_open()
     }
 
-    /// Counts a fault that happens elsewhere.
-    pub(super) fn count(&self, fault: Fault) {
-        self.state().counts.count(fault);
+    /// Counts a fault that happens elsewhere and wakes the session.
+    pub(super) fn wakes(&self, fault: Fault) {
+        let mut state = self.state();
+        state.counts.count(fault);
+        state.told += 1;
     }
 
     /// Nothing goes wrong from now on.
