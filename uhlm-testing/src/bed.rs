@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`plan`] | what a seed makes of options, models, ways and faults |
 //! | [`clock`] | when which thread goes on |
-//! | [`network`] | what becomes of a message |
+//! | [`network`], [`uplink`] | what becomes of a message |
 //! | `server` | what replicas do with requests |
 //! | [`check`] | what a session may say |
 
@@ -22,6 +22,7 @@ mod history;
 pub mod network;
 pub mod plan;
 mod server;
+pub mod uplink;
 mod wire;
 
 pub use history::{Summary, Violation, history};

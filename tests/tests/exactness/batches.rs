@@ -132,13 +132,14 @@ fn every_token_won_the_row_that_decided_it_and_texts_part_only_where_the_arithme
             for Parting { place: (reply, token), margin, is_kept } in &followed.partings {
                 assert!(
                     *margin < bound || !is_kept,
-                    "{mode}: token {token} of reply {reply} lost by {margin} in a row computed alone, allowed is {bound}"
+                    "{mode}: token {token} of reply {reply} lost by {margin} in a row computed alone, \
+                     allowed is {bound}"
                 );
             }
             let rate = followed.partings.len() as f64 * 1e5 / followed.tokens as f64;
             println!(
-                "temperature {}, {mode}: {} tokens won their rows; computed alone, {} rows have another winner, {rate:.1} in \
-                 100,000 (largest difference of a logit {:.2e})",
+                "temperature {}, {mode}: {} tokens won their rows; computed alone, {} rows have another winner, \
+                 {rate:.1} in 100,000 (largest difference of a logit {:.2e})",
                 sampling.temperature,
                 followed.tokens,
                 followed.partings.len(),

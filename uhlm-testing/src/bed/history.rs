@@ -17,8 +17,9 @@ use super::check::{Expected, Said, listen};
 use super::clock::BedClock;
 use super::draft::BedDraft;
 use super::faults::{Counts, Fault};
-use super::network::{Network, Uplink};
+use super::network::Network;
 use super::plan::{Ask, LONG, Plan};
+use super::uplink::Uplink;
 
 /// What a history shows to be wrong.
 pub type Violation = String;

@@ -1,17 +1,14 @@
-//! The way between device and verifier, as the device's own [`Verifier`].
+//! The way between device and verifier.
 //!
-//! Decides what becomes of each message: when it arrives, whether it does, and what the device is told. Every step is
-//! a delivery of the clock that tells the device at most one thing.
+//! Decides when a message arrives, whether it does, and what the device is told. Every step is a delivery of the clock
+//! that tells the device at most one thing. How requests set out is in [`uplink`](super::uplink).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
-use uhlm_law::advance::{
-    Advance, Capabilities, Encoding, Frame, Info, Limits, Open, Opened, PROTOCOL, Sent, SessionId, StreamId,
-};
-use uhlm_law::cancel::Cancel;
+use uhlm_core::verifier::VerifierError;
+use uhlm_law::advance::{Advance, Capabilities, Encoding, Frame, Info, Limits, PROTOCOL, Sent, StreamId};
 use uhlm_law::chat::DraftModel as _;
 
 use super::clock::BedClock;
@@ -43,24 +40,26 @@ pub struct Way {
 
 /// The verifier of a bed, at the other end of its way.
 pub struct Network {
-    clock: Arc<BedClock>,
-    info: Info,
+    pub(super) clock: Arc<BedClock>,
+    pub(super) info: Info,
     state: Mutex<State>,
 }
 
-struct State {
-    way: Way,
-    dice: Dice,
+pub(super) struct State {
+    pub(super) way: Way,
+    pub(super) dice: Dice,
     counts: Counts,
-    server: Server,
-    active: usize,
-    listeners: BTreeMap<u64, Listener>,
-    streams: u64,
+    pub(super) server: Server,
+    /// The replica that requests go to.
+    pub(super) active: usize,
+    pub(super) listeners: BTreeMap<u64, Listener>,
+    /// Requests so far.
+    pub(super) streams: u64,
     /// Nothing gets through before this time.
-    outage: Duration,
+    pub(super) outage: Duration,
     /// What the device was told or woken by so far, and how much of it was failures.
-    told: u64,
-    failures: u64,
+    pub(super) told: u64,
+    pub(super) failures: u64,
 }
 
 impl std::fmt::Debug for Network {
@@ -70,7 +69,8 @@ impl std::fmt::Debug for Network {
 }
 
 impl State {
-    fn happens(&mut self, thousandths: usize, fault: Fault) -> bool {
+    /// Rolls the dice for a fault, and counts it if it happens.
+    pub(super) fn happens(&mut self, thousandths: usize, fault: Fault) -> bool {
         let happens = self.dice.happens(thousandths);
         if happens {
             self.counts.count(fault);
@@ -79,7 +79,7 @@ impl State {
     }
 
     /// How long the next message takes.
-    fn travel(&mut self, late: Fault) -> Duration {
+    pub(super) fn travel(&mut self, late: Fault) -> Duration {
         let Way { least, jitter, late: most, chances, .. } = self.way;
         let longest = if self.happens(chances.late, late) { most } else { jitter };
         least + self.dice.span(longest)
@@ -128,7 +128,7 @@ impl Network {
         Arc::new(Self { clock, info, state: Mutex::new(state) })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -200,7 +200,7 @@ impl Network {
         });
     }
 
-    fn tell(self: &Arc<Self>, stream: u64, heard: Result<Frame, VerifierError>) {
+    pub(super) fn tell(self: &Arc<Self>, stream: u64, heard: Result<Frame, VerifierError>) {
         let telling = self.state().tell(stream, self.clock.time(), heard);
         if let Some(telling) = telling {
             telling.tell();
@@ -208,7 +208,7 @@ impl Network {
     }
 
     /// A request arrives.
-    fn arrive(self: &Arc<Self>, replica: usize, session: u128, stream: u64, request: &Advance) {
+    pub(super) fn arrive(self: &Arc<Self>, replica: usize, session: u128, stream: u64, request: &Advance) {
         let mut state = self.state();
         let now = self.clock.time();
         if now < state.outage {
@@ -275,7 +275,7 @@ impl Network {
     }
 
     /// Ends an answer that nothing was heard of for too long.
-    fn watch(self: &Arc<Self>, stream: u64, delay: Duration) {
+    pub(super) fn watch(self: &Arc<Self>, stream: u64, delay: Duration) {
         let then = Arc::clone(self);
         self.clock.after(delay, move || {
             let mut state = then.state();
@@ -297,7 +297,7 @@ impl Network {
     }
 
     /// Sends the reset of an answer that nobody waits for any more.
-    fn reset(self: &Arc<Self>, replica: usize, stream: u64) {
+    pub(super) fn reset(self: &Arc<Self>, replica: usize, stream: u64) {
         let mut state = self.state();
         let lost = state.way.chances.lost;
         if state.happens(lost, Fault::LostReset) || self.clock.time() < state.outage {
@@ -305,124 +305,5 @@ impl Network {
         }
         let (then, travel) = (Arc::clone(self), state.travel(Fault::LateRequest));
         self.clock.after(travel, move || then.state().server.reset(replica, stream));
-    }
-
-    /// Answers a request that takes the verifier no time.
-    fn answer<T: Send + 'static>(
-        self: &Arc<Self>,
-        deadline: Duration,
-        make: impl FnOnce(&Self, &mut State) -> Result<T, VerifierError> + Send + 'static,
-        reply: Reply<T>,
-    ) -> Call {
-        let mut state = self.state();
-        let Way { chances, .. } = state.way;
-        let (to, back) = (state.travel(Fault::LateRequest), state.travel(Fault::LateFrame));
-        let is_lost = state.happens(chances.lost, Fault::LostRequest) || self.clock.time() < state.outage;
-        let is_unreachable = state.happens(chances.unreachable, Fault::Unreachable);
-        let (cancel, reply) = (Cancel::new(), Arc::new(Mutex::new(Some(reply))));
-        let tell = move |then: &Self, heard: Result<T, VerifierError>, elapsed| {
-            let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-            {
-                let mut state = then.state();
-                state.told += 1;
-                state.failures += u64::from(heard.is_err());
-            }
-            reply(heard.map(|value| Answer { value, bytes: BodyBytes::default(), elapsed, attempts: 1 }));
-        };
-        let given_up = cancel.clone();
-        let then = Arc::clone(self);
-        if is_lost || to + back > deadline {
-            self.clock.after(deadline, move || {
-                if !given_up.is_cancelled() {
-                    tell(&then, Err(VerifierError::DeadlineExceeded { deadline }), deadline);
-                }
-            });
-        } else {
-            self.clock.after(to + back, move || {
-                if given_up.is_cancelled() {
-                    return;
-                }
-                let unreachable = VerifierError::Unreachable { reason: "no connection".into() };
-                let made = if is_unreachable { Err(unreachable) } else { make(&then, &mut then.state()) };
-                tell(&then, made, to + back);
-            });
-        }
-        Call::new(move || cancel.cancel())
-    }
-}
-
-/// The device's end of a [`Network`].
-#[derive(Clone, Debug)]
-pub struct Uplink(pub Arc<Network>);
-
-impl Verifier for Uplink {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.0.answer(deadline, |network, _| Ok(network.info.clone()), reply)
-    }
-
-    fn open(&self, _: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        let make = |network: &Network, state: &mut State| {
-            let active = state.active;
-            let session = state.server.open(active)?;
-            Ok(Opened { session: SessionId(session.to_be_bytes()), info: network.info.clone() })
-        };
-        self.0.answer(deadline, make, reply)
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
-        let network = Arc::clone(&self.0);
-        let session = u128::from_be_bytes(session.0);
-        let now = network.clock.time();
-        let mut state = network.state();
-        let Way { chances, .. } = state.way;
-        let replica = state.active;
-        state.streams += 1;
-        let stream = state.streams;
-        let early = if state.happens(chances.cut, Fault::Cut) {
-            Some((state.dice.roll(3), Early::Cut))
-        } else if state.happens(chances.silent, Fault::Silent) {
-            Some((state.dice.roll(3), Early::Silent))
-        } else {
-            None
-        };
-        let up = Encoding::Binary.encode(&request).len() as u64;
-        let reply = Arc::new(Mutex::new(frames));
-        let listener = Listener { replica, reply, sent: now, silence, heard: now, due: now, up, early };
-        state.listeners.insert(stream, listener);
-        let is_lost = state.happens(chances.lost, Fault::LostRequest) || now < state.outage;
-        let refusal = if state.happens(chances.unreachable, Fault::Unreachable) {
-            Some(VerifierError::Unreachable { reason: "no connection".into() })
-        } else if state.happens(chances.busy, Fault::Busy) {
-            let retry_after = state.dice.happens(500).then(|| state.dice.span(Duration::from_secs(2)));
-            Some(VerifierError::Busy { retry_after })
-        } else {
-            None
-        };
-        let travel = state.travel(Fault::LateRequest);
-        let repeated = state.happens(chances.repeated, Fault::Repeated).then(|| {
-            state.streams += 1;
-            (state.streams, state.travel(Fault::LateRequest))
-        });
-        drop(state);
-        network.watch(stream, silence);
-        if let Some((again, travel)) = repeated {
-            let (then, request) = (Arc::clone(&network), request.clone());
-            network.clock.after(travel, move || then.arrive(replica, session, again, &request));
-        }
-        let then = Arc::clone(&network);
-        match refusal {
-            _ if is_lost => {}
-            Some(error) => network.clock.after(travel, move || then.tell(stream, Err(error))),
-            None => network.clock.after(travel, move || then.arrive(replica, session, stream, &request)),
-        }
-        Call::new(move || {
-            if network.state().listeners.remove(&stream).is_some() {
-                network.reset(replica, stream);
-            }
-        })
-    }
-
-    fn close(&self, session: SessionId) {
-        self.0.state().server.close(u128::from_be_bytes(session.0));
     }
 }

@@ -1,5 +1,5 @@
-//! Runs histories of whole sessions in the bed: `simulate HISTORIES [FIRST_SEED]`. Prints what went wrong on the way and
-//! how fast it was; at a violation its seed, and fails.
+//! Runs histories of whole sessions in the bed: `simulate HISTORIES [FIRST_SEED]`. Prints what went wrong on the way
+//! and how fast it was; at a violation its seed, and fails.
 
 #![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
 
@@ -73,7 +73,8 @@ fn main() -> ExitCode {
         done as f64 / seconds
     );
     println!(
-        "{generations} replies: {targets_own} the target's own to the end, {cancelled} cancelled, {offline} without a verifier"
+        "{generations} replies: {targets_own} the target's own to the end, {cancelled} cancelled, {offline} without a \
+         verifier"
     );
     println!(
         "{tokens} tokens, {unverified} of them unverified, in {:.0} virtual hours",
