@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_law::protocol::Digest;
 use uhlm_net::TrustPolicy;
+use uhlm_server::target::Target;
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};
 
 use crate::pair;
@@ -28,12 +29,27 @@ impl Served {
     /// Starts a server with other settings.
     #[must_use]
     pub fn start_with(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
+        Self::start_on(None, configure)
+    }
+
+    /// Starts a server on another engine than its own.
+    #[must_use]
+    pub fn start_with_target(target: Box<dyn Target>) -> Self {
+        Self::start_on(Some(target), |config| config)
+    }
+
+    fn start_on(target: Option<Box<dyn Target>>, configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         // Threads that spin for each other are slow where other tests want the cores.
         let engine = EngineOptions { threads: 1, ..EngineOptions::default() };
         let config = ServerConfig { listen, engine, ..ServerConfig::new(pair::file("demo-target.gguf")) };
-        let server = runtime.block_on(Server::bind(configure(config))).expect("a server");
+        let config = configure(config);
+        let server = match target {
+            Some(target) => runtime.block_on(Server::with_target(config, target)),
+            None => runtime.block_on(Server::bind(config)),
+        };
+        let server = server.expect("a server");
         let fingerprint = server.certificate().expect("a self-signed certificate").fingerprint;
         let handle = {
             let _inside = runtime.enter();

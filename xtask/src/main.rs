@@ -18,6 +18,7 @@ mod paper;
 mod phone_targets;
 mod rules;
 mod setup;
+mod simulate;
 mod swift;
 mod table;
 mod test;
@@ -76,6 +77,15 @@ enum Command {
     },
     /// Type-check the pure-Rust part for an Android phone and an iPhone
     PhoneTargets,
+    /// Run histories of sessions under faults, in virtual time: the law's two sides alone, then whole sessions
+    Simulate {
+        /// Histories on each level
+        #[arg(long, default_value_t = 10_000)]
+        histories: u64,
+        /// Seed of the first; each later one has the next
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
     /// Everything CI checks: architecture rules, format, lints, docs, tests. Stops at the first failure
     Ci,
     /// Evaluate this SDK beside U-HLM and its relatives and write every number and plot of docs/results.md
@@ -103,6 +113,7 @@ fn main() -> ExitCode {
         Command::Android(arguments) => android::run(&arguments),
         Command::Ios { dry_run } => ios::run(ios::Options { dry_run }),
         Command::PhoneTargets => phone_targets::run(),
+        Command::Simulate { histories, seed } => simulate::run(histories, seed),
         Command::Ci => ci::run(),
         Command::Paper { quick } => paper::run(quick),
         Command::Bench { args } => bench::run(&args),

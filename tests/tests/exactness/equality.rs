@@ -1,5 +1,5 @@
 //! One row a pass, on the server and in the plain loop: llama.cpp's logits are then equal to the bit, and so are the
-//! texts.
+//! texts. `UHLM_EQUAL_DRAFT` and `UHLM_EQUAL_TARGET` name another pair of models than the bundled one.
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, SessionOptions};

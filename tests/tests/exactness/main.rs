@@ -8,4 +8,5 @@ mod batches;
 mod broken;
 mod equality;
 mod law;
+mod recording;
 mod support;

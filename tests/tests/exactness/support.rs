@@ -1,9 +1,11 @@
 //! What the tests share: servers that compute one row a pass or many, replies as lists of tokens, and the target
 //! alone in a plain loop.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use uhlm_core::engine::Engine;
 use uhlm_core::event::Event;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::mode::Mode;
@@ -14,9 +16,9 @@ use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
 use uhlm_law::chat::{DraftModel as _, Message, Special};
 use uhlm_law::model::Sequence as _;
-use uhlm_law::noise::{Place, Tape};
+use uhlm_law::noise::{Place, PositionKey, Tape};
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId, Winner};
-use uhlm_llama::ContextOptions;
+use uhlm_llama::{ContextOptions, LoadOptions, Model};
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::pair;
 use uhlm_testing::served::Served;
@@ -30,6 +32,25 @@ pub(crate) fn temperatures() -> [SamplingParams; 3] {
     [SamplingParams::greedy(), truncating, SamplingParams::default()]
 }
 
+/// A model that the environment names, instead of a bundled one.
+fn named(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).map(PathBuf::from)
+}
+
+/// The draft model: the bundled one, or the file that `UHLM_EQUAL_DRAFT` names.
+pub(crate) fn draft() -> Engine {
+    static NAMED: OnceLock<Option<Engine>> = OnceLock::new();
+    let load = |path: PathBuf| Engine::load(path, &LoadOptions::default()).expect("the draft model that is named");
+    NAMED.get_or_init(|| named("UHLM_EQUAL_DRAFT").map(load)).clone().unwrap_or_else(pair::draft)
+}
+
+/// The target model: the bundled one, or the file that `UHLM_EQUAL_TARGET` names.
+pub(crate) fn target() -> Arc<Model> {
+    static NAMED: OnceLock<Option<Arc<Model>>> = OnceLock::new();
+    let load = |path: PathBuf| Model::load(&path, &LoadOptions::default()).expect("the target model that is named");
+    NAMED.get_or_init(|| named("UHLM_EQUAL_TARGET").map(load)).clone().unwrap_or_else(pair::target)
+}
+
 /// How many tokens a comparison takes: what the environment says, or `usual`.
 pub(crate) fn tokens_to_compare(usual: usize) -> usize {
     std::env::var("UHLM_EQUAL_TOKENS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -38,7 +59,8 @@ pub(crate) fn tokens_to_compare(usual: usize) -> usize {
 /// A server whose target computes `micro_batch` rows of a pass at a time; 0 for all of them.
 pub(crate) fn served(micro_batch: u32) -> Served {
     let engine = EngineOptions { threads: 1, micro_batch, ..EngineOptions::default() };
-    Served::start_with(|config| ServerConfig { engine, ..config })
+    let model = named("UHLM_EQUAL_TARGET");
+    Served::start_with(|config| ServerConfig { engine, model: model.unwrap_or(config.model), ..config })
 }
 
 /// Options with everything at rest but what a test sets. A machine under load answers late; that is no matter of the
@@ -59,7 +81,7 @@ pub(crate) fn options(mode: Mode, sampling: &SamplingParams, seed: u64) -> Sessi
 }
 
 pub(crate) fn session(verifier: Arc<dyn Verifier>, options: SessionOptions) -> Session {
-    pair::draft().session(Some(verifier), options).expect("a session")
+    draft().session(Some(verifier), options).expect("a session")
 }
 
 /// Questions that the pair was trained for, and free text, where the draft model is wrong most.
@@ -87,6 +109,12 @@ pub(crate) fn write(session: &Session, prompt: &str, seed: u64) -> Vec<TokenId> 
     panic!("a stream without an end");
 }
 
+/// The winner of a row of the demo target.
+pub(crate) fn winner(chain: &SamplingChain, logits: &[f32], history: &[TokenId], position: PositionKey) -> Winner {
+    let input = ChainInput { logits, history, mask: None };
+    chain.winner(input, &mut Scratch::default(), target().token_keys(), position).expect("finite logits")
+}
+
 /// The target alone in a plain loop: one decode a token, one row a pass.
 pub(crate) struct Plain {
     sequence: uhlm_llama::LlamaSequence,
@@ -99,7 +127,7 @@ impl Plain {
     pub(crate) fn new(sampling: &SamplingParams) -> Self {
         let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
         Self {
-            sequence: pair::target().new_sequence(&options).expect("a context"),
+            sequence: target().new_sequence(&options).expect("a context"),
             chain: SamplingChain::new(sampling.clone()).expect("valid"),
             scratch: Scratch::default(),
             history: Vec::new(),
@@ -108,11 +136,21 @@ impl Plain {
 
     /// Reads a prompt as a session does.
     pub(crate) fn start(&mut self, prompt: &str) {
-        let engine = pair::draft();
+        let engine = draft();
         let rendered = engine.model().render(&[Message::user(prompt)], true).expect("a template");
         self.sequence.truncate(0).expect("rolls back");
         self.history.clear();
         self.feed(&engine.model().tokenize(&rendered, Special::ParseWithBos));
+    }
+
+    /// The tokens so far.
+    pub(crate) fn history(&self) -> &[TokenId] {
+        &self.history
+    }
+
+    /// The logits after them.
+    pub(crate) fn logits(&self) -> &[f32] {
+        self.sequence.logits()
     }
 
     pub(crate) fn feed(&mut self, tokens: &[TokenId]) {
@@ -135,7 +173,7 @@ impl Plain {
     /// The target's next token with the noise of `seed` at `place`.
     pub(crate) fn winner(&mut self, seed: u64, place: Place) -> Winner {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let model = pair::target();
+        let model = target();
         let position = Tape::new(seed, 0).at(place);
         let winner = self.chain.winner(self.input(), &mut scratch, model.token_keys(), position);
         self.scratch = scratch;
@@ -145,7 +183,7 @@ impl Plain {
     /// The whole reply to a prompt.
     pub(crate) fn write(&mut self, prompt: &str, seed: u64) -> Vec<TokenId> {
         self.start(prompt);
-        let (model, mut place, mut ids) = (pair::target(), Place::START, Vec::new());
+        let (model, mut place, mut ids) = (target(), Place::START, Vec::new());
         while ids.len() < MAX_TOKENS {
             let id = self.winner(seed, place).id;
             ids.push(id);

@@ -47,6 +47,9 @@ impl Run<'_> {
     /// Does what a frame brings that came at `came`.
     fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, came: Instant) -> Result<(), End> {
         self.account(answer.bytes);
+        if outcome.ended == Some(EndReason::Superseded) {
+            return self.superseded(tag);
+        }
         if outcome.finished && !self.believes(outcome.ended)? {
             let reason = "an end that the text does not have".into();
             return self.failed(tag, VerifierError::InvalidAnswer { reason });
@@ -62,10 +65,7 @@ impl Run<'_> {
         {
             remote.finish(tag);
         }
-        // An answer that only says that another took its place tells nothing about the link.
-        if outcome.ended != Some(EndReason::Superseded) {
-            self.reached(outcome.told, answer.elapsed, answer.attempts);
-        }
+        self.reached(outcome.told, answer.elapsed, answer.attempts);
         self.learn(&outcome);
         if let Some(verdict) = &outcome.verdict {
             self.count(verdict);
@@ -90,6 +90,25 @@ impl Run<'_> {
         }
         self.due = self.due || self.closes()?;
         Ok(())
+    }
+
+    /// Another request took the place of this answer: a later one of this device, whose answer brings the rest, or this
+    /// one again, repeated on the way, whose answer nobody hears. Then what is not decided is asked for once more.
+    fn superseded(&mut self, tag: Tag) -> Result<(), End> {
+        let Some(remote) = &mut self.remote else { return Ok(()) };
+        let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
+        let asked = remote.streams[place].asked.clone();
+        let is_last = place + 1 == remote.streams.len();
+        remote.finish(tag);
+        // An answer that only says that a later one took its place tells nothing about the link.
+        if !is_last {
+            return Ok(());
+        }
+        if let Some(conversation) = self.pipeline.conversation() {
+            conversation.lost(&mut remote.peer, &asked);
+        }
+        self.reached(None, Duration::ZERO, 1);
+        self.ask_again()
     }
 
     /// Tells whether the reply can have ended so. Every end but that of the target's context is in the text, and the

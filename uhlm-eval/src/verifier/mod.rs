@@ -14,6 +14,7 @@ mod stream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use uhlm_core::clock::VirtualClock;
 use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
 use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
@@ -25,7 +26,6 @@ use crate::billing::{Billing, encoded};
 use crate::channel::{Channel, Direction, Place};
 use crate::costs::PassCosts;
 use crate::models::TargetModel;
-use uhlm_core::clock::VirtualClock;
 
 /// The target behind a modelled link.
 pub struct SimulatedVerifier {

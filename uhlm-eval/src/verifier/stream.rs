@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use uhlm_core::clock::VirtualClock;
 use uhlm_core::verifier::{Answer, BodyBytes, FrameReply, VerifierError};
 use uhlm_law::advance::{Frame, SessionId};
 use uhlm_law::cancel::Cancel;
 
 use crate::channel::Place;
-use uhlm_core::clock::VirtualClock;
 
 /// An answer that is not complete.
 pub(super) struct Stream {

@@ -28,7 +28,7 @@ pub(crate) enum Toolchain {
 }
 
 impl Toolchain {
-    /// The machine's own where it has one, else one that is made now (about three minutes and 3 GB, once a checkout).
+    /// The machine's own where it has one, else one that is made now (about three minutes and 2 GB, once a checkout).
     ///
     /// # Errors
     /// A message that says what is missing, where neither is to be had.

@@ -92,6 +92,24 @@ pub(super) struct Faults {
     pub(super) switches: u8,
 }
 
+impl Faults {
+    /// Returns each kind with its number.
+    pub(super) fn named(&self) -> [(&'static str, u8); 10] {
+        [
+            ("ghosts", self.ghosts),
+            ("hedges", self.hedges),
+            ("drops", self.drops),
+            ("cuts", self.cuts),
+            ("restarts", self.restarts),
+            ("evictions", self.evictions),
+            ("failures", self.failures),
+            ("impatience", self.impatience),
+            ("alone", self.alone),
+            ("switches", self.switches),
+        ]
+    }
+}
+
 /// A choice that is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {

@@ -1,6 +1,7 @@
 //! Many histories, each from a seed that is printed where it fails.
 //!
-//! `UHLM_HISTORIES` sets their number, `UHLM_HISTORY` replays the one of a seed.
+//! `UHLM_HISTORIES` sets their number, `UHLM_FIRST_HISTORY` the seed of the first; `UHLM_HISTORY` replays the one of a
+//! seed.
 
 use super::super::{Grant, Grants, Labelling};
 use super::model::mixed;
@@ -81,20 +82,28 @@ fn rules(seed: u64, dice: &mut Dice) -> (Rules, Faults) {
 
 /// One history: a while in which anything may happen, then one in which nothing more goes wrong.
 fn history(seed: u64, change: impl FnOnce(&mut Rules, &mut Faults)) -> Result<World, Violation> {
+    counted(seed, change).map(|(world, _)| world)
+}
+
+/// One history, with the number of each fault that happened.
+fn counted(seed: u64, change: impl FnOnce(&mut Rules, &mut Faults)) -> Result<(World, [u64; 10]), Violation> {
     let mut dice = Dice(seed, 0);
     let (mut rules, mut faults) = rules(seed, &mut dice);
     change(&mut rules, &mut faults);
     let mut world = World::new(rules, faults);
+    let allowed = faults;
     for _ in 0..WILD_STEPS {
         let actions = world.actions();
         let Some(action) = actions.get(dice.roll(actions.len())).copied() else { break };
         world.apply(action)?;
     }
+    let left = world.faults.named();
+    let happened = std::array::from_fn(|i| u64::from(allowed.named()[i].1 - left[i].1));
     world.faults = Faults::default();
     let already = world.silences;
     for _ in 0..FAIR_STEPS {
         let actions = world.actions();
-        let Some(action) = actions.get(dice.roll(actions.len())).copied() else { return Ok(world) };
+        let Some(action) = actions.get(dice.roll(actions.len())).copied() else { return Ok((world, happened)) };
         world.apply(action)?;
         if action == Action::Silence && world.silences > already + 4 * (world.generation + 1) {
             return Err("the device asks in vain".to_owned());
@@ -111,18 +120,25 @@ fn number(name: &str) -> Option<u64> {
 fn every_history_ends_with_the_targets_own_text_whatever_happens_on_the_way() {
     let seeds = match number("UHLM_HISTORY") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("UHLM_HISTORIES").unwrap_or(HISTORIES),
+        None => {
+            let first = number("UHLM_FIRST_HISTORY").unwrap_or(0);
+            first..first.saturating_add(number("UHLM_HISTORIES").unwrap_or(HISTORIES))
+        }
     };
     let (mut labels, mut up, mut down, mut silences) = (0, 0, 0, 0);
+    let mut happened = [0; 10];
     for seed in seeds.clone() {
-        let world = history(seed, |_, _| {}).unwrap_or_else(|violation| {
+        let (world, faults) = counted(seed, |_, _| {}).unwrap_or_else(|violation| {
             panic!("{violation}; UHLM_HISTORY={seed} replays it: {:?}", rules(seed, &mut Dice(seed, 0)))
         });
+        happened.iter_mut().zip(faults).for_each(|(sum, count)| *sum += count);
         labels += world.labels;
         silences += world.silences;
         (up, down) = (up + world.bytes.0, down + world.bytes.1);
     }
     eprintln!("{seeds:?}: {labels} labels, {silences} silences, {up} bytes up, {down} down");
+    let names = Faults::default().named().map(|(name, _)| name);
+    eprintln!("{:?}", names.into_iter().zip(happened).collect::<Vec<_>>());
     assert!(seeds.end - seeds.start == 1 || (labels > 0 && up > 0 && down > 0), "something was never tried");
 }
 

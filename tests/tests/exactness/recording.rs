@@ -1,0 +1,108 @@
+//! A target that remembers the rows that it drew from.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::noise::PositionKey;
+use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
+use uhlm_llama::{BatchContext, ContextOptions};
+use uhlm_server::EngineOptions;
+use uhlm_server::target::{BatchToken, LlamaTarget, Target, TargetInfo};
+use uhlm_testing::served::Served;
+
+use crate::support::{self, target};
+
+/// Rows by the tokens before them and the noise with which they were drawn, in the order in which they were.
+type Rows = HashMap<(Vec<TokenId>, PositionKey), Vec<Vec<f32>>>;
+
+/// What a server's target drew from.
+#[derive(Clone, Default)]
+pub(crate) struct Recording(Arc<Mutex<Rows>>);
+
+impl Recording {
+    /// Starts a server with the demo target that keeps a recording.
+    pub(crate) fn served() -> (Served, Self) {
+        let options = EngineOptions { threads: 1, ..EngineOptions::default() };
+        // The server's own engine tells what it is; a context of the same shape has rows that can be looked at.
+        let about = LlamaTarget::new(target(), &options).expect("an engine");
+        let EngineOptions { context, batch, micro_batch, threads, .. } = options;
+        let shape = ContextOptions { context, threads, batch, micro_batch, sequences: about.slots() };
+        let context = BatchContext::new(target(), &shape).expect("a context");
+        let recording = Self::default();
+        let target =
+            Recorded { info: about.info().clone(), slots: about.slots(), context, recording: recording.clone() };
+        (Served::start_with_target(Box::new(target)), recording)
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the rows that decided the token after `history`; none where it was never drawn.
+    pub(crate) fn take(&self, history: &[TokenId], position: PositionKey) -> Vec<Vec<f32>> {
+        self.rows().remove(&(history.to_vec(), position)).unwrap_or_default()
+    }
+}
+
+struct Recorded {
+    info: TargetInfo,
+    slots: u32,
+    context: BatchContext,
+    recording: Recording,
+}
+
+impl Recorded {
+    fn row(&self, index: usize) -> Result<&[f32], ModelError> {
+        self.context.logits(index).ok_or_else(|| ModelError::Decode { reason: format!("no row {index}") })
+    }
+}
+
+impl Target for Recorded {
+    fn info(&self) -> &TargetInfo {
+        &self.info
+    }
+
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        self.context.model().vocabulary()
+    }
+
+    fn capacity(&self) -> usize {
+        self.context.capacity()
+    }
+
+    fn batch_size(&self) -> usize {
+        self.context.batch_size()
+    }
+
+    fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
+        self.context.decode(tokens)
+    }
+
+    fn winner(
+        &mut self,
+        index: usize,
+        chain: &SamplingChain,
+        history: &[TokenId],
+        position: PositionKey,
+    ) -> Result<TokenId, ModelError> {
+        let logits = self.row(index)?.to_vec();
+        let winner = support::winner(chain, &logits, history, position).id;
+        self.recording.rows().entry((history.to_vec(), position)).or_default().push(logits);
+        Ok(winner)
+    }
+
+    fn distribution(&mut self, _: usize, _: &SamplingChain, _: &[TokenId]) -> Result<Distribution, ModelError> {
+        // Only labels need it, and nobody asks for them here.
+        Err(ModelError::Decode { reason: "no labels are recorded".into() })
+    }
+
+    fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {
+        self.context.truncate(slot, from)
+    }
+}

@@ -1,0 +1,104 @@
+//! A synthetic draft model whose passes take virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::TokenId;
+
+use super::clock::BedClock;
+use crate::synthetic::SyntheticModel;
+
+/// How long passes take: `pass + tokens x token`.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Of every pass.
+    pub pass: Duration,
+    /// More for each token.
+    pub token: Duration,
+}
+
+impl Times {
+    /// Returns how long a pass over `tokens` tokens takes.
+    #[must_use]
+    pub fn of(&self, tokens: usize) -> Duration {
+        self.pass + self.token * u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+}
+
+/// The draft model of a bed.
+#[derive(Debug)]
+pub struct BedDraft {
+    /// What it computes.
+    pub model: SyntheticModel,
+    /// How long it takes.
+    pub times: Times,
+    /// Whose time that is.
+    pub clock: Arc<BedClock>,
+}
+
+impl DraftModel for BedDraft {
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        self.model.vocabulary()
+    }
+
+    fn token_keys(&self) -> &TokenKeys {
+        self.model.token_keys()
+    }
+
+    fn vocabulary_hash(&self) -> Digest {
+        self.model.vocabulary_hash()
+    }
+
+    fn fingerprint(&self) -> Digest {
+        self.model.fingerprint()
+    }
+
+    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
+        self.model.tokenize(text, special)
+    }
+
+    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
+        self.model.detokenize(tokens)
+    }
+
+    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+        self.model.render(messages, add_generation_prompt)
+    }
+
+    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
+        let inner = Arc::new(self.model).sequence(context, threads)?;
+        Ok(Box::new(BedSequence { inner, model: self }))
+    }
+}
+
+struct BedSequence {
+    inner: Box<dyn Sequence>,
+    model: Arc<BedDraft>,
+}
+
+impl Sequence for BedSequence {
+    fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    fn capacity(&self) -> usize {
+        self.inner.capacity()
+    }
+
+    fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        self.model.clock.compute(self.model.times.of(tokens.len()));
+        self.inner.decode(tokens, cancelled)
+    }
+
+    fn logits(&self) -> &[f32] {
+        self.inner.logits()
+    }
+
+    fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
+        self.inner.truncate(len)
+    }
+}

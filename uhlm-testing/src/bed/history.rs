@@ -1,0 +1,289 @@
+//! One history: a session is asked several times while things go wrong, and what it says is checked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use uhlm_core::error::GenerationError;
+use uhlm_core::event::FinishReason;
+use uhlm_core::generation::{Canceller, Generation};
+use uhlm_core::mode::Mode;
+use uhlm_core::options::{OfflinePolicy, Prompt};
+use uhlm_core::origin::Origin;
+use uhlm_core::session::Session;
+use uhlm_law::advance::Begin;
+use uhlm_law::chat::{DraftModel as _, Message, Special};
+
+use super::check::{Expected, Said, listen};
+use super::clock::BedClock;
+use super::draft::BedDraft;
+use super::faults::{Counts, Fault};
+use super::network::Network;
+use super::plan::{Ask, LONG, Plan};
+use super::uplink::Uplink;
+
+/// What a history shows to be wrong.
+pub type Violation = String;
+
+/// What happened in a history, or in several.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// What went wrong on the way, and how often.
+    pub faults: Counts,
+    /// Replies that were asked for.
+    pub generations: u64,
+    /// Of those, the ones that are the target's own from first to last.
+    pub targets_own: u64,
+    /// The ones that were cancelled.
+    pub cancelled: u64,
+    /// The ones that failed for want of a verifier, where the policy says so.
+    pub offline: u64,
+    /// Tokens that stand.
+    pub tokens: u64,
+    /// Of those, tokens written while the verifier was out of reach.
+    pub unverified: u64,
+    /// Virtual time.
+    pub time: Duration,
+}
+
+impl Summary {
+    /// Adds another history's.
+    pub fn add(&mut self, other: &Self) {
+        self.faults.add(&other.faults);
+        self.generations += other.generations;
+        self.targets_own += other.targets_own;
+        self.cancelled += other.cancelled;
+        self.offline += other.offline;
+        self.tokens += other.tokens;
+        self.unverified += other.unverified;
+        self.time += other.time;
+    }
+}
+
+/// Everything of one history.
+struct History {
+    plan: Plan,
+    clock: Arc<BedClock>,
+    network: Arc<Network>,
+    session: Arc<Session>,
+    /// Dropping a generation wakes the session: they are kept to the end.
+    generations: Vec<Generation>,
+    summary: Summary,
+}
+
+/// Runs the history of a seed.
+///
+/// # Errors
+/// What it shows to be wrong.
+pub fn history(seed: u64) -> Result<Summary, Violation> {
+    let plan = Plan::new(seed);
+    let clock = Arc::new(BedClock::default());
+    let network = Network::new(Arc::clone(&clock), plan.target, plan.way, seed);
+    let draft = BedDraft { model: plan.draft, times: plan.times, clock: Arc::clone(&clock) };
+    let verifier = Arc::new(Uplink(Arc::clone(&network)));
+    let session = Session::with_clock(Arc::new(draft), Some(verifier), plan.options.clone(), Arc::clone(&clock) as _);
+    let session = Arc::new(session.map_err(|error| error.to_string())?);
+    let mut history = History { plan, clock, network, session, generations: Vec::new(), summary: Summary::default() };
+    let outcome = history.run();
+    history.clock.stop();
+    outcome.map(|()| history.summary)
+}
+
+impl History {
+    fn run(&mut self) -> Result<(), Violation> {
+        self.rest(0)?;
+        let asks = self.plan.asks.clone();
+        for (i, ask) in asks.iter().enumerate() {
+            let is_last = i + 1 == asks.len();
+            self.prepare(ask, is_last)?;
+            let was_online = self.is_online();
+            self.answer(ask, is_last).map_err(|violation| format!("reply {i}: {violation}"))?;
+            // A reply that begins out of reach brings the link back, and may end before it is there.
+            if is_last && !was_online {
+                self.prepare(ask, true)?;
+                if !self.is_online() {
+                    return Err("the link does not come back".into());
+                }
+                self.answer(ask, true).map_err(|violation| format!("the last reply: {violation}"))?;
+            }
+        }
+        self.summary.faults = self.network.counts();
+        self.summary.time = self.clock.time();
+        Ok(())
+    }
+
+    fn answer(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
+        let before = self.clock.rests();
+        self.ask(ask, is_last)?;
+        self.rest(before)
+    }
+
+    fn rest(&self, before: u64) -> Result<(), Violation> {
+        if self.clock.wait_for_rest(before) { Ok(()) } else { Err("the session's thread is gone".into()) }
+    }
+
+    /// Does something that sends the session one message, and waits until it has been taken.
+    fn tell(&self, what: impl FnOnce(&Session) -> Result<(), GenerationError>) -> Result<(), Violation> {
+        let before = self.clock.rests();
+        what(&self.session).map_err(|error| error.to_string())?;
+        self.rest(before)
+    }
+
+    /// Lets time pass before a generation: answers that are late reach a session that does nothing.
+    fn prepare(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
+        let end = self.clock.time() + ask.pause;
+        self.pass(end)?;
+        if is_last {
+            self.network.mend();
+            // What is on its way comes or is given up, and pauses between attempts end.
+            self.pass(end + Duration::from_secs(60))?;
+        }
+        if ask.resets {
+            self.tell(Session::reset)?;
+        }
+        self.tell(|session| {
+            session.set_device(ask.device);
+            Ok(())
+        })
+    }
+
+    fn pass(&self, end: Duration) -> Result<(), Violation> {
+        loop {
+            let (before, told) = (self.clock.rests(), self.network.told());
+            if !self.clock.deliver_next(end) {
+                break;
+            }
+            if self.network.told() > told {
+                self.rest(before)?;
+            }
+        }
+        self.clock.pass_until(end);
+        Ok(())
+    }
+
+    fn ask(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
+        let mut messages = self.session.messages();
+        messages.push(Message::user(ask.message.clone()));
+        let rendered = self.plan.target.render(&messages, true).map_err(|error| error.to_string())?;
+        let prompt = self.plan.target.tokenize(&rendered, Special::ParseWithBos);
+        let (failures, began, was_online) = (self.network.failures(), self.clock.time(), self.is_online());
+        self.clock.hold();
+        let generation = self.session.generate(Prompt::Chat(ask.message.clone()), ask.options.clone());
+        let mut generation = generation.map_err(|error| error.to_string())?;
+        let cancelled = self.arrange(ask, &generation);
+        self.clock.release();
+        let said = listen(&mut generation)?;
+        self.generations.push(generation);
+        let elapsed = self.clock.time() - began;
+        let Plan { draft, target, options, .. } = &self.plan;
+        let (sampling, options) = (&options.sampling, &ask.options);
+        let expected = Expected { draft, target, sampling, prompt: &prompt, options, elapsed };
+        expected.check(&said)?;
+        self.check_end(ask, &said, prompt.len(), cancelled.lock().unwrap_or_else(PoisonError::into_inner).take())?;
+        if elapsed > LONG {
+            return Err(format!("it took {elapsed:?}"));
+        }
+        let unverified = said.tokens.iter().filter(|token| token.1 == Origin::Unverified).count() as u64;
+        if unverified > 0 && (self.network.failures() == 0 || self.plan.options.offline != OfflinePolicy::GoOn) {
+            return Err("a token is not verified, and nothing kept the verifier from it".into());
+        }
+        if is_last && self.network.failures() == failures && unverified > 0 && was_online {
+            return Err("nothing went wrong any more, and a token is not verified".into());
+        }
+        let is_own = expected.is_targets_own(&said);
+        if is_own {
+            self.check_own(ask, &said, &prompt)?;
+        }
+        let summary = &mut self.summary;
+        summary.generations += 1;
+        summary.targets_own += u64::from(is_own);
+        summary.tokens += said.tokens.len() as u64;
+        summary.unverified += unverified;
+        match said.end {
+            Ok((FinishReason::Cancelled, _)) => summary.cancelled += 1,
+            Err(_) => summary.offline += 1,
+            Ok(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Arranges what happens during a generation; returns where the time is put at which it was cancelled.
+    fn arrange(&self, ask: &Ask, generation: &Generation) -> Arc<Mutex<Option<Duration>>> {
+        let at = Arc::new(Mutex::new(None));
+        for &(delay, fault) in &ask.faults {
+            let (network, clock) = (Arc::clone(&self.network), Arc::clone(&self.clock));
+            match fault {
+                Fault::Cancel => {
+                    let (canceller, at): (Canceller, _) = (generation.canceller(), Arc::clone(&at));
+                    self.clock.after(delay, move || {
+                        network.wakes(fault);
+                        at.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(clock.time());
+                        canceller.cancel();
+                    });
+                }
+                Fault::NetworkChange => {
+                    let session = Arc::downgrade(&self.session);
+                    self.clock.after(delay, move || {
+                        if let Some(session) = session.upgrade() {
+                            network.wakes(fault);
+                            session.on_network_change();
+                        }
+                    });
+                }
+                fault => self.clock.after(delay, move || network.strike(fault)),
+            }
+        }
+        at
+    }
+
+    fn is_online(&self) -> bool {
+        self.session.status().link == uhlm_core::event::LinkState::Online
+    }
+
+    /// Checks that a generation ended for a reason that it had.
+    fn check_end(&self, ask: &Ask, said: &Said, prompt: usize, cancelled: Option<Duration>) -> Result<(), Violation> {
+        let policy = self.plan.options.offline;
+        match &said.end {
+            Ok((FinishReason::Cancelled, _)) => {
+                let Some(at) = cancelled else { return Err("nobody cancelled".into()) };
+                let took = self.clock.time().saturating_sub(at);
+                // A pass that is under way is not broken off.
+                if took > self.clock.longest() {
+                    Err(format!("it went on for {took:?} when cancelled"))
+                } else {
+                    Ok(())
+                }
+            }
+            Ok(_) => Ok(()),
+            Err(GenerationError::PromptTooLong { .. }) if prompt >= self.plan.target.capacity => Ok(()),
+            Err(GenerationError::Offline { .. })
+                if self.network.failures() > 0
+                    && matches!(policy, OfflinePolicy::Wait(limit) if limit < LONG)
+                        | (policy == OfflinePolicy::Fail) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(format!("it failed, of {ask:?}: {error}")),
+        }
+    }
+
+    /// Compares a reply that is the target's own with what the target writes in a plain loop.
+    fn check_own(&self, ask: &Ask, said: &Said, prompt: &[u32]) -> Result<(), Violation> {
+        if ask.options.mode.unwrap_or(self.plan.options.mode) == Mode::DeviceOnly {
+            return Ok(());
+        }
+        let begin = Begin {
+            seed: ask.options.seed.unwrap_or_default(),
+            sampling: self.plan.options.sampling.clone(),
+            reply_start: prompt.len() as u32,
+            max_tokens: ask.options.max_tokens as u32,
+            stop: Vec::new(),
+        };
+        let plain = self.plan.target.reply(&begin, prompt);
+        let ids: Vec<u32> = said.tokens.iter().map(|token| token.0).collect();
+        let is_whole = !matches!(said.end, Ok((FinishReason::StopSequence, _)));
+        if plain.starts_with(&ids) && (!is_whole || plain.len() == ids.len()) {
+            return Ok(());
+        }
+        Err(format!("the reply is {ids:?}, the target alone writes {plain:?}"))
+    }
+}

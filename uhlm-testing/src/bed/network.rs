@@ -1,0 +1,309 @@
+//! The way between device and verifier.
+//!
+//! Decides when a message arrives, whether it does, and what the device is told. Every step is a delivery of the clock
+//! that tells the device at most one thing. How requests set out is in [`uplink`](super::uplink).
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use uhlm_core::verifier::VerifierError;
+use uhlm_law::advance::{Advance, Capabilities, Encoding, Frame, Info, Limits, PROTOCOL, Sent, StreamId};
+use uhlm_law::chat::DraftModel as _;
+
+use super::clock::BedClock;
+use super::dice::Dice;
+use super::draft::Times;
+use super::faults::{Chances, Counts, Fault};
+use super::server::Server;
+use super::wire::{Early, Listener, Telling};
+use crate::synthetic::{SyntheticModel, VOCABULARY};
+
+/// How the way and the target are.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// The shortest time that a message takes.
+    pub least: Duration,
+    /// What comes on top of it at most, without a fault.
+    pub jitter: Duration,
+    /// What a late message takes at most.
+    pub late: Duration,
+    /// The target's passes.
+    pub times: Times,
+    /// Replicas, at least 1.
+    pub replicas: usize,
+    /// The most drafted tokens of a pass.
+    pub max_draft: u32,
+    /// What befalls messages.
+    pub chances: Chances,
+}
+
+/// The verifier of a bed, at the other end of its way.
+pub struct Network {
+    pub(super) clock: Arc<BedClock>,
+    pub(super) info: Info,
+    state: Mutex<State>,
+}
+
+pub(super) struct State {
+    pub(super) way: Way,
+    pub(super) dice: Dice,
+    counts: Counts,
+    pub(super) server: Server,
+    /// The replica that requests go to.
+    pub(super) active: usize,
+    pub(super) listeners: BTreeMap<u64, Listener>,
+    /// Requests so far.
+    pub(super) streams: u64,
+    /// Nothing gets through before this time.
+    pub(super) outage: Duration,
+    /// What the device was told or woken by so far, and how much of it was failures.
+    pub(super) told: u64,
+    pub(super) failures: u64,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("way", &self.state().way).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// Rolls the dice for a fault, and counts it if it happens.
+    pub(super) fn happens(&mut self, thousandths: usize, fault: Fault) -> bool {
+        let happens = self.dice.happens(thousandths);
+        if happens {
+            self.counts.count(fault);
+        }
+        happens
+    }
+
+    /// How long the next message takes.
+    pub(super) fn travel(&mut self, late: Fault) -> Duration {
+        let Way { least, jitter, late: most, chances, .. } = self.way;
+        let longest = if self.happens(chances.late, late) { most } else { jitter };
+        least + self.dice.span(longest)
+    }
+
+    /// Makes what the listener of an answer hears, and forgets it where nothing follows.
+    fn tell(&mut self, stream: u64, now: Duration, heard: Result<Frame, VerifierError>) -> Option<Telling> {
+        let goes_on = matches!(heard, Ok(Frame::Text(_)));
+        let down = heard.as_ref().map_or(0, |frame| Encoding::Binary.encode_frame(frame).len() as u64);
+        self.failures += u64::from(heard.is_err());
+        let telling = self.listeners.get_mut(&stream)?.tell(now, down, heard);
+        self.told += 1;
+        if !goes_on {
+            self.listeners.remove(&stream);
+        }
+        Some(telling)
+    }
+}
+
+impl Network {
+    /// Makes a network with a verifier that has no session.
+    #[must_use]
+    pub fn new(clock: Arc<BedClock>, target: SyntheticModel, way: Way, seed: u64) -> Arc<Self> {
+        let limits =
+            Limits { vocabulary_size: VOCABULARY as u32, context: target.capacity as u32, max_draft: way.max_draft };
+        let info = Info {
+            protocol: PROTOCOL.into(),
+            model: "bed".into(),
+            fingerprint: target.fingerprint(),
+            vocabulary: target.vocabulary_hash(),
+            capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
+            limits,
+        };
+        let state = State {
+            dice: Dice::new(seed, 1),
+            counts: Counts::default(),
+            server: Server::new(Arc::new(target), limits, way.replicas),
+            active: 0,
+            listeners: BTreeMap::new(),
+            streams: 0,
+            outage: Duration::ZERO,
+            told: 0,
+            failures: 0,
+            way,
+        };
+        Arc::new(Self { clock, info, state: Mutex::new(state) })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how often what went wrong.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.state().counts.clone()
+    }
+
+    /// Returns how often the device was told anything.
+    pub(super) fn told(&self) -> u64 {
+        self.state().told
+    }
+
+    /// Returns how often the device was told of a failure.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.state().failures
+    }
+
+    /// Returns how many sessions are open.
+    #[must_use]
+    pub fn left_open(&self) -> usize {
+        self.state().server.left_open()
+    }
+
+    /// Counts a fault that happens elsewhere and wakes the session.
+    pub(super) fn wakes(&self, fault: Fault) {
+        let mut state = self.state();
+        state.counts.count(fault);
+        state.told += 1;
+    }
+
+    /// Nothing goes wrong from now on.
+    pub(super) fn mend(&self) {
+        let mut state = self.state();
+        state.way.chances = Chances::default();
+        state.outage = Duration::ZERO;
+    }
+
+    /// Lets a fault of the verifier or of the whole way happen.
+    pub(super) fn strike(self: &Arc<Self>, fault: Fault) {
+        let now = self.clock.time();
+        let mut state = self.state();
+        state.counts.count(fault);
+        let replicas = state.server.replicas();
+        let replica = state.dice.roll(replicas);
+        match fault {
+            Fault::Restart => {
+                state.server.restart(replica);
+                let broken: Vec<u64> =
+                    state.listeners.iter().filter(|(_, heard)| heard.replica == replica).map(|(id, _)| *id).collect();
+                drop(state);
+                broken.into_iter().for_each(|stream| self.cut(stream, Duration::ZERO));
+            }
+            Fault::CacheEvicted => state.server.evict(replica),
+            Fault::SessionEvicted => state.server.forget(),
+            Fault::Switch => state.active = (state.active + 1) % replicas,
+            Fault::Outage => state.outage = now + state.dice.span(Duration::from_secs(8)),
+            _ => {}
+        }
+    }
+
+    fn cut(self: &Arc<Self>, stream: u64, delay: Duration) {
+        let then = Arc::clone(self);
+        self.clock.after(delay, move || {
+            let error = VerifierError::Unreachable { reason: "the connection broke".into() };
+            then.tell(stream, Err(error));
+        });
+    }
+
+    pub(super) fn tell(self: &Arc<Self>, stream: u64, heard: Result<Frame, VerifierError>) {
+        let telling = self.state().tell(stream, self.clock.time(), heard);
+        if let Some(telling) = telling {
+            telling.tell();
+        }
+    }
+
+    /// A request arrives.
+    pub(super) fn arrive(self: &Arc<Self>, replica: usize, session: u128, stream: u64, request: &Advance) {
+        let mut state = self.state();
+        let now = self.clock.time();
+        if now < state.outage {
+            return;
+        }
+        let sent = state.server.accept(replica, session, StreamId(stream), request, now);
+        self.send(&mut state, replica, sent);
+        self.work(&mut state, replica);
+    }
+
+    /// Begins the next pass of a replica, if it is free.
+    fn work(self: &Arc<Self>, state: &mut State, replica: usize) {
+        let mut sent = Vec::new();
+        let begun = state.server.work(replica, self.clock.time(), &mut sent);
+        self.send(state, replica, sent);
+        let Some(begun) = begun else { return };
+        let span = state.way.times.of(begun.tokens).mul_f64(0.5 + state.dice.roll(1000) as f64 / 1000.0);
+        let (then, failed) = (Arc::clone(self), state.way.chances.failed);
+        self.clock.after(span, move || {
+            let mut state = then.state();
+            let fails = state.happens(failed, Fault::FailedPass);
+            let sent = state.server.ended(&begun, span, then.clock.time(), fails);
+            then.send(&mut state, replica, sent);
+            then.work(&mut state, replica);
+        });
+    }
+
+    /// Sends frames on their way.
+    fn send(self: &Arc<Self>, state: &mut State, replica: usize, sent: Vec<Sent>) {
+        let now = self.clock.time();
+        for Sent { stream: StreamId(stream), frame } in sent {
+            let travel = state.travel(Fault::LateFrame);
+            let is_out = now < state.outage;
+            let Some(listener) = state.listeners.get_mut(&stream) else {
+                // Nobody listens to a repetition; the server finds out when it answers, unless that is lost too.
+                if state.dice.happens(500) {
+                    state.server.reset(replica, stream);
+                }
+                continue;
+            };
+            let early = listener.early.as_mut().map(|(left, early)| {
+                let ends = *left == 0;
+                *left = left.saturating_sub(1);
+                (ends, *early)
+            });
+            match early {
+                Some((true, Early::Silent)) => {}
+                _ if is_out => listener.early = Some((0, Early::Silent)),
+                _ => {
+                    listener.due = listener.due.max(now + travel);
+                    let (then, delay) = (Arc::clone(self), listener.due - now);
+                    if matches!(early, Some((true, Early::Cut))) {
+                        self.cut(stream, delay);
+                        continue;
+                    }
+                    let heard = match frame {
+                        Frame::Failed(body) => Err(VerifierError::from(body)),
+                        frame => Ok(frame),
+                    };
+                    self.clock.after(delay, move || then.tell(stream, heard));
+                }
+            }
+        }
+    }
+
+    /// Ends an answer that nothing was heard of for too long.
+    pub(super) fn watch(self: &Arc<Self>, stream: u64, delay: Duration) {
+        let then = Arc::clone(self);
+        self.clock.after(delay, move || {
+            let mut state = then.state();
+            let now = then.clock.time();
+            let Some(listener) = state.listeners.get(&stream) else { return };
+            let (deadline, due) = (listener.silence, listener.heard + listener.silence);
+            if due > now {
+                drop(state);
+                return then.watch(stream, due - now);
+            }
+            let replica = listener.replica;
+            let telling = state.tell(stream, now, Err(VerifierError::DeadlineExceeded { deadline }));
+            drop(state);
+            then.reset(replica, stream);
+            if let Some(telling) = telling {
+                telling.tell();
+            }
+        });
+    }
+
+    /// Sends the reset of an answer that nobody waits for any more.
+    pub(super) fn reset(self: &Arc<Self>, replica: usize, stream: u64) {
+        let mut state = self.state();
+        let lost = state.way.chances.lost;
+        if state.happens(lost, Fault::LostReset) || self.clock.time() < state.outage {
+            return;
+        }
+        let (then, travel) = (Arc::clone(self), state.travel(Fault::LateRequest));
+        self.clock.after(travel, move || then.state().server.reset(replica, stream));
+    }
+}
