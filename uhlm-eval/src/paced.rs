@@ -88,6 +88,27 @@ impl Sequence for PacedSequence {
         self.inner.logits()
     }
 
+    fn max_rows(&self) -> usize {
+        self.inner.max_rows()
+    }
+
+    fn decode_rows(
+        &mut self,
+        tokens: &[TokenId],
+        rows: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), ModelError> {
+        // What a batch saves depends on the device, of which the pace says nothing: each row takes its pass.
+        for _ in 1..rows.min(self.max_rows()).min(tokens.len()) {
+            (self.pace)(&mut || Ok(()))?;
+        }
+        (self.pace)(&mut || self.inner.decode_rows(tokens, rows, cancelled))
+    }
+
+    fn logits_at(&self, row: usize) -> &[f32] {
+        self.inner.logits_at(row)
+    }
+
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
         self.inner.truncate(len)
     }

@@ -11,6 +11,7 @@
 //! | [`sampling`] | how logits become the distribution that a token is drawn from, and the draw with shared noise |
 //! | [`uncertainty`] | how unsure the draft model is about a token |
 //! | [`calibration`], [`gate`] | what that uncertainty means for a pair of models, and whether a token is judged |
+//! | [`ngram`] | which tokens the conversation proposes where a reply repeats it, and whether reading them ahead pays |
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
 //! | [`speculative`] | the paper's own acceptance rule, for baselines and calibrations |
@@ -25,6 +26,7 @@ pub mod chat;
 pub mod fingerprint;
 pub mod gate;
 pub mod model;
+pub mod ngram;
 pub mod noise;
 pub mod protocol;
 pub mod rng;
