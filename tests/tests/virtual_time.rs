@@ -65,7 +65,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
     let passes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&passes);
     // The draft model at the pace of a larger one.
-    let draft = PacedDraft::new(Arc::clone(pair::draft().model()) as _, move |pass| {
+    let draft = PacedDraft::new(Arc::clone(pair::draft().model()) as _, move |_, pass| {
         let began = Instant::now();
         pass()?;
         std::thread::sleep(PASS.saturating_sub(began.elapsed()));
@@ -79,6 +79,8 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
         goal: method.goal,
         close: method.close,
         draft_ahead: method.draft_ahead,
+        // The simulation drafts one by one.
+        ngrams: false,
         offline: OfflinePolicy::Wait(Duration::from_secs(60)),
         threads: 1,
         seed: Some(SEED),

@@ -8,8 +8,11 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
-/// Is given each pass, runs it, and does what its time asks for.
-pub type Pace = dyn Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync;
+/// A pass of the model.
+pub type Pass<'a> = &'a mut dyn FnMut() -> Result<(), ModelError>;
+
+/// Is given each pass with the number of its rows, runs it, and does what its time asks for.
+pub type Pace = dyn Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync;
 
 /// A model that is another one but for the pace of its passes.
 pub struct PacedDraft {
@@ -21,7 +24,7 @@ impl PacedDraft {
     /// `inner` at this pace.
     pub fn new(
         inner: Arc<dyn DraftModel>,
-        pace: impl Fn(&mut dyn FnMut() -> Result<(), ModelError>) -> Result<(), ModelError> + Send + Sync + 'static,
+        pace: impl Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync + 'static,
     ) -> Self {
         Self { inner, pace: Arc::new(pace) }
     }
@@ -81,7 +84,7 @@ impl Sequence for PacedSequence {
     }
 
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        (self.pace)(&mut || self.inner.decode(tokens, cancelled))
+        (self.pace)(1, &mut || self.inner.decode(tokens, cancelled))
     }
 
     fn logits(&self) -> &[f32] {
@@ -92,17 +95,8 @@ impl Sequence for PacedSequence {
         self.inner.max_rows()
     }
 
-    fn decode_rows(
-        &mut self,
-        tokens: &[TokenId],
-        rows: usize,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), ModelError> {
-        // What a batch saves depends on the device, of which the pace says nothing: each row takes its pass.
-        for _ in 1..rows.min(self.max_rows()).min(tokens.len()) {
-            (self.pace)(&mut || Ok(()))?;
-        }
-        (self.pace)(&mut || self.inner.decode_rows(tokens, rows, cancelled))
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        (self.pace)(rows, &mut || self.inner.decode_rows(tokens, rows, cancelled))
     }
 
     fn logits_at(&self, row: usize) -> &[f32] {

@@ -62,6 +62,8 @@ impl ProductMethod {
             goal: self.goal,
             close: self.close,
             draft_ahead: self.draft_ahead,
+            // The baselines draft one by one, too.
+            ngrams: false,
             offline: OfflinePolicy::Wait(PATIENCE),
             context: CONTEXT,
             threads: 1,
@@ -156,8 +158,9 @@ impl Running {
             stream.channel_seed,
         ));
         let (charged, cost) = (Arc::clone(&clock), stream.times.draft());
-        let draft = PacedDraft::new(Arc::clone(&stream.pair.draft) as _, move |pass| {
-            charged.advance(cost);
+        let draft = PacedDraft::new(Arc::clone(&stream.pair.draft) as _, move |rows, pass| {
+            // What a batch saves depends on the device: nothing is claimed of it.
+            charged.advance(cost * rows as u32);
             pass()
         });
         let session =

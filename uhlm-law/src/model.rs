@@ -68,12 +68,7 @@ pub trait Sequence: Send {
     ///
     /// # Errors
     /// As [`Self::decode`].
-    fn decode_rows(
-        &mut self,
-        tokens: &[TokenId],
-        rows: usize,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), ModelError> {
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         let _ = rows;
         self.decode(tokens, cancelled)
     }

@@ -68,12 +68,7 @@ impl Sequence for LlamaSequence {
         self.context.batch_size()
     }
 
-    fn decode_rows(
-        &mut self,
-        tokens: &[TokenId],
-        rows: usize,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), ModelError> {
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         let needed = self.len + tokens.len();
         if needed > self.capacity() {
             return Err(ModelError::ContextFull { needed, capacity: self.capacity() });

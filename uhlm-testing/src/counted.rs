@@ -105,12 +105,7 @@ impl Sequence for CountedSequence {
         self.inner.max_rows().min(PASS)
     }
 
-    fn decode_rows(
-        &mut self,
-        tokens: &[TokenId],
-        rows: usize,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), ModelError> {
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         let rows = rows.min(self.max_rows());
         let mut rest = tokens;
         while !rest.is_empty() {

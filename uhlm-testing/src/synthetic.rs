@@ -253,12 +253,7 @@ impl Sequence for SyntheticSequence {
         MAX_ROWS
     }
 
-    fn decode_rows(
-        &mut self,
-        tokens: &[TokenId],
-        rows: usize,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), ModelError> {
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         if cancelled() {
             return Err(ModelError::Cancelled);
         }

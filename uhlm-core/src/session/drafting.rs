@@ -4,6 +4,7 @@ use uhlm_law::advance::Grants;
 use uhlm_law::window::Costs;
 
 use super::end::End;
+use super::lookahead::Counts;
 use super::pace::{self, Situation};
 use super::reply::{Piece, bytes_of};
 use super::run::Run;
@@ -65,6 +66,8 @@ impl Run<'_> {
         let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
         let drafted = self.drafter.draft(tokens, self.mode, &|| cancel.is_cancelled())?;
         self.reply.statistics.drafted += 1;
+        let Counts { proposed, accepted } = self.drafter.lookahead_counts();
+        (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
         self.drafter.took(spent.as_secs_f64());

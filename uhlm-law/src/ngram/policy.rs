@@ -188,3 +188,6 @@ impl Policy {
         low_ratio + slope.max(0.0) * further
     }
 }
+
+#[cfg(test)]
+mod tests;
