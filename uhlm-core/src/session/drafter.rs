@@ -189,7 +189,7 @@ impl Drafter {
         let end = self.end;
         let sequence = self.sequence()?;
         // The last token of a reply is read by nobody.
-        let room = sequence.capacity().min(end.saturating_sub(1)).saturating_sub(tokens.len());
+        let room = sequence.capacity().min(end).saturating_sub(tokens.len() + 1);
         let most = room.min(sequence.max_rows().saturating_sub(1));
         let vocabulary = self.model.vocabulary();
         Ok(self.lookahead.proposal(most, |id| vocabulary.is_end(id)))
