@@ -138,18 +138,21 @@ impl Lookahead {
 mod tests {
     use super::*;
 
-    /// A text that has said twice what follows 1 and 2, and is about to say it again.
+    /// A text that has said what follows 1 and 2, and is about to say it again.
     const TEXT: [TokenId; 9] = [1, 2, 3, 4, 5, 6, 7, 1, 2];
 
-    /// A lookahead that knows what a token costs, and has had a text in which all that was expected came.
+    /// A lookahead that knows what a token costs, and in whose texts all came that was expected.
     fn ready() -> Lookahead {
         let mut ahead = Lookahead::new(true);
-        for at in 0..60 {
-            let text: Vec<TokenId> = (0..=at).map(|i| i % 20).collect();
-            ahead.look_up(&text);
-            ahead.decoded(text.len(), 1, 0);
-            ahead.drafted(text.len(), (at + 1) % 20, None);
-            assert_eq!(ahead.took(1.0), Some((1.0, 1)));
+        for _ in 0..50 {
+            let mut text = TEXT.to_vec();
+            for id in 3..7 {
+                ahead.look_up(&text);
+                ahead.decoded(text.len(), 1, 0);
+                ahead.drafted(text.len(), id, None);
+                assert_eq!(ahead.took(1.0), Some((1.0, 1)));
+                text.push(id);
+            }
         }
         ahead.begin();
         ahead

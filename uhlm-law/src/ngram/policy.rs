@@ -8,22 +8,27 @@
 use super::Match;
 
 /// The most rows of a batch: a token that was drafted and the proposed ones after it.
-pub const MAX_ROWS: usize = 16;
+pub const MAX_ROWS: usize = 8;
 
 /// Rows that a batch may have. Few widths, so that each is measured often.
-const WIDTHS: [usize; 7] = [2, 3, 4, 6, 8, 12, 16];
-/// How much longer a batch is taken to last for each further row, until it is measured, in times of one row.
+const WIDTHS: [usize; 5] = [2, 3, 4, 6, 8];
+/// How much longer a batch is taken to last for each further row, until it is measured, in times of one row. Hopeful,
+/// so that each width gets its try: rows have no common price, as kernels that work on four rows at once make four
+/// cheaper than three.
 const PRIOR_SLOPE: f64 = 0.25;
 /// What reading ahead has to gain in tokens a second: estimates err, and this side of nothing they would cost.
 const LEAST_GAIN: f64 = 1.05;
 /// Drafted tokens after which a width that was not used is measured again, at first; each time twice as many.
-const RETRY: u64 = 512;
-const MAX_RETRY: u64 = 16 * RETRY;
+const RETRY: u64 = 1024;
+const MAX_RETRY: u64 = 8 * RETRY;
 
-/// Weights of the newest value: of a width, of one row, and of one row as it follows from a batch.
-const NEWEST_RATIO: f64 = 0.2;
-const NEWEST_SINGLE: f64 = 0.1;
-const NEWEST_DRIFT: f64 = 0.05;
+/// Weights of the newest value, where it is below the mean and where it is above. Whatever disturbs a step makes it
+/// longer, so short times are nearer to the truth.
+const NEWEST: (f64, f64) = (0.2, 0.1);
+/// The same of a batch; fewer are measured.
+const NEWEST_BATCH: (f64, f64) = (0.4, 0.25);
+/// What the first measurement of a width counts against the assumption.
+const FIRST: f64 = 0.5;
 /// Times beyond so many times the mean, or below its inverse, count as that: another program had the processor.
 const OUTLIER: f64 = 2.0;
 
@@ -63,8 +68,8 @@ impl Agreement {
 /// How long batches of a width take.
 #[derive(Clone, Copy, Debug)]
 struct Width {
-    /// In times of one row; `None` where it has to be measured.
-    ratio: Option<f64>,
+    /// In seconds; `None` where it has to be measured.
+    seconds: Option<f64>,
     /// Drafted tokens when it was measured last.
     measured: u64,
     /// Drafted tokens after which it is measured again.
@@ -88,7 +93,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             agreements: CLASSES.map(|(_, rate)| Agreement::assumed(rate)),
-            widths: [Width { ratio: None, measured: 0, retry: RETRY }; WIDTHS.len()],
+            widths: [Width { seconds: None, measured: 0, retry: RETRY }; WIDTHS.len()],
             single: 0.0,
             served: 0.0,
             drafted: 0,
@@ -100,7 +105,8 @@ fn within(value: f64, mean: f64) -> f64 {
     value.clamp(mean / OUTLIER, mean * OUTLIER)
 }
 
-fn average(mean: &mut f64, value: f64, newest: f64) {
+fn average(mean: &mut f64, value: f64, (below, above): (f64, f64)) {
+    let newest = if value < *mean { below } else { above };
     *mean = if *mean == 0.0 { value } else { *mean + newest * (within(value, *mean) - *mean) };
 }
 
@@ -114,27 +120,24 @@ impl Policy {
     pub fn took(&mut self, rows: usize, seconds: f64) {
         self.drafted += 1;
         if rows <= 1 {
-            return average(&mut self.single, seconds, NEWEST_SINGLE);
+            return average(&mut self.single, seconds, NEWEST);
         }
         let Some(index) = WIDTHS.iter().position(|&width| width == rows).filter(|_| self.single > 0.0) else { return };
-        let estimate = self.ratio(rows);
-        let (drafted, single) = (self.drafted, self.single);
+        let mut mean = self.seconds(index);
         let width = &mut self.widths[index];
-        width.measured = drafted;
-        let Some(mean) = width.ratio else {
-            width.ratio = Some(within(seconds / single, estimate.max(1.0)));
-            return;
-        };
-        let ratio = within(seconds / single, mean);
-        width.ratio = Some(mean + NEWEST_RATIO * (ratio - mean));
-        // Where all steps read ahead, a processor that slows down shows in the batches alone.
-        self.single += NEWEST_DRIFT * self.single * (ratio / mean - 1.0);
+        width.measured = self.drafted;
+        if width.seconds.is_some() {
+            average(&mut mean, seconds, NEWEST_BATCH);
+        } else {
+            mean += FIRST * (within(seconds, mean) - mean);
+        }
+        width.seconds = Some(mean);
     }
 
     /// Takes note of a step that drew a row of an earlier batch.
     pub fn took_served(&mut self, seconds: f64) {
         self.drafted += 1;
-        average(&mut self.served, seconds, NEWEST_SINGLE);
+        average(&mut self.served, seconds, NEWEST);
     }
 
     /// Decides how many of the tokens that follow a match are read ahead, `most` at most; 0 for none.
@@ -143,11 +146,9 @@ impl Policy {
             return 0;
         }
         self.forget_old();
-        // A step that costs more than its share of the draw.
-        let served = (self.served / self.single).min(1.0);
         let (mut best, mut gain) = (0, LEAST_GAIN);
         let (mut expected, mut survival, mut read) = (1.0, 1.0, 0);
-        for width in WIDTHS {
+        for (index, width) in WIDTHS.into_iter().enumerate() {
             if width > most.saturating_add(1) {
                 break;
             }
@@ -156,7 +157,7 @@ impl Policy {
                 expected += survival;
                 read += 1;
             }
-            let speed = expected / (self.ratio(width) + (expected - 1.0) * served);
+            let speed = expected * self.single / (self.seconds(index) + (expected - 1.0) * self.served);
             if speed > gain {
                 (best, gain) = (read, speed);
             }
@@ -167,25 +168,17 @@ impl Policy {
     /// Lets widths that were not measured for long be measured again. Those that pay are measured all the time.
     fn forget_old(&mut self) {
         for width in &mut self.widths {
-            if width.ratio.is_some() && self.drafted - width.measured >= width.retry {
-                width.ratio = None;
+            if width.seconds.is_some() && self.drafted - width.measured >= width.retry {
+                width.seconds = None;
                 width.retry = (width.retry * 2).min(MAX_RETRY);
             }
         }
     }
 
-    /// How long a batch takes, in times of one row: as measured, else on the line between the nearest widths that
-    /// were, or on from the widest that was.
-    fn ratio(&self, rows: usize) -> f64 {
-        let measured = || WIDTHS.iter().zip(&self.widths).filter_map(|(&rows, width)| Some((rows, width.ratio?)));
-        let (low, low_ratio) = measured().take_while(|(width, _)| *width <= rows).last().unwrap_or((1, 1.0));
-        let further = (rows - low) as f64;
-        let slope = match measured().find(|(width, _)| *width > rows) {
-            Some((high, high_ratio)) => (high_ratio - low_ratio) / (high - low) as f64,
-            None if low == 1 => PRIOR_SLOPE,
-            None => (low_ratio - 1.0) / (low - 1) as f64,
-        };
-        low_ratio + slope.max(0.0) * further
+    /// Seconds of a step with a batch of the width with this index, as measured or as assumed.
+    fn seconds(&self, index: usize) -> f64 {
+        let assumed = || self.single * (1.0 + PRIOR_SLOPE * (WIDTHS[index] - 1) as f64);
+        self.widths[index].seconds.unwrap_or_else(assumed)
     }
 }
 
