@@ -79,6 +79,8 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
         goal: method.goal,
         close: method.close,
         draft_ahead: method.draft_ahead,
+        // The simulation drafts one by one.
+        ngrams: false,
         offline: OfflinePolicy::Wait(Duration::from_secs(60)),
         threads: 1,
         seed: Some(SEED),

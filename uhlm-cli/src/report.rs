@@ -21,6 +21,9 @@ pub(crate) struct Rates {
     pub(crate) body_bytes_down: u64,
     pub(crate) rollbacks: u64,
     pub(crate) rolled_back_tokens: u64,
+    /// Read ahead because the conversation has them.
+    pub(crate) ngram_proposed: u64,
+    pub(crate) ngram_accepted: u64,
     /// Written while the server was out of reach.
     pub(crate) unverified_tokens: u64,
     pub(crate) verdict_ms: Option<VerdictTimes>,
@@ -79,6 +82,8 @@ impl Rates {
             body_bytes_down: statistics.body_down,
             rollbacks: statistics.rollbacks,
             rolled_back_tokens: statistics.rolled_back,
+            ngram_proposed: statistics.ngram_proposed,
+            ngram_accepted: statistics.ngram_accepted,
             unverified_tokens: statistics.origins.unverified,
             verdict_ms: VerdictTimes::of(&statistics.verdict_times),
         }
@@ -95,6 +100,9 @@ impl Rates {
         }
         if self.target_passes_per_token > 0.0 {
             parts.push(format!("{:.2} passes each", self.target_passes_per_token));
+        }
+        if self.ngram_accepted > 0 {
+            parts.push(format!("{} of {} read ahead", self.ngram_accepted, self.ngram_proposed));
         }
         if self.body_bytes_up + self.body_bytes_down > 0 {
             parts.push(format!("{} up {} down", bytes(self.body_bytes_up), bytes(self.body_bytes_down)));

@@ -66,8 +66,13 @@ pub struct Statistics {
     pub reused_tokens: u64,
     /// Committed tokens by origin.
     pub origins: OriginCounts,
-    /// Forward passes of the draft model, one a drafted token.
+    /// Tokens that the draft model drafted. Each takes a forward pass of its own but for those of `ngram_accepted`,
+    /// which share one.
     pub drafted: u64,
+    /// Tokens that the conversation proposed and that the draft model read ahead of drafting them.
+    pub ngram_proposed: u64,
+    /// Of those, the ones that were then drafted.
+    pub ngram_accepted: u64,
     /// Drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
     /// Of those, the rejected ones: the target wrote another token.
@@ -196,6 +201,8 @@ impl Statistics {
         self.origins.target += o.target;
         self.origins.unverified += o.unverified;
         self.drafted += other.drafted;
+        self.ngram_proposed += other.ngram_proposed;
+        self.ngram_accepted += other.ngram_accepted;
         self.judged += other.judged;
         self.rejected += other.rejected;
         self.skipped += other.skipped;

@@ -7,6 +7,7 @@ mod drafting;
 mod end;
 mod hearing;
 mod inbox;
+mod lookahead;
 mod offline;
 mod pace;
 mod pipeline;

@@ -8,8 +8,9 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
-/// Runs a pass.
+/// A pass of the model.
 pub type Pass<'a> = &'a mut dyn FnMut() -> Result<(), ModelError>;
+
 /// Is given each pass with its number of tokens, runs it, and does what its time asks for.
 pub type Pace = dyn Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync;
 
@@ -88,6 +89,18 @@ impl Sequence for PacedSequence {
 
     fn logits(&self) -> &[f32] {
         self.inner.logits()
+    }
+
+    fn max_rows(&self) -> usize {
+        self.inner.max_rows()
+    }
+
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        (self.pace)(rows, &mut || self.inner.decode_rows(tokens, rows, cancelled))
+    }
+
+    fn logits_at(&self, row: usize) -> &[f32] {
+        self.inner.logits_at(row)
     }
 
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {

@@ -60,6 +60,8 @@ impl ProductMethod {
             close: self.close,
             draft_ahead: self.draft_ahead,
             pace: self.pace,
+            // The baselines draft one by one, too.
+            ngrams: false,
             offline: OfflinePolicy::Wait(PATIENCE),
             context: CONTEXT,
             threads: 1,

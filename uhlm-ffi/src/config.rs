@@ -287,6 +287,7 @@ impl SessionOptions {
             close: self.close.map_or(default.close, Into::into),
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
+            ngrams: default.ngrams,
             offline,
             context: self.context.unwrap_or(default.context),
             threads: self.threads.unwrap_or(default.threads),

@@ -12,6 +12,7 @@
 //! | [`uncertainty`] | how unsure the draft model is about a token |
 //! | [`calibration`], [`gate`] | what that uncertainty means for a pair of models, and whether a token is judged |
 //! | [`pass_times`] | how many drafted tokens a pass of the target is worth judging, by what passes have taken |
+//! | [`ngram`] | which tokens the conversation proposes where a reply repeats it, and whether reading them ahead pays |
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
 //! | [`pace`] | what the target's passes are worth: whether it runs ahead, and how long drafts are held together |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
@@ -27,6 +28,7 @@ pub mod chat;
 pub mod fingerprint;
 pub mod gate;
 pub mod model;
+pub mod ngram;
 pub mod noise;
 pub mod pace;
 pub mod pass_times;

@@ -58,6 +58,25 @@ pub trait Sequence: Send {
     /// Logits after the last decoded token, one an id of the vocabulary. Valid after a successful [`Self::decode`]
     /// until the next call that changes the sequence; empty otherwise.
     fn logits(&self) -> &[f32];
+    /// The most rows that [`Self::decode_rows`] gives in one pass. With 1, the default, no token is read ahead of
+    /// being drafted: rows that take a pass each would only cost time.
+    fn max_rows(&self) -> usize {
+        1
+    }
+    /// Appends tokens, as [`Self::decode`], with logits after each of the last `rows` of them, which are decoded in one
+    /// pass; `rows` beyond the tokens or [`Self::max_rows`] counts as that.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        let _ = rows;
+        self.decode(tokens, cancelled)
+    }
+    /// Logits after the `row`-th token, from 0, of those that [`Self::decode_rows`] gave rows for; after
+    /// [`Self::decode`] there is the row 0. Valid as long as [`Self::logits`]; empty otherwise.
+    fn logits_at(&self, row: usize) -> &[f32] {
+        if row == 0 { self.logits() } else { &[] }
+    }
     /// Forgets everything after the first `len` tokens.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! One sequence in a context of its own: the device's draft model.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use uhlm_law::model::{ModelError, Sequence};
@@ -13,14 +14,14 @@ use crate::options::ContextOptions;
 pub struct LlamaSequence {
     context: OwnedContext,
     len: usize,
-    /// Index in the last batch of the token whose logits are valid, if they still are.
-    logits_at: Option<usize>,
+    /// The tokens of the last batch, by index, whose logits are valid.
+    rows: Range<usize>,
 }
 
 impl LlamaSequence {
     pub(crate) fn new(model: Arc<Model>, options: &ContextOptions) -> Result<Self, ModelError> {
         let context = OwnedContext::new(model, &ContextOptions { sequences: 1, ..options.clone() })?;
-        Ok(Self { context, len: 0, logits_at: None })
+        Ok(Self { context, len: 0, rows: 0..0 })
     }
 
     /// The model it belongs to.
@@ -56,44 +57,61 @@ impl Sequence for LlamaSequence {
     }
 
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        self.decode_rows(tokens, 1, cancelled)
+    }
+
+    fn logits(&self) -> &[f32] {
+        self.rows.clone().last().map_or(&[], |index| self.context.logits(index))
+    }
+
+    fn max_rows(&self) -> usize {
+        self.context.batch_size()
+    }
+
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         let needed = self.len + tokens.len();
         if needed > self.capacity() {
             return Err(ModelError::ContextFull { needed, capacity: self.capacity() });
         }
-        let mut done = 0;
-        for chunk in tokens.chunks(self.context.batch_size()) {
+        let rows = rows.clamp(1, self.max_rows());
+        let mut rest = tokens;
+        while !rest.is_empty() {
             if cancelled() {
                 return Err(ModelError::Cancelled);
             }
-            self.logits_at = None;
-            let (start, last) = (self.len, tokens.len() - 1 - done);
+            self.rows = 0..0;
+            let most = self.context.batch_size();
+            // The rows share the last batch.
+            let taken = if rest.len() <= most { rest.len() } else { most.min(rest.len() - rows) };
+            let (chunk, after) = rest.split_at(taken);
+            let (start, first_row) = (self.len, if after.is_empty() { taken.saturating_sub(rows) } else { taken });
             let entries = chunk.iter().enumerate().map(|(i, &id)| Entry {
                 id,
                 position: start + i,
                 sequence: 0,
-                logits: i == last,
+                logits: i >= first_row,
             });
             if let Err(error) = self.context.decode(entries) {
                 // A failed pass may leave part of its tokens in the cache.
                 self.context.truncate(0, self.len)?;
                 return Err(error);
             }
-            self.len += chunk.len();
-            done += chunk.len();
-            self.logits_at = (done == tokens.len()).then_some(chunk.len() - 1);
+            self.len += taken;
+            self.rows = first_row..taken;
+            rest = after;
         }
         Ok(())
     }
 
-    fn logits(&self) -> &[f32] {
-        self.logits_at.map_or(&[], |index| self.context.logits(index))
+    fn logits_at(&self, row: usize) -> &[f32] {
+        self.rows.clone().nth(row).map_or(&[], |index| self.context.logits(index))
     }
 
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
         if len < self.len {
             self.context.truncate(0, len)?;
             self.len = len;
-            self.logits_at = None;
+            self.rows = 0..0;
         }
         Ok(())
     }
@@ -153,6 +171,46 @@ mod tests {
         decode(&mut fresh, &[5, 6, 30]);
         let apart = rolled.logits().iter().zip(fresh.logits()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(rolled.len() == 3 && apart < 0.05, "{apart}");
+    }
+
+    /// How far apart the logits of two rows are at most.
+    fn apart(one: &[f32], other: &[f32]) -> f32 {
+        assert_eq!((one.len(), one.is_empty()), (other.len(), false));
+        one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn rows_of_one_pass_are_those_of_a_pass_each_whatever_the_input_and_the_batch() {
+        let tokens: Vec<TokenId> = (0..40).map(|i| 3 + i * 7 % 500).collect();
+        for (batch, count, rows) in [(64, 40, 40), (64, 9, 4), (16, 40, 16), (16, 33, 5), (16, 17, 16)] {
+            let (mut together, mut alone) = (sequence(batch), sequence(batch));
+            together.decode_rows(&tokens[..count], rows, &|| false).expect("fits");
+            decode(&mut alone, &tokens[..count - rows + 1]);
+            for row in 0..rows {
+                let difference = apart(together.logits_at(row), alone.logits());
+                assert!(difference < 0.05, "row {row} of {rows} after {count} in {batch}: {difference}");
+                if row + 1 < rows {
+                    decode(&mut alone, &tokens[count - rows + row + 1..][..1]);
+                }
+            }
+            assert_eq!(together.logits_at(rows - 1), together.logits());
+            assert!(together.logits_at(rows).is_empty());
+            assert_eq!(together.len(), count);
+        }
+    }
+
+    #[test]
+    fn rows_are_no_more_than_the_tokens_and_the_batch() {
+        let mut sequence = sequence(16);
+        assert_eq!(sequence.max_rows(), 16);
+        sequence.decode_rows(&[5, 6, 7], 9, &|| false).expect("fits");
+        assert!(!sequence.logits_at(2).is_empty() && sequence.logits_at(3).is_empty());
+        sequence.decode_rows(&[8; 20], 19, &|| false).expect("fits");
+        assert!(!sequence.logits_at(15).is_empty() && sequence.logits_at(16).is_empty());
+        decode(&mut sequence, &[9]);
+        assert!(!sequence.logits_at(0).is_empty() && sequence.logits_at(1).is_empty());
+        sequence.truncate(4).expect("rolls back");
+        assert!(sequence.logits_at(0).is_empty());
     }
 
     #[test]

@@ -10,6 +10,9 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
+/// Tokens of a pass.
+const PASS: usize = 16;
+
 /// The model.
 pub struct Counted {
     model: Arc<dyn DraftModel>,
@@ -91,16 +94,33 @@ impl Sequence for CountedSequence {
     }
 
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        for chunk in tokens.chunks(16) {
-            self.inner.decode(chunk, cancelled)?;
-            self.model.passes.fetch_add(1, Ordering::AcqRel);
-            std::thread::sleep(self.model.pause);
-        }
-        Ok(())
+        self.decode_rows(tokens, 1, cancelled)
     }
 
     fn logits(&self) -> &[f32] {
         self.inner.logits()
+    }
+
+    fn max_rows(&self) -> usize {
+        self.inner.max_rows().min(PASS)
+    }
+
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        let rows = rows.min(self.max_rows());
+        let mut rest = tokens;
+        while !rest.is_empty() {
+            let taken = if rest.len() <= PASS { rest.len() } else { PASS.min(rest.len() - rows) };
+            let (chunk, after) = rest.split_at(taken);
+            self.inner.decode_rows(chunk, if after.is_empty() { rows } else { 1 }, cancelled)?;
+            self.model.passes.fetch_add(1, Ordering::AcqRel);
+            std::thread::sleep(self.model.pause);
+            rest = after;
+        }
+        Ok(())
+    }
+
+    fn logits_at(&self, row: usize) -> &[f32] {
+        self.inner.logits_at(row)
     }
 
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {

@@ -25,6 +25,9 @@ pub const FIRST_HALF: TokenId = 21;
 /// Second half of `é`.
 pub const SECOND_HALF: TokenId = 22;
 
+/// Rows of a pass at most.
+const MAX_ROWS: usize = 16;
+
 /// Which model, and how far the two are apart.
 #[derive(Clone, Copy, Debug)]
 pub struct SyntheticModel {
@@ -219,12 +222,13 @@ impl DraftModel for SyntheticModel {
 pub struct SyntheticSequence {
     model: SyntheticModel,
     tokens: Vec<TokenId>,
-    logits: Vec<f32>,
+    /// Logits after the last tokens, as many as the last pass was asked for.
+    rows: Vec<Vec<f32>>,
 }
 
 impl SyntheticSequence {
     fn new(model: SyntheticModel) -> Self {
-        Self { model, tokens: Vec::new(), logits: Vec::new() }
+        Self { model, tokens: Vec::new(), rows: Vec::new() }
     }
 }
 
@@ -238,6 +242,18 @@ impl Sequence for SyntheticSequence {
     }
 
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        self.decode_rows(tokens, 1, cancelled)
+    }
+
+    fn logits(&self) -> &[f32] {
+        self.rows.last().map_or(&[], Vec::as_slice)
+    }
+
+    fn max_rows(&self) -> usize {
+        MAX_ROWS
+    }
+
+    fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         if cancelled() {
             return Err(ModelError::Cancelled);
         }
@@ -246,18 +262,22 @@ impl Sequence for SyntheticSequence {
             return Err(ModelError::ContextFull { needed, capacity: self.capacity() });
         }
         self.tokens.extend_from_slice(tokens);
-        self.logits = self.tokens.last().map(|&last| self.model.logits(last)).unwrap_or_default();
+        if !self.tokens.is_empty() {
+            let rows = rows.clamp(1, MAX_ROWS).min(tokens.len().max(1));
+            let ends = &self.tokens[self.tokens.len() - rows..];
+            self.rows = ends.iter().map(|&id| self.model.logits(id)).collect();
+        }
         Ok(())
     }
 
-    fn logits(&self) -> &[f32] {
-        &self.logits
+    fn logits_at(&self, row: usize) -> &[f32] {
+        self.rows.get(row).map_or(&[], Vec::as_slice)
     }
 
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
         if len < self.tokens.len() {
             self.tokens.truncate(len);
-            self.logits.clear();
+            self.rows.clear();
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
+use super::lookahead::{Counts, Lookahead};
 use super::reply::Piece;
 use super::token::Drafted;
 use crate::mode::Mode;
@@ -34,8 +35,11 @@ fn average(mean: &mut f64, value: f64, newest: f64) {
 pub(super) struct Drafter {
     pub(super) model: Arc<dyn DraftModel>,
     sequence: Option<Box<dyn Sequence>>,
-    /// Tokens that the sequence holds.
+    /// Tokens that the sequence holds, those included that were read ahead of being drafted.
     held: Vec<TokenId>,
+    /// Number of tokens, the last of those held, after which there are logits.
+    rows: usize,
+    lookahead: Lookahead,
     context: u32,
     threads: u32,
     scratch: Scratch,
@@ -43,6 +47,8 @@ pub(super) struct Drafter {
     pub(super) gate: Gate,
     /// Chain and noise of the reply.
     drawing: Drawing,
+    /// Most tokens of the conversation with the reply.
+    end: usize,
     /// Seconds that one drafted token takes, an exponential average; 0 before the first.
     pub(super) seconds: f64,
     /// Mean of the drafted tokens' expected rejection probability, an exponential average.
@@ -63,12 +69,15 @@ impl Drafter {
             model,
             sequence: None,
             held: Vec::new(),
+            rows: 0,
+            lookahead: Lookahead::new(options.ngrams),
             context: options.context,
             threads: options.threads,
             scratch: Scratch::default(),
             estimator: options.estimator.build(seed),
             gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
             drawing,
+            end: usize::MAX,
             seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
             catch_up_seconds: 0.0,
@@ -82,6 +91,8 @@ impl Drafter {
     /// [`SamplingError::InvalidParameter`].
     pub(super) fn begin(&mut self, begin: &Begin) -> Result<(), SamplingError> {
         self.drawing = Drawing::new(begin)?;
+        self.lookahead.begin();
+        self.end = begin.reply_start as usize + begin.max_tokens as usize;
         Ok(())
     }
 
@@ -97,6 +108,7 @@ impl Drafter {
     pub(super) fn unload(&mut self) {
         self.sequence = None;
         self.held.clear();
+        self.rows = 0;
     }
 
     /// Returns what the vocabulary says of a token.
@@ -124,39 +136,81 @@ impl Drafter {
         tokens.len() - self.held.iter().zip(tokens).take_while(|(held, token)| held == token).count()
     }
 
-    /// Reads what the draft model has not read of `tokens`, so that its logits are those after the last of them.
+    /// Reads what the draft model has not read of `tokens`, so that there are logits after the last of them.
     pub(super) fn catch_up(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        let kept = tokens.len() - self.unread(tokens);
+        if self.row(tokens).is_some() { Ok(()) } else { self.read(tokens, &[], cancelled) }
+    }
+
+    /// The row that has the logits after `tokens`, if there is one.
+    fn row(&self, tokens: &[TokenId]) -> Option<usize> {
+        let first = (self.held.len() + 1).checked_sub(self.rows)?;
+        self.held.starts_with(tokens).then(|| tokens.len().checked_sub(first)).flatten()
+    }
+
+    /// Reads `tokens`, at least the last of them, and what is read ahead after them.
+    fn read(&mut self, tokens: &[TokenId], ahead: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
+        // Logits are there only after the pass that made them.
+        let start = (tokens.len() - self.unread(tokens)).min(tokens.len().saturating_sub(1));
         self.sequence()?;
         let (Some(sequence), held) = (&mut self.sequence, &mut self.held) else { return Ok(()) };
-        // Logits are there only after the pass that made them.
-        let stale = kept == tokens.len() && (sequence.len() > kept || sequence.logits().is_empty());
-        let start = if stale { kept.saturating_sub(1) } else { kept };
         held.truncate(start);
+        self.rows = 0;
         if sequence.len() > start
             && let Err(error) = sequence.truncate(start)
         {
             self.unload();
             return Err(error);
         }
-        if start < tokens.len() {
-            let outcome = sequence.decode(&tokens[start..], cancelled);
+        let (unread, rows) = ([&tokens[start..], ahead].concat(), 1 + ahead.len());
+        if !unread.is_empty() {
+            let outcome = sequence.decode_rows(&unread, rows, cancelled);
             // What was decoded before a failure stands.
-            held.extend_from_slice(&tokens[start..sequence.len().clamp(start, tokens.len())]);
+            held.extend_from_slice(&unread[..sequence.len().clamp(start, start + unread.len()) - start]);
             outcome?;
+            self.rows = rows;
         }
         Ok(())
     }
 
+    /// Sees to it that there are logits after `tokens`, and returns their row. What the conversation proposes to follow
+    /// is read with the last token where that pays.
+    fn prepare(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<usize, ModelError> {
+        self.lookahead.look_up(tokens);
+        if let Some(row) = self.row(tokens) {
+            self.lookahead.found(tokens.len());
+            return Ok(row);
+        }
+        if let Some(mean) = self.lookahead.settle() {
+            self.average_step(mean);
+        }
+        let unread = self.unread(tokens).max(1);
+        let ahead = if unread == 1 { self.ahead(tokens)? } else { Vec::new() };
+        self.read(tokens, &ahead, cancelled)?;
+        self.lookahead.decoded(tokens.len(), unread, ahead.len());
+        Ok(0)
+    }
+
+    /// What is read ahead of being drafted after `tokens`.
+    fn ahead(&mut self, tokens: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
+        let end = self.end;
+        let sequence = self.sequence()?;
+        // The last token of a reply is read by nobody.
+        let room = sequence.capacity().min(end).saturating_sub(tokens.len() + 1);
+        let most = room.min(sequence.max_rows().saturating_sub(1));
+        let vocabulary = self.model.vocabulary();
+        Ok(self.lookahead.proposal(most, |id| vocabulary.is_end(id)))
+    }
+
     /// Drafts the token after `tokens`, with the noise of its place.
     pub(super) fn draft(&mut self, tokens: &Tokens, mode: Mode, cancelled: &dyn Fn() -> bool) -> Result<Drafted, End> {
-        self.catch_up(tokens.ids(), cancelled)?;
+        let row = self.prepare(tokens.ids(), cancelled)?;
         let Self { model, sequence, drawing, scratch, estimator, gate, .. } = self;
         let place = drawing.place(tokens, tokens.len(), model.vocabulary());
         let (chain, position) = (drawing.chain(), drawing.position(place));
-        let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits());
+        let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
         let input = ChainInput { logits, history: tokens.ids(), mask: None };
         let Winner { id, margin } = chain.winner(input, scratch, model.token_keys(), position)?;
+        self.lookahead.drafted(tokens.len(), id, self.held.get(tokens.len()).copied());
         let (q, entropy) = if chain.params().is_greedy() {
             (1.0, 0.0)
         } else {
@@ -176,13 +230,15 @@ impl Drafter {
         Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged })
     }
 
-    /// Takes note of how long a drafted token took, before which `unread` tokens were read in the same pass.
+    /// Takes note of how long the step took that drafted the last token, in which `unread` tokens were read before it.
     pub(super) fn took(&mut self, seconds: f64, unread: usize) {
-        match unread {
-            0 | 1 => average(&mut self.seconds, seconds, NEWEST_TIME),
-            // What a step takes is known better from those that read nothing else.
-            _ if self.seconds > 0.0 => self.has_read(unread - 1, (seconds - self.seconds).max(0.0)),
-            _ => {}
+        // What a step takes is known better from those that read nothing else.
+        let further = if unread > 1 && self.seconds > 0.0 { (seconds - self.seconds).max(0.0) } else { 0.0 };
+        if further > 0.0 {
+            self.has_read(unread - 1, further);
+        }
+        if let Some(mean) = self.lookahead.took(seconds - further) {
+            self.average_step(mean);
         }
     }
 
@@ -191,5 +247,15 @@ impl Drafter {
         if tokens > 0 {
             average(&mut self.catch_up_seconds, seconds / tokens as f64, NEWEST_BATCH);
         }
+    }
+
+    /// Takes note that each of so many tokens took so long in the mean.
+    fn average_step(&mut self, (seconds, tokens): (f64, u32)) {
+        (0..tokens).for_each(|_| average(&mut self.seconds, seconds, NEWEST_TIME));
+    }
+
+    /// Returns how many tokens of the reply were read ahead, and how many of them were drafted.
+    pub(super) fn lookahead_counts(&self) -> Counts {
+        self.lookahead.counts
     }
 }

@@ -8,6 +8,7 @@ use uhlm_law::pass_times::MAX_MEASURED_ROWS;
 use uhlm_law::window::{CloseRule, Costs};
 
 use super::end::End;
+use super::lookahead::Counts;
 use super::pace::{self, Situation};
 use super::reply::{Piece, bytes_of};
 use super::run::Run;
@@ -72,6 +73,8 @@ impl Run<'_> {
         let drafted = self.drafter.draft(tokens, self.mode, &|| cancel.is_cancelled())?;
         self.reply.statistics.drafted += 1;
         self.pacer.observe_draft();
+        let Counts { proposed, accepted } = self.drafter.lookahead_counts();
+        (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
         self.drafter.took(spent.as_secs_f64(), unread);

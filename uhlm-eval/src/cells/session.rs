@@ -87,6 +87,8 @@ fn options(trace: &Trace, calibration: Calibration) -> SessionOptions {
         calibration,
         offline: OfflinePolicy::Wait(PATIENCE),
         threads: 1,
+        // What a batch of proposed tokens saves depends on the device: nothing is claimed of it here.
+        ngrams: false,
         seed: Some(trace.header.seed),
         consent: Consent::Conversation,
         link: LinkConfig { seed: trace.header.seed, ..LinkConfig::default() },

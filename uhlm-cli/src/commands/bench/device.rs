@@ -3,6 +3,8 @@
 //! One side is a session in `device_only` mode, with its sampling chain, uncertainty, gate, text and events; the other
 //! is llama.cpp's own loop on the same file with as many threads. They take turns in one run, so that a machine that
 //! slows down slows both, and what is reported is the median of the ratios of neighbours.
+//!
+//! With `--prompts` both answer prompts of several kinds instead (`prompts.rs`).
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -17,6 +19,7 @@ use uhlm_law::chat::{DraftModel as _, Special};
 use uhlm_law::sampling::SamplingParams;
 
 use super::parts::{self, Parts};
+use super::prompts::{self, Task};
 use super::reference::Reference;
 use crate::failure::Failure;
 use crate::output;
@@ -29,7 +32,8 @@ use crate::terminal::table::Table;
 const EXAMPLES: &str = "\
 Examples:
   uhlm bench device
-  uhlm bench device --model draft.gguf --tokens 256 --pairs 15 --threads 4 --json";
+  uhlm bench device --model draft.gguf --tokens 256 --pairs 15 --threads 4 --json
+  uhlm bench device --model draft.gguf --prompts questions.jsonl --context 1536";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,12 +41,12 @@ pub(super) struct DeviceArgs {
     /// Draft model, a GGUF file; without it the bundled one
     #[arg(short, long, env = "UHLM_MODEL", value_name = "GGUF")]
     model: Option<PathBuf>,
-    /// Turns of each side
-    #[arg(long, value_name = "N", default_value = "12")]
-    pairs: NonZeroU32,
-    /// Tokens a turn, over as many replies as that takes
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    tokens: usize,
+    /// Turns of each side; of each prompt with --prompts [default: 12, with --prompts 1]
+    #[arg(long, value_name = "N")]
+    pairs: Option<NonZeroU32>,
+    /// Tokens a turn, over as many replies as that takes; of a reply with --prompts [default: 512, with --prompts 128]
+    #[arg(long, value_name = "N")]
+    tokens: Option<usize>,
     /// Threads of each side; 0 chooses by the model's size and the cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
@@ -52,6 +56,18 @@ pub(super) struct DeviceArgs {
     /// The text to continue
     #[arg(long, value_name = "TEXT", default_value = "Once upon a time there was")]
     prompt: String,
+    /// Answer the prompts of this file instead, by category: JSON Lines with `category` and `prompt` or `turns`
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt")]
+    prompts: Option<PathBuf>,
+    /// Prompts of each category, the first ones of the file
+    #[arg(long, value_name = "N", default_value_t = 3, requires = "prompts")]
+    per_category: usize,
+    /// Temperature of the replies to --prompts
+    #[arg(long, value_name = "T", default_value_t = 0.0, requires = "prompts")]
+    temperature: f32,
+    /// Draft token by token, without reading ahead what repeats the conversation
+    #[arg(long)]
+    no_ngrams: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -87,33 +103,46 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
     let engine = setup::load(&path)?;
     let model = engine.model();
     let threads = if args.threads == 0 { model.sensible_threads(4) } else { args.threads };
+    let options = |temperature| SessionOptions {
+        mode: Mode::DeviceOnly,
+        sampling: SamplingParams { temperature, ..SamplingParams::default() },
+        context: args.context,
+        threads,
+        ngrams: !args.no_ngrams,
+        seed: Some(1),
+        ..SessionOptions::default()
+    };
+    if let Some(file) = &args.prompts {
+        let task = Task {
+            file,
+            of_each: args.per_category,
+            tokens: args.tokens.unwrap_or(128),
+            turns: args.pairs.map_or(1, |pairs| pairs.get() as usize),
+            options: options(args.temperature),
+        };
+        return prompts::run(&engine, &path, &task, args.json);
+    }
+    let tokens = args.tokens.unwrap_or(512);
     let prompt = model.tokenize(&args.prompt, Special::ParseWithBos);
     if prompt.len() + 2 > args.context as usize {
         return Err(Failure::usage("the prompt leaves no room in the context").hint("raise --context"));
     }
     let failed = || Failure::new("llama.cpp failed; -v shows what it logs");
     let mut reference = Reference::load(&path, args.context, threads).ok_or_else(failed)?;
-    let pairs = args.pairs.get() as usize;
+    let pairs = args.pairs.map_or(12, |pairs| pairs.get() as usize);
     let bar = progress::bar(pairs * 4, "session and llama.cpp in turns");
     let mut variants = Vec::new();
     for (sampling, temperature) in [("greedy", 0.0), ("temperature 0.8", 0.8)] {
-        let options = SessionOptions {
-            mode: Mode::DeviceOnly,
-            sampling: SamplingParams { temperature, ..SamplingParams::default() },
-            context: args.context,
-            threads,
-            seed: Some(1),
-            ..SessionOptions::default()
-        };
-        let parts = parts::measure(model, &options, &prompt, args.tokens)?;
+        let options = options(temperature);
+        let parts = parts::measure(model, &options, &prompt, tokens)?;
         let session = engine.session(None, options)?;
         let most = args.context as usize - prompt.len() - 1;
         // One turn each that is not counted.
         let mut turns: Vec<(f64, f64)> = Vec::new();
         for turn in 0..=pairs {
-            let ours = session_turn(&session, &args.prompt, args.tokens, most)?;
-            let theirs = reference_turn(&mut reference, &prompt, args.tokens, most, temperature, turn as u32)
-                .ok_or_else(failed)?;
+            let ours = session_turn(&session, &args.prompt, tokens, most)?;
+            let theirs =
+                reference_turn(&mut reference, &prompt, tokens, most, temperature, turn as u32).ok_or_else(failed)?;
             turns.push((ours, theirs));
             bar.inc(2);
         }
@@ -130,7 +159,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         });
     }
     bar.finish_and_clear();
-    let document = Document { model: model.name().to_owned(), threads, tokens: args.tokens, variants };
+    let document = Document { model: model.name().to_owned(), threads, tokens, variants };
     if args.json {
         return output::json(&document);
     }

@@ -3,6 +3,7 @@
 mod device;
 mod memory;
 mod parts;
+mod prompts;
 mod reference;
 
 use clap::{Args, Subcommand};
