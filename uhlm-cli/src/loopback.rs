@@ -3,10 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use uhlm_core::verifier::Verifier;
 use uhlm_core::verifier::http::HttpConfig;
+use uhlm_eval::channel::{Channel, PacketChannel};
+use uhlm_eval::shaper::Shaper;
 use uhlm_law::advance::Info;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle, Snapshot};
@@ -22,12 +25,19 @@ pub(crate) struct Loopback {
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) info: Info,
     pub(crate) url: String,
+    /// Holds back what the client and the server say, where the way is to take time.
+    _link: Option<Shaper>,
 }
 
 impl Loopback {
     /// Loads the target and serves it on a free port of 127.0.0.1 with a certificate made for this run. Blocks until it
     /// listens.
     pub(crate) fn start(target: &Path, threads: u32) -> Result<Self, Failure> {
+        Self::start_behind(target, threads, Duration::ZERO)
+    }
+
+    /// Starts one likewise that is reached over a link with this round trip, beside what loopback takes.
+    pub(crate) fn start_behind(target: &Path, threads: u32, round_trip: Duration) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("uhlm-loopback")
@@ -46,10 +56,19 @@ impl Loopback {
             .certificate()
             .map(|certificate| TrustPolicy::Fingerprint(certificate.fingerprint))
             .unwrap_or_default();
-        let url = server.url().to_owned();
+        let mut address = server.local_addr();
+        let mut link = None;
+        if !round_trip.is_zero() {
+            let channel = Channel::Packet(PacketChannel::steady(round_trip.as_secs_f64() * 1e3));
+            let shaper = Shaper::start(address, channel, 0)
+                .map_err(|error| Failure::new(format!("no link to the server: {error}")))?;
+            address = shaper.address();
+            link = Some(shaper);
+        }
+        let url = format!("https://{address}");
         let verifier = remote::connect(HttpConfig::new(&url).with_trust(trust))?;
         let (info, metrics) = (server.info().clone(), Arc::clone(server.metrics()));
-        Ok(Self { server: Some(server), runtime, metrics, verifier, info, url })
+        Ok(Self { server: Some(server), runtime, metrics, verifier, info, url, _link: link })
     }
 
     /// The server's counters now.

@@ -11,6 +11,7 @@ mod loopback;
 mod options;
 mod output;
 mod pair;
+mod prompts;
 mod remote;
 mod report;
 mod setup;

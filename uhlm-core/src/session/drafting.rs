@@ -210,6 +210,16 @@ impl Run<'_> {
             costs.width = remote.link.pass_times().width_that_pays(self.pacer.acceptance(), MAX_WINDOW);
         }
         self.pacer.choose(&costs, runs_ahead);
+        tracing::debug!(
+            policy = ?self.pacer.policy(),
+            acceptance = self.pacer.acceptance(),
+            draft = costs.draft,
+            catch_up = costs.catch_up,
+            passes = ?&costs.by_rows[..9],
+            round_trip = costs.round_trip,
+            width = costs.width,
+            "pace chosen"
+        );
         let is_told = self.remote.as_ref().is_none_or(|remote| remote.streams.is_empty() || !remote.is_ready());
         if ran_on && !self.runs_on() && !is_told { self.ask() } else { Ok(()) }
     }

@@ -2,6 +2,7 @@
 
 mod device;
 mod memory;
+mod pace;
 mod parts;
 mod prompts;
 mod reference;
@@ -22,11 +23,14 @@ enum What {
     Device(device::DeviceArgs),
     /// What draft models take at their peak, against what was estimated before loading
     Memory(memory::MemoryArgs),
+    /// Every pace against streaming the target, prompt by prompt, in real time and over HTTPS on loopback
+    Pace(pace::PaceArgs),
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.what {
         What::Device(args) => device::run(args),
         What::Memory(args) => memory::run(args),
+        What::Pace(args) => pace::run(args),
     }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use uhlm_eval::pair::Pair as Models;
-use uhlm_eval::questions::{self, Question};
 use uhlm_eval::trace::record::Recording;
 use uhlm_law::sampling::SamplingParams;
 
 use crate::failure::Failure;
 use crate::pair::Pair;
+use crate::prompts::PromptArgs;
 use crate::terminal::progress;
 
 const EXAMPLES: &str = "\
@@ -28,13 +28,8 @@ pub(crate) struct RecordArgs {
     /// Target model
     #[arg(long, value_name = "GGUF", requires = "model")]
     target: Option<PathBuf>,
-    /// Prompts: JSON Lines with `prompt`, `question` or `turns`, and `category` or `task`; or one a line. May be
-    /// repeated; without it the demo pair's questions and free prompts
-    #[arg(long, value_name = "FILE")]
-    prompts: Vec<PathBuf>,
-    /// Only prompts of these kinds, separated by commas
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    categories: Vec<String>,
+    #[command(flatten)]
+    prompts: PromptArgs,
     /// File to record into
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
@@ -61,32 +56,11 @@ pub(crate) struct RecordArgs {
     threads: u32,
 }
 
-impl RecordArgs {
-    fn questions(&self) -> Result<Vec<Question>, Failure> {
-        let files = if self.prompts.is_empty() {
-            let bundled = Pair::find()?;
-            vec![bundled.heldout(), bundled.free_prompts()]
-        } else {
-            self.prompts.clone()
-        };
-        let mut all = Vec::new();
-        for file in files {
-            let kind = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let found = questions::read(&file)?.into_iter();
-            all.extend(found.map(|q| Question { task: q.task.or_else(|| Some(kind.clone())), ..q }));
-        }
-        if !self.categories.is_empty() {
-            all.retain(|question| question.task.as_ref().is_some_and(|task| self.categories.contains(task)));
-        }
-        if all.is_empty() { Err(Failure::usage("there is no prompt of these kinds")) } else { Ok(all) }
-    }
-}
-
 pub(crate) fn run(args: &RecordArgs) -> Result<(), Failure> {
     if args.top == 0 || args.max_tokens == 0 || args.count == 0 {
         return Err(Failure::usage("--top, --max-tokens and --count are at least 1"));
     }
-    let questions = args.questions()?;
+    let questions = args.prompts.read()?;
     let (draft, target) = match (&args.model, &args.target) {
         (Some(draft), Some(target)) => (draft.clone(), target.clone()),
         _ => {

@@ -1,0 +1,186 @@
+//! `uhlm bench pace`: is a hybrid reply ever slower than the target alone, on a clock that nobody models?
+//!
+//! A verifier in this process serves the target over HTTPS on loopback, the draft model runs as on a device, each with
+//! threads of its own. Every prompt is written in turn by the target alone, streamed (`remote_only`), and at each pace,
+//! with the same seed, so all write the same text as far as arithmetic goes. Each way of writing keeps one session for
+//! all prompts, because the pace learns; the order changes from prompt to prompt, because machines do.
+//!
+//! What counts is the speed after the first token: reading the prompt is the target's work alone, whatever the mode.
+
+mod methods;
+mod record;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use uhlm_core::calibration_file;
+use uhlm_core::engine::Engine;
+use uhlm_core::link::LinkConfig;
+use uhlm_core::options::SessionOptions;
+use uhlm_core::privacy::Consent;
+use uhlm_eval::questions::Question;
+use uhlm_law::calibration::Calibration;
+use uhlm_law::pace::Pace;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::SamplingParams;
+
+use self::methods::{Method, Writer};
+use self::record::{Conditions, Document, Measured, Prompt};
+use crate::failure::Failure;
+use crate::loopback::Loopback;
+use crate::output;
+use crate::pair::{Pair, calibration_beside};
+use crate::prompts::PromptArgs;
+use crate::setup;
+
+/// A single core may read a long prompt for a minute. That is no failure of the link.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+const EXAMPLES: &str = "\
+Examples:
+  uhlm bench pace --per-category 5
+  uhlm bench pace --model draft.gguf --target target.gguf --prompts spec_bench.jsonl --paces fastest
+  uhlm bench pace --model draft.gguf --target target.gguf --prompts spec_bench.jsonl --rtt 50 --json pace.json
+
+-v shows on stderr what the sessions measured and which policies they chose.";
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct PaceArgs {
+    /// Draft model, a GGUF file; without it the bundled demo pair
+    #[arg(short, long, value_name = "GGUF", requires = "target")]
+    model: Option<PathBuf>,
+    /// Target model, served in this process
+    #[arg(long, value_name = "GGUF", requires = "model")]
+    target: Option<PathBuf>,
+    #[command(flatten)]
+    prompts: PromptArgs,
+    /// Prompts of each kind, the first of the file
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    per_category: usize,
+    /// The most tokens of a reply
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_tokens: usize,
+    /// Temperature
+    #[arg(long, value_name = "T", default_value_t = 0.7)]
+    temperature: f32,
+    /// Seed of the replies
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Round trip of the link in milliseconds, beside what loopback takes
+    #[arg(long, value_name = "MS", default_value_t = 0.0)]
+    rtt: f64,
+    /// Context of the draft model in tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = 4096)]
+    context: u32,
+    /// Threads of the draft model; 0 chooses
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    draft_threads: u32,
+    /// Threads of the target; 0 takes one a core
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    target_threads: u32,
+    /// Paces to measure, separated by commas
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Pace::ALL)]
+    paces: Vec<Pace>,
+    /// File to write everything that was measured into, as one JSON document
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl PaceArgs {
+    /// The first prompts of each kind, in the file's order.
+    fn questions(&self) -> Result<Vec<Question>, Failure> {
+        let mut taken = std::collections::HashMap::<Option<String>, usize>::new();
+        let mut all = self.prompts.read()?;
+        all.retain(|question| {
+            let count = taken.entry(question.task.clone()).or_default();
+            *count += 1;
+            *count <= self.per_category
+        });
+        Ok(all)
+    }
+
+    fn files(&self) -> Result<(PathBuf, PathBuf), Failure> {
+        match (&self.model, &self.target) {
+            (Some(draft), Some(target)) => Ok((draft.clone(), target.clone())),
+            _ => Pair::find().map(|bundled| (bundled.draft(), bundled.target())),
+        }
+    }
+
+    fn options(&self, calibration: Calibration) -> SessionOptions {
+        SessionOptions {
+            sampling: SamplingParams { temperature: self.temperature, ..SamplingParams::default() },
+            estimator: calibration.estimator,
+            calibration,
+            context: self.context,
+            threads: self.draft_threads,
+            consent: Consent::Conversation,
+            link: LinkConfig { min_deadline: PATIENCE, max_deadline: PATIENCE, ..LinkConfig::default() },
+            ..SessionOptions::default()
+        }
+    }
+}
+
+pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
+    if args.per_category == 0 || args.max_tokens < 2 || args.paces.is_empty() {
+        return Err(Failure::usage("--per-category is at least 1, --max-tokens at least 2, and there is a pace"));
+    }
+    let round_trip = Duration::try_from_secs_f64(args.rtt / 1e3)
+        .map_err(|_| Failure::usage("--rtt is a number of milliseconds, 0 or more"))?;
+    let (questions, (draft, target)) = (args.questions()?, args.files()?);
+    let engine = setup::load(&draft)?;
+    let loopback = Loopback::start_behind(&target, args.target_threads, round_trip)?;
+    let options = args.options(calibration(&draft, &engine, loopback.info.fingerprint));
+    let methods = std::iter::once(Method::Streaming).chain(args.paces.iter().copied().map(Method::Pace));
+    let writers = methods.map(|method| {
+        let session = engine.session(Some(Arc::clone(&loopback.verifier)), method.options(&options))?;
+        Writer::warm(method, session, args.max_tokens, args.seed)
+    });
+    let mut writers = writers.collect::<Result<Vec<_>, _>>()?;
+    let conditions = Conditions {
+        draft: engine.model().name().to_owned(),
+        target: loopback.info.model.clone(),
+        draft_threads: args.draft_threads,
+        target_threads: args.target_threads,
+        round_trip_ms: args.rtt,
+        temperature: args.temperature,
+        max_tokens: args.max_tokens,
+        seed: args.seed,
+    };
+    output::line(format_args!("{conditions}\n{}", table::heading()));
+    let mut prompts = Vec::new();
+    for (index, question) in questions.iter().enumerate() {
+        let prompt = write(&mut writers, &loopback, question, index)?;
+        output::line(table::prompt(&prompt));
+        prompts.push(prompt);
+    }
+    let document = Document::new(conditions, prompts);
+    output::line(table::summary(&document));
+    match &args.json {
+        Some(path) => document.save(path),
+        None => Ok(()),
+    }
+}
+
+/// Writes one prompt in every way. Who begins changes from prompt to prompt, and the direction in which the others
+/// follow.
+fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index: usize) -> Result<Prompt, Failure> {
+    let count = writers.len();
+    let mut measured: Vec<Option<Measured>> = vec![None; count];
+    for turn in 0..count {
+        let next = (index / 2 + turn) % count;
+        let next = if index % 2 == 0 { next } else { count - 1 - next };
+        measured[next] = Some(writers[next].write(&question.question, loopback)?);
+    }
+    let category = question.task.clone().unwrap_or_default();
+    Ok(Prompt::new(category, measured.into_iter().flatten().collect()))
+}
+
+/// The calibration beside the draft model, if it is this pair's; else what holds for no pair in particular.
+fn calibration(draft: &Path, engine: &Engine, target: Digest) -> Calibration {
+    let stored = calibration_file::load(&calibration_beside(draft)).ok();
+    stored.filter(|stored| stored.matches(&engine.fingerprint(), &target)).unwrap_or_else(Calibration::generic)
+}

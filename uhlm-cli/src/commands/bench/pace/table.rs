@@ -1,0 +1,68 @@
+//! What people read of it.
+
+use super::record::{Compared, Document, Prompt, Summary};
+use crate::report::{percent, significant};
+use crate::terminal::table::Table;
+
+/// Explains the columns, and heads those of the lines that come as prompts are done.
+pub(super) fn heading() -> String {
+    format!(
+        "tokens/s: after the first token, in brackets with the prompt; ratio: to the streamed reply of the same prompt, \
+         after the first token\n{:<16} {:<10} {:>13} {:>6} {:>6} {:>8} {:>7} {:>6} {:>6}  text",
+        "prompt", "method", "tokens/s", "ratio", "passes", "requests", "drafted", "judged", "stood"
+    )
+}
+
+/// The replies to a prompt, a line each.
+pub(super) fn prompt(prompt: &Prompt) -> String {
+    prompt.replies.iter().map(|reply| line(&prompt.category, reply)).collect::<Vec<_>>().join("\n")
+}
+
+fn line(category: &str, reply: &Compared) -> String {
+    let Compared { measured: m, length, ratio, parts_at, .. } = reply;
+    let speed = format!("{} ({})", significant(m.decode_rate), significant(m.whole_rate));
+    let mut text = match parts_at {
+        Some(at) => format!("{length}, parts at {at}"),
+        None => format!("{length}"),
+    };
+    if m.resent > 0 {
+        text += &format!(", {} windows sent again", m.resent);
+    }
+    if m.unverified > 0 {
+        text += &format!(", {} unverified", m.unverified);
+    }
+    format!(
+        "{category:<16} {:<10} {speed:>13} {ratio:>6.3} {:>6.3} {:>8.3} {:>7.2} {:>6.2} {:>6}  {text}",
+        m.method,
+        m.passes,
+        m.requests,
+        m.drafted,
+        m.judged,
+        percent(m.share_drafted),
+    )
+}
+
+/// Medians by category and over all.
+pub(super) fn summary(document: &Document) -> String {
+    let mut table =
+        Table::new(&["", "method", "tokens/s", "whole", "ratio", "worst", "whole", "passes", "requests", "equal"]);
+    for s in &document.summaries {
+        let Summary { category, method, prompts, .. } = s;
+        table.push(vec![
+            category.clone().unwrap_or_else(|| "all".into()),
+            method.clone(),
+            significant(s.decode_rate),
+            significant(s.whole_rate),
+            format!("{:.3}", s.ratio),
+            format!("{:.3}", s.worst),
+            format!("{:.3}", s.whole_ratio),
+            format!("{:.3}", s.passes),
+            format!("{:.3}", s.requests),
+            format!("{}/{prompts}", s.equal),
+        ]);
+    }
+    format!(
+        "\nMedians of prompts; ratio and worst after the first token, then over the whole reply.\n{}",
+        table.render()
+    )
+}
