@@ -96,7 +96,7 @@ impl Sequence for PacedSequence {
     }
 
     fn decode_rows(&mut self, tokens: &[TokenId], rows: usize, cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        (self.pace)(rows, &mut || self.inner.decode_rows(tokens, rows, cancelled))
+        (self.pace)(tokens.len(), &mut || self.inner.decode_rows(tokens, rows, cancelled))
     }
 
     fn logits_at(&self, row: usize) -> &[f32] {
