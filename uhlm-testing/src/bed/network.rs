@@ -222,7 +222,7 @@ impl Network {
     /// Begins the next pass of a replica, if it is free.
     fn work(self: &Arc<Self>, state: &mut State, replica: usize) {
         let mut sent = Vec::new();
-        let begun = state.server.work(replica, self.clock.time(), &mut sent);
+        let begun = state.server.work(replica, &mut sent);
         self.send(state, replica, sent);
         let Some(begun) = begun else { return };
         let span = state.way.times.of(begun.tokens).mul_f64(0.5 + state.dice.roll(1000) as f64 / 1000.0);

@@ -20,6 +20,8 @@ use crate::synthetic::SyntheticModel;
 /// One session on one replica.
 struct Held {
     law: TargetSession,
+    /// When the last request arrived.
+    arrived: Duration,
     engine: Box<dyn Sequence>,
 }
 
@@ -27,8 +29,8 @@ struct Held {
 #[derive(Default)]
 struct Replica {
     sessions: BTreeMap<u128, Held>,
-    /// Sessions that may have something to do, with the time since when.
-    ready: VecDeque<(u128, Duration)>,
+    /// Sessions that may have something to do.
+    ready: VecDeque<u128>,
     is_busy: bool,
     /// Restarts so far: what was begun before one ends nowhere.
     life: u64,
@@ -48,7 +50,6 @@ pub(super) struct Server {
 pub(super) struct Begun {
     pub(super) replica: usize,
     pub(super) tokens: usize,
-    queue: Duration,
     session: u128,
     life: u64,
     rows: Vec<Row>,
@@ -60,7 +61,8 @@ fn failed(error: &dyn std::fmt::Display) -> ErrorBody {
 
 impl Held {
     fn new(model: &Arc<SyntheticModel>, limits: Limits) -> Result<Self, ModelError> {
-        Ok(Self { law: TargetSession::new(limits), engine: Arc::clone(model).sequence(limits.context, 1)? })
+        let engine = Arc::clone(model).sequence(limits.context, 1)?;
+        Ok(Self { law: TargetSession::new(limits), arrived: Duration::ZERO, engine })
     }
 
     /// Decodes a pass, and draws its rows up to the one that settles it.
@@ -136,12 +138,15 @@ impl Server {
             }
         }
         let accepted = match here.sessions.get_mut(&session) {
-            Some(held) => held.law.accept(stream, request, &TextEnding(self.model.vocabulary())),
+            Some(held) => {
+                held.arrived = now;
+                held.law.accept(stream, request, &TextEnding(self.model.vocabulary()))
+            }
             None => Err(Refusal::Gone),
         };
         match accepted {
             Ok(sent) => {
-                here.ready.push_back((session, now));
+                here.ready.push_back(session);
                 sent
             }
             Err(refusal) => answered(Frame::Failed(ErrorBody::from(refusal))),
@@ -154,11 +159,11 @@ impl Server {
     }
 
     /// Begins the next pass of a replica that has none; frames that are to be sent at once go into `sent`.
-    pub(super) fn work(&mut self, replica: usize, now: Duration, sent: &mut Vec<Sent>) -> Option<Begun> {
+    pub(super) fn work(&mut self, replica: usize, sent: &mut Vec<Sent>) -> Option<Begun> {
         let model = Arc::clone(&self.model);
         let here = &mut self.replicas[replica];
         while !here.is_busy {
-            let (session, since) = here.ready.pop_front()?;
+            let session = here.ready.pop_front()?;
             let Some(held) = here.sessions.get_mut(&session) else { continue };
             match held.law.next(usize::MAX) {
                 Next::Idle | Next::Busy => {}
@@ -166,8 +171,8 @@ impl Server {
                 Next::Pass(plan) => match held.rows(&model, &plan) {
                     Ok(rows) => {
                         here.is_busy = true;
-                        let (tokens, queue) = (plan.tokens.len(), now.saturating_sub(since));
-                        return Some(Begun { replica, tokens, queue, session, life: here.life, rows });
+                        let tokens = plan.tokens.len();
+                        return Some(Begun { replica, tokens, session, life: here.life, rows });
                     }
                     Err(error) => sent.extend(held.law.pass_failed(error)),
                 },
@@ -184,11 +189,11 @@ impl Server {
         }
         here.is_busy = false;
         let Some(held) = here.sessions.get_mut(&begun.session) else { return Vec::new() };
-        here.ready.push_back((begun.session, now));
+        here.ready.push_back(begun.session);
         if fails {
             return held.law.pass_failed(failed(&"the engine failed"));
         }
-        let timing = PassTiming::new(span, begun.queue);
+        let timing = PassTiming::new(span, now.saturating_sub(span).checked_sub(held.arrived));
         held.law.pass_ended(&begun.rows, Some(timing), &TextEnding(self.model.vocabulary()))
     }
 
