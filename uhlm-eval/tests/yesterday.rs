@@ -1,5 +1,5 @@
-//! Yesterday's rule is simulated, today's session is not: fed with the drafts of shared noise, the simulator takes what
-//! the session takes on the same recording.
+//! Yesterday's rule is simulated, today's session is not: fed with the drafts of shared noise and windows of one length,
+//! the simulator takes what the session takes on the same recording.
 
 #![allow(clippy::print_stdout, reason = "the figures of a comparison are worth reading")]
 
@@ -15,6 +15,10 @@ use uhlm_eval::trace::record::Recording;
 use uhlm_eval::trace::{Trace, file};
 use uhlm_eval::yesterday::{Coupling, Facts, Link, Rule, Writer};
 use uhlm_law::sampling::SamplingParams;
+use uhlm_law::window::CloseRule;
+
+/// Tokens of a window.
+const WINDOW: usize = 5;
 
 /// Records free prompts, where the draft model is wrong most.
 fn recorded() -> Arc<Trace> {
@@ -45,11 +49,12 @@ fn the_simulator_takes_what_the_session_takes_on_the_same_drafts() {
         [(24.6, 104.6, 50.0), (15.0, 20.0, 20.0), (25.0, 40.0, 150.0), (100.0, 105.0, 50.0), (15.0, 105.0, 150.0)]
     {
         let cell = Cell { draft_ms, target_ms, rtt_ms };
-        let session = Bedded { trace: &trace, calibration: &calibration, cell, further: &further }.write(|_| {});
+        let bedded = Bedded { trace: &trace, calibration: &calibration, cell, further: &further };
+        let session = bedded.write(|options| options.close = CloseRule::Fixed(WINDOW));
         let session = Spent::sum(&session.expect("replayed"));
         let costs = cell.costs(&further);
         let link = Link { round_trip: rtt_ms / 1e3, up: 1.25e6, down: 6.25e6, billing: Billing::PAPER };
-        let mut writer = Writer::new(Rule::SESSION, &costs, link, &facts);
+        let mut writer = Writer::new(Rule::session(WINDOW), &costs, link, &facts);
         let written: Vec<Spent> = facts.iter().map(|facts| Spent::from(&writer.write(facts))).collect();
         let simulated = Spent::sum(&written);
         assert_eq!(simulated.tokens, session.tokens);

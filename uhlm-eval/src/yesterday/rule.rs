@@ -1,15 +1,20 @@
 //! Whether the device drafts, and when a window goes out.
 
+use uhlm_law::pace::LEAST_SURVIVAL;
+
 use super::window::Window;
 
 /// Tokens of a window at most.
 const MAX_WINDOW: usize = 16;
-/// Drafting ahead stopped when the chance that it is not all in vain fell below this.
-const LEAST_SURVIVAL: f64 = 0.05;
 
-/// What differs between yesterday's rule and today's session, so that one simulator is checked against the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What differs between yesterday's rule and a session of today that sends windows of a fixed length, so that one
+/// simulator is checked against the other.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
+    /// The length at which a window goes out; `None` goes by what everything costs.
+    pub length: Option<usize>,
+    /// Drafting ahead stops when the chance that it is not all in vain falls below this.
+    pub least_survival: f64,
     /// Whether the first token that is drafted behind a window is the guess of the token which its verdict brings, and
     /// is judged by nothing else. Otherwise it begins the next window.
     pub guesses_apart: bool,
@@ -19,9 +24,13 @@ pub struct Rule {
 
 impl Rule {
     /// Yesterday's.
-    pub const YESTERDAY: Self = Self { guesses_apart: true, in_flight: 2 };
-    /// That of a session with windows and without grants.
-    pub const SESSION: Self = Self { guesses_apart: false, in_flight: 2 };
+    pub const YESTERDAY: Self = Self { length: None, least_survival: 0.05, guesses_apart: true, in_flight: 2 };
+
+    /// That of a session of today with windows of this length.
+    #[must_use]
+    pub const fn session(length: usize) -> Self {
+        Self { length: Some(length), least_survival: LEAST_SURVIVAL, guesses_apart: false, in_flight: 2 }
+    }
 }
 
 /// What the decisions look at.
@@ -52,7 +61,7 @@ impl Rule {
     pub(super) fn can_draft(&self, now: &Situation) -> bool {
         let is_ahead = now.windows > 0 || now.is_due;
         let is_full = now.pending >= MAX_WINDOW * (1 + self.in_flight);
-        !now.is_sealed && !is_full && (!is_ahead || now.survival > LEAST_SURVIVAL)
+        !now.is_sealed && !is_full && (!is_ahead || now.survival > self.least_survival)
     }
 
     pub(super) fn closes(&self, now: &Situation) -> bool {
@@ -60,8 +69,9 @@ impl Rule {
             return false;
         }
         // A window that finds the target at work only waits there.
-        let pays = !now.is_at_work && !now.window.waiting_pays(now.next_beta, now.pass, now.draft);
-        now.window.len >= MAX_WINDOW || now.is_sealed || pays
+        let pays = || !now.is_at_work && !now.window.waiting_pays(now.next_beta, now.pass, now.draft);
+        let most = self.length.unwrap_or(MAX_WINDOW);
+        now.window.len >= most || now.is_sealed || (self.length.is_none() && pays())
     }
 
     /// Whether the open window, which is not due, is sent because nothing more can join it.
