@@ -52,8 +52,7 @@ fn a_share_is_spent_on_the_tokens_that_most_probably_differ() {
     let calibration = Noisy::new(1).calibration();
     let gate = || Gate::new(&calibration, Goal::ShareSent(0.3));
     let (sent, risk) = run(&mut gate(), &mut Noisy::new(2), 2000);
-    let (sent_by_u, risk_by_u) =
-        run(&mut gate().with_predictor(Predictor::LinearLaw), &mut Noisy::new(2), 2000);
+    let (sent_by_u, risk_by_u) = run(&mut gate().with_predictor(Predictor::LinearLaw), &mut Noisy::new(2), 2000);
     assert!((sent / 0.3 - 1.0).abs() < 0.05 && (sent_by_u / 0.3 - 1.0).abs() < 0.05, "{sent} {sent_by_u}");
     assert!(risk < 0.6 * risk_by_u, "{risk} where u alone leaves {risk_by_u}");
 }
