@@ -48,10 +48,12 @@ mod tests {
         width: usize::MAX,
     };
 
+    const EARLY: Policy = Policy { early: true, ..Policy::WINDOWS };
+
     fn does(rule: CloseRule, draft_ahead: DraftAhead, betas: &[f64], is_uncertain: bool, wait: f64) -> bool {
         let window: Window = betas.iter().copied().collect();
         let moment = Moment { window: &window, next_beta: 0.05, wait, windows: draft_ahead.windows() };
-        closes(rule, draft_ahead, &Situation { moment, is_uncertain, policy: &Policy::WINDOWS, costs: &COSTS })
+        closes(rule, draft_ahead, &Situation { moment, is_uncertain, policy: &EARLY, costs: &COSTS })
     }
 
     #[test]

@@ -54,13 +54,16 @@ impl Proposal {
         self.at + self.ids.len()
     }
 
-    fn is_same_as(&self, other: &Self) -> bool {
-        (self.at, self.check, &self.ids) == (other.at, other.check, &other.ids)
+    /// Tells whether all of `other` is in this one.
+    fn holds(&self, other: &Self) -> bool {
+        let Some(before) = other.at.checked_sub(self.at) else { return false };
+        self.ids.get(before..).is_some_and(|rest| rest.starts_with(&other.ids))
+            && self.check.extend(&self.ids[..before]) == other.check
     }
 
-    /// Tells whether `other` begins where this one ends, and both are short enough for one request.
+    /// Tells whether `other`, of a later request, begins where this one ends, and both are short enough for one request.
     fn joins(&self, other: &Self) -> bool {
-        let fits = self.ids.len() + other.ids.len() <= MAX_DRAFT;
+        let fits = self.seq < other.seq && self.ids.len() + other.ids.len() <= MAX_DRAFT;
         fits && self.end() == other.at && self.check.extend(&self.ids) == other.check
     }
 }
@@ -70,13 +73,13 @@ impl Proposal {
 pub(super) struct Parked(Vec<Proposal>);
 
 impl Parked {
-    /// Parks a proposal. One that is there already only gets the later number, and one that goes on from another takes
-    /// no place of its own; of too many, that of the earliest request goes.
+    /// Parks a proposal. One that is there already only gives its number where that is the later one, and one that goes
+    /// on from that of an earlier request takes no place of its own; of too many, that of the earliest request goes.
     pub(super) fn park(&mut self, proposal: Proposal) {
-        if let Some(known) = self.0.iter_mut().find(|known| known.is_same_as(&proposal)) {
+        if let Some(known) = self.0.iter_mut().find(|known| known.holds(&proposal)) {
             known.seq = known.seq.max(proposal.seq);
         } else if let Some(known) = self.0.iter_mut().find(|known| known.joins(&proposal)) {
-            known.seq = known.seq.max(proposal.seq);
+            known.seq = proposal.seq;
             known.ids.extend(proposal.ids);
         } else {
             self.0.push(proposal);
@@ -178,6 +181,23 @@ mod tests {
         parked.prune(&text(&[1, 2]));
         assert_eq!(parked.path(&text(&[1, 2])), [3, 4]);
         assert_eq!(parked.len(), 1);
+    }
+
+    #[test]
+    fn a_draft_that_goes_on_from_an_earlier_one_shares_its_place_and_may_be_repeated() {
+        let mut parked = Parked::default();
+        for seq in 0..20 {
+            let ids: Vec<TokenId> = (1..=seq + 1).collect();
+            parked.park(proposal(seq, &ids, &[seq + 2]));
+        }
+        assert_eq!(parked.len(), 1, "twenty requests of one token each");
+        assert_eq!(parked.path(&text(&[1])), (2..=21).collect::<Vec<_>>());
+        let before = parked.clone();
+        parked.park(proposal(7, &[1, 2, 3, 4, 5, 6, 7, 8], &[9]));
+        parked.park(proposal(0, &[1], &[2]));
+        assert_eq!(parked, before);
+        parked.park(proposal(7, &[1, 2, 3, 4, 5, 6, 7, 9], &[9]));
+        assert_eq!(parked.len(), 2, "it rests on another text");
     }
 
     #[test]
