@@ -10,14 +10,16 @@ use std::time::{Duration, Instant};
 
 use uhlm_core::clock::Clock;
 use uhlm_core::event::Event;
+use uhlm_core::link::LinkConfig;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
+use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_eval::paced::PacedDraft;
 use uhlm_law::gate::Goal;
 use uhlm_law::sampling::{SamplingParams, TokenId};
+use uhlm_law::window::CloseRule;
 use uhlm_testing::synthetic::SyntheticModel;
 
 /// Replies of each session.
@@ -58,7 +60,11 @@ fn session(options: SessionOptions) -> (Session, Arc<Passes>) {
     });
     let target = SyntheticModel { end_bias: -4.0, capacity: 4096, ..SyntheticModel::target() };
     let verifier = target.verifier(|config| config);
-    let options = SessionOptions { consent: Consent::Conversation, seed: Some(1), ..options };
+    // However slow this machine is, nothing is written unverified.
+    let patience = Duration::from_secs(120);
+    let link = LinkConfig { min_deadline: patience, max_deadline: patience, ..LinkConfig::default() };
+    let offline = OfflinePolicy::Wait(patience);
+    let options = SessionOptions { consent: Consent::Conversation, seed: Some(1), link, offline, ..options };
     let time = Arc::clone(&clock) as Arc<dyn Clock>;
     (Session::with_clock(Arc::new(draft), Some(Arc::new(verifier)), options, time).expect("valid options"), clock)
 }
@@ -139,6 +145,8 @@ fn exact_stays_the_targets_text_through_the_rollbacks_of_what_was_drafted_ahead(
             mode: Mode::Exact,
             sampling: sampling(temperature),
             draft_ahead,
+            // By what everything costs here, the target would write alone.
+            close: CloseRule::Risk(0.5),
             ..SessionOptions::default()
         };
         let (statistics, _) = assert_same(&options);

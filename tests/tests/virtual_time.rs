@@ -26,6 +26,8 @@ use uhlm_eval::shaper::Shaper;
 use uhlm_eval::statistics::median;
 use uhlm_eval::stream::{Numbered, Run};
 use uhlm_law::calibration::Calibration;
+use uhlm_law::gate::Goal;
+use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::window::CloseRule;
 use uhlm_testing::pair;
@@ -39,6 +41,15 @@ const MAX_TOKENS: usize = 40;
 const SEED: u64 = 5;
 /// How far the two may be apart.
 const TOLERANCE: f64 = 0.10;
+
+/// Windows that go out by risk, two of them in flight.
+const WINDOWS: ProductMethod = ProductMethod {
+    mode: Mode::Exact,
+    close: CloseRule::Risk(0.5),
+    draft_ahead: DraftAhead::Pipelined(2),
+    goal: Goal::RiskProne,
+    pace: Pace::Balanced,
+};
 
 /// Tokens a second of each reply, the median times of a draft and a target pass, and the texts.
 struct Measured {
@@ -79,6 +90,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
         goal: method.goal,
         close: method.close,
         draft_ahead: method.draft_ahead,
+        pace: method.pace,
         // The simulation drafts one by one.
         ngrams: false,
         offline: OfflinePolicy::Wait(Duration::from_secs(60)),
@@ -136,15 +148,20 @@ fn both_agree(method: ProductMethod) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let channel =
         Channel::Packet(PacketChannel { up_mbps: 2.0, down_mbps: 8.0, ..PacketChannel::steady(ROUND_TRIP_MS) });
-    let real = for_real(method, &channel);
+    let mut real = for_real(method, &channel);
+    if real.times.target_ms == 0.0 {
+        // Of a text that nobody drafted no verdict tells; windows on this machine, at this load, do.
+        real.times.target_ms = for_real(WINDOWS, &channel).times.target_ms;
+    }
     let virtual_time = simulated(method, &channel, real.times);
     // Greedy replies do not depend on when anything arrives.
     assert_eq!(real.texts, virtual_time.texts);
     let (wall, simulated) = (median(&real.speeds).expect("replies"), median(&virtual_time.speeds).expect("replies"));
     println!(
-        "{:?}, {:?}: {wall:.3} tokens/s for real, {simulated:.3} in virtual time ({:+.1} %); passes {:.1} and {:.1} ms",
+        "{:?}, {:?}, {}: {wall:.3} tokens/s for real, {simulated:.3} in virtual time ({:+.1} %); passes {:.1} and {:.1} ms",
         method.mode,
         method.close,
+        method.pace,
         100.0 * (simulated / wall - 1.0),
         real.times.draft_ms,
         real.times.target_ms
@@ -153,8 +170,13 @@ fn both_agree(method: ProductMethod) {
 }
 
 #[test]
-fn the_exact_mode_with_draft_ahead_is_as_fast_in_virtual_time_as_through_a_shaped_link() {
-    both_agree(ProductMethod::mode(Mode::Exact));
+fn windows_with_draft_ahead_are_as_fast_in_virtual_time_as_through_a_shaped_link() {
+    both_agree(WINDOWS);
+}
+
+#[test]
+fn a_target_that_runs_ahead_is_as_fast_in_virtual_time_as_through_a_shaped_link() {
+    both_agree(ProductMethod { pace: Pace::Fastest, close: CloseRule::CostModel, ..WINDOWS });
 }
 
 #[test]

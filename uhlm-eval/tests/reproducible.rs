@@ -34,7 +34,7 @@ fn a_seed_gives_the_same_record_and_the_same_report_twice() {
     assert_eq!(first.0, second.0, "the records differ");
     assert!(first.1 == second.1, "the pages differ");
     assert!(first.2 == second.2, "the Markdown differs");
-    for name in ["U-HLM, risk-prone", "ours, exact, draft-ahead", "CU-HLM, k = 30", "<svg"] {
+    for name in ["U-HLM, risk-prone", "ours, exact, balanced", "CU-HLM, k = 30", "<svg"] {
         assert!(first.1.contains(name), "no {name} in the page");
     }
 }

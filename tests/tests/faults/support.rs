@@ -16,6 +16,7 @@ use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
+use uhlm_law::window::CloseRule;
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::synthetic::SyntheticModel;
@@ -63,7 +64,10 @@ pub(crate) fn impatient() -> LinkConfig {
 
 pub(crate) fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
     let consent = Consent::Conversation;
-    SessionOptions { mode, offline, link: link(), seed: Some(3), consent, ..SessionOptions::default() }
+    // Windows close by a rule that does not depend on what anything costs: the target is as fast as the draft model here,
+    // and would write alone.
+    let close = CloseRule::Risk(0.5);
+    SessionOptions { mode, close, offline, link: link(), seed: Some(3), consent, ..SessionOptions::default() }
 }
 
 pub(crate) fn session(verifier: &Arc<Faulty>, options: SessionOptions) -> Session {
