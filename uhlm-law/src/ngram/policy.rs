@@ -15,9 +15,9 @@ const WIDTHS: [usize; 5] = [2, 3, 4, 6, 8];
 /// How much longer a batch is taken to last for each further row, until it is measured, in times of one row. Hopeful,
 /// so that each width gets its try: rows have no common price, as kernels that work on four rows at once make four
 /// cheaper than three.
-const PRIOR_SLOPE: f64 = 0.25;
+const PRIOR_SLOPE: f64 = 0.4;
 /// What reading ahead has to gain in tokens a second: estimates err, and this side of nothing they would cost.
-const LEAST_GAIN: f64 = 1.05;
+const LEAST_GAIN: f64 = 1.15;
 /// Drafted tokens after which a width that was not used is measured again, at first; each time twice as many.
 const RETRY: u64 = 1024;
 const MAX_RETRY: u64 = 8 * RETRY;
@@ -40,7 +40,7 @@ struct Agreement {
 }
 
 /// Lengths of matches that count as one, by the least of each, and the agreement that is assumed at first.
-const CLASSES: [(usize, f64); 7] = [(2, 0.3), (3, 0.45), (4, 0.6), (5, 0.7), (6, 0.8), (8, 0.85), (12, 0.9)];
+const CLASSES: [(usize, f64); 7] = [(2, 0.2), (3, 0.3), (4, 0.45), (5, 0.6), (6, 0.7), (8, 0.8), (12, 0.9)];
 /// Observations that the first assumption is worth.
 const PRIOR_WEIGHT: f64 = 4.0;
 /// What an observation is worth after each later one of its class.
