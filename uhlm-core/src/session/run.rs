@@ -200,7 +200,8 @@ impl Run<'_> {
 
     /// Nothing can be drafted: waits for what is on its way, or finds that nothing will come.
     fn stall(&mut self) -> Result<(), End> {
-        let pending = self.pipeline.windows_in_flight() > 0 || self.needs_verdict();
+        // Drafted tokens wait for a verdict even while there is no session to ask for one.
+        let pending = self.pipeline.windows_in_flight() > 0 || !self.pipeline.branch().is_empty();
         let streams = self.runs_on() && !self.is_alone();
         if !pending && !streams && self.is_full()? {
             return Err(FinishReason::ContextFull.into());
@@ -322,8 +323,9 @@ impl Run<'_> {
             // Dropping an answer that is awaited resets its request.
             remote.abandon(goes_on && self.pipeline.windows_in_flight() == 0, now);
         }
-        self.reply.release_rest();
         self.reply.roll_back(self.pipeline.take_back());
+        // What was held back is no part of what was shown after it.
+        self.reply.release_rest();
         self.reply.statistics.elapsed = self.since(self.started);
         self.hand_over();
     }

@@ -54,6 +54,7 @@ impl Reader {
                 if let Some(front) = self.provisional.pop_front() {
                     check(front == token.id, || format!("{} stands where {front} is shown", token.id))?;
                 }
+                // Text that was held back comes with a later token, and then may reach beyond what is shown.
                 let rest = self.shown.strip_prefix(&token.text).map(str::to_owned);
                 // What is shown and belongs to no provisional token is text that was held back; the next token brings it.
                 let goes_on = self.provisional.is_empty() && token.text.starts_with(&self.shown);
@@ -155,7 +156,10 @@ impl Expected<'_> {
             FinishReason::ContextFull => is_full,
             reason => found == Some(*reason),
         };
-        check(fits, || format!("it is said to end for {reason:?}, and {found:?} holds"))?;
+        check(fits, || {
+            let (prompt, capacity) = (self.prompt.len(), self.target.capacity);
+            format!("it ends for {reason:?} after {prompt} + {} tokens of {capacity}, and {found:?} holds", ids.len())
+        })?;
         let expected = self.text(&ids);
         check(said.text == expected, || format!("the text is {:?}, of its tokens it is {expected:?}", said.text))?;
         self.check_statistics(statistics)
