@@ -179,7 +179,9 @@ impl Drafter {
     /// Takes note of how long a drafted token took, before which `unread` tokens were read in the same pass.
     pub(super) fn took(&mut self, seconds: f64, unread: usize) {
         match unread {
-            0 | 1 => average(&mut self.seconds, seconds, NEWEST_TIME),
+            // After a prompt that was just read, the logits are there already, and a draft takes no pass.
+            0 => {}
+            1 => average(&mut self.seconds, seconds, NEWEST_TIME),
             // What a step takes is known better from those that read nothing else.
             _ if self.seconds > 0.0 => self.has_read(unread - 1, (seconds - self.seconds).max(0.0)),
             _ => {}
