@@ -234,10 +234,14 @@ impl Run<'_> {
         let now = self.now();
         if self.runs_on() {
             let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
-            let reads_until = |(at, tokens): (Instant, usize)| costs.target(tokens.saturating_sub(1)) - ago(at);
-            return match self.last_heard {
-                Some((at, rhythm)) => rhythm.until_pass(ago(at), costs.round_trip),
-                None => self.first_asked.map_or(0.0, reads_until).max(0.0),
+            return match (self.last_heard, self.first_asked) {
+                (Some((at, rhythm)), _) => rhythm.until_pass(ago(at), costs.round_trip),
+                // It reads the prompt since the request came, and what is sent now takes as long to come there.
+                (None, Some((at, tokens))) => {
+                    let rhythm = Rhythm { last: costs.target(0), under_way: costs.target(tokens.saturating_sub(1)) };
+                    rhythm.until_pass(ago(at), 0.0)
+                }
+                (None, None) => 0.0,
             };
         }
         let last_sent = self.pipeline.last_sent(now);
