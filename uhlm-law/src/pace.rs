@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use forecast::{Forecast, Tried, forecast};
 pub use pacer::Pacer;
 pub use policy::Policy;
-pub use sending::{LEAST_SURVIVAL, LONGEST_WINDOW, Moment, until_pass};
+pub use sending::{LEAST_SURVIVAL, LONGEST_WINDOW, Moment, Rhythm};
 
 /// What a pass of the target is worth, in the mode `exact`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,6 +4,11 @@
 //! 3, 4, 5 and 9 rows took 120, 186, 232, 208, 276 and 446 ms, and on a GPU some tens of rows cost what one does. So
 //! times are measured for each number of rows, and no formula is fitted to them.
 //!
+//! A machine that gets busy makes all passes slower, but tells so only by those that are made. Were the other widths'
+//! times left as they were, a second row would seem to cost nothing while the load lasts (measured: passes of one row
+//! went from 41 to 77 ms, those of two were still known with 83). So a lasting change counts mostly as a load, which
+//! all widths share, and for the smaller part as the width's own.
+//!
 //! Decides which of the measured times are believed, and at which width tokens are made fastest. Leaves to its caller
 //! which drafts there are and whether anything but speed counts.
 
@@ -12,6 +17,8 @@ pub const MAX_MEASURED_ROWS: usize = 32;
 
 /// Weight of a new time in the average.
 const WEIGHT: f64 = 0.125;
+/// Part of a change, as an exponent, that is taken for the machine's load.
+const LOAD_PART: f64 = 0.8;
 /// Number of latest times of one width of which the middle one counts, so that one outlier is not believed.
 const MEDIAN_OF: usize = 3;
 /// Number of passes without one of this width, after which its time is forgotten: the load may be another by then.
@@ -24,9 +31,9 @@ const PROBE_EVERY: u64 = 64;
 /// What was measured about passes of one width.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
-    /// The latest times, in seconds, at most [`MEDIAN_OF`], the newest last.
+    /// The latest times without the load, in seconds, at most [`MEDIAN_OF`], the newest last.
     latest: Vec<f64>,
-    /// The believed time, in seconds.
+    /// The believed time without the load, in seconds.
     average: f64,
     /// Number of the first and of the last pass of this width.
     first: u64,
@@ -38,8 +45,9 @@ impl Entry {
         Self { latest: vec![seconds], average: seconds, first: now, last: now }
     }
 
-    fn observe(&mut self, seconds: f64, now: u64) {
-        // Until the middle of three is known, the average follows it; then it moves by an eighth.
+    /// Takes note of a time without the load; returns the factor by which the load is to be thought greater.
+    fn observe(&mut self, seconds: f64, now: u64) -> f64 {
+        // Until the middle of three is known, the average follows it; then what is expected of a pass moves by an eighth.
         let is_settled = self.latest.len() == MEDIAN_OF;
         if is_settled {
             self.latest.remove(0);
@@ -49,8 +57,14 @@ impl Entry {
         sorted.sort_by(f64::total_cmp);
         // Of two, the shorter: what disturbs a pass makes it longer.
         let middle = sorted[(sorted.len() - 1) / 2];
-        self.average = if is_settled { self.average + WEIGHT * (middle - self.average) } else { middle };
         self.last = now;
+        if !is_settled {
+            self.average = middle;
+            return 1.0;
+        }
+        let change = 1.0 + WEIGHT * (middle / self.average - 1.0);
+        self.average *= change.powf(1.0 - LOAD_PART);
+        change.powf(LOAD_PART)
     }
 }
 
@@ -108,6 +122,8 @@ pub struct PassTimes {
     entries: Vec<Option<Entry>>,
     /// Number of passes observed.
     passes: u64,
+    /// The load, as the natural logarithm of the factor by which it lengthens passes.
+    log_load: f64,
 }
 
 impl PassTimes {
@@ -131,9 +147,10 @@ impl PassTimes {
         if self.entries.len() < rows {
             self.entries.resize(rows, None);
         }
+        let unloaded = seconds / self.log_load.exp();
         match &mut self.entries[rows - 1] {
-            Some(entry) => entry.observe(seconds, now),
-            none => *none = Some(Entry::new(seconds, now)),
+            Some(entry) => self.log_load += entry.observe(unloaded, now).ln(),
+            none => *none = Some(Entry::new(unloaded, now)),
         }
     }
 
@@ -144,7 +161,8 @@ impl PassTimes {
     /// share of the narrowest.
     #[must_use]
     pub fn at(&self, rows: usize) -> Option<f64> {
-        let measured: Vec<(usize, f64)> = self.measured().map(|(rows, entry)| (rows, entry.average)).collect();
+        let load = self.log_load.exp();
+        let measured: Vec<(usize, f64)> = self.measured().map(|(rows, entry)| (rows, load * entry.average)).collect();
         let (&(least, shortest), &(most, longest)) = (measured.first()?, measured.last()?);
         let slope = |(from, start): (usize, f64), (to, end): (usize, f64)| (end - start) / (to - from) as f64;
         let slopes = || measured.windows(2).map(|pair| slope(pair[0], pair[1]).max(0.0));

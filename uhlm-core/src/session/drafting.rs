@@ -1,15 +1,16 @@
 //! Drafting and sending: whether the device drafts on, what becomes of a drafted token, and when windows go out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uhlm_law::advance::{Capabilities, Grants};
-use uhlm_law::pace::{LEAST_SURVIVAL, Moment, until_pass};
+use uhlm_law::pace::{LEAST_SURVIVAL, Moment, Rhythm};
 use uhlm_law::pass_times::MAX_MEASURED_ROWS;
 use uhlm_law::window::{CloseRule, Costs};
 
 use super::end::End;
 use super::lookahead::Counts;
 use super::pace::{self, Situation};
+use super::remote::Remote;
 use super::reply::{Piece, bytes_of};
 use super::run::Run;
 use super::token::Drafted;
@@ -22,6 +23,8 @@ use crate::options::{DraftAhead, OfflinePolicy};
 /// The longest window, in tokens. Windows that were not answered are sent again as one request, which must stay well
 /// below [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
 pub(crate) const MAX_WINDOW: usize = 25;
+/// What may be read before a probe, in passes of the target.
+const PROBE_READING: f64 = 64.0;
 /// Tokens that a first window has drafted when it is sent, about.
 const FIRST_WINDOW: f64 = 2.0;
 
@@ -37,11 +40,24 @@ impl Run<'_> {
         if self.mode.judges() && self.options.offline != OfflinePolicy::GoOn && !self.is_online() {
             return Ok(false);
         }
-        if self.is_paced() && !self.pacer.drafts() && !self.is_alone() {
-            return Ok(false);
+        if self.is_paced() && !self.pacer.policy().drafts && !self.is_alone() {
+            if !self.pacer.drafts() {
+                return Ok(false);
+            }
+            if !self.may_probe() {
+                self.pacer.skip_probe();
+                return Ok(false);
+            }
         }
         let ahead = self.pipeline.windows_in_flight() > 0 || self.due;
         Ok(!ahead || (self.options.draft_ahead != DraftAhead::Off && self.pipeline.survival() > LEAST_SURVIVAL))
+    }
+
+    /// Tells whether a few drafts are worth what has to be read before them: where the target wrote alone, that may be a
+    /// prompt on which the device is for longer than the target on the reply.
+    fn may_probe(&self) -> bool {
+        let (costs, unread) = (self.costs(), self.drafter.unread(self.pipeline.ids()));
+        unread as f64 * costs.catch_up <= PROBE_READING * costs.target(0)
     }
 
     /// Tells whether nothing may follow the drafted tokens.
@@ -205,21 +221,13 @@ impl Run<'_> {
         if !self.pacer.is_due(runs_ahead) {
             return Ok(());
         }
-        let (ran_on, mut costs) = (self.runs_on(), self.costs());
-        if let Some(remote) = &self.remote {
-            costs.width = remote.link.pass_times().width_that_pays(self.pacer.acceptance(), MAX_WINDOW);
+        let (ran_on, costs) = (self.runs_on(), Costs { width: self.width(), ..self.costs() });
+        if self.pacer.choose(&costs, runs_ahead) {
+            let Costs { draft, catch_up, round_trip, width, .. } = costs;
+            let (policy, acceptance) = (self.pacer.policy(), self.pacer.acceptance());
+            let passes: Vec<f64> = (0..8).map(|tokens| costs.target(tokens)).collect();
+            tracing::debug!(?policy, acceptance, draft, catch_up, ?passes, round_trip, width, "pace chosen");
         }
-        self.pacer.choose(&costs, runs_ahead);
-        tracing::debug!(
-            policy = ?self.pacer.policy(),
-            acceptance = self.pacer.acceptance(),
-            draft = costs.draft,
-            catch_up = costs.catch_up,
-            passes = ?&costs.by_rows[..9],
-            round_trip = costs.round_trip,
-            width = costs.width,
-            "pace chosen"
-        );
         let is_told = self.remote.as_ref().is_none_or(|remote| remote.streams.is_empty() || !remote.is_ready());
         if ran_on && !self.runs_on() && !is_told { self.ask() } else { Ok(()) }
     }
@@ -228,14 +236,33 @@ impl Run<'_> {
     fn wait_for_pass(&self, costs: &Costs) -> f64 {
         let now = self.now();
         if self.runs_on() {
-            return self.last_heard.map_or(0.0, |(at, pass)| {
-                let ago = now.saturating_duration_since(at).as_secs_f64();
-                let ahead = at.saturating_duration_since(now).as_secs_f64();
-                until_pass(ago - ahead, pass, costs.round_trip)
-            });
+            let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
+            return match (self.last_heard, self.first_asked) {
+                (Some((at, rhythm)), _) => rhythm.until_pass(ago(at), costs.round_trip),
+                // It reads the prompt since the request came, and what is sent now takes as long to come there.
+                (None, Some((at, tokens))) => {
+                    let rhythm = Rhythm { last: costs.target(0), under_way: costs.target(tokens.saturating_sub(1)) };
+                    rhythm.until_pass(ago(at), 0.0)
+                }
+                (None, None) => 0.0,
+            };
         }
         let last_sent = self.pipeline.last_sent(now);
         last_sent.map_or(0.0, |(ago, tokens)| (costs.target(tokens) - ago.as_secs_f64()).max(0.0))
+    }
+
+    /// What is known of the target when it has told of a pass of `last` seconds in a frame that came at `came`.
+    pub(super) fn rhythm(&self, last: f64, came: Instant) -> Rhythm {
+        let costs = Costs { width: self.width(), ..self.costs() };
+        let sent_by = came.checked_sub(Duration::from_secs_f64(costs.round_trip)).unwrap_or(came);
+        let parked = self.pipeline.sent_by(sent_by);
+        Rhythm { last, under_way: costs.target(parked.min(costs.width)) }
+    }
+
+    /// Drafted tokens that a pass judges at most where the target runs on.
+    fn width(&self) -> usize {
+        let pays = |remote: &&mut Remote| remote.link.pass_times().width_that_pays(self.pacer.acceptance(), MAX_WINDOW);
+        self.remote.as_ref().map_or(MAX_WINDOW, pays)
     }
 
     pub(super) fn costs(&self) -> Costs {
@@ -278,13 +305,9 @@ impl Run<'_> {
     /// Sends a request likewise, with other grants.
     pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
         let (now, labels) = (self.now(), self.labelling());
-        if self.last_heard.is_none() && self.runs_on() {
-            // A target that runs on begins with the first request.
-            let costs = self.costs();
-            self.last_heard = Some((now + Duration::from_secs_f64(costs.round_trip), costs.target(0)));
-        }
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, grants, labels, now) {
+            self.first_asked.get_or_insert((now, tokens));
             remote.send(request, asked, tokens, now);
         }
         Ok(())

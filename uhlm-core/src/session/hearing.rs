@@ -55,7 +55,7 @@ impl Run<'_> {
             return self.failed(tag, VerifierError::InvalidAnswer { reason });
         }
         if let Some(told) = &outcome.told {
-            self.last_heard = Some((came, told.pass.as_secs_f64()));
+            self.last_heard = Some((came, self.rhythm(told.pass.as_secs_f64(), came)));
         }
         if let Some(passes) = outcome.passes {
             self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));

@@ -129,6 +129,12 @@ impl Pipeline {
         self.in_flight.back().map(|last| (now.saturating_duration_since(last.sent), last.end - last.start))
     }
 
+    /// Returns how many drafted tokens that do not stand yet were sent by `at`.
+    pub(super) fn sent_by(&self, at: Instant) -> usize {
+        let ends = self.in_flight.iter().filter(|window| window.sent <= at).map(|window| window.end);
+        ends.max().map_or(0, |end| end.saturating_sub(self.committed()))
+    }
+
     /// Returns what the device saw of the last drafted token.
     pub(super) fn last_features(&self) -> Option<Features> {
         self.branch.back().map(Drafted::features)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use uhlm_law::advance::Labelling;
 use uhlm_law::model::ModelError;
-use uhlm_law::pace::Pacer;
+use uhlm_law::pace::{Pacer, Rhythm};
 
 use super::drafter::Drafter;
 use super::end::End;
@@ -65,8 +65,10 @@ pub(super) struct Run<'a> {
     pub(super) waiting_since: Option<Instant>,
     /// Bodies of answers since the last verdict.
     pub(super) bytes: BodyBytes,
-    /// When the target last told of a pass, or is to have told of one by what is known, and how many seconds that took.
-    pub(super) last_heard: Option<(Instant, f64)>,
+    /// When the target last told of a pass, and what was known of it then.
+    pub(super) last_heard: Option<(Instant, Rhythm)>,
+    /// When the first request went out, and how many tokens the target has to read for it.
+    pub(super) first_asked: Option<(Instant, usize)>,
 }
 
 impl Run<'_> {
@@ -113,7 +115,13 @@ impl Run<'_> {
         self.revive()?;
         self.choose_pace()?;
         self.send()?;
-        if self.can_draft()? { self.draft() } else { self.stall() }
+        if !self.can_draft()? {
+            self.stall()
+        } else if self.catch_up()? {
+            Ok(())
+        } else {
+            self.draft()
+        }
     }
 
     pub(super) fn check_cancelled(&self) -> Result<(), End> {
@@ -182,14 +190,28 @@ impl Run<'_> {
         self.is_paced() && !self.pacer.drafts() && self.remote.as_ref().is_some_and(|remote| remote.is_ready())
     }
 
+    /// Before a draft: reads a part of what the draft model has not read, where that is much and the target writes on
+    /// meanwhile; tells whether it did.
+    fn catch_up(&mut self) -> Result<bool, End> {
+        let most = self.read_at_once().max(1);
+        if !self.runs_on() || self.is_alone() || self.drafter.unread(self.pipeline.ids()) <= most {
+            return Ok(false);
+        }
+        self.read(most)?;
+        Ok(true)
+    }
+
+    /// Returns how many tokens the draft model may read at once. Reading keeps the thread from showing what comes in, so
+    /// it takes a moment at a time.
+    fn read_at_once(&self) -> usize {
+        READ_TOGETHER.min((READING_TIME / self.costs().catch_up.max(1e-6)) as usize)
+    }
+
     /// Reads a part of what the target wrote alone, so that the device can go on by itself if it has to; tells whether
     /// there was enough to read.
     fn keep_up(&mut self) -> Result<bool, End> {
         let reads = self.is_streamed_to() && self.options.offline == OfflinePolicy::GoOn;
-        // Reading keeps the thread from showing what comes in, so it takes a moment at a time.
-        let costs = self.costs();
-        let fits = (READING_TIME / costs.catch_up.max(1e-6)) as usize;
-        let most = READ_TOGETHER.min(fits);
+        let (costs, most) = (self.costs(), self.read_at_once());
         let keeps_up = 2.0 * costs.catch_up < costs.target(0);
         if !reads || !keeps_up || most == 0 || self.drafter.unread(self.pipeline.ids()) < most {
             return Ok(false);

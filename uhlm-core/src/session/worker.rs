@@ -149,6 +149,7 @@ impl Worker {
                 waiting_since: None,
                 bytes: BodyBytes::default(),
                 last_heard: None,
+                first_asked: None,
             };
             Ok(run.run())
         });

@@ -110,6 +110,11 @@ impl Pacer {
         self.probe = self.probe.saturating_sub(1);
     }
 
+    /// Takes note that the device has too much to read for a probe; the next one is due as if this one had been made.
+    pub fn skip_probe(&mut self) {
+        self.probe = 0;
+    }
+
     /// Takes note of what became of a drafted token.
     pub fn observe(&mut self, beta: f64, matched: bool) {
         if self.tried.len() == REMEMBERED {
@@ -144,13 +149,14 @@ impl Pacer {
         self.since_choice >= RENEWED_AFTER || (!runs_ahead && !self.policy.grants.is_none())
     }
 
-    /// Chooses anew by what everything costs; what was not measured yet leaves the choice as it is.
-    pub fn choose(&mut self, costs: &Costs, runs_ahead: bool) {
+    /// Chooses anew by what everything costs; what was not measured yet leaves the choice as it is. Tells whether it was
+    /// enough to choose by.
+    pub fn choose(&mut self, costs: &Costs, runs_ahead: bool) -> bool {
         if !runs_ahead && !self.policy.grants.is_none() {
             self.policy = Policy::WINDOWS;
         }
         if costs.target(1) <= 0.0 || costs.draft <= 0.0 {
-            return;
+            return false;
         }
         self.since_choice = 0;
         self.policy = self.best(costs, runs_ahead, &self.past()).unwrap_or(self.policy);
@@ -160,6 +166,7 @@ impl Pacer {
             let good = [Tried { beta: GOOD_BETA, matched: true }; REMEMBERED];
             self.hopeful = self.best(costs, runs_ahead, &good).is_some_and(|best| best.drafts);
         }
+        true
     }
 
     /// Returns what policies are compared on: what was tried, and the same again with outcomes drawn as they were

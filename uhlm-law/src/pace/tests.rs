@@ -162,10 +162,18 @@ fn drafts_are_held_for_the_pass_that_they_would_all_make() {
 #[test]
 fn the_wait_for_a_pass_follows_the_frames() {
     // A frame came just now: the pass after it ends 0.1 - 0.05 s after what is sent now arrives.
-    assert!((until_pass(0.0, 0.1, 0.05) - 0.05).abs() < 1e-9);
-    assert!((until_pass(0.04, 0.1, 0.05) - 0.01).abs() < 1e-9);
-    assert!((until_pass(0.06, 0.1, 0.05) - 0.09).abs() < 1e-9, "it makes the pass after that");
-    assert_eq!(until_pass(0.0, 0.0, 0.05), 0.0);
+    let even = Rhythm { last: 0.1, under_way: 0.1 };
+    assert!((even.until_pass(0.0, 0.05) - 0.05).abs() < 1e-9);
+    assert!((even.until_pass(0.04, 0.05) - 0.01).abs() < 1e-9);
+    assert!((even.until_pass(0.06, 0.05) - 0.09).abs() < 1e-9, "it makes the pass after that");
+    assert_eq!(Rhythm { last: 0.0, under_way: 0.0 }.until_pass(0.0, 0.05), 0.0);
+}
+
+#[test]
+fn a_pass_without_drafts_is_not_waited_for_as_long_as_one_that_judged_some() {
+    let short = Rhythm { last: 0.2, under_way: 0.12 };
+    assert!((short.until_pass(0.09, 0.0) - 0.03).abs() < 1e-9);
+    assert!((short.until_pass(0.13, 0.0) - 0.19).abs() < 1e-9, "nothing is known of the pass after that");
 }
 
 #[test]

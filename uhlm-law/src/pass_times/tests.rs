@@ -98,6 +98,24 @@ fn a_load_that_lasts_is_learned_and_old_times_are_forgotten() {
     assert_eq!(table.at(9), table.at(1), "only the pass of one row is known");
 }
 
+#[test]
+fn a_load_that_one_width_shows_is_expected_of_the_others() {
+    let dear = [(1, 40.0), (2, 80.0), (4, 150.0)];
+    let mut table = table(&dear);
+    (0..40).for_each(|_| table.observe(1, 0.08));
+    // Four fifths of the factor 2.
+    assert!(table.at(2).is_some_and(|seconds| (0.135..0.145).contains(&seconds)), "{:?}", table.at(2));
+    assert_eq!(table.width_that_pays(0.7, 8), 0, "a row is as dear as it was");
+    (0..40).for_each(|_| table.observe(1, 0.04));
+    assert!(table.at(2).is_some_and(|seconds| (seconds - 0.08).abs() < 0.002), "{:?}", table.at(2));
+    // Where both are seen, each is known, however they differ, and nothing is counted twice.
+    (0..40).for_each(|_| [(1, 0.08), (2, 0.1)].iter().for_each(|&(rows, seconds)| table.observe(rows, seconds)));
+    for (rows, seconds) in [(1, 0.08), (2, 0.1)] {
+        let known = table.at(rows).expect("measured");
+        assert!((known / seconds - 1.0).abs() < 0.05, "{rows}: {known}");
+    }
+}
+
 /// Judges as the table says, with passes of `time` milliseconds by rows, and returns the widths.
 fn run(passes: usize, acceptance: f64, time: impl Fn(usize) -> f64) -> Vec<usize> {
     let mut table = PassTimes::new();

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Setting, Text};
-use crate::pace::sending::{IN_FLIGHT, LEAST_SURVIVAL, LONGEST_WINDOW, Moment, until_pass};
+use crate::pace::sending::{IN_FLIGHT, LEAST_SURVIVAL, LONGEST_WINDOW, Moment, Rhythm};
 use crate::window::Window;
 
 /// No token is wrong.
@@ -24,12 +24,12 @@ pub(super) struct Device {
     read: usize,
     /// End of the drafted tokens that were sent.
     sent: usize,
-    /// Ends of windows whose verdict is awaited.
-    in_flight: VecDeque<usize>,
+    /// Ends of windows whose verdict is awaited, and when they were sent.
+    in_flight: VecDeque<(usize, f64)>,
     /// When the last window was sent, and its length.
     last_sent: Option<(f64, usize)>,
-    /// When the last frame came, and what its pass took.
-    last_heard: Option<(f64, f64)>,
+    /// When the last frame came, and what was known of the target then.
+    last_heard: Option<(f64, Rhythm)>,
     /// Whether the open window is to be sent.
     due: bool,
 }
@@ -106,10 +106,18 @@ impl Device {
         self.due = window.len() >= LONGEST_WINDOW || is_sealed || setting.policy.sends(setting.costs, &moment);
     }
 
+    /// What the pass is expected to take that began when the one of `text` ended.
+    fn pass_under_way(&self, setting: &Setting<'_>, text: &Text) -> f64 {
+        let had_come = |sent: f64| sent + setting.costs.round_trip <= text.arrives;
+        let parked = self.in_flight.iter().filter(|(_, sent)| had_come(*sent)).map(|(end, _)| *end).max();
+        let there = parked.map_or(0, |end| end - text.decided);
+        setting.costs.target(there.min(setting.costs.width))
+    }
+
     /// How long what is sent now waits for the target.
     fn wait(&self, setting: &Setting<'_>, now: f64) -> f64 {
         if setting.policy.runs_on() {
-            return self.last_heard.map_or(0.0, |(at, pass)| until_pass(now - at, pass, setting.costs.round_trip));
+            return self.last_heard.map_or(0.0, |(at, rhythm)| rhythm.until_pass(now - at, setting.costs.round_trip));
         }
         self.last_sent.map_or(0.0, |(at, tokens)| (at + setting.costs.target(tokens) - now).max(0.0))
     }
@@ -121,10 +129,11 @@ impl Device {
     /// Sends the open window; returns its end and the first drafted token that will not stand.
     pub(super) fn send(&mut self, setting: &Setting<'_>, now: f64) -> (usize, usize) {
         // A target that runs on begins with the first request.
-        self.last_heard.get_or_insert((now + setting.costs.round_trip, setting.costs.target(0)));
+        let first = setting.costs.target(0);
+        self.last_heard.get_or_insert((now + setting.costs.round_trip, Rhythm { last: first, under_way: first }));
         if self.end > self.sent {
             self.last_sent = Some((now, self.end - self.sent));
-            self.in_flight.push_back(self.end);
+            self.in_flight.push_back((self.end, now));
         }
         self.sent = self.end;
         self.due = false;
@@ -132,7 +141,6 @@ impl Device {
     }
 
     pub(super) fn hear(&mut self, setting: &Setting<'_>, text: &Text, now: f64) {
-        self.last_heard = Some((now, text.pass));
         // What the target decided beyond the branch counts as a mismatch too: there is nothing to go on from.
         let agreed = (self.known..text.decided).find(|&at| at >= self.end || !setting.at(at).matched);
         self.known = text.decided;
@@ -145,7 +153,9 @@ impl Device {
             self.due = false;
         }
         self.sent = self.sent.max(self.known);
-        self.in_flight.retain(|end| *end > text.decided);
+        self.in_flight.retain(|(end, _)| *end > text.decided);
+        self.last_heard =
+            Some((text.arrives, Rhythm { last: text.pass, under_way: self.pass_under_way(setting, text) }));
         self.consider(setting, now);
     }
 }

@@ -21,6 +21,9 @@ const WARM_UP_TOKENS: usize = 48;
 /// Tokens that come within this time of the first one have come with it.
 const WITH_THE_FIRST: Duration = Duration::from_millis(5);
 
+/// With fewer tokens after the first there is no speed to speak of.
+const FEWEST_AFTER: usize = 8;
+
 /// A way of writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Method {
@@ -83,7 +86,7 @@ impl Writer {
         let each = |count: u64| count as f64 / tokens.len().max(1) as f64;
         Ok(Measured {
             method: self.method.to_string(),
-            decode_rate: heard.after as f64 / heard.seconds.max(1e-9),
+            decode_rate: (heard.after >= FEWEST_AFTER).then(|| heard.after as f64 / heard.seconds.max(1e-9)),
             whole_rate: tokens.len() as f64 / statistics.elapsed.as_secs_f64().max(1e-9),
             first_token_seconds: statistics.first_token.as_secs_f64(),
             passes: each(statistics.target_passes),

@@ -42,8 +42,8 @@ impl std::fmt::Display for Conditions {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Measured {
     pub(super) method: String,
-    /// Tokens a second, from the first to the last.
-    pub(super) decode_rate: f64,
+    /// Tokens a second, from the first to the last; `None` where nearly all came with the first.
+    pub(super) decode_rate: Option<f64>,
     /// Tokens a second, from the call to the end.
     pub(super) whole_rate: f64,
     pub(super) first_token_seconds: f64,
@@ -72,7 +72,7 @@ pub(super) struct Compared {
     pub(super) measured: Measured,
     pub(super) length: usize,
     /// Speed over that of the streamed reply, after the first token of each; of the streamed one itself, 1.
-    pub(super) ratio: f64,
+    pub(super) ratio: Option<f64>,
     /// The same over the whole reply.
     pub(super) whole_ratio: f64,
     /// The first token in which the texts differ; `None` where they are equal.
@@ -96,7 +96,7 @@ impl Prompt {
             let same = streamed.tokens.iter().zip(&measured.tokens).take_while(|(a, b)| a == b).count();
             Compared {
                 length,
-                ratio: measured.decode_rate / streamed.decode_rate,
+                ratio: measured.decode_rate.zip(streamed.decode_rate).map(|(own, streamed)| own / streamed),
                 whole_ratio: measured.whole_rate / streamed.whole_rate,
                 parts_at: (same < length.max(streamed.tokens.len())).then_some(same),
                 measured,
@@ -113,12 +113,12 @@ pub(super) struct Summary {
     pub(super) category: Option<String>,
     pub(super) method: String,
     pub(super) prompts: usize,
-    /// Median of the speeds and of the ratios, and the worst ratio.
-    pub(super) decode_rate: f64,
-    pub(super) whole_rate: f64,
-    pub(super) ratio: f64,
-    pub(super) worst: f64,
-    pub(super) whole_ratio: f64,
+    /// Medians of the speeds and of the ratios, and the worst ratio; `None` where no reply has one.
+    pub(super) decode_rate: Option<f64>,
+    pub(super) whole_rate: Option<f64>,
+    pub(super) ratio: Option<f64>,
+    pub(super) worst: Option<f64>,
+    pub(super) whole_ratio: Option<f64>,
     /// Means.
     pub(super) passes: f64,
     pub(super) requests: f64,
@@ -131,17 +131,19 @@ pub(super) struct Summary {
 impl Summary {
     fn of(category: Option<&str>, method: &str, replies: &[&Compared]) -> Self {
         let all = |value: fn(&Compared) -> f64| -> Vec<f64> { replies.iter().map(|reply| value(reply)).collect() };
-        let middle = |value: fn(&Compared) -> f64| median(&all(value)).unwrap_or_default();
+        let known = |value: fn(&Compared) -> Option<f64>| -> Vec<f64> {
+            replies.iter().filter_map(|reply| value(reply)).collect()
+        };
         let mean = |value: fn(&Compared) -> f64| all(value).iter().sum::<f64>() / replies.len().max(1) as f64;
         Self {
             category: category.map(str::to_owned),
             method: method.to_owned(),
             prompts: replies.len(),
-            decode_rate: middle(|reply| reply.measured.decode_rate),
-            whole_rate: middle(|reply| reply.measured.whole_rate),
-            ratio: middle(|reply| reply.ratio),
-            worst: quantile(&all(|reply| reply.ratio), 0.0).unwrap_or_default(),
-            whole_ratio: middle(|reply| reply.whole_ratio),
+            decode_rate: median(&known(|reply| reply.measured.decode_rate)),
+            whole_rate: median(&all(|reply| reply.measured.whole_rate)),
+            ratio: median(&known(|reply| reply.ratio)),
+            worst: quantile(&known(|reply| reply.ratio), 0.0),
+            whole_ratio: median(&all(|reply| reply.whole_ratio)),
             passes: mean(|reply| reply.measured.passes),
             requests: mean(|reply| reply.measured.requests),
             drafted: mean(|reply| reply.measured.drafted),
@@ -197,7 +199,7 @@ mod tests {
     fn measured(method: &str, decode_rate: f64, tokens: &[TokenId]) -> Measured {
         Measured {
             method: method.into(),
-            decode_rate,
+            decode_rate: Some(decode_rate),
             whole_rate: decode_rate / 2.0,
             first_token_seconds: 0.1,
             passes: 1.0,
@@ -236,7 +238,11 @@ mod tests {
             document.summaries.iter().find(is_it).expect("a summary").clone()
         };
         let fastest = of(None, "fastest");
-        assert_eq!((fastest.ratio, fastest.worst, fastest.equal, fastest.prompts), (1.0, 0.8, 1, 3));
-        assert_eq!((of(Some("math"), "streaming").ratio, of(None, "streaming").decode_rate), (1.0, 8.0));
+        assert_eq!((fastest.ratio, fastest.worst, fastest.equal, fastest.prompts), (Some(1.0), Some(0.8), 1, 3));
+        assert_eq!((of(Some("math"), "streaming").ratio, of(None, "streaming").decode_rate), (Some(1.0), Some(8.0)));
+        let mut at_once = measured("thrifty", 0.0, &[1, 2, 3]);
+        at_once.decode_rate = None;
+        let prompt = Prompt::new("math".into(), vec![measured("streaming", 4.0, &[1, 2, 3]), at_once]);
+        assert_eq!((prompt.replies[1].ratio, prompt.replies[1].whole_ratio), (None, 0.0));
     }
 }

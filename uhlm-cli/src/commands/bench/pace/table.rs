@@ -13,6 +13,14 @@ pub(super) fn heading() -> String {
     )
 }
 
+fn three(value: f64) -> String {
+    format!("{value:.3}")
+}
+
+fn or_dash(value: Option<f64>, text: fn(f64) -> String) -> String {
+    value.map_or_else(|| "-".into(), text)
+}
+
 /// The replies to a prompt, a line each.
 pub(super) fn prompt(prompt: &Prompt) -> String {
     prompt.replies.iter().map(|reply| line(&prompt.category, reply)).collect::<Vec<_>>().join("\n")
@@ -20,7 +28,8 @@ pub(super) fn prompt(prompt: &Prompt) -> String {
 
 fn line(category: &str, reply: &Compared) -> String {
     let Compared { measured: m, length, ratio, parts_at, .. } = reply;
-    let speed = format!("{} ({})", significant(m.decode_rate), significant(m.whole_rate));
+    let speed = format!("{} ({})", or_dash(m.decode_rate, significant), significant(m.whole_rate));
+    let ratio = or_dash(*ratio, three);
     let mut text = match parts_at {
         Some(at) => format!("{length}, parts at {at}"),
         None => format!("{length}"),
@@ -32,7 +41,7 @@ fn line(category: &str, reply: &Compared) -> String {
         text += &format!(", {} unverified", m.unverified);
     }
     format!(
-        "{category:<16} {:<10} {speed:>13} {ratio:>6.3} {:>6.3} {:>8.3} {:>7.2} {:>6.2} {:>6}  {text}",
+        "{category:<16} {:<10} {speed:>13} {ratio:>6} {:>6.3} {:>8.3} {:>7.2} {:>6.2} {:>6}  {text}",
         m.method,
         m.passes,
         m.requests,
@@ -51,13 +60,13 @@ pub(super) fn summary(document: &Document) -> String {
         table.push(vec![
             category.clone().unwrap_or_else(|| "all".into()),
             method.clone(),
-            significant(s.decode_rate),
-            significant(s.whole_rate),
-            format!("{:.3}", s.ratio),
-            format!("{:.3}", s.worst),
-            format!("{:.3}", s.whole_ratio),
-            format!("{:.3}", s.passes),
-            format!("{:.3}", s.requests),
+            or_dash(s.decode_rate, significant),
+            or_dash(s.whole_rate, significant),
+            or_dash(s.ratio, three),
+            or_dash(s.worst, three),
+            or_dash(s.whole_ratio, three),
+            three(s.passes),
+            three(s.requests),
             format!("{}/{prompts}", s.equal),
         ]);
     }
