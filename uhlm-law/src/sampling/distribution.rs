@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn the_entropy_is_that_of_double_precision() {
         // 5,003 weights over 26 nats, and few.
-        let weights = |n: u32| (0..n).map(|i| (i, (f64::from(i * 7919 % n) * 26.0 / f64::from(n)).exp()));
+        let weights = |n: u32| (0..n).map(move |i| (i, (f64::from(i * 7919 % n) * 26.0 / f64::from(n)).exp()));
         for n in [1, 2, 3, 40, 5003, 152_000] {
             let p = Distribution::from_weights(weights(n)).expect("weights");
             let exact: f64 = p.iter().map(|(_, p)| -f64::from(p) * f64::from(p).ln()).sum();
