@@ -109,7 +109,7 @@ fn a_load_that_one_width_shows_is_expected_of_the_others() {
     (0..40).for_each(|_| table.observe(1, 0.04));
     assert!(table.at(2).is_some_and(|seconds| (seconds - 0.08).abs() < 0.002), "{:?}", table.at(2));
     // Where both are seen, each is known, however they differ, and nothing is counted twice.
-    (0..40).for_each(|_| [(1, 0.08), (2, 0.1)].iter().for_each(|&(rows, seconds)| table.observe(rows, seconds)));
+    (0..100).for_each(|_| [(1, 0.08), (2, 0.1)].iter().for_each(|&(rows, seconds)| table.observe(rows, seconds)));
     for (rows, seconds) in [(1, 0.08), (2, 0.1)] {
         let known = table.at(rows).expect("measured");
         assert!((known / seconds - 1.0).abs() < 0.05, "{rows}: {known}");
