@@ -88,7 +88,8 @@ impl Run<'_> {
             }
             return self.ask_again();
         }
-        self.due = self.due || self.closes()?;
+        // What was to be sent may have been decided by now.
+        self.due = (self.due && self.needs_verdict()) || self.closes()?;
         Ok(())
     }
 
