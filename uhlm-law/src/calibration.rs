@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::features::Features;
 pub use self::law::{Label, LinearLaw};
-pub use self::logistic::Logistic;
+pub use self::logistic::{Logistic, Predictions};
 use self::statistics::cell_means;
 pub(crate) use self::statistics::{Moments, interpolate, quantiles};
 use crate::protocol::Digest;

@@ -232,7 +232,7 @@ impl Gate {
         if let (Some(tracker), Some(learned)) = (&self.tracker, &mut tracked.learned) {
             *learned = tracker.law(learned);
             if let Some(foresight) = &self.foresight {
-                learned.quantiles = Some(foresight.window.quantiles());
+                learned.predictions = Some(foresight.predictions());
             }
         }
         tracked.delta = self.delta();

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::statistics::{interpolate, quantiles};
+use super::statistics::{cell_means, quantiles};
 use super::{CELLS, Features, Label};
 
 /// Inputs of the regression, with the constant.
@@ -30,10 +30,20 @@ pub struct Logistic {
     pub weights: [f64; INPUTS],
     /// The mean of `P (1 - P) x x^T` over the labels that it was fitted to: what one label says about the weights.
     pub information: Matrix,
-    /// The distribution of the law's predictions over drafted tokens: their quantiles at 0, 1, ..., 100 %. A law from a
-    /// calibration of version 2, which did not see the noise, has none: it serves windows, but no gate skips by it.
+    /// What came of the law's predictions. A law from a calibration of version 2, which did not see the noise, has none:
+    /// it serves windows, but no gate skips by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub quantiles: Option<Vec<f32>>,
+    pub predictions: Option<Predictions>,
+}
+
+/// A law's predictions over the tokens that it was fitted to, and what came of them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Predictions {
+    /// Their quantiles at 0, 1, ..., 100 %.
+    pub quantiles: Vec<f32>,
+    /// How often the target wrote another token in each hundredth of the tokens in order of the prediction, between two
+    /// neighbouring quantiles.
+    pub mismatch: Vec<f32>,
 }
 
 /// A law as it is written in a file, of this version or of version 2.
@@ -42,7 +52,7 @@ struct Stored {
     weights: Vec<f64>,
     information: Vec<Vec<f64>>,
     #[serde(default)]
-    quantiles: Option<Vec<f32>>,
+    predictions: Option<Predictions>,
 }
 
 impl TryFrom<Stored> for Logistic {
@@ -60,7 +70,7 @@ impl TryFrom<Stored> for Logistic {
         let (mut weights, mut information) = ([0.0; INPUTS], Matrix::default());
         weights[..n].copy_from_slice(&stored.weights);
         information.iter_mut().zip(&stored.information).for_each(|(to, from)| to[..n].copy_from_slice(from));
-        Ok(Self { weights, information, quantiles: stored.quantiles.filter(|_| n == INPUTS) })
+        Ok(Self { weights, information, predictions: stored.predictions.filter(|_| n == INPUTS) })
     }
 }
 
@@ -90,39 +100,55 @@ impl Logistic {
         }
         let n = points.len().max(1) as f64;
         let information = information(&weights, &points).map(|row| row.map(|entry| entry / n));
-        let mut predictions: Vec<f32> = points.iter().map(|(x, _)| predict(&weights, x) as f32).collect();
-        predictions.sort_by(f32::total_cmp);
-        let fit = Self { weights, information, quantiles: Some(quantiles(&predictions)) };
+        let predicted = points.iter().map(|(x, differs)| (predict(&weights, x) as f32, *differs)).collect();
+        let fit = Self { weights, information, predictions: Some(Predictions::of(predicted)) };
         fit.is_sound().then_some(fit)
     }
 
     /// The share of the tokens that the law was fitted to with predictions above a threshold, those that are sent.
-    /// `None` without [`quantiles`](Self::quantiles).
+    /// `None` without [`predictions`](Self::predictions).
     #[must_use]
     pub fn share_sent_at(&self, threshold: f32) -> Option<f64> {
-        Some(1.0 - self.skipped_at(threshold)?.count() as f64 / CELLS as f64)
+        let rank = self.predictions.as_ref()?.quantiles.partition_point(|&quantile| quantile <= threshold);
+        Some(1.0 - rank.saturating_sub(1) as f64 / CELLS as f64)
     }
 
     /// The probability per token that it is not sent at this threshold although the target writes another. `None`
-    /// without [`quantiles`](Self::quantiles).
+    /// without [`predictions`](Self::predictions).
     #[must_use]
     pub fn expected_risk(&self, threshold: f32) -> Option<f64> {
-        Some(self.skipped_at(threshold)?.map(f64::from).sum::<f64>() / CELLS as f64)
+        let Predictions { quantiles, mismatch } = self.predictions.as_ref()?;
+        let rank = quantiles.partition_point(|&quantile| quantile <= threshold).saturating_sub(1);
+        Some(mismatch.iter().take(rank).map(|&share| f64::from(share)).sum::<f64>() / CELLS as f64)
     }
 
-    /// The predictions in the middle of each hundredth of the tokens that are not above a threshold.
-    fn skipped_at(&self, threshold: f32) -> Option<impl Iterator<Item = f32>> {
-        let quantiles = self.quantiles.as_ref()?;
-        let middle = move |cell: usize| interpolate(quantiles, (cell as f64 + 0.5) / CELLS as f64);
-        Some((0..CELLS).map(middle).filter(move |&prediction| prediction <= threshold))
-    }
-
-    /// Whether every number is one, and the quantiles are what they should be.
+    /// Whether every number is one, and the predictions are what they should be.
     pub(super) fn is_sound(&self) -> bool {
-        let in_order =
-            |q: &Vec<f32>| q.len() == CELLS + 1 && q.iter().all(|value| (0.0..=1.0).contains(value)) && q.is_sorted();
         self.weights.iter().chain(self.information.iter().flatten()).all(|value| value.is_finite())
-            && self.quantiles.as_ref().is_none_or(in_order)
+            && self.predictions.as_ref().is_none_or(Predictions::is_sound)
+    }
+}
+
+impl Predictions {
+    /// Sorts predictions, each with whether the target wrote another token, as a number.
+    fn of(mut predicted: Vec<(f32, f64)>) -> Self {
+        /// In each hundredth, the predictions themselves count as this many labels: of a hundredth in which nothing
+        /// happened to differ, it is not known that nothing does.
+        const OWN_LABELS: f64 = 2.0;
+        predicted.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let sorted: Vec<f32> = predicted.iter().map(|entry| entry.0).collect();
+        let own = OWN_LABELS / (OWN_LABELS + predicted.len() as f64 / CELLS as f64);
+        let blend = |(prediction, differs): &(f32, f64)| own * f64::from(*prediction) + (1.0 - own) * differs;
+        Self { quantiles: quantiles(&sorted), mismatch: cell_means(&predicted, blend) }
+    }
+
+    fn is_sound(&self) -> bool {
+        let unit = |values: &[f32]| values.iter().all(|value| (0.0..=1.0).contains(value));
+        self.quantiles.len() == CELLS + 1
+            && self.quantiles.is_sorted()
+            && self.mismatch.len() == CELLS
+            && unit(&self.quantiles)
+            && unit(&self.mismatch)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Moments, quantiles and means over cells: what a fit needs of its labels.
 
-use super::{CELLS, Label, LinearLaw};
+use super::{CELLS, LinearLaw};
 
 /// Weighted first and second moments of pairs `(u, beta)`: all that a regression line needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -85,7 +85,7 @@ pub(crate) fn interpolate(sorted: &[f32], rank: f64) -> f32 {
 }
 
 /// Means of a value over each hundredth of the labels; a label on a border counts on both sides by its parts.
-pub(super) fn cell_means(sorted: &[Label], value: impl Fn(&Label) -> f64) -> Vec<f32> {
+pub(super) fn cell_means<T>(sorted: &[T], value: impl Fn(&T) -> f64) -> Vec<f32> {
     let size = sorted.len() as f64 / CELLS as f64;
     (0..CELLS)
         .map(|cell| {

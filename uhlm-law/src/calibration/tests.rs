@@ -111,7 +111,7 @@ fn a_calibration_is_read_back_from_its_text_and_belongs_to_its_pair() {
     (read.law, read.correlation) = (calibration.law, calibration.correlation);
     let (before, after) = (calibration.learned.clone().expect("fitted"), read.learned.expect("read"));
     assert!((before.mismatch_probability(&seen(0.4, 0.5)) - after.mismatch_probability(&seen(0.4, 0.5))).abs() < 1e-12);
-    assert_eq!(before.quantiles, after.quantiles);
+    assert_eq!(before.predictions, after.predictions);
     read.learned = calibration.learned.clone();
     assert_eq!(read, calibration);
     assert!(calibration.matches(&Digest([1; 32]), &Digest([2; 32])));
@@ -189,7 +189,7 @@ fn a_law_of_the_second_version_goes_on_without_the_noise() {
     let read = |text: &serde_json::Value| Calibration::from_json(text.to_string().as_bytes());
     let law = read(&old).expect("version 2").learned.expect("a law");
     assert_eq!(law.weights, [-2.0, 1.0, 3.0, 0.5, -0.25, 0.125, 0.0, 0.0, 0.0, 0.0]);
-    assert_eq!((law.information[5][0], law.information[6], law.quantiles.is_none()), (0.1, [0.0; 10], true));
+    assert_eq!((law.information[5][0], law.information[6], law.predictions.is_none()), (0.1, [0.0; 10], true));
     let at = |margin, entropy| law.mismatch_probability(&Features { margin, entropy, ..seen(0.6, 0.4) });
     assert_eq!(at(0.0, 0.0), at(f32::INFINITY, 3.0));
     for damaged in [serde_json::json!(vec![1.0; 7]), serde_json::json!([]), serde_json::json!(vec![0.0; 10])] {

@@ -6,7 +6,7 @@
 
 use super::means::Means;
 use super::window::Window;
-use crate::calibration::{CELLS, Calibration, Features, Logistic, interpolate};
+use crate::calibration::{CELLS, Calibration, Features, Logistic, Predictions};
 
 /// The calibration's law, the distribution of its predictions, and what came of them.
 #[derive(Clone, Debug)]
@@ -22,12 +22,16 @@ impl Foresight {
     /// Starts from a calibration; `None` where its learned law did not see the noise, or there is none.
     pub(super) fn new(calibration: &Calibration) -> Option<Self> {
         let law = calibration.learned.clone()?;
-        let quantiles = law.quantiles.as_ref()?;
-        // A logistic regression is right on average over the tokens that it was fitted to.
-        let middle = |cell: usize| interpolate(quantiles, (cell as f64 + 0.5) / CELLS as f64);
-        let cells: Vec<f32> = (0..CELLS).map(middle).collect();
+        let Predictions { quantiles, mismatch } = law.predictions.as_ref()?;
         let window = Window::new(quantiles, calibration.is_generic());
-        Some(Self { window, means: Means::new(calibration, quantiles, &cells), law })
+        Some(Self { window, means: Means::new(calibration, quantiles, mismatch), law })
+    }
+
+    /// What is believed now, in the calibration's terms. The predictions are those of the calibration's law.
+    pub(super) fn predictions(&self) -> Predictions {
+        let middle = |cell: usize| self.window.at_rank((cell as f64 + 0.5) / CELLS as f64);
+        let mismatch = (0..CELLS).map(|cell| self.mismatch(middle(cell)) as f32).collect();
+        Predictions { quantiles: self.window.quantiles(), mismatch }
     }
 
     /// The law's prediction; not a number for features outside their ranges.

@@ -111,7 +111,7 @@ fn the_paper_s_goals_look_at_u_alone() {
 #[test]
 fn a_calibration_that_never_saw_the_noise_leaves_skipping_to_u() {
     let mut calibration = Noisy::new(1).calibration();
-    calibration.learned.as_mut().expect("fitted").quantiles = None;
+    calibration.learned.as_mut().expect("fitted").predictions = None;
     let gate = Gate::new(&calibration, Goal::ShareSent(0.3));
     assert!(!gate.sees_noise() && !Gate::new(&Calibration::generic(), Goal::Risk(0.1)).sees_noise());
     assert!((gate.threshold() - calibration.threshold_for_share(0.3)).abs() < 0.02);
