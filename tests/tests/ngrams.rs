@@ -119,7 +119,7 @@ fn a_text_that_repeats_itself_is_the_same_in_far_fewer_passes() {
     let (statistics, [ahead, alone]) =
         assert_same(&SessionOptions { mode: Mode::DeviceOnly, sampling: sampling(0.0), ..SessionOptions::default() });
     assert!(statistics.ngram_accepted > statistics.drafted / 2, "{statistics:?}");
-    assert!(ahead < alone / 3, "{ahead} and {alone} passes");
+    assert!(ahead < 2 * alone / 5, "{ahead} and {alone} passes");
 }
 
 #[test]

@@ -304,9 +304,9 @@ impl Run<'_> {
 
     /// Sends a request likewise, with other grants.
     pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
-        let (now, labels) = (self.now(), self.labelling());
+        let (now, labels, one_by_one) = (self.now(), self.labelling(), self.mode == Mode::Opportunistic);
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
-        if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, grants, labels, now) {
+        if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, one_by_one, grants, labels, now) {
             self.first_asked.get_or_insert((now, tokens));
             remote.send(request, asked, tokens, now);
         }

@@ -146,16 +146,25 @@ impl Pipeline {
     }
 
     /// Makes the next request: what the verifier lacks of the committed tokens, and the open window up to its last
-    /// token that is to be judged. Returns it with the number of tokens that the verifier has to process for it.
+    /// token that is to be judged, or up to the first where they are judged one by one: the target decides the token
+    /// after a window too, and which one that is must not depend on how far the device had drafted by then. Returns it
+    /// with the number of tokens that the verifier has to process for it.
     pub(super) fn send(
         &mut self,
         peer: &mut Peer,
+        one_by_one: bool,
         grants: Grants,
         labels: Labelling,
         now: Instant,
     ) -> Option<(Advance, Asked, usize)> {
         let conversation = self.conversation.as_mut()?;
-        let judged = self.branch.iter().rposition(|drafted| drafted.judged).map_or(0, |last| last + 1);
+        let mut judged = self.branch.iter();
+        let last = if one_by_one {
+            judged.position(|drafted| drafted.judged)
+        } else {
+            judged.rposition(|drafted| drafted.judged)
+        };
+        let judged = last.map_or(0, |last| last + 1);
         let wanted = Wanted { upto: conversation.committed() + judged, grants, labels };
         let (request, asked) = conversation.advance(peer, &wanted);
         let processed = request.stand.len() + request.draft.len();

@@ -33,7 +33,7 @@ impl Bench {
     /// Sends the open window; returns what was given and what was drafted.
     fn send(&mut self) -> (Vec<TokenId>, Vec<TokenId>) {
         let labels = Labelling { matched: true, probabilities: true };
-        let sent = self.pipeline.send(&mut self.peer, Grants::NONE, labels, self.now);
+        let sent = self.pipeline.send(&mut self.peer, false, Grants::NONE, labels, self.now);
         let (request, asked, processed) = sent.expect("a generation");
         assert_eq!(processed, request.stand.len() + request.draft.len());
         self.asked.push(asked);
