@@ -2,7 +2,7 @@
 //!
 //! A trace stands in for the models ([`crate::replay`]): a session that writes the recorded text needs nothing else of
 //! them, so one recording serves every link and every speed of the models. Decides what is kept; the bytes are
-//! [`file`]'s, the recording [`record`]'s.
+//! [`mod@file`]'s, the recording [`record`]'s.
 
 mod bytes;
 mod error;

@@ -6,7 +6,7 @@
 //! most, and the device drafted on, beginning with a guess of that further token.
 //!
 //! [`facts`] decides what becomes of each drafted token of a recorded reply, [`rule`] when windows go out, [`writer`]
-//! what all of it takes; [`predictor`] expects rejections as that version did.
+//! what all of it takes; `predictor` expects rejections as that version did.
 
 pub mod facts;
 mod link;

@@ -156,7 +156,8 @@ impl Play {
 
     /// Lets everything happen that is due.
     fn happen(&mut self, setting: &Setting<'_>) {
-        while let Some(request) = self.up.pop_front_if(|request| request.arrives <= self.now) {
+        while let Some(request) = self.up.front().copied().filter(|request| request.arrives <= self.now) {
+            self.up.pop_front();
             self.target.accept(setting, &request);
         }
         if let Some(pass) = self.target.end_pass(setting, self.now) {
@@ -168,7 +169,8 @@ impl Play {
             self.device.end_step(setting, self.now);
         }
         if self.device.step_ends.is_none() {
-            while let Some(text) = self.down.pop_front_if(|text| text.arrives <= self.now) {
+            while let Some(text) = self.down.front().copied().filter(|text| text.arrives <= self.now) {
+                self.down.pop_front();
                 self.device.hear(setting, &text, self.now);
             }
         }

@@ -172,7 +172,7 @@ fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index
     let mut measured: Vec<Option<Measured>> = vec![None; count];
     for turn in 0..count {
         let next = (index / 2 + turn) % count;
-        let next = if index % 2 == 0 { next } else { count - 1 - next };
+        let next = if index.is_multiple_of(2) { next } else { count - 1 - next };
         measured[next] = Some(writers[next].write(&question.question, loopback)?);
     }
     let category = question.task.clone().unwrap_or_default();
