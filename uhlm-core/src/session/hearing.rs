@@ -1,6 +1,6 @@
 //! What an answer does: commits, rollbacks, what the gate learns, and what it tells about the link.
 
-use uhlm_law::advance::{EndReason, Grants};
+use uhlm_law::advance::{EndReason, Frame, Grants};
 use uhlm_law::calibration::Label;
 use uhlm_law::gate::RoundBytes;
 
@@ -33,10 +33,24 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.failed(tag, error),
         };
+        if !self.pipeline.asked_for_this(&stream.asked) {
+            return self.heard_late(tag, answer);
+        }
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, answer.attempts, now) {
             Ok(outcome) => self.apply(tag, &answer, outcome),
             Err(invalid) => self.failed(tag, VerifierError::InvalidAnswer { reason: invalid.to_string() }),
         }
+    }
+
+    /// Takes a frame for which an earlier reply asked, to try the link. It says nothing of this one but that the
+    /// verifier answers.
+    fn heard_late(&mut self, tag: Tag, answer: Answer<Frame>) -> Result<(), End> {
+        self.account(answer.bytes);
+        let now = self.now();
+        let change = self.remote.as_mut().and_then(|remote| remote.heard_late(tag, Ok(answer), now));
+        self.tell_state(change);
+        self.reached(None);
+        Ok(())
     }
 
     fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome) -> Result<(), End> {
