@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::EndReason;
+use uhlm_law::advance::{EndReason, Frame};
 use uhlm_law::calibration::Label;
 use uhlm_law::gate::RoundBytes;
 
@@ -36,12 +36,26 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.failed(tag, error),
         };
+        if !self.pipeline.asked_for_this(&stream.asked) {
+            return self.heard_late(tag, answer);
+        }
         // It may have come while the device was at a step.
         let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
             Ok(outcome) => self.apply(tag, &answer, outcome, came),
             Err(invalid) => self.failed(tag, VerifierError::InvalidAnswer { reason: invalid.to_string() }),
         }
+    }
+
+    /// Takes a frame for which an earlier reply asked, to try the link. It says nothing of this one but that the
+    /// verifier answers.
+    fn heard_late(&mut self, tag: Tag, answer: Answer<Frame>) -> Result<(), End> {
+        self.account(answer.bytes);
+        let now = self.now();
+        let change = self.remote.as_mut().and_then(|remote| remote.heard_late(tag, Ok(answer), now));
+        self.tell_state(change);
+        self.reached(None, Duration::ZERO, 1);
+        Ok(())
     }
 
     /// Does what a frame brings that came at `came`.

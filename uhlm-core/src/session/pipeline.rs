@@ -177,6 +177,11 @@ impl Pipeline {
         Some((request, asked, processed))
     }
 
+    /// Tells whether a request was made for this reply, and not for an earlier one.
+    pub(super) fn asked_for_this(&self, asked: &Asked) -> bool {
+        self.conversation.as_ref().is_some_and(|conversation| conversation.generation() == asked.generation())
+    }
+
     /// Takes a frame of the answer to what was `asked`.
     ///
     /// # Errors

@@ -83,6 +83,12 @@ impl Asked {
         self.seq
     }
 
+    /// Returns the number of the generation that asked.
+    #[must_use]
+    pub fn generation(&self) -> u32 {
+        self.generation
+    }
+
     /// Tells whether the answer is complete.
     #[must_use]
     pub fn is_ended(&self) -> bool {
