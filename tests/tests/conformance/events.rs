@@ -10,7 +10,7 @@ use crate::support::{
 
 #[test]
 fn the_first_event_comes_before_the_end() {
-    let session = engine().open_session(None, greedy(), None).expect("valid");
+    let session = engine().open_session(None, drawing(), None).expect("valid");
     let generation = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
     let first = wait(generation.next()).expect("no error").expect("an event");
     assert!(matches!(first, GenerationEvent::Committed { .. }), "{first:?}");
