@@ -11,7 +11,6 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::Labelling;
-use uhlm_law::model::ModelError;
 use uhlm_law::pace::{Pacer, Rhythm};
 
 use super::drafter::Drafter;
@@ -30,10 +29,6 @@ use crate::options::{OfflinePolicy, SessionOptions};
 use crate::state::SessionState;
 use crate::verifier::{BodyBytes, VerifierError};
 
-/// Tokens that the draft model reads at once while the target's text comes in.
-const READ_TOGETHER: usize = 16;
-/// Seconds that it may take at once.
-const READING_TIME: f64 = 0.05;
 /// How long the loop sleeps at most before it looks at its clocks again.
 const MAX_SLEEP: Duration = Duration::from_millis(500);
 
@@ -152,74 +147,6 @@ impl Run<'_> {
         Ok(self.pipeline.len() >= self.capacity()?)
     }
 
-    /// The device's work on the prompt. A target that runs on is listened to meanwhile, and where it writes alone the
-    /// device only reads what it needs to go on without it.
-    fn read_prompt(&mut self) -> Result<(), End> {
-        let (began, unread) = (self.now(), self.drafter.unread(self.pipeline.ids()));
-        let mut outcome = Ok(());
-        while outcome.is_ok() && self.drafter.unread(self.pipeline.ids()) > 0 && !self.is_streamed_to() {
-            let chunk = if self.runs_on() { READ_TOGETHER } else { usize::MAX };
-            outcome = self.read(chunk).map_err(End::from).and_then(|()| {
-                self.receive(Duration::ZERO);
-                self.settle()?;
-                self.check_cancelled()
-            });
-        }
-        self.reply.statistics.prefill = self.since(began);
-        outcome?;
-        if unread > 0 {
-            self.drafter.prefill_time.add(unread as f64, self.reply.statistics.prefill.as_secs_f64());
-        }
-        Ok(())
-    }
-
-    /// Lets the draft model read the next tokens that it has not read, at most `most`.
-    fn read(&mut self, most: usize) -> Result<(), ModelError> {
-        let (began, ids) = (self.now(), self.pipeline.ids());
-        let unread = self.drafter.unread(ids);
-        let end = ids.len() - unread.saturating_sub(most);
-        let cancel = self.sink.cancel().clone();
-        self.drafter.catch_up(&ids[..end], &|| cancel.is_cancelled())?;
-        let spent = self.since(began);
-        self.drafter.has_read(unread.min(most), spent.as_secs_f64());
-        Ok(())
-    }
-
-    /// Tells whether the target writes alone, as far as is known, and the device does not draft.
-    fn is_streamed_to(&self) -> bool {
-        self.is_paced() && !self.pacer.drafts() && self.remote.as_ref().is_some_and(|remote| remote.is_ready())
-    }
-
-    /// Before a draft: reads a part of what the draft model has not read, where that is much and the target writes on
-    /// meanwhile; tells whether it did.
-    fn catch_up(&mut self) -> Result<bool, End> {
-        let most = self.read_at_once().max(1);
-        if !self.runs_on() || self.is_alone() || self.drafter.unread(self.pipeline.ids()) <= most {
-            return Ok(false);
-        }
-        self.read(most)?;
-        Ok(true)
-    }
-
-    /// Returns how many tokens the draft model may read at once. Reading keeps the thread from showing what comes in, so
-    /// it takes a moment at a time.
-    fn read_at_once(&self) -> usize {
-        READ_TOGETHER.min((READING_TIME / self.costs().catch_up.max(1e-6)) as usize)
-    }
-
-    /// Reads a part of what the target wrote alone, so that the device can go on by itself if it has to; tells whether
-    /// there was enough to read.
-    fn keep_up(&mut self) -> Result<bool, End> {
-        let reads = self.is_streamed_to() && self.options.offline == OfflinePolicy::GoOn;
-        let (costs, most) = (self.costs(), self.read_at_once());
-        let keeps_up = 2.0 * costs.catch_up < costs.target(0);
-        if !reads || !keeps_up || most == 0 || self.drafter.unread(self.pipeline.ids()) < most {
-            return Ok(false);
-        }
-        self.read(most)?;
-        Ok(true)
-    }
-
     /// Nothing can be drafted: waits for what is on its way, or finds that nothing will come.
     fn stall(&mut self) -> Result<(), End> {
         // Drafted tokens wait for a verdict even while there is no session to ask for one.
@@ -258,7 +185,7 @@ impl Run<'_> {
     }
 
     /// Takes what is in the inbox, waiting at most `patience` for the first message.
-    fn receive(&mut self, patience: Duration) {
+    pub(super) fn receive(&mut self, patience: Duration) {
         let mut next = if patience.is_zero() { self.inbox.try_recv().ok() } else { self.wait(patience) };
         while let Some(message) = next {
             match message {
