@@ -20,6 +20,9 @@ const PROBED_AFTER: usize = 64;
 /// Length of a reply before any was written, in tokens, and the weight of the last one in their mean.
 const USUAL_LENGTH: f64 = 128.0;
 const NEWEST_LENGTH: f64 = 0.25;
+/// Good drafts must cost at most this part of streaming to be looked for: they take the phone's power, and where both
+/// models share a machine, the target's time.
+const HOPE: f64 = 0.9;
 /// The rejections expected of drafts that are as good as can be hoped for.
 const GOOD_BETA: f64 = 0.03;
 /// So many.
@@ -164,7 +167,13 @@ impl Pacer {
             self.probe = 0;
         } else {
             let good = [Tried { beta: GOOD_BETA, matched: true }; REMEMBERED];
-            self.hopeful = self.best(costs, runs_ahead, &good).is_some_and(|best| best.drafts);
+            let price = |policy: &Policy| {
+                let taken = forecast(policy, costs, &good, self.length as usize)?;
+                Some(taken.seconds * taken.passes.powf(self.pace.exponent()))
+            };
+            let hoped = self.best(costs, runs_ahead, &good).filter(|best| best.drafts);
+            let prices = hoped.as_ref().and_then(price).zip(price(&Policy::STREAM));
+            self.hopeful = prices.is_some_and(|(drafting, streaming)| drafting < HOPE * streaming);
         }
         true
     }
