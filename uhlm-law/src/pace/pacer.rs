@@ -16,7 +16,7 @@ const HYSTERESIS: f64 = 0.985;
 const DRAFTING_MUST_GAIN: f64 = 1.01;
 /// Without drafts, nothing is learnt about them: after so many tokens some are drafted to see how they do, if good ones
 /// would pay.
-const PROBED_AFTER: usize = 64;
+const PROBED_AFTER: usize = 128;
 /// Length of a reply before any was written, in tokens, and the weight of the last one in their mean.
 const USUAL_LENGTH: f64 = 128.0;
 const NEWEST_LENGTH: f64 = 0.25;
