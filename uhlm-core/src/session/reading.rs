@@ -1,7 +1,7 @@
 //! What the draft model reads: the prompt, and what the target wrote without it.
 //!
-//! Decides how much is read at once. A target that runs on is listened to meanwhile, and where it writes alone, only what
-//! the device needs to go on without it is read.
+//! Decides how much is read at once. A target that runs on is listened to meanwhile, and where it writes alone, only
+//! what the device needs to go on without it is read.
 
 use std::time::Duration;
 
@@ -58,16 +58,19 @@ impl Run<'_> {
     /// Before a draft: reads a part of what the draft model has not read, where that is much and the target writes on
     /// meanwhile; tells whether it did.
     pub(super) fn catch_up(&mut self) -> Result<bool, End> {
+        if !self.runs_on() || self.is_alone() {
+            return Ok(false);
+        }
         let most = self.read_at_once().max(1);
-        if !self.runs_on() || self.is_alone() || self.drafter.unread(self.pipeline.ids()) <= most {
+        if self.drafter.unread(self.pipeline.ids()) <= most {
             return Ok(false);
         }
         self.read(most)?;
         Ok(true)
     }
 
-    /// Returns how many tokens the draft model may read at once. Reading keeps the thread from showing what comes in, so
-    /// it takes a moment at a time.
+    /// Returns how many tokens the draft model may read at once. Reading keeps the thread from showing what comes in,
+    /// so it takes a moment at a time.
     fn read_at_once(&self) -> usize {
         READ_TOGETHER.min((READING_TIME / self.costs().catch_up.max(1e-6)) as usize)
     }
@@ -75,10 +78,12 @@ impl Run<'_> {
     /// Reads a part of what the target wrote alone, so that the device can go on by itself if it has to; tells whether
     /// there was enough to read.
     pub(super) fn keep_up(&mut self) -> Result<bool, End> {
-        let reads = self.is_streamed_to() && self.options.offline == OfflinePolicy::GoOn;
+        if self.options.offline != OfflinePolicy::GoOn || !self.is_streamed_to() {
+            return Ok(false);
+        }
         let (costs, most) = (self.costs(), self.read_at_once());
         let keeps_up = 2.0 * costs.catch_up < costs.target(0);
-        if !reads || !keeps_up || most == 0 || self.drafter.unread(self.pipeline.ids()) < most {
+        if !keeps_up || most == 0 || self.drafter.unread(self.pipeline.ids()) < most {
             return Ok(false);
         }
         self.read(most)?;

@@ -17,6 +17,8 @@ const DRAFTING_MUST_GAIN: f64 = 1.01;
 /// Without drafts, nothing is learnt about them: after so many tokens some are drafted to see how they do, if good ones
 /// would pay.
 const PROBED_AFTER: usize = 128;
+/// So many.
+const PROBE: usize = 6;
 /// Length of a reply before any was written, in tokens, and the weight of the last one in their mean.
 const USUAL_LENGTH: f64 = 128.0;
 const NEWEST_LENGTH: f64 = 0.25;
@@ -25,8 +27,6 @@ const NEWEST_LENGTH: f64 = 0.25;
 const HOPE: f64 = 0.9;
 /// The rejections expected of drafts that are as good as can be hoped for.
 const GOOD_BETA: f64 = 0.03;
-/// So many.
-const PROBE: usize = 6;
 /// Tokens by which a budget that was missed is to be met again.
 const PAYBACK: f64 = 64.0;
 /// Passes that a reply may be ahead of its budget: its first tokens need some.
@@ -152,8 +152,8 @@ impl Pacer {
         self.since_choice >= RENEWED_AFTER || (!runs_ahead && !self.policy.grants.is_none())
     }
 
-    /// Chooses anew by what everything costs; what was not measured yet leaves the choice as it is. Tells whether it was
-    /// enough to choose by.
+    /// Chooses anew by what everything costs; what was not measured yet leaves the choice as it is. Tells whether it
+    /// was enough to choose by.
     pub fn choose(&mut self, costs: &Costs, runs_ahead: bool) -> bool {
         if !runs_ahead && !self.policy.grants.is_none() {
             self.policy = Policy::WINDOWS;
@@ -167,10 +167,7 @@ impl Pacer {
             self.probe = 0;
         } else {
             let good = [Tried { beta: GOOD_BETA, matched: true }; REMEMBERED];
-            let price = |policy: &Policy| {
-                let taken = forecast(policy, costs, &good, self.length as usize)?;
-                Some(taken.seconds * taken.passes.powf(self.pace.exponent()))
-            };
+            let price = |policy: &Policy| Some(self.price(&forecast(policy, costs, &good, self.length())?));
             let hoped = self.best(costs, runs_ahead, &good).filter(|best| best.drafts);
             let prices = hoped.as_ref().and_then(price).zip(price(&Policy::STREAM));
             self.hopeful = prices.is_some_and(|(drafting, streaming)| drafting < HOPE * streaming);
@@ -187,9 +184,19 @@ impl Pacer {
         self.tried.iter().copied().chain(self.tried.iter().map(drawn)).collect()
     }
 
+    /// Returns the length of the replies that are played, in tokens: at least that of the one that is written.
+    fn length(&self) -> usize {
+        self.length.max(self.tokens as f64) as usize
+    }
+
+    /// Returns what a reply costs at this pace: seconds a token, times passes a token to the power of the exponent.
+    fn price(&self, forecast: &Forecast) -> f64 {
+        forecast.seconds * forecast.passes.powf(self.pace.exponent())
+    }
+
     /// Returns what serves the pace best by what was tried; `None` where nothing was.
     fn best(&self, costs: &Costs, runs_ahead: bool, tried: &[Tried]) -> Option<Policy> {
-        let length = self.length.max(self.tokens as f64) as usize;
+        let length = self.length();
         let all: Vec<_> = Policy::all(runs_ahead, self.budget.is_some())
             .into_iter()
             .filter_map(|policy| Some((policy, forecast(&policy, costs, tried, length)?)))
@@ -205,7 +212,7 @@ impl Pacer {
             let gain = if policy.drafts { DRAFTING_MUST_GAIN } else { 1.0 };
             // Drafts that gain nothing are given up without delay.
             let held = if *policy == self.policy || !policy.drafts { HYSTERESIS } else { 1.0 };
-            forecast.seconds * forecast.passes.powf(self.pace.exponent()) * gain * held
+            self.price(forecast) * gain * held
         };
         let serves = |forecast: &Forecast| {
             allowed.is_none_or(|allowed| forecast.passes <= allowed)

@@ -45,7 +45,7 @@ impl Policy {
     /// Tells whether the target writes on until the reply ends, whatever it is sent.
     #[must_use]
     pub fn runs_on(&self) -> bool {
-        self.grants.after_agreement == Grant::Unlimited && self.grants.after_mismatch == Grant::Unlimited
+        self.grants == Grants::UNLIMITED
     }
 
     /// Returns everything that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts,
