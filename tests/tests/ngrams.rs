@@ -1,8 +1,8 @@
 //! Reading ahead changes no token: a session that drafts what repeats the conversation in batches writes what one
 //! without writes, in every mode, where texts repeat and where they do not.
 //!
-//! The model is synthetic, so its logits do not depend on the batch, and time is counted in its passes: a batch takes as
-//! long as one token, so as much is read ahead as there is any hope for, and much of it in vain.
+//! The model is synthetic, so its logits do not depend on the batch, and time is counted in its passes: a batch takes
+//! as long as one token, so as much is read ahead as there is any hope for, and much of it in vain.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

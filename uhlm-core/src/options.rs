@@ -66,9 +66,9 @@ pub struct SessionOptions {
     pub predictor: Predictor,
     /// What the target's passes are worth against time, in the mode `exact`.
     pub pace: Pace,
-    /// The most passes of the target a token of an `exact` reply, for who pays by pass. Whatever the pace, policies that
-    /// are expected to need more are not taken, and where the budget is spent, windows are as long as they can be and
-    /// nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
+    /// The most passes of the target a token of an `exact` reply, for who pays by pass. Whatever the pace, policies
+    /// that are expected to need more are not taken, and where the budget is spent, windows are as long as they can be
+    /// and nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
     pub max_passes_per_token: Option<f64>,
     /// When an `exact` window is closed. The pace decides under [`CloseRule::CostModel`] alone: by any other rule the
     /// target waits for drafts.

@@ -1,5 +1,5 @@
-//! Yesterday's rule is simulated, today's session is not: fed with the drafts of shared noise and windows of one length,
-//! the simulator takes what the session takes on the same recording.
+//! Yesterday's rule is simulated, today's session is not: fed with the drafts of shared noise and windows of one
+//! length, the simulator takes what the session takes on the same recording.
 
 #![allow(clippy::print_stdout, reason = "the figures of a comparison are worth reading")]
 

@@ -140,8 +140,8 @@ pub struct SessionOptions {
     #[uniffi(default)]
     pub pace: Option<Pace>,
     /// Most passes of the target for each token of an `Exact` reply, above 0, for who pays by pass. Whatever the pace,
-    /// windows are as long as they can be once it is spent; what still exceeds it is what an exact text takes. Left out:
-    /// no limit.
+    /// windows are as long as they can be once it is spent; what still exceeds it is what an exact text takes. Left
+    /// out: no limit.
     #[uniffi(default)]
     pub max_passes_per_token: Option<f64>,
     /// Rule by which an `Exact` window is closed; the pace counts under `CostModel` alone. Left out: `CostModel`.

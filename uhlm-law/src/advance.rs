@@ -175,8 +175,8 @@
 //! ## Bytes
 //!
 //! Without ids, a request takes 14 bytes at least and 19 in a long conversation, a text 9 (10 with its length); an id
-//! below 2^21 takes 3, one below 2^14 takes 2. `pass_us` and `queue_us` take 3 to 4 each, `rows` 2; `queue_us` comes once
-//! an answer; labels take 4 and a bit a token, and 4 bytes for each probability.
+//! below 2^21 takes 3, one below 2^14 takes 2. `pass_us` and `queue_us` take 3 to 4 each, `rows` 2; `queue_us` comes
+//! once an answer; labels take 4 and a bit a token, and 4 bytes for each probability.
 //!
 //! ## Examples
 //!

@@ -1,8 +1,8 @@
 //! What was measured about a pair of models: how the uncertainty `u` of a drafted token predicts its rejection.
 //!
 //! Decides how labels become the linear law `beta = a u + b`, the thresholds and risks that follow from it, the learned
-//! law of what the shared noise decides, and how all that is written as JSON. It leaves to [`crate::gate`] what a session does with it and
-//! to [`crate::uncertainty`] where `u` comes from.
+//! law of what the shared noise decides, and how all that is written as JSON. It leaves to [`crate::gate`] what a
+//! session does with it and to [`crate::uncertainty`] where `u` comes from.
 //!
 //! The law, both thresholds and the risk bound are those of "Uncertainty-Aware Hybrid Inference with On-Device Small
 //! and Remote Large Language Models", arXiv 2412.12687v2. They hold for one pair of models, one estimator, one

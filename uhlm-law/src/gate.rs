@@ -15,13 +15,13 @@
 //! Every drafted token shows its features ([`Gate::observe_draft`]), but only judged tokens show what the target makes
 //! of them ([`Gate::observe_verdict`]); in the opportunistic mode those are the ones above the threshold. Where that is
 //! one on `u`, whether a token is judged depends on `u` alone, so everything that is learnt *given* `u` (the line, the
-//! mean of `beta` and of the risky tokens in a range of `u`) stays unbiased, and Delta is put together from those ranges
-//! with the distribution of `u` over all drafted tokens. Ranges that are never judged keep the calibration's value times
-//! the drift seen in the others: that is an assumption, and the only one.
+//! mean of `beta` and of the risky tokens in a range of `u`) stays unbiased, and Delta is put together from those
+//! ranges with the distribution of `u` over all drafted tokens. Ranges that are never judged keep the calibration's
+//! value times the drift seen in the others: that is an assumption, and the only one.
 //!
-//! A gate that goes by the prediction selects by the margin, among tokens of equal `u` those that barely won their race.
-//! They say nothing fair about `u`, so the line, its means and Delta stay as they were calibrated; what is learnt is how
-//! often the target wrote another token *given* the features, and given the prediction.
+//! A gate that goes by the prediction selects by the margin, among tokens of equal `u` those that barely won their
+//! race. They say nothing fair about `u`, so the line, its means and Delta stay as they were calibrated; what is learnt
+//! is how often the target wrote another token *given* the features, and given the prediction.
 
 mod bytes;
 mod foresight;

@@ -10,8 +10,8 @@
 //! seconds a token  x  (passes a token) ^ lambda
 //! ```
 //!
-//! with `lambda` 0 for [`Pace::Fastest`], 0.15 for [`Pace::Balanced`] and 1 for [`Pace::Thrifty`], among those that take
-//! at most 1 % and 8 % longer than the fastest windows without grants: however much a pass counts, a reader waits.
+//! with `lambda` 0 for [`Pace::Fastest`], 0.15 for [`Pace::Balanced`] and 1 for [`Pace::Thrifty`], among those that
+//! take at most 1 % and 8 % longer than the fastest windows without grants: however much a pass counts, a reader waits.
 //!
 //! | file | decides |
 //! |---|---|

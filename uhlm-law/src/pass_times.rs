@@ -47,7 +47,8 @@ impl Entry {
 
     /// Takes note of a time without the load; returns the factor by which the load is to be thought greater.
     fn observe(&mut self, seconds: f64, now: u64) -> f64 {
-        // Until the middle of three is known, the average follows it; then what is expected of a pass moves by an eighth.
+        // Until the middle of three is known, the average follows it; then what is expected of a pass moves by an
+        // eighth.
         let is_settled = self.latest.len() == MEDIAN_OF;
         if is_settled {
             self.latest.remove(0);

@@ -126,8 +126,8 @@ impl Costs {
     /// for everything drafted in between is in vain. One more token delays what is in the window: `risk x t_draft`.
     /// Sent without it, the window keeps the way blocked for a whole round (or, with several in flight, for as long
     /// as the target works on it), and what is drafted next waits for half of that on average, if the window survives
-    /// to need it: `(1 - risk) x beta x blocked / 2`. That is multiplied by `weight`, because each window costs the target
-    /// a pass as well.
+    /// to need it: `(1 - risk) x beta x blocked / 2`. That is multiplied by `weight`, because each window costs the
+    /// target a pass as well.
     #[must_use]
     pub fn waiting_pays(&self, window: &Window, next_beta: f64, windows: usize, weight: f64) -> bool {
         let target = self.target(window.len());

@@ -64,8 +64,8 @@ pub(crate) fn impatient() -> LinkConfig {
 
 pub(crate) fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
     let consent = Consent::Conversation;
-    // Windows close by a rule that does not depend on what anything costs: the target is as fast as the draft model here,
-    // and would write alone.
+    // Windows close by a rule that does not depend on what anything costs: the target is as fast as the draft model
+    // here, and would write alone.
     let close = CloseRule::Risk(0.5);
     SessionOptions { mode, close, offline, link: link(), seed: Some(3), consent, ..SessionOptions::default() }
 }

@@ -1,9 +1,9 @@
 //! Virtual time: a session's clock that moves only when something is charged to it or awaited.
 //!
-//! While a generation runs, the session's thread is the only one that moves it. What the draft model costs is charged with
-//! [`VirtualClock::advance`]; what the verifier will say is a delivery at a later time ([`VirtualClock::at`]). When
-//! the session has nothing to do, the clock jumps to the next delivery. So a run takes no longer than its models do,
-//! and two runs with one seed agree to the nanosecond.
+//! While a generation runs, the session's thread is the only one that moves it. What the draft model costs is charged
+//! with [`VirtualClock::advance`]; what the verifier will say is a delivery at a later time ([`VirtualClock::at`]).
+//! When the session has nothing to do, the clock jumps to the next delivery. So a run takes no longer than its models
+//! do, and two runs with one seed agree to the nanosecond.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -47,8 +47,8 @@ impl Run<'_> {
         Ok(!ahead || (self.options.draft_ahead != DraftAhead::Off && self.pipeline.survival() > LEAST_SURVIVAL))
     }
 
-    /// Tells whether a few drafts are worth what has to be read before them: where the target wrote alone, that may be a
-    /// prompt on which the device is for longer than the target on the reply.
+    /// Tells whether a few drafts are worth what has to be read before them: where the target wrote alone, that may be
+    /// a prompt on which the device is for longer than the target on the reply.
     fn may_probe(&self) -> bool {
         let (costs, unread) = (self.costs(), self.drafter.unread(self.pipeline.ids()));
         unread as f64 * costs.catch_up <= PROBE_READING * costs.target(0)

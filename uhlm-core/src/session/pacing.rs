@@ -1,7 +1,7 @@
 //! The pace of a reply: what everything costs by what was measured, and what the target may do without drafts.
 //!
-//! Which policy holds is the [`Pacer`](uhlm_law::pace::Pacer)'s choice; here it gets its measurements, and a target that
-//! is to stop is told so.
+//! Which policy holds is the [`Pacer`](uhlm_law::pace::Pacer)'s choice; here it gets its measurements, and a target
+//! that is to stop is told so.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! A verifier in virtual time: the target decides, the real one or a recording of it, the clock and the channel say when
-//! its answers are there.
+//! A verifier in virtual time: the target decides, the real one or a recording of it, the clock and the channel say
+//! when its answers are there.
 //!
 //! What a request means is the law's ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when
 //! the modelled link brings it, a pass begins when the modelled target is free and takes the modelled time, its

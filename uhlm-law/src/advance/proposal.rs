@@ -61,7 +61,8 @@ impl Proposal {
             && self.check.extend(&self.ids[..before]) == other.check
     }
 
-    /// Tells whether `other`, of a later request, begins where this one ends, and both are short enough for one request.
+    /// Tells whether `other`, of a later request, begins where this one ends, and both are short enough for one
+    /// request.
     fn joins(&self, other: &Self) -> bool {
         let fits = self.seq < other.seq && self.ids.len() + other.ids.len() <= MAX_DRAFT;
         fits && self.end() == other.at && self.check.extend(&self.ids) == other.check

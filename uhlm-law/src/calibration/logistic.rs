@@ -30,8 +30,8 @@ pub struct Logistic {
     pub weights: [f64; INPUTS],
     /// The mean of `P (1 - P) x x^T` over the labels that it was fitted to: what one label says about the weights.
     pub information: Matrix,
-    /// What came of the law's predictions. A law from a calibration of version 2, which did not see the noise, has none:
-    /// it serves windows, but no gate skips by it.
+    /// What came of the law's predictions. A law from a calibration of version 2, which did not see the noise, has
+    /// none: it serves windows, but no gate skips by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Predictions>,
 }

@@ -1,8 +1,8 @@
 //! Skipping by what is expected of a token under the shared noise, not by its uncertainty alone.
 //!
-//! The order of the tokens is that of the calibration's law, which stays as it is: a threshold that follows the last few
-//! hundred predictions must not chase weights that move meanwhile. How often the target wrote another token where this
-//! was predicted is learnt on.
+//! The order of the tokens is that of the calibration's law, which stays as it is: a threshold that follows the last
+//! few hundred predictions must not chase weights that move meanwhile. How often the target wrote another token where
+//! this was predicted is learnt on.
 
 use super::means::Means;
 use super::window::Window;

@@ -53,8 +53,8 @@ impl std::fmt::Display for Goal {
     }
 }
 
-/// By what it is expected that the target writes another token: for windows, for draft-ahead, and for skipping where the
-/// goal is a share to send or a risk.
+/// By what it is expected that the target writes another token: for windows, for draft-ahead, and for skipping where
+/// the goal is a share to send or a risk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Predictor {

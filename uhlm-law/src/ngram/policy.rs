@@ -2,8 +2,8 @@
 //!
 //! Decides how many proposed tokens are read together, from two things that it learns: how often the token that a match
 //! expects is the one that is drafted, by the length of the match, and how much longer a batch takes than one token.
-//! The first is observed at every drafted token, read ahead or not, so nothing has to be tried for it. Batches that have
-//! become dear are tried again now and then.
+//! The first is observed at every drafted token, read ahead or not, so nothing has to be tried for it. Batches that
+//! have become dear are tried again now and then.
 
 use super::Match;
 

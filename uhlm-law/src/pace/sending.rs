@@ -33,8 +33,9 @@ impl Policy {
     /// Tells whether the open window is sent now.
     ///
     /// A draft that will wait for the target is held as long as the next one would still make the same pass, or until
-    /// the target is idle. Where the target runs on, that is all: the pass is made in any case. Where it waits for drafts, each window costs it a
-    /// pass, and one more token is waited for while that pays ([`Costs::waiting_pays`]).
+    /// the target is idle. Where the target runs on, that is all: the pass is made in any case. Where it waits for
+    /// drafts, each window costs it a pass, and one more token is waited for while that pays
+    /// ([`Costs::waiting_pays`]).
     #[must_use]
     pub fn sends(&self, costs: &Costs, moment: &Moment<'_>) -> bool {
         let most = if self.early { (1.0 + SLACK) * costs.draft } else { 0.0 };

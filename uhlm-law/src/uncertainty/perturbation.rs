@@ -8,8 +8,8 @@
 //! Taken plainly that is eight exponentials for each of V tokens. But only tokens near the drafted one matter at low
 //! temperatures, and the many others only as a sum, which is smooth in `beta`. So the row is split:
 //! - the *head*, `z_i > z_d - 4`, usually a handful: summed at each node;
-//! - the *bulk*, the rest: one exponential `e = exp((z_i - z_d) / 2)` gives `Z` at `beta` = 1/2, 1 and 2 as sums of `e`,
-//!   `e^2` and `e^4`; `ln Z` is a parabola through these three in between (exactly so if the bulk's logits are
+//! - the *bulk*, the rest: one exponential `e = exp((z_i - z_d) / 2)` gives `Z` at `beta` = 1/2, 1 and 2 as sums of
+//!   `e`, `e^2` and `e^4`; `ln Z` is a parabola through these three in between (exactly so if the bulk's logits are
 //!   Gaussian), and at most `exp(-4 (beta - 2))` of the last beyond.
 
 use super::{Uncertainty, finite_logit};

@@ -1,8 +1,9 @@
 //! The thread that owns the target: takes requests of all sessions, decodes them together, answers.
 //!
-//! Decides what is asked of a session and when ([`turn`]), how many drafted tokens a pass of it judges ([`width`]), what
-//! goes into which pass of the engine ([`pass`]), which rows are scored ([`score`]), and who has to make room ([`crate::session`], [`cache`]). What a session holds, what
-//! its next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
+//! Decides what is asked of a session and when ([`turn`]), how many drafted tokens a pass of it judges ([`width`]),
+//! what goes into which pass of the engine ([`pass`]), which rows are scored ([`score`]), and who has to make room
+//! ([`crate::session`], [`cache`]). What a session holds, what its next pass is and which frames follow from the rows
+//! is [`uhlm_law::advance::TargetSession`]'s.
 
 mod cache;
 pub(crate) mod job;

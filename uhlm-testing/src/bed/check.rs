@@ -56,7 +56,8 @@ impl Reader {
                 }
                 // Text that was held back comes with a later token, and then may reach beyond what is shown.
                 let rest = self.shown.strip_prefix(&token.text).map(str::to_owned);
-                // What is shown and belongs to no provisional token is text that was held back; the next token brings it.
+                // What is shown and belongs to no provisional token is text that was held back; the next token brings
+                // it.
                 let goes_on = self.provisional.is_empty() && token.text.starts_with(&self.shown);
                 check(rest.is_some() || goes_on, || {
                     format!("{:?} stands where {:?} is shown", token.text, self.shown)

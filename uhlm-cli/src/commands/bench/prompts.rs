@@ -1,7 +1,7 @@
 //! `uhlm bench device --prompts FILE`: what reading ahead gains by kind of task.
 //!
-//! A session in `device_only` and llama.cpp's own loop answer the same prompts in turns, with the same file, threads and
-//! context. What counts is the time from the first token of a reply to its last; reading the prompt does not.
+//! A session in `device_only` and llama.cpp's own loop answer the same prompts in turns, with the same file, threads
+//! and context. What counts is the time from the first token of a reply to its last; reading the prompt does not.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
