@@ -36,6 +36,7 @@ pub mod statistics;
 pub mod stream;
 pub mod summary;
 pub mod target;
+pub mod tasks;
 pub mod trace;
 pub mod verifier;
 pub mod yesterday;

@@ -153,6 +153,10 @@ pub struct SessionOptions {
     /// The device's work while a verdict is on its way. Left out: `Pipelined` with two windows.
     #[uniffi(default)]
     pub draft_ahead: Option<DraftAhead>,
+    /// False where tokens that repeat the conversation are not to be drafted together. Left out: they are, where that
+    /// is measured to be faster; the text is the same but for the rounding of batches.
+    #[uniffi(default)]
+    pub ngrams: Option<bool>,
     /// The policy for the time in which the verifier is out of reach. Left out: `GoOn`.
     #[uniffi(default)]
     pub offline: Option<OfflinePolicy>,
@@ -287,7 +291,7 @@ impl SessionOptions {
             close: self.close.map_or(default.close, Into::into),
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
-            ngrams: default.ngrams,
+            ngrams: self.ngrams.unwrap_or(default.ngrams),
             offline,
             context: self.context.unwrap_or(default.context),
             threads: self.threads.unwrap_or(default.threads),

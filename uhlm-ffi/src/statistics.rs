@@ -26,7 +26,7 @@ pub struct Statistics {
     pub tokens: u64,
     /// Committed tokens by origin.
     pub origins: OriginCounts,
-    /// Forward passes of the draft model, one a drafted token.
+    /// Tokens that the draft model drafted, each in a forward pass of its own but for those of `ngram_accepted`.
     pub drafted: u64,
     /// Drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
@@ -69,6 +69,12 @@ pub struct Statistics {
     pub acceptance_rate: f64,
     /// Forward passes of the target for one committed token.
     pub target_passes_per_token: f64,
+    /// Tokens that the conversation proposed and that the draft model read ahead of drafting them.
+    #[uniffi(default = 0)]
+    pub ngram_proposed: u64,
+    /// Of those, the ones that were then drafted, which share a forward pass.
+    #[uniffi(default = 0)]
+    pub ngram_accepted: u64,
 }
 
 impl From<&metrics::Statistics> for Statistics {
@@ -100,6 +106,8 @@ impl From<&metrics::Statistics> for Statistics {
             true_skip_rate: s.true_skip_rate(),
             acceptance_rate: s.acceptance_rate(),
             target_passes_per_token: s.target_passes_per_token(),
+            ngram_proposed: s.ngram_proposed,
+            ngram_accepted: s.ngram_accepted,
         }
     }
 }

@@ -9,6 +9,7 @@ use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, SessionOp
 use uhlm_core::privacy::Consent;
 use uhlm_law::advance::MAX_DRAFT;
 use uhlm_law::gate::Goal;
+use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::window::CloseRule;
 
@@ -137,6 +138,9 @@ fn options(dice: &mut Dice) -> SessionOptions {
             offline_after: 3,
             seed: dice.bits(),
         },
+        pace: dice.one(&Pace::ALL),
+        max_passes_per_token: dice.happens(200).then_some(0.3),
+        ngrams: dice.happens(700),
         ..SessionOptions::default()
     }
 }

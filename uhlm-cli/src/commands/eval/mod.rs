@@ -2,6 +2,7 @@
 
 mod cells;
 mod record;
+mod tasks;
 
 use std::path::{Path, PathBuf};
 
@@ -102,6 +103,8 @@ enum Part {
     Record(record::RecordArgs),
     /// Replay such files over links and speeds: speed, passes and bytes of every method, and who is never slower
     Cells(cells::CellsArgs),
+    /// Answer published tasks with the target, the draft and both: accuracy, passes, TR, TSR, bytes
+    Tasks(tasks::TasksArgs),
 }
 
 impl EvalArgs {
@@ -148,6 +151,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
     match &args.part {
         Some(Part::Record(args)) => record::run(args),
         Some(Part::Cells(args)) => cells::run(args),
+        Some(Part::Tasks(args)) => tasks::run(args),
         None => compare(args),
     }
 }
