@@ -10,7 +10,6 @@ use uhlm_core::mode::Mode;
 use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::session::Session;
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
-use uhlm_law::fingerprint;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -292,7 +291,7 @@ impl DraftModel for Scripted {
     }
 
     fn vocabulary_hash(&self) -> Digest {
-        fingerprint::vocabulary(self.model.vocabulary(), self.model.token_keys(), |id| self.model.detokenize(&[id]))
+        self.model.vocabulary_hash()
     }
 
     fn token_keys(&self) -> &TokenKeys {

@@ -241,7 +241,7 @@ impl Run<'_> {
     pub(super) fn commit(&mut self, standing: Standing) -> Result<(), End> {
         let elapsed = self.since(self.started);
         let uncertainty = standing.drafted.map(|drafted| drafted.uncertainty);
-        let piece = self.drafter.piece(standing.id);
+        let piece = self.drafter.standing_piece(standing.id, standing.origin);
         let end = self.reply.commit(piece, standing.origin, uncertainty, elapsed);
         self.drafter.gate.observe_committed();
         self.pacer.observe_token(self.reply.statistics.target_passes as usize);

@@ -124,6 +124,8 @@ impl Worker {
             let room = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let begin = begin(seed, &kept, &options, tokens.len(), room);
             self.drafter.begin(&begin)?;
+            let target = self.remote.as_ref().filter(|_| mode != Mode::DeviceOnly).and_then(|remote| remote.info.as_ref());
+            self.drafter.draft_for(target.map_or(&[], |info| &info.ends));
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
             let reused = self.pipeline.begin(begin, &tokens, peer);
