@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub(super) reply: Reply,
     /// Tokens of the prompt.
     pub(super) prompt: usize,
+    /// Tokens that a reply needs at least.
+    pub(super) least: usize,
     pub(super) sink: &'a EventSink,
     pub(super) inbox: &'a Receiver<Inbox>,
     pub(super) queue: &'a mut Queue,
@@ -123,13 +125,13 @@ impl Run<'_> {
         if self.sink.cancel().is_cancelled() { Err(FinishReason::Cancelled.into()) } else { Ok(()) }
     }
 
-    /// Checks that the prompt leaves room for a reply, as far as is known of the contexts.
+    /// Checks that the prompt leaves room for a useful reply, as far as is known of the contexts.
     fn check_prompt(&mut self) -> Result<(), End> {
-        let capacity = self.capacity()?;
-        if self.prompt < capacity {
+        let (capacity, tokens, reply) = (self.capacity()?, self.prompt, self.least);
+        if tokens.saturating_add(reply) <= capacity {
             return Ok(());
         }
-        Err(GenerationError::PromptTooLong { tokens: self.prompt, capacity }.into())
+        Err(GenerationError::PromptTooLong { tokens, reply, capacity }.into())
     }
 
     /// How many tokens a conversation may have.
