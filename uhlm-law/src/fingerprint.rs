@@ -130,7 +130,11 @@ mod tests {
     use crate::token::TokenKind::{Control, Normal, Unused, UserDefined};
 
     /// Tokens with a name each, and the last `padding` rows without one.
-    fn hashes(tokens: usize, padding: usize, change: impl Fn(usize) -> Option<(String, TokenKind)>) -> VocabularyHashes {
+    fn hashes(
+        tokens: usize,
+        padding: usize,
+        change: impl Fn(usize) -> Option<(String, TokenKind)>,
+    ) -> VocabularyHashes {
         let token = |id| change(id).unwrap_or_else(|| (format!("t{id}"), Normal));
         let padding = (tokens..tokens + padding).map(|id| (format!("[PAD{id}]"), Unused));
         vocabulary((0..tokens).map(token).chain(padding))
@@ -157,9 +161,8 @@ mod tests {
 
     #[test]
     fn the_first_block_that_differs_is_found() {
-        let blocks = |tokens, changed| {
-            hashes(tokens, 9, |id| (id == changed).then(|| ("other".to_owned(), Normal))).blocks
-        };
+        let blocks =
+            |tokens, changed| hashes(tokens, 9, |id| (id == changed).then(|| ("other".to_owned(), Normal))).blocks;
         let plain = blocks(1000, usize::MAX);
         assert_eq!(plain.to_bytes().len(), 16);
         for (changed, first) in [(0, 0), (255, 0), (256, 256), (999, 768)] {

@@ -92,8 +92,8 @@ fn a_target_with_rows_without_a_token_writes_its_text_with_a_draft_model_that_ha
     let target = made.file("demo-target.gguf", &Changes { after: loud(), ..Changes::default() });
     let served = served(target);
     for sampling in temperatures() {
-        let sessions = [Mode::Exact, Mode::RemoteOnly]
-            .map(|mode| session(served.verifier(), options(mode, &sampling, 1)));
+        let sessions =
+            [Mode::Exact, Mode::RemoteOnly].map(|mode| session(served.verifier(), options(mode, &sampling, 1)));
         // The plain loop runs the bundled target, which has no such rows.
         assert_writes(&mut Plain::new(&sampling), &sessions, &sampling);
     }
@@ -193,10 +193,7 @@ fn text_that_nobody_verified_ends_on_an_end_of_either_model() {
     let made = Made::new();
     let (draft, target) = ends_apart(&made);
     let mut served = served(target);
-    let options = SessionOptions {
-        offline: OfflinePolicy::GoOn,
-        ..options(Mode::Exact, &SamplingParams::greedy(), 1)
-    };
+    let options = SessionOptions { offline: OfflinePolicy::GoOn, ..options(Mode::Exact, &SamplingParams::greedy(), 1) };
     let session = on(&draft, &served, options);
     let reply = |session: &Session| {
         session.reset().expect("idle");
@@ -210,7 +207,8 @@ fn text_that_nobody_verified_ends_on_an_end_of_either_model() {
     let alone = reply(&session);
     assert!(alone.unverified > 0 && alone.total() < MAX_TOKENS as u64, "{alone:?}");
     // A session that has never heard of the target does not know it.
-    let options = SessionOptions { mode: Mode::DeviceOnly, sampling: SamplingParams::greedy(), ..SessionOptions::default() };
+    let options =
+        SessionOptions { mode: Mode::DeviceOnly, sampling: SamplingParams::greedy(), ..SessionOptions::default() };
     let own = draft.session(None, options).expect("a session");
     assert_eq!(reply(&own).total(), MAX_TOKENS as u64);
 }

@@ -73,8 +73,7 @@ fn a_conversation_that_drops_its_oldest_turns_goes_on_as_one_that_never_had_them
 #[test]
 fn what_is_dropped_is_more_than_is_needed_so_that_it_is_not_dropped_at_every_turn() {
     let session = session(400, 400, Mode::Exact, Overflow::DropOldest { reserve: REPLY });
-    let drops: Vec<bool> =
-        (0..30).map(|turn| ask(&session, "a", turn).complete(REPLY).dropped_messages > 0).collect();
+    let drops: Vec<bool> = (0..30).map(|turn| ask(&session, "a", turn).complete(REPLY).dropped_messages > 0).collect();
     let times = drops.iter().filter(|&&drops| drops).count();
     assert!(times >= 2 && times <= drops.len() / 2, "{drops:?}");
 }
@@ -157,8 +156,7 @@ fn a_limit_that_cuts_a_character_shows_nothing_of_it() {
     for mode in MODES {
         let session = session(512, 512, mode, Overflow::Stop);
         for (seed, max_tokens) in (0..40).zip((1..8).cycle()) {
-            let options =
-                GenerationOptions { max_tokens, seed: Some(seed), ..GenerationOptions::default() };
+            let options = GenerationOptions { max_tokens, seed: Some(seed), ..GenerationOptions::default() };
             let reply = consume(session.generate(Prompt::Raw("ab".into()), options).expect("idle"));
             let ids = ids(&reply);
             reply.complete(max_tokens);

@@ -39,11 +39,7 @@ impl Room {
 impl Asked<'_> {
     /// Returns the tokens of the prompt, with those of the conversation before it. Where they do not fit and turns may
     /// be dropped, the oldest are; where that does not help, none are.
-    pub(super) fn tokens(
-        &self,
-        conversation: &mut Conversation,
-        room: &Room,
-    ) -> Result<Vec<TokenId>, GenerationError> {
+    pub(super) fn tokens(&self, conversation: &mut Conversation, room: &Room) -> Result<Vec<TokenId>, GenerationError> {
         let tokens = self.all(conversation)?;
         let may_drop = room.overflow != Overflow::Stop && matches!(self.prompt, Prompt::Chat(_));
         if !may_drop || room.fits(tokens.len(), room.reply) {
@@ -87,9 +83,7 @@ impl Asked<'_> {
     fn chat_tokens(&self, rendered: &str) -> Vec<TokenId> {
         let before = self.model.detokenize(self.held);
         match rendered.as_bytes().strip_prefix(&before[..]).and_then(|rest| std::str::from_utf8(rest).ok()) {
-            Some(rest) if !before.is_empty() => {
-                [self.held, &self.model.tokenize(rest, Special::Parse)[..]].concat()
-            }
+            Some(rest) if !before.is_empty() => [self.held, &self.model.tokenize(rest, Special::Parse)[..]].concat(),
             _ => self.model.tokenize(rendered, Special::ParseWithBos),
         }
     }

@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn a_character_that_the_end_has_cut_is_left_out() {
-        for (bytes, text) in [(&b"caf\xc3"[..], "caf"), (b"\xf0\x9f\x98", ""), (b"x\xe4\xb8", "x"), (b"x\xff", "x\u{fffd}")] {
+        for (bytes, text) in
+            [(&b"caf\xc3"[..], "caf"), (b"\xf0\x9f\x98", ""), (b"x\xe4\xb8", "x"), (b"x\xff", "x\u{fffd}")]
+        {
             let mut stream = TextStream::new(&[]);
             let out = stream.push(bytes) + &stream.finish();
             assert_eq!((out.as_str(), stream.released()), (text, text));

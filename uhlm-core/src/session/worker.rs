@@ -121,7 +121,8 @@ impl Worker {
         let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
         // Both models read the same text: where the verifier is asked, what it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let outcome = self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
+        let outcome =
+            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
             // What was committed before a failure was said; a reply of which nothing was said never happened.

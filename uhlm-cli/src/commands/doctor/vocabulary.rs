@@ -57,7 +57,8 @@ fn check_ends(report: &mut Report, model: &Model, ends: &[TokenId]) {
     let own = model.vocabulary().ends();
     if !ends.is_empty() && ends != own {
         let names = |ids: &[TokenId]| ids.iter().map(|&id| name(model, id)).collect::<Vec<_>>().join(", ");
-        let text = format!("replies of the target end with {}, those of the draft model with {}", names(ends), names(&own));
+        let text =
+            format!("replies of the target end with {}, those of the draft model with {}", names(ends), names(&own));
         report.good("end of reply", format!("{text}; the target's count"));
     }
 }
@@ -154,7 +155,10 @@ mod tests {
         assert!(!healthy && text.contains("700 is ") && text.contains("and no token; 701 is "), "{text}");
         // A server tells where, not what.
         let (healthy, text) = said(&changes, false);
-        assert!(!healthy && text.contains("the first difference is between 512 (") && text.contains("and 767 ("), "{text}");
+        assert!(
+            !healthy && text.contains("the first difference is between 512 (") && text.contains("and 767 ("),
+            "{text}"
+        );
     }
 
     #[test]

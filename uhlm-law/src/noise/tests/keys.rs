@@ -51,9 +51,8 @@ fn the_end_of_turn_has_one_key_in_all_vocabularies_and_other_ends_follow_by_id()
 #[test]
 fn a_table_with_the_ends_of_the_target_is_the_target_s() {
     let tokens = ["<|im_end|>", "a", "<|endoftext|>", "<|eom|>"];
-    let table = |kinds: [crate::token::TokenKind; 4]| {
-        TokenKeys::new(tokens.iter().copied().zip(kinds)).expect("distinct keys")
-    };
+    let table =
+        |kinds: [crate::token::TokenKind; 4]| TokenKeys::new(tokens.iter().copied().zip(kinds)).expect("distinct keys");
     let text = |id: u32| tokens[id as usize].as_bytes().to_vec();
     let device = table([Control, Normal, EndOfTurn, End]);
     let target = table([EndOfTurn, Normal, End, Control]);
