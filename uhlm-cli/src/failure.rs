@@ -110,7 +110,9 @@ impl From<GenerationError> for Failure {
     fn from(error: GenerationError) -> Self {
         let hint = match &error {
             GenerationError::NoVerifier => Some("give --server URL, or use --mode device-only"),
-            GenerationError::PromptTooLong { .. } => Some("shorten the prompt or raise --context"),
+            GenerationError::PromptTooLong { .. } => Some(
+                "shorten the prompt, raise --context, or let the oldest turns go with --overflow drop-oldest:TOKENS",
+            ),
             GenerationError::VocabularyMismatch { .. } => {
                 Some("use a draft model of the target's family: both must have the same tokenizer")
             }

@@ -67,7 +67,7 @@ enum Command {
     Eval(commands::eval::EvalArgs),
     /// Download models, list, check and remove them
     Models(commands::models::ModelsArgs),
-    /// Measure speed and memory
+    /// Measure speed, memory and rounding
     Bench(commands::bench::BenchArgs),
 }
 

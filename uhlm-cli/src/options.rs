@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
+use uhlm_core::options::{DraftAhead, OfflinePolicy, Overflow, SessionOptions};
 use uhlm_core::privacy::Consent;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::Goal;
@@ -85,6 +85,10 @@ pub(crate) struct SessionArgs {
     /// While the server is out of reach: go-on, wait:SECONDS or fail
     #[arg(long, value_name = "POLICY", value_parser = offline_policy, default_value = "go-on")]
     pub(crate) offline: OfflinePolicy,
+    /// When a conversation outgrows the context: stop, or drop-oldest:TOKENS to forget its oldest turns until a reply of
+    /// so many tokens fits
+    #[arg(long, value_name = "HOW", value_parser = overflow, default_value = "stop")]
+    pub(crate) overflow: Overflow,
     /// Calibration file; without it the one beside the model
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
@@ -113,6 +117,7 @@ impl SessionArgs {
             max_window: self.max_window,
             draft_ahead: self.draft_ahead,
             offline: self.offline,
+            overflow: self.overflow,
             context: self.context,
             threads: self.threads,
             seed: self.sampling.seed,
@@ -181,6 +186,15 @@ fn draft_ahead(text: &str) -> Result<DraftAhead, String> {
     }
 }
 
+fn overflow(text: &str) -> Result<Overflow, String> {
+    let reserve = text.strip_prefix("drop-oldest:").and_then(|tokens| tokens.parse().ok());
+    match (text, reserve) {
+        ("stop", _) => Ok(Overflow::Stop),
+        (_, Some(reserve)) if reserve > 0 => Ok(Overflow::DropOldest { reserve }),
+        _ => Err("expected stop or drop-oldest:TOKENS with TOKENS above 0".into()),
+    }
+}
+
 fn offline_policy(text: &str) -> Result<OfflinePolicy, String> {
     let wrong = || "expected go-on, wait:SECONDS or fail".to_owned();
     match text.split_once(':') {
@@ -221,6 +235,9 @@ mod tests {
         assert!(draft_ahead("pipelined:9").is_err() && draft_ahead("pipelined").is_err());
         assert_eq!(budget("0.25"), Ok(0.25));
         assert!(budget("0").is_err() && budget("-1").is_err() && budget("inf").is_err());
+        assert_eq!(overflow("drop-oldest:256"), Ok(Overflow::DropOldest { reserve: 256 }));
+        assert_eq!(overflow("stop"), Ok(Overflow::Stop));
+        assert!(overflow("drop-oldest:0").is_err() && overflow("drop-oldest").is_err() && overflow("go-on").is_err());
         assert!(offline_policy("wait:-1").is_err() && offline_policy("wait").is_err());
     }
 }

@@ -22,11 +22,13 @@ pub enum GenerationError {
     /// The session was closed, or its thread ended.
     #[error("the session is closed")]
     SessionClosed,
-    /// The prompt leaves no room for a reply.
-    #[error("the prompt has {tokens} tokens, the context holds {capacity}")]
+    /// The prompt leaves no room for a useful reply.
+    #[error("the prompt has {tokens} tokens and a reply needs {reply} at least, but the context holds {capacity}")]
     PromptTooLong {
-        /// Tokens of the prompt, earlier turns included.
+        /// Tokens of the prompt, earlier turns included as far as they were not dropped.
         tokens: usize,
+        /// Tokens that a reply needs at least.
+        reply: usize,
         /// The shorter one of the draft's and the target's context.
         capacity: usize,
     },

@@ -33,7 +33,8 @@ pub enum FinishReason {
     MaxTokens,
     /// A stop sequence came; it is not part of the text.
     StopSequence,
-    /// The context of the draft or the target model is full.
+    /// The context of the draft or the target model is full: [`Overflow`](crate::options::Overflow) makes room before
+    /// a reply.
     ContextFull,
     /// The consumer cancelled.
     Cancelled,

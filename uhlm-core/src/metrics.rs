@@ -64,6 +64,8 @@ pub struct Statistics {
     pub prompt_tokens: u64,
     /// Of those, tokens whose cache was reused on the device.
     pub reused_tokens: u64,
+    /// Messages of earlier turns that the models have forgotten for this reply and those after it, to make room.
+    pub dropped_messages: u64,
     /// Committed tokens by origin.
     pub origins: OriginCounts,
     /// Tokens that the draft model drafted. Each takes a forward pass of its own but for those of `ngram_accepted`,
@@ -196,6 +198,7 @@ impl Statistics {
         let o = &other.origins;
         self.prompt_tokens += other.prompt_tokens;
         self.reused_tokens += other.reused_tokens;
+        self.dropped_messages += other.dropped_messages;
         self.origins.draft += o.draft;
         self.origins.verified += o.verified;
         self.origins.target += o.target;

@@ -27,6 +27,38 @@ pub enum OfflinePolicy {
     Fail,
 }
 
+/// The least length of a reply that is worth beginning, in tokens, unless fewer are asked for.
+pub const USEFUL_REPLY: usize = 16;
+
+/// What happens to a conversation that outgrows the context.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Overflow {
+    /// Nothing is dropped. A generation whose prompt leaves less than [`USEFUL_REPLY`] tokens fails with
+    /// [`PromptTooLong`](crate::error::GenerationError::PromptTooLong).
+    #[default]
+    Stop,
+    /// Before a reply for which there is no room, the models forget the oldest turns until a reply of `reserve` tokens
+    /// fits and, if they can, a quarter of the context more, so that the conversation is not read anew at every turn.
+    /// System messages stay. [`Session::messages`](crate::session::Session::messages) still has everything, and
+    /// [`Statistics::dropped_messages`](crate::metrics::Statistics::dropped_messages) says how many messages went.
+    DropOldest {
+        /// Room that is kept for a reply, in tokens; at least 1.
+        reserve: usize,
+    },
+}
+
+impl Overflow {
+    /// Returns the tokens that there must be room for in a reply of at most `max_tokens`.
+    pub(crate) fn reply(self, max_tokens: usize) -> usize {
+        match self {
+            Self::Stop => USEFUL_REPLY,
+            Self::DropOldest { reserve } => reserve.max(1),
+        }
+        .min(max_tokens)
+    }
+}
+
 /// Whether drafting goes on while a verdict is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,6 +114,8 @@ pub struct SessionOptions {
     pub ngrams: bool,
     /// What happens while the verifier is out of reach.
     pub offline: OfflinePolicy,
+    /// What happens to a conversation that outgrows the context.
+    pub overflow: Overflow,
     /// Context of the draft model in tokens; 0 for what it was trained for.
     pub context: u32,
     /// Threads of the draft model; 0 chooses by the model's size and the cores.
@@ -117,6 +151,7 @@ impl Default for SessionOptions {
             draft_ahead: DraftAhead::Pipelined(2),
             ngrams: true,
             offline: OfflinePolicy::GoOn,
+            overflow: Overflow::Stop,
             context: 0,
             threads: 0,
             seed: None,

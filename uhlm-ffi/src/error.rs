@@ -157,7 +157,7 @@ impl From<GenerationError> for UhlmError {
         match error {
             GenerationError::Busy => Self::Busy { reason, retryable, recovery: Recovery::TryAgain },
             GenerationError::SessionClosed => failure!(SessionClosed, reason, OpenAgain),
-            GenerationError::PromptTooLong { tokens, capacity } => Self::PromptTooLong {
+            GenerationError::PromptTooLong { tokens, capacity, .. } => Self::PromptTooLong {
                 reason,
                 retryable,
                 recovery: Recovery::ShortenPrompt,

@@ -61,7 +61,7 @@ pub trait DraftModel: Send + Sync {
     fn vocabulary(&self) -> &dyn Vocabulary;
     /// Keys of the vocabulary's tokens: what makes the noise of a token the same for device and verifier.
     fn token_keys(&self) -> &TokenKeys;
-    /// Hash over the vocabulary, as [`crate::fingerprint::vocabulary`] makes it.
+    /// Hash over the vocabulary's tokens, as [`crate::fingerprint::vocabulary`] makes it.
     fn vocabulary_hash(&self) -> Digest;
     /// Fingerprint of the model's file.
     fn fingerprint(&self) -> Digest;

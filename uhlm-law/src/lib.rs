@@ -36,6 +36,7 @@ pub mod protocol;
 pub mod rng;
 pub mod sampling;
 pub mod speculative;
+pub mod text;
 pub mod token;
 pub mod uncertainty;
 mod vector;

@@ -32,12 +32,18 @@ pub enum ModelError {
 
 /// The vocabulary of a model: what text a token stands for, and which tokens end a reply.
 pub trait Vocabulary: Send + Sync {
-    /// Number of tokens.
+    /// Number of ids: one more than that of the last token. Rows of the model behind it stand for no token, and no
+    /// logits are given for them; rows before it that stand for none have the logit `-inf`.
     fn size(&self) -> usize;
     /// The bytes of a token; empty for control tokens. A token may end in the middle of a UTF-8 character.
     fn piece(&self, id: TokenId) -> &[u8];
     /// Whether the token ends a reply (EOS, EOT and the like).
     fn is_end(&self, id: TokenId) -> bool;
+    /// All tokens that end a reply, in the order in which their keys are counted
+    /// ([`TokenKeys`](crate::noise::TokenKeys)): the end of turn first, then by id.
+    fn ends(&self) -> Vec<TokenId> {
+        (0..self.size() as TokenId).filter(|&id| self.is_end(id)).collect()
+    }
 }
 
 /// One sequence of a model: tokens go in, the logits after the last one come out, and the end can be rolled back.

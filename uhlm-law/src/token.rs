@@ -18,7 +18,8 @@ pub enum TokenKind {
     Control,
     /// What stands for text that the vocabulary cannot spell.
     Unknown,
-    /// A place without use.
+    /// A row of the model that stands for no token: vocabularies are filled up to a round number, and have holes. It is
+    /// never drawn.
     Unused,
     /// What ends a turn in the model's own chat format; for a model without one, its end of text.
     EndOfTurn,

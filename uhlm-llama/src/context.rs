@@ -1,5 +1,6 @@
 //! A llama.cpp context together with the model it borrows.
 
+use std::cell::OnceCell;
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError};
 
@@ -33,8 +34,10 @@ pub(crate) struct OwnedContext {
     cell: Cell,
     batch: LlamaBatch<'static>,
     batch_size: usize,
-    vocabulary_size: usize,
     capacity: usize,
+    /// Rows of the last batch in which what stands for no token has the logit `-inf`, made when they are looked at;
+    /// none for a vocabulary without holes.
+    patched: Vec<OnceCell<Box<[f32]>>>,
 }
 
 /// One token of a batch.
@@ -48,7 +51,6 @@ pub(crate) struct Entry {
 
 impl OwnedContext {
     pub(crate) fn new(model: Arc<Model>, options: &ContextOptions) -> Result<Self, ModelError> {
-        let vocabulary_size = model.vocabulary.size();
         let batch_size = options.batch.clamp(1, 8192);
         let micro_batch = if options.micro_batch == 0 { batch_size } else { options.micro_batch.min(batch_size) };
         let params = LlamaContextParams::default()
@@ -73,8 +75,8 @@ impl OwnedContext {
             cell,
             batch: LlamaBatch::new(batch_size as usize, 1),
             batch_size: batch_size as usize,
-            vocabulary_size,
             capacity,
+            patched: Vec::new(),
         })
     }
 
@@ -93,9 +95,17 @@ impl OwnedContext {
     /// Decodes at most [`Self::batch_size`] tokens in one pass.
     pub(crate) fn decode(&mut self, entries: impl Iterator<Item = Entry>) -> Result<(), ModelError> {
         self.batch.clear();
+        self.patched.clear();
+        let (vocabulary_size, has_holes) = {
+            let vocabulary = &self.model().vocabulary;
+            (vocabulary.size(), !vocabulary.holes().is_empty())
+        };
         for entry in entries {
-            if entry.id as usize >= self.vocabulary_size {
+            if entry.id as usize >= vocabulary_size {
                 return Err(ModelError::UnknownToken { id: entry.id });
+            }
+            if has_holes {
+                self.patched.push(OnceCell::new());
             }
             self.batch
                 .add(LlamaToken::new(entry.id as i32), entry.position as i32, &[entry.sequence as i32], entry.logits)
@@ -110,8 +120,26 @@ impl OwnedContext {
         })
     }
 
-    /// Logits after the `index`-th token of the last batch, which must have asked for them.
+    /// Logits after the `index`-th token of the last batch, which must have asked for them, up to the last token of the
+    /// vocabulary; what stands for no token before it has `-inf`.
     pub(crate) fn logits(&self, index: usize) -> &[f32] {
+        let vocabulary = &self.model().vocabulary;
+        let row = self.row(index);
+        let row = &row[..vocabulary.size().min(row.len())];
+        let Some(patched) = self.patched.get(index) else { return row };
+        patched.get_or_init(|| {
+            let mut row: Box<[f32]> = row.into();
+            for &hole in vocabulary.holes() {
+                if let Some(z) = row.get_mut(hole as usize) {
+                    *z = f32::NEG_INFINITY;
+                }
+            }
+            row
+        })
+    }
+
+    /// The logits as llama.cpp has them, one a row of the model.
+    fn row(&self, index: usize) -> &[f32] {
         // `with_dependent` cannot lend past its closure because the dependent is invariant, so the pointer is taken
         // inside and the slice rebuilt outside.
         let (pointer, length) = self.cell.with_dependent(|_, context| {

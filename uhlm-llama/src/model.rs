@@ -7,9 +7,12 @@ use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
 use uhlm_law::chat::TemplateError;
+use uhlm_law::fingerprint::VocabularyHashes;
+use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
+use uhlm_law::token::TokenKind;
 
 use crate::backend::backend;
 use crate::error::LoadError;
@@ -28,7 +31,7 @@ pub struct Model {
     pub(crate) vocabulary: TokenTable,
     pub(crate) template: Result<ChatTemplate, TemplateError>,
     token_keys: TokenKeys,
-    pub(crate) vocabulary_hash: Digest,
+    pub(crate) vocabulary_hashes: VocabularyHashes,
     pub(crate) fingerprint: Digest,
     pub(crate) adds_bos: bool,
     /// Making a context writes to the model inside llama.cpp, so it happens one at a time.
@@ -93,9 +96,12 @@ impl Model {
             return Err(unsupported("a recurrent state cannot be rolled back token by token".into()));
         }
         let vocabulary = TokenTable::of(&inner);
-        let token_keys = token_table::keys(&inner).map_err(|error| unsupported(error.to_string()))?;
+        if vocabulary.size() == 0 {
+            return Err(unsupported("no row of its vocabulary stands for a token".into()));
+        }
+        let token_keys = vocabulary.keys(&inner.vocab()).map_err(|error| unsupported(error.to_string()))?;
+        let vocabulary_hashes = vocabulary.hashes(&inner.vocab());
         let raw_text = |id: LlamaToken| token_table::raw_text(&inner.vocab(), id);
-        let vocabulary_hash = uhlm_law::fingerprint::vocabulary(&vocabulary, &token_keys, |id| raw_text(token(id)));
         let special_text = |id: LlamaToken| {
             if id.0 < 0 { String::new() } else { String::from_utf8_lossy(&raw_text(id)).into_owned() }
         };
@@ -114,7 +120,7 @@ impl Model {
             vocabulary,
             template,
             token_keys,
-            vocabulary_hash,
+            vocabulary_hashes,
             fingerprint,
             adds_bos,
             context_lock: Mutex::new(()),
@@ -137,6 +143,31 @@ impl Model {
     #[must_use]
     pub fn token_keys(&self) -> &TokenKeys {
         &self.token_keys
+    }
+
+    /// Returns the hashes of the vocabulary: what two models are compared by.
+    #[must_use]
+    pub fn vocabulary_hashes(&self) -> &VocabularyHashes {
+        &self.vocabulary_hashes
+    }
+
+    /// Returns the number of rows of the vocabulary's matrix; those that stand for no token are never drawn.
+    #[must_use]
+    pub fn vocabulary_rows(&self) -> usize {
+        self.vocabulary.rows()
+    }
+
+    /// Returns the number of tokens: rows that stand for one.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.vocabulary.size() - self.vocabulary.holes().len()
+    }
+
+    /// Returns a token's text, with the name of a control token written out, and what it is for besides ending a
+    /// reply; `None` where there is no token.
+    #[must_use]
+    pub fn token(&self, id: TokenId) -> Option<(Vec<u8>, TokenKind)> {
+        self.vocabulary.kind(id).map(|kind| (token_table::raw_text(&self.inner.vocab(), token(id)), kind))
     }
 
     /// The context length that the model was trained for, in tokens.

@@ -129,7 +129,7 @@ async fn open(State(app): Shared, Extension(peer): Extension<Peer>, request: Req
         let asked: Open = app.gate.body(request, encoding).await?;
         app.info.admits(&asked)?;
         let session = app.scheduler.open(caller.owner).await?;
-        let opened = Opened { session, info: app.info.clone() };
+        let opened = Opened { session, info: app.info.to_open() };
         Ok(success(caller.encoding, &opened, &app.gate.metrics))
     })
     .await

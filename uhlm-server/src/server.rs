@@ -87,13 +87,15 @@ impl Server {
             protocol: PROTOCOL.into(),
             model: about.name.clone(),
             fingerprint: about.fingerprint,
-            vocabulary: about.vocabulary,
+            vocabulary: about.vocabulary.whole,
             capabilities: CAPABILITIES,
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
                 context: context.min(target.capacity() as u32),
                 max_draft: limits.draft as u32,
             },
+            ends: target.vocabulary().ends(),
+            blocks: about.vocabulary.blocks.clone(),
         };
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =

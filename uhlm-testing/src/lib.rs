@@ -10,6 +10,7 @@ pub mod goodness;
 pub mod identity;
 pub mod killed;
 pub mod local;
+pub mod padded_gguf;
 pub mod pair;
 pub mod parrot;
 pub mod proxy;

@@ -179,7 +179,7 @@ impl DraftModel for SyntheticModel {
 
     fn vocabulary_hash(&self) -> Digest {
         let text = |id| if self.other_vocabulary { vec![0] } else { self.piece(id).to_vec() };
-        fingerprint::vocabulary(self, self.token_keys(), text)
+        fingerprint::vocabulary((0..VOCABULARY as TokenId).map(|id| (text(id), Self::kind(id)))).whole
     }
 
     fn fingerprint(&self) -> Digest {

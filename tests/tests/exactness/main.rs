@@ -8,5 +8,6 @@ mod batches;
 mod broken;
 mod equality;
 mod law;
+mod padding;
 mod recording;
 mod support;

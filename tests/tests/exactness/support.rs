@@ -117,6 +117,7 @@ pub(crate) fn winner(chain: &SamplingChain, logits: &[f32], history: &[TokenId],
 
 /// The target alone in a plain loop: one decode a token, one row a pass.
 pub(crate) struct Plain {
+    model: Arc<Model>,
     sequence: uhlm_llama::LlamaSequence,
     chain: SamplingChain,
     scratch: Scratch,
@@ -125,9 +126,15 @@ pub(crate) struct Plain {
 
 impl Plain {
     pub(crate) fn new(sampling: &SamplingParams) -> Self {
+        Self::of(target(), sampling)
+    }
+
+    /// Another target.
+    pub(crate) fn of(model: Arc<Model>, sampling: &SamplingParams) -> Self {
         let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
         Self {
-            sequence: target().new_sequence(&options).expect("a context"),
+            sequence: model.new_sequence(&options).expect("a context"),
+            model,
             chain: SamplingChain::new(sampling.clone()).expect("valid"),
             scratch: Scratch::default(),
             history: Vec::new(),
@@ -140,7 +147,8 @@ impl Plain {
         let rendered = engine.model().render(&[Message::user(prompt)], true).expect("a template");
         self.sequence.truncate(0).expect("rolls back");
         self.history.clear();
-        self.feed(&engine.model().tokenize(&rendered, Special::ParseWithBos));
+        let tokens = self.model.tokenize(&rendered, Special::ParseWithBos);
+        self.feed(&tokens);
     }
 
     /// The tokens so far.
@@ -173,9 +181,8 @@ impl Plain {
     /// The target's next token with the noise of `seed` at `place`.
     pub(crate) fn winner(&mut self, seed: u64, place: Place) -> Winner {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let model = target();
         let position = Tape::new(seed, 0).at(place);
-        let winner = self.chain.winner(self.input(), &mut scratch, model.token_keys(), position);
+        let winner = self.chain.winner(self.input(), &mut scratch, self.model.token_keys(), position);
         self.scratch = scratch;
         winner.expect("finite logits")
     }
@@ -183,7 +190,7 @@ impl Plain {
     /// The whole reply to a prompt.
     pub(crate) fn write(&mut self, prompt: &str, seed: u64) -> Vec<TokenId> {
         self.start(prompt);
-        let (model, mut place, mut ids) = (target(), Place::START, Vec::new());
+        let (model, mut place, mut ids) = (Arc::clone(&self.model), Place::START, Vec::new());
         while ids.len() < MAX_TOKENS {
             let id = self.winner(seed, place).id;
             ids.push(id);

@@ -4,5 +4,6 @@
 mod cancelling;
 mod models;
 mod outages;
+mod overflow;
 mod servers;
 mod support;

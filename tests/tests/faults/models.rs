@@ -7,10 +7,9 @@ use uhlm_core::engine::Engine;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, FinishReason};
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions, USEFUL_REPLY};
 use uhlm_core::session::Session;
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
-use uhlm_law::fingerprint;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -136,15 +135,17 @@ fn a_prompt_longer_than_a_context_is_refused_with_both_lengths() {
         (512, 64, Mode::RemoteOnly),
     ] {
         let session = with_contexts(device, target, mode);
-        for tokens in [64, 200] {
+        for tokens in [64 - USEFUL_REPLY + 1, 64, 200] {
             let reply = write(&session, Prompt::Raw("a".repeat(tokens)), GenerationOptions::default());
-            assert_eq!(*reply.error(), GenerationError::PromptTooLong { tokens, capacity: 64 }, "{mode:?}");
+            let error = GenerationError::PromptTooLong { tokens, reply: USEFUL_REPLY, capacity: 64 };
+            assert_eq!(*reply.error(), error, "{mode:?}");
         }
         let options = GenerationOptions { max_tokens: 5, ..GenerationOptions::default() };
         write(&session, Prompt::Raw("a".into()), options).complete(5);
         // Also where a verifier session is open already.
         let reply = write(&session, Prompt::Raw("a".repeat(70)), GenerationOptions::default());
-        assert_eq!(*reply.error(), GenerationError::PromptTooLong { tokens: 70, capacity: 64 }, "{mode:?}");
+        let error = GenerationError::PromptTooLong { tokens: 70, reply: USEFUL_REPLY, capacity: 64 };
+        assert_eq!(*reply.error(), error, "{mode:?}");
     }
 }
 
@@ -158,7 +159,7 @@ fn a_context_that_fills_up_ends_the_reply_with_its_text() {
         (512, 64, Mode::Opportunistic),
         (512, 64, Mode::RemoteOnly),
     ] {
-        for prompt in [1, 40, 63] {
+        for prompt in [1, 40, 64 - USEFUL_REPLY] {
             let session = with_contexts(device, target, mode);
             let reply = write(&session, Prompt::Raw("a".repeat(prompt)), GenerationOptions::default());
             let (reason, statistics) = reply.finished();
@@ -292,7 +293,7 @@ impl DraftModel for Scripted {
     }
 
     fn vocabulary_hash(&self) -> Digest {
-        fingerprint::vocabulary(self.model.vocabulary(), self.model.token_keys(), |id| self.model.detokenize(&[id]))
+        self.model.vocabulary_hash()
     }
 
     fn token_keys(&self) -> &TokenKeys {

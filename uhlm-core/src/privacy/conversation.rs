@@ -14,10 +14,21 @@ struct Entry {
     covered: bool,
 }
 
+impl Entry {
+    /// Whether the models read it, where they have forgotten `dropped` more messages from here on.
+    fn is_remembered(&self, dropped: &mut usize) -> bool {
+        let is_dropped = *dropped > 0 && self.message.role != Role::System;
+        *dropped -= usize::from(is_dropped);
+        !is_dropped
+    }
+}
+
 /// The messages so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conversation {
     entries: Vec<Entry>,
+    /// Messages, the oldest of those that are not the system's, that the models have forgotten.
+    dropped: usize,
 }
 
 impl Conversation {
@@ -28,17 +39,44 @@ impl Conversation {
 
     /// Other messages, of which nothing was agreed.
     pub(crate) fn replace(&mut self, messages: Vec<Message>) {
+        self.dropped = 0;
         self.entries = messages.into_iter().map(|message| Entry { message, shared: None, covered: false }).collect();
     }
 
     /// Forgets everything but system messages.
     pub(crate) fn keep_system(&mut self) {
+        self.dropped = 0;
         self.entries.retain(|entry| entry.message.role == Role::System);
     }
 
-    /// Messages that the person did not agree to send.
+    /// How many messages the models have forgotten.
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped
+    }
+
+    /// Forgets so many of the oldest messages, and no others.
+    pub(crate) fn set_dropped(&mut self, dropped: usize) {
+        self.dropped = dropped;
+    }
+
+    /// Has the models forget the oldest turn that they remember: a message of the person with all that was said before
+    /// the next one. Returns whether there was one.
+    pub(crate) fn drop_turn(&mut self) -> bool {
+        let mut turn = self.remembered().filter(|entry| entry.message.role != Role::System);
+        let Some(_) = turn.next() else { return false };
+        self.dropped += 1 + turn.take_while(|entry| entry.message.role != Role::User).count();
+        true
+    }
+
+    /// The messages that the models have not forgotten.
+    fn remembered(&self) -> impl Iterator<Item = &Entry> {
+        let mut dropped = self.dropped;
+        self.entries.iter().filter(move |entry| entry.is_remembered(&mut dropped))
+    }
+
+    /// Messages that the models read and the person did not agree to send.
     pub(crate) fn uncovered(&self) -> usize {
-        self.entries.iter().filter(|entry| !entry.covered).count()
+        self.remembered().filter(|entry| !entry.covered).count()
     }
 
     /// The person agreed to send all of them.
@@ -55,7 +93,9 @@ impl Conversation {
             let original = &entry.message.content;
             entry.shared.get_or_insert_with(|| redacted(redaction, original)).clone()
         };
-        self.entries.iter_mut().map(|entry| Message { role: entry.message.role, content: text(entry) }).collect()
+        let mut dropped = self.dropped;
+        let entries = self.entries.iter_mut().filter_map(|entry| entry.is_remembered(&mut dropped).then_some(entry));
+        entries.map(|entry| Message { role: entry.message.role, content: text(entry) }).collect()
     }
 
     /// A message of the person with its reply. `shared` is what the models read of the message, if the verifier was
@@ -95,6 +135,32 @@ mod tests {
         conversation.push_turn(Message::user("I am Anna"), Some("I am [name]".into()), "Anna Karenina".into());
         let read = conversation.read_by_models(true, Some(&redaction()));
         assert_eq!(contents(&read), ["I am [name]", "Anna Karenina"]);
+    }
+
+    #[test]
+    fn the_oldest_turns_are_forgotten_and_the_system_s_messages_never() {
+        let mut conversation = Conversation::default();
+        conversation.replace(vec![Message::system("be brief"), Message::assistant("hello")]);
+        conversation.push_turn(Message::user("a"), None, "b".into());
+        conversation.push_turn(Message::user("c"), Some("c".into()), "d".into());
+        let read = |conversation: &mut Conversation| {
+            let messages = conversation.read_by_models(false, None);
+            contents(&messages).join(" ")
+        };
+        let mut left = vec![read(&mut conversation)];
+        while conversation.drop_turn() {
+            left.push(read(&mut conversation));
+        }
+        assert_eq!(left, ["be brief hello a b c d", "be brief a b c d", "be brief c d", "be brief"]);
+        assert_eq!((conversation.dropped(), conversation.messages().len()), (5, 6));
+        // Only what is read has to be agreed to.
+        assert_eq!(conversation.uncovered(), 1);
+        conversation.set_dropped(3);
+        assert_eq!(read(&mut conversation), "be brief c d");
+        conversation.push_turn(Message::user("e"), None, "f".into());
+        assert_eq!(read(&mut conversation), "be brief c d e f");
+        conversation.replace(vec![Message::user("g")]);
+        assert_eq!((read(&mut conversation), conversation.dropped()), ("g".into(), 0));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use uhlm_law::calibration::Features;
 use uhlm_law::chat::DraftModel;
 use uhlm_law::gate::Gate;
 use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
@@ -19,6 +20,7 @@ use super::reply::Piece;
 use super::token::Drafted;
 use crate::mode::Mode;
 use crate::options::SessionOptions;
+use crate::origin::Origin;
 
 /// Weights of the newest value in exponential averages: what a step takes may change at once, with the phone's clock;
 /// how hard the text is shows over a few dozen tokens only.
@@ -29,6 +31,17 @@ const NEWEST_BETA: f64 = 1.0 / 32.0;
 
 fn average(mean: &mut f64, value: f64, newest: f64) {
     *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
+}
+
+/// The tokens that end a reply of the target, and the keys that its noise has for that.
+struct TargetEnds {
+    ends: Vec<TokenId>,
+    keys: TokenKeys,
+}
+
+/// Tells whether a token ends a reply of the draft model or of the target.
+fn ends_either(model: &dyn DraftModel, target: Option<&TargetEnds>, id: TokenId) -> bool {
+    target.is_some_and(|target| target.ends.contains(&id)) || model.vocabulary().is_end(id)
 }
 
 /// The draft model with everything that it takes to draft with it.
@@ -47,6 +60,8 @@ pub(super) struct Drafter {
     pub(super) gate: Gate,
     /// Chain and noise of the reply.
     drawing: Drawing,
+    /// What ends a reply of the target, where it is not what ends one of the draft model.
+    target_ends: Option<TargetEnds>,
     /// Most tokens of the conversation with the reply.
     end: usize,
     /// Seconds that one drafted token takes, an exponential average; 0 before the first.
@@ -77,6 +92,7 @@ impl Drafter {
             estimator: options.estimator.build(seed),
             gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
             drawing,
+            target_ends: None,
             end: usize::MAX,
             seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
@@ -96,6 +112,19 @@ impl Drafter {
         Ok(())
     }
 
+    /// From now on drafts for a target whose replies end with `ends`; with none, the draft model writes for itself.
+    pub(super) fn draft_for(&mut self, ends: &[TokenId]) {
+        let own = self.model.vocabulary().ends();
+        if ends.is_empty() || ends == own {
+            self.target_ends = None;
+        } else if self.target_ends.as_ref().is_none_or(|target| target.ends != ends) {
+            let keys = self.model.token_keys().with_ends(&own, ends, |id| self.model.detokenize(&[id]));
+            // Keys that collide would only cost rejections.
+            let keys = keys.unwrap_or_else(|_| self.model.token_keys().clone());
+            self.target_ends = Some(TargetEnds { ends: ends.to_vec(), keys });
+        }
+    }
+
     /// Sets the number of threads. llama.cpp's are settled with the context, so the cache is filled again.
     pub(super) fn set_threads(&mut self, threads: u32) {
         if threads != self.threads {
@@ -111,10 +140,24 @@ impl Drafter {
         self.rows = 0;
     }
 
-    /// Returns what the vocabulary says of a token.
+    /// Returns what the vocabulary says of a token that the draft model wrote: it ends the reply if it ends one of
+    /// either model.
     pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {
-        let vocabulary = self.model.vocabulary();
-        Piece { id, bytes: vocabulary.piece(id), is_end: vocabulary.is_end(id) }
+        Piece { id, bytes: self.model.vocabulary().piece(id), is_end: self.may_end(id) }
+    }
+
+    /// Returns what the vocabulary says of a token that stands. What the target wrote or judged ends where the target
+    /// ends it.
+    pub(super) fn standing_piece(&self, id: TokenId, origin: Origin) -> Piece<'_> {
+        let is_end = match (&self.target_ends, origin) {
+            (Some(target), Origin::Verified | Origin::Target) => target.ends.contains(&id),
+            _ => self.may_end(id),
+        };
+        Piece { is_end, ..self.piece(id) }
+    }
+
+    fn may_end(&self, id: TokenId) -> bool {
+        ends_either(self.model.as_ref(), self.target_ends.as_ref(), id)
     }
 
     /// Returns how many tokens fit the draft model's context.
@@ -197,19 +240,20 @@ impl Drafter {
         // The last token of a reply is read by nobody.
         let room = sequence.capacity().min(end).saturating_sub(tokens.len() + 1);
         let most = room.min(sequence.max_rows().saturating_sub(1));
-        let vocabulary = self.model.vocabulary();
-        Ok(self.lookahead.proposal(most, |id| vocabulary.is_end(id)))
+        let Self { lookahead, model, target_ends, .. } = self;
+        Ok(lookahead.proposal(most, |id| ends_either(model.as_ref(), target_ends.as_ref(), id)))
     }
 
     /// Drafts the token after `tokens`, with the noise of its place.
     pub(super) fn draft(&mut self, tokens: &Tokens, mode: Mode, cancelled: &dyn Fn() -> bool) -> Result<Drafted, End> {
         let row = self.prepare(tokens.ids(), cancelled)?;
-        let Self { model, sequence, drawing, scratch, estimator, gate, .. } = self;
+        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, .. } = self;
         let place = drawing.place(tokens, tokens.len(), model.vocabulary());
         let (chain, position) = (drawing.chain(), drawing.position(place));
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
         let input = ChainInput { logits, history: tokens.ids(), mask: None };
-        let Winner { id, margin } = chain.winner(input, scratch, model.token_keys(), position)?;
+        let keys = target_ends.as_ref().map_or(model.token_keys(), |target| &target.keys);
+        let Winner { id, margin } = chain.winner(input, scratch, keys, position)?;
         self.lookahead.drafted(tokens.len(), id, self.held.get(tokens.len()).copied());
         let (q, entropy) = if chain.params().is_greedy() {
             (1.0, 0.0)

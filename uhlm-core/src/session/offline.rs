@@ -88,8 +88,12 @@ impl Run<'_> {
         };
         if answer.value.vocabulary != self.drafter.model.vocabulary_hash() {
             remote.give_up();
-            let reason = format!("{} tokens on the verifier", answer.value.limits.vocabulary_size);
+            let (here, there) = (self.drafter.model.vocabulary().size(), answer.value.limits.vocabulary_size);
+            let reason = format!("{here} tokens on the device, {there} on the verifier, and not the same ones");
             return Err(GenerationError::VocabularyMismatch { reason }.into());
+        }
+        if self.mode != Mode::DeviceOnly {
+            self.drafter.draft_for(&answer.value.ends);
         }
         self.reply.statistics.opens += 1;
         self.account(answer.bytes);

@@ -44,6 +44,8 @@ pub(super) struct Run<'a> {
     pub(super) reply: Reply,
     /// Tokens of the prompt.
     pub(super) prompt: usize,
+    /// Tokens that a reply needs at least.
+    pub(super) least: usize,
     pub(super) sink: &'a EventSink,
     pub(super) inbox: &'a Receiver<Inbox>,
     pub(super) queue: &'a mut Queue,
@@ -123,13 +125,13 @@ impl Run<'_> {
         if self.sink.cancel().is_cancelled() { Err(FinishReason::Cancelled.into()) } else { Ok(()) }
     }
 
-    /// Checks that the prompt leaves room for a reply, as far as is known of the contexts.
+    /// Checks that the prompt leaves room for a useful reply, as far as is known of the contexts.
     fn check_prompt(&mut self) -> Result<(), End> {
-        let capacity = self.capacity()?;
-        if self.prompt < capacity {
+        let (capacity, tokens, reply) = (self.capacity()?, self.prompt, self.least);
+        if tokens.saturating_add(reply) <= capacity {
             return Ok(());
         }
-        Err(GenerationError::PromptTooLong { tokens: self.prompt, capacity }.into())
+        Err(GenerationError::PromptTooLong { tokens, reply, capacity }.into())
     }
 
     /// How many tokens a conversation may have.
@@ -241,7 +243,7 @@ impl Run<'_> {
     pub(super) fn commit(&mut self, standing: Standing) -> Result<(), End> {
         let elapsed = self.since(self.started);
         let uncertainty = standing.drafted.map(|drafted| drafted.uncertainty);
-        let piece = self.drafter.piece(standing.id);
+        let piece = self.drafter.standing_piece(standing.id, standing.origin);
         let end = self.reply.commit(piece, standing.origin, uncertainty, elapsed);
         self.drafter.gate.observe_committed();
         self.pacer.observe_token(self.reply.statistics.target_passes as usize);

@@ -1,27 +1,7 @@
 //! From token bytes to text that never has to be taken back: characters are never split, and nothing that may turn out
 //! to be a stop sequence is shown.
 
-/// Longest incomplete UTF-8 character.
-const MAX_PARTIAL: usize = 3;
-
-/// Splits `bytes` into the text up to the last complete character and the bytes of an incomplete one at the end. Bytes
-/// that can never become text are replaced by U+FFFD, one for each maximal invalid part, as `String::from_utf8_lossy`.
-fn complete_text(bytes: &[u8]) -> (String, usize) {
-    let tail = (1..=MAX_PARTIAL.min(bytes.len())).find(|&n| {
-        let lead = bytes[bytes.len() - n];
-        let needed = match lead {
-            0xC2..=0xDF => 2,
-            0xE0..=0xEF => 3,
-            0xF0..=0xF4 => 4,
-            _ => return false,
-        };
-        // A lead byte whose continuation is still to come, and nothing wrong with what is there.
-        n < needed
-            && matches!(std::str::from_utf8(&bytes[bytes.len() - n..]), Err(error) if error.error_len().is_none())
-    });
-    let end = bytes.len() - tail.unwrap_or(0);
-    (String::from_utf8_lossy(&bytes[..end]).into_owned(), end)
-}
+use uhlm_law::text::complete;
 
 /// Collects the bytes of committed tokens and releases text.
 #[derive(Debug)]
@@ -51,7 +31,7 @@ impl TextStream {
             return String::new();
         }
         self.held.extend_from_slice(bytes);
-        let (text, end) = complete_text(&self.held);
+        let (text, end) = complete(&self.held);
         if let Some(at) = self.stops.iter().filter_map(|stop| text.find(stop.as_str())).min() {
             self.stopped = true;
             self.held.clear();
@@ -93,7 +73,7 @@ impl TextStream {
         let mut ahead = Self { stops, held, released: String::new(), stopped };
         let mut text = ahead.push(bytes);
         // A preview may be taken back, so it may show what could become a stop sequence.
-        text.push_str(&complete_text(&ahead.held).0);
+        text.push_str(&complete(&ahead.held).0);
         text
     }
 
@@ -121,9 +101,10 @@ impl TextStream {
         self.stops.iter().any(|stop| text.contains(stop.as_str()))
     }
 
-    /// Ends the stream: what was held back is released, an incomplete character as U+FFFD.
+    /// Ends the stream: what was held back is released. A character that the end has cut is no text: whoever sets a
+    /// limit to a reply does not ask for U+FFFD.
     pub(crate) fn finish(&mut self) -> String {
-        let text = String::from_utf8_lossy(&std::mem::take(&mut self.held)).into_owned();
+        let (text, _) = complete(&std::mem::take(&mut self.held));
         self.release(text)
     }
 
@@ -156,8 +137,21 @@ mod tests {
         assert_eq!(stream.push(&[b'a', 0xff]), "a\u{fffd}");
         assert_eq!(stream.push(&[0xe4]), "");
         assert_eq!(stream.push(b"x"), "\u{fffd}x");
-        assert_eq!(stream.push(&[0xe4, 0xb8]), "");
-        assert_eq!(stream.finish(), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_character_that_the_end_has_cut_is_left_out() {
+        for (bytes, text) in
+            [(&b"caf\xc3"[..], "caf"), (b"\xf0\x9f\x98", ""), (b"x\xe4\xb8", "x"), (b"x\xff", "x\u{fffd}")]
+        {
+            let mut stream = TextStream::new(&[]);
+            let out = stream.push(bytes) + &stream.finish();
+            assert_eq!((out.as_str(), stream.released()), (text, text));
+        }
+        // What may have become a stop sequence is text all the same.
+        let mut stream = TextStream::new(&["ST\u{e9}P".into()]);
+        assert_eq!(stream.push(b"one ST\xc3"), "one ");
+        assert_eq!(stream.finish(), "ST");
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
+use std::time::Instant;
 
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
 use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::model::ModelError;
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::SamplingError;
@@ -15,19 +17,29 @@ use uhlm_law::sampling::SamplingError;
 use super::drafter::Drafter;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
 use super::pipeline::Pipeline;
-use super::prompt;
+use super::prompt::{Asked, Room};
 use super::remote::Remote;
 use super::reply::Reply;
 use super::run::Run;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
-use crate::event::Event;
+use crate::error::GenerationError;
+use crate::event::{Event, FinishReason};
+use crate::generation::EventSink;
 use crate::mode::Mode;
-use crate::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
+use crate::options::{DraftAhead, GenerationOptions, Overflow, Prompt, SessionOptions};
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
 use crate::verifier::{BodyBytes, Verifier, VerifierError};
+
+/// What holds for a generation.
+#[derive(Clone, Copy)]
+struct Terms<'a> {
+    kept: &'a SessionOptions,
+    mode: Mode,
+    started: Instant,
+}
 
 /// A session, as its thread has it.
 pub(crate) struct Worker {
@@ -109,50 +121,8 @@ impl Worker {
         let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
         // Both models read the same text: where the verifier is asked, what it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let tokens = prompt::tokens(
-            self.drafter.model.as_ref(),
-            &mut locked(&self.shared.conversation),
-            self.pipeline.ids(),
-            &prompt,
-            read.as_deref(),
-            kept.redaction.as_ref(),
-        );
-        let outcome = tokens.and_then(|tokens| {
-            let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, self.generations));
-            self.generations += 1;
-            // What is judged must fit into the device's context too; the target alone has only its own.
-            let room = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
-            let begin = begin(seed, &kept, &options, tokens.len(), room);
-            self.drafter.begin(&begin)?;
-            self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
-            let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
-            let reused = self.pipeline.begin(begin, &tokens, peer);
-            let run = Run {
-                drafter: &mut self.drafter,
-                pipeline: &mut self.pipeline,
-                pacer: &mut self.pacer,
-                remote: self.remote.as_mut(),
-                options: &kept,
-                mode,
-                reply: Reply::new(&options, tokens.len(), reused),
-                prompt: tokens.len(),
-                sink: &sink,
-                inbox,
-                queue: &mut self.queue,
-                shared: &self.shared,
-                clock: self.clock.as_ref(),
-                started,
-                mail: VecDeque::new(),
-                opening: None,
-                due: false,
-                desyncs: 0,
-                waiting_since: None,
-                bytes: BodyBytes::default(),
-                last_heard: None,
-                first_asked: None,
-            };
-            Ok(run.run())
-        });
+        let outcome =
+            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
             // What was committed before a failure was said; a reply of which nothing was said never happened.
@@ -168,6 +138,95 @@ impl Worker {
         self.attend();
         ended();
         sink.finish(last);
+    }
+
+    /// Writes the reply to a prompt. Where the target's context turns out to be shorter than was known, and turns may
+    /// be dropped, it begins again with fewer of them; nothing was written by then.
+    fn write(
+        &mut self,
+        prompt: &Prompt,
+        read: Option<&str>,
+        options: &GenerationOptions,
+        terms: &Terms<'_>,
+        sink: &EventSink,
+        inbox: &Receiver<Inbox>,
+    ) -> Result<(Result<FinishReason, GenerationError>, Reply), GenerationError> {
+        let Terms { kept, mode, started } = *terms;
+        let forgotten = locked(&self.shared.conversation).dropped();
+        let reply = kept.overflow.reply(options.max_tokens);
+        let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
+        let number = self.generations;
+        loop {
+            let asked = Asked {
+                model: self.drafter.model.as_ref(),
+                held: self.pipeline.ids(),
+                prompt,
+                read,
+                redaction: kept.redaction.as_ref(),
+            };
+            let (tokens, dropped) = {
+                let mut conversation = locked(&self.shared.conversation);
+                (asked.tokens(&mut conversation, &room)?, conversation.dropped() - forgotten)
+            };
+            let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
+            self.generations = number + 1;
+            // What is judged must fit into the device's context too; the target alone has only its own.
+            let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
+            let begin = begin(seed, kept, options, tokens.len(), left);
+            self.drafter.begin(&begin)?;
+            let target =
+                self.remote.as_ref().filter(|_| mode != Mode::DeviceOnly).and_then(|remote| remote.info.as_ref());
+            self.drafter.draft_for(target.map_or(&[], |info| &info.ends));
+            self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
+            let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
+            let reused = self.pipeline.begin(begin, &tokens, peer);
+            let mut reply = Reply::new(options, tokens.len(), reused);
+            reply.statistics.dropped_messages = dropped as u64;
+            let run = Run {
+                drafter: &mut self.drafter,
+                pipeline: &mut self.pipeline,
+                pacer: &mut self.pacer,
+                remote: self.remote.as_mut(),
+                options: kept,
+                mode,
+                reply,
+                prompt: tokens.len(),
+                least: room.reply,
+                sink,
+                inbox,
+                queue: &mut self.queue,
+                shared: &self.shared,
+                clock: self.clock.as_ref(),
+                started,
+                mail: VecDeque::new(),
+                opening: None,
+                due: false,
+                desyncs: 0,
+                waiting_since: None,
+                bytes: BodyBytes::default(),
+                last_heard: None,
+                first_asked: None,
+            };
+            let (reason, reply) = run.run();
+            match reason {
+                Err(GenerationError::PromptTooLong { capacity, .. })
+                    if kept.overflow != Overflow::Stop && capacity < room.capacity =>
+                {
+                    room.capacity = capacity;
+                }
+                reason => return Ok((reason, reply)),
+            }
+        }
+    }
+
+    /// How many tokens a conversation may have, as far as is known before the verifier is asked.
+    fn known_capacity(&mut self, mode: Mode) -> Result<usize, ModelError> {
+        let target = self.remote.as_ref().and_then(Remote::context).unwrap_or(usize::MAX);
+        match mode {
+            Mode::RemoteOnly => Ok(target),
+            Mode::DeviceOnly => self.drafter.capacity(),
+            Mode::Exact | Mode::Opportunistic => Ok(self.drafter.capacity()?.min(target)),
+        }
     }
 
     /// Looks at what changed since the session's thread was last awake.

@@ -120,7 +120,7 @@ impl Writer {
         trace.tokens = ids[prompt..].to_vec();
         let vocabulary = self.pair.draft.vocabulary();
         let bytes: Vec<u8> = trace.tokens.iter().flat_map(|&id| vocabulary.piece(id).iter().copied()).collect();
-        trace.text = String::from_utf8_lossy(&bytes).into_owned();
+        (trace.text, _) = uhlm_law::text::complete(&bytes);
         Ok(trace)
     }
 

@@ -18,6 +18,7 @@ use uhlm_core::clock::VirtualClock;
 use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
 use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
+use uhlm_law::fingerprint::Blocks;
 
 use self::engine::Engine;
 pub use self::ledger::Ledger;
@@ -89,6 +90,8 @@ impl SimulatedVerifier {
                 context: target.context(),
                 max_draft: MAX_DRAFT as u32,
             },
+            ends: target.vocabulary().ends(),
+            blocks: Blocks::default(),
         }
     }
 

@@ -8,8 +8,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::body::{Body, read_tail};
-use super::bytes::{DecodeError, Reader, put_bytes, put_number};
+use super::bytes::{DecodeError, Reader, put_bytes, put_ids, put_number, put_tagged_bytes};
+use crate::fingerprint::Blocks;
 use crate::protocol::{Digest, ErrorBody, ErrorCode};
+use crate::token::TokenId;
 
 /// Something that a verifier can do and another one may not, as a set.
 ///
@@ -108,18 +110,30 @@ pub struct Info {
     pub model: String,
     /// Fingerprint of the target model's file.
     pub fingerprint: Digest,
-    /// Hash over the vocabulary.
+    /// Hash over the vocabulary's tokens.
     pub vocabulary: Digest,
     /// What the verifier can do beyond judging.
     pub capabilities: Capabilities,
     /// How much it takes.
     pub limits: Limits,
+    /// Tokens that end a reply of the target, in the order in which their keys are counted. Empty where they are not
+    /// told: then they are the device's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<TokenId>,
+    /// Hashes over parts of the vocabulary, for people who look for the difference. Only `info` tells them, `open`
+    /// does not.
+    #[serde(default, skip_serializing_if = "Blocks::is_empty")]
+    pub blocks: Blocks,
 }
+
+/// Tags of [`Info`]'s tail.
+const ENDS: u32 = 1;
+const BLOCKS: u32 = 2;
 
 /// How much a verifier takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Number of tokens in the vocabulary.
+    /// Number of ids of the vocabulary, up to its last token: rows of the model behind it are never drawn.
     pub vocabulary_size: u32,
     /// The longest sequence of a session, in tokens.
     pub context: u32,
@@ -146,13 +160,20 @@ pub struct Opened {
 }
 
 impl Info {
+    /// Returns what the answer to `open` holds of it: all but the hashes over parts of the vocabulary.
+    #[must_use]
+    pub fn to_open(&self) -> Self {
+        Self { blocks: Blocks::default(), ..self.clone() }
+    }
+
     /// Checks that this verifier can serve a session that is opened so.
     ///
     /// # Errors
     /// [`ErrorCode::Unsupported`] where the vocabulary is another one, or where it lacks what the device needs.
     pub fn admits(&self, open: &Open) -> Result<(), ErrorBody> {
         if open.vocabulary != self.vocabulary {
-            let reason = format!("the target's vocabulary is {}", self.vocabulary);
+            let size = self.limits.vocabulary_size;
+            let reason = format!("the target's vocabulary is another one: {size} tokens, hash {}", self.vocabulary);
             return Err(ErrorBody::new(ErrorCode::Unsupported, reason));
         }
         if !self.capabilities.contains(open.needs) {
@@ -170,6 +191,14 @@ impl Info {
         put_number(out, self.capabilities.0);
         let Limits { vocabulary_size, context, max_draft } = self.limits;
         [vocabulary_size, context, max_draft].iter().for_each(|&limit| put_number(out, u64::from(limit)));
+        if !self.ends.is_empty() {
+            let mut ids = Vec::new();
+            put_ids(&mut ids, &self.ends);
+            put_tagged_bytes(out, ENDS, &ids);
+        }
+        if !self.blocks.is_empty() {
+            put_tagged_bytes(out, BLOCKS, &self.blocks.to_bytes());
+        }
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -177,7 +206,7 @@ impl Info {
             let text = str::from_utf8(reader.bytes(field)?).map_err(|_| DecodeError::OutOfRange { field })?;
             Ok(text.to_owned())
         }
-        Ok(Self {
+        let mut info = Self {
             protocol: text(reader, "protocol")?,
             model: text(reader, "model")?,
             fingerprint: Digest(reader.array()?),
@@ -188,8 +217,29 @@ impl Info {
                 context: reader.number("context")?,
                 max_draft: reader.number("max_draft")?,
             },
-        })
+            ends: Vec::new(),
+            blocks: Blocks::default(),
+        };
+        read_tail(reader, |tag, field| {
+            if tag == u64::from(ENDS) {
+                info.ends = ids(field.bytes("ends")?)?;
+            } else if tag == u64::from(BLOCKS) {
+                let bytes = field.bytes("blocks")?;
+                info.blocks = Blocks::from_bytes(bytes).ok_or(DecodeError::OutOfRange { field: "blocks" })?;
+            }
+            Ok(())
+        })?;
+        Ok(info)
     }
+}
+
+/// Reads ids up to the end of a field.
+fn ids(bytes: &[u8]) -> Result<Vec<TokenId>, DecodeError> {
+    let (mut reader, mut ids) = (Reader::new(bytes), Vec::new());
+    while reader.len() > 0 {
+        ids.push(reader.number("ends")?);
+    }
+    Ok(ids)
 }
 
 /// Skips the tail of a body that has no tagged fields yet.
@@ -204,9 +254,7 @@ impl Body for Info {
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
-        let info = Self::take(&mut reader)?;
-        skip_tail(&mut reader)?;
-        Ok(info)
+        Self::take(&mut reader)
     }
 }
 
@@ -234,8 +282,6 @@ impl Body for Opened {
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(body);
         let session = SessionId(reader.array()?);
-        let info = Info::take(&mut reader)?;
-        skip_tail(&mut reader)?;
-        Ok(Self { session, info })
+        Ok(Self { session, info: Info::take(&mut reader)? })
     }
 }

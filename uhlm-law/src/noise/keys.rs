@@ -75,6 +75,35 @@ impl TokenKeys {
         Ok(Self { keys })
     }
 
+    /// Makes the table of the same vocabulary for a target that ends its replies otherwise: `own` are the tokens that
+    /// end a reply in this table and `ends` those of the target, both in the order in which they are counted. `text`
+    /// gives the bytes of a token that is no end any more. Ids outside the vocabulary are passed over.
+    ///
+    /// # Errors
+    /// [`TokenKeyError::Collision`].
+    pub fn with_ends(
+        &self,
+        own: &[TokenId],
+        ends: &[TokenId],
+        text: impl Fn(TokenId) -> Vec<u8>,
+    ) -> Result<Self, TokenKeyError> {
+        let mut keys = self.keys.clone();
+        for &id in own.iter().filter(|id| !ends.contains(id)) {
+            let bytes = text(id);
+            // The lowest index that no token of equal bytes has: a mark is counted after all text.
+            let key = (0..=u32::MAX).map(|index| hashed(0, index, &bytes)).find(|key| !keys.contains(key));
+            if let (Some(place), Some(key)) = (keys.get_mut(id as usize), key) {
+                *place = key;
+            }
+        }
+        for (index, &id) in (0..).zip(ends) {
+            if let Some(place) = keys.get_mut(id as usize) {
+                *place = hashed(1, index, &[]);
+            }
+        }
+        Self::from_keys(keys)
+    }
+
     /// Returns the number of tokens.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -97,19 +126,6 @@ impl TokenKeys {
     #[must_use]
     pub fn as_slice(&self) -> &[TokenKey] {
         &self.keys
-    }
-
-    /// Hashes the table: what the vocabulary hash must include, because two sides whose keys differ draw differently
-    /// although every id means the same text.
-    #[must_use]
-    pub fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        hash.update(DOMAIN);
-        hash.update((self.keys.len() as u64).to_le_bytes());
-        for key in &self.keys {
-            hash.update(key.0.to_le_bytes());
-        }
-        hash.finalize().into()
     }
 }
 

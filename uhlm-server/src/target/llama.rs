@@ -68,7 +68,7 @@ impl LlamaTarget {
         let info = TargetInfo {
             name: model.name().to_owned(),
             fingerprint: model.fingerprint(),
-            vocabulary: model.vocabulary_hash(),
+            vocabulary: model.vocabulary_hashes().clone(),
             vocabulary_size: model.vocabulary().size() as u32,
             context: model.trained_context(),
         };

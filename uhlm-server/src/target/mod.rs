@@ -10,6 +10,7 @@ mod llama;
 pub use llama::{EngineOptions, LlamaTarget};
 pub use uhlm_llama::BatchToken;
 
+use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::noise::PositionKey;
 use uhlm_law::protocol::Digest;
@@ -22,9 +23,9 @@ pub struct TargetInfo {
     pub name: String,
     /// Fingerprint of the model.
     pub fingerprint: Digest,
-    /// Hash over the vocabulary and the keys of its tokens.
-    pub vocabulary: Digest,
-    /// Number of tokens in the vocabulary.
+    /// Hashes over the vocabulary.
+    pub vocabulary: VocabularyHashes,
+    /// Number of ids of the vocabulary, up to its last token.
     pub vocabulary_size: u32,
     /// The longest sequence that the model was trained for, in tokens.
     pub context: u32,

@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use uhlm_law::advance::{Begin, PrefixHash};
+use uhlm_law::fingerprint::{Blocks, VocabularyHashes};
 use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::noise::{Place, PositionKey, Tape, TokenKeys};
 use uhlm_law::protocol::Digest;
@@ -151,7 +152,7 @@ impl Synthetic {
         let info = TargetInfo {
             name: "synthetic".into(),
             fingerprint: Digest([1; 32]),
-            vocabulary: Digest([2; 32]),
+            vocabulary: VocabularyHashes { whole: Digest([2; 32]), blocks: Blocks::default() },
             vocabulary_size: VOCABULARY,
             context: 4096,
         };

@@ -220,7 +220,7 @@ impl Expected<'_> {
 
     /// The text of a reply: up to the first stop string.
     fn text(&self, ids: &[TokenId]) -> String {
-        let text = String::from_utf8_lossy(&self.bytes(ids)).into_owned();
+        let (text, _) = uhlm_law::text::complete(&self.bytes(ids));
         let stop = self.options.stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
         stop.map_or(text.clone(), |at| text[..at].to_owned())
     }

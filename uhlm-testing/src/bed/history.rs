@@ -7,7 +7,7 @@ use uhlm_core::error::GenerationError;
 use uhlm_core::event::FinishReason;
 use uhlm_core::generation::{Canceller, Generation};
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{OfflinePolicy, Prompt};
+use uhlm_core::options::{OfflinePolicy, Prompt, USEFUL_REPLY};
 use uhlm_core::origin::Origin;
 use uhlm_core::session::Session;
 use uhlm_law::advance::Begin;
@@ -254,7 +254,16 @@ impl History {
                 }
             }
             Ok(_) => Ok(()),
-            Err(GenerationError::PromptTooLong { .. }) if prompt >= self.plan.target.capacity => Ok(()),
+            Err(GenerationError::PromptTooLong { tokens, reply, capacity }) => {
+                // The device's context is as long as the target's.
+                let least = USEFUL_REPLY.min(ask.options.max_tokens);
+                let told = (*tokens, *reply, *capacity) == (prompt, least, self.plan.target.capacity);
+                if told && prompt + least > self.plan.target.capacity {
+                    Ok(())
+                } else {
+                    Err(format!("{prompt} tokens are said not to fit: {tokens} and {reply} of {capacity}"))
+                }
+            }
             Err(GenerationError::Offline { .. })
                 if self.network.failures() > 0
                     && matches!(policy, OfflinePolicy::Wait(limit) if limit < LONG)

@@ -10,6 +10,8 @@ use std::time::Duration;
 use uhlm_core::verifier::VerifierError;
 use uhlm_law::advance::{Advance, Capabilities, Encoding, Frame, Info, Limits, PROTOCOL, Sent, StreamId};
 use uhlm_law::chat::DraftModel as _;
+use uhlm_law::fingerprint::Blocks;
+use uhlm_law::model::Vocabulary as _;
 
 use super::clock::BedClock;
 use super::dice::Dice;
@@ -112,6 +114,8 @@ impl Network {
             vocabulary: target.vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits,
+            ends: target.ends(),
+            blocks: Blocks::default(),
         };
         let state = State {
             dice: Dice::new(seed, 1),

@@ -31,6 +31,7 @@ use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
 use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
 use uhlm_law::chat::DraftModel;
+use uhlm_law::fingerprint::Blocks;
 
 use self::postman::Postman;
 use self::work::{Asked, Ticket, Work};
@@ -60,6 +61,8 @@ impl LocalConfig {
             vocabulary: model.vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32 },
+            ends: model.vocabulary().ends(),
+            blocks: Blocks::default(),
         };
         Self { info, model, round_trip: Duration::ZERO }
     }

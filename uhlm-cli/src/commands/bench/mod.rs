@@ -1,7 +1,8 @@
-//! `uhlm bench`: speed and memory.
+//! `uhlm bench`: speed, memory, and what rounding does.
 
 mod device;
 mod memory;
+mod noise;
 mod pace;
 mod parts;
 mod prompts;
@@ -23,6 +24,8 @@ enum What {
     Device(device::DeviceArgs),
     /// What draft models take at their peak, against what was estimated before loading
     Memory(memory::MemoryArgs),
+    /// How far a model's log-probabilities depend on how many tokens share a pass, and how often texts part for it
+    Noise(noise::NoiseArgs),
     /// Every pace against streaming the target, prompt by prompt, in real time and over HTTPS on loopback
     Pace(pace::PaceArgs),
 }
@@ -31,6 +34,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.what {
         What::Device(args) => device::run(args),
         What::Memory(args) => memory::run(args),
+        What::Noise(args) => noise::run(args),
         What::Pace(args) => pace::run(args),
     }
 }

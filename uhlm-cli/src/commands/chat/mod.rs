@@ -232,7 +232,9 @@ impl Chat {
         let note = match reason {
             FinishReason::EndOfReply | FinishReason::StopSequence => "",
             FinishReason::MaxTokens => "cut at --max-tokens; ",
-            FinishReason::ContextFull => "the context is full, /reset starts anew; ",
+            FinishReason::ContextFull => {
+                "the context is full: /reset starts anew, --overflow drop-oldest:TOKENS makes room; "
+            }
             FinishReason::Cancelled => "stopped; ",
         };
         self.say(&format!("{note}{}", Rates::of(statistics, self.mode).line()));

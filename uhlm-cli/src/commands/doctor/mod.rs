@@ -3,6 +3,7 @@
 mod check;
 mod link;
 mod model;
+mod vocabulary;
 
 use clap::Args;
 
@@ -17,6 +18,7 @@ Examples:
   uhlm doctor                                    the bundled pair
   uhlm doctor --model draft.gguf --server https://host:8443 --fingerprint HEX
   uhlm doctor --model draft.gguf --server https://host:8443 --json
+  uhlm doctor --model draft.gguf --compare target.gguf   which tokens differ
 
 Exit code 0 if nothing failed; warnings do not count.";
 
@@ -28,6 +30,9 @@ pub(crate) struct DoctorArgs {
     /// Calibration file; without it the one beside the model
     #[arg(long, value_name = "FILE")]
     calibration: Option<std::path::PathBuf>,
+    /// Another model, whose tokens are compared with the draft model's one by one
+    #[arg(long, value_name = "GGUF")]
+    compare: Option<std::path::PathBuf>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -38,10 +43,14 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let mut report = Report::new(!args.json);
     let engine = model::check(&mut report, &draft);
 
+    if let (Some(engine), Some(other)) = (&engine, &args.compare) {
+        vocabulary::check_file(&mut report, engine, other);
+    }
+
     let target = args.models.target.clone().or_else(|| pair.map(|pair| pair.target()));
     let config = args.models.remote.config()?;
-    let loopback = match (&config, target) {
-        (None, Some(target)) => match Loopback::start(&target, 0) {
+    let loopback = match (&config, &target) {
+        (None, Some(target)) => match Loopback::start(target, 0) {
             Ok(loopback) => {
                 report.good("target", format!("{} served in this process at {}", loopback.info.model, loopback.url));
                 Some(loopback)
@@ -65,7 +74,8 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         .as_deref()
         .and_then(|verifier| link::identify(&mut report, verifier, args.models.remote.token.is_some()));
     if let (Some(engine), Some(info)) = (&engine, &info) {
-        model::check_vocabulary(&mut report, engine, info);
+        let target = target.as_deref().filter(|_| loopback.is_some());
+        vocabulary::check_server(&mut report, engine, info, target);
     }
     if let Some(engine) = &engine {
         model::check_calibration(&mut report, engine, &draft, args.calibration.as_deref(), info.as_ref());

@@ -9,7 +9,6 @@ use uhlm_law::chat::{DraftModel as _, Message};
 use uhlm_llama::LoadOptions;
 
 use super::check::Report;
-use crate::failure::Failure;
 use crate::pair::calibration_beside;
 use crate::report;
 
@@ -42,21 +41,6 @@ pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
         }
     }
     Some(engine)
-}
-
-/// Compares the vocabularies.
-pub(super) fn check_vocabulary(report: &mut Report, engine: &Engine, info: &Info) {
-    let model = engine.model();
-    if model.vocabulary_hash() == info.vocabulary {
-        report.good("vocabulary", format!("equal on both sides, {} tokens", info.limits.vocabulary_size));
-        return;
-    }
-    let sizes = format!("{} tokens here, {} on the server", model.vocabulary().size(), info.limits.vocabulary_size);
-    report.failed(
-        "vocabulary",
-        Failure::new(format!("draft and target have different vocabularies: {sizes}"))
-            .hint("use a draft model of the target's family: both must have the same tokenizer"),
-    );
 }
 
 /// Looks for the calibration and whether it belongs to these models.

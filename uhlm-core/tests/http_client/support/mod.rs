@@ -13,6 +13,7 @@ use uhlm_law::advance::{
     Advance, Capabilities, Encoding, EndReason, Frame, Grants, Info, Labelling, Limits, Open, Opened, PROTOCOL,
     PrefixHash, SessionId, Text,
 };
+use uhlm_law::fingerprint::Blocks;
 use uhlm_law::protocol::Digest;
 
 /// Long enough that no test waits for it, short enough that a hanging one ends.
@@ -46,6 +47,8 @@ pub fn info() -> Info {
         vocabulary: Digest([2; 32]),
         capabilities: Capabilities::MATCHED,
         limits: Limits { vocabulary_size: VOCABULARY, context: 4096, max_draft: 16 },
+        ends: Vec::new(),
+        blocks: Blocks::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::super::{
     Labelling, Labels, Limits, MAX_DRAFT, MAX_FRAME_BYTES, MAX_FRAME_IDS, MAX_LABELS, Open, Opened, PrefixHash,
     SessionId, Text,
 };
+use crate::fingerprint::Blocks;
 use crate::protocol::{Digest, ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
 
@@ -109,7 +110,9 @@ fn info() -> Info {
         fingerprint: Digest([7; 32]),
         vocabulary: Digest([9; 32]),
         capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED),
-        limits: Limits { vocabulary_size: 151_936, context: 32_768, max_draft: 64 },
+        limits: Limits { vocabulary_size: 151_665, context: 32_768, max_draft: 64 },
+        ends: vec![151_645, 151_643],
+        blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).expect("two blocks"),
     }
 }
 

@@ -49,14 +49,17 @@ fn the_end_of_turn_has_one_key_in_all_vocabularies_and_other_ends_follow_by_id()
 }
 
 #[test]
-fn the_digest_tells_vocabularies_apart_that_count_equal_tokens_otherwise() {
-    let one = keys(&[("a", Byte), ("a", Normal)]);
-    let other = keys(&[("a", Normal), ("a", Byte)]);
-    assert_ne!(one.digest(), other.digest());
-    assert_eq!(one.digest(), keys(&[("a", Byte), ("a", Normal)]).digest());
-    // Which class a token has matters only where it decides the order.
-    assert_eq!(keys(&[("a", Byte), ("b", Normal)]).digest(), keys(&[("a", Normal), ("b", Normal)]).digest());
-    assert_ne!(keys(&[("a", Normal)]).digest(), keys(&[("a", Normal), ("b", Normal)]).digest());
+fn a_table_with_the_ends_of_the_target_is_the_target_s() {
+    let tokens = ["<|im_end|>", "a", "<|endoftext|>", "<|eom|>"];
+    let table =
+        |kinds: [crate::token::TokenKind; 4]| TokenKeys::new(tokens.iter().copied().zip(kinds)).expect("distinct keys");
+    let text = |id: u32| tokens[id as usize].as_bytes().to_vec();
+    let device = table([Control, Normal, EndOfTurn, End]);
+    let target = table([EndOfTurn, Normal, End, Control]);
+    assert_eq!(device.with_ends(&[2, 3], &[0, 2], text), Ok(target.clone()));
+    assert_eq!(target.with_ends(&[0, 2], &[2, 3], text), Ok(device.clone()));
+    // An id that the device does not have is nothing to it.
+    assert_eq!(device.with_ends(&[2, 3], &[2, 3, 900], text), Ok(device));
 }
 
 #[test]

@@ -1,0 +1,271 @@
+//! GGUF files like a given one, but with rows that stand for no token, and with other end tokens.
+//!
+//! A row without a token is made as loud as a test wants: its weights are those of a token, doubled, so that wherever
+//! that token has a good logit the row has a better one. A model that could draw it would.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Tensors begin at multiples of this.
+const ALIGNMENT: usize = 32;
+/// The type code of 16-bit floats, which the bundled models have.
+const F16: u32 = 1;
+
+/// The end of turn, and a name of the same length.
+const END: &[u8; 10] = b"<|im_end|>";
+const RENAMED_END: &[u8; 10] = b"<|xm_end|>";
+
+/// How a row is marked in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// As today's converter marks a row without a token.
+    Unused,
+    /// As the converter did before July 2024.
+    UserDefined,
+    /// As a token like any other.
+    Normal,
+}
+
+impl Mark {
+    fn code(self) -> i32 {
+        match self {
+            Self::Normal => 1,
+            Self::UserDefined => 4,
+            Self::Unused => 5,
+        }
+    }
+}
+
+/// What is changed.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// How the new rows are marked.
+    pub mark: Mark,
+    /// Rows after the last one: for each the token whose weights it doubles.
+    pub after: Vec<u32>,
+    /// Tokens that become rows without one: each with the token whose weights it doubles.
+    pub holes: Vec<(u32, u32)>,
+    /// Another end of turn.
+    pub end: Option<u32>,
+    /// Whether `<|im_end|>` gets a name, in the template too, that llama.cpp does not take for an end by itself.
+    pub rename_end: bool,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self { mark: Mark::Unused, after: Vec::new(), holes: Vec::new(), end: None, rename_end: false }
+    }
+}
+
+/// Writes the changed model.
+///
+/// # Errors
+/// Those of reading and writing, and [`io::ErrorKind::InvalidData`] where the file is not what this module knows.
+pub fn write(source: &Path, target: &Path, changes: &Changes) -> io::Result<()> {
+    let mut bytes = fs::read(source)?;
+    if changes.rename_end {
+        let is_end = |(at, text): (usize, &[u8])| (text == END).then_some(at);
+        let places: Vec<usize> = bytes.windows(END.len()).enumerate().filter_map(is_end).collect();
+        places.into_iter().for_each(|at| bytes[at..at + END.len()].copy_from_slice(RENAMED_END));
+    }
+    let changed = changed(&bytes, changes).ok_or_else(|| io::Error::other("not a GGUF file with 16-bit embeddings"))?;
+    fs::write(target, changed)
+}
+
+/// Reads a file from its front.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.bytes.get(self.at..self.at.checked_add(count)?)?;
+        self.at += count;
+        Some(taken)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(*self.take(4)?.first_chunk()?))
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(*self.take(8)?.first_chunk()?))
+    }
+
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.u64()?).ok()?;
+        self.take(length)
+    }
+
+    /// Passes over a value of this type.
+    fn skip(&mut self, kind: u32) -> Option<()> {
+        match kind {
+            0 | 1 | 7 => drop(self.take(1)?),
+            2 | 3 => drop(self.take(2)?),
+            4..=6 => drop(self.take(4)?),
+            8 => drop(self.text()?),
+            9 => {
+                let (element, count) = (self.u32()?, self.u64()?);
+                (0..count).try_for_each(|_| self.skip(element))?;
+            }
+            10..=12 => drop(self.take(8)?),
+            _ => return None,
+        }
+        Some(())
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text);
+}
+
+/// The name that the converter gives a row without a token.
+fn filler(id: usize) -> String {
+    format!("[PAD{id}]")
+}
+
+fn changed(bytes: &[u8], changes: &Changes) -> Option<Vec<u8>> {
+    let mut reader = Reader { bytes, at: 0 };
+    let mut out = reader.take(8)?.to_vec();
+    let (tensors, pairs) = (reader.u64()?, reader.u64()?);
+    out.extend([tensors.to_le_bytes(), pairs.to_le_bytes()].concat());
+    for _ in 0..pairs {
+        pair(&mut reader, &mut out, changes)?;
+    }
+    let infos: Vec<Info> = (0..tensors).map(|_| Info::read(&mut reader)).collect::<Option<_>>()?;
+    let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?;
+    let mut bodies = Vec::new();
+    for info in &infos {
+        let (dimensions, body) = info.body(data, changes)?;
+        put_text(&mut out, info.name);
+        out.extend((dimensions.len() as u32).to_le_bytes());
+        dimensions.iter().for_each(|n| out.extend(n.to_le_bytes()));
+        out.extend(info.kind.to_le_bytes());
+        out.extend((bodies.len() as u64).to_le_bytes());
+        bodies.extend(body);
+        bodies.resize(bodies.len().next_multiple_of(ALIGNMENT), 0);
+    }
+    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+    out.extend(bodies);
+    Some(out)
+}
+
+/// Copies a piece of metadata, with what changes in it.
+fn pair(reader: &mut Reader<'_>, out: &mut Vec<u8>, changes: &Changes) -> Option<()> {
+    let key = reader.text()?;
+    let kind = reader.u32()?;
+    put_text(out, key);
+    out.extend(kind.to_le_bytes());
+    match key {
+        b"llama.vocab_size" => out.extend((reader.u32()? + changes.after.len() as u32).to_le_bytes()),
+        b"tokenizer.ggml.eos_token_id" | b"tokenizer.ggml.eot_token_id" => {
+            let end = reader.u32()?;
+            out.extend(changes.end.unwrap_or(end).to_le_bytes());
+        }
+        b"tokenizer.ggml.tokens" => {
+            let (element, count) = (reader.u32()?, reader.u64()? as usize);
+            out.extend(element.to_le_bytes());
+            out.extend((count as u64 + changes.after.len() as u64).to_le_bytes());
+            for id in 0..count {
+                let name = reader.text()?;
+                let is_hole = changes.holes.iter().any(|(hole, _)| *hole as usize == id);
+                put_text(out, if is_hole { filler(id).into_bytes() } else { name.to_vec() }.as_slice());
+            }
+            (0..changes.after.len()).for_each(|row| put_text(out, filler(count + row).as_bytes()));
+        }
+        b"tokenizer.ggml.token_type" => {
+            let (element, count) = (reader.u32()?, reader.u64()?);
+            out.extend(element.to_le_bytes());
+            out.extend((count + changes.after.len() as u64).to_le_bytes());
+            let new = changes.mark.code().to_le_bytes();
+            for id in 0..count {
+                let old = reader.take(4)?;
+                let is_hole = changes.holes.iter().any(|(hole, _)| u64::from(*hole) == id);
+                out.extend(if is_hole { &new } else { old });
+            }
+            changes.after.iter().for_each(|_| out.extend(new));
+        }
+        _ => {
+            let start = reader.at;
+            reader.skip(kind)?;
+            out.extend(&reader.bytes[start..reader.at]);
+        }
+    }
+    Some(())
+}
+
+/// What the file says of a tensor.
+struct Info<'a> {
+    name: &'a [u8],
+    dimensions: Vec<u64>,
+    kind: u32,
+    offset: usize,
+}
+
+impl<'a> Info<'a> {
+    fn read(reader: &mut Reader<'a>) -> Option<Self> {
+        let name = reader.text()?;
+        let count = reader.u32()?;
+        let dimensions = (0..count).map(|_| reader.u64()).collect::<Option<_>>()?;
+        Some(Self { name, dimensions, kind: reader.u32()?, offset: reader.u64()? as usize })
+    }
+
+    /// The dimensions and the data, with new rows where it has one a token.
+    fn body(&self, data: &[u8], changes: &Changes) -> Option<(Vec<u64>, Vec<u8>)> {
+        let numbers = usize::try_from(self.dimensions.iter().product::<u64>()).ok()?;
+        let size = if self.kind == F16 { 2 } else { 4 };
+        let mut body = data.get(self.offset..self.offset + numbers * size)?.to_vec();
+        let mut dimensions = self.dimensions.clone();
+        if self.name == b"token_embd.weight" || self.name == b"output.weight" {
+            let (width, rows) = (*dimensions.first()? as usize, dimensions.get_mut(1)?);
+            let row = |body: &[u8], id: u32| {
+                let start = id as usize * width * 2;
+                Some(body.get(start..start + width * 2)?.as_chunks().0.iter().flat_map(|x| doubled(*x)).collect())
+            };
+            let plain = body.clone();
+            for &(hole, loud) in &changes.holes {
+                let (start, row): (_, Vec<u8>) = (hole as usize * width * 2, row(&plain, loud)?);
+                body.get_mut(start..start + row.len())?.copy_from_slice(&row);
+            }
+            for &loud in &changes.after {
+                body.extend(row(&plain, loud)?);
+            }
+            *rows += changes.after.len() as u64;
+        }
+        Some((dimensions, body))
+    }
+}
+
+/// Twice a 16-bit float.
+fn doubled(bytes: [u8; 2]) -> [u8; 2] {
+    let bits = u16::from_le_bytes(bytes);
+    let (sign, rest) = (bits & 0x8000, bits & 0x7fff);
+    // Below the normal numbers the fraction is doubled, above them the exponent is one more.
+    let twice = if rest < 0x400 { rest << 1 } else { rest + 0x400 };
+    (sign | twice).to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pair;
+
+    #[test]
+    fn without_changes_the_file_comes_out_as_it_went_in() {
+        let bytes = fs::read(pair::file("demo-draft.gguf")).expect("the bundled draft model");
+        let same = changed(&bytes, &Changes::default()).expect("a file that is known");
+        assert_eq!(same.len(), bytes.len().next_multiple_of(ALIGNMENT));
+        assert!(same.starts_with(&bytes));
+    }
+
+    #[test]
+    fn halves_are_doubled() {
+        // 1.5, -0.25, 0, and the greatest of the numbers below the normal ones.
+        for (one, two) in [(0x3e00, 0x4200), (0xb400, 0xb800), (0, 0), (0x03ff, 0x07fe)] {
+            assert_eq!(doubled(u16::to_le_bytes(one)), u16::to_le_bytes(two), "{one:04x}");
+        }
+    }
+}
