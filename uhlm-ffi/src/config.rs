@@ -95,6 +95,28 @@ pub enum OfflinePolicy {
     Fail,
 }
 
+/// The policy for a conversation that outgrows the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Overflow {
+    /// Nothing is dropped; a prompt that leaves no room for a useful reply fails with `PromptTooLong`.
+    Stop,
+    /// The models forget the oldest turns until a reply of `reserve` tokens fits. System messages stay, the session's
+    /// messages still have everything, and the statistics say how many messages went.
+    DropOldest {
+        /// Room that is kept for a reply, in tokens.
+        reserve: u32,
+    },
+}
+
+impl From<Overflow> for options::Overflow {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Stop => Self::Stop,
+            Overflow::DropOldest { reserve } => Self::DropOldest { reserve: reserve as usize },
+        }
+    }
+}
+
 /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct LinkOptions {
@@ -160,6 +182,9 @@ pub struct SessionOptions {
     /// The policy for the time in which the verifier is out of reach. Left out: `GoOn`.
     #[uniffi(default)]
     pub offline: Option<OfflinePolicy>,
+    /// The policy for a conversation that outgrows the context. Left out: `Stop`.
+    #[uniffi(default)]
+    pub overflow: Option<Overflow>,
     /// Context of the draft model, in tokens. Left out: the one that it was trained for.
     #[uniffi(default)]
     pub context: Option<u32>,
@@ -293,6 +318,7 @@ impl SessionOptions {
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
             ngrams: self.ngrams.unwrap_or(default.ngrams),
             offline,
+            overflow: self.overflow.map_or(default.overflow, Into::into),
             context: self.context.unwrap_or(default.context),
             threads: self.threads.unwrap_or(default.threads),
             seed: self.seed,

@@ -75,6 +75,9 @@ pub struct Statistics {
     /// Of those, the ones that were then drafted, which share a forward pass.
     #[uniffi(default = 0)]
     pub ngram_accepted: u64,
+    /// Messages of earlier turns that the models have forgotten for this reply and those after it, to make room.
+    #[uniffi(default = 0)]
+    pub dropped_messages: u64,
 }
 
 impl From<&metrics::Statistics> for Statistics {
@@ -108,6 +111,7 @@ impl From<&metrics::Statistics> for Statistics {
             target_passes_per_token: s.target_passes_per_token(),
             ngram_proposed: s.ngram_proposed,
             ngram_accepted: s.ngram_accepted,
+            dropped_messages: s.dropped_messages,
         }
     }
 }
