@@ -289,7 +289,7 @@ impl SessionOptions {
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
             ngrams: default.ngrams,
             offline,
-            context: self.context.unwrap_or(default.context),
+            context: self.context.map_or(default.context, Into::into),
             threads: self.threads.unwrap_or(default.threads),
             seed: self.seed,
             consent: self.consent.map_or(default.consent, Into::into),

@@ -8,7 +8,7 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
-use crate::model::{Model, token};
+use crate::model::Model;
 use crate::options::{ContextOptions, MAX_THREADS};
 
 impl DraftModel for Model {
@@ -28,22 +28,19 @@ impl DraftModel for Model {
         self.fingerprint
     }
 
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
-        let printed_bos = self.template.as_ref().is_ok_and(|t| !t.bos().is_empty() && text.starts_with(t.bos()));
-        let add_bos = special == Special::ParseWithBos && self.adds_bos && !printed_bos;
-        self.inner()
-            .vocab()
-            .tokenize(text.as_bytes(), add_bos, special != Special::Plain)
-            .into_iter()
-            .map(|id| id.0 as TokenId)
-            .collect()
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
+        match special {
+            Special::Plain => self.tokenizer.tokens(self.inner(), text, false),
+            Special::Parse => self.tokenizer.tokens(self.inner(), text, true),
+            Special::ParseWithBos => self.tokenizer.tokens_from_the_beginning(self.inner(), text),
+        }
     }
 
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        let vocab = self.inner().vocab();
         let mut bytes = Vec::new();
         for &id in tokens {
-            vocab.token_to_piece_into(token(id), &mut bytes, true, None);
+            // A token that the vocabulary does not have stands for no text.
+            let _ = self.inner().piece(id, true, &mut bytes);
         }
         bytes
     }

@@ -2,14 +2,13 @@
 //!
 //! Decides which of a file's marks makes which [`TokenKind`]. Leaves to [`TokenKeys`] which key a token gets by it.
 
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::token_type::{LlamaTokenAttr, LlamaTokenAttrs};
-use llama_cpp_2::vocab::LlamaVocab;
+use llama_cpp_sys_2 as sys;
 use uhlm_law::model::Vocabulary;
 use uhlm_law::noise::{TokenKeyError, TokenKeys};
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
+
+use crate::native::{Model, Thrown};
 
 /// The pieces of all tokens in one buffer, so that text costs no call into llama.cpp and no allocation.
 #[derive(Debug)]
@@ -39,51 +38,63 @@ impl Vocabulary for TokenTable {
 
 impl TokenTable {
     /// Reads the pieces of all tokens.
-    pub(crate) fn of(model: &LlamaModel) -> Self {
-        let vocab = model.vocab();
+    pub(crate) fn of(model: &Model) -> Result<Self, Thrown> {
         let mut table = Self { bytes: Vec::new(), starts: vec![0], ends: Vec::new() };
-        for id in vocab.tokens() {
+        for id in 0..model.tokens() {
             // `special = false`: control tokens have no text.
-            vocab.token_to_piece_into(id, &mut table.bytes, false, None);
-            table.starts.push(table.bytes.len() as u32);
-            table.ends.push(vocab.is_eog(id));
+            model.piece(id, false, &mut table.bytes)?;
+            let end = u32::try_from(table.bytes.len()).map_err(|_| Thrown("a vocabulary of over 4 GiB".into()))?;
+            table.starts.push(end);
+            table.ends.push(model.is_end(id)?);
         }
-        table
+        Ok(table)
     }
+}
+
+/// Why a vocabulary cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VocabularyError {
+    #[error(transparent)]
+    Thrown(#[from] Thrown),
+    #[error(transparent)]
+    Keys(#[from] TokenKeyError),
 }
 
 /// Makes the keys of all tokens, by the text that the file spells, control tokens' names included.
 ///
 /// # Errors
 /// [`TokenKeyError`] where two tokens would share their noise.
-pub(crate) fn keys(model: &LlamaModel) -> Result<TokenKeys, TokenKeyError> {
-    let vocab = model.vocab();
-    let end_of_turn = [vocab.eot(), vocab.eos()].into_iter().find(|id| id.0 >= 0);
-    TokenKeys::new(vocab.tokens().map(|id| {
-        let kind = match vocab.is_eog(id) {
+pub(crate) fn keys(model: &Model) -> Result<TokenKeys, VocabularyError> {
+    let end_of_turn = model.eot().or(model.eos());
+    let mut tokens = Vec::with_capacity(model.tokens() as usize);
+    for id in 0..model.tokens() {
+        let kind = match model.is_end(id)? {
             true if Some(id) == end_of_turn => TokenKind::EndOfTurn,
             true => TokenKind::End,
-            false => kind(vocab.attr(id)),
+            false => kind(model.attributes(id)?),
         };
-        (raw_text(&vocab, id), kind)
-    }))
+        tokens.push((raw_text(model, id)?, kind));
+    }
+    Ok(TokenKeys::new(tokens)?)
 }
 
 /// Returns a token's text with the names of control tokens written out.
-pub(crate) fn raw_text(vocab: &LlamaVocab<'_>, id: LlamaToken) -> Vec<u8> {
-    vocab.token_to_piece(id, true, None)
+pub(crate) fn raw_text(model: &Model, id: TokenId) -> Result<Vec<u8>, Thrown> {
+    let mut text = Vec::new();
+    model.piece(id, true, &mut text)?;
+    Ok(text)
 }
 
 /// Returns the kind of a token that does not end a reply. A file that marks a token in no way means text.
-fn kind(attributes: LlamaTokenAttrs) -> TokenKind {
-    const KINDS: [(LlamaTokenAttr, TokenKind); 5] = [
-        (LlamaTokenAttr::Byte, TokenKind::Byte),
-        (LlamaTokenAttr::Control, TokenKind::Control),
-        (LlamaTokenAttr::UserDefined, TokenKind::UserDefined),
-        (LlamaTokenAttr::Unknown, TokenKind::Unknown),
-        (LlamaTokenAttr::Unused, TokenKind::Unused),
+fn kind(attributes: u32) -> TokenKind {
+    const KINDS: [(u32, TokenKind); 5] = [
+        (sys::LLAMA_TOKEN_ATTR_BYTE, TokenKind::Byte),
+        (sys::LLAMA_TOKEN_ATTR_CONTROL, TokenKind::Control),
+        (sys::LLAMA_TOKEN_ATTR_USER_DEFINED, TokenKind::UserDefined),
+        (sys::LLAMA_TOKEN_ATTR_UNKNOWN, TokenKind::Unknown),
+        (sys::LLAMA_TOKEN_ATTR_UNUSED, TokenKind::Unused),
     ];
-    KINDS.iter().find(|(attribute, _)| attributes.contains(*attribute)).map_or(TokenKind::Normal, |(_, kind)| *kind)
+    KINDS.iter().find(|(mark, _)| attributes & mark != 0).map_or(TokenKind::Normal, |(_, kind)| *kind)
 }
 
 #[cfg(test)]
@@ -108,13 +119,12 @@ mod tests {
 
     #[test]
     fn a_kind_follows_from_the_marks_of_the_file() {
-        let marked = |attributes: &[LlamaTokenAttr]| kind(LlamaTokenAttrs(attributes.iter().copied().collect()));
-        assert_eq!(marked(&[]), TokenKind::Normal);
-        assert_eq!(marked(&[LlamaTokenAttr::Normal, LlamaTokenAttr::LStrip]), TokenKind::Normal);
-        assert_eq!(marked(&[LlamaTokenAttr::UserDefined, LlamaTokenAttr::RStrip]), TokenKind::UserDefined);
-        assert_eq!(marked(&[LlamaTokenAttr::Byte]), TokenKind::Byte);
-        assert_eq!(marked(&[LlamaTokenAttr::Control]), TokenKind::Control);
-        assert_eq!(marked(&[LlamaTokenAttr::Unknown]), TokenKind::Unknown);
-        assert_eq!(marked(&[LlamaTokenAttr::Unused]), TokenKind::Unused);
+        assert_eq!(kind(0), TokenKind::Normal);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_NORMAL | sys::LLAMA_TOKEN_ATTR_LSTRIP), TokenKind::Normal);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_USER_DEFINED | sys::LLAMA_TOKEN_ATTR_RSTRIP), TokenKind::UserDefined);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_BYTE), TokenKind::Byte);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_CONTROL), TokenKind::Control);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_UNKNOWN), TokenKind::Unknown);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_UNUSED), TokenKind::Unused);
     }
 }

@@ -140,7 +140,7 @@ impl Plain {
         let rendered = engine.model().render(&[Message::user(prompt)], true).expect("a template");
         self.sequence.truncate(0).expect("rolls back");
         self.history.clear();
-        self.feed(&engine.model().tokenize(&rendered, Special::ParseWithBos));
+        self.feed(&engine.model().tokenize(&rendered, Special::ParseWithBos).expect("tokens"));
     }
 
     /// The tokens so far.

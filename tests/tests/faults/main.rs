@@ -2,7 +2,10 @@
 //! that stop, models that are damaged. Nothing here measures time; every wait is bounded.
 
 mod cancelling;
+mod flips;
+mod inputs;
 mod models;
 mod outages;
+mod panics;
 mod servers;
 mod support;
