@@ -48,7 +48,7 @@ fn prompt(seed: u64) -> String {
 
 /// The target alone, in a plain loop.
 fn target_alone(sampling: &SamplingParams, prompt: &str, seed: u64) -> Vec<TokenId> {
-    let prompt = SyntheticModel::target().tokenize(prompt, Special::Plain);
+    let prompt = SyntheticModel::target().tokenize(prompt, Special::Plain).expect("tokens");
     let (reply_start, max_tokens) = (prompt.len() as u32, MAX_TOKENS as u32);
     let begin = Begin { seed, sampling: sampling.clone(), reply_start, max_tokens, stop: Vec::new() };
     SyntheticModel::target().reply(&begin, &prompt)
@@ -214,7 +214,7 @@ fn the_draws_of_remote_only_follow_the_target_and_neither_the_draft_nor_a_warmer
         if seen >= OBSERVED {
             break;
         }
-        let mut last = target.tokenize(&prompt(seed), Special::Plain)[0];
+        let mut last = target.tokenize(&prompt(seed), Special::Plain).expect("tokens")[0];
         for (id, _) in write(&session, &prompt(seed), Some(seed)) {
             let context = u64::from(last);
             right.observe(context, id, &target.law(&sampling, last));

@@ -7,6 +7,7 @@ use uhlm_core::error::GenerationError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_eval::error::EvalError;
 use uhlm_law::calibration::CalibrationError;
+use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 use uhlm_models::{DownloadError, StoreError};
@@ -78,7 +79,7 @@ impl From<LoadError> for Failure {
                 "use a decoder-only model of an architecture that this version of llama.cpp knows"
             }
             LoadError::Memory(_) => "choose a shorter context with --context, or a smaller model",
-            LoadError::Cancelled => return Self::new(error.to_string()),
+            LoadError::Cancelled | LoadError::Callback { .. } => return Self::new(error.to_string()),
         };
         Self::new(error.to_string()).hint(hint)
     }
@@ -98,6 +99,12 @@ fn verifier_hint(error: &VerifierError) -> Option<&'static str> {
         VerifierError::InvalidAnswer { .. } => "device and server may be of different versions",
         _ => return None,
     })
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        GenerationError::from(error).into()
+    }
 }
 
 impl From<VerifierError> for Failure {
@@ -122,6 +129,10 @@ impl From<GenerationError> for Failure {
                 verifier_hint(&VerifierError::Untrusted { reason: reason.clone() })
             }
             GenerationError::Offline { cause } => verifier_hint(cause),
+            GenerationError::Model(ModelError::Text { .. }) => Some("break the text into lines"),
+            GenerationError::Model(ModelError::NotEnoughMemory { .. }) => {
+                Some("choose a shorter context with --context, or a smaller model")
+            }
             _ => None,
         };
         Self { hint: hint.map(str::to_owned), ..Self::new(error.to_string()) }

@@ -7,8 +7,8 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start(verbose: u8, server: bool) {
     let default = match (verbose, server) {
         (0, false) => "off",
-        (0, true) => "warn,uhlm_server=info,llama_cpp_2=error,llama-cpp-2=error",
-        (1, _) => "info,uhlm=debug,uhlm_core=debug,uhlm_server=debug,llama_cpp_2=warn,llama-cpp-2=warn",
+        (0, true) => "warn,uhlm_server=info,llama_cpp=error",
+        (1, _) => "info,uhlm=debug,uhlm_core=debug,uhlm_server=debug,llama_cpp=warn",
         _ => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

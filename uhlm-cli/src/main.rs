@@ -61,6 +61,8 @@ enum Command {
     Serve(commands::serve::ServeArgs),
     /// Measure how well the draft model's uncertainty predicts rejections, and store it beside the model
     Calibrate(commands::calibrate::CalibrateArgs),
+    /// Say what a model file is and how it would be run here
+    Info(commands::info::InfoArgs),
     /// Check model, server, trust and calibration step by step
     Doctor(commands::doctor::DoctorArgs),
     /// Compare this SDK with U-HLM and its relatives on the same prompts, models and modelled links
@@ -79,6 +81,7 @@ impl Command {
             Self::Generate(args) => commands::generate::run(args),
             Self::Serve(args) => commands::serve::run(args),
             Self::Calibrate(args) => commands::calibrate::run(args),
+            Self::Info(args) => commands::info::run(args),
             Self::Doctor(args) => commands::doctor::run(args),
             Self::Eval(args) => commands::eval::run(args),
             Self::Models(args) => commands::models::run(args),

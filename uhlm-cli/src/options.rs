@@ -92,7 +92,7 @@ pub(crate) struct SessionArgs {
     /// Calibration file; without it the one beside the model
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
-    /// Context of the draft model in tokens; 0 for what it was trained for
+    /// Context of the draft model in tokens; 0 for what it was trained for, at most 4096 and what fits into free memory
     #[arg(long, value_name = "TOKENS", default_value_t = 0)]
     pub(crate) context: u32,
     /// Threads of the draft model; 0 chooses
@@ -118,7 +118,7 @@ impl SessionArgs {
             draft_ahead: self.draft_ahead,
             offline: self.offline,
             overflow: self.overflow,
-            context: self.context,
+            context: self.context.into(),
             threads: self.threads,
             seed: self.sampling.seed,
             // Whoever names a server on the command line wants it asked.

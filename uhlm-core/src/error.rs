@@ -19,6 +19,9 @@ pub enum GenerationError {
         /// Messages that are not agreed to, the new one included if it is among them.
         messages: usize,
     },
+    /// A fault of this library ended the session's thread; open another session.
+    #[error("the session failed")]
+    SessionFailed,
     /// The session was closed, or its thread ended.
     #[error("the session is closed")]
     SessionClosed,

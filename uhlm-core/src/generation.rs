@@ -11,6 +11,7 @@ use uhlm_law::cancel::Cancel;
 use crate::error::GenerationError;
 use crate::event::Event;
 use crate::metrics::Statistics;
+use crate::state::locked;
 
 /// Events that wait for the consumer; when as many wait, the device pauses.
 const BUFFERED_EVENTS: usize = 512;
@@ -133,20 +134,19 @@ impl EventSink {
     /// Ends the stream.
     pub(crate) fn finish(self, last: Last) {
         self.flush();
-        if let Ok(mut slot) = self.last.lock() {
-            *slot = Some(last);
-        }
+        *locked(&self.last) = Some(last);
         // Dropping the sender ends the channel; the consumer then finds the last event, whether it kept up or not.
     }
 }
 
-/// A generation that never ran, because the session was dropped first, ends with an error and not with silence.
+/// A generation that never ran, because the session was dropped first, or whose thread panicked ends with an error and
+/// not with silence.
 impl Drop for EventSink {
     fn drop(&mut self) {
-        if let Ok(mut last) = self.last.lock() {
-            // The consumer looks here when the channel has ended, which is after this.
-            last.get_or_insert(Err(GenerationError::SessionClosed));
-        }
+        let panics = std::thread::panicking();
+        let error = if panics { GenerationError::SessionFailed } else { GenerationError::SessionClosed };
+        // The consumer looks here when the channel has ended, which is after this.
+        locked(&self.last).get_or_insert(Err(error));
     }
 }
 
@@ -171,7 +171,7 @@ impl Generation {
     }
 
     fn take_last(&mut self) -> Option<Result<Event, GenerationError>> {
-        self.last.lock().ok().and_then(|mut slot| slot.take())
+        locked(&self.last).take()
     }
 
     /// The next events, as many as are there but at most `limit` (at least one is waited for), appended to `events`;

@@ -9,6 +9,7 @@ use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use uhlm_law::window::CloseRule;
+pub use uhlm_llama::ContextSize;
 
 use crate::device::DevicePolicy;
 use crate::link::LinkConfig;
@@ -116,8 +117,9 @@ pub struct SessionOptions {
     pub offline: OfflinePolicy,
     /// What happens to a conversation that outgrows the context.
     pub overflow: Overflow,
-    /// Context of the draft model in tokens; 0 for what it was trained for.
-    pub context: u32,
+    /// Context of the draft model; unless it is given in tokens, as long as the model was trained for, at most 4,096
+    /// tokens and what fits into free memory.
+    pub context: ContextSize,
     /// Threads of the draft model; 0 chooses by the model's size and the cores.
     pub threads: u32,
     /// Seed of the replies, mixed with each generation's number: the same seed brings the same replies to the same
@@ -152,7 +154,7 @@ impl Default for SessionOptions {
             ngrams: true,
             offline: OfflinePolicy::GoOn,
             overflow: Overflow::Stop,
-            context: 0,
+            context: ContextSize::Fit,
             threads: 0,
             seed: None,
             device: DevicePolicy::default(),

@@ -45,6 +45,10 @@ pub use crate::state::SessionStatus;
 use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
 
+/// Stack of the session's thread, in bytes, of which only what is used takes memory: templates and llama.cpp's graphs
+/// nest as deep as the model's file has them. Text is split on a thread of its own where that goes deep.
+const STACK: usize = 8 << 20;
+
 /// A conversation with one draft model and, mostly, one verifier. `Send + Sync`; calls do not block.
 ///
 /// Its decode context lives on a thread of its own, which ends when the session is dropped.
@@ -97,8 +101,13 @@ impl Session {
         });
         let state = Arc::clone(&shared);
         let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
-        let work = move || worker.work(&inbox, || state.end());
-        let spawned = std::thread::Builder::new().name("uhlm-session".into()).spawn(work);
+        let work = move || {
+            // Whatever ends the thread, a panic too: nobody is told then that the session is busy for ever.
+            let ended = Ended(Arc::clone(&state));
+            worker.work(&inbox, || state.end());
+            drop(ended);
+        };
+        let spawned = std::thread::Builder::new().name("uhlm-session".into()).stack_size(STACK).spawn(work);
         if let Err(error) = spawned {
             tracing::error!(%error, "no thread for a session");
         }
@@ -255,6 +264,15 @@ impl Session {
         let mut status = self.shared.status.subscribe();
         status.mark_changed();
         StatusUpdates { status }
+    }
+}
+
+/// Says that nothing runs any more when the session's thread ends.
+struct Ended(Arc<SessionState>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end_all();
     }
 }
 

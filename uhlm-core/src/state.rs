@@ -80,6 +80,12 @@ impl SessionState {
         self.set_generating(*generations > 0);
     }
 
+    /// No generation runs any more, because the session's thread has ended.
+    pub(crate) fn end_all(&self) {
+        *locked(&self.generations) = 0;
+        self.set_generating(false);
+    }
+
     fn set_generating(&self, generating: bool) {
         self.status.send_if_modified(|status| std::mem::replace(&mut status.generating, generating) != generating);
     }

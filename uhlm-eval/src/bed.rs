@@ -140,7 +140,8 @@ impl Running {
                 (self.draft.render(&messages, true).map_err(GenerationError::from)?, Special::ParseWithBos)
             }
         };
-        let unread = Unread { tokens: self.draft.tokenize(&text, special).len(), begun: false };
+        let tokens = self.draft.tokenize(&text, special).map_err(GenerationError::from)?.len();
+        let unread = Unread { tokens, begun: false };
         *self.prompt.lock().unwrap_or_else(PoisonError::into_inner) = unread;
         let mut generation = self.session.generate(prompt, options)?;
         let mut tokens = Vec::new();

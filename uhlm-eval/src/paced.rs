@@ -47,7 +47,7 @@ impl DraftModel for PacedDraft {
         self.inner.fingerprint()
     }
 
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
         self.inner.tokenize(text, special)
     }
 

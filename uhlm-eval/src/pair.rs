@@ -51,7 +51,7 @@ impl Pair {
     /// [`EvalError::Template`].
     pub fn prompt(&self, question: &str) -> Result<Vec<TokenId>, EvalError> {
         let rendered = self.draft.render(&[Message::user(question)], true)?;
-        Ok(self.draft.tokenize(&rendered, Special::ParseWithBos))
+        Ok(self.draft.tokenize(&rendered, Special::ParseWithBos)?)
     }
 
     /// A context of the target for one sequence.

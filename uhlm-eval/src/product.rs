@@ -63,7 +63,7 @@ impl ProductMethod {
             // The baselines draft one by one, too.
             ngrams: false,
             offline: OfflinePolicy::Wait(PATIENCE),
-            context: CONTEXT,
+            context: CONTEXT.into(),
             threads: 1,
             seed: Some(stream.seed),
             consent: Consent::Conversation,

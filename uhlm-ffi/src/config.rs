@@ -319,7 +319,7 @@ impl SessionOptions {
             ngrams: self.ngrams.unwrap_or(default.ngrams),
             offline,
             overflow: self.overflow.map_or(default.overflow, Into::into),
-            context: self.context.unwrap_or(default.context),
+            context: self.context.map_or(default.context, Into::into),
             threads: self.threads.unwrap_or(default.threads),
             seed: self.seed,
             consent: self.consent.map_or(default.consent, Into::into),

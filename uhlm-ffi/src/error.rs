@@ -157,6 +157,7 @@ impl From<GenerationError> for UhlmError {
         match error {
             GenerationError::Busy => Self::Busy { reason, retryable, recovery: Recovery::TryAgain },
             GenerationError::SessionClosed => failure!(SessionClosed, reason, OpenAgain),
+            GenerationError::SessionFailed => failure!(EngineFailed, reason, OpenAgain),
             GenerationError::PromptTooLong { tokens, capacity, .. } => Self::PromptTooLong {
                 reason,
                 retryable,
@@ -179,6 +180,12 @@ impl From<GenerationError> for UhlmError {
             GenerationError::Untrusted { .. } => failure!(Untrusted, reason, CheckEndpoint),
             GenerationError::Refused { .. } => failure!(Refused, reason, CheckEndpoint),
             GenerationError::Offline { .. } => Self::Offline { reason, retryable, recovery: Recovery::WaitForNetwork },
+            GenerationError::Model(uhlm_law::model::ModelError::Text { .. }) => {
+                failure!(EngineFailed, reason, ShortenPrompt)
+            }
+            GenerationError::Model(uhlm_law::model::ModelError::NotEnoughMemory { needed, fits, .. }) => {
+                Self::NotEnoughMemory { reason, retryable, recovery: Recovery::FreeMemory, needed, fits }
+            }
             GenerationError::Model(_) => failure!(EngineFailed, reason, FreeMemory),
         }
     }
@@ -231,7 +238,7 @@ impl From<uhlm_llama::LoadError> for UhlmError {
             }
             LoadError::Unsupported { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),
             LoadError::Memory(error) => error.into(),
-            LoadError::Cancelled => failure!(LoadCancelled, error, None),
+            LoadError::Cancelled | LoadError::Callback { .. } => failure!(LoadCancelled, error, None),
         }
     }
 }

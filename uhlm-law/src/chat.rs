@@ -66,7 +66,10 @@ pub trait DraftModel: Send + Sync {
     /// Fingerprint of the model's file.
     fn fingerprint(&self) -> Digest;
     /// Text to tokens. `special` also reads special tokens written in the text and adds BOS where the model wants it.
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId>;
+    ///
+    /// # Errors
+    /// [`ModelError::Text`] where the tokenizer cannot take the text.
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError>;
     /// The text of tokens with special tokens written out, as bytes.
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
     /// Renders a conversation with the model's own template.
@@ -74,10 +77,11 @@ pub trait DraftModel: Send + Sync {
     /// # Errors
     /// [`TemplateError`].
     fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError>;
-    /// An empty sequence of at most `context` tokens (0: as long as the model was trained for) on `threads` threads.
+    /// An empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows) on
+    /// `threads` threads.
     ///
     /// # Errors
-    /// [`ModelError::Decode`] where the engine has no memory for it.
+    /// [`ModelError::NotEnoughMemory`], [`ModelError::Decode`] where the engine cannot make it.
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError>;
     /// Threads that a sequence gets when it asks for 0.
     fn default_threads(&self) -> u32 {

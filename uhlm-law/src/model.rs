@@ -19,6 +19,24 @@ pub enum ModelError {
         /// The id.
         id: TokenId,
     },
+    /// The text cannot be made into tokens.
+    #[error("the text cannot be made into tokens: {reason}")]
+    Text {
+        /// What stands against it.
+        reason: String,
+    },
+    /// The device has too little memory for a context.
+    #[error("a context of {context} tokens takes {needed} bytes, {available} are free")]
+    NotEnoughMemory {
+        /// Tokens of the context.
+        context: u32,
+        /// Bytes that it takes, with the model.
+        needed: u64,
+        /// Bytes that there are.
+        available: u64,
+        /// The longest context that fits, in tokens; `None` if the model does not fit at all.
+        fits: Option<u32>,
+    },
     /// The engine reported a failure; the sequence must be rebuilt.
     #[error("decode failed: {reason}")]
     Decode {

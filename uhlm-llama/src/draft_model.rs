@@ -2,29 +2,31 @@
 
 use std::sync::Arc;
 
-use llama_cpp_2::token::LlamaToken;
 use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
-use crate::model::{Model, token};
+use crate::model::Model;
+use crate::native::Thrown;
 use crate::options::{ContextOptions, MAX_THREADS};
 
 impl Model {
     /// Returns a token of a text. Some files let the tokenizer find the name of a row without a token in a text; then
     /// the tokens of that name.
-    fn with_token(&self, id: LlamaToken) -> Vec<TokenId> {
-        if self.vocabulary.kind(id.0 as TokenId).is_some() {
-            return vec![id.0 as TokenId];
+    fn with_token(&self, id: TokenId) -> Result<Vec<TokenId>, ModelError> {
+        if self.vocabulary.kind(id).is_some() {
+            return Ok(vec![id]);
         }
-        let vocab = self.inner().vocab();
-        let name = vocab.text(id).map(std::ffi::CStr::to_bytes).unwrap_or_default();
+        let failed = |Thrown(reason): Thrown| ModelError::Text { reason };
+        let name = self.inner().text(id).map_err(failed)?;
         // In two parts it is not that name.
         let (first, rest) = name.split_at(name.len().min(1));
-        let tokens = [first, rest].into_iter().flat_map(|part| vocab.tokenize(part, false, false));
-        tokens.map(|id| id.0 as TokenId).filter(|&id| self.vocabulary.kind(id).is_some()).collect()
+        let mut tokens = self.inner().tokenize(first, false).map_err(failed)?;
+        tokens.extend(self.inner().tokenize(rest, false).map_err(failed)?);
+        tokens.retain(|&id| self.vocabulary.kind(id).is_some());
+        Ok(tokens)
     }
 }
 
@@ -45,18 +47,24 @@ impl DraftModel for Model {
         self.fingerprint
     }
 
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
-        let printed_bos = self.template.as_ref().is_ok_and(|t| !t.bos().is_empty() && text.starts_with(t.bos()));
-        let add_bos = special == Special::ParseWithBos && self.adds_bos && !printed_bos;
-        let tokens = self.inner().vocab().tokenize(text.as_bytes(), add_bos, special != Special::Plain);
-        tokens.into_iter().flat_map(|id| self.with_token(id)).collect()
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
+        let tokens = match special {
+            Special::Plain => self.tokenizer.tokens(self.inner(), text, false),
+            Special::Parse => self.tokenizer.tokens(self.inner(), text, true),
+            Special::ParseWithBos => self.tokenizer.tokens_from_the_beginning(self.inner(), text),
+        }?;
+        if tokens.iter().all(|&id| self.vocabulary.kind(id).is_some()) {
+            return Ok(tokens);
+        }
+        let parts = tokens.into_iter().map(|id| self.with_token(id)).collect::<Result<Vec<_>, _>>()?;
+        Ok(parts.concat())
     }
 
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        let vocab = self.inner().vocab();
         let mut bytes = Vec::new();
         for &id in tokens {
-            vocab.token_to_piece_into(token(id), &mut bytes, true, None);
+            // A token that the vocabulary does not have stands for no text.
+            let _ = self.inner().piece(id, true, &mut bytes);
         }
         bytes
     }

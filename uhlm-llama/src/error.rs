@@ -45,19 +45,26 @@ pub enum LoadError {
         /// What is wrong.
         reason: String,
     },
-    /// llama.cpp cannot run it: an unknown architecture, missing tensors, or a cache that cannot be rolled back.
+    /// llama.cpp cannot run it, or not as a model that writes text: an unknown architecture, an encoder, missing
+    /// tensors, a tokenizer without some bytes, a cache that cannot be rolled back. The file may be whole.
     #[error("{} cannot be used (architecture {architecture}): {reason}", path.display())]
     Unsupported {
         /// The path.
         path: PathBuf,
         /// `general.architecture`.
         architecture: String,
-        /// What llama.cpp logged.
+        /// What stands against it.
         reason: String,
     },
     /// [`LoadOptions::memory`](crate::LoadOptions::memory) was given, and the device has less.
     #[error(transparent)]
     Memory(MemoryError),
+    /// [`LoadOptions::progress`](crate::LoadOptions::progress) panicked.
+    #[error("the callback for progress failed: {reason}")]
+    Callback {
+        /// What it said.
+        reason: String,
+    },
     /// [`LoadOptions::cancel`](crate::LoadOptions::cancel) was raised.
     #[error("loading was cancelled")]
     Cancelled,

@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use crate::support::Facts;
+
 /// What the header says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GgufSummary {
@@ -23,6 +25,17 @@ pub struct GgufSummary {
     pub file_bytes: u64,
     /// What its memory follows from; `None` where the header does not say it.
     pub shape: Option<Shape>,
+    /// `tokenizer.ggml.pre`: how text is split before it becomes tokens, where present.
+    pub pre_tokenizer: Option<String>,
+}
+
+impl GgufSummary {
+    /// Whether a model of this architecture has been run with this library by its authors. Others load where llama.cpp
+    /// runs them.
+    #[must_use]
+    pub fn is_tried(&self) -> bool {
+        crate::support::is_tried(&self.architecture)
+    }
 }
 
 /// The sizes of a model, as its header has them.
@@ -70,11 +83,26 @@ pub enum HeaderError {
     /// The header contradicts itself.
     #[error("{0}")]
     Damaged(String),
+    /// The file is sound, and llama.cpp cannot run it, or not as a model that writes text.
+    #[error("{reason} (architecture {architecture})")]
+    Unsupported {
+        /// `general.architecture`, if it was read before that became clear.
+        architecture: String,
+        /// Why.
+        reason: String,
+    },
 }
 
-/// Strings and arrays longer than this are damage, not data: the largest vocabularies have under a million tokens.
+/// Arrays and texts longer than this are damage, not data.
 const MAX_ELEMENTS: u64 = 1 << 24;
 const MAX_STRING: u64 = 1 << 24;
+/// The largest vocabularies have a quarter of so many tokens.
+const MAX_TOKENS: u64 = 1 << 20;
+/// Models of hundreds of layers with all experts apart have fewer tensors.
+const MAX_TENSORS: u64 = 1 << 17;
+const MAX_PAIRS: u64 = 1 << 16;
+/// Texts of all tokens together.
+const MAX_VOCABULARY_BYTES: usize = 1 << 26;
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 struct Header<R> {
@@ -103,19 +131,23 @@ pub fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
     }
     let tensors = header.u64()?;
     let pairs = header.u64()?;
-    if tensors > MAX_ELEMENTS || pairs > MAX_ELEMENTS {
+    if tensors > MAX_TENSORS || pairs > MAX_PAIRS {
         return Err(HeaderError::Damaged(format!("{tensors} tensors and {pairs} metadata entries")));
     }
     let (mut architecture, mut name, mut alignment) = (None, None, DEFAULT_ALIGNMENT);
     let mut shape = Shape::default();
-    let mut sizes = HashMap::new();
+    let (mut sizes, mut facts) = (HashMap::new(), Facts::default());
     for _ in 0..pairs {
         let key = header.string()?;
         if key == "tokenizer.ggml.tokens" {
-            (shape.vocabulary, shape.vocabulary_bytes) = header.vocabulary()?;
+            let tokens = header.vocabulary()?;
+            (shape.vocabulary, shape.vocabulary_bytes) = (tokens.ends.len() as u64, tokens.bytes.len() as u64);
+            facts.repeated_token = tokens.repeated();
             continue;
         }
-        match (key.as_str(), header.value()?) {
+        let value = header.value()?;
+        facts.note(&key, &value);
+        match (key.as_str(), value) {
             ("general.architecture", Value::Text(text)) => architecture = Some(text),
             ("general.name", Value::Text(text)) => name = Some(text),
             ("general.alignment", Value::Unsigned(n)) => alignment = n,
@@ -152,8 +184,12 @@ pub fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
         return Err(HeaderError::Truncated { expected: required_bytes, found: file_bytes });
     }
     let architecture = architecture.ok_or_else(|| HeaderError::Damaged("no general.architecture".into()))?;
+    if let Err(reason) = facts.check(&architecture, &sizes) {
+        return Err(HeaderError::Unsupported { architecture, reason });
+    }
     let shape = complete(shape, &architecture, &sizes);
-    Ok(GgufSummary { architecture, name, tensors, required_bytes, file_bytes, shape })
+    let pre_tokenizer = facts.pre_tokenizer;
+    Ok(GgufSummary { architecture, name, tensors, required_bytes, file_bytes, shape, pre_tokenizer })
 }
 
 /// Fills in what the architecture's own keys say; `None` if one that is needed is missing or makes no sense.
@@ -174,9 +210,11 @@ fn complete(shape: Shape, architecture: &str, sizes: &HashMap<String, Vec<u64>>)
     Some(Shape { layers, width, feed_forward, heads, cache_per_token, context, ..shape })
 }
 
-enum Value {
+/// A metadata value, as far as it is of interest.
+pub(crate) enum Value {
     Text(String),
     Unsigned(u64),
+    Bool(bool),
     /// A short array of numbers.
     Numbers(Vec<u64>),
     /// How many there are.
@@ -258,6 +296,14 @@ impl<R: Read> Header<R> {
         match kind {
             4 => Ok(Value::Unsigned(self.u32()?.into())),
             10 => Ok(Value::Unsigned(self.u64()?)),
+            // Signed numbers count where they are none below zero.
+            5 => Ok(i32::from_le_bytes(self.u32()?.to_le_bytes()).try_into().map_or(Value::Other, Value::Unsigned)),
+            11 => Ok(i64::from_le_bytes(self.u64()?.to_le_bytes()).try_into().map_or(Value::Other, Value::Unsigned)),
+            7 => {
+                let mut byte = [0];
+                self.bytes(&mut byte)?;
+                Ok(Value::Bool(byte != [0]))
+            }
             STRING => Ok(Value::Text(self.string()?)),
             ARRAY => {
                 let element = self.u32()?;
@@ -294,22 +340,25 @@ impl<R: Read> Header<R> {
         }
     }
 
-    /// How many tokens there are and the bytes of their texts. llama.cpp ends the process where two are the same,
-    /// which a single damaged byte can make them.
-    fn vocabulary(&mut self) -> Result<(u64, u64), HeaderError> {
+    fn vocabulary(&mut self) -> Result<Tokens, HeaderError> {
         let (kind, element, count) = (self.u32()?, self.u32()?, self.u64()?);
-        if (kind, element) != (9, 8) || count > MAX_ELEMENTS {
+        if (kind, element) != (9, 8) || count > MAX_TOKENS {
             return Err(HeaderError::Damaged(format!("a vocabulary of type {kind}, {element} and length {count}")));
         }
-        let (mut tokens, mut bytes) = (HashSet::new(), 0);
+        let mut tokens = Tokens::default();
         for id in 0..count {
             let token = self.raw_string()?;
-            bytes += token.len() as u64;
-            if !tokens.insert(token) {
-                return Err(HeaderError::Damaged(format!("token {id} occurs twice")));
+            match token.as_slice() {
+                // llama.cpp names them so.
+                [] => tokens.bytes.extend(format!("[EMPTY_{id}]").bytes()),
+                token => tokens.bytes.extend(token),
             }
+            if tokens.bytes.len() > MAX_VOCABULARY_BYTES {
+                return Err(HeaderError::Damaged(format!("a vocabulary of over {MAX_VOCABULARY_BYTES} bytes")));
+            }
+            tokens.ends.push(tokens.bytes.len() as u32);
         }
-        Ok((count, bytes))
+        Ok(tokens)
     }
 
     fn tensor(&mut self) -> Result<Tensor, HeaderError> {
@@ -331,6 +380,25 @@ impl<R: Read> Header<R> {
         let size = block(kind).map_or(0, |(per_block, bytes)| elements.div_ceil(per_block).saturating_mul(bytes));
         let repacked = if dimensions == 2 && rows % 8 == 0 && is_repacked(kind) { size } else { 0 };
         Ok(Tensor { name, end: offset.saturating_add(size), repacked })
+    }
+}
+
+/// The texts of a vocabulary, one after the other.
+#[derive(Default)]
+struct Tokens {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Tokens {
+    /// A text that two tokens have, which llama.cpp does not allow.
+    fn repeated(&self) -> Option<String> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let mut texts: Vec<&[u8]> =
+            starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start as usize..end as usize]).collect();
+        texts.sort_unstable();
+        let twice = texts.windows(2).find(|pair| pair[0] == pair[1])?;
+        Some(String::from_utf8_lossy(&twice[0][..twice[0].len().min(64)]).into_owned())
     }
 }
 

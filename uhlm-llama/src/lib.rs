@@ -1,4 +1,4 @@
-//! Language models through llama.cpp. The only crate that names `llama_cpp_2`.
+//! Language models through llama.cpp. The only crate that names it.
 //!
 //! [`Model`] is a loaded GGUF file that any number of sequences share; [`LlamaSequence`] is one sequence for the
 //! device, [`BatchContext`] holds many for a verifier and decodes tokens of all of them in one pass. [`gguf`] reads a
@@ -11,17 +11,21 @@ mod draft_model;
 mod error;
 pub mod fingerprint;
 pub mod gguf;
-mod load_log;
+mod log;
 pub mod memory;
 mod model;
+mod native;
 mod options;
+mod probe;
 mod sequence;
+mod support;
 mod template;
 mod token_table;
+mod tokenizer;
 
 pub use self::batch::{BatchContext, BatchToken};
 pub use self::error::LoadError;
 pub use self::gguf::GgufSummary;
 pub use self::model::Model;
-pub use self::options::{ContextOptions, LoadOptions, MemoryNeed};
+pub use self::options::{ContextOptions, ContextSize, LoadOptions, MemoryNeed};
 pub use self::sequence::LlamaSequence;

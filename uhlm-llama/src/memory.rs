@@ -16,6 +16,9 @@ pub use crate::gguf::{GgufSummary as Summary, Shape as ModelShape};
 const BATCH: u64 = 256;
 /// llama.cpp rounds contexts up to this.
 const CONTEXT_STEP: u64 = 256;
+/// Tokens of a context that nobody asked for by length, at most: a model that was trained for 32,768 would take
+/// gigabytes for them, and a chat seldom comes so far.
+pub const MAX_FIT: u32 = 4096;
 // The four numbers below were set from measurements with `uhlm bench memory`.
 /// Graphs, their allocator and scheduler, for any model and for each layer.
 const GRAPHS: u64 = 7 << 20;
@@ -83,7 +86,7 @@ pub enum MemoryError {
     },
 }
 
-/// The estimate for a file with a context of `context` tokens; 0 for what it was trained for.
+/// The estimate for a file with a context of `context` tokens; 0 for what it was trained for, at most [`MAX_FIT`].
 ///
 /// # Errors
 /// [`MemoryError::Unreadable`], [`MemoryError::Unknown`].
@@ -102,8 +105,13 @@ pub fn of_summary(summary: &GgufSummary, context: u32) -> Result<MemoryEstimate,
     Ok(of_shape(shape, summary.file_bytes, context))
 }
 
+/// The context that a model gets where memory sets no limit and nobody asks for another.
+fn preferred(shape: &Shape) -> u32 {
+    u32::try_from(shape.context).map_or(MAX_FIT, |trained| trained.min(MAX_FIT)).max(1)
+}
+
 fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
-    let context = if context == 0 { u32::try_from(shape.context).unwrap_or(u32::MAX) } else { context };
+    let context = if context == 0 { preferred(shape) } else { context };
     let tokens = u64::from(context).next_multiple_of(CONTEXT_STEP);
     let pass = BATCH.min(tokens);
     // Of the buffers of a pass: the residual stream, queries, keys, values and their sum; the two halves of the
@@ -125,7 +133,8 @@ fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
     }
 }
 
-/// Compares the estimate with what is free: [`available`], or what the app knows better.
+/// Compares the estimate with what is free: [`available`], or what the app knows better. A context of 0 tokens is as
+/// long as fits, at most as [`estimate`] takes it.
 ///
 /// # Errors
 /// [`MemoryError`]; where the context is too long, it names the longest that fits.
@@ -144,8 +153,16 @@ pub fn check_summary(summary: &GgufSummary, context: u32, available: u64) -> Res
     if needed <= available {
         return Ok(estimate);
     }
-    let context = estimate.context;
-    Err(MemoryError::NotEnough { context, needed, available, fits: longest(summary, context, available) })
+    let fits = longest(summary, estimate.context, available);
+    match fits {
+        Some(fits) if context == 0 => of_summary(summary, fits),
+        _ if context == 0 => {
+            // Not even the shortest.
+            let needed = of_summary(summary, CONTEXT_STEP as u32)?.total();
+            Err(MemoryError::NotEnough { context: CONTEXT_STEP as u32, needed, available, fits })
+        }
+        _ => Err(MemoryError::NotEnough { context, needed, available, fits }),
+    }
 }
 
 /// The longest context below `most` that fits, in whole steps.
@@ -207,11 +224,29 @@ mod tests {
             panic!("one byte is missing")
         };
         assert_eq!((context, fits), (1024, Some(768)));
-        let fits = |available| match check(&demo(), 0, available) {
+        let fits = |available| match check(&demo(), 1024, available) {
             Err(MemoryError::NotEnough { fits, .. }) => fits,
             other => panic!("{other:?}"),
         };
         assert_eq!((fits(needed(256)), fits(needed(256) - 1), fits(0)), (Some(256), None, None));
+    }
+
+    #[test]
+    fn a_context_that_nobody_asked_for_is_as_long_as_fits() {
+        let needed = |context| estimate(&demo(), context).expect("a model").total();
+        let chosen = |available| check(&demo(), 0, available).map(|estimate| estimate.context);
+        assert_eq!(chosen(u64::MAX), Ok(1024));
+        assert_eq!(chosen(needed(1024) - 1), Ok(768));
+        assert_eq!(chosen(needed(256)), Ok(256));
+        let short = MemoryError::NotEnough { context: 256, needed: needed(256), available: 5, fits: None };
+        assert_eq!(chosen(5), Err(short));
+        // A header may claim anything.
+        let summary = gguf::read(&demo()).expect("bundled");
+        let claims = |context| {
+            let shape = summary.shape.clone().map(|shape| Shape { context, ..shape });
+            of_summary(&GgufSummary { shape, ..summary.clone() }, 0).map(|estimate| estimate.context)
+        };
+        assert_eq!([claims(1 << 20), claims(4096), claims(100)], [Ok(4096), Ok(4096), Ok(100)]);
     }
 
     #[test]

@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::model::params::LlamaModelParams;
-use llama_cpp_2::token::LlamaToken;
 use uhlm_law::chat::TemplateError;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
@@ -14,26 +11,33 @@ use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
 
-use crate::backend::backend;
+use crate::backend;
 use crate::error::LoadError;
 use crate::fingerprint;
 use crate::gguf::{self, GgufSummary, HeaderError};
-use crate::load_log::capturing_errors;
+use crate::log::capturing_errors;
 use crate::memory::{self, MemoryError};
+use crate::native::{self, LoadFailure, Loading};
 use crate::options::LoadOptions;
+use crate::probe;
 use crate::template::ChatTemplate;
 use crate::token_table::{self, TokenTable};
+use crate::tokenizer::Tokenizer;
 
 /// A loaded model. Cheap to share; sequences keep it alive.
 pub struct Model {
-    inner: LlamaModel,
+    inner: native::Model,
     summary: GgufSummary,
     pub(crate) vocabulary: TokenTable,
     pub(crate) template: Result<ChatTemplate, TemplateError>,
     token_keys: TokenKeys,
     pub(crate) vocabulary_hashes: VocabularyHashes,
     pub(crate) fingerprint: Digest,
-    pub(crate) adds_bos: bool,
+    pub(crate) tokenizer: Tokenizer,
+    /// Bytes that whoever loaded it said are free.
+    limit: Option<u64>,
+    /// Bytes of the estimate that are taken since it was loaded.
+    copied: u64,
     /// Making a context writes to the model inside llama.cpp, so it happens one at a time.
     context_lock: Mutex<()>,
 }
@@ -42,10 +46,6 @@ impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model").field("summary", &self.summary).finish_non_exhaustive()
     }
-}
-
-pub(crate) fn token(id: TokenId) -> LlamaToken {
-    LlamaToken::new(id as i32)
 }
 
 impl Model {
@@ -63,9 +63,12 @@ impl Model {
             HeaderError::NotGguf => LoadError::NotGguf { path: at() },
             HeaderError::Truncated { expected, found } => LoadError::Truncated { path: at(), expected, found },
             HeaderError::Damaged(reason) => LoadError::Damaged { path: at(), reason },
+            HeaderError::Unsupported { architecture, reason } => {
+                LoadError::Unsupported { path: at(), architecture, reason }
+            }
         })?;
-        if let Some(need) = options.memory
-            && let Some(available) = need.available.or_else(memory::available)
+        let need = options.memory.unwrap_or_default();
+        if let Some(available) = need.available.or_else(memory::available)
             && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)
         {
             return Err(LoadError::Memory(error));
@@ -74,46 +77,31 @@ impl Model {
         let unsupported =
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
 
-        let mut params = LlamaModelParams::default().with_n_gpu_layers(options.gpu_layers);
-        if let Some(mmap) = options.mmap {
-            params = params.with_use_mmap(mmap);
-        }
-        let (cancel, progress) = (options.cancel.clone(), options.progress.clone());
-        params = params.with_progress_callback(move |share| {
-            if let Some(progress) = &progress {
-                progress(share);
-            }
-            !cancel.is_cancelled()
-        });
-        let backend = backend();
-        let (loaded, log) = capturing_errors(|| LlamaModel::load_from_file(backend, path, &params));
-        let inner = match loaded {
-            Ok(model) => model,
-            Err(_) if options.cancel.is_cancelled() => return Err(LoadError::Cancelled),
-            Err(error) => return Err(unsupported(if log.is_empty() { error.to_string() } else { log })),
-        };
-        if inner.is_recurrent() || inner.is_hybrid() {
-            return Err(unsupported("a recurrent state cannot be rolled back token by token".into()));
-        }
-        let vocabulary = TokenTable::of(&inner);
+        let inner = open(path, options, &unsupported)?;
+        let vocabulary = TokenTable::of(&inner).map_err(|error| unsupported(error.to_string()))?;
         if vocabulary.size() == 0 {
             return Err(unsupported("no row of its vocabulary stands for a token".into()));
         }
-        let token_keys = vocabulary.keys(&inner.vocab()).map_err(|error| unsupported(error.to_string()))?;
-        let vocabulary_hashes = vocabulary.hashes(&inner.vocab());
-        let raw_text = |id: LlamaToken| token_table::raw_text(&inner.vocab(), id);
-        let special_text = |id: LlamaToken| {
-            if id.0 < 0 { String::new() } else { String::from_utf8_lossy(&raw_text(id)).into_owned() }
+        probe::every_byte(&inner).and_then(|()| probe::one_pass(&inner)).map_err(&unsupported)?;
+        let tokenizer = Tokenizer::of(&inner, summary.pre_tokenizer.as_deref());
+        let token_texts = vocabulary.texts(&inner).map_err(|error| unsupported(error.to_string()))?;
+        let token_keys = vocabulary.keys(&token_texts).map_err(|error| unsupported(error.to_string()))?;
+        let vocabulary_hashes = vocabulary.hashes(&token_texts);
+        let special_text = |id: Option<TokenId>| {
+            let text = id.and_then(|id| token_texts.get(id as usize));
+            text.map_or_else(String::new, |text| String::from_utf8_lossy(text).into_owned())
         };
-        let template = match inner.chat_template(None).map(|template| template.to_string()) {
-            Ok(Ok(text)) => {
-                ChatTemplate::compile(text, special_text(inner.vocab().bos()), special_text(inner.vocab().eos()))
-                    .map_err(|e| TemplateError { reason: e.to_string() })
-            }
-            Ok(Err(error)) => Err(TemplateError { reason: error.to_string() }),
-            Err(_) => Err(TemplateError { reason: "the model's file has no chat template".into() }),
+        let template = match inner.chat_template().map(|text| text.map(String::from_utf8)) {
+            Ok(Some(Ok(text))) => ChatTemplate::compile(text, special_text(inner.bos()), special_text(inner.eos()))
+                .map_err(|e| TemplateError { reason: e.to_string() }),
+            Ok(Some(Err(error))) => Err(TemplateError { reason: error.to_string() }),
+            Ok(None) => Err(TemplateError { reason: "the model's file has no chat template".into() }),
+            Err(error) => Err(TemplateError { reason: error.to_string() }),
         };
-        let adds_bos = inner.vocab().should_add_bos();
+        let estimate = memory::of_summary(&summary, 0).unwrap_or_default();
+        let weights = if options.mmap == Some(false) { estimate.weights } else { 0 };
+        // What the app said is free was so before the load.
+        let copied = if need.available.is_some() { 0 } else { weights + estimate.repacked + estimate.vocabulary };
         Ok(Arc::new(Self {
             inner,
             summary,
@@ -122,7 +110,9 @@ impl Model {
             token_keys,
             vocabulary_hashes,
             fingerprint,
-            adds_bos,
+            tokenizer,
+            limit: need.available,
+            copied,
             context_lock: Mutex::new(()),
         }))
     }
@@ -167,19 +157,52 @@ impl Model {
     /// reply; `None` where there is no token.
     #[must_use]
     pub fn token(&self, id: TokenId) -> Option<(Vec<u8>, TokenKind)> {
-        self.vocabulary.kind(id).map(|kind| (token_table::raw_text(&self.inner.vocab(), token(id)), kind))
+        let kind = self.vocabulary.kind(id)?;
+        token_table::raw_text(&self.inner, id).ok().map(|text| (text, kind))
     }
 
     /// The context length that the model was trained for, in tokens.
     #[must_use]
     pub fn trained_context(&self) -> u32 {
-        self.inner.n_ctx_train()
+        self.inner.trained_context()
+    }
+
+    /// The context that a session on it gets which asks for none by length, in tokens: see
+    /// [`ContextSize::Fit`](crate::ContextSize::Fit).
+    ///
+    /// # Errors
+    /// [`MemoryError::NotEnough`] where not even the shortest fits into the memory that is free.
+    pub fn fitted_context(&self) -> Result<u32, MemoryError> {
+        match memory::check_summary(&self.summary, 0, self.free()) {
+            Ok(estimate) => Ok(estimate.context),
+            // What its header does not say is not checked.
+            Err(MemoryError::Unknown { .. }) => Ok(self.trained_context().clamp(1, memory::MAX_FIT)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the length of a context of `tokens` tokens, 0 for as long as fits, if there is memory for it.
+    pub(crate) fn checked_context(&self, tokens: u32) -> Result<u32, MemoryError> {
+        if tokens == 0 {
+            return self.fitted_context();
+        }
+        match memory::check_summary(&self.summary, tokens, self.free()) {
+            Err(error @ MemoryError::NotEnough { .. }) => Err(error),
+            _ => Ok(tokens),
+        }
+    }
+
+    /// Bytes that are free for the model and a context. What is mapped of the file counts as free to the system; what
+    /// was copied of it does not, and is there already.
+    fn free(&self) -> u64 {
+        let Some(free) = self.limit.or_else(memory::available) else { return u64::MAX };
+        free.saturating_add(self.copied)
     }
 
     /// Number of parameters.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        self.inner.n_params()
+        self.inner.parameters()
     }
 
     /// Threads to decode with unless something else is wanted: one a core, at most `most`, but a single one for a small
@@ -193,11 +216,48 @@ impl Model {
         if self.parameters() < SMALL { 1 } else { cores.min(most) }
     }
 
-    pub(crate) fn inner(&self) -> &LlamaModel {
+    pub(crate) fn inner(&self) -> &native::Model {
         &self.inner
     }
 
     pub(crate) fn context_lock(&self) -> &Mutex<()> {
         &self.context_lock
     }
+}
+
+/// Has llama.cpp load the file, and refuses what it loads but what does not write text token by token.
+fn open(
+    path: &Path,
+    options: &LoadOptions,
+    unsupported: &dyn Fn(String) -> LoadError,
+) -> Result<native::Model, LoadError> {
+    let mut go_on = |share| {
+        if let Some(progress) = &options.progress {
+            progress(share);
+        }
+        !options.cancel.is_cancelled()
+    };
+    backend::start();
+    let loading = Loading { gpu_layers: options.gpu_layers, mmap: options.mmap, go_on: &mut go_on };
+    let (loaded, log) = capturing_errors(|| native::Model::load(path, loading));
+    let model = loaded.map_err(|failure| match failure {
+        LoadFailure::Panicked(reason) => LoadError::Callback { reason },
+        _ if options.cancel.is_cancelled() => LoadError::Cancelled,
+        LoadFailure::Thrown(thrown) => unsupported(thrown.0),
+        LoadFailure::Refused if log.is_empty() => unsupported("llama.cpp did not load it".into()),
+        LoadFailure::Refused => unsupported(log),
+        LoadFailure::Path => unsupported("a path with a zero in it".into()),
+    })?;
+    let refused = if model.is_recurrent() {
+        "a recurrent state cannot be rolled back token by token"
+    } else if model.is_diffusion() {
+        "it is a diffusion model, which does not write from left to right"
+    } else if model.has_encoder() {
+        "it is a model whose text goes through an encoder first"
+    } else if !model.has_tokenizer() || model.tokens() == 0 {
+        "it has no vocabulary, only weights"
+    } else {
+        return Ok(model);
+    };
+    Err(unsupported(refused.into()))
 }

@@ -1,19 +1,56 @@
 //! How a model is loaded, and how a context on it is made.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use uhlm_law::cancel::Cancel;
 
 /// Threads that a device's context gets at most: more slow a phone down.
 pub(crate) const MAX_THREADS: u32 = 4;
 
+/// How long the context of a device's model is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContextSize {
+    /// So many tokens; an error where there is no memory for them.
+    Fixed(NonZeroU32),
+    /// What the model was trained for, at most [`MAX_FIT`](crate::memory::MAX_FIT) tokens, and at most what fits into
+    /// the memory that is free.
+    #[default]
+    Fit,
+}
+
+impl ContextSize {
+    /// So many tokens; 0 for [`Self::Fit`].
+    #[must_use]
+    pub fn of(tokens: u32) -> Self {
+        NonZeroU32::new(tokens).map_or(Self::Fit, Self::Fixed)
+    }
+
+    /// The tokens; 0 for [`Self::Fit`].
+    #[must_use]
+    pub fn tokens(self) -> u32 {
+        match self {
+            Self::Fixed(tokens) => tokens.get(),
+            Self::Fit => 0,
+        }
+    }
+}
+
+impl From<u32> for ContextSize {
+    fn from(tokens: u32) -> Self {
+        Self::of(tokens)
+    }
+}
+
 /// A context that there must be memory for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeed {
-    /// Tokens of the context; 0 for what the model was trained for.
+    /// Tokens of the context; 0 for any that fits, which the shortest must.
     pub context: u32,
     /// Bytes that are free; `None` asks [`memory::available`](crate::memory::available), and checks nothing where that
-    /// does not know.
+    /// does not know. `Some(u64::MAX)` loads a model in any case.
     pub available: Option<u64>,
 }
 
@@ -24,8 +61,8 @@ pub struct LoadOptions {
     pub mmap: Option<bool>,
     /// Layers to put on a GPU, where llama.cpp was built for one.
     pub gpu_layers: u32,
-    /// What must be free before the file is touched; `None` loads it in any case. A model about which the header says
-    /// too little is loaded too.
+    /// What must be free before the file is touched; `None` for the shortest context in the memory that the system says
+    /// is free. A model about which the header says too little is loaded in any case.
     pub memory: Option<MemoryNeed>,
     /// Called with the share of the file that is loaded, in [0, 1], on the loading thread.
     pub progress: Option<Arc<dyn Fn(f32) + Send + Sync>>,
@@ -47,7 +84,7 @@ impl std::fmt::Debug for LoadOptions {
 /// Options of a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContextOptions {
-    /// Tokens that it holds, all sequences together; 0 for the length that the model was trained for.
+    /// Tokens that it holds, all sequences together; 0 as [`ContextSize::Fit`] says.
     pub context: u32,
     /// Threads that decode; 0 for [`Model::sensible_threads`](crate::Model::sensible_threads), at most 4 (more slow a
     /// phone down).

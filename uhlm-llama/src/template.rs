@@ -36,9 +36,4 @@ impl ChatTemplate {
             eos_token => self.eos,
         })
     }
-
-    /// The text of the BOS token, which some templates print themselves.
-    pub(crate) fn bos(&self) -> &str {
-        &self.bos
-    }
 }

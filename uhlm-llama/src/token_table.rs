@@ -10,15 +10,14 @@
 //! draw it. So rows behind the last token are cut off, rows before it get the logit `-inf`, and neither is part of what
 //! vocabularies are compared by.
 
-use llama_cpp_2::model::LlamaModel;
-use llama_cpp_2::token::LlamaToken;
-use llama_cpp_2::token_type::{LlamaTokenAttr, LlamaTokenAttrs};
-use llama_cpp_2::vocab::LlamaVocab;
+use llama_cpp_sys_2 as sys;
 use uhlm_law::fingerprint::{self, VocabularyHashes};
 use uhlm_law::model::Vocabulary;
 use uhlm_law::noise::{TokenKeyError, TokenKeys};
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
+
+use crate::native::{Model, Thrown};
 
 /// The pieces of all tokens in one buffer, so that text costs no call into llama.cpp and no allocation.
 #[derive(Debug)]
@@ -61,35 +60,40 @@ impl Vocabulary for TokenTable {
 
 impl TokenTable {
     /// Reads the pieces and kinds of all tokens.
-    pub(crate) fn of(model: &LlamaModel) -> Self {
-        let vocab = model.vocab();
-        let kinds: Vec<TokenKind> = vocab.tokens().map(|id| kind_of(&vocab, id)).collect();
+    pub(crate) fn of(model: &Model) -> Result<Self, Thrown> {
+        let kinds = (0..model.tokens()).map(|id| kind_of(model, id)).collect::<Result<Vec<_>, _>>()?;
         let size = kinds.iter().rposition(|&kind| kind != TokenKind::Unused).map_or(0, |last| last + 1);
-        let end_of_turn = [vocab.eot(), vocab.eos()].into_iter().find(|id| id.0 >= 0 && vocab.is_eog(*id));
+        let mut end_of_turn = None;
+        for id in [model.eot(), model.eos()].into_iter().flatten() {
+            if end_of_turn.is_none() && model.is_end(id)? {
+                end_of_turn = Some(id);
+            }
+        }
         let mut table = Self {
             bytes: Vec::new(),
             starts: vec![0],
             kinds: kinds[..size].to_vec(),
             is_end: Vec::with_capacity(size),
-            ends: end_of_turn.map(|id| id.0 as TokenId).into_iter().collect(),
+            ends: end_of_turn.into_iter().collect(),
             holes: Vec::new(),
             rows: kinds.len(),
         };
         for (id, &kind) in (0..).zip(&kinds[..size]) {
-            let token = LlamaToken::new(id as i32);
             if kind == TokenKind::Unused {
                 table.holes.push(id);
             } else {
                 // `special = false`: control tokens have no text.
-                vocab.token_to_piece_into(token, &mut table.bytes, false, None);
+                model.piece(id, false, &mut table.bytes)?;
             }
-            table.starts.push(table.bytes.len() as u32);
-            table.is_end.push(vocab.is_eog(token));
-            if vocab.is_eog(token) && Some(token) != end_of_turn {
+            let end = u32::try_from(table.bytes.len()).map_err(|_| Thrown("a vocabulary of over 4 GiB".into()))?;
+            table.starts.push(end);
+            let is_end = model.is_end(id)?;
+            table.is_end.push(is_end);
+            if is_end && Some(id) != end_of_turn {
                 table.ends.push(id);
             }
         }
-        table
+        Ok(table)
     }
 
     /// Returns the rows before the last token that stand for none, ascending.
@@ -107,65 +111,67 @@ impl TokenTable {
         self.kinds.get(id as usize).copied().filter(|&kind| kind != TokenKind::Unused)
     }
 
-    /// Hashes the vocabulary.
-    pub(crate) fn hashes(&self, vocab: &LlamaVocab<'_>) -> VocabularyHashes {
-        fingerprint::vocabulary((0..).zip(&self.kinds).map(|(id, &kind)| (self.raw_text(vocab, id), kind)))
+    /// Reads the texts of all tokens with the names of control tokens written out; a row without a token has none.
+    pub(crate) fn texts(&self, model: &Model) -> Result<Vec<Vec<u8>>, Thrown> {
+        let text = |(id, kind)| if kind == TokenKind::Unused { Ok(Vec::new()) } else { raw_text(model, id) };
+        (0..).zip(self.kinds.iter().copied()).map(text).collect()
     }
 
-    /// Makes the keys of all tokens, by the text that the file spells, control tokens' names included.
+    /// Hashes the vocabulary, given the [`texts`](Self::texts) of its tokens.
+    pub(crate) fn hashes(&self, texts: &[Vec<u8>]) -> VocabularyHashes {
+        fingerprint::vocabulary(texts.iter().zip(self.kinds.iter().copied()))
+    }
+
+    /// Makes the keys of all tokens, given their [`texts`](Self::texts).
     ///
     /// # Errors
     /// [`TokenKeyError`] where two tokens would share their noise.
-    pub(crate) fn keys(&self, vocab: &LlamaVocab<'_>) -> Result<TokenKeys, TokenKeyError> {
+    pub(crate) fn keys(&self, texts: &[Vec<u8>]) -> Result<TokenKeys, TokenKeyError> {
         // Where no end is that of a turn, the first one by id is counted first all the same.
         let end_of_turn = self.ends.first();
-        TokenKeys::new((0..).zip(&self.kinds).map(|(id, &kind)| {
+        TokenKeys::new((0..).zip(&self.kinds).zip(texts).map(|((id, &kind), text)| {
             let kind = match self.is_end(id) {
                 true if Some(&id) == end_of_turn => TokenKind::EndOfTurn,
                 true => TokenKind::End,
                 false => kind,
             };
-            (self.raw_text(vocab, id), kind)
+            (text, kind)
         }))
-    }
-
-    /// Returns a token's text with the names of control tokens written out; a row without a token has none.
-    fn raw_text(&self, vocab: &LlamaVocab<'_>, id: TokenId) -> Vec<u8> {
-        if self.kind(id).is_some() { raw_text(vocab, LlamaToken::new(id as i32)) } else { Vec::new() }
     }
 }
 
 /// Returns a token's text with the names of control tokens written out.
-pub(crate) fn raw_text(vocab: &LlamaVocab<'_>, id: LlamaToken) -> Vec<u8> {
-    vocab.token_to_piece(id, true, None)
+pub(crate) fn raw_text(model: &Model, id: TokenId) -> Result<Vec<u8>, Thrown> {
+    let mut text = Vec::new();
+    model.piece(id, true, &mut text)?;
+    Ok(text)
 }
 
 /// Returns what a row of the model is for besides ending a reply.
-fn kind_of(vocab: &LlamaVocab<'_>, id: LlamaToken) -> TokenKind {
-    let name = vocab.text(id).map(std::ffi::CStr::to_bytes).unwrap_or_default();
-    match kind(vocab.attr(id)) {
+fn kind_of(model: &Model, id: TokenId) -> Result<TokenKind, Thrown> {
+    Ok(match kind(model.attributes(id)?) {
         // What ends a reply is a token, however the file marks it.
-        TokenKind::Unused if vocab.is_eog(id) => TokenKind::Control,
-        TokenKind::UserDefined if is_filler(name, id) => TokenKind::Unused,
+        TokenKind::Unused if model.is_end(id)? => TokenKind::Control,
+        TokenKind::UserDefined if is_filler(&model.text(id)?, id) => TokenKind::Unused,
         kind => kind,
-    }
+    })
 }
 
 /// Tells whether a row has the name that llama.cpp's converter makes up for one without a token.
-fn is_filler(name: &[u8], id: LlamaToken) -> bool {
-    name == format!("[PAD{}]", id.0).as_bytes()
+fn is_filler(name: &[u8], id: TokenId) -> bool {
+    name == format!("[PAD{id}]").as_bytes()
 }
 
 /// Returns the kind that a file's marks make. A file that marks a token in no way means text.
-fn kind(attributes: LlamaTokenAttrs) -> TokenKind {
-    const KINDS: [(LlamaTokenAttr, TokenKind); 5] = [
-        (LlamaTokenAttr::Byte, TokenKind::Byte),
-        (LlamaTokenAttr::Control, TokenKind::Control),
-        (LlamaTokenAttr::UserDefined, TokenKind::UserDefined),
-        (LlamaTokenAttr::Unknown, TokenKind::Unknown),
-        (LlamaTokenAttr::Unused, TokenKind::Unused),
+fn kind(attributes: u32) -> TokenKind {
+    const KINDS: [(u32, TokenKind); 5] = [
+        (sys::LLAMA_TOKEN_ATTR_BYTE, TokenKind::Byte),
+        (sys::LLAMA_TOKEN_ATTR_CONTROL, TokenKind::Control),
+        (sys::LLAMA_TOKEN_ATTR_USER_DEFINED, TokenKind::UserDefined),
+        (sys::LLAMA_TOKEN_ATTR_UNKNOWN, TokenKind::Unknown),
+        (sys::LLAMA_TOKEN_ATTR_UNUSED, TokenKind::Unused),
     ];
-    KINDS.iter().find(|(attribute, _)| attributes.contains(*attribute)).map_or(TokenKind::Normal, |(_, kind)| *kind)
+    KINDS.iter().find(|(mark, _)| attributes & mark != 0).map_or(TokenKind::Normal, |(_, kind)| *kind)
 }
 
 #[cfg(test)]
@@ -190,20 +196,19 @@ mod tests {
 
     #[test]
     fn only_a_name_with_the_row_s_own_id_is_that_of_a_row_without_a_token() {
-        let is_filler = |name: &str, id| is_filler(name.as_bytes(), LlamaToken::new(id));
+        let is_filler = |name: &str, id| is_filler(name.as_bytes(), id);
         assert!(is_filler("[PAD151665]", 151_665));
         assert!(!is_filler("[PAD1]", 151_665) && !is_filler("[PAD]", 3) && !is_filler("[PAD 7]", 7));
     }
 
     #[test]
     fn a_kind_follows_from_the_marks_of_the_file() {
-        let marked = |attributes: &[LlamaTokenAttr]| kind(LlamaTokenAttrs(attributes.iter().copied().collect()));
-        assert_eq!(marked(&[]), TokenKind::Normal);
-        assert_eq!(marked(&[LlamaTokenAttr::Normal, LlamaTokenAttr::LStrip]), TokenKind::Normal);
-        assert_eq!(marked(&[LlamaTokenAttr::UserDefined, LlamaTokenAttr::RStrip]), TokenKind::UserDefined);
-        assert_eq!(marked(&[LlamaTokenAttr::Byte]), TokenKind::Byte);
-        assert_eq!(marked(&[LlamaTokenAttr::Control]), TokenKind::Control);
-        assert_eq!(marked(&[LlamaTokenAttr::Unknown]), TokenKind::Unknown);
-        assert_eq!(marked(&[LlamaTokenAttr::Unused]), TokenKind::Unused);
+        assert_eq!(kind(0), TokenKind::Normal);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_NORMAL | sys::LLAMA_TOKEN_ATTR_LSTRIP), TokenKind::Normal);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_USER_DEFINED | sys::LLAMA_TOKEN_ATTR_RSTRIP), TokenKind::UserDefined);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_BYTE), TokenKind::Byte);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_CONTROL), TokenKind::Control);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_UNKNOWN), TokenKind::Unknown);
+        assert_eq!(kind(sys::LLAMA_TOKEN_ATTR_UNUSED), TokenKind::Unused);
     }
 }

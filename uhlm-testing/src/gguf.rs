@@ -15,6 +15,10 @@ const ALIGNMENT: u64 = 32;
 pub enum Value {
     /// An unsigned number.
     U32(u32),
+    /// A signed number.
+    I32(i32),
+    /// Yes or no.
+    Bool(bool),
     /// A floating-point number.
     F32(f32),
     /// Text.
@@ -23,6 +27,35 @@ pub enum Value {
     Texts(Vec<String>),
     /// Many numbers.
     I32s(Vec<i32>),
+}
+
+impl Value {
+    /// Appends the value's type and the value.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::U32(n) => out.extend([4u32.to_le_bytes(), n.to_le_bytes()].concat()),
+            Self::I32(n) => out.extend([5u32.to_le_bytes(), n.to_le_bytes()].concat()),
+            Self::Bool(yes) => {
+                out.extend(7u32.to_le_bytes());
+                out.push(u8::from(*yes));
+            }
+            Self::F32(x) => out.extend([6u32.to_le_bytes(), x.to_le_bytes()].concat()),
+            Self::Text(value) => {
+                out.extend(8u32.to_le_bytes());
+                text(out, value);
+            }
+            Self::Texts(values) => {
+                out.extend([9u32.to_le_bytes(), 8u32.to_le_bytes()].concat());
+                out.extend((values.len() as u64).to_le_bytes());
+                values.iter().for_each(|value| text(out, value));
+            }
+            Self::I32s(values) => {
+                out.extend([9u32.to_le_bytes(), 5u32.to_le_bytes()].concat());
+                out.extend((values.len() as u64).to_le_bytes());
+                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
+            }
+        }
+    }
 }
 
 /// How a tensor's numbers are stored.
@@ -83,7 +116,7 @@ impl Tensor {
     }
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text.as_bytes());
 }
@@ -97,24 +130,7 @@ pub fn header(metadata: &[(&str, Value)], tensors: &[Tensor]) -> Vec<u8> {
     out.extend((metadata.len() as u64).to_le_bytes());
     for (key, value) in metadata {
         text(&mut out, key);
-        match value {
-            Value::U32(n) => out.extend([4u32.to_le_bytes(), n.to_le_bytes()].concat()),
-            Value::F32(x) => out.extend([6u32.to_le_bytes(), x.to_le_bytes()].concat()),
-            Value::Text(value) => {
-                out.extend(8u32.to_le_bytes());
-                text(&mut out, value);
-            }
-            Value::Texts(values) => {
-                out.extend([9u32.to_le_bytes(), 8u32.to_le_bytes()].concat());
-                out.extend((values.len() as u64).to_le_bytes());
-                values.iter().for_each(|value| text(&mut out, value));
-            }
-            Value::I32s(values) => {
-                out.extend([9u32.to_le_bytes(), 5u32.to_le_bytes()].concat());
-                out.extend((values.len() as u64).to_le_bytes());
-                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
-            }
-        }
+        value.write(&mut out);
     }
     let mut offset = 0u64;
     for tensor in tensors {

@@ -186,9 +186,9 @@ impl DraftModel for SyntheticModel {
         Digest([self.seed as u8; 32])
     }
 
-    fn tokenize(&self, text: &str, _: Special) -> Vec<TokenId> {
+    fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         let known = |byte: &u8| (0..VOCABULARY as TokenId).find(|&id| self.piece(id) == std::slice::from_ref(byte));
-        text.as_bytes().iter().filter_map(|byte| if *byte == b'|' { Some(END) } else { known(byte) }).collect()
+        Ok(text.as_bytes().iter().filter_map(|byte| if *byte == b'|' { Some(END) } else { known(byte) }).collect())
     }
 
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {

@@ -25,6 +25,8 @@ const CHECK: [&str; 5] = ["check", "--package", "uhlm-ffi", "--lib", "--locked"]
 const LLAMA: (&str, &str) = ("llama-cpp-sys-2", "llama");
 /// The crate whose build script compiles the cryptography; its library is named after its version.
 const CRYPTOGRAPHY: &str = "ring";
+/// The library that the build script of `uhlm-llama` compiles.
+const GUARD: &str = "uhlm_guard";
 
 /// Debian's packages of Rust as Firefox is built with: newer than those named `rustc`. `%` stands for the version.
 const PACKAGES: [&str; 4] = ["rustc-web", "rust-web-src", "libstd-rust-web-dev", "libstd-rust-web-%"];
@@ -89,7 +91,8 @@ impl Overrides {
     fn arguments(&self, target: &str) -> Vec<String> {
         let llama = format!("target.{target}.{}.rustc-env.OUT_DIR='{}'", LLAMA.1, self.bindings.display());
         let cryptography = format!("target.{target}.{}.rustc-link-lib=[]", self.cryptography);
-        ["--config".into(), llama, "--config".into(), cryptography].into()
+        let guard = format!("target.{target}.{GUARD}.rustc-link-lib=[]");
+        [llama, cryptography, guard].into_iter().flat_map(|table| ["--config".into(), table]).collect()
     }
 }
 

@@ -147,7 +147,7 @@ impl Plain {
         let rendered = engine.model().render(&[Message::user(prompt)], true).expect("a template");
         self.sequence.truncate(0).expect("rolls back");
         self.history.clear();
-        let tokens = self.model.tokenize(&rendered, Special::ParseWithBos);
+        let tokens = self.model.tokenize(&rendered, Special::ParseWithBos).expect("tokens");
         self.feed(&tokens);
     }
 

@@ -2,8 +2,11 @@
 //! that stop, models that are damaged. Nothing here measures time; every wait is bounded.
 
 mod cancelling;
+mod flips;
+mod inputs;
 mod models;
 mod outages;
 mod overflow;
+mod panics;
 mod servers;
 mod support;

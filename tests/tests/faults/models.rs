@@ -171,7 +171,7 @@ fn a_context_that_fills_up_ends_the_reply_with_its_text() {
 
 #[test]
 fn the_real_context_fills_up_too() {
-    let options = SessionOptions { context: 256, threads: 1, ..options(Mode::DeviceOnly, OfflinePolicy::Fail) };
+    let options = SessionOptions { context: 256.into(), threads: 1, ..options(Mode::DeviceOnly, OfflinePolicy::Fail) };
     let session = pair::draft().session(None, options).expect("valid options");
     let reply = write(&session, Prompt::Raw("the ".repeat(600)), GenerationOptions::default());
     assert!(matches!(reply.error(), GenerationError::PromptTooLong { .. }), "{:?}", reply.outcome);
@@ -220,8 +220,8 @@ impl Scripted {
         let model = Arc::clone(pair::draft().model());
         let end =
             (0..model.vocabulary().size() as TokenId).find(|&id| model.vocabulary().is_end(id)).expect("an end token");
-        let script = [&model.tokenize(text, Special::Plain)[..], &[end]].concat();
-        let prompt = model.tokenize("x", Special::ParseWithBos).len();
+        let script = [&model.tokenize(text, Special::Plain).expect("tokens")[..], &[end]].concat();
+        let prompt = model.tokenize("x", Special::ParseWithBos).expect("tokens").len();
         Self { model, script, prompt }
     }
 
@@ -304,7 +304,7 @@ impl DraftModel for Scripted {
         self.model.fingerprint()
     }
 
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
         self.model.tokenize(text, special)
     }
 

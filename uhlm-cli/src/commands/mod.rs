@@ -7,5 +7,6 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod generate;
+pub(crate) mod info;
 pub(crate) mod models;
 pub(crate) mod serve;

@@ -86,7 +86,7 @@ impl Drafter {
             held: Vec::new(),
             rows: 0,
             lookahead: Lookahead::new(options.ngrams),
-            context: options.context,
+            context: options.context.tokens(),
             threads: options.threads,
             scratch: Scratch::default(),
             estimator: options.estimator.build(seed),

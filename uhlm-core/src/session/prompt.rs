@@ -1,6 +1,7 @@
 //! From a prompt to the tokens that both models read, and to what they forget where there are too many.
 
 use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_law::model::ModelError;
 use uhlm_law::sampling::TokenId;
 
 use crate::error::GenerationError;
@@ -68,11 +69,11 @@ impl Asked<'_> {
     fn all(&self, conversation: &mut Conversation) -> Result<Vec<TokenId>, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
         let tokens = match self.prompt {
-            Prompt::Raw(_) => self.model.tokenize(text, Special::ParseWithBos),
+            Prompt::Raw(_) => self.model.tokenize(text, Special::ParseWithBos)?,
             Prompt::Chat(_) => {
                 let mut messages = conversation.read_by_models(self.read.is_some(), self.redaction);
                 messages.push(Message::user(text));
-                self.chat_tokens(&self.model.render(&messages, true)?)
+                self.chat_tokens(&self.model.render(&messages, true)?)?
             }
         };
         if tokens.is_empty() { Err(GenerationError::EmptyPrompt) } else { Ok(tokens) }
@@ -80,10 +81,12 @@ impl Asked<'_> {
 
     /// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
     /// give others, so that both models' caches stay valid.
-    fn chat_tokens(&self, rendered: &str) -> Vec<TokenId> {
+    fn chat_tokens(&self, rendered: &str) -> Result<Vec<TokenId>, ModelError> {
         let before = self.model.detokenize(self.held);
         match rendered.as_bytes().strip_prefix(&before[..]).and_then(|rest| std::str::from_utf8(rest).ok()) {
-            Some(rest) if !before.is_empty() => [self.held, &self.model.tokenize(rest, Special::Parse)[..]].concat(),
+            Some(rest) if !before.is_empty() => {
+                Ok([self.held, &self.model.tokenize(rest, Special::Parse)?[..]].concat())
+            }
             _ => self.model.tokenize(rendered, Special::ParseWithBos),
         }
     }

@@ -114,6 +114,8 @@ impl Worker {
 
     fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {
         let Job { prompt, options, sink } = job;
+        // After the sink, so that it is dropped before it: who has seen the end is not told that the session is busy.
+        let _ended = EndedByPanic(ended);
         let started = self.clock.now();
         self.attend();
         let limits = self.limits();
@@ -278,6 +280,17 @@ impl Worker {
         let Some(remote) = &mut self.remote else { return };
         if let Some(state) = remote.heard_late(tag, heard, now) {
             self.shared.set_link(state);
+        }
+    }
+}
+
+/// Ends a generation whose thread panics; the sink tells its consumer.
+struct EndedByPanic<'a, F: Fn()>(&'a F);
+
+impl<F: Fn()> Drop for EndedByPanic<'_, F> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            (self.0)();
         }
     }
 }

@@ -73,9 +73,9 @@ impl DraftModel for Replay {
     }
 
     /// A prompt is the number of its reply.
-    fn tokenize(&self, text: &str, _: Special) -> Vec<TokenId> {
+    fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         let reply = text.parse().ok().and_then(|index: usize| self.trace.replies.get(index));
-        reply.map(|reply| reply.prompt.clone()).unwrap_or_default()
+        Ok(reply.map(|reply| reply.prompt.clone()).unwrap_or_default())
     }
 
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
@@ -135,7 +135,7 @@ mod tests {
     fn a_row_is_that_of_its_place_on_the_text_and_off_it() {
         let replay = Arc::new(Replay::new(Arc::new(small())));
         let text = replay.select(1);
-        let prompt = replay.tokenize(&text, Special::ParseWithBos);
+        let prompt = replay.tokenize(&text, Special::ParseWithBos).expect("tokens");
         assert_eq!(prompt, [30, 2]);
         let mut draft = Arc::clone(&replay).sequence(0, 1).expect("a sequence");
         draft.decode(&prompt, &|| false).expect("fits");

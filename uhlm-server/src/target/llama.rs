@@ -63,7 +63,8 @@ impl LlamaTarget {
             0 => model.sensible_threads(u32::MAX),
             n => n,
         };
-        let EngineOptions { context, batch, micro_batch, .. } = *options;
+        let EngineOptions { batch, micro_batch, .. } = *options;
+        let context = if options.context == 0 { model.trained_context() } else { options.context };
         let context = ContextOptions { context, threads, batch, micro_batch, sequences: slots };
         let info = TargetInfo {
             name: model.name().to_owned(),

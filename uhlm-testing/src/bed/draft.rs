@@ -57,7 +57,7 @@ impl DraftModel for BedDraft {
         self.model.fingerprint()
     }
 
-    fn tokenize(&self, text: &str, special: Special) -> Vec<TokenId> {
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
         self.model.tokenize(text, special)
     }
 

@@ -164,7 +164,7 @@ impl History {
         let mut messages = self.session.messages();
         messages.push(Message::user(ask.message.clone()));
         let rendered = self.plan.target.render(&messages, true).map_err(|error| error.to_string())?;
-        let prompt = self.plan.target.tokenize(&rendered, Special::ParseWithBos);
+        let prompt = self.plan.target.tokenize(&rendered, Special::ParseWithBos).expect("tokens");
         let (failures, began, was_online) = (self.network.failures(), self.clock.time(), self.is_online());
         self.clock.hold();
         let generation = self.session.generate(Prompt::Chat(ask.message.clone()), ask.options.clone());

@@ -89,9 +89,9 @@ impl Pass {
 pub(super) fn model_error(error: &ModelError) -> ErrorBody {
     let code = match error {
         ModelError::ContextFull { .. } => ErrorCode::TooLarge,
-        ModelError::UnknownToken { .. } => ErrorCode::Malformed,
+        ModelError::UnknownToken { .. } | ModelError::Text { .. } => ErrorCode::Malformed,
         // A cancelled request has nobody who reads this.
-        ModelError::Decode { .. } | ModelError::Cancelled => ErrorCode::Internal,
+        ModelError::Decode { .. } | ModelError::NotEnoughMemory { .. } | ModelError::Cancelled => ErrorCode::Internal,
     };
     ErrorBody::new(code, error.to_string())
 }

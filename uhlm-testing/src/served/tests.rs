@@ -40,7 +40,7 @@ fn ask(verifier: &dyn Verifier, session: SessionId, request: Advance) -> (Vec<To
 fn first(temperature: f32, draft: &[TokenId], grants: Grants) -> Advance {
     let question = Message::user(pair::questions("prompts_free").swap_remove(1));
     let prompt = pair::target().render(&[question], true).expect("a chat template");
-    let prompt = pair::target().tokenize(&prompt, Special::ParseWithBos);
+    let prompt = pair::target().tokenize(&prompt, Special::ParseWithBos).expect("tokens");
     let sampling = SamplingParams { temperature, ..SamplingParams::default() };
     let (have, max_tokens) = (prompt.len() as u32, TOKENS as u32);
     Advance {

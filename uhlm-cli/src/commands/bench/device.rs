@@ -106,7 +106,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
     let options = |temperature| SessionOptions {
         mode: Mode::DeviceOnly,
         sampling: SamplingParams { temperature, ..SamplingParams::default() },
-        context: args.context,
+        context: args.context.into(),
         threads,
         ngrams: !args.no_ngrams,
         seed: Some(1),
@@ -123,7 +123,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         return prompts::run(&engine, &path, &task, args.json);
     }
     let tokens = args.tokens.unwrap_or(512);
-    let prompt = model.tokenize(&args.prompt, Special::ParseWithBos);
+    let prompt = model.tokenize(&args.prompt, Special::ParseWithBos)?;
     if prompt.len() + 2 > args.context as usize {
         return Err(Failure::usage("the prompt leaves no room in the context").hint("raise --context"));
     }

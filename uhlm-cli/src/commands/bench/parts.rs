@@ -44,7 +44,8 @@ pub(super) fn measure(
     tokens: usize,
 ) -> Result<Parts, Failure> {
     let failed = |_| Failure::new("llama.cpp failed; -v shows what it logs");
-    let context = ContextOptions { context: options.context, threads: options.threads, ..ContextOptions::default() };
+    let context =
+        ContextOptions { context: options.context.tokens(), threads: options.threads, ..ContextOptions::default() };
     let mut sequence = model.new_sequence(&context).map_err(failed)?;
     sequence.decode(prompt, &|| false).map_err(failed)?;
     let chain = SamplingChain::new(options.sampling.clone())?;
@@ -53,7 +54,7 @@ pub(super) fn measure(
     let (tape, mut place, mut scratch) = (Tape::new(1, 0), Place::START, Scratch::default());
     let mut history = prompt.to_vec();
     let mut times: [Vec<f64>; 4] = Default::default();
-    let most = tokens.min(options.context as usize - prompt.len() - 1);
+    let most = tokens.min(options.context.tokens() as usize - prompt.len() - 1);
     for _ in 0..most {
         let mut marks = vec![Instant::now()];
         let input = ChainInput { logits: sequence.logits(), history: &history, mask: None };

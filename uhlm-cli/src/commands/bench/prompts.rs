@@ -95,16 +95,16 @@ struct Document {
 pub(super) fn run(engine: &Engine, path: &Path, task: &Task<'_>, json: bool) -> Result<(), Failure> {
     let (model, options) = (engine.model(), &task.options);
     let failed = || Failure::new("llama.cpp failed; -v shows what it logs");
-    let mut reference = Reference::load(path, options.context, options.threads).ok_or_else(failed)?;
+    let mut reference = Reference::load(path, options.context.tokens(), options.threads).ok_or_else(failed)?;
     let session = engine.session(None, options.clone())?;
     let prompts = read(task)?;
     let bar = progress::bar(prompts.len() * task.turns, "session and llama.cpp in turns");
-    let room = (options.context as usize).saturating_sub(task.tokens + 1);
+    let room = (options.context.tokens() as usize).saturating_sub(task.tokens + 1);
     let mut categories: Vec<Category> = Vec::new();
     for turn in 0..task.turns {
         for (number, (name, text)) in prompts.iter().enumerate() {
             let prompt = rendered(model, text, room)?;
-            let ids = model.tokenize(&prompt, Special::ParseWithBos);
+            let ids = model.tokenize(&prompt, Special::ParseWithBos)?;
             let seed = (turn * prompts.len() + number) as u32;
             let temperature = options.sampling.temperature;
             let mut theirs = || reference.generate(&ids, task.tokens, temperature, seed).ok_or_else(failed);
@@ -134,7 +134,7 @@ pub(super) fn run(engine: &Engine, path: &Path, task: &Task<'_>, json: bool) -> 
         model: model.name().to_owned(),
         file: task.file.into(),
         threads: options.threads,
-        context: options.context,
+        context: options.context.tokens(),
         temperature: options.sampling.temperature,
         ngrams: options.ngrams,
         categories,
@@ -181,12 +181,12 @@ fn rendered(model: &Arc<Model>, text: &str, room: usize) -> Result<String, Failu
         let prompt = model.render(&[Message::user(text)], true);
         prompt.map_err(|error| Failure::new(error.to_string()))
     };
-    let length = |prompt: &str| model.tokenize(prompt, Special::ParseWithBos).len();
+    let length = |prompt: &str| model.tokenize(prompt, Special::ParseWithBos).map(|ids| ids.len());
     let whole = render(text)?;
-    let mut ids = model.tokenize(text, Special::Plain);
+    let mut ids = model.tokenize(text, Special::Plain)?;
     let mut prompt = whole;
     loop {
-        let excess = length(&prompt).saturating_sub(room);
+        let excess = length(&prompt)?.saturating_sub(room);
         if excess == 0 {
             return Ok(prompt);
         }

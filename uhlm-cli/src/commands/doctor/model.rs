@@ -9,6 +9,7 @@ use uhlm_law::chat::{DraftModel as _, Message};
 use uhlm_llama::LoadOptions;
 
 use super::check::Report;
+use crate::commands::info::architecture;
 use crate::pair::calibration_beside;
 use crate::report;
 
@@ -26,14 +27,19 @@ pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
     report.good(
         "draft model",
         format!(
-            "{} ({}), {:.2} M parameters, {}, context {}",
+            "{} ({}), {:.2} M parameters, {}",
             model.name(),
-            model.summary().architecture,
+            architecture(&model.summary().architecture, model.summary().is_tried()),
             model.parameters() as f64 / 1e6,
             report::bytes(size),
-            model.trained_context()
         ),
     );
+    match model.fitted_context() {
+        Ok(context) => {
+            report.good("context", format!("{context} tokens, trained for {}", model.trained_context()));
+        }
+        Err(error) => report.warning("context", error.to_string(), "close other programs, or use a smaller model"),
+    }
     match model.render(&[Message::user("Hello")], true) {
         Ok(_) => report.good("chat template", "renders a conversation"),
         Err(error) => {

@@ -31,8 +31,8 @@ impl DraftModel for Letters {
     fn fingerprint(&self) -> Digest {
         unimplemented!("not asked for")
     }
-    fn tokenize(&self, text: &str, _: Special) -> Vec<TokenId> {
-        text.bytes().map(TokenId::from).collect()
+    fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
+        Ok(text.bytes().map(TokenId::from).collect())
     }
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
         tokens.iter().map(|&id| id as u8).collect()
@@ -81,7 +81,7 @@ fn outbox(is_open: bool) -> (Outbox, Arc<Answering>, Arc<SentLog>) {
 }
 
 fn request(given: &str, drafted: &str, stop: &[&str]) -> Advance {
-    let ids = |text: &str| Letters.tokenize(text, Special::Plain);
+    let ids = |text: &str| Letters.tokenize(text, Special::Plain).expect("letters");
     let sampling = SamplingParams::default();
     let stop: Vec<String> = stop.iter().map(ToString::to_string).collect();
     Advance {

@@ -115,7 +115,7 @@ impl PaceArgs {
             sampling: SamplingParams { temperature: self.temperature, ..SamplingParams::default() },
             estimator: calibration.estimator,
             calibration,
-            context: self.context,
+            context: self.context.into(),
             threads: self.draft_threads,
             consent: Consent::Conversation,
             link: LinkConfig { min_deadline: PATIENCE, max_deadline: PATIENCE, ..LinkConfig::default() },

@@ -1,0 +1,180 @@
+//! A context on a model: its cache, a batch, and the logits of the last pass.
+
+use std::ptr::NonNull;
+
+use llama_cpp_sys_2 as sys;
+
+use super::guard::{Assertions, Thrown, guarded};
+use super::model::Model;
+use super::{
+    llama_decode, llama_free, llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_seq_rm,
+};
+
+/// The sizes of a context.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ContextShape {
+    pub(crate) tokens: u32,
+    pub(crate) batch: u32,
+    pub(crate) micro_batch: u32,
+    pub(crate) sequences: u32,
+    /// One cache for all sequences, or an equal part for each.
+    pub(crate) unified: bool,
+    pub(crate) threads: u32,
+}
+
+/// One token of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) id: u32,
+    pub(crate) position: usize,
+    pub(crate) sequence: u32,
+    pub(crate) logits: bool,
+}
+
+/// Why a pass failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum DecodeFailure {
+    /// The cache has no room.
+    Full,
+    /// What llama.cpp said.
+    Failed(String),
+}
+
+/// A context of llama.cpp. It must not outlive its model.
+pub(crate) struct Context {
+    context: NonNull<sys::llama_context>,
+    assertions: Assertions,
+    vocabulary: usize,
+    /// A call threw half way: what the context holds is unknown.
+    broken: bool,
+    batch: Batch,
+}
+
+// SAFETY: a context is bound to no thread; it is not shared between threads (`&mut self`, and no `Sync`).
+unsafe impl Send for Context {}
+
+/// The arrays that llama.cpp wants of a batch.
+#[derive(Default)]
+struct Batch {
+    tokens: Vec<i32>,
+    positions: Vec<i32>,
+    sequence_counts: Vec<i32>,
+    sequences: Vec<i32>,
+    sequence_lists: Vec<*mut i32>,
+    logits: Vec<i8>,
+}
+
+impl Batch {
+    fn fill(&mut self, entries: impl Iterator<Item = Entry>) -> sys::llama_batch {
+        self.tokens.clear();
+        self.positions.clear();
+        self.sequences.clear();
+        self.logits.clear();
+        for entry in entries {
+            self.tokens.push(entry.id.cast_signed());
+            self.positions.push(i32::try_from(entry.position).unwrap_or(i32::MAX));
+            self.sequences.push(entry.sequence.cast_signed());
+            self.logits.push(entry.logits.into());
+        }
+        self.sequence_counts.clear();
+        self.sequence_counts.resize(self.tokens.len(), 1);
+        self.sequence_lists.clear();
+        self.sequence_lists.extend(self.sequences.iter_mut().map(std::ptr::from_mut));
+        sys::llama_batch {
+            n_tokens: i32::try_from(self.tokens.len()).unwrap_or(i32::MAX),
+            token: self.tokens.as_mut_ptr(),
+            embd: std::ptr::null_mut(),
+            pos: self.positions.as_mut_ptr(),
+            n_seq_id: self.sequence_counts.as_mut_ptr(),
+            seq_id: self.sequence_lists.as_mut_ptr(),
+            logits: self.logits.as_mut_ptr(),
+        }
+    }
+}
+
+impl Context {
+    /// Makes a context. Writes to the model inside llama.cpp, so one at a time.
+    pub(crate) fn new(model: &Model, shape: ContextShape) -> Result<Self, Thrown> {
+        // SAFETY: it only fills in numbers.
+        let mut params = unsafe { sys::llama_context_default_params() };
+        params.n_ctx = shape.tokens;
+        params.n_batch = shape.batch;
+        params.n_ubatch = shape.micro_batch;
+        params.n_seq_max = shape.sequences;
+        params.kv_unified = shape.unified;
+        params.n_threads = shape.threads.cast_signed();
+        params.n_threads_batch = shape.threads.cast_signed();
+        params.no_perf = true;
+        let pointer = model.model.as_ptr();
+        // SAFETY: the model lives, and whoever calls keeps it for as long as the context.
+        let made = guarded(Assertions::Throw, || unsafe { llama_init_from_model(pointer, params) })?;
+        let context = NonNull::new(made).ok_or_else(|| Thrown("llama.cpp made no context".into()))?;
+        // Where a pass has several threads, the others would wait for ever for one that left it.
+        let assertions = if shape.threads == 1 { Assertions::Throw } else { Assertions::Abort };
+        let vocabulary = model.tokens() as usize;
+        Ok(Self { context, assertions, vocabulary, broken: false, batch: Batch::default() })
+    }
+
+    /// Tokens that it holds.
+    pub(crate) fn capacity(&self) -> usize {
+        // SAFETY: a look at a field.
+        unsafe { sys::llama_n_ctx(self.context.as_ptr()) as usize }
+    }
+
+    /// Decodes tokens, at most a batch, in one pass.
+    pub(crate) fn decode(&mut self, entries: impl Iterator<Item = Entry>) -> Result<(), DecodeFailure> {
+        if self.broken {
+            return Err(DecodeFailure::Failed("an earlier pass of this context broke off".into()));
+        }
+        let (context, batch) = (self.context.as_ptr(), self.batch.fill(entries));
+        // SAFETY: the context lives, the arrays of the batch have its length and outlive the call.
+        let result = guarded(self.assertions, || unsafe { llama_decode(context, batch) });
+        match result {
+            Ok(0) => Ok(()),
+            Ok(1) => Err(DecodeFailure::Full),
+            Ok(code) => Err(DecodeFailure::Failed(format!("llama.cpp's pass ended with code {code}"))),
+            Err(thrown) => {
+                self.broken = true;
+                Err(DecodeFailure::Failed(thrown.0))
+            }
+        }
+    }
+
+    /// The logits after the `index`-th token of the last pass; empty if it did not ask for them.
+    pub(crate) fn logits(&self, index: usize) -> &[f32] {
+        let (context, index) = (self.context.as_ptr(), i32::try_from(index).unwrap_or(i32::MAX));
+        // SAFETY: the context lives; llama.cpp answers a wrong index with null.
+        let row = guarded(Assertions::Throw, || unsafe { llama_get_logits_ith(context, index) });
+        match row {
+            Ok(row) if !row.is_null() && !self.broken => {
+                // SAFETY: llama.cpp owns a row of the vocabulary's size for as long as the context lives, which is as
+                // long as `self`, and rewrites it only in `decode`, which needs `&mut self`. Tested in
+                // `logits_stay_valid_while_borrowed`.
+                unsafe { std::slice::from_raw_parts(row, self.vocabulary) }
+            }
+            _ => &[],
+        }
+    }
+
+    /// Removes a sequence's tokens from position `from` on; an error where the cache cannot.
+    pub(crate) fn truncate(&mut self, sequence: u32, from: usize) -> Result<(), Thrown> {
+        let (context, sequence) = (self.context.as_ptr(), sequence.cast_signed());
+        let from = i32::try_from(from).unwrap_or(i32::MAX);
+        // SAFETY: the context lives, and its memory as long.
+        let removed = guarded(Assertions::Throw, || unsafe {
+            llama_memory_seq_rm(llama_get_memory(context), sequence, from, -1)
+        })?;
+        if removed { Ok(()) } else { Err(Thrown("a part of the sequence cannot be removed".into())) }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        let context = self.context.as_ptr();
+        // SAFETY: it was made by `new`, and its model still lives.
+        let freed = guarded(Assertions::Throw, || unsafe { llama_free(context) });
+        if let Err(thrown) = freed {
+            tracing::error!(%thrown, "a context was not freed");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! llama.cpp behind a guard: what it throws or asserts is an error here, and does not end the process.
+//!
+//! The declarations below repeat those of `llama_cpp_sys_2` with the ABI `C-unwind`: through the crate's own no
+//! exception may pass.
+#![expect(unsafe_code, reason = "llama.cpp is C++")]
+
+mod context;
+mod guard;
+mod model;
+
+use std::ffi::{c_char, c_void};
+
+use llama_cpp_sys_2 as sys;
+
+pub(crate) use self::context::{Context, ContextShape, DecodeFailure, Entry};
+pub(crate) use self::guard::{Thrown, catch_assertions};
+pub(crate) use self::model::{LoadFailure, Loading, Model};
+
+unsafe extern "C-unwind" {
+    fn llama_model_load_from_file(path: *const c_char, params: sys::llama_model_params) -> *mut sys::llama_model;
+    fn llama_model_free(model: *mut sys::llama_model);
+    fn llama_model_chat_template(model: *const sys::llama_model, name: *const c_char) -> *const c_char;
+    fn llama_vocab_get_text(vocab: *const sys::llama_vocab, id: i32) -> *const c_char;
+    fn llama_vocab_get_attr(vocab: *const sys::llama_vocab, id: i32) -> sys::llama_token_attr;
+    fn llama_vocab_is_eog(vocab: *const sys::llama_vocab, id: i32) -> bool;
+    fn llama_tokenize(
+        vocab: *const sys::llama_vocab,
+        text: *const c_char,
+        length: i32,
+        tokens: *mut i32,
+        capacity: i32,
+        add_special: bool,
+        parse_special: bool,
+    ) -> i32;
+    fn llama_token_to_piece(
+        vocab: *const sys::llama_vocab,
+        id: i32,
+        buffer: *mut c_char,
+        capacity: i32,
+        lstrip: i32,
+        special: bool,
+    ) -> i32;
+    fn llama_init_from_model(
+        model: *mut sys::llama_model,
+        params: sys::llama_context_params,
+    ) -> *mut sys::llama_context;
+    fn llama_free(context: *mut sys::llama_context);
+    fn llama_decode(context: *mut sys::llama_context, batch: sys::llama_batch) -> i32;
+    fn llama_get_logits_ith(context: *mut sys::llama_context, index: i32) -> *mut f32;
+    fn llama_get_memory(context: *const sys::llama_context) -> sys::llama_memory_t;
+    fn llama_memory_seq_rm(memory: sys::llama_memory_t, sequence: i32, from: i32, to: i32) -> bool;
+}
+
+/// What llama.cpp logs, by level; see [`crate::log`].
+pub(crate) fn log_to(callback: unsafe extern "C" fn(u32, *const c_char, *mut c_void)) {
+    // SAFETY: the function lives for ever and needs no data.
+    unsafe { sys::llama_log_set(Some(callback), std::ptr::null_mut()) };
+}

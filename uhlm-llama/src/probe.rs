@@ -1,0 +1,70 @@
+//! What is tried on a model once, right after it was loaded, so that a file with a fault is an error of the load and
+//! not of some later sentence.
+
+use crate::native::{Context, ContextShape, DecodeFailure, Entry, Model, Thrown};
+
+/// A context for one pass; the cache of the shortest context that llama.cpp makes.
+const SHAPE: ContextShape =
+    ContextShape { tokens: 256, batch: 8, micro_batch: 8, sequences: 1, unified: true, threads: 1 };
+
+/// Characters in which every byte occurs that UTF-8 has.
+fn all_bytes() -> Vec<String> {
+    let first = (0..=0x7f).map(char::from);
+    // The second byte of two goes through 0x80..=0xbf, then the first one through 0xc2..=0xdf.
+    let second = (0x80..=0xbf).chain((0xc3..=0xdf).map(|lead| (lead & 0x1f) << 6));
+    let third = (0xe0..=0xefu32).map(|lead| if lead == 0xe0 { 0x800 } else { (lead & 0xf) << 12 });
+    let fourth = (0xf0..=0xf4u32).map(|lead| if lead == 0xf0 { 0x1_0000 } else { (lead & 7) << 18 });
+    let others = second.chain(third).chain(fourth).filter_map(char::from_u32);
+    first.chain(others).map(String::from).collect()
+}
+
+/// Makes tokens of every byte that a text can have.
+///
+/// # Errors
+/// Which one the vocabulary has no token for.
+pub(crate) fn every_byte(model: &Model) -> Result<(), String> {
+    let characters = all_bytes();
+    // All at once is a hundred times as fast, and mostly nothing is wrong.
+    if model.tokenize(characters.concat().as_bytes(), false).is_ok() {
+        return Ok(());
+    }
+    for character in characters {
+        if let Err(Thrown(reason)) = model.tokenize(character.as_bytes(), false) {
+            return Err(format!("its vocabulary has no tokens for the bytes {:02x?}: {reason}", character.as_bytes()));
+        }
+    }
+    Err("its tokenizer fails on long text".into())
+}
+
+/// Decodes one token and looks at what comes of it.
+///
+/// # Errors
+/// What went wrong.
+pub(crate) fn one_pass(model: &Model) -> Result<(), String> {
+    let mut context = Context::new(model, SHAPE).map_err(|Thrown(reason)| format!("no context: {reason}"))?;
+    let id = model.bos().unwrap_or(0);
+    let entry = Entry { id, position: 0, sequence: 0, logits: true };
+    context.decode([entry].into_iter()).map_err(|failure| match failure {
+        DecodeFailure::Full => "a context has no room for one token".to_owned(),
+        DecodeFailure::Failed(reason) => format!("a pass fails: {reason}"),
+    })?;
+    if context.logits(0).is_empty() {
+        return Err("a pass gives no logits: it writes no text".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_of_utf_8_is_tried_and_no_other() {
+        let mut seen = [false; 256];
+        all_bytes().concat().bytes().for_each(|byte| seen[usize::from(byte)] = true);
+        for (byte, seen) in seen.into_iter().enumerate() {
+            let occurs = !matches!(byte, 0xc0 | 0xc1 | 0xf5..);
+            assert_eq!(seen, occurs, "{byte:x}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Rewrites entries of a GGUF header and leaves the tensors as they are: files that no converter writes, and files that
+//! publishers do write, made of the bundled model.
+
+use std::path::Path;
+
+use crate::gguf::{Value, text};
+
+/// Where the data of a file begin.
+const ALIGNMENT: usize = 32;
+const STRING: u32 = 8;
+const ARRAY: u32 = 9;
+
+/// A file, taken apart.
+#[derive(Clone, Debug)]
+pub struct GgufEdit {
+    version: u32,
+    /// Keys with the bytes of type and value.
+    entries: Vec<(String, Vec<u8>)>,
+    tensor_count: u64,
+    /// Names, shapes and offsets of the tensors.
+    tensors: Vec<u8>,
+    data: Vec<u8>,
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> &'a [u8] {
+        self.at += count;
+        &self.bytes[self.at - count..self.at]
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take(4).try_into().expect("four bytes"))
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take(8).try_into().expect("eight bytes"))
+    }
+
+    fn text(&mut self) -> &'a [u8] {
+        let length = self.u64() as usize;
+        self.take(length)
+    }
+
+    fn value(&mut self, kind: u32) {
+        match kind {
+            STRING => drop(self.text()),
+            ARRAY => {
+                let (kind, count) = (self.u32(), self.u64());
+                (0..count).for_each(|_| self.value(kind));
+            }
+            kind => drop(self.take(scalar_bytes(kind))),
+        }
+    }
+}
+
+/// Bytes of a scalar.
+fn scalar_bytes(kind: u32) -> usize {
+    match kind {
+        0 | 1 | 7 => 1,
+        2 | 3 => 2,
+        4..=6 => 4,
+        _ => 8,
+    }
+}
+
+impl GgufEdit {
+    /// Takes a sound file apart.
+    ///
+    /// # Panics
+    /// If it is no GGUF file.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        assert!(bytes.starts_with(b"GGUF"), "a GGUF file");
+        let mut reader = Reader { bytes, at: 4 };
+        let (version, tensor_count, pairs) = (reader.u32(), reader.u64(), reader.u64());
+        let entries = (0..pairs).map(|_| {
+            let key = String::from_utf8(reader.text().to_vec()).expect("a key");
+            let start = reader.at;
+            let kind = reader.u32();
+            reader.value(kind);
+            (key, bytes[start..reader.at].to_vec())
+        });
+        let entries = entries.collect();
+        let start = reader.at;
+        for _ in 0..tensor_count {
+            reader.text();
+            let dimensions = reader.u32() as usize;
+            reader.take(8 * dimensions + 4 + 8);
+        }
+        let tensors = bytes[start..reader.at].to_vec();
+        let data = bytes[reader.at.next_multiple_of(ALIGNMENT)..].to_vec();
+        Self { version, entries, tensor_count, tensors, data }
+    }
+
+    /// The bundled draft model.
+    ///
+    /// # Panics
+    /// If it is not there.
+    #[must_use]
+    pub fn demo() -> Self {
+        Self::of(&std::fs::read(crate::pair::file("demo-draft.gguf")).expect("the bundled draft model"))
+    }
+
+    /// Gives an entry a value, a new one at the end.
+    #[must_use]
+    pub fn with(mut self, key: &str, value: &Value) -> Self {
+        let mut bytes = Vec::new();
+        value.write(&mut bytes);
+        match self.entries.iter_mut().find(|(name, _)| name == key) {
+            Some((_, old)) => *old = bytes,
+            None => self.entries.push((key.to_owned(), bytes)),
+        }
+        self
+    }
+
+    /// Takes an entry out.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.entries.retain(|(name, _)| name != key);
+        self
+    }
+
+    /// Calls the model another architecture, its own keys too.
+    #[must_use]
+    pub fn architecture(mut self, name: &str) -> Self {
+        for (key, _) in &mut self.entries {
+            if let Some(rest) = key.strip_prefix("llama.") {
+                *key = format!("{name}.{rest}");
+            }
+        }
+        self.with("general.architecture", &Value::Text(name.to_owned()))
+    }
+
+    /// The texts of an entry.
+    ///
+    /// # Panics
+    /// If it has none.
+    #[must_use]
+    pub fn texts(&self, key: &str) -> Vec<String> {
+        let (_, bytes) = self.entries.iter().find(|(name, _)| name == key).expect("an entry");
+        let mut reader = Reader { bytes, at: 0 };
+        assert_eq!((reader.u32(), reader.u32()), (ARRAY, STRING), "texts");
+        let count = reader.u64();
+        (0..count).map(|_| String::from_utf8_lossy(reader.text()).into_owned()).collect()
+    }
+
+    /// Changes the texts of the tokens.
+    #[must_use]
+    pub fn tokens(self, change: impl FnOnce(&mut Vec<String>)) -> Self {
+        let mut tokens = self.texts("tokenizer.ggml.tokens");
+        change(&mut tokens);
+        self.with("tokenizer.ggml.tokens", &Value::Texts(tokens))
+    }
+
+    /// The header, padded to where the data begin.
+    #[must_use]
+    pub fn header(&self) -> Vec<u8> {
+        let mut out = b"GGUF".to_vec();
+        out.extend(self.version.to_le_bytes());
+        out.extend(self.tensor_count.to_le_bytes());
+        out.extend((self.entries.len() as u64).to_le_bytes());
+        for (key, value) in &self.entries {
+            text(&mut out, key);
+            out.extend(value);
+        }
+        out.extend(&self.tensors);
+        out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+        out
+    }
+
+    /// The whole file.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        [self.header(), self.data.clone()].concat()
+    }
+
+    /// Writes the file.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn write(&self, path: &Path) {
+        std::fs::write(path, self.bytes()).expect("written");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_taken_apart_and_put_together_is_the_same() {
+        let whole = std::fs::read(crate::pair::file("demo-draft.gguf")).expect("bundled");
+        assert!(GgufEdit::of(&whole).bytes() == whole);
+        let edited = GgufEdit::of(&whole).with("general.name", &Value::Text("another name".into()));
+        assert_eq!(GgufEdit::of(&edited.bytes()).texts("tokenizer.ggml.tokens").len(), 1024);
+    }
+}
