@@ -36,7 +36,9 @@
 //!
 //! # Guarantees
 //! - In [`Mode::Exact`](mode::Mode::Exact) the text is, token by token, what the target model alone writes with the
-//!   same seed, whatever the draft model, the windows and the network do ([`uhlm_law::noise`] has the rule).
+//!   same seed, whatever the draft model, the windows and the network do ([`uhlm_law::noise`] has the rule). It is so
+//!   for the probabilities of the pass that judged a token: how many rows share a pass moves them a little, and near
+//!   ties can fall either way (`uhlm bench noise` measures how often).
 //! - Committed text is never taken back: not by a verdict, not by a failure, not by cancelling.
 //! - `q`, the draft model's distribution, never leaves the device, and nothing does without [`privacy::Consent`].
 //! - No call blocks, but for loading a model and those named `blocking_`.

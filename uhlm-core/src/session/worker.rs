@@ -216,7 +216,12 @@ impl Worker {
                 {
                     room.capacity = capacity;
                 }
-                reason => return Ok((reason, reply)),
+                reason => {
+                    if matches!(reason, Err(GenerationError::PromptTooLong { .. })) {
+                        locked(&self.shared.conversation).set_dropped(forgotten);
+                    }
+                    return Ok((reason, reply));
+                }
             }
         }
     }

@@ -237,7 +237,11 @@ impl Chat {
             }
             FinishReason::Cancelled => "stopped; ",
         };
-        self.say(&format!("{note}{}", Rates::of(statistics, self.mode).line()));
+        let forgotten = match statistics.dropped_messages {
+            0 => String::new(),
+            messages => format!("the models have forgotten the {messages} oldest messages; "),
+        };
+        self.say(&format!("{forgotten}{note}{}", Rates::of(statistics, self.mode).line()));
         if self.terminal {
             output::line("");
         }
