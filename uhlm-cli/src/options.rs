@@ -85,8 +85,8 @@ pub(crate) struct SessionArgs {
     /// While the server is out of reach: go-on, wait:SECONDS or fail
     #[arg(long, value_name = "POLICY", value_parser = offline_policy, default_value = "go-on")]
     pub(crate) offline: OfflinePolicy,
-    /// When a conversation outgrows the context: stop, or drop-oldest:TOKENS to forget its oldest turns until a reply of
-    /// so many tokens fits
+    /// When a conversation outgrows the context: stop, or drop-oldest:TOKENS to forget its oldest turns until a reply
+    /// of so many tokens fits
     #[arg(long, value_name = "HOW", value_parser = overflow, default_value = "stop")]
     pub(crate) overflow: Overflow,
     /// Calibration file; without it the one beside the model
