@@ -1,5 +1,5 @@
-//! `cargo xtask android`: the native library for phones, checked, where the Gradle build packs it. `tools/android.sh` says
-//! what is run for that, `tools/android-library.sh` what a library must be.
+//! `cargo xtask android`: the native library for phones, checked, where the Gradle build packs it. `tools/android.sh`
+//! says what is run for that, `tools/android-library.sh` what a library must be.
 
 use std::path::PathBuf;
 

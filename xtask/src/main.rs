@@ -1,8 +1,8 @@
 //! The repository's own commands, the same on a developer's machine and in CI.
 //!
 //! `cargo xtask --help` lists them. This crate decides in which order the other tools run and what they are given. It
-//! holds no product code and does not depend on llama.cpp, so it builds where cmake and clang are still missing. How a bare
-//! machine gets what it lacks is in the scripts of `tools/sandbox`.
+//! holds no product code and does not depend on llama.cpp, so it builds where cmake and clang are still missing. How a
+//! bare machine gets what it lacks is in the scripts of `tools/sandbox`.
 
 #![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
 

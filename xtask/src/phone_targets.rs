@@ -1,9 +1,9 @@
 //! `cargo xtask phone-targets`: everything that goes into an app's library, type-checked for the real phone targets.
 //!
-//! Rust's own toolchains for these targets are used where rustup has them. Elsewhere a script fetches the sources of the
-//! standard library, and cargo builds it for the target. No C or C++ is compiled for the phone: what the build scripts of
-//! llama.cpp and of the cryptography would say is told to cargo instead, with the bindings made for this machine. Their
-//! types are those of every 64-bit processor.
+//! Rust's own toolchains for these targets are used where rustup has them. Elsewhere a script fetches the sources of
+//! the standard library, and cargo builds it for the target. No C or C++ is compiled for the phone: what the build
+//! scripts of llama.cpp and of the cryptography would say is told to cargo instead, with the bindings made for this
+//! machine. Their types are those of every 64-bit processor.
 
 use std::process::Command;
 
@@ -23,8 +23,8 @@ pub(crate) fn run() -> Result<()> {
     let (_, version) = ring.trim().rsplit_once(['@', '#']).context("Cargo.lock names no ring")?;
     for target in TARGETS {
         let mut command = command(target)?;
-        // What cargo is told instead of running a build script: `target.TRIPLE.LIBRARY` tables of its configuration. The
-        // bindings are included from `OUT_DIR`; the cryptography's library is named after its version.
+        // What cargo is told instead of running a build script: `target.TRIPLE.LIBRARY` tables of its configuration.
+        // The bindings are included from `OUT_DIR`; the cryptography's library is named after its version.
         let llama = format!("target.{target}.llama.rustc-env.OUT_DIR='{}'", bindings.display());
         let cryptography = format!("target.{target}.ring_core_{}_.rustc-link-lib=[]", version.replace('.', "_"));
         cargo::run(command.args(["--config", &llama, "--config", &cryptography]))?;

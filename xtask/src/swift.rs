@@ -1,8 +1,8 @@
 //! What a Swift toolchain is asked to build: the package with its tests, and the bench driver.
 //!
 //! All take the library from `target/bindings/lib` and the generated sources, which `cargo xtask bindings swift` puts
-//! in place beforehand. Everything they build goes below `target/swift`. `tools/sandbox/swift.sh` runs the commands, and
-//! makes a toolchain first where the machine has none.
+//! in place beforehand. Everything they build goes below `target/swift`. `tools/sandbox/swift.sh` runs the commands,
+//! and makes a toolchain first where the machine has none.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -60,8 +60,8 @@ pub(crate) fn lint() -> Result<()> {
     cargo::run(lint.args(files.lines()))
 }
 
-/// Adds `swift test` or `swift build` with its arguments. The linker finds the library by them alone, because a manifest
-/// with such flags could not be used as a dependency.
+/// Adds `swift test` or `swift build` with its arguments. The linker finds the library by them alone, because a
+/// manifest with such flags could not be used as a dependency.
 fn swift(command: &mut Command, verb: &str, package: &str, scratch: &str) {
     // A build plan that was kept does not notice that a package it depends on by path gained or lost a file.
     command.args(["swift", verb, "--disable-sandbox", "--disable-build-manifest-caching"]);

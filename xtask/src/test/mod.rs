@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every test suite of the repository, and one table of the results.
 //!
-//! A suite is one runner on one part of the repository. It passes the runner's output through, reads how each test ended,
-//! and never stops the next suite.
+//! A suite is one runner on one part of the repository. It passes the runner's output through, reads how each test
+//! ended, and never stops the next suite.
 
 mod conformance;
 mod results;
