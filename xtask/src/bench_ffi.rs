@@ -22,7 +22,7 @@ const CANCELS: usize = 200;
 
 /// Builds everything, runs the rounds, prints the tables.
 pub(crate) fn run() -> Result<()> {
-    setup::ensure(setup::Sudo { may_ask: false })?;
+    setup::ensure()?;
     let library = bindings::build()?;
     bindings::generate(Language::Kotlin, &library)?;
     bindings::generate(Language::Swift, &library)?;
@@ -96,9 +96,8 @@ fn number(json: &str, field: &str) -> Result<f64> {
 fn kotlin(library: &Path, fixture: &Path) -> Result<Command> {
     let project = cargo::root().join("bindings/kotlin");
     let file: PathBuf = project.join("uhlm/target/test-classpath.txt");
-    let mut maven = Command::new("mvn");
-    maven.args(["--batch-mode", "--no-transfer-progress", "--quiet", "process-test-classes"]);
-    cargo::run(maven.current_dir(&project))?;
+    let mut maven = cargo::script("sandbox/maven.sh");
+    cargo::run(maven.args(["--file", "bindings/kotlin", "--quiet", "process-test-classes"]))?;
     let dependencies = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
     let classes = ["classes", "test-classes"].map(|folder| project.join("uhlm/target").join(folder));
     let path = format!("{}:{}:{}", classes[0].display(), classes[1].display(), dependencies.trim());

@@ -21,7 +21,7 @@ pub(crate) enum Language {
 
 /// Sets up, builds, and makes the sources of one language or of both.
 pub(crate) fn run(only: Option<Language>) -> Result<()> {
-    setup::ensure(setup::Sudo { may_ask: false })?;
+    setup::ensure()?;
     let languages = Language::value_variants().iter().filter(|language| only.is_none_or(|only| only == **language));
     let library = build()?;
     for language in languages {

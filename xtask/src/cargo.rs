@@ -1,4 +1,5 @@
-//! How this program starts cargo and other programs: in the repository's root, with a clean environment, echoed.
+//! How this program starts cargo, scripts and other programs: in the repository's root, with a clean environment,
+//! echoed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,12 +15,22 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// A cargo command in the repository's root.
-///
-/// The variables that `cargo run` sets for this program are removed: some build scripts watch them, and would run again
-/// each time a developer changes between `cargo xtask test` and plain `cargo test`.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args).current_dir(root());
+    let mut command = clean(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args);
+    command
+}
+
+/// A script of `tools/`, in the repository's root.
+pub(crate) fn script(name: &str) -> Command {
+    clean(root().join("tools").join(name))
+}
+
+/// A command without the variables that `cargo run` sets for this program: some build scripts watch them, and would run
+/// again each time a developer changes between `cargo xtask test` and plain `cargo test`.
+fn clean(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(is_set_by_cargo_run) {
             command.env_remove(name);
@@ -34,27 +45,32 @@ fn is_set_by_cargo_run(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
-/// Runs a command with this program's terminal and fails if it fails.
+/// Runs a command and fails if it fails. Its output is this program's, unless it is set to go elsewhere.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let line = line(command);
-    eprintln!("$ {line}");
-    let status = command.status().with_context(|| format!("could not start `{line}`"))?;
-    if !status.success() {
-        bail!("`{line}` failed ({status})");
-    }
-    Ok(())
+    output(command).map(drop)
 }
 
-/// The standard output of a command that succeeded, or `None`: for questions like "is this program there?".
-pub(crate) fn answer(program: impl AsRef<OsStr>, args: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(args).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+/// Runs a command and returns what it printed; fails if it fails. Its standard error is this program's.
+pub(crate) fn read(command: &mut Command) -> Result<String> {
+    output(command.stdout(Stdio::piped()))
+}
+
+fn output(command: &mut Command) -> Result<String> {
+    let line = line(command);
+    eprintln!("$ {line}");
+    let child = command.spawn().with_context(|| format!("could not start `{line}`"))?;
+    let output = child.wait_with_output().with_context(|| format!("waiting for `{line}`"))?;
+    if !output.status.success() {
+        bail!("`{line}` failed ({})", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Whether the compiler in use has the standard library for a target, from rustup or elsewhere.
 pub(crate) fn has_std(target: &str) -> bool {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    answer(rustc, &["--print", "target-libdir", "--target", target]).is_some_and(|folder| Path::new(&folder).is_dir())
+    let folder = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
+    folder.is_ok_and(|folder| Path::new(String::from_utf8_lossy(&folder.stdout).trim()).is_dir())
 }
 
 /// A command as one would type it.
@@ -88,5 +104,12 @@ mod tests {
         for name in ["CARGO_TARGET_DIR", "CARGO_INCREMENTAL", "CARGO_HOME", "CARGO_TERM_COLOR", "RUSTFLAGS"] {
             assert!(!is_set_by_cargo_run(name), "{name}");
         }
+    }
+
+    #[test]
+    fn what_a_command_prints_is_read_and_its_failure_is_an_error() {
+        assert_eq!(read(Command::new("sh").args(["-c", "echo a; echo b"])).expect("it succeeds"), "a\nb\n");
+        let error = read(Command::new("sh").args(["-c", "exit 3"])).expect_err("it fails");
+        assert!(error.to_string().contains("exit status: 3"), "{error}");
     }
 }

@@ -12,9 +12,10 @@ use crate::{cargo, llama_builds, phone_targets, rules, setup, swift, table, test
 type Step = (&'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[
-    ("setup", || setup::ensure(setup::Sudo { may_ask: false })),
+    ("setup", setup::ensure),
     ("rules", rules::run),
     ("lockfile", lockfile),
+    ("dependencies", dependencies),
     ("fmt", || cargo::run(&mut cargo::cargo(&["fmt", "--all", "--check"]))),
     ("clippy", || cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
     ("doc", doc),
@@ -62,6 +63,20 @@ fn take(name: &str, step: impl FnOnce() -> Result<()>, rows: &mut Vec<[String; 3
 fn lockfile() -> Result<()> {
     let mut command = cargo::cargo(&["metadata", "--locked", "--format-version", "1"]);
     cargo::run(command.stdout(Stdio::null())).context("Cargo.lock does not fit the manifests")
+}
+
+/// Has the crates' dependencies checked by `deny.toml`, and for such as no code uses, where the tools for that are
+/// installed: neither comes with Rust, and compiling them takes longer than the other steps together.
+fn dependencies() -> Result<()> {
+    for (tool, check) in [("deny", &["check", "bans", "licenses", "sources"][..]), ("machete", &[])] {
+        let installed = cargo::cargo(&[tool, "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if installed.is_ok_and(|status| status.success()) {
+            cargo::run(cargo::cargo(&[tool]).args(check))?;
+        } else {
+            eprintln!("left out: cargo-{tool} is not installed");
+        }
+    }
+    Ok(())
 }
 
 fn doc() -> Result<()> {

@@ -9,38 +9,36 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-const CRATE: &str = "llama-cpp-sys-2-";
-
-/// Whether llama.cpp has been built in this profile.
-pub(crate) fn any() -> Result<bool> {
-    Ok(!run_since(SystemTime::UNIX_EPOCH)?.is_empty())
+/// The folder of the last build in this program's profile, or `None` if there was none.
+pub(crate) fn newest() -> Result<Option<PathBuf>> {
+    Ok(ended()?.into_iter().max().map(|(_, folder)| folder))
 }
 
 /// Fails if llama.cpp was compiled more than once since `start`.
 pub(crate) fn at_most_one_since(start: SystemTime) -> Result<()> {
-    let runs = run_since(start)?;
+    let runs: Vec<_> = ended()?.into_iter().filter(|(ended, _)| *ended >= start).collect();
     if runs.len() > 1 {
-        let list = runs.iter().map(|path| format!("\n  {}", path.display())).collect::<String>();
+        let list = runs.iter().map(|(_, folder)| format!("\n  {}", folder.display())).collect::<String>();
         bail!("llama.cpp was compiled {} times: two commands resolve different features{list}", runs.len());
     }
     Ok(())
 }
 
-/// Build script runs of llama.cpp's crate that ended after `start`, in the profile this program itself was built in.
-fn run_since(start: SystemTime) -> Result<Vec<PathBuf>> {
-    let program = env::current_exe().context("where this program is")?;
-    let build = program.with_file_name("build");
+/// The runs of the crate's build script in the profile this program itself was built in, and when each ended.
+fn ended() -> Result<Vec<(SystemTime, PathBuf)>> {
+    let build = env::current_exe().context("where this program is")?.with_file_name("build");
     if !build.is_dir() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
     for entry in fs::read_dir(&build).with_context(|| format!("reading {}", build.display()))? {
-        let path = entry?.path();
-        let named = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(CRATE));
+        let entry = entry?;
         // Cargo writes `output` when the build script has ended; the directory of the compiled script has none.
-        let ended = fs::metadata(path.join("output")).and_then(|output| output.modified());
-        if named && ended.is_ok_and(|ended| ended >= start) {
-            found.push(path);
+        let ended = fs::metadata(entry.path().join("output")).and_then(|output| output.modified());
+        if let Ok(ended) = ended
+            && entry.file_name().to_string_lossy().starts_with("llama-cpp-sys-2-")
+        {
+            found.push((ended, entry.path()));
         }
     }
     Ok(found)

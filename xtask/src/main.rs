@@ -1,24 +1,21 @@
 //! The repository's own commands, the same on a developer's machine and in CI.
 //!
-//! `cargo xtask --help` lists them. This crate decides in which order the other tools run and what they are given; it
-//! holds no product code and does not depend on llama.cpp, so it builds where cmake and clang are still missing.
+//! `cargo xtask --help` lists them. This crate decides in which order the other tools run and what they are given. It
+//! holds no product code and does not depend on llama.cpp, so it builds where cmake and clang are still missing. How a
+//! bare machine gets what it lacks is in the scripts of `tools/sandbox`.
 
 #![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
 
 mod android;
-mod bench;
 mod bench_ffi;
 mod bindings;
 mod cargo;
 mod ci;
-mod demo;
-mod ios;
+mod commands;
 mod llama_builds;
-mod paper;
 mod phone_targets;
 mod rules;
 mod setup;
-mod simulate;
 mod swift;
 mod table;
 mod test;
@@ -105,18 +102,18 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Setup { check: true, .. } => setup::report(),
-        Command::Setup { yes, .. } => setup::ensure_and_say(setup::Sudo { may_ask: yes }),
-        Command::Demo { args } => demo::run(&args),
+        Command::Setup { yes, .. } => setup::ensure_and_say(yes),
+        Command::Demo { args } => commands::demo(&args),
         Command::Test { only } => test::run(only),
         Command::BenchFfi => bench_ffi::run(),
         Command::Bindings { language } => bindings::run(language),
         Command::Android(arguments) => android::run(&arguments),
-        Command::Ios { dry_run } => ios::run(ios::Options { dry_run }),
+        Command::Ios { dry_run } => commands::ios(dry_run),
         Command::PhoneTargets => phone_targets::run(),
-        Command::Simulate { histories, seed } => simulate::run(histories, seed),
+        Command::Simulate { histories, seed } => commands::simulate(histories, seed),
         Command::Ci => ci::run(),
-        Command::Paper { quick } => paper::run(quick),
-        Command::Bench { args } => bench::run(&args),
+        Command::Paper { quick } => commands::paper(quick),
+        Command::Bench { args } => commands::bench(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,24 +1,22 @@
 //! `cargo xtask test`: every test suite of the repository, and one table of the results.
 //!
-//! A suite is one runner on one part of the repository. It passes the runner's output through, counts, and never
-//! stops the next suite.
+//! A suite is one runner on one part of the repository. It passes the runner's output through, reads how each test
+//! ended, and never stops the next suite.
 
 mod conformance;
-mod libtest;
-mod lines;
-mod maven;
-mod swift;
+mod results;
 
-use std::collections::BTreeSet;
 use std::fmt;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::bindings::{self, Language};
-use crate::{cargo, setup, table};
+use crate::{cargo, setup, swift, table};
+use results::Results;
 
 /// The test suites, in the order they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,38 +27,10 @@ pub(crate) enum Suite {
     AndroidDemo,
 }
 
-/// How many tests ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    passed: u64,
-    failed: u64,
-    ignored: u64,
-}
-
-/// What a suite's runner found out.
-#[derive(Debug)]
-struct Outcome {
-    counts: Counts,
-    /// Names of the tests that passed, without what the language puts before them.
-    passed: BTreeSet<String>,
-    /// Names of those that failed.
-    failed: BTreeSet<String>,
-    /// Whether all commands succeeded.
-    result: Result<()>,
-}
-
-impl Outcome {
-    fn new() -> Self {
-        Self { counts: Counts::default(), passed: BTreeSet::new(), failed: BTreeSet::new(), result: Ok(()) }
-    }
-}
-
 /// What one suite came to.
 struct Report {
     suite: Suite,
-    counts: Counts,
-    passed: BTreeSet<String>,
-    failed: BTreeSet<String>,
+    results: Results,
     took: Duration,
     /// Why the suite as a whole did not succeed; set for failed tests, and for a build or a process that broke.
     problem: Option<String>,
@@ -68,7 +38,7 @@ struct Report {
 
 /// Sets up, runs the suites, prints the table; fails if a suite did.
 pub(crate) fn run(only: Option<Suite>) -> Result<()> {
-    setup::ensure(setup::Sudo { may_ask: false })?;
+    setup::ensure()?;
     run_suites(only)
 }
 
@@ -77,7 +47,7 @@ pub(crate) fn run_suites(only: Option<Suite>) -> Result<()> {
     let suites = Suite::value_variants().iter().copied().filter(|suite| only.is_none_or(|only| only == *suite));
     let reports: Vec<Report> = suites.map(Suite::run).collect();
     let languages = reports.iter().filter(|report| report.suite != Suite::AndroidDemo);
-    let columns: Vec<_> = languages.map(|report| (report.suite.to_string(), &report.passed)).collect();
+    let columns: Vec<_> = languages.map(|report| (report.suite.to_string(), &report.results.passed[..])).collect();
     let behaviours = conformance::read()?;
     println!("\n{}", conformance::table(&behaviours, &columns));
     println!("\n{}", table_of(&reports));
@@ -88,16 +58,20 @@ pub(crate) fn run_suites(only: Option<Suite>) -> Result<()> {
 
 impl Suite {
     fn run(self) -> Report {
-        let start = Instant::now();
-        let maven = |project| foreign(Language::Kotlin, |library, fixture| maven::run(project, library, fixture));
-        let Outcome { counts, passed, failed, result } = match self {
-            Suite::Rust => rust(),
-            Suite::Kotlin => maven(&maven::SDK),
-            Suite::Swift => foreign(Language::Swift, |_, _| swift::run()),
-            Suite::AndroidDemo => maven(&maven::ANDROID_DEMO),
+        let (start, mut results) = (Instant::now(), Results::default());
+        let result = match self {
+            Suite::Rust => rust(&mut results),
+            Suite::Kotlin => maven(&mut results, "bindings/kotlin", &["uhlm"], &[]),
+            Suite::Swift => swift(&mut results),
+            // View models, storage, a process that is killed, clicks through the app. None of it needs a display. The
+            // package is compiled along, without its tests (the app's modules do not heed the property), and what only
+            // Android has is type-checked.
+            Suite::AndroidDemo => {
+                maven(&mut results, "android-demo", &["shared", "desktop"], &["-Pandroid", "-Dmaven.test.skip=true"])
+            }
         };
         let problem = result.err().map(|error| format!("{error:#}"));
-        Report { suite: self, counts, passed, failed, took: start.elapsed(), problem }
+        Report { suite: self, results, took: start.elapsed(), problem }
     }
 }
 
@@ -105,34 +79,53 @@ impl Suite {
 ///
 /// All from one set of units: `--workspace` in both commands resolves the same features, so the second builds only what
 /// rustdoc compiles itself.
-fn rust() -> Outcome {
-    match cargo::run(&mut cargo::cargo(&["test", "--workspace", "--all-targets", "--no-run"])) {
-        Ok(()) => libtest::run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast"])),
-        Err(error) => Outcome { result: Err(error), ..Outcome::new() },
-    }
+fn rust(results: &mut Results) -> Result<()> {
+    cargo::run(&mut cargo::cargo(&["test", "--workspace", "--all-targets", "--no-run"]))?;
+    results.run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast"]))
 }
 
-/// A suite in another language: library and fixture are built, the sources generated, then its runner runs.
-fn foreign(language: Language, run: impl FnOnce(&Path, &Path) -> Outcome) -> Outcome {
-    let prepared = bindings::build().and_then(|library| {
-        bindings::generate(language, &library)?;
-        Ok((library, bindings::program("uhlm-fixture")?))
-    });
-    match prepared {
-        Ok((library, fixture)) => run(&library, &fixture),
-        Err(error) => Outcome { result: Err(error), ..Outcome::new() },
+/// All Swift packages. A command that fails does not keep the next from running.
+fn swift(results: &mut Results) -> Result<()> {
+    let library = bindings::build()?;
+    bindings::generate(Language::Swift, &library)?;
+    let mut outcome = Ok(());
+    for mut command in swift::tests(&bindings::program("uhlm-fixture")?)? {
+        let before = results.passed.len();
+        let result = results.run(&mut command);
+        let ran = results.passed.len() > before;
+        let result = result.and_then(|()| if ran { Ok(()) } else { bail!("`swift test` ran no test") });
+        outcome = outcome.and(result);
     }
+    outcome
+}
+
+/// All tests of a Maven build, whose `modules` have some, against the built library; the fixture gives them models and
+/// verifiers.
+fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&str]) -> Result<()> {
+    let library = bindings::build()?;
+    bindings::generate(Language::Kotlin, &library)?;
+    let path = cargo::root().join(folder);
+    let reports = modules.iter().map(|module| path.join(module).join("target/surefire-reports"));
+    // Those of an earlier run must not be taken for this one's.
+    for reports in reports.clone().filter(|reports| reports.exists()) {
+        fs::remove_dir_all(&reports).with_context(|| format!("removing {}", reports.display()))?;
+    }
+    let property = |name: &str, path: &Path| format!("-Duhlm.{name}={}", path.display());
+    let mut command = cargo::script("sandbox/maven.sh");
+    command.args(["--file", folder, "test"]).args(arguments);
+    command.args([property("library", &library), property("fixture", &bindings::program("uhlm-fixture")?)]);
+    let run = cargo::run(&mut command);
+    let read = reports.into_iter().try_for_each(|reports| results.read_reports(&reports));
+    run.and(read)?;
+    if results.is_empty() { bail!("no test of {folder} ran") } else { Ok(()) }
 }
 
 impl Report {
     fn in_words(&self) -> Option<String> {
-        let problem = self.problem.as_ref()?;
-        Some(match self.counts.failed {
+        let (problem, failed) = (self.problem.as_ref()?, &self.results.failed);
+        Some(match failed.len() {
             0 => format!("{}: {problem}", self.suite),
-            failed => {
-                let names: Vec<&str> = self.failed.iter().map(String::as_str).collect();
-                format!("{}: {failed} failed ({})", self.suite, names.join(", "))
-            }
+            count => format!("{}: {count} failed ({})", self.suite, failed.join(", ")),
         })
     }
 }
@@ -149,16 +142,13 @@ impl fmt::Display for Suite {
 }
 
 fn table_of(reports: &[Report]) -> String {
-    let rows: Vec<[String; 6]> = reports
-        .iter()
-        .map(|report| {
-            let Counts { passed, failed, ignored } = report.counts;
-            let result = if report.problem.is_none() { "ok" } else { "FAILED" };
-            let numbers = [passed, failed, ignored].map(|number| number.to_string());
-            let [passed, failed, ignored] = numbers;
-            [report.suite.to_string(), result.to_owned(), passed, failed, ignored, table::seconds(report.took)]
-        })
-        .collect();
+    let row = |report: &Report| {
+        let Results { passed, failed, ignored } = &report.results;
+        let [passed, failed, ignored] = [passed, failed, ignored].map(|names| names.len().to_string());
+        let result = if report.problem.is_none() { "ok" } else { "FAILED" }.to_owned();
+        [report.suite.to_string(), result, passed, failed, ignored, table::seconds(report.took)]
+    };
+    let rows: Vec<[String; 6]> = reports.iter().map(row).collect();
     table::format(["suite", "result", "passed", "failed", "ignored", "seconds"], &rows)
 }
 
@@ -166,28 +156,24 @@ fn table_of(reports: &[Report]) -> String {
 mod tests {
     use super::*;
 
-    fn report(failed: u64, problem: Option<&str>) -> Report {
-        let counts = Counts { passed: 3, failed, ignored: 1 };
-        Report {
-            suite: Suite::Rust,
-            counts,
-            passed: BTreeSet::new(),
-            failed: BTreeSet::from(["a_test".to_owned(), "b_test".to_owned()]),
-            took: Duration::from_millis(1250),
-            problem: problem.map(str::to_owned),
-        }
+    fn report(failed: &[&str], problem: Option<&str>) -> Report {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let results = Results { passed: names(&["a", "b", "c"]), failed: names(failed), ignored: names(&["d"]) };
+        let problem = problem.map(str::to_owned);
+        Report { suite: Suite::Rust, results, took: Duration::from_millis(1250), problem }
     }
 
     #[test]
     fn the_table_has_one_row_a_suite() {
-        let text = table_of(&[report(0, None)]);
+        let text = table_of(&[report(&[], None)]);
         assert_eq!(text.lines().last(), Some("rust       ok       3       0        1      1.2"));
     }
 
     #[test]
     fn a_process_that_died_fails_its_suite_although_no_test_is_counted_as_failed() {
-        assert!(table_of(&[report(0, Some("killed by signal 6"))]).contains("FAILED"));
-        assert_eq!(report(0, Some("killed by signal 6")).in_words().as_deref(), Some("rust: killed by signal 6"));
-        assert_eq!(report(2, Some("exit status 101")).in_words().as_deref(), Some("rust: 2 failed (a_test, b_test)"));
+        assert!(table_of(&[report(&[], Some("killed by signal 6"))]).contains("FAILED"));
+        assert_eq!(report(&[], Some("killed by signal 6")).in_words().as_deref(), Some("rust: killed by signal 6"));
+        let failed = report(&["e", "f"], Some("exit status 101"));
+        assert_eq!(failed.in_words().as_deref(), Some("rust: 2 failed (e, f)"));
     }
 }

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Removes a half-made root. $1: the folder.
 set -eu
 root=$1

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Makes a Debian with a Swift toolchain in a folder. To be run as root in a mount namespace of its own, so that what is
 # mounted here is seen nowhere else and is gone when this ends.
 # $1: the folder, which must not exist. $2: what to write into its stamp when all is done.

@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Tests the scripts of this folder, as far as this machine has what they need; says what is left out.
+# Usage: test.sh
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+failed=0
+
+# $1: what is tested; $2: 0, or 1 if the command must fail; $3: a pattern that its output must match; the rest: the command
+expect() {
+    local what=$1 status=0 output
+    output=$("${@:4}" 2>&1) || status=1
+    if [ "$status" != "$2" ] || ! grep -qE -e "$3" <<<"$output"; then
+        printf 'FAILED: %s\nstatus %s, not %s, or without %s:\n%s\n' "$what" "$status" "$2" "$3" "$output" >&2
+        failed=1
+    fi
+}
+
+every_script_parses() {
+    local script
+    for script in "$tools"/*.sh "$tools"/sandbox/*.sh; do
+        expect "$script parses" 0 '' bash -n "$script"
+        if command -v shellcheck >/dev/null; then expect "$script" 0 '' shellcheck --severity=warning "$script"; fi
+    done
+}
+
+packages() {
+    local manager packages=$tools/sandbox/packages.sh
+    for manager in apt-get dnf pacman apk zypper; do
+        expect "$manager has each tool" 0 "$manager .*gcc.*cmake" \
+            env PACKAGE_MANAGER=$manager "$packages" --print c c++ cmake make libclang git maven
+    done
+    expect "a package of two tools comes once" 0 '--noconfirm gcc cmake$' \
+        env PACKAGE_MANAGER=pacman "$packages" --print c c++ cmake
+    expect "Apple's tools bring the rest" 0 'brew install cmake$' env PACKAGE_MANAGER=brew "$packages" --print c cmake git
+    expect "only what is asked for is installed" 0 ' clang libclang-dev$' \
+        env PACKAGE_MANAGER=apt-get "$packages" --print libclang
+    expect "nothing is nothing" 0 '^$' "$packages" --print
+    expect "a tool without a package is an error" 1 'dnf has no package for debootstrap' \
+        env PACKAGE_MANAGER=dnf "$packages" --print debootstrap
+}
+
+setup() {
+    local setup=$tools/sandbox/setup.sh
+    expect "a compiler that does not run is missing" 1 'MISSING +C compiler +.no-such-compiler' \
+        env CC=no-such-compiler "$setup" --check
+    printf '#!/bin/sh\necho cmake version 3.9.9\n' >cmake && chmod +x cmake
+    expect "versions compare by number" 1 '3\.9\.9 is too old, 3\.14 is needed' env CMAKE=./cmake "$setup" --check
+    printf '#!/bin/sh\necho cmake version 3.30.0-rc4\n' >cmake
+    expect "a newer one serves" 0 'ok +cmake +cmake version 3\.30\.0' sh -c "CMAKE=./cmake '$setup' --check | grep cmake"
+    mkdir -p clang && touch clang/libclang-cpp.so.14 clang/libclang.a
+    expect "the C++ interface is not libclang" 1 'no libclang is there' \
+        env LIBCLANG_PATH="$PWD/clang" "$tools/sandbox/libclang.sh"
+}
+
+ndk() {
+    mkdir -p sdk/ndk/{9.0.1,28.2.13676358,27.3.99999999}/toolchains/llvm/prebuilt/host/sysroot
+    local ndk=(env -u ANDROID_NDK_HOME -u ANDROID_NDK_ROOT -u ANDROID_NDK -u NDK_HOME "$tools/sandbox/ndk.sh")
+    expect "the newest NDK counts, not the longest name" 0 'ndk/28\.2\.13676358$' env ANDROID_HOME="$PWD/sdk" "${ndk[@]}"
+    expect "a folder without a toolchain is none" 1 'is no NDK' env ANDROID_NDK_HOME=/tmp "$tools/sandbox/ndk.sh"
+}
+
+android_library() {
+    # A linker for Linux makes libraries with the same headers as Android's.
+    case $(uname -m) in x86_64) abi=x86_64 ;; *) abi=arm64-v8a ;; esac
+    cat >library.c <<'SOURCE'
+int hidden(void);
+int uniffi_visible(void) { return hidden(); }
+__attribute__((visibility("hidden"))) int hidden(void) { return 7; }
+SOURCE
+    mkdir -p $abi armeabi-v7a
+    library() { # $1: what is tested, $2: status, $3: pattern, $4: file, the rest: flags
+        "${CC:-cc}" -shared -fPIC -nostdlib -o "$4" library.c "-Wl,-soname,libuhlm_ffi.so" "${@:5}"
+        expect "$1" "$2" "$3" "$tools/android-library.sh" "$4"
+    }
+    local file=$abi/libuhlm_ffi.so large=-Wl,-z,max-page-size=16384
+    library "a good library passes" 0 "^$abi libuhlm_ffi.so .* 16384 +1 +ok" $file $large -s
+    library "small pages are refused" 1 'aligned to 4096' $file -Wl,-z,max-page-size=4096 -s
+    library "symbols must be stripped" 1 'not stripped' $file $large -g
+    library "other symbols may clash" 1 'exports 1 symbols .* llama_x' $file $large -s -Wl,--defsym=llama_x=5
+    library "a foreign need is refused" 1 'needs libm\.so\.6' $file $large -s -Wl,--no-as-needed -lm
+    library "the name counts" 1 'calls itself libother\.so' $file $large -s -Wl,-soname,libother.so
+    library "so does the ABI" 1 'is not for armeabi-v7a' armeabi-v7a/libuhlm_ffi.so $large -s
+    expect "a text is no library" 1 'is no shared library' "$tools/android-library.sh" library.c
+}
+
+apple_library() {
+    local llvm triple
+    printf 'void ffi_uhlm_ffi_free(int a\n);\nint uniffi_uhlm_ffi_start(\n);\ntypedef void (*Other)(int);\n' >header.h
+    printf 'void ffi_uhlm_ffi_free(int a) {}\nint uniffi_uhlm_ffi_start(void) { return 1; }\n' >functions.c
+    printf 'int uniffi_uhlm_ffi_start(void) { return 1; }\n' >half.c
+    local check=("$tools/apple-library.sh" header.h)
+    cc -c functions.c half.c && ar rcs functions.a functions.o && ar rcs half.a half.o
+    expect "this machine's library has all functions" 0 'all 2 functions' "${check[@]}" functions.a
+    expect "a function that is missing is named" 1 '1 of 2 .* ffi_uhlm_ffi_free' "${check[@]}" half.a
+
+    for llvm in /usr/lib/llvm-*/bin; do :; done # the last
+    if ! [ -x "$llvm/clang" ] || ! [ -x "$llvm/llvm-otool" ]; then
+        echo "left out: libraries for Apple's systems (no llvm-otool, package llvm)"
+        return
+    fi
+    apple() { # $1: as clang names a target, $2: source
+        "$llvm/clang" --target="$1" -c -o "$1.o" "$2.c"
+        "$llvm/llvm-ar" --format=darwin rcs "$1.a" "$1.o"
+    }
+    for triple in arm64-apple-ios{15.0,15.0-simulator,17.2} {arm64,x86_64}-apple-macos12.0 x86_64-apple-ios15.0-simulator; do
+        apple "$triple" functions
+    done
+    "$llvm/llvm-lipo" -create ./*-simulator.a -output both.a
+    check=(env "OTOOL=$llvm/llvm-otool" "LIPO=$llvm/llvm-lipo" "NM=$llvm/llvm-nm" "${check[@]}")
+    local both=(aarch64-apple-ios-sim=15.0 x86_64-apple-ios=15.0)
+    expect "a device's library passes" 0 '1 object files for ios arm64 from 15.0' \
+        "${check[@]}" arm64-apple-ios15.0.a aarch64-apple-ios=15.0
+    expect "two processors are in one file" 0 'iossimulator arm64 .* iossimulator x86_64' "${check[@]}" both.a "${both[@]}"
+    expect "a simulator is no device" 1 'are for iossimulator arm64, and must be for ios' \
+        "${check[@]}" arm64-apple-ios15.0-simulator.a aarch64-apple-ios=15.0
+    expect "a newer system than promised is refused" 1 'wants system 17.2, the package promises 15.0' \
+        "${check[@]}" arm64-apple-ios17.2.a aarch64-apple-ios=15.0
+    expect "so is another processor" 1 'object files for x86_64, and must be for arm64' \
+        "${check[@]}" x86_64-apple-macos12.0.a aarch64-apple-darwin=12.0
+    apple x86_64-apple-ios15.0-simulator half
+    rm both.a && "$llvm/llvm-lipo" -create ./*-simulator.a -output both.a
+    expect "a function that one processor lacks is missed" 1 '1 of 2 functions' "${check[@]}" both.a "${both[@]}"
+}
+
+swift_root() {
+    expect "a half-made root is removed" 0 '' sh -c "mkdir -p half/usr && sh '$tools/sandbox/swift-root-remove.sh' half"
+    expect "and is gone" 1 '' test -e half
+    # /proc is mounted, so the root has something below it: the script must refuse and delete nothing.
+    expect "but never through a mount" 1 'something is mounted' sh "$tools/sandbox/swift-root-remove.sh" ""
+}
+
+every_script_parses
+packages
+setup
+ndk
+if [ "$(uname)" = Linux ]; then
+    android_library
+    apple_library
+    swift_root
+else
+    echo "left out: what reads libraries of this machine, and the Swift root (no Linux)"
+fi
+[ "$failed" = 0 ] || exit 1

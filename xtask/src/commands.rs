@@ -1,0 +1,85 @@
+//! The commands that only run one thing: a program of the workspace, or a script.
+
+use std::time::Instant;
+
+use anyhow::{Result, bail};
+
+use crate::{cargo, llama_builds, setup, table};
+
+/// Sets up, builds and runs the demo with `args`.
+pub(crate) fn demo(args: &[String]) -> Result<()> {
+    setup::ensure()?;
+    if llama_builds::newest()?.is_none() {
+        eprintln!("The first build compiles llama.cpp: about 6 to 10 minutes on two cores. Later ones take seconds.");
+    }
+    // The dev profile, optimised in this workspace and the one the tests use: llama.cpp is compiled once for both.
+    cargo::run(cargo::cargo(&["run", "--package", "uhlm-cli", "--", "demo"]).args(args))
+}
+
+/// Sets up and runs every bench target of the workspace with `args`, in the release profile because that is what ships.
+pub(crate) fn bench(args: &[String]) -> Result<()> {
+    setup::ensure()?;
+    eprintln!("Benchmarks use the release profile; its first build compiles llama.cpp again (about 10 minutes).");
+    // Only bench targets: libtest's own harness, which libraries and programs have, does not know criterion's options.
+    cargo::run(cargo::cargo(&["bench", "--workspace", "--bench", "*", "--"]).args(args))
+}
+
+/// Builds the XCFramework, or prints how; the script says what it does.
+pub(crate) fn ios(dry_run: bool) -> Result<()> {
+    let mut script = cargo::script("xcframework.sh");
+    if dry_run {
+        script.arg("--dry-run");
+    }
+    // Not echoed: the dry run prints commands, and nothing but commands.
+    if script.status()?.success() { Ok(()) } else { bail!("no XCFramework was made") }
+}
+
+/// Runs as many histories under faults on each level, from the seed `first` on: the law's two sides on a model of three
+/// tokens, where each step is a choice of its own, then whole sessions on a synthetic pair. A history that fails is
+/// printed with its seed, and fails the command.
+pub(crate) fn simulate(histories: u64, first: u64) -> Result<()> {
+    const LAW: &str = "every_history_ends_with_the_targets_own_text";
+    cargo::run(&mut cargo::cargo(&["test", "--package", "uhlm-law", "--lib", "--no-run"]))?;
+    let mut law = cargo::cargo(&["test", "--package", "uhlm-law", "--lib", "--", "--nocapture", LAW]);
+    law.env("UHLM_HISTORIES", histories.to_string()).env("UHLM_FIRST_HISTORY", first.to_string());
+    let began = Instant::now();
+    cargo::run(&mut law)?;
+    println!("the law: {histories} histories, {:.0} a second", histories as f64 / began.elapsed().as_secs_f64());
+    let (histories, first) = (histories.to_string(), first.to_string());
+    cargo::run(&mut cargo::cargo(&["run", "--package", "uhlm-testing", "--bin", "simulate", "--", &histories, &first]))
+}
+
+/// Pairs of models: the section of `docs/results.md` that each fills, and its files where they are not the demo pair's.
+const PAIRS: [(&str, &[&str]); 2] = [
+    ("demo", &[]),
+    (
+        "prose",
+        &[
+            "--model",
+            "models/prose-draft.gguf",
+            "--target",
+            "models/prose-target.gguf",
+            "--calibration-prompts",
+            "models/data/prose_calibration.jsonl",
+        ],
+    ),
+];
+
+/// Evaluates both pairs and writes the document's sections and plots; with `quick`, small samples and only the table on
+/// the terminal.
+pub(crate) fn paper(quick: bool) -> Result<()> {
+    setup::ensure()?;
+    let began = Instant::now();
+    for (section, args) in PAIRS {
+        if let Some(missing) = args.iter().find(|arg| arg.ends_with(".gguf") && !cargo::root().join(arg).is_file()) {
+            println!("no {missing}: section {section} is left as it is");
+            continue;
+        }
+        println!("\n{section}");
+        let full = ["--full", "--document", "docs/results.md", "--section", section];
+        let mut command = cargo::cargo(&["run", "--package", "uhlm-cli", "--", "eval"]);
+        cargo::run(command.args(if quick { &["--quick"] } else { &full[..] }).args(args))?;
+    }
+    println!("\n{} seconds", table::seconds(began.elapsed()));
+    Ok(())
+}
