@@ -13,7 +13,7 @@ use uhlm_core::event::Event;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::options::{ContextSize, DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_eval::paced::PacedDraft;
@@ -173,7 +173,7 @@ fn a_reply_that_fills_the_context_or_its_limit_reads_nothing_ahead_beyond() {
             let options = SessionOptions {
                 mode: Mode::DeviceOnly,
                 sampling: sampling(0.0),
-                context,
+                context: ContextSize::of(context),
                 ngrams,
                 ..SessionOptions::default()
             };

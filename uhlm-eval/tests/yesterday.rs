@@ -29,7 +29,7 @@ fn recorded() -> Arc<Trace> {
         prompts: 12,
         max_tokens: 64,
         sampling: SamplingParams { temperature: 1.0, ..SamplingParams::default() },
-        context: 512.into(),
+        context: 512,
         ..Recording::default()
     };
     let read = recording.run(&pair, &questions, &path, &|_, _, _| {}).map(|()| file::read(&path));

@@ -54,7 +54,7 @@ impl UhlmEngine {
         let load = LoadOptions {
             mmap: options.mmap,
             gpu_layers: options.gpu_layers,
-            memory: options.fit_context.map(|context| MemoryNeed { context, available: options.available_memory }),
+            memory: Some(MemoryNeed { context: options.fit_context.unwrap_or(0), available: options.available_memory }),
             progress: progress.map(|progress| {
                 let cancel = cancel.clone();
                 Arc::new(move |share| {
