@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use uhlm_core::link::LinkConfig;
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, OfflinePolicy, Overflow, SessionOptions};
 use uhlm_core::privacy::Consent;
@@ -89,6 +90,9 @@ pub(crate) struct SessionArgs {
     /// of so many tokens fits
     #[arg(long, value_name = "HOW", value_parser = overflow, default_value = "stop")]
     pub(crate) overflow: Overflow,
+    /// How long a server that was reached before and is silent is asked again before it counts as out of reach
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2")]
+    pub(crate) grace: Duration,
     /// Calibration file; without it the one beside the model
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
@@ -121,6 +125,7 @@ impl SessionArgs {
             context: self.context.into(),
             threads: self.threads,
             seed: self.sampling.seed,
+            link: LinkConfig { grace: self.grace, ..LinkConfig::default() },
             // Whoever names a server on the command line wants it asked.
             consent: Consent::Conversation,
             ..SessionOptions::default()
@@ -195,17 +200,17 @@ fn overflow(text: &str) -> Result<Overflow, String> {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| "expected a number of seconds".into())
+}
+
 fn offline_policy(text: &str) -> Result<OfflinePolicy, String> {
     let wrong = || "expected go-on, wait:SECONDS or fail".to_owned();
     match text.split_once(':') {
         None if text == "go-on" => Ok(OfflinePolicy::GoOn),
         None if text == "fail" => Ok(OfflinePolicy::Fail),
-        Some(("wait", seconds)) => seconds
-            .parse()
-            .ok()
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-            .map(OfflinePolicy::Wait)
-            .ok_or_else(wrong),
+        Some(("wait", limit)) => seconds(limit).map(OfflinePolicy::Wait).map_err(|_| wrong()),
         _ => Err(wrong()),
     }
 }
@@ -238,6 +243,8 @@ mod tests {
         assert_eq!(overflow("drop-oldest:256"), Ok(Overflow::DropOldest { reserve: 256 }));
         assert_eq!(overflow("stop"), Ok(Overflow::Stop));
         assert!(overflow("drop-oldest:0").is_err() && overflow("drop-oldest").is_err() && overflow("go-on").is_err());
+        assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
+        assert!(seconds("-1").is_err() && seconds("soon").is_err());
         assert!(offline_policy("wait:-1").is_err() && offline_policy("wait").is_err());
     }
 }

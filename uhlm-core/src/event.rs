@@ -23,6 +23,22 @@ pub enum LinkState {
     Offline,
 }
 
+/// Why the verifier does not answer as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkCause {
+    /// It answered that it has no room for the request: it is there, and overloaded or limiting its clients.
+    Busy,
+    /// Nothing was heard of it for too long.
+    TimedOut,
+    /// No connection came about, or one broke.
+    Unreachable,
+    /// It failed on its own, or its answer was none.
+    Faulty,
+    /// It is not trusted, or does not take the credentials.
+    Rejected,
+}
+
 /// Why a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -70,8 +86,15 @@ pub enum Event {
         /// How many there were.
         tokens: u32,
     },
-    /// The verifier's reachability changed.
-    State(LinkState),
+    /// The verifier's reachability. It is told at a reply's beginning where the verifier does not answer by then, and
+    /// whenever it changes: always before the first token that is unverified for it, and [`LinkState::Online`] only
+    /// where another state was told before.
+    State {
+        /// Whether the verifier answers.
+        link: LinkState,
+        /// Why it does not; `None` where it does.
+        cause: Option<LinkCause>,
+    },
     /// The end.
     Finished {
         /// Why.

@@ -18,24 +18,45 @@
 //! ```
 //! Away from `Online`, attempts are spaced by an exponential back-off with jitter, and one probe at a time is under
 //! way.
+//!
+//! # Slow is not offline
+//! A verifier that tells its progress is waited for as long as it does, however long it reads: its silence alone is
+//! bounded. One that does not is given time by what it has to read. A deadline that was missed doubles the next one,
+//! so that a proxy that holds everything back for half a minute is waited for in the end. And where a verifier that
+//! was reached before is silent for too long, a period of grace begins, once an outage: it is asked again before
+//! anybody takes it for out of reach.
 
 use std::time::{Duration, Instant};
 
+use uhlm_law::advance::PROGRESS_SECONDS;
 use uhlm_law::affine::Affine;
 use uhlm_law::pass_times::{MAX_MEASURED_ROWS, PassTimes};
 use uhlm_law::protocol::ErrorCode;
 use uhlm_law::rng::{Rng, Stream};
 
-use crate::event::LinkState;
+use crate::event::{LinkCause, LinkState};
 use crate::verifier::VerifierError;
+
+/// Reports of progress that do not come before a verifier counts as silent.
+const MISSED_PROGRESS: f64 = 3.0;
+/// Tokens a second that a verifier is given time for as long as nothing was measured, and that does not tell its
+/// progress.
+const SLOW_READING: f64 = 20.0;
+/// The most that a deadline grows by, after deadlines that were missed.
+const MAX_PATIENCE: u32 = 6;
 
 /// Limits of a [`Link`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkConfig {
     /// The shortest deadline of a verdict.
     pub min_deadline: Duration,
-    /// The longest deadline; also the one used before anything was measured.
+    /// The longest deadline after an answer that was in time; also the one used before anything was measured. It
+    /// bounds the silence of a verifier that tells its progress; one that does not gets more by what it has to read.
+    /// Doubled for each deadline that was missed in a row, up to six times this.
     pub max_deadline: Duration,
+    /// How long a verifier that was reached before and then misses a deadline is asked again before it counts as out of
+    /// reach. Failures that say that it is not there (no connection, no route, a refusal) end it at once.
+    pub grace: Duration,
     /// The pause after the first failure; it doubles with each further one.
     pub back_off: Duration,
     /// The longest pause that is not asked for by the verifier.
@@ -53,6 +74,7 @@ impl Default for LinkConfig {
         Self {
             min_deadline: Duration::from_millis(750),
             max_deadline: Duration::from_secs(10),
+            grace: Duration::from_secs(2),
             back_off: Duration::from_millis(250),
             max_back_off: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(600),
@@ -87,6 +109,13 @@ pub struct Link {
     passes: PassTimes,
     passes_by_rows: [f64; MAX_MEASURED_ROWS],
     circuit: LinkState,
+    cause: Option<LinkCause>,
+    /// Whether the verifier has ever answered.
+    was_reached: bool,
+    /// Whether it tells its progress.
+    tells_progress: bool,
+    /// When the grace of the present outage ends, if it has one.
+    grace: Option<Instant>,
     failures: u32,
     timeouts: u32,
     next_attempt: Option<Instant>,
@@ -107,6 +136,10 @@ impl Link {
             passes: PassTimes::new(),
             passes_by_rows: [0.0; MAX_MEASURED_ROWS],
             circuit: LinkState::Online,
+            cause: None,
+            was_reached: false,
+            tells_progress: false,
+            grace: None,
             failures: 0,
             timeouts: 0,
             next_attempt: None,
@@ -119,6 +152,29 @@ impl Link {
     #[must_use]
     pub fn state(&self) -> LinkState {
         self.circuit
+    }
+
+    /// Why the verifier cannot be asked, as far as is known; `None` where it can.
+    #[must_use]
+    pub fn cause(&self) -> Option<LinkCause> {
+        self.cause
+    }
+
+    /// Whether a verifier that is silent is asked again before it counts as out of reach.
+    #[must_use]
+    pub fn has_grace(&self, now: Instant) -> bool {
+        self.grace_left(now).is_some()
+    }
+
+    /// How much is left of the grace; `None` without one.
+    #[must_use]
+    pub fn grace_left(&self, now: Instant) -> Option<Duration> {
+        self.grace.map(|end| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
+    }
+
+    /// Whether the verifier tells its progress while an answer has nothing to say.
+    pub fn set_tells_progress(&mut self, tells: bool) {
+        self.tells_progress = tells;
     }
 
     /// Whether a request may be sent now.
@@ -165,6 +221,9 @@ impl Link {
         self.timeouts = 0;
         self.next_attempt = None;
         self.probing = false;
+        self.was_reached = true;
+        self.grace = None;
+        self.cause = None;
         self.enter(LinkState::Online)
     }
 
@@ -172,23 +231,39 @@ impl Link {
     pub fn on_failure(&mut self, error: &VerifierError, now: Instant) -> Option<LinkState> {
         self.probing = false;
         let mut pause = None;
+        let was_online = self.circuit == LinkState::Online;
+        let mut cause = LinkCause::Unreachable;
         let offline = match error {
             VerifierError::Cancelled => return None,
             VerifierError::Desync { .. } | VerifierError::SessionGone => return self.on_reachable(),
             VerifierError::Refused(body) if body.code != ErrorCode::Internal => return self.on_reachable(),
-            VerifierError::Untrusted { .. } | VerifierError::Unauthorized => true,
+            VerifierError::Untrusted { .. } | VerifierError::Unauthorized => {
+                cause = LinkCause::Rejected;
+                true
+            }
             VerifierError::Busy { retry_after } => {
                 pause = retry_after.map(|asked| asked.min(self.config.max_retry_after));
+                cause = LinkCause::Busy;
                 false
             }
             VerifierError::DeadlineExceeded { .. } => {
                 self.timeouts = self.timeouts.saturating_add(1);
+                cause = LinkCause::TimedOut;
                 false
             }
-            VerifierError::Unreachable { .. } | VerifierError::Refused(_) | VerifierError::InvalidAnswer { .. } => {
+            VerifierError::Unreachable { .. } => false,
+            VerifierError::Refused(_) | VerifierError::InvalidAnswer { .. } => {
+                cause = LinkCause::Faulty;
                 false
             }
         };
+        // Silence alone has a grace, and of an outage only its beginning.
+        self.grace = match cause {
+            LinkCause::TimedOut if was_online && self.was_reached => Some(now + self.config.grace),
+            LinkCause::TimedOut => self.grace,
+            _ => None,
+        };
+        self.cause = Some(cause);
         self.failures = self.failures.saturating_add(1);
         let back_off = self.back_off();
         let at = now + pause.map_or(back_off, |asked| asked.max(back_off));
@@ -207,16 +282,28 @@ impl Link {
         self.round_trip = RoundTrip::default();
     }
 
-    /// How long to wait for a verdict on `tokens` tokens: four round trips and twice the verifier's expected time,
-    /// doubled for each deadline that was missed in a row.
+    /// How long to wait for an answer over which the verifier has `tokens` tokens to read, and between two parts of it.
+    ///
+    /// Where the verifier tells its progress: four round trips and [`MISSED_PROGRESS`] times the longest pause between
+    /// two reports. Elsewhere: four round trips and twice the verifier's expected time. Doubled for each deadline that
+    /// was missed in a row.
     #[must_use]
     pub fn deadline(&self, tokens: usize) -> Duration {
-        let (min, max) = (self.config.min_deadline.min(self.config.max_deadline), self.config.max_deadline);
+        let longest = self.config.max_deadline;
+        let patience = 2_u32.saturating_pow(self.timeouts).min(MAX_PATIENCE);
+        let reading = if self.tells_progress { 0.0 } else { tokens as f64 / SLOW_READING };
+        let max = longest.saturating_mul(patience).saturating_add(duration(reading));
         let Some(round_trip) = self.round_trip.smoothed else { return max };
-        let expected = 4.0 * (round_trip + self.round_trip.deviation)
-            + 2.0 * (self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0));
-        let expected = expected * 2f64.powi(self.timeouts.min(16) as i32);
-        Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(min, max)
+        let way = 4.0 * (round_trip + self.round_trip.deviation);
+        let silence = if self.tells_progress {
+            MISSED_PROGRESS * PROGRESS_SECONDS as f64
+        } else {
+            2.0 * (self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0))
+        };
+        // What was measured of the way holds, whatever is thought to be long.
+        let max = max.max(duration(way).min(longest.saturating_mul(MAX_PATIENCE)));
+        let expected = (way + silence) * f64::from(patience);
+        Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(self.config.min_deadline.min(max), max)
     }
 
     /// The smoothed round-trip time without the verifier's own; `None` before the first measurement.

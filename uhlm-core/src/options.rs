@@ -16,15 +16,16 @@ use crate::link::LinkConfig;
 use crate::mode::Mode;
 use crate::privacy::{Consent, RecordOptions, Redaction};
 
-/// What happens while the verifier is out of reach.
+/// What happens while the verifier is out of reach. One that tells that it is at work is within reach, however long it
+/// takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this decides.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OfflinePolicy {
     /// The draft model goes on alone; its tokens are marked [`Unverified`](crate::origin::Origin::Unverified).
     GoOn,
-    /// The generation waits, at most this long, then fails.
+    /// The generation waits, at most this long at a stretch, then fails.
     Wait(Duration),
-    /// The generation fails at once.
+    /// The generation fails.
     Fail,
 }
 
@@ -113,7 +114,8 @@ pub struct SessionOptions {
     /// Whether tokens that repeat the conversation are drafted together where that is measured to be faster. The text
     /// is the same but for the rounding of batches.
     pub ngrams: bool,
-    /// What happens while the verifier is out of reach.
+    /// What happens while the verifier is out of reach. One that tells that it is at work is within reach, however long it
+    /// takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this decides.
     pub offline: OfflinePolicy,
     /// What happens to a conversation that outgrows the context.
     pub overflow: Overflow,
@@ -133,7 +135,8 @@ pub struct SessionOptions {
     pub redaction: Option<Redaction>,
     /// How much of what was sent is recorded.
     pub record: RecordOptions,
-    /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
+    /// Deadlines of verdicts, the grace of a verifier that falls silent, and pauses between attempts; the deadline
+    /// follows the measured round trip within its bounds.
     pub link: LinkConfig,
 }
 

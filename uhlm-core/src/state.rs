@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use uhlm_law::calibration::Calibration;
 
 use crate::device::DeviceState;
-use crate::event::LinkState;
+use crate::event::{LinkCause, LinkState};
 use crate::options::SessionOptions;
 use crate::privacy::{Conversation, SentLog};
 
@@ -19,6 +19,9 @@ pub struct SessionStatus {
     pub generating: bool,
     /// Whether the verifier answered last; [`LinkState::Online`] before it was first asked.
     pub link: LinkState,
+    /// Why it does not; `None` where it does.
+    #[serde(default)]
+    pub cause: Option<LinkCause>,
 }
 
 /// What the session's thread shows to callers.
@@ -46,8 +49,12 @@ pub(crate) struct News {
 }
 
 impl SessionState {
-    pub(crate) fn set_link(&self, link: LinkState) {
-        self.status.send_if_modified(|status| std::mem::replace(&mut status.link, link) != link);
+    pub(crate) fn set_link(&self, link: LinkState, cause: Option<LinkCause>) {
+        self.status.send_if_modified(|status| {
+            let before = (status.link, status.cause);
+            (status.link, status.cause) = (link, cause);
+            before != (link, cause)
+        });
     }
 
     pub(crate) fn new(options: &SessionOptions) -> Self {

@@ -126,6 +126,10 @@ pub struct LinkOptions {
     /// Longest deadline of a verdict, in seconds; also the one that is used before anything was measured.
     #[uniffi(default)]
     pub max_deadline_seconds: Option<f64>,
+    /// Time in seconds for which a verifier that was reached before and is silent is asked again before it counts as
+    /// out of reach.
+    #[uniffi(default)]
+    pub grace_seconds: Option<f64>,
     /// Pause after the first failure, in seconds; it doubles with each further one.
     #[uniffi(default)]
     pub back_off_seconds: Option<f64>,
@@ -281,6 +285,7 @@ impl LinkOptions {
         Ok(link::LinkConfig {
             min_deadline: or("min_deadline_seconds", self.min_deadline_seconds, default.min_deadline)?,
             max_deadline: or("max_deadline_seconds", self.max_deadline_seconds, default.max_deadline)?,
+            grace: or("grace_seconds", self.grace_seconds, default.grace)?,
             back_off: or("back_off_seconds", self.back_off_seconds, default.back_off)?,
             max_back_off: or("max_back_off_seconds", self.max_back_off_seconds, default.max_back_off)?,
             offline_after: self.offline_after.unwrap_or(default.offline_after),

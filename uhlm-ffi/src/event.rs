@@ -39,6 +39,33 @@ pub enum LinkState {
     Offline,
 }
 
+/// Why the verifier does not answer as it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum LinkCause {
+    /// It answered that it has no room for the request: it is there, and overloaded or limiting its clients.
+    Busy,
+    /// Nothing was heard of it for too long.
+    TimedOut,
+    /// No connection came about, or one broke.
+    Unreachable,
+    /// It failed on its own, or its answer was none.
+    Faulty,
+    /// It is not trusted, or does not take the credentials.
+    Rejected,
+}
+
+impl From<event::LinkCause> for LinkCause {
+    fn from(cause: event::LinkCause) -> Self {
+        match cause {
+            event::LinkCause::Busy => Self::Busy,
+            event::LinkCause::TimedOut => Self::TimedOut,
+            event::LinkCause::Unreachable => Self::Unreachable,
+            event::LinkCause::Faulty => Self::Faulty,
+            event::LinkCause::Rejected => Self::Rejected,
+        }
+    }
+}
+
 impl From<event::LinkState> for LinkState {
     fn from(state: event::LinkState) -> Self {
         match state {
@@ -141,7 +168,7 @@ impl From<event::Event> for GenerationEvent {
             event::Event::Provisional(token) => Self::Provisional { token: token.into() },
             event::Event::Committed { token, origin } => Self::Committed { token: token.into(), origin: origin.into() },
             event::Event::Rollback { tokens } => Self::Rollback { tokens },
-            event::Event::State(link) => Self::State { link: link.into() },
+            event::Event::State { link, .. } => Self::State { link: link.into() },
             event::Event::Finished { reason, text, statistics } => {
                 Self::Finished { finish: reason.into(), text, statistics: (&*statistics).into() }
             }

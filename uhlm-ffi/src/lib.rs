@@ -35,7 +35,7 @@ pub use config::{
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{Recovery, UhlmError, recovery_hint};
-pub use event::{FinishReason, GenerationEvent, LinkState, Origin, TokenText};
+pub use event::{FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
 pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};

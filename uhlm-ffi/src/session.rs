@@ -10,7 +10,7 @@ use uhlm_law::chat;
 use crate::config::{GenerationOptions, Prompt};
 use crate::device::DeviceState;
 use crate::error::UhlmError;
-use crate::event::LinkState;
+use crate::event::{LinkCause, LinkState};
 use crate::generation::UhlmGeneration;
 use crate::privacy::{Consent, SentRecord};
 
@@ -63,11 +63,14 @@ pub struct SessionStatus {
     pub generating: bool,
     /// Whether the verifier answered last; `Online` before it was first asked.
     pub link: LinkState,
+    /// Why it does not; nothing where it does.
+    #[uniffi(default)]
+    pub cause: Option<LinkCause>,
 }
 
 impl From<session::SessionStatus> for SessionStatus {
     fn from(status: session::SessionStatus) -> Self {
-        Self { generating: status.generating, link: status.link.into() }
+        Self { generating: status.generating, link: status.link.into(), cause: status.cause.map(LinkCause::from) }
     }
 }
 

@@ -98,6 +98,7 @@
 //!   again.
 //! - A frame that differs within what is committed changes nothing: the device's text is given to the session, from
 //!   the last position that both are known to agree on.
+//! - `Progress` changes nothing but that the stream is not silent.
 //! - `End granted` with drafts not judged, a stream that breaks, silence: the device asks again, and assumes only
 //!   what it knows.
 //! - 409: `stand` begins at the number held, then at the last known agreement, then at 0. 410: a session is opened,
@@ -148,13 +149,14 @@
 //! `penalty_repeat` real, `penalty_frequency` real, `penalty_presence` real; what follows is skipped.
 //!
 //! **[`Frame`]**, behind its length as a number (at most [`MAX_FRAME_BYTES`]). The first byte is `kind + 4 x value`;
-//! frames of kind 3 are skipped.
+//! frames of kind 3 with another value than 0 are skipped.
 //!
 //! | kind | value | then |
 //! |---|---|---|
 //! | 0 `Text` | number of ids up to 62, or 63 | see below |
 //! | 1 `End` | 0 `superseded`, 1 `granted`, 2 `stop`, 3 `eog`, 4 `max`, 5 `context` | an empty tail |
 //! | 2 `Failed` | the code | tail 1 `reason` text, tail 2 `held` number |
+//! | 3 `Progress` | 0 | `read`, `total`, `ahead` numbers, an empty tail |
 //!
 //! `Text`: where the value is 63, a number, that of ids less 63; `pos` number, `check` the lower half of a hash,
 //! `passes` number, `ids` (at most [`MAX_FRAME_IDS`]); tail 1 `pass_us` number, tail 2 `queue_us` number, tail 3
@@ -168,8 +170,8 @@
 //! the tail of `Failed`.
 //!
 //! **[`Info`]**: `protocol` text, `model` text, `fingerprint` 32 bytes, `vocabulary` 32 bytes, `capabilities` number
-//! (1 runs ahead, 2 matched, 4 probabilities), `vocabulary_size` number, `context` number, `max_draft` number; tail 1
-//! `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids).
+//! (1 runs ahead, 2 matched, 4 probabilities, 8 progress), `vocabulary_size` number, `context` number, `max_draft`
+//! number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids).
 //!
 //! **[`Open`]**: `vocabulary` 32 bytes, `needs` number (as `capabilities`), an empty tail.
 //! **[`Opened`]**: `session` 16 bytes, then an `Info`.
@@ -233,6 +235,12 @@
 //! ```
 //!
 //! ```text
+//! ; progress
+//! 03                          ; progress
+//! 80 05  b8 17  00            ; 640 of 3000 tokens are read, nobody is ahead
+//! ```
+//!
+//! ```text
 //! ; a failure
 //! 22                          ; unavailable
 //! 03 04 62 75 73 79           ; reason: "busy"
@@ -290,7 +298,7 @@ pub use bytes::DecodeError;
 pub use conversation::{Bounds, Committed, Conversation, Effects, Origin, Recovery, Wanted};
 pub use drawing::{Draw, Drawing, Rows};
 pub use ending::Ending;
-pub use frame::{EndReason, Frame, Labels, MAX_FRAME_IDS, MAX_LABELS, Text};
+pub use frame::{EndReason, Frame, Labels, MAX_FRAME_IDS, MAX_LABELS, PROGRESS_SECONDS, Progress, Text};
 pub use opening::{Capabilities, Info, Limits, Open, Opened, SessionId};
 pub use outlet::{Sent, StreamId};
 pub use peer::Peer;

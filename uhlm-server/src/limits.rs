@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use uhlm_law::advance::{MAX_BODY_BYTES, MAX_DRAFT};
+use uhlm_law::advance::{MAX_BODY_BYTES, MAX_DRAFT, PROGRESS_SECONDS};
 use uhlm_law::protocol::Digest;
 
 use crate::auth::Owner;
@@ -39,6 +39,11 @@ pub struct Limits {
     pub connection_idle: Duration,
     /// How long a session's pass waits for its decode before its request is refused with 503.
     pub queue_wait: Duration,
+    /// How long an answer says nothing before it says how far the target is, and how long a client waits for its
+    /// session to be opened; at most [`PROGRESS_SECONDS`], which devices rely on.
+    pub progress: Duration,
+    /// How long the target may be at one pass before answers no longer say that it is alive.
+    pub stall: Duration,
     /// How long a client may take for the TLS handshake, the headers of a request, and its body.
     pub read_wait: Duration,
 }
@@ -57,6 +62,8 @@ impl Default for Limits {
             session_idle: Duration::from_secs(30 * 60),
             connection_idle: Duration::from_secs(10 * 60),
             queue_wait: Duration::from_secs(20),
+            progress: Duration::from_secs(PROGRESS_SECONDS),
+            stall: Duration::from_secs(60),
             read_wait: Duration::from_secs(20),
         }
     }
@@ -71,6 +78,9 @@ impl Limits {
         }
         if self.draft > MAX_DRAFT {
             return refuse(format!("drafts of {} tokens; the protocol allows {MAX_DRAFT}", self.draft));
+        }
+        if self.progress.is_zero() || self.progress > Duration::from_secs(PROGRESS_SECONDS) {
+            return refuse(format!("progress every {:?}; the protocol wants it every second", self.progress));
         }
         if self.body > MAX_BODY_BYTES {
             return refuse(format!("bodies of {} bytes; the protocol allows {MAX_BODY_BYTES}", self.body));
@@ -155,5 +165,7 @@ mod tests {
         assert!(Limits { draft: 0, ..Limits::default() }.check().is_err());
         assert!(Limits { body: MAX_BODY_BYTES + 1, ..Limits::default() }.check().is_err());
         assert!(Limits { sessions: 0, ..Limits::default() }.check().is_err());
+        assert!(Limits { progress: Duration::from_secs(2), ..Limits::default() }.check().is_err());
+        assert!(Limits { progress: Duration::ZERO, ..Limits::default() }.check().is_err());
     }
 }

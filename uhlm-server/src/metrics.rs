@@ -62,7 +62,7 @@ impl Ended {
 }
 
 /// Kinds of frames.
-const FRAMES: [&str; 3] = ["text", "end", "failed"];
+const FRAMES: [&str; 4] = ["text", "end", "failed", "progress"];
 
 fn pass_label(kind: PassKind) -> &'static str {
     match kind {
@@ -217,11 +217,12 @@ impl Metrics {
 
     /// Counts a frame that goes out.
     pub(crate) fn frame(&self, frame: &Frame) {
-        let [text, end, failed] = FRAMES;
+        let [text, end, failed, progress] = FRAMES;
         let kind = match frame {
             Frame::Text(_) => text,
             Frame::End(_) => end,
             Frame::Failed(_) => failed,
+            Frame::Progress(_) => progress,
         };
         self.frames.with_label_values(&[kind]).inc();
     }

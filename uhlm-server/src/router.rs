@@ -158,8 +158,8 @@ async fn advance(
 ) -> Response {
     app.exchange("advance", peer, request, async |caller, request, encoding| {
         let request: Advance = app.gate.body(request, encoding).await?;
-        let frames = app.scheduler.advance(caller.owner, session(&id)?, request).await?;
-        frames::answer(&app.gate.metrics, frames, caller.encoding).await
+        let source = app.scheduler.advance(caller.owner, session(&id)?, request)?;
+        frames::answer(&app.gate.metrics, source, caller.encoding).await
     })
     .await
 }

@@ -27,8 +27,10 @@ use crate::tls::{Certificate, Tls, TlsError, TlsSource};
 /// How often certificate files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(60);
 /// What a device can ask of this server beyond judging.
-const CAPABILITIES: Capabilities =
-    Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES);
+const CAPABILITIES: Capabilities = Capabilities::RUNS_AHEAD
+    .union(Capabilities::MATCHED)
+    .union(Capabilities::PROBABILITIES)
+    .union(Capabilities::PROGRESS);
 /// After a failed `accept` (no file descriptors left, mostly), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -5,13 +5,12 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::{Drawing, Limits, Sent, SessionId, StreamId, TargetSession};
+use uhlm_law::advance::{Drawing, Limits, Progress, Sent, SessionId, StreamId, TargetSession};
 use uhlm_law::pass_times::Acceptance;
 
 use crate::auth::Owner;
 use crate::metrics::Metrics;
 use crate::scheduler::job::{Active, Listener};
-use crate::session_id;
 
 /// One session.
 #[derive(Debug)]
@@ -70,6 +69,11 @@ impl Session {
         StreamId(self.streams)
     }
 
+    /// Leaves word for who listens.
+    pub(crate) fn report(&self, progress: Progress) {
+        self.listeners.iter().for_each(|listener| listener.gauge.set(progress));
+    }
+
     pub(crate) fn listen(&mut self, listener: Listener) {
         self.listeners.push(listener);
     }
@@ -117,11 +121,9 @@ impl Table {
         self.sessions.len() >= self.limit
     }
 
-    /// Adds a session under a fresh name; `None` where the system gives no random bits.
-    pub(crate) fn open(&mut self, owner: Owner, limits: Limits, now: Instant) -> Option<SessionId> {
-        let id = session_id::random()?;
+    /// Adds a session under a name that nobody else has.
+    pub(crate) fn open(&mut self, id: SessionId, owner: Owner, limits: Limits, now: Instant) {
         self.sessions.insert(id, Session::new(owner, limits, now));
-        Some(id)
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -198,8 +200,9 @@ mod tests {
         let mut table = Table::new(3);
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let first = table.open(None, LIMITS, at(0)).expect("opened");
-        let second = table.open(None, LIMITS, at(1)).expect("opened");
+        let (first, second) = (SessionId([1; 16]), SessionId([2; 16]));
+        table.open(first, None, LIMITS, at(0));
+        table.open(second, None, LIMITS, at(1));
         assert_eq!(table.longest_idle(), Some(first));
         if let Some(session) = table.get_mut(first) {
             session.last_use = at(2);
@@ -219,7 +222,8 @@ mod tests {
     fn a_session_does_not_exist_for_another_owner() {
         let mut table = Table::new(1);
         let owner = Some(Digest([1; 32]));
-        let id = table.open(owner, LIMITS, Instant::now()).expect("opened");
+        let id = SessionId([1; 16]);
+        table.open(id, owner, LIMITS, Instant::now());
         assert!(table.owned(id, owner).is_some());
         assert!(table.owned(id, Some(Digest([2; 32]))).is_none());
         assert!(table.owned(id, None).is_none());

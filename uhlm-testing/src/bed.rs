@@ -22,6 +22,8 @@ mod history;
 pub mod network;
 pub mod plan;
 mod server;
+#[cfg(test)]
+mod slow;
 pub mod uplink;
 mod wire;
 

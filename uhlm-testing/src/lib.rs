@@ -17,5 +17,6 @@ pub mod pair;
 pub mod parrot;
 pub mod proxy;
 pub mod served;
+pub mod slow;
 pub mod spy;
 pub mod synthetic;

@@ -38,7 +38,9 @@ impl Served {
         Self::start_on(Some(target), |config| config)
     }
 
-    fn start_on(target: Option<Box<dyn Target>>, configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
+    /// Starts a server with other settings, on another engine than its own if one is given.
+    #[must_use]
+    pub fn start_on(target: Option<Box<dyn Target>>, configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         // Threads that spin for each other are slow where other tests want the cores.

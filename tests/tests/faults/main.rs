@@ -9,4 +9,5 @@ mod outages;
 mod overflow;
 mod panics;
 mod servers;
+mod slow;
 mod support;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkState};
+use uhlm_core::event::{Event, FinishReason, LinkCause, LinkState};
+use uhlm_core::link::LinkConfig;
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
 use uhlm_core::origin::Origin;
@@ -14,7 +15,7 @@ use uhlm_law::window::CloseRule;
 use uhlm_testing::faulty::{Fate, Faulty, Kind, Seen};
 use uhlm_testing::synthetic::SyntheticModel;
 
-use crate::support::{LONG, consume, faulty, impatient, options, outage, session, start, unreachable};
+use crate::support::{LONG, SHORT, consume, faulty, impatient, options, outage, session, start, unreachable};
 
 const TOKENS: usize = 150;
 
@@ -139,7 +140,11 @@ fn a_black_hole_is_noticed_at_the_deadline_and_left_to_the_policy() {
             } else {
                 assert_eq!(statistics.origins.unverified, 0);
             }
-            assert_usable(&verifier, &session);
+            // A device that writes alone does not wait for the attempt that is under way.
+            verifier.mend();
+            crate::support::eventually("it is judged again", || {
+                consume(start(&session, 40)).complete(40).origins.unverified == 0
+            });
         }
     }
 }
@@ -471,6 +476,95 @@ fn an_end_that_the_text_does_not_have_ends_no_reply() {
                 }
                 Err(error) => panic!("{reason:?}: {error:?}"),
             }
+        }
+    }
+}
+
+/// What was told of the link, with its causes.
+fn told(reply: &crate::support::Record) -> Vec<(LinkState, Option<LinkCause>)> {
+    let state = |event: &Event| if let Event::State { link, cause } = event { Some((*link, *cause)) } else { None };
+    reply.events.iter().filter_map(state).collect()
+}
+
+#[test]
+fn a_busy_verifier_is_told_apart_from_one_that_is_out_of_reach() {
+    let busy = VerifierError::Busy { retry_after: Some(Duration::from_millis(100)) };
+    for (error, cause) in [(busy, LinkCause::Busy), (unreachable(), LinkCause::Unreachable)] {
+        let verifier = faulty();
+        outage(&verifier, Kind::Advance, 1, 1, Fate::Fail(error));
+        let session = session(&verifier, options(Mode::Exact, OfflinePolicy::GoOn));
+        let reply = consume(start(&session, TOKENS));
+        assert_eq!(told(&reply), [(LinkState::Degraded, Some(cause)), (LinkState::Online, None)]);
+        reply.assert_marks();
+        reply.assert_recovered();
+    }
+}
+
+#[test]
+fn a_verifier_is_back_only_where_it_was_said_to_be_away() {
+    let verifier = faulty();
+    let options = options(Mode::Exact, OfflinePolicy::GoOn);
+    // Long enough for a reply to end before the next attempt.
+    let pause = Duration::from_millis(400);
+    let link = LinkConfig { back_off: pause, max_back_off: pause, ..options.link.clone() };
+    let session = session(&verifier, SessionOptions { link, ..options });
+    consume(start(&session, 20)).complete(20);
+    outage(&verifier, Kind::Advance, 0, usize::MAX, Fate::Fail(unreachable()));
+    let away = consume(start(&session, 20));
+    assert_eq!(told(&away).first(), Some(&(LinkState::Degraded, Some(LinkCause::Unreachable))));
+    away.assert_marks();
+    // Known to be away: said again, before anything unverified.
+    let again = consume(start(&session, 20));
+    let first = again.events.iter().find(|event| !matches!(event, Event::Provisional(_)));
+    assert!(matches!(first, Some(Event::State { link, .. }) if *link != LinkState::Online), "{first:?}");
+    again.assert_marks();
+    verifier.mend();
+    crate::support::eventually("it is back", || {
+        let reply = consume(start(&session, 20));
+        reply.assert_marks();
+        told(&reply).last() == Some(&(LinkState::Online, None))
+    });
+    let after = consume(start(&session, 20));
+    assert_eq!((told(&after), after.complete(20).origins.unverified), (vec![], 0));
+}
+
+#[test]
+fn silence_has_a_grace_in_which_a_verifier_that_comes_back_costs_no_token() {
+    for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
+        let verifier = faulty();
+        let link = LinkConfig { grace: LONG, ..impatient() };
+        let session = session(&verifier, SessionOptions { link, ..options(Mode::Exact, policy) });
+        consume(start(&session, 20)).complete(20);
+        outage(&verifier, Kind::Advance, 0, 3, Fate::Swallow);
+        let reply = consume(start(&session, TOKENS));
+        assert_eq!(reply.complete(TOKENS).origins.unverified, 0, "{policy:?}");
+        let states = told(&reply);
+        assert_eq!(states.first(), Some(&(LinkState::Degraded, Some(LinkCause::TimedOut))), "{policy:?}");
+        assert_eq!(states.last(), Some(&(LinkState::Online, None)), "{policy:?}");
+    }
+}
+
+#[test]
+fn after_its_grace_silence_is_left_to_the_policy() {
+    let grace = Duration::from_millis(300);
+    for policy in [OfflinePolicy::GoOn, OfflinePolicy::Wait(Duration::from_millis(600)), OfflinePolicy::Fail] {
+        let verifier = faulty();
+        let session = session(
+            &verifier,
+            SessionOptions { link: LinkConfig { grace, ..impatient() }, ..options(Mode::Exact, policy) },
+        );
+        consume(start(&session, 20)).complete(20);
+        outage(&verifier, Kind::Advance, 0, usize::MAX, Fate::Swallow);
+        let began = Instant::now();
+        let reply = consume(start(&session, TOKENS));
+        assert!(began.elapsed() >= SHORT + grace, "{policy:?}: after {:?}", began.elapsed());
+        if policy == OfflinePolicy::GoOn {
+            assert_eq!(reply.complete(TOKENS).origins.unverified, TOKENS as u64);
+            reply.assert_marks();
+        } else {
+            let error = reply.error();
+            let timed_out = matches!(error, GenerationError::Offline { cause: VerifierError::DeadlineExceeded { .. } });
+            assert!(timed_out, "{policy:?} {error:?}");
         }
     }
 }

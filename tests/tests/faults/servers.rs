@@ -97,7 +97,7 @@ fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
             drop(served.take());
         }
         // It comes back once the device has noticed.
-        if matches!(event, Event::State(LinkState::Degraded | LinkState::Offline)) && served.is_none() {
+        if matches!(event, Event::State { link: LinkState::Degraded | LinkState::Offline, .. }) && served.is_none() {
             served = Some(restartable(&identity, address));
         }
     };
@@ -229,7 +229,10 @@ fn survives(weather: Weather, policy: OfflinePolicy, mode: Mode) {
             broken.set(true);
             proxy.set(weather);
         }
-        if matches!(event, Event::State(LinkState::Degraded | LinkState::Offline)) && broken.get() && !noticed.get() {
+        if matches!(event, Event::State { link: LinkState::Degraded | LinkState::Offline, .. })
+            && broken.get()
+            && !noticed.get()
+        {
             noticed.set(true);
             proxy.set(Weather::Clear);
         }

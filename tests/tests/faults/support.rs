@@ -50,6 +50,8 @@ pub(crate) fn link() -> LinkConfig {
     LinkConfig {
         min_deadline: LONG,
         max_deadline: LONG,
+        // What it does is tested where it is given.
+        grace: Duration::ZERO,
         back_off: Duration::from_millis(20),
         max_back_off: Duration::from_millis(60),
         seed: 5,
@@ -93,7 +95,7 @@ impl Record {
     pub(crate) fn states(&self) -> Vec<LinkState> {
         self.events
             .iter()
-            .filter_map(|event| if let Event::State(state) = event { Some(*state) } else { None })
+            .filter_map(|event| if let Event::State { link, .. } = event { Some(*link) } else { None })
             .collect()
     }
 
@@ -126,7 +128,7 @@ impl Record {
         let mut online = true;
         for event in &self.events {
             match event {
-                Event::State(state) => online = *state == LinkState::Online,
+                Event::State { link, .. } => online = *link == LinkState::Online,
                 Event::Committed { origin, .. } => assert_eq!(*origin == Origin::Unverified, !online, "{event:?}"),
                 _ => {}
             }
@@ -136,7 +138,7 @@ impl Record {
     /// The link came back and the verifier went on judging.
     pub(crate) fn assert_recovered(&self) {
         assert_eq!(self.states().last(), Some(&LinkState::Online), "{:?}", self.states());
-        let back = self.events.iter().rposition(|event| matches!(event, Event::State(LinkState::Online)));
+        let back = self.events.iter().rposition(|event| matches!(event, Event::State { link: LinkState::Online, .. }));
         let judged = |event: &Event| matches!(event, Event::Committed { origin, .. } if *origin != Origin::Unverified);
         assert!(self.events[back.unwrap_or(0)..].iter().any(judged), "nothing was judged after the way back");
     }

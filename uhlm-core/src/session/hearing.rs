@@ -25,7 +25,7 @@ impl Run<'_> {
         while let Some((tag, heard)) = self.mail.pop_front() {
             self.hear(tag, heard)?;
         }
-        Ok(())
+        self.end_grace()
     }
 
     fn hear(&mut self, tag: Tag, heard: Heard) -> Result<(), End> {
@@ -39,6 +39,10 @@ impl Run<'_> {
         if !self.pipeline.asked_for_this(&stream.asked) {
             return self.heard_late(tag, answer);
         }
+        if matches!(answer.value, Frame::Progress(_)) && !stream.asked.is_ended() {
+            self.at_it(answer.bytes);
+            return Ok(());
+        }
         // It may have come while the device was at a step.
         let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
@@ -47,13 +51,24 @@ impl Run<'_> {
         }
     }
 
+    /// The verifier is there, and at what it was asked. It is not waited for in vain, even where it lost its session
+    /// before and reads everything once more.
+    fn at_it(&mut self, bytes: BodyBytes) {
+        self.account(bytes);
+        self.reached(None, Duration::ZERO, 1);
+        if self.desyncs <= 2 * MAX_DESYNCS {
+            self.waiting_since = None;
+        }
+    }
+
     /// Takes a frame for which an earlier reply asked, to try the link. It says nothing of this one but that the
     /// verifier answers.
     fn heard_late(&mut self, tag: Tag, answer: Answer<Frame>) -> Result<(), End> {
         self.account(answer.bytes);
         let now = self.now();
-        let change = self.remote.as_mut().and_then(|remote| remote.heard_late(tag, Ok(answer), now));
-        self.tell_state(change);
+        if let Some(remote) = &mut self.remote {
+            remote.heard_late(tag, Ok(answer), now);
+        }
         self.reached(None, Duration::ZERO, 1);
         Ok(())
     }
@@ -74,10 +89,11 @@ impl Run<'_> {
         if let Some(passes) = outcome.passes {
             self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
         }
-        if outcome.ended.is_some()
-            && let Some(remote) = &mut self.remote
-        {
-            remote.finish(tag);
+        if let Some(remote) = &mut self.remote {
+            remote.has_read();
+            if outcome.ended.is_some() {
+                remote.finish(tag);
+            }
         }
         self.reached(outcome.told, answer.elapsed, answer.attempts);
         self.learn(&outcome);
@@ -176,17 +192,19 @@ impl Run<'_> {
             self.waiting_since = None;
         }
         let Some(remote) = &mut self.remote else { return };
-        let change = match told {
+        match told {
             Some(Told { rows, pass, queue: Some(queue) }) => {
-                remote.link.on_answer(&Exchange { elapsed, queue, pass, rows, attempts })
+                remote.link.on_answer(&Exchange { elapsed, queue, pass, rows, attempts });
             }
             Some(Told { rows, pass, queue: None }) => {
                 remote.link.on_pass(rows, pass);
-                remote.link.on_reachable()
+                remote.link.on_reachable();
             }
-            None => remote.link.on_reachable(),
-        };
-        self.tell_state(change);
+            None => {
+                remote.link.on_reachable();
+            }
+        }
+        self.tell_state();
     }
 
     /// Learns from what the target said about drafted tokens.

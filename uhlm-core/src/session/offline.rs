@@ -7,7 +7,7 @@ use super::end::End;
 use super::inbox::{Opened, Tag};
 use super::run::Run;
 use crate::error::GenerationError;
-use crate::event::LinkState;
+use crate::event::{LinkCause, LinkState};
 use crate::mode::Mode;
 use crate::options::OfflinePolicy;
 use crate::verifier::VerifierError;
@@ -22,12 +22,23 @@ impl Run<'_> {
         self.remote.as_ref().is_some_and(|remote| remote.is_online())
     }
 
-    /// Tells whether the device writes alone because the verifier is out of reach.
+    /// Tells whether the device writes alone because the verifier is out of reach. What is drafted waits for the next
+    /// attempt only where that is near and does not have to be waited for: where the connection failed once or twice.
     pub(super) fn is_alone(&self) -> bool {
+        let Some(remote) = &self.remote else { return false };
+        let (link, cause) = remote.news();
+        let is_away = link == LinkState::Offline || cause == Some(LinkCause::TimedOut);
         self.options.offline == OfflinePolicy::GoOn
-            && !self.is_online()
+            && link != LinkState::Online
+            && !self.has_grace()
             && self.pipeline.windows_in_flight() == 0
-            && !self.needs_verdict()
+            && (is_away || !self.needs_verdict())
+    }
+
+    /// Tells whether a verifier that is silent is asked again before the policy decides.
+    fn has_grace(&self) -> bool {
+        let now = self.now();
+        self.remote.as_ref().is_some_and(|remote| remote.link.has_grace(now))
     }
 
     /// Asks for a session if there is none.
@@ -58,9 +69,14 @@ impl Run<'_> {
     }
 
     /// What an earlier generation left: a verifier out of reach is waited for from now on, or given up at once, unless
-    /// an attempt is due.
+    /// an attempt is due. The reader is told of it, and of one that came back in between.
     pub(super) fn resume(&mut self) -> Result<(), End> {
         let now = self.now();
+        // One that is out of reach is told of in every reply.
+        if self.is_online() {
+            self.recall_state();
+        }
+        self.tell_state();
         let due = self.remote.as_ref().is_none_or(|remote| remote.link.may_send(now));
         match self.options.offline {
             _ if self.is_online() => Ok(()),
@@ -69,7 +85,7 @@ impl Run<'_> {
                 self.waiting_since = Some(now);
                 Ok(())
             }
-            OfflinePolicy::Fail if due => Ok(()),
+            OfflinePolicy::Fail if due || self.has_grace() => Ok(()),
             OfflinePolicy::Fail => Err(self.offline_error().into()),
         }
     }
@@ -102,12 +118,21 @@ impl Run<'_> {
         if self.mode == Mode::Exact && self.pipeline.len() == self.prompt { self.offer_prompt() } else { Ok(()) }
     }
 
-    pub(super) fn tell_state(&mut self, change: Option<LinkState>) {
-        if let Some(state) = change {
-            self.shared.set_link(state);
-            self.reply.tell_state(state);
-            self.hand_over();
+    /// Takes note of what earlier replies have told of the verifier.
+    pub(super) fn recall_state(&mut self) {
+        if let Some(remote) = &self.remote {
+            self.reply.was_told(remote.told);
         }
+    }
+
+    /// Tells the app whether the verifier answers, if it was told otherwise.
+    pub(super) fn tell_state(&mut self) {
+        let Some(remote) = &mut self.remote else { return };
+        let (link, cause) = remote.news();
+        remote.told = (link, cause);
+        self.shared.set_link(link, cause);
+        self.reply.tell_state(link, cause);
+        self.hand_over();
     }
 
     /// An answer failed or broke off. What was not decided is sent again, committed unverified, or given up, as the
@@ -146,8 +171,8 @@ impl Run<'_> {
     fn out_of_order(&mut self, error: VerifierError) -> Result<(), End> {
         let now = self.now();
         let Some(remote) = &mut self.remote else { return Ok(()) };
-        let change = remote.failed(error.clone(), now);
-        self.tell_state(change);
+        remote.failed(error.clone(), now);
+        self.tell_state();
         match error {
             VerifierError::Untrusted { reason } => Err(GenerationError::Untrusted { reason }.into()),
             VerifierError::Unauthorized => Err(GenerationError::Unauthorized.into()),
@@ -182,23 +207,39 @@ impl Run<'_> {
         }
         // Until a token comes of it, each further attempt is followed by a pause.
         let failure = VerifierError::InvalidAnswer { reason: "it lost what it was told, over and over".into() };
-        let change = remote.link.on_failure(&failure, now);
-        self.tell_state(change);
+        remote.link.on_failure(&failure, now);
+        self.tell_state();
         self.out_of_reach()
     }
 
+    /// The verifier does not answer. What is not decided is asked for again; where it was only silent, the policy
+    /// decides when its grace is over, else at once.
     fn out_of_reach(&mut self) -> Result<(), End> {
+        let now = self.now();
         self.reply.statistics.resent += u64::from(self.pipeline.call_back());
         self.due = self.needs_verdict();
+        self.is_postponed = false;
         match self.options.offline {
-            OfflinePolicy::GoOn => self.commit_alone(),
             OfflinePolicy::Wait(_) => {
-                let now = self.now();
                 self.waiting_since.get_or_insert(now);
                 Ok(())
             }
+            OfflinePolicy::GoOn | OfflinePolicy::Fail if self.has_grace() => {
+                self.is_postponed = true;
+                Ok(())
+            }
+            OfflinePolicy::GoOn => self.commit_alone(),
             OfflinePolicy::Fail => Err(self.offline_error().into()),
         }
+    }
+
+    /// Lets the policy decide what was postponed, once the grace is over and nothing came of it.
+    pub(super) fn end_grace(&mut self) -> Result<(), End> {
+        if !self.is_postponed || self.has_grace() {
+            return Ok(());
+        }
+        self.is_postponed = false;
+        if self.is_online() { Ok(()) } else { self.out_of_reach() }
     }
 
     /// The way back: opens a session where there is none, and tries a link that failed with a request that carries the

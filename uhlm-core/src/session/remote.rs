@@ -11,7 +11,7 @@ use uhlm_law::advance::{Advance, Asked, Capabilities, Frame, Info, Open, Peer, S
 use uhlm_law::protocol::Digest;
 
 use super::inbox::{Heard, Inbox, Opened, Tag};
-use crate::event::LinkState;
+use crate::event::{LinkCause, LinkState};
 use crate::link::{Link, LinkConfig};
 use crate::verifier::{Answer, Call, Verifier, VerifierError};
 
@@ -36,12 +36,20 @@ pub(crate) struct Remote {
     /// Answers that are awaited, in the order of their requests.
     pub(super) streams: Vec<Stream>,
     next_tag: u64,
+    /// Number of tokens that the verifier was sent to read since it last brought text: what is asked now comes after
+    /// them.
+    reading: usize,
     /// What the verifier serves, known once a session was opened.
     pub(super) info: Option<Info>,
     pub(super) link: Link,
     /// Why the link is not online.
     pub(super) last_failure: Option<VerifierError>,
+    /// What the session's replies have told of the link.
+    pub(super) told: LinkNews,
 }
+
+/// Whether the verifier answers, and why it does not.
+pub(super) type LinkNews = (LinkState, Option<LinkCause>);
 
 impl Remote {
     pub(super) fn new(verifier: Arc<dyn Verifier>, inbox: Sender<Inbox>, link: LinkConfig) -> Self {
@@ -53,9 +61,11 @@ impl Remote {
             peer: Peer::new(),
             streams: Vec::new(),
             next_tag: 0,
+            reading: 0,
             info: None,
             link: Link::new(link),
             last_failure: None,
+            told: LinkNews::default(),
         }
     }
 
@@ -66,6 +76,11 @@ impl Remote {
     /// Tells whether the verifier answered last.
     pub(super) fn is_online(&self) -> bool {
         self.link.state() == LinkState::Online
+    }
+
+    /// Returns whether the verifier answered last, and why it did not.
+    pub(super) fn news(&self) -> LinkNews {
+        (self.link.state(), self.link.cause())
     }
 
     /// Tells whether there is a session and nothing speaks against using it now.
@@ -105,53 +120,50 @@ impl Remote {
         let Answer { value, bytes, elapsed, attempts } = result?.keep().ok_or(VerifierError::SessionGone)?;
         self.session = Some(value.session);
         self.info = Some(value.info.clone());
+        self.link.set_tells_progress(value.info.capabilities.contains(Capabilities::PROGRESS));
         self.peer.reopened();
         Ok(Answer { value: value.info, bytes, elapsed, attempts })
     }
 
-    /// Takes the answer to [`Self::open`] after the generation that asked; returns the link's new state if it changed.
-    pub(super) fn opened_late(
-        &mut self,
-        result: Result<Opened, VerifierError>,
-        vocabulary: Digest,
-        now: Instant,
-    ) -> Option<LinkState> {
+    /// Takes the answer to [`Self::open`] after the generation that asked.
+    pub(super) fn opened_late(&mut self, result: Result<Opened, VerifierError>, vocabulary: Digest, now: Instant) {
         match self.opened(result) {
             Ok(answer) => {
                 if answer.value.vocabulary != vocabulary {
                     // The next generation finds out why.
                     self.give_up();
                 }
-                self.link.on_reachable()
+                self.link.on_reachable();
             }
             Err(error) => self.failed(error, now),
         }
     }
 
-    /// Takes note that a call failed; returns the link's new state if it changed.
-    pub(super) fn failed(&mut self, error: VerifierError, now: Instant) -> Option<LinkState> {
-        let change = self.link.on_failure(&error, now);
+    /// Takes note that a call failed.
+    pub(super) fn failed(&mut self, error: VerifierError, now: Instant) {
+        self.link.on_failure(&error, now);
         self.last_failure = Some(error);
-        change
     }
 
-    /// Takes a frame after the generation that asked for it; returns the link's new state if it changed. What it says
-    /// of the text counts for nothing: the device's tokens have changed.
-    pub(super) fn heard_late(&mut self, tag: Tag, heard: Heard, now: Instant) -> Option<LinkState> {
-        self.streams.iter().find(|stream| stream.tag == tag)?;
+    /// Takes a frame after the generation that asked for it. What it says of the text counts for nothing: the device's
+    /// tokens have changed.
+    pub(super) fn heard_late(&mut self, tag: Tag, heard: Heard, now: Instant) {
+        if !self.streams.iter().any(|stream| stream.tag == tag) {
+            return;
+        }
         match heard {
             Ok(answer) => {
                 if matches!(answer.value, Frame::End(_)) {
                     self.finish(tag);
                 }
-                self.link.on_reachable()
+                self.link.on_reachable();
             }
             Err(error) => {
                 self.finish(tag);
                 if matches!(error, VerifierError::SessionGone | VerifierError::Desync { .. }) {
                     self.give_up();
                 }
-                self.failed(error, now)
+                self.failed(error, now);
             }
         }
     }
@@ -163,11 +175,17 @@ impl Remote {
         self.next_tag += 1;
         let inbox = self.inbox.clone();
         let reply = Box::new(move |heard| drop(inbox.send(Inbox::Frame { tag, heard })));
-        let silence = self.link.deadline(tokens);
+        self.reading = self.reading.saturating_add(tokens);
+        let silence = self.link.deadline(self.reading);
         self.link.on_send();
         let call = self.verifier.advance(session, request, silence, reply);
         self.streams.push(Stream { tag, sent: now, asked, call });
         Some(tag)
+    }
+
+    /// Takes note that the verifier has read what it was sent.
+    pub(super) fn has_read(&mut self) {
+        self.reading = 0;
     }
 
     /// Takes an answer that has ended out of those that are awaited.
@@ -198,6 +216,7 @@ impl Remote {
     /// Takes note that the verifier lost the session.
     pub(super) fn lost(&mut self) {
         self.session = None;
+        self.reading = 0;
         self.streams.clear();
     }
 
@@ -213,7 +232,8 @@ impl Remote {
     pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
         let waits = !self.streams.is_empty() || self.is_opening();
         let due = if waits { None } else { self.link.next_attempt(now) };
-        due.map(|at| at.saturating_duration_since(now))
+        let due = due.map(|at| at.saturating_duration_since(now));
+        due.into_iter().chain(self.link.grace_left(now)).min()
     }
 }
 

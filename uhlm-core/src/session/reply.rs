@@ -8,7 +8,7 @@ use std::time::Duration;
 use uhlm_law::sampling::TokenId;
 
 use super::text::TextStream;
-use crate::event::{Event, FinishReason, LinkState, TokenText};
+use crate::event::{Event, FinishReason, LinkCause, LinkState, TokenText};
 use crate::metrics::Statistics;
 use crate::options::GenerationOptions;
 use crate::origin::Origin;
@@ -33,6 +33,8 @@ pub(super) struct Reply {
     pending: Option<(TokenText, Origin)>,
     last: Option<(TokenId, Origin)>,
     events: Vec<Event>,
+    /// What the reader knows of the verifier.
+    state: (LinkState, Option<LinkCause>),
     committed: usize,
     max_tokens: usize,
     pub(super) statistics: Statistics,
@@ -53,6 +55,7 @@ impl Reply {
             pending: None,
             last: None,
             events: Vec::new(),
+            state: (LinkState::Online, None),
             committed: 0,
             max_tokens: options.max_tokens,
             statistics,
@@ -126,10 +129,19 @@ impl Reply {
         self.events.push(Event::Rollback { tokens: u32::try_from(tokens).unwrap_or(u32::MAX) });
     }
 
-    /// Tells that the verifier's reachability changed.
-    pub(super) fn tell_state(&mut self, state: LinkState) {
+    /// Takes note of what the reader was told of the verifier in earlier replies.
+    pub(super) fn was_told(&mut self, state: (LinkState, Option<LinkCause>)) {
+        self.state = state;
+    }
+
+    /// Tells whether the verifier answers, unless that was told.
+    pub(super) fn tell_state(&mut self, link: LinkState, cause: Option<LinkCause>) {
+        if self.state == (link, cause) {
+            return;
+        }
+        self.state = (link, cause);
         self.tell_pending();
-        self.events.push(Event::State(state));
+        self.events.push(Event::State { link, cause });
     }
 
     /// Tells whether nothing may follow the drafted tokens `branch`: the last of them ends the reply, completes a

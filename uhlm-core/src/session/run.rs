@@ -60,6 +60,8 @@ pub(super) struct Run<'a> {
     /// Desynchronisations and lost sessions since the last verdict.
     pub(super) desyncs: u32,
     pub(super) waiting_since: Option<Instant>,
+    /// Whether the policy is to decide when the link's grace is over.
+    pub(super) is_postponed: bool,
     /// Bodies of answers since the last verdict.
     pub(super) bytes: BodyBytes,
     /// When the target last told of a pass, and what was known of it then.
@@ -81,7 +83,10 @@ impl Run<'_> {
         if self.reply.is_sealed(&[]) {
             return Err(FinishReason::MaxTokens.into());
         }
-        if self.mode != Mode::DeviceOnly {
+        if self.mode == Mode::DeviceOnly {
+            // Answers for which an earlier reply has asked may come yet.
+            self.recall_state();
+        } else {
             if self.remote.is_none() {
                 return Err(GenerationError::NoVerifier.into());
             }
@@ -268,8 +273,10 @@ impl Run<'_> {
         let goes_on = matches!(reason, Ok(reason) if *reason != FinishReason::Cancelled);
         let vocabulary = self.drafter.model.vocabulary_hash();
         if let Some(remote) = &mut self.remote {
-            if let Some(change) = self.opening.take().and_then(|result| remote.opened_late(result, vocabulary, now)) {
-                self.shared.set_link(change);
+            if let Some(result) = self.opening.take() {
+                remote.opened_late(result, vocabulary, now);
+                let (link, cause) = remote.news();
+                self.shared.set_link(link, cause);
             }
             // Dropping an answer that is awaited resets its request.
             remote.abandon(goes_on && self.pipeline.windows_in_flight() == 0, now);

@@ -205,6 +205,7 @@ impl Worker {
                 due: false,
                 desyncs: 0,
                 waiting_since: None,
+                is_postponed: false,
                 bytes: BodyBytes::default(),
                 last_heard: None,
                 first_asked: None,
@@ -273,9 +274,10 @@ impl Worker {
     /// Takes the answer to an attempt to open a session after the generation that made it.
     fn opened_late(&mut self, result: Result<Opened, VerifierError>) {
         let (now, vocabulary) = (self.clock.now(), self.drafter.model.vocabulary_hash());
-        let change = self.remote.as_mut().and_then(|remote| remote.opened_late(result, vocabulary, now));
-        if let Some(state) = change {
-            self.shared.set_link(state);
+        if let Some(remote) = &mut self.remote {
+            remote.opened_late(result, vocabulary, now);
+            let (link, cause) = remote.news();
+            self.shared.set_link(link, cause);
         }
     }
 
@@ -283,9 +285,9 @@ impl Worker {
     fn heard_late(&mut self, tag: Tag, heard: Heard) {
         let now = self.clock.now();
         let Some(remote) = &mut self.remote else { return };
-        if let Some(state) = remote.heard_late(tag, heard, now) {
-            self.shared.set_link(state);
-        }
+        remote.heard_late(tag, heard, now);
+        let (link, cause) = remote.news();
+        self.shared.set_link(link, cause);
     }
 }
 

@@ -157,7 +157,8 @@ pub trait Verifier: Send + Sync {
     /// Opens a session.
     fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call;
     /// Asks for the session's text to be taken further. The answer is a stream of frames; `silence` bounds the time to
-    /// the first of them and between two. Dropping the call resets the stream, which takes back what was granted.
+    /// the first of them and between two, progress that it tells included. Dropping the call resets the stream, which
+    /// takes back what was granted.
     fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call;
     /// Closes a session; nobody waits for the answer.
     fn close(&self, session: SessionId);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier as _, VerifierError};
-use uhlm_law::advance::{Encoding, EndReason, Frame};
+use uhlm_law::advance::{Encoding, EndReason, Frame, Progress};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use crate::support::script::{Act, Answer};
@@ -111,6 +111,16 @@ fn a_long_stream_of_short_silences_is_not_cut() {
 }
 
 #[test]
+fn progress_is_handed_on_and_keeps_a_stream_for_as_long_as_it_comes() {
+    let progress = |read| Frame::Progress(Progress { read, total: 3000, ahead: 0 });
+    let mut pieces: Vec<_> = (0..8).map(|i| (SHORT / 3, binary(&progress(i * 400)))).collect();
+    pieces.push((Duration::ZERO, [binary(&text(3, &[4])), binary(&end())].concat()));
+    let heard = frames_of(&streaming(pieces, false).client(), SHORT * 2);
+    let expected: Vec<_> = (0..8).map(|i| progress(i * 400)).chain([text(3, &[4]), end()]).map(Ok).collect();
+    assert_eq!(heard, expected);
+}
+
+#[test]
 fn a_frame_that_drips_in_is_cut_like_silence() {
     let slow: Vec<_> = binary(&text(3, &[4, 5, 6, 7])).iter().map(|byte| (SHORT / 4, vec![*byte])).collect();
     let server = streaming(slow, true);
@@ -120,7 +130,7 @@ fn a_frame_that_drips_in_is_cut_like_silence() {
 
 #[test]
 fn frames_of_a_later_version_are_skipped_and_do_not_count_as_news() {
-    let later = vec![3, 3, 1, 2];
+    let later = vec![3, 7, 1, 2];
     let body = [later.clone(), binary(&text(3, &[4])), later.clone(), binary(&end())].concat();
     let server = streaming(vec![(Duration::ZERO, body)], false);
     assert_eq!(frames_of(&server.client(), LONG), [Ok(text(3, &[4])), Ok(end())]);

@@ -134,7 +134,7 @@ impl Shared {
             let body = self.billing.text(&frame, vocabulary);
             let bytes = if stream.has_begun { self.billing.frame(body) } else { self.billing.answer(body) };
             let due = engine.link_arrival(Direction::Down, now, bytes, place);
-            let is_last = !matches!(frame, Frame::Text(_));
+            let is_last = frame.is_last();
             let Some(stream) = engine.streams.get_mut(&id) else { continue };
             let is_heard = stream.deliver(&self.clock, due, body, frame);
             if is_last || !is_heard {

@@ -106,6 +106,7 @@ impl Asked {
                 self.ended = true;
                 Ok(())
             }
+            Frame::Progress(_) => Ok(()),
         }
     }
 

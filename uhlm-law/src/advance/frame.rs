@@ -20,6 +20,10 @@ pub const MAX_LABELS: usize = 512;
 const KIND_TEXT: u8 = 0;
 const KIND_END: u8 = 1;
 const KIND_FAILED: u8 = 2;
+/// Kinds beyond the first three, told apart by the value.
+const KIND_MORE: u8 = 3;
+/// The value of [`KIND_MORE`] that stands for [`Progress`].
+const MORE_PROGRESS: u8 = 0;
 /// Numbers of ids from here on follow the head as a number of their own.
 const LONG: u8 = 63;
 
@@ -38,6 +42,26 @@ pub enum Frame {
     End(EndReason),
     /// The end of a stream that failed; what came before stands.
     Failed(ErrorBody),
+    /// There is nothing to say yet, and the target is at it. It says nothing about the text.
+    Progress(Progress),
+}
+
+/// The longest time in seconds between two frames of a live answer of a verifier that tells its progress
+/// ([`Capabilities::PROGRESS`](super::Capabilities::PROGRESS)), as it leaves the verifier.
+pub const PROGRESS_SECONDS: u64 = 1;
+
+/// How far a verifier is with what an answer waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Number of tokens that the target has read for the next text, of `total`.
+    #[serde(default)]
+    pub read: u32,
+    /// Number of tokens that it reads for the next text; 0 where that is not known yet.
+    #[serde(default)]
+    pub total: u32,
+    /// Number of sessions that are served before this one; 0 where it is being served.
+    #[serde(default)]
+    pub ahead: u32,
 }
 
 /// Ids of the target's own text.
@@ -191,10 +215,29 @@ impl Text {
     }
 }
 
+impl Progress {
+    fn write(self, out: &mut Vec<u8>) {
+        out.push(KIND_MORE | MORE_PROGRESS << 2);
+        [self.read, self.total, self.ahead].into_iter().for_each(|number| put_number(out, u64::from(number)));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (read, total, ahead) = (reader.number("read")?, reader.number("total")?, reader.number("ahead")?);
+        read_tail(reader, |_, _| Ok(()))?;
+        Ok(Self { read, total, ahead })
+    }
+}
+
 impl Frame {
+    /// Tells whether the answer is complete with this frame.
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::End(_) | Self::Failed(_))
+    }
+
     /// Tells whether a frame in the binary encoding is of a kind that this version knows; others are skipped.
     pub(super) fn is_known(body: &[u8]) -> bool {
-        body.first().is_none_or(|head| head & 3 <= KIND_FAILED)
+        body.first().is_none_or(|head| head & 3 != KIND_MORE || head >> 2 == MORE_PROGRESS)
     }
 }
 
@@ -210,6 +253,7 @@ impl Body for Frame {
                 out.push(KIND_FAILED | code_number(error.code) << 2);
                 put_details(out, error);
             }
+            Self::Progress(progress) => progress.write(out),
         }
     }
 
@@ -225,6 +269,7 @@ impl Body for Frame {
                 reason.map(Self::End).ok_or(DecodeError::OutOfRange { field: "end" })
             }
             KIND_FAILED => take_details(&mut reader, u64::from(value)).map(Self::Failed),
+            KIND_MORE if value == MORE_PROGRESS => Progress::read(&mut reader).map(Self::Progress),
             _ => Err(DecodeError::OutOfRange { field: "kind" }),
         }
     }

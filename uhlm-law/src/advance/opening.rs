@@ -29,9 +29,15 @@ impl Capabilities {
     pub const MATCHED: Self = Self(1 << 1);
     /// Labels tell the target's probability of a token.
     pub const PROBABILITIES: Self = Self(1 << 2);
+    /// An answer that has nothing to say says so at least every [`PROGRESS_SECONDS`](super::PROGRESS_SECONDS).
+    pub const PROGRESS: Self = Self(1 << 3);
 
-    const NAMES: [(&'static str, Self); 3] =
-        [("runs_ahead", Self::RUNS_AHEAD), ("matched", Self::MATCHED), ("probabilities", Self::PROBABILITIES)];
+    const NAMES: [(&'static str, Self); 4] = [
+        ("runs_ahead", Self::RUNS_AHEAD),
+        ("matched", Self::MATCHED),
+        ("probabilities", Self::PROBABILITIES),
+        ("progress", Self::PROGRESS),
+    ];
     /// Stands for every name that is not known.
     const UNKNOWN: Self = Self(1 << 63);
 

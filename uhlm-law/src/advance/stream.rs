@@ -11,7 +11,7 @@ use super::frame::Frame;
 pub const MAX_FRAME_BYTES: usize = 1 << 16;
 
 /// Kinds of frames in JSON.
-const KINDS: [&str; 3] = ["text", "end", "failed"];
+const KINDS: [&str; 4] = ["text", "end", "failed", "progress"];
 
 impl Encoding {
     /// Encodes a frame as it goes onto the stream: behind its length in the binary encoding, as one line in JSON.

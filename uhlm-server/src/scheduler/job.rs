@@ -9,10 +9,13 @@ use uhlm_law::advance::{Advance, Frame, PassTiming, Plan, Row, SessionId, Stream
 use uhlm_law::protocol::ErrorBody;
 use uhlm_law::sampling::TokenId;
 
+use super::pulse::Gauge;
 use crate::auth::Owner;
 use crate::metrics::Metrics;
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
+/// The other end of a [`Reply`].
+pub(crate) type Awaited<T> = oneshot::Receiver<Result<T, ErrorBody>>;
 
 /// The frames of an answer, those together that go out together. Unbounded, but an answer is no longer than a context.
 pub(crate) type Frames = mpsc::UnboundedReceiver<Vec<Frame>>;
@@ -20,8 +23,8 @@ pub(crate) type Frames = mpsc::UnboundedReceiver<Vec<Frame>>;
 /// What goes over the channel to the scheduler.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// A new session.
-    Open { owner: Owner, reply: Reply<SessionId> },
+    /// A new session, under a name that nobody else has.
+    Open { owner: Owner, session: SessionId, reply: Reply<()> },
     /// The end of a session.
     Close { owner: Owner, session: SessionId, reply: Reply<()> },
     /// A request of a session.
@@ -39,6 +42,8 @@ pub(crate) struct Call {
     pub(crate) arrived: Instant,
     pub(crate) reply: Reply<Frames>,
     pub(crate) place: Place,
+    /// Where the scheduler leaves word of how far it is.
+    pub(crate) gauge: Arc<Gauge>,
 }
 
 impl Call {
@@ -78,6 +83,7 @@ pub(crate) struct Listener {
     pub(crate) stream: StreamId,
     pub(crate) frames: mpsc::UnboundedSender<Vec<Frame>>,
     pub(crate) place: Place,
+    pub(crate) gauge: Arc<Gauge>,
 }
 
 impl Listener {
@@ -89,20 +95,16 @@ impl Listener {
     /// Hands frames over; returns the listener unless the last of them completes the answer.
     pub(crate) fn send(self, frames: Vec<Frame>, metrics: &Metrics) -> Option<Self> {
         frames.iter().for_each(|frame| metrics.frame(frame));
-        let Self { stream, frames: sender, place } = self;
-        match frames.last() {
-            None => Some(Self { stream, frames: sender, place }),
-            Some(Frame::Text(_)) => {
-                // A client that went away is noticed by the sweep.
-                let _ = sender.send(frames);
-                Some(Self { stream, frames: sender, place })
-            }
-            Some(Frame::End(_) | Frame::Failed(_)) => {
-                drop(place);
-                let _ = sender.send(frames);
-                None
-            }
+        let Some(last) = frames.last() else { return Some(self) };
+        if last.is_last() {
+            let Self { frames: sender, place, .. } = self;
+            drop(place);
+            let _ = sender.send(frames);
+            return None;
         }
+        // A client that went away is noticed by the sweep.
+        let _ = self.frames.send(frames);
+        Some(self)
     }
 }
 

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::time::Instant;
 
-use uhlm_law::advance::{PassKind, SessionId};
+use uhlm_law::advance::{PassKind, Progress, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
@@ -41,6 +41,8 @@ struct Share {
     /// Index of its first token in the engine's pass.
     first: usize,
     count: usize,
+    /// Whether it is a part of a long prompt.
+    is_long: bool,
 }
 
 /// Rules of one pass.
@@ -53,9 +55,11 @@ struct Split {
 }
 
 impl Split {
-    fn new(batch_size: usize, short: bool, long: bool) -> Self {
+    /// `piece` is how much of long prompts a pass may take.
+    fn new(batch_size: usize, piece: usize, short: bool, long: bool) -> Self {
         let share = Self::share(batch_size);
-        Self { reserved: if long { share } else { 0 }, prefill: if short { share } else { batch_size } }
+        let prefill = if short { share } else { batch_size };
+        Self { reserved: if long { share } else { 0 }, prefill: prefill.min(piece).max(1) }
     }
 
     fn share(batch_size: usize) -> usize {
@@ -83,6 +87,8 @@ impl Worker {
         }
         let now = Instant::now();
         let (batch, shares) = self.fill(&order, now)?;
+        self.report(&order);
+        self.pulse.beat();
         if shares.is_empty() {
             // Nobody fits. The one that came last gives way; what it holds can then be unloaded.
             let newest = order.iter().copied().max_by_key(|id| self.arrived(*id));
@@ -116,8 +122,24 @@ impl Worker {
             }
         }
         // With the rows' scores, which an engine that works on its own may have waited for.
-        self.pass_times.observe(batch.len(), now.elapsed().as_secs_f64());
+        let seconds = now.elapsed().as_secs_f64();
+        self.pass_times.observe(batch.len(), seconds);
+        if shares.iter().any(|share| share.is_long) {
+            self.reading.observe(batch.len(), seconds);
+        }
         Ok(())
+    }
+
+    /// Leaves word for the answers that wait: how much is read, and how many are served before.
+    fn report(&self, order: &[SessionId]) {
+        let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        for (ahead, id) in order.iter().enumerate() {
+            let Some(session) = self.table.get(*id) else { continue };
+            let Some(active) = &session.active else { continue };
+            let ahead = if active.begun.is_some() { 0 } else { ahead };
+            let (read, total) = (small(active.done), small(active.tokens.len()));
+            session.report(Progress { read, total, ahead: small(ahead) });
+        }
     }
 
     /// Returns what a session has in a pass, for the next one to be planned by.
@@ -175,14 +197,18 @@ impl Worker {
         let batch_size = self.target.batch_size();
         let urgency_of = |worker: &Self, id| worker.table.get(id).and_then(|session| worker.urgency(session));
         let has = |urgency| order.iter().any(|id| urgency_of(self, *id) == Some(urgency));
-        let split = Split::new(batch_size, has(Urgency::Short), has(Urgency::Long));
+        let piece = self.reading.piece(batch_size);
+        let split = Split::new(batch_size, piece, has(Urgency::Short), has(Urgency::Long));
         let (mut batch, mut shares) = (Vec::with_capacity(batch_size), Vec::new());
+        // What the pass may still take of long prompts.
+        let mut piece = piece;
         for &id in order {
             let Some(slot) = self.slot_of(id)? else { continue };
             let (Some(active), Some(urgency)) = (self.active(id), urgency_of(self, id)) else { continue };
             let is_first_in_line = active.passed_over >= PATIENCE;
             let reserved = if is_first_in_line || urgency != Urgency::Short { 0 } else { split.reserved };
             let places = batch_size.saturating_sub(batch.len() + reserved);
+            let places = if urgency == Urgency::Long { places.min(piece) } else { places };
             let (remaining, before_rows) = (active.remaining(), active.before_rows());
             let count = split.chunk(remaining, before_rows, places);
             while self.cache.room() < batch.len() + count && self.unload_one()? {}
@@ -195,7 +221,10 @@ impl Worker {
             }
             active.passed_over = 0;
             active.begun.get_or_insert(now);
-            shares.push(Share { session: id, slot, first: batch.len(), count });
+            if urgency == Urgency::Long {
+                piece -= count;
+            }
+            shares.push(Share { session: id, slot, first: batch.len(), count, is_long: urgency == Urgency::Long });
             let rows_from = active.tokens.len() - active.plan.rows;
             batch.extend((active.done..active.done + count).map(|i| BatchToken {
                 id: active.tokens[i],
@@ -260,16 +289,18 @@ mod tests {
 
     #[test]
     fn alone_a_long_prompt_takes_the_whole_pass_and_beside_windows_an_eighth() {
-        let alone = Split::new(512, false, true);
+        let alone = Split::new(512, 512, false, true);
         assert_eq!(alone.chunk(2000, 1999, 512), 512);
-        let beside = Split::new(512, true, true);
+        let beside = Split::new(512, 512, true, true);
         assert_eq!(beside.chunk(2000, 1999, 500), 64);
         assert_eq!(beside.reserved, 64);
+        let slow = Split::new(512, 60, false, true);
+        assert_eq!((slow.chunk(2000, 1999, 60), slow.chunk(30, 29, 60)), (60, 30));
     }
 
     #[test]
     fn what_does_not_fit_is_cut_rows_included() {
-        let split = Split::new(512, true, false);
+        let split = Split::new(512, 512, true, false);
         assert_eq!(split.chunk(10, 1, 10), 10);
         assert_eq!(split.chunk(10, 1, 4), 4);
         assert_eq!(split.chunk(513, 0, 512), 512);
@@ -281,8 +312,10 @@ mod tests {
         for batch_size in [1, 2, 8, 64, 512] {
             for remaining in 1..=3 * batch_size {
                 for before_rows in 0..=remaining {
-                    assert!(Split::new(batch_size, true, false).chunk(remaining, before_rows, batch_size) > 0);
-                    assert!(Split::new(batch_size, false, true).chunk(remaining, before_rows, batch_size) > 0);
+                    for (piece, short) in [(batch_size, true), (batch_size, false), (1, false), (1, true)] {
+                        let split = Split::new(batch_size, piece, short, !short);
+                        assert!(split.chunk(remaining, before_rows, batch_size) > 0);
+                    }
                 }
             }
         }

@@ -35,7 +35,7 @@ impl Worker {
             Err(refusal) => call.refuse(refusal),
             Ok(sent) => {
                 let (frames, receiver) = mpsc::unbounded_channel();
-                session.listen(Listener { stream, frames, place: call.place });
+                session.listen(Listener { stream, frames, place: call.place, gauge: call.gauge });
                 session.say(sent);
                 session.stirred = true;
                 (session.arrived, session.ready, session.last_use) = (call.arrived, call.arrived, call.arrived);

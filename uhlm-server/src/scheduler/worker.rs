@@ -12,6 +12,8 @@ use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::cache::Cache;
 use super::job::{Command, Had};
+use super::pulse::Pulse;
+use super::reading::Reading;
 use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
@@ -57,6 +59,9 @@ pub(super) struct Worker {
     pub(super) pass_times: PassTimes,
     /// Who had what in the last one.
     pub(super) last_pass: Vec<Had>,
+    /// How fast it reads.
+    pub(super) reading: Reading,
+    pub(super) pulse: Arc<Pulse>,
     offered: advance::Limits,
     commands: Receiver<Command>,
     stopping: bool,
@@ -65,6 +70,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         alive: Alive,
+        pulse: Arc<Pulse>,
         target: Box<dyn Target>,
         limits: Limits,
         offered: advance::Limits,
@@ -82,6 +88,8 @@ impl Worker {
             limits,
             pass_times: PassTimes::new(),
             last_pass: Vec::new(),
+            reading: Reading::default(),
+            pulse,
             offered,
             commands,
             stopping: false,
@@ -91,6 +99,7 @@ impl Worker {
     /// Works until it is told to stop or the engine cannot go on.
     pub(super) fn run(mut self) {
         while !self.stopping {
+            self.pulse.beat();
             if let Err(error) = self.receive().and_then(|()| if self.stopping { Ok(()) } else { self.turn() }) {
                 tracing::error!(%error, "the target cannot go on");
                 break;
@@ -134,12 +143,13 @@ impl Worker {
 
     fn handle(&mut self, command: Command) -> Result<(), ModelError> {
         match command {
-            Command::Open { owner, reply } => {
+            Command::Open { owner, session, reply } => {
                 // A client that went away never learns the name: nothing is opened for it.
                 if !reply.is_closed() {
-                    let opened = self.open(owner)?;
-                    if let (Ok(id), Err(_)) = (&opened, reply.send(opened.clone())) {
-                        self.remove(*id, Ended::Closed)?;
+                    let opened = self.open(owner, session)?;
+                    let is_open = opened.is_ok();
+                    if reply.send(opened).is_err() && is_open {
+                        self.remove(session, Ended::Closed)?;
                     }
                 }
             }
@@ -156,7 +166,7 @@ impl Worker {
         Ok(())
     }
 
-    fn open(&mut self, owner: Owner) -> Result<Result<SessionId, ErrorBody>, ModelError> {
+    fn open(&mut self, owner: Owner, id: SessionId) -> Result<Result<(), ErrorBody>, ModelError> {
         if self.table.is_full() {
             let Some(idle) = self.table.longest_idle() else {
                 return Ok(Err(ErrorBody::new(ErrorCode::Unavailable, "all sessions are busy")));
@@ -164,13 +174,11 @@ impl Worker {
             tracing::info!(session = %Short(idle), "evicted to make room");
             self.remove(idle, Ended::Evicted)?;
         }
-        let Some(id) = self.table.open(owner, self.offered, Instant::now()) else {
-            return Ok(Err(ErrorBody::new(ErrorCode::Internal, "the system gives no random numbers")));
-        };
+        self.table.open(id, owner, self.offered, Instant::now());
         self.metrics.sessions_opened.inc();
         self.metrics.sessions_open.set(self.table.len() as i64);
         tracing::debug!(session = %Short(id), "opened");
-        Ok(Ok(id))
+        Ok(Ok(()))
     }
 
     /// Ends a session; who listens is told that it is gone.

@@ -8,6 +8,7 @@ mod equality;
 mod failures;
 mod judging;
 mod limits;
+mod progress;
 mod refusals;
 mod repeats;
 mod running_ahead;

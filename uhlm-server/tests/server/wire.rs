@@ -90,6 +90,8 @@ fn the_examples_in_the_protocol_document_are_what_is_sent() {
     assert_eq!(hex(&document, "request"), Encoding::Binary.encode(&example_request()));
     assert_eq!(hex(&document, "begin"), Encoding::Binary.encode(&example_begin()));
     assert_eq!(hex(&document, "answer"), stream(&[example_text(), Frame::End(EndReason::Granted)]));
+    let progress = Frame::Progress(Progress { read: 640, total: 3000, ahead: 0 });
+    assert_eq!(hex(&document, "progress"), stream(&[progress]));
     assert_eq!(hex(&document, "failed"), stream(&[Frame::Failed(example_failure())]));
     assert_eq!(hex(&document, "refusal"), Encoding::Binary.encode(&example_refusal()));
     let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason};
+use uhlm_core::event::{Event, FinishReason, LinkState};
 use uhlm_core::generation::Generation;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::options::GenerationOptions;
@@ -28,6 +28,8 @@ pub struct Said {
     pub tokens: Vec<(TokenId, Origin)>,
     /// How it ended.
     pub end: Result<(FinishReason, Statistics), GenerationError>,
+    /// What was said of the verifier.
+    pub links: Vec<LinkState>,
     text: String,
 }
 
@@ -41,9 +43,17 @@ struct Reader {
     provisional: VecDeque<TokenId>,
     rollbacks: u64,
     rolled_back: u64,
+    links: Vec<LinkState>,
 }
 
 impl Reader {
+    /// The verifier answers, or does not.
+    fn hear_of(&mut self, link: LinkState) -> Result<(), Violation> {
+        let was_away = self.links.last().is_none_or(|link| *link != LinkState::Online);
+        self.links.push(link);
+        check(link != LinkState::Online || was_away, || "the verifier is back, and was not away".into())
+    }
+
     fn read(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::Provisional(token) => {
@@ -64,6 +74,10 @@ impl Reader {
                 })?;
                 self.shown = rest.unwrap_or_default();
                 self.text.push_str(&token.text);
+                let is_away = self.links.last().is_some_and(|link| *link != LinkState::Online);
+                check(origin != Origin::Unverified || is_away, || {
+                    format!("{} is not verified, and nobody said that the verifier is away", token.id)
+                })?;
                 self.committed.push((token.id, origin));
             }
             Event::Rollback { tokens } => {
@@ -75,7 +89,8 @@ impl Reader {
                 self.provisional.clear();
                 self.shown.clear();
             }
-            Event::State(_) | Event::Finished { .. } => {}
+            Event::State { link, .. } => self.hear_of(link)?,
+            Event::Finished { .. } => {}
         }
         Ok(())
     }
@@ -116,7 +131,7 @@ pub fn listen(generation: &mut Generation) -> Result<Said, Violation> {
             Ok((reason, statistics))
         }
     };
-    Ok(Said { tokens, end, text: reader.text })
+    Ok(Said { tokens, end, links: reader.links, text: reader.text })
 }
 
 /// What a reply is measured by.

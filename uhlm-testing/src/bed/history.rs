@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::FinishReason;
+use uhlm_core::event::{FinishReason, LinkState};
 use uhlm_core::generation::{Canceller, Generation};
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{OfflinePolicy, Prompt, USEFUL_REPLY};
@@ -67,6 +67,8 @@ struct History {
     session: Arc<Session>,
     /// Dropping a generation wakes the session: they are kept to the end.
     generations: Vec<Generation>,
+    /// What was said last of the verifier.
+    told: LinkState,
     summary: Summary,
 }
 
@@ -82,7 +84,15 @@ pub fn history(seed: u64) -> Result<Summary, Violation> {
     let verifier = Arc::new(Uplink(Arc::clone(&network)));
     let session = Session::with_clock(Arc::new(draft), Some(verifier), plan.options.clone(), Arc::clone(&clock) as _);
     let session = Arc::new(session.map_err(|error| error.to_string())?);
-    let mut history = History { plan, clock, network, session, generations: Vec::new(), summary: Summary::default() };
+    let mut history = History {
+        plan,
+        clock,
+        network,
+        session,
+        generations: Vec::new(),
+        told: LinkState::Online,
+        summary: Summary::default(),
+    };
     let outcome = history.run();
     history.clock.stop();
     outcome.map(|()| history.summary)
@@ -173,6 +183,10 @@ impl History {
         self.clock.release();
         let said = listen(&mut generation)?;
         self.generations.push(generation);
+        if said.links.first() == Some(&LinkState::Online) && self.told == LinkState::Online {
+            return Err("the verifier is back, and was never said to be away".into());
+        }
+        self.told = said.links.last().copied().unwrap_or(self.told);
         let elapsed = self.clock.time() - began;
         let Plan { draft, target, options, .. } = &self.plan;
         let (sampling, options) = (&options.sampling, &ask.options);
@@ -236,7 +250,7 @@ impl History {
     }
 
     fn is_online(&self) -> bool {
-        self.session.status().link == uhlm_core::event::LinkState::Online
+        self.session.status().link == LinkState::Online
     }
 
     /// Checks that a generation ended for a reason that it had.

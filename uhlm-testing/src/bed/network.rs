@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uhlm_core::verifier::VerifierError;
-use uhlm_law::advance::{Advance, Capabilities, Encoding, Frame, Info, Limits, PROTOCOL, Sent, StreamId};
+use uhlm_law::advance::{
+    Advance, Capabilities, Encoding, Frame, Info, Limits, PROGRESS_SECONDS, PROTOCOL, Progress, Sent, StreamId,
+};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_law::fingerprint::Blocks;
 use uhlm_law::model::Vocabulary as _;
@@ -36,9 +38,21 @@ pub struct Way {
     pub replicas: usize,
     /// The most drafted tokens of a pass.
     pub max_draft: u32,
+    /// Whether the verifier tells its progress.
+    pub tells_progress: bool,
     /// What befalls messages.
     pub chances: Chances,
 }
+
+impl Way {
+    fn capabilities(&self) -> Capabilities {
+        let all = Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES);
+        if self.tells_progress { all.union(Capabilities::PROGRESS) } else { all }
+    }
+}
+
+/// Time without a frame after which a verifier tells its progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(PROGRESS_SECONDS);
 
 /// The verifier of a bed, at the other end of its way.
 pub struct Network {
@@ -89,7 +103,7 @@ impl State {
 
     /// Makes what the listener of an answer hears, and forgets it where nothing follows.
     fn tell(&mut self, stream: u64, now: Duration, heard: Result<Frame, VerifierError>) -> Option<Telling> {
-        let goes_on = matches!(heard, Ok(Frame::Text(_)));
+        let goes_on = heard.as_ref().is_ok_and(|frame| !frame.is_last());
         let down = heard.as_ref().map_or(0, |frame| Encoding::Binary.encode_frame(frame).len() as u64);
         self.failures += u64::from(heard.is_err());
         let telling = self.listeners.get_mut(&stream)?.tell(now, down, heard);
@@ -112,7 +126,7 @@ impl Network {
             model: "bed".into(),
             fingerprint: target.fingerprint(),
             vocabulary: target.vocabulary_hash(),
-            capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
+            capabilities: way.capabilities(),
             limits,
             ends: target.ends(),
             blocks: Blocks::default(),
@@ -196,6 +210,12 @@ impl Network {
         }
     }
 
+    /// Nothing gets through from now on.
+    #[cfg(test)]
+    pub(super) fn fall_silent(&self) {
+        self.state().outage = Duration::MAX;
+    }
+
     fn cut(self: &Arc<Self>, stream: u64, delay: Duration) {
         let then = Arc::clone(self);
         self.clock.after(delay, move || {
@@ -221,6 +241,27 @@ impl Network {
         let sent = state.server.accept(replica, session, StreamId(stream), request, now);
         self.send(&mut state, replica, sent);
         self.work(&mut state, replica);
+        if state.way.tells_progress {
+            let life = state.server.life(replica);
+            drop(state);
+            self.report(replica, life, stream);
+        }
+    }
+
+    /// Tells the progress of an answer from time to time, as long as it lasts and its replica lives.
+    fn report(self: &Arc<Self>, replica: usize, life: u64, stream: u64) {
+        let then = Arc::clone(self);
+        self.clock.after(PROGRESS_EVERY, move || {
+            let mut state = then.state();
+            let is_live = state.server.life(replica) == life && state.server.is_answering(replica, stream);
+            let Some(listener) = state.listeners.get(&stream).filter(|_| is_live) else { return };
+            if listener.said + PROGRESS_EVERY <= then.clock.time() {
+                let frame = Frame::Progress(Progress::default());
+                then.send(&mut state, replica, vec![Sent { stream: StreamId(stream), frame }]);
+            }
+            drop(state);
+            then.report(replica, life, stream);
+        });
     }
 
     /// Begins the next pass of a replica, if it is free.
@@ -262,6 +303,7 @@ impl Network {
                 Some((true, Early::Silent)) => {}
                 _ if is_out => listener.early = Some((0, Early::Silent)),
                 _ => {
+                    listener.said = now;
                     listener.due = listener.due.max(now + travel);
                     let (then, delay) = (Arc::clone(self), listener.due - now);
                     if matches!(early, Some((true, Early::Cut))) {

@@ -90,7 +90,12 @@ fn way(dice: &mut Dice) -> Way {
         least: dice.one(&[MS, MS * 10, MS * 40]),
         jitter: dice.one(&[MS, MS * 20, MS * 100]),
         late: dice.one(&[MS * 300, MS * 2000]),
-        times: Times { pass: dice.one(&[MS, MS * 20, MS * 100]), token: dice.one(&[Duration::ZERO, MS]) },
+        times: Times {
+            pass: dice.one(&[MS, MS * 20, MS * 100]),
+            // The slowest reads a prompt for longer than any deadline, and says so.
+            token: dice.one(&[Duration::ZERO, Duration::ZERO, MS, MS, MS * 250]),
+        },
+        tells_progress: true,
         replicas: 1 + dice.roll(2),
         max_draft: dice.one(&[1, 3, 16, MAX_DRAFT as u32]),
         chances: chances(dice),
@@ -132,6 +137,7 @@ fn options(dice: &mut Dice) -> SessionOptions {
         link: LinkConfig {
             min_deadline: MS * 300,
             max_deadline: MS * 3000,
+            grace: dice.one(&[Duration::ZERO, MS * 500, MS * 2000]),
             back_off: MS * 100,
             max_back_off: MS * 5000,
             max_retry_after: MS * 2000,

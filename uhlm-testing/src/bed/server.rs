@@ -109,6 +109,16 @@ impl Server {
         Ok(self.opened)
     }
 
+    /// Returns how often a replica was started again.
+    pub(super) fn life(&self, replica: usize) -> u64 {
+        self.replicas[replica].life
+    }
+
+    /// Tells whether a replica is at an answer.
+    pub(super) fn is_answering(&self, replica: usize, stream: u64) -> bool {
+        self.replicas[replica].sessions.values().any(|held| held.law.stream() == Some(StreamId(stream)))
+    }
+
     /// Returns how many sessions are open.
     pub(super) fn left_open(&self) -> usize {
         self.names.len()

@@ -49,7 +49,7 @@ impl Verifier for Uplink {
         };
         let up = Encoding::Binary.encode(&request).len() as u64;
         let reply = Arc::new(Mutex::new(frames));
-        let listener = Listener { replica, reply, sent: now, silence, heard: now, due: now, up, early };
+        let listener = Listener { replica, reply, sent: now, silence, heard: now, said: now, due: now, up, early };
         state.listeners.insert(stream, listener);
         let is_lost = state.happens(chances.lost, Fault::LostRequest) || now < state.outage;
         let refusal = if state.happens(chances.unreachable, Fault::Unreachable) {

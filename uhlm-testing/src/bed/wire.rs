@@ -23,6 +23,8 @@ pub(super) struct Listener {
     pub(super) silence: Duration,
     /// When something was last heard; before that, when the request was sent.
     pub(super) heard: Duration,
+    /// When the verifier said something last; before that, when the request was sent.
+    pub(super) said: Duration,
     /// When the last frame that is on its way arrives: frames of an answer do not overtake each other.
     pub(super) due: Duration,
     /// Bytes of the request; taken by the first frame.

@@ -37,7 +37,7 @@ impl Handed {
 
     /// Hands a part on, unless the answer is over; after the last one it is.
     pub(super) fn hand(&self, part: Result<Answer<Frame>, VerifierError>) {
-        let goes_on = matches!(&part, Ok(answer) if matches!(answer.value, Frame::Text(_)));
+        let goes_on = part.as_ref().is_ok_and(|answer| !answer.value.is_last());
         let is_open = if goes_on { self.life.is_open() } else { self.life.end() };
         if is_open {
             (self.reply.lock().unwrap_or_else(PoisonError::into_inner))(part);

@@ -59,6 +59,7 @@ fn ask(verifier: &Faulty, session: SessionId, silence: Duration) -> (usize, Resu
             Ok(Frame::Text(text)) => tokens += text.ids.len(),
             Ok(Frame::End(reason)) => break Ok(reason),
             Ok(Frame::Failed(error)) => panic!("{error:?}"),
+            Ok(Frame::Progress(_)) => {}
             Err(error) => break Err(error),
         }
     };

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use uhlm_core::verifier::VerifierError;
-use uhlm_law::advance::{Drawing, Frame, Plan, Row, Sent, StreamId, TargetSession};
+use uhlm_law::advance::{Drawing, Plan, Row, Sent, StreamId, TargetSession};
 use uhlm_law::chat::DraftModel;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
@@ -33,12 +33,12 @@ impl Session {
     /// Sends frames to the answers that they belong to. A device that has waited too long has reset its stream by then.
     pub(super) fn send(&mut self, postman: &Postman, sent: Vec<Sent>) {
         for Sent { stream, frame } in sent {
-            let is_text = matches!(frame, Frame::Text(_));
+            let is_last = frame.is_last();
             let goes_on = self.streams.get_mut(&stream).is_some_and(|answer| answer.send(postman, frame));
             if !goes_on {
                 self.streams.remove(&stream);
             }
-            if is_text && !goes_on {
+            if !is_last && !goes_on {
                 self.target.reset(stream);
             }
         }

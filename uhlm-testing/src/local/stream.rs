@@ -51,7 +51,7 @@ impl Stream {
             return false;
         }
         self.heard = due;
-        let goes_on = matches!(frame, Frame::Text(_));
+        let goes_on = !frame.is_last();
         let down = Encoding::Binary.encode_frame(&frame).len() as u64;
         let result = match frame {
             Frame::Failed(body) => Err(body.into()),

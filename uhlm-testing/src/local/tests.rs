@@ -139,7 +139,7 @@ fn all(frames: &Received<Frame>) -> Vec<Result<Frame, VerifierError>> {
     let mut all = Vec::new();
     loop {
         let part = frames.recv_timeout(LONG).expect("a frame").map(|answer| answer.value);
-        let goes_on = matches!(part, Ok(Frame::Text(_)));
+        let goes_on = part.as_ref().is_ok_and(|frame| !frame.is_last());
         all.push(part);
         if !goes_on {
             return all;
@@ -157,6 +157,7 @@ fn ask(verifier: &LocalVerifier, session: SessionId, request: Advance) -> (Vec<T
             Frame::Text(part) => text.extend(part.ids),
             Frame::End(reason) => return (text, reason),
             Frame::Failed(error) => panic!("{error:?}"),
+            Frame::Progress(_) => {}
         }
     }
     unreachable!("the last frame is an end")

@@ -32,6 +32,7 @@ fn ask(verifier: &dyn Verifier, session: SessionId, request: Advance) -> (Vec<To
             Frame::Text(part) => text.extend(part.ids),
             Frame::End(reason) => return (text, reason),
             Frame::Failed(error) => panic!("{error:?}"),
+            Frame::Progress(_) => {}
         }
     }
 }

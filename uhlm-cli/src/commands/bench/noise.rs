@@ -235,7 +235,7 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
     let taken = questions::spread(&args.prompts.read()?, args.of);
     let bar = progress::bar(taken.len() as u64, "computing replies again");
     for question in &taken {
-        let prompt = tokens(&model, &question.question);
+        let prompt = tokens(&model, &question.question).map_err(failed)?;
         // What does not fit one pass has no prefill to compare with.
         if prompt.len() + args.max_tokens < context as usize {
             let reply = Reply::write(&mut sequence, &mut reader, prompt, args.max_tokens)?;
@@ -260,7 +260,7 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
 }
 
 /// The tokens of a prompt: by the model's template, or as plain text where it has none.
-fn tokens(model: &Model, prompt: &str) -> Vec<TokenId> {
+fn tokens(model: &Model, prompt: &str) -> Result<Vec<TokenId>, ModelError> {
     let rendered = model.render(&[Message::user(prompt)], true);
     model.tokenize(rendered.as_deref().unwrap_or(prompt), Special::ParseWithBos)
 }

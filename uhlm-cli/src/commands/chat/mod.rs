@@ -10,7 +10,7 @@ use rustyline::error::ReadlineError;
 use slash::Slash;
 use tokio::runtime::Runtime;
 use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkState};
+use uhlm_core::event::{Event, FinishReason, LinkCause, LinkState};
 use uhlm_core::metrics::Statistics;
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{GenerationOptions, Prompt};
@@ -65,6 +65,8 @@ struct Chat {
     runtime: Runtime,
     terminal: bool,
     has_verifier: bool,
+    /// What was said about a server that does not answer.
+    away: Option<&'static str>,
 }
 
 pub(crate) fn run(args: &ChatArgs) -> Result<(), Failure> {
@@ -86,6 +88,7 @@ pub(crate) fn run(args: &ChatArgs) -> Result<(), Failure> {
         runtime,
         terminal,
         has_verifier: setup.verifier.is_some(),
+        away: None,
     };
     if console::Term::stdout().is_term() && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         introduce(&setup, chat.mode);
@@ -212,7 +215,7 @@ impl Chat {
                 Some(Some(event)) => event,
             };
             match event {
-                Ok(Event::State(state)) => self.tell(&mut view, state),
+                Ok(Event::State { link, cause }) => self.tell(&mut view, link, cause),
                 Ok(Event::Finished { reason, statistics, .. }) => {
                     view.finish();
                     self.total.add(&statistics);
@@ -257,12 +260,19 @@ impl Chat {
         Ok(Turn::GoOn)
     }
 
-    /// Says that the link changed, between two lines of the answer.
-    fn tell(&self, view: &mut ReplyView, state: LinkState) {
-        if self.terminal && state != LinkState::Degraded {
-            let text = if state == LinkState::Online { "server is back" } else { "server out of reach" };
-            view.note(&format!("[{text}]"));
+    /// Says that the link changed, between two lines of the answer. A single failure is not worth a word, and one that
+    /// was not told is not taken back.
+    fn tell(&mut self, view: &mut ReplyView, link: LinkState, cause: Option<LinkCause>) {
+        let note = match (link, cause) {
+            (LinkState::Online, _) => None,
+            (_, Some(LinkCause::Busy)) => Some("server is busy"),
+            (LinkState::Offline, _) => Some("server out of reach"),
+            (LinkState::Degraded, _) => return,
+        };
+        if self.terminal && note != self.away {
+            view.note(&format!("[{}]", note.unwrap_or("server is back")));
         }
+        self.away = note;
     }
 
     /// Something about the conversation, not of it: dimmed at a terminal, to stderr otherwise.

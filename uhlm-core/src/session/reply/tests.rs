@@ -18,7 +18,7 @@ fn told(reply: &mut Reply) -> Vec<String> {
         Event::Committed { token, .. } => format!("{}={}", token.id, token.text),
         Event::Provisional(token) => format!("{}?{}", token.id, token.text),
         Event::Rollback { tokens } => format!("-{tokens}"),
-        Event::State(state) => format!("{state:?}"),
+        Event::State { link, .. } => format!("{link:?}"),
         Event::Finished { .. } => "end".to_owned(),
     };
     reply.take_events().into_iter().map(short).collect()

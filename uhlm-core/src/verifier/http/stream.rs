@@ -38,7 +38,7 @@ async fn forward(
     let (mut frame, mut incoming) = exchanges.ask::<Frames>(request, silence, trace).await?;
     loop {
         match frame {
-            Frame::Text(_) => reply(Ok(trace.answer(frame))),
+            Frame::Text(_) | Frame::Progress(_) => reply(Ok(trace.answer(frame))),
             Frame::End(_) => {
                 let_end(incoming.rest());
                 reply(Ok(trace.answer(frame)));

@@ -23,6 +23,8 @@ impl Conversation {
             Frame::Text(text) => self.hear_text(peer, asked, text),
             Frame::End(reason) => Ok(self.hear_end(peer, asked, *reason)),
             Frame::Failed(error) => Ok(self.refused(peer, asked, error)),
+            // It may be said before the session has seen the request, so nothing follows for what the session holds.
+            Frame::Progress(_) => Ok(Effects::default()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::super::{
     Advance, Asked, Begin, Bounds, Committed, Conversation, Effects, EndReason, Frame, Grants, InvalidAnswer,
-    Labelling, Labels, Origin, Peer, PrefixHash, Recovery, Refusal, Text, Wanted,
+    Labelling, Labels, Origin, Peer, PrefixHash, Progress, Recovery, Refusal, Text, Wanted,
 };
 use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
@@ -311,4 +311,19 @@ fn what_is_no_answer_is_refused_and_changes_nothing() {
     hear(&mut conversation, &mut peer, &mut asked, &Frame::End(EndReason::Granted));
     let after = conversation.hear(&mut peer, &mut asked, &Frame::End(EndReason::Granted));
     assert_eq!(after, Err(InvalidAnswer::AfterEnd));
+}
+
+#[test]
+fn progress_changes_nothing_before_the_end_and_is_no_answer_after_it() {
+    let (mut conversation, mut peer) = begun();
+    draft(&mut conversation, &[3, 4]);
+    let (_, mut asked) = ask(&mut conversation, &mut peer);
+    let progress = Frame::Progress(Progress { read: 1, total: 9, ahead: 2 });
+    let before = (format!("{conversation:?}"), peer.clone(), asked.clone());
+    assert_eq!(hear(&mut conversation, &mut peer, &mut asked, &progress), Effects::default());
+    assert_eq!((format!("{conversation:?}"), peer.clone(), asked.clone()), before);
+    hear(&mut conversation, &mut peer, &mut asked, &text(&[1, 2], &[3, 5]));
+    assert_eq!(hear(&mut conversation, &mut peer, &mut asked, &progress), Effects::default());
+    hear(&mut conversation, &mut peer, &mut asked, &Frame::End(EndReason::Granted));
+    assert_eq!(conversation.hear(&mut peer, &mut asked, &progress), Err(InvalidAnswer::AfterEnd));
 }

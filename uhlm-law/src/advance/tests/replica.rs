@@ -200,7 +200,7 @@ impl Session {
                 }
                 _ => {}
             }
-            if !matches!(frame, Frame::Text(_)) {
+            if frame.is_last() {
                 self.live.remove(&stream);
             }
             frames.push((stream, frame));

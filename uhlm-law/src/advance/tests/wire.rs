@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::{
     Advance, Begin, Body, Capabilities, DecodeError, Encoding, EndReason, Frame, FrameDecoder, Grant, Grants, Info,
     Labelling, Labels, Limits, MAX_DRAFT, MAX_FRAME_BYTES, MAX_FRAME_IDS, MAX_LABELS, Open, Opened, PrefixHash,
-    SessionId, Text,
+    Progress, SessionId, Text,
 };
 use crate::fingerprint::Blocks;
 use crate::protocol::{Digest, ErrorBody, ErrorCode};
@@ -100,7 +100,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
         });
     let ends = [EndReason::Superseded, EndReason::Granted, EndReason::Stop, EndReason::Eog, EndReason::Max];
     let ends = prop::sample::select([&ends[..], &[EndReason::Context]].concat());
-    prop_oneof![4 => text, 1 => ends.prop_map(Frame::End), 1 => any_error().prop_map(Frame::Failed)]
+    let progress = any::<[u32; 3]>().prop_map(|[read, total, ahead]| Frame::Progress(Progress { read, total, ahead }));
+    prop_oneof![4 => text, 1 => ends.prop_map(Frame::End), 1 => any_error().prop_map(Frame::Failed), 1 => progress]
 }
 
 fn info() -> Info {
@@ -233,12 +234,12 @@ fn a_need_that_is_not_known_is_in_no_verifiers_capabilities() {
 fn frames_of_a_kind_that_is_not_known_are_skipped() {
     let end = Frame::End(EndReason::Granted);
     let mut decoder = FrameDecoder::new(Encoding::Binary);
-    decoder.push(&[4, 0x03, 1, 2, 3]);
+    decoder.push(&[4, 0x07, 1, 2, 3]);
     assert_eq!(decoder.next_frame(), Ok(None));
     decoder.push(&Encoding::Binary.encode_frame(&end));
     assert_eq!(decoder.next_frame(), Ok(Some(end.clone())));
     let mut decoder = FrameDecoder::new(Encoding::Json);
-    decoder.push(b"{\"progress\":{\"percent\":3}}\n{\"end\":\"granted\"}\n");
+    decoder.push(b"{\"mood\":{\"percent\":3}}\n{\"end\":\"granted\"}\n");
     assert_eq!(decoder.next_frame(), Ok(Some(end)));
     assert!(decoder.is_between_frames());
 }

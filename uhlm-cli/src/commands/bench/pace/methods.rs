@@ -120,7 +120,7 @@ impl Writer {
                         statistics: *statistics,
                     });
                 }
-                Event::Provisional(_) | Event::Rollback { .. } | Event::State(_) => {}
+                Event::Provisional(_) | Event::Rollback { .. } | Event::State { .. } => {}
             }
         }
         Err(Failure::new("a reply broke off"))

@@ -111,7 +111,7 @@ impl Bench<'_> {
             estimator: self.calibration.estimator,
             goal: default_goal(&self.calibration),
             calibration: self.calibration.clone(),
-            context: CONTEXT,
+            context: CONTEXT.into(),
             threads: self.args.draft_threads,
             // The tasks come from files that were named for this.
             consent: Consent::Conversation,

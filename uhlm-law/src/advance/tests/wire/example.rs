@@ -1,7 +1,7 @@
 //! The examples of the module's page, byte for byte.
 
 use super::super::super::{
-    Advance, Begin, Body, Encoding, EndReason, Frame, Grant, Grants, Labelling, Labels, PrefixHash, Text,
+    Advance, Begin, Body, Encoding, EndReason, Frame, Grant, Grants, Labelling, Labels, PrefixHash, Progress, Text,
 };
 use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::SamplingParams;
@@ -72,6 +72,7 @@ fn the_examples_of_the_page_are_what_is_written() {
     });
     is_as_written("a text of two tokens, with times and labels", &text);
     json("The text of two tokens", &text);
+    is_as_written("progress", &Frame::Progress(Progress { read: 640, total: 3000, ahead: 0 }));
     is_as_written("the end", &Frame::End(EndReason::Eog));
     let error = ErrorBody { code: ErrorCode::Unavailable, reason: "busy".to_owned(), held: None };
     is_as_written("a failure", &Frame::Failed(error));

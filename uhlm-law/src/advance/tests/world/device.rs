@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::super::{Effects, Frame, Recovery, Wanted};
+use super::super::super::{Effects, Frame, Progress, Recovery, Wanted};
 use super::super::model::END;
 use super::super::rules::{Mutation, Violation};
 use super::{Down, Listening, Up, World, check};
@@ -62,6 +62,12 @@ impl World {
         let Some(mut listening) = self.listening.remove(&stream) else { return Ok(()) };
         let replica = listening.replica;
         let peer = &mut self.peers[replica];
+        // A verifier may tell its progress before any frame of an answer, and no history is another one for it.
+        let progress = Frame::Progress(Progress::default());
+        let before = (peer.clone(), listening.asked.clone(), self.conversation.tokens().hash());
+        let effects = self.conversation.hear(peer, &mut listening.asked, &progress);
+        let after = (peer.clone(), listening.asked.clone(), self.conversation.tokens().hash());
+        check(effects == Ok(Effects::default()) && before == after, "progress changes what the device knows")?;
         let effects = match message {
             Some(Down::Frame(mut frame)) => {
                 if let (Some(Mutation::NoCheck), Frame::Text(text)) = (self.rules.mutation, &mut frame)
