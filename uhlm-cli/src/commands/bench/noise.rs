@@ -233,7 +233,7 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
     let begin = |shape| Difference { shape, rows: 0, mean: 0.0, largest: 0.0, other_winners: [0; 3] };
     let mut differences: Vec<Difference> = shapes.map(begin).collect();
     let taken = questions::spread(&args.prompts.read()?, args.of);
-    let bar = progress::bar(taken.len() as u64, "computing replies again");
+    let bar = progress::bar(taken.len(), "computing replies again");
     for question in &taken {
         let prompt = tokens(&model, &question.question).map_err(failed)?;
         // What does not fit one pass has no prefill to compare with.
@@ -295,7 +295,7 @@ mod tests {
         let options = ContextOptions { micro_batch, threads: 1, ..ContextOptions::default() };
         let mut sequence = model.new_sequence(&options).expect("a context");
         let mut reader = Reader::new(&model).expect("valid temperatures");
-        let prompt = tokens(&model, "Tell me a short story about a wolf.");
+        let prompt = tokens(&model, "Tell me a short story about a wolf.").expect("tokens");
         let reply = Reply::write(&mut sequence, &mut reader, prompt, 40).expect("a reply");
         let mut found = Difference { shape, rows: 0, mean: 0.0, largest: 0.0, other_winners: [0; 3] };
         let rows = reply.again(&mut sequence, &mut reader, shape).expect("rows");
