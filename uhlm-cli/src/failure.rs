@@ -74,6 +74,9 @@ impl From<LoadError> for Failure {
             LoadError::Unreadable { .. } => "check the file's permissions",
             LoadError::NotGguf { .. } => "convert the model with llama.cpp's convert_hf_to_gguf.py",
             LoadError::Truncated { .. } | LoadError::Damaged { .. } => "download or copy the file again",
+            LoadError::MissingPart { .. } => {
+                "all parts of a split model lie in one folder: `uhlm models pull` brings them"
+            }
             LoadError::Unsupported { .. } => {
                 "use a decoder-only model of an architecture that this version of llama.cpp knows"
             }

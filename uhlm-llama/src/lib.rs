@@ -16,6 +16,7 @@ pub mod memory;
 mod model;
 mod options;
 mod sequence;
+pub mod split;
 mod template;
 mod token_table;
 

@@ -14,5 +14,6 @@ pub mod pair;
 pub mod parrot;
 pub mod proxy;
 pub mod served;
+pub mod split;
 pub mod spy;
 pub mod synthetic;

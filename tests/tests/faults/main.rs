@@ -5,4 +5,5 @@ mod cancelling;
 mod models;
 mod outages;
 mod servers;
+mod split;
 mod support;
