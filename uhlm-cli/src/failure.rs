@@ -1,5 +1,6 @@
 //! What went wrong, in one line, and what to do about it.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use uhlm_core::calibration_file::CalibrationFileError;
@@ -11,7 +12,9 @@ use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 use uhlm_models::{DownloadError, StoreError};
+use uhlm_server::ServerError;
 
+use crate::output;
 use crate::terminal::style::{Style, paint_stderr};
 
 /// Why a command ends without success.
@@ -52,9 +55,9 @@ impl Failure {
         if self.what.is_empty() {
             return;
         }
-        eprintln!("{} {}", paint_stderr(Style::Bad, "error:"), self.what);
+        output::note(format_args!("{} {}", paint_stderr(Style::Bad, "error:"), self.what));
         if let Some(hint) = &self.hint {
-            eprintln!("{} {hint}", paint_stderr(Style::Heading, " hint:"));
+            output::note(format_args!("{} {hint}", paint_stderr(Style::Heading, " hint:")));
         }
     }
 
@@ -71,10 +74,16 @@ impl Failure {
 impl From<LoadError> for Failure {
     fn from(error: LoadError) -> Self {
         let hint = match &error {
-            LoadError::Missing { .. } => "give the path of a GGUF file with --model",
+            LoadError::Missing { .. } => "give the path of a GGUF file; `uhlm models ls` lists what was pulled",
+            LoadError::Unreadable { source, .. } if source.kind() == ErrorKind::IsADirectory => {
+                "give the path of a GGUF file in that folder"
+            }
             LoadError::Unreadable { .. } => "check the file's permissions",
             LoadError::NotGguf { .. } => "convert the model with llama.cpp's convert_hf_to_gguf.py",
             LoadError::Truncated { .. } | LoadError::Damaged { .. } => "download or copy the file again",
+            LoadError::MissingPart { .. } => {
+                "all parts of a split model lie in one folder: `uhlm models pull` brings them"
+            }
             LoadError::Unsupported { .. } => {
                 "use a decoder-only model of an architecture that this version of llama.cpp knows"
             }
@@ -82,6 +91,18 @@ impl From<LoadError> for Failure {
             LoadError::Cancelled | LoadError::Callback { .. } => return Self::new(error.to_string()),
         };
         Self::new(error.to_string()).hint(hint)
+    }
+}
+
+impl From<ServerError> for Failure {
+    fn from(error: ServerError) -> Self {
+        match error {
+            ServerError::Model(error) => error.into(),
+            ServerError::Listen { .. } => {
+                Self::new(error.to_string()).hint("another program may listen there: choose another --listen")
+            }
+            error => Self::new(error.to_string()),
+        }
     }
 }
 
@@ -149,9 +170,13 @@ fn download_hint(error: &DownloadError) -> Option<&'static str> {
         DownloadError::NotEnoughSpace { .. } | DownloadError::DiskFull { .. } => {
             "free some space (`uhlm models ls`, `uhlm models rm`), or choose another disk with --folder"
         }
-        DownloadError::Unreachable { .. } | DownloadError::Interrupted { .. } | DownloadError::Stalled { .. } => {
+        DownloadError::Unreachable { .. } => {
+            "check the address and this machine's network; run again, the download goes on where it stopped"
+        }
+        DownloadError::Interrupted { .. } | DownloadError::Stalled { .. } => {
             "run the command again: it goes on where it stopped"
         }
+        DownloadError::Storage { .. } => "check the folder's permissions, or choose another one with --folder",
         DownloadError::Untrusted { .. } => "name the server's authority with --ca",
         DownloadError::Unauthorized => {
             "give a token with HF_TOKEN, and accept the model's terms on its page if it has some"
@@ -164,6 +189,14 @@ fn download_hint(error: &DownloadError) -> Option<&'static str> {
         DownloadError::NotAModel { .. } => {
             "check the address; a network that asks for a login answers with its own page"
         }
+        DownloadError::NameTaken { .. } => {
+            "give another --name, or remove the other model (`uhlm models ls`, `uhlm models rm`)"
+        }
+        DownloadError::NoChecksum { .. } => {
+            "give the file's hash with --sha256, or --no-checksum to believe what the server sends"
+        }
+        DownloadError::NoLength { .. } => "give another source with --mirror, or more with --max-size",
+        DownloadError::Part { failure, .. } => return download_hint(failure),
         DownloadError::EverySource { last, .. } => return download_hint(last),
         _ => return None,
     })
@@ -179,6 +212,7 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let hint = match &error {
             StoreError::Missing { .. } => Some("`uhlm models ls` lists what is there"),
+            StoreError::Io { .. } => Some("check the folder's permissions, or choose another one with --folder"),
             StoreError::Damaged { .. } => Some("remove it with `uhlm models rm` and pull it again"),
             _ => None,
         };

@@ -1,6 +1,10 @@
 //! Where log lines go: nowhere, unless asked for.
 
+use std::io::{self, Write};
+
 use tracing_subscriber::EnvFilter;
+
+use crate::terminal::border;
 
 /// Starts logging to stderr. Quiet by default, llama.cpp's own log included; `RUST_LOG` has the last word. A server
 /// logs its requests from the first `-v` on and its warnings always.
@@ -14,8 +18,23 @@ pub(crate) fn start(verbose: u8, server: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| Bordered)
         .with_ansi(crate::terminal::style::stderr_has_colours());
     // Fails only if a subscriber is set already, and nothing before this sets one.
     let _ = subscriber.try_init();
+}
+
+/// Stderr behind the border of the terminal: llama.cpp logs what a model file says of itself.
+struct Bordered;
+
+impl Write for Bordered {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = border::logged(&String::from_utf8_lossy(line));
+        io::stderr().lock().write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

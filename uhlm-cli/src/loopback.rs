@@ -51,7 +51,7 @@ impl Loopback {
         };
         let server = runtime
             .block_on(async { Ok::<_, uhlm_server::ServerError>(Server::bind(config).await?.spawn()) })
-            .map_err(|error| Failure::new(format!("the target cannot be served: {error}")))?;
+            .map_err(Failure::from)?;
         let trust = server
             .certificate()
             .map(|certificate| TrustPolicy::Fingerprint(certificate.fingerprint))

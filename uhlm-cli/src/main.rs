@@ -3,6 +3,9 @@
 //! Each command has a file or folder of its own under `commands/`; what several share lies beside it. This file only
 //! reads the arguments and turns the outcome into an exit code: 0 success, 1 failure, 2 wrong usage.
 
+// Whatever is written passes the border of the terminal (`output`).
+#![warn(clippy::print_stderr)]
+
 mod commands;
 mod evaluate;
 mod failure;
@@ -15,6 +18,7 @@ mod prompts;
 mod remote;
 mod report;
 mod setup;
+mod stored;
 mod terminal;
 
 use std::process::ExitCode;

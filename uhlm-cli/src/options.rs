@@ -20,19 +20,19 @@ use uhlm_law::window::CloseRule;
 #[command(next_help_heading = "Sampling")]
 pub(crate) struct SamplingArgs {
     /// Temperature; 0 takes the most probable token
-    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    #[arg(long, allow_negative_numbers = true, value_name = "T", default_value_t = 0.0)]
     pub(crate) temperature: f32,
     /// Keep the K most probable tokens; 0 keeps all
     #[arg(long, value_name = "K", default_value_t = 0)]
     pub(crate) top_k: u32,
     /// Keep the most probable tokens that make up this share
-    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    #[arg(long, allow_negative_numbers = true, value_name = "P", default_value_t = 1.0)]
     pub(crate) top_p: f32,
     /// Keep tokens at least this fraction as probable as the best
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    #[arg(long, allow_negative_numbers = true, value_name = "P", default_value_t = 0.0)]
     pub(crate) min_p: f32,
     /// Penalty on repeated tokens; 1 is off
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(long, allow_negative_numbers = true, value_name = "X", default_value_t = 1.0)]
     pub(crate) repeat_penalty: f32,
     /// Seed of the replies: the same seed brings the same text again; without it each run differs
     #[arg(long, value_name = "N")]
@@ -171,6 +171,11 @@ fn close_rule(text: &str) -> Result<CloseRule, String> {
         },
         _ => Err(wrong()),
     }
+}
+
+/// Reads a number of tokens to write: none at all is a slip of the pen.
+pub(crate) fn some_tokens(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number above 0".into())
 }
 
 fn budget(text: &str) -> Result<f64, String> {

@@ -1,23 +1,21 @@
-//! The one place that writes to stdout.
+//! The one place that writes to stdout and stderr. Whatever is written passes the border of the terminal.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::terminal::border;
 
-/// Writes text as it is and flushes, so that streamed text shows at once. A reader that went away (`uhlm ... | head`)
-/// ends the program quietly, as it does for other tools.
+/// Writes text and flushes, so that streamed text shows at once.
 pub(crate) fn text(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    if let Err(error) = written {
-        let gone = error.kind() == ErrorKind::BrokenPipe;
-        if !gone {
-            eprintln!("error: cannot write to stdout: {error}");
-        }
-        std::process::exit(i32::from(!gone));
-    }
+    write(&border::shown(text));
+}
+
+/// Writes what a model wrote: into a file or another program character by character as it is.
+pub(crate) fn reply(text: &str) {
+    let terminal = std::io::stdout().is_terminal();
+    write(&if terminal { border::shown(text) } else { border::piped(text) });
 }
 
 /// Writes a line.
@@ -25,10 +23,36 @@ pub(crate) fn line(line: impl std::fmt::Display) {
     text(&format!("{line}\n"));
 }
 
+/// Writes a line to stderr: what is not the result.
+pub(crate) fn note(line: impl std::fmt::Display) {
+    let text = border::shown(&format!("{line}\n"));
+    // Where stderr is closed, nobody wants to know.
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a question to stderr; the answer is typed behind it.
+pub(crate) fn ask(question: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = stderr.write_all(border::shown(question).as_bytes()).and_then(|()| stderr.flush());
+}
+
 /// Writes one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     let document = serde_json::to_string_pretty(value)
         .map_err(|error| Failure::new(format!("the result cannot be written as JSON: {error}")))?;
-    line(document);
+    line(border::json(&document));
     Ok(())
+}
+
+/// A reader that went away (`uhlm ... | head`) ends the program quietly, as it does for other tools.
+fn write(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        let gone = error.kind() == ErrorKind::BrokenPipe;
+        if !gone {
+            note(format_args!("error: cannot write to stdout: {error}"));
+        }
+        std::process::exit(i32::from(!gone));
+    }
 }

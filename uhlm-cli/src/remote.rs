@@ -1,16 +1,16 @@
 //! Flags that say where the verifier is and whether to trust it, and blocking calls to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Answer, Call, Reply, Verifier, VerifierError};
 use uhlm_law::advance::Info;
 use uhlm_law::protocol::Digest;
-use uhlm_net::{BearerToken, TrustPolicy};
+use uhlm_net::{BearerToken, TrustPolicy, trust_from_environment};
 
 use crate::failure::Failure;
 
@@ -30,7 +30,7 @@ pub(crate) struct RemoteArgs {
     /// Trust exactly the certificate with this SHA-256 (`uhlm serve` prints it)
     #[arg(long, env = "UHLM_FINGERPRINT", value_name = "HEX", conflicts_with_all = ["ca", "pin"])]
     pub(crate) fingerprint: Option<Digest>,
-    /// Trust these authorities instead of the public ones
+    /// Trust these authorities instead of the public ones; without it SSL_CERT_FILE and SSL_CERT_DIR count
     #[arg(long, env = "UHLM_CA", value_name = "PEM")]
     pub(crate) ca: Option<PathBuf>,
     /// The server's key must have this SHA-256 (SPKI), besides a valid certificate; may be repeated
@@ -42,18 +42,13 @@ impl RemoteArgs {
     /// The client's settings; none without `--server`.
     pub(crate) fn config(&self) -> Result<Option<HttpConfig>, Failure> {
         let Some(server) = &self.server else { return Ok(None) };
-        let roots = match &self.ca {
-            Some(path) => Some(
-                std::fs::read(path)
-                    .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?,
-            ),
-            None => None,
-        };
-        let trust = match (self.fingerprint, roots) {
-            (Some(fingerprint), _) => TrustPolicy::Fingerprint(fingerprint),
-            (None, roots) if !self.pin.is_empty() => TrustPolicy::Pins { pins: self.pin.clone(), roots },
-            (None, Some(roots)) => TrustPolicy::Pem(roots),
-            (None, None) => TrustPolicy::BundledRoots,
+        let trust = match self.fingerprint {
+            Some(fingerprint) => TrustPolicy::Fingerprint(fingerprint),
+            None => match authorities(self.ca.as_deref())? {
+                trust if self.pin.is_empty() => trust,
+                TrustPolicy::Pem(roots) => TrustPolicy::Pins { pins: self.pin.clone(), roots: Some(roots) },
+                _ => TrustPolicy::Pins { pins: self.pin.clone(), roots: None },
+            },
         };
         let config = HttpConfig { plain_loopback: true, ..HttpConfig::new(server) }.with_trust(trust);
         Ok(Some(match &self.token {
@@ -65,9 +60,30 @@ impl RemoteArgs {
     }
 }
 
+/// The authorities to trust: those of the file that was named, else those of the environment, else the public ones.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<TrustPolicy, Failure> {
+    match file {
+        Some(path) => {
+            let unreadable = |error| Failure::new(format!("cannot read {}: {error}", path.display()));
+            Ok(TrustPolicy::Pem(std::fs::read(path).map_err(unreadable)?))
+        }
+        None => match trust_from_environment() {
+            Ok(trust) => Ok(trust.unwrap_or_default()),
+            Err(error) => Err(Failure::new(error.to_string()).hint("unset the variable, or name a PEM file with --ca")),
+        },
+    }
+}
+
 /// Makes the client; connects with the first call.
 pub(crate) fn connect(config: HttpConfig) -> Result<Arc<dyn Verifier>, Failure> {
-    let client = HttpVerifier::new(config).map_err(|error| Failure::usage(error.to_string()))?;
+    let endpoint = config.endpoint.clone();
+    let client = HttpVerifier::new(config).map_err(|error| match error {
+        ConfigError::Endpoint { reason } => {
+            let failure = Failure::usage(format!("{endpoint} is no address of a server: {reason}"));
+            failure.hint("an address looks like https://host:8443")
+        }
+        error => Failure::usage(error.to_string()),
+    })?;
     Ok(Arc::new(client))
 }
 

@@ -16,18 +16,20 @@ use uhlm_llama::LoadOptions;
 use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::options::SessionArgs;
+use crate::output;
 use crate::pair::{Pair, calibration_beside};
 use crate::remote::{self, RemoteArgs};
+use crate::stored::located;
 use crate::terminal::progress;
 use crate::terminal::style::{Style, paint_stderr};
 
 /// Which models work together.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ModelArgs {
-    /// Draft model, a GGUF file; without it the bundled demo pair
+    /// Draft model: a GGUF file, or the name of a pulled model; without it the bundled demo pair
     #[arg(short, long, env = "UHLM_MODEL", value_name = "GGUF")]
     pub(crate) model: Option<PathBuf>,
-    /// Target model to serve in this process instead of a server
+    /// Target model to serve in this process instead of a server, named likewise
     #[arg(long, value_name = "GGUF", conflicts_with = "server")]
     pub(crate) target: Option<PathBuf>,
     #[command(flatten)]
@@ -59,7 +61,7 @@ impl ModelArgs {
     /// The draft model's file, and the bundled pair where it is that one.
     pub(crate) fn draft(&self) -> Result<(PathBuf, Option<Pair>), Failure> {
         match &self.model {
-            Some(path) => Ok((path.clone(), None)),
+            Some(path) => Ok((located(path)?, None)),
             None => {
                 let pair = Pair::find()?;
                 Ok((pair.draft(), Some(pair)))
@@ -67,14 +69,26 @@ impl ModelArgs {
         }
     }
 
+    /// The target model's file, where one was named.
+    pub(crate) fn target(&self) -> Result<Option<PathBuf>, Failure> {
+        self.target.as_deref().map(located).transpose()
+    }
+
     /// Loads the models, starts a server where the target is in this process, and finds the calibration. `mode` says
     /// whether a verifier is needed at all.
     pub(crate) fn open(&self, mode: Mode, calibration: Option<&Path>) -> Result<Setup, Failure> {
+        let mut setup = self.open_uncalibrated(mode)?;
+        setup.calibration = setup.find_calibration(calibration)?;
+        Ok(setup)
+    }
+
+    /// The same with the calibration that holds for no pair in particular.
+    pub(crate) fn open_uncalibrated(&self, mode: Mode) -> Result<Setup, Failure> {
         let (draft, pair) = self.draft()?;
         let engine = load(&draft)?;
         let mut setup =
             Setup { engine, verifier: None, info: None, calibration: Calibration::generic(), loopback: None, draft };
-        let target = self.target.clone().or_else(|| pair.filter(|_| self.remote.server.is_none()).map(|p| p.target()));
+        let target = self.target()?.or_else(|| pair.filter(|_| self.remote.server.is_none()).map(|p| p.target()));
         match (self.remote.config()?, target) {
             (Some(config), _) => {
                 let verifier = remote::connect(config)?;
@@ -94,7 +108,6 @@ impl ModelArgs {
             }
             (None, None) => {}
         }
-        setup.calibration = setup.find_calibration(calibration)?;
         Ok(setup)
     }
 }
@@ -113,11 +126,11 @@ impl Setup {
         if calibration.matches(&self.engine.fingerprint(), &target) {
             return Ok(calibration);
         }
-        eprintln!(
+        output::note(format_args!(
             "{} {} was measured on other models and is not used; run `uhlm calibrate`",
             paint_stderr(Style::Warning, "warning:"),
             path.display()
-        );
+        ));
         Ok(Calibration::generic())
     }
 

@@ -233,9 +233,10 @@ impl From<uhlm_llama::LoadError> for UhlmError {
         use uhlm_llama::LoadError;
         match error {
             LoadError::Missing { .. } | LoadError::Unreadable { .. } => failure!(ModelNotFound, error, ProvideModel),
-            LoadError::NotGguf { .. } | LoadError::Truncated { .. } | LoadError::Damaged { .. } => {
-                failure!(ModelDamaged, error, DownloadAgain)
-            }
+            LoadError::NotGguf { .. }
+            | LoadError::Truncated { .. }
+            | LoadError::Damaged { .. }
+            | LoadError::MissingPart { .. } => failure!(ModelDamaged, error, DownloadAgain),
             LoadError::Unsupported { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),
             LoadError::Memory(error) => error.into(),
             LoadError::Cancelled | LoadError::Callback { .. } => failure!(LoadCancelled, error, None),

@@ -62,7 +62,9 @@ impl From<DownloadError> for ModelStoreError {
     fn from(error: DownloadError) -> Self {
         use DownloadError as E;
         match &error {
-            E::InvalidSource(_) | E::InvalidName { .. } => failure!(InvalidRequest, error, false, FixOptions),
+            E::InvalidSource(_) | E::InvalidName { .. } | E::NameTaken { .. } | E::NoChecksum { .. } => {
+                failure!(InvalidRequest, error, false, FixOptions)
+            }
             E::Metered => failure!(Metered, error, false, WaitForNetwork),
             E::AlreadyRunning => failure!(AlreadyRunning, error, true, TryAgain),
             E::NotEnoughSpace { .. } | E::DiskFull { .. } => failure!(DiskFull, error, false, FreeStorage),
@@ -73,13 +75,14 @@ impl From<DownloadError> for ModelStoreError {
             E::Untrusted { .. } => failure!(Untrusted, error, false, CheckEndpoint),
             E::Unauthorized => failure!(Unauthorized, error, false, SignIn),
             E::NotFound => failure!(NotFound, error, false, ChooseAnotherModel),
-            E::Refused { .. } | E::Redirect { .. } | E::InvalidAnswer { .. } => {
+            E::Refused { .. } | E::Redirect { .. } | E::InvalidAnswer { .. } | E::NoLength { .. } => {
                 failure!(Network, error, false, CheckEndpoint)
             }
             E::WrongLength { .. } | E::Changed | E::WrongHash { .. } | E::NotAModel { .. } => {
                 failure!(Corrupt, error, false, DownloadAgain)
             }
             E::EverySource { last, .. } => Self::from((**last).clone()),
+            E::Part { failure, .. } => Self::from((**failure).clone()),
             E::Cancelled => failure!(Cancelled, error, false, None),
         }
     }
@@ -152,6 +155,7 @@ impl DownloadRequest {
             sha256: self.sha256.map(|digest| digest.parse::<Digest>()).transpose()?,
             bytes: self.bytes,
             allow_metered: self.allow_metered,
+            ..uhlm_models::DownloadRequest::default()
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::gguf::HeaderError;
 use crate::memory::MemoryError;
 
 /// Why a model was not loaded.
@@ -45,6 +46,12 @@ pub enum LoadError {
         /// What is wrong.
         reason: String,
     },
+    /// A part of a split model is not there.
+    #[error("{} is missing, a part of the model", path.display())]
+    MissingPart {
+        /// Where the part should be.
+        path: PathBuf,
+    },
     /// llama.cpp cannot run it, or not as a model that writes text: an unknown architecture, an encoder, missing
     /// tensors, a tokenizer without some bytes, a cache that cannot be rolled back. The file may be whole.
     #[error("{} cannot be used (architecture {architecture}): {reason}", path.display())]
@@ -68,4 +75,20 @@ pub enum LoadError {
     /// [`LoadOptions::cancel`](crate::LoadOptions::cancel) was raised.
     #[error("loading was cancelled")]
     Cancelled,
+}
+
+impl LoadError {
+    /// Why the file at `path` is refused before llama.cpp sees it.
+    pub(crate) fn of_header(path: PathBuf, error: HeaderError) -> Self {
+        match error {
+            HeaderError::Io(source) if source.kind() == std::io::ErrorKind::NotFound => Self::Missing { path },
+            HeaderError::Io(source) => Self::Unreadable { path, source },
+            HeaderError::NotGguf => Self::NotGguf { path },
+            HeaderError::Truncated { expected, found } => Self::Truncated { path, expected, found },
+            HeaderError::Damaged(reason) => Self::Damaged { path, reason },
+            HeaderError::Unsupported { architecture, reason } => Self::Unsupported { path, architecture, reason },
+            HeaderError::MissingPart { path } => Self::MissingPart { path },
+            HeaderError::Part { path, error } => Self::of_header(path, *error),
+        }
+    }
 }

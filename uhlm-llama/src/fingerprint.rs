@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::protocol::Digest;
@@ -31,6 +31,22 @@ pub fn file(path: &Path) -> std::io::Result<Digest> {
             file.by_ref().take(SAMPLE).read_to_end(&mut buffer)?;
             hash.update(&buffer);
         }
+    }
+    Ok(Digest(hash.finalize().into()))
+}
+
+/// A fingerprint of a model whose file may have been split: that of the only file, or SHA-256 over those of all parts in
+/// order.
+///
+/// # Errors
+/// Those of reading the files.
+pub fn files(first: &Path, further: &[PathBuf]) -> std::io::Result<Digest> {
+    if further.is_empty() {
+        return file(first);
+    }
+    let mut hash = Sha256::new();
+    for part in std::iter::once(first).chain(further.iter().map(PathBuf::as_path)) {
+        hash.update(file(part)?.0);
     }
     Ok(Digest(hash.finalize().into()))
 }

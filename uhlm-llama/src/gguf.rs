@@ -6,11 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use crate::split::{self, PartHeader};
 use crate::support::Facts;
 
-/// What the header says.
+/// What the header says; of a split model what the headers of all parts say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GgufSummary {
     /// `general.architecture`, for example `llama`.
@@ -27,6 +28,10 @@ pub struct GgufSummary {
     pub shape: Option<Shape>,
     /// `tokenizer.ggml.pre`: how text is split before it becomes tokens, where present.
     pub pre_tokenizer: Option<String>,
+    /// What the header says of the file as a part of a split model; `None` for a whole one.
+    pub part: Option<PartHeader>,
+    /// The files of the parts after the first, in order, for a split model.
+    pub further_parts: Vec<PathBuf>,
 }
 
 impl GgufSummary {
@@ -35,6 +40,11 @@ impl GgufSummary {
     #[must_use]
     pub fn is_tried(&self) -> bool {
         crate::support::is_tried(&self.architecture)
+    }
+
+    /// Bytes of tensors that are kept a second time.
+    pub(crate) fn repacked_bytes(&self) -> u64 {
+        self.shape.as_ref().map_or(0, |shape| shape.repacked_bytes)
     }
 }
 
@@ -91,6 +101,20 @@ pub enum HeaderError {
         /// Why.
         reason: String,
     },
+    /// A part of a split model is not there.
+    #[error("its part {} is missing", path.display())]
+    MissingPart {
+        /// Where the part should be.
+        path: PathBuf,
+    },
+    /// Another part of the split model is refused.
+    #[error("its part {}: {error}", path.display())]
+    Part {
+        /// The part.
+        path: PathBuf,
+        /// Why it is refused.
+        error: Box<HeaderError>,
+    },
 }
 
 /// Arrays and texts longer than this are damage, not data.
@@ -111,11 +135,19 @@ struct Header<R> {
     file_bytes: u64,
 }
 
-/// Reads and checks a header; blocks on the file.
+/// Reads and checks a header, and for a split model those of all its parts; blocks on the files.
 ///
 /// # Errors
 /// [`HeaderError`].
 pub fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
+    split::read(path)
+}
+
+/// Reads and checks the header of this one file, whether it is a whole model or a part.
+///
+/// # Errors
+/// [`HeaderError`].
+pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
     let file = File::open(path)?;
     let file_bytes = file.metadata()?.len();
     let mut header = Header { reader: BufReader::with_capacity(1 << 16, file), position: 0, file_bytes };
@@ -174,7 +206,8 @@ pub fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
             return Err(HeaderError::Damaged(format!("tensor {} twice", tensor.name)));
         }
     }
-    if names.contains("output.weight") {
+    let part = part_header(&sizes, embedding, names.contains("output.weight"));
+    if part.is_none() && names.contains("output.weight") {
         // The embedding is then only looked up, never multiplied with.
         shape.repacked_bytes -= embedding;
     }
@@ -183,13 +216,45 @@ pub fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
     if required_bytes > file_bytes {
         return Err(HeaderError::Truncated { expected: required_bytes, found: file_bytes });
     }
+    let further_parts = Vec::new();
+    if part.is_some_and(|part| part.number > 0) {
+        // Only the first part says what the model is.
+        return Ok(GgufSummary {
+            architecture: String::new(),
+            name,
+            tensors,
+            required_bytes,
+            file_bytes,
+            shape: Some(shape),
+            pre_tokenizer: None,
+            part,
+            further_parts,
+        });
+    }
     let architecture = architecture.ok_or_else(|| HeaderError::Damaged("no general.architecture".into()))?;
     if let Err(reason) = facts.check(&architecture, &sizes) {
         return Err(HeaderError::Unsupported { architecture, reason });
     }
     let shape = complete(shape, &architecture, &sizes);
     let pre_tokenizer = facts.pre_tokenizer;
-    Ok(GgufSummary { architecture, name, tensors, required_bytes, file_bytes, shape, pre_tokenizer })
+    Ok(GgufSummary {
+        architecture,
+        name,
+        tensors,
+        required_bytes,
+        file_bytes,
+        shape,
+        pre_tokenizer,
+        part,
+        further_parts,
+    })
+}
+
+/// What the header says of the file as a part; `None` for a whole model.
+fn part_header(sizes: &HashMap<String, Vec<u64>>, embedding_repacked: u64, has_output: bool) -> Option<PartHeader> {
+    let one = |key: &str| sizes.get(key)?.first().copied();
+    let count = one("split.count").filter(|count| *count > 1)?;
+    Some(PartHeader { number: one("split.no").unwrap_or(0), count, embedding_repacked, has_output })
 }
 
 /// Fills in what the architecture's own keys say; `None` if one that is needed is missing or makes no sense.
@@ -256,6 +321,12 @@ impl<R: Read> Header<R> {
         Ok(())
     }
 
+    fn u16(&mut self) -> Result<u16, HeaderError> {
+        let mut buffer = [0; 2];
+        self.bytes(&mut buffer)?;
+        Ok(u16::from_le_bytes(buffer))
+    }
+
     fn u32(&mut self) -> Result<u32, HeaderError> {
         let mut buffer = [0; 4];
         self.bytes(&mut buffer)?;
@@ -294,6 +365,7 @@ impl<R: Read> Header<R> {
         const STRING: u32 = 8;
         const ARRAY: u32 = 9;
         match kind {
+            2 => Ok(Value::Unsigned(self.u16()?.into())),
             4 => Ok(Value::Unsigned(self.u32()?.into())),
             10 => Ok(Value::Unsigned(self.u64()?)),
             // Signed numbers count where they are none below zero.

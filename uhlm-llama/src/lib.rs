@@ -18,6 +18,7 @@ mod native;
 mod options;
 mod probe;
 mod sequence;
+pub mod split;
 mod support;
 mod template;
 mod token_table;

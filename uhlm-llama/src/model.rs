@@ -14,12 +14,13 @@ use uhlm_law::token::TokenKind;
 use crate::backend;
 use crate::error::LoadError;
 use crate::fingerprint;
-use crate::gguf::{self, GgufSummary, HeaderError};
+use crate::gguf::{self, GgufSummary};
 use crate::log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::native::{self, LoadFailure, Loading};
 use crate::options::LoadOptions;
 use crate::probe;
+use crate::split;
 use crate::template::ChatTemplate;
 use crate::token_table::{self, TokenTable};
 use crate::tokenizer::Tokenizer;
@@ -49,31 +50,24 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// Checks and loads a GGUF file. Blocks; reads or maps the whole file.
+    /// Checks and loads a GGUF file, or all parts of a split one if `path` is one of them. Blocks; reads or maps the
+    /// whole file.
     ///
     /// # Errors
     /// [`LoadError`].
     pub fn load(path: &Path, options: &LoadOptions) -> Result<Arc<Self>, LoadError> {
+        // llama.cpp wants the first part and finds the others.
+        let path = &split::first_part(path);
         let at = || path.to_path_buf();
-        let summary = gguf::read(path).map_err(|error| match error {
-            HeaderError::Io(source) if source.kind() == std::io::ErrorKind::NotFound => {
-                LoadError::Missing { path: at() }
-            }
-            HeaderError::Io(source) => LoadError::Unreadable { path: at(), source },
-            HeaderError::NotGguf => LoadError::NotGguf { path: at() },
-            HeaderError::Truncated { expected, found } => LoadError::Truncated { path: at(), expected, found },
-            HeaderError::Damaged(reason) => LoadError::Damaged { path: at(), reason },
-            HeaderError::Unsupported { architecture, reason } => {
-                LoadError::Unsupported { path: at(), architecture, reason }
-            }
-        })?;
+        let summary = gguf::read(path).map_err(|error| LoadError::of_header(at(), error))?;
         let need = options.memory.unwrap_or_default();
         if let Some(available) = need.available.or_else(memory::available)
             && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)
         {
             return Err(LoadError::Memory(error));
         }
-        let fingerprint = fingerprint::file(path).map_err(|source| LoadError::Unreadable { path: at(), source })?;
+        let fingerprint = fingerprint::files(path, &summary.further_parts)
+            .map_err(|source| LoadError::Unreadable { path: at(), source })?;
         let unsupported =
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
 

@@ -129,10 +129,11 @@ impl Model {
     pub fn request(&self) -> Option<DownloadRequest> {
         (!self.sources.is_empty()).then(|| DownloadRequest {
             sources: self.sources.clone(),
+            // An app knows the model by this name.
             name: Some(self.file.clone()),
             sha256: self.sha256,
             bytes: self.bytes,
-            allow_metered: false,
+            ..DownloadRequest::default()
         })
     }
 }
@@ -163,6 +164,10 @@ mod tests {
             assert!(seen.insert(model.id.clone()), "{} twice", model.id);
             assert!(crate::request::check_name(&model.file), "{}", model.file);
             assert!(!model.facts.is_empty() && !model.licence.is_empty(), "{}", model.id);
+            // Whoever pulls its source without the name gets it under the same one.
+            let unnamed = |request| DownloadRequest { name: None, ..request };
+            let name = model.request().map(|request| unnamed(request).file_name());
+            assert!(name.is_none_or(|name| name.as_ref() == Ok(&model.file)), "{}", model.id);
             // A file that may change has no hash that holds.
             for source in &model.sources {
                 let fixed = matches!(source, Source::HuggingFace { revision, .. } if revision.len() == 40);

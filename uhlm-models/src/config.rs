@@ -26,6 +26,8 @@ pub struct StoreConfig {
     pub back_off: Duration,
     /// Bytes that a download leaves free.
     pub reserve: u64,
+    /// Most bytes that are taken of a file whose length nobody says.
+    pub max_unknown_length: u64,
     /// The `User-Agent` header; `None` sends none.
     pub user_agent: Option<String>,
 }
@@ -44,6 +46,7 @@ impl StoreConfig {
             attempts: 5,
             back_off: Duration::from_millis(500),
             reserve: 64 << 20,
+            max_unknown_length: 16 << 30,
             user_agent: Some(concat!("uhlm/", env!("CARGO_PKG_VERSION")).into()),
         }
     }

@@ -1,104 +1,70 @@
-//! The download itself: which source, which part, when to try again, and when the file is whole.
+//! One file's download: which source, which part of it, when to try again, and when the file is whole.
 //!
 //! It runs on a thread of its own, because writing and hashing gigabytes has no place on the network's.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
 
-use tokio::runtime::Handle;
-use uhlm_law::cancel::Cancel;
 use uhlm_law::protocol::Digest;
-use uhlm_llama::gguf;
+use uhlm_llama::gguf::{self, HeaderError};
 
-use crate::client::{Answer, Client, MOST_PATIENCE, Part, Wanted, cause};
-use crate::disk;
+use crate::client::{Answer, Part, Wanted, cause};
+use crate::context::Context;
 use crate::error::DownloadError;
+use crate::manifest::{Manifest, now};
 use crate::partial::Partial;
-use crate::progress::{Phase, Progress, Reporter};
+use crate::progress::Phase;
 use crate::request::DownloadRequest;
 use crate::source::Source;
-use crate::store::{Manifest, ModelStore, StoredModel};
+use crate::stored::StoredModel;
 
-/// How often the cancel signal is looked at while nothing comes.
-const LOOK: Duration = Duration::from_millis(50);
 /// An attempt that brought as much is a success of its own: the count of failures begins anew.
 const PROGRESS: u64 = 256 << 10;
 /// How often a file may be replaced on the server before it is given up.
-const MOST_CHANGES: u32 = 2;
+const MAX_CHANGES: u32 = 2;
+/// Bytes after which it is looked again how much room the disk has: others write to it, too.
+const LOOK_AT_DISK: u64 = 8 << 20;
 const MAGIC: &[u8] = b"GGUF";
 
-/// One download under way.
-pub(super) struct Download {
-    store: ModelStore,
-    request: DownloadRequest,
+/// The download of one file under way.
+pub(super) struct Download<'a> {
+    context: &'a mut Context,
+    request: &'a DownloadRequest,
     name: String,
-    client: Client,
-    runtime: &'static Handle,
-    cancel: Cancel,
-    metered: Arc<AtomicBool>,
-    reporter: Reporter,
-    progress: Progress,
+    path: PathBuf,
     /// Times that the file was found replaced at the present source.
     changes: u32,
     /// Bytes that the present attempt brought.
     brought: u64,
 }
 
-impl Download {
-    pub(super) fn new(
-        store: ModelStore,
-        request: DownloadRequest,
-        cancel: Cancel,
-        reporter: Reporter,
-    ) -> Result<Self, DownloadError> {
-        let name = request.file_name()?;
-        let runtime = uhlm_net::runtime::network().map_err(|e| DownloadError::Start { reason: e.to_string() })?;
-        let (client, metered) = (Client::new(store.config())?, store.metered_flag());
-        let progress = Progress::default();
-        Ok(Self { store, request, name, client, runtime, cancel, metered, reporter, progress, changes: 0, brought: 0 })
+impl<'a> Download<'a> {
+    pub(super) fn new(context: &'a mut Context, request: &'a DownloadRequest, name: String, path: PathBuf) -> Self {
+        Self { context, request, name, path, changes: 0, brought: 0 }
     }
 
-    /// Loads the file, or finds it there.
-    pub(super) fn run(mut self) -> Result<StoredModel, DownloadError> {
-        if let Some(model) = self.already_there()? {
-            return Ok(model);
-        }
-        self.check_network()?;
-        let folder = self.store.config().folder.clone();
-        std::fs::create_dir_all(&folder).map_err(|e| DownloadError::storage("create the folder", 0, &e))?;
-        let path = folder.join(&self.name);
-        let mut partial = Partial::open(&path)?;
-        self.progress.resumed_from = partial.len();
-        let mut failures = Vec::new();
-        for (index, source) in self.request.sources.clone().iter().enumerate() {
-            (self.progress.source, self.changes) = (index, 0);
+    /// Loads the rest of the file and gives it its name.
+    pub(super) fn run(mut self, mut partial: Partial) -> Result<StoredModel, DownloadError> {
+        let (mut failures, request) = (Vec::new(), self.request);
+        for (index, source) in request.sources.iter().enumerate() {
+            (self.context.progress.source, self.changes) = (index, 0);
             match self.load_from(source, &mut partial) {
                 Ok(()) => return self.finish(source, partial),
-                Err(error) if error.is_ours() => return Err(error),
+                Err(error) if error.is_ours() => {
+                    partial.let_go();
+                    return Err(error);
+                }
                 Err(error) => failures.push((source.to_string(), error)),
             }
         }
+        partial.let_go();
         match failures.pop() {
             Some((_, only)) if failures.is_empty() => Err(only),
             Some((source, last)) => {
                 failures.push((source, last.clone()));
                 Err(DownloadError::EverySource { failures, last: Box::new(last) })
             }
-            None => Err(super::source::InvalidSource { reason: "there is none".into() }.into()),
+            None => Err(crate::source::InvalidSource { reason: "there is none".into() }.into()),
         }
-    }
-
-    /// A file of this name that is what was asked for, as far as that is said.
-    fn already_there(&self) -> Result<Option<StoredModel>, DownloadError> {
-        let found = self.store.find(&self.name).map_err(|error| DownloadError::Storage {
-            what: "look into the folder".into(),
-            reason: error.to_string(),
-        })?;
-        Ok(found.filter(|model| {
-            self.request.bytes.is_none_or(|bytes| bytes == model.bytes)
-                && self.request.sha256.is_none_or(|wanted| model.sha256 == Some(wanted))
-        }))
     }
 
     fn load_from(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
@@ -132,16 +98,16 @@ impl Download {
                 return Err(error);
             }
             failures = if self.brought >= PROGRESS { 1 } else { failures + 1 };
-            if failures >= self.store.config().attempts.max(1) {
+            if failures >= self.context.config().attempts.max(1) {
                 return Err(error);
             }
-            self.pause(failures, &error)?;
+            self.context.pause(failures, &error)?;
         }
     }
 
     /// One request, and what it brings until it ends.
     fn attempt(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
-        self.check_network()?;
+        self.context.check_network()?;
         let name = source.to_string();
         let same_file = partial.state.source == name && partial.state.validator.is_some();
         let expected = self.request.sha256.or(partial.state.sha256);
@@ -152,13 +118,13 @@ impl Download {
         if partial.is_whole() {
             return Ok(());
         }
-        self.tell(Phase::Connecting, partial);
+        self.context.tell(Phase::Connecting, partial);
         let answer = {
             let if_range = partial.state.validator.as_deref().filter(|_| same_file);
             let wanted = Wanted { from: partial.len(), if_range };
-            let silence = self.store.config().silence;
-            let asked = self.client.get(self.store.config(), source, wanted);
-            self.wait(asked).unwrap_or(Err(DownloadError::Stalled { silence, received: partial.len() }))?
+            let silence = self.context.config().silence;
+            let asked = self.context.client.get(self.context.config(), source, wanted);
+            self.context.wait(asked).unwrap_or(Err(DownloadError::Stalled { silence, received: partial.len() }))?
         };
         let Some(answer) = self.reconcile(&name, same_file, answer, partial)? else { return Ok(()) };
         self.receive(answer, partial)
@@ -216,37 +182,47 @@ impl Download {
         partial.state.sha256 = self.request.sha256.or(answer.sha256).or(partial.state.sha256);
         partial.state.total = total.or(known.filter(|_| !replaced));
         partial.pieces += 1;
-        if let Some(total) = partial.state.total {
-            self.check_space(total.saturating_sub(partial.len()))?;
+        if self.request.require_sha256 && partial.state.sha256.is_none() {
+            return Err(DownloadError::NoChecksum { bytes: partial.state.total });
         }
+        self.check_room(partial)?;
         Ok(Some(answer))
     }
 
     fn count_change(&mut self) -> Result<(), DownloadError> {
         self.changes += 1;
-        if self.changes > MOST_CHANGES { Err(DownloadError::Changed) } else { Ok(()) }
+        if self.changes > MAX_CHANGES { Err(DownloadError::Changed) } else { Ok(()) }
     }
 
     /// Writes the body as it comes.
     fn receive(&mut self, mut answer: Answer, partial: &mut Partial) -> Result<(), DownloadError> {
+        let mut looked = partial.len();
         loop {
-            let silence = self.store.config().silence;
+            let silence = self.context.config().silence;
             let received = partial.len();
-            let chunk = match self.wait(answer.response.chunk()) {
-                None if self.cancel.is_cancelled() => return Err(DownloadError::Cancelled),
+            let chunk = match self.context.wait(answer.response.chunk()) {
+                None if self.context.cancel.is_cancelled() => return Err(DownloadError::Cancelled),
                 None => return Err(DownloadError::Stalled { silence, received }),
                 Some(Err(error)) => return Err(DownloadError::Interrupted { received, reason: cause(&error) }),
                 Some(Ok(chunk)) => chunk,
             };
-            self.check_network()?;
+            self.context.check_network()?;
             let Some(chunk) = chunk else { break };
             check_magic(received, &chunk)?;
-            if let Some(expected) = partial.state.total.filter(|total| received + chunk.len() as u64 > *total) {
-                return Err(DownloadError::WrongLength { expected, found: received + chunk.len() as u64 });
+            let found = received + chunk.len() as u64;
+            let limit = self.context.config().max_unknown_length;
+            match partial.state.total {
+                Some(expected) if found > expected => return Err(DownloadError::WrongLength { expected, found }),
+                None if found > limit => return Err(DownloadError::NoLength { limit }),
+                _ => {}
             }
             partial.write(&chunk)?;
             self.brought += chunk.len() as u64;
-            self.tell(Phase::Loading, partial);
+            if partial.len() - looked >= LOOK_AT_DISK {
+                looked = partial.len();
+                self.check_room(partial)?;
+            }
+            self.context.tell(Phase::Loading, partial);
         }
         match partial.state.total {
             Some(total) if partial.len() < total => {
@@ -257,89 +233,43 @@ impl Download {
         }
     }
 
+    /// Whether what is missing has room; where nobody says how much that is, whether the reserve is untouched.
+    fn check_room(&self, partial: &Partial) -> Result<(), DownloadError> {
+        let missing = partial.state.total.map_or(0, |total| total.saturating_sub(partial.len()));
+        self.context.check_space(missing)
+    }
+
     /// Whether the whole file is what it should be.
     fn check(&mut self, partial: &mut Partial) -> Result<(), DownloadError> {
-        self.tell(Phase::Checking, partial);
+        self.context.tell(Phase::Checking, partial);
         let found = partial.sha256();
-        if let Some(expected) = self.request.sha256.or(partial.state.sha256)
-            && expected != found
-        {
-            return Err(DownloadError::WrongHash { expected, found });
+        match self.request.sha256.or(partial.state.sha256) {
+            Some(expected) if expected != found => Err(DownloadError::WrongHash { expected, found }),
+            // It is the file that was asked for; whether it can be run is for whoever loads it to say.
+            Some(_) => Ok(()),
+            None if self.request.require_sha256 => Err(DownloadError::NoChecksum { bytes: Some(partial.len()) }),
+            None => readable(partial),
         }
-        gguf::read(partial.path()).map_err(|error| DownloadError::NotAModel { reason: error.to_string() })?;
-        Ok(())
     }
 
     fn finish(self, source: &Source, partial: Partial) -> Result<StoredModel, DownloadError> {
-        let path = self.store.config().folder.join(&self.name);
         let (bytes, sha256): (u64, Digest) = (partial.len(), partial.sha256());
-        let loaded_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let manifest = Manifest { sha256, bytes, source: source.to_string(), loaded_at };
+        let manifest = Manifest { sha256, bytes, source: source.to_string(), loaded_at: now() };
         // Before the file gets its name: a manifest without a file says nothing, a file without one could not be
         // verified.
-        manifest.write(&path).map_err(|e| DownloadError::storage("write the manifest", bytes, &e))?;
-        partial.finish(&path)?;
-        Ok(StoredModel { name: self.name, path, bytes, sha256: Some(sha256), source: Some(source.to_string()) })
-    }
-
-    fn check_network(&self) -> Result<(), DownloadError> {
-        if self.cancel.is_cancelled() {
-            return Err(DownloadError::Cancelled);
-        }
-        let refused = self.metered.load(Ordering::Acquire) && !self.request.allow_metered;
-        if refused { Err(DownloadError::Metered) } else { Ok(()) }
-    }
-
-    fn check_space(&self, missing: u64) -> Result<(), DownloadError> {
-        let config = self.store.config();
-        let needed = missing.saturating_add(config.reserve);
-        match disk::available(&config.folder) {
-            Ok(Some(available)) if available < needed => Err(DownloadError::NotEnoughSpace { needed, available }),
-            // A file system that does not say is found out by writing.
-            _ => Ok(()),
-        }
-    }
-
-    /// Waits for the network; `None` after too much silence, or if cancelled.
-    fn wait<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let (cancel, silence) = (&self.cancel, self.store.config().silence);
-        self.runtime.block_on(async {
-            tokio::select! {
-                done = work => Some(done),
-                () = tokio::time::sleep(silence) => None,
-                () = raised(cancel) => None,
-            }
-        })
-    }
-
-    /// A pause that grows with the failures in a row, or as long as the server asks for.
-    fn pause(&self, failures: u32, error: &DownloadError) -> Result<(), DownloadError> {
-        let back_off = self.store.config().back_off.saturating_mul(1 << failures.saturating_sub(1).min(16));
-        let pause = match error {
-            DownloadError::Busy { retry_after: Some(asked) } if *asked > MOST_PATIENCE => return Err(error.clone()),
-            DownloadError::Busy { retry_after: Some(asked) } => back_off.max(*asked),
-            _ => back_off,
-        };
-        self.runtime.block_on(async {
-            tokio::select! {
-                () = tokio::time::sleep(pause.min(MOST_PATIENCE)) => {}
-                () = raised(&self.cancel) => {}
-            }
-        });
-        self.check_network()
-    }
-
-    fn tell(&mut self, phase: Phase, partial: &Partial) {
-        self.progress.phase = phase;
-        self.progress.received = partial.len();
-        self.progress.total = partial.state.total;
-        self.reporter.tell(self.progress);
+        manifest.write(&self.path).map_err(|e| DownloadError::storage("write the manifest", bytes, &e))?;
+        partial.finish(&self.path)?;
+        let (sha256, source) = (Some(sha256), Some(source.to_string()));
+        Ok(StoredModel { name: self.name, path: self.path, bytes, sha256, source, further_parts: Vec::new() })
     }
 }
 
-async fn raised(cancel: &Cancel) {
-    while !cancel.is_cancelled() {
-        tokio::time::sleep(LOOK).await;
+/// Whether a file that nobody vouches for reads as a model at all.
+fn readable(partial: &Partial) -> Result<(), DownloadError> {
+    match gguf::read_part(partial.path()) {
+        Ok(_) => Ok(()),
+        Err(HeaderError::Io(error)) => Err(DownloadError::storage("read the file", partial.len(), &error)),
+        Err(error) => Err(DownloadError::NotAModel { reason: error.to_string() }),
     }
 }
 

@@ -20,6 +20,27 @@ pub enum DownloadError {
         /// The name.
         name: String,
     },
+    /// The name that was asked for is another model's.
+    #[error("{name} is another model's name already")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Neither the request nor the repository says what the file hashes to, and the request wants to know it. Nothing
+    /// was loaded.
+    #[error("nobody says what SHA-256 the file must have")]
+    NoChecksum {
+        /// Bytes of the file, if the server says it.
+        bytes: Option<u64>,
+    },
+    /// A part of a split model failed; the parts before it are kept.
+    #[error("{name}: {failure}")]
+    Part {
+        /// The part's name.
+        name: String,
+        /// Why it failed.
+        failure: Box<DownloadError>,
+    },
     /// The network is metered and the request does not allow that.
     #[error("the network is metered and the download was not allowed on it")]
     Metered,
@@ -114,6 +135,13 @@ pub enum DownloadError {
         /// What there is.
         found: u64,
     },
+    /// Nobody says how long the file is, and it is longer than
+    /// [`StoreConfig::max_unknown_length`](crate::StoreConfig::max_unknown_length). What was loaded is kept.
+    #[error("the server does not say how long the file is, and it is longer than {limit} bytes")]
+    NoLength {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// The file was replaced while it was loaded, again and again. What was loaded is thrown away.
     #[error("the file on the server keeps changing")]
     Changed,
@@ -167,6 +195,18 @@ impl DownloadError {
             || matches!(self, Self::Refused { status } if *status >= 500)
     }
 
+    /// Whether nothing but a hash was missing: asked once more without
+    /// [`require_sha256`](crate::DownloadRequest::require_sha256), the file would be loaded and believed.
+    #[must_use]
+    pub fn lacks_checksum(&self) -> bool {
+        match self {
+            Self::NoChecksum { .. } => true,
+            Self::Part { failure, .. } => failure.lacks_checksum(),
+            Self::EverySource { failures, .. } => failures.iter().any(|(_, failure)| failure.lacks_checksum()),
+            _ => false,
+        }
+    }
+
     /// Whether another source cannot help either.
     pub(super) fn is_ours(&self) -> bool {
         matches!(
@@ -177,6 +217,7 @@ impl DownloadError {
                 | Self::DiskFull { .. }
                 | Self::Storage { .. }
                 | Self::InvalidName { .. }
+                | Self::NameTaken { .. }
                 | Self::Start { .. }
                 | Self::Cancelled
         )

@@ -2,29 +2,36 @@
 //!
 //! A [`ModelStore`] is a folder. [`ModelStore::download`] brings a file into it from any HTTPS address or from a
 //! Hugging Face repository ([`Source`]), from several mirrors if there are; it resumes after a broken connection or a
-//! killed process, and a file gets its name only when it is whole, hashes to what was asked for and reads as GGUF.
+//! killed process, and a file gets its name only when it is whole and hashes to what was asked for, or reads as GGUF where
+//! nobody says that. Two sources with the same file name are two models; a split model's parts are one.
 //! [`catalogue`] lists pairs of draft and target that are known to share a vocabulary.
 //!
 //! Which model fits the device's memory is [`uhlm_llama::memory`]'s matter, when to load on which network the app's:
 //! [`ModelStore::set_metered`] takes what it knows.
 
 pub mod catalogue;
+mod claim;
 mod client;
 mod config;
+mod context;
 mod disk;
 mod download;
 mod error;
+mod manifest;
 mod partial;
 mod progress;
 mod request;
 mod source;
 mod store;
+mod stored;
 mod transfer;
+mod whole;
 
 pub use self::config::StoreConfig;
 pub use self::error::DownloadError;
 pub use self::progress::{Phase, Progress};
 pub use self::request::DownloadRequest;
 pub use self::source::{InvalidSource, Source};
-pub use self::store::{ModelStore, StoreError, StoredModel, UnfinishedModel, Verification};
+pub use self::store::ModelStore;
+pub use self::stored::{StoreError, StoredModel, StoredPart, UnfinishedModel, Verification};
 pub use self::transfer::{Transfer, TransferEvent};

@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -16,6 +17,8 @@ use crate::error::DownloadError;
 /// Bytes between two states; a crash costs at most this much of what was loaded.
 const CHECKPOINT: u64 = 8 << 20;
 const VERSION: u32 = 1;
+/// A download has written down whose file it loads this long after it took the name.
+const SIGNED: Duration = Duration::from_millis(500);
 
 /// Where the bytes so far come from, and what they belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,26 @@ pub(super) struct State {
     pub(super) sha256: Option<Digest>,
     /// Bytes that are on the disk for certain.
     durable: u64,
+}
+
+impl State {
+    /// The state of the partial file at `path`, if there is one that can be read.
+    fn read(path: &Path) -> Option<Self> {
+        let state = serde_json::from_slice::<Self>(&fs::read(json_of(path)).ok()?).ok()?;
+        (state.version == VERSION).then_some(state)
+    }
+
+    /// The state of a download that is running elsewhere; it may be about to write it.
+    fn of_running(path: &Path) -> Option<Self> {
+        let began = Instant::now();
+        loop {
+            let state = Self::read(path);
+            if state.is_some() || began.elapsed() > SIGNED {
+                return state;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 /// The file, locked against other downloads of the same name.
@@ -49,6 +72,11 @@ pub(super) fn path_of(model: &Path) -> PathBuf {
     let mut name = model.as_os_str().to_owned();
     name.push(".part");
     name.into()
+}
+
+/// Bytes that an unfinished download of `model` takes.
+pub(super) fn bytes_begun(model: &Path) -> u64 {
+    fs::metadata(path_of(model)).map_or(0, |found| found.len())
 }
 
 /// `NAME.json` beside `NAME`.
@@ -70,12 +98,21 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 }
 
 impl Partial {
-    /// Opens what an earlier download of `model` left, or begins anew.
-    pub(super) fn open(model: &Path) -> Result<Self, DownloadError> {
+    /// Opens what an earlier download of `model` left, or begins anew. `None` where what is there, or is being loaded
+    /// there, is another file by what `is_ours` says of its source and hash.
+    pub(super) fn claim(
+        model: &Path,
+        is_ours: impl Fn(&str, Option<Digest>) -> bool,
+    ) -> Result<Option<Self>, DownloadError> {
         let path = path_of(model);
-        let file = lock(&path)?;
-        let state = fs::read(json_of(&path)).ok().and_then(|text| serde_json::from_slice::<State>(&text).ok());
-        let mut state = state.filter(|state| state.version == VERSION).unwrap_or_default();
+        let Some(file) = lock(&path)? else {
+            let other = State::of_running(&path).is_some_and(|state| !is_ours(&state.source, state.sha256));
+            return if other { Ok(None) } else { Err(DownloadError::AlreadyRunning) };
+        };
+        let mut state = State::read(&path).unwrap_or_default();
+        if state.durable > 0 && !is_ours(&state.source, state.sha256) {
+            return Ok(None);
+        }
         let found = file.metadata().map_err(|e| DownloadError::storage("read the partial file", 0, &e))?.len();
         if found < state.durable {
             // Somebody else changed it.
@@ -89,7 +126,25 @@ impl Partial {
             partial.pieces = 1;
             partial.hash_again().map_err(|e| DownloadError::storage("read the partial file", partial.len, &e))?;
         }
-        Ok(partial)
+        Ok(Some(partial))
+    }
+
+    /// Writes down whose file this will be, before anything of it is there: a download of another source then finds it
+    /// taken.
+    pub(super) fn sign(&mut self, source: &str, sha256: Option<Digest>) -> Result<(), DownloadError> {
+        if self.len > 0 {
+            return Ok(());
+        }
+        self.state = State { version: VERSION, source: source.to_owned(), sha256, ..State::default() };
+        self.write_state()
+    }
+
+    /// Lets go of the name; nothing stays of a download that brought nothing.
+    pub(super) fn let_go(self) {
+        if self.len == 0 {
+            // What cannot be removed does no harm: it is empty.
+            let _ = remove(&json_of(&self.path)).and_then(|()| remove(&self.path));
+        }
     }
 
     /// Bytes so far.
@@ -138,6 +193,10 @@ impl Partial {
         self.file.sync_data().map_err(|error| self.failure("write the file", &error))?;
         self.state.durable = self.len;
         self.state.version = VERSION;
+        self.write_state()
+    }
+
+    fn write_state(&self) -> Result<(), DownloadError> {
         let text = serde_json::to_vec(&self.state).map_err(|e| self.failure("write the state", &e.into()))?;
         replace(&json_of(&self.path), &text).map_err(|error| self.failure("write the state", &error))
     }
@@ -179,8 +238,8 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens and locks the file. A lock ends with its process, however that ends.
-fn lock(path: &Path) -> Result<File, DownloadError> {
+/// Opens and locks the file; `None` if another download holds it. A lock ends with its process, however that ends.
+fn lock(path: &Path) -> Result<Option<File>, DownloadError> {
     let storage = |error: &io::Error| DownloadError::storage("open the partial file", 0, error);
     loop {
         let file = OpenOptions::new()
@@ -191,11 +250,11 @@ fn lock(path: &Path) -> Result<File, DownloadError> {
             .open(path)
             .map_err(|error| storage(&error))?;
         if !try_lock(&file).map_err(|error| storage(&error))? {
-            return Err(DownloadError::AlreadyRunning);
+            return Ok(None);
         }
         // Between opening and locking, another download may have finished and given this very file its name.
         if is_at(&file, path).map_err(|error| storage(&error))? {
-            return Ok(file);
+            return Ok(Some(file));
         }
     }
 }
@@ -237,54 +296,4 @@ fn is_at(_: &File, _: &Path) -> io::Result<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model(folder: &tempfile::TempDir) -> PathBuf {
-        folder.path().join("model.gguf")
-    }
-
-    #[test]
-    fn what_was_not_made_safe_is_not_believed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut partial = Partial::open(&model(&folder)).expect("opens");
-        partial.write(b"safe").and_then(|()| partial.checkpoint()).expect("room");
-        partial.write(b" not safe").expect("room");
-        drop(partial);
-        let partial = Partial::open(&model(&folder)).expect("opens");
-        assert_eq!((partial.len(), partial.sha256()), (4, Digest(Sha256::digest(b"safe").into())));
-        assert_eq!(fs::read(partial.path()).expect("there"), b"safe");
-    }
-
-    #[test]
-    fn a_file_without_a_state_or_shorter_than_it_says_begins_anew() {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(path_of(&model(&folder)), b"of unknown origin").expect("written");
-        assert_eq!(Partial::open(&model(&folder)).expect("opens").len(), 0);
-
-        let mut partial = Partial::open(&model(&folder)).expect("opens");
-        partial.write(b"12345").and_then(|()| partial.checkpoint()).expect("room");
-        drop(partial);
-        fs::write(path_of(&model(&folder)), b"123").expect("written");
-        assert_eq!(Partial::open(&model(&folder)).expect("opens").len(), 0);
-    }
-
-    #[test]
-    fn two_downloads_of_one_model_do_not_meet() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let first = Partial::open(&model(&folder)).expect("opens");
-        assert_eq!(Partial::open(&model(&folder)).err(), Some(DownloadError::AlreadyRunning));
-        drop(first);
-        assert!(Partial::open(&model(&folder)).is_ok());
-    }
-
-    #[test]
-    fn a_finished_file_leaves_nothing_behind() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut partial = Partial::open(&model(&folder)).expect("opens");
-        partial.write(b"whole").and_then(|()| partial.checkpoint()).expect("room");
-        partial.finish(&model(&folder)).expect("renamed");
-        let names: Vec<_> = fs::read_dir(folder.path()).expect("there").flatten().map(|e| e.file_name()).collect();
-        assert_eq!(names, ["model.gguf"]);
-    }
-}
+mod tests;

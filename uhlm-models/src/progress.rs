@@ -26,14 +26,18 @@ pub enum Phase {
 pub struct Progress {
     /// What it is doing.
     pub phase: Phase,
-    /// Bytes that are there, those of an earlier download included.
+    /// Bytes that are there, those of an earlier download included; of a split model those of all parts.
     pub received: u64,
-    /// Bytes of the whole file, once known.
+    /// Bytes of the whole model, once known.
     pub total: Option<u64>,
     /// Bytes that an earlier download had left.
     pub resumed_from: u64,
     /// Which of the request's sources is being asked.
     pub source: usize,
+    /// Which part of a split model is being loaded, from 1; 0 for a model of one file.
+    pub part: u32,
+    /// Number of parts; 0 for a model of one file.
+    pub parts: u32,
 }
 
 /// The download's end of the handle.

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use uhlm_llama::split::PartName;
 
 /// Where a file can be had. Written as its address, or as `hf:owner/repo/path/file.gguf`, with
-/// `hf:owner/repo@revision/...` for a branch, tag or commit other than `main`.
+/// `hf:owner/repo@revision/...` for a branch, tag or commit other than `main`: `@refs/pr/1` for a pull request, other
+/// names with a slash as `%2F`. The address of a file's page or of the file at huggingface.co is the repository's file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Source {
@@ -38,9 +41,39 @@ fn invalid(reason: impl Into<String>) -> InvalidSource {
     InvalidSource { reason: reason.into() }
 }
 
-/// Parts of paths end up in addresses and file names, so nothing but plain names passes.
+/// What stands in an address as it is; a `+` does not, because some servers take it for a space.
+const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The hosts of Hugging Face's own pages.
+const HUB_HOSTS: [&str; 3] = ["huggingface.co", "www.huggingface.co", "hf.co"];
+
+/// Owners and repositories have plain names.
 fn is_plain(part: &str) -> bool {
     !part.is_empty() && !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// A folder or file of a repository: spaces and other letters will do, what leads elsewhere will not.
+fn is_name(part: &str) -> bool {
+    !part.is_empty() && !part.starts_with('.') && !part.contains(|c: char| c.is_control() || matches!(c, '/' | '\\'))
+}
+
+fn decoded(text: &str) -> Result<String, InvalidSource> {
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| invalid("a name that is not UTF-8"))?;
+    Ok(text.into_owned())
+}
+
+/// Splits `REVISION/path` where the revision ends: after three parts for `refs/pr/1` and its like, else after one.
+fn split_revision(text: &str) -> Option<(&str, &str)> {
+    let slash = if text.starts_with("refs/") { 2 } else { 0 };
+    let (at, _) = text.match_indices('/').nth(slash)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The revision as it is written in a source: a slash that does not say by itself where it ends is encoded.
+fn written(revision: &str) -> String {
+    let parts = revision.split('/').count();
+    let plain = parts == 1 || (parts == 3 && revision.starts_with("refs/"));
+    let revision = revision.replace('%', "%25");
+    if plain { revision } else { revision.replace('/', "%2F") }
 }
 
 impl FromStr for Source {
@@ -49,17 +82,44 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, InvalidSource> {
         let Some(path) = text.strip_prefix("hf:") else {
             let source = Self::Url(text.to_owned());
-            source.address("https://unused.invalid")?;
-            return Ok(source);
+            let mut url = source.address("https://unused.invalid")?;
+            url.set_fragment(None);
+            // One address, however it was typed.
+            return Ok(Self::of_page(&url).unwrap_or_else(|| Self::Url(url.into())));
         };
-        let wrong = || invalid("expected hf:owner/repo/file.gguf");
+        let wrong = || invalid("expected hf:owner/repo/file.gguf or hf:owner/repo@revision/file.gguf");
         let (owner, rest) = path.split_once('/').ok_or_else(wrong)?;
-        let (repo, file) = rest.split_once('/').ok_or_else(wrong)?;
-        let (repo, revision) = repo.split_once('@').unwrap_or((repo, "main"));
-        if ![owner, repo, revision].into_iter().chain(file.split('/')).all(is_plain) {
-            return Err(wrong());
+        let at = rest.find(['@', '/']).ok_or_else(wrong)?;
+        let (repo, rest) = (&rest[..at], &rest[at..]);
+        let (revision, file) = match rest.strip_prefix('@') {
+            Some(rest) => split_revision(rest).ok_or_else(wrong)?,
+            None => ("main", &rest[1..]),
+        };
+        Self::hugging_face(owner, repo, &decoded(revision)?, &decoded(file)?).ok_or_else(wrong)
+    }
+}
+
+impl Source {
+    /// A file of a repository, if the names can be those of one.
+    fn hugging_face(owner: &str, repo: &str, revision: &str, file: &str) -> Option<Self> {
+        let valid =
+            [owner, repo].into_iter().all(is_plain) && revision.split('/').all(is_name) && file.split('/').all(is_name);
+        let [owner, repo, revision, file] = [owner, repo, revision, file].map(str::to_owned);
+        valid.then_some(Self::HuggingFace { owner, repo, revision, file })
+    }
+
+    /// The file that an address at huggingface.co names: its page (`blob`) or the file itself (`resolve`).
+    fn of_page(url: &Url) -> Option<Self> {
+        if !HUB_HOSTS.contains(&url.host_str()?) || url.port().is_some() {
+            return None;
         }
-        Ok(Self::HuggingFace { owner: owner.into(), repo: repo.into(), revision: revision.into(), file: file.into() })
+        let mut parts = url.path().trim_start_matches('/').splitn(4, '/');
+        let (owner, repo, kind, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        if !matches!(kind, "blob" | "resolve") {
+            return None;
+        }
+        let (revision, file) = split_revision(rest)?;
+        Self::hugging_face(owner, repo, &decoded(revision).ok()?, &decoded(file).ok()?)
     }
 }
 
@@ -82,9 +142,11 @@ impl fmt::Display for Source {
         match self {
             Self::Url(url) => f.write_str(url),
             Self::HuggingFace { owner, repo, revision, file } if revision == "main" => {
-                write!(f, "hf:{owner}/{repo}/{file}")
+                write!(f, "hf:{owner}/{repo}/{}", file.replace('%', "%25"))
             }
-            Self::HuggingFace { owner, repo, revision, file } => write!(f, "hf:{owner}/{repo}@{revision}/{file}"),
+            Self::HuggingFace { owner, repo, revision, file } => {
+                write!(f, "hf:{owner}/{repo}@{}/{}", written(revision), file.replace('%', "%25"))
+            }
         }
     }
 }
@@ -94,10 +156,37 @@ impl Source {
     #[must_use]
     pub fn file_name(&self) -> Option<String> {
         let name = match self {
-            Self::Url(url) => Url::parse(url).ok()?.path_segments()?.next_back()?.to_owned(),
+            Self::Url(url) => decoded(Url::parse(url).ok()?.path_segments()?.next_back()?).ok()?,
             Self::HuggingFace { file, .. } => file.rsplit('/').next()?.to_owned(),
         };
         (!name.is_empty()).then_some(name)
+    }
+
+    /// Which part of a split model the file's name says that it is.
+    pub(super) fn part(&self) -> Option<PartName> {
+        PartName::parse(&self.file_name()?)
+    }
+
+    /// Another part of the same split model: the file beside it with that part's name. The file itself where its name
+    /// says nothing of parts.
+    pub(super) fn beside(&self, number: u32) -> Self {
+        let Some(part) = self.part() else { return self.clone() };
+        let (own, other) = (part.suffix(part.number), part.suffix(number));
+        let renamed = |path: &str| path.strip_suffix(&own).map(|before| before.to_owned() + &other);
+        match self.clone() {
+            Self::Url(text) => {
+                let url = Url::parse(&text).ok().and_then(|mut url| {
+                    let path = renamed(url.path())?;
+                    url.set_path(&path);
+                    Some(url.into())
+                });
+                Self::Url(url.unwrap_or(text))
+            }
+            Self::HuggingFace { owner, repo, revision, file } => {
+                let file = renamed(&file).unwrap_or(file);
+                Self::HuggingFace { owner, repo, revision, file }
+            }
+        }
     }
 
     /// Whether the Hugging Face token belongs to it.
@@ -110,7 +199,11 @@ impl Source {
         let text = match self {
             Self::Url(url) => url.clone(),
             Self::HuggingFace { owner, repo, revision, file } => {
-                format!("{}/{owner}/{repo}/resolve/{revision}/{file}", endpoint.trim_end_matches('/'))
+                let endpoint = endpoint.trim_end_matches('/');
+                let revision = utf8_percent_encode(revision, IN_ADDRESS);
+                let file: Vec<_> =
+                    file.split('/').map(|part| utf8_percent_encode(part, IN_ADDRESS).to_string()).collect();
+                format!("{endpoint}/{owner}/{repo}/resolve/{revision}/{}", file.join("/"))
             }
         };
         let url = Url::parse(&text).map_err(|error| invalid(error.to_string()))?;
@@ -142,10 +235,58 @@ mod tests {
     }
 
     #[test]
+    fn names_with_spaces_plus_and_revisions_with_slashes_become_addresses() {
+        let address = |text: &str| {
+            let source = text.parse::<Source>().expect(text);
+            assert_eq!(source.to_string().parse(), Ok(source.clone()), "{text} is read again from {source}");
+            source.address("https://hub.example").map(String::from)
+        };
+        let under = |rest: &str| Ok(format!("https://hub.example/o/r/resolve/{rest}"));
+        assert_eq!(address("hf:o/r/my model+v1 Q4.gguf"), under("main/my%20model%2Bv1%20Q4.gguf"));
+        assert_eq!(address("hf:o/r/my%20model.gguf"), under("main/my%20model.gguf"));
+        assert_eq!(address("hf:o/r/100%25/é.gguf"), under("main/100%25/%C3%A9.gguf"));
+        assert_eq!(address("hf:o/r/a@b.gguf"), under("main/a%40b.gguf"));
+        assert_eq!(address("hf:o/r@refs/pr/1/sub/m.gguf"), under("refs%2Fpr%2F1/sub/m.gguf"));
+        assert_eq!(address("hf:o/r@refs%2Fpr%2F1/m.gguf"), under("refs%2Fpr%2F1/m.gguf"));
+        assert_eq!(address("hf:o/r@feature%2Fgguf/m.gguf"), under("feature%2Fgguf/m.gguf"));
+        assert_eq!(address("https://host/a b+c.gguf"), Ok("https://host/a%20b+c.gguf".into()));
+    }
+
+    #[test]
     fn what_is_written_is_what_was_read() {
-        for text in ["hf:a/b/c.gguf", "hf:a/b@rev/d/c.gguf", "https://host/c.gguf?download=1"] {
+        for text in [
+            "hf:a/b/c.gguf",
+            "hf:a/b@rev/d/c.gguf",
+            "hf:a/b@refs/pr/1/c d.gguf",
+            "https://host/c.gguf?download=1",
+            "https://host/my%20c.gguf",
+        ] {
             assert_eq!(text.parse::<Source>().map(|source| source.to_string()).as_deref(), Ok(text));
         }
+        let read = |text: &str| text.parse::<Source>();
+        assert_eq!(read("https://HOST:443/my c.gguf#top"), read("https://host/my%20c.gguf"));
+    }
+
+    #[test]
+    fn a_page_of_the_hub_is_the_file_that_it_shows() {
+        let read = |text: &str| text.parse::<Source>().map(|source| source.to_string());
+        let page = "https://huggingface.co/o/r/blob/main/sub/m%20v1.gguf";
+        assert_eq!(read(page).as_deref(), Ok("hf:o/r/sub/m v1.gguf"));
+        let file = "https://huggingface.co/o/r/resolve/refs%2Fpr%2F1/m.gguf?download=true";
+        assert_eq!(read(file).as_deref(), Ok("hf:o/r@refs/pr/1/m.gguf"));
+        for other in ["https://huggingface.co/o/r", "https://huggingface.co.example/o/r/blob/main/m.gguf"] {
+            assert_eq!(read(other).as_deref(), Ok(other));
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_split_model_lie_beside_each_other() {
+        let beside = |text: &str| text.parse::<Source>().map(|source| source.beside(2).to_string());
+        let hub = beside("hf:o/r@refs/pr/1/Q4 K/m-00001-of-00003.gguf");
+        assert_eq!(hub.as_deref(), Ok("hf:o/r@refs/pr/1/Q4 K/m-00002-of-00003.gguf"));
+        let url = beside("https://host/x%20y/m%20n-00001-of-00003.gguf?token=1");
+        assert_eq!(url.as_deref(), Ok("https://host/x%20y/m%20n-00002-of-00003.gguf?token=1"));
+        assert_eq!(beside("https://host/m.gguf").as_deref(), Ok("https://host/m.gguf"));
     }
 
     #[test]
@@ -157,6 +298,11 @@ mod tests {
             "hf:a/b/../../c.gguf",
             "hf:a/b/.hidden",
             "hf:a b/c/d.gguf",
+            "hf:a/b/%2E%2E/c.gguf",
+            "hf:a/b/c%0Ad.gguf",
+            "hf:a/b@../c.gguf",
+            "hf:a/b@refs/pr/c.gguf",
+            "hf:a/b/d\\c.gguf",
             "hf:a/b@/c.gguf",
             "http://host/c.gguf",
             "file:///etc/passwd",
@@ -171,6 +317,7 @@ mod tests {
     fn the_file_name_leaves_the_query_behind() {
         let name = |text: &str| text.parse::<Source>().ok().and_then(|source| source.file_name());
         assert_eq!(name("https://host/a/b.gguf?download=true").as_deref(), Some("b.gguf"));
+        assert_eq!(name("https://host/my%20b%2B1.gguf").as_deref(), Some("my b+1.gguf"));
         assert_eq!(name("hf:a/b/c/d.gguf").as_deref(), Some("d.gguf"));
         assert_eq!(name("https://host/a/"), None);
     }

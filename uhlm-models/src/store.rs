@@ -2,120 +2,39 @@
 //!
 //! A model is a file whose name ends in `.gguf`; `NAME.json` beside it says where it came from and what it hashes to.
 //! `NAME.part` and `NAME.part.json` are a download that has not ended. Nothing gets a model's name before it is whole
-//! and checked, and the step to it is one rename.
+//! and checked, and the step to it is one rename. A split model is as many files, `NAME-00001-of-00003.gguf` and so on,
+//! and one model by the name of the first; as long as one is missing it is unfinished.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read as _};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use uhlm_law::cancel::Cancel;
 use uhlm_law::protocol::Digest;
+use uhlm_llama::split::PartName;
 
 use crate::config::StoreConfig;
-use crate::partial::{json_of, path_of, replace};
-use crate::request::check_name;
-
-/// A model that is there, whole.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StoredModel {
-    /// Its name in the store.
-    pub name: String,
-    /// Its file, to be given to [`uhlm_llama::Model::load`].
-    pub path: PathBuf,
-    /// Its size.
-    pub bytes: u64,
-    /// What it hashed to when it came; unknown for a file that was put there by other means.
-    pub sha256: Option<Digest>,
-    /// Where it came from.
-    pub source: Option<String>,
-}
-
-/// A download that has not ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct UnfinishedModel {
-    /// The name that it will have.
-    pub name: String,
-    /// Bytes that it takes.
-    pub bytes: u64,
-}
-
-/// What became of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verification {
-    /// The file hashes to what it did when it came.
-    Intact,
-    /// It was put there by other means, so there is nothing to compare with.
-    Unknown {
-        /// What it hashes to.
-        sha256: Digest,
-    },
-}
-
-/// Why the store could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// There is no model of this name.
-    #[error("there is no model {name}")]
-    Missing {
-        /// The name.
-        name: String,
-    },
-    /// The file is not the one that came.
-    #[error("{name} is damaged: it has SHA-256 {found} instead of {expected}")]
-    Damaged {
-        /// The name.
-        name: String,
-        /// What it hashed to when it came.
-        expected: Digest,
-        /// What it hashes to now.
-        found: Digest,
-    },
-    /// The check was cancelled.
-    #[error("cancelled")]
-    Cancelled,
-    /// The file system failed.
-    #[error("cannot {what}: {source}")]
-    Io {
-        /// What was tried.
-        what: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-fn io_error(what: &'static str) -> impl Fn(io::Error) -> StoreError {
-    move |source| StoreError::Io { what, source }
-}
-
-/// What is known of a model, beside its file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Manifest {
-    pub(super) sha256: Digest,
-    pub(super) bytes: u64,
-    pub(super) source: String,
-    /// Seconds since 1970.
-    pub(super) loaded_at: u64,
-}
-
-impl Manifest {
-    fn read(model: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(json_of(model)).ok()?).ok()
-    }
-
-    pub(super) fn write(&self, model: &Path) -> io::Result<()> {
-        replace(&json_of(model), &serde_json::to_vec_pretty(self)?)
-    }
-}
+use crate::manifest::Manifest;
+use crate::partial::{json_of, path_of};
+use crate::request::{DownloadRequest, check_name};
+use crate::stored::{StoreError, StoredModel, StoredPart, UnfinishedModel, Verification, io_error};
 
 /// A folder of models. Cheap to clone; clones share what is said of the network.
 #[derive(Clone, Debug)]
 pub struct ModelStore {
     config: Arc<StoreConfig>,
     metered: Arc<AtomicBool>,
+}
+
+/// The names of the files that make up the model of this name.
+fn files_of(name: &str) -> Vec<String> {
+    match PartName::parse(name) {
+        Some(part) => (1..=part.count).map(|number| part.of(number)).collect(),
+        None => vec![name.to_owned()],
+    }
 }
 
 impl ModelStore {
@@ -144,13 +63,13 @@ impl ModelStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn list(&self) -> Result<Vec<StoredModel>, StoreError> {
-        let mut models = Vec::new();
-        for (name, bytes) in self.files()? {
-            if check_name(&name) {
-                models.push(self.described(name, bytes));
-            }
-        }
-        Ok(models)
+        let files = self.files()?;
+        // A split model goes by the name of its first part.
+        let names = files.keys().filter(|name| check_name(name)).filter(|name| {
+            let part = PartName::parse(name);
+            part.is_none_or(|part| part.number == 1 && files_of(name).iter().all(|file| files.contains_key(file)))
+        });
+        Ok(names.filter_map(|name| self.model(name, |file| files.get(file).copied())).collect())
     }
 
     /// Downloads that have not ended, by name.
@@ -158,14 +77,28 @@ impl ModelStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, StoreError> {
-        let of = |(name, bytes): (String, u64)| {
-            let name = name.strip_suffix(".part").filter(|name| check_name(name))?.to_owned();
-            Some(UnfinishedModel { name, bytes })
+        let files = self.files()?;
+        let begun = |file: &str| files.get(&format!("{file}.part")).copied();
+        let names: BTreeSet<String> = files
+            .keys()
+            .filter_map(|file| {
+                let name = file.strip_suffix(".part").unwrap_or(file);
+                let part = PartName::parse(name);
+                let missing = || files_of(name).iter().any(|file| !files.contains_key(file));
+                // A whole part of a split model that lacks another one is unfinished, too.
+                let unfinished = check_name(name) && (file.ends_with(".part") || (part.is_some() && missing()));
+                unfinished.then(|| part.map_or_else(|| name.to_owned(), |part| part.of(1)))
+            })
+            .collect();
+        let bytes = |name: &str| {
+            let all = files_of(name);
+            let whole = all.iter().filter(|_| all.len() > 1).filter_map(|file| files.get(file));
+            whole.sum::<u64>() + all.iter().filter_map(|file| begun(file)).sum::<u64>()
         };
-        Ok(self.files()?.into_iter().filter_map(of).collect())
+        Ok(names.into_iter().map(|name| UnfinishedModel { bytes: bytes(&name), name }).collect())
     }
 
-    /// One model; `None` if it is not there.
+    /// One model; `None` if it is not there. Of a split model any part's name will do.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -173,23 +106,72 @@ impl ModelStore {
         if !check_name(name) {
             return Ok(None);
         }
-        match fs::metadata(self.config.folder.join(name)) {
-            Ok(found) if found.is_file() => Ok(Some(self.described(name.into(), found.len()))),
-            Ok(_) => Ok(None),
+        let mut sizes = BTreeMap::new();
+        for file in files_of(name) {
+            let Some(bytes) = self.size(&file)? else { return Ok(None) };
+            sizes.insert(file, bytes);
+        }
+        Ok(self.model(name, |file| sizes.get(file).copied()))
+    }
+
+    /// The model that a download of this request would find there; `None` if it would load anything.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn find_for(&self, request: &DownloadRequest) -> Result<Option<StoredModel>, StoreError> {
+        // A split model goes by its first part.
+        let Ok(names) = request.for_part(1, request.name.clone()).candidates() else { return Ok(None) };
+        for name in names {
+            let model = self.find(&name)?.filter(|model| match (request.sha256, model.sha256, &model.source) {
+                (Some(wanted), found, _) => found == Some(wanted),
+                (None, _, source) => source.as_ref().is_some_and(|source| request.is_for_any_part(source)),
+            });
+            if model.is_some() {
+                return Ok(model);
+            }
+        }
+        Ok(None)
+    }
+
+    /// One file, whether it is a whole model or a part.
+    pub(super) fn file(&self, name: &str) -> Result<Option<StoredModel>, StoreError> {
+        if !check_name(name) {
+            return Ok(None);
+        }
+        Ok(self.size(name)?.map(|bytes| self.described(name, bytes)))
+    }
+
+    fn size(&self, file: &str) -> Result<Option<u64>, StoreError> {
+        match fs::metadata(self.config.folder.join(file)) {
+            Ok(found) => Ok(found.is_file().then_some(found.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error("look at the model")(error)),
         }
     }
 
-    fn described(&self, name: String, bytes: u64) -> StoredModel {
-        let path = self.config.folder.join(&name);
+    /// The model of this name, whose files have these sizes; `None` if one has none.
+    fn model(&self, name: &str, size: impl Fn(&str) -> Option<u64>) -> Option<StoredModel> {
+        let files = files_of(name);
+        let (first, further) = files.split_first()?;
+        let mut model = self.described(first, size(first)?);
+        for file in further {
+            let StoredModel { path, bytes, sha256, .. } = self.described(file, size(file)?);
+            model.bytes += bytes;
+            model.further_parts.push(StoredPart { path, bytes, sha256 });
+        }
+        Some(model)
+    }
+
+    fn described(&self, name: &str, bytes: u64) -> StoredModel {
+        let path = self.config.folder.join(name);
         // One that says another size belongs to another file.
         let manifest = Manifest::read(&path).filter(|manifest| manifest.bytes == bytes);
         let sha256 = manifest.as_ref().map(|manifest| manifest.sha256);
-        StoredModel { name, path, bytes, sha256, source: manifest.map(|manifest| manifest.source) }
+        let source = manifest.map(|manifest| manifest.source);
+        StoredModel { name: name.to_owned(), path, bytes, sha256, source, further_parts: Vec::new() }
     }
 
-    /// Reads a model's file and compares its hash with the one that it came with. Blocks; reads the whole file.
+    /// Reads a model's files and compares their hashes with those that they came with. Blocks; reads all of them.
     /// `progress` is told the bytes read.
     ///
     /// # Errors
@@ -201,6 +183,29 @@ impl ModelStore {
         mut progress: impl FnMut(u64),
     ) -> Result<Verification, StoreError> {
         let model = self.find(name)?.ok_or_else(|| StoreError::Missing { name: name.into() })?;
+        let (mut before, mut outcome) = (0, Verification::Intact);
+        for file in files_of(&model.name) {
+            let mut read = 0;
+            let verified = self.verify_file(&file, cancel, |bytes| {
+                read = bytes;
+                progress(before + bytes);
+            })?;
+            before += read;
+            if outcome == Verification::Intact {
+                outcome = verified;
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// The same for one file.
+    pub(super) fn verify_file(
+        &self,
+        name: &str,
+        cancel: &Cancel,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Verification, StoreError> {
+        let model = self.file(name)?.ok_or_else(|| StoreError::Missing { name: name.into() })?;
         let mut file = fs::File::open(&model.path).map_err(io_error("open the model"))?;
         let (mut hash, mut buffer, mut read) = (Sha256::new(), vec![0; 1 << 18], 0);
         loop {
@@ -234,107 +239,48 @@ impl ModelStore {
         if !check_name(name) {
             return Err(missing());
         }
-        let path = self.config.folder.join(name);
-        let part = path_of(&path);
         let (mut freed, mut found) = (0, false);
-        // The files that could be taken for something go first.
-        for (file, counts) in
-            [(path.clone(), true), (part.clone(), true), (json_of(&path), false), (json_of(&part), false)]
-        {
-            let bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
-            match fs::remove_file(&file) {
-                Ok(()) => {
-                    freed += bytes;
-                    found |= counts;
+        for file in files_of(name) {
+            let path = self.config.folder.join(file);
+            let part = path_of(&path);
+            // The files that could be taken for something go first.
+            for (file, counts) in
+                [(path.clone(), true), (part.clone(), true), (json_of(&path), false), (json_of(&part), false)]
+            {
+                let bytes = fs::metadata(&file).map_or(0, |metadata| metadata.len());
+                match fs::remove_file(&file) {
+                    Ok(()) => {
+                        freed += bytes;
+                        found |= counts;
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Err(error) => return Err(io_error("remove the model")(error)),
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(io_error("remove the model")(error)),
             }
         }
         if found { Ok(freed) } else { Err(missing()) }
     }
 
-    /// Names and sizes of the folder's files, sorted.
-    fn files(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    /// Names and sizes of the folder's files.
+    fn files(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let failed = io_error("read the folder");
         let entries = match fs::read_dir(&self.config.folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
             Err(error) => return Err(failed(error)),
         };
-        let mut files = Vec::new();
+        let mut files = BTreeMap::new();
         for entry in entries {
             let entry = entry.map_err(&failed)?;
             // A file that goes away meanwhile is not there.
             let Ok(metadata) = fs::metadata(entry.path()) else { continue };
             if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
-                files.push((name, metadata.len()));
+                files.insert(name, metadata.len());
             }
         }
-        files.sort();
         Ok(files)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn store(folder: &tempfile::TempDir) -> ModelStore {
-        ModelStore::new(StoreConfig::new(folder.path()))
-    }
-
-    fn put(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) {
-        fs::write(folder.path().join(name), bytes).expect("written");
-    }
-
-    fn manifest(bytes: &[u8]) -> Manifest {
-        let sha256 = Digest(Sha256::digest(bytes).into());
-        Manifest { sha256, bytes: bytes.len() as u64, source: "hf:a/b/c.gguf".into(), loaded_at: 0 }
-    }
-
-    fn verify(store: &ModelStore, name: &str) -> Result<Verification, StoreError> {
-        store.verify(name, &Cancel::new(), |_| {})
-    }
-
-    #[test]
-    fn only_whole_models_are_listed() {
-        let folder = tempfile::tempdir().expect("a folder");
-        for name in ["b.gguf", "a.gguf", "a.gguf.part", "c.gguf.part", "c.gguf.part.json", ".d.gguf", "note.txt"] {
-            put(&folder, name, b"x");
-        }
-        let names = |models: Vec<StoredModel>| models.into_iter().map(|model| model.name).collect::<Vec<_>>();
-        assert_eq!(names(store(&folder).list().expect("a folder")), ["a.gguf", "b.gguf"]);
-        let unfinished = store(&folder).unfinished().expect("a folder");
-        assert_eq!(unfinished.into_iter().map(|model| model.name).collect::<Vec<_>>(), ["a.gguf", "c.gguf"]);
-        let nowhere = ModelStore::new(StoreConfig::new(folder.path().join("not made yet")));
-        assert!(nowhere.list().expect("no models").is_empty());
-    }
-
-    #[test]
-    fn a_changed_byte_and_a_shortened_file_are_found_out() {
-        let folder = tempfile::tempdir().expect("a folder");
-        put(&folder, "m.gguf", b"GGUF and so on");
-        manifest(b"GGUF and so on").write(&folder.path().join("m.gguf")).expect("written");
-        assert!(matches!(verify(&store(&folder), "m.gguf"), Ok(Verification::Intact)));
-        for damaged in [&b"GGUF and so oN"[..], b"GGUF and"] {
-            put(&folder, "m.gguf", damaged);
-            assert!(matches!(verify(&store(&folder), "m.gguf"), Err(StoreError::Damaged { .. })));
-        }
-        put(&folder, "own.gguf", b"x");
-        assert!(matches!(verify(&store(&folder), "own.gguf"), Ok(Verification::Unknown { .. })));
-        assert!(matches!(verify(&store(&folder), "none.gguf"), Err(StoreError::Missing { .. })));
-    }
-
-    #[test]
-    fn deleting_takes_everything_of_a_model_and_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        for name in ["m.gguf", "m.gguf.json", "m.gguf.part", "m.gguf.part.json", "n.gguf"] {
-            put(&folder, name, b"xx");
-        }
-        assert_eq!(store(&folder).delete("m.gguf").expect("there"), 8);
-        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 1);
-        assert!(matches!(store(&folder).delete("m.gguf"), Err(StoreError::Missing { .. })));
-        assert!(matches!(store(&folder).delete("../n.gguf"), Err(StoreError::Missing { .. })));
-    }
-}
+mod tests;

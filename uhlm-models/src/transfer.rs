@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use uhlm_law::cancel::Cancel;
 
-use crate::download::Download;
+use crate::context::Context;
 use crate::error::DownloadError;
 use crate::progress::{Progress, Reporter};
 use crate::request::DownloadRequest;
-use crate::store::{ModelStore, StoredModel};
+use crate::store::ModelStore;
+use crate::stored::StoredModel;
+use crate::whole;
 
 /// What a download tells its consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +55,8 @@ impl Transfer {
         let spawned = std::thread::Builder::new().name("uhlm-download".into()).spawn(move || {
             // Dropping the reporter, which `run` owns, ends the stream; the result must be there before.
             let keep = reporter.sender();
-            let result = Download::new(store, request, raised, reporter).and_then(Download::run);
+            let context = Context::new(store, request.allow_metered, raised, reporter);
+            let result = context.and_then(|mut context| whole::load(&mut context, &request));
             set(&slot, result);
             drop(keep);
         });

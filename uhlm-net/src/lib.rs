@@ -6,6 +6,7 @@
 //! client and of the downloads.
 
 mod distrust;
+mod environment;
 mod retry_after;
 pub mod runtime;
 mod tls;
@@ -15,6 +16,7 @@ mod trust;
 pub use rustls::ClientConfig;
 
 pub use self::distrust::distrust_in;
+pub use self::environment::trust_from_environment;
 pub use self::retry_after::retry_after;
 pub use self::tls::client_config;
 pub use self::token::{BearerToken, InvalidToken, TokenCache, TokenError, TokenFuture, TokenProvider};

@@ -18,5 +18,6 @@ pub mod parrot;
 pub mod proxy;
 pub mod served;
 pub mod slow;
+pub mod split;
 pub mod spy;
 pub mod synthetic;

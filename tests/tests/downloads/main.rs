@@ -4,6 +4,9 @@
 mod faults;
 mod killed;
 mod mirrors;
+mod names;
 mod plain;
 mod room;
+mod split;
 mod support;
+mod trusted;

@@ -10,4 +10,5 @@ mod overflow;
 mod panics;
 mod servers;
 mod slow;
+mod split;
 mod support;

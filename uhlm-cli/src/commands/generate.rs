@@ -13,7 +13,7 @@ use uhlm_law::chat::Message;
 use uhlm_law::sampling::TokenId;
 
 use crate::failure::Failure;
-use crate::options::SessionArgs;
+use crate::options::{SessionArgs, some_tokens};
 use crate::output;
 use crate::report::Rates;
 use crate::setup::ModelArgs;
@@ -38,7 +38,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
     /// Most tokens to write
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 256)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 256, value_parser = some_tokens)]
     max_tokens: usize,
     /// Text that ends the reply; may be repeated
     #[arg(long, value_name = "TEXT")]
@@ -80,10 +80,14 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
             std::io::stdin()
                 .read_to_string(&mut text)
                 .map_err(|error| Failure::new(format!("cannot read the prompt from stdin: {error}")))?;
-            text
+            without_last_newline(text)
         }
         prompt => prompt.to_owned(),
     };
+    let nothing = if args.raw { prompt.is_empty() } else { prompt.trim().is_empty() };
+    if nothing {
+        return Err(Failure::usage("the prompt is empty"));
+    }
     let mode = args.session.mode;
     let setup = args.models.open(mode, args.session.calibration.as_deref())?;
     let session = setup.session(&args.session)?;
@@ -113,7 +117,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
                 let rates = Rates::of(&statistics, mode);
                 if let Some(view) = &mut view {
                     view.finish();
-                    eprintln!("{}", paint_stderr(Style::Dim, &rates.line()));
+                    output::note(paint_stderr(Style::Dim, &rates.line()));
                     return Ok(());
                 }
                 let (draft, target) = setup.names();
@@ -132,4 +136,30 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
         }
     }
     Err(Failure::new("the generation ended without a result"))
+}
+
+/// What was typed or echoed, without the newline that ends its last line. Any further one is meant.
+fn without_last_newline(mut text: String) -> String {
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_newline_at_the_end_of_stdin_is_not_part_of_the_prompt() {
+        let read = |text: &str| without_last_newline(text.into());
+        assert_eq!(read("Once upon a time\n"), "Once upon a time");
+        assert_eq!(read("Once upon a time\r\n"), "Once upon a time");
+        assert_eq!(read("two lines\nof text"), "two lines\nof text");
+        assert_eq!(read("a blank line follows\n\n"), "a blank line follows\n");
+        assert_eq!((read("\n"), read("")), (String::new(), String::new()));
+    }
 }

@@ -1,10 +1,14 @@
 //! `uhlm serve`: the verifier.
 
+use std::time::Duration;
+
 use clap::Args;
 use uhlm_server::Server;
 
 use crate::failure::Failure;
 use crate::output;
+use crate::stored::located;
+use crate::terminal::progress;
 use crate::terminal::style::{Style, paint};
 
 const EXAMPLES: &str = "\
@@ -23,13 +27,20 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
-    let config = args.server.clone().into_config().map_err(|error| Failure::usage(error.to_string()))?;
+    let mut server = args.server.clone();
+    server.model = located(&server.model)?;
+    let config = server.into_config().map_err(|error| Failure::usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("no threads for the server: {error}")))?;
     runtime.block_on(async {
-        let server = Server::bind(config).await.map_err(|error| Failure::new(error.to_string()))?;
+        // Gigabytes take a while, and until then nothing answers.
+        let waiting = progress::spinner("loading the target model");
+        waiting.enable_steady_tick(Duration::from_millis(200));
+        let server = Server::bind(config).await;
+        waiting.finish_and_clear();
+        let server = server?;
         let field = |name: &str, value: &dyn std::fmt::Display| {
             output::line(format_args!("{} {value}", paint(Style::Heading, &format!("{name:<12}"))));
         };

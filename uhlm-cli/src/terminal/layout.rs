@@ -2,6 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
+use super::border::{is_obeyed, own};
 use super::style::{self, Style, painted};
 
 /// A piece of text in one style.
@@ -65,15 +66,16 @@ pub(crate) fn wrapped(style: Style, text: &str) -> String {
         return style::paint(style, text);
     }
     let pieces = [Piece { style, text: text.to_owned() }];
-    lay(&pieces, 0, style::width(), style::stdout_has_colours()).output.replace("\r\n", "\n")
+    lay(&pieces, 0, style::width(), style::stdout_has_colours()).output.replace(&own("\r"), "")
 }
 
-/// Control characters would move the cursor or change colours: a model may write them, the terminal never sees them.
+/// Characters that the terminal would obey have no width that one could know, so they are replaced before they are laid
+/// out.
 fn printable(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().map(|c| match c {
         '\n' => c,
         '\t' => ' ',
-        c if c.is_control() => '\u{fffd}',
+        c if is_obeyed(c) => '\u{fffd}',
         c => c,
     })
 }
@@ -106,7 +108,8 @@ impl Line {
 
     fn newline(&mut self) {
         self.flush();
-        self.output.push_str("\r\n");
+        self.output.push_str(&own("\r"));
+        self.output.push('\n');
     }
 }
 
@@ -114,8 +117,14 @@ impl Line {
 mod tests {
     use super::*;
 
+    /// What reaches the terminal.
+    fn laid(pieces: &[Piece], column: usize, width: usize, colours: bool) -> Laid {
+        let laid = lay(pieces, column, width, colours);
+        Laid { output: super::super::border::shown(&laid.output), ..laid }
+    }
+
     fn plain(text: &str, column: usize, width: usize) -> Laid {
-        lay(&[Piece { style: Style::Plain, text: text.into() }], column, width, false)
+        laid(&[Piece { style: Style::Plain, text: text.into() }], column, width, false)
     }
 
     #[test]
@@ -147,7 +156,7 @@ mod tests {
     fn a_word_of_two_styles_stays_together() {
         let pieces = [("go ", Style::Good), ("hal", Style::Good), ("ves", Style::Bad)]
             .map(|(text, style)| Piece { style, text: text.into() });
-        let laid = lay(&pieces, 0, 9, true);
+        let laid = laid(&pieces, 0, 9, true);
         assert_eq!(laid.output, "\x1b[32mgo \x1b[0m\r\n\x1b[32mhal\x1b[0m\x1b[1;31mves\x1b[0m");
         assert_eq!((laid.column, laid.lines), (6, 1));
     }

@@ -1,5 +1,6 @@
 //! What a person sees: colours, tables, progress bars, and streamed text that can be taken back.
 
+pub(crate) mod border;
 pub(crate) mod layout;
 pub(crate) mod progress;
 pub(crate) mod stream;

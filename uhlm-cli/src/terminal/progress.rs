@@ -2,6 +2,8 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::border::shown;
+
 /// Nothing is drawn unless stderr is a terminal.
 fn target() -> ProgressDrawTarget {
     if console::Term::stderr().is_term() && std::env::var_os("TERM").is_none_or(|term| term != "dumb") {
@@ -14,7 +16,7 @@ fn target() -> ProgressDrawTarget {
 /// Says what is being done, with the time it takes, where nobody knows how much is left.
 pub(crate) fn spinner(what: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{elapsed} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-    ProgressBar::with_draw_target(None, target()).with_style(style).with_message(what.to_owned())
+    ProgressBar::with_draw_target(None, target()).with_style(style).with_message(shown(what))
 }
 
 /// A bar over `total` steps.
@@ -30,7 +32,7 @@ pub(crate) fn bytes(total: Option<u64>, what: &str) -> ProgressBar {
 fn drawn(total: Option<u64>, template: &str, what: &str) -> ProgressBar {
     let style =
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-    ProgressBar::with_draw_target(total, target()).with_style(style).with_message(what.to_owned())
+    ProgressBar::with_draw_target(total, target()).with_style(style).with_message(shown(what))
 }
 
 /// Loads something that reports its progress as a share.

@@ -5,11 +5,10 @@
 //! tail. That region is erased and drawn again with every event; everything before it is settled. Off a terminal only
 //! committed text is written, plain.
 
-use std::fmt::Write as _;
-
 use uhlm_core::event::Event;
 use unicode_width::UnicodeWidthStr as _;
 
+use super::border::own;
 use super::layout::{Laid, Piece, lay};
 use super::style::{self, Style};
 use crate::output;
@@ -51,7 +50,7 @@ impl ReplyView {
         let written = self.draw(event);
         if !written.is_empty() {
             self.shown = true;
-            output::text(&written);
+            if self.terminal { output::text(&written) } else { output::reply(&written) }
         }
     }
 
@@ -126,15 +125,14 @@ impl ReplyView {
         if !self.terminal {
             return String::new();
         }
-        let mut out = String::from("\r");
+        let mut out = own("\r");
         if self.drawn > 0 {
-            // Writing to a string cannot fail.
-            let _ = write!(out, "\x1b[{}A", self.drawn);
+            out.push_str(&own(&format!("{}A", self.drawn)));
         }
         if self.column > 0 {
-            let _ = write!(out, "\x1b[{}C", self.column);
+            out.push_str(&own(&format!("{}C", self.column)));
         }
-        out.push_str("\x1b[J");
+        out.push_str(&own("J"));
         let Laid { output, column, .. } = lay(settled, self.column, self.width, self.colours);
         out.push_str(&output);
         self.column = column;
@@ -176,7 +174,7 @@ mod tests {
     fn screen(writes: &[String], width: usize) -> Vec<String> {
         let mut lines: Vec<Vec<char>> = vec![Vec::new()];
         let (mut row, mut column) = (0, 0);
-        for text in writes {
+        for text in writes.iter().map(|text| super::super::border::shown(text)) {
             let mut chars = text.chars();
             while let Some(c) = chars.next() {
                 match c {

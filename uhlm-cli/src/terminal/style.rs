@@ -6,6 +6,8 @@ use clap::ValueEnum;
 use console::Term;
 use uhlm_core::origin::Origin;
 
+use super::border::own;
+
 /// The answer to `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
@@ -90,7 +92,7 @@ impl Style {
 /// Text in a style, if `colours` are wanted.
 pub(crate) fn painted(colours: bool, style: Style, text: &str) -> String {
     match style.code() {
-        code if colours && !code.is_empty() && !text.is_empty() => format!("\x1b[{code}m{text}\x1b[0m"),
+        code if colours && !code.is_empty() && !text.is_empty() => own(&format!("{code}m")) + text + &own("0m"),
         _ => text.to_owned(),
     }
 }
@@ -119,13 +121,14 @@ pub(crate) fn legend() -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::border::shown;
     use super::*;
 
     #[test]
     fn without_colours_text_stays_as_it_is() {
         assert_eq!(painted(false, Style::Bad, "x"), "x");
         assert_eq!(painted(true, Style::Plain, "x"), "x");
-        assert_eq!(painted(true, Style::Good, "x"), "\x1b[32mx\x1b[0m");
+        assert_eq!(shown(&painted(true, Style::Good, "x")), "\x1b[32mx\x1b[0m");
     }
 
     #[test]

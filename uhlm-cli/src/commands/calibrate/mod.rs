@@ -142,7 +142,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     if args.keep_accuracy.is_some() && !marked {
         return Err(Failure::usage("--keep-accuracy needs a field `check` in every line of the prompts"));
     }
-    let setup = args.models.open(Mode::Exact, None)?;
+    let setup = args.models.open_uncalibrated(Mode::Exact)?;
     let (Some(verifier), Some(info)) = (&setup.verifier, &setup.info) else {
         return Err(Failure::new("the server cannot be reached").hint("`uhlm doctor` looks step by step"));
     };

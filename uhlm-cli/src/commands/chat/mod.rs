@@ -1,13 +1,15 @@
 //! `uhlm chat`: a conversation on the terminal; plain text through a pipe.
 
+mod editor;
+mod message;
 mod slash;
 
 use std::io::BufRead as _;
 
 use clap::Args;
-use rustyline::DefaultEditor;
+use message::Lines;
 use rustyline::error::ReadlineError;
-use slash::Slash;
+use slash::{Said, Slash};
 use tokio::runtime::Runtime;
 use uhlm_core::error::GenerationError;
 use uhlm_core::event::{Event, FinishReason, LinkCause, LinkState};
@@ -18,7 +20,7 @@ use uhlm_core::session::Session;
 use uhlm_law::chat::Message;
 
 use crate::failure::Failure;
-use crate::options::{SessionArgs, mode_name};
+use crate::options::{SessionArgs, mode_name, some_tokens};
 use crate::output;
 use crate::report::Rates;
 use crate::setup::{ModelArgs, Setup};
@@ -33,6 +35,7 @@ Examples:
   uhlm chat --model draft.gguf --target target.gguf --mode opportunistic --goal risk-prone
   printf 'What is 17 + 25?\\nAnd 4 more?\\n' | uhlm chat
 
+A line that ends in a backslash goes on in the next one; \"\"\" begins and ends a message of several lines.
 Ctrl-C stops a running answer; a second one, or Ctrl-D, leaves. /help lists the commands inside.";
 
 #[derive(Clone, Debug, Args)]
@@ -42,7 +45,7 @@ pub(crate) struct ChatArgs {
     #[arg(long, value_name = "TEXT")]
     system: Option<String>,
     /// Most tokens of an answer
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 512)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 512, value_parser = some_tokens)]
     max_tokens: usize,
     #[command(flatten)]
     models: ModelArgs,
@@ -111,7 +114,7 @@ fn introduce(setup: &Setup, mode: Mode) {
 impl Chat {
     fn interactive(&mut self) -> Result<(), Failure> {
         let mut editor =
-            DefaultEditor::new().map_err(|error| Failure::new(format!("the terminal cannot be used: {error}")))?;
+            editor::new().map_err(|error| Failure::new(format!("the terminal cannot be used: {error}")))?;
         let mut interrupted = false;
         loop {
             match editor.readline("> ") {
@@ -119,7 +122,7 @@ impl Chat {
                     interrupted = false;
                     // A history that cannot be kept is no reason to stop.
                     let _ = editor.add_history_entry(line.as_str());
-                    if let Turn::Leave = self.line(&line)? {
+                    if let Turn::Leave = self.said(message::read_last(&line))? {
                         return Ok(());
                     }
                 }
@@ -134,28 +137,36 @@ impl Chat {
     }
 
     fn piped(&mut self) -> Result<(), Failure> {
+        let mut lines = String::new();
         for line in std::io::stdin().lock().lines() {
-            let line = line.map_err(|error| Failure::new(format!("cannot read stdin: {error}")))?;
-            if let Turn::Leave = self.line(&line)? {
-                break;
+            lines.push_str(&line.map_err(|error| Failure::new(format!("cannot read stdin: {error}")))?);
+            match message::read(&lines) {
+                Lines::Open => lines.push('\n'),
+                said => {
+                    lines.clear();
+                    if let Turn::Leave = self.said(said)? {
+                        return Ok(());
+                    }
+                }
             }
         }
-        Ok(())
+        self.said(message::read_last(&lines)).map(drop)
     }
 
-    fn line(&mut self, line: &str) -> Result<Turn, Failure> {
-        let line = line.trim();
-        if line.is_empty() {
-            return Ok(Turn::GoOn);
-        }
-        if let Some(command) = line.strip_prefix('/') {
-            match slash::parse(command) {
-                Ok(command) => return self.command(command),
-                Err(reason) => self.say(&reason),
+    fn said(&mut self, lines: Lines) -> Result<Turn, Failure> {
+        let text = match &lines {
+            Lines::Quoted(text) => return if text.trim().is_empty() { Ok(Turn::GoOn) } else { self.answer(text) },
+            Lines::Typed(text) if !text.is_empty() => text,
+            Lines::Typed(_) | Lines::Open => return Ok(Turn::GoOn),
+        };
+        match slash::read(text) {
+            Said::Command(command) => self.command(command),
+            Said::Message(text) => self.answer(text),
+            Said::Wrong(reason) => {
+                self.say(&reason);
+                Ok(Turn::GoOn)
             }
-            return Ok(Turn::GoOn);
         }
-        self.answer(line)
     }
 
     fn command(&mut self, command: Slash) -> Result<Turn, Failure> {
@@ -280,7 +291,7 @@ impl Chat {
         if self.terminal {
             output::line(wrapped(Style::Dim, text));
         } else {
-            eprintln!("{}", paint_stderr(Style::Dim, text));
+            output::note(paint_stderr(Style::Dim, text));
         }
     }
 }

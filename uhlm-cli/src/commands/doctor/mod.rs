@@ -47,7 +47,7 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
         vocabulary::check_file(&mut report, engine, other);
     }
 
-    let target = args.models.target.clone().or_else(|| pair.map(|pair| pair.target()));
+    let target = args.models.target()?.or_else(|| pair.map(|pair| pair.target()));
     let config = args.models.remote.config()?;
     let loopback = match (&config, &target) {
         (None, Some(target)) => match Loopback::start(target, 0) {

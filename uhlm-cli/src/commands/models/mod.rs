@@ -8,11 +8,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use uhlm_law::cancel::Cancel;
 use uhlm_models::{ModelStore, StoreConfig, Verification};
-use uhlm_net::{BearerToken, TrustPolicy};
+use uhlm_net::BearerToken;
 
 use crate::failure::Failure;
 use crate::output;
+use crate::remote;
 use crate::report;
+use crate::stored;
 use crate::terminal::progress;
 use crate::terminal::style::{Style, paint};
 
@@ -20,12 +22,13 @@ const EXAMPLES: &str = "\
 Examples:
   uhlm models ls --catalogue                     models and pairs that are known
   uhlm models pull qwen3-0.6b-q8                 by its name in the catalogue
+  uhlm models pull qwen2.5-coder-0.5b-1.5b       a pair: draft and target
   uhlm models pull hf:owner/repo/file.gguf       any file of a Hugging Face repository
   uhlm models pull https://host/file.gguf --sha256 HEX --mirror https://other/file.gguf
   uhlm models verify                             hash everything and compare
   uhlm models rm Qwen3-0.6B-Q8_0.gguf
 
-A download that was stopped goes on where it was.";
+A download that was stopped goes on where it was. --model and --target take a pulled model's name, too.";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -64,19 +67,8 @@ struct PlaceArgs {
 }
 
 impl PlaceArgs {
-    fn folder(&self) -> Result<PathBuf, Failure> {
-        if let Some(folder) = &self.folder {
-            return Ok(folder.clone());
-        }
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        variable("XDG_DATA_HOME")
-            .or_else(|| Some(variable("HOME")?.join(".local/share")))
-            .map(|data| data.join("uhlm/models"))
-            .ok_or_else(|| Failure::usage("no folder for models").hint("give one with --folder"))
-    }
-
     fn config(&self) -> Result<StoreConfig, Failure> {
-        Ok(StoreConfig::new(self.folder()?))
+        Ok(StoreConfig::new(stored::folder(self.folder.as_deref())?))
     }
 }
 
@@ -89,20 +81,14 @@ struct SourceArgs {
     /// Token for it. Other users of this host can see flags: prefer the variable
     #[arg(long, env = "HF_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     hub_token: Option<String>,
-    /// Trust these authorities instead of the public ones
+    /// Trust these authorities instead of the public ones; without it SSL_CERT_FILE and SSL_CERT_DIR count
     #[arg(long, value_name = "PEM")]
     ca: Option<PathBuf>,
 }
 
 impl SourceArgs {
     fn config(&self, config: StoreConfig) -> Result<StoreConfig, Failure> {
-        let trust = match &self.ca {
-            Some(path) => TrustPolicy::Pem(
-                std::fs::read(path)
-                    .map_err(|error| Failure::new(format!("cannot read {}: {error}", path.display())))?,
-            ),
-            None => TrustPolicy::BundledRoots,
-        };
+        let trust = remote::authorities(self.ca.as_deref())?;
         let token = self.hub_token.as_deref().filter(|token| !token.is_empty()).map(BearerToken::new).transpose();
         let hub_token = token.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(StoreConfig { hub: self.hub.clone(), hub_token, trust, ..config })

@@ -1,47 +1,103 @@
 //! `uhlm models pull`: one download after the other, each with a bar.
 
+use std::io::IsTerminal as _;
+
 use clap::Args;
 use uhlm_law::protocol::Digest;
+use uhlm_llama::gguf;
 use uhlm_models::catalogue::catalogue;
-use uhlm_models::{DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};
+use uhlm_models::{DownloadError, DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};
 
 use super::SourceArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::report;
-use crate::terminal::progress;
 use crate::terminal::style::{Style, paint_stderr};
+use crate::terminal::{border, progress};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct PullArgs {
-    /// A name from the catalogue (a model or a pair), `hf:owner/repo[@revision]/file.gguf`, or an https:// address
+    /// A name from the catalogue (a model or a pair), `hf:owner/repo[@revision]/file.gguf`, or an https:// address. Of a
+    /// split model any part: all are pulled
     #[arg(required = true)]
     what: Vec<String>,
     /// Keep the file under this name
     #[arg(long, value_name = "FILE")]
     name: Option<String>,
-    /// What the file must hash to; without it what the catalogue or the repository says, if anything
+    /// What the file must hash to; without it what the catalogue or the repository says. Once for each part of a split
+    /// model, in order
     #[arg(long, value_name = "HEX")]
-    sha256: Option<Digest>,
+    sha256: Vec<Digest>,
+    /// Believe what the server sends where nobody says what it must hash to
+    #[arg(long, conflicts_with = "sha256")]
+    no_checksum: bool,
     /// Another source of the same file, tried when those before it fail; may be repeated
     #[arg(long, value_name = "SOURCE")]
     mirror: Vec<Source>,
+    /// Most gigabytes to take of a file whose length the server does not say
+    #[arg(long, value_name = "GB", default_value_t = 16)]
+    max_size: u64,
     #[command(flatten)]
     sources: SourceArgs,
 }
 
 pub(super) fn run(args: &PullArgs, config: StoreConfig) -> Result<(), Failure> {
-    let one = args.name.is_some() || args.sha256.is_some() || !args.mirror.is_empty();
+    let one = args.name.is_some() || !args.sha256.is_empty() || !args.mirror.is_empty();
     let requests = requests(args)?;
     if one && requests.len() > 1 {
         return Err(Failure::usage("--name, --sha256 and --mirror are about a single file"));
     }
-    let store = ModelStore::new(args.sources.config(config)?);
+    let max_unknown_length = args.max_size.saturating_mul(1_000_000_000);
+    let store = ModelStore::new(StoreConfig { max_unknown_length, ..args.sources.config(config)? });
     for request in requests {
-        let model = pull(&store, request)?;
+        let model = match pull(&store, request.clone()) {
+            Err(error) if error.lacks_checksum() => {
+                confirm(&request, &error)?;
+                pull(&store, DownloadRequest { require_sha256: false, ..request })?
+            }
+            outcome => outcome?,
+        };
+        report_on(&model);
         output::line(model.path.display());
     }
     Ok(())
+}
+
+/// Asks whether a file that nobody vouches for is wanted. Where nobody can answer, it is not.
+fn confirm(request: &DownloadRequest, error: &DownloadError) -> Result<(), Failure> {
+    let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
+    let size = match error {
+        DownloadError::NoChecksum { bytes: Some(bytes) } => format!(" ({})", report::bytes(*bytes)),
+        _ => String::new(),
+    };
+    if !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+        let failure = Failure::new(format!("nobody says what {source} must hash to"));
+        return Err(failure.hint("give its hash with --sha256, or --no-checksum to believe what the server sends"));
+    }
+    output::note(format_args!(
+        "Nobody says what {source}{size} must hash to: what the server sends would be believed."
+    ));
+    output::ask("Download it all the same? [y/N] ");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    let yes = read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    if yes { Ok(()) } else { Err(Failure::new("not downloaded").hint("give the file's hash with --sha256")) }
+}
+
+/// Says what came, and whether it can be run.
+fn report_on(model: &StoredModel) {
+    let hash = match (model.sha256, model.further_parts.len()) {
+        (Some(hash), 0) => format!(", SHA-256 {hash}"),
+        (_, parts) if parts > 0 => format!(" in {} parts", parts + 1),
+        _ => String::new(),
+    };
+    say(&format!("{}, {}{hash}", model.name, report::bytes(model.bytes)));
+    if let Err(error) = gguf::read(&model.path) {
+        output::note(format_args!(
+            "{} it is the file that was asked for, but this version cannot run it: {error}",
+            paint_stderr(Style::Warning, "warning:")
+        ));
+    }
 }
 
 /// What the arguments name.
@@ -71,13 +127,22 @@ fn requests(args: &PullArgs) -> Result<Vec<DownloadRequest>, Failure> {
 
 fn adapted(mut request: DownloadRequest, args: &PullArgs) -> DownloadRequest {
     request.sources.extend(args.mirror.iter().cloned());
-    DownloadRequest { name: args.name.clone().or(request.name), sha256: args.sha256.or(request.sha256), ..request }
+    let (first, further) = args.sha256.split_first().map_or((None, &[][..]), |(first, rest)| (Some(*first), rest));
+    DownloadRequest {
+        // Not the catalogue's: a file of that name from elsewhere may be there already.
+        name: args.name.clone(),
+        sha256: first.or(request.sha256),
+        further_sha256: further.to_vec(),
+        require_sha256: !args.no_checksum,
+        ..request
+    }
 }
 
-fn pull(store: &ModelStore, request: DownloadRequest) -> Result<StoredModel, Failure> {
+fn pull(store: &ModelStore, request: DownloadRequest) -> Result<StoredModel, DownloadError> {
     let sources = request.sources.clone();
     let label = request.name.clone().or_else(|| sources.first()?.file_name()).unwrap_or_default();
     let bar = progress::bytes(request.bytes, &label);
+    let label = border::shown(&label);
     let (mut transfer, mut told, mut source) = (store.download(request), false, 0);
     let outcome = loop {
         match transfer.blocking_next() {
@@ -97,25 +162,25 @@ fn pull(store: &ModelStore, request: DownloadRequest) -> Result<StoredModel, Fai
                     bar.set_length(total);
                 }
                 bar.set_position(now.received);
-                if now.phase == Phase::Checking {
-                    bar.set_message(format!("checking {label}"));
+                let part = if now.parts > 1 { format!("{}/{} of ", now.part, now.parts) } else { String::new() };
+                match now.phase {
+                    Phase::Checking => bar.set_message(format!("checking {part}{label}")),
+                    _ if now.parts > 1 => bar.set_message(format!("{part}{label}")),
+                    _ => {}
                 }
             }
             Some(Ok(TransferEvent::Finished(model))) => break Ok(model),
-            Some(Err(error)) => break Err(error.into()),
-            None => break Err(Failure::new("the download ended without a result")),
+            Some(Err(error)) => break Err(error),
+            None => break Err(DownloadError::Start { reason: "it ended without a result".into() }),
         }
     };
     bar.finish_and_clear();
-    let model = outcome?;
-    let hash = model.sha256.map_or_else(String::new, |hash| format!(", SHA-256 {hash}"));
-    say(&format!("{}, {}{hash}", model.name, report::bytes(model.bytes)));
-    Ok(model)
+    outcome
 }
 
 /// A remark beside the result, which is the path on stdout.
 fn say(text: &str) {
-    eprintln!("{}", paint_stderr(Style::Dim, text));
+    output::note(paint_stderr(Style::Dim, text));
 }
 
 #[cfg(test)]
@@ -152,6 +217,22 @@ mod tests {
             ["hf:a/b/c.gguf", "https://host/c.gguf"]
         );
         assert_eq!(request.sha256.map(|hash| hash.to_string()), Some(hash));
+    }
+
+    #[test]
+    fn a_file_needs_a_hash_unless_that_is_waived() {
+        let required = |line: &[&str]| read(line).expect("a source")[0].require_sha256;
+        assert!(required(&["https://host/c.gguf"]) && required(&["hf:a/b/c.gguf"]));
+        assert!(!required(&["https://host/c.gguf", "--no-checksum"]));
+    }
+
+    #[test]
+    fn the_parts_of_a_split_model_have_a_hash_each() {
+        let (first, second) = ("ab".repeat(32), "cd".repeat(32));
+        let line = ["hf:a/b/c-00001-of-00002.gguf", "--sha256", &first, "--sha256", &second];
+        let request = read(&line).expect("a source").remove(0);
+        assert_eq!(request.sha256.map(|hash| hash.to_string()), Some(first.clone()));
+        assert_eq!(request.further_sha256.iter().map(ToString::to_string).collect::<Vec<_>>(), [second.clone()]);
     }
 
     #[test]

@@ -1,0 +1,88 @@
+//! Under which name a file is kept: two sources with the same file name are two models, and one that is there already
+//! is not loaded again.
+
+use std::path::PathBuf;
+
+use crate::context::Context;
+use crate::error::DownloadError;
+use crate::manifest::{Manifest, now};
+use crate::partial::Partial;
+use crate::request::DownloadRequest;
+use crate::stored::{StoreError, StoredModel, Verification};
+
+/// What a request finds in the store.
+pub(super) enum Claim {
+    /// The file is there, whole.
+    There(StoredModel),
+    /// It is to be loaded, or gone on with.
+    Missing(Place),
+}
+
+/// A name that is held for a file.
+pub(super) struct Place {
+    /// The name that it will have.
+    pub(super) name: String,
+    /// Its file by that name.
+    pub(super) path: PathBuf,
+    /// What is there of it, locked against other downloads.
+    pub(super) partial: Partial,
+}
+
+/// Looks for the request's file, and holds a name for it where it is not there.
+pub(super) fn claim(context: &Context, request: &DownloadRequest) -> Result<Claim, DownloadError> {
+    let candidates = request.candidates()?;
+    for name in &candidates {
+        if let Some(model) = there(context, request, name)? {
+            return Ok(Claim::There(model));
+        }
+    }
+    context.check_network()?;
+    let folder = &context.config().folder;
+    std::fs::create_dir_all(folder).map_err(|e| DownloadError::storage("create the folder", 0, &e))?;
+    let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
+    for name in &candidates {
+        let path = folder.join(name);
+        // A new version of the same source takes the old one's place.
+        let same_source = || Manifest::read(&path).is_some_and(|of| request.is_for(&of.source, None));
+        if path.exists() && !same_source() {
+            continue;
+        }
+        // A name that was asked for is meant, whatever was begun under it.
+        let any = request.name.is_some();
+        let ours = |source: &str, sha256| any || request.is_for(source, sha256);
+        if let Some(mut partial) = Partial::claim(&path, ours)? {
+            partial.sign(&source, request.sha256)?;
+            return Ok(Claim::Missing(Place { name: name.clone(), path, partial }));
+        }
+    }
+    Err(DownloadError::NameTaken { name: candidates.last().cloned().unwrap_or_default() })
+}
+
+/// The file of this name, if it is what was asked for.
+fn there(context: &Context, request: &DownloadRequest, name: &str) -> Result<Option<StoredModel>, DownloadError> {
+    let failed = |error: StoreError| match error {
+        StoreError::Cancelled => DownloadError::Cancelled,
+        error => DownloadError::Storage { what: "look into the folder".into(), reason: error.to_string() },
+    };
+    let Some(mut model) = context.store.file(name).map_err(failed)? else { return Ok(None) };
+    if request.bytes.is_some_and(|bytes| bytes != model.bytes) {
+        return Ok(None);
+    }
+    match (request.sha256, model.sha256, &model.source) {
+        (Some(wanted), Some(found), _) => Ok((wanted == found).then_some(model)),
+        (None, Some(_), Some(source)) => Ok(request.is_for(source, None).then_some(model)),
+        // Put there by other means, it may still be the one: reading it is cheaper than loading it once more.
+        (Some(wanted), None, _) => {
+            let found = context.store.verify_file(name, &context.cancel, |_| ()).map_err(failed)?;
+            if !matches!(found, Verification::Unknown { sha256 } if sha256 == wanted) {
+                return Ok(None);
+            }
+            let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
+            let manifest = Manifest { sha256: wanted, bytes: model.bytes, source, loaded_at: now() };
+            manifest.write(&model.path).map_err(|e| DownloadError::storage("write the manifest", 0, &e))?;
+            (model.sha256, model.source) = (Some(wanted), Some(manifest.source));
+            Ok(Some(model))
+        }
+        (None, _, _) => Ok(None),
+    }
+}

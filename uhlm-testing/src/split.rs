@@ -1,0 +1,159 @@
+//! Splits a GGUF file into parts as `llama-gguf-split` does: the first has the metadata, each its share of the tensors.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Tensors begin at multiples of this, unless the file says otherwise; ours do not.
+const ALIGNMENT: usize = 32;
+
+/// Reads a file from front to back.
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+/// A tensor as the header lists it: everything up to its offset, and where its data lie.
+struct Listed<'a> {
+    description: &'a [u8],
+    data: &'a [u8],
+}
+
+/// Writes the model at `source` into `folder` as `count` parts named after `prefix`; returns them, the first one first.
+///
+/// # Errors
+/// Those of the file system, and a file that is no GGUF of version 3.
+pub fn split(source: &Path, folder: &Path, prefix: &str, count: u16) -> io::Result<Vec<PathBuf>> {
+    let bytes = fs::read(source)?;
+    let (metadata, entries, tensors) = read(&bytes).ok_or_else(|| io::Error::other("not a GGUF file of version 3"))?;
+    let share = tensors.len().div_ceil(usize::from(count)).max(1);
+    let empty: &[Listed<'_>] = &[];
+    let mut shares: Vec<_> = tensors.chunks(share).collect();
+    shares.resize(usize::from(count), empty);
+    let mut paths = Vec::new();
+    for (number, share) in shares.into_iter().enumerate() {
+        let path = folder.join(format!("{prefix}-{:05}-of-{count:05}.gguf", number + 1));
+        let kept = if number == 0 { (metadata, entries) } else { (&[][..], 0) };
+        fs::write(&path, part(kept, (number as u16, count), tensors.len() as i32, share))?;
+        paths.push(path);
+    }
+    Ok(paths)
+}
+
+/// Bytes of the header of a GGUF file, without what fills up to its data; `None` for another file.
+#[must_use]
+pub fn header_bytes(bytes: &[u8]) -> Option<usize> {
+    let mut reader = Reader { bytes, at: 0 };
+    reader.header().map(|_| reader.at)
+}
+
+/// One part: its header, and the data of its tensors.
+fn part((metadata, entries): (&[u8], u64), place: (u16, u16), total: i32, tensors: &[Listed<'_>]) -> Vec<u8> {
+    let mut out = b"GGUF".to_vec();
+    out.extend(3u32.to_le_bytes());
+    out.extend((tensors.len() as u64).to_le_bytes());
+    out.extend((entries + 3).to_le_bytes());
+    out.extend(metadata);
+    for (key, number) in [("split.no", place.0), ("split.count", place.1)] {
+        entry(&mut out, key, 2);
+        out.extend(number.to_le_bytes());
+    }
+    entry(&mut out, "split.tensors.count", 5);
+    out.extend(total.to_le_bytes());
+    let mut offset = 0u64;
+    for tensor in tensors {
+        out.extend(tensor.description);
+        out.extend(offset.to_le_bytes());
+        offset += tensor.data.len().next_multiple_of(ALIGNMENT) as u64;
+    }
+    out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+    for tensor in tensors {
+        out.extend(tensor.data);
+        out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
+    }
+    out
+}
+
+fn entry(out: &mut Vec<u8>, key: &str, kind: u32) {
+    out.extend((key.len() as u64).to_le_bytes());
+    out.extend(key.as_bytes());
+    out.extend(kind.to_le_bytes());
+}
+
+/// The metadata as it stands, how many entries it has, and the tensors.
+fn read(bytes: &[u8]) -> Option<(&[u8], u64, Vec<Listed<'_>>)> {
+    let mut reader = Reader { bytes, at: 0 };
+    let (metadata, entries, listed) = reader.header()?;
+    let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?;
+    let ends: Vec<usize> = listed.iter().map(|(_, offset)| *offset).chain([data.len()]).collect();
+    // A tensor reaches to the next one that begins behind it; what fills up to there does no harm.
+    let end = |offset: usize| ends.iter().copied().filter(|end| *end > offset).min().unwrap_or(data.len());
+    let tensors = listed
+        .into_iter()
+        .map(|(description, offset)| Some(Listed { description, data: data.get(offset..end(offset))? }))
+        .collect::<Option<_>>()?;
+    Some((metadata, entries, tensors))
+}
+
+/// The metadata as it stands, how many entries it has, and each tensor with the offset of its data.
+type Header<'a> = (&'a [u8], u64, Vec<(&'a [u8], usize)>);
+
+impl<'a> Reader<'a> {
+    fn header(&mut self) -> Option<Header<'a>> {
+        if self.take(4)? != b"GGUF" || self.u32()? != 3 {
+            return None;
+        }
+        let (tensors, entries) = (self.u64()?, self.u64()?);
+        let begin = self.at;
+        for _ in 0..entries {
+            self.text()?;
+            let kind = self.u32()?;
+            self.value(kind)?;
+        }
+        let metadata = &self.bytes[begin..self.at];
+        let mut listed = Vec::new();
+        for _ in 0..tensors {
+            let begin = self.at;
+            self.text()?;
+            let dimensions = self.u32()?;
+            self.take(dimensions as usize * 8 + 4)?;
+            let description = &self.bytes[begin..self.at];
+            listed.push((description, self.u64()? as usize));
+        }
+        Some((metadata, entries, listed))
+    }
+
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.bytes.get(self.at..self.at.checked_add(count)?)?;
+        self.at += count;
+        Some(taken)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
+    fn text(&mut self) -> Option<&'a [u8]> {
+        let length = self.u64()? as usize;
+        self.take(length)
+    }
+
+    fn value(&mut self, kind: u32) -> Option<()> {
+        match kind {
+            0 | 1 | 7 => self.take(1).map(drop),
+            2 | 3 => self.take(2).map(drop),
+            4..=6 => self.take(4).map(drop),
+            10..=12 => self.take(8).map(drop),
+            8 => self.text().map(drop),
+            9 => {
+                let (kind, count) = (self.u32()?, self.u64()?);
+                (0..count).try_for_each(|_| self.value(kind))
+            }
+            _ => None,
+        }
+    }
+}
