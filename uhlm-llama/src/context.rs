@@ -58,8 +58,8 @@ impl OwnedContext {
         };
         let context =
             context.map_err(|Thrown(reason)| ModelError::Decode { reason: format!("no context: {reason}") })?;
-        let capacity = context.capacity();
-        Ok(Self { context, model, batch_size: batch as usize, capacity, patched: Vec::new() })
+        let (capacity, batch_size) = (context.capacity(), context.batch().min(batch as usize).max(1));
+        Ok(Self { context, model, batch_size, capacity, patched: Vec::new() })
     }
 
     pub(crate) fn model(&self) -> &Arc<Model> {

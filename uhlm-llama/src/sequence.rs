@@ -161,6 +161,18 @@ mod tests {
         assert!(apart < 0.05, "{apart}");
     }
 
+    /// llama.cpp rounds such a context up to 256 tokens, but takes no more than 100 in a pass.
+    #[test]
+    fn a_context_shorter_than_a_batch_takes_all_that_it_holds() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        let model = Model::load(&path, &LoadOptions::default()).expect("the bundled draft model");
+        let options = ContextOptions { context: 100, batch: 256, ..ContextOptions::default() };
+        let mut short = model.new_sequence(&options).expect("a context");
+        assert_eq!((short.capacity(), short.max_rows()), (256, 100));
+        decode(&mut short, &[7; 200]);
+        assert_eq!(short.len(), 200);
+    }
+
     #[test]
     fn after_a_rollback_the_logits_are_those_of_what_is_left() {
         let (mut rolled, mut fresh) = (sequence(64), sequence(64));

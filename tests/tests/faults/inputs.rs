@@ -72,6 +72,7 @@ fn each_strange_file_loads_or_says_what_it_is() {
         ("no_vocab", words("tokenizer.ggml.model", "no_vocab"), Unsupported("it has no vocabulary, only weights")),
         ("none", words("tokenizer.ggml.model", "none"), Unsupported("it has no vocabulary, only weights")),
         ("an unknown tokenizer", words("tokenizer.ggml.model", "mystery"), Unsupported("its tokenizer is \"mystery\"")),
+        ("a tokenizer of RWKV", words("tokenizer.ggml.model", "rwkv"), Unsupported("its tokenizer is \"rwkv\"")),
         ("a tokenizer of encoders", words("tokenizer.ggml.model", "bert"), Unsupported("its tokenizer is \"bert\"")),
         ("no tokenizer", GgufEdit::demo().without("tokenizer.ggml.model"), Unsupported("it has no tokenizer")),
         ("an unknown splitter", words("tokenizer.ggml.pre", "mystery"), Unsupported("mystery")),
@@ -139,6 +140,74 @@ fn each_strange_file_loads_or_says_what_it_is() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Keys whose values llama.cpp computes with.
+const NUMBERS: [&str; 33] = [
+    "llama.attention.clamp_kqv",
+    "llama.attention.head_count",
+    "llama.attention.head_count_kv",
+    "llama.attention.key_length",
+    "llama.attention.layer_norm_rms_epsilon",
+    "llama.attention.max_alibi_bias",
+    "llama.attention.scale",
+    "llama.attention.sliding_window",
+    "llama.attention.value_length",
+    "llama.block_count",
+    "llama.context_length",
+    "llama.embedding_length",
+    "llama.embedding_scale",
+    "llama.expert_count",
+    "llama.expert_used_count",
+    "llama.feed_forward_length",
+    "llama.leading_dense_block_count",
+    "llama.logit_scale",
+    "llama.residual_scale",
+    "llama.rope.dimension_count",
+    "llama.rope.freq_base",
+    "llama.rope.scaling.factor",
+    "llama.rope.scaling.original_context_length",
+    "llama.vocab_size",
+    "tokenizer.ggml.add_bos_token",
+    "tokenizer.ggml.bos_token_id",
+    "tokenizer.ggml.eos_token_id",
+    "tokenizer.ggml.eot_token_id",
+    "tokenizer.ggml.merges",
+    "tokenizer.ggml.padding_token_id",
+    "tokenizer.ggml.scores",
+    "tokenizer.ggml.token_type",
+    "tokenizer.ggml.unknown_token_id",
+];
+
+/// What ends the process here ends the test: it needs no child processes to say that nothing does.
+#[test]
+fn any_value_of_a_header_may_be_any_other() {
+    let mut values: Vec<Value> = [0, 1, 7, 96, 65_535, 1 << 31, u32::MAX].map(Value::U32).into();
+    values.extend([0.0, -1.0, 1e30, f32::NAN].map(Value::F32));
+    values.extend([vec![], vec![0; 2], vec![-1; 1024], vec![1 << 30; 3000]].map(Value::I32s));
+    values.extend([true, false].map(Value::Bool));
+    values.extend([Value::Text(String::new()), Value::Texts(vec!["a b".into(); 3])]);
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("other.gguf");
+    let (mut loaded, mut refused) = (0, 0);
+    for key in NUMBERS {
+        for value in &values {
+            GgufEdit::demo().with(key, value).write(&path);
+            match Model::load(&path, &LoadOptions::default()) {
+                Ok(model) => {
+                    loaded += 1;
+                    let tokens =
+                        model.tokenize("12 cats \u{1f389}", Special::ParseWithBos).expect("every byte was tried");
+                    let options = ContextOptions { threads: 1, ..ContextOptions::default() };
+                    let mut sequence = model.new_sequence(&options).expect("it fits");
+                    sequence.decode(&tokens, &|| false).expect("a pass was tried");
+                }
+                Err(LoadError::Unsupported { .. } | LoadError::Damaged { .. } | LoadError::Memory(_)) => refused += 1,
+                Err(other) => panic!("{key} {value:?}: {other}"),
+            }
+        }
+    }
+    assert!(loaded > 50 && refused > 200, "{loaded} {refused}");
 }
 
 /// The bundled model with another splitter of text.

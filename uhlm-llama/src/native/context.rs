@@ -121,6 +121,12 @@ impl Context {
         unsafe { sys::llama_n_ctx(self.context.as_ptr()) as usize }
     }
 
+    /// Tokens in one pass at most: fewer than were asked for where the context is short.
+    pub(crate) fn batch(&self) -> usize {
+        // SAFETY: a look at a field.
+        unsafe { sys::llama_n_batch(self.context.as_ptr()) as usize }
+    }
+
     /// Decodes tokens, at most a batch, in one pass.
     pub(crate) fn decode(&mut self, entries: impl Iterator<Item = Entry>) -> Result<(), DecodeFailure> {
         if self.broken {

@@ -80,8 +80,8 @@ mod tests {
     #[test]
     fn an_assertion_of_ggml_is_an_error_and_a_call_that_returns_is_none() {
         catch_assertions();
-        // SAFETY: texts that end with a zero; it does not return.
         let failed = guarded(Assertions::Throw, || -> () {
+            // SAFETY: texts that end with a zero; it does not return.
             unsafe { ggml_abort(c"/on/a/disk/here.c".as_ptr(), 7, c"%s failed".as_ptr(), c"ASSERT(n > 0)".as_ptr()) }
         });
         // Where the compiler found the file is nobody's concern.
