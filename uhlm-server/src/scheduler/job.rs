@@ -28,7 +28,7 @@ pub(crate) enum Command {
     /// The end of a session.
     Close { owner: Owner, session: SessionId, reply: Reply<()> },
     /// A request of a session.
-    Advance(Call),
+    Advance(Box<Call>),
     /// Refuse what waits and end.
     Stop,
 }

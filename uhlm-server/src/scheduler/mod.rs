@@ -115,10 +115,8 @@ impl Scheduler {
             return Err(ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting"));
         };
         let gauge = Arc::new(Gauge::default());
-        let call = |reply| {
-            Command::Advance(Call { owner, session, request, arrived, reply, place, gauge: Arc::clone(&gauge) })
-        };
-        let answer = self.ask(call)?;
+        let call = |reply| Call { owner, session, request, arrived, reply, place, gauge: Arc::clone(&gauge) };
+        let answer = self.ask(|reply| Command::Advance(Box::new(call(reply))))?;
         Ok(Source::new(answer, gauge, Arc::clone(&self.pulse), self.progress))
     }
 }

@@ -160,7 +160,7 @@ impl Worker {
                 };
                 let _ = reply.send(answer);
             }
-            Command::Advance(call) => self.accept(call),
+            Command::Advance(call) => self.accept(*call),
             Command::Stop => self.stopping = true,
         }
         Ok(())
