@@ -232,7 +232,10 @@ mod tests {
         let line = ["hf:a/b/c-00001-of-00002.gguf", "--sha256", &first, "--sha256", &second];
         let request = read(&line).expect("a source").remove(0);
         assert_eq!(request.sha256.map(|hash| hash.to_string()), Some(first.clone()));
-        assert_eq!(request.further_sha256.iter().map(ToString::to_string).collect::<Vec<_>>(), [second.clone()]);
+        assert_eq!(
+            request.further_sha256.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            std::slice::from_ref(&second)
+        );
     }
 
     #[test]
