@@ -68,7 +68,7 @@ fn session(address: SocketAddr, trust: TrustPolicy, options: SessionOptions) -> 
 fn ask(session: &Session, mut on: impl FnMut(Option<&Event>)) -> Record {
     let model = pair::draft();
     let (mut prompt, mut questions) = (String::new(), pair::questions("prompts_free").into_iter().cycle());
-    while model.model().tokenize(&prompt, Special::Plain).len() < PROMPT {
+    while model.model().tokenize(&prompt, Special::Plain).expect("tokens").len() < PROMPT {
         prompt.extend(questions.next());
         prompt.push(' ');
     }
