@@ -114,8 +114,8 @@ pub struct SessionOptions {
     /// Whether tokens that repeat the conversation are drafted together where that is measured to be faster. The text
     /// is the same but for the rounding of batches.
     pub ngrams: bool,
-    /// What happens while the verifier is out of reach. One that tells that it is at work is within reach, however long it
-    /// takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this decides.
+    /// What happens while the verifier is out of reach. One that tells that it is at work is within reach, however long
+    /// it takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this decides.
     pub offline: OfflinePolicy,
     /// What happens to a conversation that outgrows the context.
     pub overflow: Overflow,

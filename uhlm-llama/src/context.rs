@@ -90,8 +90,8 @@ impl OwnedContext {
         })
     }
 
-    /// Logits after the `index`-th token of the last batch, up to the last token of the vocabulary, `-inf` for what stands
-    /// for no token before it; empty unless the batch asked for them.
+    /// Logits after the `index`-th token of the last batch, up to the last token of the vocabulary, `-inf` for what
+    /// stands for no token before it; empty unless the batch asked for them.
     pub(crate) fn logits(&self, index: usize) -> &[f32] {
         let vocabulary = &self.model.vocabulary;
         let row = self.context.logits(index);

@@ -35,8 +35,8 @@ pub fn file(path: &Path) -> std::io::Result<Digest> {
     Ok(Digest(hash.finalize().into()))
 }
 
-/// A fingerprint of a model whose file may have been split: that of the only file, or SHA-256 over those of all parts in
-/// order.
+/// A fingerprint of a model whose file may have been split: that of the only file, or SHA-256 over those of all parts
+/// in order.
 ///
 /// # Errors
 /// Those of reading the files.

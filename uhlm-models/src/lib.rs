@@ -2,8 +2,8 @@
 //!
 //! A [`ModelStore`] is a folder. [`ModelStore::download`] brings a file into it from any HTTPS address or from a
 //! Hugging Face repository ([`Source`]), from several mirrors if there are; it resumes after a broken connection or a
-//! killed process, and a file gets its name only when it is whole and hashes to what was asked for, or reads as GGUF where
-//! nobody says that. Two sources with the same file name are two models; a split model's parts are one.
+//! killed process, and a file gets its name only when it is whole and hashes to what was asked for, or reads as GGUF
+//! where nobody says that. Two sources with the same file name are two models; a split model's parts are one.
 //! [`catalogue`] lists pairs of draft and target that are known to share a vocabulary.
 //!
 //! Which model fits the device's memory is [`uhlm_llama::memory`]'s matter, when to load on which network the app's:

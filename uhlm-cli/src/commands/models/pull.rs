@@ -17,8 +17,8 @@ use crate::terminal::{border, progress};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct PullArgs {
-    /// A name from the catalogue (a model or a pair), `hf:owner/repo[@revision]/file.gguf`, or an https:// address. Of a
-    /// split model any part: all are pulled
+    /// A name from the catalogue (a model or a pair), `hf:owner/repo[@revision]/file.gguf`, or an https:// address. Of
+    /// a split model any part: all are pulled
     #[arg(required = true)]
     what: Vec<String>,
     /// Keep the file under this name
