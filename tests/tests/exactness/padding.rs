@@ -65,7 +65,7 @@ fn on(draft: &Engine, served: &Served, options: SessionOptions) -> Session {
 /// A space, a full stop and the end: tokens that are written often.
 fn loud() -> Vec<TokenId> {
     let token = |text: &str| {
-        let ids = pair::target().tokenize(text, Special::Plain);
+        let ids = pair::target().tokenize(text, Special::Plain).expect("tokens");
         assert_eq!(ids.len(), 1, "{text}");
         ids[0]
     };
@@ -152,7 +152,7 @@ fn the_name_of_a_row_without_a_token_is_text_to_the_tokenizer() {
     for mark in [Mark::Unused, Mark::UserDefined] {
         let draft = made.draft(&Changes { mark, after: vec![END, END], ..Changes::default() });
         for special in [Special::Plain, Special::Parse] {
-            let ids = draft.model().tokenize(text, special);
+            let ids = draft.model().tokenize(text, special).expect("tokens");
             assert!(ids.iter().all(|&id| id < TOKENS), "{ids:?}");
             assert_eq!(draft.model().detokenize(&ids), text.as_bytes());
         }
