@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
+use uhlm_law::chat::TemplateVariables;
 use uhlm_law::gate::{Goal, Predictor};
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
@@ -25,6 +26,35 @@ pub enum OfflinePolicy {
     Wait(Duration),
     /// The generation fails at once.
     Fail,
+}
+
+/// Whether a model that can think before it replies does so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thinking {
+    /// It replies at once.
+    Off,
+    /// It thinks first.
+    On {
+        /// The most tokens of reasoning, its marks included; after them it is ended and the reply follows. `None` sets no
+        /// limit but that of the reply, 0 is as `Off`.
+        budget: Option<usize>,
+    },
+}
+
+impl Thinking {
+    /// Tells whether the model thinks at all.
+    pub(crate) fn is_on(self) -> bool {
+        !matches!(self, Self::Off | Self::On { budget: Some(0) })
+    }
+
+    /// Returns the most tokens of reasoning.
+    pub(crate) fn budget(self) -> Option<usize> {
+        match self {
+            Self::Off => None,
+            Self::On { budget } => budget,
+        }
+    }
 }
 
 /// Whether drafting goes on while a verdict is on its way.
@@ -82,6 +112,10 @@ pub struct SessionOptions {
     pub ngrams: bool,
     /// What happens while the verifier is out of reach.
     pub offline: OfflinePolicy,
+    /// Whether a model that can think before it replies does so; `None` leaves it to the model.
+    pub thinking: Option<Thinking>,
+    /// Variables of the chat template.
+    pub template_variables: TemplateVariables,
     /// Context of the draft model in tokens; 0 for what it was trained for.
     pub context: u32,
     /// Threads of the draft model; 0 chooses by the model's size and the cores.
@@ -117,6 +151,8 @@ impl Default for SessionOptions {
             draft_ahead: DraftAhead::Pipelined(2),
             ngrams: true,
             offline: OfflinePolicy::GoOn,
+            thinking: None,
+            template_variables: TemplateVariables::default(),
             context: 0,
             threads: 0,
             seed: None,
@@ -142,6 +178,10 @@ pub struct GenerationOptions {
     pub pace: Option<Pace>,
     /// Another consent than the session's, for this message.
     pub consent: Option<Consent>,
+    /// Other than the session's: whether the model thinks before it replies.
+    pub thinking: Option<Thinking>,
+    /// Variables of the chat template, beside the session's and before them.
+    pub template_variables: TemplateVariables,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
     /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
@@ -159,6 +199,8 @@ impl Default for GenerationOptions {
             mode: None,
             pace: None,
             consent: None,
+            thinking: None,
+            template_variables: TemplateVariables::default(),
             collect_labels: false,
             seed: None,
         }

@@ -288,6 +288,8 @@ impl SessionOptions {
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
             ngrams: default.ngrams,
+            thinking: default.thinking,
+            template_variables: default.template_variables,
             offline,
             context: self.context.unwrap_or(default.context),
             threads: self.threads.unwrap_or(default.threads),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
 use llama_cpp_2::token::LlamaToken;
-use uhlm_law::chat::TemplateError;
+use uhlm_law::chat::{Reasoning, TemplateError};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
@@ -18,7 +18,7 @@ use crate::gguf::{self, GgufSummary, HeaderError};
 use crate::load_log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::options::LoadOptions;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, ControlNames};
 use crate::token_table::{self, TokenTable};
 
 /// A loaded model. Cheap to share; sequences keep it alive.
@@ -27,6 +27,7 @@ pub struct Model {
     summary: GgufSummary,
     pub(crate) vocabulary: TokenTable,
     pub(crate) template: Result<ChatTemplate, TemplateError>,
+    pub(crate) control_names: ControlNames,
     token_keys: TokenKeys,
     pub(crate) vocabulary_hash: Digest,
     pub(crate) fingerprint: Digest,
@@ -99,20 +100,24 @@ impl Model {
         let special_text = |id: LlamaToken| {
             if id.0 < 0 { String::new() } else { String::from_utf8_lossy(&raw_text(id)).into_owned() }
         };
-        let template = match inner.chat_template(None).map(|template| template.to_string()) {
-            Ok(Ok(text)) => {
-                ChatTemplate::compile(text, special_text(inner.vocab().bos()), special_text(inner.vocab().eos()))
-                    .map_err(|e| TemplateError { reason: e.to_string() })
-            }
-            Ok(Err(error)) => Err(TemplateError { reason: error.to_string() }),
-            Err(_) => Err(TemplateError { reason: "the model's file has no chat template".into() }),
+        let control_names = token_table::control_names(&inner);
+        let own = || match inner.chat_template(None).map(|template| template.to_string()) {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(error)) => Err(TemplateError::Invalid { reason: error.to_string() }),
+            Err(_) => Err(TemplateError::Missing),
         };
+        let template = options.chat_template.clone().map_or_else(own, Ok).and_then(|text| {
+            let reasoning = Reasoning::detect(Some(&text), |name| token_table::has_token(&inner, name));
+            let (bos, eos) = (inner.vocab().bos(), inner.vocab().eos());
+            ChatTemplate::compile(&text, special_text(bos), special_text(eos), reasoning)
+        });
         let adds_bos = inner.vocab().should_add_bos();
         Ok(Arc::new(Self {
             inner,
             summary,
             vocabulary,
             template,
+            control_names,
             token_keys,
             vocabulary_hash,
             fingerprint,

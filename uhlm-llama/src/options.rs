@@ -27,6 +27,9 @@ pub struct LoadOptions {
     /// What must be free before the file is touched; `None` loads it in any case. A model about which the header says
     /// too little is loaded too.
     pub memory: Option<MemoryNeed>,
+    /// A chat template in place of the file's, for models that have none or a broken one: Jinja as `transformers` knows
+    /// it. One that does not compile is told of by the first conversation.
+    pub chat_template: Option<String>,
     /// Called with the share of the file that is loaded, in [0, 1], on the loading thread.
     pub progress: Option<Arc<dyn Fn(f32) + Send + Sync>>,
     /// Raised, it ends the load with [`LoadError::Cancelled`](crate::LoadError::Cancelled).
@@ -39,6 +42,7 @@ impl std::fmt::Debug for LoadOptions {
             .field("mmap", &self.mmap)
             .field("gpu_layers", &self.gpu_layers)
             .field("memory", &self.memory)
+            .field("chat_template", &self.chat_template.is_some())
             .field("progress", &self.progress.is_some())
             .finish()
     }

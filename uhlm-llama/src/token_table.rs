@@ -11,6 +11,8 @@ use uhlm_law::noise::{TokenKeyError, TokenKeys};
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
 
+use crate::template::{ControlName, ControlNames};
+
 /// The pieces of all tokens in one buffer, so that text costs no call into llama.cpp and no allocation.
 #[derive(Debug)]
 pub(crate) struct TokenTable {
@@ -72,6 +74,28 @@ pub(crate) fn keys(model: &LlamaModel) -> Result<TokenKeys, TokenKeyError> {
 /// Returns a token's text with the names of control tokens written out.
 pub(crate) fn raw_text(vocab: &LlamaVocab<'_>, id: LlamaToken) -> Vec<u8> {
     vocab.token_to_piece(id, true, None)
+}
+
+/// Returns the names of control tokens: what llama.cpp reads as such where it is told to, and as text where it is not.
+pub(crate) fn control_names(model: &LlamaModel) -> ControlNames {
+    let vocab = model.vocab();
+    let is_control = |attributes: &LlamaTokenAttrs| {
+        attributes.contains(LlamaTokenAttr::Control) || attributes.contains(LlamaTokenAttr::Unknown)
+    };
+    ControlNames::new(vocab.tokens().filter_map(|id| {
+        let attributes = Some(vocab.attr(id)).filter(is_control)?;
+        Some(ControlName {
+            text: String::from_utf8(raw_text(&vocab, id)).ok()?,
+            strips_left: attributes.contains(LlamaTokenAttr::LStrip),
+            strips_right: attributes.contains(LlamaTokenAttr::RStrip),
+        })
+    }))
+}
+
+/// Tells whether a text is a token of its own, with its name.
+pub(crate) fn has_token(model: &LlamaModel, name: &str) -> bool {
+    let vocab = model.vocab();
+    matches!(vocab.tokenize(name.as_bytes(), false, true)[..], [id] if raw_text(&vocab, id) == name.as_bytes())
 }
 
 /// Returns the kind of a token that does not end a reply. A file that marks a token in no way means text.

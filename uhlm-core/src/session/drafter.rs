@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
 use uhlm_law::calibration::Features;
-use uhlm_law::chat::DraftModel;
+use uhlm_law::chat::{DraftModel, Special};
 use uhlm_law::gate::Gate;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
@@ -31,9 +31,21 @@ fn average(mean: &mut f64, value: f64, newest: f64) {
     *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
 }
 
+/// Returns the tokens by which a model marks its reasoning.
+fn marks(model: &dyn DraftModel) -> Vec<(TokenId, &'static str)> {
+    let names = model.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
+    let token = |name: &'static str| match model.tokenize(name, Special::Parse)[..] {
+        [id] => Some((id, name)),
+        _ => None,
+    };
+    names.into_iter().filter_map(token).collect()
+}
+
 /// The draft model with everything that it takes to draft with it.
 pub(super) struct Drafter {
     pub(super) model: Arc<dyn DraftModel>,
+    /// Control tokens that mark the model's reasoning, with their names.
+    marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
     /// Tokens that the sequence holds, those included that were read ahead of being drafted.
     held: Vec<TokenId>,
@@ -66,6 +78,7 @@ impl Drafter {
         let sampling = options.sampling.clone();
         let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
         Ok(Self {
+            marks: marks(model.as_ref()),
             model,
             sequence: None,
             held: Vec::new(),
@@ -114,7 +127,9 @@ impl Drafter {
     /// Returns what the vocabulary says of a token.
     pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {
         let vocabulary = self.model.vocabulary();
-        Piece { id, bytes: vocabulary.piece(id), is_end: vocabulary.is_end(id) }
+        let bytes = vocabulary.piece(id);
+        let mark = self.marks.iter().find(|(mark, _)| *mark == id && bytes.is_empty());
+        Piece { id, bytes, mark: mark.map_or(&[], |(_, name)| name.as_bytes()), is_end: vocabulary.is_end(id) }
     }
 
     /// Returns how many tokens fit the draft model's context.

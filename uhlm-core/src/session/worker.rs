@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::SamplingError;
@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::event::Event;
 use crate::mode::Mode;
-use crate::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
+use crate::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions, Thinking};
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
@@ -109,20 +109,37 @@ impl Worker {
         let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
         // Both models read the same text: where the verifier is asked, what it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let tokens = prompt::tokens(
+        let thinking = options.thinking.or(self.asked.thinking);
+        let render = RenderOptions {
+            add_generation_prompt: true,
+            thinking: thinking.map(Thinking::is_on),
+            variables: self.asked.template_variables.with(&options.template_variables),
+        };
+        let outcome = prompt::read(
             self.drafter.model.as_ref(),
             &mut locked(&self.shared.conversation),
             self.pipeline.ids(),
             &prompt,
             read.as_deref(),
             kept.redaction.as_ref(),
+            &render,
         );
-        let outcome = tokens.and_then(|tokens| {
+        let outcome = outcome.and_then(|prompt::Read { tokens, text: rendered }| {
+            let reasoning = self.drafter.model.reasoning().filter(|_| rendered.is_some());
+            let closing = reasoning.map(|reasoning| self.drafter.model.tokenize(&reasoning.closing(), Special::Parse));
+            let splitter = ReasoningSplitter::new(
+                reasoning.map(|reasoning| reasoning.format),
+                rendered.as_deref().unwrap_or_default(),
+            );
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, self.generations));
             self.generations += 1;
             // What is judged must fit into the device's context too; the target alone has only its own.
             let room = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
-            let begin = begin(seed, &kept, &options, tokens.len(), room);
+            let mut begin = begin(seed, &kept, &options, tokens.len(), room);
+            if reasoning.is_some() {
+                // A stop string in the reasoning stops nothing, which the verifier cannot know.
+                begin.stop.clear();
+            }
             self.drafter.begin(&begin)?;
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
@@ -134,7 +151,10 @@ impl Worker {
                 remote: self.remote.as_mut(),
                 options: &kept,
                 mode,
-                reply: Reply::new(&options, tokens.len(), reused),
+                reply: Reply::new(&options, tokens.len(), reused)
+                    .with_reasoning(splitter, thinking.and_then(Thinking::budget)),
+                closing: closing.unwrap_or_default(),
+                closings: 0,
                 prompt: tokens.len(),
                 sink: &sink,
                 inbox,
@@ -159,11 +179,12 @@ impl Worker {
             if let Prompt::Chat(text) = prompt
                 && (reason.is_ok() || !reply.text().is_empty())
             {
-                let reply = reply.text().to_owned();
+                let reasoning = Some(reply.reasoning()).filter(|thought| !thought.is_empty()).map(str::to_owned);
+                let reply = Message { reasoning, ..Message::assistant(reply.text()) };
                 locked(&self.shared.conversation).push_turn(Message::user(text), read, reply);
             }
-            let text = reply.text().to_owned();
-            Ok(Event::Finished { reason: reason?, text, statistics: Box::new(reply.statistics) })
+            let (text, reasoning) = (reply.text().to_owned(), reply.reasoning().to_owned());
+            Ok(Event::Finished { reason: reason?, text, reasoning, statistics: Box::new(reply.statistics) })
         });
         self.attend();
         ended();
