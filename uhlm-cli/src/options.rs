@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, OfflinePolicy, Overflow, SessionOptions};
+use uhlm_core::options::{DraftAhead, OfflinePolicy, Overflow, SessionOptions, Thinking};
 use uhlm_core::privacy::Consent;
 use uhlm_law::calibration::Calibration;
+use uhlm_law::chat::TemplateVariables;
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
@@ -93,6 +94,13 @@ pub(crate) struct SessionArgs {
     /// How long a server that was reached before and is silent is asked again before it counts as out of reach
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2")]
     pub(crate) grace: Duration,
+    /// Whether a model that can think before it replies does so: off, on, or on:N for at most N tokens. Without it as the
+    /// model does
+    #[arg(long, value_name = "HOW", value_parser = thinking)]
+    pub(crate) thinking: Option<Thinking>,
+    /// Variable of the chat template, for example reasoning_effort='"low"'; may be repeated
+    #[arg(long, value_name = "NAME=JSON", value_parser = variable)]
+    pub(crate) template_var: Vec<(String, String)>,
     /// Calibration file; without it the one beside the model
     #[arg(long, value_name = "FILE")]
     pub(crate) calibration: Option<PathBuf>,
@@ -107,6 +115,15 @@ pub(crate) struct SessionArgs {
 }
 
 impl SessionArgs {
+    fn template_variables(&self) -> TemplateVariables {
+        let mut variables = TemplateVariables::default();
+        for (name, json) in &self.template_var {
+            // They were checked as they were read.
+            let _ = variables.set(name.as_str(), json.as_str());
+        }
+        variables
+    }
+
     /// The session's options with this calibration.
     pub(crate) fn options(&self, calibration: Calibration) -> SessionOptions {
         SessionOptions {
@@ -122,6 +139,8 @@ impl SessionArgs {
             draft_ahead: self.draft_ahead,
             offline: self.offline,
             overflow: self.overflow,
+            thinking: self.thinking,
+            template_variables: self.template_variables(),
             context: self.context.into(),
             threads: self.threads,
             seed: self.sampling.seed,
@@ -131,6 +150,27 @@ impl SessionArgs {
             ..SessionOptions::default()
         }
     }
+}
+
+/// Reads whether a model thinks.
+fn thinking(text: &str) -> Result<Thinking, String> {
+    let wrong = || "expected off, on or on:N with N > 0".to_owned();
+    match text.split_once(':') {
+        None if text == "off" => Ok(Thinking::Off),
+        None if text == "on" => Ok(Thinking::On { budget: None }),
+        Some(("on", budget)) => match budget.parse() {
+            Ok(0) | Err(_) => Err(wrong()),
+            Ok(budget) => Ok(Thinking::On { budget: Some(budget) }),
+        },
+        _ => Err(wrong()),
+    }
+}
+
+/// Reads a variable of the chat template.
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, json) = text.split_once('=').ok_or("expected NAME=JSON")?;
+    TemplateVariables::default().set(name, json).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), json.to_owned()))
 }
 
 /// The goal where none was given.
@@ -250,6 +290,11 @@ mod tests {
         assert!(overflow("drop-oldest:0").is_err() && overflow("drop-oldest").is_err() && overflow("go-on").is_err());
         assert_eq!(seconds("0.5"), Ok(Duration::from_millis(500)));
         assert!(seconds("-1").is_err() && seconds("soon").is_err());
+        assert_eq!(thinking("on:200"), Ok(Thinking::On { budget: Some(200) }));
+        assert_eq!((thinking("on"), thinking("off")), (Ok(Thinking::On { budget: None }), Ok(Thinking::Off)));
+        assert!(thinking("on:0").is_err() && thinking("maybe").is_err());
+        assert_eq!(variable("x={\"a\": 1}"), Ok(("x".to_owned(), "{\"a\": 1}".to_owned())));
+        assert!(variable("x=yes").is_err() && variable("x").is_err() && variable("messages=[]").is_err());
         assert!(offline_policy("wait:-1").is_err() && offline_policy("wait").is_err());
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct ModelArgs {
     /// Target model to serve in this process instead of a server, named likewise
     #[arg(long, value_name = "GGUF", conflicts_with = "server")]
     pub(crate) target: Option<PathBuf>,
+    /// Chat template in place of the draft model's own, a Jinja file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) chat_template: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) remote: RemoteArgs,
 }
@@ -50,11 +53,22 @@ pub(crate) struct Setup {
 
 /// Loads a draft model, with a progress bar for large ones.
 pub(crate) fn load(path: &Path) -> Result<Engine, Failure> {
+    load_with(path, None)
+}
+
+/// Loads a draft model likewise, with another chat template than its own if one is named.
+fn load_with(path: &Path, chat_template: Option<&Path>) -> Result<Engine, Failure> {
+    let chat_template = chat_template.map(template).transpose()?;
     let bar = progress::bar(100, "loading the draft model");
-    let options = LoadOptions { progress: Some(progress::share(&bar)), ..LoadOptions::default() };
+    let options = LoadOptions { chat_template, progress: Some(progress::share(&bar)), ..LoadOptions::default() };
     let engine = Engine::load(path, &options);
     bar.finish_and_clear();
     Ok(engine?)
+}
+
+fn template(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path);
+    text.map_err(|error| Failure::usage(format!("cannot read the chat template {}: {error}", path.display())))
 }
 
 impl ModelArgs {
@@ -85,7 +99,7 @@ impl ModelArgs {
     /// The same with the calibration that holds for no pair in particular.
     pub(crate) fn open_uncalibrated(&self, mode: Mode) -> Result<Setup, Failure> {
         let (draft, pair) = self.draft()?;
-        let engine = load(&draft)?;
+        let engine = load_with(&draft, self.chat_template.as_deref())?;
         let mut setup =
             Setup { engine, verifier: None, info: None, calibration: Calibration::generic(), loopback: None, draft };
         let target = self.target()?.or_else(|| pair.filter(|_| self.remote.server.is_none()).map(|p| p.target()));

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use uhlm_law::chat::DraftModel as _;
+use uhlm_law::chat::{DraftModel as _, Message, Special, TemplateError};
+use uhlm_law::model::ModelError;
 use uhlm_law::protocol::Digest;
-use uhlm_law::sampling::SamplingError;
+use uhlm_law::sampling::{SamplingError, TokenId};
 use uhlm_llama::{LoadError, LoadOptions, Model};
 
 use crate::options::SessionOptions;
@@ -37,6 +38,31 @@ impl Engine {
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.model.fingerprint()
+    }
+
+    /// Counts the tokens of a conversation up to where the reply begins, in the model's chat template.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn count_tokens(&self, messages: &[Message]) -> Result<usize, TemplateError> {
+        Ok(self.model.prompt(messages)?.len())
+    }
+
+    /// Returns the tokens of a text. It is text whatever it spells: there are no control tokens among them.
+    ///
+    /// # Errors
+    /// [`ModelError::Text`] where the tokenizer cannot take the text.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<TokenId>, ModelError> {
+        self.model.tokenize(text, Special::Plain)
+    }
+
+    /// Returns the text of tokens, with control tokens spelled out. What is no UTF-8, such as a part of a character, is
+    /// replaced by U+FFFD; ids outside the vocabulary have no text.
+    #[must_use]
+    pub fn detokenize(&self, tokens: &[TokenId]) -> String {
+        let size = self.model.vocabulary().size();
+        let known: Vec<TokenId> = tokens.iter().copied().filter(|&id| (id as usize) < size).collect();
+        String::from_utf8_lossy(&self.model.detokenize(&known)).into_owned()
     }
 
     /// Opens a session. Sessions on one engine are independent and may generate at the same time.

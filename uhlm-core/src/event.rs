@@ -3,6 +3,8 @@
 //! The text of a reply is the concatenation of all [`Event::Committed`] texts. Beside it there may be a provisional
 //! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when
 //! there is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
+//!
+//! What a model thinks before it replies comes as [`Event::Reasoning`] and is in no text of another event.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::TokenId;
@@ -81,6 +83,14 @@ pub enum Event {
         /// Who wrote or judged it.
         origin: Origin,
     },
+    /// A token of the model's reasoning that stands; its text is no part of the reply. A provisional one has no text. A
+    /// token in which the reasoning ends and the reply begins is told twice, the second time as committed.
+    Reasoning {
+        /// The token; its text is empty for the marks around the reasoning.
+        token: TokenText,
+        /// Who wrote or judged it.
+        origin: Origin,
+    },
     /// All provisional tokens are void.
     Rollback {
         /// How many there were.
@@ -101,6 +111,8 @@ pub enum Event {
         reason: FinishReason,
         /// The whole text of this reply.
         text: String,
+        /// What the model thought before it, without white space around it; empty where it did not think.
+        reasoning: String,
         /// What it took.
         statistics: Box<Statistics>,
     },

@@ -68,6 +68,8 @@ pub struct Statistics {
     pub dropped_messages: u64,
     /// Committed tokens by origin.
     pub origins: OriginCounts,
+    /// Of all committed tokens, those of the reasoning, its marks included.
+    pub reasoning_tokens: u64,
     /// Tokens that the draft model drafted. Each takes a forward pass of its own but for those of `ngram_accepted`,
     /// which share one.
     pub drafted: u64,
@@ -203,6 +205,7 @@ impl Statistics {
         self.origins.verified += o.verified;
         self.origins.target += o.target;
         self.origins.unverified += o.unverified;
+        self.reasoning_tokens += other.reasoning_tokens;
         self.drafted += other.drafted;
         self.ngram_proposed += other.ngram_proposed;
         self.ngram_accepted += other.ngram_accepted;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
+use uhlm_law::chat::TemplateVariables;
 use uhlm_law::gate::{Goal, Predictor};
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
@@ -58,6 +59,35 @@ impl Overflow {
             Self::DropOldest { reserve } => reserve.max(1),
         }
         .min(max_tokens)
+    }
+}
+
+/// Whether a model that can think before it replies does so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thinking {
+    /// It replies at once.
+    Off,
+    /// It thinks first.
+    On {
+        /// The most tokens of reasoning, its marks included; after them it is ended and the reply follows. `None` sets no
+        /// limit but that of the reply, 0 is as `Off`.
+        budget: Option<usize>,
+    },
+}
+
+impl Thinking {
+    /// Tells whether the model thinks at all.
+    pub(crate) fn is_on(self) -> bool {
+        !matches!(self, Self::Off | Self::On { budget: Some(0) })
+    }
+
+    /// Returns the most tokens of reasoning.
+    pub(crate) fn budget(self) -> Option<usize> {
+        match self {
+            Self::Off => None,
+            Self::On { budget } => budget,
+        }
     }
 }
 
@@ -119,6 +149,10 @@ pub struct SessionOptions {
     pub offline: OfflinePolicy,
     /// What happens to a conversation that outgrows the context.
     pub overflow: Overflow,
+    /// Whether a model that can think before it replies does so; `None` leaves it to the model.
+    pub thinking: Option<Thinking>,
+    /// Variables of the chat template.
+    pub template_variables: TemplateVariables,
     /// Context of the draft model; unless it is given in tokens, as long as the model was trained for, at most 4,096
     /// tokens and what fits into free memory.
     pub context: ContextSize,
@@ -157,6 +191,8 @@ impl Default for SessionOptions {
             ngrams: true,
             offline: OfflinePolicy::GoOn,
             overflow: Overflow::Stop,
+            thinking: None,
+            template_variables: TemplateVariables::default(),
             context: ContextSize::Fit,
             threads: 0,
             seed: None,
@@ -182,6 +218,10 @@ pub struct GenerationOptions {
     pub pace: Option<Pace>,
     /// Another consent than the session's, for this message.
     pub consent: Option<Consent>,
+    /// Other than the session's: whether the model thinks before it replies.
+    pub thinking: Option<Thinking>,
+    /// Variables of the chat template, beside the session's and before them.
+    pub template_variables: TemplateVariables,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
     /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
@@ -199,6 +239,8 @@ impl Default for GenerationOptions {
             mode: None,
             pace: None,
             consent: None,
+            thinking: None,
+            template_variables: TemplateVariables::default(),
             collect_labels: false,
             seed: None,
         }

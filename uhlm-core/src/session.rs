@@ -18,6 +18,7 @@ mod remote;
 mod reply;
 mod run;
 mod text;
+mod thinking;
 mod token;
 mod verdict;
 mod worker;
@@ -29,7 +30,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::cancel::Cancel;
-use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::chat::{DraftModel, Message, RenderOptions};
 use uhlm_law::sampling::SamplingError;
 
 use self::inbox::{Inbox, Job};
@@ -41,7 +42,7 @@ use crate::generation::{self, Generation, Waker};
 use crate::mode::Mode;
 use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
-pub use crate::state::SessionStatus;
+pub use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
 
@@ -59,6 +60,7 @@ pub struct Session {
     mode: Mode,
     has_verifier: bool,
     consent: Mutex<Consent>,
+    model: Arc<dyn DraftModel>,
 }
 
 impl std::fmt::Debug for Session {
@@ -100,7 +102,7 @@ impl Session {
             Arc::new(Outbox::new(verifier, Arc::clone(&model), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let worker = Worker::new(Arc::clone(&model), verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let work = move || {
             // Whatever ends the thread, a panic too: nobody is told then that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
@@ -112,7 +114,7 @@ impl Session {
             tracing::error!(%error, "no thread for a session");
         }
         let (running, consent) = (Mutex::new(None), Mutex::new(consent));
-        Ok(Self { inbox: sender, shared, running, mode, has_verifier, consent })
+        Ok(Self { inbox: sender, shared, running, mode, has_verifier, consent, model })
     }
 
     /// Starts a generation; one that follows a cancelled one begins when that has ended, a decode step later at most.
@@ -230,6 +232,7 @@ impl Session {
         if self.is_generating() {
             return Err(GenerationError::Busy);
         }
+        self.count(&messages);
         locked(&self.shared.conversation).replace(messages);
         Ok(())
     }
@@ -242,8 +245,27 @@ impl Session {
         if self.is_generating() {
             return Err(GenerationError::Busy);
         }
-        locked(&self.shared.conversation).keep_system();
+        let mut conversation = locked(&self.shared.conversation);
+        conversation.keep_system();
+        self.count(&conversation.messages());
+        drop(conversation);
         self.inbox.send(Inbox::Reset).map_err(|_| GenerationError::SessionClosed)
+    }
+
+    /// How much of its context the conversation takes, also while a reply is written.
+    #[must_use]
+    pub fn context_use(&self) -> ContextUse {
+        *locked(&self.shared.context)
+    }
+
+    /// Counts a conversation to which nothing was replied yet; one that the template refuses counts for nothing.
+    fn count(&self, messages: &[Message]) {
+        let options = RenderOptions { add_generation_prompt: false, ..RenderOptions::default() };
+        let rendered = Some(messages).filter(|messages| !messages.is_empty());
+        let rendered = rendered.and_then(|messages| self.model.render(messages, &options).ok());
+        let tokens =
+            rendered.and_then(|rendered| rendered.tokens(|text, special| self.model.tokenize(text, special)).ok());
+        locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
     }
 
     /// The calibration with what this session's verdicts have taught.

@@ -24,6 +24,16 @@ pub struct SessionStatus {
     pub cause: Option<LinkCause>,
 }
 
+/// How much of its context a conversation takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ContextUse {
+    /// Tokens of the conversation, what is written just now included.
+    pub tokens: usize,
+    /// Tokens that it may have: the draft model's context, or the target's where that is shorter or writes alone. `None`
+    /// before the first generation.
+    pub context: Option<usize>,
+}
+
 /// What the session's thread shows to callers.
 #[derive(Debug)]
 pub(crate) struct SessionState {
@@ -34,6 +44,7 @@ pub(crate) struct SessionState {
     pub(crate) may_ask: Arc<AtomicBool>,
     pub(crate) news: News,
     pub(crate) device: Mutex<DeviceState>,
+    pub(crate) context: Mutex<ContextUse>,
     /// Generations that were asked for and have not ended; more than one only while all but the newest are cancelled.
     generations: Mutex<usize>,
     pub(crate) status: watch::Sender<SessionStatus>,
@@ -65,6 +76,7 @@ impl SessionState {
             may_ask: Arc::default(),
             news: News::default(),
             device: Mutex::default(),
+            context: Mutex::default(),
             generations: Mutex::default(),
             status: watch::Sender::default(),
         }

@@ -133,21 +133,17 @@ impl Running {
     /// Writes a reply as a conversation of its own.
     pub(crate) fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Written, EvalError> {
         self.session.reset()?;
-        let (text, special) = match &prompt {
-            Prompt::Raw(text) => (text.clone(), Special::ParseWithBos),
-            Prompt::Chat(text) => {
-                let messages = [Message::user(text.clone())];
-                (self.draft.render(&messages, true).map_err(GenerationError::from)?, Special::ParseWithBos)
-            }
+        let tokens = match &prompt {
+            Prompt::Raw(text) => self.draft.tokenize(text, Special::ParseWithBos).map_err(GenerationError::from)?,
+            Prompt::Chat(text) => self.draft.prompt(&[Message::user(text.clone())]).map_err(GenerationError::from)?,
         };
-        let tokens = self.draft.tokenize(&text, special).map_err(GenerationError::from)?.len();
-        let unread = Unread { tokens, begun: false };
+        let unread = Unread { tokens: tokens.len(), begun: false };
         *self.prompt.lock().unwrap_or_else(PoisonError::into_inner) = unread;
         let mut generation = self.session.generate(prompt, options)?;
         let mut tokens = Vec::new();
         while let Some(event) = generation.blocking_next() {
             match event? {
-                Event::Committed { token, .. } => tokens.push(token.id),
+                Event::Committed { token, .. } | Event::Reasoning { token, .. } => tokens.push(token.id),
                 Event::Finished { text, statistics, .. } => {
                     // Text that was held back to the end comes with its token named a second time.
                     tokens.truncate(statistics.tokens() as usize);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -55,8 +55,12 @@ impl DraftModel for PacedDraft {
         self.inner.detokenize(tokens)
     }
 
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        self.inner.render(messages, add_generation_prompt)
+    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
+        self.inner.render(messages, options)
+    }
+
+    fn reasoning(&self) -> Option<Reasoning> {
+        self.inner.reasoning()
     }
 
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_law::chat::{DraftModel, Message};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{BatchContext, ContextOptions, LoadOptions, Model};
@@ -50,8 +50,7 @@ impl Pair {
     /// # Errors
     /// [`EvalError::Template`].
     pub fn prompt(&self, question: &str) -> Result<Vec<TokenId>, EvalError> {
-        let rendered = self.draft.render(&[Message::user(question)], true)?;
-        Ok(self.draft.tokenize(&rendered, Special::ParseWithBos)?)
+        Ok(self.draft.prompt(&[Message::user(question)])?)
     }
 
     /// A context of the target for one sequence.

@@ -322,6 +322,8 @@ impl SessionOptions {
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
             ngrams: self.ngrams.unwrap_or(default.ngrams),
+            thinking: default.thinking,
+            template_variables: default.template_variables,
             offline,
             overflow: self.overflow.map_or(default.overflow, Into::into),
             context: self.context.map_or(default.context, Into::into),

@@ -54,6 +54,7 @@ impl UhlmEngine {
         let load = LoadOptions {
             mmap: options.mmap,
             gpu_layers: options.gpu_layers,
+            chat_template: None,
             memory: Some(MemoryNeed { context: options.fit_context.unwrap_or(0), available: options.available_memory }),
             progress: progress.map(|progress| {
                 let cancel = cancel.clone();

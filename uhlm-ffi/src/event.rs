@@ -167,9 +167,14 @@ impl From<event::Event> for GenerationEvent {
         match event {
             event::Event::Provisional(token) => Self::Provisional { token: token.into() },
             event::Event::Committed { token, origin } => Self::Committed { token: token.into(), origin: origin.into() },
+            // Reasoning is no part of the text.
+            event::Event::Reasoning { token, origin } => {
+                let token = event::TokenText { text: String::new(), ..token };
+                Self::Committed { token: token.into(), origin: origin.into() }
+            }
             event::Event::Rollback { tokens } => Self::Rollback { tokens },
             event::Event::State { link, .. } => Self::State { link: link.into() },
-            event::Event::Finished { reason, text, statistics } => {
+            event::Event::Finished { reason, text, statistics, .. } => {
                 Self::Finished { finish: reason.into(), text, statistics: (&*statistics).into() }
             }
         }

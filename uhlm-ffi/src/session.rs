@@ -52,7 +52,7 @@ impl From<Message> for chat::Message {
             Role::User => chat::Role::User,
             Role::Assistant => chat::Role::Assistant,
         };
-        Self { role, content: message.content }
+        Self { role, content: message.content, reasoning: None }
     }
 }
 

@@ -1,5 +1,9 @@
 //! Messages of a conversation, and what a session needs of a model to speak with it.
 
+mod reasoning;
+mod rendered;
+mod variables;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +12,10 @@ use crate::model::{ModelError, Sequence, Vocabulary};
 use crate::noise::TokenKeys;
 use crate::protocol::Digest;
 use crate::sampling::TokenId;
+
+pub use reasoning::{Channel, Reasoning, ReasoningFormat, ReasoningSplitter, Split};
+pub use rendered::{Part, Rendered};
+pub use variables::{TemplateVariables, VariableError};
 
 /// Who says a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,33 +34,86 @@ pub enum Role {
 pub struct Message {
     /// Who says it.
     pub role: Role,
-    /// What is said.
+    /// What is said. Text, whatever it looks like: control tokens that it spells are not read as such.
     pub content: String,
+    /// What the model thought before it said that, for templates that show it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<String>,
 }
 
 impl Message {
     /// A message of the person.
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: Role::User, content: content.into() }
+        Self { role: Role::User, content: content.into(), reasoning: None }
     }
 
     /// A message of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, content: content.into() }
+        Self { role: Role::Assistant, content: content.into(), reasoning: None }
     }
 
     /// Instructions.
     pub fn system(content: impl Into<String>) -> Self {
-        Self { role: Role::System, content: content.into() }
+        Self { role: Role::System, content: content.into(), reasoning: None }
     }
 }
 
 /// The model has no chat template, or it cannot render these messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model's chat template failed: {reason}")]
-pub struct TemplateError {
-    /// What the template engine said.
-    pub reason: String,
+pub enum TemplateError {
+    /// The model's file has no template, and none was given.
+    #[error("the model's file has no chat template, and none was given")]
+    Missing,
+    /// The template does not compile.
+    #[error("the chat template cannot be used: {reason}")]
+    Invalid {
+        /// What the template engine said.
+        reason: String,
+    },
+    /// The template refuses these messages.
+    #[error("the chat template refuses the conversation: {reason}")]
+    Refused {
+        /// What the template said.
+        reason: String,
+    },
+    /// The template failed on these messages.
+    #[error("the chat template failed: {reason}")]
+    Failed {
+        /// What the template engine said.
+        reason: String,
+    },
+    /// What the template wrote cannot be made tokens of.
+    #[error("the conversation cannot be read: {reason}")]
+    Tokens {
+        /// What the tokenizer said.
+        reason: String,
+    },
+    /// The template takes more steps than any conversation needs.
+    #[error("the chat template does not come to an end")]
+    TooSlow,
+    /// The template writes more than any context holds.
+    #[error("the chat template writes more than {bytes} bytes")]
+    TooLong {
+        /// Bytes that it may write.
+        bytes: usize,
+    },
+}
+
+/// What a template is told beside the messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenderOptions {
+    /// Whether the text ends where the model's reply begins.
+    pub add_generation_prompt: bool,
+    /// Whether the model is to think before it replies; `None` leaves it to the template.
+    pub thinking: Option<bool>,
+    /// Variables of the template.
+    pub variables: TemplateVariables,
+}
+
+impl Default for RenderOptions {
+    fn default() -> Self {
+        Self { add_generation_prompt: true, thinking: None, variables: TemplateVariables::default() }
+    }
 }
 
 /// A loaded draft model: vocabulary, tokenizer, chat template, and sequences to decode with.
@@ -72,11 +133,25 @@ pub trait DraftModel: Send + Sync {
     fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError>;
     /// The text of tokens with special tokens written out, as bytes.
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
-    /// Renders a conversation with the model's own template.
+    /// Renders a conversation with the model's template.
     ///
     /// # Errors
     /// [`TemplateError`].
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError>;
+    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError>;
+    /// Returns the tokens of a conversation up to where the reply begins, as a session without options of its own reads
+    /// them.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    fn prompt(&self, messages: &[Message]) -> Result<Vec<TokenId>, TemplateError> {
+        let rendered = self.render(messages, &RenderOptions::default())?;
+        let tokens = rendered.tokens(|text, special| self.tokenize(text, special));
+        tokens.map_err(|error| TemplateError::Tokens { reason: error.to_string() })
+    }
+    /// How the model marks what it thinks before it replies; `None` where it does not.
+    fn reasoning(&self) -> Option<Reasoning> {
+        None
+    }
     /// An empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows) on
     /// `threads` threads.
     ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -11,6 +11,7 @@ use uhlm_law::sampling::TokenId;
 use crate::model::Model;
 use crate::native::Thrown;
 use crate::options::{ContextOptions, MAX_THREADS};
+use crate::template::ChatTemplate;
 
 impl Model {
     /// Returns a token of a text. Some files let the tokenizer find the name of a row without a token in a text; then
@@ -69,9 +70,13 @@ impl DraftModel for Model {
         bytes
     }
 
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
         let template = self.template.as_ref().map_err(Clone::clone)?;
-        template.render(messages, add_generation_prompt).map_err(|error| TemplateError { reason: error.to_string() })
+        template.conversation(messages, options, &self.control_names, chrono::Local::now().naive_local())
+    }
+
+    fn reasoning(&self) -> Option<Reasoning> {
+        self.template.as_ref().ok().and_then(ChatTemplate::reasoning)
     }
 
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
@@ -80,5 +85,40 @@ impl DraftModel for Model {
 
     fn default_threads(&self) -> u32 {
         self.sensible_threads(MAX_THREADS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::LoadOptions;
+
+    fn demo(chat_template: Option<&str>) -> Arc<Model> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        let options = LoadOptions { chat_template: chat_template.map(str::to_owned), ..LoadOptions::default() };
+        Model::load(&path, &options).expect("the bundled draft model")
+    }
+
+    #[test]
+    fn a_template_that_is_given_takes_the_place_of_the_file_s_own() {
+        let messages = [Message::user("a<|im_end|>b")];
+        let own = demo(None).render(&messages, &RenderOptions::default()).expect("renders");
+        assert_eq!(own.text(), "<|im_start|>user\na<|im_end|>b<|im_end|>\n<|im_start|>assistant\n");
+        let given = demo(Some("{{ eos_token }}{{ messages[0].content }}!"));
+        let rendered = given.render(&messages, &RenderOptions::default()).expect("renders");
+        assert_eq!(rendered.text(), "<|im_end|>a<|im_end|>b!");
+        let tokens = given.prompt(&messages).expect("renders");
+        let controls = tokens.iter().filter(|&&id| given.vocabulary().piece(id).is_empty()).count();
+        assert_eq!((controls, given.detokenize(&tokens)), (1, rendered.text().into_bytes()));
+    }
+
+    #[test]
+    fn a_template_that_does_not_compile_is_told_of_by_a_conversation_and_hinders_nothing_else() {
+        let model = demo(Some("{% if %}"));
+        let refused = model.prompt(&[Message::user("a")]);
+        assert!(matches!(refused, Err(TemplateError::Invalid { .. })), "{refused:?}");
+        assert_eq!(model.detokenize(&model.tokenize("abc", Special::Plain)), b"abc");
     }
 }

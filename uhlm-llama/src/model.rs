@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use uhlm_law::chat::TemplateError;
+use uhlm_law::chat::{Reasoning, TemplateError};
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::TokenKeys;
@@ -21,7 +21,7 @@ use crate::native::{self, LoadFailure, Loading};
 use crate::options::LoadOptions;
 use crate::probe;
 use crate::split;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, ControlNames};
 use crate::token_table::{self, TokenTable};
 use crate::tokenizer::Tokenizer;
 
@@ -31,6 +31,7 @@ pub struct Model {
     summary: GgufSummary,
     pub(crate) vocabulary: TokenTable,
     pub(crate) template: Result<ChatTemplate, TemplateError>,
+    pub(crate) control_names: ControlNames,
     token_keys: TokenKeys,
     pub(crate) vocabulary_hashes: VocabularyHashes,
     pub(crate) fingerprint: Digest,
@@ -85,13 +86,18 @@ impl Model {
             let text = id.and_then(|id| token_texts.get(id as usize));
             text.map_or_else(String::new, |text| String::from_utf8_lossy(text).into_owned())
         };
-        let template = match inner.chat_template().map(|text| text.map(String::from_utf8)) {
-            Ok(Some(Ok(text))) => ChatTemplate::compile(text, special_text(inner.bos()), special_text(inner.eos()))
-                .map_err(|e| TemplateError { reason: e.to_string() }),
-            Ok(Some(Err(error))) => Err(TemplateError { reason: error.to_string() }),
-            Ok(None) => Err(TemplateError { reason: "the model's file has no chat template".into() }),
-            Err(error) => Err(TemplateError { reason: error.to_string() }),
+        let control_names =
+            token_table::control_names(&inner, &token_texts).map_err(|error| unsupported(error.to_string()))?;
+        let own = || match inner.chat_template().map(|text| text.map(String::from_utf8)) {
+            Ok(Some(Ok(text))) => Ok(text),
+            Ok(Some(Err(error))) => Err(TemplateError::Invalid { reason: error.to_string() }),
+            Ok(None) => Err(TemplateError::Missing),
+            Err(error) => Err(TemplateError::Invalid { reason: error.to_string() }),
         };
+        let template = options.chat_template.clone().map_or_else(own, Ok).and_then(|text| {
+            let reasoning = Reasoning::detect(Some(&text), |name| token_table::has_token(&inner, name));
+            ChatTemplate::compile(&text, special_text(inner.bos()), special_text(inner.eos()), reasoning)
+        });
         let estimate = memory::of_summary(&summary, 0).unwrap_or_default();
         let weights = if options.mmap == Some(false) { estimate.weights } else { 0 };
         // What the app said is free was so before the load.
@@ -101,6 +107,7 @@ impl Model {
             summary,
             vocabulary,
             template,
+            control_names,
             token_keys,
             vocabulary_hashes,
             fingerprint,

@@ -64,6 +64,9 @@ pub struct LoadOptions {
     /// What must be free before the file is touched; `None` for the shortest context in the memory that the system says
     /// is free. A model about which the header says too little is loaded in any case.
     pub memory: Option<MemoryNeed>,
+    /// A chat template in place of the file's, for models that have none or a broken one: Jinja as `transformers` knows
+    /// it. One that does not compile is told of by the first conversation.
+    pub chat_template: Option<String>,
     /// Called with the share of the file that is loaded, in [0, 1], on the loading thread.
     pub progress: Option<Arc<dyn Fn(f32) + Send + Sync>>,
     /// Raised, it ends the load with [`LoadError::Cancelled`](crate::LoadError::Cancelled).
@@ -76,6 +79,7 @@ impl std::fmt::Debug for LoadOptions {
             .field("mmap", &self.mmap)
             .field("gpu_layers", &self.gpu_layers)
             .field("memory", &self.memory)
+            .field("chat_template", &self.chat_template.is_some())
             .field("progress", &self.progress.is_some())
             .finish()
     }

@@ -18,6 +18,7 @@ use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
 
 use crate::native::{Model, Thrown};
+use crate::template::{ControlName, ControlNames};
 
 /// The pieces of all tokens in one buffer, so that text costs no call into llama.cpp and no allocation.
 #[derive(Debug)]
@@ -145,6 +146,33 @@ pub(crate) fn raw_text(model: &Model, id: TokenId) -> Result<Vec<u8>, Thrown> {
     let mut text = Vec::new();
     model.piece(id, true, &mut text)?;
     Ok(text)
+}
+
+/// Returns the names of control tokens, given the [`texts`](TokenTable::texts) of all tokens: what llama.cpp reads as such
+/// where it is told to, and as text where it is not.
+pub(crate) fn control_names(model: &Model, texts: &[Vec<u8>]) -> Result<ControlNames, Thrown> {
+    const CONTROL: u32 = sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN;
+    let mut names = Vec::new();
+    for (id, text) in (0..).zip(texts) {
+        let attributes = model.attributes(id)?;
+        if attributes & CONTROL == 0 {
+            continue;
+        }
+        if let Ok(text) = str::from_utf8(text) {
+            names.push(ControlName {
+                text: text.to_owned(),
+                strips_left: attributes & sys::LLAMA_TOKEN_ATTR_LSTRIP != 0,
+                strips_right: attributes & sys::LLAMA_TOKEN_ATTR_RSTRIP != 0,
+            });
+        }
+    }
+    Ok(ControlNames::new(names))
+}
+
+/// Tells whether a text is a token of its own, with its name.
+pub(crate) fn has_token(model: &Model, name: &str) -> bool {
+    let tokens = model.tokenize(name.as_bytes(), true).unwrap_or_default();
+    matches!(tokens[..], [id] if raw_text(model, id).is_ok_and(|text| text == name.as_bytes()))
 }
 
 /// Returns what a row of the model is for besides ending a reply.

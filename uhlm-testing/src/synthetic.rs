@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use uhlm_law::advance::Begin;
-use uhlm_law::chat::{DraftModel, Message, Role, Special, TemplateError};
+use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Role, Special, TemplateError};
 use uhlm_law::fingerprint;
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
@@ -195,7 +195,7 @@ impl DraftModel for SyntheticModel {
         tokens.iter().flat_map(|&id| if id == END { b"|".to_vec() } else { self.piece(id).to_vec() }).collect()
     }
 
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
+    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
         let mut text = String::new();
         for message in messages {
             let who = match message.role {
@@ -205,10 +205,10 @@ impl DraftModel for SyntheticModel {
             };
             text.push_str(&format!("{who} {}|", message.content));
         }
-        if add_generation_prompt {
+        if options.add_generation_prompt {
             text.push_str("r ");
         }
-        Ok(text)
+        Ok(text.into())
     }
 
     fn sequence(self: Arc<Self>, context: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {

@@ -14,7 +14,7 @@ use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
-use uhlm_law::chat::{DraftModel as _, Message, Special};
+use uhlm_law::chat::{DraftModel as _, Message};
 use uhlm_law::model::Sequence as _;
 use uhlm_law::noise::{Place, PositionKey, Tape};
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId, Winner};
@@ -144,11 +144,10 @@ impl Plain {
     /// Reads a prompt as a session does.
     pub(crate) fn start(&mut self, prompt: &str) {
         let engine = draft();
-        let rendered = engine.model().render(&[Message::user(prompt)], true).expect("a template");
+        let prompt = engine.model().prompt(&[Message::user(prompt)]).expect("a template");
         self.sequence.truncate(0).expect("rolls back");
         self.history.clear();
-        let tokens = self.model.tokenize(&rendered, Special::ParseWithBos).expect("tokens");
-        self.feed(&tokens);
+        self.feed(&prompt);
     }
 
     /// The tokens so far.

@@ -9,7 +9,7 @@ use uhlm_core::event::{Event, FinishReason};
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions, USEFUL_REPLY};
 use uhlm_core::session::Session;
-use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -312,8 +312,12 @@ impl DraftModel for Scripted {
         self.model.detokenize(tokens)
     }
 
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        self.model.render(messages, add_generation_prompt)
+    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
+        self.model.render(messages, options)
+    }
+
+    fn reasoning(&self) -> Option<Reasoning> {
+        self.model.reasoning()
     }
 
     fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {

@@ -159,7 +159,7 @@ pub(crate) fn watch(mut generation: Generation, mut watch: impl FnMut(&Generatio
                 watch(&generation, Some(&event));
                 match &event {
                     Event::Committed { token, .. } => record.text.push_str(&token.text),
-                    Event::Finished { reason, text, statistics } => {
+                    Event::Finished { reason, text, statistics, .. } => {
                         record.outcome = Ok((*reason, text.clone(), (**statistics).clone()));
                     }
                     _ => {}

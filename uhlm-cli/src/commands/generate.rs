@@ -60,6 +60,7 @@ struct Document {
     target: Option<String>,
     finish: FinishReason,
     text: String,
+    reasoning: String,
     tokens: Vec<Token>,
     rates: Rates,
     statistics: Box<Statistics>,
@@ -109,11 +110,11 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
             view.show(&event);
         }
         match event {
-            Event::Committed { token, origin } => {
+            Event::Committed { token, origin } | Event::Reasoning { token, origin } => {
                 let (id, text, uncertainty) = (token.id, token.text, token.uncertainty);
                 tokens.push(Token { id, text, origin, uncertainty });
             }
-            Event::Finished { reason, text, statistics } => {
+            Event::Finished { reason, text, reasoning, statistics } => {
                 let rates = Rates::of(&statistics, mode);
                 if let Some(view) = &mut view {
                     view.finish();
@@ -127,6 +128,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
                     target,
                     finish: reason,
                     text,
+                    reasoning,
                     tokens,
                     rates,
                     statistics,

@@ -54,7 +54,7 @@ impl Document {
     fn of(model: &Model) -> Result<Self, Failure> {
         let summary = model.summary();
         let context = model.fitted_context().map_err(|error| Failure::new(error.to_string()))?;
-        let chat = model.render(&[Message::user("Hello")], true).map(drop).map_err(|error| error.to_string());
+        let chat = model.prompt(&[Message::user("Hello")]).map(drop).map_err(|error| error.to_string());
         Ok(Self {
             name: model.name().to_owned(),
             architecture: summary.architecture.clone(),

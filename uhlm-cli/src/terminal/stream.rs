@@ -27,6 +27,8 @@ pub(crate) struct ReplyView {
     word: Vec<Piece>,
     /// The provisional part.
     tail: String,
+    /// Whether what was shown last is reasoning.
+    thinks: bool,
     shown: bool,
 }
 
@@ -41,6 +43,7 @@ impl ReplyView {
             drawn: 0,
             word: Vec::new(),
             tail: String::new(),
+            thinks: false,
             shown: false,
         }
     }
@@ -84,11 +87,23 @@ impl ReplyView {
                 if !self.terminal {
                     return style::painted(self.colours, Style::From(*origin), text);
                 }
+                if std::mem::take(&mut self.thinks) {
+                    let mut settled = std::mem::take(&mut self.word);
+                    settled.push(Piece { style: Style::Dim, text: "\n\n".into() });
+                    let written = self.redraw(&settled);
+                    return written + &self.draw(event);
+                }
                 match self.tail.strip_prefix(text.as_str()) {
                     Some(rest) => self.tail = rest.to_owned(),
                     None => self.tail.clear(),
                 }
                 let settled = self.commit(Piece { style: Style::From(*origin), text: text.clone() });
+                self.redraw(&settled)
+            }
+            // What the model thinks is no part of the reply: it is dimmed, and nothing of it goes through a pipe.
+            Event::Reasoning { token, .. } if self.terminal && !token.text.is_empty() => {
+                self.thinks = true;
+                let settled = self.commit(Piece { style: Style::Dim, text: token.text.clone() });
                 self.redraw(&settled)
             }
             Event::Provisional(token) if self.terminal => {
@@ -162,6 +177,7 @@ mod tests {
             drawn: 0,
             word,
             tail: String::new(),
+            thinks: false,
             shown: false,
         }
     }

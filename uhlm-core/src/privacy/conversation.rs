@@ -10,6 +10,8 @@ struct Entry {
     message: Message,
     /// What both models read of it where the verifier is asked; settled once, so that their caches stay valid.
     shared: Option<String>,
+    /// Whether the verifier took part in its reasoning, which is not redacted then.
+    shared_reasoning: bool,
     /// Whether the person agreed to send it.
     covered: bool,
 }
@@ -40,7 +42,10 @@ impl Conversation {
     /// Other messages, of which nothing was agreed.
     pub(crate) fn replace(&mut self, messages: Vec<Message>) {
         self.dropped = 0;
-        self.entries = messages.into_iter().map(|message| Entry { message, shared: None, covered: false }).collect();
+        self.entries = messages
+            .into_iter()
+            .map(|message| Entry { message, shared: None, shared_reasoning: false, covered: false })
+            .collect();
     }
 
     /// Forgets everything but system messages.
@@ -95,17 +100,29 @@ impl Conversation {
         };
         let mut dropped = self.dropped;
         let entries = self.entries.iter_mut().filter_map(|entry| entry.is_remembered(&mut dropped).then_some(entry));
-        entries.map(|entry| Message { role: entry.message.role, content: text(entry) }).collect()
+        let read = |entry: &mut Entry| {
+            let reasoning = entry.message.reasoning.as_ref();
+            // What the target wrote is not redacted again, and what it thought is part of that.
+            let reasoning = reasoning.map(|thought| {
+                if shares && entry.shared_reasoning { thought.clone() } else { redacted_if(shares, redaction, thought) }
+            });
+            Message { role: entry.message.role, content: text(entry), reasoning }
+        };
+        entries.map(read).collect()
     }
 
     /// A message of the person with its reply. `shared` is what the models read of the message, if the verifier was
     /// asked.
-    pub(crate) fn push_turn(&mut self, asked: Message, shared: Option<String>, reply: String) {
+    pub(crate) fn push_turn(&mut self, asked: Message, shared: Option<String>, reply: Message) {
         let covered = shared.is_some();
-        let shared_reply = covered.then(|| reply.clone());
-        self.entries.push(Entry { message: asked, shared, covered });
-        self.entries.push(Entry { message: Message::assistant(reply), shared: shared_reply, covered });
+        let shared_reply = covered.then(|| reply.content.clone());
+        self.entries.push(Entry { message: asked, shared, shared_reasoning: false, covered });
+        self.entries.push(Entry { message: reply, shared: shared_reply, shared_reasoning: covered, covered });
     }
+}
+
+fn redacted_if(shares: bool, redaction: Option<&Redaction>, text: &str) -> String {
+    if shares { redacted(redaction, text) } else { text.to_owned() }
 }
 
 #[cfg(test)]
@@ -123,7 +140,7 @@ mod tests {
     #[test]
     fn the_device_alone_reads_the_original_and_the_verifier_never() {
         let mut conversation = Conversation::default();
-        conversation.push_turn(Message::user("I am Anna"), None, "Hello Anna".into());
+        conversation.push_turn(Message::user("I am Anna"), None, Message::assistant("Hello Anna"));
         assert_eq!(contents(&conversation.read_by_models(false, Some(&redaction()))), ["I am Anna", "Hello Anna"]);
         assert_eq!(contents(&conversation.read_by_models(true, Some(&redaction()))), ["I am [name]", "Hello [name]"]);
         assert_eq!(contents(&conversation.messages()), ["I am Anna", "Hello Anna"]);
@@ -132,7 +149,11 @@ mod tests {
     #[test]
     fn what_the_target_wrote_is_not_redacted_again() {
         let mut conversation = Conversation::default();
-        conversation.push_turn(Message::user("I am Anna"), Some("I am [name]".into()), "Anna Karenina".into());
+        conversation.push_turn(
+            Message::user("I am Anna"),
+            Some("I am [name]".into()),
+            Message::assistant("Anna Karenina"),
+        );
         let read = conversation.read_by_models(true, Some(&redaction()));
         assert_eq!(contents(&read), ["I am [name]", "Anna Karenina"]);
     }
@@ -141,8 +162,8 @@ mod tests {
     fn the_oldest_turns_are_forgotten_and_the_system_s_messages_never() {
         let mut conversation = Conversation::default();
         conversation.replace(vec![Message::system("be brief"), Message::assistant("hello")]);
-        conversation.push_turn(Message::user("a"), None, "b".into());
-        conversation.push_turn(Message::user("c"), Some("c".into()), "d".into());
+        conversation.push_turn(Message::user("a"), None, Message::assistant("b"));
+        conversation.push_turn(Message::user("c"), Some("c".into()), Message::assistant("d"));
         let read = |conversation: &mut Conversation| {
             let messages = conversation.read_by_models(false, None);
             contents(&messages).join(" ")
@@ -157,20 +178,32 @@ mod tests {
         assert_eq!(conversation.uncovered(), 1);
         conversation.set_dropped(3);
         assert_eq!(read(&mut conversation), "be brief c d");
-        conversation.push_turn(Message::user("e"), None, "f".into());
+        conversation.push_turn(Message::user("e"), None, Message::assistant("f"));
         assert_eq!(read(&mut conversation), "be brief c d e f");
         conversation.replace(vec![Message::user("g")]);
         assert_eq!((read(&mut conversation), conversation.dropped()), ("g".into(), 0));
     }
 
     #[test]
+    fn what_was_thought_is_redacted_unless_the_target_took_part_in_it() {
+        let reply = Message { reasoning: Some("Anna asks".into()), ..Message::assistant("yes") };
+        let mut conversation = Conversation::default();
+        conversation.push_turn(Message::user("a"), None, reply.clone());
+        conversation.push_turn(Message::user("b"), Some("b".into()), reply);
+        let thoughts =
+            |messages: Vec<Message>| -> Vec<_> { messages.into_iter().filter_map(|m| m.reasoning).collect() };
+        assert_eq!(thoughts(conversation.read_by_models(true, Some(&redaction()))), ["[name] asks", "Anna asks"]);
+        assert_eq!(thoughts(conversation.read_by_models(false, Some(&redaction()))), ["Anna asks", "Anna asks"]);
+    }
+
+    #[test]
     fn messages_are_covered_once_they_were_agreed_to() {
         let mut conversation = Conversation::default();
         conversation.replace(vec![Message::system("be brief")]);
-        conversation.push_turn(Message::user("a"), Some("a".into()), "b".into());
+        conversation.push_turn(Message::user("a"), Some("a".into()), Message::assistant("b"));
         assert_eq!(conversation.uncovered(), 1);
         conversation.cover();
-        conversation.push_turn(Message::user("c"), None, "d".into());
+        conversation.push_turn(Message::user("c"), None, Message::assistant("d"));
         assert_eq!(conversation.uncovered(), 2);
         conversation.keep_system();
         assert_eq!(conversation.uncovered(), 0);

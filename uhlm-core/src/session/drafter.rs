@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
 use uhlm_law::calibration::Features;
-use uhlm_law::chat::DraftModel;
+use uhlm_law::chat::{DraftModel, Special};
 use uhlm_law::gate::Gate;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::TokenKeys;
@@ -44,9 +44,21 @@ fn ends_either(model: &dyn DraftModel, target: Option<&TargetEnds>, id: TokenId)
     target.is_some_and(|target| target.ends.contains(&id)) || model.vocabulary().is_end(id)
 }
 
+/// Returns the tokens by which a model marks its reasoning.
+fn marks(model: &dyn DraftModel) -> Vec<(TokenId, &'static str)> {
+    let names = model.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
+    let token = |name: &'static str| match model.tokenize(name, Special::Parse).as_deref() {
+        Ok([id]) => Some((*id, name)),
+        _ => None,
+    };
+    names.into_iter().filter_map(token).collect()
+}
+
 /// The draft model with everything that it takes to draft with it.
 pub(super) struct Drafter {
     pub(super) model: Arc<dyn DraftModel>,
+    /// Control tokens that mark the model's reasoning, with their names.
+    marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
     /// Tokens that the sequence holds, those included that were read ahead of being drafted.
     held: Vec<TokenId>,
@@ -81,6 +93,7 @@ impl Drafter {
         let sampling = options.sampling.clone();
         let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
         Ok(Self {
+            marks: marks(model.as_ref()),
             model,
             sequence: None,
             held: Vec::new(),
@@ -143,7 +156,10 @@ impl Drafter {
     /// Returns what the vocabulary says of a token that the draft model wrote: it ends the reply if it ends one of
     /// either model.
     pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {
-        Piece { id, bytes: self.model.vocabulary().piece(id), is_end: self.may_end(id) }
+        let vocabulary = self.model.vocabulary();
+        let bytes = vocabulary.piece(id);
+        let mark = self.marks.iter().find(|(mark, _)| *mark == id && bytes.is_empty());
+        Piece { id, bytes, mark: mark.map_or(&[], |(_, name)| name.as_bytes()), is_end: self.may_end(id) }
     }
 
     /// Returns what the vocabulary says of a token that stands. What the target wrote or judged ends where the target

@@ -6,7 +6,7 @@ use uhlm_law::pace::{LEAST_SURVIVAL, Moment};
 use super::end::End;
 use super::lookahead::Counts;
 use super::pace::{self, Situation};
-use super::reply::{Piece, bytes_of};
+use super::reply::Piece;
 use super::run::Run;
 use super::token::Drafted;
 use crate::error::GenerationError;
@@ -100,12 +100,11 @@ impl Run<'_> {
         if self.is_alone() {
             return self.commit_alone();
         }
-        let pieces = self.branch_pieces();
-        let branch = bytes_of(&pieces);
         if !drafted.judged && self.pipeline.branch().len() == 1 {
             return self.commit_skipped();
         }
-        self.reply.show(drafted.id, &branch, drafted.uncertainty);
+        let pieces: Vec<_> = self.pipeline.branch().iter().map(|&id| self.drafter.piece(id)).collect();
+        self.reply.show(&pieces, drafted.uncertainty);
         self.hand_over();
         self.due = self.due || self.closes()?;
         Ok(())
@@ -114,10 +113,12 @@ impl Run<'_> {
     /// Commits the tokens at the front of the branch that nobody is to judge.
     pub(super) fn commit_skipped(&mut self) -> Result<(), End> {
         let counts = self.mode == Mode::Opportunistic;
-        self.pipeline.skip().into_iter().try_for_each(|standing| {
+        let standing = self.pipeline.skip().into_iter().map(|standing| {
             self.reply.statistics.skipped += u64::from(counts);
-            self.commit(standing)
-        })
+            (0, standing)
+        });
+        let standing = standing.collect();
+        self.commit_all(standing)
     }
 
     /// Commits everything drafted: the device writes alone.
@@ -125,14 +126,16 @@ impl Run<'_> {
         self.due = false;
         // In `remote_only` nothing that the device writes has passed a gate.
         let remote_only = self.mode == Mode::RemoteOnly;
-        self.pipeline.go_on_alone().into_iter().try_for_each(|mut standing| {
+        let standing = self.pipeline.go_on_alone().into_iter().map(|mut standing| {
             if remote_only {
                 standing.origin = crate::origin::Origin::Unverified;
             }
             let passed = standing.origin == crate::origin::Origin::Draft;
             self.reply.statistics.skipped += u64::from(passed);
-            self.commit(standing)
-        })
+            (0, standing)
+        });
+        let standing = standing.collect();
+        self.commit_all(standing)
     }
 
     /// Tells whether a token of the open window waits for a verdict.

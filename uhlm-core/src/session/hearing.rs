@@ -103,9 +103,11 @@ impl Run<'_> {
         if !outcome.standing.is_empty() {
             self.desyncs = 0;
         }
-        for (taken_back, standing) in outcome.standing {
-            self.reply.roll_back(taken_back);
-            self.commit(standing)?;
+        let closes = self.closings;
+        self.commit_all(outcome.standing)?;
+        if self.closings > closes {
+            // What this answer says beyond is of a text that goes on otherwise.
+            return Ok(());
         }
         if let Some(reason) = outcome.ended.filter(|_| outcome.finished) {
             return Err(self.reason(reason).into());

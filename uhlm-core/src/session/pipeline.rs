@@ -300,6 +300,19 @@ impl Pipeline {
         self.conversation.as_mut().map_or(0, |conversation| conversation.take_back(0))
     }
 
+    /// Ends the committed tokens at `at` and commits `ids` there, whatever was committed or drafted beyond, which nobody
+    /// was told of. Returns how many drafted tokens that takes back.
+    pub(super) fn decree(&mut self, at: usize, ids: &[TokenId], peer: Option<&mut Peer>) -> usize {
+        let taken_back = self.branch.len();
+        self.branch.clear();
+        self.in_flight.clear();
+        self.unlabelled.retain(|(position, _)| *position < at);
+        if let Some(conversation) = &mut self.conversation {
+            conversation.decree(at, ids, peer);
+        }
+        taken_back
+    }
+
     /// Takes note that windows in flight will not be answered: their tokens are drafts to send again. Returns whether
     /// there were any.
     pub(super) fn call_back(&mut self) -> bool {

@@ -1,7 +1,7 @@
 //! From a prompt to the tokens that both models read, and to what they forget where there are too many.
 
-use uhlm_law::chat::{DraftModel, Message, Special};
-use uhlm_law::model::ModelError;
+use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special};
+use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::sampling::TokenId;
 
 use crate::error::GenerationError;
@@ -18,6 +18,15 @@ pub(super) struct Asked<'a> {
     /// What a verifier may see of the prompt, if one is asked.
     pub(super) read: Option<&'a str>,
     pub(super) redaction: Option<&'a Redaction>,
+    pub(super) options: &'a RenderOptions,
+}
+
+/// A prompt as both models read it.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) tokens: Vec<TokenId>,
+    /// The rendered conversation; nothing for raw text.
+    pub(super) text: Option<String>,
 }
 
 /// Room for a prompt and its reply.
@@ -40,54 +49,101 @@ impl Room {
 impl Asked<'_> {
     /// Returns the tokens of the prompt, with those of the conversation before it. Where they do not fit and turns may
     /// be dropped, the oldest are; where that does not help, none are.
-    pub(super) fn tokens(&self, conversation: &mut Conversation, room: &Room) -> Result<Vec<TokenId>, GenerationError> {
-        let tokens = self.all(conversation)?;
+    pub(super) fn read(&self, conversation: &mut Conversation, room: &Room) -> Result<Read, GenerationError> {
+        let whole = self.all(conversation)?;
         let may_drop = room.overflow != Overflow::Stop && matches!(self.prompt, Prompt::Chat(_));
-        if !may_drop || room.fits(tokens.len(), room.reply) {
-            return Ok(tokens);
+        if !may_drop || room.fits(whole.tokens.len(), room.reply) {
+            return Ok(whole);
         }
         let before = conversation.dropped();
-        // After each turn: what is forgotten, and the tokens that are left.
+        // After each turn: what is forgotten, and what is left.
         let mut steps = Vec::new();
         while conversation.drop_turn() {
             steps.push((conversation.dropped(), self.all(conversation)?));
         }
-        let place = |reply| steps.iter().position(|(_, tokens)| room.fits(tokens.len(), reply));
+        let place = |reply| steps.iter().position(|(_, left): &(usize, Read)| room.fits(left.tokens.len(), reply));
         let place = place(room.reply.saturating_add(room.capacity / 4)).or_else(|| place(room.reply));
         match place.map(|place| steps.swap_remove(place)) {
-            Some((dropped, tokens)) => {
+            Some((dropped, left)) => {
                 conversation.set_dropped(dropped);
-                Ok(tokens)
+                Ok(left)
             }
             None => {
                 conversation.set_dropped(before);
-                Ok(tokens)
+                Ok(whole)
             }
         }
     }
 
-    fn all(&self, conversation: &mut Conversation) -> Result<Vec<TokenId>, GenerationError> {
+    fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
-        let tokens = match self.prompt {
-            Prompt::Raw(_) => self.model.tokenize(text, Special::ParseWithBos)?,
+        let read = match self.prompt {
+            Prompt::Raw(_) => Read { tokens: self.model.tokenize(text, Special::ParseWithBos)?, text: None },
             Prompt::Chat(_) => {
                 let mut messages = conversation.read_by_models(self.read.is_some(), self.redaction);
                 messages.push(Message::user(text));
-                self.chat_tokens(&self.model.render(&messages, true)?)?
+                let rendered = self.model.render(&messages, self.options)?;
+                Read { tokens: chat_tokens(self.model, &rendered, self.held)?, text: Some(rendered.text()) }
             }
         };
-        if tokens.is_empty() { Err(GenerationError::EmptyPrompt) } else { Ok(tokens) }
-    }
-
-    /// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
-    /// give others, so that both models' caches stay valid.
-    fn chat_tokens(&self, rendered: &str) -> Result<Vec<TokenId>, ModelError> {
-        let before = self.model.detokenize(self.held);
-        match rendered.as_bytes().strip_prefix(&before[..]).and_then(|rest| std::str::from_utf8(rest).ok()) {
-            Some(rest) if !before.is_empty() => {
-                Ok([self.held, &self.model.tokenize(rest, Special::Parse)?[..]].concat())
-            }
-            _ => self.model.tokenize(rendered, Special::ParseWithBos),
-        }
+        if read.tokens.is_empty() { Err(GenerationError::EmptyPrompt) } else { Ok(read) }
     }
 }
+
+/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
+/// give others, so that both models' caches stay valid.
+fn chat_tokens(model: &dyn DraftModel, rendered: &Rendered, held: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
+    let fresh = rendered.tokens(|text, special| model.tokenize(text, special))?;
+    Ok(continued(model, &fresh, held).unwrap_or(fresh))
+}
+
+/// Goes on from the tokens that are held, if these are what the conversation begins with: the same text, with control
+/// tokens in the same places. A control token's name that somebody typed is no control token.
+fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Option<Vec<TokenId>> {
+    let (before, whole) = (Spelled::new(model, held), Spelled::new(model, fresh));
+    let length = before.text.len();
+    if length == 0 || !whole.text.starts_with(&before.text) {
+        return None;
+    }
+    if before.controls != whole.controls.iter().copied().filter(|&(at, _)| at < length).collect::<Vec<_>>() {
+        return None;
+    }
+    let next = whole.starts.partition_point(|&start| start < length);
+    let end = whole.starts.get(next).copied().unwrap_or(whole.text.len());
+    // A token of the conversation may begin within what is held; what of it is left is tokenised anew.
+    let between = std::str::from_utf8(&whole.text[length..end]).ok()?;
+    let between = if between.is_empty() { Vec::new() } else { model.tokenize(between, Special::Plain).ok()? };
+    let tokens = [held, &between, &fresh[next..]].concat();
+    (model.detokenize(&tokens) == whole.text).then_some(tokens)
+}
+
+/// Tokens with their text.
+struct Spelled {
+    text: Vec<u8>,
+    /// Where each token begins.
+    starts: Vec<usize>,
+    /// Control tokens, with where they begin.
+    controls: Vec<(usize, TokenId)>,
+}
+
+impl Spelled {
+    fn new(model: &dyn DraftModel, tokens: &[TokenId]) -> Self {
+        let vocabulary: &dyn Vocabulary = model.vocabulary();
+        let mut spelled = Self { text: Vec::new(), starts: Vec::new(), controls: Vec::new() };
+        for &id in tokens {
+            let start = spelled.text.len();
+            spelled.starts.push(start);
+            let piece = vocabulary.piece(id);
+            if piece.is_empty() {
+                spelled.controls.push((start, id));
+                spelled.text.extend(model.detokenize(&[id]));
+            } else {
+                spelled.text.extend_from_slice(piece);
+            }
+        }
+        spelled
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use uhlm_law::chat::{Channel, ReasoningSplitter};
 use uhlm_law::sampling::TokenId;
 
 use super::text::TextStream;
@@ -19,6 +20,8 @@ pub(super) struct Piece<'a> {
     pub(super) id: TokenId,
     /// The bytes of its text.
     pub(super) bytes: &'a [u8],
+    /// What it is spelled as, if it is one of the control tokens that mark reasoning.
+    pub(super) mark: &'a [u8],
     /// Whether it ends a reply.
     pub(super) is_end: bool,
 }
@@ -27,6 +30,10 @@ pub(super) struct Piece<'a> {
 #[derive(Debug)]
 pub(super) struct Reply {
     text: TextStream,
+    splitter: ReasoningSplitter,
+    reasoning: TextStream,
+    /// Tokens after which the reasoning is ended.
+    budget: Option<usize>,
     /// The provisional text that the reader shows.
     shown: String,
     /// The last committed token while text is held back: what is held joins its text at the end.
@@ -51,6 +58,9 @@ impl Reply {
         };
         Self {
             text: TextStream::new(&options.stop),
+            splitter: ReasoningSplitter::new(None, ""),
+            reasoning: TextStream::new(&[]),
+            budget: None,
             shown: String::new(),
             pending: None,
             last: None,
@@ -62,9 +72,30 @@ impl Reply {
         }
     }
 
+    /// Takes what is written apart into reasoning and reply; the reasoning may have `budget` tokens.
+    pub(super) fn with_reasoning(self, splitter: ReasoningSplitter, budget: Option<usize>) -> Self {
+        Self { splitter, budget, ..self }
+    }
+
     /// Returns the text that was told.
     pub(super) fn text(&self) -> &str {
         self.text.released()
+    }
+
+    /// Returns what the model thought, as far as it was told.
+    pub(super) fn reasoning(&self) -> &str {
+        self.reasoning.released().trim()
+    }
+
+    /// Returns how many tokens were committed.
+    pub(super) fn committed(&self) -> usize {
+        self.committed
+    }
+
+    /// Tells whether the reasoning is to be ended here.
+    pub(super) fn thinks_too_long(&self) -> bool {
+        let thought = usize::try_from(self.statistics.reasoning_tokens).unwrap_or(usize::MAX);
+        self.splitter.channel() == Channel::Reasoning && self.budget.is_some_and(|budget| thought >= budget)
     }
 
     /// Takes the events that happened since the last call, in their order.
@@ -80,7 +111,10 @@ impl Reply {
         uncertainty: Option<f32>,
         elapsed: Duration,
     ) -> Option<FinishReason> {
-        let text = self.text.push(piece.bytes);
+        let thought_before = self.splitter.channel() == Channel::Reasoning;
+        let split = self.splitter.push(piece.bytes, piece.mark);
+        let thinks = thought_before || !split.reasoning.is_empty() || self.splitter.channel() == Channel::Reasoning;
+        let text = self.text.push(&split.reply);
         if self.committed == 0 {
             self.statistics.first_token = elapsed;
         }
@@ -88,8 +122,15 @@ impl Reply {
         self.statistics.origins.count(origin);
         self.tell_pending();
         self.last = Some((piece.id, origin));
-        self.pending = Some((TokenText { id: piece.id, text, uncertainty }, origin));
-        if !self.text.holds_back() {
+        if thinks {
+            self.statistics.reasoning_tokens += 1;
+            let text = self.push_reasoning(&split.reasoning);
+            self.events.push(Event::Reasoning { token: TokenText { id: piece.id, text, uncertainty }, origin });
+        }
+        if !thinks || !text.is_empty() {
+            self.pending = Some((TokenText { id: piece.id, text, uncertainty }, origin));
+        }
+        if !self.text.holds_back() && !self.splitter.holds_back() {
             self.tell_pending();
         }
         if piece.is_end {
@@ -108,10 +149,23 @@ impl Reply {
         self.committed >= self.max_tokens
     }
 
-    /// Shows a drafted token that does not stand yet, the last of those with the bytes `branch`.
-    pub(super) fn show(&mut self, id: TokenId, branch: &[u8], uncertainty: f32) {
+    /// Adds to the reasoning, which begins with its first word.
+    fn push_reasoning(&mut self, bytes: &[u8]) -> String {
+        let begins = self.reasoning.released().is_empty() && !self.reasoning.holds_back();
+        self.reasoning.push(if begins { bytes.trim_ascii_start() } else { bytes })
+    }
+
+    /// Returns what of the reply would follow with the drafted tokens `branch`.
+    fn reply_of(&self, branch: &[Piece<'_>]) -> Vec<u8> {
+        let mut ahead = self.splitter.clone();
+        branch.iter().flat_map(|piece| ahead.push(piece.bytes, piece.mark).reply).collect()
+    }
+
+    /// Shows the last of the drafted tokens `branch`, which do not stand yet. Reasoning is shown when it stands.
+    pub(super) fn show(&mut self, branch: &[Piece<'_>], uncertainty: f32) {
+        let Some(id) = branch.last().map(|piece| piece.id) else { return };
         self.tell_pending();
-        let preview = self.text.preview(branch);
+        let preview = self.text.preview(&self.reply_of(branch));
         let text = preview.strip_prefix(&self.shown).unwrap_or_default().to_owned();
         self.shown.push_str(&text);
         self.events.push(Event::Provisional(TokenText { id, text, uncertainty: Some(uncertainty) }));
@@ -148,13 +202,19 @@ impl Reply {
     /// stop sequence or is the last that was asked for.
     pub(super) fn is_sealed(&self, branch: &[Piece<'_>]) -> bool {
         let Some(last) = branch.last() else { return self.is_at_limit() };
-        let stops = || self.text.has_stops() && self.text.would_stop(&bytes_of(branch));
+        let stops = || self.text.has_stops() && self.text.would_stop(&self.reply_of(branch));
         self.committed + branch.len() >= self.max_tokens || last.is_end || stops()
     }
 
     /// Tells what was held back as a possible stop sequence or an incomplete character.
     pub(super) fn release_rest(&mut self) {
-        let rest = self.text.finish();
+        let split = self.splitter.finish();
+        let thought = self.push_reasoning(&split.reasoning) + &self.reasoning.finish();
+        if let (false, Some((id, origin))) = (thought.is_empty(), self.last) {
+            self.tell_pending();
+            self.events.push(Event::Reasoning { token: TokenText { id, text: thought, uncertainty: None }, origin });
+        }
+        let rest = self.text.push(&split.reply) + &self.text.finish();
         match (&mut self.pending, self.last) {
             (Some((token, _)), _) => token.text.push_str(&rest),
             // Something was told after the last committed token: its rest comes under its id once more.
@@ -173,11 +233,6 @@ impl Reply {
         }
         self.events.push(Event::Committed { token, origin });
     }
-}
-
-/// Returns the text of tokens.
-pub(super) fn bytes_of(pieces: &[Piece<'_>]) -> Vec<u8> {
-    pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use uhlm_law::advance::Labelling;
 use uhlm_law::pace::{Pacer, Rhythm};
+use uhlm_law::sampling::TokenId;
 
 use super::drafter::Drafter;
 use super::end::End;
@@ -26,7 +27,7 @@ use crate::event::FinishReason;
 use crate::generation::EventSink;
 use crate::mode::Mode;
 use crate::options::{OfflinePolicy, SessionOptions};
-use crate::state::SessionState;
+use crate::state::{SessionState, locked};
 use crate::verifier::{BodyBytes, VerifierError};
 
 /// How long the loop sleeps at most before it looks at its clocks again.
@@ -52,6 +53,10 @@ pub(super) struct Run<'a> {
     pub(super) shared: &'a SessionState,
     pub(super) clock: &'a dyn Clock,
     pub(super) started: Instant,
+    /// Tokens that end the reasoning.
+    pub(super) closing: Vec<TokenId>,
+    /// How often it was ended.
+    pub(super) closings: u32,
     /// What came and was not looked at yet.
     pub(super) mail: VecDeque<(Tag, Heard)>,
     pub(super) opening: Option<Result<Opened, VerifierError>>,
@@ -105,6 +110,8 @@ impl Run<'_> {
             self.await_open()?;
         }
         self.check_prompt()?;
+        let capacity = self.capacity()?;
+        locked(&self.shared.context).context = Some(capacity).filter(|&capacity| capacity < usize::MAX);
         loop {
             self.turn()?;
         }
@@ -233,6 +240,7 @@ impl Run<'_> {
 
     /// Hands the reply's events to its consumer.
     pub(super) fn hand_over(&mut self) {
+        locked(&self.shared.context).tokens = self.prompt + self.reply.committed();
         self.reply.take_events().into_iter().for_each(|event| self.sink.send(event));
     }
 
@@ -254,6 +262,22 @@ impl Run<'_> {
         self.pacer.observe_token(self.reply.statistics.target_passes as usize);
         self.hand_over();
         end.map_or(Ok(()), |reason| Err(reason.into()))
+    }
+
+    /// Commits tokens that stand in the pipeline, in order, with the number of drafted ones taken back before each. Where
+    /// the reasoning has had its tokens, it ends, and what follows in this text is void.
+    pub(super) fn commit_all(&mut self, all: Vec<(usize, Standing)>) -> Result<(), End> {
+        let mut all = all.into_iter();
+        while let Some((taken_back, standing)) = all.next() {
+            self.reply.roll_back(taken_back);
+            self.commit(standing)?;
+            if self.reply.thinks_too_long() {
+                let unsaid: usize =
+                    all.map(|(taken_back, standing)| taken_back + usize::from(standing.drafted.is_some())).sum();
+                return self.end_reasoning(unsaid);
+            }
+        }
+        Ok(())
     }
 
     /// Which labels the target is asked for. The opportunistic law goes on learning from what is judged.

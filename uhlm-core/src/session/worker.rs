@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions, Special};
 use uhlm_law::model::ModelError;
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
@@ -27,7 +27,7 @@ use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
 use crate::generation::EventSink;
 use crate::mode::Mode;
-use crate::options::{DraftAhead, GenerationOptions, Overflow, Prompt, SessionOptions};
+use crate::options::{DraftAhead, GenerationOptions, Overflow, Prompt, SessionOptions, Thinking};
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
@@ -131,11 +131,12 @@ impl Worker {
             if let Prompt::Chat(text) = prompt
                 && (reason.is_ok() || !reply.text().is_empty())
             {
-                let reply = reply.text().to_owned();
+                let reasoning = Some(reply.reasoning()).filter(|thought| !thought.is_empty()).map(str::to_owned);
+                let reply = Message { reasoning, ..Message::assistant(reply.text()) };
                 locked(&self.shared.conversation).push_turn(Message::user(text), read, reply);
             }
-            let text = reply.text().to_owned();
-            Ok(Event::Finished { reason: reason?, text, statistics: Box::new(reply.statistics) })
+            let (text, reasoning) = (reply.text().to_owned(), reply.reasoning().to_owned());
+            Ok(Event::Finished { reason: reason?, text, reasoning, statistics: Box::new(reply.statistics) })
         });
         self.attend();
         ended();
@@ -158,6 +159,12 @@ impl Worker {
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
         let number = self.generations;
+        let thinking = options.thinking.or(self.asked.thinking);
+        let render = RenderOptions {
+            add_generation_prompt: true,
+            thinking: thinking.map(Thinking::is_on),
+            variables: self.asked.template_variables.with(&options.template_variables),
+        };
         loop {
             let asked = Asked {
                 model: self.drafter.model.as_ref(),
@@ -165,16 +172,29 @@ impl Worker {
                 prompt,
                 read,
                 redaction: kept.redaction.as_ref(),
+                options: &render,
             };
-            let (tokens, dropped) = {
+            let (read, dropped) = {
                 let mut conversation = locked(&self.shared.conversation);
-                (asked.tokens(&mut conversation, &room)?, conversation.dropped() - forgotten)
+                (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
+            let (tokens, rendered) = (read.tokens, read.text);
+            let reasoning = self.drafter.model.reasoning().filter(|_| rendered.is_some());
+            let closing = match reasoning {
+                Some(reasoning) => self.drafter.model.tokenize(&reasoning.closing(), Special::Parse)?,
+                None => Vec::new(),
+            };
+            let format = reasoning.map(|reasoning| reasoning.format);
+            let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
             self.generations = number + 1;
             // What is judged must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
-            let begin = begin(seed, kept, options, tokens.len(), left);
+            let mut begin = begin(seed, kept, options, tokens.len(), left);
+            if reasoning.is_some() {
+                // A stop string in the reasoning stops nothing, which the verifier cannot know.
+                begin.stop.clear();
+            }
             self.drafter.begin(&begin)?;
             let target =
                 self.remote.as_ref().filter(|_| mode != Mode::DeviceOnly).and_then(|remote| remote.info.as_ref());
@@ -182,7 +202,8 @@ impl Worker {
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
             let reused = self.pipeline.begin(begin, &tokens, peer);
-            let mut reply = Reply::new(options, tokens.len(), reused);
+            let reply = Reply::new(options, tokens.len(), reused);
+            let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
             let run = Run {
                 drafter: &mut self.drafter,
@@ -192,6 +213,8 @@ impl Worker {
                 options: kept,
                 mode,
                 reply,
+                closing,
+                closings: 0,
                 prompt: tokens.len(),
                 least: room.reply,
                 sink,

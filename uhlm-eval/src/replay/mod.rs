@@ -9,7 +9,7 @@ mod sequence;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -82,9 +82,9 @@ impl DraftModel for Replay {
         tokens.iter().flat_map(|&id| self.trace.vocabulary.piece(id)).copied().collect()
     }
 
-    fn render(&self, messages: &[Message], _: bool) -> Result<String, TemplateError> {
-        let last = messages.last().ok_or_else(|| TemplateError { reason: "no message".into() })?;
-        Ok(last.content.clone())
+    fn render(&self, messages: &[Message], _: &RenderOptions) -> Result<Rendered, TemplateError> {
+        let last = messages.last().ok_or_else(|| TemplateError::Refused { reason: "no message".into() })?;
+        Ok(last.content.clone().into())
     }
 
     fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {

@@ -191,6 +191,17 @@ impl Conversation {
         own
     }
 
+    /// Ends what is committed at `at` and commits `ids` there, on the device's own account: the reply goes on otherwise
+    /// than anybody wrote it. What was committed beyond `at` must not have been told to anybody yet. `peers` are all that
+    /// go on being used; the next request to each gives it the device's text.
+    pub fn decree<'a>(&mut self, at: usize, ids: &[TokenId], peers: impl IntoIterator<Item = &'a mut Peer>) {
+        let at = at.min(self.committed);
+        self.tokens.truncate(at);
+        self.tokens.extend(ids);
+        self.committed = self.tokens.len();
+        peers.into_iter().for_each(|peer| peer.overruled(at, self.next_seq));
+    }
+
     /// Returns the number of tokens up to which `peer` was sent what is drafted.
     #[must_use]
     pub fn sent(&self, peer: &Peer) -> usize {

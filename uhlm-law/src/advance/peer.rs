@@ -66,6 +66,15 @@ impl Peer {
         self.since = since;
     }
 
+    /// Takes note that the device's text goes on otherwise from index `at` on. Only answers to requests from number
+    /// `since` on say anything about what the session holds then.
+    pub(super) fn overruled(&mut self, at: usize, since: u32) {
+        self.agreed = self.agreed.min(at);
+        self.assumed = self.assumed.min(at);
+        self.sent = None;
+        self.since = since;
+    }
+
     /// Takes note that the first `len` committed tokens are those of the session's text.
     pub(super) fn agree(&mut self, len: usize) {
         self.agreed = self.agreed.max(len);

@@ -91,8 +91,7 @@ async fn the_demo_target_ends_its_own_replies() {
     let session = fixture.open().await;
     let model = model();
     let messages = [uhlm_law::chat::Message::user("What is the capital of France?")];
-    let text = model.render(&messages, true).unwrap();
-    let prompt = model.tokenize(&text, uhlm_law::chat::Special::ParseWithBos).unwrap();
+    let prompt = model.prompt(&messages).unwrap();
     let answer = session.advance(&limited(&prompt, 1000, &[])).await.unwrap();
     assert_eq!(answer.end(), EndReason::Eog);
     let ids = answer.ids();

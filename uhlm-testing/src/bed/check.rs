@@ -37,6 +37,7 @@ pub struct Said {
 #[derive(Default)]
 struct Reader {
     text: String,
+    reasoning: String,
     committed: Vec<(TokenId, Origin)>,
     /// What is shown and may be taken back.
     shown: String,
@@ -80,6 +81,13 @@ impl Reader {
                 })?;
                 self.committed.push((token.id, origin));
             }
+            Event::Reasoning { token, origin } => {
+                if let Some(front) = self.provisional.pop_front() {
+                    check(front == token.id, || format!("{} stands where {front} is shown", token.id))?;
+                }
+                self.reasoning.push_str(&token.text);
+                self.committed.push((token.id, origin));
+            }
             Event::Rollback { tokens } => {
                 check(tokens as usize == self.provisional.len() && tokens > 0, || {
                     format!("{tokens} of {} tokens are taken back", self.provisional.len())
@@ -106,7 +114,12 @@ pub fn listen(generation: &mut Generation) -> Result<Said, Violation> {
         match generation.blocking_next() {
             None => return Err("the events end without an end".into()),
             Some(Err(error)) => break Err(error),
-            Some(Ok(Event::Finished { reason, text, statistics })) => break Ok((reason, text, *statistics)),
+            Some(Ok(Event::Finished { reason, text, reasoning, statistics })) => {
+                check(reasoning == reader.reasoning.trim(), || {
+                    format!("the reasoning is {reasoning:?} and was told as {:?}", reader.reasoning)
+                })?;
+                break Ok((reason, text, *statistics));
+            }
             Some(Ok(event)) => reader.read(event)?,
         }
     };

@@ -11,7 +11,7 @@ use uhlm_core::options::{OfflinePolicy, Prompt, USEFUL_REPLY};
 use uhlm_core::origin::Origin;
 use uhlm_core::session::Session;
 use uhlm_law::advance::Begin;
-use uhlm_law::chat::{DraftModel as _, Message, Special};
+use uhlm_law::chat::{DraftModel as _, Message};
 
 use super::check::{Expected, Said, listen};
 use super::clock::BedClock;
@@ -173,8 +173,7 @@ impl History {
     fn ask(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
         let mut messages = self.session.messages();
         messages.push(Message::user(ask.message.clone()));
-        let rendered = self.plan.target.render(&messages, true).map_err(|error| error.to_string())?;
-        let prompt = self.plan.target.tokenize(&rendered, Special::ParseWithBos).expect("tokens");
+        let prompt = self.plan.target.prompt(&messages).map_err(|error| error.to_string())?;
         let (failures, began, was_online) = (self.network.failures(), self.clock.time(), self.is_online());
         self.clock.hold();
         let generation = self.session.generate(Prompt::Chat(ask.message.clone()), ask.options.clone());

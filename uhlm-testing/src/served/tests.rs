@@ -5,7 +5,7 @@ use uhlm_core::verifier::Verifier;
 use uhlm_law::advance::{
     Advance, Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId,
 };
-use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_law::chat::{DraftModel, Message};
 use uhlm_law::model::Sequence;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_llama::ContextOptions;
@@ -40,8 +40,7 @@ fn ask(verifier: &dyn Verifier, session: SessionId, request: Advance) -> (Vec<To
 /// The first request of a reply to a question of the bundled pair.
 fn first(temperature: f32, draft: &[TokenId], grants: Grants) -> Advance {
     let question = Message::user(pair::questions("prompts_free").swap_remove(1));
-    let prompt = pair::target().render(&[question], true).expect("a chat template");
-    let prompt = pair::target().tokenize(&prompt, Special::ParseWithBos).expect("tokens");
+    let prompt = pair::target().prompt(&[question]).expect("a chat template");
     let sampling = SamplingParams { temperature, ..SamplingParams::default() };
     let (have, max_tokens) = (prompt.len() as u32, TOKENS as u32);
     Advance {

@@ -261,8 +261,10 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
 
 /// The tokens of a prompt: by the model's template, or as plain text where it has none.
 fn tokens(model: &Model, prompt: &str) -> Result<Vec<TokenId>, ModelError> {
-    let rendered = model.render(&[Message::user(prompt)], true);
-    model.tokenize(rendered.as_deref().unwrap_or(prompt), Special::ParseWithBos)
+    match model.prompt(&[Message::user(prompt)]) {
+        Ok(tokens) => Ok(tokens),
+        Err(_) => model.tokenize(prompt, Special::ParseWithBos),
+    }
 }
 
 fn table(differences: &[Difference]) -> Table {

@@ -12,7 +12,7 @@ use uhlm_core::engine::Engine;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
 use uhlm_core::session::Session;
-use uhlm_law::chat::{DraftModel as _, Message, Special};
+use uhlm_law::chat::{DraftModel as _, Message, RenderOptions, Special};
 use uhlm_llama::Model;
 
 use super::reference::Reference;
@@ -178,8 +178,8 @@ fn read(task: &Task<'_>) -> Result<Vec<(String, String)>, Failure> {
 /// The prompt in the model's template, cut at its end where it would be longer than `room` tokens.
 fn rendered(model: &Arc<Model>, text: &str, room: usize) -> Result<String, Failure> {
     let render = |text: &str| {
-        let prompt = model.render(&[Message::user(text)], true);
-        prompt.map_err(|error| Failure::new(error.to_string()))
+        let prompt = model.render(&[Message::user(text)], &RenderOptions::default());
+        prompt.map(|prompt| prompt.text()).map_err(|error| Failure::new(error.to_string()))
     };
     let length = |prompt: &str| model.tokenize(prompt, Special::ParseWithBos).map(|ids| ids.len());
     let whole = render(text)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_core::engine::Engine;
 use uhlm_law::advance::Info;
-use uhlm_law::chat::{DraftModel as _, Message};
+use uhlm_law::chat::{DraftModel as _, Message, RenderOptions};
 use uhlm_llama::LoadOptions;
 
 use super::check::Report;
@@ -40,7 +40,7 @@ pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
         }
         Err(error) => report.warning("context", error.to_string(), "close other programs, or use a smaller model"),
     }
-    match model.render(&[Message::user("Hello")], true) {
+    match model.render(&[Message::user("Hello")], &RenderOptions::default()) {
         Ok(_) => report.good("chat template", "renders a conversation"),
         Err(error) => {
             report.warning("chat template", error.to_string(), "chat will not work; `uhlm generate --raw` does");

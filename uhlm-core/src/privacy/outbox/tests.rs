@@ -2,7 +2,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, PrefixHash, Text};
-use uhlm_law::chat::{Message, Special, TemplateError};
+use uhlm_law::chat::{Message, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -37,7 +37,7 @@ impl DraftModel for Letters {
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
         tokens.iter().map(|&id| id as u8).collect()
     }
-    fn render(&self, _: &[Message], _: bool) -> Result<String, TemplateError> {
+    fn render(&self, _: &[Message], _: &RenderOptions) -> Result<Rendered, TemplateError> {
         unimplemented!("not asked for")
     }
     fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {

@@ -327,3 +327,21 @@ fn progress_changes_nothing_before_the_end_and_is_no_answer_after_it() {
     hear(&mut conversation, &mut peer, &mut asked, &Frame::End(EndReason::Granted));
     assert_eq!(conversation.hear(&mut peer, &mut asked, &progress), Err(InvalidAnswer::AfterEnd));
 }
+
+#[test]
+fn what_the_device_decrees_is_given_to_the_session_and_what_it_wrote_there_is_void() {
+    let (mut conversation, mut peer) = begun();
+    draft(&mut conversation, &[3, 4, 5]);
+    let (_, mut asked) = ask(&mut conversation, &mut peer);
+    hear(&mut conversation, &mut peer, &mut asked, &text(&[1, 2], &[3, 4, 6, 7]));
+    conversation.decree(4, &[8, 9], [&mut peer]);
+    assert_eq!((conversation.tokens().ids(), conversation.committed()), (&[1, 2, 3, 4, 8, 9][..], 6));
+    // What the session goes on to tell of its own text changes nothing, and nothing has to be asked for it.
+    let late = hear(&mut conversation, &mut peer, &mut asked, &text(&[1, 2, 3, 4], &[6, 7]));
+    assert_eq!(late, Effects::default());
+    draft(&mut conversation, &[5]);
+    let (next, mut asked) = ask(&mut conversation, &mut peer);
+    assert_eq!((next.base, next.stand.as_slice(), next.draft.as_slice()), (4, &[8, 9][..], &[5][..]));
+    let effects = hear(&mut conversation, &mut peer, &mut asked, &text(&[1, 2, 3, 4, 8, 9], &[5, 2]));
+    assert_eq!(committed(&effects), [(5, Origin::Verified), (2, Origin::Target)]);
+}

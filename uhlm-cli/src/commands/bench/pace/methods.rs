@@ -106,7 +106,7 @@ impl Writer {
         let (mut tokens, mut times) = (Vec::new(), Vec::<Instant>::new());
         while let Some(event) = generation.blocking_next() {
             match event? {
-                Event::Committed { token, .. } => {
+                Event::Committed { token, .. } | Event::Reasoning { token, .. } => {
                     tokens.push(token.id);
                     times.push(Instant::now());
                 }

@@ -1,0 +1,79 @@
+//! Renders a conversation with a chat template, which is Jinja text, as Hugging Face's `transformers` does.
+//!
+//! Decides what a template may use: everything that `apply_chat_template` gives it, as Python would print it, and no
+//! more time and output than a conversation needs. Leaves to its caller what the messages are.
+
+mod conversation;
+mod generation_tag;
+mod limits;
+mod python;
+mod python_methods;
+mod python_text;
+mod typed;
+
+use chrono::NaiveDateTime;
+use minijinja::{Environment, Value};
+use uhlm_law::chat::{Reasoning, TemplateError};
+
+pub(crate) use typed::{ControlName, ControlNames};
+
+/// The template, compiled once, with the texts of the special tokens that templates print.
+#[derive(Debug)]
+pub(crate) struct ChatTemplate {
+    environment: Environment<'static>,
+    source: String,
+    bos: String,
+    eos: String,
+    reasoning: Option<Reasoning>,
+}
+
+const NAME: &str = "chat";
+
+impl ChatTemplate {
+    /// Compiles a template as Hugging Face's tokenizers do: blocks trimmed, loop controls, Python's string methods,
+    /// `raise_exception`, `strftime_now`, and a `generation` tag that changes nothing. `reasoning` says how the model
+    /// thinks.
+    ///
+    /// # Errors
+    /// [`TemplateError::Invalid`].
+    pub(crate) fn compile(
+        text: &str,
+        bos: String,
+        eos: String,
+        reasoning: Option<Reasoning>,
+    ) -> Result<Self, TemplateError> {
+        let mut environment = Environment::new();
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.set_fuel(Some(limits::MAX_FUEL));
+        python::add_to(&mut environment);
+        let invalid = |error: minijinja::Error| TemplateError::Invalid { reason: limits::said(&error) };
+        environment.add_template_owned(NAME, generation_tag::replaced(text)).map_err(invalid)?;
+        Ok(Self { environment, source: text.to_owned(), bos, eos, reasoning })
+    }
+
+    /// Renders with the variables that a conversation has, at the time `now`; `tools` and `documents` are `none` where
+    /// `variables` has none.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    fn render(
+        &self,
+        variables: impl IntoIterator<Item = (String, Value)>,
+        now: NaiveDateTime,
+    ) -> Result<String, TemplateError> {
+        let own = [
+            ("tools", Value::from(())),
+            ("documents", Value::from(())),
+            ("bos_token", Value::from(self.bos.as_str())),
+            ("eos_token", Value::from(self.eos.as_str())),
+            (python::NOW, Value::from_object(python::Now(now))),
+        ];
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let all: Value = own.chain(variables).collect();
+        limits::rendered(&self.environment, NAME, &all)
+    }
+}
+
+#[cfg(test)]
+mod tests;

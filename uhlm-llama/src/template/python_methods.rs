@@ -1,0 +1,330 @@
+//! Methods of Python's strings, lists and mappings, as far as minijinja-contrib has them otherwise or not at all.
+
+use minijinja::value::{Kwargs, ValueKind, from_args};
+use minijinja::{Error, ErrorKind, State, Value};
+
+use super::python::list;
+use super::python_text::str_of;
+
+/// Calls a method that the engine does not know.
+pub(super) fn call(state: &State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let own = match value.kind() {
+        ValueKind::String => of_string(value.as_str().unwrap_or_default(), method, args)?,
+        ValueKind::Map => of_map(value, method, args)?,
+        ValueKind::Seq => of_list(value, method, args)?,
+        _ => None,
+    };
+    match own {
+        Some(value) => Ok(value),
+        None => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args),
+    }
+}
+
+fn refused(reason: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason.into())
+}
+
+/// What Python takes for white space.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+/// `str.strip()`.
+pub(super) fn stripped(text: &str) -> &str {
+    text.trim_matches(is_space)
+}
+
+/// `str.capitalize()`.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut chars = text.chars();
+    chars
+        .next()
+        .map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+}
+
+/// `str.replace(from, to, count)`.
+pub(super) fn replaced(text: &str, from: &str, to: &str, count: i64) -> String {
+    usize::try_from(count).map_or_else(|_| text.replace(from, to), |count| text.replacen(from, to, count))
+}
+
+/// `str.center(width, fill)`.
+pub(super) fn centered(text: &str, width: usize, fill: char) -> String {
+    let missing = width.saturating_sub(text.chars().count());
+    // Python puts the odd one to the left where the width is odd.
+    let left = missing / 2 + (missing & width & 1);
+    padded(text, left, missing - left, fill)
+}
+
+fn padded(text: &str, left: usize, right: usize, fill: char) -> String {
+    let fill = |count: usize| std::iter::repeat_n(fill, count);
+    fill(left).chain(text.chars()).chain(fill(right)).collect()
+}
+
+fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    let has_cased = || text.chars().any(|c| c.is_uppercase() || c.is_lowercase());
+    let all = |test: fn(char) -> bool| !text.is_empty() && text.chars().all(test);
+    Ok(Some(match method {
+        "strip" => trimmed(text, args, true, true)?,
+        "lstrip" => trimmed(text, args, true, false)?,
+        "rstrip" => trimmed(text, args, false, true)?,
+        "split" => split(text, args, false)?,
+        "rsplit" => split(text, args, true)?,
+        "partition" | "rpartition" => {
+            let (separator,): (&str,) = from_args(args)?;
+            let found = if method == "partition" { text.split_once(separator) } else { text.rsplit_once(separator) };
+            match found {
+                Some((before, after)) => list([before, separator, after]),
+                None if method == "partition" => list([text, "", ""]),
+                None => list(["", "", text]),
+            }
+        }
+        "removeprefix" => {
+            let (prefix,): (&str,) = from_args(args)?;
+            text.strip_prefix(prefix).unwrap_or(text).into()
+        }
+        "removesuffix" => {
+            let (suffix,): (&str,) = from_args(args)?;
+            text.strip_suffix(suffix).unwrap_or(text).into()
+        }
+        "find" | "index" => found(text, method == "index", args, |text, what| text.find(what))?,
+        "rfind" | "rindex" => found(text, method == "rindex", args, |text, what| text.rfind(what))?,
+        "join" => {
+            let (items,): (&Value,) = from_args(args)?;
+            let text_of = |item: Value| {
+                let text = item.as_str().map(str::to_owned);
+                text.ok_or_else(|| refused(format!("join expects strings, not {}", item.kind())))
+            };
+            items.try_iter()?.map(text_of).collect::<Result<Vec<_>, Error>>()?.join(text).into()
+        }
+        "startswith" | "endswith" if args.len() > 1 => {
+            let (part, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
+            let within = within(text, start, end);
+            if method == "startswith" { within.starts_with(part) } else { within.ends_with(part) }.into()
+        }
+        "capitalize" => capitalized(text).into(),
+        "casefold" => text.to_lowercase().replace('\u{df}', "ss").into(),
+        "swapcase" => text.chars().flat_map(swapped).collect::<String>().into(),
+        "title" => titled(text).into(),
+        "replace" => {
+            let (from, to, count): (&str, &str, Option<i64>) = from_args(args)?;
+            replaced(text, from, to, count.unwrap_or(-1)).into()
+        }
+        "zfill" => {
+            let (width,): (usize,) = from_args(args)?;
+            let (sign, digits) = text.split_at(usize::from(text.starts_with(['+', '-'])));
+            let missing = bounded(width)?.saturating_sub(text.chars().count());
+            format!("{sign}{}{digits}", "0".repeat(missing)).into()
+        }
+        "ljust" | "rjust" | "center" => {
+            let (width, fill): (usize, Option<char>) = from_args(args)?;
+            let (width, fill) = (bounded(width)?, fill.unwrap_or(' '));
+            let missing = width.saturating_sub(text.chars().count());
+            match method {
+                "ljust" => padded(text, 0, missing, fill),
+                "rjust" => padded(text, missing, 0, fill),
+                _ => centered(text, width, fill),
+            }
+            .into()
+        }
+        "expandtabs" => {
+            let (size,): (Option<usize>,) = from_args(args)?;
+            expanded(text, bounded(size.unwrap_or(8))?).into()
+        }
+        "splitlines" => {
+            let (keep, kwargs): (Option<bool>, Kwargs) = from_args(args)?;
+            let named: Option<bool> = kwargs.get("keepends")?;
+            list(lines(text, keep.or(named).unwrap_or(false)))
+        }
+        "isdigit" | "isdecimal" => all(|c| c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric())).into(),
+        "isnumeric" => all(char::is_numeric).into(),
+        "isalnum" => all(char::is_alphanumeric).into(),
+        "isalpha" => all(char::is_alphabetic).into(),
+        "isspace" => all(is_space).into(),
+        "isupper" => (has_cased() && !text.chars().any(char::is_lowercase)).into(),
+        "islower" => (has_cased() && !text.chars().any(char::is_uppercase)).into(),
+        "istitle" => (has_cased() && titled(text) == text).into(),
+        "isidentifier" => {
+            let starts = text.starts_with(|c: char| c == '_' || c.is_alphabetic());
+            (starts && text.chars().all(|c| c == '_' || c.is_alphanumeric())).into()
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// A width beyond anything that a text is padded to.
+fn bounded(width: usize) -> Result<usize, Error> {
+    if width > 1 << 20 { Err(refused("a width beyond all reason")) } else { Ok(width) }
+}
+
+fn trimmed(text: &str, args: &[Value], left: bool, right: bool) -> Result<Value, Error> {
+    let (chars,): (Option<&str>,) = from_args(args)?;
+    let is_cut = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
+    let text = if left { text.trim_start_matches(is_cut) } else { text };
+    Ok(if right { text.trim_end_matches(is_cut) } else { text }.into())
+}
+
+/// `str.split` and `str.rsplit`.
+fn split(text: &str, args: &[Value], from_the_right: bool) -> Result<Value, Error> {
+    let (separator, most, kwargs): (Option<Value>, Option<i64>, Kwargs) = from_args(args)?;
+    let (named, named_most): (Option<Value>, Option<i64>) = (kwargs.get("sep")?, kwargs.get("maxsplit")?);
+    kwargs.assert_all_used()?;
+    let separator = separator.or(named).filter(|separator| !separator.is_none() && !separator.is_undefined());
+    let most = most.or(named_most).and_then(|most| usize::try_from(most).ok());
+    let parts: Vec<&str> = match &separator {
+        Some(separator) => {
+            let separator = separator.as_str().filter(|separator| !separator.is_empty());
+            let separator = separator.ok_or_else(|| refused("split expects a separator that is a string"))?;
+            match (most, from_the_right) {
+                (None, _) => text.split(separator).collect(),
+                (Some(most), false) => text.splitn(most.saturating_add(1), separator).collect(),
+                (Some(most), true) => reversed(text.rsplitn(most.saturating_add(1), separator).collect()),
+            }
+        }
+        None => words(text, most.unwrap_or(usize::MAX), from_the_right),
+    };
+    Ok(list(parts))
+}
+
+fn reversed<T>(mut items: Vec<T>) -> Vec<T> {
+    items.reverse();
+    items
+}
+
+/// Splits at white space, at most `most` times; what is left keeps its own.
+fn words(text: &str, most: usize, from_the_right: bool) -> Vec<&str> {
+    let (mut rest, mut words) = (text.trim_start_matches(is_space), Vec::new());
+    if from_the_right || most == usize::MAX {
+        rest = if from_the_right { text.trim_end_matches(is_space) } else { stripped(text) };
+    }
+    while !rest.is_empty() {
+        let space = if from_the_right { rest.rfind(is_space) } else { rest.find(is_space) };
+        let Some(space) = space.filter(|_| words.len() < most) else {
+            words.push(rest);
+            break;
+        };
+        if from_the_right {
+            let after = space + rest[space..].chars().next().map_or(1, char::len_utf8);
+            words.push(&rest[after..]);
+            rest = rest[..space].trim_end_matches(is_space);
+        } else {
+            words.push(&rest[..space]);
+            rest = rest[space..].trim_start_matches(is_space);
+        }
+    }
+    if from_the_right { reversed(words) } else { words }
+}
+
+/// Counts in characters, as Python does; -1 or an error where nothing is found.
+fn found(text: &str, fails: bool, args: &[Value], find: fn(&str, &str) -> Option<usize>) -> Result<Value, Error> {
+    let (what, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
+    let part = within(text, start, end);
+    let before = text[..part.as_ptr() as usize - text.as_ptr() as usize].chars().count();
+    match find(part, what) {
+        Some(at) => Ok((before + part[..at].chars().count()).into()),
+        None if fails => Err(refused("substring not found")),
+        None => Ok((-1).into()),
+    }
+}
+
+/// Returns `text[start:end]`.
+fn within(text: &str, start: Option<i64>, end: Option<i64>) -> &str {
+    let length = text.chars().count() as i64;
+    let place = |at: i64| if at < 0 { (length + at).max(0) } else { at.min(length) };
+    let byte = |at: i64| text.char_indices().nth(at as usize).map_or(text.len(), |(byte, _)| byte);
+    let (start, end) = (byte(place(start.unwrap_or(0))), byte(place(end.unwrap_or(length))));
+    text.get(start..end).unwrap_or_else(|| &text[start..start])
+}
+
+fn swapped(c: char) -> Vec<char> {
+    if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
+}
+
+fn titled(text: &str) -> String {
+    let mut in_word = false;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if in_word {
+            out.extend(c.to_lowercase())
+        } else {
+            out.extend(c.to_uppercase())
+        }
+        in_word = c.is_alphabetic();
+    }
+    out
+}
+
+fn expanded(text: &str, size: usize) -> String {
+    let (mut out, mut column) = (String::with_capacity(text.len()), 0);
+    for c in text.chars() {
+        match c {
+            '\t' if size == 0 => {}
+            '\t' => {
+                let missing = size - column % size;
+                out.extend(std::iter::repeat_n(' ', missing));
+                column += missing;
+            }
+            '\n' | '\r' => {
+                out.push(c);
+                column = 0;
+            }
+            _ => {
+                out.push(c);
+                column += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Lines as Python ends them.
+fn lines(text: &str, keep: bool) -> Vec<&str> {
+    const ENDS: [char; 10] =
+        ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+    let (mut rest, mut lines) = (text, Vec::new());
+    while !rest.is_empty() {
+        let end = rest.find(ENDS).unwrap_or(rest.len());
+        let mark =
+            if rest[end..].starts_with("\r\n") { 2 } else { rest[end..].chars().next().map_or(0, char::len_utf8) };
+        lines.push(if keep { &rest[..end + mark] } else { &rest[..end] });
+        rest = &rest[end + mark..];
+    }
+    lines
+}
+
+fn of_map(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    Ok(match method {
+        "copy" => {
+            let () = from_args(args)?;
+            Some(value.clone())
+        }
+        // Views can be printed and counted there, which an iterator cannot.
+        "keys" => {
+            let () = from_args(args)?;
+            Some(list(value.try_iter()?))
+        }
+        "values" | "items" => {
+            let () = from_args(args)?;
+            let pair = |key: Value| {
+                let item = value.get_item(&key).unwrap_or_default();
+                if method == "values" { item } else { list([key, item]) }
+            };
+            Some(list(value.try_iter()?.map(pair)))
+        }
+        _ => None,
+    })
+}
+
+fn of_list(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>, Error> {
+    Ok(match method {
+        "copy" => {
+            let () = from_args(args)?;
+            Some(value.clone())
+        }
+        "index" => {
+            let (what,): (&Value,) = from_args(args)?;
+            let place = value.try_iter()?.position(|item| item == *what);
+            Some(place.ok_or_else(|| refused(format!("{} is not in the list", str_of(what))))?.into())
+        }
+        _ => None,
+    })
+}
