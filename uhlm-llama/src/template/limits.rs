@@ -41,7 +41,7 @@ impl Write for Bounded {
 pub(super) fn rendered(environment: &Environment<'_>, name: &str, variables: &Value) -> Result<String, TemplateError> {
     let mut out = Bounded { text: Vec::new(), is_over: false };
     let template = environment.get_template(name).map_err(|error| failure(&error))?;
-    let outcome = template.render_to_write(variables, &mut out).map(drop);
+    let outcome = template.render_captured_to(variables, &mut out).map(drop);
     match outcome {
         Err(_) if out.is_over => Err(TemplateError::TooLong { bytes: MAX_BYTES }),
         Err(error) if error.kind() == ErrorKind::OutOfFuel => Err(TemplateError::TooSlow),
