@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 use uhlm_models::catalogue::{VocabularyMatch, catalogue};
-use uhlm_models::{ModelStore, StoredModel, UnfinishedModel};
+use uhlm_models::{ModelStore, Source, StoredModel, UnfinishedModel};
 
 use crate::failure::Failure;
 use crate::output;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &ListArgs, store: &ModelStore) -> Result<(), Failure> {
     let mut table = Table::new(&["model", "size", "SHA-256", "from"]);
     for model in &document.models {
         let hash = model.sha256.map_or_else(|| "unknown".into(), |hash| hash.to_string()[..12].to_owned());
-        let source = model.source.clone().unwrap_or_else(|| "put there by other means".into());
+        let source = model.source.as_deref().map_or_else(|| "put there by other means".into(), short);
         table.push(vec![model.name.clone(), report::bytes(model.bytes), hash, source]);
     }
     if !document.models.is_empty() {
@@ -53,6 +53,17 @@ pub(super) fn run(args: &ListArgs, store: &ModelStore) -> Result<(), Failure> {
         output::line(paint(Style::Dim, &text));
     }
     Ok(())
+}
+
+/// A source with its commit as git shortens it.
+fn short(source: &str) -> String {
+    match source.parse() {
+        Ok(Source::HuggingFace { owner, repo, revision, file }) if revision.len() == 40 => {
+            let revision = revision.get(..12).unwrap_or_default().to_owned();
+            Source::HuggingFace { owner, repo, revision, file }.to_string()
+        }
+        _ => source.to_owned(),
+    }
 }
 
 fn known(json: bool) -> Result<(), Failure> {
@@ -82,4 +93,18 @@ fn known(json: bool) -> Result<(), Failure> {
     }
     output::line(table.render());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_shortened_and_everything_else_stays() {
+        let commit = "23749fefcc72300e3a2ad315e1317431b06b590a";
+        assert_eq!(short(&format!("hf:o/r@{commit}/m.gguf")), "hf:o/r@23749fefcc72/m.gguf");
+        for source in ["hf:o/r/m.gguf", "hf:o/r@v1.0/m.gguf", "https://host/m.gguf", "elsewhere"] {
+            assert_eq!(short(source), source);
+        }
+    }
 }
