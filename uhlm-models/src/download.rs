@@ -267,7 +267,8 @@ impl<'a> Download<'a> {
 /// Whether a file that nobody vouches for reads as a model at all.
 fn readable(partial: &Partial) -> Result<(), DownloadError> {
     match gguf::read_part(partial.path()) {
-        Ok(_) => Ok(()),
+        // A sound file that llama.cpp cannot run is still the one that was asked for.
+        Ok(_) | Err(HeaderError::Unsupported { .. }) => Ok(()),
         Err(HeaderError::Io(error)) => Err(DownloadError::storage("read the file", partial.len(), &error)),
         Err(error) => Err(DownloadError::NotAModel { reason: error.to_string() }),
     }
