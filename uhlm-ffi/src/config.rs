@@ -1,5 +1,6 @@
 //! Options as records. An option that is left out has the core's default.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use uhlm_core::calibration_file;
 use uhlm_core::device::DevicePolicy;
 use uhlm_core::privacy::RecordOptions;
 use uhlm_core::{link, mode, options};
+use uhlm_law::chat::TemplateVariables;
 
 use crate::error::{UhlmError, failure};
 use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
@@ -23,14 +25,18 @@ pub struct ModelOptions {
     /// Layers to put on a GPU, where llama.cpp was built for one.
     #[uniffi(default)]
     pub gpu_layers: u32,
-    /// A context that there must be memory for, in tokens (0: what the model was trained for), or the load fails with
-    /// `NotEnoughMemory` before the file is touched. Left out: nothing is checked.
+    /// A context that there must be memory for, in tokens, or the load fails with `NotEnoughMemory` before the file is
+    /// touched. Left out: the shortest.
     #[uniffi(default)]
     pub fit_context: Option<u32>,
     /// Bytes that are free, for `fit_context`. Left out: what `available_memory` says; where that says nothing, nothing
     /// is checked.
     #[uniffi(default)]
     pub available_memory: Option<u64>,
+    /// A chat template in place of the file's, for models that have none or a broken one: Jinja as `transformers` knows
+    /// it.
+    #[uniffi(default)]
+    pub chat_template: Option<String>,
 }
 
 /// The ways to generate.
@@ -117,6 +123,28 @@ impl From<Overflow> for options::Overflow {
     }
 }
 
+/// Whether a model that can think before it replies does so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Thinking {
+    /// It replies at once.
+    Off,
+    /// It thinks first; its reasoning comes in events of its own.
+    On {
+        /// Most tokens of reasoning, its marks included; after them it is ended and the reply follows. Nothing sets no
+        /// limit but that of the reply.
+        budget: Option<u32>,
+    },
+}
+
+impl From<Thinking> for options::Thinking {
+    fn from(thinking: Thinking) -> Self {
+        match thinking {
+            Thinking::Off => Self::Off,
+            Thinking::On { budget } => Self::On { budget: budget.map(|tokens| tokens as usize) },
+        }
+    }
+}
+
 /// Deadlines of verdicts and pauses between attempts; the deadline follows the measured round trip within them.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct LinkOptions {
@@ -186,6 +214,12 @@ pub struct SessionOptions {
     /// The policy for the time in which the verifier is out of reach. Left out: `GoOn`.
     #[uniffi(default)]
     pub offline: Option<OfflinePolicy>,
+    /// Whether a model that can think before it replies does so. Left out: as the model does.
+    #[uniffi(default)]
+    pub thinking: Option<Thinking>,
+    /// Variables of the chat template: names with values in JSON.
+    #[uniffi(default)]
+    pub template_variables: HashMap<String, String>,
     /// The policy for a conversation that outgrows the context. Left out: `Stop`.
     #[uniffi(default)]
     pub overflow: Option<Overflow>,
@@ -232,6 +266,9 @@ pub struct GenerationOptions {
     /// Another consent than the session's, for this message.
     #[uniffi(default)]
     pub consent: Option<Consent>,
+    /// Whether the model thinks before this reply. Left out: as the session says.
+    #[uniffi(default)]
+    pub thinking: Option<Thinking>,
     /// Seed of this reply alone. Given twice for the same conversation it brings the same text, whatever windows and
     /// timing do, in `Exact`, `RemoteOnly` and `DeviceOnly`, and in `Opportunistic` with a goal of a fixed threshold,
     /// as long as the verifier is reachable. `Exact` and `RemoteOnly` write the same text. Left out: the session's
@@ -268,6 +305,15 @@ impl From<Prompt> for options::Prompt {
 pub(crate) fn duration(name: &str, seconds: f64) -> Result<Duration, UhlmError> {
     let invalid = |error| failure!(InvalidOptions, format!("{name}: {error}"), FixOptions);
     Duration::try_from_secs_f64(seconds).map_err(invalid)
+}
+
+/// Variables of the chat template that the app gave.
+fn variables(given: &HashMap<String, String>) -> Result<TemplateVariables, UhlmError> {
+    let mut variables = TemplateVariables::default();
+    for (name, json) in given {
+        variables.set(name, json).map_err(|error| failure!(InvalidOptions, error, FixOptions))?;
+    }
+    Ok(variables)
 }
 
 /// A number of passes a token that the app gave.
@@ -322,8 +368,8 @@ impl SessionOptions {
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
             ngrams: self.ngrams.unwrap_or(default.ngrams),
-            thinking: default.thinking,
-            template_variables: default.template_variables,
+            thinking: self.thinking.map(Into::into),
+            template_variables: variables(&self.template_variables)?,
             offline,
             overflow: self.overflow.map_or(default.overflow, Into::into),
             context: self.context.map_or(default.context, Into::into),
@@ -347,6 +393,7 @@ impl From<GenerationOptions> for options::GenerationOptions {
             mode: given.mode.map(Into::into),
             pace: given.pace.map(Into::into),
             consent: given.consent.map(Into::into),
+            thinking: given.thinking.map(Into::into),
             seed: given.seed,
             ..default
         }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use uhlm_core::engine::Engine;
+use uhlm_core::error::GenerationError;
 use uhlm_law::cancel::Cancel;
 use uhlm_llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
 use crate::error::{UhlmError, failure};
 use crate::privacy::Redactor;
-use crate::session::UhlmSession;
+use crate::session::{Message, UhlmSession};
 use crate::thread::on_thread;
 use crate::verifier::UhlmVerifier;
 
@@ -32,6 +33,10 @@ pub struct ModelInfo {
     pub parameters: u64,
     /// Tokens that it was trained to see at once.
     pub trained_context: u32,
+    /// Context that a session gets which asks for none, in tokens; nothing where memory is short even of the smallest.
+    pub fitted_context: Option<u32>,
+    /// Whether a model of this architecture was tried with this library by its authors.
+    pub is_tried: bool,
     /// SHA-256 over samples of the file, in hex; a calibration names the pair by it.
     pub fingerprint: String,
 }
@@ -54,7 +59,7 @@ impl UhlmEngine {
         let load = LoadOptions {
             mmap: options.mmap,
             gpu_layers: options.gpu_layers,
-            chat_template: None,
+            chat_template: options.chat_template.clone(),
             memory: Some(MemoryNeed { context: options.fit_context.unwrap_or(0), available: options.available_memory }),
             progress: progress.map(|progress| {
                 let cancel = cancel.clone();
@@ -80,8 +85,34 @@ impl UhlmEngine {
             architecture: model.summary().architecture.clone(),
             parameters: model.parameters(),
             trained_context: model.trained_context(),
+            fitted_context: model.fitted_context().ok(),
+            is_tried: model.summary().is_tried(),
             fingerprint: self.engine.fingerprint().to_string(),
         }
+    }
+
+    /// Tokens of a conversation up to where the reply begins, in the model's chat template.
+    ///
+    /// # Errors
+    /// `ModelUnsupported` where the template refuses the conversation or the model has none.
+    pub fn count_tokens(&self, messages: Vec<Message>) -> Result<u32, UhlmError> {
+        let messages: Vec<_> = messages.into_iter().map(Into::into).collect();
+        let tokens = self.engine.count_tokens(&messages).map_err(GenerationError::from)?;
+        Ok(u32::try_from(tokens).unwrap_or(u32::MAX))
+    }
+
+    /// The tokens of a text, which is text whatever it spells.
+    ///
+    /// # Errors
+    /// What the tokenizer cannot take.
+    pub fn tokenize(&self, text: String) -> Result<Vec<u32>, UhlmError> {
+        Ok(self.engine.tokenize(&text).map_err(GenerationError::from)?)
+    }
+
+    /// The text of tokens, with control tokens spelled out; U+FFFD takes the place of what is no whole character.
+    #[must_use]
+    pub fn detokenize(&self, tokens: Vec<u32>) -> String {
+        self.engine.detokenize(&tokens)
     }
 
     /// Opens a session; `redactor` changes messages before a verifier could see them. Cheap: memory is taken, and the

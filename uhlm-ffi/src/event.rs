@@ -141,6 +141,13 @@ pub enum GenerationEvent {
         /// The model that wrote it, and whether it was judged.
         origin: Origin,
     },
+    /// A token of the model's reasoning that stands. It takes its place in the provisional tail, where it had no text.
+    Reasoning {
+        /// The token; its text is no part of the reply, and empty for the marks around the reasoning.
+        token: TokenText,
+        /// The model that wrote it, and whether it was judged.
+        origin: Origin,
+    },
     /// All provisional tokens are void.
     Rollback {
         /// Number of tokens that were provisional.
@@ -167,11 +174,7 @@ impl From<event::Event> for GenerationEvent {
         match event {
             event::Event::Provisional(token) => Self::Provisional { token: token.into() },
             event::Event::Committed { token, origin } => Self::Committed { token: token.into(), origin: origin.into() },
-            // Reasoning is no part of the text.
-            event::Event::Reasoning { token, origin } => {
-                let token = event::TokenText { text: String::new(), ..token };
-                Self::Committed { token: token.into(), origin: origin.into() }
-            }
+            event::Event::Reasoning { token, origin } => Self::Reasoning { token: token.into(), origin: origin.into() },
             event::Event::Rollback { tokens } => Self::Rollback { tokens },
             event::Event::State { link, .. } => Self::State { link: link.into() },
             event::Event::Finished { reason, text, statistics, .. } => {

@@ -30,7 +30,8 @@ mod token;
 mod verifier;
 
 pub use config::{
-    DraftAhead, GenerationOptions, LinkOptions, Mode, ModelOptions, OfflinePolicy, Prompt, SessionOptions,
+    DraftAhead, GenerationOptions, LinkOptions, Mode, ModelOptions, OfflinePolicy, Overflow, Prompt, SessionOptions,
+    Thinking,
 };
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
@@ -44,7 +45,7 @@ pub use models::{
     StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
 };
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
-pub use session::{Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
+pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
 pub use token::{TokenError, TokenProvider};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};

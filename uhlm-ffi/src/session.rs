@@ -74,6 +74,23 @@ impl From<session::SessionStatus> for SessionStatus {
     }
 }
 
+/// How much of its context a conversation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct ContextUse {
+    /// Tokens of the conversation, those that are written just now included.
+    pub tokens: u32,
+    /// Tokens that it may have: the context of the draft model, or of the target where that is shorter or writes alone.
+    /// Nothing before the first generation.
+    pub context: Option<u32>,
+}
+
+impl From<uhlm_core::session::ContextUse> for ContextUse {
+    fn from(used: uhlm_core::session::ContextUse) -> Self {
+        let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+        Self { tokens: count(used.tokens), context: used.context.map(count) }
+    }
+}
+
 /// A conversation with one draft model and, mostly, one verifier. Calls do not block, from any thread.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSession {
@@ -103,6 +120,14 @@ impl UhlmSession {
     pub fn start(&self, prompt: Prompt, options: GenerationOptions) -> Result<Arc<UhlmGeneration>, UhlmError> {
         let generation = self.with(|session| session.generate(prompt.into(), options.into()))?;
         Ok(Arc::new(UhlmGeneration::new(generation)))
+    }
+
+    /// How much of its context the conversation takes, also while a reply is written.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn context_use(&self) -> Result<ContextUse, UhlmError> {
+        self.with(|session| Ok(session.context_use().into()))
     }
 
     /// Gives or withdraws consent for the generations that follow. Withdrawn, a generation that asks the verifier is

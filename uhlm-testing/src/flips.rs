@@ -152,9 +152,10 @@ fn outcome(path: &Path) -> &'static str {
         Err(_) => return "another error",
     };
     // A template that a flip broke is an error of the chat, not of the model.
-    let prompt =
-        model.render(&[Message::user("12 cats sat, \u{e9}\u{1f389}!")], true).unwrap_or_else(|_| "12 cats".into());
-    let Ok(tokens) = model.tokenize(&prompt, Special::ParseWithBos) else { return "loaded, text refused" };
+    let prompt = model.prompt(&[Message::user("12 cats sat, \u{e9}\u{1f389}!")]);
+    let Ok(tokens) = prompt.or_else(|_| model.tokenize("12 cats", Special::ParseWithBos)) else {
+        return "loaded, text refused";
+    };
     model.detokenize(&tokens);
     let options = ContextOptions { threads: 1, ..ContextOptions::default() };
     let Ok(mut sequence) = model.new_sequence(&options) else { return "loaded, no context" };

@@ -8,3 +8,4 @@ mod offline;
 mod seeds;
 mod sessions;
 mod support;
+mod tokens;

@@ -43,6 +43,7 @@ pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
         gpu_layers: 0,
         fit_context: None,
         available_memory: None,
+        chat_template: None,
     };
     wait(UhlmEngine::load(options, None))
 }

@@ -126,7 +126,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
                                 totalTokenCount: Int(statistics.promptTokens),
                                 cachedTokenCount: Int(statistics.reusedTokens)),
                             output: .init(totalTokenCount: Int(statistics.tokens), reasoningTokenCount: 0))))
-            case .provisional, .rollback, .state:
+            case .provisional, .reasoning, .rollback, .state:
                 break
             }
         }

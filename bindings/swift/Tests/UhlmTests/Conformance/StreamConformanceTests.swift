@@ -49,6 +49,8 @@ final class StreamConformanceTests: Suite {
                 open.append(token.id)
             case .committed(let token, _):
                 if !open.isEmpty { XCTAssertEqual(open.removeFirst(), token.id, "\(what): a commit takes the front") }
+            case .reasoning(let token, _):
+                if !open.isEmpty { XCTAssertEqual(open.removeFirst(), token.id, "\(what): reasoning takes the front") }
             case .rollback(let tokens):
                 XCTAssertEqual(Int(tokens), open.count, "\(what): a rollback voids what is open")
                 XCTAssertGreaterThan(tokens, 0, what)

@@ -25,6 +25,7 @@ func chat(model: URL, server: String, fingerprint: String) async throws {
 func show(_ session: UhlmSession, _ message: String) async throws {
     var committed = ""
     var provisional = ""
+    var thought = ""
     for try await event in session.generate(message) {
         switch event {
         case .provisional(let token):
@@ -33,6 +34,8 @@ func show(_ session: UhlmSession, _ message: String) async throws {
             committed += token.text
             provisional = String(provisional.dropFirst(token.text.count))
             if origin == .unverified { print("(not judged)") }
+        case .reasoning(let token, _):
+            thought += token.text
         case .rollback:
             provisional = ""
         case .state(let link):
@@ -40,7 +43,7 @@ func show(_ session: UhlmSession, _ message: String) async throws {
         case .finished(let finish, let text, let statistics):
             print(text, finish, statistics.tokensPerSecond)
         }
-        print(committed, provisional)
+        print(thought, committed, provisional)
     }
 }
 

@@ -18,7 +18,8 @@ public struct ProvisionalTail: Sendable, Equatable {
             text.unicodeScalars.removeFirst(min(token.text.unicodeScalars.count, there))
         case .rollback, .finished:
             text = ""
-        case .state:
+        case .reasoning, .state:
+            // A token of the reasoning has no text in the tail.
             break
         }
     }

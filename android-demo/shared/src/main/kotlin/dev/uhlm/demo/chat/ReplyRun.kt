@@ -119,6 +119,10 @@ internal class ReplyRun(
                 live?.committed(event.origin)
                 if (event.token.text.isNotEmpty()) record(id, Entry.Committed(event.token.text, event.origin))
             }
+            is GenerationEvent.Reasoning -> {
+                provisional.removeFirstOrNull()
+                live?.committed(event.origin)
+            }
             is GenerationEvent.Rollback -> {
                 provisional.clear()
                 live?.rolledBack()

@@ -77,6 +77,7 @@ internal fun assertOrdered(events: List<GenerationEvent>) {
         when (event) {
             is GenerationEvent.Provisional -> tail += event.token
             is GenerationEvent.Committed -> tail.removeFirstOrNull()?.let { assertEquals(it.id, event.token.id) }
+            is GenerationEvent.Reasoning -> tail.removeFirstOrNull()?.let { assertEquals(it.id, event.token.id) }
             is GenerationEvent.Rollback -> {
                 assertEquals(tail.size, event.tokens.toInt())
                 tail.clear()

@@ -53,9 +53,11 @@ internal suspend fun hybrid(engine: UhlmEngine, calibrationPath: String, endpoin
 // region events
 class Transcript {
     private val committed = StringBuilder()
+    private val reasoning = StringBuilder()
     private val provisional = ArrayDeque<String>()
 
     val text: String get() = committed.toString()
+    val thought: String get() = reasoning.toString()
     val tail: String get() = provisional.joinToString("")
 
     fun add(event: GenerationEvent) {
@@ -64,6 +66,10 @@ class Transcript {
             is GenerationEvent.Committed -> {
                 provisional.removeFirstOrNull()
                 committed.append(event.token.text)
+            }
+            is GenerationEvent.Reasoning -> {
+                provisional.removeFirstOrNull()
+                reasoning.append(event.token.text)
             }
             is GenerationEvent.Rollback -> provisional.clear()
             is GenerationEvent.State -> println("the verifier is ${event.link}")
