@@ -97,7 +97,12 @@ fn characters_whose_bytes_come_apart_arrive_whole() {
     let mut reply = Reply::new(&options(&[], 9), 3, 0);
     for (id, byte) in "\u{1f600}".bytes().enumerate() {
         let bytes = [byte];
-        reply.commit(Piece { id: id as TokenId, bytes: &bytes, is_end: false }, Origin::Draft, None, Duration::ZERO);
+        reply.commit(
+            Piece { id: id as TokenId, bytes: &bytes, mark: b"", is_end: false },
+            Origin::Draft,
+            None,
+            Duration::ZERO,
+        );
     }
     assert_eq!(told(&mut reply), ["0=", "1=", "2=", "3=\u{1f600}"]);
 }
