@@ -14,7 +14,7 @@ fn no_flipped_bit_of_a_header_ends_or_stops_the_process() {
     let bits = flips::bits(&model);
     let mut flips = Flips::default();
     // A step that is no multiple of 8 takes all bits of a byte in turn.
-    let step = bits / TRIED | 1;
+    let step = (bits / TRIED) | 1;
     flips::run(Path::new(env!("CARGO_BIN_EXE_flip_header")), &model, step, bits, &mut flips, &mut |_| ());
     assert!(flips.tried >= TRIED * 9 / 10, "{flips:?}");
     assert_eq!((&flips.aborts, &flips.hangs, &flips.panics), (&vec![], &vec![], &vec![]), "{flips:?}");
