@@ -37,7 +37,8 @@ pub struct Limits {
     pub session_idle: Duration,
     /// A connection is closed when nothing crossed it for this long.
     pub connection_idle: Duration,
-    /// How long a session's pass waits for its decode before its request is refused with 503.
+    /// How long a session's pass waits for its decode, while passes without room for it are made, before its request is
+    /// refused with 503.
     pub queue_wait: Duration,
     /// How long an answer says nothing before it says how far the target is, and how long a client waits for its
     /// session to be opened; at most [`PROGRESS_SECONDS`], which devices rely on.

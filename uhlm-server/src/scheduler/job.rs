@@ -124,6 +124,8 @@ pub(crate) struct Active {
     pub(crate) settled: bool,
     /// When what makes the pass possible was there.
     pub(crate) ready: Instant,
+    /// When it was planned: it waits for a decode since then.
+    pub(crate) planned: Instant,
     /// When its first token went into a pass of the engine.
     pub(crate) begun: Option<Instant>,
     /// Passes of the engine that had no room for it, one after the other.
@@ -139,6 +141,7 @@ impl Active {
             rows: Vec::with_capacity(plan.rows),
             settled: false,
             ready,
+            planned: Instant::now(),
             begun: None,
             passed_over: 0,
             plan,

@@ -203,7 +203,12 @@ impl Worker {
         // What the pass may still take of long prompts.
         let mut piece = piece;
         for &id in order {
-            let Some(slot) = self.slot_of(id)? else { continue };
+            let Some(slot) = self.slot_of(id)? else {
+                if let Some(active) = self.active_mut(id) {
+                    active.passed_over += 1;
+                }
+                continue;
+            };
             let (Some(active), Some(urgency)) = (self.active(id), urgency_of(self, id)) else { continue };
             let is_first_in_line = active.passed_over >= PATIENCE;
             let reserved = if is_first_in_line || urgency != Urgency::Short { 0 } else { split.reserved };

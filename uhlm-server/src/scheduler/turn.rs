@@ -108,7 +108,11 @@ impl Worker {
             if session.active.is_some() && !session.target.pass_is_wanted() {
                 give_up(session);
             }
-            let is_overdue = |active: &Active| active.begun.is_none() && now.duration_since(active.ready) >= queue_wait;
+            // An engine that is at a long pass, or has read for this very session, keeps nobody waiting for room.
+            let is_overdue = |active: &Active| {
+                let waited = now.saturating_duration_since(active.planned);
+                active.begun.is_none() && active.passed_over > 0 && waited >= queue_wait
+            };
             if session.active.as_ref().is_some_and(is_overdue) {
                 fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room for the decode"));
             }

@@ -96,8 +96,10 @@ async fn a_request_that_finds_no_room_for_too_long_is_refused() {
     let stream = writer.stream(&endless).await.unwrap();
     let steer = async {
         remote.until_waiting().await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        remote.allow(3);
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            remote.allow(3);
+        }
     };
     // The only slot is at work for the stream.
     let request = greedily(&[1], &[2]);

@@ -135,3 +135,24 @@ async fn a_target_that_is_stuck_says_nothing() {
     remote.release();
     assert_eq!(stream.rest().await.ids()[0], greedy(&[1, 2]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_came_while_its_own_prompt_was_read_is_not_refused_for_that() {
+    let (target, remote) = Synthetic::large();
+    let limits = Limits { queue_wait: EVERY, ..limits() };
+    let fixture = Fixture::with(ServerConfig { limits, ..config() }, target).await;
+    let session = fixture.open().await;
+    let prompt = [1, 2, 3, 4];
+    remote.hold();
+    let (read, late) = (greedily(&prompt, &[]), window(1, &prompt, &[greedy(&prompt)]));
+    let steer = async {
+        remote.until_waiting().await;
+        let stream = session.stream(&late).await.expect("begun by progress");
+        tokio::time::sleep(EVERY * 3).await;
+        remote.release();
+        stream.rest().await
+    };
+    let (read, late) = tokio::join!(session.advance(&read), steer);
+    assert_eq!(read.unwrap().end(), EndReason::Superseded);
+    assert_eq!(late.ids()[0], greedy(&prompt));
+}
