@@ -1,7 +1,7 @@
 //! Models that think before they reply, from the template to the events, against a real target in this process.
 //!
-//! The demo pair does not think. It is told that it does: its prompt ends within reasoning, which it writes on until the
-//! budget ends it.
+//! The demo pair does not think. It is told that it does: its prompt ends within reasoning, which it writes on until
+//! the budget ends it.
 
 use std::sync::Arc;
 use std::time::Duration;

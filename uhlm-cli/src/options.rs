@@ -87,6 +87,7 @@ pub(crate) struct SessionArgs {
     /// While the server is out of reach: go-on, wait:SECONDS or fail
     #[arg(long, value_name = "POLICY", value_parser = offline_policy, default_value = "go-on")]
     pub(crate) offline: OfflinePolicy,
+<<<<<<< ours
     /// When a conversation outgrows the context: stop, or drop-oldest:TOKENS to forget its oldest turns until a reply
     /// of so many tokens fits
     #[arg(long, value_name = "HOW", value_parser = overflow, default_value = "stop")]
@@ -96,6 +97,10 @@ pub(crate) struct SessionArgs {
     pub(crate) grace: Duration,
     /// Whether a model that can think before it replies does so: off, on, or on:N for at most N tokens. Without it as the
     /// model does
+=======
+    /// Whether a model that can think before it replies does so: off, on, or on:N for at most N tokens. Without it as
+    /// the model does
+>>>>>>> theirs
     #[arg(long, value_name = "HOW", value_parser = thinking)]
     pub(crate) thinking: Option<Thinking>,
     /// Variable of the chat template, for example reasoning_effort='"low"'; may be repeated

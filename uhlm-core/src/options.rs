@@ -70,8 +70,8 @@ pub enum Thinking {
     Off,
     /// It thinks first.
     On {
-        /// The most tokens of reasoning, its marks included; after them it is ended and the reply follows. `None` sets no
-        /// limit but that of the reply, 0 is as `Off`.
+        /// The most tokens of reasoning, its marks included; after them it is ended and the reply follows. `None` sets
+        /// no limit but that of the reply, 0 is as `Off`.
         budget: Option<usize>,
     },
 }

@@ -29,8 +29,8 @@ pub struct SessionStatus {
 pub struct ContextUse {
     /// Tokens of the conversation, what is written just now included.
     pub tokens: usize,
-    /// Tokens that it may have: the draft model's context, or the target's where that is shorter or writes alone. `None`
-    /// before the first generation.
+    /// Tokens that it may have: the draft model's context, or the target's where that is shorter or writes alone.
+    /// `None` before the first generation.
     pub context: Option<usize>,
 }
 

@@ -6,7 +6,7 @@ use uhlm_core::error::GenerationError;
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt};
 use uhlm_core::session::Session;
-use uhlm_law::chat::{DraftModel, Message, Special, TemplateError};
+use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
@@ -68,8 +68,8 @@ impl DraftModel for Panicking {
         self.0.detokenize(tokens)
     }
 
-    fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, TemplateError> {
-        self.0.render(messages, add_generation_prompt)
+    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
+        self.0.render(messages, options)
     }
 
     fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {

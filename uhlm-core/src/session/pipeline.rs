@@ -300,8 +300,8 @@ impl Pipeline {
         self.conversation.as_mut().map_or(0, |conversation| conversation.take_back(0))
     }
 
-    /// Ends the committed tokens at `at` and commits `ids` there, whatever was committed or drafted beyond, which nobody
-    /// was told of. Returns how many drafted tokens that takes back.
+    /// Ends the committed tokens at `at` and commits `ids` there, whatever was committed or drafted beyond, which
+    /// nobody was told of. Returns how many drafted tokens that takes back.
     pub(super) fn decree(&mut self, at: usize, ids: &[TokenId], peer: Option<&mut Peer>) -> usize {
         let taken_back = self.branch.len();
         self.branch.clear();

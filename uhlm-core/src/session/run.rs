@@ -264,8 +264,8 @@ impl Run<'_> {
         end.map_or(Ok(()), |reason| Err(reason.into()))
     }
 
-    /// Commits tokens that stand in the pipeline, in order, with the number of drafted ones taken back before each. Where
-    /// the reasoning has had its tokens, it ends, and what follows in this text is void.
+    /// Commits tokens that stand in the pipeline, in order, with the number of drafted ones taken back before each.
+    /// Where the reasoning has had its tokens, it ends, and what follows in this text is void.
     pub(super) fn commit_all(&mut self, all: Vec<(usize, Standing)>) -> Result<(), End> {
         let mut all = all.into_iter();
         while let Some((taken_back, standing)) = all.next() {

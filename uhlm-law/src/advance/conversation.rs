@@ -192,8 +192,8 @@ impl Conversation {
     }
 
     /// Ends what is committed at `at` and commits `ids` there, on the device's own account: the reply goes on otherwise
-    /// than anybody wrote it. What was committed beyond `at` must not have been told to anybody yet. `peers` are all that
-    /// go on being used; the next request to each gives it the device's text.
+    /// than anybody wrote it. What was committed beyond `at` must not have been told to anybody yet. `peers` are all
+    /// that go on being used; the next request to each gives it the device's text.
     pub fn decree<'a>(&mut self, at: usize, ids: &[TokenId], peers: impl IntoIterator<Item = &'a mut Peer>) {
         let at = at.min(self.committed);
         self.tokens.truncate(at);

@@ -32,7 +32,8 @@ enum State {
     Reply,
 }
 
-/// Where a model is between reasoning and reply. It is cheap to clone, so that what may be taken back is tried on a copy.
+/// Where a model is between reasoning and reply. It is cheap to clone, so that what may be taken back is tried on a
+/// copy.
 #[derive(Clone, Debug)]
 pub struct ReasoningSplitter {
     format: Option<ReasoningFormat>,
