@@ -87,7 +87,6 @@ pub(crate) struct SessionArgs {
     /// While the server is out of reach: go-on, wait:SECONDS or fail
     #[arg(long, value_name = "POLICY", value_parser = offline_policy, default_value = "go-on")]
     pub(crate) offline: OfflinePolicy,
-<<<<<<< ours
     /// When a conversation outgrows the context: stop, or drop-oldest:TOKENS to forget its oldest turns until a reply
     /// of so many tokens fits
     #[arg(long, value_name = "HOW", value_parser = overflow, default_value = "stop")]
@@ -95,12 +94,8 @@ pub(crate) struct SessionArgs {
     /// How long a server that was reached before and is silent is asked again before it counts as out of reach
     #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "2")]
     pub(crate) grace: Duration,
-    /// Whether a model that can think before it replies does so: off, on, or on:N for at most N tokens. Without it as the
-    /// model does
-=======
     /// Whether a model that can think before it replies does so: off, on, or on:N for at most N tokens. Without it as
     /// the model does
->>>>>>> theirs
     #[arg(long, value_name = "HOW", value_parser = thinking)]
     pub(crate) thinking: Option<Thinking>,
     /// Variable of the chat template, for example reasoning_effort='"low"'; may be repeated
