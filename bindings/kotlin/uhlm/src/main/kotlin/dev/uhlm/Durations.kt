@@ -18,6 +18,7 @@ public fun OfflinePolicy.Companion.waitAtMost(limit: Duration): OfflinePolicy = 
  * @param maxDeadline the longest deadline; also the one used before anything was measured.
  * @param backOff the pause after the first failure; it doubles with each further one.
  * @param maxBackOff the longest pause that is not asked for by the verifier.
+ * @param grace the time for which a verifier that was reached before and is silent is asked again.
  * @param offlineAfter failures in a row that make the link [LinkState.OFFLINE].
  */
 public fun LinkOptions.Companion.of(
@@ -25,12 +26,14 @@ public fun LinkOptions.Companion.of(
     maxDeadline: Duration? = null,
     backOff: Duration? = null,
     maxBackOff: Duration? = null,
+    grace: Duration? = null,
     offlineAfter: UInt? = null,
 ): LinkOptions = LinkOptions(
     minDeadlineSeconds = minDeadline?.toDouble(SECONDS),
     maxDeadlineSeconds = maxDeadline?.toDouble(SECONDS),
     backOffSeconds = backOff?.toDouble(SECONDS),
     maxBackOffSeconds = maxBackOff?.toDouble(SECONDS),
+    graceSeconds = grace?.toDouble(SECONDS),
     offlineAfter = offlineAfter,
 )
 
