@@ -34,6 +34,7 @@ fn assert_order(events: &[GenerationEvent], mode: Mode) {
                 assert!(fits, "{origin:?} in {mode:?}");
                 open = open.saturating_sub(1);
             }
+            GenerationEvent::Reasoning { .. } => open = open.saturating_sub(1),
             GenerationEvent::Rollback { tokens } => {
                 assert!(*tokens >= 1);
                 open = 0;
