@@ -155,7 +155,7 @@ impl Fixture {
     pub(crate) async fn try_open(&self, request: &Open) -> Result<Session<'_>, Refused> {
         let response = self.send("/v2/sessions", Encoding::Binary, request).await;
         let opened: Opened = answer(response).await?;
-        assert_eq!(opened.info, *self.handle().info());
+        assert_eq!(opened.info, self.handle().info().to_open());
         Ok(Session { fixture: self, id: opened.session.to_string(), encoding: Encoding::Binary })
     }
 

@@ -278,7 +278,7 @@ fn table(differences: &[Difference]) -> Table {
             Shape::Prefill => "all".into(),
         };
         let mut row = vec![shape, difference.rows.to_string()];
-        row.extend([difference.mean, difference.largest].map(significant));
+        row.extend([difference.mean, difference.largest].map(|nats| format!("{nats:.5}")));
         row.extend(difference.partings().map(significant));
         table.push(row);
     }
