@@ -139,6 +139,7 @@ final class FakeSession: UhlmSessionProtocol {
     }
 
     func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
+    func contextUse() throws -> ContextUse { ContextUse(tokens: 0, context: nil) }
     func messages() throws -> [Message] { [] }
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}

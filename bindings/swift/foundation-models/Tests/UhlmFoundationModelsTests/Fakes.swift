@@ -48,6 +48,7 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     }
 
     func setMessages(messages: [Message]) throws { history = messages }
+    func contextUse() throws -> ContextUse { ContextUse(tokens: 0, context: nil) }
     func messages() throws -> [Message] { history }
     func reset() throws {}
     func saveCalibration(path: String) throws {}

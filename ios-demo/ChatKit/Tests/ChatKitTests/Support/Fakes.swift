@@ -77,6 +77,7 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
     func clearSent() throws {}
     func setConsent(consent: Consent) throws {}
+    func contextUse() throws -> ContextUse { ContextUse(tokens: 0, context: nil) }
     func messages() throws -> [Message] { [] }
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}

@@ -79,6 +79,8 @@ internal class FakeSession : UhlmSessionInterface {
         override suspend fun next(): SessionStatus? = status.first { it != last }.also { last = it }
     }
 
+    override fun contextUse() = ContextUse(tokens = 0u, context = null)
+
     override fun messages() = held
 
     override fun setMessages(messages: List<Message>) {

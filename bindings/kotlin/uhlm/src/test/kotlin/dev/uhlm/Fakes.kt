@@ -39,6 +39,7 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
 
     override fun clearSent() = throw UnsupportedOperationException()
     override fun onNetworkChange() = throw UnsupportedOperationException()
+    override fun contextUse(): ContextUse = throw UnsupportedOperationException()
     override fun sent(): SentRecord = throw UnsupportedOperationException()
     override fun setConsent(consent: Consent) = throw UnsupportedOperationException()
     override fun setDevice(state: DeviceState) = throw UnsupportedOperationException()
