@@ -1,6 +1,7 @@
 package dev.uhlm.demo
 
 import dev.uhlm.Consent
+import dev.uhlm.ContextUse
 import dev.uhlm.DeviceState
 import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadRequest
