@@ -203,7 +203,7 @@ mod tests {
         let names = names();
         let mark = Mark::absent_from([before, typed, after].into_iter()).expect("a character is free");
         let rendered = mark.take_out(format!("{before}{}{after}", mark.put(typed, &names)), &names);
-        assert_eq!(rendered.text().contains(mark.0), false);
+        assert!(!rendered.text().contains(mark.0));
         let shown = |part: &Part| if part.is_typed { format!("[{}]", part.text) } else { part.text.clone() };
         rendered.parts().iter().map(shown).collect()
     }

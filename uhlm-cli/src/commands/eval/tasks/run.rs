@@ -73,8 +73,8 @@ pub(super) fn all(
         };
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..args.sessions.min(left.len())).map(|_| scope.spawn(work)).collect();
-            let ends = workers.into_iter().map(|worker| worker.join());
-            ends.map(|end| end.unwrap_or_else(|_| Err(Failure::new("a session panicked")))).collect::<Result<(), _>>()
+            let panicked = |_| Err(Failure::new("a session panicked"));
+            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(panicked))
         })?;
         bar.finish_and_clear();
     }
