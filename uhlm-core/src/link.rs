@@ -284,7 +284,7 @@ impl Link {
 
     /// How long to wait for an answer over which the verifier has `tokens` tokens to read, and between two parts of it.
     ///
-    /// Where the verifier tells its progress: four round trips and [`MISSED_PROGRESS`] times the longest pause between
+    /// Where the verifier tells its progress: four round trips and `MISSED_PROGRESS` times the longest pause between
     /// two reports. Elsewhere: four round trips and twice the verifier's expected time. Doubled for each deadline that
     /// was missed in a row.
     #[must_use]
