@@ -40,8 +40,8 @@ const OTHER_KINDS: [(&str, &[&str]); 6] = [
     ("a model of speech, not of text", &["wavtokenizer-dec", "qwen3tts", "pockettts"]),
 ];
 
-/// Names of tokenizers that llama.cpp knows and that make tokens of any text. That of RWKV, whose state cannot be rolled
-/// back anyway, never ends where a vocabulary lacks a byte.
+/// Names of tokenizers that llama.cpp knows and that make tokens of any text. That of RWKV, whose state cannot be
+/// rolled back anyway, never ends where a vocabulary lacks a byte.
 const TOKENIZERS: [&str; 5] = ["llama", "gpt2", "gemma4", "t5", "plamo2"];
 const ROPE_SCALINGS: [&str; 4] = ["none", "linear", "yarn", "longrope"];
 

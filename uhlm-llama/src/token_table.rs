@@ -148,8 +148,8 @@ pub(crate) fn raw_text(model: &Model, id: TokenId) -> Result<Vec<u8>, Thrown> {
     Ok(text)
 }
 
-/// Returns the names of control tokens, given the [`texts`](TokenTable::texts) of all tokens: what llama.cpp reads as such
-/// where it is told to, and as text where it is not.
+/// Returns the names of control tokens, given the [`texts`](TokenTable::texts) of all tokens: what llama.cpp reads as
+/// such where it is told to, and as text where it is not.
 pub(crate) fn control_names(model: &Model, texts: &[Vec<u8>]) -> Result<ControlNames, Thrown> {
     const CONTROL: u32 = sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN;
     let mut names = Vec::new();
