@@ -223,7 +223,9 @@ public final class ChatModel {
                 return
             case .provisional, .committed, .reasoning, .rollback:
                 if case .rollback = event { line?.countRollback() }
-                if case .reasoning(_, let origin) = event { line?.count(origin, after: (ContinuousClock.now - begun).seconds) }
+                if case .reasoning(_, let origin) = event {
+                    line?.count(origin, after: (ContinuousClock.now - begun).seconds)
+                }
                 // The record is long, so not with each token.
                 if ContinuousClock.now - lookedAt > .milliseconds(500), let sent = try? session.sent() {
                     lookedAt = .now
