@@ -12,15 +12,10 @@ use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions, Thinking};
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
-use uhlm_law::chat::{
-    DraftModel, Message, Reasoning, ReasoningFormat, RenderOptions, Rendered, Special, TemplateError,
-};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
-use uhlm_law::noise::TokenKeys;
+use uhlm_law::chat::{DraftModel, Message, Reasoning, ReasoningFormat, RenderOptions};
 use uhlm_law::pace::Pace;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingParams, TokenId};
-use uhlm_llama::Model;
+use uhlm_testing::alike::Alike;
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::pair;
 
@@ -28,49 +23,16 @@ const REASONING: Reasoning =
     Reasoning { format: ReasoningFormat::Tags { open: "<think>", close: "</think>" }, has_switch: false };
 
 /// The demo draft model, with a prompt that ends within reasoning unless that is turned off.
-struct Thinker(Arc<Model>);
-
-impl DraftModel for Thinker {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.0.vocabulary()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.0.token_keys()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.0.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.0.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        self.0.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.0.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        let mut rendered = self.0.render(messages, &RenderOptions { thinking: None, ..options.clone() })?;
+fn thinker() -> Arc<dyn DraftModel> {
+    let model = Alike::to(Arc::clone(pair::draft().model()) as _).with_reasoning(REASONING);
+    Arc::new(model.with_render(|model, messages, options| {
+        let mut rendered = model.render(messages, &RenderOptions { thinking: None, ..options.clone() })?;
         rendered.push_template("<think>\n");
         if options.thinking == Some(false) {
             rendered.push_template(&REASONING.skipping(&rendered.text()));
         }
         Ok(rendered)
-    }
-
-    fn reasoning(&self) -> Option<Reasoning> {
-        Some(REASONING)
-    }
-
-    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        Arc::clone(&self.0).sequence(context, threads)
-    }
+    }))
 }
 
 fn options(mode: Mode, temperature: f32, seed: u64) -> SessionOptions {
@@ -92,7 +54,7 @@ fn session(round_trip: u64, options: SessionOptions) -> Session {
     let round_trip = Duration::from_millis(round_trip);
     let config = LocalConfig { round_trip, ..LocalConfig::of(Arc::clone(&target), 1024) };
     let verifier = LocalVerifier::new(config, Box::new(move || Arc::clone(&target).sequence(0, 1)));
-    let model = Arc::new(Thinker(Arc::clone(pair::draft().model())));
+    let model = thinker();
     Session::new(model, Some(Arc::new(verifier.expect("a thread"))), options).expect("valid options")
 }
 
@@ -211,7 +173,7 @@ fn the_conversation_keeps_what_was_thought_apart_and_goes_on() {
     assert_eq!(session.context_use().tokens, 0);
     let messages = vec![Message::system("Be brief.")];
     session.set_messages(messages.clone()).expect("idle");
-    let model = Thinker(Arc::clone(pair::draft().model()));
+    let model = thinker();
     let options = RenderOptions { add_generation_prompt: false, ..RenderOptions::default() };
     let rendered = model.render(&messages, &options).expect("a template");
     let expected = rendered.tokens(|text, special| model.tokenize(text, special)).expect("tokens").len();

@@ -1,6 +1,7 @@
 //! Fixtures and doubles for tests: the bundled pair behind a real server, a verifier in this process, synthetic models,
 //! statistics, faults. Nothing that ships depends on it.
 
+pub mod alike;
 pub mod bed;
 pub mod counted;
 pub mod faulty;
