@@ -36,8 +36,8 @@ use uhlm_testing::served::Served;
 /// What every pass of the draft model takes at least.
 const PASS: Duration = Duration::from_millis(40);
 const ROUND_TRIP_MS: f64 = 300.0;
-const PROMPTS: usize = 7;
-const MAX_TOKENS: usize = 40;
+const PROMPTS: usize = 5;
+const MAX_TOKENS: usize = 28;
 const SEED: u64 = 5;
 /// How far the two may be apart.
 const TOLERANCE: f64 = 0.10;

@@ -27,7 +27,10 @@ pub enum CalibrationFileError {
         reason: String,
     },
     /// The file was written by another version of this library.
-    #[error("the calibration at {} has version {found}, this library reads up to {CALIBRATION_VERSION}", path.display())]
+    #[error(
+        "the calibration at {} has version {found}, this library reads up to {CALIBRATION_VERSION}",
+        path.display()
+    )]
     WrongVersion {
         /// The file.
         path: PathBuf,

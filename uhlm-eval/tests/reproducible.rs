@@ -16,11 +16,13 @@ fn a_seed_gives_the_same_record_and_the_same_report_twice() {
         free: file("data/prompts_free.jsonl"),
         calibration: file("data/calibration.jsonl"),
     };
+    // A channel of each kind, one of them with outages.
+    let outages: Vec<_> = settings::presets().into_iter().filter(|setting| setting.name.contains("outages")).collect();
     let plan = Plan {
         speed: (11, 2),
         quality: 12,
         calibration: (30, 4),
-        settings: Some([vec![settings::paper(), settings::steady(50, false)], settings::presets()].concat()),
+        settings: Some([vec![settings::paper(), settings::steady(50, false)], outages].concat()),
         ..Plan::quick(7)
     };
     let once = || {

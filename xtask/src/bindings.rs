@@ -34,7 +34,9 @@ pub(crate) fn run(only: Option<Language>) -> Result<()> {
 
 /// Builds the library and the programs beside it; the library's copy in `target/bindings/lib`.
 pub(crate) fn build() -> Result<PathBuf> {
-    cargo::run(&mut cargo::cargo(&["build", "--workspace"]))?;
+    // A test among what is asked for lets cargo resolve the features that the tests have, so that nothing is compiled
+    // twice; this one is the smallest.
+    cargo::run(&mut cargo::cargo(&["build", "--workspace", "--lib", "--bins", "--test", "tools"]))?;
     let name = format!("{}uhlm_ffi{}", std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     let (from, to) = (program(&name)?, cargo::root().join("target/bindings/lib").join(&name));
     copy(&from, &to)?;

@@ -17,7 +17,7 @@ use crate::recording::Recording;
 use crate::support::{Plain, options, prompts, session, target, temperatures, tokens_to_compare, winner, write};
 
 /// Tokens at each temperature.
-const TOKENS: usize = 1500;
+const TOKENS: usize = 1000;
 /// Sessions that share the cache at the same time.
 const TOGETHER: usize = 3;
 

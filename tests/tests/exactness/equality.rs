@@ -10,7 +10,7 @@ use uhlm_law::window::CloseRule;
 use crate::support::{Plain, options, prompts, served, session, temperatures, tokens_to_compare, write};
 
 /// Tokens at each temperature; `UHLM_EQUAL_TOKENS=100000` for the figure of the README.
-const TOKENS: usize = 2500;
+const TOKENS: usize = 1500;
 
 /// Ways to window and to draft ahead, the default last.
 fn ways() -> Vec<(CloseRule, DraftAhead)> {

@@ -325,7 +325,8 @@ impl DraftModel for Scripted {
     }
 }
 
-const SPOKEN: &str = "caf\u{e9} \u{4e16}\u{754c}, \u{1f389}\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} end";
+const SPOKEN: &str = "caf\u{e9} \u{4e16}\u{754c}, \
+                      \u{1f389}\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} end";
 const MODES: [Mode; 4] = [Mode::DeviceOnly, Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly];
 
 #[test]

@@ -386,7 +386,8 @@ fn refusals_end_a_reply_typed_with_its_text_kept_and_the_session_usable() {
                 verifier.mend();
                 crate::support::eventually("usable again", || {
                     let next = consume(start(&session, 40));
-                    matches!(next.outcome, Ok((FinishReason::MaxTokens, _, statistics)) if statistics.origins.unverified == 0)
+                    let Ok((reason, _, statistics)) = next.outcome else { return false };
+                    reason == FinishReason::MaxTokens && statistics.origins.unverified == 0
                 });
             }
         }

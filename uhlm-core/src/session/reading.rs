@@ -13,6 +13,9 @@ use crate::options::OfflinePolicy;
 
 /// Tokens that the draft model reads at once while the target's text comes in.
 const READ_TOGETHER: usize = 16;
+/// Tokens of a prompt that it reads at once where nobody streams meanwhile: the session that is being opened is offered
+/// the prompt in between, so that the target reads a long one at the same time.
+const PROMPT_TOGETHER: usize = 256;
 /// Seconds that it may take at once.
 const READING_TIME: f64 = 0.05;
 
@@ -23,7 +26,7 @@ impl Run<'_> {
         let (began, unread) = (self.now(), self.drafter.unread(self.pipeline.ids()));
         let mut outcome = Ok(());
         while outcome.is_ok() && self.drafter.unread(self.pipeline.ids()) > 0 && !self.is_streamed_to() {
-            let chunk = if self.runs_on() { READ_TOGETHER } else { usize::MAX };
+            let chunk = if self.runs_on() { READ_TOGETHER } else { PROMPT_TOGETHER };
             outcome = self.read(chunk).map_err(End::from).and_then(|()| {
                 self.receive(Duration::ZERO);
                 self.settle()?;

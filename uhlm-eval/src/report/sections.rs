@@ -51,8 +51,8 @@ pub(super) fn blocks(record: &Record, figures: &[Figure]) -> Vec<Block> {
     if let Some(rows) = headlines(record) {
         blocks.push(heading("The paper's headlines"));
         blocks.push(text(
-            "U-HLM, risk-prone, from its published rules on this pair, beside what the paper reports for TinyLlama-1.1B and \
-             Llama-2-7B on Alpaca.",
+            "U-HLM, risk-prone, from its published rules on this pair, beside what the paper reports for \
+             TinyLlama-1.1B and Llama-2-7B on Alpaca.",
         ));
         blocks.push(table(&["quantity", "paper", "this pair"], rows));
     }
@@ -130,10 +130,10 @@ fn about(record: &Record) -> String {
     let about = &record.about;
     let million = |n: u64| format!("{:.2} M", n as f64 / 1e6);
     format!(
-        "Draft model {} ({} parameters), target {} ({} parameters), vocabulary {}. A draft pass costs {} ms and a target \
-         pass {} ms of virtual time. Speed on {} prompts, right answers on {} questions, calibration on {} other prompts; \
-         replies of at most {} tokens; seed {}. Intervals are 95 %: bootstrap over prompts, Wilson's for shares of right \
-         answers.",
+        "Draft model {} ({} parameters), target {} ({} parameters), vocabulary {}. A draft pass costs {} ms and a \
+         target pass {} ms of virtual time. Speed on {} prompts, right answers on {} questions, calibration on {} \
+         other prompts; replies of at most {} tokens; seed {}. Intervals are 95 %: bootstrap over prompts, Wilson's \
+         for shares of right answers.",
         about.draft.0,
         million(about.draft.1),
         about.target.0,
@@ -153,8 +153,8 @@ fn calibration(chapter: &Chapter) -> String {
     let (a, b, delta) = chapter.law;
     let t = &chapter.thresholds;
     format!(
-        "This SDK's calibration: a = {a:.3}, b = {b:.3}, Delta = {delta:.3}. U-HLM's thresholds, from the paper's sampled \
-         estimator: {:.3} (risk-averse) and {:.3} (risk-prone, TR {}).",
+        "This SDK's calibration: a = {a:.3}, b = {b:.3}, Delta = {delta:.3}. U-HLM's thresholds, from the paper's \
+         sampled estimator: {:.3} (risk-averse) and {:.3} (risk-prone, TR {}).",
         t.risk_averse,
         t.risk_prone,
         percent(t.rate)
@@ -299,23 +299,24 @@ pub(super) fn the_law(law: &LawReport) -> Vec<Block> {
     let risk = &law.risk;
     vec![
         text(format!(
-            "Fitted on {} tokens of the calibration prompts, judged on {} held-out ones; the mean rejection probability is \
-             {}. a and b are fitted to the held-out tokens themselves, the scores are those of the calibration prompts' fit.",
+            "Fitted on {} tokens of the calibration prompts, judged on {} held-out ones; the mean rejection \
+             probability is {}. a and b are fitted to the held-out tokens themselves, the scores are those of the \
+             calibration prompts' fit.",
             law.calibrated_on,
             law.held_out,
             percent(law.mean_beta)
         )),
         table(&header, rows),
         text(format!(
-            "Under shared noise the target writes another token than the drafted one at {} of the places, which the next \
-             table is about: each predictor is fitted to what was written after the calibration prompts.",
+            "Under shared noise the target writes another token than the drafted one at {} of the places, which the \
+             next table is about: each predictor is fitted to what was written after the calibration prompts.",
             percent(law.mean_mismatch)
         )),
         table(&header, law.shared_noise.iter().map(|report| row(report, None)).collect()),
         text(format!(
-            "The paper's risk: between the thresholds {:.3} and {:.3} (Delta = {:.3}) its line gives {:.5}, its bound is {:.5}, \
-             and {:.5} was measured; below the lower threshold, where the line says that nothing is rejected, {:.5} was \
-             measured. The mean of beta over all tokens, those that are sent counted as 0.",
+            "The paper's risk: between the thresholds {:.3} and {:.3} (Delta = {:.3}) its line gives {:.5}, its \
+             bound is {:.5}, and {:.5} was measured; below the lower threshold, where the line says that nothing is \
+             rejected, {:.5} was measured. The mean of beta over all tokens, those that are sent counted as 0.",
             risk.risk_averse,
             risk.risk_prone,
             risk.delta,

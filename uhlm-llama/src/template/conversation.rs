@@ -122,8 +122,8 @@ mod tests {
         rendered.parts().iter().map(part).collect()
     }
 
-    const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n{% endfor %}\
-        {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content | trim }}<|im_end|>\n\
+        {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
     #[test]
     fn what_anybody_says_is_text_in_every_role() {
@@ -177,7 +177,9 @@ mod tests {
 
     #[test]
     fn an_earlier_reply_comes_with_its_reasoning_where_the_template_shows_it() {
-        let reads = "{% for m in messages %}{{ m.role }}:{% if m.reasoning_content %}({{ m.reasoning_content }}){% endif %}{{ m.content }};{% endfor %}{# </think> #}";
+        let reads = "{% for m in messages %}{{ m.role }}:\
+            {% if m.reasoning_content %}({{ m.reasoning_content }}){% endif %}{{ m.content }};\
+            {% endfor %}{# </think> #}";
         let thought = Message { reasoning: Some("hm".into()), ..Message::assistant("yes") };
         assert_eq!(
             shown(reads, &[Message::user("q"), thought.clone()], &RenderOptions::default()),

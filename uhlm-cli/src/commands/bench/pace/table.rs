@@ -7,8 +7,8 @@ use crate::terminal::table::Table;
 /// Explains the columns, and heads those of the lines that come as prompts are done.
 pub(super) fn heading() -> String {
     format!(
-        "tokens/s: after the first token, in brackets with the prompt; ratio: to the streamed reply of the same prompt, \
-         after the first token\n{:<16} {:<10} {:>13} {:>6} {:>6} {:>8} {:>7} {:>6} {:>6}  text",
+        "tokens/s: after the first token, in brackets with the prompt; ratio: to the streamed reply of the same \
+         prompt, after the first token\n{:<16} {:<10} {:>13} {:>6} {:>6} {:>8} {:>7} {:>6} {:>6}  text",
         "prompt", "method", "tokens/s", "ratio", "passes", "requests", "drafted", "judged", "stood"
     )
 }

@@ -46,7 +46,8 @@ pub(crate) struct TasksArgs {
     #[arg(short = 'n', long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     count: usize,
     /// Who writes, separated by commas
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [Method::Target, Method::Draft, Method::Opportunistic])]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(default_values_t = [Method::Target, Method::Draft, Method::Opportunistic])]
     methods: Vec<Method>,
     /// Temperature
     #[arg(long, value_name = "T", default_value_t = 0.0)]
