@@ -13,26 +13,26 @@ use uhlm_eval::statistics::Proportion;
 
 use crate::failure::Failure;
 
-/// Longest reply; the bundled questions need far less.
+/// Greatest length of a reply, in tokens; the bundled questions need far less.
 pub(crate) const MAX_TOKENS: usize = 256;
 
-/// What a run over questions brought.
+/// The results of a run over questions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Evaluation {
     /// Whether each reply was right, in the questions' order.
     pub(crate) marks: Vec<bool>,
-    /// Sums over all replies.
+    /// Statistics, summed over all replies.
     pub(crate) statistics: Statistics,
 }
 
 impl Evaluation {
-    /// The share of right replies.
+    /// Returns the share of right replies.
     pub(crate) fn accuracy(&self) -> Proportion {
         Proportion { successes: self.marks.iter().filter(|right| **right).count(), trials: self.marks.len() }
     }
 }
 
-/// Models and questions.
+/// The models and the questions of an evaluation.
 #[derive(Clone, Copy)]
 pub(crate) struct Evaluator<'a> {
     pub(crate) engine: &'a Engine,
@@ -52,7 +52,7 @@ impl Evaluator<'_> {
         Ok(session)
     }
 
-    /// Answers every question on this session, each as a conversation of its own.
+    /// Answers every question on this session, each in a conversation of its own.
     pub(crate) fn run(&self, session: &Session, labels: bool, bar: &ProgressBar) -> Result<Evaluation, Failure> {
         let mut evaluation = Evaluation::default();
         for question in self.questions {

@@ -1,4 +1,4 @@
-//! What went wrong, in one line, and what to do about it.
+//! Says in one line why a command failed, and what to do about it.
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -17,7 +17,7 @@ use uhlm_server::ServerError;
 use crate::output;
 use crate::terminal::style::{Style, paint_stderr};
 
-/// Why a command ends without success.
+/// The reason why a command ends without success.
 #[derive(Debug)]
 pub(crate) struct Failure {
     what: String,
@@ -26,22 +26,22 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// A failure at run time.
+    /// Makes a failure at run time.
     pub(crate) fn new(what: impl Into<String>) -> Self {
         Self { what: what.into(), hint: None, code: 1 }
     }
 
-    /// The arguments make no sense.
+    /// Makes a failure of wrong usage: the arguments make no sense.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self { code: 2, ..Self::new(what) }
     }
 
-    /// What the person can do about it.
+    /// Adds a hint: what the person can do about the failure.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    /// The command has said on stdout what failed; nothing more is printed.
+    /// Makes a failure that prints nothing, because the command has said on stdout what failed.
     pub(crate) fn reported() -> Self {
         Self::new(String::new())
     }
@@ -61,7 +61,7 @@ impl Failure {
         }
     }
 
-    /// The failure and its hint on one line.
+    /// Returns the failure on one line, without its hint.
     pub(crate) fn text(&self) -> String {
         self.what.clone()
     }
@@ -106,7 +106,7 @@ impl From<ServerError> for Failure {
     }
 }
 
-/// What to do about a verifier that gave no answer.
+/// Returns what to do about a verifier that gave no answer; `None` without advice.
 fn verifier_hint(error: &VerifierError) -> Option<&'static str> {
     Some(match error {
         VerifierError::Unreachable { .. } | VerifierError::DeadlineExceeded { .. } => {
@@ -160,7 +160,7 @@ impl From<GenerationError> for Failure {
     }
 }
 
-/// What to do about a download that failed.
+/// Returns what to do about a download that failed; `None` without advice.
 fn download_hint(error: &DownloadError) -> Option<&'static str> {
     Some(match error {
         DownloadError::InvalidSource(_) => {

@@ -1,4 +1,4 @@
-//! Where log lines go: nowhere, unless asked for.
+//! Sends log lines to stderr if they are asked for.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::terminal::border;
 
-/// Starts logging to stderr. Quiet by default, llama.cpp's own log included; `RUST_LOG` has the last word. A server
-/// logs its requests from the first `-v` on and its warnings always.
+/// Starts logging to stderr. Logging is quiet by default, llama.cpp's own log included; `RUST_LOG` decides before
+/// anything else. A server logs its requests from the first `-v` on and its warnings always.
 pub(crate) fn start(verbose: u8, server: bool) {
     let default = match (verbose, server) {
         (0, false) => "off",
@@ -24,7 +24,7 @@ pub(crate) fn start(verbose: u8, server: bool) {
     let _ = subscriber.try_init();
 }
 
-/// Stderr behind the border of the terminal: llama.cpp logs what a model file says of itself.
+/// Stderr behind the border of the terminal: llama.cpp logs text from the model file.
 struct Bordered;
 
 impl Write for Bordered {

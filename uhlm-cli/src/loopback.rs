@@ -1,4 +1,4 @@
-//! A verifier in this process, reached as any other: over TCP and TLS, with its certificate pinned.
+//! Runs a verifier in this process, reached as any other: over TCP and TLS, with its certificate pinned.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -17,7 +17,7 @@ use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle, Sn
 use crate::failure::Failure;
 use crate::remote;
 
-/// A running server on loopback and a client that trusts it. Dropped, it stops.
+/// A running server on loopback and a client that trusts it. The server stops when this is dropped.
 pub(crate) struct Loopback {
     server: Option<ServerHandle>,
     runtime: Runtime,
@@ -25,18 +25,19 @@ pub(crate) struct Loopback {
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) info: Info,
     pub(crate) url: String,
-    /// Holds back what the client and the server say, where the way is to take time.
+    /// Modelled link between client and server, where a round trip is to take time.
     _link: Option<Shaper>,
 }
 
 impl Loopback {
-    /// Loads the target and serves it on a free port of 127.0.0.1 with a certificate made for this run. Blocks until it
-    /// listens.
+    /// Loads the target and serves it on a free port of 127.0.0.1 with a certificate made for this run. Blocks until
+    /// the server listens.
     pub(crate) fn start(target: &Path, threads: u32) -> Result<Self, Failure> {
         Self::start_behind(target, threads, Duration::ZERO)
     }
 
-    /// Starts one likewise that is reached over a link with this round trip, beside what loopback takes.
+    /// Does as [`Self::start`] with a server that is reached over a link with this round trip, beside the time of
+    /// loopback.
     pub(crate) fn start_behind(target: &Path, threads: u32, round_trip: Duration) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -71,7 +72,7 @@ impl Loopback {
         Ok(Self { server: Some(server), runtime, metrics, verifier, info, url, _link: link })
     }
 
-    /// The server's counters now.
+    /// Returns the server's counters as they are now.
     pub(crate) fn counters(&self) -> Snapshot {
         self.metrics.snapshot()
     }

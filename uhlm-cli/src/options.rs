@@ -41,7 +41,7 @@ pub(crate) struct SamplingArgs {
 }
 
 impl SamplingArgs {
-    /// The chain.
+    /// Returns the sampling chain of both models.
     pub(crate) fn params(&self) -> SamplingParams {
         SamplingParams {
             temperature: self.temperature,
@@ -118,13 +118,13 @@ impl SessionArgs {
     fn template_variables(&self) -> TemplateVariables {
         let mut variables = TemplateVariables::default();
         for (name, json) in &self.template_var {
-            // They were checked as they were read.
+            // The variables were checked when they were read.
             let _ = variables.set(name.as_str(), json.as_str());
         }
         variables
     }
 
-    /// The session's options with this calibration.
+    /// Returns the session's options with this calibration.
     pub(crate) fn options(&self, calibration: Calibration) -> SessionOptions {
         SessionOptions {
             mode: self.mode,
@@ -145,7 +145,7 @@ impl SessionArgs {
             threads: self.threads,
             seed: self.sampling.seed,
             link: LinkConfig { grace: self.grace, ..LinkConfig::default() },
-            // Whoever names a server on the command line wants it asked.
+            // A person who names a server on the command line wants it asked.
             consent: Consent::Conversation,
             ..SessionOptions::default()
         }
@@ -173,12 +173,12 @@ fn variable(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), json.to_owned()))
 }
 
-/// The goal where none was given.
+/// Returns the goal for a session without one: the calibration's recommended threshold, or else the risk-prone one.
 pub(crate) fn default_goal(calibration: &Calibration) -> Goal {
     calibration.recommended_threshold.map_or(Goal::RiskProne, Goal::Threshold)
 }
 
-/// The name of a mode as flags and output have it.
+/// Returns the name of a mode in flags and output.
 pub(crate) fn mode_name(mode: Mode) -> &'static str {
     match mode {
         Mode::Opportunistic => "opportunistic",
@@ -213,7 +213,7 @@ fn close_rule(text: &str) -> Result<CloseRule, String> {
     }
 }
 
-/// Reads a number of tokens to write: none at all is a slip of the pen.
+/// Reads a number of tokens to write, which must be above 0.
 pub(crate) fn some_tokens(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number above 0".into())
 }

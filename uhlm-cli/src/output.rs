@@ -1,4 +1,4 @@
-//! The one place that writes to stdout and stderr. Whatever is written passes the border of the terminal.
+//! Writes to stdout and stderr, as the only place that does. All text passes the border of the terminal.
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
@@ -12,7 +12,7 @@ pub(crate) fn text(text: &str) {
     write(&border::shown(text));
 }
 
-/// Writes what a model wrote: into a file or another program character by character as it is.
+/// Writes a model's text; into a file or another program it goes character by character as it is.
 pub(crate) fn reply(text: &str) {
     let terminal = std::io::stdout().is_terminal();
     write(&if terminal { border::shown(text) } else { border::piped(text) });
@@ -23,10 +23,10 @@ pub(crate) fn line(line: impl std::fmt::Display) {
     text(&format!("{line}\n"));
 }
 
-/// Writes a line to stderr: what is not the result.
+/// Writes a line that is not the result to stderr.
 pub(crate) fn note(line: impl std::fmt::Display) {
     let text = border::shown(&format!("{line}\n"));
-    // Where stderr is closed, nobody wants to know.
+    // An error is of no interest: stderr is closed, so nobody reads it.
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A reader that went away (`uhlm ... | head`) ends the program quietly, as it does for other tools.
+/// Writes to stdout. A reader that went away (`uhlm ... | head`) ends the program quietly, as for other tools.
 fn write(text: &str) {
     let mut stdout = std::io::stdout().lock();
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());

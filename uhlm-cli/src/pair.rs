@@ -1,4 +1,4 @@
-//! Where the bundled demo pair lies.
+//! Finds the bundled demo pair.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    /// Finds the folder `models` of the repository: the one that `UHLM_MODELS` names, or one beside or above the
-    /// working directory or the program, or the one of the source tree that this program was built from.
+    /// Finds the folder `models` of the repository: the one that `UHLM_MODELS` names, or one in or above the working
+    /// directory or the program's folder, or the one of the source tree that this program was built from.
     pub(crate) fn find() -> Result<Self, Failure> {
         if let Some(folder) = std::env::var_os("UHLM_MODELS") {
             let pair = Self { folder: folder.into() };
@@ -50,29 +50,29 @@ impl Pair {
         self.folder.join("demo-target.gguf")
     }
 
-    /// The pair's calibration, which may not exist.
+    /// Returns the file of the pair's calibration, which may not exist.
     pub(crate) fn calibration(&self) -> PathBuf {
         self.folder.join("demo.calibration.json")
     }
 
-    /// Questions for evaluation, which neither training nor calibration saw.
+    /// Returns the file of questions for evaluation, which neither training nor calibration saw.
     pub(crate) fn heldout(&self) -> PathBuf {
         self.folder.join("data/heldout.jsonl")
     }
 
-    /// Questions for calibration.
+    /// Returns the file of questions for calibration.
     pub(crate) fn calibration_questions(&self) -> PathBuf {
         self.folder.join("data/calibration.jsonl")
     }
 
-    /// Prompts without a right answer.
+    /// Returns the file of prompts without a right answer.
     pub(crate) fn free_prompts(&self) -> PathBuf {
         self.folder.join("data/prompts_free.jsonl")
     }
 }
 
-/// Where the calibration of a draft model lies unless a flag says otherwise: beside it, `draft.gguf` becoming
-/// `draft.calibration.json`; for the bundled draft model the bundled pair's file.
+/// Returns the file of a draft model's calibration unless a flag names another: beside the model, with `draft.gguf`
+/// becoming `draft.calibration.json`; for the bundled draft model it is the bundled pair's file.
 pub(crate) fn calibration_beside(model: &Path) -> PathBuf {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let stem = if stem == "demo-draft" { "demo" } else { &stem };

@@ -1,4 +1,4 @@
-//! Prompts from files, as several commands take them.
+//! Reads prompts from files, as several commands take them.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub(crate) struct PromptArgs {
 }
 
 impl PromptArgs {
-    /// Reads them, each with its kind: where the file names none, the file's own name.
+    /// Reads the prompts, each with its kind: where a file gives none, the file's own name.
     pub(crate) fn read(&self) -> Result<Vec<Question>, Failure> {
         let files = if self.files.is_empty() {
             let bundled = Pair::find()?;

@@ -1,4 +1,4 @@
-//! Flags that say where the verifier is and whether to trust it, and blocking calls to it.
+//! Reads the flags that say where the verifier is and whether to trust it, and makes blocking calls to it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use uhlm_net::{BearerToken, TrustPolicy, trust_from_environment};
 
 use crate::failure::Failure;
 
-/// How long a single answer may take.
+/// Longest time that a single answer may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The server that judges.
@@ -39,7 +39,7 @@ pub(crate) struct RemoteArgs {
 }
 
 impl RemoteArgs {
-    /// The client's settings; none without `--server`.
+    /// Returns the client's settings; `None` without `--server`.
     pub(crate) fn config(&self) -> Result<Option<HttpConfig>, Failure> {
         let Some(server) = &self.server else { return Ok(None) };
         let trust = match self.fingerprint {
@@ -60,7 +60,8 @@ impl RemoteArgs {
     }
 }
 
-/// The authorities to trust: those of the file that was named, else those of the environment, else the public ones.
+/// Returns the authorities to trust: those of the file that was named, else those of the environment, else the public
+/// ones.
 pub(crate) fn authorities(file: Option<&Path>) -> Result<TrustPolicy, Failure> {
     match file {
         Some(path) => {
@@ -74,7 +75,7 @@ pub(crate) fn authorities(file: Option<&Path>) -> Result<TrustPolicy, Failure> {
     }
 }
 
-/// Makes the client; connects with the first call.
+/// Makes the client, which connects with the first call.
 pub(crate) fn connect(config: HttpConfig) -> Result<Arc<dyn Verifier>, Failure> {
     let endpoint = config.endpoint.clone();
     let client = HttpVerifier::new(config).map_err(|error| match error {
@@ -90,7 +91,7 @@ pub(crate) fn connect(config: HttpConfig) -> Result<Arc<dyn Verifier>, Failure> 
 /// Makes a call and waits for its answer.
 pub(crate) fn wait<T: Send + 'static>(call: impl FnOnce(Reply<T>) -> Call) -> Result<Answer<T>, VerifierError> {
     let (sender, answer) = channel();
-    // Nobody listens any more after the time below: then the answer is not wanted.
+    // After the time below nobody waits for the answer, so an error of sending it is of no interest.
     let call = call(Box::new(move |result| drop(sender.send(result))));
     let result = answer.recv_timeout(DEADLINE + Duration::from_secs(1));
     match result {
@@ -102,7 +103,7 @@ pub(crate) fn wait<T: Send + 'static>(call: impl FnOnce(Reply<T>) -> Call) -> Re
     }
 }
 
-/// What the verifier serves.
+/// Returns the verifier's information about what it serves.
 pub(crate) fn info(verifier: &dyn Verifier) -> Result<Answer<Info>, VerifierError> {
     wait(|reply| verifier.info(DEADLINE, reply))
 }

@@ -1,4 +1,4 @@
-//! Statistics of generations in words and as JSON.
+//! Writes statistics of generations in words and as JSON.
 
 use serde::Serialize;
 use uhlm_core::metrics::{Statistics, VerdictTiming};
@@ -10,21 +10,21 @@ use uhlm_eval::statistics::quantile;
 pub(crate) struct Rates {
     pub(crate) tokens: u64,
     pub(crate) tokens_per_second: f64,
-    /// TR; none where no gate decides.
+    /// Transmission rate (TR): share of the drafted tokens that were judged; `None` in a mode that judges nothing.
     pub(crate) transmission_rate: Option<f64>,
-    /// TSR; none where no skipped token was labelled.
+    /// True skip rate (TSR): share of the skipped tokens that are the target's own; `None` where none was labelled.
     pub(crate) true_skip_rate: Option<f64>,
     pub(crate) target_passes_per_token: f64,
-    /// None where nothing was judged.
+    /// Share of the judged tokens that were accepted; `None` where none was judged.
     pub(crate) acceptance_rate: Option<f64>,
     pub(crate) body_bytes_up: u64,
     pub(crate) body_bytes_down: u64,
     pub(crate) rollbacks: u64,
     pub(crate) rolled_back_tokens: u64,
-    /// Read ahead because the conversation has them.
+    /// Number of tokens that the conversation proposed and that were read ahead, and below of those then drafted.
     pub(crate) ngram_proposed: u64,
     pub(crate) ngram_accepted: u64,
-    /// Written while the server was out of reach.
+    /// Number of tokens that were written while the server was out of reach.
     pub(crate) unverified_tokens: u64,
     pub(crate) verdict_ms: Option<VerdictTimes>,
 }
@@ -33,13 +33,13 @@ pub(crate) struct Rates {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct VerdictTimes {
     pub(crate) total: Quantiles,
-    /// Neither queue nor decode: network, TLS, HTTP, both runtimes.
+    /// Time beside queue and decode: network, TLS, HTTP, both runtimes.
     pub(crate) network: Quantiles,
     pub(crate) queue: Quantiles,
     pub(crate) decode: Quantiles,
 }
 
-/// Two quantiles.
+/// The median and the 99th percentile of some values.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Quantiles {
     pub(crate) p50: f64,
@@ -47,7 +47,7 @@ pub(crate) struct Quantiles {
 }
 
 impl Quantiles {
-    /// Of these values; none of none.
+    /// Returns the quantiles of these values; `None` if there are none.
     pub(crate) fn of(values: &[f64]) -> Option<Self> {
         Some(Self { p50: quantile(values, 0.5)?, p99: quantile(values, 0.99)? })
     }
@@ -68,7 +68,7 @@ impl VerdictTimes {
 }
 
 impl Rates {
-    /// The rates of one or several generations in this mode.
+    /// Returns the rates of one or several generations in this mode.
     pub(crate) fn of(statistics: &Statistics, mode: Mode) -> Self {
         let when = |condition: bool, value: f64| condition.then_some(value);
         Self {
@@ -89,7 +89,7 @@ impl Rates {
         }
     }
 
-    /// One line for people.
+    /// Returns the rates on one line for people.
     pub(crate) fn line(&self) -> String {
         let mut parts = vec![format!("{} tokens", self.tokens), format!("{}/s", significant(self.tokens_per_second))];
         if self.unverified_tokens > 0 {
@@ -114,7 +114,7 @@ impl Rates {
     }
 }
 
-/// Three significant digits, no exponent.
+/// Returns the value with three significant digits, without an exponent.
 pub(crate) fn significant(value: f64) -> String {
     match value.abs() {
         x if x >= 99.95 => format!("{value:.0}"),
@@ -124,7 +124,7 @@ pub(crate) fn significant(value: f64) -> String {
     }
 }
 
-/// A share in per cent, with a decimal near both ends.
+/// Returns a share in per cent, with a decimal near both ends.
 pub(crate) fn percent(share: f64) -> String {
     let value = share * 100.0;
     if (value > 0.0 && value < 9.95) || (value > 95.0 && value < 99.95) {
@@ -134,7 +134,7 @@ pub(crate) fn percent(share: f64) -> String {
     }
 }
 
-/// A number of bytes.
+/// Returns a number of bytes in a unit that suits it.
 pub(crate) fn bytes(count: u64) -> String {
     match count {
         0..10_000 => format!("{count} B"),

@@ -1,4 +1,4 @@
-//! From flags to a loaded draft model, a verifier and a calibration.
+//! Makes a loaded draft model, a verifier and a calibration from flags.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,14 +39,14 @@ pub(crate) struct ModelArgs {
     pub(crate) remote: RemoteArgs,
 }
 
-/// Everything that a session is opened with.
+/// The parts that a session is opened with.
 pub(crate) struct Setup {
     pub(crate) engine: Engine,
     pub(crate) verifier: Option<Arc<dyn Verifier>>,
-    /// What the verifier serves, where it was asked.
+    /// Information about what the verifier serves; `None` where it did not answer or there is none.
     pub(crate) info: Option<Info>,
     pub(crate) calibration: Calibration,
-    /// Keeps the server in this process alive.
+    /// Server in this process, which stops when this is dropped.
     pub(crate) loopback: Option<Loopback>,
     pub(crate) draft: PathBuf,
 }
@@ -56,7 +56,7 @@ pub(crate) fn load(path: &Path) -> Result<Engine, Failure> {
     load_with(path, None)
 }
 
-/// Loads a draft model likewise, with another chat template than its own if one is named.
+/// Loads a draft model as [`load`] does, with another chat template than its own if one is named.
 fn load_with(path: &Path, chat_template: Option<&Path>) -> Result<Engine, Failure> {
     let chat_template = chat_template.map(template).transpose()?;
     let bar = progress::bar(100, "loading the draft model");
@@ -72,7 +72,7 @@ fn template(path: &Path) -> Result<String, Failure> {
 }
 
 impl ModelArgs {
-    /// The draft model's file, and the bundled pair where it is that one.
+    /// Returns the draft model's file, with the bundled pair if it is that pair's.
     pub(crate) fn draft(&self) -> Result<(PathBuf, Option<Pair>), Failure> {
         match &self.model {
             Some(path) => Ok((located(path)?, None)),
@@ -83,12 +83,12 @@ impl ModelArgs {
         }
     }
 
-    /// The target model's file, where one was named.
+    /// Returns the target model's file, if one was named.
     pub(crate) fn target(&self) -> Result<Option<PathBuf>, Failure> {
         self.target.as_deref().map(located).transpose()
     }
 
-    /// Loads the models, starts a server where the target is in this process, and finds the calibration. `mode` says
+    /// Loads the models, starts a server if the target is in this process, and finds the calibration. `mode` decides
     /// whether a verifier is needed at all.
     pub(crate) fn open(&self, mode: Mode, calibration: Option<&Path>) -> Result<Setup, Failure> {
         let mut setup = self.open_uncalibrated(mode)?;
@@ -96,7 +96,7 @@ impl ModelArgs {
         Ok(setup)
     }
 
-    /// The same with the calibration that holds for no pair in particular.
+    /// Opens the models as [`Self::open`] does, with the calibration that holds for no pair in particular.
     pub(crate) fn open_uncalibrated(&self, mode: Mode) -> Result<Setup, Failure> {
         let (draft, pair) = self.draft()?;
         let engine = load_with(&draft, self.chat_template.as_deref())?;
@@ -106,7 +106,7 @@ impl ModelArgs {
         match (self.remote.config()?, target) {
             (Some(config), _) => {
                 let verifier = remote::connect(config)?;
-                // A server that is out of reach is a state that the session deals with, not an error of the setup.
+                // A server that is out of reach is a state that the session handles, not an error of the setup.
                 setup.info = remote::info(verifier.as_ref()).ok().map(|answer| answer.value);
                 setup.verifier = Some(verifier);
             }
@@ -127,8 +127,8 @@ impl ModelArgs {
 }
 
 impl Setup {
-    /// The calibration that was named, or the one beside the model, or what holds for no pair in particular. One that
-    /// was measured on other models is said to be so and not used.
+    /// Returns the calibration that was named, or the one beside the model, or the generic one that holds for no pair
+    /// in particular. A calibration that was measured on other models is not used, and a warning says so.
     fn find_calibration(&self, named: Option<&Path>) -> Result<Calibration, Failure> {
         let path = named.map_or_else(|| calibration_beside(&self.draft), Path::to_path_buf);
         let calibration = match calibration_file::load(&path) {
@@ -153,7 +153,7 @@ impl Setup {
         Ok(self.engine.session(self.verifier.clone(), args.options(self.calibration.clone()))?)
     }
 
-    /// Names of draft and target.
+    /// Returns the names of the draft model and, if it is known, of the target model.
     pub(crate) fn names(&self) -> (String, Option<String>) {
         (self.engine.model().name().to_owned(), self.info.as_ref().map(|info| info.model.clone()))
     }

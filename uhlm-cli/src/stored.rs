@@ -1,4 +1,4 @@
-//! Where pulled models lie, and which one a name means.
+//! Finds the folder of pulled models, and the model that a name means.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,8 @@ use uhlm_models::{ModelStore, StoreConfig};
 
 use crate::failure::Failure;
 
-/// The folder of pulled models: the one that is named, or `uhlm/models` in the user's data folder.
+/// Returns the folder of pulled models: the one that is named, or that of `UHLM_STORE`, or `uhlm/models` in the user's
+/// data folder.
 pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = named.map(Path::to_path_buf).or_else(|| variable("UHLM_STORE")) {
@@ -19,8 +20,9 @@ pub(crate) fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
         .ok_or_else(|| Failure::usage("no folder for models").hint("give one with --folder"))
 }
 
-/// The file that a person means by `--model` or `--target`: a path, or the name of a pulled model, as `uhlm models ls`
-/// shows it or as the catalogue calls it. A path that leads nowhere stays what it is, for the error to name.
+/// Returns the file that a person means by `--model` or `--target`: a path, or the name of a pulled model, as `uhlm
+/// models ls` shows it or as the catalogue calls it. A path that leads nowhere is returned as it is, so that the error
+/// names it.
 pub(crate) fn located(named: &Path) -> Result<PathBuf, Failure> {
     let name = named.to_str().filter(|name| !name.contains(['/', '\\']) && !named.exists());
     match (name.and_then(pulled), name) {
@@ -36,7 +38,7 @@ pub(crate) fn located(named: &Path) -> Result<PathBuf, Failure> {
 fn pulled(name: &str) -> Option<PathBuf> {
     let store = ModelStore::new(StoreConfig::new(folder(None).ok()?));
     let found = match catalogue().model(name) {
-        // Kept under its own name, or under a second one where that was taken.
+        // The model is kept under its own name, or under a second one where that was taken.
         Some(model) => {
             let request = model.request()?;
             let unnamed = uhlm_models::DownloadRequest { name: None, ..request };

@@ -1,4 +1,4 @@
-//! The bed: `uhlm_core`'s own session in virtual time, over a modelled link, on any pair of models.
+//! Runs `uhlm_core`'s own session in virtual time, over a modelled link, on any pair of models.
 //!
 //! Decides how the session, its clock and its verifier are put together and what of a reply is counted. What is
 //! compared on it is decided by [`crate::product`] (the models themselves) and [`crate::cells`] (recordings).
@@ -24,7 +24,7 @@ use crate::reply::{Decisions, Reply};
 use crate::verifier::SimulatedVerifier;
 use uhlm_core::clock::VirtualClock;
 
-/// What a session runs on.
+/// The models, costs and link that a session in virtual time runs on.
 #[derive(Clone)]
 pub(crate) struct Bed<'a> {
     pub(crate) draft: Arc<dyn DraftModel>,
@@ -32,7 +32,7 @@ pub(crate) struct Bed<'a> {
     pub(crate) costs: &'a PassCosts,
     pub(crate) channel: &'a Channel,
     pub(crate) billing: Billing,
-    /// Seed of what the channel does.
+    /// Seed of the channel's random choices.
     pub(crate) channel_seed: u64,
 }
 
@@ -44,7 +44,7 @@ struct Unread {
 }
 
 impl Unread {
-    /// Returns what a pass over `tokens` tokens costs.
+    /// Returns the virtual time of a pass over `tokens` tokens, and counts those of the prompt as read.
     fn charge(&mut self, costs: &PassCosts, tokens: usize) -> Duration {
         let of_prompt = tokens.min(self.tokens);
         self.tokens -= of_prompt;
@@ -57,7 +57,7 @@ impl Unread {
     }
 }
 
-/// What was written for a prompt.
+/// The reply to a prompt, with the session's statistics.
 pub(crate) struct Written {
     pub(crate) tokens: Vec<TokenId>,
     pub(crate) text: String,
@@ -70,7 +70,7 @@ pub(crate) struct Running {
     verifier: Arc<SimulatedVerifier>,
     session: Session,
     draft: Arc<dyn DraftModel>,
-    /// The prompt that the draft model is still to read.
+    /// Number of prompt tokens that the draft model has not read yet.
     prompt: Arc<Mutex<Unread>>,
 }
 
@@ -98,14 +98,14 @@ impl Running {
         Ok(Self { clock, verifier, session, draft: Arc::clone(&bed.draft), prompt })
     }
 
-    /// Writes a reply and counts what it costs, as that of prompt `index`.
+    /// Writes the reply to prompt `index` and counts what it costs.
     pub(crate) fn answer(
         &self,
         index: u64,
         prompt: Prompt,
         options: GenerationOptions,
     ) -> Result<(Reply, Statistics), EvalError> {
-        // What was under way for the last reply belongs to it.
+        // Costs that are still open from the last reply belong to that reply.
         let _before = self.verifier.begin(index);
         let charged = self.clock.charged();
         let Written { tokens, text, statistics } = self.generate(prompt, options)?;
@@ -130,7 +130,7 @@ impl Running {
         Ok((reply, statistics))
     }
 
-    /// Writes a reply as a conversation of its own.
+    /// Writes a reply in a conversation of its own.
     pub(crate) fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Written, EvalError> {
         self.session.reset()?;
         let tokens = match &prompt {
@@ -145,7 +145,7 @@ impl Running {
             match event? {
                 Event::Committed { token, .. } | Event::Reasoning { token, .. } => tokens.push(token.id),
                 Event::Finished { text, statistics, .. } => {
-                    // Text that was held back to the end comes with its token named a second time.
+                    // If text was held back to the end, the last event names its token a second time.
                     tokens.truncate(statistics.tokens() as usize);
                     return Ok(Written { tokens, text, statistics: *statistics });
                 }

@@ -1,4 +1,4 @@
-//! What a message weighs on the wire: the same rule for every method.
+//! Counts the bytes of a message on the wire, by the same rule for every method.
 //!
 //! A message is its body, the overhead of an HTTP/2 request or answer over TLS as this SDK measures it on a warm
 //! connection (`docs/protocol.md`, section 5), and the headers of its packets. Ids and vectors are billed for a
@@ -11,18 +11,18 @@ use uhlm_law::sampling::TokenId;
 
 use crate::channel::packet::SEGMENT;
 
-/// Bytes beside the body.
+/// Bytes of a request, and below of an answer, beside the body.
 const REQUEST_OVERHEAD: u64 = 111;
 const ANSWER_OVERHEAD: u64 = 47;
-/// A further part of a streamed answer: an HTTP/2 frame in a TLS record.
+/// Bytes of a further part of a streamed answer beside the body: an HTTP/2 frame in a TLS record.
 const FRAME_OVERHEAD: u64 = 31;
-/// IPv4 and TCP with timestamps, a packet.
+/// Bytes of headers in each packet: IPv4, and TCP with timestamps.
 const PACKET_HEADERS: u64 = 52;
 
-/// What is billed.
+/// The rule by which the bytes of messages are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Billing {
-    /// Vocabulary that ids and distributions are billed for.
+    /// Size of the vocabulary that ids and distributions are billed for, in tokens.
     pub vocabulary: u32,
     /// Bits of one probability in an uploaded distribution: 16 in the paper.
     pub probability_bits: u32,
@@ -32,40 +32,40 @@ pub struct Billing {
 }
 
 impl Billing {
-    /// The paper's: 32,000 tokens, 16 bits, everything billed.
+    /// The paper's billing: 32,000 tokens, 16 bits, everything billed.
     pub const PAPER: Self = Self { vocabulary: 32_000, probability_bits: 16, payload: true };
 
-    /// Bytes of a message to the verifier with this body.
+    /// Returns the bytes on the wire of a message to the verifier whose body has `body` bytes.
     #[must_use]
     pub fn request(&self, body: u64) -> u64 {
         wire(body + REQUEST_OVERHEAD)
     }
 
-    /// Bytes of a message to the device with this body.
+    /// Returns the bytes on the wire of a message to the device whose body has `body` bytes.
     #[must_use]
     pub fn answer(&self, body: u64) -> u64 {
         wire(body + ANSWER_OVERHEAD)
     }
 
-    /// Bytes of one more part of a streamed answer.
+    /// Returns the bytes on the wire of one more part of a streamed answer.
     #[must_use]
     pub fn frame(&self, body: u64) -> u64 {
         wire(body + FRAME_OVERHEAD)
     }
 
-    /// Bits of one id without any coding: `ceil(log2 V)`.
+    /// Returns the bits of one id without any coding: `ceil(log2 V)` for a vocabulary of `V` tokens.
     #[must_use]
     pub fn id_bits(&self) -> u64 {
         u64::from(u32::BITS - self.vocabulary.saturating_sub(1).leading_zeros())
     }
 
-    /// Bits of a whole distribution.
+    /// Returns the bits of a whole distribution: none if payload is free.
     #[must_use]
     pub fn distribution_bits(&self) -> u64 {
         if self.payload { u64::from(self.vocabulary) * u64::from(self.probability_bits) } else { 0 }
     }
 
-    /// Returns the bytes of this SDK's request with ids as long as those of the billed vocabulary.
+    /// Returns the bytes of this SDK's request body, with ids as long as those of the billed vocabulary.
     #[must_use]
     pub fn advance(&self, request: &Advance, vocabulary_size: usize) -> u64 {
         let mut request = request.clone();
@@ -74,7 +74,8 @@ impl Billing {
         encoded(&request)
     }
 
-    /// Returns the bytes of a frame of its answer, its length included, likewise.
+    /// Returns the bytes of a frame of this SDK's answer, its length included, with ids as long as those of the billed
+    /// vocabulary.
     #[must_use]
     pub fn text(&self, frame: &Frame, vocabulary_size: usize) -> u64 {
         let mut frame = frame.clone();
@@ -85,13 +86,13 @@ impl Billing {
         Encoding::Binary.encode_frame(&frame).len() as u64
     }
 
-    /// Moves ids to the upper end of the billed vocabulary, where their encoding is longest.
+    /// Returns by how much ids move to reach the upper end of the billed vocabulary, where their encoding is longest.
     fn shift(&self, vocabulary_size: usize) -> TokenId {
         self.vocabulary.saturating_sub(vocabulary_size as u32)
     }
 }
 
-/// Bytes of a body in the binary encoding.
+/// Returns the bytes of a body in the binary encoding.
 pub(crate) fn encoded<T: Body>(value: &T) -> u64 {
     Encoding::Binary.encode(value).len() as u64
 }
@@ -129,7 +130,7 @@ mod tests {
             begin: None,
         };
         let plain = encoded(&request);
-        // Ids of one, one and two bytes become ids of three.
+        // Ids of one, one and two bytes become ids of three bytes.
         assert_eq!(Billing::PAPER.advance(&request, 1024), plain + 2 + 2 + 1);
         assert_eq!(Billing { vocabulary: 1024, ..Billing::PAPER }.advance(&request, 1024), plain);
     }

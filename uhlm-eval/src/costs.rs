@@ -1,4 +1,4 @@
-//! What passes cost in virtual time, beyond a base: further tokens of a draft batch, further rows of the target.
+//! The cost of passes in virtual time beyond a base: further tokens of a draft batch, further rows of the target.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::pair::ComputeTimes;
 
-/// What passes cost.
+/// The cost of passes of the draft and the target model, in virtual time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PassCosts {
-    /// One pass of either model.
+    /// Time of one pass of either model.
     pub times: ComputeTimes,
-    /// What each further token of a batch costs the draft model, as a share of its step: the device reads several
+    /// Cost of each further token of a batch to the draft model, as a share of one draft pass: the device reads several
     /// tokens at once where the target has written on without it. A prompt is one pass.
     pub further_draft: f64,
-    /// How much longer a pass of more rows takes; `None` where rows cost nothing beyond
+    /// Time of a target pass by its number of rows; `None` where rows cost nothing beyond
     /// [`ComputeTimes::target_per_token_ms`].
     pub rows: Option<RowTable>,
 }
@@ -26,13 +26,14 @@ impl From<ComputeTimes> for PassCosts {
 }
 
 impl PassCosts {
-    /// A pass of the draft model over `tokens` tokens of the reply, at least one.
+    /// Returns the time of a draft pass over `tokens` tokens of the reply, at least one.
     #[must_use]
     pub fn draft(&self, tokens: usize) -> Duration {
         self.times.draft().mul_f64(1.0 + self.further_draft * tokens.saturating_sub(1) as f64)
     }
 
-    /// A pass of the target over `tokens` tokens, of which the last `rows` decide something; nothing for none.
+    /// Returns the time of a target pass over `tokens` tokens, of which the last `rows` decide something; zero for no
+    /// tokens.
     #[must_use]
     pub fn target(&self, tokens: usize, rows: usize) -> Duration {
         let factor = self.rows.as_ref().map_or(1.0, |table| table.factor(rows));
@@ -42,23 +43,24 @@ impl PassCosts {
     }
 }
 
-/// How long a pass takes by its number of rows, as a multiple of a pass of one row.
+/// Time of a target pass by its number of rows, as a multiple of a pass of one row.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RowTable {
-    /// Numbers of rows, ascending, with the multiple at each.
+    /// Numbers of rows, ascending, each with its multiple.
     points: Vec<(usize, f64)>,
 }
 
 impl RowTable {
-    /// Qwen2.5 1.5B, `Q4_K_M`, on one core: 120, 186, 232, 208, 276 and 446 ms for 1, 2, 3, 4, 5 and 9 rows.
+    /// Returns the table of Qwen2.5 1.5B, `Q4_K_M`, on one core: 120, 186, 232, 208, 276 and 446 ms for 1, 2, 3, 4, 5
+    /// and 9 rows.
     #[must_use]
     pub fn one_core() -> Self {
         let measured = [(1, 120.0), (2, 186.0), (3, 232.0), (4, 208.0), (5, 276.0), (9, 446.0)];
         Self { points: measured.map(|(rows, ms)| (rows, ms / 120.0)).to_vec() }
     }
 
-    /// Makes a table of measured passes: numbers of rows with milliseconds. `None` unless it begins with one row, the
-    /// numbers ascend and the times are positive.
+    /// Makes a table of measured passes, given as numbers of rows with milliseconds. Returns `None` unless it begins
+    /// with one row, the numbers ascend and the times are positive.
     #[must_use]
     pub fn measured(passes: &[(usize, f64)]) -> Option<Self> {
         let (&(first, base), ascends) = (passes.first()?, passes.is_sorted_by(|a, b| a.0 < b.0));
@@ -66,8 +68,8 @@ impl RowTable {
         sound.then(|| Self { points: passes.iter().map(|&(rows, ms)| (rows, ms / base)).collect() })
     }
 
-    /// The multiple for a pass of `rows` rows: on a line between the measured numbers, and beyond them on the line from
-    /// the first to the last.
+    /// Returns the multiple for a pass of `rows` rows: on a line between the measured numbers, and beyond them on the
+    /// line from the first to the last.
     #[must_use]
     pub fn factor(&self, rows: usize) -> f64 {
         let (Some(&first), Some(&last)) = (self.points.first(), self.points.last()) else { return 1.0 };

@@ -1,10 +1,10 @@
-//! How far a method's law is from the target's, token by token and without sampling noise.
+//! Measures how far a method's law is from the target's, token by token and without sampling noise.
 //!
-//! At a position with draft distribution `q`, target distribution `p` and skip probabilities `s(v)`, the next token
-//! is distributed as `m(v) = q(v) s(v) + q(v) (1 - s(v)) a(v) + R r(v)`, where `a(v) = min(1, p(v)/x(v))` is what the
-//! target accepts with, `x` the distribution that it was sent, `r = norm(max(p - x, 0))` and `R` the probability of a
-//! rejection. The total variation between `m` and `p` is then a sum over the vocabulary. For the exact methods it is
-//! 0 by their rule; that they keep to it is tested on sampled tokens by `tests/tests/exactness.rs`.
+//! At a position with draft distribution `q`, target distribution `p` and skip probabilities `s(v)`, the next token is
+//! distributed as `m(v) = q(v) s(v) + q(v) (1 - s(v)) a(v) + R r(v)`. There `a(v) = min(1, p(v)/x(v))` is the
+//! probability with which the target accepts, `x` the distribution that it was sent, `r = norm(max(p - x, 0))` and `R`
+//! the probability of a rejection. The total variation between `m` and `p` is then a sum over the vocabulary. For the
+//! exact methods it is 0 by their rule; that they keep to it is tested on sampled tokens by `tests/tests/exactness.rs`.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::{Distribution, TokenId};
@@ -13,22 +13,22 @@ use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 use crate::baseline::rule::with_uniform_tail;
 use crate::method::{CU_HLM_TOP_K, Method, Thresholds};
 
-/// Tokens with less draft probability than this are left out of the skipped part; together they are below 1 %.
+/// Least draft probability of a token in the skipped part; the tokens left out are together below 1 %.
 const LEAST: f32 = 1e-5;
 
-/// Mean total variation over positions, by method.
+/// Total variation between a method's next token and the target's, summed over positions.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Divergence {
-    /// The method.
+    /// The method that was measured.
     pub method: Method,
-    /// Sum over positions.
+    /// Sum of the total variation over positions.
     pub total: f64,
-    /// Positions.
+    /// Number of positions.
     pub positions: u64,
 }
 
 impl Divergence {
-    /// The mean total variation.
+    /// Returns the mean total variation, from 0 to 1; 0 without positions.
     #[must_use]
     pub fn mean(&self) -> f64 {
         if self.positions == 0 { 0.0 } else { self.total / self.positions as f64 }
@@ -38,10 +38,10 @@ impl Divergence {
 /// Adds up divergences while a baseline writes.
 pub(crate) struct Gauge {
     thresholds: Thresholds,
-    /// This SDK's threshold and its estimator.
+    /// This SDK's threshold and, below, its estimator.
     own_threshold: f32,
     own: Box<dyn Uncertainty>,
-    /// The mean of the paper's estimator.
+    /// Estimator whose value is the mean of the paper's estimator.
     mean: Box<dyn Uncertainty>,
     pub(crate) divergences: Vec<Divergence>,
 }
@@ -65,7 +65,7 @@ impl Gauge {
         }
     }
 
-    /// A position: the draft model's logits, and both distributions.
+    /// Adds a position, given the draft model's logits and both distributions.
     pub(crate) fn add(&mut self, logits: &[f32], q: &Distribution, p: &Distribution) {
         let mut values: Vec<(TokenId, f64, f64, f64)> = Vec::new();
         for (id, _) in q.iter().filter(|entry| entry.1 >= LEAST) {
@@ -95,8 +95,8 @@ impl Gauge {
     }
 }
 
-/// The probability that the paper's estimator does not exceed a threshold: each of its draws has a temperature of its
-/// own, so the number of those that differ is binomial, with the mean of the estimator as its probability.
+/// Returns the probability that the paper's estimator does not exceed a threshold. Each of its draws has a temperature
+/// of its own, so the number of those that differ is binomial, with the mean of the estimator as its probability.
 fn skipped(mean: f64, threshold: f32) -> f64 {
     let most = (f64::from(threshold) * f64::from(PAPER_DRAWS) + 1e-6).floor() as u32;
     let mean = mean.clamp(1e-9, 1.0 - 1e-9);
@@ -109,7 +109,7 @@ fn skipped(mean: f64, threshold: f32) -> f64 {
     sum.min(1.0)
 }
 
-/// The total variation between the law of the next token and `p`; `skips` is ascending by id and 0 elsewhere.
+/// Returns the total variation between the law of the next token and `p`; `skips` is ascending by id and 0 elsewhere.
 fn total_variation(q: &Distribution, p: &Distribution, sent: &Distribution, skips: &[(TokenId, f64)]) -> f64 {
     let skip = |id: TokenId| skips.binary_search_by_key(&id, |s| s.0).map_or(0.0, |i| skips[i].1);
     let accept = |id: TokenId| (f64::from(p.prob(id)) / f64::from(sent.prob(id)).max(1e-30)).min(1.0);

@@ -1,4 +1,4 @@
-//! Why an evaluation did not run.
+//! Reasons why an evaluation did not run.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use uhlm_llama::LoadError;
 
 use crate::trace::TraceError;
 
-/// Why an evaluation did not run.
+/// The reason why an evaluation did not run.
 #[derive(Debug, thiserror::Error)]
 pub enum EvalError {
     /// A model was not loaded.
@@ -40,13 +40,13 @@ pub enum EvalError {
     Questions {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The rule that the file breaks, with its line, or the system's error.
         reason: String,
     },
     /// A prompt and its reply do not fit the context of the evaluation.
     #[error("a prompt of {tokens} tokens leaves no room for a reply")]
     PromptTooLong {
-        /// Its length.
+        /// Length of the prompt, in tokens.
         tokens: usize,
     },
     /// A file of recorded logits cannot be used.
@@ -57,13 +57,13 @@ pub enum EvalError {
     Parted {
         /// Index of the reply.
         reply: usize,
-        /// Index of the token in it.
+        /// Index of the token in the reply.
         at: usize,
     },
     /// A plot could not be drawn.
     #[error("a plot could not be drawn: {reason}")]
     Plot {
-        /// What the plotting library said.
+        /// The plotting library's error.
         reason: String,
     },
     /// A worker thread ended early.

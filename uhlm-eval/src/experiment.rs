@@ -1,4 +1,4 @@
-//! Runs everything and makes the record.
+//! Runs every part of an evaluation and makes its record.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,14 +21,14 @@ use crate::settings;
 use crate::stream::{Numbered, Run};
 use crate::summary::{Estimate, Summary, bootstrap_of};
 
-/// The models and the prompts.
+/// The files of the models and the prompts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Files {
-    /// The draft model.
+    /// File of the draft model.
     pub draft: PathBuf,
-    /// The target.
+    /// File of the target model.
     pub target: PathBuf,
-    /// Questions with right answers that neither training nor calibration saw, where the pair has any.
+    /// Questions with right answers that neither training nor calibration saw; `None` where the pair has no such file.
     pub held_out: Option<PathBuf>,
     /// Prompts without right answers.
     pub free: PathBuf,
@@ -36,31 +36,31 @@ pub struct Files {
     pub calibration: PathBuf,
 }
 
-/// How much is measured.
+/// The amount of measuring: prompts, temperatures, links and seeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    /// Held-out questions and free prompts whose replies speed is measured on.
+    /// Numbers of held-out questions and free prompts whose replies speed is measured on.
     pub speed: (usize, usize),
-    /// Held-out questions that quality is measured on; 0 leaves it out.
+    /// Number of held-out questions that quality is measured on; 0 leaves quality out.
     pub quality: usize,
-    /// Questions and free prompts to calibrate on. Free prompts are those that speed is not measured on.
+    /// Numbers of questions and free prompts to calibrate on. Free prompts are those that speed is not measured on.
     pub calibration: (usize, usize),
-    /// Temperatures, the first with every link.
+    /// Temperatures of sampling; the first is measured most fully.
     pub temperatures: Vec<f32>,
-    /// Links of the first temperature; none for all of them.
+    /// Links of every temperature; `None` for all links at the first temperature and a few at the others.
     pub settings: Option<Vec<Setting>>,
-    /// Whether the law is measured, at the first temperature.
+    /// Whether the law between uncertainty and rejection is measured, at the first temperature.
     pub law: bool,
-    /// What computing costs.
+    /// Time of the models' passes.
     pub times: ComputeTimes,
-    /// The most tokens of a reply.
+    /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
-    /// Seed of every choice.
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
 impl Plan {
-    /// What the documentation shows.
+    /// Returns the plan whose results the documentation shows.
     #[must_use]
     pub fn full(seed: u64) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Plan {
         }
     }
 
-    /// A minute's worth of it: small samples, wide intervals, every part.
+    /// Returns a plan that takes about a minute: small samples, wide intervals, every part.
     #[must_use]
     pub fn quick(seed: u64) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Plan {
     }
 }
 
-/// Prompts by use.
+/// Prompts by use, each with a number that is its own.
 struct Prompts {
     speed: Vec<Numbered>,
     quality: Vec<Numbered>,
@@ -121,7 +121,7 @@ impl Prompts {
     }
 }
 
-/// Runs a plan. `progress` is told what is being done.
+/// Runs a plan. `progress` is told each step that begins.
 ///
 /// # Errors
 /// [`EvalError`].
@@ -171,7 +171,7 @@ fn chapter(
             measure(&lab, setting, &mut known)
         })
         .collect::<Result<_, EvalError>>()?;
-    // Quality is told at the ends: sampled as it comes, and greedy.
+    // Quality is measured at the ends: sampled at the first temperature, and greedy.
     let greedy = temperature == 0.0;
     let quality = if plan.quality == 0 || !(first || greedy) {
         Vec::new()
@@ -210,7 +210,7 @@ fn chapter(
     })
 }
 
-/// Runs the part of a plan that is about the law alone: no method is compared, no link modelled.
+/// Runs only the part of a plan that is about the law: no method is compared, no link modelled.
 ///
 /// # Errors
 /// [`EvalError`].
@@ -242,10 +242,11 @@ fn law_report(run: &Run<'_>, fitted: &[Observation], held_out: &[Observation]) -
     Ok(LawReport::new(fitted, held_out, &paper, &own, SAMPLED, run.seed))
 }
 
-/// Replies of this SDK, which pays for no distribution, by link.
+/// Replies of this SDK by method and link. It sends no distributions, so its replies stay the same where only the
+/// billing of distributions differs.
 type Known = BTreeMap<(Method, String), Vec<Reply>>;
 
-/// A method's replies, from memory where nothing about them can have changed.
+/// Returns a method's replies, from memory where nothing about them can have changed.
 fn replies(lab: &Lab<'_>, method: Method, setting: &Setting, known: &mut Known) -> Result<Vec<Reply>, EvalError> {
     if let Runner::Baseline(_) = method.runner(lab.thresholds()) {
         return lab.replies(method, setting);
@@ -293,7 +294,7 @@ fn measure(lab: &Lab<'_>, setting: Setting, known: &mut Known) -> Result<Setting
     Ok(SettingRecord { setting, rows, oracle })
 }
 
-/// The ratio of two methods' speeds over the same prompts.
+/// Returns the ratio of two methods' speeds over the same prompts.
 fn ratio(one: &[Reply], other: &[Reply], seed: u64) -> Estimate {
     let terms: Vec<[f64; 4]> = one
         .iter()

@@ -1,4 +1,4 @@
-//! A prepared comparison: everything is measured once that does not depend on the link, then any method can be run in
+//! Prepares a comparison: everything that does not depend on the link is measured once, then any method can be run in
 //! any setting.
 
 use std::collections::BTreeMap;
@@ -18,21 +18,21 @@ use crate::product;
 use crate::reply::{Decisions, Reply};
 use crate::stream::{Run, Stream};
 
-/// Place of the paper's sampled estimator in [`ESTIMATORS`](law::ESTIMATORS).
+/// Index of the paper's sampled estimator in [`ESTIMATORS`](law::ESTIMATORS).
 pub const SAMPLED: usize = 1;
 
-/// A link and what is billed on it.
+/// A link and the rule by which its bytes are billed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
-    /// Its name in tables.
+    /// Name of the setting in tables.
     pub name: String,
-    /// The link.
+    /// The modelled link.
     pub channel: Channel,
-    /// What is billed.
+    /// Rule by which messages are billed.
     pub billing: Billing,
 }
 
-/// A prepared comparison.
+/// A prepared comparison of all methods on one set of prompts.
 #[derive(Debug)]
 pub struct Lab<'a> {
     run: Run<'a>,
@@ -40,7 +40,7 @@ pub struct Lab<'a> {
     paper_calibration: Calibration,
     thresholds: Thresholds,
     calibrated_on: Vec<Observation>,
-    /// Each baseline's traces, a vector a stream.
+    /// Each baseline's traces, one vector for each stream.
     traces: BTreeMap<Method, Vec<Vec<Trace>>>,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Lab<'a> {
         Self { run, calibration, paper_calibration, thresholds, calibrated_on, traces }.written()
     }
 
-    /// Other prompts, by another lab's calibration.
+    /// Prepares a comparison on other prompts, with another lab's calibration.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -78,7 +78,7 @@ impl<'a> Lab<'a> {
         .written()
     }
 
-    /// Lets the baselines answer; U-HLM first, whose rate Rand-HLM takes over.
+    /// Lets the baselines answer; U-HLM comes first, because Rand-HLM takes over its rate.
     fn written(mut self) -> Result<Self, EvalError> {
         self.thresholds.rate = self.write(Method::UHlmRiskProne)?;
         for method in Method::ALL {
@@ -89,7 +89,7 @@ impl<'a> Lab<'a> {
         Ok(self)
     }
 
-    /// Lets one baseline answer; returns its TR.
+    /// Lets one baseline answer; returns its transmission rate (TR), or 0 for a method that is no baseline.
     fn write(&mut self, method: Method) -> Result<f64, EvalError> {
         let Runner::Baseline(rule) = method.runner(&self.thresholds) else { return Ok(0.0) };
         let written = self.run.map(|stream| baseline::run(stream, rule))?;
@@ -99,44 +99,44 @@ impl<'a> Lab<'a> {
         Ok(decisions.transmission_rate())
     }
 
-    /// The prompts and what is common to all methods.
+    /// Returns the prompts and what is common to all methods.
     #[must_use]
     pub fn run(&self) -> &Run<'a> {
         &self.run
     }
 
-    /// This SDK's calibration, as `uhlm calibrate` makes it.
+    /// Returns this SDK's calibration, as `uhlm calibrate` makes it.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
     }
 
-    /// The paper's law for its own estimator.
+    /// Returns the paper's law for its own estimator.
     #[must_use]
     pub fn paper_calibration(&self) -> &Calibration {
         &self.paper_calibration
     }
 
-    /// What the baselines go by.
+    /// Returns the thresholds and the rate that the baselines decide by.
     #[must_use]
     pub fn thresholds(&self) -> &Thresholds {
         &self.thresholds
     }
 
-    /// The tokens that the laws were fitted to.
+    /// Returns the tokens that the laws were fitted to.
     #[must_use]
     pub fn calibrated_on(&self) -> &[Observation] {
         &self.calibrated_on
     }
 
-    /// HLM's traces, a vector a stream: what an oracle knows.
+    /// Returns HLM's traces, one vector for each stream: the verdicts that an oracle knows beforehand.
     #[must_use]
     pub fn judged(&self) -> &[Vec<Trace>] {
         self.traces.get(&Method::Hlm).map_or(&[], Vec::as_slice)
     }
 
-    /// The mean total variation between each lossy method's next token and the target's, over the positions of HLM's
-    /// replies.
+    /// Returns the mean total variation between each lossy method's next token and the target's, over the positions of
+    /// HLM's replies.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -160,7 +160,7 @@ impl<'a> Lab<'a> {
         Ok(sums)
     }
 
-    /// A method's replies in a setting, in the order of the prompts.
+    /// Returns a method's replies in a setting, in the order of the prompts.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -183,7 +183,7 @@ impl<'a> Lab<'a> {
     }
 }
 
-/// Every token of HLM's replies, judged.
+/// Returns every token of HLM's replies, judged.
 ///
 /// # Errors
 /// [`EvalError`].

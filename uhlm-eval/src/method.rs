@@ -10,12 +10,13 @@ use uhlm_law::window::CloseRule;
 use crate::baseline::rule::Baseline;
 use crate::product::ProductMethod;
 
-/// Draft length of DSSD, as its authors' figures mostly have it.
+/// Draft length of DSSD in tokens, as its authors' figures mostly have it.
 pub const DSSD_WINDOW: usize = 4;
-/// Entries that CU-HLM sends: its paper's best.
+/// Number of distribution entries that CU-HLM sends: its paper's best.
 pub const CU_HLM_TOP_K: usize = 30;
 
-/// A method.
+/// A method of the comparison. The threshold of uncertainty is `u_th`; the law gives the probability of a rejection at
+/// uncertainty `u` as `a u + b`, and Delta is the share of drafted tokens with `p(d) < q(d)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
@@ -23,17 +24,17 @@ pub enum Method {
     SlmOnly,
     /// The target alone, streamed.
     LlmOnly,
-    /// [`Baseline::Hlm`].
+    /// The rule [`Baseline::Hlm`].
     Hlm,
-    /// [`Baseline::RandHlm`] at the risk-prone U-HLM's measured rate.
+    /// The rule [`Baseline::RandHlm`] at the risk-prone U-HLM's measured rate.
     RandHlm,
-    /// [`Baseline::UHlm`] with `u_th = -b/a`.
+    /// The rule [`Baseline::UHlm`] with `u_th = -b/a`.
     UHlmRiskAverse,
-    /// [`Baseline::UHlm`] with `u_th = (Delta - b)/a`.
+    /// The rule [`Baseline::UHlm`] with `u_th = (Delta - b)/a`.
     UHlmRiskProne,
-    /// [`Baseline::CuHlm`] with the risk-prone threshold.
+    /// The rule [`Baseline::CuHlm`] with the risk-prone threshold.
     CuHlm,
-    /// [`Baseline::Dssd`].
+    /// The rule [`Baseline::Dssd`].
     Dssd,
     /// This SDK's exact mode with windows of a fixed length and no draft-ahead: plain speculative decoding
     /// (Leviathan et al. 2023, Chen et al. 2023) over this SDK's protocol.
@@ -44,7 +45,7 @@ pub enum Method {
     OursRiskAverse,
     /// This SDK, exact, without draft-ahead.
     OursExact,
-    /// This SDK, exact, as it comes: at the pace `balanced`.
+    /// This SDK, exact, with its defaults: at the pace `balanced`.
     OursExactAhead,
     /// This SDK, exact, at the pace `fastest`.
     OursFastest,
@@ -52,23 +53,23 @@ pub enum Method {
     OursThrifty,
 }
 
-/// How a method is run.
+/// The code that runs a method.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Runner {
-    /// As a baseline; thresholds and rates are filled in.
+    /// A baseline, its thresholds and rates filled in.
     Baseline(Baseline),
-    /// As a session of this SDK.
+    /// A session of this SDK.
     Product(ProductMethod),
 }
 
-/// What the rules of the baselines need to have been measured.
+/// Measured values that the rules of the baselines need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Thresholds {
-    /// `-b/a` for the sampled estimator.
+    /// Risk-averse threshold of uncertainty: `-b/a` for the sampled estimator.
     pub risk_averse: f32,
-    /// `(Delta - b)/a` for the sampled estimator.
+    /// Risk-prone threshold of uncertainty: `(Delta - b)/a` for the sampled estimator.
     pub risk_prone: f32,
-    /// TR of the risk-prone U-HLM.
+    /// Transmission rate (TR) of the risk-prone U-HLM, from 0 to 1.
     pub rate: f64,
 }
 
@@ -94,7 +95,7 @@ impl Method {
         Self::OursThrifty,
     ];
 
-    /// Its name in tables and plots.
+    /// Returns the method's name in tables and plots.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -116,7 +117,7 @@ impl Method {
         }
     }
 
-    /// Whether its output is distributed as the target's, by its rule.
+    /// Tells whether the method's output is distributed as the target's, by its rule.
     #[must_use]
     pub fn is_exact(self) -> bool {
         !matches!(
@@ -131,7 +132,7 @@ impl Method {
         )
     }
 
-    /// Whether it is a method of this SDK.
+    /// Tells whether it is one of this SDK's own methods; [`Self::FixedWindow`] stands for plain speculative decoding.
     #[must_use]
     pub fn is_ours(self) -> bool {
         matches!(
@@ -145,7 +146,7 @@ impl Method {
         )
     }
 
-    /// How it is run.
+    /// Returns the code that runs the method, with these thresholds.
     #[must_use]
     pub fn runner(self, thresholds: &Thresholds) -> Runner {
         let threshold = thresholds.risk_prone;

@@ -1,4 +1,4 @@
-//! What a run in virtual time needs of the target, whether it computes or answers from a recording.
+//! The interface to a target model in virtual time, whether it computes or answers from a recording.
 //!
 //! The draft side has this already: [`uhlm_law::chat::DraftModel`].
 
@@ -14,26 +14,26 @@ use crate::target::Target;
 
 /// A target model, as the simulated verifier runs it.
 pub trait TargetModel: Send + Sync {
-    /// Its name.
+    /// Returns the model's name.
     fn name(&self) -> &str;
-    /// Fingerprint of its file.
+    /// Returns the fingerprint of the model's file.
     fn fingerprint(&self) -> Digest;
-    /// Its vocabulary.
+    /// Returns the model's vocabulary.
     fn vocabulary(&self) -> &dyn Vocabulary;
-    /// Hash over the vocabulary.
+    /// Returns the hash over the vocabulary.
     fn vocabulary_hash(&self) -> Digest;
-    /// Keys of the vocabulary's tokens.
+    /// Returns the keys of the vocabulary's tokens.
     fn token_keys(&self) -> &TokenKeys;
-    /// Tokens that a sequence holds at most.
+    /// Returns the most tokens that a sequence holds.
     fn context(&self) -> u32;
-    /// An empty sequence.
+    /// Makes an empty sequence.
     ///
     /// # Errors
     /// [`ModelError::Decode`] where there is no memory for it.
     fn sequence(&self) -> Result<Box<dyn TargetSequence>, ModelError>;
 }
 
-/// One sequence of a target, many rows a pass.
+/// One sequence of a target, which decodes many rows in a pass.
 pub trait TargetSequence: Send {
     /// Rolls back to `start` tokens and decodes `tokens` in one pass that leaves logits after the last `rows` of them.
     ///

@@ -1,31 +1,31 @@
-//! A window policy that knows every verdict beforehand: the bound on what any policy can reach.
+//! Computes the bound on what any window policy can reach, by a policy that knows every verdict beforehand.
 //!
-//! Computed offline on HLM's replies, whose accepted and rejected tokens are known: the windows that write a reply in
-//! the least time, by dynamic programming over positions (and over tokens that were drafted ahead). A window of `g`
-//! tokens costs `g t_draft + t_target + RTT`; it brings the tokens up to its first rejection and the resampled one, or
-//! all of them and a bonus.
+//! The bound is computed offline on HLM's replies, whose accepted and rejected tokens are known. Dynamic programming
+//! over positions (and over tokens that were drafted ahead) finds the windows that write a reply in the least time. A
+//! window of `g` tokens costs `g t_draft + t_target + RTT`: the time of `g` draft passes, a target pass and a round
+//! trip. It brings the tokens up to its first rejection and the resampled one, or all of them and a bonus.
 
 use crate::baseline::trace::Trace;
 use crate::pair::ComputeTimes;
 
-/// The longest window that is considered: the product's default.
+/// Length of the longest window that is considered, in tokens: the product's default.
 const LONGEST: usize = 16;
-/// The most tokens ahead: as many again.
-const MOST_AHEAD: usize = 2 * LONGEST;
+/// Most tokens that can be drafted ahead: twice the longest window.
+const MAX_AHEAD: usize = 2 * LONGEST;
 
-/// What an oracle may do.
+/// The costs and the freedom of a window policy that knows every verdict.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Oracle {
-    /// What computing costs.
+    /// Time of the models' passes.
     pub times: ComputeTimes,
-    /// Network part of a round, seconds.
+    /// Time of a round on the network, in seconds.
     pub round_trip: f64,
     /// Whether the device drafts on while a verdict travels.
     pub draft_ahead: bool,
 }
 
 impl Oracle {
-    /// The least time in which these replies can be written, seconds.
+    /// Returns the least time in which these replies can be written, in seconds.
     #[must_use]
     pub fn seconds(&self, traces: &[Trace]) -> f64 {
         traces.iter().map(|trace| self.reply(trace)).sum()
@@ -35,13 +35,13 @@ impl Oracle {
         let n = trace.fates.len();
         let draft = self.times.draft().as_secs_f64();
         let wait = |tokens: usize| self.times.target(tokens).as_secs_f64() + self.round_trip;
-        // While one verdict is awaited, so many tokens can be drafted; the first is the guess of the bonus.
+        // This many tokens can be drafted while one verdict is awaited; the first is the guess of the bonus.
         let ahead = if self.draft_ahead { (wait(1) / draft) as usize } else { 0 };
-        // best[i][f]: least time from position i with f tokens drafted already.
-        let mut best = vec![[f64::INFINITY; MOST_AHEAD + 1]; n + 1];
-        best[n] = [0.0; MOST_AHEAD + 1];
+        // best[i][f] is the least time from position i to the end with f tokens drafted already.
+        let mut best = vec![[f64::INFINITY; MAX_AHEAD + 1]; n + 1];
+        best[n] = [0.0; MAX_AHEAD + 1];
         for i in (0..n).rev() {
-            for ready in 0..=MOST_AHEAD {
+            for ready in 0..=MAX_AHEAD {
                 for g in 1..=LONGEST.min(n - i) {
                     let window = &trace.fates[i..i + g];
                     let cost = g.saturating_sub(ready) as f64 * draft + wait(g);
@@ -50,7 +50,7 @@ impl Oracle {
                         None if i + g == n => 0.0,
                         None => {
                             let guessed = self.draft_ahead && trace.fates[i + g].guessed;
-                            let left = (ready.saturating_sub(g) + ahead).saturating_sub(1).min(MOST_AHEAD);
+                            let left = (ready.saturating_sub(g) + ahead).saturating_sub(1).min(MAX_AHEAD);
                             best[i + g + 1][if guessed { left } else { 0 }]
                         }
                     };

@@ -1,4 +1,4 @@
-//! A draft model whose passes take another time than they would.
+//! A draft model whose passes take another time than its own.
 
 use std::sync::Arc;
 
@@ -8,20 +8,20 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
-/// A pass of the model.
+/// A pass of the model, to be run once.
 pub type Pass<'a> = &'a mut dyn FnMut() -> Result<(), ModelError>;
 
-/// Is given each pass with its number of tokens, runs it, and does what its time asks for.
+/// A function that is given each pass with its number of tokens, runs it, and takes the time that it should take.
 pub type Pace = dyn Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync;
 
-/// A model that is another one but for the pace of its passes.
+/// A draft model that differs from the one inside only in the pace of its passes.
 pub struct PacedDraft {
     inner: Arc<dyn DraftModel>,
     pace: Arc<Pace>,
 }
 
 impl PacedDraft {
-    /// `inner` at this pace.
+    /// Makes `inner` run at this pace.
     pub fn new(
         inner: Arc<dyn DraftModel>,
         pace: impl Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! A pair of models, and what their passes cost.
+//! A pair of models, and the time of their passes.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use uhlm_llama::{BatchContext, ContextOptions, LoadOptions, Model};
 
 use crate::error::EvalError;
 
-/// Tokens of context that an evaluation needs: a short prompt and a reply.
+/// Context that an evaluation needs for a short prompt and a reply, in tokens.
 pub const CONTEXT: u32 = 512;
 
-/// A draft and a target model with one vocabulary.
+/// A draft and a target model with the same vocabulary.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// The draft model.
@@ -25,7 +25,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Loads both; blocks.
+    /// Loads both models; blocks.
     ///
     /// # Errors
     /// [`EvalError::Load`], [`EvalError::Vocabularies`].
@@ -39,13 +39,13 @@ impl Pair {
         }
     }
 
-    /// Number of tokens in the vocabulary.
+    /// Returns the number of tokens in the vocabulary.
     #[must_use]
     pub fn vocabulary_size(&self) -> usize {
         self.draft.vocabulary().size()
     }
 
-    /// The tokens of a conversation that begins with this message, up to where the reply starts.
+    /// Returns the tokens of a conversation that begins with this message, up to where the reply starts.
     ///
     /// # Errors
     /// [`EvalError::Template`].
@@ -53,7 +53,7 @@ impl Pair {
         Ok(self.draft.prompt(&[Message::user(question)])?)
     }
 
-    /// A context of the target for one sequence.
+    /// Makes a context of the target for one sequence.
     ///
     /// # Errors
     /// [`ModelError::Decode`].
@@ -62,7 +62,7 @@ impl Pair {
         BatchContext::new(Arc::clone(&self.target), &options)
     }
 
-    /// A sequence of the draft model.
+    /// Makes a sequence of the draft model.
     ///
     /// # Errors
     /// [`ModelError::Decode`].
@@ -71,28 +71,29 @@ impl Pair {
     }
 }
 
-/// What computing costs, in virtual time.
+/// Time of the models' passes, in virtual time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ComputeTimes {
-    /// One pass of the draft model, milliseconds; a prompt is one pass.
+    /// Time of one pass of the draft model, in milliseconds; a prompt is one pass.
     pub draft_ms: f64,
-    /// One pass of the target, milliseconds.
+    /// Time of one pass of the target, in milliseconds.
     pub target_ms: f64,
-    /// What each token of a pass adds to it, milliseconds. The paper has one token a pass and nothing to say about it.
+    /// Time that each token of a pass adds to it, in milliseconds. The paper has one token in each pass and gives no
+    /// value.
     pub target_per_token_ms: f64,
 }
 
 impl ComputeTimes {
-    /// The paper's: TinyLlama-1.1B on the device, Llama-2-7B on the server (arXiv 2412.12687v2).
+    /// The paper's times: TinyLlama-1.1B on the device, Llama-2-7B on the server (arXiv 2412.12687v2).
     pub const PAPER: Self = Self { draft_ms: 24.6, target_ms: 104.6, target_per_token_ms: 0.0 };
 
-    /// One draft pass.
+    /// Returns the time of one draft pass.
     #[must_use]
     pub fn draft(&self) -> Duration {
         Duration::from_secs_f64(self.draft_ms / 1e3)
     }
 
-    /// One target pass over `tokens` tokens; nothing for none.
+    /// Returns the time of one target pass over `tokens` tokens; zero for no tokens.
     #[must_use]
     pub fn target(&self, tokens: usize) -> Duration {
         if tokens == 0 {

@@ -1,4 +1,4 @@
-//! This SDK in virtual time: `uhlm_core`'s own session, loop, gate and window, not a re-telling of them.
+//! Runs this SDK in virtual time: `uhlm_core`'s own session, loop, gate and window, not a re-telling of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,28 +22,28 @@ use crate::pair::CONTEXT;
 use crate::reply::Reply;
 use crate::stream::{Numbered, Run, Stream};
 
-/// Tokens in a window of the calibration run, as `uhlm calibrate` has it.
+/// Length of a window in the calibration run, as in `uhlm calibrate`, in tokens.
 const CALIBRATION_WINDOW: usize = 6;
-/// A link that fails is waited for: nothing goes on unjudged in an evaluation.
+/// Time for which a failed link is waited for, so long that nothing goes on unjudged in an evaluation.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// What of a session differs between the methods.
+/// The options of a session that differ between the methods.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ProductMethod {
-    /// How text is generated.
+    /// Mode in which text is generated.
     pub mode: Mode,
-    /// When a window closes.
+    /// Rule by which a window closes.
     pub close: CloseRule,
     /// Whether drafting goes on while a verdict travels.
     pub draft_ahead: DraftAhead,
-    /// What the gate aims at.
+    /// Goal of the gate.
     pub goal: Goal,
-    /// What the target's passes are worth.
+    /// Worth of the target's passes against time.
     pub pace: Pace,
 }
 
 impl ProductMethod {
-    /// A mode with the product's defaults.
+    /// Returns a mode with the product's defaults.
     #[must_use]
     pub fn mode(mode: Mode) -> Self {
         let SessionOptions { close, draft_ahead, goal, pace, .. } = SessionOptions::default();
@@ -60,7 +60,7 @@ impl ProductMethod {
             close: self.close,
             draft_ahead: self.draft_ahead,
             pace: self.pace,
-            // The baselines draft one by one, too.
+            // The baselines draft token by token, too.
             ngrams: false,
             offline: OfflinePolicy::Wait(PATIENCE),
             context: CONTEXT.into(),
@@ -87,8 +87,8 @@ impl ProductMethod {
         let answers = |labels| -> Result<Vec<Reply>, EvalError> {
             let bed = bed(stream, channel, &costs, billing);
             let product = Running::start(&bed, self.options(stream, calibration.clone()))?;
-            // One answer that is not counted: the session is then open and the link measured, as in any that is not
-            // the first. Every baseline's connection is warm too.
+            // One reply is not counted: after it the session is open and the link measured, as for any reply but the
+            // first. Every baseline's connection is warm too.
             if let Some(prompt) = stream.prompts.first() {
                 product.generate(chat(prompt), asked(stream, false))?;
             }
@@ -97,8 +97,8 @@ impl ProductMethod {
         };
         let mut replies = answers(false)?;
         if self.mode == Mode::Opportunistic {
-            // What skipped tokens are worth is only known where they report it, which costs bytes that no app would
-            // spend: a second pass says it, and nothing else of it counts.
+            // The worth of skipped tokens is only known where they report it, which costs bytes that no app would
+            // spend: a second pass measures it, and nothing else of that pass counts.
             for (reply, labelled) in replies.iter_mut().zip(answers(true)?) {
                 reply.decisions.skipped_labelled = labelled.decisions.skipped_labelled;
                 reply.decisions.skipped_acceptable = labelled.decisions.skipped_acceptable;
@@ -108,7 +108,7 @@ impl ProductMethod {
     }
 }
 
-/// The calibration that `uhlm calibrate` would make of these prompts.
+/// Makes the calibration that `uhlm calibrate` would make of these prompts.
 ///
 /// # Errors
 /// [`EvalError::Generation`], [`EvalError::Calibration`].
@@ -139,7 +139,7 @@ pub fn calibrate(run: &Run<'_>) -> Result<Calibration, EvalError> {
     Ok(Calibration::fit(&labels.concat(), source)?)
 }
 
-/// The bed of a stream.
+/// Returns the bed of a stream.
 fn bed<'a>(stream: &Stream<'_>, channel: &'a Channel, costs: &'a PassCosts, billing: Billing) -> Bed<'a> {
     Bed {
         draft: Arc::clone(&stream.pair.draft) as _,
@@ -151,7 +151,7 @@ fn bed<'a>(stream: &Stream<'_>, channel: &'a Channel, costs: &'a PassCosts, bill
     }
 }
 
-/// What is asked of a reply.
+/// Returns the options of a reply.
 fn asked(stream: &Stream<'_>, collect_labels: bool) -> GenerationOptions {
     GenerationOptions { max_tokens: stream.max_tokens, collect_labels, ..GenerationOptions::default() }
 }

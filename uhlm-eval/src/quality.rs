@@ -1,4 +1,4 @@
-//! How good a method's replies are: right answers, and how likely the target finds what was written.
+//! Measures how good a method's replies are: right answers, and how likely the target finds what was written.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::model::ModelError;
@@ -15,14 +15,14 @@ use crate::target::Target;
 /// The quality of a method's replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
-    /// Right replies among those that can be marked.
+    /// Number of right replies among those that can be marked.
     pub right: usize,
-    /// Replies that can be marked.
+    /// Number of replies that can be marked.
     pub marked: usize,
-    /// The share of right ones, with Wilson's interval.
+    /// Share of right replies among those that can be marked, with Wilson's interval.
     pub accuracy: Estimate,
-    /// Mean of `-ln p` of the target, at temperature 1, over the tokens that were written; its exponential is the
-    /// perplexity. With a bootstrap interval over replies.
+    /// Mean of the target's `-ln p` at temperature 1 over the tokens that were written, in nats, with a bootstrap
+    /// interval over replies. Its exponential is the perplexity.
     pub nats_per_token: Estimate,
 }
 
@@ -53,7 +53,7 @@ impl Quality {
     }
 }
 
-/// How many of the replies are right, among the prompts that have a right answer.
+/// Returns the share of right replies among the prompts that have a right answer.
 #[must_use]
 pub fn accuracy(prompts: &[Numbered], replies: &[Reply]) -> Proportion {
     let marked = prompts.iter().zip(replies).filter(|(prompt, _)| prompt.question.check.is_some());
@@ -61,7 +61,7 @@ pub fn accuracy(prompts: &[Numbered], replies: &[Reply]) -> Proportion {
     Proportion { successes: marks.iter().filter(|right| **right).count(), trials: marks.len() }
 }
 
-/// The target as a judge of finished text.
+/// The target model, as a judge of finished text.
 struct Scorer {
     target: Target,
     chain: SamplingChain,
@@ -72,7 +72,7 @@ impl Scorer {
         Ok(Self { target: Target::new(pair)?, chain: SamplingChain::new(SamplingParams::default())? })
     }
 
-    /// The sum of `-ln p` over the reply's tokens.
+    /// Returns the sum of `-ln p` over the reply's tokens, in nats.
     fn nats(&mut self, prompt: &[TokenId], reply: &[TokenId]) -> Result<f64, EvalError> {
         if reply.is_empty() {
             return Ok(0.0);
@@ -85,7 +85,7 @@ impl Scorer {
         let mut nats = 0.0;
         for (i, &id) in reply.iter().enumerate() {
             let p = self.target.row(i, &self.chain, &all[..prompt.len() + i])?;
-            // A token that the target gives nothing would be infinitely surprising; f32 ends before that.
+            // A token without probability under the target would be infinitely surprising; the smallest f32 bounds it.
             nats -= f64::from(p.prob(id)).max(f64::from(f32::MIN_POSITIVE)).ln();
         }
         Ok(nats)

@@ -10,15 +10,15 @@ use crate::error::EvalError;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Line")]
 pub struct Question {
-    /// Which kind of question it is, where the file says so.
+    /// Kind of question, where the file names it.
     pub task: Option<String>,
-    /// What is asked.
+    /// Text of the prompt.
     pub question: String,
-    /// The final answer.
+    /// Right final answer; `None` for a free prompt.
     pub check: Option<String>,
 }
 
-/// A line as files spell it: Spec-Bench has `category` for the task, and in `turns` what the person says one after the
+/// A line as files spell it. Spec-Bench has `category` for the task, and in `turns` what the person says one after the
 /// other, of which the first is asked.
 #[derive(Deserialize)]
 struct Line {
@@ -43,15 +43,15 @@ impl TryFrom<Line> for Question {
 }
 
 impl Question {
-    /// Whether a reply's final answer is the right one; never for a free prompt.
+    /// Tells whether a reply's final answer is the right one; never for a free prompt.
     #[must_use]
     pub fn is_answered_by(&self, reply: &str) -> bool {
         self.check.as_deref().is_some_and(|check| final_answer(reply) == check)
     }
 }
 
-/// The text after the last `Answer: `, without white space around it and without one full stop at its end. A reply
-/// without that mark is taken whole.
+/// Returns the text after the last `Answer: `, without white space around it and without one full stop at its end. A
+/// reply without that mark is taken whole.
 #[must_use]
 pub fn final_answer(reply: &str) -> &str {
     let answer = reply.rsplit_once("Answer: ").map_or(reply, |(_, answer)| answer).trim();

@@ -11,93 +11,93 @@ use crate::pair::ComputeTimes;
 use crate::quality::Quality;
 use crate::summary::{Estimate, Summary};
 
-/// Everything that was measured.
+/// The results of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// What was measured on.
+    /// Models, prompts and costs that were measured on.
     pub about: About,
-    /// One chapter a temperature.
+    /// One chapter for each temperature.
     pub chapters: Vec<Chapter>,
 }
 
-/// What was measured on.
+/// The models, prompts and costs that were measured on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
     /// The draft model's name and its number of parameters.
     pub draft: (String, u64),
-    /// The target's.
+    /// The target model's name and its number of parameters.
     pub target: (String, u64),
-    /// Tokens in their vocabulary.
+    /// Number of tokens in the models' vocabulary.
     pub vocabulary: usize,
-    /// What computing costs in virtual time.
+    /// Time of the models' passes in virtual time.
     pub times: ComputeTimes,
-    /// Prompts that speed is measured on.
+    /// Number of prompts that speed is measured on.
     pub speed_prompts: usize,
-    /// Prompts with right answers that quality is measured on.
+    /// Number of prompts with right answers that quality is measured on.
     pub quality_prompts: usize,
-    /// Prompts that calibration is made of.
+    /// Number of prompts that the calibration is made of.
     pub calibration_prompts: usize,
-    /// The most tokens of a reply.
+    /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
-    /// Seed of every choice.
+    /// Seed of every random choice.
     pub seed: u64,
 }
 
-/// One temperature.
+/// The results at one temperature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Chapter {
     /// Temperature of both models' sampling; 0 is greedy.
     pub temperature: f32,
-    /// This SDK's calibration: `a`, `b`, Delta.
+    /// This SDK's calibration: `a` and `b` of the law, and Delta, the share of drafted tokens with `p(d) < q(d)`.
     pub law: (f64, f64, f64),
-    /// What the baselines go by.
+    /// Thresholds and rate that the baselines decide by.
     pub thresholds: Thresholds,
-    /// One entry a link.
+    /// Results on each link.
     pub settings: Vec<SettingRecord>,
-    /// Quality of each method's replies, on links that do not matter to it.
+    /// Quality of each method's replies, on a link that does not matter to it.
     pub quality: Vec<(Method, Quality, Summary)>,
     /// Distance of each lossy method's next token from the target's.
     pub divergences: Vec<Divergence>,
-    /// The law between uncertainty and rejection, where it was measured.
+    /// Report of the law between uncertainty and rejection, where it was measured.
     pub uncertainty: Option<LawReport>,
 }
 
-/// All methods on one link.
+/// The results of all methods on one link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SettingRecord {
-    /// The link.
+    /// The link and its billing.
     pub setting: Setting,
-    /// The methods.
+    /// Results of each method.
     pub rows: Vec<Row>,
-    /// What a window policy could reach that knows every verdict, tokens a second: without and with draft-ahead. Only
-    /// where a round trip is a fixed time.
+    /// Speed that a window policy could reach that knows every verdict, in tokens a second: without and with
+    /// draft-ahead. It is only there where a round trip is a fixed time.
     pub oracle: Option<(f64, f64)>,
 }
 
-/// One method on one link.
+/// The results of one method on one link.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The method.
     pub method: Method,
-    /// Its figures.
+    /// The method's figures.
     pub summary: Summary,
-    /// Its speed over that of others, with paired bootstrap intervals over prompts.
+    /// The method's speed over that of others, with paired bootstrap intervals over prompts.
     pub against: Against,
 }
 
-/// Ratios of tokens a second.
+/// Ratios of one method's tokens a second to those of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Against {
-    /// Over HLM.
+    /// Ratio to HLM.
     pub hlm: Estimate,
-    /// Over the risk-prone U-HLM.
+    /// Ratio to the risk-prone U-HLM.
     pub u_hlm: Estimate,
-    /// Over the target alone, streamed.
+    /// Ratio to the target alone, streamed.
     pub llm: Estimate,
 }
 
 impl SettingRecord {
-    /// A method's row.
+    /// Returns a method's row.
     #[must_use]
     pub fn row(&self, method: Method) -> Option<&Row> {
         self.rows.iter().find(|row| row.method == method)
@@ -105,13 +105,13 @@ impl SettingRecord {
 }
 
 impl Chapter {
-    /// The link of this name.
+    /// Returns the results on the link of this name.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<&SettingRecord> {
         self.settings.iter().find(|setting| setting.setting.name == name)
     }
 
-    /// A method's quality.
+    /// Returns a method's quality.
     #[must_use]
     pub fn quality_of(&self, method: Method) -> Option<&Quality> {
         self.quality.iter().find(|entry| entry.0 == method).map(|entry| &entry.1)
@@ -119,7 +119,7 @@ impl Chapter {
 }
 
 impl Record {
-    /// The chapter of a temperature.
+    /// Returns the chapter of a temperature.
     #[must_use]
     pub fn chapter(&self, temperature: f32) -> Option<&Chapter> {
         self.chapters.iter().find(|chapter| (chapter.temperature - temperature).abs() < 1e-6)

@@ -1,4 +1,4 @@
-//! What one method made of one prompt, in the same terms for every method.
+//! The reply of one method to one prompt, in the same terms for every method.
 
 use std::time::Duration;
 
@@ -7,46 +7,47 @@ use uhlm_law::sampling::TokenId;
 
 use crate::verifier::Ledger;
 
-/// One reply and what it cost.
+/// One reply and its costs.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reply {
-    /// Its text, for marking.
+    /// Text of the reply, for marking.
     pub text: String,
-    /// Its tokens.
+    /// Tokens of the reply.
     pub tokens: Vec<TokenId>,
-    /// From the question until the last token.
+    /// Time from the question until the last token.
     pub elapsed: Duration,
-    /// From the question until the first token that stands.
+    /// Time from the question until the first committed token.
     pub first_token: Duration,
-    /// How long the device computed: the energy proxy.
+    /// Time for which the device computed: a measure in place of its energy.
     pub device: Duration,
-    /// Bytes, messages, passes.
+    /// Bytes, messages and passes that the reply cost.
     pub ledger: Ledger,
-    /// How often which decision was taken.
+    /// Number of times that each decision was taken.
     pub decisions: Decisions,
 }
 
 /// Counts of decisions; sums over replies add up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decisions {
-    /// Tokens drafted, rolled back ones included.
+    /// Number of drafted tokens, rolled back ones included.
     pub drafted: u64,
-    /// Drafted tokens that a verdict decided on.
+    /// Number of drafted tokens that a verdict decided on.
     pub judged: u64,
-    /// Of those, the rejected ones.
+    /// Number of rejected tokens among the judged ones.
     pub rejected: u64,
-    /// Drafted tokens that were committed without a verdict.
+    /// Number of drafted tokens that were committed without a verdict.
     pub skipped: u64,
-    /// Skipped tokens whose target probability is known.
+    /// Number of skipped tokens whose target probability is known.
     pub skipped_labelled: u64,
-    /// Sum of `min(1, p/q)` over those.
+    /// Sum of `min(1, p/q)`, the target's probability over the draft model's, over the labelled skipped tokens; for
+    /// this SDK the number of those that are the target's own.
     pub skipped_acceptable: f64,
-    /// Times that tokens were taken back.
+    /// Number of times that tokens were taken back.
     pub rollbacks: u64,
 }
 
 impl Decisions {
-    /// Adds another one's counts.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.drafted += other.drafted;
         self.judged += other.judged;
@@ -57,14 +58,15 @@ impl Decisions {
         self.rollbacks += other.rollbacks;
     }
 
-    /// TR: the share of decided draft tokens that were judged.
+    /// Returns the transmission rate (TR): the share of decided draft tokens that were judged.
     #[must_use]
     pub fn transmission_rate(&self) -> f64 {
         let decided = self.judged + self.skipped;
         if decided == 0 { 0.0 } else { self.judged as f64 / decided as f64 }
     }
 
-    /// TSR: the expected share of skipped tokens that the target would have accepted; none if none was skipped.
+    /// Returns the true skip rate (TSR): the expected share of skipped tokens that the target would have accepted;
+    /// `None` if none was labelled.
     #[must_use]
     pub fn true_skip_rate(&self) -> Option<f64> {
         (self.skipped_labelled > 0).then(|| self.skipped_acceptable / self.skipped_labelled as f64)

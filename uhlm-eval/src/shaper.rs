@@ -1,8 +1,9 @@
-//! The modelled link for real: a TCP proxy on loopback that holds back what it carries as a [`Channel`] says.
+//! Applies the modelled link in real time: a TCP proxy on loopback that holds back what it carries as a [`Channel`]
+//! says.
 //!
 //! Every chunk that is read becomes a message of the same model that virtual time uses, and is written when that model
-//! says it has arrived. So a device, TLS, HTTP/2 and a server that know nothing of it meet the modelled link; that both
-//! ways of applying it agree is tested in `tests/tests/virtual_time.rs`. Making a connection is not delayed.
+//! says it has arrived. So a device, TLS, HTTP/2 and a server that do not know of the proxy meet the modelled link;
+//! that both ways of applying it agree is tested in `tests/tests/virtual_time.rs`. Making a connection is not delayed.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use crate::channel::{Channel, Direction, Link, Place};
 
-/// How often a thread looks whether the proxy is over.
+/// Time after which a waiting thread looks again whether the proxy has ended.
 const LOOK: Duration = Duration::from_millis(20);
-/// The longest piece that is carried as one message.
+/// Length of the longest piece that is carried as one message, in bytes.
 const CHUNK: usize = 16 << 10;
 
-/// The proxy; dropped, it ends with its connections.
+/// A running proxy; when it is dropped, it ends with its connections.
 #[derive(Debug)]
 pub struct Shaper {
     over: Arc<AtomicBool>,
@@ -37,7 +38,7 @@ impl Shaper {
     /// Listens on a free port of the loopback interface.
     ///
     /// # Errors
-    /// Where the system gives no port.
+    /// An error of the system if it gives no port.
     pub fn start(upstream: SocketAddr, channel: Channel, seed: u64) -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
@@ -48,7 +49,7 @@ impl Shaper {
         Ok(Self { over, address })
     }
 
-    /// Where it listens.
+    /// Returns the address at which the proxy listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -67,7 +68,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         match listener.accept() {
             Ok((device, _)) => {
                 connections += 1;
-                // A connection that cannot be carried is dropped, as a network would.
+                // A connection that cannot be carried is dropped, as a network would drop it.
                 let _ = connect(shared, &device, connections);
             }
             Err(_) => std::thread::sleep(LOOK),
@@ -94,7 +95,7 @@ fn connect(shared: &Arc<Shared>, device: &TcpStream, connection: u64) -> std::io
     Ok(())
 }
 
-/// Reads, and decides when each piece arrives.
+/// Reads pieces and decides when each of them arrives.
 fn take(
     shared: &Shared,
     direction: Direction,
@@ -132,7 +133,7 @@ fn deliver(due: &Receiver<(Instant, Vec<u8>)>, mut to: TcpStream) {
             break;
         }
     }
-    // It may be closed already.
+    // The other side may have closed it already.
     let _ = to.shutdown(Shutdown::Both);
 }
 

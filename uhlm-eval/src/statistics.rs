@@ -1,27 +1,27 @@
-//! Intervals and quantiles.
+//! Computes intervals, quantiles and lines of measured values.
 
 use serde::{Deserialize, Serialize};
 
-/// The quantile of the standard normal distribution for a two-sided interval of 95 %.
+/// Quantile of the standard normal distribution for a two-sided interval of 95 %.
 const Z95: f64 = 1.959_964;
 
-/// How many of a number of trials succeeded.
+/// A number of trials and of the successes among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proportion {
-    /// The successes.
+    /// Number of successes.
     pub successes: usize,
-    /// The trials.
+    /// Number of trials.
     pub trials: usize,
 }
 
 impl Proportion {
-    /// The share of successes; 0 of none.
+    /// Returns the share of successes, from 0 to 1; 0 without trials.
     #[must_use]
     pub fn value(self) -> f64 {
         if self.trials == 0 { 0.0 } else { self.successes as f64 / self.trials as f64 }
     }
 
-    /// Wilson's score interval at 95 %: unlike the normal one it never leaves [0, 1] and holds near its ends.
+    /// Returns Wilson's score interval at 95 %: unlike the normal one it never leaves [0, 1] and holds near its ends.
     #[must_use]
     pub fn wilson95(self) -> (f64, f64) {
         if self.trials == 0 {
@@ -35,7 +35,7 @@ impl Proportion {
     }
 }
 
-/// The value below which a share of the values lies (nearest rank); none of no values.
+/// Returns the value below which a share of the values lies (nearest rank); `None` without values.
 #[must_use]
 pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -44,7 +44,7 @@ pub fn quantile(values: &[f64], share: f64) -> Option<f64> {
     sorted.get(rank.saturating_sub(1)).copied()
 }
 
-/// The middle value; the mean of the two middle ones where their number is even.
+/// Returns the middle value, or the mean of the two middle ones if their number is even; `None` without values.
 #[must_use]
 pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
@@ -54,7 +54,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(lower, upper))
 }
 
-/// Least squares `y = base + slope x`; none where `x` does not vary.
+/// Returns the base and the slope of the least-squares line `y = base + slope x`; `None` if `x` does not vary.
 #[must_use]
 pub fn line(points: &[(f64, f64)]) -> Option<(f64, f64)> {
     let n = points.len() as f64;

@@ -1,4 +1,4 @@
-//! A run of prompts that one session answers: the unit of work, of seeds and of parallelism.
+//! Splits a run of prompts into streams, each answered by one session: the unit of work, of seeds and of parallelism.
 //!
 //! Streams are cut by the number of prompts alone, so that neither the count of cores nor their load changes a figure.
 
@@ -8,58 +8,58 @@ use crate::error::EvalError;
 use crate::pair::{ComputeTimes, Pair};
 use crate::questions::Question;
 
-/// Prompts in one stream.
+/// Number of prompts in one stream.
 const LENGTH: usize = 10;
-/// Threads that work on streams.
+/// Number of threads that work on streams.
 const WORKERS: usize = 2;
 
 /// One prompt with its number in the evaluation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Numbered {
-    /// Its number.
+    /// Number of the prompt in the evaluation.
     pub index: u64,
-    /// What is asked.
+    /// The prompt and, where there is one, its right answer.
     pub question: Question,
 }
 
 /// Some prompts, and everything about a run that is the same for every method.
 #[derive(Clone, Debug)]
 pub struct Stream<'a> {
-    /// The models.
+    /// The draft and the target model.
     pub pair: &'a Pair,
-    /// The prompts.
+    /// The prompts of the stream.
     pub prompts: &'a [Numbered],
     /// The sampling chain of both models.
     pub sampling: SamplingParams,
-    /// What computing costs.
+    /// Time of the models' passes.
     pub times: ComputeTimes,
-    /// The most tokens of a reply.
+    /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
-    /// Seeds every choice of device and verifier.
+    /// Seed of every random choice of device and verifier.
     pub seed: u64,
-    /// Seeds the channel.
+    /// Seed of the channel's random choices.
     pub channel_seed: u64,
 }
 
-/// What all streams of a run share.
+/// All prompts of a run, and what its streams share.
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
-    /// The models.
+    /// The draft and the target model.
     pub pair: &'a Pair,
-    /// The prompts.
+    /// The prompts of all streams.
     pub prompts: &'a [Numbered],
     /// The sampling chain of both models.
     pub sampling: SamplingParams,
-    /// What computing costs.
+    /// Time of the models' passes.
     pub times: ComputeTimes,
-    /// The most tokens of a reply.
+    /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
-    /// The seed of the whole evaluation.
+    /// Seed of the whole evaluation.
     pub seed: u64,
 }
 
 impl<'a> Run<'a> {
-    /// The streams, in order.
+    /// Returns the streams, in order.
     #[must_use]
     pub fn streams(&self) -> Vec<Stream<'a>> {
         self.prompts

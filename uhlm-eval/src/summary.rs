@@ -1,4 +1,4 @@
-//! A method's replies in figures, with intervals.
+//! Sums up a method's replies in figures, with intervals.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::rng::{Rng, Stream};
@@ -7,28 +7,28 @@ use crate::reply::{Decisions, Reply};
 use crate::statistics::quantile;
 use crate::verifier::Ledger;
 
-/// Resamples of the bootstrap.
+/// Number of resamples of the bootstrap.
 const RESAMPLES: usize = 1000;
 
 /// A value with its 95 % interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The value.
+    /// The estimated value.
     pub value: f64,
-    /// The lower end.
+    /// Lower end of the interval.
     pub low: f64,
-    /// The upper end.
+    /// Upper end of the interval.
     pub high: f64,
 }
 
 /// Quantiles of a value over the replies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
-    /// 5 %.
+    /// Quantile at 5 %.
     pub p5: f64,
-    /// 50 %.
+    /// Quantile at 50 %.
     pub median: f64,
-    /// 95 %.
+    /// Quantile at 95 %.
     pub p95: f64,
 }
 
@@ -39,38 +39,39 @@ impl Spread {
     }
 }
 
-/// What a method did with all prompts in one setting.
+/// The figures of a method over all prompts in one setting.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Replies.
+    /// Number of replies.
     pub replies: usize,
-    /// Tokens of all replies.
+    /// Number of tokens of all replies.
     pub tokens: u64,
-    /// All tokens over all time, with a bootstrap interval over replies.
+    /// Tokens of all replies over their time, in tokens a second, with a bootstrap interval over replies.
     pub tokens_per_second: Estimate,
-    /// Tokens a second of single replies.
+    /// Speed of single replies, in tokens a second.
     pub reply_tokens_per_second: Spread,
-    /// Seconds until the first token that stands.
+    /// Time until the first committed token, in seconds.
     pub first_token_s: Spread,
-    /// TR.
+    /// Transmission rate (TR): share of decided draft tokens that were judged, from 0 to 1.
     pub transmission_rate: f64,
-    /// TSR, where anything was skipped.
+    /// True skip rate (TSR): share of skipped tokens that the target would have accepted; `None` where none was
+    /// labelled.
     pub true_skip_rate: Option<f64>,
-    /// Target passes for a token of the reply.
+    /// Number of target passes for each token of the reply.
     pub passes_per_token: f64,
-    /// Tokens that the target decoded for a token of the reply.
+    /// Number of tokens that the target decoded for each token of the reply.
     pub processed_per_token: f64,
-    /// Draft passes for a token of the reply.
+    /// Number of drafted tokens for each token of the reply.
     pub drafted_per_token: f64,
-    /// Share of judged tokens that were accepted.
+    /// Share of judged tokens that were accepted, from 0 to 1.
     pub acceptance: f64,
-    /// Bytes to the verifier for a token of the reply.
+    /// Number of bytes to the verifier for each token of the reply.
     pub up_per_token: f64,
-    /// Bytes to the device for a token of the reply.
+    /// Number of bytes to the device for each token of the reply.
     pub down_per_token: f64,
-    /// Rollbacks for a token of the reply.
+    /// Number of rollbacks for each token of the reply.
     pub rollbacks_per_token: f64,
-    /// Seconds that the device computed for a token of the reply.
+    /// Time that the device computed for each token of the reply, in seconds.
     pub device_s_per_token: f64,
 }
 
@@ -108,18 +109,18 @@ impl Summary {
     }
 }
 
-/// Tokens and seconds of each reply.
+/// Returns the tokens and the seconds of each reply.
 fn pairs(replies: &[Reply]) -> Vec<(f64, f64)> {
     replies.iter().map(|reply| (reply.tokens.len() as f64, reply.elapsed.as_secs_f64())).collect()
 }
 
-/// The ratio of two sums with a percentile bootstrap over its terms.
+/// Returns the ratio of two sums with a percentile bootstrap over its terms.
 pub(crate) fn bootstrap(pairs: &[(f64, f64)], seed: u64) -> Estimate {
     let terms: Vec<[f64; 2]> = pairs.iter().map(|pair| [pair.0, pair.1]).collect();
     bootstrap_of(&terms, seed, |[a, b]| if *b > 0.0 { a / b } else { 0.0 })
 }
 
-/// A function of sums with a percentile bootstrap over their terms.
+/// Returns a function of sums with a percentile bootstrap over their terms.
 pub(crate) fn bootstrap_of<const N: usize>(terms: &[[f64; N]], seed: u64, of: impl Fn(&[f64; N]) -> f64) -> Estimate {
     let add = |mut sum: [f64; N], term: &[f64; N]| {
         sum.iter_mut().zip(term).for_each(|(sum, term)| *sum += term);

@@ -1,4 +1,4 @@
-//! The target model with one sequence, many rows a pass: what a verifier and a scorer run.
+//! Runs the target model with one sequence and many rows in a pass, for a verifier or a scorer.
 
 use uhlm_law::advance::{Draw, Row};
 use uhlm_law::model::ModelError;
@@ -8,18 +8,18 @@ use uhlm_llama::{BatchContext, BatchToken};
 
 use crate::pair::Pair;
 
-/// One sequence of the target.
+/// One sequence of the target model.
 #[derive(Debug)]
 pub struct Target {
     context: BatchContext,
     len: usize,
-    /// Index in the last pass of its first row.
+    /// Index in the last pass of the first token with a row of logits.
     first_row: usize,
     scratch: Scratch,
 }
 
 impl Target {
-    /// An empty sequence.
+    /// Makes an empty sequence.
     ///
     /// # Errors
     /// [`ModelError::Decode`].
@@ -27,13 +27,13 @@ impl Target {
         Ok(Self { context: pair.target_context()?, len: 0, first_row: 0, scratch: Scratch::default() })
     }
 
-    /// Tokens decoded.
+    /// Returns the number of decoded tokens.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether nothing was decoded.
+    /// Tells whether no token was decoded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -60,7 +60,7 @@ impl Target {
         Ok(())
     }
 
-    /// Logits of row `i` of the last pass.
+    /// Returns the logits of row `i` of the last pass.
     ///
     /// # Errors
     /// [`ModelError::Decode`] where the pass left no such row.
@@ -80,7 +80,7 @@ impl Target {
         draw.of_logits(logits, &mut self.scratch, keys).map_err(failed)
     }
 
-    /// The target distribution of row `i` after `history`.
+    /// Returns the target distribution of row `i` after `history`.
     ///
     /// # Errors
     /// [`SamplingError`]; a missing row counts as one without a finite logit.

@@ -103,7 +103,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let mut tokens = Vec::new();
     while let Some(event) = generation.blocking_next() {
         let event = event.inspect_err(|_| {
-            // What was written stays on a line of its own before the error.
+            // The text so far stays on a line of its own before the error.
             view.iter_mut().for_each(ReplyView::finish);
         })?;
         if let Some(view) = &mut view {
@@ -140,7 +140,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     Err(Failure::new("the generation ended without a result"))
 }
 
-/// What was typed or echoed, without the newline that ends its last line. Any further one is meant.
+/// Returns typed or echoed text without the newline that ends its last line. Any further newline is meant.
 fn without_last_newline(mut text: String) -> String {
     if text.ends_with('\n') {
         text.pop();

@@ -1,4 +1,4 @@
-//! `uhlm info`: what is known of a model file and how it would be run here.
+//! `uhlm info`: the facts about a model file, and how it would be run here.
 
 use clap::Args;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::output;
 use crate::report;
 use crate::setup;
 
-/// A line of the text: a name and what is said of it.
+/// Width of the names in the text, in columns.
 const NAME_WIDTH: usize = 14;
 
 #[derive(Clone, Debug, Args)]
@@ -33,9 +33,9 @@ struct Document {
     file_bytes: u64,
     vocabulary: usize,
     trained_context: u32,
-    /// The context that a session gets unless it asks for another.
+    /// Context that a session gets unless it asks for another, in tokens.
     context: u32,
-    /// What the model takes with it.
+    /// Memory that the model takes in use, in bytes; `None` if it cannot be estimated.
     memory_bytes: Option<u64>,
     chat: Result<(), String>,
 }
@@ -82,7 +82,7 @@ impl Document {
     }
 }
 
-/// The architecture, with a word about those that nobody here has run.
+/// Returns the architecture, with a remark if nobody here has run it.
 pub(crate) fn architecture(name: &str, tried: bool) -> String {
     if tried {
         name.to_owned()

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::new(format!("no threads for the server: {error}")))?;
     runtime.block_on(async {
-        // Gigabytes take a while, and until then nothing answers.
+        // Loading gigabytes takes a while, and until then nothing answers.
         let waiting = progress::spinner("loading the target model");
         waiting.enable_steady_tick(Duration::from_millis(200));
         let server = Server::bind(config).await;

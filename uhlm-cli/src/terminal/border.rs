@@ -1,17 +1,17 @@
-//! The border of the terminal. What this program says to it passes; whatever else is in a text says nothing to it.
+//! Guards the border of the terminal. This program's own control sequences pass it; those in any other text do not.
 //!
 //! Names come out of model files, errors from servers, replies out of models, and each may hold control characters. So
-//! nobody writes an escape sequence into a text: [`own`] puts it between two marks, which are chosen anew for each run,
-//! and [`shown`], the last step before stdout and stderr, makes sequences of what stands between marks and replaces
+//! no code writes an escape sequence into a text: [`own`] puts it between two marks, which are chosen anew for each
+//! run, and [`shown`], the last step before stdout and stderr, turns the text between marks into sequences and replaces
 //! every other control character.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::OnceLock;
 
-/// In the place of a character that a terminal would obey.
+/// Character in the place of one that a terminal would obey.
 const REPLACEMENT: char = '\u{fffd}';
 
-/// Two characters of the private planes that no text can know.
+/// Returns two characters of Unicode's private planes, chosen anew for each run, which no text can know.
 fn marks() -> (char, char) {
     static MARKS: OnceLock<(char, char)> = OnceLock::new();
     *MARKS.get_or_init(|| {
@@ -21,31 +21,33 @@ fn marks() -> (char, char) {
     })
 }
 
-/// A control sequence of this program's own: what follows `ESC [`, as `32m` or `2A`, or a carriage return.
+/// Returns a control sequence of this program's own, given as the text after `ESC [`, such as `32m` or `2A`, or as a
+/// carriage return.
 pub(crate) fn own(sequence: &str) -> String {
     let (open, close) = marks();
     format!("{open}{sequence}{close}")
 }
 
-/// Whether a terminal obeys this character, or turns writing round for it. Line breaks and tabs are harmless.
+/// Tells whether a terminal obeys this character, or reverses the direction of writing for it. Line breaks and tabs are
+/// harmless.
 pub(crate) fn is_obeyed(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let breaks = matches!(c, '\u{2028}' | '\u{2029}');
     (c.is_control() && !matches!(c, '\n' | '\t')) || turns || breaks
 }
 
-/// The text as the terminal gets it.
+/// Returns the text as the terminal gets it.
 pub(crate) fn shown(text: &str) -> String {
     translated(text, |c| if is_obeyed(c) { REPLACEMENT } else { c })
 }
 
-/// A line of the log as the terminal gets it. The log colours its lines with escape sequences of its own, and has
-/// replaced those of what it logs.
+/// Returns a line of the log as the terminal gets it. The log colours its lines with escape sequences of its own, and
+/// has replaced those in the text that it logs.
 pub(crate) fn logged(line: &str) -> String {
     translated(line, |c| if is_obeyed(c) && c != '\x1b' { REPLACEMENT } else { c })
 }
 
-/// The text as a file or another program gets it: its own characters untouched.
+/// Returns the text as a file or another program gets it: its own characters untouched.
 pub(crate) fn piped(text: &str) -> String {
     translated(text, |c| c)
 }
@@ -71,7 +73,8 @@ fn translated(text: &str, foreign: impl Fn(char) -> char) -> String {
     out
 }
 
-/// A JSON document with every such character as `\uXXXX`, which says the same: outside of strings there are none.
+/// Returns a JSON document with every such character as `\uXXXX`, which means the same: outside of strings there are
+/// none.
 pub(crate) fn json(document: &str) -> String {
     let mut out = String::with_capacity(document.len());
     for c in document.chars() {
@@ -106,7 +109,8 @@ mod tests {
 
     #[test]
     fn whole_sequences_lose_what_makes_them_sequences() {
-        // Clear the screen; set the title (OSC, ended by BEL and by ST); one with an 8-bit CSI; a device query.
+        // The sequences clear the screen, set the title (OSC, ended by BEL and by ST), begin with an 8-bit CSI, and
+        // query the device.
         let hostile = "\x1b[2J\x1b]0;owned\x07\x1b]52;c;ZXZpbA==\x1b\\\u{9b}31m\x1bP$q\x1b\\ok";
         let text = shown(hostile);
         assert!(!text.chars().any(is_obeyed), "{text:?}");

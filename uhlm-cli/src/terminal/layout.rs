@@ -12,18 +12,18 @@ pub(crate) struct Piece {
     pub(crate) text: String,
 }
 
-/// Text ready for the terminal and where the cursor is after it.
+/// Text ready for the terminal, and the position of the cursor after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Laid {
     pub(crate) output: String,
-    /// Column after the text.
+    /// Column of the cursor after the text.
     pub(crate) column: usize,
-    /// Lines below the one that it began on.
+    /// Number of lines below the one that the text began on.
     pub(crate) lines: usize,
 }
 
-/// Lays pieces out from `column` on. The last column stays free: a character there would leave the cursor in a state
-/// that terminals disagree about.
+/// Lays pieces out from `column` on. The last column stays free, because a character there would leave the cursor in a
+/// state that terminals disagree about.
 pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) -> Laid {
     let usable = width.max(2) - 1;
     let chars: Vec<(char, Style)> =
@@ -41,7 +41,7 @@ pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) 
         }
         let end = if c == ' ' { i + 1 } else { word_end(&chars, i) };
         let columns = |chars: &[(char, Style)]| chars.iter().map(|(c, _)| c.width().unwrap_or(0)).sum::<usize>();
-        // A word longer than a line is broken where the line ends, any other moves to the next line whole.
+        // A word longer than a line is broken where the line ends; any other word moves to the next line whole.
         let step = if columns(&chars[i..end]) > usable { 1 } else { end - i };
         for part in chars[i..end].chunks(step) {
             if at + columns(part) > usable && at > 0 {
@@ -60,7 +60,7 @@ pub(crate) fn lay(pieces: &[Piece], column: usize, width: usize, colours: bool) 
     Laid { output: line.output, column: at, lines }
 }
 
-/// A remark in one style, broken into lines of the terminal's width if stdout is one.
+/// Returns a remark in one style, broken into lines of the terminal's width if stdout is a terminal.
 pub(crate) fn wrapped(style: Style, text: &str) -> String {
     if !style::stdout_is_terminal() {
         return style::paint(style, text);
@@ -69,8 +69,8 @@ pub(crate) fn wrapped(style: Style, text: &str) -> String {
     lay(&pieces, 0, style::width(), style::stdout_has_colours()).output.replace(&own("\r"), "")
 }
 
-/// Characters that the terminal would obey have no width that one could know, so they are replaced before they are laid
-/// out.
+/// Returns the characters to lay out. Those that the terminal would obey have no known width, so they are replaced
+/// first.
 fn printable(text: &str) -> impl Iterator<Item = char> + '_ {
     text.chars().map(|c| match c {
         '\n' => c,
@@ -117,7 +117,7 @@ impl Line {
 mod tests {
     use super::*;
 
-    /// What reaches the terminal.
+    /// Returns the laid out text as the terminal gets it.
     fn laid(pieces: &[Piece], column: usize, width: usize, colours: bool) -> Laid {
         let laid = lay(pieces, column, width, colours);
         Laid { output: super::super::border::shown(&laid.output), ..laid }

@@ -1,4 +1,4 @@
-//! What a person sees: colours, tables, progress bars, and streamed text that can be taken back.
+//! Shows things to a person: colours, tables, progress bars, and streamed text that can be taken back.
 
 pub(crate) mod border;
 pub(crate) mod layout;

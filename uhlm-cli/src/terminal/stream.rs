@@ -1,9 +1,9 @@
-//! Shows a reply while it is written: committed text in the colour of its origin, provisional text dimmed behind it and
-//! taken back where the target disagrees.
+//! Shows a reply while it is written: committed text in the colour of its origin, and behind it provisional text,
+//! dimmed, which is taken back where the target disagrees.
 //!
-//! What can still change on the screen is the last word (it may move to the next line as it grows) and the provisional
-//! tail. That region is erased and drawn again with every event; everything before it is settled. Off a terminal only
-//! committed text is written, plain.
+//! Only the last word (which may move to the next line as it grows) and the provisional tail can still change on the
+//! screen. That region is erased and drawn again with every event; everything before it is settled. If stdout is no
+//! terminal, only committed text is written, plain.
 
 use uhlm_core::event::Event;
 use unicode_width::UnicodeWidthStr as _;
@@ -21,19 +21,19 @@ pub(crate) struct ReplyView {
     width: usize,
     /// Column at which the region that can change begins.
     column: usize,
-    /// Lines that the region reaches below the one it begins on.
+    /// Number of lines that the region reaches below the one it begins on.
     drawn: usize,
-    /// The committed part of the region: text after the last space.
+    /// Committed part of the region: text after the last space.
     word: Vec<Piece>,
-    /// The provisional part.
+    /// Provisional part of the region.
     tail: String,
-    /// Whether what was shown last is reasoning.
+    /// Whether the text that was shown last is reasoning.
     thinks: bool,
     shown: bool,
 }
 
 impl ReplyView {
-    /// A view that begins at the left margin.
+    /// Makes a view that begins at the left margin.
     pub(crate) fn new() -> Self {
         Self {
             terminal: style::stdout_is_terminal(),
@@ -57,7 +57,7 @@ impl ReplyView {
         }
     }
 
-    /// Puts a remark that is not of the reply behind what is committed.
+    /// Puts a remark that is no part of the reply behind the committed text.
     pub(crate) fn note(&mut self, text: &str) {
         let mut settled = std::mem::take(&mut self.word);
         settled.push(Piece { style: Style::Warning, text: format!("{text} ") });
@@ -76,7 +76,7 @@ impl ReplyView {
         output::text(&written);
     }
 
-    /// What an event writes to the terminal.
+    /// Returns the text that an event writes to the terminal.
     fn draw(&mut self, event: &Event) -> String {
         match event {
             Event::Committed { token, origin } => {
@@ -100,7 +100,7 @@ impl ReplyView {
                 let settled = self.commit(Piece { style: Style::From(*origin), text: text.clone() });
                 self.redraw(&settled)
             }
-            // What the model thinks is no part of the reply: it is dimmed, and nothing of it goes through a pipe.
+            // The model's reasoning is no part of the reply: it is dimmed, and nothing of it goes through a pipe.
             Event::Reasoning { token, .. } if self.terminal && !token.text.is_empty() => {
                 self.thinks = true;
                 let settled = self.commit(Piece { style: Style::Dim, text: token.text.clone() });
@@ -118,8 +118,8 @@ impl ReplyView {
         }
     }
 
-    /// Adds committed text; returns what is settled by it: everything up to the last space or line break. A word as
-    /// long as a line is broken anyhow (and scripts without spaces have no other), so it is settled as it is.
+    /// Adds committed text; returns the text that is settled by it: everything up to the last space or line break. A
+    /// word as long as a line is broken anyhow (and scripts without spaces have no other), so it is settled as it is.
     fn commit(&mut self, piece: Piece) -> Vec<Piece> {
         let Some(at) = piece.text.rfind([' ', '\n']) else {
             self.word.push(piece);
@@ -135,7 +135,7 @@ impl ReplyView {
         settled
     }
 
-    /// Erases the region, writes what is settled now, and draws the region anew behind it.
+    /// Erases the region, writes the text that is settled now, and draws the region anew behind it.
     fn redraw(&mut self, settled: &[Piece]) -> String {
         if !self.terminal {
             return String::new();
@@ -186,7 +186,7 @@ mod tests {
         TokenText { id: 0, text: text.into(), uncertainty: None }
     }
 
-    /// Runs what was written through a small terminal and returns its lines.
+    /// Runs the written text through a small terminal and returns its lines.
     fn screen(writes: &[String], width: usize) -> Vec<String> {
         let mut lines: Vec<Vec<char>> = vec![Vec::new()];
         let (mut row, mut column) = (0, 0);

@@ -1,4 +1,4 @@
-//! Colours and when to use them.
+//! Decides when colours are used, and which.
 
 use std::sync::OnceLock;
 
@@ -24,7 +24,7 @@ static CHOICE: OnceLock<ColorChoice> = OnceLock::new();
 
 /// Settles `--color` for the whole run.
 pub(crate) fn choose(choice: ColorChoice) {
-    // Called once, by `main`.
+    // Only `main` calls this, once.
     let _ = CHOICE.set(choice);
 }
 
@@ -39,22 +39,22 @@ fn has_colours(terminal: bool) -> bool {
     }
 }
 
-/// Whether stdout takes colours.
+/// Tells whether stdout takes colours.
 pub(crate) fn stdout_has_colours() -> bool {
     has_colours(Term::stdout().is_term())
 }
 
-/// Whether stderr takes colours.
+/// Tells whether stderr takes colours.
 pub(crate) fn stderr_has_colours() -> bool {
     has_colours(Term::stderr().is_term())
 }
 
-/// Whether stdout is a terminal that can move its cursor.
+/// Tells whether stdout is a terminal that can move its cursor.
 pub(crate) fn stdout_is_terminal() -> bool {
     Term::stdout().is_term() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Columns of the terminal at stdout; 80 where there is none.
+/// Returns the number of columns of the terminal at stdout; 80 if there is none.
 pub(crate) fn width() -> usize {
     Term::stdout().size_checked().map_or(80, |(_, columns)| usize::from(columns)).clamp(20, 1000)
 }
@@ -73,7 +73,8 @@ pub(crate) enum Style {
 }
 
 impl Style {
-    /// The SGR parameters; empty for none. Origins differ in brightness or weight too, not in hue alone.
+    /// Returns the parameters of the escape sequence (SGR) for the style; empty for none. Origins differ in brightness
+    /// or weight too, not in hue alone.
     fn code(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -89,7 +90,7 @@ impl Style {
     }
 }
 
-/// Text in a style, if `colours` are wanted.
+/// Returns text in a style, if `colours` are wanted.
 pub(crate) fn painted(colours: bool, style: Style, text: &str) -> String {
     match style.code() {
         code if colours && !code.is_empty() && !text.is_empty() => own(&format!("{code}m")) + text + &own("0m"),
@@ -97,17 +98,17 @@ pub(crate) fn painted(colours: bool, style: Style, text: &str) -> String {
     }
 }
 
-/// Text in a style, for stdout.
+/// Returns text in a style, for stdout.
 pub(crate) fn paint(style: Style, text: &str) -> String {
     painted(stdout_has_colours(), style, text)
 }
 
-/// Text in a style, for stderr.
+/// Returns text in a style, for stderr.
 pub(crate) fn paint_stderr(style: Style, text: &str) -> String {
     painted(stderr_has_colours(), style, text)
 }
 
-/// A line that explains the origins' colours.
+/// Returns a line that explains the origins' colours.
 pub(crate) fn legend() -> String {
     let entries = [
         (Style::From(Origin::Draft), "draft"),

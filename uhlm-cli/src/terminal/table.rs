@@ -1,4 +1,4 @@
-//! Plain tables: the first column to the left, the others to the right.
+//! Makes plain tables: the first column to the left, the others to the right.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -12,7 +12,7 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// A table with this heading.
+    /// Makes a table with this heading.
     pub(crate) fn new(heading: &[&str]) -> Self {
         Self { heading: heading.iter().map(|&cell| cell.to_owned()).collect(), rows: Vec::new() }
     }
@@ -22,7 +22,7 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// The lines, the heading first.
+    /// Returns the lines, the heading first.
     fn lines(&self) -> Vec<String> {
         let all = || std::iter::once(&self.heading).chain(&self.rows);
         let widths: Vec<usize> = (0..self.heading.len())
@@ -39,7 +39,7 @@ impl Table {
             .collect()
     }
 
-    /// The table as text for stdout.
+    /// Returns the table as text for stdout.
     pub(crate) fn render(&self) -> String {
         let lines = self.lines();
         let body = lines.iter().skip(1).cloned();

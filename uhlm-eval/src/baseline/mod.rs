@@ -26,7 +26,7 @@ pub fn run(stream: &Stream<'_>, rule: Baseline) -> Result<Vec<Trace>, EvalError>
     stream.prompts.iter().map(|prompt| writer.answer(rule, prompt)).collect()
 }
 
-/// Lets HLM answer the prompts, so that every token is judged, and takes down what each estimator says about it.
+/// Lets HLM answer the prompts, so that every token is judged, and records what each estimator says about it.
 ///
 /// # Errors
 /// As [`run`].

@@ -1,4 +1,4 @@
-//! The published rules, by name, and what one of them cuts off before it sends.
+//! Names the published rules, and makes the shortened distribution that one of them sends.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::{Distribution, TokenId};
@@ -6,37 +6,38 @@ use uhlm_law::sampling::{Distribution, TokenId};
 /// A published rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Baseline {
-    /// HLM: every token and its whole distribution go up; the target accepts or resamples. Exact. (Hao et al. 2024 as
-    /// arXiv 2412.12687v2, section II, has it.)
+    /// HLM: every token and its whole distribution go up; the target accepts or resamples. Exact. (From Hao et al.
+    /// 2024, as arXiv 2412.12687v2, section II, gives it.)
     Hlm,
     /// As HLM for a random share of the tokens; the rest is committed unseen (arXiv 2412.12687v2, section V).
     RandHlm {
-        /// The share that is sent.
+        /// Share of tokens that are sent, from 0 to 1.
         rate: f64,
     },
     /// U-HLM: as HLM where the uncertainty exceeds the threshold; the rest is committed unseen (arXiv 2412.12687v2).
     UHlm {
-        /// The threshold `u_th`.
+        /// Threshold `u_th` of the uncertainty, above which a token is sent.
         threshold: f32,
     },
     /// CU-HLM: as U-HLM, with the distribution cut to its `top_k` largest probabilities and a uniform tail, which the
     /// target takes for the real one (arXiv 2505.11788). An entry is an id and 8 bits: 690 bits for 30 of 32,000.
     CuHlm {
-        /// The threshold `u_th`.
+        /// Threshold `u_th` of the uncertainty, above which a token is sent.
         threshold: f32,
-        /// How many entries are sent, the paper's `k* = 30`.
+        /// Number of entries that are sent, the paper's `k* = 30`.
         top_k: usize,
     },
     /// DSSD: windows of ids and single probabilities go up; the target accepts on its side and sends its distribution
     /// down where it rejects, from which the device resamples; a bonus token follows a window that was accepted.
     /// Exact. (arXiv 2507.12000, algorithm with draft length gamma.)
     Dssd {
-        /// The draft length.
+        /// Length of a draft, in tokens.
         window: usize,
     },
 }
 
-/// The `top_k` largest probabilities as they are and what is left spread evenly over the rest of the vocabulary.
+/// Returns the `top_k` largest probabilities as they are, with the rest of the mass spread evenly over the rest of the
+/// vocabulary.
 #[must_use]
 pub fn with_uniform_tail(q: &Distribution, top_k: usize, vocabulary_size: usize) -> Distribution {
     let mut entries: Vec<(TokenId, f32)> = q.iter().collect();

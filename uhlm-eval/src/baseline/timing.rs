@@ -1,4 +1,4 @@
-//! A baseline's trace on a channel, at a price.
+//! Times a baseline's trace on a channel and bills its messages.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ pub fn replies(stream: &Stream<'_>, traces: &[Trace], channel: &Channel, billing
         .collect()
 }
 
-/// Bytes of a payload, densely packed.
+/// Returns the bytes of a payload, densely packed.
 fn body(billing: Billing, payload: Payload) -> u64 {
     let bits = payload.ids * billing.id_bits() + payload.bits + payload.distributions * billing.distribution_bits();
     bits.div_ceil(8)

@@ -1,66 +1,66 @@
-//! What a baseline computed and sent, to be timed afterwards on any channel.
+//! Records what a baseline computed and sent, to be timed afterwards on any channel.
 
 use uhlm_law::sampling::TokenId;
 
 use crate::reply::Decisions;
 
-/// Something that is sent, so that it can be billed for any vocabulary.
+/// The contents of a message, counted so that it can be billed for any vocabulary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Payload {
-    /// Token ids.
+    /// Number of token ids.
     pub ids: u64,
-    /// Bits of anything else: single probabilities, verdicts.
+    /// Number of bits of anything else: single probabilities, verdicts.
     pub bits: u64,
-    /// Whole distributions over the vocabulary.
+    /// Number of whole distributions over the vocabulary.
     pub distributions: u64,
 }
 
 /// A message to the target, its pass and its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// What goes up.
+    /// Contents of the message to the target.
     pub up: Payload,
-    /// Tokens that the target decodes, with the skipped ones that it had not seen.
+    /// Number of tokens that the target decodes, with the skipped ones that it had not seen.
     pub decoded: usize,
-    /// What comes down.
+    /// Contents of the answer.
     pub down: Payload,
-    /// How many tokens the conversation then holds: which fade it meets.
+    /// Number of tokens in the conversation after the exchange, which decides the fade that the messages meet.
     pub place: u64,
 }
 
-/// Draft passes, then perhaps an exchange; then some tokens stand.
+/// Some draft passes, then perhaps an exchange, after which some tokens are committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Passes of the draft model.
+    /// Number of passes of the draft model.
     pub drafts: u64,
-    /// The exchange, if the target was asked.
+    /// Exchange with the target; `None` if it was not asked.
     pub exchange: Option<Exchange>,
-    /// Tokens that stand at its end.
+    /// Number of tokens that are committed at the end of the step.
     pub committed: u64,
 }
 
-/// What became of one judged token.
+/// The verdict on one token, and whether its place was guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fate {
     /// Whether the target accepted the drafted token.
     pub accepted: bool,
-    /// Whether another draw from `q` would have guessed the token that stands.
+    /// Whether another draw from the draft distribution `q` would have guessed the committed token.
     pub guessed: bool,
 }
 
-/// What a baseline did for one prompt.
+/// The record of a baseline's reply to one prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
-    /// Which prompt.
+    /// Number of the prompt.
     pub prompt: u64,
-    /// In order.
+    /// Steps of the reply, in order.
     pub steps: Vec<Step>,
-    /// The reply's tokens.
+    /// Tokens of the reply.
     pub tokens: Vec<TokenId>,
-    /// Its text.
+    /// Text of the reply.
     pub text: String,
-    /// How often which decision was taken.
+    /// Number of times that each decision was taken.
     pub decisions: Decisions,
-    /// HLM only: each token's fate.
+    /// Fate of each token; only HLM records it.
     pub fates: Vec<Fate>,
 }

@@ -1,4 +1,4 @@
-//! Writes a baseline's replies: both models, the dice, the rule.
+//! Writes a baseline's replies with both models, random numbers and the rule.
 
 use uhlm_law::advance::Draw;
 use uhlm_law::chat::DraftModel as _;
@@ -17,12 +17,12 @@ use crate::pair::{CONTEXT, Pair};
 use crate::stream::{Numbered, Stream};
 use crate::target::Target;
 
-/// Bits of a single probability, of a verdict, and of one of CU-HLM's top-k probabilities.
+/// Number of bits of a single probability, of a verdict, and of one of CU-HLM's top-k probabilities.
 const PROBABILITY_BITS: u64 = 16;
 const VERDICT_BITS: u64 = 1;
 const TOP_K_BITS: u64 = 8;
 
-/// One worker's models and dice.
+/// The models and the random numbers of one stream.
 pub(super) struct Writer {
     pair: Pair,
     draft: Box<dyn Sequence>,
@@ -33,14 +33,14 @@ pub(super) struct Writer {
     max_tokens: usize,
     draft_dice: Rng,
     acceptance: Rng,
-    /// The target's own choices.
+    /// Random numbers of the target's own choices.
     verdict: Rng,
     coin: Rng,
     observer: Option<Observer>,
     gauge: Option<Gauge>,
 }
 
-/// A drafted token with all that a rule can ask about it.
+/// A drafted token with everything that a rule can ask about it.
 struct Drafted {
     id: TokenId,
     q: Distribution,
@@ -54,7 +54,7 @@ struct Drafted {
 struct Progress {
     ids: Vec<TokenId>,
     prompt: usize,
-    /// Tokens that the target has been told, and those that it has decoded.
+    /// Number of tokens that the target has been told, and below of those that it has decoded.
     told: usize,
     decoded: usize,
     trace: Trace,
@@ -69,7 +69,7 @@ impl Writer {
             target: Target::new(stream.pair)?,
             chain: SamplingChain::new(stream.sampling.clone())?,
             scratch: Scratch::default(),
-            // As published: the sampled form with K = 20.
+            // The estimator is the published one: the sampled form with K = 20 draws.
             uncertainty: Estimator::SampledTemperaturePerturbation { draws: PAPER_DRAWS }.build(seed),
             max_tokens: stream.max_tokens,
             draft_dice: Rng::new(seed, Dice::Draft),
@@ -81,22 +81,22 @@ impl Writer {
         })
     }
 
-    /// As [`Self::new`], taking down what every estimator says about each token.
+    /// Makes a writer as [`Self::new`] does, which also records what every estimator says about each token.
     pub(super) fn observing(stream: &Stream<'_>) -> Result<Self, EvalError> {
         Ok(Self { observer: Some(Observer::new(stream.seed)), ..Self::new(stream)? })
     }
 
-    /// As [`Self::new`], measuring how far each method's law is from the target's.
+    /// Makes a writer as [`Self::new`] does, which also measures how far each method's law is from the target's.
     pub(super) fn gauging(stream: &Stream<'_>, gauge: Gauge) -> Result<Self, EvalError> {
         Ok(Self { gauge: Some(gauge), ..Self::new(stream)? })
     }
 
-    /// What was measured.
+    /// Returns the measured divergences.
     pub(super) fn divergences(self) -> Vec<Divergence> {
         self.gauge.map(|gauge| gauge.divergences).unwrap_or_default()
     }
 
-    /// What was taken down.
+    /// Returns the recorded observations.
     pub(super) fn observations(self) -> Vec<Observation> {
         self.observer.map(|observer| observer.observations).unwrap_or_default()
     }
@@ -151,7 +151,7 @@ impl Writer {
         Ok(Drafted { id, q, level, q_d, uncertainty, coin: self.coin.uniform() })
     }
 
-    /// The target distributions after the last `rows` prefixes of the conversation, the shortest first.
+    /// Returns the target distributions after the last `rows` prefixes of the conversation, the shortest first.
     fn rows(&mut self, ids: &[TokenId], rows: usize) -> Result<Vec<Distribution>, EvalError> {
         let start = self.target.len().min(ids.len() - rows);
         self.target.pass(start, &ids[start..], rows)?;
@@ -163,10 +163,11 @@ impl Writer {
             .collect()
     }
 
-    /// One round of HLM and its relatives: draft one, send it or not.
+    /// Runs one round of HLM or a relative: drafts one token, and sends it or not.
     fn token(&mut self, progress: &mut Progress, rule: Baseline) -> Result<(), EvalError> {
         let drafted = self.draft(progress)?;
-        // The target's row is computed for every token, for TSR; whether the method pays for it is another matter.
+        // The target's row is computed for every token, for the true skip rate (TSR), whether or not the method pays
+        // for it.
         let Some(p) = self.rows(&progress.ids, 1)?.pop() else { return Ok(()) };
         if let Some(gauge) = &mut self.gauge {
             gauge.add(self.draft.logits(), &drafted.q, &p);
@@ -193,7 +194,7 @@ impl Writer {
             return Ok(());
         }
         decisions.judged += 1;
-        // What the target takes for q, and the level that follows from the same U.
+        // `seen` is what the target takes for q, and the level follows from the same uniform number U.
         let (seen, level, mut up) = match rule {
             Baseline::CuHlm { top_k, .. } => {
                 let seen = with_uniform_tail(&drafted.q, top_k, self.pair.vocabulary_size());
@@ -204,7 +205,8 @@ impl Writer {
             }
             _ => (drafted.q, drafted.level, Payload { distributions: 1, ..Payload::default() }),
         };
-        // The token, and everything before it that the target has not seen: the prompt, skipped tokens.
+        // The message holds the token and everything before it that the target has not seen: the prompt, skipped
+        // tokens.
         let unseen = progress.ids.len() - progress.told;
         up.ids += unseen as u64 + 1;
         let accepted = accepts(level, p.prob(drafted.id));
@@ -224,7 +226,7 @@ impl Writer {
         Ok(())
     }
 
-    /// One round of DSSD: draft a window, have it judged; a rejection brings the target's row.
+    /// Runs one round of DSSD: drafts a window and has it judged; a rejection brings the target's row.
     fn window(&mut self, progress: &mut Progress, length: usize) -> Result<(), EvalError> {
         let mut drafted = Vec::new();
         let base = progress.ids.len();
@@ -233,7 +235,7 @@ impl Writer {
             progress.ids.push(token.id);
             drafted.push(token);
         }
-        // A window that ends the reply is followed by nothing.
+        // No bonus token follows a window that ends the reply.
         let bonus = !self.is_over(progress);
         let rows = self.rows(&progress.ids, drafted.len() + 1)?;
         let (drafts, n) = (drafted.len() as u64, drafted.len());
@@ -252,7 +254,7 @@ impl Writer {
             progress.ids.truncate(base + accepted);
             self.draft.truncate(base + accepted)?;
             let id = self.resample(&rows[accepted], &drafted[accepted].q);
-            // Resampled on the device: the target learns of it with the next message.
+            // The device resampled this token: the target learns of it with the next message.
             progress.ids.push(id);
         } else if bonus {
             down.ids = 1;
@@ -267,7 +269,7 @@ impl Writer {
         Ok(())
     }
 
-    /// From `norm(max(p - q, 0))`, or `p` where rounding leaves nothing of it.
+    /// Draws a token from `norm(max(p - q, 0))`, or from `p` where rounding leaves nothing of it.
     fn resample(&mut self, p: &Distribution, q: &Distribution) -> TokenId {
         let uniform = self.verdict.uniform();
         p.residual(q).map_or_else(|| p.quantile(uniform), |residual| residual.quantile(uniform))

@@ -1,49 +1,49 @@
-//! What is compared in a cell.
+//! Lists the methods that are compared in a cell.
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::SessionOptions;
 use uhlm_law::pace::Pace;
 
-/// A method by its name.
+/// A method and its name.
 #[derive(Clone, Copy, Debug)]
 pub struct CellMethod {
     /// Name in tables and plots.
     pub name: &'static str,
-    /// How it is run.
+    /// Code that runs the method.
     pub by: By,
 }
 
-/// How a method is run.
+/// The code that runs a method.
 #[derive(Clone, Copy, Debug)]
 pub enum By {
-    /// As `uhlm_core`'s own session, with these options changed.
+    /// `uhlm_core`'s own session, with these options changed.
     Session(fn(&mut SessionOptions)),
-    /// As [`crate::yesterday`].
+    /// The simulation in [`crate::yesterday`].
     Yesterday,
-    /// As [`crate::oracle`] on yesterday's coupling.
+    /// The bound in [`crate::oracle`] on yesterday's coupling.
     Oracle {
         /// Whether the device drafts on while a verdict travels.
         drafts_ahead: bool,
     },
 }
 
-/// The target alone, over the same link.
+/// Name of the target alone, over the same link.
 pub const STREAMED: &str = "streamed";
-/// This SDK's `exact` before the noise was shared.
+/// Name of this SDK's `exact` as it was before the device and the verifier shared their noise.
 pub const YESTERDAY: &str = "yesterday";
-/// `exact` at each pace.
+/// Name of `exact` at the pace `fastest`.
 pub const FASTEST: &str = "fastest";
-/// As [`FASTEST`].
+/// Name of `exact` at the pace `balanced`.
 pub const BALANCED: &str = "balanced";
-/// As [`FASTEST`].
+/// Name of `exact` at the pace `thrifty`.
 pub const THRIFTY: &str = "thrifty";
-/// The best windows of yesterday's coupling, drafting ahead.
+/// Name of the bound on yesterday's coupling by the best windows of a device that drafts ahead.
 pub const ORACLE: &str = "oracle";
-/// The best windows of a device that waits for each verdict.
+/// Name of the bound on yesterday's coupling by the best windows of a device that waits for each verdict.
 pub const WAITING_ORACLE: &str = "oracle-waits";
 
-/// All methods, in the order of the tables. Another session of this SDK is a line here; it is held against
-/// [`STREAMED`], [`YESTERDAY`] and [`ORACLE`] by itself.
+/// All methods, in the order of the tables. Another session of this SDK needs only a line here; it is then compared
+/// with [`STREAMED`], [`YESTERDAY`] and [`ORACLE`].
 pub const METHODS: &[CellMethod] = &[
     CellMethod { name: STREAMED, by: By::Session(|options| options.mode = Mode::RemoteOnly) },
     CellMethod { name: FASTEST, by: By::Session(|options| options.pace = Pace::Fastest) },
@@ -55,7 +55,7 @@ pub const METHODS: &[CellMethod] = &[
 ];
 
 impl CellMethod {
-    /// Whether it is held against the baselines.
+    /// Tells whether the method is compared with the baselines.
     #[must_use]
     pub fn is_measured(&self) -> bool {
         matches!(self.by, By::Session(_)) && self.name != STREAMED

@@ -1,6 +1,7 @@
-//! The never-slower tables: every method on recorded replies, over links and over speeds of both models.
+//! Makes the never-slower tables: every method on recorded replies, over links and over speeds of both models.
 //!
-//! Decides which cells there are and runs them; [`method`] decides what is compared, [`table`] what is read off.
+//! Decides which cells there are and runs them; [`method`] decides which methods are compared, [`table`] how they
+//! stand.
 
 pub mod method;
 mod run;
@@ -17,14 +18,14 @@ pub use run::{Measured, TraceCells, measure};
 pub use session::{Bedded, calibrated};
 pub use spent::Spent;
 
-/// A speed of both models and a round trip.
+/// Speeds of both models and a round trip: the conditions of one cell of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
-    /// A step of the draft model, milliseconds.
+    /// Time of a pass of the draft model, in milliseconds.
     pub draft_ms: f64,
-    /// A pass of the target, milliseconds.
+    /// Time of a pass of the target, in milliseconds.
     pub target_ms: f64,
-    /// Round trip, milliseconds.
+    /// Time of a round trip, in milliseconds.
     pub rtt_ms: f64,
 }
 
@@ -33,7 +34,7 @@ impl Cell {
     pub const PAPER: Self =
         Self { draft_ms: ComputeTimes::PAPER.draft_ms, target_ms: ComputeTimes::PAPER.target_ms, rtt_ms: 50.0 };
 
-    /// What passes cost here.
+    /// Returns the costs of the models' passes in this cell.
     #[must_use]
     pub fn costs(&self, further: &FurtherCosts) -> PassCosts {
         let Self { draft_ms, target_ms, .. } = *self;
@@ -51,12 +52,12 @@ impl std::fmt::Display for Cell {
     }
 }
 
-/// What costs beyond a pass of one token, the same in all cells.
+/// Costs beyond a pass of one token, the same in all cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FurtherCosts {
-    /// [`PassCosts::further_draft`].
+    /// Cost of a further token of a draft batch, as in [`PassCosts::further_draft`].
     pub draft: f64,
-    /// [`PassCosts::rows`].
+    /// Times of target passes of more rows, as in [`PassCosts::rows`].
     pub rows: Option<crate::costs::RowTable>,
 }
 
@@ -66,14 +67,14 @@ impl Default for FurtherCosts {
     }
 }
 
-/// Cells of a table: all combinations.
+/// The values whose combinations are the cells of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Grid {
-    /// Steps of the draft model, milliseconds.
+    /// Times of a pass of the draft model, in milliseconds.
     pub draft_ms: Vec<f64>,
-    /// Passes of the target, milliseconds.
+    /// Times of a pass of the target, in milliseconds.
     pub target_ms: Vec<f64>,
-    /// Round trips, milliseconds.
+    /// Times of a round trip, in milliseconds.
     pub rtt_ms: Vec<f64>,
 }
 
@@ -88,7 +89,7 @@ impl Default for Grid {
 }
 
 impl Grid {
-    /// The cells, by round trip, then by target, then by draft model.
+    /// Returns the cells, by round trip, then by target, then by draft model.
     #[must_use]
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();

@@ -16,39 +16,39 @@ use crate::oracle::Oracle;
 use crate::trace::{Header, Trace};
 use crate::yesterday::{Coupling, Facts, Link, Rule, Writer};
 
-/// Threads that work on cells.
+/// Number of threads that work on cells.
 const WORKERS: usize = 2;
-/// Times that the dice of yesterday's coupling are rolled; what it took is their mean.
+/// Number of times that the random numbers of yesterday's coupling are drawn; its costs are the mean over them.
 const ROLLS: u64 = 4;
 
-/// What one method took in one cell.
+/// The costs of one method in one cell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Name of the method.
     pub method: String,
-    /// Speeds and link.
+    /// Speeds of the models and the link.
     pub cell: Cell,
-    /// One for each reply of the trace.
+    /// Costs of each reply of the trace.
     pub replies: Vec<Spent>,
 }
 
-/// A trace in all cells.
+/// The results of a trace in all cells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TraceCells {
     /// Name of the trace.
     pub name: String,
-    /// What was recorded.
+    /// Header of the trace: models, sampling and seed.
     pub header: Header,
-    /// What cost beyond a pass of one token.
+    /// Costs beyond a pass of one token.
     pub further: FurtherCosts,
-    /// The kind of task of each reply.
+    /// Kind of task of each reply.
     pub categories: Vec<String>,
-    /// The methods in each cell, in the order of the methods.
+    /// Results of the methods in each cell, in the order of the methods.
     pub measured: Vec<Measured>,
 }
 
-/// Runs methods on a trace, which is best a [compacted](Trace::compacted) one. `progress` is told of each method and
-/// cell that is done.
+/// Runs methods on a trace, which is best a [compacted](Trace::compacted) one. `progress` is called after each method
+/// in each cell.
 ///
 /// # Errors
 /// The first [`EvalError`] of a method.
@@ -95,7 +95,7 @@ pub fn measure(
     })
 }
 
-/// What all cells of a trace share.
+/// The trace and the costs that all cells share.
 struct Work<'a> {
     trace: &'a Arc<Trace>,
     calibration: Calibration,
@@ -116,7 +116,7 @@ impl Work<'_> {
                 replies.iter().map(|facts| Spent::from(&writer.write(facts))).collect()
             })),
             By::Oracle { drafts_ahead } => {
-                // Rows cost the oracle nothing: it stays a bound.
+                // Further rows cost the oracle nothing, so that it stays a bound.
                 let times = cell.costs(self.further).times;
                 let oracle = Oracle { times, round_trip: cell.rtt_ms / 1e3, draft_ahead: drafts_ahead };
                 let reply = |facts: &Facts| Spent {
@@ -129,7 +129,7 @@ impl Work<'_> {
         }
     }
 
-    /// What each reply takes in the mean over the rolls.
+    /// Returns the mean costs of each reply over the rolls.
     fn mean(&self, of: impl Fn(&[Facts]) -> Vec<Spent>) -> Vec<Spent> {
         let mut mean = vec![Spent::default(); self.trace.replies.len()];
         for replies in &self.rolls {

@@ -1,4 +1,4 @@
-//! `uhlm_core`'s own session on a trace.
+//! Runs `uhlm_core`'s own session on a trace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,9 @@ use crate::error::EvalError;
 use crate::replay::{RecordedTarget, Replay};
 use crate::trace::Trace;
 
-/// Tokens in a window of the calibration run, as `uhlm calibrate` has it.
+/// Length of a window in the calibration run, as in `uhlm calibrate`, in tokens.
 const CALIBRATION_WINDOW: usize = 6;
-/// A link that fails is waited for: nothing goes on unjudged in an evaluation.
+/// Time for which a failed link is waited for, so long that nothing goes on unjudged in an evaluation.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// A session on a trace in a cell.
@@ -29,16 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 pub struct Bedded<'a> {
     /// The recorded replies.
     pub trace: &'a Arc<Trace>,
-    /// What is known of the pair beforehand.
+    /// Calibration of the pair.
     pub calibration: &'a Calibration,
-    /// Speeds and link.
+    /// Speeds of the models and the link.
     pub cell: Cell,
-    /// What costs beyond a pass of one token.
+    /// Costs beyond a pass of one token.
     pub further: &'a FurtherCosts,
 }
 
 impl Bedded<'_> {
-    /// Lets a session write all replies, one after the other; returns what each took. `change` makes its options.
+    /// Lets a session write all replies, one after the other, and returns the costs of each. `change` sets the
+    /// session's options.
     ///
     /// # Errors
     /// [`EvalError::Parted`] where a reply is not the recorded one; [`EvalError::Generation`].
@@ -48,13 +49,14 @@ impl Bedded<'_> {
         let costs = self.cell.costs(self.further);
         let channel = Channel::Packet(PacketChannel::steady(self.cell.rtt_ms));
         let played = Played::start(self.trace, &costs, &channel, options)?;
-        // One answer that is not counted: the session is then open and the link measured.
+        // One reply is not counted: after it the session is open and the link measured.
         played.write(0, false)?;
         (0..self.trace.replies.len()).map(|index| Ok(played.write(index, false)?.0)).collect()
     }
 }
 
-/// The calibration that `uhlm calibrate` would make of these replies; the generic one where they say too little.
+/// Returns the calibration that `uhlm calibrate` would make of these replies, or the generic one if they say too
+/// little.
 ///
 /// # Errors
 /// As [`Bedded::write`].
@@ -87,7 +89,7 @@ fn options(trace: &Trace, calibration: Calibration) -> SessionOptions {
         calibration,
         offline: OfflinePolicy::Wait(PATIENCE),
         threads: 1,
-        // What a batch of proposed tokens saves depends on the device: nothing is claimed of it here.
+        // The saving of a batch of proposed tokens depends on the device, so none is claimed here.
         ngrams: false,
         seed: Some(trace.header.seed),
         consent: Consent::Conversation,
@@ -96,7 +98,7 @@ fn options(trace: &Trace, calibration: Calibration) -> SessionOptions {
     }
 }
 
-/// Ids of the trace are billed as those of the vocabulary that it was taken from.
+/// Returns the billing of a trace: its ids are billed as those of the vocabulary that it was recorded with.
 pub(super) fn billing(trace: &Trace) -> Billing {
     Billing { vocabulary: trace.header.vocabulary_size.max(Billing::PAPER.vocabulary), ..Billing::PAPER }
 }
@@ -122,7 +124,7 @@ impl Played {
         Ok(Self { running: Running::start(&bed, options)?, replay })
     }
 
-    /// Writes one reply; returns what it took, with its labels where they are collected.
+    /// Writes one reply; returns its costs, with its labels if they are collected.
     fn write(
         &self,
         index: usize,

@@ -1,4 +1,4 @@
-//! What a method spent on one reply, or on several.
+//! Counts what a method spent on one reply, or on several.
 
 use serde::{Deserialize, Serialize};
 use uhlm_core::metrics::Statistics;
@@ -6,31 +6,31 @@ use uhlm_core::metrics::Statistics;
 use crate::reply::Reply;
 use crate::yesterday::Written;
 
-/// Counts of one reply or sums over several.
+/// The costs of one reply or their sums over several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
-    /// Tokens of the reply.
+    /// Number of tokens of the reply.
     pub tokens: f64,
-    /// Seconds from the question to the last token.
+    /// Time from the question to the last token, in seconds.
     pub seconds: f64,
-    /// Passes of the target.
+    /// Number of passes of the target.
     pub passes: f64,
-    /// Requests to the verifier.
+    /// Number of requests to the verifier.
     pub requests: f64,
-    /// Tokens drafted.
+    /// Number of drafted tokens.
     pub drafted: f64,
-    /// Bytes to the verifier, headers and all.
+    /// Number of bytes to the verifier, with all headers.
     pub up: f64,
-    /// Bytes to the device.
+    /// Number of bytes to the device, with all headers.
     pub down: f64,
-    /// Bytes of request bodies.
+    /// Number of bytes of request bodies.
     pub body_up: f64,
-    /// Bytes of answer bodies.
+    /// Number of bytes of answer bodies.
     pub body_down: f64,
 }
 
 impl Spent {
-    /// Adds a share of another one's counts.
+    /// Adds a share of the counts of `other`.
     pub fn add(&mut self, other: &Self, share: f64) {
         self.tokens += share * other.tokens;
         self.seconds += share * other.seconds;
@@ -43,7 +43,7 @@ impl Spent {
         self.body_down += share * other.body_down;
     }
 
-    /// Adds up.
+    /// Returns the sum of several counts.
     pub fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
         all.into_iter().fold(Self::default(), |mut sum, spent| {
             sum.add(spent, 1.0);
@@ -51,13 +51,13 @@ impl Spent {
         })
     }
 
-    /// Tokens a second.
+    /// Returns the speed in tokens a second.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.tokens / self.seconds.max(1e-9)
     }
 
-    /// A count a token.
+    /// Returns a count for each token.
     #[must_use]
     pub fn a_token(&self, count: f64) -> f64 {
         count / self.tokens.max(1.0)

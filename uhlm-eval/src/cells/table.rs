@@ -1,26 +1,26 @@
-//! What is read off the cells: how a method stands against streaming, yesterday's `exact` and the oracle.
+//! Compares the methods in the cells: with streaming, yesterday's `exact` and the oracle.
 
 use super::method::{ORACLE, STREAMED, WAITING_ORACLE, YESTERDAY};
 use super::{Cell, Spent, TraceCells};
 use crate::statistics::median;
 
-/// A method against the baselines; each a ratio of speeds, none where a baseline was not run.
+/// A method's ratios to the baselines, mostly of speeds; `None` where a baseline was not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standing {
-    /// Over the faster of streaming and yesterday's `exact`.
+    /// Its speed over that of the faster of streaming and yesterday's `exact`.
     pub over_best: Option<f64>,
-    /// Over yesterday's `exact`.
+    /// Its speed over that of yesterday's `exact`.
     pub over_yesterday: Option<f64>,
-    /// Over the oracle window, drafting ahead.
+    /// Its speed over that of the oracle's windows, drafting ahead.
     pub over_oracle: Option<f64>,
-    /// Over the oracle window of a device that waits.
+    /// Its speed over that of the oracle's windows for a device that waits for each verdict.
     pub over_waiting_oracle: Option<f64>,
-    /// Its passes a token over those of yesterday's `exact`.
+    /// Its passes for each token over those of yesterday's `exact`.
     pub passes_over_yesterday: Option<f64>,
 }
 
 impl Standing {
-    /// Makes a standing of what was spent on the same replies: by the method, and by the baselines as they are named.
+    /// Makes a standing from the costs of the same replies: by the method, and by the baselines of these names.
     fn of(own: &Spent, baseline: impl Fn(&str) -> Option<Spent>) -> Self {
         let all = [STREAMED, YESTERDAY, ORACLE, WAITING_ORACLE].map(baseline);
         let [streamed, yesterday, oracle, waiting] = all.each_ref().map(Option::as_ref);
@@ -37,19 +37,19 @@ impl Standing {
     }
 }
 
-/// Worst and median of a ratio over the cells.
+/// The worst and the median of a ratio over the cells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     /// The least ratio.
     pub worst: f64,
-    /// Where it is.
+    /// Cell of the least ratio.
     pub cell: Cell,
-    /// The ratio in the middle.
+    /// Median of the ratios.
     pub median: f64,
 }
 
 impl Spread {
-    /// Takes the ratios of several cells; `None` where there is none.
+    /// Makes a spread of the ratios of several cells; returns `None` if there is none.
     pub fn of(ratios: impl IntoIterator<Item = (Cell, Option<f64>)>) -> Option<Self> {
         let ratios: Vec<(Cell, f64)> = ratios.into_iter().filter_map(|(cell, ratio)| Some((cell, ratio?))).collect();
         let &(cell, worst) = ratios.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -59,7 +59,7 @@ impl Spread {
 }
 
 impl TraceCells {
-    /// The cells, in their order.
+    /// Returns the cells, in their order.
     #[must_use]
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
@@ -71,7 +71,7 @@ impl TraceCells {
         cells
     }
 
-    /// The methods, in their order.
+    /// Returns the names of the methods, in their order.
     #[must_use]
     pub fn methods(&self) -> Vec<&str> {
         let mut methods: Vec<&str> = Vec::new();
@@ -83,7 +83,7 @@ impl TraceCells {
         methods
     }
 
-    /// The kinds of task, in their order.
+    /// Returns the kinds of task, in their order.
     #[must_use]
     pub fn kinds(&self) -> Vec<&str> {
         let mut kinds: Vec<&str> = Vec::new();
@@ -95,7 +95,7 @@ impl TraceCells {
         kinds
     }
 
-    /// What a method spent in a cell, on all replies or those of one kind; `None` if it was not run there.
+    /// Returns the costs of a method in a cell, on all replies or those of one kind; `None` if it was not run there.
     #[must_use]
     pub fn spent(&self, method: &str, cell: &Cell, kind: Option<&str>) -> Option<Spent> {
         let measured = self.measured.iter().find(|measured| measured.method == method && measured.cell == *cell)?;
@@ -104,29 +104,29 @@ impl TraceCells {
         Some(Spent::sum(of_kind.map(|(spent, _)| spent)))
     }
 
-    /// How a method stands in a cell, on all replies or those of one kind.
+    /// Returns how a method stands in a cell, on all replies or those of one kind; `None` if it was not run there.
     #[must_use]
     pub fn standing(&self, method: &str, cell: &Cell, kind: Option<&str>) -> Option<Standing> {
         let spent = |method: &str| self.spent(method, cell, kind);
         Some(Standing::of(&spent(method)?, spent))
     }
 
-    /// A ratio of a method over all cells.
+    /// Returns the worst and the median of a method's ratio over all cells; `None` if there is none.
     #[must_use]
     pub fn spread(&self, method: &str, kind: Option<&str>, ratio: fn(&Standing) -> Option<f64>) -> Option<Spread> {
         let at = |cell: Cell| (cell, self.standing(method, &cell, kind).as_ref().and_then(ratio));
         Spread::of(self.cells().into_iter().map(at))
     }
 
-    /// The kind of task whose worst cell is worst, with it.
+    /// Returns the kind of task whose worst cell is worst, with its ratios.
     #[must_use]
     pub fn worst_kind(&self, method: &str, ratio: fn(&Standing) -> Option<f64>) -> Option<(&str, Spread)> {
         let spreads = self.kinds().into_iter().filter_map(|kind| Some((kind, self.spread(method, Some(kind), ratio)?)));
         spreads.min_by(|a, b| a.1.worst.total_cmp(&b.1.worst))
     }
 
-    /// Speed of these methods, as a curve over passes a token, at the passes of yesterday's `exact`, over its speed.
-    /// `None` where the curve does not reach there.
+    /// Returns the speed of these methods over that of yesterday's `exact` at the same number of passes for each token,
+    /// read off their curve of speed over passes. Returns `None` where the curve does not reach there.
     #[must_use]
     pub fn curve_over_yesterday(&self, methods: &[&str], cell: &Cell, kind: Option<&str>) -> Option<f64> {
         let point = |spent: &Spent| (spent.a_token(spent.passes), spent.rate());
@@ -137,7 +137,7 @@ impl TraceCells {
     }
 }
 
-/// The value of a curve through points at `x`, on a line between its neighbours; `None` beyond its ends.
+/// Returns the value of a curve through points at `x`, on a line between its neighbours; `None` beyond its ends.
 fn curve_at(mut points: Vec<(f64, f64)>, x: f64) -> Option<f64> {
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let after = points.iter().position(|point| point.0 >= x)?;
@@ -159,7 +159,7 @@ mod tests {
         Spent { tokens: 10.0, seconds, passes, ..Spent::default() }
     }
 
-    /// Two cells and two kinds: against streaming and yesterday, `own` is behind on poems in the second cell.
+    /// Returns two cells and two kinds: against streaming and yesterday, `own` is behind on poems in the second cell.
     fn cells() -> TraceCells {
         let cell = |rtt_ms| Cell { draft_ms: 1.0, target_ms: 2.0, rtt_ms };
         let measured = |method: &str, rtt_ms, sums: f64, poems: f64| Measured {

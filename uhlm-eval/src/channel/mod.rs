@@ -1,8 +1,8 @@
-//! The link between device and verifier, in virtual time.
+//! Models the link between device and verifier, in virtual time.
 //!
-//! Two models: [`paper`], a narrow radio channel with block fading, and [`packet`], a network with round trip, jitter,
-//! loss, rate and outages. Both answer one question: when has a message arrived? Random disturbances belong to a
-//! [`Place`] in the text, not to the n-th message, so every method meets the same fade at the same place.
+//! There are two models: [`paper`], a narrow radio channel with block fading, and [`packet`], a network with round
+//! trip, jitter, loss, rate and outages. Both answer one question: when has a message arrived? Random disturbances
+//! belong to a [`Place`] in the text, not to the n-th message, so every method meets the same fade at the same place.
 
 pub mod packet;
 pub mod paper;
@@ -15,16 +15,16 @@ use uhlm_law::rng::{Rng, Stream, derived};
 pub use packet::PacketChannel;
 pub use paper::PaperChannel;
 
-/// Where in the evaluated text a message belongs: common random numbers hang on it.
+/// The place in the evaluated text where a message belongs, from which its random numbers follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Which prompt.
+    /// Number of the prompt.
     pub prompt: u64,
-    /// How many tokens of the conversation the message reaches to.
+    /// Number of tokens of the conversation that the message reaches to.
     pub token: u64,
 }
 
-/// Which way a message goes.
+/// The direction of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// From the device to the verifier.
@@ -33,7 +33,7 @@ pub enum Direction {
     Down,
 }
 
-/// Random numbers of one place and direction, the same for every method.
+/// Returns the random numbers of one place and direction, the same for every method.
 fn dice(seed: u64, place: Place, direction: Direction) -> Rng {
     let way = if direction == Direction::Up { 0 } else { 1 };
     Rng::at(derived(seed, place.prompt), Stream::Simulation, place.token << 1 | way)
@@ -50,7 +50,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// The link at the start of a session. `seed` fixes fades, jitter, losses and outages.
+    /// Returns the link at the start of a session. `seed` fixes fades, jitter, losses and outages.
     #[must_use]
     pub fn open(&self, seed: u64) -> Link {
         Link {
@@ -68,14 +68,15 @@ impl Channel {
 pub struct Link {
     channel: Channel,
     seed: u64,
-    /// When each direction has sent what it was given, and when it has delivered it.
+    /// Time when each direction has sent what it was given, and below when it has delivered it.
     free: [Duration; 2],
     delivered: [Duration; 2],
     outages: packet::Outages,
 }
 
 impl Link {
-    /// When a message of `bytes` that is sent at `at` has arrived whole. Messages of one direction do not overtake.
+    /// Returns the time when a message of `bytes` that is sent at `at` has arrived whole. Messages of one direction do
+    /// not overtake each other.
     pub fn arrival(&mut self, direction: Direction, at: Duration, bytes: u64, place: Place) -> Duration {
         let way = usize::from(direction == Direction::Down);
         let free = &mut self.free[way];

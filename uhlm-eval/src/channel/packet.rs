@@ -1,8 +1,8 @@
-//! A packet network: round trip, jitter, loss, rate, outages.
+//! Models a packet network: round trip, jitter, loss, rate, outages.
 //!
-//! Simplified where it does not matter for messages of tens of bytes: no slow start (connections are warm), no
-//! congestion by others. A lost packet costs a tail-loss probe of two round trips (RFC 8985, section 7.2), a probe that
-//! is lost too twice as much.
+//! The model is simplified where it does not matter for messages of tens of bytes: no slow start (connections are
+//! warm), no congestion by others. A lost packet costs a tail-loss probe of two round trips (RFC 8985, section 7.2), a
+//! probe that is lost too twice as much.
 
 use std::time::Duration;
 
@@ -11,37 +11,38 @@ use uhlm_law::rng::{Rng, Stream};
 
 use super::Direction;
 
-/// Bytes of a packet that carry data: 1500 less the headers of IPv4 and TCP with timestamps.
+/// Most bytes of data in a packet: 1500 less the headers of IPv4 and TCP with timestamps.
 pub const SEGMENT: u64 = 1448;
 
 /// Parameters of the network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PacketChannel {
-    /// Round trip without queueing, milliseconds.
+    /// Time of a round trip without queueing, in milliseconds.
     pub rtt_ms: f64,
-    /// Mean of the exponential extra delay of a message, each way, milliseconds.
+    /// Mean of the exponential extra delay of a message, each way, in milliseconds.
     pub jitter_ms: f64,
-    /// Probability that a packet is lost.
+    /// Probability that a packet is lost, from 0 to 1.
     pub loss: f64,
-    /// Uplink rate, Mbit/s.
+    /// Rate of the uplink, in Mbit/s.
     pub up_mbps: f64,
-    /// Downlink rate, Mbit/s.
+    /// Rate of the downlink, in Mbit/s.
     pub down_mbps: f64,
-    /// Times without any connection.
+    /// Times without any connection; `None` for a network that is always there.
     pub outages: Option<OutageModel>,
 }
 
-/// Outages come at random and last at random, both exponentially distributed.
+/// Outages that come at random and last at random, both exponentially distributed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OutageModel {
-    /// Mean time between the end of one and the start of the next, seconds.
+    /// Mean time between the end of one outage and the start of the next, in seconds.
     pub every_s: f64,
-    /// Mean length, seconds.
+    /// Mean length of an outage, in seconds.
     pub length_s: f64,
 }
 
 impl PacketChannel {
-    /// A steady network with this round trip and rates that the paper's 64 kB payload notices.
+    /// Makes a steady network with this round trip, in milliseconds, and rates at which the paper's 64 kB payload
+    /// matters.
     #[must_use]
     pub fn steady(rtt_ms: f64) -> Self {
         Self { rtt_ms, jitter_ms: 0.0, loss: 0.0, up_mbps: 10.0, down_mbps: 50.0, outages: None }
@@ -52,13 +53,13 @@ impl PacketChannel {
         Duration::from_secs_f64(8e-6 * bytes as f64 / rate)
     }
 
-    /// From the last byte sent until the message is whole.
+    /// Returns the time from the last byte sent until the message is whole.
     pub(super) fn delay(&self, bytes: u64, dice: &mut Rng) -> Duration {
         let jitter = -self.jitter_ms * dice.uniform_positive().ln();
         let mut recovery = 0.0f64;
         if self.loss > 0.0 {
             for _ in 0..bytes.div_ceil(SEGMENT).max(1) {
-                // Packets are recovered side by side: the slowest counts.
+                // Packets are recovered side by side, so the slowest counts.
                 let (mut late, mut probe) = (0.0, 2.0 * self.rtt_ms.max(5.0));
                 while dice.uniform() < self.loss {
                     late += probe;
@@ -75,7 +76,7 @@ impl PacketChannel {
 #[derive(Clone, Debug)]
 pub(super) struct Outages {
     dice: Rng,
-    /// The outage that ended last or is under way: start and end.
+    /// Start and end of the outage that ended last, is under way or comes next, in seconds.
     current: (f64, f64),
 }
 
@@ -84,7 +85,7 @@ impl Outages {
         Self { dice: Rng::at(seed, Stream::Simulation, u64::from(u32::MAX)), current: (0.0, 0.0) }
     }
 
-    /// The first moment from `at` on without an outage.
+    /// Returns the first moment from `at` on without an outage.
     pub(super) fn next_clear(&mut self, model: Option<&OutageModel>, at: Duration) -> Duration {
         let Some(model) = model else { return at };
         let time = at.as_secs_f64();
@@ -108,7 +109,7 @@ mod tests {
         let mut link = Channel::Packet(PacketChannel::steady(50.0)).open(1);
         let arrived = link.arrival(Direction::Up, Duration::ZERO, 64_000, PLACE).as_secs_f64();
         assert!((arrived - 0.0762).abs() < 1e-9, "{arrived}");
-        // The next one waits for the line, not for the first to arrive.
+        // The next message waits for the line, not for the first to arrive.
         let next = link.arrival(Direction::Up, Duration::ZERO, 125, PLACE).as_secs_f64();
         assert!((next - 0.0763).abs() < 1e-9, "{next}");
     }
@@ -137,7 +138,7 @@ mod tests {
             assert!(clear >= at);
             covered += u64::from(clear > at);
         }
-        // A share of 2 / 12 on average; 200 s hold about 17 outages, so the bounds are wide.
+        // Outages take 2 / 12 of the time on average; 200 s hold about 17 of them, so the bounds are wide.
         assert!((10_000..80_000).contains(&covered), "{covered}");
     }
 }

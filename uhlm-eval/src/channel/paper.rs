@@ -1,5 +1,6 @@
-//! The paper's channel: `tau = B / (W log2(1 + SNR))` with path loss and Rayleigh block fading
-//! (arXiv 2412.12687v2, section on the system model; `shared` facts: W = 1 MHz, 23 dBm, -104 dBm, 2.5 km, exponent 4).
+//! Models the paper's channel: a message of `B` bits takes `tau = B / (W log2(1 + SNR))` with bandwidth `W`, path loss
+//! and Rayleigh block fading (arXiv 2412.12687v2, section on the system model; parameters from the facts in `shared`:
+//! W = 1 MHz, 23 dBm, -104 dBm, 2.5 km, exponent 4).
 
 use std::time::Duration;
 
@@ -11,21 +12,21 @@ use super::Direction;
 /// Parameters of the radio channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PaperChannel {
-    /// Bandwidth in hertz.
+    /// Bandwidth, in hertz.
     pub bandwidth_hz: f64,
-    /// The device's transmit power in dBm.
+    /// Transmit power of the device, in dBm.
     pub power_up_dbm: f64,
-    /// The base station's transmit power in dBm. The paper leaves the downlink out; 43 dBm is what 3GPP TR 36.942
+    /// Transmit power of the base station, in dBm. The paper leaves the downlink out; 43 dBm is what 3GPP TR 36.942
     /// assumes of a macro cell with carriers of up to 5 MHz.
     pub power_down_dbm: f64,
-    /// Noise power in dBm.
+    /// Noise power, in dBm.
     pub noise_dbm: f64,
-    /// Distance in metres.
+    /// Distance between device and base station, in metres.
     pub distance_m: f64,
     /// Path loss exponent; the loss is `distance^-exponent`.
     pub path_loss_exponent: f64,
-    /// Rayleigh fading, if any: the power gain is exponential with mean 1 and is kept at or above this floor. Without a
-    /// floor the mean of tau does not exist. One gain holds for one message.
+    /// Floor of the power gain under Rayleigh fading; `None` without fading. The gain is exponential with mean 1 and is
+    /// kept at or above this floor, without which the mean of tau does not exist. One gain holds for one message.
     pub fading_floor: Option<f64>,
 }
 
@@ -44,13 +45,13 @@ impl Default for PaperChannel {
 }
 
 impl PaperChannel {
-    /// The channel without fading: every message meets the mean gain.
+    /// Returns the channel without fading: every message meets the mean gain.
     #[must_use]
     pub fn unfaded() -> Self {
         Self { fading_floor: None, ..Self::default() }
     }
 
-    /// Mean signal-to-noise ratio, a factor.
+    /// Returns the mean signal-to-noise ratio (SNR), as a factor.
     #[must_use]
     pub fn snr(&self, direction: Direction) -> f64 {
         let power = if direction == Direction::Up { self.power_up_dbm } else { self.power_down_dbm };
@@ -58,12 +59,12 @@ impl PaperChannel {
         10f64.powf((power - loss - self.noise_dbm) / 10.0)
     }
 
-    /// The power gain that a message meets.
+    /// Draws the power gain that a message meets.
     pub(super) fn gain(&self, dice: &mut Rng) -> f64 {
         self.fading_floor.map_or(1.0, |floor| (-dice.uniform_positive().ln()).max(floor))
     }
 
-    /// Time on the air.
+    /// Returns the time of a message on the air.
     pub(super) fn transmission(&self, direction: Direction, bytes: u64, gain: f64) -> Duration {
         let rate = self.bandwidth_hz * (1.0 + self.snr(direction) * gain).log2();
         Duration::from_secs_f64(8.0 * bytes as f64 / rate)

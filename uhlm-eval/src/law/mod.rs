@@ -1,5 +1,4 @@
-//! The law between uncertainty and rejection, measured: what each estimator says about a token, and what the target
-//! did.
+//! Measures the law between uncertainty and rejection: each estimator's value for a token beside the target's verdict.
 
 pub mod predictor;
 pub mod report;
@@ -16,7 +15,7 @@ use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
 use crate::stream::Run;
 
-/// The estimators that are compared.
+/// Estimators that are compared.
 pub const ESTIMATORS: [Estimator; 5] = [
     Estimator::TemperaturePerturbation,
     Estimator::SampledTemperaturePerturbation { draws: PAPER_DRAWS },
@@ -25,43 +24,44 @@ pub const ESTIMATORS: [Estimator; 5] = [
     Estimator::Margin,
 ];
 
-/// One drafted token: what the device saw of it, what each of [`ESTIMATORS`] says about it, and what the target made of
-/// it. It is drawn with shared noise, which gives it the law of the draft model.
+/// One drafted token: the device's features of it, the value of each of [`ESTIMATORS`] for it, and the target's
+/// verdict. The token is drawn with shared noise, which gives it the law of the draft model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Observation {
-    /// Which prompt it belongs to.
+    /// Number of the prompt that it belongs to.
     pub prompt: u64,
-    /// Uncertainties, in the order of [`ESTIMATORS`].
+    /// Uncertainties `u`, in the order of [`ESTIMATORS`].
     pub u: [f32; ESTIMATORS.len()],
-    /// What the device saw; its uncertainty is that of the first of [`ESTIMATORS`].
+    /// Features that the device saw; the uncertainty among them is that of the first of [`ESTIMATORS`].
     pub features: Features,
-    /// `p(d)`.
+    /// Probability `p(d)` of the drafted token `d` under the target model.
     pub p: f32,
     /// Whether the target wrote the same token with the same noise.
     pub matched: bool,
 }
 
 impl Observation {
-    /// The rejection probability `beta = max(0, 1 - p(d)/q(d))` of the paper's coupling.
+    /// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of the paper's coupling, where `q(d)` is the
+    /// draft model's probability of the token.
     #[must_use]
     pub fn beta(&self) -> f64 {
         f64::from(rejection_probability(self.features.q, self.p))
     }
 
-    /// Whether the target wrote another token under shared noise, as a number.
+    /// Returns 1 if the target wrote another token under shared noise, else 0.
     #[must_use]
     pub fn mismatch(&self) -> f64 {
         f64::from(u8::from(!self.matched))
     }
 
-    /// As the label of one estimator.
+    /// Returns the observation as a label for one estimator.
     #[must_use]
     pub fn label(&self, estimator: usize) -> Label {
         Label { features: Features { u: self.u[estimator], ..self.features }, p: self.p, matched: self.matched }
     }
 }
 
-/// What a calibration with one of [`ESTIMATORS`] makes of a run's observations.
+/// Fits a calibration for one of [`ESTIMATORS`] to a run's observations.
 ///
 /// # Errors
 /// [`CalibrationError`].
@@ -80,14 +80,14 @@ pub(crate) fn calibration(
     Calibration::fit(&labels, source)
 }
 
-/// A drafted token before the target has said anything.
+/// A drafted token without the target's verdict.
 struct Seen {
     id: TokenId,
     u: [f32; ESTIMATORS.len()],
     features: Features,
 }
 
-/// Takes observations down at the places of a reply that a baseline writes, with noise of its own.
+/// Records observations at the places of a reply that a baseline writes, with noise of its own.
 pub(crate) struct Observer {
     estimators: Vec<Box<dyn Uncertainty>>,
     seed: u64,
@@ -101,13 +101,13 @@ impl Observer {
         Self { estimators, seed, seen: None, observations: Vec::new() }
     }
 
-    /// The noise after these tokens of the reply to a prompt.
+    /// Returns the noise after these tokens of the reply to a prompt.
     pub(crate) fn position(&self, prompt: u64, reply: &[TokenId], vocabulary: &dyn Vocabulary) -> PositionKey {
         let place = reply.iter().fold(Place::START, |place, &id| place.after(vocabulary.piece(id).len()));
         Tape::new(derived(self.seed, prompt), 0).at(place)
     }
 
-    /// The draft model's winner, from its logits and the distribution `q` that the chain makes of them.
+    /// Takes the draft model's winner, from its logits and the distribution `q` that the chain makes of them.
     pub(crate) fn draft(&mut self, logits: &[f32], winner: Winner, q: &Distribution) {
         let id = winner.id;
         let mut u = [0.0; ESTIMATORS.len()];
@@ -118,7 +118,7 @@ impl Observer {
         self.seen = Some(Seen { id, u, features });
     }
 
-    /// What the target made of that place: its own winner, and its distribution.
+    /// Takes the target's winner at that place, and its distribution `p`.
     pub(crate) fn label(&mut self, prompt: u64, winner: TokenId, p: &Distribution) {
         if let Some(Seen { id, u, features }) = self.seen.take() {
             let matched = winner == id;

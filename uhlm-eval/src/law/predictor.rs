@@ -1,19 +1,19 @@
-//! What turns an observation into a probability, of rejection or of a mismatch: the paper's line, isotonic regression,
-//! logistic regression. All are fitted on one set of tokens and judged on another.
+//! Predictors that turn an observation into a probability, of rejection or of a mismatch: the paper's line, isotonic
+//! regression, logistic regression. All are fitted on one set of tokens and judged on another.
 
 use super::Observation;
 
-/// Least squares with a positive slope or a flat line.
+/// The line of least squares for the rejection probability `beta` over the uncertainty `u`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
-    /// Slope.
+    /// Slope of the line.
     pub a: f64,
-    /// Intercept.
+    /// Intercept of the line.
     pub b: f64,
 }
 
 impl Line {
-    /// Fits `beta = a u + b` to the estimator's values.
+    /// Fits `beta = a u + b` to the estimator's values; the line is flat where those do not vary.
     #[must_use]
     pub fn fit(observations: &[Observation], estimator: usize) -> Self {
         let points: Vec<(f64, f64)> = observations.iter().map(|o| (f64::from(o.u[estimator]), o.beta())).collect();
@@ -21,28 +21,28 @@ impl Line {
         crate::statistics::line(&points).map_or(Self { a: 0.0, b: mean }, |(b, a)| Self { a, b })
     }
 
-    /// The line, within [0, 1].
+    /// Returns the line's value at `u`, within [0, 1].
     #[must_use]
     pub fn at(&self, u: f32) -> f64 {
         (self.a * f64::from(u) + self.b).clamp(0.0, 1.0)
     }
 }
 
-/// Isotonic regression: the non-decreasing function of `u` that is closest to beta (pool adjacent violators; Ayer et
-/// al. 1955).
+/// Isotonic regression: the non-decreasing function of the uncertainty `u` that is closest to the rejection probability
+/// `beta` (pool adjacent violators; Ayer et al. 1955).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Isotonic {
-    /// Middle and level of each block, ascending.
+    /// Middle and level of each block of points, ascending.
     blocks: Vec<(f64, f64)>,
 }
 
 impl Isotonic {
-    /// Fits to the estimator's values.
+    /// Fits the function to the estimator's values.
     #[must_use]
     pub fn fit(observations: &[Observation], estimator: usize) -> Self {
         let mut points: Vec<(f64, f64)> = observations.iter().map(|o| (f64::from(o.u[estimator]), o.beta())).collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        // Sums of u and beta, and the number of points.
+        // Each entry holds the sums of u and beta, and the number of points.
         let mut pooled: Vec<(f64, f64, f64)> = Vec::new();
         for (u, beta) in points {
             pooled.push((u, beta, 1.0));
@@ -56,7 +56,7 @@ impl Isotonic {
         Self { blocks: pooled.into_iter().map(|(u, beta, n)| (u / n, beta / n)).collect() }
     }
 
-    /// The level at `u`, linear between the middles of blocks.
+    /// Returns the level at `u`, linear between the middles of blocks.
     #[must_use]
     pub fn at(&self, u: f32) -> f64 {
         let u = f64::from(u);
@@ -80,7 +80,7 @@ pub struct Logistic<const N: usize> {
 }
 
 impl<const N: usize> Logistic<N> {
-    /// The inputs with the mean 0 and the variance 1 over what was fitted.
+    /// Returns the inputs, scaled to mean 0 and variance 1 over the observations that were fitted.
     fn standard(&self, o: &Observation) -> [f64; N] {
         let raw = (self.inputs)(o);
         std::array::from_fn(|i| (raw[i] - self.mean[i]) / self.scale[i])
@@ -90,7 +90,8 @@ impl<const N: usize> Logistic<N> {
         self.constant + self.weights.iter().zip(x).map(|(w, x)| w * x).sum::<f64>()
     }
 
-    /// Fits `outcome` by Newton's method with a small ridge, which keeps inputs that say the same from growing apart.
+    /// Fits `outcome` by Newton's method with a small ridge, which keeps inputs that are nearly alike from growing
+    /// apart.
     #[must_use]
     pub fn fit(
         observations: &[Observation],
@@ -127,14 +128,14 @@ impl<const N: usize> Logistic<N> {
         model
     }
 
-    /// What is expected.
+    /// Returns the expected outcome, from 0 to 1.
     #[must_use]
     pub fn at(&self, o: &Observation) -> f64 {
         sigmoid(self.sum(&self.standard(o)))
     }
 }
 
-/// Temperature perturbation, its logarithm of the odds and the square of that.
+/// Returns temperature perturbation, its logarithm of the odds and the square of that.
 #[must_use]
 pub fn uncertainty_alone(o: &Observation) -> [f64; 3] {
     let u = f64::from(o.features.u);
@@ -143,15 +144,16 @@ pub fn uncertainty_alone(o: &Observation) -> [f64; 3] {
     [u, odds, odds * odds]
 }
 
-/// Those, `ln q(d)` and its square: what the learned law of a calibration of version 2 saw.
+/// Returns the inputs of [`uncertainty_alone`] with `ln q(d)` and its square: those of the learned law of a calibration
+/// of version 2.
 #[must_use]
 pub fn uncertainty_and_q(o: &Observation) -> [f64; 5] {
     let ([u, odds, square], surprise) = (uncertainty_alone(o), f64::from(o.features.q).max(1e-6).ln());
     [u, odds, square, surprise, surprise * surprise]
 }
 
-/// Temperature perturbation, `ln q(d)`, entropy, maximum probability and the lead of the most probable token: whatever
-/// the draft model says without the noise.
+/// Returns temperature perturbation, `ln q(d)`, entropy, maximum probability and the lead of the most probable token:
+/// everything that the draft model says without the noise.
 #[must_use]
 pub fn all_estimators(o: &Observation) -> [f64; 5] {
     let [u, _, entropy, max, margin] = o.u.map(f64::from);
@@ -162,7 +164,7 @@ fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Gaussian elimination with pivoting; the matrix is positive definite.
+/// Solves `m x = y` by Gaussian elimination with pivoting; the matrix is positive definite.
 fn solve(mut m: Vec<Vec<f64>>, mut y: Vec<f64>) -> Vec<f64> {
     let n = y.len();
     for column in 0..n {

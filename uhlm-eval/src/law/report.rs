@@ -1,4 +1,4 @@
-//! The law in figures: every estimator with the paper's line, and what a learned predictor adds.
+//! Reports the law in figures: every estimator with the paper's line, and what a learned predictor adds.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
@@ -10,93 +10,96 @@ use super::{ESTIMATORS, Observation, scores};
 use crate::statistics::quantile;
 use crate::summary::Estimate;
 
-/// Bins of means and of the density of u.
+/// Number of bins of means and of the density of the uncertainty `u`.
 const BINS: usize = 20;
-/// Points that a scatter plot shows.
+/// Number of points in a scatter plot, at most.
 const SCATTER: usize = 800;
-/// Resamples of a bootstrap, and shares of a risk curve.
+/// Number of resamples of a bootstrap, and below of steps of the share in a risk curve.
 const RESAMPLES: usize = 200;
 const SHARES: usize = 40;
 
-/// One predictor of rejections or mismatches, fitted on the calibration prompts and judged on the held-out ones.
+/// The scores of one predictor of rejections or mismatches, fitted on the calibration prompts and judged on the
+/// held-out ones.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PredictorReport {
-    /// Its name.
+    /// Name of the predictor.
     pub name: String,
-    /// Pearson's correlation of its score with what it predicts.
+    /// Pearson's correlation of the predictor's score with the outcome.
     pub pearson: f64,
-    /// Spearman's.
+    /// Spearman's correlation of the predictor's score with the outcome.
     pub spearman: f64,
-    /// Area under the ROC curve.
+    /// Area under the curve of the true over the false positive rate (ROC), from 0 to 1.
     pub auc: f64,
-    /// Brier score.
+    /// Brier score of the predictions, with a bootstrap interval over prompts.
     pub brier: Estimate,
     /// Expected calibration error.
     pub calibration_error: f64,
-    /// Risk against the share sent: the mean of what it predicts over the tokens that are not, all tokens counted.
+    /// Points of the share of tokens that are sent and the risk: the sum of outcomes over the tokens that are not sent,
+    /// divided by the number of all tokens.
     pub risk_curve: Vec<(f64, f64)>,
 }
 
-/// One estimator with the paper's line.
+/// The scores of one estimator with the paper's line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EstimatorReport {
-    /// Its scores as a predictor, through the line.
+    /// Scores of the estimator as a predictor, through the line.
     pub line: PredictorReport,
-    /// The slope on the held-out tokens, with a bootstrap interval over prompts.
+    /// Slope of the line on the held-out tokens, with a bootstrap interval over prompts.
     pub a: Estimate,
-    /// The intercept.
+    /// Intercept of the line on the held-out tokens, with a bootstrap interval over prompts.
     pub b: Estimate,
-    /// Mean u, mean beta and number of tokens, by equal ranges of u.
+    /// Mean u, mean of the rejection probability beta, and number of tokens, by equal ranges of u.
     pub binned: Vec<(f64, f64, usize)>,
-    /// Some single tokens: u and beta.
+    /// Values of u and beta of some single tokens.
     pub scatter: Vec<(f64, f64)>,
 }
 
-/// The paper's account of the risk of skipping, for its own estimator.
+/// The risk of skipping by the paper's account, for its own estimator, beside the measured one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RiskReport {
-    /// `-b/a`.
+    /// Risk-averse threshold of u: `-b/a`.
     pub risk_averse: f32,
-    /// `(Delta - b)/a`.
+    /// Risk-prone threshold of u: `(Delta - b)/a`.
     pub risk_prone: f32,
-    /// `P(p(d) < q(d))` on the calibration prompts.
+    /// Delta, the share of tokens of the calibration prompts with `p(d) < q(d)`.
     pub delta: f64,
-    /// The paper's bound.
+    /// The paper's bound on the risk between the two thresholds.
     pub bound: f64,
-    /// The integral that it bounds, with the line and the held-out density of u: between the two thresholds.
+    /// Integral that it bounds, with the line and the held-out density of u: between the two thresholds.
     pub by_the_line: f64,
-    /// What was measured there: the mean of beta over tokens between the two thresholds, all tokens counted.
+    /// Measured risk: the sum of beta over tokens between the two thresholds, divided by the number of all tokens.
     pub measured: f64,
-    /// The same below the risk-averse threshold, where the line says that nothing is rejected.
+    /// Measured risk below the risk-averse threshold, where the line says that nothing is rejected.
     pub measured_below: f64,
 }
 
-/// Everything about the law.
+/// The whole report of the law.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LawReport {
-    /// Tokens that were fitted to.
+    /// Number of tokens that the predictors were fitted to.
     pub calibrated_on: usize,
-    /// Tokens that were judged on.
+    /// Number of tokens that the predictors were judged on.
     pub held_out: usize,
-    /// The share of drafted tokens that are rejected: the mean of beta.
+    /// Share of drafted tokens that are rejected: the mean of beta.
     pub mean_beta: f64,
-    /// Each estimator with the paper's line.
+    /// Scores of each estimator with the paper's line.
     pub estimators: Vec<EstimatorReport>,
-    /// Predictors of beta that were learned.
+    /// Scores of the learned predictors of beta.
     pub learned: Vec<PredictorReport>,
-    /// The share of drafted tokens instead of which the target wrote another, with the same noise.
+    /// Share of drafted tokens in whose place the target wrote another token with the same noise.
     pub mean_mismatch: f64,
-    /// Predictors of that: by u alone, by what the draft model says, by the noise too.
+    /// Scores of the predictors of such a mismatch: by u alone, by what the draft model says, by the noise too.
     pub shared_noise: Vec<PredictorReport>,
-    /// Density of u for the paper's estimator and for this SDK's: right edges of bins and share of tokens.
+    /// Density of u, as the right edge of each bin with the share of tokens for the paper's estimator and for this
+    /// SDK's.
     pub density: Vec<(f64, f64, f64)>,
-    /// The paper's risk.
+    /// Risk of skipping for the paper's estimator.
     pub risk: RiskReport,
 }
 
 impl LawReport {
-    /// Fits on one set of tokens and judges on the other. `paper` is the calibration of the paper's estimator, the
-    /// `sampled`-th, `own` that of the first.
+    /// Fits on one set of tokens and judges on the other. `paper` is the calibration of the paper's estimator, which
+    /// has index `sampled`; `own` is that of the first estimator.
     #[must_use]
     pub fn new(
         fitted: &[Observation],
@@ -186,7 +189,8 @@ fn estimator(fitted: &[Observation], held_out: &[Observation], i: usize, dice: &
         .map(|o| Judged { score: f64::from(o.u[i]), ..Judged::of(o, line.at(o.u[i]), o.beta()) })
         .collect();
     EstimatorReport {
-        // The raw u ranks tokens, the line makes a probability of it; where the line is cut off at 0 it ranks nothing.
+        // The raw u ranks tokens and the line makes a probability of it; where the line is cut off at 0 it ranks
+        // nothing.
         line: report(&ESTIMATORS[i].to_string(), &by_line, dice),
         a: interval(here.a, |line| line.a),
         b: interval(here.b, |line| line.b),
@@ -195,7 +199,7 @@ fn estimator(fitted: &[Observation], held_out: &[Observation], i: usize, dice: &
     }
 }
 
-/// Predictors of what the target writes with the same noise, each fitted to what it wrote.
+/// Fits predictors of what the target writes with the same noise, and scores them on the held-out tokens.
 fn shared_noise(
     fitted: &[Observation],
     held_out: &[Observation],
@@ -210,7 +214,7 @@ fn shared_noise(
     let judged = |predict: &mut dyn FnMut(&Observation) -> f64| -> Vec<Judged> {
         held_out.iter().map(|o| mismatch(o, predict(o))).collect()
     };
-    // A line that is cut off at 0 ranks nothing there: the raw u does.
+    // A line that is cut off at 0 ranks nothing there, but the raw u does.
     let line = judged(&mut |o| as_calibrated.rejection_probability(o.features.u));
     let line: Vec<_> =
         line.into_iter().zip(held_out).map(|(j, o)| Judged { score: f64::from(o.features.u), ..j }).collect();
@@ -231,19 +235,19 @@ fn shared_noise(
     ]
 }
 
-/// A prediction beside what came of it.
+/// A prediction beside its outcome.
 #[derive(Clone, Copy, Debug)]
 struct Judged {
     prompt: u64,
-    /// What tokens are ranked by.
+    /// Value by which tokens are ranked.
     score: f64,
     predicted: f64,
-    /// A probability or a fact, in [0, 1].
+    /// Outcome: a probability or a fact, from 0 to 1.
     outcome: f64,
 }
 
 impl Judged {
-    /// A prediction that tokens are ranked by, too.
+    /// Makes a prediction that tokens are ranked by, too.
     fn of(o: &Observation, predicted: f64, outcome: f64) -> Self {
         Self { prompt: o.prompt, score: predicted, predicted, outcome }
     }
@@ -269,7 +273,7 @@ fn report(name: &str, judged: &[Judged], dice: &mut Rng) -> PredictorReport {
     }
 }
 
-/// Bootstrap samples of whole prompts: the tokens of one reply are not independent.
+/// Returns bootstrap samples of whole prompts, because the tokens of one reply are not independent.
 fn resamples<T: Copy>(tokens: &[T], prompt: impl Fn(&T) -> u64, dice: &mut Rng) -> Vec<Vec<T>> {
     let prompts: Vec<&[T]> = tokens.chunk_by(|a, b| prompt(a) == prompt(b)).collect();
     let draw = |dice: &mut Rng| {

@@ -1,7 +1,7 @@
-//! How well numbers predict rejections. A token is rejected with probability beta, which is known: scores use it as a
-//! soft label, which takes the noise of the acceptance dice out of them.
+//! Scores how well numbers predict rejections. A token is rejected with probability beta, which is known: scores use it
+//! as a soft label, which takes the random numbers of acceptance out of them.
 
-/// Pearson's correlation; 0 where one of them does not vary.
+/// Returns Pearson's correlation; 0 where one of the values does not vary.
 #[must_use]
 pub fn pearson(points: &[(f64, f64)]) -> f64 {
     let n = points.len().max(1) as f64;
@@ -15,7 +15,7 @@ pub fn pearson(points: &[(f64, f64)]) -> f64 {
     if xx > 0.0 && yy > 0.0 { xy / (xx * yy).sqrt() } else { 0.0 }
 }
 
-/// Spearman's rank correlation, equal values sharing their mean rank.
+/// Returns Spearman's rank correlation; equal values share their mean rank.
 #[must_use]
 pub fn spearman(points: &[(f64, f64)]) -> f64 {
     let x = ranks(points.iter().map(|p| p.0));
@@ -37,8 +37,9 @@ fn ranks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     ranks
 }
 
-/// Area under the ROC curve of `score` for rejection: each `(score, beta)` is a rejected token with weight beta and an
-/// accepted one with weight `1 - beta`; equal scores count half. 0.5 where only one kind occurs.
+/// Returns the area under the ROC curve of `score` for rejection. Each `(score, beta)` is a rejected token with weight
+/// beta and an accepted one with weight `1 - beta`; equal scores count half. The area is 0.5 where only one kind
+/// occurs.
 #[must_use]
 pub fn auc(points: &[(f64, f64)]) -> f64 {
     let mut sorted = points.to_vec();
@@ -57,14 +58,14 @@ pub fn auc(points: &[(f64, f64)]) -> f64 {
     if whole > 0.0 { area / whole } else { 0.5 }
 }
 
-/// Brier score of `(prediction, beta)`: the expected squared error against the roll of the dice.
+/// Returns the Brier score of `(prediction, beta)`: the expected squared error against the drawn verdict.
 #[must_use]
 pub fn brier(points: &[(f64, f64)]) -> f64 {
     let sum: f64 = points.iter().map(|(p, beta)| beta * (1.0 - p).powi(2) + (1.0 - beta) * p * p).sum();
     sum / points.len().max(1) as f64
 }
 
-/// Expected calibration error over ten bins of equally many tokens.
+/// Returns the expected calibration error over ten bins of equally many tokens.
 #[must_use]
 pub fn calibration_error(points: &[(f64, f64)]) -> f64 {
     const BINS: usize = 10;
@@ -75,8 +76,8 @@ pub fn calibration_error(points: &[(f64, f64)]) -> f64 {
     (0..BINS).map(|i| gap(bin(i))).sum::<f64>() / points.len().max(1) as f64
 }
 
-/// Risk against the share sent: the tokens with the highest scores are sent, the mean of beta over all tokens that is
-/// left to the others is the risk. One point for each of `shares`.
+/// Returns the risk for each of `shares`, the shares of tokens that are sent. The tokens with the highest scores are
+/// sent; the risk is the sum of beta over the others, divided by the number of all tokens.
 #[must_use]
 pub fn risk_curve(points: &[(f64, f64)], shares: &[f64]) -> Vec<(f64, f64)> {
     let mut sorted = points.to_vec();
@@ -98,7 +99,7 @@ mod tests {
         let points = [(1.0, 2.0), (2.0, 4.0), (3.0, 6.5)];
         assert!((spearman(&points) - 1.0).abs() < 1e-12 && pearson(&points) > 0.99);
         assert!((spearman(&[(1.0, 1.0), (1.0, 2.0), (2.0, 3.0)]) - 0.866_025_4).abs() < 1e-6);
-        // Positives at 0.8 and 0.4, negatives at 0.6 and 0.2: three of four pairs in order.
+        // Positives stand at 0.8 and 0.4, negatives at 0.6 and 0.2: three of four pairs are in order.
         let hard = [(0.8, 1.0), (0.6, 0.0), (0.4, 1.0), (0.2, 0.0)];
         assert!((auc(&hard) - 0.75).abs() < 1e-12);
         assert!((auc(&[(0.5, 1.0), (0.5, 0.0)]) - 0.5).abs() < 1e-12);

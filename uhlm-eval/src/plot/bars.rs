@@ -1,4 +1,4 @@
-//! Horizontal bars with intervals.
+//! Draws horizontal bars with intervals.
 
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::{Ranged, ValueFormatter};
@@ -7,29 +7,29 @@ use plotters::prelude::*;
 use super::{GRID, INK, failed};
 use crate::error::EvalError;
 
-/// One bar.
+/// One bar of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bar {
-    /// What it stands for.
+    /// Label at the bar's left.
     pub label: String,
-    /// Its length.
+    /// Length of the bar, on the axis.
     pub value: f64,
-    /// Its interval, if it has one.
+    /// Interval of the value, if it has one.
     pub interval: Option<(f64, f64)>,
-    /// What is written at its end.
+    /// Text at the bar's end.
     pub text: String,
-    /// Its colour.
+    /// Colour of the bar.
     pub color: RGBColor,
 }
 
 /// A chart of bars.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bars {
-    /// The title.
+    /// Title of the chart.
     pub title: String,
-    /// What is measured.
+    /// Name of the axis: the value that is measured, with its unit.
     pub axis: String,
-    /// The bars, from the top.
+    /// Bars of the chart, from the top.
     pub bars: Vec<Bar>,
     /// Whether the axis is logarithmic.
     pub log: bool,
@@ -40,7 +40,7 @@ const BAR_HEIGHT: u32 = 26;
 const LABELS: u32 = 190;
 
 impl Bars {
-    /// Draws it.
+    /// Draws the chart as SVG text.
     ///
     /// # Errors
     /// [`EvalError::Plot`].
@@ -83,7 +83,7 @@ impl Bars {
             .y_label_area_size(LABELS)
             .build_cartesian_2d(x, (0..n - 1).into_segmented())
             .map_err(failed)?;
-        // The first bar is to be on top.
+        // Plotters counts from the bottom, and the first bar is to be on top.
         let label = |value: &SegmentValue<usize>| match value {
             SegmentValue::CenterOf(i) if *i < n => self.bars[n - 1 - i].label.clone(),
             _ => String::new(),
@@ -122,7 +122,7 @@ impl Bars {
     }
 }
 
-/// A number for an axis.
+/// Returns a number as an axis shows it.
 pub(super) fn short(value: f64) -> String {
     let text = if value.abs() >= 1000.0 {
         format!("{value:.0}")

@@ -1,4 +1,4 @@
-//! Plots of the never-slower tables: speed against passes in one cell, and how methods stand in all of them.
+//! Draws plots of the never-slower tables: speed against passes in one cell, and how methods stand in all of them.
 
 use plotters::prelude::SeriesLabelPosition;
 
@@ -7,7 +7,7 @@ use crate::cells::method::{METHODS, ORACLE, WAITING_ORACLE};
 use crate::cells::{Cell, Spent, TraceCells};
 use crate::error::EvalError;
 
-/// Tokens a second against passes of the target a token, one point a method.
+/// Draws tokens a second against passes of the target for each token, one point for each method.
 ///
 /// # Errors
 /// [`EvalError::Plot`].
@@ -41,8 +41,8 @@ pub fn cell(of: &TraceCells, at: &Cell) -> Result<String, EvalError> {
     curves.draw()
 }
 
-/// How each measured method stands in all cells against the faster of streaming and yesterday's `exact`, on all replies
-/// and on the kind of task where it is worst.
+/// Draws how each measured method stands in all cells against the faster of streaming and yesterday's `exact`, on all
+/// replies and on the kind of task where it is worst.
 ///
 /// # Errors
 /// [`EvalError::Plot`].

@@ -1,4 +1,4 @@
-//! Lines and points over two linear axes.
+//! Draws lines and points over two linear axes.
 
 use plotters::prelude::*;
 
@@ -6,7 +6,7 @@ use super::bars::short;
 use super::{GRID, INK, failed};
 use crate::error::EvalError;
 
-/// How a series is drawn.
+/// The way in which a series is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mark {
     /// A line with points on it.
@@ -23,23 +23,23 @@ pub enum Mark {
     Points,
 }
 
-/// One series.
+/// One series of points.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
-    /// Its name in the legend; none there if empty.
+    /// Name of the series in the legend; an empty one is left out there.
     pub name: String,
-    /// Its points.
+    /// Points of the series.
     pub points: Vec<(f64, f64)>,
-    /// How it is drawn.
+    /// Way in which the series is drawn.
     pub mark: Mark,
-    /// Its colour.
+    /// Colour of the series.
     pub color: RGBColor,
-    /// Text beside each point, where there is any.
+    /// Text beside each point; empty without labels.
     pub labels: Vec<String>,
 }
 
 impl Series {
-    /// A series without labels at its points.
+    /// Makes a series without labels at its points.
     #[must_use]
     pub fn new(name: impl Into<String>, points: Vec<(f64, f64)>, mark: Mark, color: RGBColor) -> Self {
         Self { name: name.into(), points, mark, color, labels: Vec::new() }
@@ -49,26 +49,26 @@ impl Series {
 /// A chart of series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curves {
-    /// The title.
+    /// Title of the chart.
     pub title: String,
-    /// The horizontal axis.
+    /// Name of the horizontal axis.
     pub x: String,
-    /// The vertical axis.
+    /// Name of the vertical axis.
     pub y: String,
     /// Ends of the horizontal axis.
     pub x_range: (f64, f64),
     /// Ends of the vertical axis.
     pub y_range: (f64, f64),
-    /// The series, the first at the back.
+    /// Series of the chart, the first at the back.
     pub series: Vec<Series>,
-    /// Where the legend stands.
+    /// Position of the legend.
     pub legend: SeriesLabelPosition,
 }
 
 const SIZE: (u32, u32) = (860, 440);
 
 impl Curves {
-    /// Draws it.
+    /// Draws the chart as SVG text.
     ///
     /// # Errors
     /// [`EvalError::Plot`].

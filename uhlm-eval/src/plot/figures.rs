@@ -1,4 +1,4 @@
-//! Which plots a record gives.
+//! Chooses the plots of a record and draws them.
 
 use plotters::prelude::SeriesLabelPosition;
 
@@ -9,21 +9,21 @@ use crate::method::Method;
 use crate::record::{Chapter, Record, SettingRecord};
 use crate::settings::{ROUND_TRIPS, names};
 
-/// Means of fewer tokens are noise.
+/// Fewest tokens of a mean that is drawn: means of fewer tokens are noise.
 const FEW: usize = 20;
 
-/// A plot with what it shows.
+/// A plot with its caption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Figure {
-    /// Its file's name without ending.
+    /// Name of the plot's file, without ending.
     pub name: String,
-    /// What it shows, in a sentence.
+    /// Caption, in a sentence.
     pub caption: String,
-    /// The drawing.
+    /// Drawing as SVG text.
     pub svg: String,
 }
 
-/// All plots of a record; those whose data it lacks are left out.
+/// Draws all plots of a record; those whose data it lacks are left out.
 ///
 /// # Errors
 /// [`EvalError::Plot`].
@@ -115,10 +115,10 @@ fn uplink(setting: &SettingRecord) -> Result<String, EvalError> {
     Bars { title, axis, bars: bars.collect(), log: true }.draw()
 }
 
-/// Round trips that are drawn, with room for the legend on the right.
+/// Ends of the axis of round trips, in milliseconds, with room for the legend on the right.
 const RTT_RANGE: (f64, f64) = (10.0, 290.0);
 
-/// The methods whose speed is drawn over the round trip.
+/// Methods whose speed is drawn over the round trip.
 const DRAWN: [(Method, Mark); 7] = [
     (Method::OursExactAhead, Mark::LineAndPoints),
     (Method::UHlmRiskProne, Mark::LineAndPoints),
@@ -187,7 +187,7 @@ fn oracle(chapter: &Chapter) -> Result<String, EvalError> {
 }
 
 fn accuracy(record: &Record) -> Result<String, EvalError> {
-    // Greedy where that was measured: the demo's tasks are meant to be answered so.
+    // The greedy results come first where they were measured: the demo's tasks are meant to be answered so.
     let chapter = record.chapter(0.0).filter(|c| !c.quality.is_empty()).or_else(|| record.chapters.first());
     let Some(chapter) = chapter else { return Ok(String::new()) };
     let bars = chapter.quality.iter().map(|(method, quality, summary)| {

@@ -1,5 +1,5 @@
-//! Plots as SVG text. What is drawn is decided in [`figures`] and [`cells`]; the rest is the three kinds of chart that
-//! it takes.
+//! Draws plots as SVG text. [`figures`] and [`cells`] decide which plots there are; the rest is the kinds of chart that
+//! they take.
 
 mod bars;
 pub mod cells;
@@ -14,25 +14,25 @@ use crate::method::Method;
 pub use bars::{Bar, Bars};
 pub use curves::{Curves, Mark, Series};
 
-/// Ink of axes and text.
+/// Colour of axes and text.
 const INK: RGBColor = RGBColor(40, 44, 52);
-/// Lines of the grid.
+/// Colour of the lines of the grid.
 const GRID: RGBColor = RGBColor(228, 231, 236);
 
-/// This SDK.
+/// Colour of this SDK's exact methods.
 const OURS: RGBColor = RGBColor(15, 118, 178);
-/// This SDK, lossy.
+/// Colour of this SDK's lossy methods.
 const OURS_LOSSY: RGBColor = RGBColor(110, 185, 226);
-/// Exact methods of others.
+/// Colour of others' exact methods.
 const EXACT: RGBColor = RGBColor(120, 128, 142);
-/// Lossy methods of others.
+/// Colour of others' lossy methods.
 const LOSSY: RGBColor = RGBColor(226, 135, 67);
 
 /// Colours that tell series apart.
 const PALETTE: [RGBColor; 7] =
     [OURS, LOSSY, RGBColor(74, 157, 95), RGBColor(170, 92, 172), RGBColor(190, 62, 72), EXACT, RGBColor(150, 120, 40)];
 
-/// The colour of a method: whose it is, and whether it is exact.
+/// Returns the colour of a method, which tells whose it is and whether it is exact.
 fn color(method: Method) -> RGBColor {
     match (method.is_ours(), method.is_exact()) {
         (true, true) => OURS,
@@ -42,7 +42,7 @@ fn color(method: Method) -> RGBColor {
     }
 }
 
-/// A plotting error as one of the evaluation.
+/// Turns a plotting error into one of the evaluation.
 fn failed(error: impl std::fmt::Display) -> EvalError {
     EvalError::Plot { reason: error.to_string() }
 }

@@ -1,8 +1,8 @@
-//! Two models that answer from a trace: what a session and a verifier need of a pair, at the price of a table look-up.
+//! Lets two models answer from a trace: what a session and a verifier need of a pair, at the price of a table look-up.
 //!
-//! On the recorded text they say what the models said; tokens beyond those that were kept have no chance. Off it they
-//! say what was said at the same place of the reply: what follows a token that does not stand is thrown away, and the
-//! session does not know before that its drafts will be.
+//! On the recorded text they say what the models said; tokens beyond those that were kept have no chance. Off the
+//! recorded text they say what was said at the same place of the reply: the tokens after one that is not committed are
+//! thrown away, and the session does not know before that its drafts will be.
 
 mod sequence;
 
@@ -19,7 +19,7 @@ use self::sequence::{ReplayDraft, ReplayTarget, Rows};
 use crate::models::{TargetModel, TargetSequence};
 use crate::trace::{RecordedReply, Trace};
 
-/// A trace, and which of its replies is being written.
+/// A trace, with the number of the reply that is being written.
 #[derive(Debug)]
 pub struct Replay {
     trace: Arc<Trace>,
@@ -28,22 +28,22 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Makes a pair of a trace. A [compacted](Trace::compacted) one is quicker.
+    /// Makes a pair of models of a trace. A [compacted](Trace::compacted) trace is quicker.
     #[must_use]
     pub fn new(trace: Arc<Trace>) -> Self {
         let longest = trace.replies.iter().map(|reply| reply.prompt.len()).max().unwrap_or(0);
-        // Drafts run ahead of what will be written.
+        // Drafts run ahead of what will be written, so that the context has room for twice a reply.
         let context = (longest + 2 * trace.header.max_tokens + 64) as u32;
         Self { trace, current: AtomicUsize::new(0), context }
     }
 
-    /// The trace.
+    /// Returns the trace.
     #[must_use]
     pub fn trace(&self) -> &Arc<Trace> {
         &self.trace
     }
 
-    /// Has both models answer from reply `index` from now on; returns the text that stands for its prompt.
+    /// Makes both models answer from reply `index` from now on; returns the text that stands for its prompt.
     #[must_use]
     pub fn select(&self, index: usize) -> String {
         self.current.store(index, Ordering::Relaxed);
@@ -72,7 +72,7 @@ impl DraftModel for Replay {
         self.trace.header.draft.fingerprint
     }
 
-    /// A prompt is the number of its reply.
+    /// Reads `text` as the number of a reply and returns the tokens of its prompt.
     fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         let reply = text.parse().ok().and_then(|index: usize| self.trace.replies.get(index));
         Ok(reply.map(|reply| reply.prompt.clone()).unwrap_or_default())
@@ -92,7 +92,7 @@ impl DraftModel for Replay {
     }
 }
 
-/// The target of a [`Replay`].
+/// The target model of a [`Replay`].
 #[derive(Clone, Debug)]
 pub struct RecordedTarget(pub Arc<Replay>);
 

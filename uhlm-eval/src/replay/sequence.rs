@@ -1,4 +1,4 @@
-//! Sequences that answer from a trace.
+//! Makes sequences that answer from a trace.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::Replay;
 use crate::models::TargetSequence;
 use crate::trace::{self, RecordedReply};
 
-/// One model's rows, one at a time over the whole vocabulary.
+/// One model's rows of logits, one at a time over the whole vocabulary.
 pub(super) struct Rows {
     replay: Arc<Replay>,
     of: fn(&RecordedReply) -> &[trace::Row],
     dense: Vec<f32>,
-    /// Ids of `dense` that are finite.
+    /// Ids of the finite logits in `dense`.
     set: Vec<TokenId>,
 }
 
@@ -35,7 +35,7 @@ impl Rows {
         Self { replay, of, dense, set: Vec::new() }
     }
 
-    /// The row after the first `len` tokens of the reply that is being written, prompt included.
+    /// Returns the row after the first `len` tokens of the reply that is being written, prompt included.
     fn after(&mut self, len: usize) -> &[f32] {
         self.set.drain(..).for_each(|id| self.dense[id as usize] = f32::NEG_INFINITY);
         let Some(reply) = self.replay.current() else { return &self.dense };
@@ -56,7 +56,7 @@ impl Rows {
     }
 }
 
-/// The draft model's sequence. Which tokens it holds makes no difference, only how many.
+/// The draft model's sequence. It matters only how many tokens it holds, not which.
 pub(super) struct ReplayDraft {
     rows: Rows,
     len: usize,
@@ -101,7 +101,7 @@ impl Sequence for ReplayDraft {
 /// The target's sequence.
 pub(super) struct ReplayTarget {
     rows: Rows,
-    /// Tokens before the first row of the last pass, the one that it follows included.
+    /// Number of tokens up to the one that the first row of the last pass follows, that token included.
     first: usize,
     scratch: Scratch,
 }

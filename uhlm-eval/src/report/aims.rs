@@ -1,18 +1,18 @@
-//! What this SDK set out to reach, beside what was measured.
+//! Compares the aims of this SDK with the measured values.
 
 use crate::method::Method;
 use crate::record::{Chapter, Record};
 use crate::settings::{ROUND_TRIPS, names};
 use crate::summary::Estimate;
 
-/// One aim.
+/// One aim beside the measured value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Aim {
-    /// What is compared.
+    /// Values that are compared.
     pub what: String,
-    /// What was wanted.
+    /// Value that was aimed at.
     pub wanted: String,
-    /// What was measured, with an interval where there is one.
+    /// Measured value, with an interval where there is one.
     pub measured: String,
     /// Whether the measured value reaches the aim. The interval may still hold values that do not.
     pub reached: bool,
@@ -28,7 +28,7 @@ fn share(estimate: Estimate) -> String {
     format!("{:.1} % ({:.1} to {:.1})", 100.0 * estimate.value, 100.0 * estimate.low, 100.0 * estimate.high)
 }
 
-/// The aims that a record has data for.
+/// Returns the aims that a record has data for.
 #[must_use]
 pub fn aims(record: &Record) -> Vec<Aim> {
     let Some(chapter) = record.chapters.first() else { return Vec::new() };
@@ -89,7 +89,7 @@ fn quality(chapter: &Chapter, aims: &mut Vec<Aim>) {
             reached: saved >= 0.46,
         });
     }
-    // Both are samples: what must hold nothing is the interval of their difference.
+    // Both values are samples: their difference counts as chance while its interval holds 0.
     let error = |e: Estimate| (e.high - e.low) / 2.0;
     let (difference, margin) = (exact.value - llm.value, error(exact).hypot(error(llm)));
     aims.push(Aim {

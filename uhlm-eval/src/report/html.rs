@@ -1,4 +1,4 @@
-//! One page that loads nothing.
+//! Writes the report as one HTML page that loads nothing.
 
 use minijinja::{Environment, context};
 
@@ -10,7 +10,7 @@ const TEMPLATE: &str = include_str!("page.html");
 pub(super) fn page(title: &str, blocks: &[Block]) -> Result<String, EvalError> {
     let failed = |error: minijinja::Error| EvalError::Plot { reason: error.to_string() };
     let mut environment = Environment::new();
-    // The name's ending turns escaping on.
+    // The ending of the template's name turns escaping on.
     environment.add_template("page.html", TEMPLATE).map_err(failed)?;
     let template = environment.get_template("page.html").map_err(failed)?;
     template.render(context! { title, blocks }).map_err(failed)

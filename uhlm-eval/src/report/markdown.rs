@@ -1,4 +1,4 @@
-//! The report as a section of a Markdown document.
+//! Writes the report as a section of a Markdown document.
 
 use super::Block;
 

@@ -1,4 +1,4 @@
-//! The record for people: the same blocks as one self-contained HTML page and as Markdown for the documentation.
+//! Writes the record for people: the same blocks as one self-contained HTML page and as Markdown for the documentation.
 
 pub mod aims;
 mod html;
@@ -18,33 +18,33 @@ use crate::record::Record;
 pub enum Block {
     /// A heading.
     Heading {
-        /// Its text.
+        /// Text of the heading.
         text: String,
     },
     /// A paragraph.
     Text {
-        /// Its text.
+        /// Text of the paragraph.
         text: String,
     },
     /// A table; the first column is text, the others are figures.
     Table {
         /// Names of the columns.
         header: Vec<String>,
-        /// The rows.
+        /// Cells of each row.
         rows: Vec<Vec<String>>,
     },
     /// A plot.
     Figure {
-        /// Its file's name without ending.
+        /// Name of the plot's file, without ending.
         name: String,
-        /// What it shows.
+        /// Caption, in a sentence.
         caption: String,
-        /// The drawing.
+        /// Drawing as SVG text.
         svg: String,
     },
 }
 
-/// The law's tables as Markdown.
+/// Returns the law's tables as Markdown.
 #[must_use]
 pub fn law_as_markdown(law: &LawReport) -> String {
     markdown::text(&sections::the_law(law), "", "")
@@ -73,7 +73,7 @@ impl Report {
         })
     }
 
-    /// One page with everything in it; it loads nothing.
+    /// Returns one HTML page with everything in it; it loads nothing.
     ///
     /// # Errors
     /// [`EvalError::Plot`], if the page's template fails.
@@ -81,22 +81,22 @@ impl Report {
         html::page(&self.title, &self.blocks)
     }
 
-    /// Markdown that shows the plots from files under `images`, each called `<prefix>-<name>.svg`.
+    /// Returns Markdown that shows the plots from files under `images`, each called `<prefix>-<name>.svg`.
     #[must_use]
     pub fn markdown(&self, images: &str, prefix: &str) -> String {
         markdown::text(&self.blocks, images, prefix)
     }
 
-    /// The plots.
+    /// Returns the plots.
     #[must_use]
     pub fn figures(&self) -> &[Figure] {
         &self.figures
     }
 }
 
-/// Puts `text` between the lines `<!-- begin NAME -->` and `<!-- end NAME -->` of a document.
+/// Returns the document with `text` between its lines `<!-- begin NAME -->` and `<!-- end NAME -->`.
 ///
-/// Returns none where the document has no such lines in this order.
+/// Returns `None` if the document has no such lines in this order.
 #[must_use]
 pub fn replace_section(document: &str, name: &str, text: &str) -> Option<String> {
     let (begin, end) = (format!("<!-- begin {name} -->\n"), format!("<!-- end {name} -->"));

@@ -1,4 +1,4 @@
-//! Which tables and paragraphs a record gives.
+//! Chooses the tables and paragraphs of a record's report.
 
 use super::Block;
 use super::aims::aims;
@@ -24,7 +24,7 @@ fn percent(value: f64) -> String {
     format!("{:.1} %", 100.0 * value)
 }
 
-/// Three significant figures.
+/// Returns the number with three significant figures, or three decimals below 1.
 fn figures3(value: f64) -> String {
     match value.abs() {
         v if v >= 100.0 => format!("{value:.0}"),
@@ -91,7 +91,7 @@ pub(super) fn blocks(record: &Record, figures: &[Figure]) -> Vec<Block> {
     blocks
 }
 
-/// What the paper claims of U-HLM, measured on this pair.
+/// Returns the paper's figures for U-HLM beside those measured on this pair; `None` without the paper's channel.
 fn headlines(record: &Record) -> Option<Vec<Vec<String>>> {
     let chapter = record.chapters.first()?;
     let row = chapter.setting(names::PAPER)?.row(Method::UHlmRiskProne)?;
@@ -161,7 +161,7 @@ fn calibration(chapter: &Chapter) -> String {
     )
 }
 
-/// Tokens a second of every method on every link.
+/// Returns the table of the tokens a second of every method on every link.
 fn speeds(chapter: &Chapter) -> Block {
     let mut header = vec!["tokens/s".to_owned()];
     header.extend(chapter.settings.iter().map(|setting| setting.setting.name.clone()));
@@ -176,7 +176,7 @@ fn speeds(chapter: &Chapter) -> Block {
     Block::Table { header, rows: rows.collect() }
 }
 
-/// Settings whose every figure is shown.
+/// Tells whether every figure of a setting is shown.
 fn is_detailed(setting: &SettingRecord) -> bool {
     let name = &setting.setting.name;
     name == names::PAPER || *name == names::free(50) || *name == names::billed(50)
@@ -269,7 +269,7 @@ fn quality(chapter: &Chapter) -> Block {
     table(&header, rows.collect())
 }
 
-/// The law in tables.
+/// Returns the tables of the law.
 pub(super) fn the_law(law: &LawReport) -> Vec<Block> {
     let fit = |i: usize| {
         let e = &law.estimators[i];

@@ -1,12 +1,12 @@
-//! Whether a reply to a task is right.
+//! Decides whether a reply to a task is right.
 
 use super::sandbox::{Sandbox, SandboxError};
 use super::set::{Check, Task};
 
-/// Judges a reply; blocks while a program runs.
+/// Tells whether a reply is right; blocks while a program runs.
 ///
 /// # Errors
-/// [`SandboxError`] where the sandbox itself does not work; a program that fails is a wrong reply.
+/// [`SandboxError`] if the sandbox itself does not work; a program that fails is a wrong reply.
 pub fn is_right(task: &Task, reply: &str, sandbox: &Sandbox) -> Result<bool, SandboxError> {
     match &task.check {
         Check::Number(wanted) => Ok(final_number(reply).is_some_and(|found| is_same(&found, wanted))),
@@ -16,14 +16,14 @@ pub fn is_right(task: &Task, reply: &str, sandbox: &Sandbox) -> Result<bool, San
     }
 }
 
-/// The number that a reply ends with: the first after its last `####` or `\boxed{`, else the last one there is, without
-/// signs for thousands.
+/// Returns the number that a reply ends with: the first after its last `####` or `\boxed{`, else the last one there is,
+/// without signs for thousands.
 fn final_number(reply: &str) -> Option<String> {
     let after = |mark: &str| reply.rsplit_once(mark).and_then(|(_, rest)| numbers(rest).into_iter().next());
     after("####").or_else(|| after("\\boxed{")).or_else(|| numbers(reply).pop())
 }
 
-/// All numbers of a text in decimal notation, in order.
+/// Returns all numbers of a text in decimal notation, in order.
 fn numbers(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut current = String::new();
@@ -56,15 +56,17 @@ fn is_same(found: &str, wanted: &str) -> bool {
     }
 }
 
-/// The first block of code of a reply, or the reply itself if it has none. A block that never ends ends with the reply.
+/// Returns the first block of code of a reply, or the reply itself if it has none. A block that never ends is taken up
+/// to the end of the reply.
 fn code(reply: &str) -> String {
     let Some((_, block)) = reply.split_once("```") else { return reply.to_owned() };
     let body = block.split_once('\n').map_or("", |(_, body)| body);
     body.split("\n```").next().unwrap_or(body).to_owned()
 }
 
-/// The reply's code between what was given and the tests. Where the reply is the body alone, the given beginning makes
-/// it a function; where it is the whole function, its own definition replaces the given one, whose imports it may use.
+/// Returns the reply's code between the given beginning and the tests. If the reply is the body alone, the given
+/// beginning makes it a function; if it is the whole function, its own definition replaces the given one, whose imports
+/// it may use.
 fn program(beginning: &str, code: &str, tests: &str, entry_point: &str) -> String {
     let is_whole = code.contains(&format!("def {entry_point}("));
     let given = if is_whole { format!("{beginning}    pass\n\n") } else { beginning.to_owned() };
@@ -103,7 +105,7 @@ mod tests {
     fn a_body_alone_and_a_whole_function_make_the_same_program() -> Result<(), SandboxError> {
         let sandbox = match Sandbox::find() {
             Ok(sandbox) => sandbox,
-            // Where there is no Python or no way to shut the network off, programs are not run at all.
+            // Without Python, or without a way to shut the network off, programs are not run at all.
             Err(_) => return Ok(()),
         };
         let (beginning, tests) = ("def two():\n    \"\"\"Two.\"\"\"\n", "def check(f):\n    assert f() == 2\n");

@@ -1,4 +1,4 @@
-//! What is kept of each reply, in a file that an interrupted run goes on from.
+//! Keeps the results of each reply, in a file that an interrupted run goes on from.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -10,12 +10,12 @@ use uhlm_core::metrics::Statistics;
 
 use crate::error::EvalError;
 
-/// What is the same for two replies that need not both be written.
+/// The identity of a reply: two replies with the same key need not both be written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
-    /// `target`, `draft`, `opportunistic` or `exact`.
+    /// Name of the method: `target`, `draft`, `opportunistic` or `exact`.
     pub method: String,
-    /// Name of the set.
+    /// Name of the set of tasks.
     pub set: String,
     /// Name of the task.
     pub task: String,
@@ -23,36 +23,36 @@ pub struct Key {
     pub temperature_hundredths: u32,
 }
 
-/// One reply.
+/// The results of one reply.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
-    /// Which reply it is.
+    /// Identity of the reply.
     #[serde(flatten)]
     pub key: Key,
-    /// Whether it is right.
+    /// Whether the reply is right.
     pub right: bool,
-    /// Tokens written.
+    /// Number of tokens of the reply.
     pub tokens: u64,
-    /// Passes of the target.
+    /// Number of passes of the target.
     pub passes: u64,
-    /// Drafted tokens that the target judged.
+    /// Number of drafted tokens that the target judged.
     pub judged: u64,
-    /// Drafted tokens that the gate let pass.
+    /// Number of drafted tokens that the gate let pass unjudged.
     pub skipped: u64,
-    /// Of those, the ones about which the target said whether they are its own.
+    /// Number of the skipped tokens about which the target said whether they are its own.
     pub labelled: u64,
-    /// Of those, the ones that are.
+    /// Number of the labelled tokens that are the target's own.
     pub matched: u64,
-    /// Bytes of request bodies.
+    /// Number of bytes of request bodies.
     pub up: u64,
-    /// Bytes of response bodies.
+    /// Number of bytes of response bodies.
     pub down: u64,
-    /// Tokens that nobody judged because the verifier was out of reach.
+    /// Number of tokens that nobody judged because the verifier was out of reach.
     pub unverified: u64,
 }
 
 impl Outcome {
-    /// Keeps what the table needs of a reply's statistics.
+    /// Makes an outcome of the figures that the table needs of a reply's statistics.
     #[must_use]
     pub fn new(key: Key, right: bool, statistics: &Statistics) -> Self {
         Self {
@@ -71,7 +71,7 @@ impl Outcome {
     }
 }
 
-/// The file of a run: JSON Lines, one reply each.
+/// The file of a run: JSON Lines, with one reply in each line.
 #[derive(Debug)]
 pub struct Log {
     file: File,
@@ -79,10 +79,11 @@ pub struct Log {
 }
 
 impl Log {
-    /// Opens a file or begins it. A last line that was cut when a run was interrupted is written anew. Blocks on it.
+    /// Opens a file or begins it. A last line that was cut when a run was interrupted is dropped, so that its reply is
+    /// written anew. Blocks on the file.
     ///
     /// # Errors
-    /// [`EvalError::Questions`]: the file cannot be read or written, or a line is no reply.
+    /// [`EvalError::Questions`] if the file cannot be read or written, or a line is no reply.
     pub fn open(path: &Path) -> Result<Self, EvalError> {
         let failed = |reason: String| EvalError::Questions { path: path.into(), reason };
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
@@ -104,13 +105,13 @@ impl Log {
         Ok(Self { file, known })
     }
 
-    /// The replies that the file had when it was opened.
+    /// Returns all replies of the file, those that were added since it was opened included.
     #[must_use]
     pub fn known(&self) -> &[Outcome] {
         &self.known
     }
 
-    /// The keys of those.
+    /// Returns the keys of those replies.
     #[must_use]
     pub fn keys(&self) -> HashSet<Key> {
         self.known.iter().map(|outcome| outcome.key.clone()).collect()
@@ -119,7 +120,7 @@ impl Log {
     /// Adds a reply. Blocks on the file.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub fn add(&mut self, outcome: Outcome) -> std::io::Result<()> {
         let line = serde_json::to_string(&outcome)? + "\n";
         self.file.write_all(line.as_bytes())?;

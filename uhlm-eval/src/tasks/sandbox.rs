@@ -1,19 +1,19 @@
 //! Runs Python that a model wrote: without network, without the user's files in its path, with bounds on time, memory
 //! and output.
 //!
-//! It keeps a model's accidents in; it is no prison for an adversary, who would find the file system readable.
+//! The sandbox keeps a model's accidents in; it is no prison for an adversary, who would find the file system readable.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Why no program can be run.
+/// The reason why no program can be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// `unshare` (util-linux) or `python3` is missing, or the system gives no network name space.
     #[error("programs cannot be run apart from the network: {reason}")]
     Unavailable {
-        /// What the attempt said.
+        /// Output of the attempt.
         reason: String,
     },
     /// A program could not be started or waited for.
@@ -21,12 +21,13 @@ pub enum SandboxError {
     Io(#[from] std::io::Error),
 }
 
-/// The longest time that a program runs.
+/// Longest time for which a program runs.
 const LIMIT: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(5);
 
-/// Bounds processor time (seconds), memory (1 GiB), files (none are written) and processes, then runs what comes on
-/// standard input, and says at its end that it came there: a program that exits early has passed nothing.
+/// Source of the program that bounds processor time (in seconds), memory (1 GiB), files (none are written) and open
+/// files, then runs the source from standard input and prints a token at its end: a program that exits early has passed
+/// nothing.
 const DRIVER: &str = "\
 import resource, sys
 for what, most in ((resource.RLIMIT_CPU, 8), (resource.RLIMIT_AS, 1 << 30), (resource.RLIMIT_FSIZE, 0),
@@ -38,14 +39,14 @@ exec(compile(source, 'reply', 'exec'), {'__name__': 'reply'})
 print(token, file=stdout, flush=True)
 ";
 
-/// A way to run programs apart from the network.
+/// A proof that programs can be run apart from the network, and the way to run them.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     _checked: (),
 }
 
 impl Sandbox {
-    /// Finds out whether programs can be run so; blocks for some ten milliseconds.
+    /// Finds out whether programs can be run apart from the network; blocks for some ten milliseconds.
     ///
     /// # Errors
     /// [`SandboxError::Unavailable`].
@@ -76,7 +77,7 @@ impl Sandbox {
             .stderr(Stdio::null())
             .spawn()?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A driver that died early is found out below.
+            // A driver that ended early is found out below.
             let _ = stdin.write_all(program.as_bytes());
         }
         let started = Instant::now();
@@ -98,8 +99,8 @@ impl Sandbox {
     }
 }
 
-/// Python, isolated from its environment, in a network name space of its own that has no way out. `--kill-child` takes
-/// it along when `unshare` is killed.
+/// Returns the command for Python, isolated from its environment, in a network name space of its own that has no way
+/// out. `--kill-child` ends Python when `unshare` is killed.
 fn command() -> Command {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--net", "--pid", "--fork", "--kill-child", "--", "python3", "-I"]);

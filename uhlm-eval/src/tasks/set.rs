@@ -1,4 +1,4 @@
-//! The tasks of a published file: what is asked, and what a right reply has to bring.
+//! Reads the tasks of a published file, with the check that a right reply passes.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub enum Set {
 }
 
 impl Set {
-    /// The name as tables and files have it.
+    /// Returns the name of the set in tables and files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -27,36 +27,36 @@ impl Set {
     }
 }
 
-/// What a right reply has to bring.
+/// The check that a right reply passes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
     /// A program that passes tests.
     Program {
-        /// The beginning of the function: imports, signature and docstring.
+        /// Beginning of the function: imports, signature and docstring.
         beginning: String,
         /// Source that defines `check(candidate)`.
         tests: String,
-        /// The function's name.
+        /// Name of the function.
         entry_point: String,
     },
-    /// A number.
+    /// The number that the reply ends with, without signs for thousands.
     Number(String),
 }
 
-/// One task.
+/// One task of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// The set that it is of.
+    /// Set that the task is of.
     pub set: Set,
-    /// Its name, unique in its set.
+    /// Name of the task, unique in its set.
     pub id: String,
-    /// What the model is asked.
+    /// Text that the model is asked.
     pub prompt: String,
-    /// What a right reply has to bring.
+    /// Check that a right reply passes.
     pub check: Check,
 }
 
-/// Texts that end a reply to any task: what follows the first block of code is talk.
+/// Text that ends a reply to any task: after the first block of code, only talk follows.
 pub const STOP: &str = "\n```\n";
 
 #[derive(Deserialize)]
@@ -107,7 +107,7 @@ impl Task {
 /// Reads the first `count` tasks of a published file in JSON Lines. Blocks on the file.
 ///
 /// # Errors
-/// [`EvalError::Questions`]: no such file, or a line that is no task of this set.
+/// [`EvalError::Questions`] if there is no such file, or a line is no task of this set.
 pub fn read(set: Set, path: &Path, count: usize) -> Result<Vec<Task>, EvalError> {
     let refused = |reason: String| EvalError::Questions { path: path.into(), reason };
     let text = std::fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;

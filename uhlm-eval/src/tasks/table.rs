@@ -1,49 +1,49 @@
-//! What follows from all replies: accuracy of each method, and what it took.
+//! Computes the accuracy and the costs of each method over all replies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outcome::Outcome;
 use crate::statistics::Proportion;
 
-/// The quantile of the standard normal distribution for a two-sided interval of 95 %.
+/// Quantile of the standard normal distribution for a two-sided interval of 95 %.
 const Z95: f64 = 1.959_964;
 
-/// The method that the others are compared with.
+/// Name of the method that the others are compared with.
 pub const TARGET: &str = "target";
 
-/// A row of the table.
+/// A row of the table: one method on one set at one temperature.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Name of the set.
     pub set: String,
-    /// Temperature.
+    /// Temperature of sampling.
     pub temperature: f64,
-    /// The method.
+    /// Name of the method.
     pub method: String,
-    /// Right replies.
+    /// Share of right replies.
     pub accuracy: Proportion,
-    /// The accuracy less the target's on the same tasks, with its interval at 95 %; `None` for the target itself and
-    /// where no task was answered by both.
+    /// Accuracy less the target's on the same tasks, with its interval at 95 %; `None` for the target itself and where
+    /// no task was answered by both.
     pub difference: Option<(f64, f64, f64)>,
-    /// Tokens written in all.
+    /// Number of tokens of all replies.
     pub tokens: u64,
-    /// Passes of the target, a token.
+    /// Number of passes of the target for each token.
     pub passes: f64,
-    /// TR: share of the drafted tokens that were judged; `None` where no gate decides.
+    /// Transmission rate (TR): share of the drafted tokens that were judged; `None` where none was judged or skipped.
     pub transmission: Option<f64>,
-    /// TSR: share of the skipped tokens that are the target's own; `None` where it said so of none.
+    /// True skip rate (TSR): share of the skipped tokens that are the target's own; `None` where none was labelled.
     pub true_skips: Option<f64>,
-    /// Bytes of request bodies, a token.
+    /// Number of bytes of request bodies for each token.
     pub up: f64,
-    /// Bytes of response bodies, a token.
+    /// Number of bytes of response bodies for each token.
     pub down: f64,
-    /// Tokens that were not judged because the verifier was out of reach.
+    /// Number of tokens that were not judged because the verifier was out of reach.
     pub unverified: u64,
 }
 
-/// The difference of two methods' accuracy on the same tasks and its interval at 95 %: mean and normal interval of the
-/// tasks' own differences, of which each is -1, 0 or 1. One task more on which they differ is added either way, as the
-/// absence of such tasks among few says little.
+/// Returns the difference of two methods' accuracy on the same tasks and its interval at 95 %: mean and normal interval
+/// of the tasks' own differences, of which each is -1, 0 or 1. One more task on which they differ is added in each
+/// direction, because the absence of such tasks among few says little.
 fn difference(pairs: &[(bool, bool)]) -> Option<(f64, f64, f64)> {
     if pairs.is_empty() {
         return None;
@@ -57,7 +57,7 @@ fn difference(pairs: &[(bool, bool)]) -> Option<(f64, f64, f64)> {
     Some((mean, mean - half, mean + half))
 }
 
-/// The rows, by set and temperature, in each the target first and the others by name.
+/// Returns the rows, by set and temperature, in each the target first and the others by name.
 #[must_use]
 pub fn rows(outcomes: &[Outcome]) -> Vec<Row> {
     let mut groups = BTreeMap::<(&str, u32), BTreeMap<&str, Vec<&Outcome>>>::new();
@@ -118,7 +118,7 @@ mod tests {
             all.push(outcome("target", task, target));
             all.push(outcome("draft", task, draft));
         }
-        // Not answered by the target, so it does not count in the difference.
+        // The target did not answer this task, so it does not count in the difference.
         all.push(outcome("draft", 9, true));
         let rows = rows(&all);
         let names: Vec<&str> = rows.iter().map(|row| row.method.as_str()).collect();

@@ -1,10 +1,10 @@
-//! Numbers, lists and texts as bytes, and back.
+//! Writes and reads numbers, lists and texts as bytes.
 
 use uhlm_law::sampling::TokenId;
 
 use super::TraceError;
 
-/// Takes values off the front of a section.
+/// The rest of a section, from whose front values are taken.
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 fn damaged(what: &str) -> TraceError {
@@ -36,7 +36,7 @@ impl<'a> Bytes<'a> {
         Ok(f64::from_le_bytes(self.array()?))
     }
 
-    /// A number in base 128, little-endian.
+    /// Takes a number in base 128, little-endian.
     pub(super) fn number(&mut self) -> Result<u64, TraceError> {
         let mut number = 0;
         for shift in (0..63).step_by(7) {
@@ -49,7 +49,7 @@ impl<'a> Bytes<'a> {
         Err(damaged("a number that is too large"))
     }
 
-    /// The length of a list whose entries take at least `size` bytes each.
+    /// Takes the length of a list whose entries take at least `size` bytes each.
     pub(super) fn len(&mut self, size: usize) -> Result<usize, TraceError> {
         let len = usize::try_from(self.number()?).unwrap_or(usize::MAX);
         if len.saturating_mul(size) > self.0.len() { Err(damaged("a list that is too long")) } else { Ok(len) }

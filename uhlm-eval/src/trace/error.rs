@@ -1,8 +1,8 @@
-//! Why a file is no trace that can be used.
+//! Reasons why a file is no trace that can be used.
 
 use std::path::PathBuf;
 
-/// Why a file is no trace that can be used.
+/// The reason why a file is no trace that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
     /// The file cannot be read or written.
@@ -10,13 +10,13 @@ pub enum TraceError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: std::io::Error,
     },
-    /// The file does not begin as a trace does.
+    /// The file does not begin like a trace.
     #[error("not a trace")]
     Strange,
-    /// A later version of the format.
+    /// The file has another version of the format.
     #[error("a trace of version {found}, which this version does not read")]
     Version {
         /// The file's version.
@@ -25,19 +25,19 @@ pub enum TraceError {
     /// The file ends within a section: it was cut, or is still being written.
     #[error("the trace is cut off after byte {whole}")]
     Truncated {
-        /// Bytes up to the end of the last whole section.
+        /// Number of bytes up to the end of the last whole section.
         whole: u64,
     },
-    /// A section that is whole and makes no sense.
+    /// A section is whole and breaks a rule of the format.
     #[error("the trace is damaged: {what}")]
     Damaged {
-        /// What is wrong with it.
+        /// The rule that the section breaks.
         what: String,
     },
-    /// The file holds a recording of something else than what was asked for.
+    /// The file holds another recording than the one that was asked for.
     #[error("the file holds another recording: {what} differ")]
     Other {
-        /// What differs.
+        /// Parts of the recording that differ.
         what: String,
     },
 }

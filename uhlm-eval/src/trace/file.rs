@@ -1,8 +1,8 @@
-//! The file of a trace.
+//! Reads and writes the file of a trace.
 //!
-//! Decides its bytes: a magic, a version, then sections, each with its kind, its length, its content and a check over
-//! it. The header and the vocabulary come first; each reply is a section that is appended when it is there, so that a
-//! recording that was interrupted goes on where it stopped.
+//! Decides the bytes of the file: a magic, a version, then sections, each with its kind, its length, its content and a
+//! check over it. The header and the vocabulary come first. Each reply is a section that is appended once it is
+//! complete, so that an interrupted recording goes on where it stopped.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -20,7 +20,7 @@ pub const VERSION: u32 = 1;
 const HEADER: u8 = 1;
 const VOCABULARY: u8 = 2;
 const REPLY: u8 = 3;
-/// Kind, length and check.
+/// Number of bytes before the content of a section: kind, length and check.
 const FRAME: usize = 1 + 8 + 8;
 
 fn damaged(what: impl Into<String>) -> TraceError {
@@ -40,13 +40,13 @@ pub fn read(path: &Path) -> Result<Trace, TraceError> {
 /// Reads a trace from the bytes of its file.
 ///
 /// # Errors
-/// [`TraceError`], but for [`TraceError::File`].
+/// [`TraceError`], except [`TraceError::File`].
 pub fn decode(bytes: &[u8]) -> Result<Trace, TraceError> {
     let (trace, whole) = decode_whole(bytes)?;
     if whole == bytes.len() { Ok(trace) } else { Err(TraceError::Truncated { whole: whole as u64 }) }
 }
 
-/// Reads what is whole; returns it with the number of bytes that it takes.
+/// Reads all whole sections; returns the trace with the number of bytes that it takes.
 fn decode_whole(bytes: &[u8]) -> Result<(Trace, usize), TraceError> {
     let start = MAGIC.len() + 4;
     let Some((front, _)) = bytes.split_at_checked(start) else {
@@ -77,7 +77,7 @@ fn decode_whole(bytes: &[u8]) -> Result<(Trace, usize), TraceError> {
     Ok((Trace { header, vocabulary, replies }, at))
 }
 
-/// The section at `at` and where it ends; `None` where it is not all there.
+/// Returns the content of the section at `at` and where the section ends; `None` if it is not whole.
 fn section(bytes: &[u8], at: usize, kind: u8) -> Result<Option<(&[u8], usize)>, TraceError> {
     let rest = &bytes[at..];
     if rest.first().is_some_and(|&found| found != kind) {
@@ -158,15 +158,16 @@ fn decode_row(bytes: &mut Bytes<'_>) -> Result<Row, TraceError> {
 pub struct TraceFile {
     path: PathBuf,
     file: File,
-    /// The replies that it held when it was opened.
+    /// Replies that the file held when it was opened.
     replies: Vec<RecordedReply>,
 }
 
 impl TraceFile {
-    /// Opens a file to go on with its recording, or makes it. What an interrupted recording left of a reply is dropped.
+    /// Opens a file to go on with its recording, or makes it. The part of a reply that an interrupted recording left is
+    /// dropped.
     ///
     /// # Errors
-    /// [`TraceError`]; [`TraceError::Other`] where the file holds another recording than `header` says.
+    /// [`TraceError`]; [`TraceError::Other`] if the file holds another recording than `header` describes.
     pub fn open(path: &Path, header: &Header, vocabulary: &TraceVocabulary) -> Result<Self, TraceError> {
         let failed = |error| TraceError::File { path: path.into(), error };
         let bytes = match std::fs::read(path) {
@@ -175,7 +176,7 @@ impl TraceFile {
             Err(error) => return Err(failed(error)),
         };
         let found = match decode_whole(&bytes) {
-            // The start itself was interrupted: nothing is lost by beginning again.
+            // The start itself was interrupted, so nothing is lost by beginning again.
             Err(TraceError::Truncated { .. }) => None,
             other => Some(other?),
         };
@@ -195,7 +196,7 @@ impl TraceFile {
         Ok(opened)
     }
 
-    /// The replies that it held when it was opened.
+    /// Returns the replies that the file held when it was opened.
     #[must_use]
     pub fn replies(&self) -> &[RecordedReply] {
         &self.replies

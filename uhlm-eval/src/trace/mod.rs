@@ -1,8 +1,8 @@
-//! Recorded logits: what both models of a pair say at every position of replies that the target wrote.
+//! Keeps recorded logits: those of both models of a pair at every position of replies that the target wrote.
 //!
-//! A trace stands in for the models ([`crate::replay`]): a session that writes the recorded text needs nothing else of
-//! them, so one recording serves every link and every speed of the models. Decides what is kept; the bytes are
-//! [`mod@file`]'s, the recording [`record`]'s.
+//! A trace takes the place of the models ([`crate::replay`]): a session that writes the recorded text needs nothing
+//! else of them, so one recording serves every link and every speed of the models. This module decides what is kept;
+//! [`mod@file`] decides the bytes and [`record`] the recording.
 
 mod bytes;
 mod error;
@@ -19,33 +19,33 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 pub use error::TraceError;
 pub use vocabulary::TraceVocabulary;
 
-/// One of the two models.
+/// The identity of one of the two models.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelIdentity {
-    /// The name in its file.
+    /// Name of the model in its file.
     pub name: String,
-    /// Fingerprint of its file.
+    /// Fingerprint of the model's file.
     pub fingerprint: Digest,
-    /// Number of its parameters.
+    /// Number of the model's parameters.
     pub parameters: u64,
 }
 
-/// What holds for all replies of a trace.
+/// The models and the settings of all replies of a trace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// The draft model.
+    /// Identity of the draft model.
     pub draft: ModelIdentity,
-    /// The target.
+    /// Identity of the target model.
     pub target: ModelIdentity,
-    /// Hash over their vocabulary.
+    /// Hash over the models' vocabulary.
     pub vocabulary: Digest,
-    /// Number of tokens in it, whatever part of it the trace holds.
+    /// Number of tokens in the models' vocabulary, whatever part of it the trace holds.
     pub vocabulary_size: u32,
-    /// The chain that drew the replies.
+    /// Parameters of the sampling chain that drew the replies.
     pub sampling: SamplingParams,
-    /// The most tokens of a reply.
+    /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
-    /// The most logits kept of a row.
+    /// Most logits that are kept of a row.
     pub top: usize,
     /// Seed that the replies' seeds are derived from.
     pub seed: u64,
@@ -54,47 +54,47 @@ pub struct Header {
 /// The logits of one model at one position.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
-    /// The tokens with the greatest logits, ascending by id.
+    /// Ids of the tokens with the greatest logits, ascending.
     pub ids: Vec<TokenId>,
-    /// Their logits.
+    /// Logits of those tokens.
     pub logits: Vec<f32>,
-    /// Logarithm of the sum of `exp(z)` over the whole vocabulary.
+    /// Logarithm of the sum of `exp(z)` of every logit `z` over the whole vocabulary.
     pub log_normaliser: f64,
 }
 
-/// One reply with the rows that decided it.
+/// One reply with the rows of logits that decided it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordedReply {
-    /// Which kind of task the prompt is.
+    /// Kind of task of the prompt.
     pub category: String,
-    /// What was asked.
+    /// Text of the prompt.
     pub question: String,
     /// Seed of the reply's noise.
     pub seed: u64,
-    /// The prompt's tokens, as the chat template has them.
+    /// Tokens of the prompt, as the chat template makes them.
     pub prompt: Vec<TokenId>,
-    /// The reply's tokens; the last one may end it.
+    /// Tokens of the reply; the last one may end it.
     pub tokens: Vec<TokenId>,
-    /// The draft model's rows, one a token of the reply.
+    /// Rows of the draft model, one for each token of the reply.
     pub draft: Vec<Row>,
-    /// The target's.
+    /// Rows of the target model, one for each token of the reply.
     pub target: Vec<Row>,
 }
 
-/// A recording of a pair.
+/// A recording of replies of a pair.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
-    /// What holds for all replies.
+    /// Models and settings of all replies.
     pub header: Header,
-    /// The tokens that its ids mean.
+    /// Tokens that the ids of the trace mean.
     pub vocabulary: TraceVocabulary,
-    /// The replies.
+    /// Recorded replies.
     pub replies: Vec<RecordedReply>,
 }
 
 impl Trace {
-    /// Returns the same trace over the tokens that occur in it, numbered anew in the order of their ids. Pieces and
-    /// keys stay those of the tokens, so every draw is what it was; rows get shorter by what never occurs.
+    /// Returns the same trace over the tokens that occur in it, numbered anew in the order of their ids. Tokens keep
+    /// their pieces and keys, so every draw stays the same, and a row over the whole vocabulary gets shorter.
     ///
     /// # Errors
     /// [`TraceError::Damaged`] for an id outside the vocabulary.
@@ -148,7 +148,7 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A trace over 40 tokens, of which few occur.
+    /// Returns a trace over 40 tokens, of which few occur.
     pub(crate) fn small() -> Trace {
         let texts: Vec<String> = (0..40).map(|i| format!("w{i}")).collect();
         let keys = TokenKeys::new(texts.iter().map(|text| (text, TokenKind::Normal))).expect("distinct");

@@ -1,7 +1,7 @@
-//! Records a pair: the target writes its replies under the shared noise, and both models' rows are kept.
+//! Records a pair: the target writes its replies under the shared noise, and the rows of both models are kept.
 //!
-//! The target alone decides the text, one row a pass, as the plain loop of the exactness tests does; the draft model
-//! reads the same text after it. Nothing here depends on time, windows or a link.
+//! The target alone decides the text, with one row in each pass, as the plain loop of the exactness tests does; the
+//! draft model reads the same text after it. Nothing here depends on time, windows or a link.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,22 +19,22 @@ use crate::error::EvalError;
 use crate::pair::Pair;
 use crate::questions::{Question, spread};
 
-/// What is recorded.
+/// The settings of a recording.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
     /// Number of prompts; kinds of task take turns.
     pub prompts: usize,
-    /// The most tokens of a reply.
+    /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
-    /// The chain of both models.
+    /// Parameters of the sampling chain of both models.
     pub sampling: SamplingParams,
-    /// The most logits kept of a row.
+    /// Most logits that are kept of a row.
     pub top: usize,
-    /// Seed of all replies.
+    /// Seed from which the seeds of all replies are derived.
     pub seed: u64,
-    /// Context of both models in tokens: prompts that leave no room for a reply are passed over.
+    /// Context of both models, in tokens: prompts that leave no room for a reply are passed over.
     pub context: u32,
-    /// Threads of either model.
+    /// Number of threads of either model.
     pub threads: u32,
 }
 
@@ -71,8 +71,9 @@ impl Recording {
         }
     }
 
-    /// Records into `out`, and goes on with what it holds already. Blocks for as long as the models take; `progress` is
-    /// told of each reply before it is written.
+    /// Records into the file `out`, and goes on with what it holds already. Blocks for as long as the models take.
+    /// `progress` is told the index of each reply, the number of replies and the kind of task before the reply is
+    /// written.
     ///
     /// # Errors
     /// [`EvalError`].
@@ -107,7 +108,7 @@ impl Recording {
     }
 }
 
-/// The models at work.
+/// The models that write and read a recording.
 struct Writer<'a> {
     recording: &'a Recording,
     pair: &'a Pair,
@@ -149,7 +150,7 @@ impl<'a> Writer<'a> {
             let logits = self.target.logits();
             let input = ChainInput { logits, history: &history, mask: None };
             let id = self.chain.winner(input, &mut self.scratch, model.token_keys(), tape.at(place))?.id;
-            // A token that wins from further down is kept, so that a replay writes the same text.
+            // A token that wins with a lower logit is kept too, so that a replay writes the same text.
             rows.push(top(logits, self.recording.top, Some(id)));
             history.push(id);
             if model.vocabulary().is_end(id) || rows.len() >= self.recording.max_tokens {
@@ -160,7 +161,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Lets the draft model read; returns its rows, one a token of the reply.
+    /// Lets the draft model read; returns its rows, one for each token of the reply.
     fn read(&mut self, prompt: &[TokenId], tokens: &[TokenId]) -> Result<Vec<Row>, EvalError> {
         self.draft.truncate(0)?;
         self.draft.decode(prompt, &|| false)?;
@@ -175,7 +176,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// The `count` tokens of the greatest finite logits, `also` among them, and the normaliser of all.
+/// Returns the `count` tokens of the greatest finite logits, `also` among them, and the normaliser over all logits.
 fn top(logits: &[f32], count: usize, also: Option<TokenId>) -> Row {
     let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&z| f64::from(z - greatest).exp()).sum();

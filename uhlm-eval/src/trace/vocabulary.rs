@@ -1,4 +1,4 @@
-//! The tokens that a trace's ids mean: their text, which of them end a reply, and the keys of their noise.
+//! Keeps the tokens that a trace's ids mean: their text, which of them end a reply, and the keys of their noise.
 
 use uhlm_law::model::Vocabulary;
 use uhlm_law::noise::{TokenKey, TokenKeys};
@@ -30,26 +30,26 @@ impl Vocabulary for TraceVocabulary {
 }
 
 impl TraceVocabulary {
-    /// Makes a vocabulary of each token's piece, whether it ends a reply, and as many keys.
+    /// Makes a vocabulary of each token's piece and whether it ends a reply, and of as many keys.
     pub fn new<'a>(tokens: impl IntoIterator<Item = (&'a [u8], bool)>, keys: TokenKeys) -> Self {
         let (pieces, ends) = tokens.into_iter().map(|(piece, is_end)| (piece.to_vec(), is_end)).unzip();
         Self { pieces, ends, keys }
     }
 
-    /// Copies a model's.
+    /// Copies a model's vocabulary.
     #[must_use]
     pub fn of(vocabulary: &dyn Vocabulary, keys: &TokenKeys) -> Self {
         let ids = 0..vocabulary.size() as TokenId;
         Self::new(ids.map(|id| (vocabulary.piece(id), vocabulary.is_end(id))), keys.clone())
     }
 
-    /// The keys of the tokens' noise.
+    /// Returns the keys of the tokens' noise.
     #[must_use]
     pub fn keys(&self) -> &TokenKeys {
         &self.keys
     }
 
-    /// The vocabulary of these tokens alone, in this order, each with its own piece and key; `None` where one is
+    /// Returns the vocabulary of these tokens alone, in this order, each with its own piece and key; `None` if one is
     /// outside.
     pub(super) fn part(&self, ids: &[TokenId]) -> Option<Self> {
         let keys = ids.iter().map(|&id| self.keys.get(id)).collect::<Option<Vec<_>>>()?;
@@ -57,8 +57,8 @@ impl TraceVocabulary {
         Some(Self::new(ids.iter().map(|&id| (self.piece(id), self.is_end(id))), keys))
     }
 
-    /// Number of tokens, then for each twice the length of its piece and one more where it ends a reply, the piece, and
-    /// its key.
+    /// Encodes the number of tokens, then for each of them twice the length of its piece and one more if it ends a
+    /// reply, the piece, and its key.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_number(&mut out, self.pieces.len() as u64);

@@ -1,4 +1,4 @@
-//! The modelled target at work: which session is next, when its pass ends, and which frames leave.
+//! Runs the modelled target: decides which session is next, when its pass ends, and which frames leave.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use super::stream::Stream;
 use crate::channel::{Direction, Link, Place};
 use crate::models::TargetModel;
 
-/// The state of the verifier.
+/// The state of the modelled verifier.
 pub(super) struct Engine {
     link: Link,
     sessions: HashMap<SessionId, Session>,
     opened: u64,
     streams: HashMap<StreamId, Stream>,
     next_stream: u64,
-    /// Sessions that may have something to do.
+    /// Queue of the sessions that may have something to do.
     ready: VecDeque<SessionId>,
-    /// How long passes take, as the target would measure it.
+    /// Times of passes, as the target would measure them.
     pass_times: PassTimes,
     /// Whether a pass is under way.
     is_busy: bool,
@@ -50,13 +50,13 @@ impl Engine {
         }
     }
 
-    /// Bills a message and returns when it arrives; `token` is how long the conversation is by then.
+    /// Bills a message and returns the time when it arrives; `token` is the length of the conversation by then.
     pub(super) fn arrival(&mut self, direction: Direction, at: Duration, bytes: u64, token: usize) -> Duration {
         let place = Place { prompt: self.prompt, token: token as u64 };
         self.link_arrival(direction, at, bytes, place)
     }
 
-    /// The same at a given place.
+    /// Bills a message that belongs to `place` and returns the time when it arrives.
     pub(super) fn link_arrival(&mut self, direction: Direction, at: Duration, bytes: u64, place: Place) -> Duration {
         match direction {
             Direction::Up => self.ledger.up += bytes,
@@ -91,7 +91,7 @@ fn internal(reason: String) -> ErrorBody {
 }
 
 impl Shared {
-    /// A request arrives.
+    /// Takes a request that has arrived.
     pub(super) fn accept(self: &Arc<Self>, session: SessionId, stream: StreamId, request: &Advance) {
         let now = self.clock.time();
         let mut engine = self.engine();
@@ -116,7 +116,7 @@ impl Shared {
         }
     }
 
-    /// The device has given an answer up.
+    /// Drops an answer that the device has given up.
     pub(super) fn reset(self: &Arc<Self>, session: SessionId, stream: StreamId) {
         let mut engine = self.engine();
         engine.streams.remove(&stream);
@@ -125,7 +125,7 @@ impl Shared {
         }
     }
 
-    /// Lets frames leave at `now`.
+    /// Sends frames that leave at `now`.
     fn say(&self, engine: &mut Engine, sent: Vec<Sent>, now: Duration) {
         let vocabulary = self.target.vocabulary().size();
         for Sent { stream: id, frame } in sent {
@@ -152,7 +152,8 @@ impl Shared {
             && let Some(id) = engine.ready.pop_front()
         {
             let Some(session) = engine.sessions.get_mut(&id) else { continue };
-            // As the server does: where the text comes anyway, a drafted token is judged if it makes it come faster.
+            // As on the server, where the text comes anyway, a drafted token is judged only if that makes the text come
+            // faster.
             let width = if session.law.runs_ahead() {
                 engine.pass_times.width_that_pays(session.acceptance.get(), MAX_DRAFT)
             } else {

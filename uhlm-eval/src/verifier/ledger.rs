@@ -1,24 +1,24 @@
-//! What a method costs on the link and on the target.
+//! Counts what a method costs on the link and on the target.
 
 use serde::{Deserialize, Serialize};
 
-/// What a method cost on the link and on the target.
+/// The costs of a method on the link and on the target.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
-    /// Bytes to the verifier, headers and all.
+    /// Number of bytes to the verifier, with all headers.
     pub up: u64,
-    /// Bytes to the device.
+    /// Number of bytes to the device, with all headers.
     pub down: u64,
-    /// Messages to the verifier.
+    /// Number of messages to the verifier.
     pub messages: u64,
-    /// Forward passes of the target.
+    /// Number of forward passes of the target.
     pub passes: u64,
-    /// Tokens in those passes.
+    /// Number of tokens in those passes.
     pub processed: u64,
 }
 
 impl Ledger {
-    /// Adds another one's counts.
+    /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Self) {
         self.up += other.up;
         self.down += other.down;

@@ -1,10 +1,10 @@
-//! A verifier in virtual time: the target decides, the real one or a recording of it, the clock and the channel say
-//! when its answers are there.
+//! Judges in virtual time: a target decides, the real one or a recording of it, and the clock and the channel say when
+//! its answers have arrived.
 //!
-//! What a request means is the law's ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when
-//! the modelled link brings it, a pass begins when the modelled target is free and takes the modelled time, its
+//! The law says what a request means ([`uhlm_law::advance::TargetSession`]), as on the server. A request arrives when
+//! the modelled link brings it, a pass begins when the modelled target is free and takes the modelled time, and its
 //! frames leave when it ends. Every step is a delivery of the clock, so that passes, requests and frames overlap as
-//! they would.
+//! they would with a real server.
 
 mod engine;
 mod ledger;
@@ -28,12 +28,12 @@ use crate::channel::{Channel, Direction, Place};
 use crate::costs::PassCosts;
 use crate::models::TargetModel;
 
-/// The target behind a modelled link.
+/// A verifier whose target is behind a modelled link.
 pub struct SimulatedVerifier {
     shared: Arc<Shared>,
 }
 
-/// What the calls, the clock's deliveries and the resets share.
+/// The state that the calls, the clock's deliveries and the resets share.
 struct Shared {
     clock: Arc<VirtualClock>,
     target: Arc<dyn TargetModel>,
@@ -55,7 +55,7 @@ impl std::fmt::Debug for SimulatedVerifier {
 }
 
 impl SimulatedVerifier {
-    /// Makes a verifier with no session. `seed` fixes what the channel does.
+    /// Makes a verifier without sessions. `seed` fixes the channel's random choices.
     #[must_use]
     pub fn new(
         target: Arc<dyn TargetModel>,
@@ -69,7 +69,7 @@ impl SimulatedVerifier {
         Self { shared: Arc::new(Shared { clock, target, costs, billing, engine }) }
     }
 
-    /// Counts everything that follows to this prompt; returns what was spent since the last call.
+    /// Counts all further costs for this prompt; returns the costs since the last call.
     #[must_use]
     pub fn begin(&self, prompt: u64) -> Ledger {
         let mut engine = self.shared.engine();
@@ -155,7 +155,7 @@ impl Verifier for SimulatedVerifier {
         shared.clock.at(arrived, move || then.accept(session, stream, &request));
         Call::new(move || {
             cancel.cancel();
-            // The reset takes its way as well.
+            // The reset travels over the link as well.
             let mut engine = shared.engine();
             let now = shared.clock.time();
             let arrived = engine.link_arrival(Direction::Up, now, 0, position);

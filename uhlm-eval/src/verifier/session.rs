@@ -1,4 +1,4 @@
-//! One session of the simulated verifier: the law's state and the target's sequence.
+//! Keeps one session of the simulated verifier: the law's state and the target's sequence.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::models::{TargetModel, TargetSequence};
 /// A session with its own sequence of the target.
 pub(super) struct Session {
     pub(super) law: TargetSession,
-    /// When the last request arrived.
+    /// Time when the last request arrived.
     pub(super) arrived: Duration,
-    /// How often its drafted tokens stand.
+    /// Running estimate of the share of the session's drafted tokens that the target accepts.
     pub(super) acceptance: Acceptance,
     sequence: Box<dyn TargetSequence>,
     drawing: Option<Drawing>,

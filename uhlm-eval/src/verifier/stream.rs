@@ -1,4 +1,4 @@
-//! The answer to one request, on its way to the device.
+//! Delivers the answer to one request to the device.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use uhlm_law::cancel::Cancel;
 
 use crate::channel::Place;
 
-/// An answer that is not complete.
+/// An answer that is not complete yet.
 pub(super) struct Stream {
     pub(super) session: SessionId,
     pub(super) place: Place,
     sent: Duration,
     silence: Duration,
-    /// When something was last heard, or the request was sent.
+    /// Time when a frame last arrived, or the request was sent.
     heard: Duration,
-    /// Bytes of the request's body; taken by the first frame.
+    /// Number of bytes of the request's body, which the first frame takes over.
     up: u64,
-    /// Whether a frame has been sent.
+    /// Whether the first frame has been sent.
     pub(super) has_begun: bool,
     cancel: Cancel,
     reply: Arc<Mutex<FrameReply>>,
@@ -40,8 +40,8 @@ impl Stream {
         Self { session, place, sent, silence, heard: sent, up, has_begun: false, cancel, reply }
     }
 
-    /// Delivers a frame of `down` bytes that arrives at `due`; tells whether the device still listens. One that has
-    /// waited for too long does not.
+    /// Delivers a frame of `down` bytes that arrives at `due`; tells whether the device still listens. A device that
+    /// has waited for too long does not.
     pub(super) fn deliver(&mut self, clock: &VirtualClock, due: Duration, down: u64, frame: Frame) -> bool {
         let patience = self.heard.saturating_add(self.silence);
         if due > patience {

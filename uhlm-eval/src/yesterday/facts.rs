@@ -1,8 +1,9 @@
-//! What becomes of the draft at each position of a recorded reply.
+//! Decides the fate of the drafted token at each position of a recorded reply.
 //!
-//! The coupling is conditioned on the recorded text: where the target writes `t`, the draft was `t` and accepted with
-//! probability `min(1, q(t)/p(t))`; otherwise it was another token, which the target rejected, from the residual
-//! `max(q - p, 0)`. So every method is timed on the same text. The dice are a stream of their own.
+//! The coupling of the draft and the target's token is conditioned on the recorded text. Where the target, with
+//! distribution `p`, writes `t`, the draft, with distribution `q`, was `t` and accepted with probability `min(1,
+//! q(t)/p(t))`; otherwise it was another token, which the target rejected, from the residual `max(q - p, 0)`. So every
+//! method is timed on the same text. The random numbers are a stream of their own.
 
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::{Place, PositionKey, Tape, TokenKeys};
@@ -15,59 +16,59 @@ use crate::baseline::trace::{Fate, Trace as OracleTrace};
 use crate::error::EvalError;
 use crate::trace::{RecordedReply, Row, Trace};
 
-/// Draws from `p` that came with a rejection; where none of them could be kept, the device asked for twice as many, and
-/// again.
+/// Numbers of draws from `p`: those that came with a rejection, and those of the first request where none of them could
+/// be kept. Each further request doubles the number.
 const DRAWS: (i32, i32) = (8, 16);
-/// Requests for more draws at most: what they leave is rounding.
+/// Most requests for more draws: what they leave undecided is rounding.
 const MAX_REFILLS: usize = 8;
 
-/// How a draft and the target's token hang together.
+/// The way in which a draft and the target's token depend on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Coupling {
-    /// Yesterday's, the one that agrees most often.
+    /// Yesterday's coupling, which agrees most often.
     Maximal,
-    /// By shared noise, as today: what the session drafts on the same trace.
+    /// Coupling by shared noise, as today: the session drafts the same on the same trace.
     Shared,
 }
 
-/// A drafted token, as far as anything depends on it.
+/// A drafted token, as far as any cost depends on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Draft {
-    /// The draft model's uncertainty.
+    /// The draft model's uncertainty, from 0 to 1.
     pub u: f32,
-    /// The draft model's probability.
+    /// The draft model's probability of the token.
     pub q: f32,
-    /// Probability of its rejection, or whether it differs where the coupling leaves nothing to chance.
+    /// Probability of the draft's rejection; 0 or 1 where the coupling leaves nothing to chance.
     pub beta: f64,
 }
 
-/// One position of a reply.
+/// The drafts at one position of a reply, and their fates.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fact {
-    /// Whether the draft stands.
+    /// Whether the draft is accepted.
     pub accepted: bool,
-    /// The draft.
+    /// Draft at this position.
     pub draft: Draft,
-    /// A draft at the same place after a token that does not stand; nothing becomes of it.
+    /// Draft at this position after a token that was not accepted; it is never judged.
     pub astray: Draft,
-    /// Whether the guess of a further token, drawn alike from `q`, would be the target's.
+    /// Whether the guess of a further token, drawn by the shared noise, is the target's token.
     pub guessed: bool,
-    /// That guess.
+    /// Guess of a further token at this position.
     pub guess: Draft,
-    /// Requests for more draws that the replacement of a rejected draft takes.
+    /// Number of requests for more draws that the replacement of a rejected draft takes.
     pub refills: usize,
 }
 
 /// The facts of a reply.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// One for each token.
+    /// Facts of each token of the reply.
     pub positions: Vec<Fact>,
-    /// Tokens of the prompt.
+    /// Length of the prompt, in tokens.
     pub prompt: usize,
     /// Whether the last token ends the reply.
     pub ends: bool,
-    /// The most tokens that the reply may have.
+    /// Greatest length of the reply, in tokens.
     pub limit: usize,
 }
 
@@ -75,7 +76,7 @@ impl Facts {
     /// Decides the fates of all drafts of a trace's replies.
     ///
     /// # Errors
-    /// [`EvalError::Sampling`] where a row decides nothing.
+    /// [`EvalError::Sampling`] if a row decides nothing.
     pub fn of(trace: &Trace, coupling: Coupling, seed: u64) -> Result<Vec<Self>, EvalError> {
         let mut maker = Maker {
             chain: SamplingChain::new(trace.header.sampling.clone())?,
@@ -90,14 +91,14 @@ impl Facts {
             .collect()
     }
 
-    /// What the oracle has to know of the reply.
+    /// Returns the fates that the oracle has to know of the reply.
     #[must_use]
     pub fn fates(&self) -> OracleTrace {
         let fate = |fact: &Fact| Fate { accepted: fact.accepted, guessed: fact.guessed };
         OracleTrace { fates: self.positions.iter().map(fate).collect(), ..OracleTrace::default() }
     }
 
-    /// What a calibration run would have seen.
+    /// Returns the labels that a calibration run would have seen.
     pub(super) fn labels(&self) -> impl Iterator<Item = Label> + '_ {
         self.positions.iter().map(|fact| fact.draft.label())
     }
@@ -117,7 +118,7 @@ struct Maker<'a> {
     estimator: Box<dyn Uncertainty>,
 }
 
-/// Both laws at a position, by the places of their rows.
+/// Both models' distributions at a position, whose ids are the places in the models' rows.
 struct Laws<'a> {
     draft: &'a Row,
     target: &'a Row,
@@ -126,17 +127,17 @@ struct Laws<'a> {
 }
 
 impl Laws<'_> {
-    /// The target's probability of a token.
+    /// Returns the target's probability of a token.
     fn p(&self, id: TokenId) -> f32 {
         self.target.ids.binary_search(&id).map_or(0.0, |place| self.p.prob(place as TokenId))
     }
 
-    /// The draft model's.
+    /// Returns the draft model's probability of a token.
     fn q(&self, id: TokenId) -> f32 {
         self.draft.ids.binary_search(&id).map_or(0.0, |place| self.q.prob(place as TokenId))
     }
 
-    /// `max(q - p, 0)` at each place of the draft row that has any.
+    /// Returns `q - p` at each place of the draft row where it is positive.
     fn excess(&self) -> Vec<(TokenId, f64)> {
         self.q
             .iter()
@@ -177,7 +178,7 @@ impl Maker<'_> {
         let is_shared = laws.draft.ids.get(shared as usize) == Some(&token);
         let excess = laws.excess();
         let distance: f64 = excess.iter().map(|entry| entry.1).sum();
-        // A fixed number of dice each, so that one position's fate moves no other's.
+        // Each position takes a fixed number of random numbers, so that its fate changes no other's.
         let rolls: [f64; 4] = std::array::from_fn(|_| dice.uniform());
         let (accepted, drafted) = match self.coupling {
             Coupling::Shared => (is_shared, shared),
@@ -187,7 +188,7 @@ impl Maker<'_> {
                 match (own, Distribution::from_weights(excess)) {
                     (Some(place), _) => (true, place as TokenId),
                     (None, Some(residual)) => (false, residual.quantile(rolls[1])),
-                    // Rounding alone: the laws agree.
+                    // The laws agree, and only rounding leads here.
                     (None, None) => (false, laws.q.quantile(rolls[1])),
                 }
             }
@@ -203,7 +204,7 @@ impl Maker<'_> {
         })
     }
 
-    /// The draft at a place of the draft row.
+    /// Returns the draft at a place of the draft row.
     fn draft(&mut self, laws: &Laws<'_>, place: TokenId, stands: bool) -> Draft {
         let (u, q) = (self.estimator.estimate(&laws.draft.logits, place), laws.q.prob(place));
         let p = laws.draft.ids.get(place as usize).map_or(0.0, |&id| laws.p(id));
@@ -219,7 +220,7 @@ impl Maker<'_> {
         self.chain.distribution(input, &mut self.scratch)
     }
 
-    /// The place of the token that the shared noise draws from a row.
+    /// Returns the place of the token that the shared noise draws from a row.
     fn winner(&mut self, row: &Row, position: PositionKey) -> Result<TokenId, SamplingError> {
         let all = self.trace.vocabulary.keys();
         let keys: Vec<_> = row.ids.iter().filter_map(|&id| all.get(id)).collect();
@@ -230,7 +231,7 @@ impl Maker<'_> {
     }
 }
 
-/// How often the device asks for more draws: none of `n` is kept with probability `(1 - distance)^n`.
+/// Returns how often the device asks for more draws: none of `n` draws is kept with probability `(1 - distance)^n`.
 fn refills(distance: f64, roll: f64) -> usize {
     let (mut left, mut draws) = (roll, DRAWS.0);
     let mut next = DRAWS.1;
@@ -239,7 +240,7 @@ fn refills(distance: f64, roll: f64) -> usize {
         if left >= exhausted {
             return asked;
         }
-        // Given that, the roll is uniform below it.
+        // Given that no draw was kept, the roll is uniform below `exhausted`.
         left /= exhausted.max(f64::MIN_POSITIVE);
         (draws, next) = (next, next * 2);
     }

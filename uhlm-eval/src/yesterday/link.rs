@@ -1,45 +1,45 @@
-//! What messages weigh and how long they are under way, and the counts of a reply.
+//! Bills messages and times them on the link, and keeps the counts of a reply.
 
 use crate::billing::Billing;
 
-/// The link, as far as a steady one goes.
+/// A steady link.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Link {
-    /// Round trip without the messages' own length, seconds.
+    /// Time of a round trip without the messages' own length, in seconds.
     pub round_trip: f64,
-    /// Rate to the verifier, bytes a second.
+    /// Rate to the verifier, in bytes a second.
     pub up: f64,
-    /// Rate to the device, bytes a second.
+    /// Rate to the device, in bytes a second.
     pub down: f64,
-    /// What a message weighs.
+    /// Rule by which messages are billed.
     pub billing: Billing,
 }
 
-/// What a reply took.
+/// The costs of a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Written {
-    /// Tokens of the reply.
+    /// Number of tokens of the reply.
     pub tokens: usize,
-    /// Seconds from the question to the last token.
+    /// Time from the question to the last token, in seconds.
     pub seconds: f64,
-    /// Passes of the target.
+    /// Number of passes of the target.
     pub passes: usize,
-    /// Requests to the verifier.
+    /// Number of requests to the verifier.
     pub requests: usize,
-    /// Tokens drafted.
+    /// Number of drafted tokens.
     pub drafted: usize,
-    /// Bytes to the verifier, headers and all.
+    /// Number of bytes to the verifier, with all headers.
     pub up: u64,
-    /// Bytes to the device, headers and all.
+    /// Number of bytes to the device, with all headers.
     pub down: u64,
-    /// Bytes of the bodies of requests.
+    /// Number of bytes of the bodies of requests.
     pub body_up: u64,
-    /// Bytes of the bodies of answers.
+    /// Number of bytes of the bodies of answers.
     pub body_down: u64,
 }
 
 impl Link {
-    /// Counts a request with this body; returns the seconds that it is under way.
+    /// Counts a request whose body has `body` bytes; returns the seconds that it is under way.
     pub(super) fn request(&self, body: usize, written: &mut Written) -> f64 {
         let bytes = self.billing.request(body as u64);
         written.requests += 1;
@@ -48,7 +48,7 @@ impl Link {
         self.round_trip / 2.0 + bytes as f64 / self.up
     }
 
-    /// The same for an answer.
+    /// Counts an answer whose body has `body` bytes; returns the seconds that it is under way.
     pub(super) fn answer(&self, body: usize, written: &mut Written) -> f64 {
         let bytes = self.billing.answer(body as u64);
         written.down += bytes;

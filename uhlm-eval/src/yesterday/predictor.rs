@@ -1,29 +1,30 @@
-//! What expected a rejection: a logistic regression on the uncertainty and `q(d)`, fitted beforehand and going on
-//! learning, one Newton step a label. A copy of that version's, so that the baseline stays what it was.
+//! Expects rejections by a logistic regression on the uncertainty and `q(d)`, the draft model's probability of the
+//! drafted token. It is fitted beforehand and goes on learning, one Newton step for each label. It is a copy of that
+//! version's code, so that the baseline stays what it was.
 
-/// Inputs of the regression, with the constant.
+/// Number of inputs of the regression, with the constant.
 const INPUTS: usize = 6;
 type Inputs = [f64; INPUTS];
 type Matrix = [Inputs; INPUTS];
 
-/// Labels' worth of a prior at 0 in each direction of the fit.
+/// Weight of the prior at 0 in each direction of the fit, as a number of labels.
 const RIDGE: f64 = 0.5;
 const NEWTON_STEPS: usize = 30;
-/// The fit counts as this many labels for ever.
+/// Number of labels that the fit counts as, for ever.
 const PRIOR_LABELS: f64 = 100.0;
 const FORGETTING: f64 = 1.0 - 1.0 / 512.0;
 const LEAST_INFORMATION: f64 = 1e-3;
 
-/// A drafted token with what became of it.
+/// A drafted token with its outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Label {
     pub(super) u: f32,
     pub(super) q: f32,
-    /// Probability of its rejection, or 0 or 1 where only the outcome is known.
+    /// Probability of the token's rejection, or 0 or 1 where only the outcome is known.
     pub(super) beta: f64,
 }
 
-/// The learned law.
+/// The learned law of rejections.
 #[derive(Clone, Debug)]
 pub(super) struct Predictor {
     prior: Inputs,
@@ -33,7 +34,7 @@ pub(super) struct Predictor {
 }
 
 impl Predictor {
-    /// Fits the law to labels. Where they do not determine it, it expects a third of everything to be rejected until
+    /// Fits the law to labels. If they do not determine it, the law expects a third of all tokens to be rejected until
     /// it has learnt.
     pub(super) fn fit(labels: &[Label]) -> Self {
         let points: Vec<(Inputs, f64)> = labels.iter().map(|label| (inputs(label.u, label.q), label.beta)).collect();
@@ -44,7 +45,7 @@ impl Predictor {
         Self { prior: weights, prior_information, weights, information: Matrix::default() }
     }
 
-    /// The expected probability of a rejection.
+    /// Returns the expected probability of a rejection.
     pub(super) fn beta(&self, u: f32, q: f32) -> f64 {
         let beta = predict(&self.weights, &inputs(u, q));
         if beta.is_nan() { 1.0 } else { beta }
@@ -58,7 +59,7 @@ impl Predictor {
         add_outer(&mut self.information, &x, (expected * (1.0 - expected)).max(LEAST_INFORMATION));
         let (mut all, mut gradient) = (self.prior_information, Inputs::default());
         for i in 0..INPUTS {
-            // What is forgotten draws the weights back to those of the fit.
+            // Forgotten labels are replaced by a pull of the weights back to those of the fit.
             let back: f64 = (0..INPUTS).map(|j| self.prior_information[i][j] * (self.prior[j] - self.weights[j])).sum();
             gradient[i] = x[i] * (label.beta - expected) + (1.0 - FORGETTING) * back;
             (0..INPUTS).for_each(|j| all[i][j] += self.information[i][j]);
@@ -85,7 +86,7 @@ fn fitted(points: &[(Inputs, f64)]) -> Option<Inputs> {
     weights.iter().all(|w| w.is_finite()).then_some(weights)
 }
 
-/// `(1, u, l, l^2, ln q, (ln q)^2)` with `l = ln(u / (1 - u))`, scaled to be of the order of 1.
+/// Returns `(1, u, l, l^2, ln q, (ln q)^2)` with `l = ln(u / (1 - u))`, scaled to be of the order of 1.
 fn inputs(u: f32, q: f32) -> Inputs {
     let u = f64::from(u);
     let bounded = u.clamp(1e-4, 1.0 - 1e-4);
@@ -113,7 +114,7 @@ fn add_outer(matrix: &mut Matrix, x: &Inputs, weight: f64) {
     }
 }
 
-/// The solution of `m y = b` for a positive definite matrix, by Cholesky's decomposition; `None` for any other.
+/// Returns the solution of `m y = b` for a positive definite matrix, by Cholesky's decomposition; `None` for any other.
 fn solve(m: Matrix, b: Inputs) -> Option<Inputs> {
     let (mut lower, mut y) = (Matrix::default(), Inputs::default());
     for i in 0..INPUTS {
@@ -136,7 +137,7 @@ fn solve(m: Matrix, b: Inputs) -> Option<Inputs> {
 mod tests {
     use super::*;
 
-    /// Tokens that are rejected with the square of their uncertainty.
+    /// Returns labels whose rejection probability is a function of their uncertainty.
     fn labels(rejected: impl Fn(f64) -> f64) -> Vec<Label> {
         (0..400)
             .map(|i| {

@@ -1,59 +1,59 @@
-//! Whether the device drafts, and when a window goes out.
+//! Decides whether the device drafts, and when a window goes out.
 
 use uhlm_law::pace::LEAST_SURVIVAL;
 
 use super::window::Window;
 
-/// Tokens of a window at most.
+/// Most tokens of a window.
 const MAX_WINDOW: usize = 16;
 
-/// What differs between yesterday's rule and a session of today that sends windows of a fixed length, so that one
+/// The differences between yesterday's rule and a session of today that sends windows of a fixed length, so that one
 /// simulator is checked against the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
-    /// The length at which a window goes out; `None` goes by what everything costs.
+    /// Length at which a window goes out, in tokens; `None` lets the cost model decide.
     pub length: Option<usize>,
-    /// Drafting ahead stops when the chance that it is not all in vain falls below this.
+    /// Least probability that all pending tokens stand with which the device goes on drafting ahead, from 0 to 1.
     pub least_survival: f64,
     /// Whether the first token that is drafted behind a window is the guess of the token which its verdict brings, and
     /// is judged by nothing else. Otherwise it begins the next window.
     pub guesses_apart: bool,
-    /// Windows in flight at most.
+    /// Most windows in flight.
     pub in_flight: usize,
 }
 
 impl Rule {
-    /// Yesterday's.
+    /// Yesterday's rule.
     pub const YESTERDAY: Self = Self { length: None, least_survival: 0.05, guesses_apart: true, in_flight: 2 };
 
-    /// That of a session of today with windows of this length.
+    /// Returns the rule of a session of today with windows of this length.
     #[must_use]
     pub const fn session(length: usize) -> Self {
         Self { length: Some(length), least_survival: LEAST_SURVIVAL, guesses_apart: false, in_flight: 2 }
     }
 }
 
-/// What the decisions look at.
+/// The state that the decisions depend on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Situation {
     pub(super) window: Window,
-    /// Drafted tokens on which nothing was decided.
+    /// Number of drafted tokens that are not decided yet.
     pub(super) pending: usize,
-    /// The probability that all of them stand.
+    /// Probability that all of them are accepted.
     pub(super) survival: f64,
     /// Whether nothing may follow the last drafted token.
     pub(super) is_sealed: bool,
-    /// Windows whose verdict is awaited.
+    /// Number of windows whose verdict is awaited.
     pub(super) windows: usize,
     /// Whether the open window waits to be sent.
     pub(super) is_due: bool,
     /// Whether the target is at work on the last window that was sent.
     pub(super) is_at_work: bool,
-    /// The probability that the next drafted token is rejected.
+    /// Probability that the next drafted token is rejected.
     pub(super) next_beta: f64,
-    /// Seconds of a pass over the open window.
+    /// Time of a pass over the open window, in seconds.
     pub(super) pass: f64,
-    /// Seconds of a step of the draft model.
+    /// Time of a pass of the draft model, in seconds.
     pub(super) draft: f64,
 }
 
@@ -68,13 +68,13 @@ impl Rule {
         if now.window.len == 0 {
             return false;
         }
-        // A window that finds the target at work only waits there.
+        // A window that finds the target at work would only wait there.
         let pays = || !now.is_at_work && !now.window.waiting_pays(now.next_beta, now.pass, now.draft);
         let most = self.length.unwrap_or(MAX_WINDOW);
         now.window.len >= most || now.is_sealed || (self.length.is_none() && pays())
     }
 
-    /// Whether the open window, which is not due, is sent because nothing more can join it.
+    /// Tells whether the open window, which is not due, is sent because nothing more can join it.
     pub(super) fn closes_idle(&self, now: &Situation) -> bool {
         !now.is_due && now.windows < self.in_flight && now.window.len > 0
     }

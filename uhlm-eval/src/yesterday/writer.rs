@@ -1,7 +1,7 @@
-//! The rule at work on recorded replies, event by event.
+//! Runs the rule on recorded replies, event by event.
 //!
 //! Decides when each step happens and what it costs; the steps are the session's: take what has come, send what is due,
-//! draft or wait. Pure: all randomness is in the [`Facts`].
+//! draft or wait. The writer is pure: all randomness is in the [`Facts`].
 
 use std::collections::VecDeque;
 
@@ -12,11 +12,11 @@ use super::rule::{Rule, Situation};
 use super::window::Window;
 use crate::costs::PassCosts;
 
-/// Weights of the newest value in the averages that the rule goes by.
+/// Weights of the newest value in the averages that the rule uses.
 const NEWEST_TIME: f64 = 0.1;
 const NEWEST_BETA: f64 = 1.0 / 32.0;
 
-/// A device with what it has learnt, from reply to reply.
+/// A device with its predictor and averages, which it keeps from reply to reply.
 #[derive(Clone, Debug)]
 pub struct Writer<'a> {
     rule: Rule,
@@ -27,7 +27,7 @@ pub struct Writer<'a> {
     draft_seconds: f64,
 }
 
-/// A drafted token on which nothing was decided.
+/// A drafted token that is not decided yet.
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     draft: Draft,
@@ -38,11 +38,11 @@ struct Pending {
 /// A window whose verdict is awaited.
 #[derive(Clone, Copy, Debug)]
 struct Flight {
-    /// Positions of its tokens.
+    /// Position of its first token, and below the position after its last.
     start: usize,
     end: usize,
     sent: f64,
-    /// When its verdict is there; never for one that rests on a token which does not stand.
+    /// Time when its verdict arrives; infinite for a window that rests on a token which is not accepted.
     due: f64,
     /// Whether the verdict brings a further token.
     has_further: bool,
@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
     /// Writes a reply.
     pub fn write(&mut self, facts: &Facts) -> Written {
         let mut reply = Reply {
-            // The prompt is read in one pass, which leaves the first token's logits.
+            // The prompt is read in one pass, after which the first token's logits are known.
             now: self.costs.draft(1).as_secs_f64(),
             writer: self,
             facts,
@@ -86,14 +86,14 @@ struct Reply<'w, 'a> {
     facts: &'w Facts,
     now: f64,
     committed: usize,
-    /// Tokens of the reply that the draft model has read.
+    /// Number of tokens of the reply that the draft model has read.
     read: usize,
     branch: VecDeque<Pending>,
     flights: VecDeque<Flight>,
     is_due: bool,
-    /// When the target is free again.
+    /// Time when the target is free again.
     target_free: f64,
-    /// Committed tokens, or those of the prompt, that the verifier has not been told.
+    /// Number of committed tokens, or those of the prompt, that the verifier has not been told.
     unsent: usize,
     written: Written,
 }
@@ -116,18 +116,18 @@ impl Reply<'_, '_> {
         } else if self.writer.rule.closes_idle(&situation) {
             self.is_due = true;
         } else {
-            // Something is in flight whenever nothing can be drafted or sent.
+            // Some window is in flight whenever nothing can be drafted or sent.
             let due = self.flights.front().map_or(f64::INFINITY, |flight| flight.due);
             self.now = self.now.max(due);
         }
     }
 
-    /// Position after the last drafted token.
+    /// Returns the position after the last drafted token.
     fn end(&self) -> usize {
         self.committed + self.branch.len()
     }
 
-    /// Position of the first token of the open window.
+    /// Returns the position of the first token of the open window.
     fn open_start(&self) -> usize {
         let behind = |flight: &Flight| flight.end + usize::from(self.writer.rule.guesses_apart && flight.has_further);
         self.flights.back().map_or(self.committed, behind).max(self.committed)
@@ -185,7 +185,7 @@ impl Reply<'_, '_> {
         }
     }
 
-    /// Has the open window sent if the rule says so.
+    /// Marks the open window as due if the rule says so.
     fn close(&mut self) {
         self.is_due = self.is_due || self.writer.rule.closes(&self.situation());
     }
@@ -194,7 +194,7 @@ impl Reply<'_, '_> {
         self.is_due = false;
         let (start, end, has_further) = (self.open_start(), self.end(), !self.is_sealed());
         let is_void = self.branch.iter().take(start - self.committed).any(|pending| !pending.stands);
-        // A window behind a guess names it as a token that the verifier holds.
+        // A window behind a guess names the guess as a token that the verifier holds.
         let given = self.unsent + start.saturating_sub(self.flights.back().map_or(start, |flight| flight.end));
         self.unsent = 0;
         let (drafted, stands) = (end - start, self.branch.iter().skip(start - self.committed).take_while(|p| p.stands));
@@ -211,19 +211,19 @@ impl Reply<'_, '_> {
         self.flights.push_back(Flight { start, end, sent: self.now, due, has_further });
     }
 
-    /// Counts a request with this body; returns how long it is under way.
+    /// Counts a request whose body has `body` bytes; returns the seconds that it is under way.
     fn request(&mut self, body: usize) -> f64 {
         self.writer.link.request(body, &mut self.written)
     }
 
-    /// The same for an answer.
+    /// Counts an answer whose body has `body` bytes; returns the seconds that it is under way.
     fn answer(&mut self, body: usize) -> f64 {
         self.writer.link.answer(body, &mut self.written)
     }
 
-    /// A verdict: what stands is committed, and the target's token behind it.
+    /// Takes a verdict: commits the accepted tokens, and the target's token behind them.
     fn hear(&mut self, flight: Flight) {
-        // What stands may have been committed with the verdict before: the token that it brought.
+        // An accepted token may have been committed with the verdict before, as the token that it brought.
         while self.committed < flight.end {
             let Some(pending) = self.branch.pop_front() else { return };
             self.writer.predictor.observe(&pending.draft.label());
@@ -249,7 +249,7 @@ impl Reply<'_, '_> {
                     self.go_back();
                 }
             }
-            // The verifier wrote it itself.
+            // The verifier wrote the further token itself.
             self.unsent = 0;
         }
         self.close();
@@ -267,7 +267,7 @@ impl Reply<'_, '_> {
         self.go_back();
     }
 
-    /// Takes everything drafted back, and commits the target's token.
+    /// Takes all drafted tokens back, and commits the target's token.
     fn go_back(&mut self) {
         self.branch.clear();
         self.flights.clear();

@@ -73,17 +73,17 @@ pub(super) struct DeviceArgs {
     json: bool,
 }
 
-/// One kind of sampling.
+/// The results of one kind of sampling.
 #[derive(Debug, Serialize)]
 struct Variant {
     sampling: &'static str,
-    /// Median tokens a second after the first token.
+    /// Median of the session's tokens a second after the first token, and below of llama.cpp's.
     session: f64,
     llama_cpp: f64,
-    /// Median of the ratios of neighbouring turns, session over llama.cpp.
+    /// Median of the ratios of neighbouring turns: the session's speed over llama.cpp's.
     ratio: f64,
     ratios: Vec<f64>,
-    /// Where a step's time goes.
+    /// Parts of a step's time.
     parts: Parts,
 }
 
@@ -137,7 +137,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         let parts = parts::measure(model, &options, &prompt, tokens)?;
         let session = engine.session(None, options)?;
         let most = args.context as usize - prompt.len() - 1;
-        // One turn each that is not counted.
+        // The first turn of each side is not counted.
         let mut turns: Vec<(f64, f64)> = Vec::new();
         for turn in 0..=pairs {
             let ours = session_turn(&session, &args.prompt, tokens, most)?;
@@ -192,7 +192,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Tokens a second of the session, each reply's first token (which pays for the prompt) left out.
+/// Returns the session's tokens a second, without each reply's first token, which pays for the prompt.
 fn session_turn(session: &Session, prompt: &str, tokens: usize, most: usize) -> Result<f64, Failure> {
     let (mut written, mut counted, mut seconds) = (0, 0, 0.0);
     while written < tokens {
@@ -206,7 +206,7 @@ fn session_turn(session: &Session, prompt: &str, tokens: usize, most: usize) -> 
     Ok(counted as f64 / seconds)
 }
 
-/// The same of llama.cpp's loop.
+/// Returns the tokens a second of llama.cpp's loop, likewise.
 fn reference_turn(
     reference: &mut Reference,
     prompt: &[u32],

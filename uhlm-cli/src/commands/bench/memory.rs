@@ -1,8 +1,8 @@
-//! `uhlm bench memory`: the estimate of what a draft model takes, beside the measured peak.
+//! `uhlm bench memory`: the estimate of a draft model's memory, beside the measured peak.
 //!
-//! Each measurement runs in a process of its own, which fills the whole context and draws tokens at its end. What it
-//! had before it loaded the model is taken off its peak (`VmHWM`), so that neither the program nor another model
-//! counts.
+//! Each measurement runs in a process of its own, which fills the whole context and draws tokens at its end. The
+//! process's memory before it loaded the model is taken off its peak (`VmHWM`), so that neither the program nor another
+//! model counts.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,7 +36,7 @@ pub(super) struct MemoryArgs {
     here: bool,
 }
 
-/// What a process grew by.
+/// The memory of a process before it loaded the model and at its peak, in bytes.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Measured {
     before: u64,
@@ -49,7 +49,7 @@ struct Row {
     estimate: MemoryEstimate,
     total: u64,
     measured: u64,
-    /// Estimate over measurement, less one.
+    /// Estimate over measurement, less one: positive where the estimate is too high.
     error: f64,
 }
 
@@ -101,7 +101,7 @@ fn in_child(model: &Path, context: u32) -> Result<Measured, Failure> {
     serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))
 }
 
-/// Loads the model, fills the context and draws tokens, in this process.
+/// Loads the model, fills the context and draws tokens, all in this process.
 fn here(path: &Path, context: u32) -> Result<Measured, Failure> {
     let before = status("VmRSS")?;
     let model = Model::load(path, &LoadOptions::default())?;
@@ -123,7 +123,7 @@ fn here(path: &Path, context: u32) -> Result<Measured, Failure> {
     Ok(Measured { before, peak: status("VmHWM")? })
 }
 
-/// A line of `/proc/self/status`, in bytes.
+/// Returns the value of a line of `/proc/self/status`, in bytes.
 fn status(name: &str) -> Result<u64, Failure> {
     let text = std::fs::read_to_string("/proc/self/status")
         .map_err(|_| Failure::new("memory can be measured on Linux and Android only"))?;

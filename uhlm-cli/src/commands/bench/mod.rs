@@ -1,4 +1,4 @@
-//! `uhlm bench`: speed, memory, and what rounding does.
+//! `uhlm bench`: speed, memory, and the effects of rounding.
 
 mod device;
 mod memory;

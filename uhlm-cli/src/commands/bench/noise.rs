@@ -1,8 +1,9 @@
 //! `uhlm bench noise`: how far a model's log-probabilities depend on the shape of the pass that computes them.
 //!
-//! The order in which numbers are added up follows from how many rows a pass has, and so does the rounding. On a
-//! quantised model that is no matter of the last digit: activations are rounded to 8 bits before each matrix. What is
-//! written with one token a pass is computed again by passes of other widths, and by one pass over prompt and reply.
+//! The order in which numbers are added up follows from the number of rows in a pass, and so does the rounding. On a
+//! quantised model this changes more than the last digit, because activations are rounded to 8 bits before each matrix.
+//! A reply that was written with one token in each pass is computed again by passes of other widths, and by one pass
+//! over prompt and reply.
 
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ use crate::terminal::table::Table;
 
 /// Temperatures at which winners are compared.
 const TEMPERATURES: [f32; 3] = [0.0, 0.7, 1.0];
-/// Tokens of a pass at most: prompt and reply have to fit into one.
+/// Most tokens of a pass: prompt and reply have to fit into one.
 const BATCH: u32 = 2048;
 
 #[derive(Clone, Debug, Args)]
@@ -54,32 +55,32 @@ pub(super) struct NoiseArgs {
     json: bool,
 }
 
-/// How a reply is computed again.
+/// The shape of the passes that compute a reply again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Shape {
-    /// So many tokens a pass.
+    /// This many tokens in each pass.
     Width(usize),
     /// Prompt and reply in one pass.
     Prefill,
 }
 
-/// What a shape's rows differ by from those of one token a pass.
+/// The difference of a shape's rows from those of one token in each pass.
 #[derive(Clone, Debug, Serialize)]
 struct Difference {
     shape: Shape,
-    /// Rows that were compared.
+    /// Number of rows that were compared.
     rows: usize,
     /// Mean difference of the written token's log-probability, in nats.
     mean: f64,
-    /// The largest of them.
+    /// Largest difference of the written token's log-probability, in nats.
     largest: f64,
-    /// Rows whose winner is another token, at each of the temperatures.
+    /// Number of rows whose winner is another token, at each of the temperatures.
     other_winners: [usize; TEMPERATURES.len()],
 }
 
 impl Difference {
-    /// Takes a row with the one that it is compared with.
+    /// Counts a row with the one that it is compared with.
     fn add(&mut self, row: &Row, other: &Row) {
         let apart = (row.log_probability - other.log_probability).abs();
         self.rows += 1;
@@ -90,21 +91,21 @@ impl Difference {
         }
     }
 
-    /// How often texts with the same beginning part, in a thousand tokens.
+    /// Returns how often texts with the same beginning part, in a thousand tokens.
     fn partings(&self) -> [f64; TEMPERATURES.len()] {
         self.other_winners.map(|count| count as f64 * 1000.0 / self.rows.max(1) as f64)
     }
 }
 
-/// What is kept of a row of logits.
+/// The parts of a row of logits that are kept.
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
-    /// Of the token that was written there.
+    /// Logarithm of the probability of the token that was written there.
     log_probability: f64,
     winners: [TokenId; TEMPERATURES.len()],
 }
 
-/// Reads rows: what each draws at each temperature with the same noise.
+/// A reader of rows, which finds the token that each row draws at each temperature with the same noise.
 struct Reader<'a> {
     model: &'a Model,
     chains: Vec<SamplingChain>,
@@ -118,7 +119,7 @@ impl<'a> Reader<'a> {
         Ok(Self { model, chains, scratch: Scratch::default() })
     }
 
-    /// The winners of a row at a place.
+    /// Returns the winners of a row at a place.
     fn winners(&mut self, logits: &[f32], position: PositionKey) -> Result<[TokenId; TEMPERATURES.len()], Failure> {
         let mut winners = [0; TEMPERATURES.len()];
         for (winner, chain) in winners.iter_mut().zip(&self.chains) {
@@ -134,20 +135,20 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The logarithm of a token's probability at temperature 1.
+/// Returns the logarithm of a token's probability at temperature 1.
 fn log_probability(logits: &[f32], id: TokenId) -> f64 {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&z| f64::from(z - max).exp()).sum();
     logits.get(id as usize).map_or(f64::NEG_INFINITY, |&z| f64::from(z - max) - sum.ln())
 }
 
-/// A reply that one token a pass has written, most probable token by most probable token.
+/// A reply that was written with one token in each pass, always the most probable one.
 struct Reply {
     prompt: Vec<TokenId>,
     tokens: Vec<TokenId>,
-    /// Where each token stands.
+    /// Position of each token.
     positions: Vec<PositionKey>,
-    /// The rows that each token but the first was drawn from; that one's is the prompt's, whatever follows.
+    /// Rows that each token but the first was drawn from; the first one's row belongs to the prompt, whatever follows.
     rows: Vec<Row>,
 }
 
@@ -236,7 +237,7 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
     let bar = progress::bar(taken.len(), "computing replies again");
     for question in &taken {
         let prompt = tokens(&model, &question.question).map_err(failed)?;
-        // What does not fit one pass has no prefill to compare with.
+        // A prompt that does not fit one pass with its reply has no prefill to compare with.
         if prompt.len() + args.max_tokens < context as usize {
             let reply = Reply::write(&mut sequence, &mut reader, prompt, args.max_tokens)?;
             for difference in &mut differences {
@@ -259,7 +260,7 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The tokens of a prompt: by the model's template, or as plain text where it has none.
+/// Returns the tokens of a prompt: by the model's template, or as plain text if it has none.
 fn tokens(model: &Model, prompt: &str) -> Result<Vec<TokenId>, ModelError> {
     match model.prompt(&[Message::user(prompt)]) {
         Ok(tokens) => Ok(tokens),
@@ -290,7 +291,7 @@ mod tests {
     use super::*;
     use crate::pair::Pair;
 
-    /// What the bundled target's rows differ by, computed so many rows at once.
+    /// Returns the differences of the bundled target's rows when `micro_batch` of them are computed at once.
     fn differences(micro_batch: u32, shape: Shape) -> Difference {
         let path = Pair::find().expect("the bundled pair").target();
         let model = Model::load(&path, &LoadOptions::default()).expect("the bundled target model");

@@ -1,4 +1,5 @@
-//! Where the time of one drafted token goes: the model's pass, the sampling chain, the uncertainty, the gate.
+//! Measures the parts of the time of one drafted token: the model's pass, the sampling chain, the uncertainty, the
+//! gate.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,21 +17,21 @@ use uhlm_llama::{ContextOptions, Model};
 
 use crate::failure::Failure;
 
-/// Medians over steps, in microseconds.
+/// Medians over steps of the time of each part, in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Parts {
-    /// The model's pass over one token.
+    /// Time of the model's pass over one token.
     pub(super) decode_us: f64,
-    /// The chain, the draw, the probability of what was drawn, and the entropy.
+    /// Time of the chain, the draw, the probability of the drawn token, and the entropy.
     pub(super) sampling_us: f64,
-    /// The estimator.
+    /// Time of the estimator.
     pub(super) uncertainty_us: f64,
-    /// The gate with a label to learn from at every token, which is more than any session gives it.
+    /// Time of the gate with a label to learn from at every token, which is more than any session gives it.
     pub(super) gate_us: f64,
 }
 
 impl Parts {
-    /// What is not the model's, over the model's.
+    /// Returns the time of all other parts over that of the model's pass.
     pub(super) fn share(&self) -> f64 {
         (self.sampling_us + self.uncertainty_us + self.gate_us) / self.decode_us
     }

@@ -1,7 +1,7 @@
-//! `uhlm bench device --prompts FILE`: what reading ahead gains by kind of task.
+//! `uhlm bench device --prompts FILE`: the gain of reading ahead, by kind of task.
 //!
 //! A session in `device_only` and llama.cpp's own loop answer the same prompts in turns, with the same file, threads
-//! and context. What counts is the time from the first token of a reply to its last; reading the prompt does not.
+//! and context. The time from the first token of a reply to its last counts; reading the prompt does not.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -22,16 +22,16 @@ use crate::report::significant;
 use crate::terminal::progress;
 use crate::terminal::table::Table;
 
-/// What is measured.
+/// The prompts and the settings of a measurement.
 pub(super) struct Task<'a> {
     pub(super) file: &'a Path,
-    /// Prompts of each category.
+    /// Number of prompts of each category.
     pub(super) of_each: usize,
-    /// Tokens of a reply at most.
+    /// Greatest length of a reply, in tokens.
     pub(super) tokens: usize,
-    /// Turns of each prompt.
+    /// Number of turns of each prompt.
     pub(super) turns: usize,
-    /// Of the session; its context, threads and temperature are llama.cpp's as well.
+    /// Options of the session; its context, threads and temperature are llama.cpp's as well.
     pub(super) options: SessionOptions,
 }
 
@@ -46,7 +46,7 @@ struct Line {
     turns: Vec<String>,
 }
 
-/// Tokens and seconds after the first token of replies.
+/// Number of tokens after the first ones of replies, and their time in seconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 struct Spent {
     tokens: usize,
@@ -64,7 +64,7 @@ impl Spent {
     }
 }
 
-/// The prompts of a category.
+/// The results of the prompts of a category.
 #[derive(Debug, Default, Serialize)]
 struct Category {
     category: String,
@@ -72,11 +72,11 @@ struct Category {
     prompt_tokens: u64,
     session: Spent,
     llama_cpp: Spent,
-    /// Session over llama.cpp, in tokens a second.
+    /// Ratio of the session's tokens a second to llama.cpp's.
     ratio: f64,
     ngram_proposed: u64,
     ngram_accepted: u64,
-    /// The ratio of each turn.
+    /// Ratio of each turn.
     ratios: Vec<f64>,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn run(engine: &Engine, path: &Path, task: &Task<'_>, json: bool) -> 
             let seed = (turn * prompts.len() + number) as u32;
             let temperature = options.sampling.temperature;
             let mut theirs = || reference.generate(&ids, task.tokens, temperature, seed).ok_or_else(failed);
-            // Whoever is second finds the processor as the first has left it.
+            // The second side finds the processor as the first has left it, so they take turns in being first.
             let (statistics, run) = if seed.is_multiple_of(2) {
                 let ours = reply(&session, &prompt, task.tokens)?;
                 (ours, theirs()?)
@@ -155,7 +155,7 @@ impl Category {
     }
 }
 
-/// The first prompts of each category, in the order of the file.
+/// Reads the first prompts of each category, in the order of the file.
 fn read(task: &Task<'_>) -> Result<Vec<(String, String)>, Failure> {
     let refused = |reason: String| Failure::usage(format!("{}: {reason}", task.file.display()));
     let text = std::fs::read_to_string(task.file).map_err(|error| refused(error.to_string()))?;
@@ -175,7 +175,7 @@ fn read(task: &Task<'_>) -> Result<Vec<(String, String)>, Failure> {
     if prompts.is_empty() { Err(refused("there is no prompt in it".into())) } else { Ok(prompts) }
 }
 
-/// The prompt in the model's template, cut at its end where it would be longer than `room` tokens.
+/// Returns the prompt in the model's template, cut at its end if it would be longer than `room` tokens.
 fn rendered(model: &Arc<Model>, text: &str, room: usize) -> Result<String, Failure> {
     let render = |text: &str| {
         let prompt = model.render(&[Message::user(text)], &RenderOptions::default());
@@ -200,7 +200,7 @@ fn rendered(model: &Arc<Model>, text: &str, room: usize) -> Result<String, Failu
 
 fn reply(session: &Session, prompt: &str, tokens: usize) -> Result<Statistics, Failure> {
     let options = GenerationOptions { max_tokens: tokens, ..GenerationOptions::default() };
-    // Each prompt is a conversation of its own.
+    // Each prompt is answered in a conversation of its own.
     session.reset()?;
     Ok(session.generate(Prompt::Raw(prompt.to_owned()), options)?.blocking_finish()?.1)
 }

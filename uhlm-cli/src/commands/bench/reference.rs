@@ -1,5 +1,5 @@
-//! llama.cpp's own generation loop, for comparison: what its example `simple` does, through its C API and nothing of
-//! ours. Its sampler chain is llama.cpp's too.
+//! Runs llama.cpp's own generation loop, for comparison: it does what llama.cpp's example `simple` does, through its C
+//! API and with none of our code. Its sampler chain is llama.cpp's too.
 #![allow(unsafe_code, reason = "the loop to compare with is C; everything here goes through its API")]
 
 use std::ffi::CString;
@@ -41,7 +41,7 @@ impl Drop for Sampler {
     }
 }
 
-/// What a run took.
+/// The length and the times of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
     pub(super) tokens: usize,
@@ -73,7 +73,8 @@ impl Reference {
         Some(Self { context, model })
     }
 
-    /// Decodes the prompt, then a token at a time until `most` or the end of the reply. `None` if llama.cpp failed.
+    /// Decodes the prompt, then one token at a time until there are `most` or the reply ends. Returns `None` if
+    /// llama.cpp failed.
     pub(super) fn generate(&mut self, prompt: &[u32], most: usize, temperature: f32, seed: u32) -> Option<Run> {
         let sampler = sampler(temperature, seed)?;
         let mut prompt: Vec<c::llama_token> = prompt.iter().map(|&id| id as c::llama_token).collect();
@@ -108,7 +109,7 @@ impl Reference {
     }
 }
 
-/// Greedy at temperature 0; else temperature, then a draw.
+/// Makes a sampler: greedy at temperature 0, else by temperature and a draw.
 fn sampler(temperature: f32, seed: u32) -> Option<Sampler> {
     // SAFETY: the chain takes ownership of each sampler that is added; none is used afterwards.
     unsafe {

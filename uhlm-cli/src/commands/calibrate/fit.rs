@@ -1,4 +1,4 @@
-//! A run in which every drafted token is judged, and the law fitted to it.
+//! Runs sessions in which every drafted token is judged, and fits the law to them.
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
@@ -13,10 +13,10 @@ use crate::evaluate::Evaluator;
 use crate::failure::Failure;
 use crate::terminal::progress;
 
-/// Tokens in a window of the run. Labels come for a window up to its first rejection, so it is short.
+/// Length of a window in the run, in tokens. Labels come for a window up to its first rejection, so it is short.
 const WINDOW: usize = 6;
 
-/// Options for runs that measure: nothing may go on unjudged when the server is away.
+/// Returns the options for runs that measure, in which no token may go unjudged when the server is away.
 pub(crate) fn base_options(sampling: SamplingParams, estimator: Estimator, seed: Option<u64>) -> SessionOptions {
     let offline = OfflinePolicy::Wait(std::time::Duration::from_secs(20));
     SessionOptions {
@@ -24,7 +24,7 @@ pub(crate) fn base_options(sampling: SamplingParams, estimator: Estimator, seed:
         estimator,
         seed: Some(seed.unwrap_or(1)),
         offline,
-        // The questions come from files that were named for this.
+        // The questions come from files that were named for this purpose.
         consent: Consent::Conversation,
         ..SessionOptions::default()
     }

@@ -79,17 +79,17 @@ struct Document {
     b: f64,
     delta: f64,
     correlation: f64,
-    /// The paper's bound on the risk between the two thresholds.
+    /// Paper's bound on the risk between the two thresholds.
     risk_bound: f64,
     thresholds: Vec<Threshold>,
     search: Option<Search>,
 }
 
-/// What a threshold means on the measured tokens.
+/// The effects of a threshold on the measured tokens.
 #[derive(Debug, Serialize)]
 struct Threshold {
     goal: String,
-    /// Whether it is one on the predicted probability that the target writes another token, not on `u`.
+    /// Whether the threshold is one on the predicted probability that the target writes another token, not on `u`.
     on_prediction: bool,
     threshold: f32,
     share_sent: f64,
@@ -115,7 +115,7 @@ impl Threshold {
             Goal::Threshold(threshold) => threshold,
             Goal::ShareSent(share) => calibration.threshold_for_share(share),
             Goal::Risk(risk) => calibration.threshold_for_risk(risk),
-            // A round that judges one token weighs about 36 bytes.
+            // A round that judges one token takes about 36 bytes.
             Goal::Bytes(bytes) => calibration.threshold_for_share(bytes / 36.0),
         };
         Self {
@@ -149,7 +149,7 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     let evaluator = Evaluator { engine: &setup.engine, verifier, questions: &questions, max_tokens: args.max_tokens };
     let base = fit::base_options(args.sampling.params(), args.estimator, args.sampling.seed);
     let mut calibration = fit::fit(&evaluator, &base, info.fingerprint)?;
-    // The bundled pair comes with a goal: what its demo shows.
+    // The bundled pair comes with a goal, which its demo shows.
     let keep = args.keep_accuracy.or_else(|| pair.filter(|_| marked).map(|_| search::KEEP));
     let found = keep.map(|keep| search::search(&evaluator, &base, &calibration, keep)).transpose()?;
     calibration.recommended_threshold = found.as_ref().and_then(|search| search.threshold);

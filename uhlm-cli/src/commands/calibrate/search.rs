@@ -1,9 +1,9 @@
 //! Finds the largest threshold that keeps a share of the target's accuracy.
 //!
-//! Accuracy falls as more tokens are skipped, but not in a way that the law predicts: one wrong digit spoils an
-//! answer, a synonym does not. So it is measured, on the questions themselves, by bisection over a ladder of
-//! thresholds. What is compared is paired (the same question under target and hybrid), and a threshold passes if the
-//! lower end of the one-sided 90 % interval of the kept share does.
+//! Accuracy falls as more tokens are skipped, but not in a way that the law predicts: one wrong digit spoils an answer,
+//! a synonym does not. So it is measured, on the questions themselves, by bisection over a ladder of thresholds. The
+//! comparison is paired (the same question under target and hybrid), and a threshold passes if the lower end of the
+//! one-sided 90 % interval of the kept share reaches the wanted share.
 
 use serde::Serialize;
 use uhlm_core::mode::Mode;
@@ -17,11 +17,11 @@ use crate::report::percent;
 use crate::terminal::progress;
 use crate::terminal::table::Table;
 
-/// The share of the target's accuracy that the demo keeps.
+/// Share of the target's accuracy that the demo keeps.
 pub(crate) const KEEP: f64 = 0.975;
-/// The quantile of the standard normal distribution for a one-sided 90 %.
+/// Quantile of the standard normal distribution for a one-sided 90 %.
 const Z90: f64 = 1.281_552;
-/// The ladder: shares of tokens sent on the calibration run.
+/// Rungs of the ladder of thresholds, as shares of tokens sent on the calibration run.
 const SHARES: [f64; 15] = [0.6, 0.5, 0.4, 0.32, 0.26, 0.2, 0.16, 0.12, 0.09, 0.07, 0.05, 0.03, 0.02, 0.01, 0.0];
 
 /// Reads a share in (0, 1].
@@ -30,18 +30,18 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     if share > 0.0 && share <= 1.0 { Ok(share) } else { Err("expected a share above 0, at most 1".into()) }
 }
 
-/// What was tried and what came out.
+/// The thresholds that were tried, and the result.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Search {
     keep: f64,
     target_accuracy: f64,
     questions: usize,
     trials: Vec<Trial>,
-    /// The largest threshold that passed; none where even the smallest did not.
+    /// Largest threshold that passed; `None` if even the smallest did not.
     pub(crate) threshold: Option<f32>,
 }
 
-/// One threshold.
+/// The results of one threshold.
 #[derive(Clone, Debug, Serialize)]
 struct Trial {
     threshold: f32,
@@ -100,10 +100,11 @@ pub(crate) fn search(
     })
 }
 
-/// The last of `count` candidates that passes, all after it failing, by bisection; none if the first one fails.
+/// Returns the last of `count` candidates that passes, by bisection, given that all after it fail; `None` if the first
+/// one fails.
 fn last_that_passes<E>(count: usize, mut passes: impl FnMut(usize) -> Result<bool, E>) -> Result<Option<usize>, E> {
     let (mut good, mut bad) = (0, count);
-    // `good` counts the candidates known to pass, `bad` is the first known to fail.
+    // `good` is the number of candidates known to pass, `bad` the index of the first one known to fail.
     while good < bad {
         let middle = good.midpoint(bad);
         if passes(middle)? {
@@ -115,8 +116,8 @@ fn last_that_passes<E>(count: usize, mut passes: impl FnMut(usize) -> Result<boo
     Ok(good.checked_sub(1))
 }
 
-/// The share of the target's accuracy that the hybrid keeps, and the lower end of its one-sided 90 % interval.
-/// Questions on which both agree say nothing about the difference, so its variance rests on the others alone (as
+/// Returns the share of the target's accuracy that the hybrid keeps, and the lower end of its one-sided 90 % interval.
+/// Questions on which both agree say nothing about the difference, so its variance rests on the others alone (as in
 /// McNemar's test).
 fn kept(target: &[bool], hybrid: &[bool]) -> (f64, f64) {
     let n = target.len() as f64;
@@ -126,14 +127,14 @@ fn kept(target: &[bool], hybrid: &[bool]) -> (f64, f64) {
     if right == 0.0 {
         return (1.0, 1.0);
     }
-    // One discordant question more than was seen: none seen does not mean that there are none.
+    // One more discordant question than was seen is counted: none seen does not mean that there are none.
     let variance = (lost + won + 1.0 - (lost - won) * (lost - won) / n).max(0.0);
     let kept = 1.0 + (won - lost) / right;
     (kept, kept - Z90 * variance.sqrt() / right)
 }
 
 impl Search {
-    /// For people.
+    /// Returns the search as a table for people.
     pub(crate) fn render(&self) -> String {
         let mut table = Table::new(&["u_th", "TR", "accuracy", "of target's", "at least", ""]);
         for trial in &self.trials {

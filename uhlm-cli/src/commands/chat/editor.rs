@@ -1,4 +1,4 @@
-//! The line editor of an interactive chat: it keeps a message open until all of its lines are there.
+//! Edits lines in an interactive chat, and keeps a message open until all of its lines are there.
 
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
@@ -19,7 +19,7 @@ pub(super) fn new() -> rustyline::Result<MessageEditor> {
     Ok(editor)
 }
 
-/// Says when a message is complete; suggests and colours nothing.
+/// A helper of the editor that says when a message is complete; it suggests and colours nothing.
 pub(super) struct Messages;
 
 impl Validator for Messages {

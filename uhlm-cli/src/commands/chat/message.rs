@@ -1,19 +1,19 @@
-//! From lines that are typed, pasted or piped to messages.
+//! Makes messages of lines that are typed, pasted or piped.
 //!
-//! A line is a message. A line that ends in a backslash goes on in the next one, and what stands between two `"""` is
-//! one message whatever lines it has. Text that is pasted into the terminal arrives whole.
+//! A line is a message. A line that ends in a backslash goes on in the next one, and the text between two `"""` is one
+//! message whatever lines it has. Text that is pasted into the terminal arrives whole.
 
-/// Begins and ends a message of several lines.
+/// Mark that begins and ends a message of several lines.
 const QUOTES: &str = "\"\"\"";
 
-/// What the lines so far are.
+/// The meaning of the lines so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Lines {
     /// More lines are to come.
     Open,
-    /// A message, to be taken as it stands.
+    /// A message that is taken as it stands.
     Quoted(String),
-    /// One that may be a command.
+    /// A message that may be a command.
     Typed(String),
 }
 
@@ -26,12 +26,12 @@ pub(super) fn read(text: &str) -> Lines {
             None => Lines::Open,
         };
     }
-    // Two backslashes are none that continues.
+    // Two backslashes at the end do not continue a line.
     let backslashes = text.len() - text.trim_end_matches('\\').len();
     if backslashes % 2 == 1 { Lines::Open } else { Lines::Typed(joined(trimmed)) }
 }
 
-/// What the lines so far are where no more can come.
+/// Reads the lines so far if no more can come.
 pub(super) fn read_last(text: &str) -> Lines {
     match read(text) {
         Lines::Open => match text.trim().strip_prefix(QUOTES) {
@@ -42,7 +42,7 @@ pub(super) fn read_last(text: &str) -> Lines {
     }
 }
 
-/// The text without the backslashes at the ends of its lines.
+/// Returns the text without the backslashes at the ends of its lines.
 fn joined(text: &str) -> String {
     text.replace("\\\r\n", "\n").replace("\\\n", "\n")
 }

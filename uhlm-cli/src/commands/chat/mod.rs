@@ -1,4 +1,4 @@
-//! `uhlm chat`: a conversation on the terminal; plain text through a pipe.
+//! `uhlm chat`: a conversation on the terminal, or plain text through a pipe.
 
 mod editor;
 mod message;
@@ -53,7 +53,7 @@ pub(crate) struct ChatArgs {
     session: SessionArgs,
 }
 
-/// What a line leads to.
+/// The next step after a line.
 enum Turn {
     GoOn,
     Leave,
@@ -68,7 +68,7 @@ struct Chat {
     runtime: Runtime,
     terminal: bool,
     has_verifier: bool,
-    /// What was said about a server that does not answer.
+    /// Last note about a server that does not answer; `None` while it answers.
     away: Option<&'static str>,
 }
 
@@ -197,7 +197,7 @@ impl Chat {
         Ok(Turn::GoOn)
     }
 
-    /// One answer. Ctrl-C stops it and keeps what was said; a second one leaves.
+    /// Writes one answer. Ctrl-C stops it and keeps the text so far; a second Ctrl-C leaves the chat.
     fn answer(&mut self, prompt: &str) -> Result<Turn, Failure> {
         let options =
             GenerationOptions { max_tokens: self.max_tokens, mode: Some(self.mode), ..GenerationOptions::default() };
@@ -261,7 +261,7 @@ impl Chat {
         }
     }
 
-    /// An answer failed. The conversation goes on at a terminal; a pipe ends with the error.
+    /// Reports a failed answer. The conversation goes on at a terminal; a pipe ends with the error.
     fn failed(&self, error: GenerationError) -> Result<Turn, Failure> {
         let failure = Failure::from(error);
         if !self.terminal {
@@ -271,8 +271,8 @@ impl Chat {
         Ok(Turn::GoOn)
     }
 
-    /// Says that the link changed, between two lines of the answer. A single failure is not worth a word, and one that
-    /// was not told is not taken back.
+    /// Says that the link changed, between two lines of the answer. A single failure is not mentioned, and its end is
+    /// not either.
     fn tell(&mut self, view: &mut ReplyView, link: LinkState, cause: Option<LinkCause>) {
         let note = match (link, cause) {
             (LinkState::Online, _) => None,
@@ -286,7 +286,7 @@ impl Chat {
         self.away = note;
     }
 
-    /// Something about the conversation, not of it: dimmed at a terminal, to stderr otherwise.
+    /// Says something about the conversation that is no part of it: dimmed at a terminal, to stderr otherwise.
     fn say(&self, text: &str) {
         if self.terminal {
             output::line(wrapped(Style::Dim, text));

@@ -1,4 +1,4 @@
-//! Commands inside a chat.
+//! Reads the commands inside a chat.
 
 use uhlm_core::mode::Mode;
 
@@ -17,7 +17,7 @@ pub(super) const HELP: &str = "\
 
 Whatever else begins with a slash goes to the model.";
 
-/// A command.
+/// A command of the chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slash {
     Mode(Option<Mode>),
@@ -27,11 +27,11 @@ pub(super) enum Slash {
     Quit,
 }
 
-/// What a message is.
+/// A typed message, as it was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Said<'a> {
     Command(Slash),
-    /// A command with an argument that it does not take, and why.
+    /// A command with an argument that it does not take, with the reason.
     Wrong(String),
     /// Text for the model.
     Message(&'a str),
@@ -50,7 +50,7 @@ pub(super) fn read(text: &str) -> Said<'_> {
     }
 }
 
-/// Reads what stands after the slash; `None` for what is no command.
+/// Reads the text after the slash as a command; `None` if it is none.
 fn command(text: &str) -> Option<Result<Slash, String>> {
     let mut words = text.split_whitespace();
     // A command follows its slash at once and is alone on its line.

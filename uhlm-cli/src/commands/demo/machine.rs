@@ -1,8 +1,8 @@
-//! What the measurements were made on.
+//! Describes the machine that measurements were made on.
 
 use serde::Serialize;
 
-/// This machine.
+/// A description of this machine.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Machine {
     cpu: String,
@@ -12,7 +12,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// What the system says about itself.
+    /// Returns the description that the system gives of itself.
     pub(crate) fn here() -> Self {
         let cpu = std::fs::read_to_string("/proc/cpuinfo").ok().as_deref().and_then(cpu_name);
         Self {

@@ -1,5 +1,6 @@
-//! `uhlm demo`: the bundled pair at work. A server in this process serves the target over real HTTPS on loopback, the
-//! draft model runs as on a device; first a few answers to look at, then every mode measured on the same questions.
+//! `uhlm demo`: the bundled pair at work. A server in this process serves the target over real HTTPS on loopback, and
+//! the draft model runs as on a device. First come a few answers to look at, then every mode is measured on the same
+//! questions.
 
 mod machine;
 mod row;
@@ -29,11 +30,11 @@ use crate::pair::Pair;
 use crate::setup;
 use crate::terminal::style::{Style, paint};
 
-/// Questions a row where a person watches, and where a script reads.
+/// Numbers of questions in each row: for a person who watches, for a script that reads, and with `--quick`.
 const INTERACTIVE: usize = 40;
 const FULL: usize = 200;
 const QUICK: usize = 20;
-/// The seed unless another is given: two demos show the same.
+/// Seed unless another is given, so that two demos show the same.
 const SEED: u64 = 1;
 
 const EXAMPLES: &str = "\
@@ -98,7 +99,7 @@ struct OptionsNote {
 
 #[derive(Debug, Serialize)]
 struct CalibrationNote {
-    /// Whether it was stored with the pair or measured now.
+    /// Whether the calibration was stored with the pair; otherwise it was measured now.
     stored: bool,
     labels: u64,
     a: f64,
@@ -187,7 +188,8 @@ fn introduce(draft: &ModelNote, target: &ModelNote, loopback: &Loopback) {
     field("machine", Machine::here().to_string());
 }
 
-/// The pair's stored calibration if it was measured on these files with this sampling chain, else a new one.
+/// Returns the pair's stored calibration if it was measured on these files with this sampling chain, else a new one,
+/// and whether it was stored.
 fn calibration(
     pair: &Pair,
     evaluator: &Evaluator<'_>,
@@ -208,7 +210,7 @@ fn calibration(
     Ok((calibration, false))
 }
 
-/// Three prompts to look at: two questions of different tasks and a free one.
+/// Returns three prompts to look at: two questions of different tasks and a free one.
 fn chosen(all: &[Question], pair: &Pair) -> Result<Vec<Question>, Failure> {
     let free = questions::read(&pair.free_prompts())?;
     let of_task = |task: &str| all.iter().find(|question| question.task.as_deref() == Some(task));

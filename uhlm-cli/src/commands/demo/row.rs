@@ -1,4 +1,4 @@
-//! One measured mode, and the tables that rows make.
+//! Keeps the figures of one measured mode, and makes the tables of several.
 
 use serde::Serialize;
 use uhlm_core::metrics::{OriginCounts, Statistics};
@@ -13,27 +13,27 @@ use crate::report::{Quantiles, Rates, percent, significant};
 use crate::terminal::style::{Style, paint};
 use crate::terminal::table::Table;
 
-/// The project's claim about a round's upload: so much for a token that is judged, so much beside.
+/// Number of bytes of a round's upload for each judged token, by the project's claim; the claim allows 40 bytes beside.
 const CLAIMED_PER_TOKEN: f64 = 8.0;
 
-/// What one mode did on the questions.
+/// The results of one mode on the questions.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     mode: Which,
-    /// Opportunistic only.
+    /// Goal of the gate; only in the mode `opportunistic`.
     goal: Option<Goal>,
     accuracy: Accuracy,
     #[serde(flatten)]
     rates: Rates,
     origins: OriginCounts,
     seconds: f64,
-    /// None where nothing was sent.
+    /// Bytes for each token; `None` in the mode `device-only`.
     bytes_per_token: Option<Traffic>,
-    /// None where nothing was judged.
+    /// Sizes of the rounds; `None` where none was sent.
     round: Option<Rounds>,
 }
 
-/// Right replies with Wilson's 95 % interval.
+/// The right replies, with Wilson's 95 % interval of their share.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Accuracy {
     right: usize,
@@ -43,33 +43,33 @@ struct Accuracy {
     high: f64,
 }
 
-/// Bytes for each token of the replies.
+/// The bytes for each token of the replies.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Traffic {
     body_up: f64,
     body_down: f64,
-    /// Below TLS, as the server counts it: TLS records, HTTP/2 frames and headers included.
+    /// Bytes below TLS, as the server counts them: TLS records, HTTP/2 frames and headers included.
     wire_up: f64,
     wire_down: f64,
 }
 
-/// Bodies of the requests that asked for a verdict.
+/// The sizes of the requests that asked for a verdict, and of their answers.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Rounds {
     count: usize,
-    /// Tokens in a window.
+    /// Mean number of tokens in a window.
     tokens_mean: f64,
     body_up_median: f64,
     body_down_median: f64,
     body_up: Quantiles,
     body_down: Quantiles,
-    /// Wire bytes over rounds, both ways.
+    /// Wire bytes in each round, both ways.
     wire_up_mean: f64,
     wire_down_mean: f64,
-    /// Upload as a line over the window's length: bytes for a token, and bytes beside.
+    /// Line of the upload over the window's length: bytes for each token, and below bytes beside.
     up_per_token: Option<f64>,
     up_beside: Option<f64>,
-    /// What the upload has beyond 8 bytes a token, at most over all rounds: the claim is 40.
+    /// Most bytes over all rounds that an upload has beyond 8 for each token: the claim is 40.
     up_beyond_8_a_token_max: f64,
     up_per_judged_token: f64,
 }
@@ -141,7 +141,7 @@ fn or_dash(value: Option<String>) -> String {
     value.unwrap_or_else(|| "-".into())
 }
 
-/// The tables for people; `available` questions could be asked.
+/// Returns the tables for people; `available` questions could be asked.
 pub(crate) fn render(rows: &[Row], questions: usize, available: usize) -> String {
     let heading = |text: &str| paint(Style::Heading, text);
     let more = if questions < available { format!(" (--questions {available} asks all)") } else { String::new() };

@@ -1,4 +1,4 @@
-//! How the modes are measured.
+//! Measures the modes of the demo.
 
 use indicatif::ProgressBar;
 use uhlm_core::mode::Mode;
@@ -12,8 +12,8 @@ use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::terminal::progress;
 
-/// Measures the modes one after the other on the same questions. The server's counters are read around each, so that
-/// the bytes on the wire are that mode's own.
+/// Measures the modes one after the other on the same questions. The server's counters are read before and after each
+/// mode, so that the bytes on the wire are that mode's own.
 pub(crate) fn measure(
     evaluator: &Evaluator<'_>,
     base: &SessionOptions,
@@ -33,8 +33,8 @@ pub(crate) fn measure(
             let mut evaluation = evaluator.run(&session, false, &bar)?;
             let after = loopback.counters();
             if mode == Mode::Opportunistic {
-                // What skipped tokens are worth is only known where they report it, which costs bytes that no app would
-                // spend: a second pass says it, and nothing else of it counts.
+                // The worth of skipped tokens is only known where they report it, which costs bytes that no app would
+                // spend: a second pass measures it, and nothing else of that pass counts.
                 let labelled =
                     evaluator.run(&evaluator.warm_session(options)?, true, &ProgressBar::hidden())?.statistics;
                 evaluation.statistics.skipped_labelled = labelled.skipped_labelled;

@@ -1,4 +1,4 @@
-//! A few answers to look at, token by token.
+//! Shows a few answers, token by token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::terminal::layout::wrapped;
 use crate::terminal::stream::ReplyView;
 use crate::terminal::style::{Style, legend, paint, stdout_is_terminal};
 
-/// A pause after each event on a terminal: models of this size write faster than one can see. It delays the display
+/// Pause after each event on a terminal: models of this size write faster than a person can see. It delays the display
 /// only; the device is long done.
 const PACE: Duration = Duration::from_millis(12);
-/// A story may go on for long.
+/// Greatest length of a reply, in tokens: a story may go on for long.
 const LONGEST: usize = 120;
 
 /// Shows each prompt in `exact` mode and the first one in `opportunistic` mode too.

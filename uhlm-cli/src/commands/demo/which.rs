@@ -1,4 +1,4 @@
-//! Which modes are measured.
+//! Lists the modes that are measured.
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -43,7 +43,7 @@ impl Which {
         Self::RiskProne,
     ];
 
-    /// For people.
+    /// Returns the name of the mode for people.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Target => "target alone",
@@ -57,7 +57,7 @@ impl Which {
         }
     }
 
-    /// The session's options for it.
+    /// Returns the session's options for the mode.
     pub(super) fn options(self, base: &SessionOptions, calibration: &Calibration) -> SessionOptions {
         let base = SessionOptions { calibration: calibration.clone(), ..base.clone() };
         let exact = |draft_ahead| SessionOptions { mode: Mode::Exact, draft_ahead, ..base.clone() };

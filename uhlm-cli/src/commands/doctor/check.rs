@@ -1,4 +1,4 @@
-//! Results of checks, shown as they come.
+//! Collects the results of checks, and shows them as they come.
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ struct Check {
     hint: Option<String>,
 }
 
-/// All checks.
+/// The results of all checks.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     healthy: bool,
@@ -34,7 +34,7 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// `spoken` reports print each check at once.
+    /// Makes an empty report. A `spoken` report prints each check at once.
     pub(super) fn new(spoken: bool) -> Self {
         Self { healthy: true, checks: Vec::new(), spoken }
     }
@@ -74,7 +74,7 @@ impl Report {
         self.checks.push(check);
     }
 
-    /// Failure if any check failed; it has been printed already.
+    /// Returns a failure if any check failed; it has been printed already.
     pub(super) fn outcome(&self) -> Result<(), Failure> {
         if self.healthy { Ok(()) } else { Err(Failure::reported()) }
     }

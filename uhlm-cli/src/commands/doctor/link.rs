@@ -1,4 +1,4 @@
-//! Checks of the way to the server and of what answers there.
+//! Checks the way to the server and the server's answers.
 
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ use crate::failure::Failure;
 use crate::remote;
 use crate::report::{Quantiles, significant};
 
-/// How long a TCP connection may take.
+/// Longest time for a TCP connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long a server may take to answer the first windows.
+/// Longest time in which a server may answer the first windows.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Round trips for the latency.
+/// Number of round trips that the latency is measured by.
 const ROUND_TRIPS: usize = 10;
-/// A median round trip from which hiding it no longer works well, in milliseconds.
+/// Median round trip from which hiding it no longer works well, in milliseconds.
 const SLOW_MS: f64 = 300.0;
 
-/// Name, TCP; then makes the client.
+/// Checks the name and the TCP connection; makes the client.
 pub(super) fn reach(report: &mut Report, config: HttpConfig) -> Option<Arc<dyn Verifier>> {
     let place = authority(&config.endpoint);
     let verifier = match remote::connect(config) {
@@ -62,7 +62,7 @@ pub(super) fn reach(report: &mut Report, config: HttpConfig) -> Option<Arc<dyn V
     }
 }
 
-/// Host and port of an https URL.
+/// Returns the host and the port of an address.
 fn authority(url: &str) -> Option<(String, u16)> {
     let (scheme, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -74,7 +74,7 @@ fn authority(url: &str) -> Option<(String, u16)> {
     Some((host.trim_matches(['[', ']']).to_owned(), port))
 }
 
-/// TLS, certificate, credentials and protocol, all by asking what is served.
+/// Checks TLS, certificate, credentials and protocol, all by asking what the server serves.
 pub(super) fn identify(report: &mut Report, verifier: &dyn Verifier, has_token: bool) -> Option<Info> {
     let answer = match remote::info(verifier) {
         Ok(answer) => answer,
@@ -101,7 +101,7 @@ pub(super) fn identify(report: &mut Report, verifier: &dyn Verifier, has_token: 
     Some(info)
 }
 
-/// A failure whose hint follows from what TLS said.
+/// Returns a failure whose hint follows from TLS's error.
 fn explained(error: VerifierError) -> Failure {
     let VerifierError::Untrusted { reason } = &error else { return error.into() };
     let said = reason.to_lowercase();
@@ -119,7 +119,7 @@ fn explained(error: VerifierError) -> Failure {
     Failure::from(error.clone()).hint(hint)
 }
 
-/// Round trips of the smallest request.
+/// Measures the round trips of the smallest request.
 pub(super) fn measure(report: &mut Report, verifier: &dyn Verifier) {
     let times: Result<Vec<f64>, VerifierError> = (0..ROUND_TRIPS)
         .map(|_| {
@@ -141,7 +141,7 @@ pub(super) fn measure(report: &mut Report, verifier: &dyn Verifier) {
     }
 }
 
-/// A short generation in which every token is judged.
+/// Runs a short generation in which every token is judged.
 pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<dyn Verifier>) {
     let options = SessionOptions {
         mode: Mode::Exact,
@@ -149,7 +149,7 @@ pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<d
         // A server that has just started may miss the first deadline.
         offline: OfflinePolicy::Wait(PATIENCE),
         seed: Some(1),
-        // The prompt is this program's own.
+        // The prompt is this program's own, so no person has to consent.
         consent: Consent::Conversation,
         ..SessionOptions::default()
     };

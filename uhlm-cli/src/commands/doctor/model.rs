@@ -1,4 +1,4 @@
-//! Checks of the draft model's file, its vocabulary and its calibration.
+//! Checks the draft model's file, its vocabulary and its calibration.
 
 use std::path::Path;
 
@@ -49,7 +49,7 @@ pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
     Some(engine)
 }
 
-/// Looks for the calibration and whether it belongs to these models.
+/// Looks for the calibration and checks whether it belongs to these models.
 pub(super) fn check_calibration(
     report: &mut Report,
     engine: &Engine,

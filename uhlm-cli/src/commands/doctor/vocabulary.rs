@@ -1,4 +1,4 @@
-//! Whether draft and target have the same tokens, and where they differ.
+//! Checks whether draft and target have the same tokens, and where they differ.
 
 use std::path::Path;
 
@@ -12,11 +12,12 @@ use uhlm_llama::{LoadOptions, Model};
 use super::check::Report;
 use crate::failure::Failure;
 
-/// Tokens that are named where two vocabularies differ.
+/// Number of tokens that are named where two vocabularies differ.
 const NAMED: usize = 5;
 const HINT: &str = "use a draft model of the target's family: both must have the same tokenizer";
 
-/// Compares the draft model with what the server says of its target. `target` is that model's file, where it is here.
+/// Compares the draft model with the server's information about its target. `target` is that model's file, if it is
+/// here.
 pub(super) fn check_server(report: &mut Report, engine: &Engine, info: &Info, target: Option<&Path>) {
     let model = engine.model();
     if model.vocabulary_hash() == info.vocabulary {
@@ -52,7 +53,7 @@ pub(super) fn check_file(report: &mut Report, engine: &Engine, path: &Path) {
     report.failed("compared", failure.hint(HINT));
 }
 
-/// Says where replies of the target end with other tokens than those of the draft model.
+/// Says that replies of the target end with other tokens than those of the draft model, if they do.
 fn check_ends(report: &mut Report, model: &Model, ends: &[TokenId]) {
     let own = model.vocabulary().ends();
     if !ends.is_empty() && ends != own {
@@ -63,7 +64,7 @@ fn check_ends(report: &mut Report, model: &Model, ends: &[TokenId]) {
     }
 }
 
-/// Tokens of a model, and its rows where it has more.
+/// Returns the number of a model's tokens, and of its rows if it has more.
 fn size(model: &Model) -> String {
     match (model.tokens(), model.vocabulary_rows()) {
         (tokens, rows) if tokens == rows => format!("{tokens} tokens"),
@@ -71,7 +72,7 @@ fn size(model: &Model) -> String {
     }
 }
 
-/// The first tokens that differ.
+/// Returns the names of the first tokens that differ.
 fn named(here: &Model, there: &Model) -> String {
     let most = here.vocabulary().size().max(there.vocabulary().size()) as TokenId;
     let differs = |id: &TokenId| !fingerprint::is_same_token(here.token(*id).as_ref(), there.token(*id).as_ref());
@@ -83,13 +84,13 @@ fn named(here: &Model, there: &Model) -> String {
     format!("{}{others}", named.join("; "))
 }
 
-/// The first part of a vocabulary that differs.
+/// Returns the first part of a vocabulary that differs.
 fn part(model: &Model, from: TokenId) -> String {
     let last = from + BLOCK_IDS - 1;
     format!("the first difference is between {from} ({}) and {last} ({})", name(model, from), name(model, last))
 }
 
-/// A token as people can read it.
+/// Returns a token as people can read it.
 fn name(model: &Model, id: TokenId) -> String {
     match model.token(id) {
         Some((text, kind)) => {
@@ -107,7 +108,8 @@ mod tests {
 
     use super::*;
 
-    /// What is said of the bundled draft model beside the bundled target with changes: whether it is well, and what.
+    /// Returns the report on the bundled draft model beside the bundled target with changes: whether it is healthy, and
+    /// its details.
     fn said(changes: &Changes, by_file: bool) -> (bool, String) {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("target.gguf");
@@ -153,7 +155,7 @@ mod tests {
         let changes = Changes { holes: vec![(700, 5), (701, 5)], ..Changes::default() };
         let (healthy, text) = said(&changes, true);
         assert!(!healthy && text.contains("700 is ") && text.contains("and no token; 701 is "), "{text}");
-        // A server tells where, not what.
+        // A server tells where the vocabularies differ, but not in which tokens.
         let (healthy, text) = said(&changes, false);
         assert!(
             !healthy && text.contains("the first difference is between 512 (") && text.contains("and 767 ("),

@@ -61,7 +61,7 @@ pub(crate) struct CellsArgs {
 }
 
 impl CellsArgs {
-    /// The cells, and the paper's with them where all are wanted.
+    /// Returns the cells, with the paper's among them if all are wanted.
     fn cells(&self) -> Result<Vec<Cell>, Failure> {
         let Grid { draft_ms, target_ms, rtt_ms } = Grid::default();
         let or = |given: &Vec<f64>, usual| if given.is_empty() { usual } else { given.clone() };
@@ -166,7 +166,7 @@ fn print(of: &TraceCells, details: bool) {
     output::line(standings(of, details).render());
 }
 
-/// What every method spends in a cell.
+/// Returns the costs of every method in a cell.
 fn spending(of: &TraceCells, cell: &Cell) -> Table {
     let heading = ["method", "tokens/s", "passes", "requests", "drafted", "bytes up", "down", "bodies up", "down"];
     let mut table = Table::new(&heading);
@@ -184,7 +184,7 @@ fn spending(of: &TraceCells, cell: &Cell) -> Table {
 
 type Of = fn(&Standing) -> Option<f64>;
 
-/// How each measured method stands: over all replies, on the kind of task where it is worst, and on each kind.
+/// Returns how each measured method stands: over all replies, on the kind of task where it is worst, and on each kind.
 fn standings(of: &TraceCells, details: bool) -> Table {
     let mut table = Table::new(&["method, over", "worst", "where", "median", "worst kind", "worst there", "where"]);
     let ratios: [(&str, Of); 5] = [

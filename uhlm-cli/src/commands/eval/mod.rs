@@ -109,7 +109,7 @@ enum Part {
 
 impl EvalArgs {
     fn files(&self) -> Result<Files, Failure> {
-        // Another pair's questions are only those that are named; prompts without right answers do for any pair.
+        // Another pair has only the questions that are named; prompts without right answers suit any pair.
         let whole = self.model.is_some() && self.free.is_some() && self.calibration_prompts.is_some();
         let bundled = if whole { None } else { Some(Pair::find()?) };
         let or = |given: &Option<PathBuf>, file: fn(&Pair) -> PathBuf| {
@@ -156,7 +156,7 @@ pub(crate) fn run(args: &EvalArgs) -> Result<(), Failure> {
     }
 }
 
-/// Every method on the same prompts, with the models themselves.
+/// Compares every method on the same prompts, with the models themselves.
 fn compare(args: &EvalArgs) -> Result<(), Failure> {
     for (flag, value) in
         [("draft-ms", args.draft_ms), ("target-ms", args.target_ms), ("target-token-ms", args.target_token_ms)]

@@ -1,4 +1,4 @@
-//! `uhlm eval record`: both models' logits along replies of the target, kept in a file.
+//! `uhlm eval record`: records both models' logits along replies of the target in a file.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `uhlm models ls`: what is in the folder, or in the catalogue.
+//! `uhlm models ls`: lists the models in the folder, or in the catalogue.
 
 use clap::Args;
 use serde::Serialize;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &ListArgs, store: &ModelStore) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A source with its commit as git shortens it.
+/// Returns a source with its commit shortened as git does.
 fn short(source: &str) -> String {
     match source.parse() {
         Ok(Source::HuggingFace { owner, repo, revision, file }) if revision.len() == 40 => {

@@ -63,7 +63,7 @@ pub(super) fn run(args: &PullArgs, config: StoreConfig) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks whether a file that nobody vouches for is wanted. Where nobody can answer, it is not.
+/// Asks whether a file that nobody vouches for is wanted. If nobody can answer, it is not.
 fn confirm(request: &DownloadRequest, error: &DownloadError) -> Result<(), Failure> {
     let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
     let size = match error {
@@ -84,7 +84,7 @@ fn confirm(request: &DownloadRequest, error: &DownloadError) -> Result<(), Failu
     if yes { Ok(()) } else { Err(Failure::new("not downloaded").hint("give the file's hash with --sha256")) }
 }
 
-/// Says what came, and whether it can be run.
+/// Says which model came, and whether it can be run.
 fn report_on(model: &StoredModel) {
     let hash = match (model.sha256, model.further_parts.len()) {
         (Some(hash), 0) => format!(", SHA-256 {hash}"),
@@ -100,7 +100,7 @@ fn report_on(model: &StoredModel) {
     }
 }
 
-/// What the arguments name.
+/// Returns the downloads that the arguments name.
 fn requests(args: &PullArgs) -> Result<Vec<DownloadRequest>, Failure> {
     let mut requests = Vec::new();
     for what in &args.what {
@@ -129,7 +129,7 @@ fn adapted(mut request: DownloadRequest, args: &PullArgs) -> DownloadRequest {
     request.sources.extend(args.mirror.iter().cloned());
     let (first, further) = args.sha256.split_first().map_or((None, &[][..]), |(first, rest)| (Some(*first), rest));
     DownloadRequest {
-        // Not the catalogue's: a file of that name from elsewhere may be there already.
+        // The catalogue's name is not taken: a file of that name from elsewhere may be there already.
         name: args.name.clone(),
         sha256: first.or(request.sha256),
         further_sha256: further.to_vec(),
@@ -150,7 +150,7 @@ fn pull(store: &ModelStore, request: DownloadRequest) -> Result<StoredModel, Dow
                 if now.resumed_from > 0 && !told {
                     told = true;
                     bar.suspend(|| say(&format!("goes on after {}", report::bytes(now.resumed_from))));
-                    // The rate is that of this run.
+                    // The shown rate is that of this run alone.
                     bar.set_position(now.received);
                     bar.reset_eta();
                 }
@@ -178,7 +178,7 @@ fn pull(store: &ModelStore, request: DownloadRequest) -> Result<StoredModel, Dow
     outcome
 }
 
-/// A remark beside the result, which is the path on stdout.
+/// Writes a remark beside the result, which is the path on stdout.
 fn say(text: &str) {
     output::note(paint_stderr(Style::Dim, text));
 }

@@ -1,7 +1,7 @@
 use super::super::tests::small;
 use super::*;
 
-/// A file of its own for a test.
+/// A file that belongs to one test.
 struct Scratch(PathBuf);
 
 impl Scratch {

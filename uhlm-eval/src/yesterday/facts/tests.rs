@@ -1,8 +1,8 @@
 use super::*;
 use crate::trace::tests::small;
 
-/// A reply of 3,000 positions that all have the same rows: the target's law is (0.5, 0.3, 0.2) on the tokens 3, 5
-/// and 8, the draft's (0.2, 0.3, 0.5).
+/// Returns a reply of 3,000 positions that all have the same rows: the target's law is (0.5, 0.3, 0.2) on the tokens 3,
+/// 5 and 8, the draft's (0.2, 0.3, 0.5).
 fn trace() -> Trace {
     let mut trace = small();
     trace.header.sampling.temperature = 1.0;
@@ -55,7 +55,7 @@ fn shared_noise_drafts_what_the_session_drafts_and_leaves_nothing_to_chance() {
 fn replacements_run_out_as_often_as_they_did() {
     let rolls = |distance: f64| (0..1000).map(|i| refills(distance, (f64::from(i) + 0.5) / 1000.0)).sum::<usize>();
     assert_eq!(rolls(1.0), 0);
-    // 0.9^8 = 0.430 of the rejections ask once, of those 0.9^16 = 0.185 again, of those 0.9^32 = 0.034.
+    // 0.9^8 = 0.430 of the rejections ask once, 0.9^16 = 0.185 of those again, and 0.9^32 = 0.034 of those again.
     let asked = rolls(0.1);
     assert!((500..=520).contains(&asked), "{asked}");
     assert_eq!(refills(0.0, 0.5), MAX_REFILLS);

@@ -5,12 +5,12 @@ use super::*;
 use crate::billing::Billing;
 use crate::pair::ComputeTimes;
 
-/// Windows by the cost model under shared noise.
+/// Rule of windows by the cost model under shared noise.
 const SESSION: Rule = Rule { guesses_apart: false, ..Rule::YESTERDAY };
 
 const TIMES: ComputeTimes = ComputeTimes { draft_ms: 10.0, target_ms: 100.0, target_per_token_ms: 0.0 };
 
-/// A link of 50 ms on which bytes take no time.
+/// Link of 50 ms on which bytes take no time.
 const LINK: Link = Link { round_trip: 0.05, up: f64::INFINITY, down: f64::INFINITY, billing: Billing::PAPER };
 
 fn fact(accepted: bool) -> Fact {
@@ -81,7 +81,7 @@ fn every_reply_is_written_whole_whatever_its_fates() {
             let written = write(rule, &facts);
             let (rejected, n) = (fates.iter().filter(|accepted| !**accepted).count(), fates.len());
             assert_eq!(written.tokens, n);
-            // A pass brings one token at least, and at most a window and one more.
+            // A pass brings at least one token, and at most a window and one more.
             assert!(written.passes <= n && written.passes * 17 >= n, "{written:?}");
             assert!(written.requests >= written.passes && written.drafted + written.passes >= n);
             assert!(written.passes as f64 * 0.1 < written.seconds && rejected <= n);

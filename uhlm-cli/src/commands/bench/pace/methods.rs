@@ -1,4 +1,4 @@
-//! One way of writing: its session, and what a reply in it took.
+//! Writes in one way: keeps its session, and measures a reply in it.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use super::record::Measured;
 use crate::failure::Failure;
 use crate::loopback::Loopback;
 
-/// Connects, measures the link and the models, and is not counted.
+/// Prompt of a reply that connects, measures the link and the models, and is not counted.
 const WARM_UP: &str = "Tell me in a few words what one can see from the top of a hill.";
-/// Tokens of that reply.
+/// Greatest length of that reply, in tokens.
 const WARM_UP_TOKENS: usize = 48;
-/// Tokens that come within this time of the first one have come with it.
+/// Time after the first token within which further tokens count as having come with it.
 const WITH_THE_FIRST: Duration = Duration::from_millis(5);
 
-/// With fewer tokens after the first there is no speed to speak of.
+/// Fewest tokens after the first for which a speed is reported.
 const FEWEST_AFTER: usize = 8;
 
 /// A way of writing.
@@ -59,10 +59,10 @@ pub(super) struct Writer {
     options: GenerationOptions,
 }
 
-/// A reply as it came.
+/// A reply, with the times at which it came.
 struct Heard {
     tokens: Vec<TokenId>,
-    /// Tokens that came after the first, and the seconds from the first to the last.
+    /// Number of tokens that came after the first, and below the seconds from the first to the last.
     after: usize,
     seconds: f64,
     statistics: Statistics,

@@ -1,11 +1,12 @@
-//! `uhlm bench pace`: is a hybrid reply ever slower than the target alone, on a clock that nobody models?
+//! `uhlm bench pace`: is a hybrid reply ever slower than the target alone, on a real clock?
 //!
-//! A verifier in this process serves the target over HTTPS on loopback, the draft model runs as on a device, each with
-//! threads of its own. Every prompt is written in turn by the target alone, streamed (`remote_only`), and at each pace,
-//! with the same seed, so all write the same text as far as arithmetic goes. Each way of writing keeps one session for
-//! all prompts, because the pace learns; the order changes from prompt to prompt, because machines do.
+//! A verifier in this process serves the target over HTTPS on loopback, and the draft model runs as on a device, each
+//! with threads of its own. Every prompt is answered in turn by the target alone, streamed (`remote_only`), and at each
+//! pace, with the same seed, so that all write the same text as far as arithmetic goes. Each way of writing keeps one
+//! session for all prompts, because the pace learns. The order changes from prompt to prompt, because the machine's
+//! speed does.
 //!
-//! What counts is the speed after the first token: reading the prompt is the target's work alone, whatever the mode.
+//! The speed after the first token counts: reading the prompt is the target's work alone, whatever the mode.
 
 mod methods;
 mod record;
@@ -36,7 +37,8 @@ use crate::pair::{Pair, calibration_beside};
 use crate::prompts::PromptArgs;
 use crate::setup;
 
-/// A single core may read a long prompt for a minute. That is no failure of the link.
+/// Time for which an answer is waited for: a single core may read a long prompt for a minute, which is no failure of
+/// the link.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 const EXAMPLES: &str = "\
@@ -91,7 +93,7 @@ pub(super) struct PaceArgs {
 }
 
 impl PaceArgs {
-    /// The first prompts of each kind, in the file's order.
+    /// Returns the first prompts of each kind, in the file's order.
     fn questions(&self) -> Result<Vec<Question>, Failure> {
         let mut taken = std::collections::HashMap::<Option<String>, usize>::new();
         let mut all = self.prompts.read()?;
@@ -165,8 +167,8 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
     }
 }
 
-/// Writes one prompt in every way. Who begins changes from prompt to prompt, and the direction in which the others
-/// follow.
+/// Answers one prompt in every way. Both the first way and the direction in which the others follow change from prompt
+/// to prompt.
 fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index: usize) -> Result<Prompt, Failure> {
     let count = writers.len();
     let mut measured: Vec<Option<Measured>> = vec![None; count];
@@ -179,7 +181,8 @@ fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index
     Ok(Prompt::new(category, measured.into_iter().flatten().collect()))
 }
 
-/// The calibration beside the draft model, if it is this pair's; else what holds for no pair in particular.
+/// Returns the calibration beside the draft model if it is this pair's, else the one that holds for no pair in
+/// particular.
 fn calibration(draft: &Path, engine: &Engine, target: Digest) -> Calibration {
     let stored = calibration_file::load(&calibration_beside(draft)).ok();
     stored.filter(|stored| stored.matches(&engine.fingerprint(), &target)).unwrap_or_else(Calibration::generic)

@@ -1,4 +1,4 @@
-//! What was measured, as it is written to a file, and what follows from it.
+//! Keeps the measured values, as they are written to a file, and the figures that follow from them.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use uhlm_law::sampling::TokenId;
 
 use crate::failure::Failure;
 
-/// What was measured on.
+/// The models, the link and the settings of a measurement.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Conditions {
     pub(super) draft: String,
@@ -38,28 +38,28 @@ impl std::fmt::Display for Conditions {
     }
 }
 
-/// One reply. What is a token is a token of the reply.
+/// The measured values of one reply; "for each token" means each token of the reply.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Measured {
     pub(super) method: String,
-    /// Tokens a second, from the first to the last; `None` where nearly all came with the first.
+    /// Tokens a second, from the first to the last token; `None` where nearly all came with the first.
     pub(super) decode_rate: Option<f64>,
-    /// Tokens a second, from the call to the end.
+    /// Tokens a second, from the call to the end of the reply.
     pub(super) whole_rate: f64,
     pub(super) first_token_seconds: f64,
-    /// Passes of the target a token.
+    /// Passes of the target for each token.
     pub(super) passes: f64,
-    /// Requests a token.
+    /// Requests to the verifier for each token.
     pub(super) requests: f64,
-    /// Passes of the draft model a token.
+    /// Drafted tokens for each token.
     pub(super) drafted: f64,
-    /// Share of the reply that was drafted and stood.
+    /// Share of the reply that was drafted and accepted.
     pub(super) share_drafted: f64,
-    /// Drafted tokens that the target judged, a token.
+    /// Drafted tokens that the target judged, for each token.
     pub(super) judged: f64,
-    /// Windows that were sent again.
+    /// Number of windows that were sent again.
     pub(super) resent: u64,
-    /// Tokens written without the target.
+    /// Number of tokens that were written without the target.
     pub(super) unverified: u64,
     #[serde(skip)]
     pub(super) tokens: Vec<TokenId>,
@@ -71,15 +71,15 @@ pub(super) struct Compared {
     #[serde(flatten)]
     pub(super) measured: Measured,
     pub(super) length: usize,
-    /// Speed over that of the streamed reply, after the first token of each; of the streamed one itself, 1.
+    /// Speed over that of the streamed reply, after the first token of each; 1 for the streamed reply itself.
     pub(super) ratio: Option<f64>,
-    /// The same over the whole reply.
+    /// Speed over that of the streamed reply, over the whole reply.
     pub(super) whole_ratio: f64,
-    /// The first token in which the texts differ; `None` where they are equal.
+    /// Index of the first token in which the texts differ; `None` where they are equal.
     pub(super) parts_at: Option<usize>,
 }
 
-/// One prompt in every way.
+/// The replies to one prompt, in every way.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Prompt {
     pub(super) category: String,
@@ -87,7 +87,7 @@ pub(super) struct Prompt {
 }
 
 impl Prompt {
-    /// Compares with the first reply, the streamed one.
+    /// Compares each reply with the first one, which was streamed.
     pub(super) fn new(category: String, measured: Vec<Measured>) -> Self {
         let streamed = measured.first().cloned();
         let compare = |measured: Measured| {
@@ -106,10 +106,10 @@ impl Prompt {
     }
 }
 
-/// A pace over several prompts.
+/// The figures of a way of writing over several prompts.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Summary {
-    /// `None` for all of them.
+    /// Kind of the prompts; `None` for all of them.
     pub(super) category: Option<String>,
     pub(super) method: String,
     pub(super) prompts: usize,
@@ -119,12 +119,12 @@ pub(super) struct Summary {
     pub(super) ratio: Option<f64>,
     pub(super) worst: Option<f64>,
     pub(super) whole_ratio: Option<f64>,
-    /// Means.
+    /// Means over the replies.
     pub(super) passes: f64,
     pub(super) requests: f64,
     pub(super) drafted: f64,
     pub(super) share_drafted: f64,
-    /// Replies with the streamed one's text.
+    /// Number of replies with the streamed one's text.
     pub(super) equal: usize,
 }
 
@@ -153,12 +153,12 @@ impl Summary {
     }
 }
 
-/// Everything.
+/// Everything that was measured.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Document {
     pub(super) conditions: Conditions,
     pub(super) prompts: Vec<Prompt>,
-    /// By category, then over all.
+    /// Figures by category, then over all prompts.
     pub(super) summaries: Vec<Summary>,
 }
 
@@ -184,7 +184,7 @@ impl Document {
         Self { conditions, summaries, prompts }
     }
 
-    /// Writes it to a file.
+    /// Writes the document to a file.
     pub(super) fn save(&self, path: &Path) -> Result<(), Failure> {
         let failed = |reason: String| Failure::new(format!("cannot write {}: {reason}", path.display()));
         let document = serde_json::to_string_pretty(self).map_err(|error| failed(error.to_string()))?;

@@ -1,10 +1,10 @@
-//! What people read of it.
+//! Makes the tables that a person reads.
 
 use super::record::{Compared, Document, Prompt, Summary};
 use crate::report::{percent, significant};
 use crate::terminal::table::Table;
 
-/// Explains the columns, and heads those of the lines that come as prompts are done.
+/// Returns the explanation of the columns, and the heading of the lines that are printed prompt by prompt.
 pub(super) fn heading() -> String {
     format!(
         "tokens/s: after the first token, in brackets with the prompt; ratio: to the streamed reply of the same \
@@ -21,7 +21,7 @@ fn or_dash(value: Option<f64>, text: fn(f64) -> String) -> String {
     value.map_or_else(|| "-".into(), text)
 }
 
-/// The replies to a prompt, a line each.
+/// Returns the replies to a prompt, one in each line.
 pub(super) fn prompt(prompt: &Prompt) -> String {
     prompt.replies.iter().map(|reply| line(&prompt.category, reply)).collect::<Vec<_>>().join("\n")
 }
@@ -51,7 +51,7 @@ fn line(category: &str, reply: &Compared) -> String {
     )
 }
 
-/// Medians by category and over all.
+/// Returns the table of medians by category and over all prompts.
 pub(super) fn summary(document: &Document) -> String {
     let mut table =
         Table::new(&["", "method", "tokens/s", "whole", "ratio", "worst", "whole", "passes", "requests", "equal"]);

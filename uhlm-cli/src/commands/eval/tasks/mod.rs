@@ -95,7 +95,7 @@ impl Method {
         }
     }
 
-    /// The name as files and tables have it.
+    /// Returns the name of the method in files and tables.
     fn name(self) -> &'static str {
         match self {
             Self::Target => TARGET,

@@ -27,12 +27,12 @@ use crate::pair::calibration_beside;
 use crate::setup;
 use crate::terminal::progress;
 
-/// How long a reply waits for a target that other sessions keep busy.
+/// Time for which a reply waits for a target that other sessions keep busy.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Tokens that a prompt and its reply may take together.
+/// Most tokens that a prompt and its reply may take together.
 const CONTEXT: u32 = 2048;
 
-/// What all sessions share.
+/// The models and settings that all sessions share.
 struct Bench<'a> {
     args: &'a TasksArgs,
     engine: Engine,
@@ -41,7 +41,7 @@ struct Bench<'a> {
     sandbox: &'a Sandbox,
 }
 
-/// Answers what the log does not have yet, method by method.
+/// Answers the tasks that the log does not have yet, method by method.
 pub(super) fn all(
     args: &TasksArgs,
     draft: &Path,
@@ -81,7 +81,7 @@ pub(super) fn all(
     Ok(())
 }
 
-/// The pair's own calibration, without which the opportunistic mode has no goal to be measured at.
+/// Returns the pair's own calibration, without which the opportunistic mode has no goal to be measured at.
 fn calibration(draft: &Path, engine: &Engine, loopback: &Loopback, methods: &[Method]) -> Result<Calibration, Failure> {
     let path = calibration_beside(draft);
     match calibration_file::load(&path) {
@@ -113,7 +113,7 @@ impl Bench<'_> {
             calibration: self.calibration.clone(),
             context: CONTEXT.into(),
             threads: self.args.draft_threads,
-            // The tasks come from files that were named for this.
+            // The tasks come from files that were named for this purpose.
             consent: Consent::Conversation,
             offline: OfflinePolicy::Wait(PATIENCE),
             link: LinkConfig { min_deadline: PATIENCE, max_deadline: PATIENCE, ..LinkConfig::default() },
