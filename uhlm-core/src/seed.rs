@@ -1,4 +1,4 @@
-//! Where a seed comes from that nobody gave.
+//! The source of a seed where nobody gave one.
 
 use std::hash::{BuildHasher as _, RandomState};
 

@@ -1,4 +1,5 @@
-//! From a prompt to the tokens that both models read, and to what they forget where there are too many.
+//! The way from a prompt to the tokens that both models read, and to the turns that they forget where there are too
+//! many.
 
 use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special};
 use uhlm_law::model::{ModelError, Vocabulary};
@@ -8,14 +9,14 @@ use crate::error::GenerationError;
 use crate::options::{Overflow, Prompt};
 use crate::privacy::{Conversation, Redaction};
 
-/// What a prompt is made of, besides the conversation.
+/// The parts that a prompt is made of, besides the conversation.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) model: &'a dyn DraftModel,
-    /// The tokens so far.
+    /// Tokens of the session so far.
     pub(super) held: &'a [TokenId],
     pub(super) prompt: &'a Prompt,
-    /// What a verifier may see of the prompt, if one is asked.
+    /// Text of the prompt that a verifier may see, if one is asked.
     pub(super) read: Option<&'a str>,
     pub(super) redaction: Option<&'a Redaction>,
     pub(super) options: &'a RenderOptions,
@@ -25,22 +26,23 @@ pub(super) struct Asked<'a> {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) tokens: Vec<TokenId>,
-    /// The rendered conversation; nothing for raw text.
+    /// Rendered conversation; `None` for raw text.
     pub(super) text: Option<String>,
 }
 
-/// Room for a prompt and its reply.
+/// The room for a prompt and its reply.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    /// Tokens that the contexts hold, as far as is known.
+    /// Number of tokens that the contexts hold, as far as is known.
     pub(super) capacity: usize,
-    /// Tokens that the reply needs at least.
+    /// Least number of tokens that the reply needs.
     pub(super) reply: usize,
-    /// What happens where they do not fit.
+    /// Behaviour where they do not fit.
     pub(super) overflow: Overflow,
 }
 
 impl Room {
+    /// Tells whether a prompt of `tokens` tokens and a reply of `reply` tokens fit.
     fn fits(&self, tokens: usize, reply: usize) -> bool {
         tokens.saturating_add(reply) <= self.capacity
     }
@@ -75,6 +77,8 @@ impl Asked<'_> {
         }
     }
 
+    /// Returns the tokens of the prompt, with those of everything in the conversation that the models have not
+    /// forgotten.
     fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
         let read = match self.prompt {
@@ -90,15 +94,16 @@ impl Asked<'_> {
     }
 }
 
-/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
-/// give others, so that both models' caches stay valid.
+/// Returns the tokens of a rendered conversation. Text that a model generated keeps its tokens, even where tokenising
+/// it would give others, so that both models' caches stay valid.
 fn chat_tokens(model: &dyn DraftModel, rendered: &Rendered, held: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
     let fresh = rendered.tokens(|text, special| model.tokenize(text, special))?;
     Ok(continued(model, &fresh, held).unwrap_or(fresh))
 }
 
-/// Goes on from the tokens that are held, if these are what the conversation begins with: the same text, with control
-/// tokens in the same places. A control token's name that somebody typed is no control token.
+/// Returns the conversation's tokens as a continuation of the tokens that are `held`, if the conversation begins with
+/// these: with the same text, and with control tokens in the same places. A control token's name that somebody typed is
+/// no control token.
 fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Option<Vec<TokenId>> {
     let (before, whole) = (Spelled::new(model, held), Spelled::new(model, fresh));
     let length = before.text.len();
@@ -117,12 +122,12 @@ fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Opt
     (model.detokenize(&tokens) == whole.text).then_some(tokens)
 }
 
-/// Tokens with their text.
+/// A sequence of tokens with its text.
 struct Spelled {
     text: Vec<u8>,
-    /// Where each token begins.
+    /// Byte offsets at which the tokens begin.
     starts: Vec<usize>,
-    /// Control tokens, with where they begin.
+    /// Control tokens, each with the byte offset at which it begins.
     controls: Vec<(usize, TokenId)>,
 }
 
