@@ -1,4 +1,5 @@
-//! What a seed makes of a history: the pair of models, the way, the session's options, and what is asked of it when.
+//! The plan of a history, which a seed decides: the pair of models, the way, the session's options, its prompts, and
+//! when each comes.
 
 use std::time::Duration;
 
@@ -19,40 +20,40 @@ use super::faults::{Chances, Fault};
 use super::network::Way;
 use crate::synthetic::SyntheticModel;
 
-/// Longer than any history whose faults end takes to come back.
+/// Time that is longer than any history whose faults end takes to come back.
 pub const LONG: Duration = Duration::from_secs(3600);
 
-/// One history.
+/// The plan of one history.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What drafts.
+    /// Draft model.
     pub draft: SyntheticModel,
-    /// How long that takes.
+    /// Times of the draft model's passes.
     pub times: Times,
-    /// What decides.
+    /// Target model.
     pub target: SyntheticModel,
-    /// What is between.
+    /// Way between device and verifier.
     pub way: Way,
-    /// The session's options.
+    /// Options of the session.
     pub options: SessionOptions,
-    /// What is asked, in order; the last one after everything was mended.
+    /// Generations, in order; the last one comes after everything was mended.
     pub asks: Vec<Ask>,
 }
 
-/// One generation.
+/// The plan of one generation.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// The person's message.
+    /// Message of the person.
     pub message: String,
-    /// Its options.
+    /// Options of the generation.
     pub options: GenerationOptions,
-    /// What happens, and how long after the generation began.
+    /// Faults, each with the time after the generation began at which it happens.
     pub faults: Vec<(Duration, Fault)>,
-    /// The device's state from here on.
+    /// State of the device from here on.
     pub device: DeviceState,
-    /// Time that passes before.
+    /// Time that passes before the generation begins.
     pub pause: Duration,
-    /// Whether the person begins a new conversation.
+    /// Whether the person begins a new conversation before it.
     pub resets: bool,
 }
 
@@ -205,7 +206,7 @@ fn ask(dice: &mut Dice, capacity: usize) -> Ask {
 }
 
 impl Plan {
-    /// Makes the history of a seed.
+    /// Makes the plan of the history of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 0);

@@ -37,7 +37,7 @@ fn ask(verifier: &dyn Verifier, session: SessionId, request: Advance) -> (Vec<To
     }
 }
 
-/// The first request of a reply to a question of the bundled pair.
+/// Returns the first request of a reply to a question of the bundled pair.
 fn first(temperature: f32, draft: &[TokenId], grants: Grants) -> Advance {
     let question = Message::user(pair::questions("prompts_free").swap_remove(1));
     let prompt = pair::target().prompt(&[question]).expect("a chat template");
