@@ -24,7 +24,7 @@ pub(crate) fn bench(args: &[String]) -> Result<()> {
     cargo::run(cargo::cargo(&["bench", "--workspace", "--bench", "*", "--"]).args(args))
 }
 
-/// Builds the XCFramework, or prints how; the script says what it does.
+/// Builds the XCFramework or, with `dry_run`, prints the commands for that; the script knows them.
 pub(crate) fn ios(dry_run: bool) -> Result<()> {
     let mut script = cargo::script("xcframework.sh");
     if dry_run {
@@ -34,9 +34,9 @@ pub(crate) fn ios(dry_run: bool) -> Result<()> {
     if script.status()?.success() { Ok(()) } else { bail!("no XCFramework was made") }
 }
 
-/// Runs as many histories under faults on each level, from the seed `first` on: the law's two sides on a model of three
-/// tokens, where each step is a choice of its own, then whole sessions on a synthetic pair. A history that fails is
-/// printed with its seed, and fails the command.
+/// Runs so many histories under faults on each of two levels, from the seed `first` on: the two sides of `uhlm_law` on
+/// a model of three tokens, where each step is a choice of its own, then whole sessions on a synthetic pair. A history
+/// that fails is printed with its seed, and fails the command.
 pub(crate) fn simulate(histories: u64, first: u64) -> Result<()> {
     const LAW: &str = "every_history_ends_with_the_targets_own_text";
     cargo::run(&mut cargo::cargo(&["test", "--package", "uhlm-law", "--lib", "--no-run"]))?;
@@ -49,7 +49,8 @@ pub(crate) fn simulate(histories: u64, first: u64) -> Result<()> {
     cargo::run(&mut cargo::cargo(&["run", "--package", "uhlm-testing", "--bin", "simulate", "--", &histories, &first]))
 }
 
-/// Pairs of models: the section of `docs/results.md` that each fills, and its files where they are not the demo pair's.
+/// The pairs of models: the section of `docs/results.md` that each fills, and the arguments that name its files where
+/// they are not the demo pair's.
 const PAIRS: [(&str, &[&str]); 2] = [
     ("demo", &[]),
     (
@@ -65,8 +66,8 @@ const PAIRS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Evaluates both pairs and writes the document's sections and plots; with `quick`, small samples and only the table on
-/// the terminal.
+/// Evaluates both pairs and writes the document's sections and plots; with `quick`, evaluates small samples and only
+/// prints the table.
 pub(crate) fn paper(quick: bool) -> Result<()> {
     setup::ensure()?;
     let began = Instant::now();
