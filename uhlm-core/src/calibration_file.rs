@@ -70,7 +70,7 @@ pub fn save(calibration: &Calibration, path: &Path) -> Result<(), CalibrationFil
     let temporary = path.with_file_name(name);
     let written = write_durably(&temporary, &calibration.to_json()).and_then(|()| fs::rename(&temporary, path));
     written.map_err(|source| {
-        // Best effort: the error that matters is the one above.
+        // This is best effort: the error that matters is the one above.
         let _ = fs::remove_file(&temporary);
         io(source)
     })

@@ -130,7 +130,7 @@ impl DevicePolicy {
         if !self.enabled {
             return Limits::default();
         }
-        // A charge that is no number says nothing.
+        // A charge that is not a number says nothing.
         let below = |bound: f32| !state.charging && state.battery.is_some_and(|charge| charge < bound);
         let (low, critical) = (below(self.low_battery), below(self.critical_battery));
         let (serious, boiling) = (state.thermal >= Thermal::Serious, state.thermal == Thermal::Critical);
@@ -145,7 +145,7 @@ impl DevicePolicy {
             no_draft_ahead: low || critical || serious || state.metered,
             max_window: boiling.then_some(self.hot_window.max(1)),
             spare_device,
-            // A device in need goes before a bill.
+            // Sparing the device goes before sparing the network.
             spare_network: self.may_move && state.metered && !spare_device,
             unload: state.low_memory,
         }

@@ -267,7 +267,7 @@ impl Link {
                 false
             }
         };
-        // Silence alone has a grace, and of an outage only its beginning.
+        // Only silence has a grace, and only at the beginning of an outage.
         self.grace = match cause {
             LinkCause::TimedOut if was_online && self.was_reached => Some(now + self.config.grace),
             LinkCause::TimedOut => self.grace,
@@ -311,7 +311,7 @@ impl Link {
         } else {
             2.0 * (self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0))
         };
-        // What was measured of the way holds, whatever is thought to be long.
+        // The measured time of the way holds, however long a deadline the limits allow.
         let max = max.max(duration(way).min(longest.saturating_mul(MAX_PATIENCE)));
         let expected = (way + silence) * f64::from(patience);
         Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(self.config.min_deadline.min(max), max)

@@ -105,7 +105,7 @@ impl Session {
         let state = Arc::clone(&shared);
         let worker = Worker::new(Arc::clone(&model), verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let work = move || {
-            // Whatever ends the thread, a panic too: nobody is told then that the session is busy for ever.
+            // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
             worker.work(&inbox, || state.end());
             drop(ended);

@@ -104,7 +104,7 @@ impl Conversation {
         let entries = self.entries.iter_mut().filter_map(|entry| entry.is_remembered(&mut dropped).then_some(entry));
         let read = |entry: &mut Entry| {
             let reasoning = entry.message.reasoning.as_ref();
-            // What the target wrote is not redacted again, and what it thought is part of that.
+            // A text of the target is not redacted again, and its reasoning is part of that.
             let reasoning = reasoning.map(|thought| {
                 if shares && entry.shared_reasoning { thought.clone() } else { redacted_if(shares, redaction, thought) }
             });
@@ -176,7 +176,7 @@ mod tests {
         }
         assert_eq!(left, ["be brief hello a b c d", "be brief a b c d", "be brief c d", "be brief"]);
         assert_eq!((conversation.dropped(), conversation.messages().len()), (5, 6));
-        // Only what is read has to be agreed to.
+        // Only messages that the models read have to be agreed to.
         assert_eq!(conversation.uncovered(), 1);
         conversation.set_dropped(3);
         assert_eq!(read(&mut conversation), "be brief c d");

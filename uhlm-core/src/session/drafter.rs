@@ -91,7 +91,7 @@ pub(super) struct Drafter {
 impl Drafter {
     /// Makes a drafter; `seed` seeds the estimator's draws, if it makes any.
     pub(super) fn new(model: Arc<dyn DraftModel>, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
-        // Replaced as soon as a reply begins; the session's chain is checked here.
+        // This drawing is replaced as soon as a reply begins; it only checks the session's chain here.
         let sampling = options.sampling.clone();
         let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
         Ok(Self {
@@ -227,7 +227,7 @@ impl Drafter {
         let (unread, rows) = ([&tokens[start..], ahead].concat(), 1 + ahead.len());
         if !unread.is_empty() {
             let outcome = sequence.decode_rows(&unread, rows, cancelled);
-            // What was decoded before a failure stands.
+            // The tokens that were decoded before a failure are held.
             held.extend_from_slice(&unread[..sequence.len().clamp(start, start + unread.len()) - start]);
             outcome?;
             self.rows = rows;
@@ -287,7 +287,8 @@ impl Drafter {
             Mode::Opportunistic => gate.is_uncertain(&features),
             Mode::DeviceOnly | Mode::RemoteOnly => false,
         };
-        // After the decision: the threshold moves with what is observed, and what was counted must be what was done.
+        // The gate observes after the decision: the threshold moves with what it observes, and the counts must be those
+        // of the decisions made.
         gate.observe_draft(&features);
         let beta = gate.expected_rejection(&features);
         average(&mut self.mean_beta, beta, NEWEST_BETA);
@@ -297,7 +298,7 @@ impl Drafter {
     /// Takes note of how long the step took that drafted the last token; `unread` tokens were read before it in the
     /// same step.
     pub(super) fn took(&mut self, seconds: f64, unread: usize) {
-        // What a step takes is known better from those that read nothing else.
+        // The time of a step is known better from steps that read nothing else.
         let further = if unread > 1 && self.seconds > 0.0 { (seconds - self.seconds).max(0.0) } else { 0.0 };
         if further > 0.0 {
             self.has_read(unread - 1, further);

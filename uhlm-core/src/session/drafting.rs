@@ -129,7 +129,7 @@ impl Run<'_> {
     /// Commits everything drafted: the device writes alone.
     pub(super) fn commit_alone(&mut self) -> Result<(), End> {
         self.due = false;
-        // In `remote_only` nothing that the device writes has passed a gate.
+        // In `remote_only`, no token that the device writes has passed a gate.
         let remote_only = self.mode == Mode::RemoteOnly;
         let standing = self.pipeline.go_on_alone().into_iter().map(|mut standing| {
             if remote_only {
@@ -172,8 +172,8 @@ impl Run<'_> {
             return Ok(true);
         }
         if self.is_paced() && (!self.pacer.policy().drafts || !self.pacer.may_spend()) {
-            // A probe is compared with what the target writes in any case, and where the budget is spent, only what
-            // cannot grow any more is sent.
+            // A probe is compared with the text that the target writes in any case, and where the budget is spent, only
+            // a window that cannot grow any more is sent.
             return Ok(false);
         }
         let costs = self.costs();

@@ -44,7 +44,7 @@ impl Run<'_> {
             self.at_it(answer.bytes);
             return Ok(());
         }
-        // It may have come while the device was at a step.
+        // The answer may have come while the device was at a step.
         let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
             Ok(outcome) => self.apply(tag, &answer, outcome, came),
@@ -107,7 +107,7 @@ impl Run<'_> {
         let closes = self.closings;
         self.commit_all(outcome.standing)?;
         if self.closings > closes {
-            // What this answer says beyond is of a text that goes on otherwise.
+            // The rest of this answer is about a text that goes on otherwise.
             return Ok(());
         }
         if let Some(reason) = outcome.ended.filter(|_| outcome.finished) {
@@ -121,7 +121,7 @@ impl Run<'_> {
             }
             return self.ask_again();
         }
-        // What was to be sent may have been decided by now.
+        // The tokens that were to be sent may have been decided by now.
         self.due = (self.due && self.needs_verdict()) || self.closes()?;
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Run<'_> {
     /// Takes note that the verifier answered, `elapsed` after it was asked the last of `attempts` times, and of what it
     /// told about its pass.
     pub(super) fn reached(&mut self, told: Option<Told>, elapsed: Duration, attempts: u32) {
-        // A session that opens and is lost again is no way back.
+        // A session that opens and is lost again does not count as the way back.
         if self.desyncs == 0 {
             self.waiting_since = None;
         }

@@ -108,7 +108,7 @@ impl Lookahead {
             self.counts.accepted += 1;
             self.waiting.start = at + 1;
         } else {
-            // What was read ahead of another token is left.
+            // The tokens that were read ahead of another token are dropped.
             self.waiting = 0..0;
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     /// A text that has said what follows 1 and 2, and is about to say it again.
     const TEXT: [TokenId; 9] = [1, 2, 3, 4, 5, 6, 7, 1, 2];
 
-    /// A lookahead that knows what a token costs, and in whose texts all came that was expected.
+    /// Returns a lookahead that knows how long a token takes, and whose expectations all came true so far.
     fn ready() -> Lookahead {
         let mut ahead = Lookahead::new(true);
         for _ in 0..50 {
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_left_to_wait_is_settled_and_rows_that_were_paid_for_cost_nothing() {
         let mut ahead = ready();
-        // The row of a prompt.
+        // This is the row of a prompt.
         ahead.found(9);
         ahead.drafted(9, 3, None);
         assert_eq!(ahead.took(0.01), None);

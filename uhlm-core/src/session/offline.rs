@@ -73,7 +73,7 @@ impl Run<'_> {
     /// once, unless an attempt is due. The reader is told of it, and of one that came back in between.
     pub(super) fn resume(&mut self) -> Result<(), End> {
         let now = self.now();
-        // One that is out of reach is told of in every reply.
+        // A verifier that is out of reach is told of in every reply.
         if self.is_online() {
             self.recall_state();
         }
@@ -146,7 +146,7 @@ impl Run<'_> {
         let is_last = place + 1 == remote.streams.len();
         remote.finish(tag);
         let astray = self.recover(&asked, &error);
-        // Of an answer that a later request replaces, nothing follows.
+        // An answer that a later request replaces has no consequences.
         if !is_last && !astray {
             return Ok(());
         }
@@ -208,7 +208,7 @@ impl Run<'_> {
         if self.desyncs <= 2 * MAX_DESYNCS {
             return self.open();
         }
-        // Until a token comes of it, each further attempt is followed by a pause.
+        // Each further attempt is followed by a pause, until a token comes of one.
         let failure = VerifierError::InvalidAnswer { reason: "it lost what it was told, over and over".into() };
         remote.link.on_failure(&failure, now);
         self.tell_state();

@@ -69,7 +69,8 @@ impl Run<'_> {
             let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
             return match (self.last_heard, self.first_asked) {
                 (Some((at, rhythm)), _) => rhythm.until_pass(ago(at), costs.round_trip),
-                // It reads the prompt since the request came, and what is sent now takes as long to come there.
+                // The target reads the prompt since the request came, and a request sent now takes as long to come
+                // there.
                 (None, Some((at, tokens))) => {
                     let rhythm = Rhythm { last: costs.target(0), under_way: costs.target(tokens.saturating_sub(1)) };
                     rhythm.until_pass(ago(at), 0.0)

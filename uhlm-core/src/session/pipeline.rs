@@ -42,7 +42,7 @@ impl Pipeline {
     pub(super) fn new(vocabulary_size: usize) -> Self {
         let vocabulary_size = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
         Self {
-            // A reply ends where it was asked to, whatever the verifier's context is.
+            // A reply ends at the limit that it was given, however long the verifier's context is.
             bounds: Bounds { vocabulary_size, context: u32::MAX },
             conversation: None,
             branch: VecDeque::new(),

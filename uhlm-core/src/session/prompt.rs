@@ -58,7 +58,7 @@ impl Asked<'_> {
             return Ok(whole);
         }
         let before = conversation.dropped();
-        // After each turn: what is forgotten, and what is left.
+        // The steps hold, after each dropped turn, how many messages are forgotten and which tokens are left.
         let mut steps = Vec::new();
         while conversation.drop_turn() {
             steps.push((conversation.dropped(), self.all(conversation)?));
@@ -115,7 +115,7 @@ fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Opt
     }
     let next = whole.starts.partition_point(|&start| start < length);
     let end = whole.starts.get(next).copied().unwrap_or(whole.text.len());
-    // A token of the conversation may begin within what is held; what of it is left is tokenised anew.
+    // A token of the conversation may begin within the held text; the part of it behind that is tokenised anew.
     let between = std::str::from_utf8(&whole.text[length..end]).ok()?;
     let between = if between.is_empty() { Vec::new() } else { model.tokenize(between, Special::Plain).ok()? };
     let tokens = [held, &between, &fresh[next..]].concat();

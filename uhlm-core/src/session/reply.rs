@@ -218,7 +218,7 @@ impl Reply {
         let rest = self.text.push(&split.reply) + &self.text.finish();
         match (&mut self.pending, self.last) {
             (Some((token, _)), _) => token.text.push_str(&rest),
-            // Something was told after the last committed token: its rest comes under its id once more.
+            // Another event was told after the last committed token: the rest of its text comes under its id once more.
             (None, Some((id, origin))) if !rest.is_empty() => {
                 self.pending = Some((TokenText { id, text: rest, uncertainty: None }, origin));
             }

@@ -173,7 +173,7 @@ impl Run<'_> {
         if !pending && !streams && self.is_full()? {
             return Err(FinishReason::ContextFull.into());
         }
-        // Nothing more joins this window before the next verdict, so there is nothing to wait for with sending it.
+        // No token joins this window before the next verdict, so there is no reason to wait with sending it.
         let waits_for_drafts = !self.is_paced() || self.pacer.policy().drafts;
         if !self.due && waits_for_drafts && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
             self.due = true;
@@ -311,7 +311,7 @@ impl Run<'_> {
             remote.abandon(goes_on && self.pipeline.windows_in_flight() == 0, now);
         }
         self.reply.roll_back(self.pipeline.take_back());
-        // What was held back is no part of what was shown after it.
+        // Text that was held back is no part of the text that was shown after it.
         self.reply.release_rest();
         self.reply.statistics.elapsed = self.since(self.started);
         self.hand_over();

@@ -69,11 +69,11 @@ impl TextStream {
 
     /// Returns the text that would follow what was released if `bytes` came next, which a provisional token shows.
     pub(crate) fn preview(&self, bytes: &[u8]) -> String {
-        // What was released is long, and says nothing about what follows.
+        // The released text is long, and says nothing about the text that follows.
         let (stops, held, stopped) = (self.stops.clone(), self.held.clone(), self.stopped);
         let mut ahead = Self { stops, held, released: String::new(), stopped };
         let mut text = ahead.push(bytes);
-        // A preview may be taken back, so it may show what could become a stop sequence.
+        // A preview may be taken back, so it may show text that could become a stop sequence.
         text.push_str(&complete(&ahead.held).0);
         text
     }
@@ -149,7 +149,7 @@ mod tests {
             let out = stream.push(bytes) + &stream.finish();
             assert_eq!((out.as_str(), stream.released()), (text, text));
         }
-        // What may have become a stop sequence is text all the same.
+        // Text that could have become a stop sequence is text all the same.
         let mut stream = TextStream::new(&["ST\u{e9}P".into()]);
         assert_eq!(stream.push(b"one ST\xc3"), "one ");
         assert_eq!(stream.finish(), "ST");

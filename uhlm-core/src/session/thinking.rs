@@ -28,7 +28,7 @@ impl Run<'_> {
                 return Err(reason.into());
             }
         }
-        // A target that writes on by itself is told at once; otherwise the next window says it.
+        // A target that writes on by itself is told at once; otherwise the next window tells it.
         let is_ready = self.remote.as_ref().is_some_and(|remote| remote.is_ready());
         if self.mode != Mode::DeviceOnly && self.runs_on() && is_ready { self.ask() } else { Ok(()) }
     }

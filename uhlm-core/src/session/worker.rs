@@ -117,20 +117,22 @@ impl Worker {
     /// Runs one generation and sends its last event.
     fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {
         let Job { prompt, options, sink } = job;
-        // After the sink, so that it is dropped before it: who has seen the end is not told that the session is busy.
+        // This is declared after the sink, so that it is dropped before it: who has seen the end is not told that the
+        // session is busy.
         let _ended = EndedByPanic(ended);
         let started = self.clock.now();
         self.attend();
         let limits = self.limits();
         let kept = self.keep_to(&limits);
         let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
-        // Both models read the same text: where the verifier is asked, what it may see.
+        // Both models read the same text: where the verifier is asked, the text that it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
         let outcome =
             self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
-            // What was committed before a failure was said; a reply of which nothing was said never happened.
+            // Text that was committed before a failure joins the conversation; a reply that failed without any text
+            // never happened.
             if let Prompt::Chat(text) = prompt
                 && (reason.is_ok() || !reply.text().is_empty())
             {
@@ -191,7 +193,7 @@ impl Worker {
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
             self.generations = number + 1;
-            // What is judged must fit into the device's context too; the target alone has only its own.
+            // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let mut begin = begin(seed, kept, options, tokens.len(), left);
             if reasoning.is_some() {
@@ -331,7 +333,7 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
 
 /// Makes the beginning of a reply, from which both sides draw it; the reply has `room` for so many tokens.
 fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: usize, room: usize) -> Begin {
-    // Strings that the protocol has no room for are found on the device alone.
+    // Stop strings that the protocol has no room for are found on the device alone.
     let fits = |stop: &&String| (1..=MAX_STOP_BYTES).contains(&stop.len());
     Begin {
         seed,
