@@ -322,7 +322,7 @@ impl FileServer {
 impl Drop for FileServer {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // This wakes the thread that accepts.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -339,7 +339,7 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Resu
             After::End => {}
             After::Cut => {
                 out.flush()?;
-                // Without TLS's own goodbye, as a broken network does it.
+                // The connection ends without TLS's own goodbye, as a broken network ends it.
                 return out.sock.shutdown(std::net::Shutdown::Both);
             }
             After::Stall => {

@@ -75,7 +75,7 @@ pub fn run(exe: &Path, model: &Path, step: u64, end: u64, flips: &mut Flips, sav
             child.kill().expect("our own child");
         }
         let status = child.wait().expect("our own child");
-        // It ends with the child's end of the pipe.
+        // The thread ends with the child's end of the pipe.
         let _ = reading.join();
         if hangs {
             flips.hangs.push(flips.next);

@@ -191,7 +191,7 @@ impl RandomModel {
     /// Returns the metadata of the model and of its made-up tokenizer.
     fn metadata(&self) -> Vec<(&'static str, Value)> {
         let tokens: Vec<String> = (0..self.vocabulary).map(token).collect();
-        // Longer tokens as pairs of shorter ones, as many as a real tokenizer has.
+        // Longer tokens are made as pairs of shorter ones, as many as a real tokenizer has.
         let merges = (512..self.vocabulary).map(|id| format!("{} {}", token(id / 2), token(id % 509))).collect();
         let types = (0..self.vocabulary).map(|id| if id < 3 { 3 } else { 1 }).collect();
         let tokenizer = [

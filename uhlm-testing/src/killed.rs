@@ -81,7 +81,7 @@ pub fn run(exe: &Path, bytes: u64, points: &[u64], hold: bool) -> Outcome {
             limit.store(point, Ordering::Release);
         }
         let mut child = start();
-        // What it writes goes through its buffers in pieces; the last one may stay behind the point.
+        // The child writes through its buffers in pieces; the last one may stay behind the point.
         let near = point.saturating_sub(if hold { 64 << 10 } else { 0 });
         let asked = Instant::now();
         while std::fs::metadata(&part).map_or(0, |found| found.len()) < near {

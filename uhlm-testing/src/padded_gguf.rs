@@ -245,7 +245,7 @@ impl<'a> Info<'a> {
 fn doubled(bytes: [u8; 2]) -> [u8; 2] {
     let bits = u16::from_le_bytes(bytes);
     let (sign, rest) = (bits & 0x8000, bits & 0x7fff);
-    // Below the normal numbers the fraction is doubled, above them the exponent is one more.
+    // Below the normal numbers the fraction is doubled; above them the exponent is one more.
     let twice = if rest < 0x400 { rest << 1 } else { rest + 0x400 };
     (sign | twice).to_le_bytes()
 }
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn halves_are_doubled() {
-        // 1.5, -0.25, 0, and the greatest of the numbers below the normal ones.
+        // The numbers are 1.5, -0.25, 0, and the greatest of the numbers below the normal ones.
         for (one, two) in [(0x3e00, 0x4200), (0xb400, 0xb800), (0, 0), (0x03ff, 0x07fe)] {
             assert_eq!(doubled(u16::to_le_bytes(one)), u16::to_le_bytes(two), "{one:04x}");
         }

@@ -125,7 +125,7 @@ fn pump(state: &State, mut from: TcpStream, mut to: TcpStream) {
         }
     }
     for stream in [&from, &to] {
-        // It may be closed already.
+        // The connection may be closed already.
         let _ = stream.shutdown(Shutdown::Both);
     }
 }

@@ -89,7 +89,7 @@ fn read(bytes: &[u8]) -> Option<(&[u8], u64, Vec<Listed<'_>>)> {
     let (metadata, entries, listed) = reader.header()?;
     let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?;
     let ends: Vec<usize> = listed.iter().map(|(_, offset)| *offset).chain([data.len()]).collect();
-    // A tensor reaches to the next one that begins behind it; what fills up to there does no harm.
+    // A tensor reaches to the next one that begins behind it; the padding up to there does no harm.
     let end = |offset: usize| ends.iter().copied().filter(|end| *end > offset).min().unwrap_or(data.len());
     let tensors = listed
         .into_iter()

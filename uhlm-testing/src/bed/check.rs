@@ -71,8 +71,7 @@ impl Reader {
                 }
                 // Text that was held back comes with a later token, and then may reach beyond what is shown.
                 let rest = self.shown.strip_prefix(&token.text).map(str::to_owned);
-                // What is shown and belongs to no provisional token is text that was held back; the next token brings
-                // it.
+                // Text that is shown and belongs to no provisional token was held back; the next token brings it.
                 let goes_on = self.provisional.is_empty() && token.text.starts_with(&self.shown);
                 check(rest.is_some() || goes_on, || {
                     format!("{:?} stands where {:?} is shown", token.text, self.shown)
@@ -265,7 +264,7 @@ impl Expected<'_> {
             (statistics.prompt_tokens == self.prompt.len() as u64, "tokens of the prompt"),
             (statistics.reused_tokens <= statistics.prompt_tokens, "tokens reused"),
             (rejected <= judged && judged <= drafted, "judged tokens"),
-            // What was drafted stands or was taken back.
+            // Each drafted token stands or was taken back.
             (*drafted == origins.draft + origins.verified + origins.unverified + rolled_back, "drafted tokens"),
             (statistics.skipped_matched <= statistics.skipped_labelled, "skipped tokens"),
             (statistics.verdicts as usize == statistics.verdict_times.len(), "times of verdicts"),

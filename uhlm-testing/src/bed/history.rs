@@ -146,7 +146,7 @@ impl History {
         self.pass(end)?;
         if is_last {
             self.network.mend();
-            // What is on its way comes or is given up, and pauses between attempts end.
+            // Messages on their way come or are given up, and pauses between attempts end.
             self.pass(end + Duration::from_secs(60))?;
         }
         if ask.resets {

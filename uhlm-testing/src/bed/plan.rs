@@ -69,7 +69,7 @@ fn sampling(dice: &mut Dice) -> SamplingParams {
 }
 
 fn chances(dice: &mut Dice) -> Chances {
-    // A third of the histories is about what happens to the verifier and not to messages.
+    // A third of the histories has faults of the verifier and not of messages.
     if dice.happens(333) {
         return Chances::default();
     }
@@ -93,7 +93,7 @@ fn way(dice: &mut Dice) -> Way {
         late: dice.one(&[MS * 300, MS * 2000]),
         times: Times {
             pass: dice.one(&[MS, MS * 20, MS * 100]),
-            // The slowest reads a prompt for longer than any deadline, and says so.
+            // The slowest target reads a prompt for longer than any deadline, and tells its progress.
             token: dice.one(&[Duration::ZERO, Duration::ZERO, MS, MS, MS * 250]),
         },
         tells_progress: true,
@@ -219,7 +219,7 @@ impl Plan {
         };
         let pass = dice.one(&[MS * 2, MS * 15, MS * 60]);
         let mut asks: Vec<Ask> = (0..2 + dice.roll(3)).map(|_| ask(&mut dice, capacity)).collect();
-        // What comes last shows that the session is none the worse for it.
+        // The last generation shows that the session is none the worse for the faults.
         if let Some(last) = asks.last_mut() {
             last.options.mode = None;
             last.faults.clear();

@@ -127,7 +127,7 @@ fn a_verifier_that_falls_silent_while_it_reads_is_left_to_the_policy_within_boun
         let failed = read(SessionOptions { offline: OfflinePolicy::Fail, ..options.clone() }, true, gone);
         let Err(GenerationError::Offline { cause }) = &failed.said.end else { panic!("{what}: {:?}", failed.said.end) };
         assert!(matches!(cause, VerifierError::DeadlineExceeded { .. }), "{what}: {cause}");
-        // Its last progress came within a second before.
+        // The verifier's last report of progress came within a second before.
         let elapsed = failed.elapsed;
         assert!(elapsed > decided - MS * 1200 && elapsed < decided + MS * 1500, "{what}: {elapsed:?}");
         assert_eq!((failed.said.links.first(), failed.unverified()), (Some(&LinkState::Degraded), 0), "{what}");
