@@ -47,7 +47,7 @@ pub(crate) fn run() -> Result<()> {
 /// Measures a speed of all drivers; returns the table.
 fn speed(drivers: &mut [Driver], command: &str, title: &str) -> Result<String> {
     for driver in drivers.iter_mut() {
-        // Once unmeasured: caches, and the JVM's compiler.
+        // The first time is not measured: it fills caches, and the JVM's compiler does its work.
         driver.ask(command)?;
     }
     let mut rates = vec![Vec::new(); drivers.len()];
@@ -154,7 +154,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.input = None;
-        // It ends with its input; if not, it is one that this program started.
+        // The program, which this one started, ends with its input.
         let _ = self.child.wait();
     }
 }

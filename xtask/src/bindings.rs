@@ -63,7 +63,7 @@ pub(crate) fn generate(language: Language, library: &Path) -> Result<()> {
     let bindgen = program(&format!("uniffi-bindgen{}", std::env::consts::EXE_SUFFIX))?;
     let mut command = Command::new(bindgen);
     command.args(["generate", "--no-format", "--language", name, "--out-dir"]).arg(&folder).arg(library);
-    // It reads the library's crate and uniffi.toml through cargo.
+    // The generator reads the library's crate and uniffi.toml through cargo.
     cargo::run(command.current_dir(cargo::root()))?;
     if language == Language::Swift {
         // The header belongs to the C module, whose module map is ours: the generated one names Apple's libraries.
@@ -84,7 +84,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     let parent = to.parent().unwrap_or(to);
     fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-    // Another process may have the old one mapped: it keeps that, and the new one is a file of its own.
+    // Another process may have the old file mapped: it keeps that, and the new one is a file of its own.
     let new = to.with_extension("new");
     fs::write(&new, bytes).with_context(|| format!("writing {}", new.display()))?;
     fs::rename(&new, to).with_context(|| format!("putting {} in its place", to.display()))

@@ -12,7 +12,8 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
     if llama_builds::newest()?.is_none() {
         eprintln!("The first build compiles llama.cpp: about 6 to 10 minutes on two cores. Later ones take seconds.");
     }
-    // The dev profile, optimised in this workspace and the one the tests use: llama.cpp is compiled once for both.
+    // This uses the dev profile, which is optimised in this workspace and which the tests use: llama.cpp is compiled
+    // once for both.
     cargo::run(cargo::cargo(&["run", "--package", "uhlm-cli", "--", "demo"]).args(args))
 }
 
@@ -20,7 +21,8 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
 pub(crate) fn bench(args: &[String]) -> Result<()> {
     setup::ensure()?;
     eprintln!("Benchmarks use the release profile; its first build compiles llama.cpp again (about 10 minutes).");
-    // Only bench targets: libtest's own harness, which libraries and programs have, does not know criterion's options.
+    // This runs only bench targets: libtest's own harness, which libraries and programs have, does not know criterion's
+    // options.
     cargo::run(cargo::cargo(&["bench", "--workspace", "--bench", "*", "--"]).args(args))
 }
 
@@ -30,7 +32,7 @@ pub(crate) fn ios(dry_run: bool) -> Result<()> {
     if dry_run {
         script.arg("--dry-run");
     }
-    // Not echoed: the dry run prints commands, and nothing but commands.
+    // The command is not echoed: the dry run prints commands, and nothing but commands.
     if script.status()?.success() { Ok(()) } else { bail!("no XCFramework was made") }
 }
 

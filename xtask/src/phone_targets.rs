@@ -16,18 +16,18 @@ const TARGETS: [&str; 2] = ["aarch64-linux-android", "aarch64-apple-ios"];
 
 /// Checks the API that apps see, and all below it, for every target with whatever toolchain can.
 pub(crate) fn run() -> Result<()> {
-    // Within CI it is built already; alone, this compiles llama.cpp.
+    // Within CI the crate is built already; alone, this compiles llama.cpp.
     cargo::run(&mut cargo::cargo(&["build", "--package", "uhlm-llama", "--locked"]))?;
     let bindings = llama_builds::newest()?.context("llama.cpp's bindings were not generated")?.join("out");
     let ring = cargo::read(&mut cargo::cargo(&["pkgid", "--locked", "ring"]))?;
     let (_, version) = ring.trim().rsplit_once(['@', '#']).context("Cargo.lock names no ring")?;
     for target in TARGETS {
         let mut command = command(target)?;
-        // What cargo is told instead of running a build script: `target.TRIPLE.LIBRARY` tables of its configuration.
-        // The bindings are included from `OUT_DIR`; the cryptography's library is named after its version.
+        // Cargo takes `target.TRIPLE.LIBRARY` tables of its configuration instead of running a build script. The
+        // bindings are included from `OUT_DIR`; the cryptography's library is named after its version.
         let llama = format!("target.{target}.llama.rustc-env.OUT_DIR='{}'", bindings.display());
         let cryptography = format!("target.{target}.ring_core_{}_.rustc-link-lib=[]", version.replace('.', "_"));
-        // The library that `uhlm-llama` compiles to catch what llama.cpp throws.
+        // This is the library that `uhlm-llama` compiles to catch the exceptions of llama.cpp.
         let guard = format!("target.{target}.uhlm_guard.rustc-link-lib=[]");
         cargo::run(command.args(["--config", &llama, "--config", &cryptography, "--config", &guard]))?;
         println!("{target}: type-checked");
@@ -38,7 +38,7 @@ pub(crate) fn run() -> Result<()> {
 /// Returns the command that checks a target.
 fn command(target: &str) -> Result<Command> {
     let mut command = cargo::cargo(&["check", "--package", "uhlm-ffi", "--lib", "--locked"]);
-    // A folder of its own: a change of compiler would rebuild the other one's units.
+    // The folder is its own: a change of compiler would rebuild the other one's units.
     command.args(["--target", target, "--target-dir", "target/phone"]);
     if !cargo::has_std(target) {
         let paths = cargo::read(&mut cargo::script("sandbox/phone-rust.sh"))?;
@@ -46,7 +46,7 @@ fn command(target: &str) -> Result<Command> {
         command.arg("-Zbuild-std=std,panic_unwind");
         // A released compiler builds a standard library only if it is told that it is its own.
         command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", rustc).env("LD_LIBRARY_PATH", libraries);
-        // Lints are another step's business, and another compiler's.
+        // Lints are the business of another step and another compiler.
         command.env("RUSTFLAGS", "--cap-lints warn").env_remove("RUSTUP_TOOLCHAIN");
     }
     Ok(command)

@@ -25,7 +25,7 @@ const RULES: &[Rule] = &[
     Rule {
         pattern: r"(^|[^a-z_])llama_cpp_(sys_)?2( as |::|;)",
         unless: "//.*llama_cpp_",
-        // What the draft engine is compared with must not go through it.
+        // The reference that the draft engine is compared with must not go through it.
         paths: &["uhlm-cli/*.rs", ":!uhlm-cli/src/commands/bench/reference*"],
         reason: "llama.cpp is reached only through uhlm-llama",
     },

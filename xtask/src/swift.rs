@@ -29,7 +29,7 @@ pub(crate) fn tests(fixture: &Path) -> Result<[Command; 3]> {
         let mut command = cargo::script("sandbox/swift.sh");
         command.arg(format!("UHLM_FIXTURE={}", fixture.display()));
         swift(&mut command, "test", package, scratch);
-        // Ours are XCTest's; without this, a second runner reports that it ran none.
+        // Our tests are XCTest's; without this, a second runner reports that it ran none.
         command.arg("--disable-swift-testing");
         command
     };

@@ -64,9 +64,9 @@ impl Suite {
             Suite::Rust => rust(&mut results),
             Suite::Kotlin => maven(&mut results, "bindings/kotlin", &["uhlm"], &[]),
             Suite::Swift => swift(&mut results),
-            // View models, storage, a process that is killed, clicks through the app. None of it needs a display. The
-            // package is compiled along, without its tests (the app's modules do not heed the property), and what only
-            // Android has is type-checked.
+            // These tests are of view models, storage, a process that is killed, and clicks through the app. None of it
+            // needs a display. The package is compiled along, without its tests (the app's modules do not heed the
+            // property), and the code for Android alone is type-checked.
             Suite::AndroidDemo => {
                 maven(&mut results, "android-demo", &["shared", "desktop"], &["-Pandroid", "-Dmaven.test.skip=true"])
             }
@@ -107,7 +107,7 @@ fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&st
     bindings::generate(Language::Kotlin, &library)?;
     let path = cargo::root().join(folder);
     let reports = modules.iter().map(|module| path.join(module).join("target/surefire-reports"));
-    // Those of an earlier run must not be taken for this one's.
+    // Reports of an earlier run must not be taken for this one's.
     for reports in reports.clone().filter(|reports| reports.exists()) {
         fs::remove_dir_all(&reports).with_context(|| format!("removing {}", reports.display()))?;
     }

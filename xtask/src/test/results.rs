@@ -172,7 +172,7 @@ mod tests {
     fn both_streams_of_a_command_are_read_and_its_failure_is_an_error() {
         let script = "echo 'test a ... ok'; echo 'test b ... ok' >&2; kill -ABRT $$";
         let (mut copy, mut read) = (Vec::new(), Results::default());
-        // Not to standard output: whoever counts this program's own tests would count these.
+        // The copy does not go to standard output: whoever counts this program's own tests would count these.
         assert!(read.run_to(Command::new("sh").args(["-c", script]), &mut copy).is_err());
         assert_eq!(read, results(&["a", "b"], &[], &[]));
     }
