@@ -23,7 +23,7 @@ const REPEATS: usize = 400;
 const TOKENS: usize = 4;
 const FALSE_ALARM: f64 = 1e-6;
 
-/// How well the replies of a rule fit the target's law.
+/// Returns how well the replies of a rule fit the target's law.
 fn fit(models: &Pair, rule: Baseline) -> Fit {
     let texts: Vec<String> = pair::questions("prompts_free").into_iter().take(4).collect();
     let prompts: Vec<Numbered> = (0..REPEATS * texts.len())

@@ -25,7 +25,7 @@ use uhlm_llama::ContextOptions;
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::pair;
 
-/// Tokens that a goal must hold on.
+/// Number of tokens that a goal must hold on.
 const TOKENS: u64 = 500;
 
 fn verifier() -> Arc<dyn Verifier> {
@@ -68,7 +68,7 @@ fn options() -> SessionOptions {
     }
 }
 
-/// Calibrated on questions, every fourth of the calibration set.
+/// Returns a calibration on questions: every fourth one of the calibration set.
 fn calibration() -> Calibration {
     static CALIBRATION: OnceLock<Calibration> = OnceLock::new();
     CALIBRATION.get_or_init(calibrate).clone()

@@ -24,13 +24,13 @@ use uhlm_law::window::CloseRule;
 use uhlm_testing::goodness::Goodness;
 use uhlm_testing::synthetic::SyntheticModel;
 
-/// Tokens that each comparison takes at least.
+/// Least number of tokens in each comparison.
 const COMPARED: usize = 20_000;
-/// Tokens of a reply at most.
+/// Largest number of tokens of a reply.
 const MAX_TOKENS: usize = 200;
 
-/// Windows close by a rule that does not depend on what anything costs: which drafts are judged must not depend on how
-/// fast this machine is.
+/// Returns options under which windows close by a rule that does not depend on any cost: which drafts are judged must
+/// not depend on how fast this machine is.
 fn options(mode: Mode) -> SessionOptions {
     let close = CloseRule::Risk(0.5);
     SessionOptions { mode, close, seed: Some(1), consent: Consent::Conversation, ..SessionOptions::default() }
@@ -41,12 +41,12 @@ fn session(draft: SyntheticModel, options: SessionOptions) -> Session {
     Session::new(Arc::new(draft), Some(Arc::new(verifier)), options).expect("a session")
 }
 
-/// What the reply with this seed continues, one letter: at temperature 0 the seed alone would change nothing.
+/// Returns the prompt of the reply with this seed, one letter: at temperature 0 the seed alone would change nothing.
 fn prompt(seed: u64) -> String {
     char::from(b'a' + (seed % 19) as u8).into()
 }
 
-/// The target alone, in a plain loop.
+/// Returns the reply that the target writes alone, in a plain loop.
 fn target_alone(sampling: &SamplingParams, prompt: &str, seed: u64) -> Vec<TokenId> {
     let prompt = SyntheticModel::target().tokenize(prompt, Special::Plain).expect("tokens");
     let (reply_start, max_tokens) = (prompt.len() as u32, MAX_TOKENS as u32);
@@ -54,7 +54,7 @@ fn target_alone(sampling: &SamplingParams, prompt: &str, seed: u64) -> Vec<Token
     SyntheticModel::target().reply(&begin, &prompt)
 }
 
-/// The tokens of one reply with their origins.
+/// Writes one reply; returns its tokens with their origins.
 fn write(session: &Session, prompt: &str, seed: Option<u64>) -> Vec<(TokenId, Origin)> {
     let options = GenerationOptions { max_tokens: MAX_TOKENS, seed, ..GenerationOptions::default() };
     let mut generation = session.generate(Prompt::Raw(prompt.into()), options).expect("idle");
@@ -90,7 +90,7 @@ fn assert_equal(draft: SyntheticModel, options: SessionOptions) -> (usize, usize
     (verified, target)
 }
 
-/// As [`assert_equal`], where drafts must have been judged and some of them rejected.
+/// Asserts the same as [`assert_equal`], and that drafts were judged and some of them rejected.
 fn assert_equal_where_some_are_rejected(options: SessionOptions) {
     let (verified, target) = assert_equal(SyntheticModel::draft(), options);
     assert!(verified > COMPARED / 4 && target > COMPARED / 20, "{verified} and {target} tokens");
@@ -193,9 +193,9 @@ fn the_seed_of_a_session_is_mixed_with_the_number_of_the_generation() {
     }
 }
 
-/// Tokens that the statistical test observes.
+/// Number of tokens that the statistical test observes.
 const OBSERVED: u64 = 60_000;
-/// The chance that a right sampler fails.
+/// Probability that a right sampler fails.
 const FALSE_ALARM: f64 = 1e-6;
 
 /// Each token, given the one before it, is a draw of the target's distribution after that one. n is 60,000, over 23

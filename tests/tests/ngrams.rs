@@ -22,12 +22,12 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::window::CloseRule;
 use uhlm_testing::synthetic::SyntheticModel;
 
-/// Replies of each session.
+/// Number of replies of each session.
 const REPLIES: u64 = 40;
-/// Tokens of a reply at most.
+/// Largest number of tokens of a reply.
 const MAX_TOKENS: usize = 150;
 
-/// Time that passes with the draft model's passes alone, a millisecond each.
+/// A clock that only the draft model's passes move, a millisecond each.
 struct Passes {
     origin: Instant,
     count: AtomicU64,
@@ -50,7 +50,7 @@ fn model() -> SyntheticModel {
     SyntheticModel { end_bias: -4.0, capacity: 4096, ..SyntheticModel::draft() }
 }
 
-/// A session on that clock, and the clock.
+/// Makes a session on a clock of passes; returns both.
 fn session(options: SessionOptions) -> (Session, Arc<Passes>) {
     let clock = Arc::new(Passes { origin: Instant::now(), count: AtomicU64::new(0) });
     let counted = Arc::clone(&clock);
@@ -69,8 +69,8 @@ fn session(options: SessionOptions) -> (Session, Arc<Passes>) {
     (Session::with_clock(Arc::new(draft), Some(Arc::new(verifier)), options, time).expect("valid options"), clock)
 }
 
-/// All replies of a session as turns of one conversation, which begins anew every tenth turn; their statistics, and the
-/// passes they took.
+/// Returns all replies of a session, written as turns of one conversation that begins anew every tenth turn, with their
+/// statistics and the number of passes they took.
 fn replies(options: SessionOptions) -> (Vec<Vec<Written>>, Statistics, u64) {
     let (session, clock) = session(options);
     let (mut replies, mut total) = (Vec::new(), Statistics::default());
@@ -98,7 +98,8 @@ fn sampling(temperature: f32) -> SamplingParams {
     SamplingParams { temperature, ..SamplingParams::default() }
 }
 
-/// Compares the replies of both sessions; returns the statistics of the one that reads ahead, and the passes of both.
+/// Asserts that sessions with and without reading ahead write the same replies; returns the statistics of the one that
+/// reads ahead, and the passes of both.
 fn assert_same(options: &SessionOptions) -> (Statistics, [u64; 2]) {
     let (alone, none, passes) = replies(SessionOptions { ngrams: false, ..options.clone() });
     let (ahead, some, fewer) = replies(SessionOptions { ngrams: true, ..options.clone() });

@@ -22,7 +22,7 @@ use uhlm_testing::pair;
 const REASONING: Reasoning =
     Reasoning { format: ReasoningFormat::Tags { open: "<think>", close: "</think>" }, has_switch: false };
 
-/// The demo draft model, with a prompt that ends within reasoning unless that is turned off.
+/// Returns the demo draft model, with a prompt that ends within reasoning unless that is turned off.
 fn thinker() -> Arc<dyn DraftModel> {
     let model = Alike::to(Arc::clone(pair::draft().model()) as _).with_reasoning(REASONING);
     Arc::new(model.with_render(|model, messages, options| {
@@ -66,7 +66,7 @@ struct Told {
     reasoning: String,
     text: String,
     reason: Option<FinishReason>,
-    /// Tokens of prompt and reply.
+    /// Number of tokens of prompt and reply.
     whole: u64,
 }
 
@@ -99,7 +99,7 @@ fn budgeted(budget: Option<usize>) -> GenerationOptions {
 const PROMPT: &str = "Tell me about a walk in the mountains.";
 const BUDGET: usize = 11;
 
-/// Tokens of what ends the reasoning, up to its mark.
+/// Returns the number of tokens by which the reasoning is ended, up to its mark.
 fn closing() -> usize {
     pair::draft().tokenize("\n</think>").expect("tokens").len()
 }

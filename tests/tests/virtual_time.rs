@@ -33,16 +33,16 @@ use uhlm_law::window::CloseRule;
 use uhlm_testing::pair;
 use uhlm_testing::served::Served;
 
-/// What every pass of the draft model takes at least.
+/// Shortest time of a pass of the draft model.
 const PASS: Duration = Duration::from_millis(40);
 const ROUND_TRIP_MS: f64 = 300.0;
 const PROMPTS: usize = 5;
 const MAX_TOKENS: usize = 28;
 const SEED: u64 = 5;
-/// How far the two may be apart.
+/// Largest relative difference of the two speeds.
 const TOLERANCE: f64 = 0.10;
 
-/// Windows that go out by risk, two of them in flight.
+/// Settings with windows that are sent by their risk, two of them in flight.
 const WINDOWS: ProductMethod = ProductMethod {
     mode: Mode::Exact,
     close: CloseRule::Risk(0.5),
@@ -51,7 +51,8 @@ const WINDOWS: ProductMethod = ProductMethod {
     pace: Pace::Balanced,
 };
 
-/// Tokens a second of each reply, the median times of a draft and a target pass, and the texts.
+/// The measurements of a run: tokens per second of each reply, the median times of a draft and a target pass, and the
+/// texts.
 struct Measured {
     speeds: Vec<f64>,
     times: ComputeTimes,
@@ -67,7 +68,7 @@ fn prompts() -> Vec<Numbered> {
     (0..).zip(questions::spread(&all, PROMPTS)).map(|(index, question)| Numbered { index, question }).collect()
 }
 
-/// Over HTTPS through the shaped proxy, in real time.
+/// Runs the prompts over HTTPS through the shaped proxy, in real time.
 fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
     let served = Served::start();
     let shaper = Shaper::start(served.address(), channel.clone(), 1).expect("a port");
@@ -121,7 +122,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
     Measured { speeds, times, texts }
 }
 
-/// The same in virtual time.
+/// Runs the prompts in virtual time.
 fn simulated(method: ProductMethod, channel: &Channel, times: ComputeTimes) -> Measured {
     let models = Pair::load(&pair::file("demo-draft.gguf"), &pair::file("demo-target.gguf")).expect("the bundled pair");
     let prompts = prompts();

@@ -1,7 +1,7 @@
 //! The calibration of a pair as a small JSON file beside its models.
 //!
-//! Decides how the file is found missing, damaged or too new, and that a reader sees either the old file or the new
-//! one. What is in it is [`Calibration`]'s business.
+//! Decides what a missing, damaged or too new file looks like to the caller, and that a reader sees either the old file
+//! or the new one. Its content is the business of [`Calibration`].
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write as _};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration};
 
-/// Why a calibration could not be read or written.
+/// The reason that a calibration could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrationFileError {
     /// There is no such file: the pair has not been calibrated.
@@ -21,9 +21,9 @@ pub enum CalibrationFileError {
     /// The file is not a calibration.
     #[error("the calibration at {} is damaged: {reason}", path.display())]
     Damaged {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error that was found in the file, in words.
         reason: String,
     },
     /// The file was written by another version of this library.
@@ -32,17 +32,17 @@ pub enum CalibrationFileError {
         path.display()
     )]
     WrongVersion {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// The version it states.
+        /// The version that the file states.
         found: u32,
     },
     /// The file could not be read or written.
     #[error("cannot access the calibration at {}", path.display())]
     Io {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -73,7 +73,7 @@ pub fn save(calibration: &Calibration, path: &Path) -> Result<(), CalibrationFil
     let temporary = path.with_file_name(name);
     let written = write_durably(&temporary, &calibration.to_json()).and_then(|()| fs::rename(&temporary, path));
     written.map_err(|source| {
-        // Best effort: the error that matters is the one above.
+        // This is best effort: the error that matters is the one above.
         let _ = fs::remove_file(&temporary);
         io(source)
     })

@@ -1,4 +1,4 @@
-//! The time that a session lives in.
+//! A session's time: real or virtual.
 //!
 //! Decides nothing. The loop of a session asks a [`Clock`] what time it is and lets it know when there is nothing to
 //! do, so that the same loop runs in real time on a phone and in virtual time in an evaluation, where a minute of
@@ -10,21 +10,22 @@ use std::time::{Duration, Instant};
 
 pub use self::virtual_time::VirtualClock;
 
-/// What time it is, and how it passes while a session's thread waits.
+/// The source of a session's time, which also decides how time passes while the session's thread waits.
 pub trait Clock: Send + Sync {
-    /// The time.
+    /// Returns the present time.
     fn now(&self) -> Instant;
 
-    /// The session's thread has nothing to do until a message arrives, for at most `patience`. Returns how long it must
-    /// really wait: all of it where time passes by itself, nothing where the clock has moved on to the next event.
+    /// Takes note that the session's thread has nothing to do until a message arrives, for at most `patience`. Returns
+    /// how long it must really wait: all of `patience` where time passes by itself, zero where the clock has moved on
+    /// to the next event.
     fn idle(&self, patience: Duration) -> Duration;
 
-    /// Between generations, the session's thread has done everything that it was told and sleeps until it is told more.
-    /// A simulation that goes on only then meets the same session each time.
+    /// Takes note that the session's thread, between generations, has done everything that it was told and sleeps until
+    /// it is told more. A simulation that goes on only then meets the same session each time.
     fn rest(&self) {}
 }
 
-/// Real time.
+/// The clock of the operating system: real time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -1,4 +1,4 @@
-//! What the device is going through, and what a session makes of it.
+//! The state of the device (heat, battery, memory, network), and the limits that a session keeps to because of it.
 //!
 //! The app pushes what the system tells it ([`Session::set_device`](crate::session::Session::set_device)); nothing
 //! here asks the system, so it works the same on every platform and in tests. [`DevicePolicy::decide`] is a pure
@@ -24,52 +24,53 @@ use serde::{Deserialize, Serialize};
 
 use crate::mode::Mode;
 
-/// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses,
-/// `LIGHT` is [`Fair`](Self::Fair), `MODERATE` and `SEVERE` are [`Serious`](Self::Serious), all above
+/// The thermal level of the device, as the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager`
+/// statuses, `LIGHT` is [`Fair`](Self::Fair), `MODERATE` and `SEVERE` are [`Serious`](Self::Serious), all above
 /// [`Critical`](Self::Critical).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thermal {
-    /// Nothing to report.
+    /// The device is not warm.
     #[default]
     Nominal,
-    /// Warm; nothing has to change yet.
+    /// The device is warm; nothing has to change yet.
     Fair,
-    /// The system slows down.
+    /// The device is hot, and the system slows down.
     Serious,
-    /// The system is about to take drastic measures.
+    /// The device is so hot that the system is about to take drastic measures.
     Critical,
 }
 
-/// What the app knows of its device. The default is a device about which there is nothing to say.
+/// The state of the device, as far as the app knows it. The default asks for no limits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeviceState {
-    /// Charge in [0, 1]; `None` if it is not known or there is no battery.
+    /// Charge of the battery in [0, 1]; `None` if it is not known or there is no battery.
     pub battery: Option<f32>,
-    /// Whether it is being charged.
+    /// Whether the battery is being charged.
     pub charging: bool,
-    /// How hot it is.
+    /// Thermal level.
     pub thermal: Thermal,
-    /// The system asked apps to free memory.
+    /// Whether the system asked apps to free memory.
     pub low_memory: bool,
-    /// The network costs money by volume.
+    /// Whether the network costs money by volume.
     pub metered: bool,
 }
 
-/// When what happens; the table in the [module's page](self) has the defaults.
+/// The rules by which a device's state becomes [`Limits`]; the table in the [module's page](self) has the defaults.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DevicePolicy {
-    /// Whether a session reacts at all.
+    /// Whether a session reacts to the device's state at all.
     pub enabled: bool,
-    /// A charge below this saves work.
+    /// Charge in [0, 1] below which some work is saved, unless the battery is being charged.
     pub low_battery: f32,
-    /// A charge below this saves all work that can be saved.
+    /// Charge in [0, 1] below which all work is saved that can be, unless the battery is being charged.
     pub critical_battery: f32,
-    /// Whether `exact` may become `remote_only` and back: the same law, done elsewhere.
+    /// Whether `exact` may become `remote_only` and the other way round: both have the same law, and differ in where
+    /// the work is done.
     pub may_move: bool,
-    /// Most tokens in a window while it is critically hot.
+    /// Largest number of tokens in a window while the device is critically hot; 0 counts as 1.
     pub hot_window: usize,
 }
 
@@ -79,21 +80,21 @@ impl Default for DevicePolicy {
     }
 }
 
-/// How many of the threads that were asked for are used.
+/// The share of the requested threads that is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ThreadShare {
-    /// All.
+    /// All threads.
     #[default]
     All,
-    /// Half, at least one.
+    /// Half of the threads, at least one.
     Half,
-    /// One.
+    /// One thread.
     One,
 }
 
 impl ThreadShare {
-    /// Threads to use where `asked` were.
+    /// Returns the number of threads to use where `asked` were requested.
     #[must_use]
     pub fn of(self, asked: u32) -> u32 {
         match self {
@@ -104,31 +105,32 @@ impl ThreadShare {
     }
 }
 
-/// What a session keeps to.
+/// The limits that a session keeps to; by default none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Threads of the draft model.
+    /// Share of the requested threads that the draft model uses.
     pub threads: ThreadShare,
-    /// Whether drafting may go on while a verdict travels, as far as it was asked for.
+    /// Whether the device stops drafting while a verdict is on its way, even if
+    /// [`DraftAhead`](crate::options::DraftAhead) was requested.
     pub no_draft_ahead: bool,
-    /// Most tokens in a window; `None` for what was asked.
+    /// Largest number of tokens in a window; `None` leaves it at the requested one.
     pub max_window: Option<usize>,
-    /// Whether the target should write alone where the output's law is the same.
+    /// Whether the target should write alone where that leaves the law of the output the same.
     pub spare_device: bool,
-    /// Whether the device should draft where the output's law is the same.
+    /// Whether the device should draft where that leaves the law of the output the same.
     pub spare_network: bool,
-    /// Whether the draft model's cache is given up; the next generation reads the conversation again.
+    /// Whether the draft model's KV cache is given up; the next generation reads the conversation again.
     pub unload: bool,
 }
 
 impl DevicePolicy {
-    /// What a session should keep to in this state.
+    /// Returns the limits that a session should keep to in this state.
     #[must_use]
     pub fn decide(&self, state: &DeviceState) -> Limits {
         if !self.enabled {
             return Limits::default();
         }
-        // A charge that is no number says nothing.
+        // A charge that is not a number says nothing.
         let below = |bound: f32| !state.charging && state.battery.is_some_and(|charge| charge < bound);
         let (low, critical) = (below(self.low_battery), below(self.critical_battery));
         let (serious, boiling) = (state.thermal >= Thermal::Serious, state.thermal == Thermal::Critical);
@@ -143,7 +145,7 @@ impl DevicePolicy {
             no_draft_ahead: low || critical || serious || state.metered,
             max_window: boiling.then_some(self.hot_window.max(1)),
             spare_device,
-            // A device in need goes before a bill.
+            // Sparing the device goes before sparing the network.
             spare_network: self.may_move && state.metered && !spare_device,
             unload: state.low_memory,
         }
@@ -151,7 +153,8 @@ impl DevicePolicy {
 }
 
 impl Limits {
-    /// The mode to generate in where `asked` was. `has_verifier` says whether there is a target at all.
+    /// Returns the mode to generate in where `asked` was requested. `has_verifier` says whether there is a target at
+    /// all.
     #[must_use]
     pub fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
         match asked {

@@ -13,14 +13,14 @@ use crate::options::SessionOptions;
 use crate::session::Session;
 use crate::verifier::Verifier;
 
-/// A loaded draft model. Cheap to clone; sessions keep the model alive.
+/// A loaded draft model. It is cheap to clone, and its sessions keep the model alive.
 #[derive(Clone, Debug)]
 pub struct Engine {
     model: Arc<Model>,
 }
 
 impl Engine {
-    /// Loads a GGUF file. Blocks for as long as that takes; [`LoadOptions`] has progress and cancel.
+    /// Loads a GGUF file and blocks for as long as that takes; [`LoadOptions`] reports progress and can cancel.
     ///
     /// # Errors
     /// [`LoadError`].
@@ -28,13 +28,13 @@ impl Engine {
         Ok(Self { model: Model::load(path.as_ref(), options)? })
     }
 
-    /// The model.
+    /// Returns the model.
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         &self.model
     }
 
-    /// Fingerprint of the model's file.
+    /// Returns the fingerprint of the model's file.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.model.fingerprint()
@@ -48,7 +48,7 @@ impl Engine {
         Ok(self.model.prompt(messages)?.len())
     }
 
-    /// Returns the tokens of a text. It is text whatever it spells: there are no control tokens among them.
+    /// Returns the tokens of a text. The text is never read as control tokens, even where it spells their names.
     ///
     /// # Errors
     /// [`ModelError::Text`] where the tokenizer cannot take the text.
@@ -56,8 +56,8 @@ impl Engine {
         self.model.tokenize(text, Special::Plain)
     }
 
-    /// Returns the text of tokens, with control tokens spelled out. What is no UTF-8, such as a part of a character, is
-    /// replaced by U+FFFD; ids outside the vocabulary have no text.
+    /// Returns the text of tokens, with control tokens spelled out. Bytes that are no UTF-8, such as a part of a
+    /// character, are replaced by U+FFFD; ids outside the vocabulary have no text.
     #[must_use]
     pub fn detokenize(&self, tokens: &[TokenId]) -> String {
         let size = self.model.vocabulary().size();

@@ -1,4 +1,4 @@
-//! Errors of a generation. A variant exists only where an app would act on it.
+//! The errors of a generation. A variant exists only where an app would act on it.
 
 use uhlm_law::chat::TemplateError;
 use uhlm_law::model::ModelError;
@@ -6,8 +6,8 @@ use uhlm_law::sampling::SamplingError;
 
 use crate::verifier::VerifierError;
 
-/// Why a generation did not start or could not go on. Text committed before stands, and the session stays usable unless
-/// the variant says otherwise.
+/// The reason that a generation did not start or could not go on. Text committed before stands, and the session stays
+/// usable unless the variant says otherwise.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum GenerationError {
     /// Another generation of this session is running.
@@ -16,7 +16,7 @@ pub enum GenerationError {
     /// The generation would send messages that the person has not agreed to send; nothing was sent.
     #[error("{messages} messages would be sent to the verifier without consent")]
     ConsentRequired {
-        /// Messages that are not agreed to, the new one included if it is among them.
+        /// Number of messages without consent, the new one included if it is among them.
         messages: usize,
     },
     /// A fault of this library ended the session's thread; open another session.
@@ -28,17 +28,17 @@ pub enum GenerationError {
     /// The prompt leaves no room for a useful reply.
     #[error("the prompt has {tokens} tokens and a reply needs {reply} at least, but the context holds {capacity}")]
     PromptTooLong {
-        /// Tokens of the prompt, earlier turns included as far as they were not dropped.
+        /// Length of the prompt in tokens, earlier turns included as far as they were not dropped.
         tokens: usize,
-        /// Tokens that a reply needs at least.
+        /// Least number of tokens that there must be room for in the reply.
         reply: usize,
-        /// The shorter one of the draft's and the target's context.
+        /// Length in tokens of the draft model's or the target's context, whichever is shorter.
         capacity: usize,
     },
-    /// There is nothing to continue.
+    /// The prompt has no tokens, so there is nothing to continue.
     #[error("the prompt is empty")]
     EmptyPrompt,
-    /// The conversation cannot be rendered.
+    /// The chat template cannot render the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
     /// This mode needs a verifier and the session has none.
@@ -47,7 +47,7 @@ pub enum GenerationError {
     /// Draft and target do not share a vocabulary, so no verdict would mean anything.
     #[error("draft and target model have different vocabularies: {reason}")]
     VocabularyMismatch {
-        /// What was compared.
+        /// The difference that was found, in words.
         reason: String,
     },
     /// The verifier does not accept the credentials.
@@ -56,19 +56,19 @@ pub enum GenerationError {
     /// The verifier's certificate is not trusted.
     #[error("the verifier's certificate is not trusted: {reason}")]
     Untrusted {
-        /// What TLS said.
+        /// The reason that the TLS library gave.
         reason: String,
     },
     /// The verifier refused for a reason that trying again does not change.
     #[error("the verifier refused: {reason}")]
     Refused {
-        /// What it said.
+        /// The reason that the verifier gave.
         reason: String,
     },
     /// The verifier is out of reach and the policy is to fail, or waiting took too long.
     #[error("the verifier is out of reach: {cause}")]
     Offline {
-        /// The last failure.
+        /// The last failure of a call to the verifier.
         cause: VerifierError,
     },
     /// The draft model failed.
@@ -80,7 +80,7 @@ pub enum GenerationError {
 }
 
 impl GenerationError {
-    /// Whether the same call may succeed later without the app changing anything.
+    /// Tells whether the same call may succeed later without the app changing anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Busy | Self::Offline { .. })

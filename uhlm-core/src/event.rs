@@ -1,10 +1,10 @@
-//! What a generation tells its consumer.
+//! The events by which a generation tells its consumer what was written.
 //!
 //! The text of a reply is the concatenation of all [`Event::Committed`] texts. Beside it there may be a provisional
 //! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when
 //! there is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
 //!
-//! What a model thinks before it replies comes as [`Event::Reasoning`] and is in no text of another event.
+//! The model's reasoning before its reply comes as [`Event::Reasoning`] and is in no text of another event.
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::TokenId;
@@ -12,44 +12,44 @@ use uhlm_law::sampling::TokenId;
 use crate::metrics::Statistics;
 use crate::origin::Origin;
 
-/// Whether the verifier answers.
+/// The reachability of the verifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkState {
-    /// It answers.
+    /// The verifier answers, or was not asked yet.
     #[default]
     Online,
-    /// The last exchange failed; it is tried again.
+    /// The last exchange failed; the verifier is asked again.
     Degraded,
-    /// It does not answer; attempts are spaced out.
+    /// The verifier does not answer; attempts are spaced out.
     Offline,
 }
 
-/// Why the verifier does not answer as it should.
+/// The reason that the verifier does not answer as it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkCause {
-    /// It answered that it has no room for the request: it is there, and overloaded or limiting its clients.
+    /// The verifier answered that it has no room for the request: it is there, and overloaded or limiting its clients.
     Busy,
-    /// Nothing was heard of it for too long.
+    /// The verifier was silent for too long.
     TimedOut,
     /// No connection came about, or one broke.
     Unreachable,
-    /// It failed on its own, or its answer was none.
+    /// The verifier failed on its own, or its answer was not a valid one.
     Faulty,
-    /// It is not trusted, or does not take the credentials.
+    /// The device does not trust the verifier, or the verifier does not accept the credentials.
     Rejected,
 }
 
-/// Why a generation ended.
+/// The reason that a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model ended its reply.
     EndOfReply,
-    /// [`max_tokens`](crate::options::GenerationOptions::max_tokens) were written.
+    /// [`max_tokens`](crate::options::GenerationOptions::max_tokens) tokens were written.
     MaxTokens,
-    /// A stop sequence came; it is not part of the text.
+    /// A stop sequence came up; it is not part of the text.
     StopSequence,
     /// The context of the draft or the target model is full: [`Overflow`](crate::options::Overflow) makes room before
     /// a reply.
@@ -61,12 +61,12 @@ pub enum FinishReason {
 /// A token with its text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenText {
-    /// The token.
+    /// Id of the token.
     pub id: TokenId,
     /// Text that is complete with this token; empty for part of a character, for control tokens, and while it may be
     /// the beginning of a stop sequence.
     pub text: String,
-    /// The draft model's uncertainty about it, in [0, 1]; none where the draft model did not write it.
+    /// The draft model's uncertainty about the token, in [0, 1]; `None` where the draft model did not write it.
     pub uncertainty: Option<f32>,
 }
 
@@ -80,40 +80,41 @@ pub enum Event {
     Committed {
         /// The token.
         token: TokenText,
-        /// Who wrote or judged it.
+        /// The model that wrote the token, and whether the target judged it.
         origin: Origin,
     },
-    /// A token of the model's reasoning that stands; its text is no part of the reply. A provisional one has no text. A
-    /// token in which the reasoning ends and the reply begins is told twice, the second time as committed.
+    /// A token of the model's reasoning that stands; its text is no part of the reply. A provisional token of the
+    /// reasoning has no text. A token in which the reasoning ends and the reply begins is told twice, the second time
+    /// as committed.
     Reasoning {
         /// The token; its text is empty for the marks around the reasoning.
         token: TokenText,
-        /// Who wrote or judged it.
+        /// The model that wrote the token, and whether the target judged it.
         origin: Origin,
     },
     /// All provisional tokens are void.
     Rollback {
-        /// How many there were.
+        /// Number of provisional tokens that are void.
         tokens: u32,
     },
     /// The verifier's reachability. It is told at a reply's beginning where the verifier does not answer by then, and
     /// whenever it changes: always before the first token that is unverified for it, and [`LinkState::Online`] only
     /// where another state was told before.
     State {
-        /// Whether the verifier answers.
+        /// The reachability of the verifier.
         link: LinkState,
-        /// Why it does not; `None` where it does.
+        /// The reason that the verifier does not answer; `None` where it does.
         cause: Option<LinkCause>,
     },
-    /// The end.
+    /// The end of the generation; the last event.
     Finished {
-        /// Why.
+        /// The reason that it ended.
         reason: FinishReason,
         /// The whole text of this reply.
         text: String,
-        /// What the model thought before it, without white space around it; empty where it did not think.
+        /// The model's reasoning before the reply, without white space around it; empty where there is none.
         reasoning: String,
-        /// What it took.
+        /// Counts and times of this generation.
         statistics: Box<Statistics>,
     },
 }

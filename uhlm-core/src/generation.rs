@@ -13,10 +13,10 @@ use crate::event::Event;
 use crate::metrics::Statistics;
 use crate::state::locked;
 
-/// Events that wait for the consumer; when as many wait, the device pauses.
+/// Number of events that can wait for the consumer; when as many wait, the device pauses.
 const BUFFERED_EVENTS: usize = 512;
 
-/// One running generation.
+/// The handle of one running generation.
 ///
 /// # Cancel safety
 /// [`next`](Self::next) may be dropped at any await point without losing an event. Dropping the handle, or calling
@@ -30,13 +30,15 @@ pub struct Generation {
     wake: Waker,
 }
 
+/// The end of the stream: [`Event::Finished`] or an error.
 type Last = Result<Event, GenerationError>;
 
-/// Wakes the session's thread where it waits for a verdict.
+/// A function that wakes the session's thread where it waits for a verdict.
 #[derive(Clone)]
 pub(crate) struct Waker(Arc<dyn Fn() + Send + Sync>);
 
 impl Waker {
+    /// Makes a waker that calls `wake`.
     pub(crate) fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
         Self(Arc::new(wake))
     }
@@ -48,15 +50,16 @@ impl std::fmt::Debug for Waker {
     }
 }
 
-/// Events within this time of one another reach the consumer together: a frame of a display. Waking the consumer's
-/// thread takes a core from llama.cpp's, which all wait for each other then: with as many threads as cores, a token
-/// of 2.4 ms took 3.3 where each was handed over by itself. Nothing waits longer than this, and nothing waits while
-/// the session's thread does.
+/// Time within which events reach the consumer together: a frame of a display. Waking the consumer's thread takes a
+/// core from llama.cpp's threads, which all wait for each other then: with as many threads as cores, a token of 2.4 ms
+/// took 3.3 ms where each event was handed over by itself. No event waits longer than this, and none waits while the
+/// session's thread does.
 pub(crate) const TOGETHER: Duration = Duration::from_millis(16);
-/// So many do not wait for more: a fast model is to notice early that its consumer is behind.
-const MOST_HELD: usize = 64;
+/// Number of held events at which they are handed over, however little time has passed: a fast model is to notice early
+/// that its consumer is behind.
+const MAX_HELD: usize = 64;
 
-/// The session thread's end of the channel.
+/// The end of the channel that the session's thread writes to.
 #[derive(Debug)]
 pub(crate) struct EventSink {
     events: mpsc::Sender<Event>,
@@ -65,13 +68,15 @@ pub(crate) struct EventSink {
     cancel: Cancel,
 }
 
-/// Events that were not handed over yet.
+/// The events that were not handed over yet.
 #[derive(Debug, Default)]
 struct Held {
     events: VecDeque<Event>,
+    /// Time of the last event that was handed over; `None` before the first.
     handed_over: Option<Instant>,
 }
 
+/// Makes the two ends of a generation; `wake` wakes the session's thread when it is cancelled.
 pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
     let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
     let last = Arc::new(Mutex::new(None));
@@ -80,7 +85,7 @@ pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
     (sink, Generation { events: receiver, last, cancel, wake })
 }
 
-/// Cancels one generation; see [`Generation::canceller`]. It does not keep the generation alive.
+/// A handle that cancels one generation; see [`Generation::canceller`]. It does not keep the generation alive.
 #[derive(Clone, Debug)]
 pub struct Canceller {
     cancel: Cancel,
@@ -88,7 +93,7 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    /// As [`Generation::cancel`].
+    /// Cancels the generation as [`Generation::cancel`] does.
     pub fn cancel(&self) {
         self.cancel.cancel();
         (self.wake.0)();
@@ -105,16 +110,16 @@ impl EventSink {
         let due = {
             let mut held = self.held.borrow_mut();
             held.events.push_back(event);
-            held.events.len() >= MOST_HELD || held.handed_over.is_none_or(|at| at.elapsed() >= TOGETHER)
+            held.events.len() >= MAX_HELD || held.handed_over.is_none_or(|at| at.elapsed() >= TOGETHER)
         };
         if due {
             self.flush();
         }
     }
 
-    /// Hands over what is held; waits while the consumer is behind, and gives the events up once the generation is
-    /// cancelled or the handle is gone (the whole text is in the last event). To be called before the thread waits for
-    /// anything.
+    /// Hands over the events that are held; waits while the consumer is behind, and gives the events up once the
+    /// generation is cancelled or the handle is gone (the whole text is in the last event). The thread calls this
+    /// before it waits for anything.
     pub(crate) fn flush(&self) {
         let mut held = self.held.borrow_mut();
         while let Some(mut event) = held.events.pop_front() {
@@ -131,7 +136,7 @@ impl EventSink {
         }
     }
 
-    /// Ends the stream.
+    /// Ends the stream with `last`.
     pub(crate) fn finish(self, last: Last) {
         self.flush();
         *locked(&self.last) = Some(last);
@@ -139,8 +144,8 @@ impl EventSink {
     }
 }
 
-/// A generation that never ran, because the session was dropped first, or whose thread panicked ends with an error and
-/// not with silence.
+/// Ends the stream with an error and not with silence where the generation never ran, because the session was dropped
+/// first, or its thread panicked.
 impl Drop for EventSink {
     fn drop(&mut self) {
         let panics = std::thread::panicking();
@@ -151,7 +156,7 @@ impl Drop for EventSink {
 }
 
 impl Generation {
-    /// The next event; `None` after [`Event::Finished`] or an error.
+    /// Waits for the next event and returns it; `None` after [`Event::Finished`] or an error.
     ///
     /// # Errors
     /// [`GenerationError`], once, as the last item. Text committed before it stands.
@@ -162,7 +167,8 @@ impl Generation {
         }
     }
 
-    /// As [`next`](Self::next) for callers without an async runtime; must not be called inside one.
+    /// Blocks until the next event and returns it, as [`next`](Self::next) does, for callers without an async runtime;
+    /// it must not be called inside one.
     pub fn blocking_next(&mut self) -> Option<Result<Event, GenerationError>> {
         match self.events.blocking_recv() {
             Some(event) => Some(Ok(event)),
@@ -174,8 +180,8 @@ impl Generation {
         locked(&self.last).take()
     }
 
-    /// The next events, as many as are there but at most `limit` (at least one is waited for), appended to `events`;
-    /// returns how many. 0 after the end, as `next` gives `None`. For consumers to whom each call costs something.
+    /// Waits for at least one event and appends all that are there, but at most `limit`, to `events`; returns how many.
+    /// Returns 0 after the end, where `next` returns `None`. This is for consumers to whom each call costs something.
     ///
     /// # Errors
     /// [`GenerationError`], once, as the last item. Text committed before it stands.
@@ -198,13 +204,13 @@ impl Generation {
         self.canceller().cancel();
     }
 
-    /// A handle that cancels this generation from elsewhere, while [`next`](Self::next) waits.
+    /// Returns a handle that cancels this generation from elsewhere, while [`next`](Self::next) waits.
     #[must_use]
     pub fn canceller(&self) -> Canceller {
         Canceller { cancel: self.cancel.clone(), wake: self.wake.clone() }
     }
 
-    /// Waits for the end and returns the whole text with the statistics.
+    /// Blocks until the end and returns the whole text with the statistics.
     ///
     /// # Errors
     /// [`GenerationError`].

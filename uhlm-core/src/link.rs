@@ -1,4 +1,4 @@
-//! What the device knows about the way to its verifier: how long a verdict takes, and whether asking makes sense now.
+//! The device's knowledge of the way to its verifier: how long a verdict takes, and whether asking makes sense now.
 //!
 //! Pure state: no clock, no thread, no network. Every method that depends on time is given it, so that a simulation
 //! runs on the same code. What to do while the link is down (draft on, wait, fail) is the session's decision.
@@ -37,35 +37,35 @@ use uhlm_law::rng::{Rng, Stream};
 use crate::event::{LinkCause, LinkState};
 use crate::verifier::VerifierError;
 
-/// Reports of progress that do not come before a verifier counts as silent.
+/// Number of reports of progress that have to be missing before a verifier counts as silent.
 const MISSED_PROGRESS: f64 = 3.0;
-/// Tokens a second that a verifier is given time for as long as nothing was measured, and that does not tell its
-/// progress.
+/// Speed, in tokens per second, at which a verifier that does not tell its progress is expected to read at least: the
+/// time that its reading takes so is added to the longest deadline.
 const SLOW_READING: f64 = 20.0;
-/// The most that a deadline grows by, after deadlines that were missed.
+/// Largest factor by which a deadline grows after deadlines that were missed.
 const MAX_PATIENCE: u32 = 6;
 
-/// Limits of a [`Link`].
+/// The limits of a [`Link`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkConfig {
-    /// The shortest deadline of a verdict.
+    /// Shortest deadline of a verdict.
     pub min_deadline: Duration,
-    /// The longest deadline after an answer that was in time; also the one used before anything was measured. It
-    /// bounds the silence of a verifier that tells its progress; one that does not gets more by what it has to read.
-    /// Doubled for each deadline that was missed in a row, up to six times this.
+    /// Longest deadline after an answer that was in time; also the one used before anything was measured. It bounds the
+    /// silence of a verifier that tells its progress; one that does not gets more by what it has to read. It is doubled
+    /// for each deadline that was missed in a row, up to six times its value.
     pub max_deadline: Duration,
-    /// How long a verifier that was reached before and then misses a deadline is asked again before it counts as out of
-    /// reach. Failures that say that it is not there (no connection, no route, a refusal) end it at once.
+    /// Time for which a verifier that was reached before and then misses a deadline is asked again before it counts as
+    /// out of reach. Failures that say that it is not there (no connection, no route, a refusal) end it at once.
     pub grace: Duration,
-    /// The pause after the first failure; it doubles with each further one.
+    /// Pause after the first failure; it doubles with each further one.
     pub back_off: Duration,
-    /// The longest pause that is not asked for by the verifier.
+    /// Longest pause, unless the verifier asks for a longer one.
     pub max_back_off: Duration,
-    /// The longest `Retry-After` that is believed.
+    /// Longest `Retry-After` of the verifier that is believed.
     pub max_retry_after: Duration,
-    /// Failures in a row that make the link [`LinkState::Offline`].
+    /// Number of failures in a row that make the link [`LinkState::Offline`].
     pub offline_after: u32,
-    /// Seeds the jitter.
+    /// Seed of the pauses' jitter.
     pub seed: u64,
 }
 
@@ -84,47 +84,55 @@ impl Default for LinkConfig {
     }
 }
 
-/// What an answered verdict teaches about the link.
+/// The measurements of one answered request for a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exchange {
-    /// From the call until the answer.
+    /// Time from the call until the answer.
     pub elapsed: Duration,
     /// Time that the request waited at the verifier before its pass began.
     pub queue: Duration,
     /// Duration of the pass.
     pub pass: Duration,
-    /// Rows of the pass: tokens that the verifier had to process.
+    /// Number of rows of the pass: the tokens that the verifier had to process.
     pub rows: usize,
-    /// Requests that were sent for it; [`Answer::attempts`](crate::verifier::Answer::attempts).
+    /// Number of requests that were sent for it; [`Answer::attempts`](crate::verifier::Answer::attempts).
     pub attempts: u32,
 }
 
-/// Estimates and circuit of one verifier.
+/// The estimates of the way to one verifier, and the circuit that decides whether it is asked.
 #[derive(Clone, Debug)]
 pub struct Link {
     config: LinkConfig,
     round_trip: RoundTrip,
+    /// Mean time in the verifier's queue, in seconds.
     queue: Option<f64>,
+    /// Seconds of a pass, fitted to its number of rows.
     decode: Affine,
     passes: PassTimes,
+    /// Expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
     passes_by_rows: [f64; MAX_MEASURED_ROWS],
+    /// Present state of the circuit.
     circuit: LinkState,
     cause: Option<LinkCause>,
     /// Whether the verifier has ever answered.
     was_reached: bool,
-    /// Whether it tells its progress.
+    /// Whether the verifier tells its progress.
     tells_progress: bool,
-    /// When the grace of the present outage ends, if it has one.
+    /// Time at which the grace of the present outage ends, if it has one.
     grace: Option<Instant>,
+    /// Number of failures in a row.
     failures: u32,
+    /// Number of missed deadlines in a row.
     timeouts: u32,
+    /// Time before which nothing may be sent.
     next_attempt: Option<Instant>,
+    /// Whether a request is under way whose outcome decides whether others may follow.
     probing: bool,
     jitter: Rng,
 }
 
 impl Link {
-    /// A link that is thought to work and has not been measured.
+    /// Makes a link that is thought to work and has not been measured.
     #[must_use]
     pub fn new(config: LinkConfig) -> Self {
         let jitter = Rng::new(config.seed, Stream::Simulation);
@@ -148,53 +156,55 @@ impl Link {
         }
     }
 
-    /// Whether the verifier can be asked, as far as is known.
+    /// Returns the state of the circuit: whether the verifier can be asked, as far as is known.
     #[must_use]
     pub fn state(&self) -> LinkState {
         self.circuit
     }
 
-    /// Why the verifier cannot be asked, as far as is known; `None` where it can.
+    /// Returns the reason that the verifier cannot be asked, as far as is known; `None` where it can.
     #[must_use]
     pub fn cause(&self) -> Option<LinkCause> {
         self.cause
     }
 
-    /// Whether a verifier that is silent is asked again before it counts as out of reach.
+    /// Tells whether a verifier that is silent is asked again before it counts as out of reach.
     #[must_use]
     pub fn has_grace(&self, now: Instant) -> bool {
         self.grace_left(now).is_some()
     }
 
-    /// How much is left of the grace; `None` without one.
+    /// Returns the time that is left of the grace; `None` without one.
     #[must_use]
     pub fn grace_left(&self, now: Instant) -> Option<Duration> {
         self.grace.map(|end| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
-    /// Whether the verifier tells its progress while an answer has nothing to say.
+    /// Sets whether the verifier tells its progress while an answer has nothing to say.
     pub fn set_tells_progress(&mut self, tells: bool) {
         self.tells_progress = tells;
     }
 
-    /// Whether a request may be sent now.
+    /// Tells whether a request may be sent now.
     #[must_use]
     pub fn may_send(&self, now: Instant) -> bool {
         !self.probing && self.next_attempt.is_none_or(|at| now >= at)
     }
 
-    /// When a request may be sent: `now` if at once, `None` while a probe is under way and its outcome decides.
+    /// Returns the time at which a request may be sent: `now` if at once, `None` while a probe is under way and its
+    /// outcome decides.
     #[must_use]
     pub fn next_attempt(&self, now: Instant) -> Option<Instant> {
         if self.probing { None } else { Some(self.next_attempt.map_or(now, |at| at.max(now))) }
     }
 
-    /// A request was sent. Away from [`LinkState::Online`] it is the probe, and no other is sent until it ends.
+    /// Takes note that a request was sent. Away from [`LinkState::Online`] it is the probe, and no other is sent until
+    /// it ends.
     pub fn on_send(&mut self) {
         self.probing = self.circuit != LinkState::Online;
     }
 
-    /// A verdict arrived. Returns the circuit's new state if it changed.
+    /// Takes note that a verdict arrived. Returns the circuit's new state if it changed.
     pub fn on_answer(&mut self, exchange: &Exchange) -> Option<LinkState> {
         if exchange.attempts == 1 {
             self.round_trip.add(exchange.elapsed.saturating_sub(exchange.queue + exchange.pass).as_secs_f64());
@@ -205,7 +215,7 @@ impl Link {
         self.on_reachable()
     }
 
-    /// The verifier told of a pass.
+    /// Takes note that the verifier told of a pass over `rows` tokens.
     pub fn on_pass(&mut self, rows: usize, pass: Duration) {
         self.decode.add(rows as f64, pass.as_secs_f64());
         self.passes.observe(rows, pass.as_secs_f64());
@@ -214,8 +224,8 @@ impl Link {
         }
     }
 
-    /// The verifier answered something that says nothing about the way: an opened session, a refusal, further text.
-    /// Returns the circuit's new state if it changed.
+    /// Takes note that the verifier answered something that says nothing about the way: an opened session, a refusal,
+    /// further text. Returns the circuit's new state if it changed.
     pub fn on_reachable(&mut self) -> Option<LinkState> {
         self.failures = 0;
         self.timeouts = 0;
@@ -227,7 +237,7 @@ impl Link {
         self.enter(LinkState::Online)
     }
 
-    /// A call failed. Returns the circuit's new state if it changed.
+    /// Takes note that a call failed. Returns the circuit's new state if it changed.
     pub fn on_failure(&mut self, error: &VerifierError, now: Instant) -> Option<LinkState> {
         self.probing = false;
         let mut pause = None;
@@ -257,7 +267,7 @@ impl Link {
                 false
             }
         };
-        // Silence alone has a grace, and of an outage only its beginning.
+        // Only silence has a grace, and only at the beginning of an outage.
         self.grace = match cause {
             LinkCause::TimedOut if was_online && self.was_reached => Some(now + self.config.grace),
             LinkCause::TimedOut => self.grace,
@@ -273,7 +283,7 @@ impl Link {
         self.enter(if offline { LinkState::Offline } else { LinkState::Degraded })
     }
 
-    /// The network changed or the app came to the front: the next request may go out at once.
+    /// Takes note that the network changed or the app came to the front: the next request may go out at once.
     pub fn on_network_change(&mut self) {
         self.next_attempt = None;
         self.failures = 0;
@@ -282,11 +292,12 @@ impl Link {
         self.round_trip = RoundTrip::default();
     }
 
-    /// How long to wait for an answer over which the verifier has `tokens` tokens to read, and between two parts of it.
+    /// Returns how long to wait for an answer over which the verifier has `tokens` tokens to read, and between two
+    /// parts of it.
     ///
-    /// Where the verifier tells its progress: four round trips and `MISSED_PROGRESS` times the longest pause between
-    /// two reports. Elsewhere: four round trips and twice the verifier's expected time. Doubled for each deadline that
-    /// was missed in a row.
+    /// Where the verifier tells its progress, that is four round trips and `MISSED_PROGRESS` times the longest pause
+    /// between two reports. Elsewhere it is four round trips and twice the verifier's expected time. It is doubled for
+    /// each deadline that was missed in a row.
     #[must_use]
     pub fn deadline(&self, tokens: usize) -> Duration {
         let longest = self.config.max_deadline;
@@ -300,43 +311,45 @@ impl Link {
         } else {
             2.0 * (self.queue.unwrap_or(0.0) + self.decode.at(tokens).unwrap_or(0.0))
         };
-        // What was measured of the way holds, whatever is thought to be long.
+        // The measured time of the way holds, however long a deadline the limits allow.
         let max = max.max(duration(way).min(longest.saturating_mul(MAX_PATIENCE)));
         let expected = (way + silence) * f64::from(patience);
         Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(self.config.min_deadline.min(max), max)
     }
 
-    /// The smoothed round-trip time without the verifier's own; `None` before the first measurement.
+    /// Returns the smoothed round-trip time without the verifier's own; `None` before the first measurement.
     #[must_use]
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip.smoothed.map(duration)
     }
 
-    /// The measured times of passes by their width.
+    /// Returns the measured times of passes by their width.
     #[must_use]
     pub fn pass_times(&self) -> &PassTimes {
         &self.passes
     }
 
-    /// The expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
+    /// Returns the expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
     #[must_use]
     pub fn passes_by_rows(&self) -> [f64; MAX_MEASURED_ROWS] {
         self.passes_by_rows
     }
 
-    /// The fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
+    /// Returns the fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
     #[must_use]
     pub fn decode_time(&self) -> Option<(Duration, Duration)> {
         self.decode.fit().map(|(t0, t1)| (duration(t0), duration(t1)))
     }
 
+    /// Sets the state of the circuit; returns it if that is another one.
     fn enter(&mut self, circuit: LinkState) -> Option<LinkState> {
         let changed = self.circuit != circuit;
         self.circuit = circuit;
         changed.then_some(circuit)
     }
 
-    /// Exponential in the failures so far, half of it jittered, so that a fleet of devices does not return at once.
+    /// Draws the next pause: exponential in the failures so far, half of it jittered, so that a fleet of devices does
+    /// not return at once.
     fn back_off(&mut self) -> Duration {
         let doublings = self.failures.saturating_sub(1).min(31);
         let full = self.config.back_off.saturating_mul(1 << doublings).min(self.config.max_back_off);
@@ -348,7 +361,7 @@ fn duration(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
-/// Smoothed mean and mean deviation with the gains of RFC 6298, in seconds.
+/// The smoothed round-trip time and its mean deviation with the gains of RFC 6298, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct RoundTrip {
     smoothed: Option<f64>,

@@ -1,4 +1,4 @@
-//! Counts and rates of a generation, each defined where it is computed.
+//! The counts and rates of a generation, each defined where it is computed.
 
 use std::time::Duration;
 
@@ -7,35 +7,35 @@ use uhlm_law::calibration::Label;
 
 use crate::origin::Origin;
 
-/// Where the time of one verdict went, in microseconds.
+/// The time that one verdict took, by its parts, in microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictTiming {
-    /// From sending the window until its verdict.
+    /// Time from sending the window until its verdict came, in microseconds.
     pub total_us: u32,
-    /// Waiting in the verifier's queue.
+    /// Time in the verifier's queue, in microseconds.
     pub queue_us: u32,
-    /// The target's pass and its scoring.
+    /// Duration of the target's pass with its scoring, in microseconds.
     pub decode_us: u32,
 }
 
 impl VerdictTiming {
-    /// What is neither queue nor decode: network, TLS, HTTP and both runtimes.
+    /// Returns the time that was neither queue nor decode, in microseconds: network, TLS, HTTP and both runtimes.
     #[must_use]
     pub fn network_us(&self) -> u32 {
         self.total_us.saturating_sub(self.queue_us).saturating_sub(self.decode_us)
     }
 }
 
-/// Committed tokens by origin.
+/// Numbers of committed tokens by origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginCounts {
-    /// [`Origin::Draft`].
+    /// Number of tokens with [`Origin::Draft`].
     pub draft: u64,
-    /// [`Origin::Verified`].
+    /// Number of tokens with [`Origin::Verified`].
     pub verified: u64,
-    /// [`Origin::Target`].
+    /// Number of tokens with [`Origin::Target`].
     pub target: u64,
-    /// [`Origin::Unverified`].
+    /// Number of tokens with [`Origin::Unverified`].
     pub unverified: u64,
 }
 
@@ -49,69 +49,71 @@ impl OriginCounts {
         } += 1;
     }
 
-    /// All tokens.
+    /// Returns the number of all committed tokens.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.draft + self.verified + self.target + self.unverified
     }
 }
 
-/// What a generation did and what it cost. Statistics of several generations add up with [`Statistics::add`].
+/// The counts and times of a generation. Statistics of several generations add up with [`Statistics::add`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Statistics {
-    /// Tokens of the prompt, those reused from earlier turns included.
+    /// Length of the prompt in tokens, those reused from earlier turns included.
     pub prompt_tokens: u64,
-    /// Of those, tokens whose cache was reused on the device.
+    /// Of those, the number of tokens whose KV cache was reused on the device.
     pub reused_tokens: u64,
-    /// Messages of earlier turns that the models have forgotten for this reply and those after it, to make room.
+    /// Number of messages of earlier turns that the models have forgotten for this reply and those after it, to make
+    /// room.
     pub dropped_messages: u64,
-    /// Committed tokens by origin.
+    /// Numbers of committed tokens by origin.
     pub origins: OriginCounts,
-    /// Of all committed tokens, those of the reasoning, its marks included.
+    /// Of all committed tokens, the number of those of the reasoning, its marks included.
     pub reasoning_tokens: u64,
-    /// Tokens that the draft model drafted. Each takes a forward pass of its own but for those of `ngram_accepted`,
-    /// which share one.
+    /// Number of tokens that the draft model drafted. Each takes a forward pass of its own except those of
+    /// `ngram_accepted`, which share one.
     pub drafted: u64,
-    /// Tokens that the conversation proposed and that the draft model read ahead of drafting them.
+    /// Number of tokens that repeat the conversation and that the draft model read ahead of drafting them.
     pub ngram_proposed: u64,
-    /// Of those, the ones that were then drafted.
+    /// Of those, the number that were then drafted.
     pub ngram_accepted: u64,
-    /// Drafted tokens that a verdict decided on: equal to the target's own, or rejected.
+    /// Number of drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
-    /// Of those, the rejected ones: the target wrote another token.
+    /// Of those, the number of rejected ones: the target wrote another token.
     pub rejected: u64,
-    /// Drafted tokens that the gate let pass.
+    /// Number of drafted tokens that the gate let pass without a verdict.
     pub skipped: u64,
-    /// Skipped tokens about which the target said whether they are its own: with labels collected or a goal of risk,
-    /// which spend bytes on that, else none.
+    /// Number of skipped tokens about which the target said whether they are its own. It does so with labels collected
+    /// or a goal of risk, which spend bytes on that, else never.
     pub skipped_labelled: u64,
-    /// Of those, the ones that are the target's own.
+    /// Of those, the number that are the target's own.
     pub skipped_matched: u64,
-    /// Times that provisional tokens were taken back.
+    /// Number of times that provisional tokens were taken back.
     pub rollbacks: u64,
-    /// Tokens taken back.
+    /// Number of tokens that were taken back.
     pub rolled_back: u64,
-    /// Requests that were answered with a verdict.
+    /// Number of requests that were answered with a verdict.
     pub verdicts: u64,
-    /// Forward passes of the target for this reply, as the verifier counts them: judged ones, and one a token that it
-    /// writes alone.
+    /// Number of forward passes of the target for this reply, as the verifier counts them: those that judge, and one
+    /// for each token that it writes alone.
     pub target_passes: u64,
-    /// Sessions opened on the verifier.
+    /// Number of sessions opened on the verifier.
     pub opens: u64,
-    /// Windows sent again after a failure, a desynchronisation or an eviction.
+    /// Number of windows sent again after a failure, a desynchronisation or an eviction.
     pub resent: u64,
-    /// Bytes of request bodies.
+    /// Size of all request bodies, in bytes.
     pub body_up: u64,
-    /// Bytes of response bodies.
+    /// Size of all response bodies, in bytes.
     pub body_down: u64,
-    /// From the call until the end.
+    /// Time from when the session's thread takes the generation up until its end; in JSON, as the other times, in
+    /// seconds.
     #[serde(with = "seconds")]
     pub elapsed: Duration,
-    /// The device's work on the prompt.
+    /// Time in which the draft model read the prompt.
     #[serde(with = "seconds")]
     pub prefill: Duration,
-    /// From the call until the first committed token.
+    /// Time from when the session's thread takes the generation up until the first committed token.
     #[serde(with = "seconds")]
     pub first_token: Duration,
     /// Time in the draft model, its sampling and its uncertainty, prompt excluded.
@@ -120,17 +122,18 @@ pub struct Statistics {
     /// Time in which the device could only wait for the verifier.
     #[serde(with = "seconds")]
     pub waiting: Duration,
-    /// Each verdict's time.
+    /// Times of the verdicts, in order.
     pub verdict_times: Vec<VerdictTiming>,
-    /// Bytes of each round's request and response body, in order.
+    /// Sizes of each verdict's request and response bodies, in bytes, in order.
     pub round_bytes: Vec<(u32, u32)>,
-    /// Tokens of each round's window, in order.
+    /// Number of tokens in each verdict's window, in order.
     pub round_tokens: Vec<u32>,
-    /// What calibration learns from, if the generation was asked to collect it.
+    /// Labels that calibration learns from, if the generation was asked to collect them.
     #[serde(skip)]
     pub labels: Option<Vec<Label>>,
 }
 
+/// Writes durations as seconds.
 mod seconds {
     use std::time::Duration;
 
@@ -145,49 +148,52 @@ mod seconds {
     }
 }
 
+/// Returns `part / whole`, or 0 where there is no whole.
 fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 impl Statistics {
-    /// Committed tokens.
+    /// Returns the number of committed tokens.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.origins.total()
     }
 
-    /// Committed tokens a second, prompt included.
+    /// Returns the committed tokens per second of [`elapsed`](Self::elapsed), the time on the prompt included.
     #[must_use]
     pub fn tokens_per_second(&self) -> f64 {
         ratio(self.tokens() as f64, self.elapsed.as_secs_f64())
     }
 
-    /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged (paper, section 5).
+    /// Returns the transmission rate (TR): the share of decided draft tokens that were sent to be judged (paper,
+    /// section 5).
     #[must_use]
     pub fn transmission_rate(&self) -> f64 {
         ratio(self.judged as f64, (self.judged + self.skipped) as f64)
     }
 
-    /// True skip rate (TSR): the share of skipped tokens that the target would have written itself; `None` where it
-    /// said so of none ([`skipped_labelled`](Self::skipped_labelled)).
+    /// Returns the true skip rate (TSR): the share of skipped tokens that the target would have written itself; `None`
+    /// where it said so of none ([`skipped_labelled`](Self::skipped_labelled)).
     #[must_use]
     pub fn true_skip_rate(&self) -> Option<f64> {
         (self.skipped_labelled > 0).then(|| self.skipped_matched as f64 / self.skipped_labelled as f64)
     }
 
-    /// Share of judged tokens that were accepted.
+    /// Returns the share of judged tokens that were accepted.
     #[must_use]
     pub fn acceptance_rate(&self) -> f64 {
         ratio((self.judged - self.rejected) as f64, self.judged as f64)
     }
 
-    /// Forward passes of the target for one committed token.
+    /// Returns the number of forward passes of the target for each committed token.
     #[must_use]
     pub fn target_passes_per_token(&self) -> f64 {
         ratio(self.target_passes as f64, self.tokens() as f64)
     }
 
-    /// Median time from sending a window until its verdict; none without a verdict.
+    /// Returns the median time from sending a window until its verdict, the longer of the middle two of an even number;
+    /// `None` without a verdict.
     #[must_use]
     pub fn median_verdict(&self) -> Option<Duration> {
         let mut times: Vec<u32> = self.verdict_times.iter().map(|timing| timing.total_us).collect();
@@ -195,7 +201,7 @@ impl Statistics {
         (!times.is_empty()).then(|| Duration::from_micros(u64::from(*times.select_nth_unstable(middle).1)))
     }
 
-    /// Adds another generation's counts.
+    /// Adds another generation's counts and times.
     pub fn add(&mut self, other: &Self) {
         let o = &other.origins;
         self.prompt_tokens += other.prompt_tokens;

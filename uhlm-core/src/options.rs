@@ -1,4 +1,4 @@
-//! What an app asks of a session and of one reply.
+//! The options of a session and of one reply.
 
 use std::time::Duration;
 
@@ -17,23 +17,24 @@ use crate::link::LinkConfig;
 use crate::mode::Mode;
 use crate::privacy::{Consent, RecordOptions, Redaction};
 
-/// What happens while the verifier is out of reach. One that tells that it is at work is within reach, however long it
-/// takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this decides.
+/// A session's behaviour while the verifier is out of reach. A verifier that tells that it is at work is within reach,
+/// however long it takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this
+/// decides.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OfflinePolicy {
     /// The draft model goes on alone; its tokens are marked [`Unverified`](crate::origin::Origin::Unverified).
     GoOn,
-    /// The generation waits, at most this long at a stretch, then fails.
+    /// The generation waits, at most this long at a stretch, and then fails.
     Wait(Duration),
     /// The generation fails.
     Fail,
 }
 
-/// The least length of a reply that is worth beginning, in tokens, unless fewer are asked for.
+/// Least length of a reply that is worth beginning, in tokens, unless fewer are requested.
 pub const USEFUL_REPLY: usize = 16;
 
-/// What happens to a conversation that outgrows the context.
+/// A session's behaviour when the conversation outgrows the context.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Overflow {
@@ -62,16 +63,16 @@ impl Overflow {
     }
 }
 
-/// Whether a model that can think before it replies does so.
+/// The choice whether a model that can think before it replies does so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Thinking {
-    /// It replies at once.
+    /// The model replies at once.
     Off,
-    /// It thinks first.
+    /// The model thinks first.
     On {
-        /// The most tokens of reasoning, its marks included; after them it is ended and the reply follows. `None` sets
-        /// no limit but that of the reply, 0 is as `Off`.
+        /// Largest number of tokens of reasoning, its marks included; after them the reasoning is ended and the reply
+        /// follows. `None` sets no limit but that of the reply, 0 is as `Off`.
         budget: Option<usize>,
     },
 }
@@ -82,7 +83,7 @@ impl Thinking {
         !matches!(self, Self::Off | Self::On { budget: Some(0) })
     }
 
-    /// Returns the most tokens of reasoning.
+    /// Returns the largest number of tokens of reasoning; `None` for no limit, or where the model does not think.
     pub(crate) fn budget(self) -> Option<usize> {
         match self {
             Self::Off => None,
@@ -91,20 +92,21 @@ impl Thinking {
     }
 }
 
-/// Whether drafting goes on while a verdict is on its way.
+/// The device's behaviour while a verdict is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DraftAhead {
-    /// The device waits.
+    /// The device waits for the verdict.
     Off,
-    /// It drafts on; where the target writes another token, what was drafted after it is rolled back.
+    /// The device drafts on; where the target writes another token, what was drafted after it is rolled back.
     WhileWaiting,
-    /// It drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each resting on
-    /// the one before.
+    /// The device drafts on likewise and sends more: up to this many windows are in flight at once, 1 to 8, each
+    /// resting on the one before.
     Pipelined(usize),
 }
 
 impl DraftAhead {
+    /// Returns the largest number of windows in flight.
     pub(crate) fn windows(self) -> usize {
         match self {
             Self::Off | Self::WhileWaiting => 1,
@@ -113,61 +115,63 @@ impl DraftAhead {
     }
 }
 
-/// Options of a session. They hold for its life; [`GenerationOptions`] are for one reply.
+/// The options of a session, which hold for its life; [`GenerationOptions`] are for one reply.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
-    /// How text is generated, unless a generation says otherwise.
+    /// Mode in which text is generated, unless a generation says otherwise.
     pub mode: Mode,
-    /// The canonical chain, for draft and target alike.
+    /// Parameters of the sampling chain, for draft model and target model alike.
     pub sampling: SamplingParams,
-    /// How the draft model's uncertainty is measured.
+    /// Estimator that measures the draft model's uncertainty about a token.
     pub estimator: Estimator,
-    /// What is known about this pair of models.
+    /// Measurements of this pair of models, from which the gate starts.
     pub calibration: Calibration,
-    /// What the gate aims at.
+    /// Goal of the gate, which decides the tokens that are skipped in the mode `opportunistic`.
     pub goal: Goal,
-    /// What expects a token's rejection, for windows and draft-ahead.
+    /// Predictor of the probability that the target rejects a drafted token, for windows and draft-ahead.
     pub predictor: Predictor,
-    /// What the target's passes are worth against time, in the mode `exact`.
+    /// Worth of the target's passes against time, in the mode `exact`.
     pub pace: Pace,
-    /// The most passes of the target a token of an `exact` reply, for who pays by pass. Whatever the pace, policies
-    /// that are expected to need more are not taken, and where the budget is spent, windows are as long as they can be
-    /// and nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
+    /// Largest number of passes of the target for each token of an `exact` reply, for who pays by pass. Whatever the
+    /// pace, policies that are expected to need more are not taken, and where the budget is spent, windows are as long
+    /// as they can be and nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
     pub max_passes_per_token: Option<f64>,
-    /// When an `exact` window is closed. The pace decides under [`CloseRule::CostModel`] alone: by any other rule the
-    /// target waits for drafts.
+    /// Rule by which an `exact` window is closed and sent. The pace decides under [`CloseRule::CostModel`] alone: by
+    /// any other rule the target waits for drafts.
     pub close: CloseRule,
-    /// The most tokens in a window, 1 to 25; what is outside counts as the nearer end.
+    /// Largest number of tokens in a window, 1 to 25; a value outside counts as the nearer end.
     pub max_window: usize,
-    /// Whether drafting goes on while a verdict is on its way.
+    /// Behaviour while a verdict is on its way: whether drafting goes on.
     pub draft_ahead: DraftAhead,
     /// Whether tokens that repeat the conversation are drafted together where that is measured to be faster. The text
     /// is the same but for the rounding of batches.
     pub ngrams: bool,
-    /// What happens while the verifier is out of reach. One that tells that it is at work is within reach, however long
-    /// it takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this decides.
+    /// Behaviour while the verifier is out of reach. A verifier that tells that it is at work is within reach, however
+    /// long it takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this
+    /// decides.
     pub offline: OfflinePolicy,
-    /// What happens to a conversation that outgrows the context.
+    /// Behaviour when the conversation outgrows the context.
     pub overflow: Overflow,
     /// Whether a model that can think before it replies does so; `None` leaves it to the model.
     pub thinking: Option<Thinking>,
     /// Variables of the chat template.
     pub template_variables: TemplateVariables,
-    /// Context of the draft model; unless it is given in tokens, as long as the model was trained for, at most 4,096
-    /// tokens and what fits into free memory.
+    /// Length of the draft model's context; unless it is given in tokens, as long as the model was trained for, at most
+    /// 4,096 tokens and what fits into free memory.
     pub context: ContextSize,
-    /// Threads of the draft model; 0 chooses by the model's size and the cores.
+    /// Number of threads of the draft model; 0 chooses by the model's size and the cores.
     pub threads: u32,
     /// Seed of the replies, mixed with each generation's number: the same seed brings the same replies to the same
     /// messages. `None` takes one from the system.
     pub seed: Option<u64>,
-    /// How the session reacts to [`Session::set_device`](crate::session::Session::set_device).
+    /// Reaction of the session to [`Session::set_device`](crate::session::Session::set_device).
     pub device: DevicePolicy,
-    /// What may be sent to the verifier, unless a generation says otherwise. Nothing, until the app gives consent.
+    /// Consent to what may be sent to the verifier, unless a generation says otherwise; by default, until the app gives
+    /// it, nothing.
     pub consent: Consent,
-    /// Changes messages before a verifier could see them; `None` sends them as they are.
+    /// Function that changes messages before a verifier could see them; `None` sends them as they are.
     pub redaction: Option<Redaction>,
-    /// How much of what was sent is recorded.
+    /// Extent of the record of what was sent.
     pub record: RecordOptions,
     /// Deadlines of verdicts, the grace of a verifier that falls silent, and pauses between attempts; the deadline
     /// follows the measured round trip within its bounds.
@@ -205,20 +209,20 @@ impl Default for SessionOptions {
     }
 }
 
-/// Options of one generation.
+/// The options of one generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {
-    /// The most tokens to write; the end token counts.
+    /// Largest number of tokens to write; the end token counts.
     pub max_tokens: usize,
     /// Texts that end the reply; they are not part of it.
     pub stop: Vec<String>,
-    /// Another mode than the session's.
+    /// Mode of this generation; `None` takes the session's.
     pub mode: Option<Mode>,
-    /// Another pace than the session's.
+    /// Pace of this generation; `None` takes the session's.
     pub pace: Option<Pace>,
-    /// Another consent than the session's, for this message.
+    /// Consent for this message; `None` takes the session's.
     pub consent: Option<Consent>,
-    /// Other than the session's: whether the model thinks before it replies.
+    /// Whether the model thinks before this reply; `None` takes the session's.
     pub thinking: Option<Thinking>,
     /// Variables of the chat template, beside the session's and before them.
     pub template_variables: TemplateVariables,
@@ -247,7 +251,7 @@ impl Default for GenerationOptions {
     }
 }
 
-/// What to continue.
+/// The text that a generation continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
     /// The person's next message; the model's chat template is applied and the reply joins the conversation.
@@ -257,6 +261,7 @@ pub enum Prompt {
 }
 
 impl Prompt {
+    /// Returns the text without the chat template.
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Chat(text) | Self::Raw(text) => text,

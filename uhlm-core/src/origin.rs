@@ -1,8 +1,8 @@
-//! Where the tokens of a reply come from.
+//! The origins of a reply's tokens: which model wrote them, and who judged them.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a committed token comes from.
+/// The origin of a committed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {

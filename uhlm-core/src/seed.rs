@@ -1,11 +1,11 @@
-//! Where a seed comes from that nobody gave.
+//! The source of a seed where nobody gave one.
 
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Draws a seed from the operating system's entropy, by way of the randomly keyed hasher of the standard library.
 #[must_use]
 pub fn fresh() -> u64 {
-    // Two independently keyed hashers: each `RandomState` is keyed from OS entropy.
+    // There are two independently keyed hashers: each `RandomState` is keyed from OS entropy.
     RandomState::new().hash_one(std::time::SystemTime::now())
         ^ RandomState::new().hash_one(std::process::id()).rotate_left(32)
 }
@@ -16,7 +16,7 @@ mod tests {
 
     #[test]
     fn seeds_differ() {
-        // Equal by chance once in 2^64.
+        // The seeds are equal by chance once in 2^64.
         assert_ne!(fresh(), fresh());
     }
 }

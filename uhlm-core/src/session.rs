@@ -1,4 +1,4 @@
-//! A conversation: its options, its messages, and the thread that owns the draft model's context.
+//! A session: one conversation with its options, its messages, and the thread that owns the draft model's context.
 //!
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
@@ -46,16 +46,17 @@ pub use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
 
-/// Stack of the session's thread, in bytes, of which only what is used takes memory: templates and llama.cpp's graphs
-/// nest as deep as the model's file has them. Text is split on a thread of its own where that goes deep.
+/// Size of the session thread's stack, in bytes. Only what is used takes memory. Templates and llama.cpp's graphs nest
+/// as deep as the model's file has them; text is split on a thread of its own where that goes deep.
 const STACK: usize = 8 << 20;
 
-/// A conversation with one draft model and, mostly, one verifier. `Send + Sync`; calls do not block.
+/// A conversation with one draft model and, mostly, one verifier. It is `Send + Sync`, and its calls do not block.
 ///
 /// Its decode context lives on a thread of its own, which ends when the session is dropped.
 pub struct Session {
     inbox: Sender<Inbox>,
     shared: Arc<SessionState>,
+    /// Cancels the newest generation.
     running: Mutex<Option<Cancel>>,
     mode: Mode,
     has_verifier: bool,
@@ -70,8 +71,8 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    /// Opens a session on a loaded model. Cheap: the context is made, and the verifier asked, when the first generation
-    /// needs them.
+    /// Opens a session on a loaded model. This is cheap: the context is made, and the verifier asked, when the first
+    /// generation needs them.
     ///
     /// # Errors
     /// [`SamplingError::InvalidParameter`].
@@ -83,8 +84,8 @@ impl Session {
         Self::with_clock(model, verifier, options, Arc::new(SystemClock))
     }
 
-    /// As [`Self::new`], in another time than the real one: deadlines, back-off, measured costs and statistics follow
-    /// `clock`. For evaluations.
+    /// Opens a session as [`Self::new`] does, in another time than the real one: deadlines, back-off, measured costs
+    /// and statistics follow `clock`. This is for evaluations.
     ///
     /// # Errors
     /// [`SamplingError::InvalidParameter`].
@@ -104,7 +105,7 @@ impl Session {
         let state = Arc::clone(&shared);
         let worker = Worker::new(Arc::clone(&model), verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let work = move || {
-            // Whatever ends the thread, a panic too: nobody is told then that the session is busy for ever.
+            // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
             worker.work(&inbox, || state.end());
             drop(ended);
@@ -146,7 +147,8 @@ impl Session {
         Ok(generation)
     }
 
-    /// Whether what a generation would send is agreed to; opens the way to the verifier if so, and shuts it if not.
+    /// Checks that the person agreed to what a generation would send; opens the way to the verifier if so, and shuts it
+    /// if not.
     fn check_consent(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
         let asks = self.has_verifier && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
         let consent = options.consent.unwrap_or(*locked(&self.consent));
@@ -182,7 +184,7 @@ impl Session {
         }
     }
 
-    /// What was sent to the verifier so far.
+    /// Returns the record of what was sent to the verifier so far.
     #[must_use]
     pub fn sent(&self) -> SentRecord {
         self.shared.sent.copy()
@@ -193,15 +195,15 @@ impl Session {
         self.shared.sent.clear();
     }
 
-    /// The system reported another network, or the app came to the front: the verifier is asked again at once, over a
-    /// new connection, whatever failed before.
+    /// Tells the session that the system reported another network, or that the app came to the front: the verifier is
+    /// asked again at once, over a new connection, whatever failed before.
     pub fn on_network_change(&self) {
         self.shared.news.network.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// What the device is going through. The session keeps to what its policy makes of it from the next generation
-    /// on; a cache that the policy gives up goes as soon as nothing runs.
+    /// Tells the session the state of the device. The session keeps to the limits that its policy sets for that from
+    /// the next generation on; a cache that the policy gives up goes as soon as nothing runs.
     pub fn set_device(&self, state: DeviceState) {
         *locked(&self.shared.device) = state;
         self.wake();
@@ -212,13 +214,13 @@ impl Session {
         let _ = self.inbox.send(Inbox::Wake);
     }
 
-    /// Whether a generation is running.
+    /// Tells whether a generation is running.
     #[must_use]
     pub fn is_generating(&self) -> bool {
         self.status().generating
     }
 
-    /// The conversation so far.
+    /// Returns the conversation so far.
     #[must_use]
     pub fn messages(&self) -> Vec<Message> {
         locked(&self.shared.conversation).messages()
@@ -252,13 +254,14 @@ impl Session {
         self.inbox.send(Inbox::Reset).map_err(|_| GenerationError::SessionClosed)
     }
 
-    /// How much of its context the conversation takes, also while a reply is written.
+    /// Returns the part of its context that the conversation takes, also while a reply is written.
     #[must_use]
     pub fn context_use(&self) -> ContextUse {
         *locked(&self.shared.context)
     }
 
-    /// Counts a conversation to which nothing was replied yet; one that the template refuses counts for nothing.
+    /// Counts the tokens of a conversation to which nothing was replied yet; one that the template refuses counts for
+    /// nothing.
     fn count(&self, messages: &[Message]) {
         let options = RenderOptions { add_generation_prompt: false, ..RenderOptions::default() };
         let rendered = Some(messages).filter(|messages| !messages.is_empty());
@@ -268,19 +271,19 @@ impl Session {
         locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
     }
 
-    /// The calibration with what this session's verdicts have taught.
+    /// Returns the calibration with what this session's verdicts have taught.
     #[must_use]
     pub fn calibration(&self) -> Calibration {
         locked(&self.shared.calibration).clone()
     }
 
-    /// What an app shows of it.
+    /// Returns the status that an app shows of the session.
     #[must_use]
     pub fn status(&self) -> SessionStatus {
         *self.shared.status.borrow()
     }
 
-    /// The status as it changes, from the present one on. Keeps nothing alive.
+    /// Returns the status as it changes, from the present one on. The updates keep nothing alive.
     #[must_use]
     pub fn status_updates(&self) -> StatusUpdates {
         let mut status = self.shared.status.subscribe();
@@ -289,7 +292,7 @@ impl Session {
     }
 }
 
-/// Says that nothing runs any more when the session's thread ends.
+/// A guard that says that nothing runs any more when the session's thread ends.
 struct Ended(Arc<SessionState>);
 
 impl Drop for Ended {
@@ -305,8 +308,8 @@ pub struct StatusUpdates {
 }
 
 impl StatusUpdates {
-    /// The present status at first, then each new one; changes that come faster than they are taken are seen as the
-    /// last of them. `None` once the session is gone. Cancel safe.
+    /// Waits for a status and returns it: the present one at first, then each new one; of changes that come faster than
+    /// they are taken, only the last is seen. Returns `None` once the session is gone. Cancel safe.
     pub async fn next(&mut self) -> Option<SessionStatus> {
         self.status.changed().await.ok().map(|()| *self.status.borrow_and_update())
     }

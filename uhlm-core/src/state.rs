@@ -1,4 +1,4 @@
-//! What a session's thread and its callers share.
+//! The state that a session's thread and its callers share.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,29 +12,29 @@ use crate::event::{LinkCause, LinkState};
 use crate::options::SessionOptions;
 use crate::privacy::{Conversation, SentLog};
 
-/// What an app shows of a session: whether it writes, and whether its verifier answers.
+/// The status of a session that an app shows: whether it writes, and whether its verifier answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SessionStatus {
     /// Whether a generation is running.
     pub generating: bool,
-    /// Whether the verifier answered last; [`LinkState::Online`] before it was first asked.
+    /// Reachability of the verifier; [`LinkState::Online`] before it was first asked.
     pub link: LinkState,
-    /// Why it does not; `None` where it does.
+    /// Reason that the verifier does not answer; `None` where it does.
     #[serde(default)]
     pub cause: Option<LinkCause>,
 }
 
-/// How much of its context a conversation takes.
+/// The part of the context that a conversation takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContextUse {
-    /// Tokens of the conversation, what is written just now included.
+    /// Length of the conversation in tokens, what is written just now included.
     pub tokens: usize,
-    /// Tokens that it may have: the draft model's context, or the target's where that is shorter or writes alone.
-    /// `None` before the first generation.
+    /// Length in tokens that the conversation may have: that of the draft model's context, or of the target's where
+    /// that is shorter or the target writes alone. `None` before the first generation.
     pub context: Option<usize>,
 }
 
-/// What the session's thread shows to callers.
+/// The state that the session's thread shows to callers.
 #[derive(Debug)]
 pub(crate) struct SessionState {
     pub(crate) conversation: Mutex<Conversation>,
@@ -45,21 +45,23 @@ pub(crate) struct SessionState {
     pub(crate) news: News,
     pub(crate) device: Mutex<DeviceState>,
     pub(crate) context: Mutex<ContextUse>,
-    /// Generations that were asked for and have not ended; more than one only while all but the newest are cancelled.
+    /// Number of generations that were asked for and have not ended; more than one only while all but the newest are
+    /// cancelled.
     generations: Mutex<usize>,
     pub(crate) status: watch::Sender<SessionStatus>,
 }
 
-/// What the session's thread is to look at when it is woken.
+/// The news that the session's thread looks at when it is woken.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    /// The system reported another network.
+    /// Whether the system reported another network.
     pub(crate) network: AtomicBool,
-    /// Consent was withdrawn: the verifier is to forget the conversation.
+    /// Whether consent was withdrawn: the verifier is to forget the conversation.
     pub(crate) withdrawn: AtomicBool,
 }
 
 impl SessionState {
+    /// Publishes whether the verifier answers, if that changed.
     pub(crate) fn set_link(&self, link: LinkState, cause: Option<LinkCause>) {
         self.status.send_if_modified(|status| {
             let before = (status.link, status.cause);
@@ -82,7 +84,7 @@ impl SessionState {
         }
     }
 
-    /// One generation more, unless `is_free` says no to those that have not ended.
+    /// Counts one generation more, unless others have not ended and `is_free` returns `false`; returns whether it did.
     pub(crate) fn begin(&self, is_free: impl FnOnce() -> bool) -> bool {
         let mut generations = locked(&self.generations);
         if *generations > 0 && !is_free() {
@@ -93,13 +95,14 @@ impl SessionState {
         true
     }
 
+    /// Takes note that one generation has ended.
     pub(crate) fn end(&self) {
         let mut generations = locked(&self.generations);
         *generations = generations.saturating_sub(1);
         self.set_generating(*generations > 0);
     }
 
-    /// No generation runs any more, because the session's thread has ended.
+    /// Takes note that no generation runs any more, because the session's thread has ended.
     pub(crate) fn end_all(&self) {
         *locked(&self.generations) = 0;
         self.set_generating(false);
@@ -110,6 +113,7 @@ impl SessionState {
     }
 }
 
+/// Locks the mutex, also where a thread panicked while it held the lock.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

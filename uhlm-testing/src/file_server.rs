@@ -1,7 +1,7 @@
-//! A TLS file server on loopback that does what a test tells it to: it cuts, stalls, lies, redirects and changes its
-//! mind.
+//! A TLS file server on loopback that answers as a test tells it to: it cuts answers off, stalls, lies, redirects and
+//! changes its mind.
 //!
-//! HTTP/1.1 written by hand, because a library would not let it lie.
+//! Its HTTP/1.1 is written by hand, because a library would not let it lie.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,15 +19,15 @@ use uhlm_net::TrustPolicy;
 
 use crate::gguf::{self, Kind, Tensor, Value};
 
-/// What a file holds, without its having to be in memory.
+/// The content of a file, which need not be in memory.
 pub trait Content: Send + Sync {
-    /// Bytes of it.
+    /// Returns its size in bytes.
     fn len(&self) -> u64;
-    /// Whether there are none.
+    /// Tells whether it has no bytes.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Fills `buffer` with what is at `offset`.
+    /// Fills `buffer` with the bytes from `offset` on.
     fn read(&self, offset: u64, buffer: &mut [u8]);
 }
 
@@ -51,7 +51,7 @@ pub struct NoiseFile {
 }
 
 impl NoiseFile {
-    /// About `bytes` bytes; files of different seeds differ everywhere but in their headers.
+    /// Makes a file of about `bytes` bytes; files of different seeds differ everywhere but in their headers.
     #[must_use]
     pub fn new(bytes: u64, seed: u64) -> Self {
         let tensor = |numbers| Tensor { name: "noise".into(), dimensions: vec![numbers], kind: Kind::F32 };
@@ -86,7 +86,7 @@ impl Content for NoiseFile {
     }
 }
 
-/// `SplitMix64` of a position.
+/// Returns the `SplitMix64` hash of a position.
 fn mixed(position: u64, seed: u64) -> u64 {
     let mut x = position.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(seed << 32 | 1);
     x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -100,18 +100,18 @@ pub struct Asked {
     /// Path and query.
     pub path: String,
     headers: HashMap<String, String>,
-    /// How many requests came before it.
+    /// Number of requests that came before it.
     pub before: usize,
 }
 
 impl Asked {
-    /// A header, by its name in lower case.
+    /// Returns a header, by its name in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(String::as_str)
     }
 
-    /// The first byte asked for; 0 without a range.
+    /// Returns the position of the first byte that is requested; 0 without a range.
     #[must_use]
     pub fn from(&self) -> u64 {
         let range =
@@ -120,34 +120,34 @@ impl Asked {
     }
 }
 
-/// What happens after the body's bytes.
+/// The behaviour of the connection after the body's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum After {
     /// The answer ends properly.
     End,
     /// The connection is closed without a word.
     Cut,
-    /// Nothing more comes, and the connection stays.
+    /// Nothing more comes, and the connection stays up.
     Stall,
 }
 
-/// An answer.
+/// The answer to a request.
 #[derive(Clone)]
 pub struct Reply {
     status: u16,
     headers: Vec<(String, String)>,
     content: Arc<dyn Content>,
-    /// Which bytes of the content are sent.
+    /// Range of the content's bytes that is sent.
     sent: std::ops::Range<u64>,
-    /// What `Content-Length` says; none sends the body in chunks.
+    /// Length that `Content-Length` states; `None` sends the body in chunks.
     declared: Option<u64>,
     after: After,
-    /// A pause after each 64 KiB.
+    /// Pause after each 64 KiB.
     pace: Duration,
 }
 
 impl Reply {
-    /// An answer without a body.
+    /// Makes an answer without a body.
     #[must_use]
     pub fn status(status: u16) -> Self {
         let content = Arc::new(Vec::new());
@@ -155,21 +155,21 @@ impl Reply {
         Self { status, headers, content, sent: 0..0, declared: Some(0), after: After::End, pace }
     }
 
-    /// A redirect.
+    /// Makes a redirect.
     #[must_use]
     pub fn redirect(to: &str) -> Self {
         Self::status(302).with("Location", to)
     }
 
-    /// All of a file, whatever was asked.
+    /// Makes an answer with all of a file, whatever was requested.
     #[must_use]
     pub fn whole(content: &Arc<dyn Content>) -> Self {
         let len = content.len();
         Self { content: Arc::clone(content), sent: 0..len, declared: Some(len), ..Self::status(200) }
     }
 
-    /// What a proper file server answers: the part that was asked for, or all of it if the file has another `ETag` than
-    /// the client knows.
+    /// Makes the answer of a proper file server: the part that was requested, or all of the file if it has another
+    /// `ETag` than the client knows.
     #[must_use]
     pub fn proper(content: &Arc<dyn Content>, etag: &str, asked: &Asked) -> Self {
         let (from, len) = (asked.from(), content.len());
@@ -186,13 +186,13 @@ impl Reply {
         reply.with("ETag", &quoted)
     }
 
-    /// Status 206 with this `Content-Range`, whatever is sent.
+    /// Gives the answer the status 206 and this `Content-Range`, whatever is sent.
     #[must_use]
     pub fn as_part(self, range: &str) -> Self {
         Self { status: 206, ..self }.with("Content-Range", range)
     }
 
-    /// With a header.
+    /// Gives the answer a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.retain(|(known, _)| known != name);
@@ -200,32 +200,32 @@ impl Reply {
         self
     }
 
-    /// Without a header.
+    /// Takes a header out of the answer.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.headers.retain(|(known, _)| known != name);
         self
     }
 
-    /// With another number in `Content-Length`; none sends chunks.
+    /// Changes the length in `Content-Length`; `None` sends chunks.
     #[must_use]
     pub fn declaring(self, length: Option<u64>) -> Self {
         Self { declared: length, ..self }
     }
 
-    /// Only the first bytes of the body, and then the connection breaks.
+    /// Cuts the connection after the first `bytes` bytes of the body.
     #[must_use]
     pub fn cut_after(self, bytes: u64) -> Self {
         self.up_to(bytes, After::Cut)
     }
 
-    /// Only the first bytes of the body, and then nothing more for ever.
+    /// Sends the first `bytes` bytes of the body, and then nothing more for ever.
     #[must_use]
     pub fn stall_after(self, bytes: u64) -> Self {
         self.up_to(bytes, After::Stall)
     }
 
-    /// With a pause after each 64 KiB.
+    /// Makes a pause after each 64 KiB.
     #[must_use]
     pub fn paced(self, pace: Duration) -> Self {
         Self { pace, ..self }
@@ -245,7 +245,7 @@ struct Shared {
     over: AtomicBool,
 }
 
-/// The server; dropped, it ends.
+/// A running server, which ends when it is dropped.
 pub struct FileServer {
     address: SocketAddr,
     authority: String,
@@ -253,7 +253,7 @@ pub struct FileServer {
 }
 
 impl FileServer {
-    /// Serves what `script` answers to each request.
+    /// Starts a server that answers each request as `script` says.
     #[must_use]
     pub fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
@@ -288,31 +288,31 @@ impl FileServer {
         Self { address, authority: authority.pem(), shared }
     }
 
-    /// Where it listens, with `/` and a path to follow; another name for the same host if asked.
+    /// Returns the URL of a path on the server, by its address.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("https://{}/{path}", self.address)
     }
 
-    /// The same by the host's name, which is another host to a client.
+    /// Returns the URL of a path on the server by the name `localhost`, which is another host to a client.
     #[must_use]
     pub fn url_by_name(&self, path: &str) -> String {
         format!("https://localhost:{}/{path}", self.address.port())
     }
 
-    /// Its authority, as PEM.
+    /// Returns the certificate of the authority that signed the server's, as PEM.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Trust in it and nobody else.
+    /// Returns the trust in this server and nobody else.
     #[must_use]
     pub fn trust(&self) -> TrustPolicy {
         TrustPolicy::Pem(self.authority.clone().into_bytes())
     }
 
-    /// Every request so far.
+    /// Returns every request so far.
     #[must_use]
     pub fn seen(&self) -> Vec<Asked> {
         self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -322,7 +322,7 @@ impl FileServer {
 impl Drop for FileServer {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // This wakes the thread that accepts.
         drop(TcpStream::connect(self.address));
     }
 }
@@ -339,7 +339,7 @@ fn serve(stream: TcpStream, tls: Arc<ServerConfig>, shared: &Shared) -> io::Resu
             After::End => {}
             After::Cut => {
                 out.flush()?;
-                // Without TLS's own goodbye, as a broken network does it.
+                // The connection ends without TLS's own goodbye, as a broken network ends it.
                 return out.sock.shutdown(std::net::Shutdown::Both);
             }
             After::Stall => {

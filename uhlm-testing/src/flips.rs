@@ -1,7 +1,8 @@
-//! Flips single bits of a model's header and sees what becomes of the process that loads it.
+//! Flips single bits of a model's header and records what becomes of the process that loads it.
 //!
-//! A child process tries flip after flip, loads the file and uses what it gets, and says so line by line. If it dies or
-//! says nothing for too long, the parent counts that flip as an abort or a hang, and the next child goes on after it.
+//! A child process tries flip after flip: it loads the file, uses what it gets, and prints the outcome in a line. If it
+//! dies or prints nothing for too long, the parent counts that flip as an abort or a hang, and the next child goes on
+//! after it.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -18,39 +19,39 @@ use uhlm_llama::{ContextOptions, LoadError, LoadOptions, Model};
 
 use crate::gguf_edit::GgufEdit;
 
-/// A flip that takes longer hangs; most take some milliseconds.
+/// Time after which a flip counts as a hang; most take some milliseconds.
 const LIMIT: Duration = Duration::from_secs(60);
-/// What a child says of a flip after which a panic was caught.
+/// Outcome that a child prints for a flip after which a panic was caught.
 const PANIC: &str = "panicked";
 
-/// What happened so far; a run goes on from it.
+/// The results so far; a run goes on from them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flips {
-    /// The flip that comes next: bit `next % 8` of byte `next / 8`.
+    /// Number of the next flip, which is that of bit `next % 8` of byte `next / 8`.
     pub next: u64,
-    /// Flips that were tried.
+    /// Number of flips that were tried.
     pub tried: u64,
-    /// How many ended how.
+    /// Number of flips by their outcome.
     pub outcomes: BTreeMap<String, u64>,
-    /// Flips that ended the process.
+    /// Numbers of the flips that ended the process.
     pub aborts: Vec<u64>,
-    /// Flips that took longer than a minute.
+    /// Numbers of the flips that took longer than a minute.
     pub hangs: Vec<u64>,
-    /// Flips that made this library panic.
+    /// Numbers of the flips that made this library panic.
     pub panics: Vec<u64>,
-    /// The most memory that a child took, in KiB; Linux only.
+    /// Largest memory that a child took, in KiB; Linux only.
     pub peak_kib: u64,
 }
 
-/// Bits of a header.
+/// Returns the number of bits in the header of a model.
 #[must_use]
 pub fn bits(model: &Path) -> u64 {
     let bytes = std::fs::read(model).expect("a model");
     GgufEdit::of(&bytes).header().len() as u64 * 8
 }
 
-/// Tries every `step`-th flip of the header of `model` from where `flips` is up to `end`, with the program `exe`, which
-/// must run [`child`] for `child MODEL FROM STEP END`. `saved` is called from time to time.
+/// Tries every `step`-th flip of the header of `model`, from the next one of `flips` up to `end`, with the program
+/// `exe`, which must run [`child`] for `child MODEL FROM STEP END`. It calls `saved` from time to time.
 ///
 /// # Panics
 /// If no child can be started.
@@ -74,7 +75,7 @@ pub fn run(exe: &Path, model: &Path, step: u64, end: u64, flips: &mut Flips, sav
             child.kill().expect("our own child");
         }
         let status = child.wait().expect("our own child");
-        // It ends with the child's end of the pipe.
+        // The thread ends with the child's end of the pipe.
         let _ = reading.join();
         if hangs {
             flips.hangs.push(flips.next);
@@ -92,7 +93,7 @@ pub fn run(exe: &Path, model: &Path, step: u64, end: u64, flips: &mut Flips, sav
 }
 
 impl Flips {
-    /// Takes a line of a child: `FLIP KIB OUTCOME`.
+    /// Takes a line that a child printed: `FLIP KIB OUTCOME`.
     fn take(&mut self, line: &str, step: u64, saved: &mut dyn FnMut(&Flips)) {
         let mut words = line.splitn(3, ' ');
         let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).expect("a number");
@@ -112,7 +113,7 @@ impl Flips {
     }
 }
 
-/// What a child does: flips from the arguments `MODEL FROM STEP END`, each in its own copy of the file.
+/// Does the work of a child: tries the flips of the arguments `MODEL FROM STEP END`, each in its own copy of the file.
 ///
 /// # Panics
 /// If the arguments are others, or the copy cannot be written.
@@ -140,7 +141,7 @@ pub fn child(arguments: &[String]) {
     }
 }
 
-/// Loads a file and does with the model what a session does.
+/// Loads a file, does with the model what a session does, and returns the outcome.
 fn outcome(path: &Path) -> &'static str {
     let model = match Model::load(path, &LoadOptions::default()) {
         Ok(model) => model,
@@ -168,7 +169,7 @@ fn outcome(path: &Path) -> &'static str {
     if sequence.logits().iter().all(|z| z.is_finite()) { "loaded" } else { "loaded, numbers that are none" }
 }
 
-/// The most memory that this process has taken.
+/// Returns the largest memory that this process has taken, in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

@@ -1,5 +1,5 @@
-//! Writes GGUF files: headers, and models of the llama architecture with random weights. They load and run like trained
-//! ones and say nothing; good for sizes, memory and faults.
+//! Writes GGUF files: headers, and models of the llama architecture with random weights. Such models load and run like
+//! trained ones, but their text means nothing; they serve to test sizes, memory and faults.
 //!
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, version 3.
 
@@ -7,25 +7,25 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Tensors begin at multiples of this.
+/// Alignment of the tensors in the file, in bytes.
 const ALIGNMENT: u64 = 32;
 
-/// A metadata value.
+/// The value of a metadata entry.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// An unsigned number.
+    /// An unsigned 32-bit number.
     U32(u32),
-    /// A signed number.
+    /// A signed 32-bit number.
     I32(i32),
-    /// Yes or no.
+    /// A truth value.
     Bool(bool),
-    /// A floating-point number.
+    /// A 32-bit floating-point number.
     F32(f32),
-    /// Text.
+    /// A text.
     Text(String),
-    /// Many texts.
+    /// An array of texts.
     Texts(Vec<String>),
-    /// Many numbers.
+    /// An array of signed 32-bit numbers.
     I32s(Vec<i32>),
 }
 
@@ -58,20 +58,21 @@ impl Value {
     }
 }
 
-/// How a tensor's numbers are stored.
+/// The format in which a tensor's numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// 32-bit floats.
     F32,
     /// 16-bit floats.
     F16,
-    /// 8 bits, in blocks of 32.
+    /// 8-bit numbers, in blocks of 32 with a scale (Q8_0).
     Q8,
-    /// 4 bits, in blocks of 32.
+    /// 4-bit numbers, in blocks of 32 with a scale (Q4_0).
     Q4,
 }
 
 impl Kind {
+    /// Returns the code of the format in the file.
     fn code(self) -> u32 {
         match self {
             Self::F32 => 0,
@@ -81,7 +82,7 @@ impl Kind {
         }
     }
 
-    /// Numbers and bytes of a block.
+    /// Returns the number of numbers in a block and its size in bytes.
     fn block(self) -> (u64, u64) {
         match self {
             Self::F32 => (1, 4),
@@ -95,11 +96,11 @@ impl Kind {
 /// A tensor's name, dimensions and storage.
 #[derive(Clone, Debug)]
 pub struct Tensor {
-    /// Its name.
+    /// Name of the tensor.
     pub name: String,
-    /// Its dimensions, the contiguous one first.
+    /// Dimensions of the tensor, the contiguous one first.
     pub dimensions: Vec<u64>,
-    /// How it is stored.
+    /// Format of its numbers.
     pub kind: Kind,
 }
 
@@ -108,7 +109,7 @@ impl Tensor {
         Self { name: name.into(), dimensions: dimensions.to_vec(), kind }
     }
 
-    /// Bytes of its data.
+    /// Returns the size of the tensor's data, in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let (numbers, bytes) = self.kind.block();
@@ -116,12 +117,13 @@ impl Tensor {
     }
 }
 
+/// Appends a text with its length.
 pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text.as_bytes());
 }
 
-/// The header of a file, padded to where the data begin.
+/// Returns the header of a file, padded to where the data begin.
 #[must_use]
 pub fn header(metadata: &[(&str, Value)], tensors: &[Tensor]) -> Vec<u8> {
     let mut out = b"GGUF".to_vec();
@@ -145,31 +147,31 @@ pub fn header(metadata: &[(&str, Value)], tensors: &[Tensor]) -> Vec<u8> {
     out
 }
 
-/// A model of the llama architecture.
+/// The shape of a model of the llama architecture.
 #[derive(Clone, Debug)]
 pub struct RandomModel {
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
-    /// Embedding width.
+    /// Width of the embedding, in numbers.
     pub width: u32,
-    /// Query heads.
+    /// Number of query heads.
     pub heads: u32,
-    /// Heads of keys and values.
+    /// Number of heads of keys and values.
     pub kv_heads: u32,
-    /// Width between the two halves of a feed-forward layer.
+    /// Width between the two matrices of a feed-forward layer, in numbers.
     pub feed_forward: u32,
-    /// Tokens.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: u32,
-    /// Context that it claims to be trained for.
+    /// Length of the context that the model claims to be trained for, in tokens.
     pub context: u32,
-    /// How its matrices are stored.
+    /// Format of the matrices.
     pub kind: Kind,
     /// Whether the output layer is the embedding.
     pub tied: bool,
 }
 
 impl RandomModel {
-    /// What the header says of the model itself.
+    /// Returns the metadata of the model itself.
     pub(crate) fn architecture(&self, name: &str) -> Vec<(&'static str, Value)> {
         vec![
             ("general.architecture", Value::Text("llama".into())),
@@ -186,9 +188,10 @@ impl RandomModel {
         ]
     }
 
+    /// Returns the metadata of the model and of its made-up tokenizer.
     fn metadata(&self) -> Vec<(&'static str, Value)> {
         let tokens: Vec<String> = (0..self.vocabulary).map(token).collect();
-        // Longer tokens as pairs of shorter ones, as many as a real tokenizer has.
+        // Longer tokens are made as pairs of shorter ones, as many as a real tokenizer has.
         let merges = (512..self.vocabulary).map(|id| format!("{} {}", token(id / 2), token(id % 509))).collect();
         let types = (0..self.vocabulary).map(|id| if id < 3 { 3 } else { 1 }).collect();
         let tokenizer = [
@@ -203,7 +206,7 @@ impl RandomModel {
         self.architecture("random weights").into_iter().chain(tokenizer).collect()
     }
 
-    /// Its tensors.
+    /// Returns the tensors of the model.
     pub(crate) fn tensors(&self) -> Vec<Tensor> {
         let [width, feed, vocabulary] = [self.width, self.feed_forward, self.vocabulary].map(u64::from);
         let kv = width / u64::from(self.heads) * u64::from(self.kv_heads);
@@ -233,10 +236,10 @@ impl RandomModel {
         tensors
     }
 
-    /// Writes the model.
+    /// Writes the model with random weights.
     ///
     /// # Errors
-    /// Those of writing.
+    /// The errors of writing the file.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let mut noise = Noise(1);
         write(path, &self.metadata(), &self.tensors(), |tensor, out| {
@@ -255,13 +258,13 @@ impl RandomModel {
     }
 }
 
-/// Where a file's data go.
+/// The file that is written.
 type Out = BufWriter<File>;
 
 /// Writes a file: the header, then each matrix as `fill` gives it; norms are all ones.
 ///
 /// # Errors
-/// Those of writing.
+/// The errors of writing the file.
 pub(crate) fn write(
     path: &Path,
     metadata: &[(&str, Value)],
@@ -281,7 +284,7 @@ pub(crate) fn write(
     out.flush()
 }
 
-/// The text of a token; those of a byte-level tokenizer have no spaces.
+/// Returns the text of a token, without spaces: a byte-level tokenizer has none.
 fn token(id: u32) -> String {
     match id {
         0..=2 => format!("<|{id}|>"),
@@ -289,7 +292,7 @@ fn token(id: u32) -> String {
     }
 }
 
-/// A small generator, so that files are the same every time.
+/// A small generator of random numbers, so that files are the same every time.
 struct Noise(u64);
 
 impl Noise {
@@ -300,12 +303,12 @@ impl Noise {
         self.0
     }
 
-    /// Uniform in [-0.04, 0.04).
+    /// Draws a number, uniform in [-0.04, 0.04).
     fn small(&mut self) -> f32 {
         ((self.next() >> 40) as f32 / (1u64 << 24) as f32 - 0.5) * 0.08
     }
 
-    /// A block of quantized numbers: a scale and `bytes` of them.
+    /// Writes a block of quantized numbers: a scale and `bytes` bytes of random numbers.
     fn block(&mut self, out: &mut impl Write, bytes: usize) -> io::Result<()> {
         let mut block = [0; 34];
         let scale = if bytes == 32 { 0.04 / 127.0 } else { 0.04 / 8.0 };
@@ -317,7 +320,7 @@ impl Noise {
     }
 }
 
-/// A small normal number as a 16-bit float, rounded towards zero.
+/// Returns a small normal number as a 16-bit float, rounded towards zero.
 fn half(x: f32) -> u16 {
     let bits = x.to_bits();
     let sign = (bits >> 16 & 0x8000) as u16;

@@ -1,23 +1,25 @@
-//! Rewrites entries of a GGUF header and leaves the tensors as they are: files that no converter writes, and files that
-//! publishers do write, made of the bundled model.
+//! Rewrites entries of a GGUF header and leaves the tensors as they are. It makes files of the bundled model that no
+//! converter writes, and others that publishers do write.
 
 use std::path::Path;
 
 use crate::gguf::{Value, text};
 
-/// Where the data of a file begin.
+/// Alignment of a file's data, in bytes.
 const ALIGNMENT: usize = 32;
+/// Type code of a text.
 const STRING: u32 = 8;
+/// Type code of an array.
 const ARRAY: u32 = 9;
 
-/// A file, taken apart.
+/// A GGUF file, taken apart.
 #[derive(Clone, Debug)]
 pub struct GgufEdit {
     version: u32,
-    /// Keys with the bytes of type and value.
+    /// Keys of the metadata, each with the bytes of its type and value.
     entries: Vec<(String, Vec<u8>)>,
     tensor_count: u64,
-    /// Names, shapes and offsets of the tensors.
+    /// Bytes of the tensors' names, shapes and offsets.
     tensors: Vec<u8>,
     data: Vec<u8>,
 }
@@ -46,6 +48,7 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
+    /// Passes over a value of this type.
     fn value(&mut self, kind: u32) {
         match kind {
             STRING => drop(self.text()),
@@ -58,7 +61,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Bytes of a scalar.
+/// Returns the size in bytes of a scalar of this type.
 fn scalar_bytes(kind: u32) -> usize {
     match kind {
         0 | 1 | 7 => 1,
@@ -97,7 +100,7 @@ impl GgufEdit {
         Self { version, entries, tensor_count, tensors, data }
     }
 
-    /// The bundled draft model.
+    /// Takes the bundled draft model apart.
     ///
     /// # Panics
     /// If it is not there.
@@ -106,7 +109,7 @@ impl GgufEdit {
         Self::of(&std::fs::read(crate::pair::file("demo-draft.gguf")).expect("the bundled draft model"))
     }
 
-    /// Gives an entry a value, a new one at the end.
+    /// Sets the value of an entry; a new entry comes at the end.
     #[must_use]
     pub fn with(mut self, key: &str, value: &Value) -> Self {
         let mut bytes = Vec::new();
@@ -118,14 +121,14 @@ impl GgufEdit {
         self
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     #[must_use]
     pub fn without(mut self, key: &str) -> Self {
         self.entries.retain(|(name, _)| name != key);
         self
     }
 
-    /// Calls the model another architecture, its own keys too.
+    /// Changes the name of the model's architecture, in the keys of the architecture's entries too.
     #[must_use]
     pub fn architecture(mut self, name: &str) -> Self {
         for (key, _) in &mut self.entries {
@@ -136,10 +139,10 @@ impl GgufEdit {
         self.with("general.architecture", &Value::Text(name.to_owned()))
     }
 
-    /// The texts of an entry.
+    /// Returns the texts of an entry.
     ///
     /// # Panics
-    /// If it has none.
+    /// If there is no such entry or it has no texts.
     #[must_use]
     pub fn texts(&self, key: &str) -> Vec<String> {
         let (_, bytes) = self.entries.iter().find(|(name, _)| name == key).expect("an entry");
@@ -157,7 +160,7 @@ impl GgufEdit {
         self.with("tokenizer.ggml.tokens", &Value::Texts(tokens))
     }
 
-    /// The header, padded to where the data begin.
+    /// Returns the header, padded to where the data begin.
     #[must_use]
     pub fn header(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
@@ -173,7 +176,7 @@ impl GgufEdit {
         out
     }
 
-    /// The whole file.
+    /// Returns the bytes of the whole file.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         [self.header(), self.data.clone()].concat()

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 use uhlm_law::sampling::{Distribution, TokenId};
 
-/// Cells with a smaller expectation are merged with others of their context.
+/// Least expected count of a cell; smaller cells are merged with others of their context.
 const LEAST_EXPECTED: f64 = 5.0;
 
-/// Observed and expected counts by context.
+/// The observed and expected counts of next tokens by context.
 #[derive(Clone, Debug, Default)]
 pub struct Goodness {
     cells: HashMap<(u64, TokenId), (f64, f64)>,
@@ -23,16 +23,16 @@ pub struct Goodness {
 pub struct Fit {
     /// Pearson's statistic.
     pub chi_square: f64,
-    /// Degrees of freedom.
+    /// Number of degrees of freedom.
     pub freedom: f64,
-    /// The probability of a statistic at least as large if the law holds.
+    /// Probability of a statistic at least as large if the law holds, in [0, 1].
     pub p_value: f64,
-    /// Tokens observed.
+    /// Number of tokens observed.
     pub observations: u64,
 }
 
 impl Goodness {
-    /// One token, the context it came in (any hash), and the law it should follow there.
+    /// Counts one token, with the context it came in (any hash) and the law it should follow there.
     pub fn observe(&mut self, context: u64, token: TokenId, law: &Distribution) {
         self.observations += 1;
         self.cells.entry((context, token)).or_default().0 += 1.0;
@@ -41,7 +41,7 @@ impl Goodness {
         }
     }
 
-    /// The test over everything observed.
+    /// Returns the outcome of the test over everything observed.
     #[must_use]
     pub fn fit(&self) -> Fit {
         let mut contexts: HashMap<u64, Vec<(f64, f64)>> = HashMap::new();
@@ -62,8 +62,8 @@ impl Goodness {
     }
 }
 
-/// Merges cells, largest expectation first, until each has enough; what is left joins the last. A token that was seen
-/// where the law gives it nothing makes a cell of expectation 0, which stays visible in whatever it is merged with.
+/// Merges cells, largest expectation first, until each has enough; the rest joins the last. A token that was seen where
+/// the law gives it no chance makes a cell of expectation 0, which stays visible in the cell it is merged with.
 fn merge_small(cells: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let mut merged: Vec<(f64, f64)> = Vec::new();
     let mut open = (0.0, 0.0);

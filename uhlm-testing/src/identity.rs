@@ -1,4 +1,4 @@
-//! Certificates for servers that a test starts again, or that nobody should trust.
+//! Certificates for servers that a test starts again, or that no client should trust.
 
 use std::path::PathBuf;
 
@@ -14,19 +14,19 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A valid one for the loopback address.
+    /// Makes a valid certificate for the loopback address.
     #[must_use]
     pub fn valid() -> Self {
         Self::new("127.0.0.1", false)
     }
 
-    /// One that was valid long ago.
+    /// Makes a certificate that expired long ago.
     #[must_use]
     pub fn expired() -> Self {
         Self::new("127.0.0.1", true)
     }
 
-    /// One for another host.
+    /// Makes a certificate for another host.
     #[must_use]
     pub fn of_another_host() -> Self {
         Self::new("verifier.example", false)
@@ -53,13 +53,13 @@ impl Identity {
         self.files.path().join(name)
     }
 
-    /// What a server takes.
+    /// Returns the files in the form that a server takes.
     #[must_use]
     pub fn tls(&self) -> TlsSource {
         TlsSource::Files { certificate: self.file("certificate.pem"), key: self.file("key.pem") }
     }
 
-    /// Trust in the authority and no other.
+    /// Returns the trust in the authority and no other.
     #[must_use]
     pub fn trust(&self) -> TrustPolicy {
         TrustPolicy::Pem(self.authority.clone().into_bytes())

@@ -1,4 +1,4 @@
-//! A download whose process is killed again and again, and what is left of it each time.
+//! A download whose process is killed again and again, with checks of what is left of it each time.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -13,28 +13,28 @@ use uhlm_models::{DownloadRequest, ModelStore, StoreConfig};
 
 use crate::file_server::{Content, FileServer, NoiseFile, Reply};
 
-/// The name that the file gets.
+/// Name that the file gets.
 pub const NAME: &str = "noise.gguf";
-/// No download takes this long.
+/// Time that no download takes.
 const LONG: Duration = Duration::from_secs(600);
 
-/// What happened.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Bytes of the file.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// Bytes on the disk at each kill.
+    /// Number of bytes on the disk at each kill.
     pub killed_at: Vec<u64>,
-    /// First byte of each request.
+    /// Position of the first byte of each request.
     pub asked_from: Vec<u64>,
     /// Time in which the child processes ran.
     pub elapsed: Duration,
 }
 
-/// What the child process does: one download, from the arguments `URL FOLDER AUTHORITY`.
+/// Does the work of the child process: one download, from the arguments `URL FOLDER AUTHORITY`.
 ///
 /// # Errors
-/// What went wrong, for people.
+/// The reason that it failed, for people.
 pub fn child(arguments: &[String]) -> Result<(), String> {
     let [url, folder, authority] = arguments else { return Err("expected URL FOLDER AUTHORITY".into()) };
     let pem = std::fs::read(authority).map_err(|error| error.to_string())?;
@@ -45,9 +45,9 @@ pub fn child(arguments: &[String]) -> Result<(), String> {
     store.download(request).blocking_finish().map(drop).map_err(|error| error.to_string())
 }
 
-/// Loads a file of `bytes` bytes with the program `exe`, which must run [`child`] for `fetch URL FOLDER AUTHORITY`, and
-/// kills it (SIGKILL) when it has reached each of `points`. With `hold`, the server sends nothing beyond a point, so
-/// that even a short download is met there.
+/// Downloads a file of `bytes` bytes with the program `exe`, which must run [`child`] for `fetch URL FOLDER AUTHORITY`,
+/// and kills it (SIGKILL) when it has reached each of `points`. With `hold`, the server sends nothing beyond a point,
+/// so that even a short download is met there.
 ///
 /// # Panics
 /// If something half-written could be taken for a model, or the file in the end is not the one on the server.
@@ -81,7 +81,7 @@ pub fn run(exe: &Path, bytes: u64, points: &[u64], hold: bool) -> Outcome {
             limit.store(point, Ordering::Release);
         }
         let mut child = start();
-        // What it writes goes through its buffers in pieces; the last one may stay behind the point.
+        // The child writes through its buffers in pieces; the last one may stay behind the point.
         let near = point.saturating_sub(if hold { 64 << 10 } else { 0 });
         let asked = Instant::now();
         while std::fs::metadata(&part).map_or(0, |found| found.len()) < near {

@@ -1,33 +1,34 @@
-//! GGUF files like a given one, but with rows that stand for no token, and with other end tokens.
+//! Writes GGUF files like a given one, but with rows that stand for no token, and with other end tokens.
 //!
-//! A row without a token is made as loud as a test wants: its weights are those of a token, doubled, so that wherever
-//! that token has a good logit the row has a better one. A model that could draw it would.
+//! A row without a token is made as likely as a test needs: its weights are those of a token, doubled, so that wherever
+//! that token has a positive logit the row has a larger one. A model that could draw the row would draw it.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Tensors begin at multiples of this.
+/// Alignment of the tensors in the file, in bytes.
 const ALIGNMENT: usize = 32;
-/// The type code of 16-bit floats, which the bundled models have.
+/// Type code of 16-bit floats, which the bundled models have.
 const F16: u32 = 1;
 
-/// The end of turn, and a name of the same length.
+/// The token that ends a turn, then a name of the same length.
 const END: &[u8; 10] = b"<|im_end|>";
 const RENAMED_END: &[u8; 10] = b"<|xm_end|>";
 
-/// How a row is marked in the file.
+/// The mark of a row without a token in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// As today's converter marks a row without a token.
+    /// The mark that today's converter gives a row without a token.
     Unused,
-    /// As the converter did before July 2024.
+    /// The mark that the converter gave before July 2024.
     UserDefined,
-    /// As a token like any other.
+    /// The mark of an ordinary token.
     Normal,
 }
 
 impl Mark {
+    /// Returns the token type that the file has for the mark.
     fn code(self) -> i32 {
         match self {
             Self::Normal => 1,
@@ -37,16 +38,16 @@ impl Mark {
     }
 }
 
-/// What is changed.
+/// The changes to a file.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// How the new rows are marked.
+    /// Mark of the new rows.
     pub mark: Mark,
     /// Rows after the last one: for each the token whose weights it doubles.
     pub after: Vec<u32>,
     /// Tokens that become rows without one: each with the token whose weights it doubles.
     pub holes: Vec<(u32, u32)>,
-    /// Another end of turn.
+    /// Token that ends a turn from now on; `None` keeps the present one.
     pub end: Option<u32>,
     /// Whether `<|im_end|>` gets a name, in the template too, that llama.cpp does not take for an end by itself.
     pub rename_end: bool,
@@ -61,7 +62,7 @@ impl Default for Changes {
 /// Writes the changed model.
 ///
 /// # Errors
-/// Those of reading and writing, and [`io::ErrorKind::InvalidData`] where the file is not what this module knows.
+/// The errors of reading and writing, and an error where the file is not of the form that this module knows.
 pub fn write(source: &Path, target: &Path, changes: &Changes) -> io::Result<()> {
     let mut bytes = fs::read(source)?;
     if changes.rename_end {
@@ -73,7 +74,7 @@ pub fn write(source: &Path, target: &Path, changes: &Changes) -> io::Result<()> 
     fs::write(target, changed)
 }
 
-/// Reads a file from its front.
+/// A reader that reads a file from front to back.
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -122,11 +123,12 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend(text);
 }
 
-/// The name that the converter gives a row without a token.
+/// Returns the name that the converter gives a row without a token.
 fn filler(id: usize) -> String {
     format!("[PAD{id}]")
 }
 
+/// Returns the changed file; `None` where it is not of the form that this module knows.
 fn changed(bytes: &[u8], changes: &Changes) -> Option<Vec<u8>> {
     let mut reader = Reader { bytes, at: 0 };
     let mut out = reader.take(8)?.to_vec();
@@ -153,7 +155,7 @@ fn changed(bytes: &[u8], changes: &Changes) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Copies a piece of metadata, with what changes in it.
+/// Copies an entry of the metadata, with the changes to it.
 fn pair(reader: &mut Reader<'_>, out: &mut Vec<u8>, changes: &Changes) -> Option<()> {
     let key = reader.text()?;
     let kind = reader.u32()?;
@@ -197,7 +199,7 @@ fn pair(reader: &mut Reader<'_>, out: &mut Vec<u8>, changes: &Changes) -> Option
     Some(())
 }
 
-/// What the file says of a tensor.
+/// The file's description of a tensor.
 struct Info<'a> {
     name: &'a [u8],
     dimensions: Vec<u64>,
@@ -213,7 +215,7 @@ impl<'a> Info<'a> {
         Some(Self { name, dimensions, kind: reader.u32()?, offset: reader.u64()? as usize })
     }
 
-    /// The dimensions and the data, with new rows where it has one a token.
+    /// Returns the dimensions and the data, with the new rows if the tensor has one row for each token.
     fn body(&self, data: &[u8], changes: &Changes) -> Option<(Vec<u64>, Vec<u8>)> {
         let numbers = usize::try_from(self.dimensions.iter().product::<u64>()).ok()?;
         let size = if self.kind == F16 { 2 } else { 4 };
@@ -239,11 +241,11 @@ impl<'a> Info<'a> {
     }
 }
 
-/// Twice a 16-bit float.
+/// Returns twice a 16-bit float.
 fn doubled(bytes: [u8; 2]) -> [u8; 2] {
     let bits = u16::from_le_bytes(bytes);
     let (sign, rest) = (bits & 0x8000, bits & 0x7fff);
-    // Below the normal numbers the fraction is doubled, above them the exponent is one more.
+    // Below the normal numbers the fraction is doubled; above them the exponent is one more.
     let twice = if rest < 0x400 { rest << 1 } else { rest + 0x400 };
     (sign | twice).to_le_bytes()
 }
@@ -263,7 +265,7 @@ mod tests {
 
     #[test]
     fn halves_are_doubled() {
-        // 1.5, -0.25, 0, and the greatest of the numbers below the normal ones.
+        // The numbers are 1.5, -0.25, 0, and the greatest of the numbers below the normal ones.
         for (one, two) in [(0x3e00, 0x4200), (0xb400, 0xb800), (0, 0), (0x03ff, 0x07fe)] {
             assert_eq!(doubled(u16::to_le_bytes(one)), u16::to_le_bytes(two), "{one:04x}");
         }

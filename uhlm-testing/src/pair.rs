@@ -1,4 +1,4 @@
-//! The bundled pair of models and its questions.
+//! The bundled pair of models, and the bundled questions.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -7,13 +7,13 @@ use serde::Deserialize;
 use uhlm_core::engine::Engine;
 use uhlm_llama::{LoadOptions, Model};
 
-/// A file of `models/`.
+/// Returns the path of a file in `models/`.
 #[must_use]
 pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name)
 }
 
-/// The draft model, loaded once for the process.
+/// Returns the draft model, loaded once for the process.
 #[must_use]
 pub fn draft() -> Engine {
     static DRAFT: OnceLock<Engine> = OnceLock::new();
@@ -24,7 +24,7 @@ pub fn draft() -> Engine {
         .clone()
 }
 
-/// The target model, loaded once for the process: the reference that tests compare with.
+/// Returns the target model, loaded once for the process: the reference that tests compare with.
 #[must_use]
 pub fn target() -> Arc<Model> {
     static TARGET: OnceLock<Arc<Model>> = OnceLock::new();
@@ -32,14 +32,14 @@ pub fn target() -> Arc<Model> {
     Arc::clone(TARGET.get_or_init(load))
 }
 
-/// One question with its answer.
+/// One line of a file of questions; the answer in it is not read.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Question {
-    /// What is asked.
+    /// Text of the question.
     pub question: String,
 }
 
-/// The questions of `data/<name>.jsonl`.
+/// Returns the questions of `data/<name>.jsonl`.
 #[must_use]
 pub fn questions(name: &str) -> Vec<String> {
     let path = file("data").join(format!("{name}.jsonl"));

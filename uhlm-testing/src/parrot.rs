@@ -1,4 +1,4 @@
-//! Models made for tests with a vocabulary of bytes: one that says a given text, one whose decode step takes
+//! Models made for tests with a vocabulary of bytes: one that writes a given text, and one whose decode step takes
 //! milliseconds.
 
 use std::io::{self, Write as _};
@@ -8,10 +8,11 @@ use uhlm_law::rng::{Rng, Stream};
 
 use crate::gguf::{self, Kind, RandomModel, Value};
 
-/// Width of an attention head.
+/// Width of an attention head, in numbers.
 const HEAD: u32 = 32;
 
-/// The letters in which byte-level vocabularies write bytes: printable ones as they are, the others from U+0100 on.
+/// Returns the letters in which byte-level vocabularies write bytes: printable ones as they are, the others from U+0100
+/// on.
 fn letters(bytes: &[u8]) -> String {
     let printable = |byte: u8| matches!(byte, 33..=126 | 161..=172 | 174..=255);
     let letter = |&byte: &u8| match printable(byte) {
@@ -21,20 +22,21 @@ fn letters(bytes: &[u8]) -> String {
     bytes.iter().map(letter).collect()
 }
 
-/// The texts of a vocabulary: the end token, the 256 bytes, then `pieces`.
+/// Returns the texts of a vocabulary: the end token, the 256 bytes, then `pieces`.
 fn tokens(pieces: &[Vec<u8>]) -> Vec<String> {
     let bytes = (0..=255u8).map(|byte| letters(&[byte]));
     let pieces = pieces.iter().map(|piece| letters(piece));
     std::iter::once("<|end|>".to_owned()).chain(bytes).chain(pieces).collect()
 }
 
-/// A model with this vocabulary.
+/// Returns the shape of a model with this vocabulary.
 fn model(tokens: &[String], width: u32, layers: u32, feed_forward: u32, kind: Kind) -> RandomModel {
     let heads = width / HEAD;
     let vocabulary = tokens.len() as u32;
     RandomModel { layers, width, heads, kv_heads: heads, feed_forward, vocabulary, context: 2048, kind, tied: false }
 }
 
+/// Returns the metadata of a model with the tokenizer of this vocabulary.
 fn metadata(name: &str, model: &RandomModel, tokens: Vec<String>) -> Vec<(&'static str, Value)> {
     const NORMAL: i32 = 1;
     const CONTROL: i32 = 3;
@@ -51,7 +53,7 @@ fn metadata(name: &str, model: &RandomModel, tokens: Vec<String>) -> Vec<(&'stat
     model.architecture(name).into_iter().chain(tokenizer).collect()
 }
 
-/// Cuts a text into pieces of several bytes, no two alike, wherever that is: mostly inside characters.
+/// Cuts a text into pieces of several bytes, no two alike, without regard to characters: mostly inside them.
 fn pieces(text: &str) -> Vec<Vec<u8>> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     let (mut rest, mut lengths) = (text.as_bytes(), [2, 3, 2, 5].iter().cycle());
@@ -70,10 +72,11 @@ fn pieces(text: &str) -> Vec<Vec<u8>> {
 }
 
 /// Writes a model that continues every prompt with `text`, nearly surely at temperature 1, and then ends its reply.
-/// Each token is one dimension, attention and feed-forward add nothing, and the output matrix holds who follows whom.
+/// Each token is one dimension, attention and feed-forward layers add nothing, and the output matrix says which token
+/// follows which.
 ///
 /// # Errors
-/// Those of writing the file.
+/// The errors of writing the file.
 pub fn write_parrot(path: &Path, text: &str) -> io::Result<()> {
     let tokens = tokens(&pieces(text));
     let (first, size) = (257, tokens.len());
@@ -95,10 +98,11 @@ pub fn write_parrot(path: &Path, text: &str) -> io::Result<()> {
     })
 }
 
-/// Writes a model of about 57 million random weights: it says nothing, at the compute of a real small model.
+/// Writes a model of about 57 million random weights: its text means nothing, and its compute is that of a real small
+/// model.
 ///
 /// # Errors
-/// Those of writing the file.
+/// The errors of writing the file.
 pub fn write_heavy(path: &Path) -> io::Result<()> {
     let tokens = tokens(&[]);
     let model = model(&tokens, 512, 16, 1536, Kind::F16);

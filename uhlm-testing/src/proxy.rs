@@ -1,4 +1,4 @@
-//! A TCP proxy between a device and a server whose behaviour a test changes while it runs.
+//! A TCP proxy between a device and a server; a test changes its behaviour while it runs.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What happens to connections and to what they carry.
+/// The way in which the proxy treats connections and the bytes that they carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Weather {
@@ -14,13 +14,13 @@ pub enum Weather {
     Clear,
     /// Connections are reset, new ones too.
     Resets,
-    /// Connections are taken and stay up; nothing comes through, ever.
+    /// Connections are accepted and stay up; nothing comes through, ever.
     BlackHole,
-    /// Nothing moves; later it does.
+    /// Nothing comes through for now; it does when the weather changes.
     Stall,
 }
 
-/// How often a connection looks at the weather.
+/// Interval at which a connection looks at the weather.
 const LOOK: Duration = Duration::from_millis(10);
 
 struct State {
@@ -39,14 +39,14 @@ impl State {
     }
 }
 
-/// The proxy; dropped, it ends with its connections.
+/// A running proxy, which ends with its connections when it is dropped.
 pub struct Proxy {
     state: Arc<State>,
     address: SocketAddr,
 }
 
 impl Proxy {
-    /// Listens on a free port of the loopback interface.
+    /// Starts a proxy to `upstream` on a free port of the loopback interface.
     #[must_use]
     pub fn start(upstream: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -66,7 +66,7 @@ impl Proxy {
         Self { state, address }
     }
 
-    /// Where it listens.
+    /// Returns the address that the proxy listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -84,6 +84,7 @@ impl Drop for Proxy {
     }
 }
 
+/// Connects a device to the server, unless connections are reset.
 fn connect(state: &Arc<State>, device: TcpStream) {
     if state.is(Weather::Resets) {
         return;
@@ -97,6 +98,7 @@ fn connect(state: &Arc<State>, device: TcpStream) {
     }
 }
 
+/// Moves the bytes of one direction of a connection, as the weather allows.
 fn pump(state: &State, mut from: TcpStream, mut to: TcpStream) {
     from.set_nonblocking(false).and_then(|()| from.set_read_timeout(Some(LOOK))).expect("a socket option");
     let mut buffer = [0; 4096];
@@ -123,7 +125,7 @@ fn pump(state: &State, mut from: TcpStream, mut to: TcpStream) {
         }
     }
     for stream in [&from, &to] {
-        // It may be closed already.
+        // The connection may be closed already.
         let _ = stream.shutdown(Shutdown::Both);
     }
 }

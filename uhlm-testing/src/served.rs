@@ -12,7 +12,7 @@ use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};
 
 use crate::pair;
 
-/// A running server; dropped, it is shut down.
+/// A running server, which is shut down when it is dropped.
 pub struct Served {
     runtime: Runtime,
     handle: Option<ServerHandle>,
@@ -26,7 +26,7 @@ impl Served {
         Self::start_with(|config| config)
     }
 
-    /// Starts a server with other settings.
+    /// Starts a server with the settings that `configure` makes of the usual ones.
     #[must_use]
     pub fn start_with(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
         Self::start_on(None, configure)
@@ -64,44 +64,44 @@ impl Served {
         self.handle.as_ref().expect("taken only by drop and stop")
     }
 
-    /// Its address.
+    /// Returns the URL of the server.
     #[must_use]
     pub fn url(&self) -> String {
         self.handle().url().to_owned()
     }
 
-    /// The address that it listens on.
+    /// Returns the address that the server listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.handle().local_addr()
     }
 
-    /// Trust in its certificate alone.
+    /// Returns the trust in the server's certificate alone.
     #[must_use]
     pub fn trust(&self) -> TrustPolicy {
         TrustPolicy::Fingerprint(self.fingerprint)
     }
 
-    /// SHA-256 of its certificate.
+    /// Returns the SHA-256 hash of the server's certificate.
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.fingerprint
     }
 
-    /// A client of it.
+    /// Returns a client of the server.
     #[must_use]
     pub fn verifier(&self) -> Arc<HttpVerifier> {
         let config = HttpConfig::new(self.url()).with_trust(self.trust());
         Arc::new(HttpVerifier::new(config).expect("a client"))
     }
 
-    /// Its counters.
+    /// Returns the counters of the server.
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(self.handle().metrics())
     }
 
-    /// Shuts it down and waits for that.
+    /// Shuts the server down and waits until it has ended.
     pub fn stop(&mut self) {
         if let Some(handle) = self.handle.take() {
             self.runtime.block_on(handle.shutdown()).expect("no panic in the server");

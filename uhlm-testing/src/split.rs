@@ -1,19 +1,20 @@
-//! Splits a GGUF file into parts as `llama-gguf-split` does: the first has the metadata, each its share of the tensors.
+//! Splits a GGUF file into parts as `llama-gguf-split` does: the first part has the metadata, and each has its share of
+//! the tensors.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Tensors begin at multiples of this, unless the file says otherwise; ours do not.
+/// Alignment of the tensors in bytes, unless the file says otherwise; ours do not.
 const ALIGNMENT: usize = 32;
 
-/// Reads a file from front to back.
+/// A reader that reads a file from front to back.
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-/// A tensor as the header lists it: everything up to its offset, and where its data lie.
+/// A tensor as the header lists it: the bytes of its description up to its offset, and its data.
 struct Listed<'a> {
     description: &'a [u8],
     data: &'a [u8],
@@ -22,7 +23,7 @@ struct Listed<'a> {
 /// Writes the model at `source` into `folder` as `count` parts named after `prefix`; returns them, the first one first.
 ///
 /// # Errors
-/// Those of the file system, and a file that is no GGUF of version 3.
+/// The errors of the file system, and an error for a file that is no GGUF of version 3.
 pub fn split(source: &Path, folder: &Path, prefix: &str, count: u16) -> io::Result<Vec<PathBuf>> {
     let bytes = fs::read(source)?;
     let (metadata, entries, tensors) = read(&bytes).ok_or_else(|| io::Error::other("not a GGUF file of version 3"))?;
@@ -40,14 +41,15 @@ pub fn split(source: &Path, folder: &Path, prefix: &str, count: u16) -> io::Resu
     Ok(paths)
 }
 
-/// Bytes of the header of a GGUF file, without what fills up to its data; `None` for another file.
+/// Returns the size in bytes of the header of a GGUF file, without the padding before its data; `None` for another
+/// file.
 #[must_use]
 pub fn header_bytes(bytes: &[u8]) -> Option<usize> {
     let mut reader = Reader { bytes, at: 0 };
     reader.header().map(|_| reader.at)
 }
 
-/// One part: its header, and the data of its tensors.
+/// Returns one part: its header, and the data of its tensors.
 fn part((metadata, entries): (&[u8], u64), place: (u16, u16), total: i32, tensors: &[Listed<'_>]) -> Vec<u8> {
     let mut out = b"GGUF".to_vec();
     out.extend(3u32.to_le_bytes());
@@ -74,19 +76,20 @@ fn part((metadata, entries): (&[u8], u64), place: (u16, u16), total: i32, tensor
     out
 }
 
+/// Appends the key and the type of an entry.
 fn entry(out: &mut Vec<u8>, key: &str, kind: u32) {
     out.extend((key.len() as u64).to_le_bytes());
     out.extend(key.as_bytes());
     out.extend(kind.to_le_bytes());
 }
 
-/// The metadata as it stands, how many entries it has, and the tensors.
+/// Returns the bytes of the metadata, its number of entries, and the tensors.
 fn read(bytes: &[u8]) -> Option<(&[u8], u64, Vec<Listed<'_>>)> {
     let mut reader = Reader { bytes, at: 0 };
     let (metadata, entries, listed) = reader.header()?;
     let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?;
     let ends: Vec<usize> = listed.iter().map(|(_, offset)| *offset).chain([data.len()]).collect();
-    // A tensor reaches to the next one that begins behind it; what fills up to there does no harm.
+    // A tensor reaches to the next one that begins behind it; the padding up to there does no harm.
     let end = |offset: usize| ends.iter().copied().filter(|end| *end > offset).min().unwrap_or(data.len());
     let tensors = listed
         .into_iter()
@@ -95,10 +98,11 @@ fn read(bytes: &[u8]) -> Option<(&[u8], u64, Vec<Listed<'_>>)> {
     Some((metadata, entries, tensors))
 }
 
-/// The metadata as it stands, how many entries it has, and each tensor with the offset of its data.
+/// The bytes of the metadata, its number of entries, and each tensor's description with the offset of its data.
 type Header<'a> = (&'a [u8], u64, Vec<(&'a [u8], usize)>);
 
 impl<'a> Reader<'a> {
+    /// Reads the header; `None` for a file that is no GGUF of version 3.
     fn header(&mut self) -> Option<Header<'a>> {
         if self.take(4)? != b"GGUF" || self.u32()? != 3 {
             return None;
@@ -142,6 +146,7 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
+    /// Passes over a value of this type.
     fn value(&mut self, kind: u32) -> Option<()> {
         match kind {
             0 | 1 | 7 => self.take(1).map(drop),

@@ -1,4 +1,4 @@
-//! A verifier that writes down the text of everything that reaches it.
+//! A verifier that records the text of everything that reaches it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,11 +9,14 @@ use uhlm_law::chat::DraftModel;
 
 use crate::synthetic::SyntheticModel;
 
-/// The wrapper.
+/// A spy around another verifier.
 pub struct Spy {
     inner: Arc<dyn Verifier>,
+    /// Texts of the requests, in order.
     heard: Mutex<Vec<String>>,
+    /// Number of sessions that were closed.
     closed: Mutex<usize>,
+    /// Number of times that another network was reported.
     networks: Mutex<usize>,
 }
 
@@ -29,8 +32,8 @@ impl Spy {
         Arc::new(Self { inner: Arc::new(inner), heard, closed, networks })
     }
 
-    /// Returns all that can be read in each request, in order: the text of its tokens, given ones first, then each stop
-    /// string on a line of its own. An opened session is empty text.
+    /// Returns all text that can be read in each request, in order: that of its tokens, given ones first, then each
+    /// stop string on a line of its own. A request that opens a session is empty text.
     #[must_use]
     pub fn heard(&self) -> Vec<String> {
         lock(&self.heard).clone()
@@ -53,7 +56,7 @@ impl Spy {
     }
 }
 
-/// Returns all that can be read in a request.
+/// Returns all text that can be read in a request.
 fn text(request: &Advance) -> String {
     let tokens = [&request.stand[..], &request.draft].concat();
     let text = String::from_utf8_lossy(&SyntheticModel::draft().detokenize(&tokens)).into_owned();

@@ -1,5 +1,5 @@
-//! `cargo xtask android`: the native library for phones, checked, where the Gradle build packs it. `tools/android.sh`
-//! says what is run for that, `tools/android-library.sh` what a library must be.
+//! `cargo xtask android` builds the native library for phones, checks it, and puts it where the Gradle build packs it.
+//! `tools/android.sh` runs the commands for that, and `tools/android-library.sh` checks what a library must be.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
     check: Vec<PathBuf>,
 }
 
-/// Builds, checks and packs, or what the arguments ask for instead.
+/// Builds, checks and packs the libraries, or does what the arguments ask for instead.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if !arguments.check.is_empty() {
         let files = arguments.check.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>()?;

@@ -1,7 +1,7 @@
-//! `cargo xtask bench-ffi`: what the way through Kotlin and Swift costs, against the Rust API.
+//! `cargo xtask bench-ffi` measures the cost of the way through Kotlin and Swift, against the Rust API.
 //!
-//! One driver program a language, all alive at once, asked in turn: the same prompts, the same model, one run. Prints
-//! ratios of tokens per second and how long a cancel takes to reach the last decode.
+//! There is one driver program per language; all are alive at once and measured in turn, with the same prompts and the
+//! same model, in one run. It prints ratios of tokens per second and how long a cancel takes to reach the last decode.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -13,11 +13,12 @@ use anyhow::{Context, Result, bail};
 use crate::bindings::{self, Language};
 use crate::{cargo, setup, swift, table};
 
-/// Rounds of each speed; the median ratio of rounds is what counts.
+/// Number of rounds of each speed; the result is the median ratio of the rounds.
 const ROUNDS: usize = 15;
-/// What is asked for a speed: tokens of 0.2 ms in short replies, and tokens of a model of 57 million parameters.
+/// Commands to the drivers that measure a speed, with their titles: tokens of 0.2 ms in short replies, and tokens of a
+/// model of 57 million parameters.
 const SPEEDS: [(&str, &str); 2] = [("speed", "demo draft"), ("steady", "57 M weights")];
-/// Cancelled generations a language.
+/// Number of cancelled generations per language.
 const CANCELS: usize = 200;
 
 /// Builds everything, runs the rounds, prints the tables.
@@ -43,9 +44,10 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
+/// Measures a speed of all drivers; returns the table.
 fn speed(drivers: &mut [Driver], command: &str, title: &str) -> Result<String> {
     for driver in drivers.iter_mut() {
-        // Once unmeasured: caches, and the JVM's compiler.
+        // The first time is not measured: it fills caches, and the JVM's compiler does its work.
         driver.ask(command)?;
     }
     let mut rates = vec![Vec::new(); drivers.len()];
@@ -63,6 +65,7 @@ fn speed(drivers: &mut [Driver], command: &str, title: &str) -> Result<String> {
     Ok(table::format([title, "tokens/s", "of rust", "5 to 95 %"], &rows.collect::<Vec<_>>()))
 }
 
+/// Measures cancels of all drivers; returns the table.
 fn cancel(drivers: &mut [Driver]) -> Result<String> {
     let mut rows = Vec::new();
     for driver in drivers {
@@ -78,21 +81,21 @@ fn cancel(drivers: &mut [Driver]) -> Result<String> {
     Ok(table::format(["cancel to idle, ms", "one step", "median", "95 %", "most"], &rows))
 }
 
-/// The value at a share of the sorted values.
+/// Returns the value at a share of the sorted values, in percent; not a number where there are none.
 fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get((sorted.len().saturating_sub(1) * percent + 50) / 100).copied().unwrap_or(f64::NAN)
 }
 
-/// A number in a flat JSON object.
+/// Returns a number in a flat JSON object.
 fn number(json: &str, field: &str) -> Result<f64> {
     let (_, rest) = json.split_once(&format!("\"{field}\":")).with_context(|| format!("no `{field}` in {json}"))?;
     let end = rest.find([',', '}']).unwrap_or(rest.len());
     rest[..end].trim().parse().with_context(|| format!("`{field}` of {json}"))
 }
 
-/// Compiles the Kotlin driver; Maven writes down the class path to run it with.
+/// Compiles the Kotlin driver and returns the command that runs it; Maven writes the class path for it into a file.
 fn kotlin(library: &Path, fixture: &Path) -> Result<Command> {
     let project = cargo::root().join("bindings/kotlin");
     let file: PathBuf = project.join("uhlm/target/test-classpath.txt");
@@ -107,7 +110,7 @@ fn kotlin(library: &Path, fixture: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// A program that answers each line with a line; ended on drop by the end of its input.
+/// A driver program, which answers each line with a line; on drop, its input ends, and with that the program.
 struct Driver {
     name: &'static str,
     child: Child,
@@ -131,6 +134,7 @@ impl Driver {
         Ok(Self { name, child, input, output })
     }
 
+    /// Sends a line; returns the answer.
     fn ask(&mut self, command: &str) -> Result<String> {
         let input = self.input.as_mut().context("the driver's input")?;
         writeln!(input, "{command}").with_context(|| format!("asking the {} driver", self.name))?;
@@ -150,7 +154,7 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.input = None;
-        // It ends with its input; if not, it is one that this program started.
+        // The program, which this one started, ends with its input.
         let _ = self.child.wait();
     }
 }

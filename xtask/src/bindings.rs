@@ -1,7 +1,8 @@
-//! `cargo xtask bindings`: the built library, and the Kotlin and Swift sources that UniFFI generates from it.
+//! `cargo xtask bindings` builds the library, and the Kotlin and Swift sources that UniFFI generates from it.
 //!
-//! Everything lands where the packages look for it: the library in `target/bindings/lib`, the sources in folders that
-//! git ignores. Built with the whole workspace and in its one profile, so that llama.cpp is not compiled again.
+//! Everything goes where the packages look for it: the library into `target/bindings/lib`, the sources into folders
+//! that git ignores. The library is built with the whole workspace and in its one profile, so that llama.cpp is not
+//! compiled again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,14 +13,14 @@ use clap::ValueEnum;
 
 use crate::{cargo, setup};
 
-/// The languages.
+/// The languages with a package of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Language {
     Kotlin,
     Swift,
 }
 
-/// Sets up, builds, and makes the sources of one language or of both.
+/// Sets up, builds the library, and generates the sources of one language or of both.
 pub(crate) fn run(only: Option<Language>) -> Result<()> {
     setup::ensure()?;
     let languages = Language::value_variants().iter().filter(|language| only.is_none_or(|only| only == **language));
@@ -32,7 +33,7 @@ pub(crate) fn run(only: Option<Language>) -> Result<()> {
     Ok(())
 }
 
-/// Builds the library and the programs beside it; the library's copy in `target/bindings/lib`.
+/// Builds the library and the programs beside it; returns the library's copy in `target/bindings/lib`.
 pub(crate) fn build() -> Result<PathBuf> {
     // A test among what is asked for lets cargo resolve the features that the tests have, so that nothing is compiled
     // twice; this one is the smallest.
@@ -43,12 +44,12 @@ pub(crate) fn build() -> Result<PathBuf> {
     Ok(to)
 }
 
-/// A file that cargo has built in the profile of this program.
+/// Returns the path of a file that cargo has built in the profile of this program.
 pub(crate) fn program(name: &str) -> Result<PathBuf> {
     Ok(std::env::current_exe().context("where this program is")?.with_file_name(name))
 }
 
-/// Where a language's package expects its generated sources.
+/// Returns the folder in which a language's package expects its generated sources.
 fn folder(language: Language) -> PathBuf {
     cargo::root().join(match language {
         Language::Kotlin => "bindings/kotlin/uhlm/target/generated",
@@ -64,7 +65,7 @@ pub(crate) fn generate(language: Language, library: &Path) -> Result<()> {
     let bindgen = program(&format!("uniffi-bindgen{}", std::env::consts::EXE_SUFFIX))?;
     let mut command = Command::new(bindgen);
     command.args(["generate", "--no-format", "--language", name, "--out-dir"]).arg(&folder).arg(library);
-    // It reads the library's crate and uniffi.toml through cargo.
+    // The generator reads the library's crate and uniffi.toml through cargo.
     cargo::run(command.current_dir(cargo::root()))?;
     if language == Language::Swift {
         // The header belongs to the C module, whose module map is ours: the generated one names Apple's libraries.
@@ -85,7 +86,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     }
     let parent = to.parent().unwrap_or(to);
     fs::create_dir_all(parent).with_context(|| format!("creating {}", parent.display()))?;
-    // Another process may have the old one mapped: it keeps that, and the new one is a file of its own.
+    // Another process may have the old file mapped: it keeps that, and the new one is a file of its own.
     let new = to.with_extension("new");
     fs::write(&new, bytes).with_context(|| format!("writing {}", new.display()))?;
     fs::rename(&new, to).with_context(|| format!("putting {} in its place", to.display()))

@@ -1,5 +1,5 @@
-//! How this program starts cargo, scripts and other programs: in the repository's root, with a clean environment,
-//! echoed.
+//! Starts cargo, scripts and other programs for the other modules: in the repository's root, with a clean environment,
+//! and with each command echoed.
 
 use std::env;
 use std::ffi::OsStr;
@@ -8,26 +8,26 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-/// The root of the repository.
+/// Returns the root of the repository.
 pub(crate) fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
     xtask.parent().unwrap_or(xtask).to_path_buf()
 }
 
-/// A cargo command in the repository's root.
+/// Returns a cargo command in the repository's root.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = clean(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args);
     command
 }
 
-/// A script of `tools/`, in the repository's root.
+/// Returns a command that runs a script of `tools/` in the repository's root.
 pub(crate) fn script(name: &str) -> Command {
     clean(root().join("tools").join(name))
 }
 
-/// A command without the variables that `cargo run` sets for this program: some build scripts watch them, and would run
-/// again each time a developer changes between `cargo xtask test` and plain `cargo test`.
+/// Returns a command without the variables that `cargo run` sets for this program: some build scripts watch them, and
+/// would run again each time a developer changes between `cargo xtask test` and plain `cargo test`.
 fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root());
@@ -45,16 +45,17 @@ fn is_set_by_cargo_run(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
-/// Runs a command and fails if it fails. Its output is this program's, unless it is set to go elsewhere.
+/// Runs a command and fails if it fails. Its output goes where this program's goes, unless it is set to go elsewhere.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     output(command).map(drop)
 }
 
-/// Runs a command and returns what it printed; fails if it fails. Its standard error is this program's.
+/// Runs a command and returns what it printed; fails if it fails. Its standard error goes where this program's goes.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     output(command.stdout(Stdio::piped()))
 }
 
+/// Echoes and runs a command; returns what it printed, if that was captured.
 fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
     eprintln!("$ {line}");
@@ -66,14 +67,14 @@ fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Whether the compiler in use has the standard library for a target, from rustup or elsewhere.
+/// Tells whether the compiler in use has the standard library for a target, from rustup or elsewhere.
 pub(crate) fn has_std(target: &str) -> bool {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let folder = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
     folder.is_ok_and(|folder| Path::new(String::from_utf8_lossy(&folder.stdout).trim()).is_dir())
 }
 
-/// A command as one would type it.
+/// Returns a command as one would type it.
 pub(crate) fn line(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
     let words = std::iter::once(program).chain(command.get_args());

@@ -1,6 +1,6 @@
-//! `cargo xtask ci`: everything a change must pass, in the order in which it fails fastest.
+//! `cargo xtask ci` checks everything that a change must pass, in the order in which it fails fastest.
 //!
-//! One profile and one selection of packages throughout: llama.cpp is compiled once, and the last step checks that.
+//! All steps use one profile and one selection of packages: llama.cpp is compiled once, and the last step checks that.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime};
@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::{cargo, llama_builds, phone_targets, rules, setup, swift, table, test};
 
+/// The name of a step, and the function that runs it.
 type Step = (&'static str, fn() -> Result<()>);
 
 const STEPS: &[Step] = &[
@@ -26,7 +27,7 @@ const STEPS: &[Step] = &[
     ("demo check", || cargo::run(&mut cargo::cargo(&["check", "--package", "uhlm-cli"]))),
 ];
 
-/// Runs the steps up to the first that fails, then prints what each took.
+/// Runs the steps up to the first that fails, then prints how long each took.
 pub(crate) fn run() -> Result<()> {
     let start = SystemTime::now();
     let mut rows = Vec::new();
@@ -49,6 +50,7 @@ pub(crate) fn run() -> Result<()> {
     failure.map_or(Ok(()), Err)
 }
 
+/// Runs a step and appends its row of the table.
 fn take(name: &str, step: impl FnOnce() -> Result<()>, rows: &mut Vec<[String; 3]>) -> Result<()> {
     eprintln!("\n== {name}");
     let start = Instant::now();
@@ -66,7 +68,7 @@ fn lockfile() -> Result<()> {
     cargo::run(command.stdout(Stdio::null())).context("Cargo.lock does not fit the manifests")
 }
 
-/// Has the crates' dependencies checked by `deny.toml`, and for such as no code uses, where the tools for that are
+/// Checks the crates' dependencies by `deny.toml`, and looks for such as no code uses, where the tools for that are
 /// installed: neither comes with Rust, and compiling them takes longer than the other steps together.
 fn dependencies() -> Result<()> {
     for (tool, check) in [("deny", &["check", "bans", "licenses", "sources"][..]), ("machete", &[])] {

@@ -12,7 +12,8 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
     if llama_builds::newest()?.is_none() {
         eprintln!("The first build compiles llama.cpp: about 6 to 10 minutes on two cores. Later ones take seconds.");
     }
-    // The dev profile, optimised in this workspace and the one the tests use: llama.cpp is compiled once for both.
+    // This uses the dev profile, which is optimised in this workspace and which the tests use: llama.cpp is compiled
+    // once for both.
     cargo::run(cargo::cargo(&["run", "--package", "uhlm-cli", "--", "demo"]).args(args))
 }
 
@@ -20,23 +21,24 @@ pub(crate) fn demo(args: &[String]) -> Result<()> {
 pub(crate) fn bench(args: &[String]) -> Result<()> {
     setup::ensure()?;
     eprintln!("Benchmarks use the release profile; its first build compiles llama.cpp again (about 10 minutes).");
-    // Only bench targets: libtest's own harness, which libraries and programs have, does not know criterion's options.
+    // This runs only bench targets: libtest's own harness, which libraries and programs have, does not know criterion's
+    // options.
     cargo::run(cargo::cargo(&["bench", "--workspace", "--bench", "*", "--"]).args(args))
 }
 
-/// Builds the XCFramework, or prints how; the script says what it does.
+/// Builds the XCFramework or, with `dry_run`, prints the commands for that; the script knows them.
 pub(crate) fn ios(dry_run: bool) -> Result<()> {
     let mut script = cargo::script("xcframework.sh");
     if dry_run {
         script.arg("--dry-run");
     }
-    // Not echoed: the dry run prints commands, and nothing but commands.
+    // The command is not echoed: the dry run prints commands, and nothing but commands.
     if script.status()?.success() { Ok(()) } else { bail!("no XCFramework was made") }
 }
 
-/// Runs as many histories under faults on each level, from the seed `first` on: the law's two sides on a model of three
-/// tokens, where each step is a choice of its own, then whole sessions on a synthetic pair. A history that fails is
-/// printed with its seed, and fails the command.
+/// Runs so many histories under faults on each of two levels, from the seed `first` on: the two sides of `uhlm_law` on
+/// a model of three tokens, where each step is a choice of its own, then whole sessions on a synthetic pair. A history
+/// that fails is printed with its seed, and fails the command.
 pub(crate) fn simulate(histories: u64, first: u64) -> Result<()> {
     const LAW: &str = "every_history_ends_with_the_targets_own_text";
     cargo::run(&mut cargo::cargo(&["test", "--package", "uhlm-law", "--lib", "--no-run"]))?;
@@ -49,7 +51,8 @@ pub(crate) fn simulate(histories: u64, first: u64) -> Result<()> {
     cargo::run(&mut cargo::cargo(&["run", "--package", "uhlm-testing", "--bin", "simulate", "--", &histories, &first]))
 }
 
-/// Pairs of models: the section of `docs/results.md` that each fills, and its files where they are not the demo pair's.
+/// The pairs of models: the section of `docs/results.md` that each fills, and the arguments that name its files where
+/// they are not the demo pair's.
 const PAIRS: [(&str, &[&str]); 2] = [
     ("demo", &[]),
     (
@@ -65,8 +68,8 @@ const PAIRS: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// Evaluates both pairs and writes the document's sections and plots; with `quick`, small samples and only the table on
-/// the terminal.
+/// Evaluates both pairs and writes the document's sections and plots; with `quick`, evaluates small samples and only
+/// prints the table.
 pub(crate) fn paper(quick: bool) -> Result<()> {
     setup::ensure()?;
     let began = Instant::now();

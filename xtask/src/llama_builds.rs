@@ -1,4 +1,4 @@
-//! Where cargo has run the C++ build of llama.cpp.
+//! The folders in which cargo has run the C++ build of llama.cpp.
 //!
 //! One such build takes most of a fresh build's time. It is shared by every command that selects the same profile and
 //! resolves the same features; this module looks at the target directory to see whether that held.
@@ -9,7 +9,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-/// The folder of the last build in this program's profile, or `None` if there was none.
+/// Returns the folder of the last build in this program's profile, or `None` if there was none.
 pub(crate) fn newest() -> Result<Option<PathBuf>> {
     Ok(ended()?.into_iter().max().map(|(_, folder)| folder))
 }
@@ -24,7 +24,8 @@ pub(crate) fn at_most_one_since(start: SystemTime) -> Result<()> {
     Ok(())
 }
 
-/// The runs of the crate's build script in the profile this program itself was built in, and when each ended.
+/// Returns the runs of the crate's build script in the profile that this program itself was built in, with the time at
+/// which each ended.
 fn ended() -> Result<Vec<(SystemTime, PathBuf)>> {
     let build = env::current_exe().context("where this program is")?.with_file_name("build");
     if !build.is_dir() {

@@ -1,8 +1,8 @@
-//! `cargo xtask phone-targets`: everything that goes into an app's library, type-checked for the real phone targets.
+//! `cargo xtask phone-targets` type-checks everything that goes into an app's library for the real phone targets.
 //!
 //! Rust's own toolchains for these targets are used where rustup has them. Elsewhere a script fetches the sources of
-//! the standard library, and cargo builds it for the target. No C or C++ is compiled for the phone: what the build
-//! scripts of llama.cpp and of the cryptography would say is told to cargo instead, with the bindings made for this
+//! the standard library, and cargo builds it for the target. No C or C++ is compiled for the phone: cargo is told the
+//! results of the build scripts of llama.cpp and of the cryptography library instead, with the bindings made for this
 //! machine. Their types are those of every 64-bit processor.
 
 use std::process::Command;
@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 
 use crate::{cargo, llama_builds};
 
-/// An Android phone and an iPhone.
+/// The targets: an Android phone and an iPhone.
 const TARGETS: [&str; 2] = ["aarch64-linux-android", "aarch64-apple-ios"];
 
-/// Checks the surface that apps see, and all below it, for every target with whatever toolchain can.
+/// Checks the API that apps see, and all below it, for every target with whatever toolchain can.
 pub(crate) fn run() -> Result<()> {
     // Within CI it is built already, with more features than one package alone would have.
     if llama_builds::newest()?.is_none() {
@@ -55,7 +55,7 @@ fn command(has_std: bool) -> Result<Command> {
         command.arg("-Zbuild-std=std,panic_unwind");
         // A released compiler builds a standard library only if it is told that it is its own.
         command.env("RUSTC_BOOTSTRAP", "1").env("RUSTC", rustc).env("LD_LIBRARY_PATH", libraries);
-        // Lints are another step's business, and another compiler's.
+        // Lints are the business of another step and another compiler.
         command.env("RUSTFLAGS", "--cap-lints warn").env_remove("RUSTUP_TOOLCHAIN");
     }
     Ok(command)

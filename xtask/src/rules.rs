@@ -1,4 +1,4 @@
-//! Architecture rules that a search can check, for what neither the borders of crates nor clippy say.
+//! The architecture rules that a text search can check, for what neither the borders of crates nor clippy say.
 //!
 //! A crate can name only what its manifest has, and `deny.toml` says which crates may have llama.cpp and the HTTP
 //! client; `uhlm-law/clippy.toml` keeps clock, files and threads out of the law.
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo;
 
-/// Lines that may not be in the files that `paths` select.
+/// A rule about lines that may not be in the files that `paths` select.
 struct Rule {
     /// Extended regular expressions: a line breaks the rule if it matches the first and not the second.
     pattern: &'static str,
@@ -25,7 +25,7 @@ const RULES: &[Rule] = &[
     Rule {
         pattern: r"(^|[^a-z_])llama_cpp_(sys_)?2( as |::|;)",
         unless: "//.*llama_cpp_",
-        // What the draft engine is compared with must not go through it.
+        // The reference that the draft engine is compared with must not go through it.
         paths: &["uhlm-cli/*.rs", ":!uhlm-cli/src/commands/bench/reference*"],
         reason: "llama.cpp is reached only through uhlm-llama",
     },
@@ -44,7 +44,7 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// Git keeps every version of a large file for ever.
+/// Largest file that git may hold, in bytes: git keeps every version of a large file for ever.
 const LARGEST_FILE: u64 = 20_000_000;
 
 /// Checks every file that git tracks or would add.
@@ -56,6 +56,7 @@ pub(crate) fn run() -> Result<()> {
     if violations.is_empty() { Ok(()) } else { bail!("{} violations of the architecture rules", violations.len()) }
 }
 
+/// Returns the violations in a repository, one per line of a file.
 fn violations_in(root: &Path) -> Result<Vec<String>> {
     let mut violations = Vec::new();
     for path in git(root, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?.split('\0') {
@@ -73,7 +74,7 @@ fn violations_in(root: &Path) -> Result<Vec<String>> {
     Ok(violations)
 }
 
-/// What git prints. Its search fails with 1 where it finds nothing.
+/// Runs git and returns what it prints. Its search fails with 1 where it finds nothing.
 fn git(root: &Path, args: &[&str]) -> Result<String> {
     let mut command = Command::new("git");
     let output =
@@ -88,7 +89,7 @@ fn git(root: &Path, args: &[&str]) -> Result<String> {
 mod tests {
     use super::*;
 
-    /// The violations in a repository of these files.
+    /// Returns the violations in a repository of these files.
     fn violations(files: &[(&str, &str)]) -> Vec<String> {
         let root = tempfile::tempdir().expect("a temporary folder");
         git(root.path(), &["init", "--quiet"]).expect("git");

@@ -1,8 +1,8 @@
-//! What a Swift toolchain is asked to build: the package with its tests, and the bench driver.
+//! The commands for a Swift toolchain: to test the packages, to build the bench driver, and to check the format.
 //!
 //! All take the library from `target/bindings/lib` and the generated sources, which `cargo xtask bindings swift` puts
-//! in place beforehand. Everything they build goes below `target/swift`. `tools/sandbox/swift.sh` runs the commands,
-//! and makes a toolchain first where the machine has none.
+//! in place beforehand. Their results go below `target/swift`. `tools/sandbox/swift.sh` runs the commands, and makes a
+//! toolchain first where the machine has none.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,10 +11,11 @@ use anyhow::{Result, bail};
 
 use crate::cargo;
 
-/// `swift test` on the package, on the check of its part for Apple's Foundation Models, and on the iOS app's logic.
+/// Returns the commands that run `swift test` on the package, on the check of its part for Apple's Foundation Models,
+/// and on the iOS app's logic.
 ///
 /// # Errors
-/// Where the library or the generated sources are missing.
+/// An error where the library or the generated sources are missing.
 pub(crate) fn tests(fixture: &Path) -> Result<[Command; 3]> {
     let library = if cfg!(target_os = "macos") { "uhlmFFI.xcframework" } else { "libuhlm_ffi.so" };
     let sources = cargo::root().join("bindings/swift/Sources/Uhlm/Generated/Uhlm.swift");
@@ -28,7 +29,7 @@ pub(crate) fn tests(fixture: &Path) -> Result<[Command; 3]> {
         let mut command = cargo::script("sandbox/swift.sh");
         command.arg(format!("UHLM_FIXTURE={}", fixture.display()));
         swift(&mut command, "test", package, scratch);
-        // Ours are XCTest's; without this, a second runner reports that it ran none.
+        // Our tests are XCTest's; without this, a second runner reports that it ran none.
         command.arg("--disable-swift-testing");
         command
     };
@@ -39,8 +40,8 @@ pub(crate) fn tests(fixture: &Path) -> Result<[Command; 3]> {
     ])
 }
 
-/// Builds the bench driver in the release profile; the command then runs it with `fixture`, a file that holds the first
-/// line of the fixture.
+/// Builds the bench driver in the release profile. Returns the command that runs it with `fixture`, a file that holds
+/// the first line of the fixture.
 pub(crate) fn bench_driver(fixture: &Path) -> Result<Command> {
     let mut build = cargo::script("sandbox/swift.sh");
     swift(&mut build, "build", "bindings/swift/bench", "target/swift/bench");
@@ -50,7 +51,7 @@ pub(crate) fn bench_driver(fixture: &Path) -> Result<Command> {
     Ok(driver)
 }
 
-/// `swift format lint` on every Swift file that is written by hand.
+/// Runs `swift format lint` on every Swift file that is written by hand.
 pub(crate) fn lint() -> Result<()> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard", "*.swift"]).current_dir(cargo::root());
@@ -74,7 +75,8 @@ fn swift(command: &mut Command, verb: &str, package: &str, scratch: &str) {
     }
 }
 
-/// Where `cargo xtask bindings` puts the shared library; on a Mac, `cargo xtask ios` the XCFramework.
+/// Returns the folder of the shared library, where `cargo xtask bindings` puts it; on a Mac, that of the XCFramework,
+/// where `cargo xtask ios` puts it.
 fn libraries() -> PathBuf {
     cargo::root().join(if cfg!(target_os = "macos") { "target/ios" } else { "target/bindings/lib" })
 }

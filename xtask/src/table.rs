@@ -1,6 +1,6 @@
-//! A plain text table: first column left-aligned, the others right-aligned.
+//! Plain text tables: the first column is left-aligned, the others are right-aligned.
 
-/// The lines of a table, header first, columns as wide as their widest cell.
+/// Returns the lines of a table, header first, with columns as wide as their widest cell.
 pub(crate) fn format<const N: usize>(header: [&str; N], rows: &[[String; N]]) -> String {
     let header = header.map(str::to_owned);
     let mut widths = [0; N];
@@ -22,7 +22,7 @@ pub(crate) fn format<const N: usize>(header: [&str; N], rows: &[[String; N]]) ->
     text
 }
 
-/// Seconds with one decimal.
+/// Returns the seconds with one decimal.
 pub(crate) fn seconds(duration: std::time::Duration) -> String {
     format!("{:.1}", duration.as_secs_f64())
 }

@@ -12,7 +12,7 @@ use crate::support::{
     remote, reply, rest, verifier, wait,
 };
 
-/// The session is idle and answers.
+/// Asserts that the session is idle and answers.
 fn assert_usable(session: &UhlmSession) {
     eventually("idle", || !session.status().expect("open").generating);
     session.reset().expect("idle");
@@ -122,14 +122,14 @@ fn closing_while_generating_stops() {
     eventually("its sequence, too", || served.metrics().snapshot().slots_used == 0);
 }
 
-/// A number from `/proc/self/status`.
+/// Returns a number from `/proc/self/status`.
 fn status(field: &str) -> u64 {
     let text = fs::read_to_string("/proc/self/status").expect("procfs");
     let line = text.lines().find(|line| line.starts_with(field)).expect("a field");
     line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
 }
 
-/// Runs in a process of its own: other tests of this one start and end threads meanwhile.
+/// This test runs in a process of its own, because other tests of this one start and end threads meanwhile.
 #[test]
 fn two_hundred_cycles_leave_nothing_behind() {
     const CHILD: &str = "UHLM_CYCLES";

@@ -31,7 +31,7 @@ fn a_damaged_model_is_refused() {
     assert!(matches!(error, UhlmError::ModelDamaged { retryable: false, recovery: Recovery::DownloadAgain, .. }));
 }
 
-/// The error of a generation that must commit nothing.
+/// Returns the error of a generation that must commit nothing.
 fn failure(session: &UhlmSession) -> UhlmError {
     let (events, outcome) = rest(&session.start(chat(QUESTION), at_most(50)).expect("idle"));
     let committed = events.iter().any(|event| matches!(event, GenerationEvent::Committed { .. }));
@@ -69,7 +69,7 @@ fn a_wrong_certificate_is_refused() {
     assert!(matches!(UhlmVerifier::new(options, None), Err(UhlmError::InvalidOptions { .. })));
 }
 
-/// Gives what the test says, and counts.
+/// A provider that gives the token that the test says, and counts the calls and the refreshes.
 struct Provider<F>(F, AtomicU32, AtomicU32);
 
 #[async_trait::async_trait]

@@ -1,4 +1,4 @@
-//! What arrives, and in which order.
+//! The events that arrive, and their order.
 
 use uhlm_ffi::{FinishReason, GenerationEvent, Mode, Origin, Prompt};
 use uhlm_testing::served::Served;
@@ -17,7 +17,7 @@ fn the_first_event_comes_before_the_end() {
     assert!(session.status().expect("open").generating, "the first event arrives while the generation runs");
 }
 
-/// Walks the events and checks what may follow what.
+/// Checks event by event which may follow which.
 fn assert_order(events: &[GenerationEvent], mode: Mode) {
     let (mut open, mut ended) = (0u32, false);
     for event in events {

@@ -15,8 +15,8 @@ use crate::support::{at_most, chat, drawing, engine, finished, reply, rest, veri
 
 const SEED: u64 = 42;
 
-/// Words after which the target is sure of little, so that each seed writes a text of its own. Its answers to questions
-/// hardly depend on the seed.
+/// Beginnings after which the target is sure of little, so that each seed writes a text of its own. Its answers to
+/// questions hardly depend on the seed.
 const BEGINNINGS: [&str; 4] = ["Once upon a time", "The answer is", "The step is", "Hello"];
 
 fn prompts() -> Vec<Prompt> {
@@ -24,7 +24,8 @@ fn prompts() -> Vec<Prompt> {
     beginnings.into_iter().chain(pair::questions("heldout").iter().take(2).map(|question| chat(question))).collect()
 }
 
-/// Waits for the verifier however slow the machine is: a token that nobody judged could be another one.
+/// Returns options that wait for the verifier however slow the machine is: a token that nobody judged could be another
+/// one.
 fn patient(mode: Mode) -> SessionOptions {
     let seconds = Some(120.0);
     let link = LinkOptions { min_deadline_seconds: seconds, max_deadline_seconds: seconds, ..LinkOptions::default() };
@@ -35,7 +36,7 @@ fn seeded(seed: u64) -> GenerationOptions {
     GenerationOptions { seed: Some(seed), ..at_most(60) }
 }
 
-/// A verifier whose logits do not depend on what else is in a pass.
+/// Starts a server whose logits do not depend on what else is in a pass.
 fn one_row_a_pass() -> Served {
     Served::start_with(|config| {
         let engine = EngineOptions { micro_batch: 1, ..config.engine.clone() };

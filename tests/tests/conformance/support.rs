@@ -1,4 +1,4 @@
-//! What the tests share: one runtime, one engine, servers, and a consumer that never waits for ever.
+//! The support that the tests share: one runtime, one engine, servers, and a consumer that never waits for ever.
 
 use std::future::Future;
 use std::path::Path;
@@ -13,12 +13,12 @@ use uhlm_ffi::{
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
 
-/// Longer than anything takes on the slowest machine.
+/// Time that is longer than anything takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(60);
 /// A question whose answer has some tens of tokens.
 pub(crate) const QUESTION: &str = "Please add 7447 to 9340.";
 
-/// Runs a future to its end, or fails.
+/// Runs a future to its end, or fails after [`LONG`].
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let new =
@@ -27,7 +27,7 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(LONG, future).await }).expect("in time")
 }
 
-/// Waits until something is true.
+/// Waits until `is` returns `true`, or fails after [`LONG`].
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is() {
@@ -36,6 +36,7 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
+/// Loads a draft model with usual options.
 pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
     let options = ModelOptions {
         path: path.display().to_string(),
@@ -48,28 +49,30 @@ pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
     wait(UhlmEngine::load(options, None))
 }
 
-/// The draft model, loaded once.
+/// Returns the engine of the bundled draft model, loaded once.
 pub(crate) fn engine() -> Arc<UhlmEngine> {
     static ENGINE: OnceLock<Arc<UhlmEngine>> = OnceLock::new();
     Arc::clone(ENGINE.get_or_init(|| load(&pair::file("demo-draft.gguf")).expect("the bundled draft model")))
 }
 
-/// Where a server is, with trust in its certificate alone.
+/// Returns the options of a client of the server at `url`, with trust in the certificate of `served` alone.
 pub(crate) fn remote(url: String, served: &Served) -> RemoteOptions {
     let trust = Some(TrustPolicy::Fingerprint { sha256: served.fingerprint().to_string() });
     RemoteOptions { endpoint: url, trust, connect_timeout_seconds: None, user_agent: None }
 }
 
+/// Returns a client of a server.
 pub(crate) fn verifier(served: &Served) -> Arc<UhlmVerifier> {
     UhlmVerifier::new(remote(served.url(), served), None).expect("a client")
 }
 
+/// Returns options that always take the most probable token.
 pub(crate) fn greedy() -> SessionOptions {
     let sampling = SamplingParams { temperature: Some(0.0), ..SamplingParams::default() };
     SessionOptions { sampling, consent: Some(Consent::Conversation), ..SessionOptions::default() }
 }
 
-/// Draws at temperature 1: the pair disagrees often enough for rollbacks.
+/// Returns options that draw at temperature 1: the pair disagrees often enough for rollbacks.
 pub(crate) fn drawing() -> SessionOptions {
     let calibration_path = Some(pair::file("demo.calibration.json").display().to_string());
     let consent = Some(Consent::Conversation);
@@ -80,11 +83,12 @@ pub(crate) fn chat(text: &str) -> Prompt {
     Prompt::Chat { text: text.to_owned() }
 }
 
+/// Returns options of a reply of at most so many tokens.
 pub(crate) fn at_most(tokens: u32) -> GenerationOptions {
     GenerationOptions { max_tokens: Some(tokens), ..GenerationOptions::default() }
 }
 
-/// A model whose decode step takes milliseconds and whose replies do not end: for cancelling in the middle.
+/// Returns a model whose decode step takes milliseconds and whose replies do not end, for cancelling in the middle.
 pub(crate) fn heavy() -> Arc<UhlmEngine> {
     static HEAVY: OnceLock<Arc<UhlmEngine>> = OnceLock::new();
     let load = || {
@@ -97,22 +101,22 @@ pub(crate) fn heavy() -> Arc<UhlmEngine> {
     Arc::clone(HEAVY.get_or_init(load))
 }
 
-/// One thread, so that a busy machine does not make it wait for itself.
+/// Returns greedy options with one thread, so that a busy machine does not make it wait for itself.
 pub(crate) fn one_thread() -> SessionOptions {
     SessionOptions { threads: Some(1), ..greedy() }
 }
 
-/// Text as it is: the heavy model has no chat template.
+/// Returns a prompt of text as it is: the heavy model has no chat template.
 pub(crate) fn raw() -> Prompt {
     Prompt::Raw { text: "go".to_owned() }
 }
 
-/// A long reply of the draft model alone, for cancelling in the middle.
+/// Returns options of a long reply of the draft model alone, for cancelling in the middle.
 pub(crate) fn endless() -> GenerationOptions {
     GenerationOptions { max_tokens: Some(800), mode: Some(Mode::DeviceOnly), ..GenerationOptions::default() }
 }
 
-/// Everything that comes, and how it ended.
+/// Returns all events that still come, and how the generation ended.
 pub(crate) fn rest(generation: &UhlmGeneration) -> (Vec<GenerationEvent>, Result<(), UhlmError>) {
     let mut events = Vec::new();
     loop {
@@ -124,14 +128,14 @@ pub(crate) fn rest(generation: &UhlmGeneration) -> (Vec<GenerationEvent>, Result
     }
 }
 
-/// A whole reply without error.
+/// Returns the events of a whole reply, which must end without error.
 pub(crate) fn reply(session: &UhlmSession, prompt: Prompt, options: GenerationOptions) -> Vec<GenerationEvent> {
     let (events, outcome) = rest(&session.start(prompt, options).expect("idle"));
     outcome.expect("a reply without error");
     events
 }
 
-/// What was committed, in order.
+/// Returns the text that was committed, in order.
 pub(crate) fn committed(events: &[GenerationEvent]) -> String {
     let text = |event: &GenerationEvent| match event {
         GenerationEvent::Committed { token, .. } => Some(token.text.clone()),
@@ -140,7 +144,7 @@ pub(crate) fn committed(events: &[GenerationEvent]) -> String {
     events.iter().filter_map(text).collect()
 }
 
-/// The last event: why it ended, the text and the statistics.
+/// Returns the content of the last event: the reason that the reply ended, the text and the statistics.
 pub(crate) fn finished(events: &[GenerationEvent]) -> (uhlm_ffi::FinishReason, String, uhlm_ffi::Statistics) {
     match events.last() {
         Some(GenerationEvent::Finished { finish, text, statistics }) => (*finish, text.clone(), statistics.clone()),

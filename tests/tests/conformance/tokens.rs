@@ -1,4 +1,4 @@
-//! How many tokens a conversation has, what is text in it, and what becomes of one that is too long.
+//! The number of tokens of a conversation, what is text in it, and what becomes of one that is too long.
 
 use uhlm_ffi::{Message, Mode, Overflow, Role, SessionOptions, Thinking, UhlmError};
 

@@ -1,4 +1,5 @@
-//! Under which name a model is kept: two sources with the same file name are two models, and none is taken for another.
+//! The name under which a model is kept: two sources with the same file name are two models, and none is taken for
+//! another.
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use uhlm_testing::file_server::{Content, Reply};
 
 use crate::support::{Place, bytes, noise, sha256};
 
-/// A server with another file at each path that ends in the same name.
+/// Makes a server with another file at each of two paths that end in the same name; returns it with both files.
 fn two() -> (Place, Arc<dyn Content>, Arc<dyn Content>) {
     let (one, two) = (noise(1), noise(2));
     let (a, b) = (Arc::clone(&one), Arc::clone(&two));

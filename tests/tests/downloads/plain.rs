@@ -1,4 +1,4 @@
-//! What works: a whole download, a resumed one, cancelling, networks that cost money.
+//! The downloads that work: a whole one, a resumed one, a cancelled one, and networks that cost money.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,14 +9,14 @@ use uhlm_testing::{pair, split};
 
 use crate::support::{Place, bytes, sha256};
 
-/// The demo draft in three parts.
+/// Returns the demo draft model in three parts.
 fn parts() -> Vec<Arc<dyn Content>> {
     let folder = tempfile::tempdir().expect("a folder");
     let paths = split::split(&pair::file("demo-draft.gguf"), folder.path(), "x", 3).expect("split");
     paths.iter().map(|path| Arc::new(std::fs::read(path).expect("there")) as Arc<dyn Content>).collect()
 }
 
-/// Which part a path names, from 0; none for another path.
+/// Returns the number of the part that a path names, from 0; `None` for another path.
 fn part_of(asked: &Asked, folder: &str) -> Option<usize> {
     let number = asked.path.strip_prefix(folder)?.strip_prefix("/demo-0000")?.strip_suffix("-of-00003.gguf")?;
     number.parse::<usize>().ok()?.checked_sub(1)

@@ -1,4 +1,4 @@
-//! A store that trusts a scripted server, and files to serve.
+//! The support that the tests share: a store that trusts a scripted server, and files to serve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use uhlm_law::protocol::Digest;
 use uhlm_models::{DownloadError, DownloadRequest, ModelStore, StoreConfig, StoredModel};
 use uhlm_testing::file_server::{Asked, Content, FileServer, NoiseFile, Reply};
 
+/// Name of the server's only file.
 pub(crate) const NAME: &str = "noise.gguf";
-/// Longer than anything takes on the slowest machine.
+/// Time that is longer than anything takes on the slowest machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
-/// A file of about a megabyte; another number gives another file of the same size.
+/// Returns a file of about a megabyte; another seed gives another file of the same size.
 pub(crate) fn noise(seed: u64) -> Arc<dyn Content> {
     Arc::new(NoiseFile::new(1_000_000, seed))
 }
@@ -40,6 +41,7 @@ impl Place {
         Self::with(script, |config| config)
     }
 
+    /// Makes a place whose store has other settings.
     pub(crate) fn with(
         script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
         configure: impl FnOnce(StoreConfig) -> StoreConfig,
@@ -58,21 +60,22 @@ impl Place {
         Self { store: ModelStore::new(configure(config)), server, folder }
     }
 
-    /// A request for the server's only file.
+    /// Returns a request for the server's only file.
     pub(crate) fn request(&self) -> DownloadRequest {
         DownloadRequest::new(self.server.url(NAME).parse().expect("an address"))
     }
 
+    /// Downloads the server's only file.
     pub(crate) fn fetch(&self) -> Result<StoredModel, DownloadError> {
         self.store.download(self.request()).blocking_finish()
     }
 
-    /// The first byte that each request asked for.
+    /// Returns the position of the first byte of each request.
     pub(crate) fn asked(&self) -> Vec<u64> {
         self.server.seen().iter().map(Asked::from).collect()
     }
 
-    /// The model is there, as it should be, and nothing else is.
+    /// Asserts that the model is there, as it should be, and nothing else is.
     pub(crate) fn assert_whole(&self, model: &StoredModel, content: &Arc<dyn Content>) {
         assert!(std::fs::read(&model.path).expect("there") == bytes(content), "other bytes");
         assert_eq!(model.sha256, Some(sha256(content)));
@@ -80,7 +83,7 @@ impl Place {
         assert!(self.store.unfinished().expect("a folder").is_empty());
     }
 
-    /// Nothing there can be loaded; `kept` bytes wait for the next attempt.
+    /// Asserts that nothing there can be loaded, and that `kept` bytes wait for the next attempt.
     pub(crate) fn assert_unfinished(&self, kept: u64) {
         assert!(self.store.list().expect("a folder").is_empty());
         let unfinished = self.store.unfinished().expect("a folder");

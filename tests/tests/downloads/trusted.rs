@@ -1,4 +1,4 @@
-//! What is believed of a file, and how much of it is taken, where nobody says what it must be.
+//! The trust in a file, and how much of it is taken, where nobody says what it must be.
 
 use std::sync::Arc;
 

@@ -16,19 +16,19 @@ use uhlm_testing::served::Served;
 use crate::recording::Recording;
 use crate::support::{Plain, options, prompts, session, target, temperatures, tokens_to_compare, winner, write};
 
-/// Tokens at each temperature.
+/// Number of tokens at each temperature.
 const TOKENS: usize = 1000;
-/// Sessions that share the cache at the same time.
+/// Number of sessions that share the cache at the same time.
 const TOGETHER: usize = 3;
 
-/// A reply with the prompt and the seed that it came of.
+/// A reply with the prompt and the seed from which it was written.
 struct Written {
     prompt: String,
     seed: u64,
     ids: Vec<TokenId>,
 }
 
-/// Where another row than the one that decided has another winner.
+/// A place at which another row than the one that decided has another winner.
 struct Parting {
     place: (usize, usize),
     margin: f64,
@@ -36,11 +36,11 @@ struct Parting {
     is_kept: bool,
 }
 
-/// What following some replies token by token shows.
+/// The results of following some replies token by token.
 #[derive(Default)]
 struct Followed {
     tokens: usize,
-    /// The largest difference of a logit between the row that decided and one computed alone.
+    /// Largest difference of a logit between the row that decided and one computed alone.
     noise: f32,
     partings: Vec<Parting>,
 }

@@ -10,16 +10,16 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use crate::support::{options, prompts, served, session, write};
 
-/// Tokens within which a broken rule must show.
+/// Number of tokens within which a broken rule must show.
 const TOKENS: usize = 1000;
 
 #[derive(Clone, Copy, Debug)]
 enum Defect {
-    /// Says of a drafted token that differs that it is the target's own.
+    /// The verifier says of a drafted token that differs that it is the target's own.
     AcceptsWhatDiffers,
-    /// Draws with the noise of another seed.
+    /// The verifier draws with the noise of another seed.
     AnotherSeed,
-    /// Counts the places of the reply from one token too early.
+    /// The verifier counts the places of the reply from one token too early.
     AnotherPlace,
 }
 
@@ -27,7 +27,7 @@ enum Defect {
 struct Broken {
     inner: Arc<dyn Verifier>,
     defect: Defect,
-    /// What was drafted last, from which index on.
+    /// Position and ids of the tokens that were drafted last.
     drafted: Arc<Mutex<(usize, Vec<TokenId>)>>,
 }
 

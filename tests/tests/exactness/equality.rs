@@ -9,10 +9,10 @@ use uhlm_law::window::CloseRule;
 
 use crate::support::{Plain, options, prompts, served, session, temperatures, tokens_to_compare, write};
 
-/// Tokens at each temperature; `UHLM_EQUAL_TOKENS=100000` for the figure of the README.
+/// Number of tokens at each temperature; `UHLM_EQUAL_TOKENS=100000` for the figure of the README.
 const TOKENS: usize = 1500;
 
-/// Ways to window and to draft ahead, the default last.
+/// Returns the ways to close windows and to draft ahead that are compared, the default last.
 fn ways() -> Vec<(CloseRule, DraftAhead)> {
     vec![
         (CloseRule::Fixed(1), DraftAhead::Off),

@@ -1,4 +1,4 @@
-//! What all the other tests compare with, `remote_only`, follows the target's distribution.
+//! The text that all the other tests compare with, that of `remote_only`, follows the target's distribution.
 //!
 //! Each chi-square test observes at least 10,000 tokens over the full path. Given the prefix, every token is a draw
 //! from the target's distribution there; tokens are grouped by the rank of the token in that distribution, in bins of
@@ -15,8 +15,9 @@ const TOKENS: usize = 10_000;
 const FALSE_ALARM: f64 = 1e-6;
 const RANKS: usize = 12;
 
-/// A distribution over ranks, so that positions with different candidates can be compared: the cell of a token is its
-/// rank, the context the bin of the largest probability.
+/// Returns the context of a token, its cell, and the distribution of the cells. The cells are ranks, so that positions
+/// with different candidates can be compared: the cell of a token is its rank, the context the bin of the largest
+/// probability.
 fn by_rank(law: &Distribution, token: TokenId) -> (u64, TokenId, Distribution) {
     let mut entries: Vec<_> = law.iter().collect();
     entries.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -28,7 +29,7 @@ fn by_rank(law: &Distribution, token: TokenId) -> (u64, TokenId, Distribution) {
     ((f64::from(entries[0].1) * 20.0) as u64, rank as TokenId, law)
 }
 
-/// How well the replies at `written` fit the law at `expected`.
+/// Returns how well the replies at `written` fit the law at `expected`.
 fn fit(written: &SamplingParams, expected: &SamplingParams) -> Fit {
     let served = served(0);
     let session = session(served.verifier(), options(Mode::RemoteOnly, written, 3));

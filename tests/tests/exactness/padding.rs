@@ -25,9 +25,9 @@ use uhlm_testing::served::Served;
 
 use crate::support::{MAX_TOKENS, Plain, options, prompts, session, temperatures, write};
 
-/// Tokens of the bundled models.
+/// Number of tokens of the bundled models.
 const TOKENS: TokenId = 1024;
-/// Replies that are compared at each temperature.
+/// Number of replies that are compared at each temperature.
 const REPLIES: usize = 8;
 /// Tokens that end a reply of the bundled models, and one that does not.
 const END: TokenId = 2;
@@ -42,7 +42,7 @@ impl Made {
         Self(tempfile::tempdir().expect("a folder"))
     }
 
-    /// A bundled model with changes.
+    /// Writes a bundled model with changes; returns its path.
     fn file(&self, name: &str, changes: &Changes) -> PathBuf {
         let path = self.0.path().join(name);
         padded_gguf::write(&pair::file(name), &path, changes).expect("a bundled model");
@@ -58,7 +58,7 @@ fn load(path: &Path) -> Arc<Model> {
     Model::load(path, &LoadOptions::default()).expect("a model that loads")
 }
 
-/// A server with this target, one row a pass.
+/// Starts a server with this target, one row per pass.
 fn served(model: PathBuf) -> Served {
     let engine = EngineOptions { threads: 1, micro_batch: 1, ..EngineOptions::default() };
     Served::start_with(|config| ServerConfig { engine, model, ..config })
@@ -68,7 +68,7 @@ fn on(draft: &Engine, served: &Served, options: SessionOptions) -> Session {
     draft.session(Some(served.verifier()), options).expect("a session")
 }
 
-/// A space, a full stop and the end: tokens that are written often.
+/// Returns the tokens of " the", of a full stop and of the end, which are written often.
 fn loud() -> Vec<TokenId> {
     let token = |text: &str| {
         let ids = pair::target().tokenize(text, Special::Plain).expect("tokens");
@@ -78,7 +78,7 @@ fn loud() -> Vec<TokenId> {
     vec![token(" the"), token("."), END]
 }
 
-/// Asserts that every reply of these sessions is what `plain` writes.
+/// Asserts that every reply of these sessions is the one that `plain` writes.
 fn assert_writes(plain: &mut Plain, sessions: &[Session], sampling: &SamplingParams) {
     let mut compared = 0;
     for (i, prompt) in prompts().iter().take(REPLIES).enumerate() {
@@ -165,7 +165,7 @@ fn the_name_of_a_row_without_a_token_is_text_to_the_tokenizer() {
     }
 }
 
-/// A draft model whose replies end with another mark, and a target whose replies end as they did.
+/// Makes a draft model whose replies end with another mark, and a target whose replies end as they did.
 fn ends_apart(made: &Made) -> (Engine, PathBuf) {
     let draft = made.draft(&Changes { end: Some(OTHER_MARK), rename_end: true, ..Changes::default() });
     let target = made.file("demo-target.gguf", &Changes { rename_end: true, ..Changes::default() });

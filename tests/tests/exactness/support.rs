@@ -1,5 +1,5 @@
-//! What the tests share: servers that compute one row a pass or many, replies as lists of tokens, and the target
-//! alone in a plain loop.
+//! The support that the tests share: servers that compute one row per pass or many, replies as lists of tokens, and the
+//! target alone in a plain loop.
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -23,48 +23,48 @@ use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::pair;
 use uhlm_testing::served::Served;
 
-/// Tokens of a reply at most.
+/// Largest number of tokens of a reply.
 pub(crate) const MAX_TOKENS: usize = 120;
 
-/// The three temperatures at which everything is compared.
+/// Returns the three ways of sampling at which everything is compared.
 pub(crate) fn temperatures() -> [SamplingParams; 3] {
     let truncating = SamplingParams { temperature: 0.7, top_k: 40, top_p: 0.95, ..SamplingParams::default() };
     [SamplingParams::greedy(), truncating, SamplingParams::default()]
 }
 
-/// A model that the environment names, instead of a bundled one.
+/// Returns the model file that the environment names, instead of a bundled one.
 fn named(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from)
 }
 
-/// The draft model: the bundled one, or the file that `UHLM_EQUAL_DRAFT` names.
+/// Returns the draft model: the bundled one, or the file that `UHLM_EQUAL_DRAFT` names.
 pub(crate) fn draft() -> Engine {
     static NAMED: OnceLock<Option<Engine>> = OnceLock::new();
     let load = |path: PathBuf| Engine::load(path, &LoadOptions::default()).expect("the draft model that is named");
     NAMED.get_or_init(|| named("UHLM_EQUAL_DRAFT").map(load)).clone().unwrap_or_else(pair::draft)
 }
 
-/// The target model: the bundled one, or the file that `UHLM_EQUAL_TARGET` names.
+/// Returns the target model: the bundled one, or the file that `UHLM_EQUAL_TARGET` names.
 pub(crate) fn target() -> Arc<Model> {
     static NAMED: OnceLock<Option<Arc<Model>>> = OnceLock::new();
     let load = |path: PathBuf| Model::load(&path, &LoadOptions::default()).expect("the target model that is named");
     NAMED.get_or_init(|| named("UHLM_EQUAL_TARGET").map(load)).clone().unwrap_or_else(pair::target)
 }
 
-/// How many tokens a comparison takes: what the environment says, or `usual`.
+/// Returns how many tokens a comparison takes: the number in `UHLM_EQUAL_TOKENS`, or `usual`.
 pub(crate) fn tokens_to_compare(usual: usize) -> usize {
     std::env::var("UHLM_EQUAL_TOKENS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
-/// A server whose target computes `micro_batch` rows of a pass at a time; 0 for all of them.
+/// Starts a server whose target computes `micro_batch` rows of a pass at a time; 0 for all of them.
 pub(crate) fn served(micro_batch: u32) -> Served {
     let engine = EngineOptions { threads: 1, micro_batch, ..EngineOptions::default() };
     let model = named("UHLM_EQUAL_TARGET");
     Served::start_with(|config| ServerConfig { engine, model: model.unwrap_or(config.model), ..config })
 }
 
-/// Options with everything at rest but what a test sets. A machine under load answers late; that is no matter of the
-/// text.
+/// Returns options with everything turned off but what a test sets. A machine under load answers late, which must not
+/// change the text.
 pub(crate) fn options(mode: Mode, sampling: &SamplingParams, seed: u64) -> SessionOptions {
     let minute = Duration::from_secs(60);
     SessionOptions {
@@ -84,7 +84,7 @@ pub(crate) fn session(verifier: Arc<dyn Verifier>, options: SessionOptions) -> S
     draft().session(Some(verifier), options).expect("a session")
 }
 
-/// Questions that the pair was trained for, and free text, where the draft model is wrong most.
+/// Returns questions that the pair was trained for, and free text, where the draft model is wrong most.
 pub(crate) fn prompts() -> Vec<String> {
     let (held_out, free) = (pair::questions("heldout"), pair::questions("prompts_free"));
     free.into_iter().zip(held_out).flat_map(|(free, question)| [free, question]).collect()
@@ -109,13 +109,13 @@ pub(crate) fn write(session: &Session, prompt: &str, seed: u64) -> Vec<TokenId> 
     panic!("a stream without an end");
 }
 
-/// The winner of a row of the demo target.
+/// Returns the winner of a row of the target.
 pub(crate) fn winner(chain: &SamplingChain, logits: &[f32], history: &[TokenId], position: PositionKey) -> Winner {
     let input = ChainInput { logits, history, mask: None };
     chain.winner(input, &mut Scratch::default(), target().token_keys(), position).expect("finite logits")
 }
 
-/// The target alone in a plain loop: one decode a token, one row a pass.
+/// The target alone in a plain loop: one decode for each token, one row per pass.
 pub(crate) struct Plain {
     model: Arc<Model>,
     sequence: uhlm_llama::LlamaSequence,
@@ -129,7 +129,7 @@ impl Plain {
         Self::of(target(), sampling)
     }
 
-    /// Another target.
+    /// Makes the loop with another target.
     pub(crate) fn of(model: Arc<Model>, sampling: &SamplingParams) -> Self {
         let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
         Self {
@@ -150,16 +150,17 @@ impl Plain {
         self.feed(&prompt);
     }
 
-    /// The tokens so far.
+    /// Returns the tokens so far.
     pub(crate) fn history(&self) -> &[TokenId] {
         &self.history
     }
 
-    /// The logits after them.
+    /// Returns the logits after them.
     pub(crate) fn logits(&self) -> &[f32] {
         self.sequence.logits()
     }
 
+    /// Decodes tokens and appends them to the history.
     pub(crate) fn feed(&mut self, tokens: &[TokenId]) {
         self.sequence.decode(tokens, &|| false).expect("fits");
         self.history.extend_from_slice(tokens);
@@ -169,7 +170,7 @@ impl Plain {
         ChainInput { logits: self.sequence.logits(), history: &self.history, mask: None }
     }
 
-    /// The target's distribution of the next token.
+    /// Returns the target's distribution of the next token.
     pub(crate) fn law(&mut self) -> Distribution {
         let mut scratch = std::mem::take(&mut self.scratch);
         let law = self.chain.distribution(self.input(), &mut scratch).expect("finite logits");
@@ -177,7 +178,7 @@ impl Plain {
         law
     }
 
-    /// The target's next token with the noise of `seed` at `place`.
+    /// Returns the target's next token with the noise of `seed` at `place`.
     pub(crate) fn winner(&mut self, seed: u64, place: Place) -> Winner {
         let mut scratch = std::mem::take(&mut self.scratch);
         let position = Tape::new(seed, 0).at(place);
@@ -186,7 +187,7 @@ impl Plain {
         winner.expect("finite logits")
     }
 
-    /// The whole reply to a prompt.
+    /// Returns the whole reply to a prompt.
     pub(crate) fn write(&mut self, prompt: &str, seed: u64) -> Vec<TokenId> {
         self.start(prompt);
         let (model, mut place, mut ids) = (Arc::clone(&self.model), Place::START, Vec::new());

@@ -17,7 +17,7 @@ use uhlm_testing::synthetic::SyntheticModel;
 
 use crate::support::{PASS, consume, draft, endless, eventually, faulty, options, outage, start, unreachable, watch};
 
-/// Where a reply is cancelled.
+/// The moment at which a reply is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Moment {
     Opening,
@@ -83,7 +83,7 @@ impl Setting {
         self.session.generate(Prompt::Raw(self.prompt.clone()), options).expect("idle")
     }
 
-    /// Whether the moment has come.
+    /// Tells whether the moment has come.
     fn is_there(&self, moment: Moment, committed: usize) -> bool {
         match moment {
             Moment::Opening => self.verifier.count(Kind::Open) == 1,
@@ -96,7 +96,7 @@ impl Setting {
         }
     }
 
-    /// Nothing is left of the cancelled reply, and the next one works.
+    /// Asserts that nothing is left of the cancelled reply, and that the next one works.
     fn assert_clean(&self, moment: Moment) {
         eventually("idle again", || !self.session.is_generating());
         // What opens a session is the one call that is not given up: reset, it could leave the session behind.

@@ -5,7 +5,7 @@ use std::path::Path;
 use uhlm_testing::flips::{self, Flips};
 use uhlm_testing::pair;
 
-/// Evenly spread; `flip_header` tries every bit.
+/// Number of flips that are tried, evenly spread; `flip_header` tries every bit.
 const TRIED: u64 = 2000;
 
 #[test]

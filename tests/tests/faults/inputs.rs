@@ -10,13 +10,13 @@ use uhlm_llama::{ContextOptions, LoadError, LoadOptions, MemoryNeed, Model};
 use uhlm_testing::gguf::Value;
 use uhlm_testing::gguf_edit::GgufEdit;
 
-/// What becomes of a file.
+/// The outcome of loading a file.
 enum Becomes {
-    /// It loads.
+    /// The file loads.
     Loaded,
-    /// [`LoadError::Unsupported`] with this in its text.
+    /// The file is refused with [`LoadError::Unsupported`] with this in its text.
     Unsupported(&'static str),
-    /// [`LoadError::Damaged`] with this in its text.
+    /// The file is refused with [`LoadError::Damaged`] with this in its text.
     Damaged(&'static str),
 }
 use Becomes::{Damaged, Loaded, Unsupported};
@@ -29,7 +29,8 @@ fn words(key: &str, text: &str) -> GgufEdit {
     GgufEdit::demo().with(key, &Value::Text(text.into()))
 }
 
-/// The bundled model with a SentencePiece tokenizer of the same texts; with `bytes` it has a token for each byte.
+/// Returns the bundled model with a SentencePiece tokenizer of the same texts; with `bytes` it has a token for each
+/// byte.
 fn sentence_piece(bytes: bool) -> GgufEdit {
     let edit = words("tokenizer.ggml.model", "llama");
     if !bytes {
@@ -141,7 +142,7 @@ fn each_strange_file_loads_or_says_what_it_is() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// Keys whose values llama.cpp computes with.
+/// Keys of the values that llama.cpp computes with.
 const NUMBERS: [&str; 33] = [
     "llama.attention.clamp_kqv",
     "llama.attention.head_count",
@@ -178,7 +179,7 @@ const NUMBERS: [&str; 33] = [
     "tokenizer.ggml.unknown_token_id",
 ];
 
-/// What ends the process here ends the test: it needs no child processes to say that nothing does.
+/// A value that ended the process would end the test: it needs no child processes to show that none does.
 #[test]
 fn any_value_of_a_header_may_be_any_other() {
     let mut values: Vec<Value> = [0, 1, 7, 96, 65_535, 1 << 31, u32::MAX].map(Value::U32).into();
@@ -209,7 +210,7 @@ fn any_value_of_a_header_may_be_any_other() {
     assert!(loaded > 50 && refused > 200, "{loaded} {refused}");
 }
 
-/// The bundled model with another splitter of text.
+/// Returns the bundled model with another splitter of text.
 fn split_by(pre: &str) -> std::sync::Arc<Model> {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("splits.gguf");
@@ -264,7 +265,8 @@ fn a_match_of_the_longest_length_fits_its_stack() {
     }
 }
 
-/// The tokens of a text at the beginning, with a file that asks for BOS and EOS or does not.
+/// Returns the tokens of a text at the beginning, with a file that asks for BOS and EOS (the tokens at the beginning
+/// and the end of a text) or does not.
 fn beginning(bos: bool, eos: bool, text: &str) -> Vec<u32> {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("ends.gguf");

@@ -114,7 +114,7 @@ fn a_device_without_the_memory_is_told_before_the_file_is_touched() {
     assert!(Engine::load(&path, &LoadOptions { memory, ..LoadOptions::default() }).is_ok());
 }
 
-/// A synthetic session whose draft and target contexts hold so many tokens.
+/// Makes a synthetic session whose draft and target contexts hold so many tokens.
 fn with_contexts(device: usize, target: usize, mode: Mode) -> Session {
     let draft = endless(SyntheticModel { capacity: device, ..SyntheticModel::draft() });
     let target = endless(SyntheticModel { capacity: target, ..SyntheticModel::target() }).verifier(|config| config);
@@ -208,7 +208,7 @@ fn no_tokens_and_one_token_are_limits_like_others() {
     assert_eq!(*reply.error(), GenerationError::NoVerifier);
 }
 
-/// The bundled tokenizer with a model that says what a test wants to hear.
+/// A draft model with the bundled tokenizer that writes what a test wants to hear.
 struct Scripted {
     model: Arc<Model>,
     script: Vec<TokenId>,

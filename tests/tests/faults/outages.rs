@@ -30,7 +30,7 @@ fn refused(code: ErrorCode) -> VerifierError {
     VerifierError::Refused(ErrorBody { code, reason: "no".into(), held: None })
 }
 
-/// A second reply of the same session, with everything in order.
+/// Asserts that the session writes a second reply, with everything in order.
 fn assert_usable(verifier: &Faulty, session: &uhlm_core::session::Session) {
     verifier.mend();
     let next = consume(start(session, 40));
@@ -405,7 +405,7 @@ fn an_internal_failure_of_the_target_is_left_to_the_policy() {
     );
 }
 
-/// Text that begins at `pos`, for answers that no verifier gives.
+/// Returns a text that begins at `pos`, for answers that no verifier gives.
 fn text(pos: u32) -> Frame {
     Frame::Text(Text {
         pos,
@@ -481,7 +481,7 @@ fn an_end_that_the_text_does_not_have_ends_no_reply() {
     }
 }
 
-/// What was told of the link, with its causes.
+/// Returns the states of the link that were told, with their causes.
 fn told(reply: &crate::support::Record) -> Vec<(LinkState, Option<LinkCause>)> {
     let state = |event: &Event| if let Event::State { link, cause } = event { Some((*link, *cause)) } else { None };
     reply.events.iter().filter_map(state).collect()

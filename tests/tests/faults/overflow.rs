@@ -15,12 +15,12 @@ use uhlm_testing::synthetic::{FIRST_HALF, SyntheticModel};
 
 use crate::support::{Record, consume, endless, options};
 
-/// Tokens of the contexts.
+/// Length of the contexts, in tokens.
 const CAPACITY: usize = 160;
-/// Tokens that every reply has.
+/// Number of tokens of every reply.
 const REPLY: usize = 24;
 
-/// A session whose device and target have these contexts.
+/// Makes a session whose device and target have contexts of these lengths.
 fn session(device: usize, target: usize, mode: Mode, overflow: Overflow) -> Session {
     let draft = endless(SyntheticModel { capacity: device, ..SyntheticModel::draft() });
     let target = endless(SyntheticModel { capacity: target, ..SyntheticModel::target() }).verifier(|config| config);

@@ -36,7 +36,8 @@ fn client(address: SocketAddr, trust: TrustPolicy) -> Arc<HttpVerifier> {
     Arc::new(HttpVerifier::new(config).expect("a client"))
 }
 
-/// The bundled draft model at a phone's pace, so that a server has the time to come back within a reply.
+/// Makes a session with the bundled draft model at a phone's pace, so that a server has the time to come back within a
+/// reply.
 fn session(verifier: Arc<HttpVerifier>, options: SessionOptions) -> Session {
     let model = Counted::of(Arc::clone(pair::draft().model()) as _, Duration::from_millis(4));
     Session::new(Arc::new(model), Some(verifier), options).expect("valid options")
@@ -53,7 +54,7 @@ fn ask(session: &Session, question: &str) -> Generation {
     session.generate(Prompt::Raw(question.into()), options).expect("idle")
 }
 
-/// Whether the target had its say in this event.
+/// Tells whether the event is a token that the target wrote or judged.
 fn is_judged(event: &Event) -> bool {
     matches!(event, Event::Committed { origin: Origin::Verified | Origin::Target, .. })
 }
@@ -130,7 +131,7 @@ fn a_server_that_is_restarted_goes_on_writing() {
     survives_a_restart(Mode::RemoteOnly, OfflinePolicy::Wait(LONG));
 }
 
-/// Another device opens a session.
+/// Opens a session as another device.
 fn displace(verifier: &dyn Verifier) {
     let (opened, answer) = channel();
     let request = Open { vocabulary: pair::draft().model().vocabulary_hash(), needs: Capabilities::NONE };

@@ -29,25 +29,25 @@ use uhlm_testing::slow::Slow;
 
 use crate::support::{Record, link, watch};
 
-/// Tokens of the prompt, about.
+/// Rough number of tokens of the prompt.
 const PROMPT: usize = 330;
-/// Tokens of the reply.
+/// Number of tokens of the reply.
 const TOKENS: usize = 12;
-/// The longest silence that is allowed before anything was measured.
+/// Longest silence that is allowed before anything was measured.
 const SILENCE: Duration = Duration::from_millis(1500);
 const GRACE: Duration = Duration::from_millis(700);
-/// Time that a policy that waits allows: less than the target reads for.
+/// Time for which a policy that waits does so: less than the target reads for.
 const PATIENCE: Duration = Duration::from_millis(1200);
-/// What the target takes for a token. It reads the prompt for about four seconds.
+/// Time that the target takes for a token. It reads the prompt for about four seconds.
 const EACH: Duration = Duration::from_millis(12);
-/// What is done to a verifier that dies, and noticing it, takes no longer than this.
+/// Time within which a verifier that dies is noticed and left to the policy.
 const BOUND: Duration = Duration::from_secs(8);
 
 fn scaled() -> LinkConfig {
     LinkConfig { min_deadline: SILENCE, max_deadline: SILENCE, grace: GRACE, ..link() }
 }
 
-/// A server whose target takes `each` for a token, and the switch that gets it stuck.
+/// Starts a server whose target takes `each` for a token; returns it with the switch that gets it stuck.
 fn serve(each: Duration, limits: Limits) -> (Served, Arc<AtomicBool>) {
     let (target, stuck) = Slow::bundled(each);
     (Served::start_on(Some(target), |config| ServerConfig { limits, ..config }), stuck)
@@ -64,7 +64,7 @@ fn session(address: SocketAddr, trust: TrustPolicy, options: SessionOptions) -> 
     Session::new(Arc::clone(pair::draft().model()) as _, Some(verifier), options).expect("valid options")
 }
 
-/// Asks with a prompt of about [`PROMPT`] tokens; `on` sees every event.
+/// Writes a reply to a prompt of about [`PROMPT`] tokens; `on` sees every event.
 fn ask(session: &Session, mut on: impl FnMut(Option<&Event>)) -> Record {
     let model = pair::draft();
     let (mut prompt, mut questions) = (String::new(), pair::questions("prompts_free").into_iter().cycle());
@@ -108,7 +108,7 @@ fn a_prompt_that_is_read_for_longer_than_any_deadline_brings_no_unverified_token
     }
 }
 
-/// The same with the default deadlines: the target reads for most of a minute.
+/// This is the test above with the default deadlines: the target reads for most of a minute.
 #[test]
 #[ignore = "takes a minute"]
 fn by_hand_a_prompt_that_is_read_for_a_minute_brings_no_unverified_token() {
@@ -122,7 +122,8 @@ fn by_hand_a_prompt_that_is_read_for_a_minute_brings_no_unverified_token() {
     }
 }
 
-/// What a policy makes of a verifier that dies: typed, told before anything unverified, in time.
+/// Asserts that a verifier that dies is left to the policy: with a typed error, told before any unverified token, in
+/// time.
 fn assert_left_to_the_policy(reply: &Record, offline: OfflinePolicy, took: Duration) {
     assert!(took < BOUND, "{offline:?} decides after {took:?}");
     assert!(reply.states().first().is_some_and(|link| *link != LinkState::Online), "{offline:?} {:?}", reply.states());

@@ -12,7 +12,7 @@ use uhlm_testing::{pair, split};
 
 use crate::support::{consume, options};
 
-/// The demo draft in three parts.
+/// Returns the demo draft model in three parts.
 fn parts() -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().expect("a folder");
     let parts = split::split(&pair::file("demo-draft.gguf"), folder.path(), "a demo", 3).expect("split");
@@ -23,7 +23,7 @@ fn load(path: &std::path::Path) -> Result<Engine, LoadError> {
     Engine::load(path, &LoadOptions::default())
 }
 
-/// What a model writes alone.
+/// Returns the text that a model writes alone.
 fn text(engine: &Engine) -> String {
     let session = engine.session(None, options(Mode::DeviceOnly, OfflinePolicy::Fail)).expect("valid options");
     let options = GenerationOptions { max_tokens: 40, ..GenerationOptions::default() };

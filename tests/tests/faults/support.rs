@@ -1,4 +1,4 @@
-//! What the tests share: sessions on synthetic models, and a consumer that never waits for ever.
+//! The support that the tests share: sessions on synthetic models, and a consumer that never waits for ever.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,22 +21,24 @@ use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::synthetic::SyntheticModel;
 
-/// Longer than anything takes on the slowest machine.
+/// Time that is longer than anything takes on the slowest machine.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
-/// A deadline that is meant to be missed.
+/// Deadline that is meant to be missed.
 pub(crate) const SHORT: Duration = Duration::from_millis(400);
-/// What one pass of the draft model takes.
+/// Time that one pass of the draft model takes.
 pub(crate) const PASS: Duration = Duration::from_millis(3);
 
-/// Models that never end a reply, so that a test decides how long it is.
+/// Returns the model changed so that it never ends a reply, and a test decides how long it is.
 pub(crate) fn endless(model: SyntheticModel) -> SyntheticModel {
     SyntheticModel { end_bias: -60.0, ..model }
 }
 
+/// Returns a draft model that never ends a reply and counts its passes.
 pub(crate) fn draft() -> Arc<Counted> {
     Arc::new(Counted::new(endless(SyntheticModel::draft()), PASS))
 }
 
+/// Returns a verifier that never ends a reply and fails as a test says.
 pub(crate) fn faulty() -> Arc<Faulty> {
     Faulty::new(endless(SyntheticModel::target()).verifier(|config| config))
 }
@@ -45,7 +47,7 @@ pub(crate) fn unreachable() -> VerifierError {
     VerifierError::Unreachable { reason: "no route".into() }
 }
 
-/// Deadlines that nothing misses by accident, pauses that keep tests short.
+/// Returns limits of the link with deadlines that nothing misses by accident, and pauses that keep tests short.
 pub(crate) fn link() -> LinkConfig {
     LinkConfig {
         min_deadline: LONG,
@@ -59,7 +61,7 @@ pub(crate) fn link() -> LinkConfig {
     }
 }
 
-/// The same with deadlines that are missed soon.
+/// Returns the same limits with deadlines that are missed soon.
 pub(crate) fn impatient() -> LinkConfig {
     LinkConfig { min_deadline: SHORT, max_deadline: SHORT, ..link() }
 }
@@ -86,12 +88,13 @@ pub(crate) fn start(session: &Session, max_tokens: usize) -> Generation {
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) events: Vec<Event>,
-    /// Every committed text in order.
+    /// Text of all committed tokens, in order.
     pub(crate) text: String,
     pub(crate) outcome: Result<(FinishReason, String, Statistics), GenerationError>,
 }
 
 impl Record {
+    /// Returns the states of the link that were told, in order.
     pub(crate) fn states(&self) -> Vec<LinkState> {
         self.events
             .iter()
@@ -99,19 +102,20 @@ impl Record {
             .collect()
     }
 
+    /// Returns the origins of the committed tokens, in order.
     pub(crate) fn origins(&self) -> Vec<Origin> {
         let origin = |event: &Event| if let Event::Committed { origin, .. } = event { Some(*origin) } else { None };
         self.events.iter().filter_map(origin).collect()
     }
 
-    /// The reply ended well; its reason and statistics.
+    /// Asserts that the reply ended well; returns its reason and statistics.
     pub(crate) fn finished(&self) -> (FinishReason, &Statistics) {
         let (reason, text, statistics) = self.outcome.as_ref().expect("a reply without error");
         assert_eq!(*text, self.text, "the whole text is the sum of what was committed");
         (*reason, statistics)
     }
 
-    /// The reply has all of its tokens.
+    /// Asserts that the reply has all of its tokens; returns the statistics.
     pub(crate) fn complete(&self, max_tokens: usize) -> &Statistics {
         let (reason, statistics) = self.finished();
         assert_eq!(reason, FinishReason::MaxTokens);
@@ -119,11 +123,12 @@ impl Record {
         statistics
     }
 
+    /// Asserts that the reply failed; returns the error.
     pub(crate) fn error(&self) -> &GenerationError {
         self.outcome.as_ref().expect_err("a reply that fails")
     }
 
-    /// Tokens are unverified if and only if the link was not online when they were committed.
+    /// Asserts that tokens are unverified if and only if the link was not online when they were committed.
     pub(crate) fn assert_marks(&self) {
         let mut online = true;
         for event in &self.events {
@@ -135,7 +140,7 @@ impl Record {
         }
     }
 
-    /// The link came back and the verifier went on judging.
+    /// Asserts that the link came back and the verifier went on judging.
     pub(crate) fn assert_recovered(&self) {
         assert_eq!(self.states().last(), Some(&LinkState::Online), "{:?}", self.states());
         let back = self.events.iter().rposition(|event| matches!(event, Event::State { link: LinkState::Online, .. }));
@@ -144,7 +149,7 @@ impl Record {
     }
 }
 
-/// Consumes a reply. `watch` sees every event, and is called with none from time to time.
+/// Consumes a reply. `watch` sees every event, and is called with `None` from time to time.
 pub(crate) fn watch(mut generation: Generation, mut watch: impl FnMut(&Generation, Option<&Event>)) -> Record {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     let mut record = Record { events: Vec::new(), text: String::new(), outcome: Err(GenerationError::SessionClosed) };
@@ -178,7 +183,7 @@ pub(crate) fn consume(generation: Generation) -> Record {
     watch(generation, |_, _| {})
 }
 
-/// Waits until something is true.
+/// Waits until `is` returns `true`, or fails after [`LONG`].
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is() {
@@ -187,7 +192,7 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// From the `index`-th call of `kind` on, so many calls of any kind meet `fate`.
+/// Lets so many calls of any kind meet `fate`, from the `index`-th call of `kind` on.
 pub(crate) fn outage(verifier: &Faulty, kind: Kind, index: usize, calls: usize, fate: Fate) {
     let (mut left, mut begun) = (calls, false);
     verifier.set(move |seen| {

@@ -1,4 +1,4 @@
-//! How a session reacts to what its device is going through.
+//! The reaction of a session to the state of its device.
 
 use std::sync::Arc;
 use std::time::Duration;

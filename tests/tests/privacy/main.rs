@@ -1,4 +1,4 @@
-//! What reaches the verifier, what the record says of it, and that nothing does without consent.
+//! The text that reaches the verifier, what the record says of it, and that nothing is sent without consent.
 #![allow(missing_docs)] // a test binary has no users
 
 mod consent;

@@ -1,4 +1,5 @@
-//! Sessions on the synthetic pair with a verifier that writes down what it hears.
+//! The support that the tests share: sessions on the synthetic pair with a verifier that records the text of every
+//! request.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(crate) fn session(spy: &Arc<Spy>, options: SessionOptions) -> Session {
     Session::new(Arc::new(SyntheticModel::draft()), Some(Arc::clone(spy) as _), options).expect("valid options")
 }
 
-/// Says something and waits for the reply.
+/// Sends a message and waits for the reply.
 pub(crate) fn say(
     session: &Session,
     text: &str,

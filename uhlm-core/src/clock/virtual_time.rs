@@ -1,9 +1,9 @@
 //! Virtual time: a session's clock that moves only when something is charged to it or awaited.
 //!
-//! While a generation runs, the session's thread is the only one that moves it. What the draft model costs is charged
-//! with [`VirtualClock::advance`]; what the verifier will say is a delivery at a later time ([`VirtualClock::at`]).
-//! When the session has nothing to do, the clock jumps to the next delivery. So a run takes no longer than its models
-//! do, and two runs with one seed agree to the nanosecond.
+//! While a generation runs, the session's thread is the only one that moves it. The time that the draft model takes is
+//! charged with [`VirtualClock::advance`]; an answer of the verifier is a delivery at a later time
+//! ([`VirtualClock::at`]). When the session has nothing to do, the clock jumps to the next delivery. So a run takes no
+//! longer than its models do, and two runs with one seed agree to the nanosecond.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ type Delivery = Box<dyn FnOnce() + Send>;
 
 /// A clock that stands still unless it is moved.
 pub struct VirtualClock {
-    /// What [`Clock::now`] counts from; no figure depends on it.
+    /// The instant from which [`Clock::now`] counts; no figure depends on it.
     origin: Instant,
     state: Mutex<State>,
 }
@@ -23,9 +23,11 @@ pub struct VirtualClock {
 #[derive(Default)]
 struct State {
     now: Duration,
-    /// By time, then in the order they were made.
+    /// The deliveries to come, by their time since the clock was made, then in the order in which they were made.
     deliveries: BTreeMap<(Duration, u64), Delivery>,
+    /// Number of deliveries made so far, which orders those of one time.
     made: u64,
+    /// Time charged with [`VirtualClock::advance`] so far.
     charged: Duration,
 }
 
@@ -46,31 +48,31 @@ impl VirtualClock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Time since the clock was made.
+    /// Returns the time since the clock was made.
     #[must_use]
     pub fn time(&self) -> Duration {
         self.state().now
     }
 
-    /// Time that was charged with [`Self::advance`] so far: how long the device computed.
+    /// Returns the time that was charged with [`Self::advance`] so far: how long the device computed.
     #[must_use]
     pub fn charged(&self) -> Duration {
         self.state().charged
     }
 
-    /// Moves to `time`, if it is later. Deliveries that were due by then stay where they are.
+    /// Moves the clock to `time`, if that is later. Deliveries that were due by then stay where they are.
     fn reach(&self, time: Duration) {
         let mut state = self.state();
         state.now = state.now.max(time);
     }
 
-    /// Lets the time until `end` pass without charging it; what is due meanwhile is delivered.
+    /// Lets the time until `end` pass without charging it, and runs the deliveries that are due meanwhile.
     pub fn pass_until(&self, end: Duration) {
         while self.deliver_next(end) {}
         self.reach(end);
     }
 
-    /// Forgets everything that was to be delivered.
+    /// Forgets every delivery that has not run yet.
     pub fn clear(&self) {
         let forgotten = std::mem::take(&mut self.state().deliveries);
         // Dropping a delivery may drop what makes another one.
@@ -85,14 +87,14 @@ impl VirtualClock {
         state.deliveries.insert(key, Box::new(delivery));
     }
 
-    /// The device computes for `span`; what is due meanwhile is delivered.
+    /// Charges `span` as time in which the device computes, and runs the deliveries that are due meanwhile.
     pub fn advance(&self, span: Duration) {
         let end = self.time() + span;
         self.pass_until(end);
         self.state().charged += span;
     }
 
-    /// Moves to the next delivery that is due by `end` and runs it; returns whether there was one.
+    /// Moves the clock to the next delivery that is due by `end` and runs it; returns whether there was one.
     pub fn deliver_next(&self, end: Duration) -> bool {
         let mut state = self.state();
         let Some(entry) = state.deliveries.first_entry().filter(|entry| entry.key().0 <= end) else { return false };

@@ -4,20 +4,21 @@ use uhlm_law::chat::{Message, Role};
 
 use super::{Redaction, redacted};
 
-/// One message.
+/// One message with what both models may read of it.
 #[derive(Clone, Debug)]
 struct Entry {
     message: Message,
-    /// What both models read of it where the verifier is asked; settled once, so that their caches stay valid.
+    /// Text that both models read where the verifier is asked; settled once, so that their caches stay valid.
     shared: Option<String>,
-    /// Whether the verifier took part in its reasoning, which is not redacted then.
+    /// Whether the verifier took part in the message's reasoning, which is not redacted then.
     shared_reasoning: bool,
-    /// Whether the person agreed to send it.
+    /// Whether the person agreed to send the message.
     covered: bool,
 }
 
 impl Entry {
-    /// Whether the models read it, where they have forgotten `dropped` more messages from here on.
+    /// Tells whether the models read the message, where they have forgotten `dropped` more messages from here on;
+    /// counts `dropped` down if not.
     fn is_remembered(&self, dropped: &mut usize) -> bool {
         let is_dropped = *dropped > 0 && self.message.role != Role::System;
         *dropped -= usize::from(is_dropped);
@@ -25,21 +26,21 @@ impl Entry {
     }
 }
 
-/// The messages so far.
+/// The messages of a session so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Conversation {
     entries: Vec<Entry>,
-    /// Messages, the oldest of those that are not the system's, that the models have forgotten.
+    /// Number of messages that the models have forgotten: the oldest ones, system messages not counted.
     dropped: usize,
 }
 
 impl Conversation {
-    /// As they were said.
+    /// Returns the messages as they were said.
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.entries.iter().map(|entry| entry.message.clone()).collect()
     }
 
-    /// Other messages, of which nothing was agreed.
+    /// Replaces the messages by others, of which nothing was agreed.
     pub(crate) fn replace(&mut self, messages: Vec<Message>) {
         self.dropped = 0;
         self.entries = messages
@@ -54,12 +55,12 @@ impl Conversation {
         self.entries.retain(|entry| entry.message.role == Role::System);
     }
 
-    /// How many messages the models have forgotten.
+    /// Returns the number of messages that the models have forgotten.
     pub(crate) fn dropped(&self) -> usize {
         self.dropped
     }
 
-    /// Forgets so many of the oldest messages, and no others.
+    /// Has the models forget the `dropped` oldest messages, and no others.
     pub(crate) fn set_dropped(&mut self, dropped: usize) {
         self.dropped = dropped;
     }
@@ -73,23 +74,24 @@ impl Conversation {
         true
     }
 
-    /// The messages that the models have not forgotten.
+    /// Returns the messages that the models have not forgotten.
     fn remembered(&self) -> impl Iterator<Item = &Entry> {
         let mut dropped = self.dropped;
         self.entries.iter().filter(move |entry| entry.is_remembered(&mut dropped))
     }
 
-    /// Messages that the models read and the person did not agree to send.
+    /// Returns the number of messages that the models read and the person did not agree to send.
     pub(crate) fn uncovered(&self) -> usize {
         self.remembered().filter(|entry| !entry.covered).count()
     }
 
-    /// The person agreed to send all of them.
+    /// Takes note that the person agreed to send all messages.
     pub(crate) fn cover(&mut self) {
         self.entries.iter_mut().for_each(|entry| entry.covered = true);
     }
 
-    /// What the models read: the originals, or what the verifier may see of them.
+    /// Returns the messages that the models read: the originals, or, if the generation `shares` them, what the verifier
+    /// may see of them.
     pub(crate) fn read_by_models(&mut self, shares: bool, redaction: Option<&Redaction>) -> Vec<Message> {
         let text = |entry: &mut Entry| {
             if !shares {
@@ -102,7 +104,7 @@ impl Conversation {
         let entries = self.entries.iter_mut().filter_map(|entry| entry.is_remembered(&mut dropped).then_some(entry));
         let read = |entry: &mut Entry| {
             let reasoning = entry.message.reasoning.as_ref();
-            // What the target wrote is not redacted again, and what it thought is part of that.
+            // A text of the target is not redacted again, and its reasoning is part of that.
             let reasoning = reasoning.map(|thought| {
                 if shares && entry.shared_reasoning { thought.clone() } else { redacted_if(shares, redaction, thought) }
             });
@@ -111,8 +113,8 @@ impl Conversation {
         entries.map(read).collect()
     }
 
-    /// A message of the person with its reply. `shared` is what the models read of the message, if the verifier was
-    /// asked.
+    /// Appends a message of the person with its reply. `shared` is what the models read of the message, if the verifier
+    /// was asked.
     pub(crate) fn push_turn(&mut self, asked: Message, shared: Option<String>, reply: Message) {
         let covered = shared.is_some();
         let shared_reply = covered.then(|| reply.content.clone());
@@ -174,7 +176,7 @@ mod tests {
         }
         assert_eq!(left, ["be brief hello a b c d", "be brief a b c d", "be brief c d", "be brief"]);
         assert_eq!((conversation.dropped(), conversation.messages().len()), (5, 6));
-        // Only what is read has to be agreed to.
+        // Only messages that the models read have to be agreed to.
         assert_eq!(conversation.uncovered(), 1);
         conversation.set_dropped(3);
         assert_eq!(read(&mut conversation), "be brief c d");

@@ -1,4 +1,4 @@
-//! What may leave the device, in which form, and what did.
+//! The rules for what may leave the device and in which form, and the record of what did.
 //!
 //! Nothing does before the app has given [`Consent`]: a generation that would ask the verifier fails with
 //! [`ConsentRequired`](crate::error::GenerationError::ConsentRequired) before anything is sent. The verifier reads
@@ -24,20 +24,21 @@ pub(crate) use outbox::Outbox;
 pub(crate) use record::SentLog;
 pub use record::{RecordOptions, Sent, SentKind, SentRecord};
 
-/// What the person agreed to send to the verifier.
+/// The consent of the person to what may be sent to the verifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Consent {
-    /// Nothing.
+    /// Nothing may be sent.
     #[default]
     Withheld,
-    /// The message that a generation is for, and its reply. Earlier messages must have been agreed to before.
+    /// The message that a generation is for may be sent, and its reply. Earlier messages must have been agreed to
+    /// before.
     Message,
-    /// The whole conversation: everything before, system messages included, and everything that follows.
+    /// The whole conversation may be sent: everything before, system messages included, and everything that follows.
     Conversation,
 }
 
-/// Changes text before a verifier could see it.
+/// A function that changes text before a verifier could see it.
 ///
 /// It is called once for each message, from the session's thread, when the message is first needed in a mode that asks
 /// the verifier; it must not block. It gets messages of the system and of the person, and replies that were written by
@@ -46,7 +47,7 @@ pub enum Consent {
 pub struct Redaction(Arc<dyn Fn(&str) -> String + Send + Sync>);
 
 impl Redaction {
-    /// A redaction by this function.
+    /// Makes a redaction that replaces each text by what `redact` returns.
     pub fn new(redact: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         Self(Arc::new(redact))
     }
@@ -62,7 +63,7 @@ impl std::fmt::Debug for Redaction {
     }
 }
 
-/// The text as the verifier may see it.
+/// Returns the text as the verifier may see it.
 pub(crate) fn redacted(redaction: Option<&Redaction>, text: &str) -> String {
     redaction.map_or_else(|| text.to_owned(), |redaction| redaction.apply(text))
 }

@@ -1,4 +1,4 @@
-//! The one way from a session to its verifier: shut without consent, and recorded.
+//! The one way from a session to its verifier: closed without consent, and recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,12 @@ use uhlm_law::chat::DraftModel;
 use super::record::{SentKind, SentLog};
 use crate::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
 
-/// A verifier that is asked only with consent, and what it is asked is written down.
+/// A verifier that is asked only with consent, with a record of what it was asked.
 pub(crate) struct Outbox {
     verifier: Arc<dyn Verifier>,
     model: Arc<dyn DraftModel>,
     log: Arc<SentLog>,
+    /// Whether the generation that runs may ask the verifier.
     is_open: Arc<AtomicBool>,
 }
 
@@ -39,7 +40,7 @@ impl Outbox {
         self.log.sent(kind, tokens, Encoding::Binary.encode(request).len(), text)
     }
 
-    /// Returns all that a person can read in a request.
+    /// Returns all text that a person can read in a request.
     fn text(&self, request: &Advance) -> String {
         let tokens = [&request.stand[..], &request.draft].concat();
         let mut text = String::from_utf8_lossy(&self.model.detokenize(&tokens)).into_owned();
@@ -90,7 +91,8 @@ impl Verifier for Outbox {
         self.verifier.advance(session, request, silence, noted)
     }
 
-    /// Closing says nothing but the session's name, and ends what the verifier holds: it is always allowed.
+    /// Closes a session. The request says nothing but the session's name, and ends what the verifier holds: it is
+    /// always allowed.
     fn close(&self, session: SessionId) {
         self.verifier.close(session);
     }

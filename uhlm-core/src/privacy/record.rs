@@ -6,10 +6,10 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// How much is recorded.
+/// The extent of the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordOptions {
-    /// Requests that are kept; older ones are forgotten, their numbers stay in the totals.
+    /// Number of requests that are kept; older ones are forgotten, their numbers stay in the totals.
     pub most: usize,
     /// Whether the text of each request is kept too.
     pub text: bool,
@@ -21,59 +21,62 @@ impl Default for RecordOptions {
     }
 }
 
-/// Purpose of a request.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SentKind {
-    /// Opens a session: the vocabulary's hash and what the device needs; no text.
+    /// The request opens a session: it has the vocabulary's hash and what the device needs, and no text.
     Open,
-    /// Has the target take the text further: tokens that are given (prompts, and what was written without the target),
-    /// tokens that are drafted, and with the first request of a reply its seed, sampling parameters and stop strings.
+    /// The request has the target take the text further. It has tokens that are given (prompts, and what was written
+    /// without the target), tokens that are drafted, and with the first request of a reply its seed, sampling
+    /// parameters and stop strings.
     Advance,
 }
 
 /// One request to the verifier.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// Time at which it was sent.
+    /// Time at which the request was sent.
     pub at: SystemTime,
-    /// Its purpose.
+    /// Purpose of the request.
     pub kind: SentKind,
-    /// Number of tokens in it, given and drafted ones together.
+    /// Number of tokens in the request, given and drafted ones together.
     pub tokens: u32,
-    /// Bytes of its body: as the transport counted them once it is answered, repetitions included; before, those of one
-    /// binary body.
+    /// Size of the request's body, in bytes: once it is answered, as the transport counted it, repetitions included;
+    /// before, that of one binary body.
     pub bytes: u64,
-    /// Whether an answer came. Without one it may or may not have arrived.
+    /// Whether an answer came. Without one the request may or may not have arrived.
     pub answered: bool,
-    /// Text of its tokens, given ones first, where that is recorded; then each stop string on a line of its own.
+    /// Text of the tokens, given ones first, then each stop string on a line of its own; `None` where text is not
+    /// recorded.
     pub text: Option<String>,
 }
 
-/// What a session sent so far.
+/// The requests that a session sent so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentRecord {
     /// The latest requests, in order.
     pub requests: Vec<Sent>,
-    /// Requests that were sent in all.
+    /// Number of requests that were sent in all.
     pub total_requests: u64,
-    /// Tokens that were sent in all.
+    /// Number of tokens that were sent in all.
     pub total_tokens: u64,
-    /// Bytes that were sent in all.
+    /// Number of bytes that were sent in all.
     pub total_bytes: u64,
 }
 
-/// The record while it is written.
+/// The record as it is written.
 #[derive(Debug)]
 pub(crate) struct SentLog {
     options: RecordOptions,
     record: Mutex<Numbered>,
 }
 
+/// The requests, each with a number: that of the first is `forgotten`.
 #[derive(Debug, Default)]
 struct Numbered {
     requests: VecDeque<Sent>,
-    /// How many are no longer in the queue.
+    /// Number of requests that are no longer in the queue.
     forgotten: u64,
     total_tokens: u64,
     total_bytes: u64,
@@ -92,7 +95,7 @@ impl SentLog {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a request; the number finds it again.
+    /// Notes a request; returns the number that finds it again.
     pub(crate) fn sent(&self, kind: SentKind, tokens: usize, bytes: usize, text: Option<String>) -> u64 {
         let (tokens, bytes) = (u32::try_from(tokens).unwrap_or(u32::MAX), bytes as u64);
         let mut record = self.record();
@@ -107,7 +110,8 @@ impl SentLog {
         number
     }
 
-    /// An answer came to a request whose bodies had `bytes` bytes; 0 if the transport does not count.
+    /// Takes note of a part of the answer to a request whose bodies had `bytes` bytes; 0 if the transport does not
+    /// count.
     pub(crate) fn answered(&self, number: u64, bytes: u64) {
         let mut record = self.record();
         let Some(index) = number.checked_sub(record.forgotten).and_then(|index| usize::try_from(index).ok()) else {
@@ -127,6 +131,7 @@ impl SentLog {
         record.total_bytes = record.total_bytes + now - before;
     }
 
+    /// Returns the record as callers see it.
     pub(crate) fn copy(&self) -> SentRecord {
         let record = self.record();
         SentRecord {

@@ -1,4 +1,4 @@
-//! What the phone computes: the draft model's passes, its draws, how unsure it is, and what the gate makes of that.
+//! The phone's computation: the draft model's passes, its draws, its uncertainty, and the gate's decision on it.
 //!
 //! Decides the next drafted token. Whether to draft at all, and what becomes of the token, is decided elsewhere.
 
@@ -22,18 +22,20 @@ use crate::mode::Mode;
 use crate::options::SessionOptions;
 use crate::origin::Origin;
 
-/// Weights of the newest value in exponential averages: what a step takes may change at once, with the phone's clock;
-/// how hard the text is shows over a few dozen tokens only.
+/// Weight of the newest value in the average time of a step, which may change at once, with the phone's clock.
 const NEWEST_TIME: f64 = 0.1;
-/// Batches are rare, and what a token of a batch takes depends on its length.
+/// Weight of the newest value in the average time of a batch's token: batches are rare, and it depends on their length.
 const NEWEST_BATCH: f64 = 0.3;
+/// Weight of the newest value in the average of beta, the expected rejection probability: how hard the text is shows
+/// over a few dozen tokens only.
 const NEWEST_BETA: f64 = 1.0 / 32.0;
 
+/// Moves an exponential average towards `value`; 0 is the average of nothing.
 fn average(mean: &mut f64, value: f64, newest: f64) {
     *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
 }
 
-/// The tokens that end a reply of the target, and the keys that its noise has for that.
+/// The tokens that end a reply of the target, and the noise keys of all tokens for such a target.
 struct TargetEnds {
     ends: Vec<TokenId>,
     keys: TokenKeys,
@@ -54,15 +56,15 @@ fn marks(model: &dyn DraftModel) -> Vec<(TokenId, &'static str)> {
     names.into_iter().filter_map(token).collect()
 }
 
-/// The draft model with everything that it takes to draft with it.
+/// The draft model with everything that is needed to draft with it.
 pub(super) struct Drafter {
     pub(super) model: Arc<dyn DraftModel>,
     /// Control tokens that mark the model's reasoning, with their names.
     marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
-    /// Tokens that the sequence holds, those included that were read ahead of being drafted.
+    /// Tokens that the sequence holds, including those that were read ahead of being drafted.
     held: Vec<TokenId>,
-    /// Number of tokens, the last of those held, after which there are logits.
+    /// Number of tokens after which there are logits: the last ones of those held.
     rows: usize,
     lookahead: Lookahead,
     context: u32,
@@ -70,26 +72,26 @@ pub(super) struct Drafter {
     scratch: Scratch,
     estimator: Box<dyn Uncertainty>,
     pub(super) gate: Gate,
-    /// Chain and noise of the reply.
+    /// Sampling chain and noise of the reply.
     drawing: Drawing,
-    /// What ends a reply of the target, where it is not what ends one of the draft model.
+    /// End tokens of the target, where they are not those of the draft model.
     target_ends: Option<TargetEnds>,
-    /// Most tokens of the conversation with the reply.
+    /// Largest number of tokens that the conversation may have with the reply.
     end: usize,
-    /// Seconds that one drafted token takes, an exponential average; 0 before the first.
+    /// Seconds that one drafted token takes, as an exponential average; 0 before the first.
     pub(super) seconds: f64,
-    /// Mean of the drafted tokens' expected rejection probability, an exponential average.
+    /// Mean of the drafted tokens' expected rejection probability, as an exponential average.
     pub(super) mean_beta: f64,
-    /// Seconds that each further token of a batch takes which is read at once; 0 before the first prompt.
+    /// Seconds that each further token takes in a batch that is read at once; 0 before the first prompt.
     pub(super) catch_up_seconds: f64,
-    /// Seconds that reading a prompt takes, by its tokens.
+    /// Seconds that reading a prompt takes, fitted to its number of tokens.
     pub(super) prefill_time: Affine,
 }
 
 impl Drafter {
-    /// Makes a drafter; `seed` is for what of its estimator is drawn.
+    /// Makes a drafter; `seed` seeds the estimator's draws, if it makes any.
     pub(super) fn new(model: Arc<dyn DraftModel>, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
-        // Replaced as soon as a reply begins; the session's chain is checked here.
+        // This drawing is replaced as soon as a reply begins; it only checks the session's chain here.
         let sampling = options.sampling.clone();
         let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
         Ok(Self {
@@ -125,7 +127,7 @@ impl Drafter {
         Ok(())
     }
 
-    /// From now on drafts for a target whose replies end with `ends`; with none, the draft model writes for itself.
+    /// Drafts from now on for a target whose replies end with `ends`; with none, the draft model writes for itself.
     pub(super) fn draft_for(&mut self, ends: &[TokenId]) {
         let own = self.model.vocabulary().ends();
         if ends.is_empty() || ends == own {
@@ -138,7 +140,8 @@ impl Drafter {
         }
     }
 
-    /// Sets the number of threads. llama.cpp's are settled with the context, so the cache is filled again.
+    /// Sets the number of threads. llama.cpp fixes that number when it makes the context, so the cache is given up and
+    /// filled again.
     pub(super) fn set_threads(&mut self, threads: u32) {
         if threads != self.threads {
             self.threads = threads;
@@ -146,7 +149,7 @@ impl Drafter {
         }
     }
 
-    /// Gives the cache up; the next pass reads everything again.
+    /// Gives the KV cache up; the next pass reads everything again.
     pub(super) fn unload(&mut self) {
         self.sequence = None;
         self.held.clear();
@@ -172,6 +175,7 @@ impl Drafter {
         Piece { is_end, ..self.piece(id) }
     }
 
+    /// Tells whether a token ends a reply of either model.
     fn may_end(&self, id: TokenId) -> bool {
         ends_either(self.model.as_ref(), self.target_ends.as_ref(), id)
     }
@@ -181,7 +185,7 @@ impl Drafter {
         Ok(self.sequence()?.capacity())
     }
 
-    /// The draft model's sequence, made when it is first needed.
+    /// Returns the draft model's sequence, which is made when it is first needed.
     fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, ModelError> {
         let sequence = match self.sequence.take() {
             Some(sequence) => sequence,
@@ -195,18 +199,18 @@ impl Drafter {
         tokens.len() - self.held.iter().zip(tokens).take_while(|(held, token)| held == token).count()
     }
 
-    /// Reads what the draft model has not read of `tokens`, so that there are logits after the last of them.
+    /// Reads the part of `tokens` that the draft model has not read, so that there are logits after the last of them.
     pub(super) fn catch_up(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         if self.row(tokens).is_some() { Ok(()) } else { self.read(tokens, &[], cancelled) }
     }
 
-    /// The row that has the logits after `tokens`, if there is one.
+    /// Returns the row that has the logits after `tokens`, if there is one.
     fn row(&self, tokens: &[TokenId]) -> Option<usize> {
         let first = (self.held.len() + 1).checked_sub(self.rows)?;
         self.held.starts_with(tokens).then(|| tokens.len().checked_sub(first)).flatten()
     }
 
-    /// Reads `tokens`, at least the last of them, and what is read ahead after them.
+    /// Reads the part of `tokens` that was not read, at least the last of them, and the tokens `ahead` after them.
     fn read(&mut self, tokens: &[TokenId], ahead: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         // Logits are there only after the pass that made them.
         let start = (tokens.len() - self.unread(tokens)).min(tokens.len().saturating_sub(1));
@@ -223,7 +227,7 @@ impl Drafter {
         let (unread, rows) = ([&tokens[start..], ahead].concat(), 1 + ahead.len());
         if !unread.is_empty() {
             let outcome = sequence.decode_rows(&unread, rows, cancelled);
-            // What was decoded before a failure stands.
+            // The tokens that were decoded before a failure are held.
             held.extend_from_slice(&unread[..sequence.len().clamp(start, start + unread.len()) - start]);
             outcome?;
             self.rows = rows;
@@ -231,8 +235,8 @@ impl Drafter {
         Ok(())
     }
 
-    /// Sees to it that there are logits after `tokens`, and returns their row. What the conversation proposes to follow
-    /// is read with the last token where that pays.
+    /// Makes sure that there are logits after `tokens`, and returns their row. Tokens that the conversation proposes to
+    /// follow are read with the last token where that pays.
     fn prepare(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<usize, ModelError> {
         self.lookahead.look_up(tokens);
         if let Some(row) = self.row(tokens) {
@@ -249,7 +253,7 @@ impl Drafter {
         Ok(0)
     }
 
-    /// What is read ahead of being drafted after `tokens`.
+    /// Returns the tokens to read ahead of being drafted after `tokens`.
     fn ahead(&mut self, tokens: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
         let end = self.end;
         let sequence = self.sequence()?;
@@ -283,16 +287,18 @@ impl Drafter {
             Mode::Opportunistic => gate.is_uncertain(&features),
             Mode::DeviceOnly | Mode::RemoteOnly => false,
         };
-        // After the decision: the threshold moves with what is observed, and what was counted must be what was done.
+        // The gate observes after the decision: the threshold moves with what it observes, and the counts must be those
+        // of the decisions made.
         gate.observe_draft(&features);
         let beta = gate.expected_rejection(&features);
         average(&mut self.mean_beta, beta, NEWEST_BETA);
         Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged })
     }
 
-    /// Takes note of how long the step took that drafted the last token, in which `unread` tokens were read before it.
+    /// Takes note of how long the step took that drafted the last token; `unread` tokens were read before it in the
+    /// same step.
     pub(super) fn took(&mut self, seconds: f64, unread: usize) {
-        // What a step takes is known better from those that read nothing else.
+        // The time of a step is known better from steps that read nothing else.
         let further = if unread > 1 && self.seconds > 0.0 { (seconds - self.seconds).max(0.0) } else { 0.0 };
         if further > 0.0 {
             self.has_read(unread - 1, further);
@@ -309,7 +315,7 @@ impl Drafter {
         }
     }
 
-    /// Takes note that each of so many tokens took so long in the mean.
+    /// Takes note of a mean time in seconds, and of the number of tokens that took it.
     fn average_step(&mut self, (seconds, tokens): (f64, u32)) {
         (0..tokens).for_each(|_| average(&mut self.seconds, seconds, NEWEST_TIME));
     }

@@ -14,12 +14,13 @@ use crate::generation::TOGETHER;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, OfflinePolicy};
 
-/// The longest window, in tokens. Windows that were not answered are sent again as one request, which must stay well
-/// below [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
+/// Largest number of tokens in a window. Windows that were not answered are sent again as one request, which must stay
+/// well below [`MAX_DRAFT`](uhlm_law::advance::MAX_DRAFT).
 pub(crate) const MAX_WINDOW: usize = 25;
-/// What may be read before a probe, in passes of the target.
+/// Largest time that reading may take before a few drafts that only probe whether drafting pays, in passes of the
+/// target.
 const PROBE_READING: f64 = 64.0;
-/// Tokens that a first window has drafted when it is sent, about.
+/// Number of tokens that are drafted, roughly, when the first window of a reply is sent.
 const FIRST_WINDOW: f64 = 2.0;
 
 impl Run<'_> {
@@ -47,26 +48,30 @@ impl Run<'_> {
         Ok(!ahead || (self.options.draft_ahead != DraftAhead::Off && self.pipeline.survival() > LEAST_SURVIVAL))
     }
 
-    /// Tells whether a few drafts are worth what has to be read before them: where the target wrote alone, that may be
-    /// a prompt on which the device is for longer than the target on the reply.
+    /// Tells whether a few drafts are worth the reading before them: where the target wrote alone, that may be a prompt
+    /// which keeps the device busy for longer than the reply keeps the target.
     fn may_probe(&self) -> bool {
         let (costs, unread) = (self.costs(), self.drafter.unread(self.pipeline.ids()));
         unread as f64 * costs.catch_up <= PROBE_READING * costs.target(0)
     }
 
-    /// Tells whether nothing may follow the drafted tokens.
+    /// Tells whether nothing may follow the drafted tokens, as [`Reply::is_sealed`](super::reply::Reply::is_sealed)
+    /// does.
     fn is_sealed(&self) -> bool {
         self.reply.is_sealed(&self.branch_pieces())
     }
 
+    /// Returns the drafted tokens that do not stand yet, with their texts.
     fn branch_pieces(&self) -> Vec<Piece<'_>> {
         self.pipeline.branch().iter().map(|&id| self.drafter.piece(id)).collect()
     }
 
+    /// Returns the largest number of tokens in a window.
     fn longest_window(&self) -> usize {
         self.options.max_window.clamp(1, MAX_WINDOW)
     }
 
+    /// Returns the largest number of drafted tokens that may wait for a verdict.
     fn max_pending(&self) -> usize {
         self.longest_window() * (1 + self.options.draft_ahead.windows())
     }
@@ -124,7 +129,7 @@ impl Run<'_> {
     /// Commits everything drafted: the device writes alone.
     pub(super) fn commit_alone(&mut self) -> Result<(), End> {
         self.due = false;
-        // In `remote_only` nothing that the device writes has passed a gate.
+        // In `remote_only`, no token that the device writes has passed a gate.
         let remote_only = self.mode == Mode::RemoteOnly;
         let standing = self.pipeline.go_on_alone().into_iter().map(|mut standing| {
             if remote_only {
@@ -143,8 +148,8 @@ impl Run<'_> {
         self.remote.as_ref().is_some_and(|remote| self.pipeline.needs_verdict(&remote.peer))
     }
 
-    /// Tells whether another window may be sent before those in flight are answered. What the paper's rule is unsure
-    /// of is judged before anything goes on.
+    /// Tells whether another window may be sent before those in flight are answered. Under the paper's rule it may not:
+    /// what the gate is unsure of is judged before anything goes on.
     pub(super) fn has_room_in_flight(&self) -> bool {
         if self.runs_on() {
             return true;
@@ -167,8 +172,8 @@ impl Run<'_> {
             return Ok(true);
         }
         if self.is_paced() && (!self.pacer.policy().drafts || !self.pacer.may_spend()) {
-            // A probe is compared with what the target writes in any case, and where the budget is spent, only what
-            // cannot grow any more is sent.
+            // A probe is compared with the text that the target writes in any case, and where the budget is spent, only
+            // a window that cannot grow any more is sent.
             return Ok(false);
         }
         let costs = self.costs();
@@ -187,7 +192,7 @@ impl Run<'_> {
         Ok(pace::closes(self.options.close, self.options.draft_ahead, &situation))
     }
 
-    /// Sends what is due, if the link can take it.
+    /// Sends the request that is due, if the link can take it.
     pub(super) fn send(&mut self) -> Result<(), End> {
         let now = self.now();
         if !self.remote.as_ref().is_some_and(|remote| remote.is_open() && remote.link.may_send(now)) {
@@ -205,12 +210,12 @@ impl Run<'_> {
         }
     }
 
-    /// Sends a request with all that the verifier lacks and the open window.
+    /// Sends a request with all tokens that the verifier lacks and the open window.
     pub(super) fn ask(&mut self) -> Result<(), End> {
         self.ask_with(self.grants())
     }
 
-    /// Sends a request likewise, with other grants.
+    /// Sends a request as [`Self::ask`] does, with other grants.
     pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
         let (now, labels, one_by_one) = (self.now(), self.labelling(), self.mode == Mode::Opportunistic);
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
@@ -226,8 +231,8 @@ impl Run<'_> {
         if self.runs_on() || self.prompt_pays_ahead() { self.ask() } else { Ok(()) }
     }
 
-    /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one
-    /// pass over both. The first window takes the device its own pass over the prompt and a token or two. What was
+    /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one pass
+    /// over both. The first window takes the device its own pass over the prompt and a token or two. A cost that was
     /// not measured yet counts for yes: a target that is idle loses nothing.
     fn prompt_pays_ahead(&self) -> bool {
         let costs = self.costs();

@@ -1,4 +1,4 @@
-//! How a generation ends: `?` ends it, whatever the reason.
+//! The end of a generation as an error, so that `?` ends it, whatever the reason.
 
 use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
@@ -11,12 +11,12 @@ use crate::event::FinishReason;
 pub(super) enum End {
     /// The reply is complete, as far as it goes.
     Finished(FinishReason),
-    /// It cannot go on; what was committed stands.
+    /// The reply cannot go on; what was committed stands.
     Failed(GenerationError),
 }
 
 impl End {
-    /// Returns the reason, or the error.
+    /// Returns the reason of a reply that is complete, or the error of another.
     pub(super) fn into_result(self) -> Result<FinishReason, GenerationError> {
         match self {
             Self::Finished(reason) => Ok(reason),

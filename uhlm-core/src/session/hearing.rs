@@ -1,4 +1,4 @@
-//! What an answer does: commits, rollbacks, what the gate learns, and what it tells about the link.
+//! The effects of an answer: commits, rollbacks, and what the gate and the link learn from it.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::link::Exchange;
 use crate::verifier::{Answer, BodyBytes, VerifierError};
 
 impl Run<'_> {
-    /// Handles everything that has come, in order.
+    /// Handles all messages that have come, in order.
     pub(super) fn settle(&mut self) -> Result<(), End> {
         if let Some(result) = self.opening.take() {
             self.opened(result)?;
@@ -28,6 +28,7 @@ impl Run<'_> {
         self.end_grace()
     }
 
+    /// Handles one part of the answer to a request, or the failure of it.
     fn hear(&mut self, tag: Tag, heard: Heard) -> Result<(), End> {
         let now = self.now();
         let Some(remote) = &mut self.remote else { return Ok(()) };
@@ -43,7 +44,7 @@ impl Run<'_> {
             self.at_it(answer.bytes);
             return Ok(());
         }
-        // It may have come while the device was at a step.
+        // The answer may have come while the device was at a step.
         let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
             Ok(outcome) => self.apply(tag, &answer, outcome, came),
@@ -51,8 +52,8 @@ impl Run<'_> {
         }
     }
 
-    /// The verifier is there, and at what it was asked. It is not waited for in vain, even where it lost its session
-    /// before and reads everything once more.
+    /// Takes note that the verifier is there, and at work on what it was asked. It is not waited for in vain, even
+    /// where it lost its session before and reads everything once more.
     fn at_it(&mut self, bytes: BodyBytes) {
         self.account(bytes);
         self.reached(None, Duration::ZERO, 1);
@@ -61,8 +62,8 @@ impl Run<'_> {
         }
     }
 
-    /// Takes a frame for which an earlier reply asked, to try the link. It says nothing of this one but that the
-    /// verifier answers.
+    /// Takes a frame of an answer for which an earlier reply asked, to try the link. It tells nothing for this reply
+    /// but that the verifier answers.
     fn heard_late(&mut self, tag: Tag, answer: Answer<Frame>) -> Result<(), End> {
         self.account(answer.bytes);
         let now = self.now();
@@ -73,7 +74,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Does what a frame brings that came at `came`.
+    /// Applies the outcome of a frame that came at the time `came`.
     fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, came: Instant) -> Result<(), End> {
         self.account(answer.bytes);
         if outcome.ended == Some(EndReason::Superseded) {
@@ -106,7 +107,7 @@ impl Run<'_> {
         let closes = self.closings;
         self.commit_all(outcome.standing)?;
         if self.closings > closes {
-            // What this answer says beyond is of a text that goes on otherwise.
+            // The rest of this answer is about a text that goes on otherwise.
             return Ok(());
         }
         if let Some(reason) = outcome.ended.filter(|_| outcome.finished) {
@@ -120,13 +121,14 @@ impl Run<'_> {
             }
             return self.ask_again();
         }
-        // What was to be sent may have been decided by now.
+        // The tokens that were to be sent may have been decided by now.
         self.due = (self.due && self.needs_verdict()) || self.closes()?;
         Ok(())
     }
 
-    /// Another request took the place of this answer: a later one of this device, whose answer brings the rest, or this
-    /// one again, repeated on the way, whose answer nobody hears. Then what is not decided is asked for once more.
+    /// Takes note that another request took the place of this answer: a later one of this device, whose answer brings
+    /// the rest, or this one again, repeated on the way, whose answer nobody hears. Then what is not decided is asked
+    /// for once more.
     fn superseded(&mut self, tag: Tag) -> Result<(), End> {
         let Some(remote) = &mut self.remote else { return Ok(()) };
         let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
@@ -144,8 +146,8 @@ impl Run<'_> {
         self.ask_again()
     }
 
-    /// Tells whether the reply can have ended so. Every end but that of the target's context is in the text, and the
-    /// device that commits its last token ends there by itself.
+    /// Tells whether the reply can have ended for the reason `ended`. Every end but that of the target's context is in
+    /// the text, and the device that commits its last token ends there by itself.
     fn believes(&mut self, ended: Option<EndReason>) -> Result<bool, End> {
         Ok(match ended {
             Some(EndReason::Eog | EndReason::Stop) => false,
@@ -159,8 +161,8 @@ impl Run<'_> {
         if self.mode.judges() { self.commit_skipped() } else { Ok(()) }
     }
 
-    /// Something is missing on either side: says again what the device has. A verifier to which that is said again
-    /// and again without a token that comes of it is given up, and with it the session.
+    /// Says again what the device has, because something is missing on either side. A verifier to which that is said
+    /// again and again without a token that comes of it is given up, and with it the session.
     pub(super) fn ask_again(&mut self) -> Result<(), End> {
         self.reply.statistics.resent += u64::from(self.pipeline.call_back());
         self.desyncs += 1;
@@ -178,7 +180,7 @@ impl Run<'_> {
         self.ask()
     }
 
-    /// Adds the bodies of an answer.
+    /// Adds the sizes of an answer's bodies to the statistics.
     pub(super) fn account(&mut self, bytes: BodyBytes) {
         self.reply.statistics.body_up += bytes.up;
         self.reply.statistics.body_down += bytes.down;
@@ -186,10 +188,10 @@ impl Run<'_> {
         self.bytes.down += bytes.down;
     }
 
-    /// Takes note that the verifier answered, `elapsed` after it was asked the last of `attempts` times, and what it
-    /// told of its pass.
+    /// Takes note that the verifier answered, `elapsed` after it was asked the last of `attempts` times, and of what it
+    /// told about its pass.
     pub(super) fn reached(&mut self, told: Option<Told>, elapsed: Duration, attempts: u32) {
-        // A session that opens and is lost again is no way back.
+        // A session that opens and is lost again does not count as the way back.
         if self.desyncs == 0 {
             self.waiting_since = None;
         }
@@ -247,7 +249,8 @@ impl Run<'_> {
         statistics.verdict_times.push(verdict.timing);
     }
 
-    /// The reason that the app hears. The verifier was told of no more tokens than the device's context has room for.
+    /// Returns the reason that the app hears. The verifier was told of no more tokens than the device's context has
+    /// room for.
     fn reason(&self, reason: EndReason) -> FinishReason {
         match reason {
             EndReason::Eog => FinishReason::EndOfReply,

@@ -1,4 +1,4 @@
-//! What reaches the session's thread: jobs, answers, and reasons to look around.
+//! The messages to the session's thread: jobs, answers, and reasons to look around.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,39 +17,43 @@ pub(crate) struct Job {
     pub(crate) sink: EventSink,
 }
 
-/// What was asked of a session while a generation ran.
+/// The requests to a session that came while a generation ran.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    /// Generations that were asked for while a cancelled one had not ended yet.
+    /// Generations that were requested while a cancelled one had not ended yet.
     pub(super) jobs: VecDeque<Job>,
     /// Whether the session was dropped.
     pub(super) closed: bool,
 }
 
-/// Which answer a frame belongs to; no two answers of a session have the same.
+/// The number of the answer that a frame belongs to; no two answers of a session have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(pub(super) u64);
 
-/// What the answer to one request brings, part by part.
+/// One part of the answer to a request, or its failure.
 pub(crate) type Heard = Result<Answer<Frame>, VerifierError>;
 
 /// A message to the session's thread.
 #[derive(Debug)]
 pub(crate) enum Inbox {
+    /// A generation to run.
     Job(Box<Job>),
+    /// The answer to an attempt to open a session on the verifier.
     Opened(Result<Opened, VerifierError>),
     Frame {
         tag: Tag,
         heard: Heard,
     },
-    /// Look at the cancel signal and at what else changed.
+    /// A reason to look at the cancel signal and at what else changed.
     Wake,
+    /// The conversation was forgotten.
     Reset,
+    /// The session was dropped.
     Close,
 }
 
-/// A session that was opened. It is closed again unless somebody keeps it, wherever the message that brings it ends:
-/// the generation that asked for it may be over, or the device's session gone.
+/// A session that was opened on the verifier. It is closed again unless somebody keeps it, wherever the message that
+/// brings it ends: the generation that asked for it may be over, or the device's session gone.
 pub(crate) struct Opened {
     answer: Option<Answer<advance::Opened>>,
     verifier: Arc<dyn Verifier>,
@@ -60,6 +64,7 @@ impl Opened {
         Self { answer: Some(answer), verifier }
     }
 
+    /// Keeps the session open and returns the answer.
     pub(super) fn keep(mut self) -> Option<Answer<advance::Opened>> {
         self.answer.take()
     }

@@ -9,40 +9,40 @@ use std::ops::Range;
 use uhlm_law::ngram::{Index, MAX_ROWS, Match, Policy};
 use uhlm_law::sampling::TokenId;
 
-/// What the step that drafts a token has done for its row.
+/// The way in which the step that drafts a token came by its row of logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// Decoded the last token, and proposed ones with it.
+    /// The step decoded the last token, and proposed ones with it.
     Batch { rows: usize },
-    /// Decoded several tokens that came from elsewhere.
+    /// The step decoded several tokens that came from elsewhere.
     CaughtUp,
-    /// Nothing: the row waited.
+    /// The step decoded nothing: the row waited, from an earlier batch.
     Served,
-    /// Nothing: the row was left by what read the prompt, or before a rollback. Its batch is paid for.
+    /// The step decoded nothing: the row was left by what read the prompt, or before a rollback. Its batch is paid for.
     Found,
 }
 
-/// Counts of a reply.
+/// The counts of a reply.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Tokens that were read ahead.
+    /// Number of tokens that were read ahead.
     pub(super) proposed: u64,
-    /// Of those, the ones that were drafted.
+    /// Of those, the number that were drafted.
     pub(super) accepted: u64,
 }
 
-/// The proposals of a session's conversation.
+/// The proposals that a session's conversation makes for the tokens to come.
 #[derive(Debug)]
 pub(super) struct Lookahead {
-    /// `None` where nothing is read ahead.
+    /// Index of the conversation's repetitions; `None` where nothing is read ahead.
     index: Option<Index>,
     policy: Policy,
-    /// What the conversation expects at the place that is drafted.
+    /// Token that the conversation expects at the place that is drafted now, with the repetition that it continues.
     expected: Option<(Match, TokenId)>,
-    /// Places whose rows wait to be drawn.
+    /// Places whose rows of logits wait to be drawn from.
     waiting: Range<usize>,
     step: Step,
-    /// Seconds of the last batch and of the draws from it, and the number of tokens that were drawn.
+    /// Seconds of the last batch and of the draws from it, and the number of tokens that were drawn from it.
     spent: (f64, u32),
     pub(super) counts: Counts,
 }
@@ -66,7 +66,7 @@ impl Lookahead {
         self.waiting = 0..0;
     }
 
-    /// Looks up what follows `tokens`, whose next token is drafted now.
+    /// Looks up which token the conversation expects after `tokens`; that place is drafted now.
     pub(super) fn look_up(&mut self, tokens: &[TokenId]) {
         let Some(index) = &mut self.index else { return };
         index.follow(tokens);
@@ -94,7 +94,7 @@ impl Lookahead {
         self.step = if unread == 1 { Step::Batch { rows: 1 + proposed } } else { Step::CaughtUp };
     }
 
-    /// Takes note that the row of the place `at` was there.
+    /// Takes note that the row of the place `at` was there already.
     pub(super) fn found(&mut self, at: usize) {
         self.step = if self.waiting.start == at && !self.waiting.is_empty() { Step::Served } else { Step::Found };
     }
@@ -108,7 +108,7 @@ impl Lookahead {
             self.counts.accepted += 1;
             self.waiting.start = at + 1;
         } else {
-            // What was read ahead of another token is left.
+            // The tokens that were read ahead of another token are dropped.
             self.waiting = 0..0;
         }
     }
@@ -141,7 +141,7 @@ mod tests {
     /// A text that has said what follows 1 and 2, and is about to say it again.
     const TEXT: [TokenId; 9] = [1, 2, 3, 4, 5, 6, 7, 1, 2];
 
-    /// A lookahead that knows what a token costs, and in whose texts all came that was expected.
+    /// Returns a lookahead that knows how long a token takes, and whose expectations all came true so far.
     fn ready() -> Lookahead {
         let mut ahead = Lookahead::new(true);
         for _ in 0..50 {
@@ -202,7 +202,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_left_to_wait_is_settled_and_rows_that_were_paid_for_cost_nothing() {
         let mut ahead = ready();
-        // The row of a prompt.
+        // This is the row of a prompt.
         ahead.found(9);
         ahead.drafted(9, 3, None);
         assert_eq!(ahead.took(0.01), None);

@@ -1,4 +1,5 @@
-//! Opening a session, failures, and the way back: what the policy makes of a verifier that does not answer.
+//! Opening a session, failures, and the way back: how the session behaves, by its policy, where the verifier does not
+//! answer.
 
 use uhlm_law::advance::{Asked, Grants, Recovery};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
@@ -12,17 +13,17 @@ use crate::mode::Mode;
 use crate::options::OfflinePolicy;
 use crate::verifier::VerifierError;
 
-/// Desynchronisations without a token in between after which the session is given up for a new one; after as many
-/// more the verifier counts as out of reach.
+/// Number of desynchronisations without a token in between after which the session is given up for a new one; after as
+/// many more the verifier counts as out of reach.
 pub(super) const MAX_DESYNCS: u32 = 3;
 
 impl Run<'_> {
-    /// Tells whether the verifier answered last.
+    /// Tells whether the verifier answered last, or was not asked yet.
     pub(super) fn is_online(&self) -> bool {
         self.remote.as_ref().is_some_and(|remote| remote.is_online())
     }
 
-    /// Tells whether the device writes alone because the verifier is out of reach. What is drafted waits for the next
+    /// Tells whether the device writes alone because the verifier is out of reach. The drafted tokens wait for the next
     /// attempt only where that is near and does not have to be waited for: where the connection failed once or twice.
     pub(super) fn is_alone(&self) -> bool {
         let Some(remote) = &self.remote else { return false };
@@ -60,7 +61,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Under [`OfflinePolicy::Wait`]: fails when the time is over.
+    /// Fails, under [`OfflinePolicy::Wait`], when the time is over.
     pub(super) fn give_up_if_waited_too_long(&self) -> Result<(), End> {
         match (self.waiting_since, self.options.offline) {
             (Some(since), OfflinePolicy::Wait(limit)) if self.since(since) >= limit => Err(self.offline_error().into()),
@@ -68,11 +69,11 @@ impl Run<'_> {
         }
     }
 
-    /// What an earlier generation left: a verifier out of reach is waited for from now on, or given up at once, unless
-    /// an attempt is due. The reader is told of it, and of one that came back in between.
+    /// Takes up what an earlier generation left: a verifier out of reach is waited for from now on, or given up at
+    /// once, unless an attempt is due. The reader is told of it, and of one that came back in between.
     pub(super) fn resume(&mut self) -> Result<(), End> {
         let now = self.now();
-        // One that is out of reach is told of in every reply.
+        // A verifier that is out of reach is told of in every reply.
         if self.is_online() {
             self.recall_state();
         }
@@ -90,6 +91,7 @@ impl Run<'_> {
         }
     }
 
+    /// Returns the error of a verifier that is out of reach, with its last failure.
     fn offline_error(&self) -> GenerationError {
         let cause = self.remote.as_ref().and_then(|remote| remote.last_failure.clone());
         GenerationError::Offline { cause: cause.unwrap_or(VerifierError::Unreachable { reason: "no answer".into() }) }
@@ -135,8 +137,8 @@ impl Run<'_> {
         self.hand_over();
     }
 
-    /// An answer failed or broke off. What was not decided is sent again, committed unverified, or given up, as the
-    /// policy says.
+    /// Takes note that an answer failed or broke off. The tokens that were not decided are sent again, committed
+    /// unverified, or given up, as the policy says.
     pub(super) fn failed(&mut self, tag: Tag, error: VerifierError) -> Result<(), End> {
         let Some(remote) = &mut self.remote else { return Ok(()) };
         let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
@@ -144,14 +146,15 @@ impl Run<'_> {
         let is_last = place + 1 == remote.streams.len();
         remote.finish(tag);
         let astray = self.recover(&asked, &error);
-        // Of an answer that a later request replaces, nothing follows.
+        // An answer that a later request replaces has no consequences.
         if !is_last && !astray {
             return Ok(());
         }
         self.out_of_order(error)
     }
 
-    /// Tells the law what became of a request; returns whether the session is not what the device took it for.
+    /// Tells the protocol's state what became of a request; returns whether the verifier's session does not hold what
+    /// the device took it to hold.
     fn recover(&mut self, asked: &Asked, error: &VerifierError) -> bool {
         let (Some(remote), Some(conversation)) = (&mut self.remote, self.pipeline.conversation()) else { return false };
         match error {
@@ -167,7 +170,7 @@ impl Run<'_> {
         }
     }
 
-    /// What follows from a failure, whichever request met it.
+    /// Does what follows from a failure, whichever request met it.
     fn out_of_order(&mut self, error: VerifierError) -> Result<(), End> {
         let now = self.now();
         let Some(remote) = &mut self.remote else { return Ok(()) };
@@ -205,15 +208,15 @@ impl Run<'_> {
         if self.desyncs <= 2 * MAX_DESYNCS {
             return self.open();
         }
-        // Until a token comes of it, each further attempt is followed by a pause.
+        // Each further attempt is followed by a pause, until a token comes of one.
         let failure = VerifierError::InvalidAnswer { reason: "it lost what it was told, over and over".into() };
         remote.link.on_failure(&failure, now);
         self.tell_state();
         self.out_of_reach()
     }
 
-    /// The verifier does not answer. What is not decided is asked for again; where it was only silent, the policy
-    /// decides when its grace is over, else at once.
+    /// Takes note that the verifier does not answer. The tokens that are not decided are asked for again; where the
+    /// verifier was only silent, the policy decides when its grace is over, else at once.
     fn out_of_reach(&mut self) -> Result<(), End> {
         let now = self.now();
         self.reply.statistics.resent += u64::from(self.pipeline.call_back());
@@ -233,7 +236,7 @@ impl Run<'_> {
         }
     }
 
-    /// Lets the policy decide what was postponed, once the grace is over and nothing came of it.
+    /// Lets the policy decide, where that was postponed, once the grace is over and no answer came.
     pub(super) fn end_grace(&mut self) -> Result<(), End> {
         if !self.is_postponed || self.has_grace() {
             return Ok(());
@@ -242,8 +245,8 @@ impl Run<'_> {
         if self.is_online() { Ok(()) } else { self.out_of_reach() }
     }
 
-    /// The way back: opens a session where there is none, and tries a link that failed with a request that carries the
-    /// missing tokens and delays nothing.
+    /// Tries to bring the link back: opens a session where there is none, and tries a link that failed with a request
+    /// that carries the missing tokens and delays nothing.
     pub(super) fn revive(&mut self) -> Result<(), End> {
         let now = self.now();
         let Some(remote) = &self.remote else { return Ok(()) };

@@ -1,14 +1,14 @@
-//! When the open window is sent.
+//! The decision when the open window is sent.
 //!
-//! Decides by the app's rule, and by the pace where that leaves it open. What a window holds is
-//! [`Pipeline`](super::pipeline::Pipeline)'s.
+//! It goes by the app's rule, and by the pace where that leaves it open. The content of a window is the business of
+//! [`Pipeline`](super::pipeline::Pipeline).
 
 use uhlm_law::pace::{Moment, Policy};
 use uhlm_law::window::{CloseRule, Costs, PASS_WEIGHT};
 
 use crate::options::DraftAhead;
 
-/// What the decision looks at.
+/// The facts that the decision rests on.
 #[derive(Debug)]
 pub(super) struct Situation<'a> {
     pub(super) moment: Moment<'a>,

@@ -1,4 +1,4 @@
-//! The pace of a reply: what everything costs by what was measured, and what the target may do without drafts.
+//! The pace of a reply: the costs of everything, as they were measured, and what the target may do without drafts.
 //!
 //! Which policy holds is the [`Pacer`](uhlm_law::pace::Pacer)'s choice; here it gets its measurements, and a target
 //! that is to stop is told so.
@@ -26,7 +26,7 @@ impl Run<'_> {
             && matches!(self.options.draft_ahead, DraftAhead::Pipelined(_))
     }
 
-    /// What the target may do without drafts.
+    /// Returns what the target may do without drafts.
     pub(super) fn grants(&self) -> Grants {
         match self.mode {
             Mode::RemoteOnly => Grants::UNLIMITED,
@@ -35,12 +35,13 @@ impl Run<'_> {
         }
     }
 
-    /// Tells whether the target writes on, whatever it is sent.
+    /// Tells whether the target writes on by itself, whatever it is sent.
     pub(super) fn runs_on(&self) -> bool {
         self.grants() == Grants::UNLIMITED
     }
 
-    /// Chooses by the pace anew if it is time to. A target that ran on and is to wait from now on is told so.
+    /// Chooses a policy anew, by the pace, if it is time to. A target that ran on and is to wait from now on is told
+    /// so.
     pub(super) fn choose_pace(&mut self) -> Result<(), End> {
         let Some(info) = self.remote.as_ref().and_then(|remote| remote.info.as_ref()).filter(|_| self.is_paced())
         else {
@@ -61,14 +62,15 @@ impl Run<'_> {
         if ran_on && !self.runs_on() && !is_told { self.ask() } else { Ok(()) }
     }
 
-    /// Seconds that what is sent now waits for the target to end its pass.
+    /// Returns the seconds that a request sent now waits for the target to end its pass.
     pub(super) fn wait_for_pass(&self, costs: &Costs) -> f64 {
         let now = self.now();
         if self.runs_on() {
             let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
             return match (self.last_heard, self.first_asked) {
                 (Some((at, rhythm)), _) => rhythm.until_pass(ago(at), costs.round_trip),
-                // It reads the prompt since the request came, and what is sent now takes as long to come there.
+                // The target reads the prompt since the request came, and a request sent now takes as long to come
+                // there.
                 (None, Some((at, tokens))) => {
                     let rhythm = Rhythm { last: costs.target(0), under_way: costs.target(tokens.saturating_sub(1)) };
                     rhythm.until_pass(ago(at), 0.0)
@@ -80,7 +82,7 @@ impl Run<'_> {
         last_sent.map_or(0.0, |(ago, tokens)| (costs.target(tokens) - ago.as_secs_f64()).max(0.0))
     }
 
-    /// What is known of the target when it has told of a pass of `last` seconds in a frame that came at `came`.
+    /// Returns what is known of the target when it has told of a pass of `last` seconds in a frame that came at `came`.
     pub(super) fn rhythm(&self, last: f64, came: Instant) -> Rhythm {
         let costs = Costs { width: self.width(), ..self.costs() };
         let sent_by = came.checked_sub(Duration::from_secs_f64(costs.round_trip)).unwrap_or(came);
@@ -88,12 +90,13 @@ impl Run<'_> {
         Rhythm { last, under_way: costs.target(parked.min(costs.width)) }
     }
 
-    /// Drafted tokens that a pass judges at most where the target runs on.
+    /// Returns the largest number of drafted tokens that a pass judges where the target runs on.
     fn width(&self) -> usize {
         let pays = |remote: &&mut Remote| remote.link.pass_times().width_that_pays(self.pacer.acceptance(), MAX_WINDOW);
         self.remote.as_ref().map_or(MAX_WINDOW, pays)
     }
 
+    /// Returns the costs as they were measured, in seconds; 0 where nothing was.
     pub(super) fn costs(&self) -> Costs {
         let link = self.remote.as_ref().map(|remote| &remote.link);
         let (base, per_token) = link.and_then(Link::decode_time).unwrap_or_default();

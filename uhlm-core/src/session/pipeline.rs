@@ -1,7 +1,8 @@
-//! What of a reply does not stand yet: the drafted tokens, and the windows of them that are on their way.
+//! The part of a reply that does not stand yet: the drafted tokens, and the windows of them that are on their way.
 //!
-//! Decides which tokens a request carries and what an answer decides about each drafted one. When it pays to send is
-//! [`pace`](super::pace)'s, how text is told [`Reply`](super::reply::Reply)'s. Pure: time is an argument.
+//! Decides which tokens a request carries and what an answer decides about each drafted one. It leaves to
+//! [`pace`](super::pace) when it pays to send, and to [`Reply`](super::reply::Reply) how text is told. Pure: time is an
+//! argument.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,19 +20,20 @@ use super::token::{Decided, Drafted, Standing};
 use super::verdict::{InFlight, Outcome, Told};
 use crate::origin::Origin;
 
-/// Skipped tokens about which the target may still say something.
+/// Largest number of skipped tokens about which the target may still say something.
 const MAX_UNLABELLED: usize = 256;
 
-/// The tokens of a session, and what is known of those that do not stand yet.
+/// The tokens of a session, with what is known of those that do not stand yet.
 #[derive(Debug)]
 pub(super) struct Pipeline {
     bounds: Bounds,
-    /// All tokens; `None` before the first generation.
+    /// All tokens, and the state of the protocol over them; `None` before the first generation.
     conversation: Option<Conversation>,
-    /// What is known of the drafted tokens, one each.
+    /// Drafted tokens that do not stand yet, with what is known of each.
     branch: VecDeque<Drafted>,
+    /// Windows whose verdict is awaited, in the order in which they were sent.
     in_flight: VecDeque<InFlight>,
-    /// Skipped tokens with their positions.
+    /// Skipped tokens with their positions, oldest first.
     unlabelled: VecDeque<(usize, Drafted)>,
 }
 
@@ -40,7 +42,7 @@ impl Pipeline {
     pub(super) fn new(vocabulary_size: usize) -> Self {
         let vocabulary_size = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
         Self {
-            // A reply ends where it was asked to, whatever the verifier's context is.
+            // A reply ends at the limit that it was given, however long the verifier's context is.
             bounds: Bounds { vocabulary_size, context: u32::MAX },
             conversation: None,
             branch: VecDeque::new(),
@@ -69,7 +71,7 @@ impl Pipeline {
         self.conversation.as_ref().map(Conversation::tokens)
     }
 
-    /// Returns all tokens.
+    /// Returns all tokens; none before the first generation.
     pub(super) fn ids(&self) -> &[TokenId] {
         self.tokens().map_or(&[], Tokens::ids)
     }
@@ -104,7 +106,7 @@ impl Pipeline {
         self.branch.iter().skip(sent)
     }
 
-    /// Returns the risk of the drafted tokens that `peer` was not sent: the open window.
+    /// Returns the open window: the risk of the drafted tokens that `peer` was not sent.
     pub(super) fn window(&self, peer: &Peer) -> Window {
         self.unsent(peer).map(|drafted| if drafted.judged { drafted.beta } else { 0.0 }).collect()
     }
@@ -145,10 +147,10 @@ impl Pipeline {
         self.committed().saturating_sub(peer.assumed())
     }
 
-    /// Makes the next request: what the verifier lacks of the committed tokens, and the open window up to its last
+    /// Makes the next request. It has the committed tokens that the verifier lacks, and the open window up to its last
     /// token that is to be judged, or up to the first where they are judged one by one: the target decides the token
-    /// after a window too, and which one that is must not depend on how far the device had drafted by then. Returns it
-    /// with the number of tokens that the verifier has to process for it.
+    /// after a window too, and which one that is must not depend on how far the device had drafted by then. Returns the
+    /// request with the number of tokens that the verifier has to process for it.
     pub(super) fn send(
         &mut self,
         peer: &mut Peer,
@@ -182,7 +184,7 @@ impl Pipeline {
         self.conversation.as_ref().is_some_and(|conversation| conversation.generation() == asked.generation())
     }
 
-    /// Takes a frame of the answer to what was `asked`.
+    /// Takes a frame of the answer to the request `asked`, and returns what it changes.
     ///
     /// # Errors
     /// [`InvalidAnswer`] for a frame that is no answer; nothing has changed.
@@ -224,8 +226,8 @@ impl Pipeline {
         Ok(outcome)
     }
 
-    /// Takes committed tokens out of the branch, from position `first` on. Returns what was decided about drafted
-    /// ones, with their positions.
+    /// Takes committed tokens out of the branch, from position `first` on. Returns the drafted tokens among them with
+    /// their positions, and whether the target wrote the same.
     fn settle(&mut self, first: usize, committed: &[Committed], outcome: &mut Outcome) -> Vec<(usize, Drafted, bool)> {
         let mut decided = Vec::new();
         for (position, token) in (first..).zip(committed) {
@@ -245,7 +247,7 @@ impl Pipeline {
         decided
     }
 
-    /// Takes the windows on which was decided out of those in flight; returns the one that was judged, if one was.
+    /// Takes the windows that are decided out of those in flight; returns the one that was judged, if one was.
     fn answered(&mut self, first: usize, outcome: &Outcome) -> Option<InFlight> {
         let committed = self.committed();
         let is_rolled_back = outcome.standing.iter().any(|(taken_back, _)| *taken_back > 0);
@@ -259,7 +261,8 @@ impl Pipeline {
         judged
     }
 
-    /// Takes what the target says about a skipped token.
+    /// Takes what the target says about a skipped token, which is then no longer kept; returns `None` for a token that
+    /// is not known.
     fn labelled(&mut self, position: usize, matched: bool, p: Option<f32>) -> Option<Decided> {
         let place = self.unlabelled.iter().position(|(at, _)| *at == position)?;
         let (_, drafted) = self.unlabelled.remove(place)?;
@@ -272,13 +275,14 @@ impl Pipeline {
         self.commit_own(count)
     }
 
-    /// Commits everything drafted, because no verifier is within reach. A token that the gate would have let pass is
-    /// no worse for that.
+    /// Commits all drafted tokens, because no verifier is within reach. A token that the gate would have let pass is no
+    /// worse for that.
     pub(super) fn go_on_alone(&mut self) -> Vec<Standing> {
         self.in_flight.clear();
         self.commit_own(self.branch.len())
     }
 
+    /// Commits the first `count` drafted tokens without a verdict.
     fn commit_own(&mut self, count: usize) -> Vec<Standing> {
         let Some(conversation) = &mut self.conversation else { return Vec::new() };
         let first = conversation.committed();
@@ -293,14 +297,14 @@ impl Pipeline {
             .collect()
     }
 
-    /// Takes everything drafted back; returns how many tokens that were.
+    /// Takes all drafted tokens back; returns their number.
     pub(super) fn take_back(&mut self) -> usize {
         self.branch.clear();
         self.in_flight.clear();
         self.conversation.as_mut().map_or(0, |conversation| conversation.take_back(0))
     }
 
-    /// Ends the committed tokens at `at` and commits `ids` there, whatever was committed or drafted beyond, which
+    /// Cuts the committed tokens off at `at` and commits `ids` there, whatever was committed or drafted beyond, which
     /// nobody was told of. Returns how many drafted tokens that takes back.
     pub(super) fn decree(&mut self, at: usize, ids: &[TokenId], peer: Option<&mut Peer>) -> usize {
         let taken_back = self.branch.len();

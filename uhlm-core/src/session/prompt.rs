@@ -1,4 +1,5 @@
-//! From a prompt to the tokens that both models read, and to what they forget where there are too many.
+//! The way from a prompt to the tokens that both models read, and to the turns that they forget where there are too
+//! many.
 
 use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special};
 use uhlm_law::model::{ModelError, Vocabulary};
@@ -8,14 +9,14 @@ use crate::error::GenerationError;
 use crate::options::{Overflow, Prompt};
 use crate::privacy::{Conversation, Redaction};
 
-/// What a prompt is made of, besides the conversation.
+/// The parts that a prompt is made of, besides the conversation.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) model: &'a dyn DraftModel,
-    /// The tokens so far.
+    /// Tokens of the session so far.
     pub(super) held: &'a [TokenId],
     pub(super) prompt: &'a Prompt,
-    /// What a verifier may see of the prompt, if one is asked.
+    /// Text of the prompt that a verifier may see, if one is asked.
     pub(super) read: Option<&'a str>,
     pub(super) redaction: Option<&'a Redaction>,
     pub(super) options: &'a RenderOptions,
@@ -25,22 +26,23 @@ pub(super) struct Asked<'a> {
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) tokens: Vec<TokenId>,
-    /// The rendered conversation; nothing for raw text.
+    /// Rendered conversation; `None` for raw text.
     pub(super) text: Option<String>,
 }
 
-/// Room for a prompt and its reply.
+/// The room for a prompt and its reply.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room {
-    /// Tokens that the contexts hold, as far as is known.
+    /// Number of tokens that the contexts hold, as far as is known.
     pub(super) capacity: usize,
-    /// Tokens that the reply needs at least.
+    /// Least number of tokens that the reply needs.
     pub(super) reply: usize,
-    /// What happens where they do not fit.
+    /// Behaviour where they do not fit.
     pub(super) overflow: Overflow,
 }
 
 impl Room {
+    /// Tells whether a prompt of `tokens` tokens and a reply of `reply` tokens fit.
     fn fits(&self, tokens: usize, reply: usize) -> bool {
         tokens.saturating_add(reply) <= self.capacity
     }
@@ -56,7 +58,7 @@ impl Asked<'_> {
             return Ok(whole);
         }
         let before = conversation.dropped();
-        // After each turn: what is forgotten, and what is left.
+        // The steps hold, after each dropped turn, how many messages are forgotten and which tokens are left.
         let mut steps = Vec::new();
         while conversation.drop_turn() {
             steps.push((conversation.dropped(), self.all(conversation)?));
@@ -75,6 +77,8 @@ impl Asked<'_> {
         }
     }
 
+    /// Returns the tokens of the prompt, with those of everything in the conversation that the models have not
+    /// forgotten.
     fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
         let read = match self.prompt {
@@ -90,15 +94,16 @@ impl Asked<'_> {
     }
 }
 
-/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
-/// give others, so that both models' caches stay valid.
+/// Returns the tokens of a rendered conversation. Text that a model generated keeps its tokens, even where tokenising
+/// it would give others, so that both models' caches stay valid.
 fn chat_tokens(model: &dyn DraftModel, rendered: &Rendered, held: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
     let fresh = rendered.tokens(|text, special| model.tokenize(text, special))?;
     Ok(continued(model, &fresh, held).unwrap_or(fresh))
 }
 
-/// Goes on from the tokens that are held, if these are what the conversation begins with: the same text, with control
-/// tokens in the same places. A control token's name that somebody typed is no control token.
+/// Returns the conversation's tokens as a continuation of the tokens that are `held`, if the conversation begins with
+/// these: with the same text, and with control tokens in the same places. A control token's name that somebody typed is
+/// no control token.
 fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Option<Vec<TokenId>> {
     let (before, whole) = (Spelled::new(model, held), Spelled::new(model, fresh));
     let length = before.text.len();
@@ -110,19 +115,19 @@ fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Opt
     }
     let next = whole.starts.partition_point(|&start| start < length);
     let end = whole.starts.get(next).copied().unwrap_or(whole.text.len());
-    // A token of the conversation may begin within what is held; what of it is left is tokenised anew.
+    // A token of the conversation may begin within the held text; the part of it behind that is tokenised anew.
     let between = std::str::from_utf8(&whole.text[length..end]).ok()?;
     let between = if between.is_empty() { Vec::new() } else { model.tokenize(between, Special::Plain).ok()? };
     let tokens = [held, &between, &fresh[next..]].concat();
     (model.detokenize(&tokens) == whole.text).then_some(tokens)
 }
 
-/// Tokens with their text.
+/// A sequence of tokens with its text.
 struct Spelled {
     text: Vec<u8>,
-    /// Where each token begins.
+    /// Byte offsets at which the tokens begin.
     starts: Vec<usize>,
-    /// Control tokens, with where they begin.
+    /// Control tokens, each with the byte offset at which it begins.
     controls: Vec<(usize, TokenId)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the draft model reads: the prompt, and what the target wrote without it.
+//! The draft model's reading: of the prompt, and of what the target wrote without it.
 //!
 //! Decides how much is read at once. A target that runs on is listened to meanwhile, and where it writes alone, only
 //! what the device needs to go on without it is read.
@@ -11,17 +11,17 @@ use super::end::End;
 use super::run::Run;
 use crate::options::OfflinePolicy;
 
-/// Tokens that the draft model reads at once while the target's text comes in.
+/// Number of tokens that the draft model reads at once while the target's text comes in.
 const READ_TOGETHER: usize = 16;
-/// Tokens of a prompt that it reads at once where nobody streams meanwhile: the session that is being opened is offered
+/// Number of tokens of a prompt that the draft model reads at once where nobody streams meanwhile: the session that is being opened is offered
 /// the prompt in between, so that the target reads a long one at the same time.
 const PROMPT_TOGETHER: usize = 256;
-/// Seconds that it may take at once.
+/// Seconds that the draft model may read at once meanwhile.
 const READING_TIME: f64 = 0.05;
 
 impl Run<'_> {
-    /// The device's work on the prompt. A target that runs on is listened to meanwhile, and where it writes alone the
-    /// device only reads what it needs to go on without it.
+    /// Lets the draft model read the prompt. A target that runs on is listened to meanwhile, and where it writes alone
+    /// the device only reads what it needs to go on without it.
     pub(super) fn read_prompt(&mut self) -> Result<(), End> {
         let (began, unread) = (self.now(), self.drafter.unread(self.pipeline.ids()));
         let mut outcome = Ok(());
@@ -58,7 +58,7 @@ impl Run<'_> {
         self.is_paced() && !self.pacer.drafts() && self.remote.as_ref().is_some_and(|remote| remote.is_ready())
     }
 
-    /// Before a draft: reads a part of what the draft model has not read, where that is much and the target writes on
+    /// Reads, before a draft, a part of what the draft model has not read, where that is much and the target writes on
     /// meanwhile; tells whether it did.
     pub(super) fn catch_up(&mut self) -> Result<bool, End> {
         if !self.runs_on() || self.is_alone() {

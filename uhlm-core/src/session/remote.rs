@@ -1,7 +1,7 @@
-//! What the device knows of its verifier, and the calls to it that are under way.
+//! The device's knowledge of its verifier, and the calls to it that are under way.
 //!
-//! Decides when a session is opened and what a call is given to come back by. What is asked for is
-//! [`Pipeline`](super::pipeline::Pipeline)'s, what a failure means the loop's.
+//! Decides when a session is opened and how much time a call is given. It leaves to
+//! [`Pipeline`](super::pipeline::Pipeline) what is asked for, and to the loop what a failure means.
 
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -18,10 +18,11 @@ use crate::verifier::{Answer, Call, Verifier, VerifierError};
 /// An answer that is awaited.
 pub(super) struct Stream {
     pub(super) tag: Tag,
+    /// Time at which the request was sent.
     pub(super) sent: Instant,
-    /// What was asked, for the law to check the answer by.
+    /// Record of what was asked, by which the answer is checked.
     pub(super) asked: Asked,
-    /// Dropped, it resets the request.
+    /// Call that the answer belongs to; dropped, it resets the request.
     call: Call,
 }
 
@@ -29,26 +30,27 @@ pub(super) struct Stream {
 pub(crate) struct Remote {
     verifier: Arc<dyn Verifier>,
     inbox: Sender<Inbox>,
+    /// Session that is open on the verifier.
     session: Option<SessionId>,
+    /// Attempt to open a session that is under way.
     opening: Option<Call>,
-    /// What the verifier's session is known to hold.
+    /// Knowledge of what the verifier's session holds.
     pub(super) peer: Peer,
     /// Answers that are awaited, in the order of their requests.
     pub(super) streams: Vec<Stream>,
     next_tag: u64,
-    /// Number of tokens that the verifier was sent to read since it last brought text: what is asked now comes after
-    /// them.
+    /// Number of tokens that the verifier was sent to read since it last brought text: a new request comes after them.
     reading: usize,
-    /// What the verifier serves, known once a session was opened.
+    /// Information about the verifier, known once a session was opened.
     pub(super) info: Option<Info>,
     pub(super) link: Link,
-    /// Why the link is not online.
+    /// Last failure of a call.
     pub(super) last_failure: Option<VerifierError>,
-    /// What the session's replies have told of the link.
+    /// State of the link that the session's replies have told last.
     pub(super) told: LinkNews,
 }
 
-/// Whether the verifier answers, and why it does not.
+/// The state of the link, and the reason where the verifier does not answer.
 pub(super) type LinkNews = (LinkState, Option<LinkCause>);
 
 impl Remote {
@@ -73,12 +75,12 @@ impl Remote {
         self.session.is_some()
     }
 
-    /// Tells whether the verifier answered last.
+    /// Tells whether the verifier answered last, or was not asked yet.
     pub(super) fn is_online(&self) -> bool {
         self.link.state() == LinkState::Online
     }
 
-    /// Returns whether the verifier answered last, and why it did not.
+    /// Returns whether the verifier answered last, and the reason where it did not.
     pub(super) fn news(&self) -> LinkNews {
         (self.link.state(), self.link.cause())
     }
@@ -103,7 +105,8 @@ impl Remote {
             return;
         }
         let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
-        // Sending fails only when the device's session is gone; the message dropped, what was opened is closed.
+        // Sending fails only when the device's session is gone; the message is dropped then, which closes the opened
+        // session.
         let reply = Box::new(move |result: Result<_, _>| {
             drop(inbox.send(Inbox::Opened(result.map(|answer| Opened::new(answer, verifier)))));
         });
@@ -145,8 +148,8 @@ impl Remote {
         self.last_failure = Some(error);
     }
 
-    /// Takes a frame after the generation that asked for it. What it says of the text counts for nothing: the device's
-    /// tokens have changed.
+    /// Takes a frame after the generation that asked for it. What it says of the text counts for nothing, because the
+    /// device's tokens have changed.
     pub(super) fn heard_late(&mut self, tag: Tag, heard: Heard, now: Instant) {
         if !self.streams.iter().any(|stream| stream.tag == tag) {
             return;
@@ -168,7 +171,8 @@ impl Remote {
         }
     }
 
-    /// Sends a request over which the verifier has `tokens` tokens to process; returns what its answer carries.
+    /// Sends a request for which the verifier has `tokens` tokens to process; returns the tag that its answer carries,
+    /// or `None` where there is no session.
     pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize, now: Instant) -> Option<Tag> {
         let session = self.session?;
         let tag = Tag(self.next_tag);
@@ -183,12 +187,12 @@ impl Remote {
         Some(tag)
     }
 
-    /// Takes note that the verifier has read what it was sent.
+    /// Takes note that the verifier has read all that it was sent.
     pub(super) fn has_read(&mut self) {
         self.reading = 0;
     }
 
-    /// Takes an answer that has ended out of those that are awaited.
+    /// Removes an answer that has ended from those that are awaited.
     pub(super) fn finish(&mut self, tag: Tag) {
         if let Some(place) = self.streams.iter().position(|stream| stream.tag == tag) {
             self.streams.remove(place).call.detach();

@@ -1,7 +1,7 @@
-//! What the reader sees of a reply: its text, what stands, what may be taken back, and what it took.
+//! The reader's view of a reply: its text, what stands, what may be taken back, and its statistics.
 //!
-//! Decides when text is told, and that it never has to be told otherwise. Which tokens stand is decided elsewhere.
-//! Pure: events wait in [`Reply::take_events`] until the loop hands them over.
+//! Decides when text is told, so that it never has to be told otherwise. Which tokens stand is decided elsewhere. Pure:
+//! events wait in [`Reply::take_events`] until the loop hands them over.
 
 use std::time::Duration;
 
@@ -14,33 +14,34 @@ use crate::metrics::Statistics;
 use crate::options::GenerationOptions;
 use crate::origin::Origin;
 
-/// A token with what the vocabulary says of it.
+/// A token with its entry in the vocabulary.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
     pub(super) id: TokenId,
-    /// The bytes of its text.
+    /// Bytes of its text; they need not be whole characters.
     pub(super) bytes: &'a [u8],
-    /// What it is spelled as, if it is one of the control tokens that mark reasoning.
+    /// Name of the token, if it is one of the control tokens that mark reasoning; empty otherwise.
     pub(super) mark: &'a [u8],
-    /// Whether it ends a reply.
+    /// Whether the token ends a reply.
     pub(super) is_end: bool,
 }
 
-/// A reply as far as it is.
+/// A reply as far as it is written.
 #[derive(Debug)]
 pub(super) struct Reply {
     text: TextStream,
     splitter: ReasoningSplitter,
     reasoning: TextStream,
-    /// Tokens after which the reasoning is ended.
+    /// Largest number of tokens of the reasoning, which is ended after them; `None` for no limit.
     budget: Option<usize>,
-    /// The provisional text that the reader shows.
+    /// Provisional text that the reader shows.
     shown: String,
-    /// The last committed token while text is held back: what is held joins its text at the end.
+    /// Last committed token while text is held back: what is held joins its text at the end.
     pending: Option<(TokenText, Origin)>,
+    /// Last committed token.
     last: Option<(TokenId, Origin)>,
     events: Vec<Event>,
-    /// What the reader knows of the verifier.
+    /// State of the link that the reader was told last.
     state: (LinkState, Option<LinkCause>),
     committed: usize,
     max_tokens: usize,
@@ -72,17 +73,17 @@ impl Reply {
         }
     }
 
-    /// Takes what is written apart into reasoning and reply; the reasoning may have `budget` tokens.
+    /// Sets how the text is taken apart into reasoning and reply; the reasoning may have `budget` tokens.
     pub(super) fn with_reasoning(self, splitter: ReasoningSplitter, budget: Option<usize>) -> Self {
         Self { splitter, budget, ..self }
     }
 
-    /// Returns the text that was told.
+    /// Returns the text of the reply that was told.
     pub(super) fn text(&self) -> &str {
         self.text.released()
     }
 
-    /// Returns what the model thought, as far as it was told.
+    /// Returns the reasoning that was told, without white space around it.
     pub(super) fn reasoning(&self) -> &str {
         self.reasoning.released().trim()
     }
@@ -149,19 +150,19 @@ impl Reply {
         self.committed >= self.max_tokens
     }
 
-    /// Adds to the reasoning, which begins with its first word.
+    /// Adds bytes to the reasoning, which begins with its first word; returns the text that is certain now.
     fn push_reasoning(&mut self, bytes: &[u8]) -> String {
         let begins = self.reasoning.released().is_empty() && !self.reasoning.holds_back();
         self.reasoning.push(if begins { bytes.trim_ascii_start() } else { bytes })
     }
 
-    /// Returns what of the reply would follow with the drafted tokens `branch`.
+    /// Returns the bytes that the drafted tokens `branch` would add to the reply, reasoning left out.
     fn reply_of(&self, branch: &[Piece<'_>]) -> Vec<u8> {
         let mut ahead = self.splitter.clone();
         branch.iter().flat_map(|piece| ahead.push(piece.bytes, piece.mark).reply).collect()
     }
 
-    /// Shows the last of the drafted tokens `branch`, which do not stand yet. Reasoning is shown when it stands.
+    /// Shows the last of the drafted tokens `branch`, which do not stand yet. Reasoning is shown only when it stands.
     pub(super) fn show(&mut self, branch: &[Piece<'_>], uncertainty: f32) {
         let Some(id) = branch.last().map(|piece| piece.id) else { return };
         self.tell_pending();
@@ -188,7 +189,7 @@ impl Reply {
         self.state = state;
     }
 
-    /// Tells whether the verifier answers, unless that was told.
+    /// Tells the reader whether the verifier answers, unless that was told already.
     pub(super) fn tell_state(&mut self, link: LinkState, cause: Option<LinkCause>) {
         if self.state == (link, cause) {
             return;
@@ -206,7 +207,7 @@ impl Reply {
         self.committed + branch.len() >= self.max_tokens || last.is_end || stops()
     }
 
-    /// Tells what was held back as a possible stop sequence or an incomplete character.
+    /// Tells the reader the text that was held back as a possible stop sequence or an incomplete character.
     pub(super) fn release_rest(&mut self) {
         let split = self.splitter.finish();
         let thought = self.push_reasoning(&split.reasoning) + &self.reasoning.finish();
@@ -217,7 +218,7 @@ impl Reply {
         let rest = self.text.push(&split.reply) + &self.text.finish();
         match (&mut self.pending, self.last) {
             (Some((token, _)), _) => token.text.push_str(&rest),
-            // Something was told after the last committed token: its rest comes under its id once more.
+            // Another event was told after the last committed token: the rest of its text comes under its id once more.
             (None, Some((id, origin))) if !rest.is_empty() => {
                 self.pending = Some((TokenText { id, text: rest, uncertainty: None }, origin));
             }
@@ -226,6 +227,7 @@ impl Reply {
         self.tell_pending();
     }
 
+    /// Tells the reader the last committed token, if that has not happened yet.
     fn tell_pending(&mut self) {
         let Some((token, origin)) = self.pending.take() else { return };
         if !self.shown.is_empty() {

@@ -1,6 +1,6 @@
 //! The loop of a generation: draft, send, hear, commit, roll back; drafting goes on while verdicts travel.
 //!
-//! It only arranges: [`Drafter`] computes, [`Pipeline`] knows what does not stand yet, [`Reply`] what the reader
+//! The loop only arranges: [`Drafter`] computes, [`Pipeline`] knows what does not stand yet, [`Reply`] what the reader
 //! sees, and [`Remote`] what the verifier knows. It runs on the session's thread; answers and cancellation reach it
 //! through the inbox, and it blocks only when there is nothing left to draft.
 
@@ -30,7 +30,7 @@ use crate::options::{OfflinePolicy, SessionOptions};
 use crate::state::{SessionState, locked};
 use crate::verifier::{BodyBytes, VerifierError};
 
-/// How long the loop sleeps at most before it looks at its clocks again.
+/// Longest time that the loop sleeps before it looks at its clocks again.
 const MAX_SLEEP: Duration = Duration::from_millis(500);
 
 /// One generation.
@@ -39,13 +39,13 @@ pub(super) struct Run<'a> {
     pub(super) pipeline: &'a mut Pipeline,
     pub(super) pacer: &'a mut Pacer,
     pub(super) remote: Option<&'a mut Remote>,
-    /// What holds for this generation: what the app asked for, as far as the device's state allows.
+    /// Options of this generation: those that the app requested, as far as the device's state allows.
     pub(super) options: &'a SessionOptions,
     pub(super) mode: Mode,
     pub(super) reply: Reply,
-    /// Tokens of the prompt.
+    /// Number of tokens of the prompt.
     pub(super) prompt: usize,
-    /// Tokens that a reply needs at least.
+    /// Least number of tokens that a reply needs.
     pub(super) least: usize,
     pub(super) sink: &'a EventSink,
     pub(super) inbox: &'a Receiver<Inbox>,
@@ -53,30 +53,32 @@ pub(super) struct Run<'a> {
     pub(super) shared: &'a SessionState,
     pub(super) clock: &'a dyn Clock,
     pub(super) started: Instant,
-    /// Tokens that end the reasoning.
+    /// Tokens by which the device ends a reasoning that has used up its budget.
     pub(super) closing: Vec<TokenId>,
-    /// How often it was ended.
+    /// Number of times that the reasoning was ended so.
     pub(super) closings: u32,
-    /// What came and was not looked at yet.
+    /// Parts of answers that came and were not looked at yet.
     pub(super) mail: VecDeque<(Tag, Heard)>,
+    /// Answer to an attempt to open a session that came and was not looked at yet.
     pub(super) opening: Option<Result<Opened, VerifierError>>,
     /// Whether the open window is to be sent.
     pub(super) due: bool,
-    /// Desynchronisations and lost sessions since the last verdict.
+    /// Number of desynchronisations and lost sessions since a token last came of a request.
     pub(super) desyncs: u32,
+    /// Time since which the generation waits for a verifier out of reach, if it does.
     pub(super) waiting_since: Option<Instant>,
     /// Whether the policy is to decide when the link's grace is over.
     pub(super) is_postponed: bool,
-    /// Bodies of answers since the last verdict.
+    /// Sizes of the bodies since the last verdict.
     pub(super) bytes: BodyBytes,
-    /// When the target last told of a pass, and what was known of it then.
+    /// Time at which the target last told of a pass, and what was known of its passes then.
     pub(super) last_heard: Option<(Instant, Rhythm)>,
-    /// When the first request went out, and how many tokens the target has to read for it.
+    /// Time at which the first request went out, and the number of tokens that the target has to read for it.
     pub(super) first_asked: Option<(Instant, usize)>,
 }
 
 impl Run<'_> {
-    /// Runs to the end and hands over what stands; returns how it ended.
+    /// Runs to the end and hands over the tokens that stand; returns how the generation ended.
     pub(super) fn run(mut self) -> (Result<FinishReason, GenerationError>, Reply) {
         let Err(end) = self.write();
         let reason = end.into_result();
@@ -84,6 +86,7 @@ impl Run<'_> {
         (reason, self.reply)
     }
 
+    /// Writes the reply; the error says how it ended.
     fn write(&mut self) -> Result<Infallible, End> {
         if self.reply.is_sealed(&[]) {
             return Err(FinishReason::MaxTokens.into());
@@ -117,6 +120,7 @@ impl Run<'_> {
         }
     }
 
+    /// Makes one turn of the loop: hears what came, sends what is due, and drafts one token or waits.
     fn turn(&mut self) -> Result<(), End> {
         self.receive(Duration::ZERO);
         self.settle()?;
@@ -146,7 +150,7 @@ impl Run<'_> {
         Err(GenerationError::PromptTooLong { tokens, reply, capacity }.into())
     }
 
-    /// How many tokens a conversation may have.
+    /// Returns how many tokens a conversation may have, as far as is known.
     fn capacity(&mut self) -> Result<usize, End> {
         let target = self.remote.as_ref().and_then(|remote| remote.context()).filter(|_| self.mode != Mode::DeviceOnly);
         if self.mode == Mode::RemoteOnly && !self.is_alone() {
@@ -161,7 +165,7 @@ impl Run<'_> {
         Ok(self.pipeline.len() >= self.capacity()?)
     }
 
-    /// Nothing can be drafted: waits for what is on its way, or finds that nothing will come.
+    /// Does what is left where nothing can be drafted: waits for what is on its way, or finds that nothing will come.
     fn stall(&mut self) -> Result<(), End> {
         // Drafted tokens wait for a verdict even while there is no session to ask for one.
         let pending = self.pipeline.windows_in_flight() > 0 || !self.pipeline.branch().is_empty();
@@ -169,7 +173,7 @@ impl Run<'_> {
         if !pending && !streams && self.is_full()? {
             return Err(FinishReason::ContextFull.into());
         }
-        // Nothing more joins this window before the next verdict, so there is nothing to wait for with sending it.
+        // No token joins this window before the next verdict, so there is no reason to wait with sending it.
         let waits_for_drafts = !self.is_paced() || self.pacer.policy().drafts;
         if !self.due && waits_for_drafts && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
             self.due = true;
@@ -187,7 +191,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// How long to sleep when only the inbox or a clock can bring news.
+    /// Returns how long to sleep when only the inbox or a clock can bring news.
     fn patience(&self) -> Duration {
         let retry = self.remote.as_ref().and_then(|remote| remote.patience(self.now()));
         let given_up = match (self.waiting_since, self.options.offline) {
@@ -198,7 +202,7 @@ impl Run<'_> {
         sleep.max(Duration::from_millis(1))
     }
 
-    /// Takes what is in the inbox, waiting at most `patience` for the first message.
+    /// Takes the messages in the inbox, waiting at most `patience` for the first one.
     pub(super) fn receive(&mut self, patience: Duration) {
         let mut next = if patience.is_zero() { self.inbox.try_recv().ok() } else { self.wait(patience) };
         while let Some(message) = next {
@@ -219,7 +223,7 @@ impl Run<'_> {
         }
     }
 
-    /// The next message, waiting at most `patience` for it.
+    /// Returns the next message, waiting at most `patience` for it.
     fn wait(&mut self, patience: Duration) -> Option<Inbox> {
         self.hand_over();
         self.sink.flush();
@@ -229,7 +233,8 @@ impl Run<'_> {
         })
     }
 
-    /// On another network nothing is known of the link, and waiting for a pause to end makes no sense.
+    /// Forgets what was known of the link if the system reported another network: nothing is known of it there, and
+    /// waiting for a pause to end makes no sense.
     fn attend_network(&mut self) {
         if self.shared.news.network.swap(false, Ordering::AcqRel)
             && let Some(remote) = &mut self.remote
@@ -252,7 +257,7 @@ impl Run<'_> {
         self.now().saturating_duration_since(began)
     }
 
-    /// Commits a token that stands in the pipeline. The reply may end with it.
+    /// Commits a token that stands in the pipeline. Returns the end as an error if the reply ends with the token.
     pub(super) fn commit(&mut self, standing: Standing) -> Result<(), End> {
         let elapsed = self.since(self.started);
         let uncertainty = standing.drafted.map(|drafted| drafted.uncertainty);
@@ -264,8 +269,8 @@ impl Run<'_> {
         end.map_or(Ok(()), |reason| Err(reason.into()))
     }
 
-    /// Commits tokens that stand in the pipeline, in order, with the number of drafted ones taken back before each.
-    /// Where the reasoning has had its tokens, it ends, and what follows in this text is void.
+    /// Commits tokens that stand in the pipeline, in order, with the number of drafted ones taken back before each. A
+    /// reasoning that has used up its budget is ended, and the tokens that follow in this text are void.
     pub(super) fn commit_all(&mut self, all: Vec<(usize, Standing)>) -> Result<(), End> {
         let mut all = all.into_iter();
         while let Some((taken_back, standing)) = all.next() {
@@ -280,7 +285,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Which labels the target is asked for. The opportunistic law goes on learning from what is judged.
+    /// Returns which labels the target is asked for. The opportunistic law goes on learning from judged tokens.
     pub(super) fn labelling(&self) -> Labelling {
         let collects = self.reply.statistics.labels.is_some();
         match self.mode {
@@ -291,7 +296,7 @@ impl Run<'_> {
         }
     }
 
-    /// Takes everything provisional back and hands over what stands.
+    /// Takes all provisional tokens back and hands over the text that stands.
     fn close(&mut self, reason: &Result<FinishReason, GenerationError>) {
         let now = self.now();
         let goes_on = matches!(reason, Ok(reason) if *reason != FinishReason::Cancelled);
@@ -306,7 +311,7 @@ impl Run<'_> {
             remote.abandon(goes_on && self.pipeline.windows_in_flight() == 0, now);
         }
         self.reply.roll_back(self.pipeline.take_back());
-        // What was held back is no part of what was shown after it.
+        // Text that was held back is no part of the text that was shown after it.
         self.reply.release_rest();
         self.reply.statistics.elapsed = self.since(self.started);
         self.hand_over();

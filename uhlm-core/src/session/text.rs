@@ -1,16 +1,17 @@
-//! From token bytes to text that never has to be taken back: characters are never split, and nothing that may turn out
-//! to be a stop sequence is shown.
+//! The way from token bytes to text that never has to be taken back: characters are never split, and text that may turn
+//! out to be a stop sequence is not shown.
 
 use uhlm_law::text::complete;
 
-/// Collects the bytes of committed tokens and releases text.
+/// A stream that collects the bytes of committed tokens and releases text.
 #[derive(Debug)]
 pub(crate) struct TextStream {
     stops: Vec<String>,
-    /// Bytes not released: an incomplete character, or the beginning of what may become a stop sequence.
+    /// Bytes that are not released: an incomplete character, or the beginning of what may become a stop sequence.
     held: Vec<u8>,
-    /// Everything released.
+    /// Text released so far.
     released: String,
+    /// Whether a stop sequence came.
     stopped: bool,
 }
 
@@ -49,7 +50,7 @@ impl TextStream {
         self.release(text[..certain].to_owned())
     }
 
-    /// The length of the longest end of `text` that begins a stop sequence.
+    /// Returns the length in bytes of the longest end of `text` that begins a stop sequence.
     fn possible_stop(&self, text: &str) -> usize {
         let longest = self.stops.iter().map(String::len).max().unwrap_or(0);
         (1..longest.min(text.len() + 1))
@@ -66,33 +67,33 @@ impl TextStream {
         text
     }
 
-    /// The text that would follow what was released if `bytes` came next: what a provisional token shows.
+    /// Returns the text that would follow what was released if `bytes` came next, which a provisional token shows.
     pub(crate) fn preview(&self, bytes: &[u8]) -> String {
-        // What was released is long, and says nothing about what follows.
+        // The released text is long, and says nothing about the text that follows.
         let (stops, held, stopped) = (self.stops.clone(), self.held.clone(), self.stopped);
         let mut ahead = Self { stops, held, released: String::new(), stopped };
         let mut text = ahead.push(bytes);
-        // A preview may be taken back, so it may show what could become a stop sequence.
+        // A preview may be taken back, so it may show text that could become a stop sequence.
         text.push_str(&complete(&ahead.held).0);
         text
     }
 
-    /// Whether some text waits for what follows.
+    /// Tells whether some text waits for what follows.
     pub(crate) fn holds_back(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Whether there are stop sequences.
+    /// Tells whether there are stop sequences.
     pub(crate) fn has_stops(&self) -> bool {
         !self.stops.is_empty()
     }
 
-    /// Whether a stop sequence came.
+    /// Tells whether a stop sequence came.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
     }
 
-    /// Whether a stop sequence would come with `bytes`.
+    /// Tells whether a stop sequence would come with `bytes`.
     pub(crate) fn would_stop(&self, bytes: &[u8]) -> bool {
         if self.stops.is_empty() {
             return false;
@@ -101,14 +102,14 @@ impl TextStream {
         self.stops.iter().any(|stop| text.contains(stop.as_str()))
     }
 
-    /// Ends the stream: what was held back is released. A character that the end has cut is no text: whoever sets a
-    /// limit to a reply does not ask for U+FFFD.
+    /// Ends the stream and releases the text that was held back. A character that the end has cut is no text: whoever
+    /// sets a limit to a reply does not ask for U+FFFD.
     pub(crate) fn finish(&mut self) -> String {
         let (text, _) = complete(&std::mem::take(&mut self.held));
         self.release(text)
     }
 
-    /// Everything released so far.
+    /// Returns the text released so far.
     pub(crate) fn released(&self) -> &str {
         &self.released
     }
@@ -148,7 +149,7 @@ mod tests {
             let out = stream.push(bytes) + &stream.finish();
             assert_eq!((out.as_str(), stream.released()), (text, text));
         }
-        // What may have become a stop sequence is text all the same.
+        // Text that could have become a stop sequence is text all the same.
         let mut stream = TextStream::new(&["ST\u{e9}P".into()]);
         assert_eq!(stream.push(b"one ST\xc3"), "one ");
         assert_eq!(stream.finish(), "ST");

@@ -1,4 +1,4 @@
-//! Reasoning that has had its tokens: it is ended, and the reply follows.
+//! The end of a reasoning that has used up its budget of tokens; the reply follows.
 //!
 //! The device decides that, like a token that it lets pass, and tells the verifier: what the target writes after it is
 //! its own text after that. When it happens is decided by the number of tokens that stand, so it is the same whatever
@@ -10,8 +10,8 @@ use crate::mode::Mode;
 use crate::origin::Origin;
 
 impl Run<'_> {
-    /// Ends the reasoning after what was committed so far. `unsaid` drafted tokens were shown and stood in the pipeline
-    /// beyond it.
+    /// Ends the reasoning after the tokens that were committed so far. `unsaid` drafted tokens beyond it were shown and
+    /// stood in the pipeline.
     pub(super) fn end_reasoning(&mut self, unsaid: usize) -> Result<(), End> {
         self.closings += 1;
         let at = self.prompt + self.reply.committed();
@@ -28,7 +28,7 @@ impl Run<'_> {
                 return Err(reason.into());
             }
         }
-        // A target that writes on by itself is told at once; otherwise the next window says it.
+        // A target that writes on by itself is told at once; otherwise the next window tells it.
         let is_ready = self.remote.as_ref().is_some_and(|remote| remote.is_ready());
         if self.mode != Mode::DeviceOnly && self.runs_on() && is_ready { self.ask() } else { Ok(()) }
     }

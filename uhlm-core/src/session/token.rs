@@ -11,11 +11,11 @@ pub(super) struct Drafted {
     pub(super) id: TokenId,
     /// The draft model's uncertainty about it, in [0, 1].
     pub(super) uncertainty: f32,
-    /// Its draft probability.
+    /// Probability that the draft model gave it, in [0, 1].
     pub(super) q: f32,
     /// Entropy of the draft distribution that it was drawn from, in nats.
     pub(super) entropy: f32,
-    /// How far it won the race of the noise by.
+    /// Margin by which the token won the race of the noise.
     pub(super) margin: f32,
     /// Probability that the target writes another token, in [0, 1].
     pub(super) beta: f64,
@@ -24,7 +24,7 @@ pub(super) struct Drafted {
 }
 
 impl Drafted {
-    /// Returns what the device saw of it.
+    /// Returns the features by which the gate judges the token.
     pub(super) fn features(&self) -> Features {
         Features { u: self.uncertainty, q: self.q, entropy: self.entropy, margin: self.margin }
     }
@@ -35,16 +35,16 @@ impl Drafted {
 pub(super) struct Standing {
     pub(super) id: TokenId,
     pub(super) origin: Origin,
-    /// What the draft model said of it, where it wrote it too.
+    /// The drafted token, where the draft model wrote the same one.
     pub(super) drafted: Option<Drafted>,
 }
 
-/// What became of a drafted token.
+/// The decision about a drafted token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Decided {
     pub(super) drafted: Drafted,
-    /// Whether the target wrote the same.
+    /// Whether the target wrote the same token.
     pub(super) matched: bool,
-    /// Its target probability, where it was told.
+    /// Probability that the target gave the drafted token, in [0, 1], where it was told.
     pub(super) p: Option<f32>,
 }

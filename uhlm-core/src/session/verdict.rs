@@ -1,4 +1,4 @@
-//! A window on its way, and what an answer to it changes.
+//! A window on its way, and the changes that an answer to it brings.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use crate::metrics::VerdictTiming;
 /// A window whose verdict is awaited.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct InFlight {
-    /// Positions of its first token and after its last.
+    /// Position of its first token, then the one after its last.
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Tokens that the verifier has to process for it, given ones included.
+    /// Number of tokens that the verifier has to process for it, given ones included.
     pub(super) processed: usize,
-    /// Bytes of the given ones.
+    /// Size of the given ones, in bytes.
     pub(super) given_bytes: u64,
     pub(super) sent: Instant,
 }
@@ -23,40 +23,42 @@ pub(super) struct InFlight {
 /// The answer to a window.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Verdict {
-    /// Tokens of the window.
+    /// Number of tokens of the window.
     pub(super) window: usize,
-    /// Tokens that were given with it, and their bytes.
+    /// Number of tokens that were given with it, then their size in bytes.
     pub(super) given: usize,
     pub(super) given_bytes: u64,
     pub(super) timing: VerdictTiming,
 }
 
-/// What a text tells of the pass that brought it.
+/// The facts that a text tells of the pass that brought it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told {
+    /// Number of rows of the pass.
     pub(super) rows: usize,
     pub(super) pass: Duration,
-    /// How long the request had waited when the pass began; `None` where that was told before, or is not known.
+    /// Time that the request had waited when the pass began; `None` where that was told before, or is not known.
     pub(super) queue: Option<Duration>,
 }
 
-/// What hearing a frame changes.
+/// The changes that hearing a frame brings.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// Tokens that stand from now on, in order, with the number of drafted ones taken back before each.
     pub(super) standing: Vec<(usize, Standing)>,
-    /// Judged tokens on which this decides.
+    /// Judged tokens that this frame decides.
     pub(super) judged: Vec<Decided>,
     /// Skipped tokens about which the target said something.
     pub(super) skipped: Vec<Decided>,
+    /// Answer to a window, if this frame is one.
     pub(super) verdict: Option<Verdict>,
-    /// What this tells of the target's pass.
+    /// Facts that this frame tells of the target's pass.
     pub(super) told: Option<Told>,
-    /// Passes that the target has made for this reply.
+    /// Number of passes that the target has made for this reply.
     pub(super) passes: Option<u32>,
-    /// Whether to ask at once.
+    /// Whether the device should ask again at once.
     pub(super) ask: bool,
-    /// Why this answer ended.
+    /// Reason that this answer ended; `None` while it has not.
     pub(super) ended: Option<EndReason>,
     /// Whether the whole reply has ended for that reason.
     pub(super) finished: bool,
@@ -81,7 +83,7 @@ impl InFlight {
 }
 
 impl Told {
-    /// Returns what a text tells of its pass.
+    /// Returns what a text tells of its pass; `None` where it does not say how long the pass took.
     pub(super) fn of(text: &Text) -> Option<Self> {
         let micros = |us: u32| Duration::from_micros(u64::from(us));
         Some(Self {

@@ -1,5 +1,5 @@
-//! What a session keeps between generations, on the thread that owns the model's context, and how a job becomes a
-//! reply.
+//! The part of a session that lives between generations, on the thread that owns the model's context, and the way from
+//! a job to a reply.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,24 +33,26 @@ use crate::seed;
 use crate::state::{SessionState, locked};
 use crate::verifier::{BodyBytes, Verifier, VerifierError};
 
-/// What holds for a generation.
+/// The terms of a generation.
 #[derive(Clone, Copy)]
 struct Terms<'a> {
+    /// Options that the app requested, as far as the device's state allows.
     kept: &'a SessionOptions,
     mode: Mode,
     started: Instant,
 }
 
-/// A session, as its thread has it.
+/// The state of a session on its thread.
 pub(crate) struct Worker {
     drafter: Drafter,
     pipeline: Pipeline,
     pacer: Pacer,
     remote: Option<Remote>,
+    /// Options that the app requested.
     asked: SessionOptions,
-    /// Seeds the replies that have no seed of their own.
+    /// Seed of the replies that have no seed of their own.
     seed: u64,
-    /// Generations so far.
+    /// Number of generations so far.
     generations: u64,
     shared: Arc<SessionState>,
     clock: Arc<dyn Clock>,
@@ -83,8 +85,8 @@ impl Worker {
         })
     }
 
-    /// Works until the session is dropped. `ended` is called for each generation before its last event is sent, so
-    /// that a consumer that has seen it may start the next one.
+    /// Works until the session is dropped. It calls `ended` for each generation before its last event is sent, so that
+    /// a consumer that has seen it may start the next one.
     pub(crate) fn work(mut self, inbox: &Receiver<Inbox>, ended: impl Fn()) {
         while let Some(message) = self.next(inbox) {
             match message {
@@ -104,7 +106,7 @@ impl Worker {
         }
     }
 
-    /// The next message; `None` once nobody can send one.
+    /// Returns the next message, and blocks until there is one; `None` once nobody can send one.
     fn next(&self, inbox: &Receiver<Inbox>) -> Option<Inbox> {
         inbox.try_recv().ok().or_else(|| {
             self.clock.rest();
@@ -112,22 +114,25 @@ impl Worker {
         })
     }
 
+    /// Runs one generation and sends its last event.
     fn run(&mut self, job: Job, inbox: &Receiver<Inbox>, ended: &impl Fn()) {
         let Job { prompt, options, sink } = job;
-        // After the sink, so that it is dropped before it: who has seen the end is not told that the session is busy.
+        // This is declared after the sink, so that it is dropped before it: who has seen the end is not told that the
+        // session is busy.
         let _ended = EndedByPanic(ended);
         let started = self.clock.now();
         self.attend();
         let limits = self.limits();
         let kept = self.keep_to(&limits);
         let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
-        // Both models read the same text: where the verifier is asked, what it may see.
+        // Both models read the same text: where the verifier is asked, the text that it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
         let outcome =
             self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
-            // What was committed before a failure was said; a reply of which nothing was said never happened.
+            // Text that was committed before a failure joins the conversation; a reply that failed without any text
+            // never happened.
             if let Prompt::Chat(text) = prompt
                 && (reason.is_ok() || !reply.text().is_empty())
             {
@@ -188,7 +193,7 @@ impl Worker {
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
             self.generations = number + 1;
-            // What is judged must fit into the device's context too; the target alone has only its own.
+            // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let mut begin = begin(seed, kept, options, tokens.len(), left);
             if reasoning.is_some() {
@@ -250,7 +255,7 @@ impl Worker {
         }
     }
 
-    /// How many tokens a conversation may have, as far as is known before the verifier is asked.
+    /// Returns how many tokens a conversation may have, as far as is known before the verifier is asked.
     fn known_capacity(&mut self, mode: Mode) -> Result<usize, ModelError> {
         let target = self.remote.as_ref().and_then(Remote::context).unwrap_or(usize::MAX);
         match mode {
@@ -260,7 +265,7 @@ impl Worker {
         }
     }
 
-    /// Looks at what changed since the session's thread was last awake.
+    /// Takes up what callers changed since the session's thread was last awake.
     fn attend(&mut self) {
         if let Some(remote) = &mut self.remote {
             if self.shared.news.network.swap(false, Ordering::AcqRel) {
@@ -275,12 +280,13 @@ impl Worker {
         }
     }
 
-    /// What the device's state asks for.
+    /// Returns the limits that the device's state asks for.
     fn limits(&self) -> Limits {
         self.asked.device.decide(&locked(&self.shared.device))
     }
 
-    /// What holds for the generation that begins. Nothing that a window in flight rests on may change under it.
+    /// Returns the options of the generation that begins, as far as `limits` allows, and sets the number of threads.
+    /// Nothing that a window in flight rests on may change under it.
     fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
         let asked = &self.asked;
         let max_window = limits.max_window.map_or(asked.max_window, |most| asked.max_window.min(most));
@@ -314,7 +320,7 @@ impl Worker {
     }
 }
 
-/// Ends a generation whose thread panics; the sink tells its consumer.
+/// A guard that ends a generation whose thread panics; the sink tells its consumer.
 struct EndedByPanic<'a, F: Fn()>(&'a F);
 
 impl<F: Fn()> Drop for EndedByPanic<'_, F> {
@@ -325,8 +331,9 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
     }
 }
 
+/// Makes the beginning of a reply, from which both sides draw it; the reply has `room` for so many tokens.
 fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: usize, room: usize) -> Begin {
-    // Strings that the protocol has no room for are found on the device alone.
+    // Stop strings that the protocol has no room for are found on the device alone.
     let fits = |stop: &&String| (1..=MAX_STOP_BYTES).contains(&stop.len());
     Begin {
         seed,

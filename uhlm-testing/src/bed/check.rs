@@ -1,4 +1,5 @@
-//! What a session may say: events that make sense to who reads them, and tokens that are whose they are said to be.
+//! The rules for what a session may say: events that make sense to who reads them, and tokens that were written by the
+//! model that they are said to be from.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,19 +18,21 @@ use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, Tok
 use super::Violation;
 use crate::synthetic::SyntheticModel;
 
+/// Returns the violation `what` unless the rule `holds`.
 fn check(holds: bool, what: impl FnOnce() -> String) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(what()) }
 }
 
-/// What a generation said.
+/// The events of one generation, summed up.
 #[derive(Debug)]
 pub struct Said {
-    /// The tokens that stand, with whose they are.
+    /// Tokens that stand, with the origin that was told for each.
     pub tokens: Vec<(TokenId, Origin)>,
-    /// How it ended.
+    /// End of the generation.
     pub end: Result<(FinishReason, Statistics), GenerationError>,
-    /// What was said of the verifier.
+    /// States of the verifier that were told, in order.
     pub links: Vec<LinkState>,
+    /// Text of the reply.
     text: String,
 }
 
@@ -39,7 +42,7 @@ struct Reader {
     text: String,
     reasoning: String,
     committed: Vec<(TokenId, Origin)>,
-    /// What is shown and may be taken back.
+    /// Text that is shown and may be taken back.
     shown: String,
     provisional: VecDeque<TokenId>,
     rollbacks: u64,
@@ -48,13 +51,14 @@ struct Reader {
 }
 
 impl Reader {
-    /// The verifier answers, or does not.
+    /// Takes note that the verifier answers, or does not.
     fn hear_of(&mut self, link: LinkState) -> Result<(), Violation> {
         let was_away = self.links.last().is_none_or(|link| *link != LinkState::Online);
         self.links.push(link);
         check(link != LinkState::Online || was_away, || "the verifier is back, and was not away".into())
     }
 
+    /// Takes an event and checks that it makes sense after those before it.
     fn read(&mut self, event: Event) -> Result<(), Violation> {
         match event {
             Event::Provisional(token) => {
@@ -67,8 +71,7 @@ impl Reader {
                 }
                 // Text that was held back comes with a later token, and then may reach beyond what is shown.
                 let rest = self.shown.strip_prefix(&token.text).map(str::to_owned);
-                // What is shown and belongs to no provisional token is text that was held back; the next token brings
-                // it.
+                // Text that is shown and belongs to no provisional token was held back; the next token brings it.
                 let goes_on = self.provisional.is_empty() && token.text.starts_with(&self.shown);
                 check(rest.is_some() || goes_on, || {
                     format!("{:?} stands where {:?} is shown", token.text, self.shown)
@@ -107,7 +110,7 @@ impl Reader {
 /// Listens to a generation to its end.
 ///
 /// # Errors
-/// What its events contradict.
+/// The rule that its events break.
 pub fn listen(generation: &mut Generation) -> Result<Said, Violation> {
     let mut reader = Reader::default();
     let end = loop {
@@ -147,29 +150,29 @@ pub fn listen(generation: &mut Generation) -> Result<Said, Violation> {
     Ok(Said { tokens, end, links: reader.links, text: reader.text })
 }
 
-/// What a reply is measured by.
+/// The facts that a reply is measured by.
 #[derive(Debug)]
 pub struct Expected<'a> {
-    /// What drafts.
+    /// Draft model.
     pub draft: &'a SyntheticModel,
-    /// What decides.
+    /// Target model.
     pub target: &'a SyntheticModel,
-    /// The chain of both.
+    /// Parameters of the sampling chain of both models.
     pub sampling: &'a SamplingParams,
-    /// The tokens of the prompt.
+    /// Tokens of the prompt.
     pub prompt: &'a [TokenId],
-    /// What was asked for.
+    /// Options of the generation.
     pub options: &'a GenerationOptions,
-    /// From the call to the last event, in virtual time.
+    /// Virtual time from the call to the last event.
     pub elapsed: Duration,
 }
 
 impl Expected<'_> {
-    /// Checks that each token is whose it is said to be, that the reply ended where it says, and that the statistics
-    /// add up.
+    /// Checks that each token was written by the model that it is said to be from, that the reply ended where it says,
+    /// and that the statistics add up.
     ///
     /// # Errors
-    /// What does not hold.
+    /// The rule that does not hold.
     pub fn check(&self, said: &Said) -> Result<(), Violation> {
         let mut tokens = said.tokens.as_slice();
         // Without statistics nothing says whether the last token was named a second time, for its text.
@@ -202,13 +205,14 @@ impl Expected<'_> {
         self.check_statistics(statistics)
     }
 
-    /// Tells whether all of a reply is the target's own, and it wrote to its end.
+    /// Tells whether all of a reply is the target's own, and was written to its end.
     #[must_use]
     pub fn is_targets_own(&self, said: &Said) -> bool {
         said.end.as_ref().is_ok_and(|(reason, _)| *reason != FinishReason::Cancelled)
             && said.tokens.iter().all(|token| matches!(token.1, Origin::Verified | Origin::Target))
     }
 
+    /// Checks that each token is the one that the model of its origin draws at its place.
     fn check_tokens(&self, tokens: &[(TokenId, Origin)]) -> Result<(), Violation> {
         let chain = SamplingChain::new(self.sampling.clone()).map_err(|error| error.to_string())?;
         let tape = Tape::new(self.options.seed.unwrap_or_default(), 0);
@@ -233,7 +237,7 @@ impl Expected<'_> {
         ids.iter().flat_map(|&id| self.target.piece(id).iter().copied()).collect()
     }
 
-    /// Why a reply of these tokens has ended, if it has.
+    /// Returns the reason that a reply of these tokens has ended, if it has.
     fn end(&self, ids: &[TokenId]) -> Option<FinishReason> {
         let text = String::from_utf8_lossy(&self.bytes(ids)).into_owned();
         let last = *ids.last()?;
@@ -246,20 +250,21 @@ impl Expected<'_> {
         }
     }
 
-    /// The text of a reply: up to the first stop string.
+    /// Returns the text of a reply, which reaches up to the first stop string.
     fn text(&self, ids: &[TokenId]) -> String {
         let (text, _) = uhlm_law::text::complete(&self.bytes(ids));
         let stop = self.options.stop.iter().filter_map(|stop| text.find(stop.as_str())).min();
         stop.map_or(text.clone(), |at| text[..at].to_owned())
     }
 
+    /// Checks that the statistics add up.
     fn check_statistics(&self, statistics: &Statistics) -> Result<(), Violation> {
         let Statistics { origins, drafted, judged, rejected, rolled_back, .. } = statistics;
         let rules = [
             (statistics.prompt_tokens == self.prompt.len() as u64, "tokens of the prompt"),
             (statistics.reused_tokens <= statistics.prompt_tokens, "tokens reused"),
             (rejected <= judged && judged <= drafted, "judged tokens"),
-            // What was drafted stands or was taken back.
+            // Each drafted token stands or was taken back.
             (*drafted == origins.draft + origins.verified + origins.unverified + rolled_back, "drafted tokens"),
             (statistics.skipped_matched <= statistics.skipped_labelled, "skipped tokens"),
             (statistics.verdicts as usize == statistics.verdict_times.len(), "times of verdicts"),

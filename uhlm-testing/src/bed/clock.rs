@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use uhlm_core::clock::{Clock, VirtualClock};
 
-/// Looks at the clock within one generation after which it counts as one that never ends.
+/// Number of looks at the clock within one generation after which it counts as one that never ends.
 const MAX_LOOKS: u64 = 1_000_000;
 /// Real time after which a thread that does not come to rest counts as gone.
 const GONE: Duration = Duration::from_secs(60);
 
-/// Virtual time for one session.
+/// A clock of virtual time for one session.
 #[derive(Debug, Default)]
 pub struct BedClock {
     time: VirtualClock,
@@ -23,11 +23,15 @@ pub struct BedClock {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Whether the session's thread waits before it begins a generation.
     is_held: bool,
+    /// Whether deliveries are no longer taken.
     is_stopped: bool,
+    /// Number of times that the session's thread has come to rest.
     rests: u64,
+    /// Number of looks at the clock since [`BedClock::hold`].
     looks: u64,
-    /// The longest time that the device computed at a stretch.
+    /// Longest time that the device computed at a stretch.
     longest: Duration,
 }
 
@@ -49,7 +53,7 @@ impl BedClock {
         }
     }
 
-    /// The device computes for `span`.
+    /// Charges `span` as time in which the device computes.
     pub(super) fn compute(&self, span: Duration) {
         {
             let mut state = self.state();
@@ -71,6 +75,7 @@ impl BedClock {
         state.looks = 0;
     }
 
+    /// Lets the session's thread begin its generation.
     pub(super) fn release(&self) {
         self.state().is_held = false;
         self.changed.notify_all();
@@ -88,18 +93,18 @@ impl BedClock {
         waited.is_ok_and(|(state, _)| state.rests > before)
     }
 
-    /// Runs the next delivery that is due by `end`; returns whether there was one. Only while the session's thread
-    /// rests.
+    /// Runs the next delivery that is due by `end`; returns whether there was one. It may be called only while the
+    /// session's thread rests.
     pub(super) fn deliver_next(&self, end: Duration) -> bool {
         self.time.deliver_next(end)
     }
 
-    /// Moves to `end`.
+    /// Moves the clock to `end`, and runs the deliveries that are due by then.
     pub(super) fn pass_until(&self, end: Duration) {
         self.time.pass_until(end);
     }
 
-    /// Takes no more deliveries, and forgets those that wait: they hold on to what holds on to this clock.
+    /// Stops taking deliveries, and forgets those that wait: they own what owns this clock.
     pub(super) fn stop(&self) {
         self.state().is_stopped = true;
         self.time.clear();

@@ -12,12 +12,12 @@ use uhlm_law::sampling::TokenId;
 use super::clock::BedClock;
 use crate::synthetic::SyntheticModel;
 
-/// How long passes take: `pass + tokens x token`.
+/// The time that a pass takes: `pass + tokens x token`.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// Of every pass.
+    /// Time of every pass, whatever its tokens.
     pub pass: Duration,
-    /// More for each token.
+    /// Further time for each token.
     pub token: Duration,
 }
 
@@ -32,11 +32,11 @@ impl Times {
 /// The draft model of a bed.
 #[derive(Debug)]
 pub struct BedDraft {
-    /// What it computes.
+    /// Model that computes the logits.
     pub model: SyntheticModel,
-    /// How long it takes.
+    /// Virtual time that its passes take.
     pub times: Times,
-    /// Whose time that is.
+    /// Clock that this time is charged to.
     pub clock: Arc<BedClock>,
 }
 

@@ -1,9 +1,9 @@
-//! What goes wrong in a history, and how often it did.
+//! The faults of a history, and their counts.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Something that goes wrong, or comes between.
+/// An event that disturbs a history: a fault, or something that comes between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// A request is lost, and nothing says so.
@@ -42,38 +42,38 @@ pub enum Fault {
     Cancel,
 }
 
-/// The chances of what befalls single messages and passes, in thousandths.
+/// The chances of the faults of single messages and passes, in thousandths.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chances {
-    /// Of [`Fault::LostRequest`], and of [`Fault::LostReset`].
+    /// Chance of [`Fault::LostRequest`], and of [`Fault::LostReset`].
     pub lost: usize,
-    /// Of [`Fault::Unreachable`].
+    /// Chance of [`Fault::Unreachable`].
     pub unreachable: usize,
-    /// Of [`Fault::Busy`].
+    /// Chance of [`Fault::Busy`].
     pub busy: usize,
-    /// Of [`Fault::Repeated`].
+    /// Chance of [`Fault::Repeated`].
     pub repeated: usize,
-    /// Of [`Fault::LateRequest`] and of [`Fault::LateFrame`].
+    /// Chance of [`Fault::LateRequest`] and of [`Fault::LateFrame`].
     pub late: usize,
-    /// Of [`Fault::Cut`].
+    /// Chance of [`Fault::Cut`].
     pub cut: usize,
-    /// Of [`Fault::Silent`].
+    /// Chance of [`Fault::Silent`].
     pub silent: usize,
-    /// Of [`Fault::FailedPass`].
+    /// Chance of [`Fault::FailedPass`].
     pub failed: usize,
 }
 
-/// How often what happened.
+/// The number of times that each fault happened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts(BTreeMap<Fault, u64>);
 
 impl Counts {
-    /// Counts one more.
+    /// Counts a fault once more.
     pub fn count(&mut self, fault: Fault) {
         *self.0.entry(fault).or_default() += 1;
     }
 
-    /// Adds another history's.
+    /// Adds another history's counts.
     pub fn add(&mut self, other: &Self) {
         other.0.iter().for_each(|(&fault, count)| *self.0.entry(fault).or_default() += count);
     }
@@ -84,7 +84,7 @@ impl Counts {
         self.0.get(&fault).copied().unwrap_or(0)
     }
 
-    /// Returns the number of kinds that happened.
+    /// Returns the number of different faults that happened.
     #[must_use]
     pub fn kinds(&self) -> usize {
         self.0.len()

@@ -1,4 +1,4 @@
-//! One history: a session is asked several times while things go wrong, and what it says is checked.
+//! One history: a session gets several prompts while things go wrong, and all that it says is checked.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,32 +21,32 @@ use super::network::Network;
 use super::plan::{Ask, LONG, Plan};
 use super::uplink::Uplink;
 
-/// What a history shows to be wrong.
+/// A rule that a session broke, in words.
 pub type Violation = String;
 
-/// What happened in a history, or in several.
+/// The counts of a history, or of several.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// What went wrong on the way, and how often.
+    /// Faults on the way, and how often each happened.
     pub faults: Counts,
-    /// Replies that were asked for.
+    /// Number of replies that were requested.
     pub generations: u64,
-    /// Of those, the ones that are the target's own from first to last.
+    /// Of those, the number that are the target's own from first to last.
     pub targets_own: u64,
-    /// The ones that were cancelled.
+    /// Of those, the number that were cancelled.
     pub cancelled: u64,
-    /// The ones that failed for want of a verifier, where the policy says so.
+    /// Of those, the number that failed for want of a verifier, where the policy says so.
     pub offline: u64,
-    /// Tokens that stand.
+    /// Number of tokens that stand.
     pub tokens: u64,
-    /// Of those, tokens written while the verifier was out of reach.
+    /// Of those, the number written while the verifier was out of reach.
     pub unverified: u64,
-    /// Virtual time.
+    /// Virtual time that passed.
     pub time: Duration,
 }
 
 impl Summary {
-    /// Adds another history's.
+    /// Adds another history's counts.
     pub fn add(&mut self, other: &Self) {
         self.faults.add(&other.faults);
         self.generations += other.generations;
@@ -59,15 +59,15 @@ impl Summary {
     }
 }
 
-/// Everything of one history.
+/// The state of one history.
 struct History {
     plan: Plan,
     clock: Arc<BedClock>,
     network: Arc<Network>,
     session: Arc<Session>,
-    /// Dropping a generation wakes the session: they are kept to the end.
+    /// Generations so far. Dropping one wakes the session: they are kept to the end.
     generations: Vec<Generation>,
-    /// What was said last of the verifier.
+    /// State of the verifier that was told last.
     told: LinkState,
     summary: Summary,
 }
@@ -75,7 +75,7 @@ struct History {
 /// Runs the history of a seed.
 ///
 /// # Errors
-/// What it shows to be wrong.
+/// The rule that the session broke.
 pub fn history(seed: u64) -> Result<Summary, Violation> {
     let plan = Plan::new(seed);
     let clock = Arc::new(BedClock::default());
@@ -121,12 +121,14 @@ impl History {
         Ok(())
     }
 
+    /// Runs one generation and waits until the session's thread rests.
     fn answer(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
         let before = self.clock.rests();
         self.ask(ask, is_last)?;
         self.rest(before)
     }
 
+    /// Waits until the session's thread has come to rest more than `before` times.
     fn rest(&self, before: u64) -> Result<(), Violation> {
         if self.clock.wait_for_rest(before) { Ok(()) } else { Err("the session's thread is gone".into()) }
     }
@@ -144,7 +146,7 @@ impl History {
         self.pass(end)?;
         if is_last {
             self.network.mend();
-            // What is on its way comes or is given up, and pauses between attempts end.
+            // Messages on their way come or are given up, and pauses between attempts end.
             self.pass(end + Duration::from_secs(60))?;
         }
         if ask.resets {
@@ -156,6 +158,8 @@ impl History {
         })
     }
 
+    /// Lets the time until `end` pass while nothing is generated; the session takes each message before the next one
+    /// comes.
     fn pass(&self, end: Duration) -> Result<(), Violation> {
         loop {
             let (before, told) = (self.clock.rests(), self.network.told());
@@ -170,6 +174,7 @@ impl History {
         Ok(())
     }
 
+    /// Runs one generation and checks what it said.
     fn ask(&mut self, ask: &Ask, is_last: bool) -> Result<(), Violation> {
         let mut messages = self.session.messages();
         messages.push(Message::user(ask.message.clone()));
@@ -219,7 +224,8 @@ impl History {
         Ok(())
     }
 
-    /// Arranges what happens during a generation; returns where the time is put at which it was cancelled.
+    /// Arranges the faults that happen during a generation; returns a cell that will hold the time at which it was
+    /// cancelled.
     fn arrange(&self, ask: &Ask, generation: &Generation) -> Arc<Mutex<Option<Duration>>> {
         let at = Arc::new(Mutex::new(None));
         for &(delay, fault) in &ask.faults {

@@ -1,7 +1,7 @@
-//! The way between device and verifier.
+//! The way between the device and the verifier.
 //!
 //! Decides when a message arrives, whether it does, and what the device is told. Every step is a delivery of the clock
-//! that tells the device at most one thing. How requests set out is in [`uplink`](super::uplink).
+//! that tells the device at most one thing. The beginning of a request's way is in [`uplink`](super::uplink).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,24 +23,24 @@ use super::server::Server;
 use super::wire::{Early, Listener, Telling};
 use crate::synthetic::{SyntheticModel, VOCABULARY};
 
-/// How the way and the target are.
+/// The properties of the way and of the verifier at its end.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
-    /// The shortest time that a message takes.
+    /// Shortest time that a message takes.
     pub least: Duration,
-    /// What comes on top of it at most, without a fault.
+    /// Largest time on top of that, without a fault.
     pub jitter: Duration,
-    /// What a late message takes at most.
+    /// Largest time on top of that for a late message.
     pub late: Duration,
-    /// The target's passes.
+    /// Times of the target's passes.
     pub times: Times,
-    /// Replicas, at least 1.
+    /// Number of replicas, at least 1.
     pub replicas: usize,
-    /// The most drafted tokens of a pass.
+    /// Largest number of drafted tokens in a pass.
     pub max_draft: u32,
     /// Whether the verifier tells its progress.
     pub tells_progress: bool,
-    /// What befalls messages.
+    /// Chances of faults of messages and passes.
     pub chances: Chances,
 }
 
@@ -69,11 +69,11 @@ pub(super) struct State {
     /// The replica that requests go to.
     pub(super) active: usize,
     pub(super) listeners: BTreeMap<u64, Listener>,
-    /// Requests so far.
+    /// Number of requests so far.
     pub(super) streams: u64,
-    /// Nothing gets through before this time.
+    /// Time before which nothing gets through.
     pub(super) outage: Duration,
-    /// What the device was told or woken by so far, and how much of it was failures.
+    /// Number of times that the device was told anything or woken, then the number of failures among them.
     pub(super) told: u64,
     pub(super) failures: u64,
 }
@@ -94,14 +94,14 @@ impl State {
         happens
     }
 
-    /// How long the next message takes.
+    /// Draws how long the next message takes; one that is late is counted as the fault `late`.
     pub(super) fn travel(&mut self, late: Fault) -> Duration {
         let Way { least, jitter, late: most, chances, .. } = self.way;
         let longest = if self.happens(chances.late, late) { most } else { jitter };
         least + self.dice.span(longest)
     }
 
-    /// Makes what the listener of an answer hears, and forgets it where nothing follows.
+    /// Makes the message that the listener of an answer hears, and forgets the listener where nothing follows.
     fn tell(&mut self, stream: u64, now: Duration, heard: Result<Frame, VerifierError>) -> Option<Telling> {
         let goes_on = heard.as_ref().is_ok_and(|frame| !frame.is_last());
         let down = heard.as_ref().map_or(0, |frame| Encoding::Binary.encode_frame(frame).len() as u64);
@@ -150,7 +150,7 @@ impl Network {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how often what went wrong.
+    /// Returns how often each fault happened.
     #[must_use]
     pub fn counts(&self) -> Counts {
         self.state().counts.clone()
@@ -180,7 +180,7 @@ impl Network {
         state.told += 1;
     }
 
-    /// Nothing goes wrong from now on.
+    /// Lets nothing go wrong from now on.
     pub(super) fn mend(&self) {
         let mut state = self.state();
         state.way.chances = Chances::default();
@@ -210,12 +210,13 @@ impl Network {
         }
     }
 
-    /// Nothing gets through from now on.
+    /// Lets nothing through from now on.
     #[cfg(test)]
     pub(super) fn fall_silent(&self) {
         self.state().outage = Duration::MAX;
     }
 
+    /// Tells the device after `delay` that an answer broke off.
     fn cut(self: &Arc<Self>, stream: u64, delay: Duration) {
         let then = Arc::clone(self);
         self.clock.after(delay, move || {
@@ -224,6 +225,7 @@ impl Network {
         });
     }
 
+    /// Tells the device a part of an answer.
     pub(super) fn tell(self: &Arc<Self>, stream: u64, heard: Result<Frame, VerifierError>) {
         let telling = self.state().tell(stream, self.clock.time(), heard);
         if let Some(telling) = telling {
@@ -231,7 +233,7 @@ impl Network {
         }
     }
 
-    /// A request arrives.
+    /// Takes a request that arrives at a replica.
     pub(super) fn arrive(self: &Arc<Self>, replica: usize, session: u128, stream: u64, request: &Advance) {
         let mut state = self.state();
         let now = self.clock.time();
@@ -320,7 +322,7 @@ impl Network {
         }
     }
 
-    /// Ends an answer that nothing was heard of for too long.
+    /// Ends an answer, after `delay`, that nothing was heard of for too long; watches on while something is.
     pub(super) fn watch(self: &Arc<Self>, stream: u64, delay: Duration) {
         let then = Arc::clone(self);
         self.clock.after(delay, move || {

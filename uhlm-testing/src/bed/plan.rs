@@ -1,4 +1,5 @@
-//! What a seed makes of a history: the pair of models, the way, the session's options, and what is asked of it when.
+//! The plan of a history, which a seed decides: the pair of models, the way, the session's options, its prompts, and
+//! when each comes.
 
 use std::time::Duration;
 
@@ -19,40 +20,40 @@ use super::faults::{Chances, Fault};
 use super::network::Way;
 use crate::synthetic::SyntheticModel;
 
-/// Longer than any history whose faults end takes to come back.
+/// Time that is longer than any history whose faults end takes to come back.
 pub const LONG: Duration = Duration::from_secs(3600);
 
-/// One history.
+/// The plan of one history.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What drafts.
+    /// Draft model.
     pub draft: SyntheticModel,
-    /// How long that takes.
+    /// Times of the draft model's passes.
     pub times: Times,
-    /// What decides.
+    /// Target model.
     pub target: SyntheticModel,
-    /// What is between.
+    /// Way between device and verifier.
     pub way: Way,
-    /// The session's options.
+    /// Options of the session.
     pub options: SessionOptions,
-    /// What is asked, in order; the last one after everything was mended.
+    /// Generations, in order; the last one comes after everything was mended.
     pub asks: Vec<Ask>,
 }
 
-/// One generation.
+/// The plan of one generation.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// The person's message.
+    /// Message of the person.
     pub message: String,
-    /// Its options.
+    /// Options of the generation.
     pub options: GenerationOptions,
-    /// What happens, and how long after the generation began.
+    /// Faults, each with the time after the generation began at which it happens.
     pub faults: Vec<(Duration, Fault)>,
-    /// The device's state from here on.
+    /// State of the device from here on.
     pub device: DeviceState,
-    /// Time that passes before.
+    /// Time that passes before the generation begins.
     pub pause: Duration,
-    /// Whether the person begins a new conversation.
+    /// Whether the person begins a new conversation before it.
     pub resets: bool,
 }
 
@@ -68,7 +69,7 @@ fn sampling(dice: &mut Dice) -> SamplingParams {
 }
 
 fn chances(dice: &mut Dice) -> Chances {
-    // A third of the histories is about what happens to the verifier and not to messages.
+    // A third of the histories has faults of the verifier and not of messages.
     if dice.happens(333) {
         return Chances::default();
     }
@@ -92,7 +93,7 @@ fn way(dice: &mut Dice) -> Way {
         late: dice.one(&[MS * 300, MS * 2000]),
         times: Times {
             pass: dice.one(&[MS, MS * 20, MS * 100]),
-            // The slowest reads a prompt for longer than any deadline, and says so.
+            // The slowest target reads a prompt for longer than any deadline, and tells its progress.
             token: dice.one(&[Duration::ZERO, Duration::ZERO, MS, MS, MS * 250]),
         },
         tells_progress: true,
@@ -205,7 +206,7 @@ fn ask(dice: &mut Dice, capacity: usize) -> Ask {
 }
 
 impl Plan {
-    /// Makes the history of a seed.
+    /// Makes the plan of the history of a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed, 0);
@@ -218,7 +219,7 @@ impl Plan {
         };
         let pass = dice.one(&[MS * 2, MS * 15, MS * 60]);
         let mut asks: Vec<Ask> = (0..2 + dice.roll(3)).map(|_| ask(&mut dice, capacity)).collect();
-        // What comes last shows that the session is none the worse for it.
+        // The last generation shows that the session is none the worse for the faults.
         if let Some(last) = asks.last_mut() {
             last.options.mode = None;
             last.faults.clear();

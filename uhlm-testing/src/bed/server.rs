@@ -1,7 +1,8 @@
-//! The replicas of a bed's verifier: their sessions, whose turn it is, and what their passes bring.
+//! The replicas of a bed's verifier: their sessions, the order of their work, and the results of their passes.
 //!
-//! Decides nothing of the text: requests and passes are the law's. Sessions have one name on all replicas, and each
-//! replica knows only what it was told itself, as behind a balancer that does not keep to one.
+//! Decides nothing about the text: requests and passes are handled by `uhlm_law`. Sessions have one name on all
+//! replicas, and each replica knows only what it was told itself, as behind a load balancer that sends a session's
+//! requests to any of them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -19,34 +20,36 @@ use crate::synthetic::SyntheticModel;
 
 /// One session on one replica.
 struct Held {
+    /// State of the protocol.
     law: TargetSession,
-    /// When the last request arrived.
+    /// Time at which the last request arrived.
     arrived: Duration,
     engine: Box<dyn Sequence>,
 }
 
-/// A machine with the target.
+/// A machine that runs the target model.
 #[derive(Default)]
 struct Replica {
     sessions: BTreeMap<u128, Held>,
-    /// Sessions that may have something to do.
+    /// Names of the sessions that may have work to do.
     ready: VecDeque<u128>,
     is_busy: bool,
-    /// Restarts so far: what was begun before one ends nowhere.
+    /// Number of restarts so far: a pass that was begun before one has no end.
     life: u64,
 }
 
-/// All replicas.
+/// All replicas of the verifier.
 pub(super) struct Server {
     model: Arc<SyntheticModel>,
     limits: Limits,
     replicas: Vec<Replica>,
     /// Names of the sessions that are open.
     names: BTreeSet<u128>,
+    /// Number of sessions opened so far, which is the name of the last one.
     opened: u128,
 }
 
-/// A pass that was begun; the caller says when it ends.
+/// A pass that was begun; the caller decides when it ends.
 pub(super) struct Begun {
     pub(super) replica: usize,
     pub(super) tokens: usize,
@@ -100,7 +103,7 @@ impl Server {
         self.replicas.len()
     }
 
-    /// Opens a session.
+    /// Opens a session on a replica; returns its name.
     pub(super) fn open(&mut self, replica: usize) -> Result<u128, ErrorBody> {
         let held = Held::new(&self.model, self.limits).map_err(|error| failed(&error))?;
         self.opened += 1;
@@ -114,7 +117,7 @@ impl Server {
         self.replicas[replica].life
     }
 
-    /// Tells whether a replica is at an answer.
+    /// Tells whether a replica is at work on an answer.
     pub(super) fn is_answering(&self, replica: usize, stream: u64) -> bool {
         self.replicas[replica].sessions.values().any(|held| held.law.stream() == Some(StreamId(stream)))
     }
@@ -129,7 +132,7 @@ impl Server {
         self.replicas.iter_mut().for_each(|replica| drop(replica.sessions.remove(&session)));
     }
 
-    /// Takes a request; frames that are to be sent at once come back.
+    /// Takes a request; returns the frames that are to be sent at once.
     pub(super) fn accept(
         &mut self,
         replica: usize,
@@ -163,12 +166,12 @@ impl Server {
         }
     }
 
-    /// An answer was given up; it is one session's, and to the others its reset means nothing.
+    /// Takes note that an answer was given up. It belongs to one session; to the others its reset means nothing.
     pub(super) fn reset(&mut self, replica: usize, stream: u64) {
         self.replicas[replica].sessions.values_mut().for_each(|held| held.law.reset(StreamId(stream)));
     }
 
-    /// Begins the next pass of a replica that has none; frames that are to be sent at once go into `sent`.
+    /// Begins the next pass of a replica that has none; appends the frames that are to be sent at once to `sent`.
     pub(super) fn work(&mut self, replica: usize, sent: &mut Vec<Sent>) -> Option<Begun> {
         let model = Arc::clone(&self.model);
         let here = &mut self.replicas[replica];
@@ -191,7 +194,7 @@ impl Server {
         None
     }
 
-    /// Ends a pass that took `span`, by a failure if `fails`.
+    /// Ends a pass that took `span`, by a failure if `fails`; returns the frames that are to be sent.
     pub(super) fn ended(&mut self, begun: &Begun, span: Duration, now: Duration, fails: bool) -> Vec<Sent> {
         let here = &mut self.replicas[begun.replica];
         if here.life != begun.life {
@@ -216,7 +219,7 @@ impl Server {
         }
     }
 
-    /// Forgets every session, as a server that has no room for them.
+    /// Forgets every session, as a server does that has no room for them.
     pub(super) fn forget(&mut self) {
         self.names.clear();
         self.replicas.iter_mut().for_each(|replica| replica.sessions.clear());

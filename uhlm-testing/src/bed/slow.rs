@@ -1,4 +1,5 @@
-//! A target that reads a prompt for far longer than any deadline, in virtual time: 3,000 tokens at 60 a second.
+//! Tests of a target that reads a prompt for far longer than any deadline, in virtual time: 3,000 tokens at 60 per
+//! second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,12 +24,13 @@ use super::uplink::Uplink;
 use crate::synthetic::SyntheticModel;
 
 const MS: Duration = Duration::from_millis(1);
+/// Length of the prompt, in tokens.
 const PROMPT: usize = 3000;
-/// Time that the policies that wait allow: less than any reading takes.
+/// Time for which the policies wait that do: less than any reading takes.
 const PATIENCE: Duration = Duration::from_secs(3);
 const POLICIES: [OfflinePolicy; 3] = [OfflinePolicy::GoOn, OfflinePolicy::Wait(PATIENCE), OfflinePolicy::Fail];
 
-/// A reply to a prompt that takes its time, and the virtual time that passed.
+/// A reply to a prompt that takes long to read, and the virtual time that passed.
 struct Read {
     said: Said,
     elapsed: Duration,
@@ -40,19 +42,19 @@ impl Read {
     }
 }
 
-/// When the verifier dies, if it does.
+/// Time at which the verifier dies, if it does.
 const DIES: Duration = Duration::from_secs(10);
 
-/// How it dies.
+/// The way in which the verifier dies.
 #[derive(Clone, Copy, Debug)]
 enum Death {
     /// Nothing comes through any more.
     Silent,
-    /// It starts again, without its sessions.
+    /// The verifier starts again, without its sessions.
     Restart,
 }
 
-/// Asks once.
+/// Runs one generation.
 fn read(options: SessionOptions, tells_progress: bool, death: Option<Death>) -> Read {
     let endless = |model| SyntheticModel { capacity: 4096, end_bias: -60.0, ..model };
     let (draft, target) = (endless(SyntheticModel::draft()), endless(SyntheticModel::target()));
@@ -125,7 +127,7 @@ fn a_verifier_that_falls_silent_while_it_reads_is_left_to_the_policy_within_boun
         let failed = read(SessionOptions { offline: OfflinePolicy::Fail, ..options.clone() }, true, gone);
         let Err(GenerationError::Offline { cause }) = &failed.said.end else { panic!("{what}: {:?}", failed.said.end) };
         assert!(matches!(cause, VerifierError::DeadlineExceeded { .. }), "{what}: {cause}");
-        // Its last progress came within a second before.
+        // The verifier's last report of progress came within a second before.
         let elapsed = failed.elapsed;
         assert!(elapsed > decided - MS * 1200 && elapsed < decided + MS * 1500, "{what}: {elapsed:?}");
         assert_eq!((failed.said.links.first(), failed.unverified()), (Some(&LinkState::Degraded), 0), "{what}");

@@ -1,6 +1,6 @@
-//! The device's end of the way: its own [`Verifier`].
+//! The device's end of the way: its [`Verifier`].
 //!
-//! Decides what befalls a request as it sets out.
+//! Decides which faults happen to a request as it sets out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -90,7 +90,7 @@ impl Verifier for Uplink {
 }
 
 impl Network {
-    /// Answers a request that takes the verifier no time.
+    /// Answers a request that takes the verifier no time, with what `make` returns.
     fn answer<T: Send + 'static>(
         self: &Arc<Self>,
         deadline: Duration,

@@ -6,41 +6,43 @@ use std::time::Duration;
 use uhlm_core::verifier::{Answer, BodyBytes, FrameReply, VerifierError};
 use uhlm_law::advance::Frame;
 
-/// How an answer ends early.
+/// The way in which an answer ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Early {
-    /// The device is told that it broke off.
+    /// The device is told that the answer broke off.
     Cut,
     /// Nothing comes any more.
     Silent,
 }
 
-/// A device that listens.
+/// The device as it listens to one answer.
 pub(super) struct Listener {
     pub(super) replica: usize,
     pub(super) reply: Arc<Mutex<FrameReply>>,
+    /// Time at which the request was sent.
     pub(super) sent: Duration,
+    /// Time without a frame after which the device gives the answer up.
     pub(super) silence: Duration,
-    /// When something was last heard; before that, when the request was sent.
+    /// Time at which something was last heard; before that, time at which the request was sent.
     pub(super) heard: Duration,
-    /// When the verifier said something last; before that, when the request was sent.
+    /// Time at which the verifier said something last; before that, time at which the request was sent.
     pub(super) said: Duration,
-    /// When the last frame that is on its way arrives: frames of an answer do not overtake each other.
+    /// Time at which the last frame arrives that is on its way: frames of an answer do not overtake each other.
     pub(super) due: Duration,
-    /// Bytes of the request; taken by the first frame.
+    /// Size of the request in bytes; the first frame reports it and sets this to 0.
     pub(super) up: u64,
-    /// Frames that come through before the answer ends early, if it does.
+    /// Number of frames that come through before the answer ends early, if it does, and how it ends.
     pub(super) early: Option<(usize, Early)>,
 }
 
-/// What is told to a device once nothing is locked: the session's thread may ask back.
+/// A part of an answer that is told to a device once nothing is locked: the session's thread may ask back.
 pub(super) struct Telling {
     reply: Arc<Mutex<FrameReply>>,
     heard: Result<Answer<Frame>, VerifierError>,
 }
 
 impl Listener {
-    /// Makes what the device hears at `now`, after `down` bytes.
+    /// Makes the message that the device hears at `now`, after `down` bytes.
     pub(super) fn tell(&mut self, now: Duration, down: u64, heard: Result<Frame, VerifierError>) -> Telling {
         self.heard = now;
         let bytes = BodyBytes { up: std::mem::take(&mut self.up), down };
@@ -51,6 +53,7 @@ impl Listener {
 }
 
 impl Telling {
+    /// Hands the message to the device.
     pub(super) fn tell(self) {
         (*self.reply.lock().unwrap_or_else(PoisonError::into_inner))(self.heard);
     }

@@ -1,5 +1,5 @@
-//! Runs histories of whole sessions in the bed: `simulate HISTORIES [FIRST_SEED]`. Prints what went wrong on the way
-//! and how fast it was; at a violation its seed, and fails.
+//! Runs histories of whole sessions in the bed: `simulate HISTORIES [FIRST_SEED]`. Prints the faults on the way and the
+//! speed; at a violation prints its seed, and fails.
 
 #![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
 
@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use uhlm_testing::bed::{self, Summary};
 
-/// Runs `count` histories from the seed `first` on, on all cores; prints violations. Returns the sum of those that
-/// hold, and their number.
+/// Runs `count` histories from the seed `first` on, on all cores, and prints violations. Returns the sum of those that
+/// hold, their number, and whether one does not.
 fn run(first: u64, count: u64) -> (Summary, u64, bool) {
     let (next, is_broken) = (AtomicU64::new(0), AtomicBool::new(false));
     let work = || {

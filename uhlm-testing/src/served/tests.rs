@@ -37,7 +37,7 @@ fn ask(verifier: &dyn Verifier, session: SessionId, request: Advance) -> (Vec<To
     }
 }
 
-/// The first request of a reply to a question of the bundled pair.
+/// Returns the first request of a reply to a question of the bundled pair.
 fn first(temperature: f32, draft: &[TokenId], grants: Grants) -> Advance {
     let question = Message::user(pair::questions("prompts_free").swap_remove(1));
     let prompt = pair::target().prompt(&[question]).expect("a chat template");
@@ -74,7 +74,7 @@ fn the_server_writes_over_https_what_the_same_target_writes_in_this_process() {
         let alone = ask(&local, open(&local), first(temperature, &[], Grants::UNLIMITED));
         assert!(alone.0.len() > 30, "{alone:?}");
         assert_eq!(ask(&*remote, open(&*remote), first(temperature, &[], Grants::UNLIMITED)), alone, "{temperature}");
-        // Windows of four, the last token of every third one wrong.
+        // The windows have four tokens, of which the last one is wrong in every third window.
         let session = open(&*remote);
         let (mut held, mut windows): (Vec<TokenId>, u32) = (Vec::new(), 0);
         let reason = loop {

@@ -6,10 +6,10 @@ use anyhow::{Context, Result, bail};
 
 use crate::{cargo, table};
 
-/// A suite's name and the tests that it passed.
+/// The name of a suite, and the tests that it passed.
 type Column<'a> = (String, &'a [String]);
 
-/// The names in the list, in its order.
+/// Returns the names in the list, in its order.
 pub(super) fn read() -> Result<Vec<String>> {
     let path = cargo::root().join("tests/conformance.md");
     let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
@@ -17,13 +17,13 @@ pub(super) fn read() -> Result<Vec<String>> {
     if names.is_empty() { bail!("{} names no behaviour", path.display()) } else { Ok(names) }
 }
 
-/// Rows begin with a name between backquotes.
+/// Returns the names in the rows of a text, which begin with a name between backquotes.
 fn parse(text: &str) -> Vec<String> {
     let name = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
     text.lines().filter_map(name).collect()
 }
 
-/// One row a behaviour, one column a suite.
+/// Returns the table with one row for each behaviour and one column for each suite.
 pub(super) fn table(behaviours: &[String], columns: &[Column<'_>]) -> String {
     let cell = |name: &String, suite: usize| match columns.get(suite) {
         Some((_, passed)) if passed.contains(name) => "ok".to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn table(behaviours: &[String], columns: &[Column<'_>]) -> String {
     table::format(["behaviour", title(0), title(1), title(2)], &rows)
 }
 
-/// The empty cells, in words.
+/// Returns the empty cells, in words.
 pub(super) fn missing(behaviours: &[String], columns: &[Column<'_>]) -> Vec<String> {
     let empty = |(suite, passed): &Column<'_>| {
         let names: Vec<&str> = behaviours.iter().filter(|name| !passed.contains(*name)).map(String::as_str).collect();

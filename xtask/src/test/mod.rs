@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every test suite of the repository, and one table of the results.
+//! `cargo xtask test` runs every test suite of the repository, and prints one table of the results.
 //!
 //! A suite is one runner on one part of the repository. It passes the runner's output through, reads how each test
 //! ended, and never stops the next suite.
@@ -27,22 +27,23 @@ pub(crate) enum Suite {
     AndroidDemo,
 }
 
-/// What one suite came to.
+/// The result of one suite.
 struct Report {
     suite: Suite,
     results: Results,
     took: Duration,
-    /// Why the suite as a whole did not succeed; set for failed tests, and for a build or a process that broke.
+    /// The reason that the suite as a whole did not succeed; set for failed tests, and for a build or a process that
+    /// broke.
     problem: Option<String>,
 }
 
-/// Sets up, runs the suites, prints the table; fails if a suite did.
+/// Sets up, runs the suites and prints the table; fails if a suite did.
 pub(crate) fn run(only: Option<Suite>) -> Result<()> {
     setup::ensure()?;
     run_suites(only)
 }
 
-/// The same on a machine that is set up.
+/// Runs the suites and prints the table on a machine that is set up.
 pub(crate) fn run_suites(only: Option<Suite>) -> Result<()> {
     let suites = Suite::value_variants().iter().copied().filter(|suite| only.is_none_or(|only| only == *suite));
     let reports: Vec<Report> = suites.map(Suite::run).collect();
@@ -63,9 +64,9 @@ impl Suite {
             Suite::Rust => rust(&mut results),
             Suite::Kotlin => maven(&mut results, "bindings/kotlin", &["uhlm"], &[]),
             Suite::Swift => swift(&mut results),
-            // View models, storage, a process that is killed, clicks through the app. None of it needs a display. The
-            // package is compiled along, without its tests (the app's modules do not heed the property), and what only
-            // Android has is type-checked.
+            // These tests are of view models, storage, a process that is killed, and clicks through the app. None of it
+            // needs a display. The package is compiled along, without its tests (the app's modules do not heed the
+            // property), and the code for Android alone is type-checked.
             Suite::AndroidDemo => {
                 maven(&mut results, "android-demo", &["shared", "desktop"], &["-Pandroid", "-Dmaven.test.skip=true"])
             }
@@ -75,16 +76,16 @@ impl Suite {
     }
 }
 
-/// Unit, integration and documentation tests of the workspace; benches and examples are compiled along.
+/// Runs the unit, integration and documentation tests of the workspace; benches and examples are compiled along.
 ///
-/// All from one set of units: `--workspace` in both commands resolves the same features, so the second builds only what
-/// rustdoc compiles itself.
+/// All come from one set of units: `--workspace` in both commands resolves the same features, so the second builds only
+/// what rustdoc compiles itself.
 fn rust(results: &mut Results) -> Result<()> {
     cargo::run(&mut cargo::cargo(&["test", "--workspace", "--all-targets", "--no-run"]))?;
     results.run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast"]))
 }
 
-/// All Swift packages. A command that fails does not keep the next from running.
+/// Tests all Swift packages. A command that fails does not keep the next from running.
 fn swift(results: &mut Results) -> Result<()> {
     let library = bindings::build()?;
     bindings::generate(Language::Swift, &library)?;
@@ -99,14 +100,14 @@ fn swift(results: &mut Results) -> Result<()> {
     outcome
 }
 
-/// All tests of a Maven build, whose `modules` have some, against the built library; the fixture gives them models and
-/// verifiers.
+/// Runs all tests of a Maven build, whose `modules` have some, against the built library; the fixture gives them models
+/// and verifiers.
 fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&str]) -> Result<()> {
     let library = bindings::build()?;
     bindings::generate(Language::Kotlin, &library)?;
     let path = cargo::root().join(folder);
     let reports = modules.iter().map(|module| path.join(module).join("target/surefire-reports"));
-    // Those of an earlier run must not be taken for this one's.
+    // Reports of an earlier run must not be taken for this one's.
     for reports in reports.clone().filter(|reports| reports.exists()) {
         fs::remove_dir_all(&reports).with_context(|| format!("removing {}", reports.display()))?;
     }
@@ -121,6 +122,7 @@ fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&st
 }
 
 impl Report {
+    /// Returns the problem of the suite in words, if it has one.
     fn in_words(&self) -> Option<String> {
         let (problem, failed) = (self.problem.as_ref()?, &self.results.failed);
         Some(match failed.len() {
@@ -141,6 +143,7 @@ impl fmt::Display for Suite {
     }
 }
 
+/// Returns the table with one row for each suite.
 fn table_of(reports: &[Report]) -> String {
     let row = |report: &Report| {
         let Results { passed, failed, ignored } = &report.results;

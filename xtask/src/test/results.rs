@@ -1,7 +1,7 @@
-//! How tests ended, from what their runners say: libtest and XCTest a line at a time while they run, Maven in JUnit's
-//! XML afterwards.
+//! The results of tests, from what their runners print: libtest and XCTest a line at a time while they run, Maven in
+//! JUnit's XML afterwards.
 //!
-//! Two forms, because not every runner writes the better one: libtest has XML only in nightly compilers, and
+//! There are two forms, because not every runner writes the better one: libtest has XML only in nightly compilers, and
 //! `swift test --xunit-output` writes it only with `--parallel`, which starts a process for each test (each would start
 //! the fixture again) and reports a skipped test as passed.
 
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::cargo;
 
-/// Names of tests, without what the language puts before them.
+/// The names of tests by their result, without what the language puts before them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Results {
     pub(super) passed: Vec<String>,
@@ -47,7 +47,7 @@ impl Results {
         if status.success() { Ok(()) } else { bail!("`{line}` failed ({status})") }
     }
 
-    /// Bytes, not text: a test may print anything.
+    /// Copies the lines and reads them. They are bytes, not text: a test may print anything.
     fn copy(&mut self, mut from: impl BufRead, mut to: impl Write) -> io::Result<()> {
         let mut line = Vec::new();
         while from.read_until(b'\n', &mut line)? > 0 {
@@ -59,6 +59,7 @@ impl Results {
         Ok(())
     }
 
+    /// Takes the result in a line, if there is one.
     fn read_line(&mut self, line: &str) {
         let Some((name, ended)) = libtest(line.trim()).or_else(|| xctest(line.trim())) else { return };
         match ended.split([' ', ',']).next() {
@@ -69,7 +70,7 @@ impl Results {
         }
     }
 
-    /// Adds up the reports of a folder, one a class. Where Maven failed before the tests there is none.
+    /// Adds up the reports of a folder, one per class. Where Maven failed before the tests there is none.
     pub(super) fn read_reports(&mut self, folder: &Path) -> Result<()> {
         let Ok(files) = folder.read_dir() else { return Ok(()) };
         for file in files {
@@ -97,14 +98,15 @@ impl Results {
     }
 }
 
-/// `test module::a_name ... ok`; the name comes without its module.
+/// Reads a line of libtest, `test module::a_name ... ok`; the name comes without its module.
 fn libtest(line: &str) -> Option<(String, &str)> {
     let (path, ended) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
     Some((path.rsplit("::").next().unwrap_or(path).to_owned(), ended))
 }
 
-/// `Test Case 'ConformanceTests.test_a_name' passed (0.5 seconds)`; on a Mac the name is `-[UhlmTests.ConformanceTests
-/// test_a_name]`. The name comes without its prefix. A test that printed without ending its line may stand before it.
+/// Reads a line of XCTest, `Test Case 'ConformanceTests.test_a_name' passed (0.5 seconds)`; on a Mac the name is
+/// `-[UhlmTests.ConformanceTests test_a_name]`. The name comes without its prefix. A test that printed without ending
+/// its line may stand before it.
 fn xctest(line: &str) -> Option<(String, &str)> {
     let (_, rest) = line.rsplit_once("Test Case '")?;
     let (name, ended) = rest.rsplit_once("' ")?;
@@ -170,7 +172,7 @@ mod tests {
     fn both_streams_of_a_command_are_read_and_its_failure_is_an_error() {
         let script = "echo 'test a ... ok'; echo 'test b ... ok' >&2; kill -ABRT $$";
         let (mut copy, mut read) = (Vec::new(), Results::default());
-        // Not to standard output: whoever counts this program's own tests would count these.
+        // The copy does not go to standard output: whoever counts this program's own tests would count these.
         assert!(read.run_to(Command::new("sh").args(["-c", script]), &mut copy).is_err());
         assert_eq!(read, results(&["a", "b"], &[], &[]));
     }

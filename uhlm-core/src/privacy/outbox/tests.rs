@@ -45,7 +45,7 @@ impl DraftModel for Letters {
     }
 }
 
-/// Answers every request in two frames, of which the first reports 70 bytes, and counts them.
+/// A verifier that answers every request in two frames, of which the first reports 70 bytes, and counts the requests.
 #[derive(Default)]
 struct Answering(Mutex<usize>);
 

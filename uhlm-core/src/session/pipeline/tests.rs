@@ -8,7 +8,7 @@ use crate::metrics::VerdictTiming;
 
 const PROMPT: [TokenId; 3] = [100, 101, 102];
 
-/// A pipeline after [`PROMPT`], its verifier, and the time.
+/// A pipeline after [`PROMPT`], with its verifier and the time.
 struct Bench {
     pipeline: Pipeline,
     peer: Peer,
@@ -30,7 +30,7 @@ impl Bench {
         self
     }
 
-    /// Sends the open window; returns what was given and what was drafted.
+    /// Sends the open window; returns the tokens that were given and those that were drafted.
     fn send(&mut self) -> (Vec<TokenId>, Vec<TokenId>) {
         let labels = Labelling { matched: true, probabilities: true };
         let sent = self.pipeline.send(&mut self.peer, false, Grants::NONE, labels, self.now);
@@ -63,7 +63,7 @@ fn drafted(id: TokenId, judged: bool) -> Drafted {
     Drafted { id, uncertainty: 0.5, q: 0.5, entropy: 1.0, margin: 1.0, beta: 0.1, judged }
 }
 
-/// What stands in short: id, origin, drafted tokens taken back before it.
+/// Returns the tokens that stand in short: id, origin, drafted tokens taken back before it.
 fn standing(outcome: &Outcome) -> Vec<(TokenId, Origin, usize)> {
     outcome.standing.iter().map(|(back, standing)| (standing.id, standing.origin, *back)).collect()
 }

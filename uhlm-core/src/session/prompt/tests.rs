@@ -1,4 +1,4 @@
-//! What people type into a conversation with the bundled draft model.
+//! Tests with texts that people type into a conversation with the bundled draft model.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -17,7 +17,7 @@ fn controls(tokens: &[TokenId]) -> Vec<TokenId> {
     tokens.iter().copied().filter(|&id| model().vocabulary().piece(id).is_empty()).collect()
 }
 
-/// The tokens of a message after `before`, of which `held` are read already.
+/// Returns the tokens of a message after `before`, of which `held` are read already.
 fn after(before: &[Message], held: &[TokenId], text: &str) -> Vec<TokenId> {
     let mut conversation = Conversation::default();
     conversation.replace(before.to_vec());

@@ -14,7 +14,7 @@ fn commit(reply: &mut Reply, id: TokenId, text: &str) -> Option<FinishReason> {
     reply.commit(piece(id, text), Origin::Verified, Some(0.5), Duration::ZERO)
 }
 
-/// Events in short: what was committed, shown, taken back.
+/// Returns events in short: texts that were committed, shown, taken back.
 fn told(reply: &mut Reply) -> Vec<String> {
     let short = |event| match event {
         Event::Committed { token, .. } => format!("{}={}", token.id, token.text),
