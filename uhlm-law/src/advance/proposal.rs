@@ -7,7 +7,7 @@ use super::request::MAX_DRAFT;
 use super::tokens::{PrefixHash, Tokens};
 use crate::sampling::TokenId;
 
-/// The most proposals that wait at once.
+/// Largest number of proposals that wait at once.
 pub const MAX_PARKED: usize = 4;
 
 /// Drafted tokens with the place where they begin.
@@ -23,7 +23,7 @@ pub(super) struct Proposal {
     pub(super) ids: Vec<TokenId>,
 }
 
-/// How a proposal stands to the decided text.
+/// Relation of a proposal to the decided text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
     /// It goes on where the text ends.
