@@ -29,7 +29,7 @@ pub enum Role {
     Assistant,
 }
 
-/// One message.
+/// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Speaker of the message.

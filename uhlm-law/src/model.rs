@@ -13,10 +13,10 @@ pub enum ModelError {
         /// Number of tokens that it can hold.
         capacity: usize,
     },
-    /// A token id outside the vocabulary.
+    /// A token id lies outside the vocabulary.
     #[error("token {id} is outside the vocabulary")]
     UnknownToken {
-        /// The id.
+        /// The unknown id.
         id: TokenId,
     },
     /// The text cannot be made into tokens.

@@ -12,7 +12,7 @@
 //! Decides which of the measured times are believed, and at which width tokens are made fastest. Leaves to its caller
 //! which drafts there are and whether anything but speed counts.
 
-/// The widest pass that is measured, in rows; times of wider ones follow from the slope up to there.
+/// Width of the widest pass that is measured, in rows; times of wider ones follow from the slope up to there.
 pub const MAX_MEASURED_ROWS: usize = 32;
 
 /// Weight of a new time in the average.

@@ -42,7 +42,7 @@ pub enum InvalidAnswer {
     /// An id is not in the vocabulary.
     #[error("token {id} is outside the vocabulary")]
     UnknownToken {
-        /// The id.
+        /// The unknown id.
         id: TokenId,
     },
     /// The text begins before the reply.

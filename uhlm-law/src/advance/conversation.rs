@@ -32,7 +32,7 @@ pub enum Origin {
 /// A token that stands from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// The token.
+    /// Id of the token.
     pub id: TokenId,
     /// The party that decided on it.
     pub origin: Origin,
@@ -41,13 +41,13 @@ pub struct Committed {
 /// The step that a device should take after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Ask again at once: [`Conversation::advance`] makes up for what the session lacks.
+    /// The device asks again at once: [`Conversation::advance`] makes up for what the session lacks.
     AskAgain,
-    /// Open a session, call [`Peer::reopened`], and ask that one.
+    /// The device opens a session, calls [`Peer::reopened`], and asks that one.
     Reopen,
-    /// Ask again later, not before what `Retry-After` says.
+    /// The device asks again later, not before what `Retry-After` says.
     Retry,
-    /// Do without this verifier.
+    /// The device does without this verifier.
     GiveUp,
 }
 

@@ -32,7 +32,7 @@ const TAG_QUEUE_US: u32 = 2;
 const TAG_LABELS: u32 = 3;
 const TAG_ROWS: u32 = 4;
 
-/// One frame.
+/// A frame: one message of the stream that answers a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frame {

@@ -42,7 +42,7 @@ pub enum Refusal {
     /// An id is not in the vocabulary.
     #[error("token {id} is outside the vocabulary of {vocabulary_size}")]
     UnknownToken {
-        /// The id.
+        /// The unknown id.
         id: TokenId,
         /// Number of tokens in the vocabulary.
         vocabulary_size: u32,

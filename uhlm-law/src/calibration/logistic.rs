@@ -22,7 +22,8 @@ pub(crate) type Matrix = [[f64; INPUTS]; INPUTS];
 const RIDGE: f64 = 0.5;
 const NEWTON_STEPS: usize = 30;
 
-/// `P(the target writes another token) = sigmoid(w . x)` under shared noise, `x` being [`Features`] and powers of them.
+/// The law `P(the target writes another token) = sigmoid(w . x)` under shared noise, `x` being [`Features`] and powers
+/// of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Logistic {
@@ -36,7 +37,7 @@ pub struct Logistic {
     pub predictions: Option<Predictions>,
 }
 
-/// A law's predictions over the tokens that it was fitted to, and what came of them.
+/// A law's predictions over the tokens that it was fitted to, and their outcomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predictions {
     /// Quantiles of the predictions at 0, 1, ..., 100 %.

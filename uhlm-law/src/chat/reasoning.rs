@@ -9,14 +9,14 @@ pub use splitter::{Channel, ReasoningSplitter, Split};
 /// The way in which a model marks its reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReasoningFormat {
-    /// Between two tags at the beginning of the reply.
+    /// The reasoning stands between two tags at the beginning of the reply.
     Tags {
         /// Text that begins the reasoning.
         open: &'static str,
         /// Text that ends the reasoning.
         close: &'static str,
     },
-    /// In channels with names (gpt-oss): what is said in the one called `final` is the reply.
+    /// The reasoning stands in channels with names (gpt-oss): what is said in the one called `final` is the reply.
     Channels,
 }
 

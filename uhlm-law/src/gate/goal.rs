@@ -15,7 +15,7 @@ pub enum Goal {
     /// tokens that the target finds less probable than the draft model.
     #[default]
     RiskProne,
-    /// This threshold on `u`, whatever happens.
+    /// The threshold on `u` is this one, in [0, 1], whatever happens.
     Threshold(f32),
     /// This share of the drafted tokens is judged, in [0, 1]: those that the target most probably writes otherwise.
     ShareSent(f64),

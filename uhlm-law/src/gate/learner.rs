@@ -13,7 +13,7 @@ const FORGETTING: f64 = 1.0 - 1.0 / 512.0;
 /// Factor of the calibration's slope within which the tracked one stays.
 const SLOPE_FACTOR: f64 = 4.0;
 
-/// The line and the means.
+/// The line and the means that are learnt from labels.
 #[derive(Clone, Debug)]
 pub(super) struct Learner {
     prior: Moments,

@@ -76,7 +76,8 @@ struct Width {
     retry: u64,
 }
 
-/// The decision, with what it learns. Times are in seconds, on whatever clock the caller has.
+/// The decision how many tokens are read ahead, with what it has learnt. Times are in seconds, on whatever clock the
+/// caller has.
 #[derive(Clone, Debug)]
 pub struct Policy {
     agreements: [Agreement; CLASSES.len()],

@@ -3,7 +3,7 @@
 //! Decides the rounding of `U` and `G`, and a bound on `G` that needs no logarithm. It leaves to its callers where bits
 //! come from and what the bound saves.
 
-/// `2^-53`.
+/// Distance between two neighbouring uniform numbers: `2^-53`.
 const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
 
 /// Turns 64 bits into a uniform number `k 2^-53` with `k` from 1 to `2^53 - 1`: the upper 53 bits, and 1 where they are

@@ -56,11 +56,11 @@ pub struct Pacer {
 
 impl Pacer {
     /// Makes a pacer that takes a drafted token to be rejected with probability `mean_beta` until it has seen some.
-    /// `budget` is the most passes a token that a reply may take, if there is a limit.
+    /// `budget` is the largest number of passes a token that a reply may take, if there is a limit.
     #[must_use]
     pub fn new(pace: Pace, budget: Option<f64>, mean_beta: f64) -> Self {
         let mean_beta = mean_beta.clamp(0.0, 1.0);
-        // As evenly as may be.
+        // Rejections are spread as evenly as may be.
         let rejected = |i: usize| (i as f64 * mean_beta).floor();
         let tried = (0..REMEMBERED / 2).map(|i| Tried { beta: mean_beta, matched: rejected(i) == rejected(i + 1) });
         Self {

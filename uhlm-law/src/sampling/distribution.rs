@@ -201,7 +201,7 @@ impl Kernel for Sums<'_> {
     }
 }
 
-/// The sum of `-p log2 p`.
+/// The computation of the sum of `-p log2 p`, the entropy in bits.
 struct Information<'a>(&'a [f32]);
 
 impl Kernel for Information<'_> {

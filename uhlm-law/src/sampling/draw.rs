@@ -58,7 +58,7 @@ impl Race {
     /// `2^-40` of both terms, and its own rounding and that of the sum are within `2^-51` of them.
     #[inline(always)]
     fn needed(&self, scaled: f64) -> f64 {
-        /// `2^-40`.
+        /// Part of both terms by which the need is lowered against rounding: `2^-40`.
         const SLACK: f64 = 1.0 / 1_099_511_627_776.0;
         self.second - scaled - SLACK * (self.second.abs() + scaled.abs())
     }

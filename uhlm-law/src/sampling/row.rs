@@ -273,7 +273,7 @@ impl Kernel for TopK<'_> {
     }
 }
 
-/// `2^y` in place.
+/// The computation of `2^y` in place.
 struct Powers<'a>(&'a mut [f32]);
 
 impl Kernel for Powers<'_> {
@@ -291,7 +291,7 @@ struct Exponentials<'a, const CUT: bool> {
     logits: &'a [f32],
     max: f32,
     scale: f32,
-    /// With `CUT`, tokens below it get 0.
+    /// Cut below which tokens get 0, where `CUT` is set.
     cut: Cut,
     values: &'a mut Vec<f32>,
 }

@@ -33,7 +33,7 @@ const HEAD: f32 = 4.0;
 /// Exponent of two below which `e` is not taken: 152,000 such tokens add 3e-4 to `Z(1/2)`, and `e^4` stays normal.
 const FLOOR: f32 = -29.0;
 
-/// See [`super::Estimator::TemperaturePerturbation`].
+/// The estimator [`super::Estimator::TemperaturePerturbation`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct TemperaturePerturbation {
     /// Differences `z_i - z_d` of the head.

@@ -87,7 +87,7 @@ impl ReasoningSplitter {
         split
     }
 
-    /// Ends what is written: what was held back is what it seemed to be.
+    /// Ends the text: bytes that were held back are what they seemed to be.
     pub fn finish(&mut self) -> Split {
         let held = std::mem::take(&mut self.held);
         match self.state {
