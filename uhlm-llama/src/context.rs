@@ -27,7 +27,7 @@ fn not_enough(error: MemoryError) -> ModelError {
 
 /// A context and the model that it belongs to.
 pub(crate) struct OwnedContext {
-    // Before the model, so that it is dropped before it.
+    // It stands before the model, so that it is dropped first.
     context: native::Context,
     model: Arc<Model>,
     batch_size: usize,

@@ -22,7 +22,7 @@ pub enum LoadError {
         /// Error of the system.
         source: std::io::Error,
     },
-    /// The file is something else.
+    /// The file is something else than a GGUF file.
     #[error("{} is not a GGUF file", path.display())]
     NotGguf {
         /// Path of the file.

@@ -423,7 +423,7 @@ impl<R: Read> Header<R> {
         for id in 0..count {
             let token = self.raw_string()?;
             match token.as_slice() {
-                // llama.cpp names them so.
+                // llama.cpp names tokens without a text so.
                 [] => tokens.bytes.extend(format!("[EMPTY_{id}]").bytes()),
                 token => tokens.bytes.extend(token),
             }

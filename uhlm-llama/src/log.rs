@@ -80,7 +80,7 @@ fn flush() {
 }
 
 fn keep(text: &str) {
-    // What is between says what it is about.
+    // The prefix and the last line of a failed load say nothing of its cause.
     let text = text.strip_prefix("llama_model_load: error loading model: ").unwrap_or(text);
     if text.ends_with("failed to load model") {
         return;

@@ -36,15 +36,15 @@ pub struct MemoryEstimate {
     pub context: u32,
     /// Length of the file, which is mapped.
     pub weights: u64,
-    /// Matrices that llama.cpp keeps a second time in an order of its own.
+    /// Size of the matrices that llama.cpp keeps a second time in an order of its own.
     pub repacked: u64,
-    /// Keys and values of the whole context, in 16 bits.
+    /// Size of the keys and values of the whole context, in 16 bits each.
     pub cache: u64,
-    /// Activations of one pass, masks, logits.
+    /// Size of the activations of one pass, of masks and logits.
     pub compute: u64,
-    /// The vocabulary and its merge rules.
+    /// Size of the vocabulary and its merge rules.
     pub vocabulary: u64,
-    /// llama.cpp's graphs.
+    /// Size of llama.cpp's graphs.
     pub graphs: u64,
 }
 
@@ -120,7 +120,7 @@ fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
     // feed-forward layer and their product; inputs of matrix products in the weights' own format.
     let activations =
         pass.saturating_mul(shape.width.saturating_mul(24).saturating_add(shape.feed_forward.saturating_mul(14)));
-    // In 32 bits, and in 16 for the attention.
+    // The mask is kept in 32 bits, and in 16 for the attention.
     let mask = pass.saturating_mul(tokens).saturating_mul(6);
     let logits = shape.vocabulary.saturating_mul(8);
     MemoryEstimate {
@@ -159,7 +159,7 @@ pub fn check_summary(summary: &GgufSummary, context: u32, available: u64) -> Res
     match fits {
         Some(fits) if context == 0 => of_summary(summary, fits),
         _ if context == 0 => {
-            // Not even the shortest.
+            // Not even the shortest context fits.
             let needed = of_summary(summary, CONTEXT_STEP as u32)?.total();
             Err(MemoryError::NotEnough { context: CONTEXT_STEP as u32, needed, available, fits })
         }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use crate::gguf::Value;
 
-/// llama.cpp's `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`.
+/// Largest numbers of layers and of experts: llama.cpp's `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`.
 const MAX_LAYERS: u64 = 512;
 const MAX_EXPERTS: u64 = 1024;
 /// Largest context that a model can claim to be trained for, in tokens, beyond any model there is: larger numbers

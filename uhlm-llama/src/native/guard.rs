@@ -11,9 +11,9 @@ pub(crate) struct Thrown(pub(crate) String);
 /// The treatment of an assertion that fails in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Assertions {
-    /// It is an error of the call.
+    /// The assertion is an error of the call.
     Throw,
-    /// It ends the process: other threads of the call would wait for this one for ever.
+    /// The assertion ends the process: other threads of the call would wait for this one for ever.
     Abort,
 }
 
