@@ -25,7 +25,7 @@ pub fn trust_from_environment() -> Result<Option<TrustPolicy>, TrustError> {
     if named.is_empty() {
         return Ok(None);
     }
-    // Looks at the same two variables.
+    // This looks at the same two variables.
     let found = load_native_certs();
     let usable: Vec<Pem> = found
         .certs

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 pub struct BearerToken(HeaderValue);
 
 impl BearerToken {
-    /// Takes a token.
+    /// Makes a token that can go into a header.
     ///
     /// # Errors
     /// [`InvalidToken`] for an empty one and for characters that a header cannot carry.
