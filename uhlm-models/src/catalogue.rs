@@ -22,7 +22,7 @@ const MEASURED: &[(&str, &str)] = &[("demo.calibration.json", include_str!("../.
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     version: u32,
-    /// Drafts with their targets.
+    /// Pairs of a draft and a target model.
     pub pairs: Vec<Pair>,
     /// Model files that the pairs name.
     pub models: Vec<Model>,

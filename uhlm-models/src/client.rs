@@ -39,11 +39,11 @@ pub(super) struct Wanted<'a> {
 /// The part of the file that an answer brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// All of it.
+    /// All of the file.
     Whole,
-    /// From this byte to the end.
+    /// The file from this byte to the end.
     From(u64),
-    /// Nothing: the file ends before the byte that was asked for.
+    /// Nothing of the file: it ends before the byte that was asked for.
     Nothing,
 }
 
@@ -66,7 +66,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
-            // Followed by hand: each hop is looked at, and credentials stay with their host.
+            // Redirects are followed by hand: each hop is looked at, and credentials stay with their host.
             .redirect(redirect::Policy::none())
             .connect_timeout(config.connect_timeout);
         if let Some(agent) = &config.user_agent {

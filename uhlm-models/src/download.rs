@@ -144,7 +144,7 @@ impl<'a> Download<'a> {
         if answer.part == Part::Nothing {
             return match (answer.total, known) {
                 (Some(total), None) if total == partial.len() && !other_file => Ok(None),
-                // It said before that there is more.
+                // The server said before that there is more.
                 (Some(found), Some(expected)) if found != expected && !other_file => {
                     Err(DownloadError::WrongLength { expected, found })
                 }
@@ -162,7 +162,7 @@ impl<'a> Download<'a> {
         }
         let replaced = other_file || matches!((known, answer.total), (Some(a), Some(b)) if a != b);
         match answer.part {
-            // The rest of another file.
+            // The answer is the rest of another file.
             Part::From(_) if replaced => {
                 self.count_change()?;
                 partial.restart()?;

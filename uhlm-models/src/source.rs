@@ -18,11 +18,11 @@ pub enum Source {
     Url(String),
     /// A file of a repository on Hugging Face, or on a mirror of it.
     HuggingFace {
-        /// User or organisation.
+        /// Name of the user or the organisation.
         owner: String,
-        /// Repository.
+        /// Name of the repository.
         repo: String,
-        /// Branch, tag or commit.
+        /// Name of the branch, tag or commit.
         revision: String,
         /// Path within the repository.
         file: String,
@@ -85,7 +85,7 @@ impl FromStr for Source {
             let source = Self::Url(text.to_owned());
             let mut url = source.address("https://unused.invalid")?;
             url.set_fragment(None);
-            // One address, however it was typed.
+            // It is one address, however it was typed.
             return Ok(Self::of_page(&url).unwrap_or_else(|| Self::Url(url.into())));
         };
         let wrong = || invalid("expected hf:owner/repo/file.gguf or hf:owner/repo@revision/file.gguf");

@@ -46,7 +46,7 @@ pub struct UnfinishedModel {
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// The file hashes to what it did when it came.
+    /// The file has the SHA-256 that it had when it came.
     Intact,
     /// The file was put there by other means, so there is nothing to compare with.
     Unknown {
