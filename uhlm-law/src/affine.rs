@@ -1,7 +1,7 @@
-//! What a pass takes as a function of its tokens, learnt from the passes there were.
+//! The time that a pass takes as a function of its tokens, learnt from earlier passes.
 
-/// Weighted sums of a least-squares line `t0 + t1 n`; older points fade, so that it follows a machine whose load
-/// changes.
+/// Weighted sums of a least-squares line `t0 + t1 n` for the time of `n` tokens; older points fade, so that it follows
+/// a machine whose load changes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Affine {
     weight: f64,
@@ -12,10 +12,10 @@ pub struct Affine {
 }
 
 impl Affine {
-    /// A point counts half after 34 more.
+    /// Factor on the weight of a point with every later one: a point counts half after 34 more.
     const KEEP: f64 = 0.98;
 
-    /// Adds a point.
+    /// Adds a point: `x` tokens took the time `y`.
     pub fn add(&mut self, x: f64, y: f64) {
         self.weight = self.weight * Self::KEEP + 1.0;
         self.x = self.x * Self::KEEP + x;
@@ -24,7 +24,7 @@ impl Affine {
         self.xy = self.xy * Self::KEEP + x * y;
     }
 
-    /// Intercept and slope, neither negative: a decode takes no time back.
+    /// Returns intercept and slope, neither negative, as a decode takes no time back; `None` before the first point.
     pub fn fit(&self) -> Option<(f64, f64)> {
         if self.weight <= 0.0 {
             return None;
@@ -43,7 +43,7 @@ impl Affine {
         if intercept < 0.0 { Some((0.0, self.xy / self.xx)) } else { Some((intercept, slope)) }
     }
 
-    /// What a pass over so many tokens takes; none before the first point.
+    /// Returns the time of a pass over so many tokens; `None` before the first point.
     pub fn at(&self, tokens: usize) -> Option<f64> {
         self.fit().map(|(t0, t1)| t0 + t1 * tokens as f64)
     }

@@ -1,4 +1,5 @@
-//! What was measured about a pair of models: how the uncertainty `u` of a drafted token predicts its rejection.
+//! The measurements of a pair of models: how the uncertainty `u` of a drafted token predicts the probability `beta` of
+//! its rejection.
 //!
 //! Decides how labels become the linear law `beta = a u + b`, the thresholds and risks that follow from it, the learned
 //! law of what the shared noise decides, and how all that is written as JSON. It leaves to [`crate::gate`] what a
@@ -29,67 +30,67 @@ use crate::uncertainty::Estimator;
 /// Version of the file that is written; older ones are read too, newer ones refused. Version 2 added the learned law,
 /// version 3 the noise and the entropy to what it sees.
 pub const CALIBRATION_VERSION: u32 = 3;
-/// The least number of labels that a law is fitted to. A thousand or more is sensible: the paper used 5,134.
+/// Smallest number of labels that a law is fitted to. A thousand or more is sensible: the paper used 5,134.
 pub const MIN_LABELS: usize = 50;
-/// Equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
+/// Number of equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
 pub const CELLS: usize = 100;
 
-/// What the labels were taken from.
+/// The models and the settings that labels were taken from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CalibrationSource {
     /// Fingerprint of the draft model's file.
     pub draft: Digest,
     /// Fingerprint of the target model's file.
     pub target: Digest,
-    /// What `u` is.
+    /// The estimator that gave `u`.
     pub estimator: Estimator,
-    /// The chain that made `q` and `p`.
+    /// The sampling chain that made the draft distribution `q` and the target distribution `p`.
     pub sampling: SamplingParams,
 }
 
-/// A pair's calibration; as JSON, the file beside the pair.
+/// The calibration of a pair of models; as JSON, the file beside the pair.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// [`CALIBRATION_VERSION`].
+    /// Version of the file, [`CALIBRATION_VERSION`].
     pub version: u32,
     /// Fingerprint of the draft model's file.
     pub draft: Digest,
     /// Fingerprint of the target model's file.
     pub target: Digest,
-    /// What `u` is.
+    /// The estimator that gave `u`.
     pub estimator: Estimator,
-    /// The chain that made `q` and `p`.
+    /// The sampling chain that made the draft distribution `q` and the target distribution `p`.
     pub sampling: SamplingParams,
-    /// `beta = a u + b`, by least squares over all labels.
+    /// The law `beta = a u + b` for the rejection probability `beta`, by least squares over all labels.
     pub law: LinearLaw,
-    /// The share of drafted tokens with `p(d) < q(d)`: the paper's Delta.
+    /// Share of the drafted tokens `d` with `p(d) < q(d)`, in [0, 1]: the paper's Delta.
     pub delta: f64,
-    /// How many labels this rests on; 0 says that nothing was measured ([`Calibration::generic`]).
+    /// Number of labels that this rests on; 0 says that nothing was measured ([`Calibration::generic`]).
     pub labels: u64,
     /// Pearson correlation of `u` and `beta` over single tokens.
     pub correlation: f64,
-    /// The distribution of `u`: its quantiles at 0, 1, ..., 100 %.
+    /// Quantiles of `u` at 0, 1, ..., 100 %.
     pub uncertainty_quantiles: Vec<f32>,
     /// Mean `beta` of each hundredth of the tokens in order of `u`, between two neighbouring quantiles.
     pub beta_by_uncertainty: Vec<f32>,
-    /// The share with `p(d) < q(d)` in each of those hundredths.
+    /// Share of tokens with `p(d) < q(d)` in each of those hundredths.
     pub risky_by_uncertainty: Vec<f32>,
-    /// The learned law: what a session expects by that the target writes another token, unless it is told to go by the
+    /// The learned law, by which a session expects that the target writes another token, unless it is told to go by the
     /// line. Files of version 1 have none. One of version 2 is read with weights of 0 for what it did not see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub learned: Option<Logistic>,
-    /// The threshold that a search on questions with known answers settled on, if there was one.
+    /// Threshold that a search on questions with known answers settled on, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recommended_threshold: Option<f32>,
 }
 
-/// Why there is no calibration.
+/// The reason why no calibration could be made.
 #[derive(Debug, thiserror::Error)]
 pub enum CalibrationError {
-    /// Too few labels to fit a line to: let the run go on for longer.
+    /// There are too few labels to fit a line to: let the run go on for longer.
     #[error("{found} labels are too few for a calibration, it takes {MIN_LABELS}")]
     TooFewLabels {
-        /// How many there were.
+        /// Number of labels that there were.
         found: usize,
     },
     /// `u` does not predict rejections for this pair: the slope is not positive.
@@ -101,24 +102,24 @@ pub enum CalibrationError {
     /// A label holds a value outside its range.
     #[error("label {index} holds a value outside its range")]
     InvalidLabel {
-        /// Its place among the labels.
+        /// Index of the label.
         index: usize,
     },
 }
 
-/// Why a text is no calibration.
+/// The reason why a text is no calibration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCalibration {
-    /// It is not JSON, lacks a field, or holds a value outside its range.
+    /// The text is not JSON, lacks a field, or holds a value outside its range.
     #[error("it is damaged: {reason}")]
     Damaged {
-        /// What is wrong with it.
+        /// Description of the damage.
         reason: String,
     },
-    /// It was written by another version of this library.
+    /// The text was written by another version of this library.
     #[error("it has version {found}, this library reads up to {CALIBRATION_VERSION}")]
     WrongVersion {
-        /// The version it states.
+        /// The version that the text states.
         found: u32,
     },
 }
@@ -164,8 +165,9 @@ impl Calibration {
         })
     }
 
-    /// What to start from where nothing was measured: the paper's law for TinyLlama-1.1B and Llama-2-7B on Alpaca
-    /// (`a = 0.82`, `b = -0.06`, `Delta = 0.301`), with an invented distribution of `u` (its square root uniform).
+    /// Makes the calibration to start from where nothing was measured: the paper's law for TinyLlama-1.1B and
+    /// Llama-2-7B on Alpaca (`a = 0.82`, `b = -0.06`, `Delta = 0.301`), with an invented distribution of `u` (its
+    /// square root uniform).
     ///
     /// Other pairs measured between 0.34 and 0.82 for `a`, so its risks are guesses until a session has tracked a few
     /// hundred labels; a gate trusts it less than a measured calibration. Its digests are zero and match no model.
@@ -197,45 +199,46 @@ impl Calibration {
         }
     }
 
-    /// Whether this is [`Calibration::generic`], not a measurement.
+    /// Tells whether this is [`Calibration::generic`], not a measurement.
     #[must_use]
     pub fn is_generic(&self) -> bool {
         self.labels == 0
     }
 
-    /// Whether this was measured on these two models.
+    /// Tells whether this was measured on these two models.
     #[must_use]
     pub fn matches(&self, draft: &Digest, target: &Digest) -> bool {
         !self.is_generic() && self.draft == *draft && self.target == *target
     }
 
-    /// The risk-averse threshold `-b/a` (paper, section on thresholds): by the law, no token below it is ever rejected.
+    /// Returns the risk-averse threshold `-b/a` (paper, section on thresholds): by the law, no token below it is ever
+    /// rejected.
     #[must_use]
     pub fn risk_averse(&self) -> f32 {
         self.law.uncertainty_at(0.0).clamp(0.0, 1.0) as f32
     }
 
-    /// The risk-prone threshold `(Delta - b)/a`, the one that the paper adopts: it accepts a rejection probability up
-    /// to Delta.
+    /// Returns the risk-prone threshold `(Delta - b)/a`, the one that the paper adopts: it accepts a rejection
+    /// probability up to Delta.
     #[must_use]
     pub fn risk_prone(&self) -> f32 {
         self.law.uncertainty_at(self.delta).clamp(0.0, 1.0) as f32
     }
 
-    /// The share of drafted tokens with `u > threshold`, those that are sent.
+    /// Returns the share of drafted tokens with `u > threshold`, those that are sent.
     #[must_use]
     pub fn share_sent_at(&self, threshold: f32) -> f64 {
         1.0 - self.rank(threshold)
     }
 
-    /// The threshold at which this share of the drafted tokens is sent.
+    /// Returns the threshold at which this share of the drafted tokens is sent.
     #[must_use]
     pub fn threshold_for_share(&self, share: f64) -> f32 {
         self.uncertainty_at_rank(1.0 - share.clamp(0.0, 1.0))
     }
 
-    /// The risk at a threshold: the mean of `beta 1{u <= threshold}` over drafted tokens, as measured. It is the
-    /// expected number of tokens per drafted token that are committed although the target would have rejected them.
+    /// Returns the risk at a threshold: the mean of `beta 1{u <= threshold}` over drafted tokens, as measured. It is
+    /// the expected number of tokens per drafted token that are committed although the target would have rejected them.
     #[must_use]
     pub fn expected_risk(&self, threshold: f32) -> f64 {
         let cells = self.rank(threshold) * CELLS as f64;
@@ -245,8 +248,8 @@ impl Calibration {
         (sum + part) / CELLS as f64
     }
 
-    /// The highest threshold whose [`expected_risk`](Self::expected_risk) is at most `risk`; 1 where the risk of
-    /// skipping everything is.
+    /// Returns the highest threshold whose [`expected_risk`](Self::expected_risk) is at most `risk`; 1 where the risk
+    /// of skipping everything is.
     #[must_use]
     pub fn threshold_for_risk(&self, risk: f64) -> f32 {
         let mut left = risk.max(0.0) * CELLS as f64;
@@ -260,9 +263,9 @@ impl Calibration {
         1.0
     }
 
-    /// The paper's bound on the risk that the law puts between the two thresholds,
-    /// `Delta^(3/2) / sqrt(3a) * sqrt(integral f(u)^2 du)` over `[-b/a, (Delta - b)/a]`, `f` being the density of `u`.
-    /// It follows from the Cauchy-Schwarz inequality. The integral is taken over a histogram of twenty bins there.
+    /// Returns the paper's bound on the risk that the law puts between the two thresholds, `Delta^(3/2) / sqrt(3a) *
+    /// sqrt(integral f(u)^2 du)` over `[-b/a, (Delta - b)/a]`, `f` being the density of `u`. It follows from the
+    /// Cauchy-Schwarz inequality. The integral is taken over a histogram of twenty bins there.
     #[must_use]
     pub fn risk_bound(&self) -> f64 {
         const BINS: usize = 20;
@@ -283,7 +286,7 @@ impl Calibration {
     /// # Errors
     /// [`InvalidCalibration`].
     pub fn from_json(text: &[u8]) -> Result<Self, InvalidCalibration> {
-        /// Read first, so that a text of another version is named as such and not as damaged.
+        /// The version alone. It is read first, so that a text of another version is named as such and not as damaged.
         #[derive(Deserialize)]
         struct Header {
             version: u32,
@@ -306,13 +309,13 @@ impl Calibration {
         serde_json::to_vec_pretty(self).unwrap_or_default()
     }
 
-    /// The mean rejection probability of a drafted token.
+    /// Returns the mean rejection probability of a drafted token.
     #[must_use]
     pub fn mean_beta(&self) -> f64 {
         self.beta_by_uncertainty.iter().map(|&beta| f64::from(beta)).sum::<f64>() / CELLS as f64
     }
 
-    /// The share of drafted tokens with uncertainty at most `u`.
+    /// Returns the share of drafted tokens with uncertainty at most `u`.
     pub(crate) fn rank(&self, u: f32) -> f64 {
         let q = &self.uncertainty_quantiles;
         let above = q.partition_point(|&x| x <= u);
@@ -324,12 +327,12 @@ impl Calibration {
         ((above - 1) as f64 + f64::from(u - low) / f64::from(high - low)) / CELLS as f64
     }
 
-    /// The uncertainty that this share of the drafted tokens does not exceed.
+    /// Returns the uncertainty that this share of the drafted tokens does not exceed.
     pub(crate) fn uncertainty_at_rank(&self, rank: f64) -> f32 {
         interpolate(&self.uncertainty_quantiles, rank)
     }
 
-    /// What a file must fulfil beyond its types.
+    /// Checks what a file must fulfil beyond its types.
     fn check(&self) -> Result<(), &'static str> {
         let unit = |values: &[f32]| values.iter().all(|v| (0.0..=1.0).contains(v));
         if !(self.law.a.is_finite() && self.law.b.is_finite() && self.law.a > 0.0) {

@@ -1,4 +1,4 @@
-//! Messages of a conversation, and what a session needs of a model to speak with it.
+//! Messages of a conversation, and the way in which a model's chat template renders them.
 
 mod reasoning;
 mod rendered;
@@ -17,48 +17,48 @@ pub use reasoning::{Channel, Reasoning, ReasoningFormat, ReasoningSplitter, Spli
 pub use rendered::{Part, Rendered};
 pub use variables::{TemplateVariables, VariableError};
 
-/// Who says a message.
+/// The speaker of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Instructions for the whole conversation.
     System,
-    /// The person.
+    /// The person who talks with the model.
     User,
     /// The model.
     Assistant,
 }
 
-/// One message.
+/// One message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who says it.
+    /// Speaker of the message.
     pub role: Role,
-    /// What is said. Text, whatever it looks like: control tokens that it spells are not read as such.
+    /// Text of the message, whatever it looks like: control tokens that it spells are not read as such.
     pub content: String,
-    /// What the model thought before it said that, for templates that show it again.
+    /// Thoughts of the model before the message, for templates that show them again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
 }
 
 impl Message {
-    /// A message of the person.
+    /// Makes a message of the person.
     pub fn user(content: impl Into<String>) -> Self {
         Self { role: Role::User, content: content.into(), reasoning: None }
     }
 
-    /// A message of the model.
+    /// Makes a message of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
         Self { role: Role::Assistant, content: content.into(), reasoning: None }
     }
 
-    /// Instructions.
+    /// Makes a message of instructions.
     pub fn system(content: impl Into<String>) -> Self {
         Self { role: Role::System, content: content.into(), reasoning: None }
     }
 }
 
-/// The model has no chat template, or it cannot render these messages.
+/// The reason why no conversation, or not this one, can be rendered for the model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// The model's file has no template, and none was given.
@@ -67,25 +67,25 @@ pub enum TemplateError {
     /// The template does not compile.
     #[error("the chat template cannot be used: {reason}")]
     Invalid {
-        /// What the template engine said.
+        /// Message of the template engine.
         reason: String,
     },
     /// The template refuses these messages.
     #[error("the chat template refuses the conversation: {reason}")]
     Refused {
-        /// What the template said.
+        /// Message of the template.
         reason: String,
     },
     /// The template failed on these messages.
     #[error("the chat template failed: {reason}")]
     Failed {
-        /// What the template engine said.
+        /// Message of the template engine.
         reason: String,
     },
-    /// What the template wrote cannot be made tokens of.
+    /// The text that the template wrote cannot be split into tokens.
     #[error("the conversation cannot be read: {reason}")]
     Tokens {
-        /// What the tokenizer said.
+        /// Message of the tokenizer.
         reason: String,
     },
     /// The template takes more steps than any conversation needs.
@@ -94,12 +94,12 @@ pub enum TemplateError {
     /// The template writes more than any context holds.
     #[error("the chat template writes more than {bytes} bytes")]
     TooLong {
-        /// Bytes that it may write.
+        /// Largest number of bytes that it may write.
         bytes: usize,
     },
 }
 
-/// What a template is told beside the messages.
+/// Settings that a template gets beside the messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RenderOptions {
     /// Whether the text ends where the model's reply begins.
@@ -118,20 +118,21 @@ impl Default for RenderOptions {
 
 /// A loaded draft model: vocabulary, tokenizer, chat template, and sequences to decode with.
 pub trait DraftModel: Send + Sync {
-    /// The vocabulary.
+    /// Returns the vocabulary.
     fn vocabulary(&self) -> &dyn Vocabulary;
-    /// Keys of the vocabulary's tokens: what makes the noise of a token the same for device and verifier.
+    /// Returns the keys of the vocabulary's tokens, which make the noise of a token the same for device and verifier.
     fn token_keys(&self) -> &TokenKeys;
-    /// Hash over the vocabulary's tokens, as [`crate::fingerprint::vocabulary`] makes it.
+    /// Returns the hash over the vocabulary's tokens, as [`crate::fingerprint::vocabulary`] makes it.
     fn vocabulary_hash(&self) -> Digest;
-    /// Fingerprint of the model's file.
+    /// Returns the fingerprint of the model's file.
     fn fingerprint(&self) -> Digest;
-    /// Text to tokens. `special` also reads special tokens written in the text and adds BOS where the model wants it.
+    /// Makes tokens of text. `special` says whether special tokens written in the text are read as such, and whether
+    /// BOS (the token that begins a text) is added where the model wants it.
     ///
     /// # Errors
     /// [`ModelError::Text`] where the tokenizer cannot take the text.
     fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError>;
-    /// The text of tokens with special tokens written out, as bytes.
+    /// Returns the text of tokens with special tokens written out, as bytes.
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
     /// Renders a conversation with the model's template.
     ///
@@ -148,23 +149,23 @@ pub trait DraftModel: Send + Sync {
         let tokens = rendered.tokens(|text, special| self.tokenize(text, special));
         tokens.map_err(|error| TemplateError::Tokens { reason: error.to_string() })
     }
-    /// How the model marks what it thinks before it replies; `None` where it does not.
+    /// Returns how the model marks what it thinks before it replies; `None` where it does not.
     fn reasoning(&self) -> Option<Reasoning> {
         None
     }
-    /// An empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows) on
-    /// `threads` threads.
+    /// Makes an empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows)
+    /// on `threads` threads.
     ///
     /// # Errors
     /// [`ModelError::NotEnoughMemory`], [`ModelError::Decode`] where the engine cannot make it.
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError>;
-    /// Threads that a sequence gets when it asks for 0.
+    /// Returns the number of threads that a sequence gets when it asks for 0.
     fn default_threads(&self) -> u32 {
         1
     }
 }
 
-/// How special tokens are treated when text is tokenised.
+/// The treatment of special tokens when text is tokenised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Special {
     /// Text is text: `<|im_end|>` written by a person is eleven characters, never a control token.

@@ -13,7 +13,7 @@ use crate::token::{TokenId, TokenKind};
 /// Number of ids that one hash of [`Blocks`] stands for.
 pub const BLOCK_IDS: u32 = 256;
 
-/// What is hashed before everything else.
+/// Bytes that are hashed before everything else.
 const DOMAIN: &[u8; 8] = b"uhlm/voc";
 
 /// The hashes of a vocabulary.
@@ -51,7 +51,7 @@ impl Blocks {
         self.0.concat()
     }
 
-    /// Reads what [`Self::to_bytes`] has written; `None` where bytes are missing at the end.
+    /// Reads the bytes that [`Self::to_bytes`] has written; `None` where bytes are missing at the end.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (blocks, rest) = bytes.as_chunks();
@@ -104,8 +104,8 @@ pub fn vocabulary<B: AsRef<[u8]>>(tokens: impl IntoIterator<Item = (B, TokenKind
     VocabularyHashes { whole: Digest(whole.finalize().into()), blocks: Blocks(blocks) }
 }
 
-/// Tells whether an id means the same token in two vocabularies, by its bytes and kind there; `None` where it means
-/// none.
+/// Tells whether an id means the same token in two vocabularies, by its bytes and kind in each; `None` stands for an id
+/// that means no token.
 #[must_use]
 pub fn is_same_token(one: Option<&(Vec<u8>, TokenKind)>, other: Option<&(Vec<u8>, TokenKind)>) -> bool {
     fn seen(token: Option<&(Vec<u8>, TokenKind)>) -> Option<(&[u8], u8)> {
@@ -114,7 +114,7 @@ pub fn is_same_token(one: Option<&(Vec<u8>, TokenKind)>, other: Option<&(Vec<u8>
     seen(one) == seen(other)
 }
 
-/// What of a token's kind counts; `None` where it is no token.
+/// Returns the class of a token's kind, which is all that counts of it; `None` where it is no token.
 fn class(kind: TokenKind) -> Option<u8> {
     match kind {
         TokenKind::Normal | TokenKind::UserDefined => Some(0),
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::token::TokenKind::{Control, Normal, Unused, UserDefined};
 
-    /// Tokens with a name each, and the last `padding` rows without one.
+    /// Hashes tokens with a name each, and the last `padding` rows without one.
     fn hashes(
         tokens: usize,
         padding: usize,

@@ -1,4 +1,4 @@
-//! Which drafted tokens the target has to see.
+//! The choice of the drafted tokens that the target has to see.
 //!
 //! Decides the threshold from a [`Goal`], and goes on learning during a session: where the distribution of what is
 //! compared with it and the probability that the target writes another token drift away from the calibration, the
@@ -15,9 +15,10 @@
 //! Every drafted token shows its features ([`Gate::observe_draft`]), but only judged tokens show what the target makes
 //! of them ([`Gate::observe_verdict`]); in the opportunistic mode those are the ones above the threshold. Where that is
 //! one on `u`, whether a token is judged depends on `u` alone, so everything that is learnt *given* `u` (the line, the
-//! mean of `beta` and of the risky tokens in a range of `u`) stays unbiased, and Delta is put together from those
-//! ranges with the distribution of `u` over all drafted tokens. Ranges that are never judged keep the calibration's
-//! value times the drift seen in the others: that is an assumption, and the only one.
+//! mean of the rejection probability `beta` and the share of the risky tokens, which the target finds less probable
+//! than the draft model, in a range of `u`) stays unbiased, and Delta, the share of risky tokens, is put together from
+//! those ranges with the distribution of `u` over all drafted tokens. Ranges that are never judged keep the
+//! calibration's value times the drift seen in the others: that is an assumption, and the only one.
 //!
 //! A gate that goes by the prediction selects by the margin, among tokens of equal `u` those that barely won their
 //! race. They say nothing fair about `u`, so the line, its means and Delta stay as they were calibrated; what is learnt
@@ -40,14 +41,14 @@ use learner::Learner;
 use tracker::Tracker;
 use window::Window;
 
-/// How many tokens it takes to pay back a deviation from a goal: short against an answer, long against the noise of
-/// single tokens.
+/// Number of tokens that it takes to pay back a deviation from a goal: short against an answer, long against the noise
+/// of single tokens.
 const PAYBACK_TOKENS: f64 = 32.0;
-/// The most tokens of deviation that are carried on; keeps a goal that could not be met for a while (every `u` the
+/// Largest deviation that is carried on, in tokens; it keeps a goal that could not be met for a while (every `u` the
 /// same, say) from swinging the gate to the other side for long.
 const MAX_DEBT_TOKENS: f64 = 32.0;
 
-/// The decision of one session, with what it has learnt.
+/// The gate of one session, with what it has learnt.
 #[derive(Clone, Debug)]
 pub struct Gate {
     calibration: Calibration,
@@ -57,16 +58,16 @@ pub struct Gate {
     window: Window,
     learner: Learner,
     tracker: Option<Tracker>,
-    /// There where tokens are skipped by the learned law's predictions.
+    /// The learned law's predictions, where tokens are skipped by these.
     foresight: Option<Foresight>,
     bytes: Bytes,
-    /// How far the goal has been undershot so far: tokens not sent, or risk not taken.
+    /// Amount by which the goal has been undershot so far: tokens not sent, or risk not taken.
     debt: f64,
 }
 
 impl Gate {
-    /// A gate that starts from a calibration. Values of the goal outside [0, 1] are taken to the nearest end; one that
-    /// is not a number sends every token.
+    /// Makes a gate that starts from a calibration. Values of the goal outside [0, 1] are taken to the nearest end; one
+    /// that is not a number sends every token.
     #[must_use]
     pub fn new(calibration: &Calibration, goal: Goal) -> Self {
         let goal = goal.within_range();
@@ -86,7 +87,8 @@ impl Gate {
         gate
     }
 
-    /// The same gate with another predictor than [`Predictor::Learned`]; to be called before it has learnt anything.
+    /// Returns the same gate with another predictor than [`Predictor::Learned`]; to be called before it has learnt
+    /// anything.
     #[must_use]
     pub fn with_predictor(mut self, predictor: Predictor) -> Self {
         if predictor == Predictor::LinearLaw {
@@ -96,53 +98,54 @@ impl Gate {
         self
     }
 
-    /// Whether this goal is kept by what the target says of skipped tokens: a share, a threshold and a budget in bytes
-    /// are not.
+    /// Tells whether this goal is kept by what the target says of skipped tokens: a share, a threshold and a budget in
+    /// bytes are not.
     #[must_use]
     pub fn learns_from_skipped(&self) -> bool {
         matches!(self.goal, Goal::Risk(_))
     }
 
-    /// The goal.
+    /// Returns the goal.
     #[must_use]
     pub fn goal(&self) -> Goal {
         self.goal
     }
 
-    /// Whether the threshold is one on the predicted probability that the target writes another token; otherwise it is
-    /// the paper's on the uncertainty.
+    /// Tells whether the threshold is one on the predicted probability that the target writes another token; otherwise
+    /// it is the paper's on the uncertainty.
     #[must_use]
     pub fn sees_noise(&self) -> bool {
         self.foresight.is_some()
     }
 
-    /// The threshold that holds for the next token, in [0, 1]: on the uncertainty, or on the predicted probability
-    /// where the gate [`sees_noise`](Self::sees_noise).
+    /// Returns the threshold that holds for the next token, in [0, 1]: on the uncertainty, or on the predicted
+    /// probability where the gate [`sees_noise`](Self::sees_noise).
     #[must_use]
     pub fn threshold(&self) -> f32 {
         self.threshold
     }
 
-    /// Whether the target must see a token: what is compared with the threshold exceeds it, or is not a number.
+    /// Tells whether the target must see a token: the value compared with the threshold exceeds it, or is not a number.
     #[must_use]
     pub fn is_uncertain(&self, features: &Features) -> bool {
         let compared = self.compared(features);
         compared.is_nan() || compared > self.threshold
     }
 
-    /// What is compared with the threshold; not a number where a feature that it rests on is out of its range.
+    /// Returns the value that is compared with the threshold; not a number where a feature that it rests on is out of
+    /// its range.
     fn compared(&self, features: &Features) -> f32 {
         self.foresight.as_ref().map_or(features.u, |foresight| foresight.prediction(features))
     }
 
-    /// The expected rejection probability at `u` by the tracked line, in [0, 1].
+    /// Returns the expected rejection probability at `u` by the tracked line, in [0, 1].
     #[must_use]
     pub fn rejection_probability(&self, u: f32) -> f64 {
         self.learner.law().rejection_probability(u)
     }
 
-    /// The probability that the target writes another token, in [0, 1], by the session's [`Predictor`]: what windows
-    /// and draft-ahead go by.
+    /// Returns the probability that the target writes another token, in [0, 1], by the session's [`Predictor`]. Windows
+    /// and draft-ahead go by it.
     #[must_use]
     pub fn expected_rejection(&self, features: &Features) -> f64 {
         match &self.tracker {
@@ -151,7 +154,7 @@ impl Gate {
         }
     }
 
-    /// Takes note of what a verdict cost.
+    /// Takes note of the bytes that a verdict cost.
     pub fn observe_bytes(&mut self, round: &RoundBytes) {
         self.bytes.observe_round(round);
         self.update_threshold();
@@ -193,9 +196,10 @@ impl Gate {
     /// Learns from a token about which the target said whether it would have written it, and perhaps its probability
     /// `p`.
     ///
-    /// The line, Delta and the paper's thresholds go by `p` alone: they are about the paper's own coupling. What
-    /// expects a rejection goes by what happened, which under shared noise is another event with another probability
-    /// (at least `(1 - TV) / (1 + TV)` that the two agree). Features outside their ranges are passed over.
+    /// The line, Delta and the paper's thresholds go by `p` alone: they are about the paper's own coupling. The
+    /// expected rejection goes by what happened, which under shared noise is another event with another probability
+    /// (the two agree at least with `(1 - TV) / (1 + TV)`, TV being the total variation distance). Features outside
+    /// their ranges are passed over.
     pub fn observe_verdict(&mut self, features: &Features, matched: bool, p: Option<f32>) {
         if !features.is_valid() {
             return;
@@ -216,15 +220,15 @@ impl Gate {
         self.update_threshold();
     }
 
-    /// The calibration that the gate started from.
+    /// Returns the calibration that the gate started from.
     #[must_use]
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
     }
 
-    /// What the gate believes now, in the calibration's terms. It describes this session's prompts, its distribution of
-    /// `u` the last few hundred tokens only: good for a report and for starting the next session on the same kind of
-    /// prompt, no substitute for a calibration run.
+    /// Returns what the gate believes now, in the calibration's terms. It describes this session's prompts, its
+    /// distribution of `u` the last few hundred tokens only: good for a report and for starting the next session on the
+    /// same kind of prompt, no substitute for a calibration run.
     #[must_use]
     pub fn tracked(&self) -> Calibration {
         let mut tracked = self.calibration.clone();
@@ -245,17 +249,18 @@ impl Gate {
         tracked
     }
 
-    /// `P(p(d) < q(d))` over all drafted tokens, put together from ranges of `u`.
+    /// Returns `P(p(d) < q(d))` over all drafted tokens, put together from ranges of `u`.
     fn delta(&self) -> f64 {
         self.window.mean(|u| self.learner.risky(u))
     }
 
-    /// The distribution of what is compared with the threshold.
+    /// Returns the distribution of the values that are compared with the threshold.
     fn compared_window(&self) -> &Window {
         self.foresight.as_ref().map_or(&self.window, |foresight| &foresight.window)
     }
 
-    /// How often the target writes another token where this is compared with the threshold.
+    /// Returns the share of tokens in whose place the target writes another, where this value is compared with the
+    /// threshold.
     fn risk_of(&self, compared: f32) -> f64 {
         self.foresight.as_ref().map_or_else(|| self.learner.beta(compared), |foresight| foresight.mismatch(compared))
     }

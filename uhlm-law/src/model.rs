@@ -1,46 +1,46 @@
-//! What the decision code needs of a language model. llama.cpp is one (`uhlm-llama`); tests use synthetic ones.
+//! The demands of the decision code on a language model. llama.cpp is one (`uhlm-llama`); tests use synthetic ones.
 
 use crate::sampling::TokenId;
 
-/// The model failed to process tokens.
+/// The reason why a model failed to process tokens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ModelError {
     /// The sequence would outgrow the context.
     #[error("{needed} tokens do not fit the context of {capacity}")]
     ContextFull {
-        /// Tokens that the sequence would hold.
+        /// Number of tokens that the sequence would hold.
         needed: usize,
-        /// Tokens that it can hold.
+        /// Number of tokens that it can hold.
         capacity: usize,
     },
-    /// A token id outside the vocabulary.
+    /// A token id lies outside the vocabulary.
     #[error("token {id} is outside the vocabulary")]
     UnknownToken {
-        /// The id.
+        /// The unknown id.
         id: TokenId,
     },
     /// The text cannot be made into tokens.
     #[error("the text cannot be made into tokens: {reason}")]
     Text {
-        /// What stands against it.
+        /// The obstacle, in the tokenizer's words.
         reason: String,
     },
     /// The device has too little memory for a context.
     #[error("a context of {context} tokens takes {needed} bytes, {available} are free")]
     NotEnoughMemory {
-        /// Tokens of the context.
+        /// Length of the context, in tokens.
         context: u32,
-        /// Bytes that it takes, with the model.
+        /// Memory that it takes with the model, in bytes.
         needed: u64,
-        /// Bytes that there are.
+        /// Memory that is free, in bytes.
         available: u64,
-        /// The longest context that fits, in tokens; `None` if the model does not fit at all.
+        /// Length of the longest context that fits, in tokens; `None` if the model does not fit at all.
         fits: Option<u32>,
     },
     /// The engine reported a failure; the sequence must be rebuilt.
     #[error("decode failed: {reason}")]
     Decode {
-        /// What the engine said.
+        /// Message of the engine.
         reason: String,
     },
     /// [`Cancel`](crate::cancel::Cancel) was raised between two chunks.
@@ -48,16 +48,16 @@ pub enum ModelError {
     Cancelled,
 }
 
-/// The vocabulary of a model: what text a token stands for, and which tokens end a reply.
+/// The vocabulary of a model: the text that each token stands for, and the tokens that end a reply.
 pub trait Vocabulary: Send + Sync {
-    /// Number of ids: one more than that of the last token. Rows of the model behind it stand for no token, and no
-    /// logits are given for them; rows before it that stand for none have the logit `-inf`.
+    /// Returns the number of ids: one more than that of the last token. Rows of the model behind it stand for no token,
+    /// and no logits are given for them; rows before it that stand for none have the logit `-inf`.
     fn size(&self) -> usize;
-    /// The bytes of a token; empty for control tokens. A token may end in the middle of a UTF-8 character.
+    /// Returns the bytes of a token; empty for control tokens. A token may end in the middle of a UTF-8 character.
     fn piece(&self, id: TokenId) -> &[u8];
-    /// Whether the token ends a reply (EOS, EOT and the like).
+    /// Tells whether the token ends a reply (EOS, the end of the text, EOT, the end of a turn, and the like).
     fn is_end(&self, id: TokenId) -> bool;
-    /// All tokens that end a reply, in the order in which their keys are counted
+    /// Returns all tokens that end a reply, in the order in which their keys are counted
     /// ([`TokenKeys`](crate::noise::TokenKeys)): the end of turn first, then by id.
     fn ends(&self) -> Vec<TokenId> {
         (0..self.size() as TokenId).filter(|&id| self.is_end(id)).collect()
@@ -66,24 +66,24 @@ pub trait Vocabulary: Send + Sync {
 
 /// One sequence of a model: tokens go in, the logits after the last one come out, and the end can be rolled back.
 pub trait Sequence: Send {
-    /// Tokens decoded so far.
+    /// Returns the number of tokens decoded so far.
     fn len(&self) -> usize;
-    /// Whether nothing was decoded.
+    /// Tells whether nothing was decoded.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Tokens that fit.
+    /// Returns the number of tokens that fit.
     fn capacity(&self) -> usize;
     /// Appends tokens. Long inputs are processed in chunks; `cancelled` is asked before each.
     ///
     /// # Errors
     /// On any error the sequence is as long as [`Self::len`] then says: what was decoded before the failure stands.
     fn decode(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError>;
-    /// Logits after the last decoded token, one an id of the vocabulary. Valid after a successful [`Self::decode`]
-    /// until the next call that changes the sequence; empty otherwise.
+    /// Returns the logits after the last decoded token, one an id of the vocabulary. Valid after a successful
+    /// [`Self::decode`] until the next call that changes the sequence; empty otherwise.
     fn logits(&self) -> &[f32];
-    /// The most rows that [`Self::decode_rows`] gives in one pass. With 1, the default, no token is read ahead of
-    /// being drafted: rows that take a pass each would only cost time.
+    /// Returns the largest number of rows that [`Self::decode_rows`] gives in one pass. With 1, the default, no token
+    /// is read ahead of being drafted: rows that take a pass each would only cost time.
     fn max_rows(&self) -> usize {
         1
     }
@@ -96,7 +96,7 @@ pub trait Sequence: Send {
         let _ = rows;
         self.decode(tokens, cancelled)
     }
-    /// Logits after the `row`-th token, from 0, of those that [`Self::decode_rows`] gave rows for; after
+    /// Returns the logits after the `row`-th token, from 0, of those that [`Self::decode_rows`] gave rows for; after
     /// [`Self::decode`] there is the row 0. Valid as long as [`Self::logits`]; empty otherwise.
     fn logits_at(&self, row: usize) -> &[f32] {
         if row == 0 { self.logits() } else { &[] }

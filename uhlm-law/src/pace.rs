@@ -1,4 +1,4 @@
-//! The pace: what the target's passes are worth, and what follows for drafts, grants and windows.
+//! The pace: the worth of the target's passes, and what follows from it for drafts, grants and windows.
 //!
 //! Device and target write the same text, so the target need not wait for drafts: it can run ahead and stream. What
 //! it is granted, whether the device drafts at all, and how long drafted tokens are held together are a [`Policy`].
@@ -36,7 +36,7 @@ pub use pacer::Pacer;
 pub use policy::Policy;
 pub use sending::{LEAST_SURVIVAL, LONGEST_WINDOW, Moment, Rhythm};
 
-/// What a pass of the target is worth, in the mode `exact`.
+/// The worth of a pass of the target, in the mode `exact`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
@@ -66,7 +66,7 @@ impl Pace {
         }
     }
 
-    /// Returns how many times as long as with the fastest windows without grants a reply may take.
+    /// Returns the factor by which a reply may take longer than with the fastest windows without grants.
     fn may_lose(self) -> f64 {
         match self {
             Self::Fastest => 1.0,

@@ -1,4 +1,4 @@
-//! How long passes of the target take by their number of rows, and how many drafted tokens are worth a row.
+//! The times of the target's passes by their number of rows, and how many drafted tokens are worth a row.
 //!
 //! A row is one token that goes through the target. Time does not grow evenly with rows: on one core, passes of 1, 2,
 //! 3, 4, 5 and 9 rows took 120, 186, 232, 208, 276 and 446 ms, and on a GPU some tens of rows cost what one does. So
@@ -12,7 +12,7 @@
 //! Decides which of the measured times are believed, and at which width tokens are made fastest. Leaves to its caller
 //! which drafts there are and whether anything but speed counts.
 
-/// The widest pass that is measured, in rows; times of wider ones follow from the slope up to there.
+/// Width of the widest pass that is measured, in rows; times of wider ones follow from the slope up to there.
 pub const MAX_MEASURED_ROWS: usize = 32;
 
 /// Weight of a new time in the average.
@@ -28,7 +28,7 @@ const MARGIN: f64 = 1.02;
 /// Number of passes after which one row more than ever measured is tried, though the slope speaks against it.
 const PROBE_EVERY: u64 = 64;
 
-/// What was measured about passes of one width.
+/// The measurements of passes of one width.
 #[derive(Clone, Debug, PartialEq)]
 struct Entry {
     /// The latest times without the load, in seconds, at most [`MEDIAN_OF`], the newest last.
@@ -69,7 +69,7 @@ impl Entry {
     }
 }
 
-/// How often drafted tokens stand that are judged, over the last 64 or so.
+/// The share of judged drafted tokens that stand, over the last 64 or so.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Acceptance(f64);
 
@@ -94,7 +94,7 @@ impl Acceptance {
         self.0
     }
 
-    /// Returns how many tokens a pass is expected to decide that judges `width` drafted ones.
+    /// Returns the number of tokens that a pass is expected to decide which judges `width` drafted ones.
     #[must_use]
     pub fn tokens(self, width: usize) -> f64 {
         std::iter::successors(Some(1.0), |survival| Some(survival * self.0)).take(width + 1).sum()
@@ -107,7 +107,7 @@ impl Default for Acceptance {
     }
 }
 
-/// Other sessions' part of a pass.
+/// The part of other sessions in a pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Beside {
     /// Number of their rows.
@@ -119,7 +119,7 @@ pub struct Beside {
 /// Measured times of the target's passes by number of rows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PassTimes {
-    /// By number of rows less one; a width that was not measured, or not lately, has none.
+    /// Measurements by number of rows less one; a width that was not measured, or not lately, has none.
     entries: Vec<Option<Entry>>,
     /// Number of passes observed.
     passes: u64,
@@ -184,9 +184,9 @@ impl PassTimes {
         Some(start + slope((from, start), (to, end)) * (rows - from) as f64)
     }
 
-    /// Returns how many drafted tokens, `most` at most, are to be judged in a pass so that tokens are made fastest:
-    /// `w` of them decide `1 + a + a^2 + .. + a^w` tokens in a pass of `w + 1` rows, where a drafted token stands with
-    /// probability `acceptance`, given that those before it do.
+    /// Returns the number of drafted tokens, `most` at most, that are to be judged in a pass so that tokens are made
+    /// fastest: `w` of them decide `1 + a + a^2 + .. + a^w` tokens in a pass of `w + 1` rows, where a drafted token
+    /// stands with probability `a`, the `acceptance`, given that those before it do.
     ///
     /// Of widths of nearly the same speed it is the least. It goes at most one row beyond what is measured, where the
     /// slope promises a gain, and once in a while also where only a row that costs nothing would bring one.
@@ -195,8 +195,8 @@ impl PassTimes {
         self.width_that_pays_beside(Beside::default(), acceptance, most)
     }
 
-    /// Returns the same for a pass that other sessions share: their tokens wait for every row as well, and what the
-    /// pass costs for their sake is no reason against a row.
+    /// Returns the same number for a pass that other sessions share: their tokens wait for every row as well, and what
+    /// the pass costs for their sake is no reason against a row.
     #[must_use]
     pub fn width_that_pays_beside(&self, beside: Beside, acceptance: f64, most: usize) -> usize {
         let acceptance = acceptance.clamp(0.0, 1.0);

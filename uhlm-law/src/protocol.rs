@@ -60,11 +60,11 @@ impl<'de> Deserialize<'de> for Digest {
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// What happened, for programs.
+    /// Kind of the failure, for programs.
     pub code: ErrorCode,
-    /// What happened, for people. Holds no user text.
+    /// Description of the failure, for people. Holds no user text.
     pub reason: String,
-    /// With [`ErrorCode::Desync`]: how many tokens the verifier holds that may still agree.
+    /// With [`ErrorCode::Desync`], the number of tokens that the verifier holds and that may still agree.
     pub held: Option<u32>,
 }
 
@@ -101,7 +101,7 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
-    /// The HTTP status that carries this code.
+    /// Returns the HTTP status that carries this code.
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
@@ -118,7 +118,7 @@ impl ErrorCode {
     }
 }
 
-/// Bytes of an id on the wire: 7 bits each.
+/// Returns the number of bytes of an id on the wire, which hold 7 bits each.
 #[must_use]
 pub const fn id_bytes(id: u32) -> u64 {
     match id {

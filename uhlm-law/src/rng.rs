@@ -9,7 +9,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 
-/// What a stream of random numbers is used for. Streams never share numbers.
+/// The purpose of a stream of random numbers. Streams never share numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Stream {
@@ -35,14 +35,14 @@ const WORDS_PER_COUNTER: u128 = 1 << 21;
 pub struct Rng(ChaCha8Rng);
 
 impl Rng {
-    /// The stream of `seed` for one purpose, from its start.
+    /// Makes the stream of `seed` for one purpose, from its start.
     #[must_use]
     pub fn new(seed: u64, stream: Stream) -> Self {
         Self::at(seed, stream, 0)
     }
 
-    /// The part of the stream that belongs to `counter`: the same numbers whenever it is asked for, so that a repeated
-    /// request is answered with the same roll of the dice.
+    /// Makes the part of the stream that belongs to `counter`: the same numbers whenever it is asked for, so that a
+    /// repeated request is answered with the same roll of the dice.
     #[must_use]
     pub fn at(seed: u64, stream: Stream, counter: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -51,17 +51,18 @@ impl Rng {
         Self(rng)
     }
 
-    /// Uniform on `[0, 1)` with 53 random bits.
+    /// Draws a number that is uniform on `[0, 1)`, with 53 random bits.
     pub fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
-    /// Uniform on `(0, 1]` with 53 random bits; never 0, so an acceptance level made from it never reads as "context".
+    /// Draws a number that is uniform on `(0, 1]`, with 53 random bits; never 0, so an acceptance level made from it
+    /// never reads as "context".
     pub fn uniform_positive(&mut self) -> f64 {
         1.0 - self.uniform()
     }
 
-    /// 64 random bits.
+    /// Draws 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()
     }
@@ -73,7 +74,7 @@ impl Rng {
     }
 }
 
-/// The `n`-th seed that follows from `seed`: what begins anew gets dice of its own and can still be replayed.
+/// Returns the `n`-th seed that follows from `seed`: what begins anew gets dice of its own and can still be replayed.
 #[must_use]
 pub fn derived(seed: u64, n: u64) -> u64 {
     Rng::at(seed, Stream::Seeds, n).next_u64()

@@ -15,7 +15,7 @@
 //! `p` lives on the `f32` grid and `w` is rounded *up* to that grid, so `w <= p(d)` decides exactly as the unrounded
 //! product would: the least `f32` not below `x` is at most `p` iff `x <= p` when `p` is itself an `f32`.
 
-/// The acceptance level `w = u * q(d)`, rounded up to the `f32` grid. `u` in (0, 1], `q_d` in (0, 1].
+/// Returns the acceptance level `w = u * q(d)`, rounded up to the `f32` grid. `u` in (0, 1], `q_d` in (0, 1].
 #[must_use]
 pub fn acceptance_level(u: f64, q_d: f32) -> f32 {
     let exact = u * f64::from(q_d);
@@ -23,13 +23,14 @@ pub fn acceptance_level(u: f64, q_d: f32) -> f32 {
     if f64::from(rounded) < exact { rounded.next_up() } else { rounded }
 }
 
-/// Whether a drafted token with acceptance level `w` is accepted where the target gives it probability `p_d`.
+/// Tells whether a drafted token with acceptance level `w` is accepted where the target gives it probability `p_d`.
 #[must_use]
 pub fn accepts(w: f32, p_d: f32) -> bool {
     w <= p_d
 }
 
-/// The rejection probability `beta = max(0, 1 - p(d)/q(d))` of a drafted token: the label that calibration learns from.
+/// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of a drafted token: the label that calibration
+/// learns from.
 #[must_use]
 pub fn rejection_probability(q_d: f32, p_d: f32) -> f32 {
     if q_d <= 0.0 { 0.0 } else { (1.0 - p_d / q_d).clamp(0.0, 1.0) }

@@ -1,8 +1,8 @@
-//! From the bytes of tokens to text.
+//! The way from the bytes of tokens to text.
 //!
 //! Decides where the last whole character ends: a token may end in the middle of one, and so may a reply that is cut.
 
-/// Longest incomplete UTF-8 character.
+/// Length of the longest incomplete UTF-8 character, in bytes.
 const MAX_PARTIAL: usize = 3;
 
 /// Splits `bytes` into the text up to the last complete character and the place where the bytes of an incomplete one

@@ -1,11 +1,11 @@
-//! What a token is: an index into a vocabulary, and a kind.
+//! A token: an index into a vocabulary, and a kind.
 //!
 //! Decides the words for both; it leaves to the engine's adapter which kind a token of a file has.
 
 /// A token's index in the vocabulary.
 pub type TokenId = u32;
 
-/// What a token is for, as the vocabulary's file says.
+/// The purpose of a token, as the vocabulary's file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenKind {
     /// Text that the tokenizer's training found.
@@ -16,14 +16,14 @@ pub enum TokenKind {
     Byte,
     /// A mark that is not text, such as the start of a turn.
     Control,
-    /// What stands for text that the vocabulary cannot spell.
+    /// A token in place of text that the vocabulary cannot spell.
     Unknown,
     /// A row of the model that stands for no token: vocabularies are filled up to a round number, and have holes. It is
     /// never drawn.
     Unused,
-    /// What ends a turn in the model's own chat format; for a model without one, its end of text.
+    /// The end of a turn in the model's own chat format; for a model without one, its end of text.
     EndOfTurn,
-    /// Whatever else ends a reply.
+    /// Any other token that ends a reply.
     End,
 }
 

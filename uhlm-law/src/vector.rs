@@ -4,15 +4,16 @@
 //! plain Rust that the compiler vectorises: for NEON on phones, for AVX2 and FMA on an x86-64 CPU that has them (found
 //! out at run time), for SSE2 otherwise.
 
-/// Elements that are worked on side by side: two AVX2 registers, four NEON ones.
+/// Number of elements that are worked on side by side: two AVX2 registers, four NEON ones.
 pub(crate) const LANES: usize = 16;
 
 /// A loop, compiled once for each set of instructions. `run` and all it calls must be `#[inline(always)]`.
 pub(crate) trait Kernel {
-    /// What it computes.
+    /// Result of the loop.
     type Output;
 
-    /// `FUSED` says whether the target has fused multiply-add; without one, `mul_add` would be a slow library call.
+    /// Runs the loop. `FUSED` says whether the target has fused multiply-add; without one, `mul_add` would be a slow
+    /// library call.
     fn run<const FUSED: bool>(self) -> Self::Output;
 }
 
@@ -41,22 +42,22 @@ impl<K: Kernel> pulp::NullaryFnOnce for Fused<K> {
     }
 }
 
-/// `a b + c`, fused where the target can.
+/// Returns `a b + c`, fused where the target can.
 #[inline(always)]
 pub(crate) fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
-/// The greater of two numbers, `b` where `a` is NaN: one instruction, where `f32::max` takes three.
+/// Returns the greater of two numbers, `b` where `a` is NaN: one instruction, where `f32::max` takes three.
 #[inline(always)]
 pub(crate) fn max(a: f32, b: f32) -> f32 {
     if a > b { a } else { b }
 }
 
-/// Elements that a loop over a row decides about together.
+/// Number of elements that a loop over a row decides about together.
 pub(crate) const BLOCK: usize = 4 * LANES;
 
-/// The greatest of a block; NaN is passed over.
+/// Returns the greatest of a block; NaN is passed over.
 #[inline(always)]
 pub(crate) fn block_max(block: &[f32; BLOCK]) -> f32 {
     let mut top = [f32::NEG_INFINITY; LANES];
@@ -76,7 +77,7 @@ pub(crate) fn block_max(block: &[f32; BLOCK]) -> f32 {
     top[0]
 }
 
-/// `2^y` for `y` in [-126, 126], relative error at most 2e-7; exactly 1 at 0.
+/// Returns `2^y` for `y` in [-126, 126], relative error at most 2e-7; exactly 1 at 0.
 ///
 /// The polynomial has the least greatest relative error under the constraint of being 1 at 0 (9.2e-8), found by
 /// reweighted least squares; so have the coefficients of [`exp2_coarse`].
@@ -88,7 +89,7 @@ pub(crate) fn exp2<const FUSED: bool>(y: f32) -> f32 {
     )
 }
 
-/// `2^y` for `y` in [-126, 126], relative error at most 1.1e-4, for sums of many terms; exactly 1 at 0.
+/// Returns `2^y` for `y` in [-126, 126], relative error at most 1.1e-4, for sums of many terms; exactly 1 at 0.
 #[inline(always)]
 pub(crate) fn exp2_coarse<const FUSED: bool>(y: f32) -> f32 {
     exp2_by::<FUSED, 4>(y, [0.055_008_93, 0.242_210_96, 0.693_282_9, 1.0])
@@ -98,7 +99,7 @@ pub(crate) fn exp2_coarse<const FUSED: bool>(y: f32) -> f32 {
 /// with these coefficients, the highest first, stands.
 #[inline(always)]
 fn exp2_by<const FUSED: bool, const N: usize>(y: f32, coefficients: [f32; N]) -> f32 {
-    /// Adding 1.5 * 2^23 leaves the nearest integer in the low bits of the mantissa.
+    /// Number whose addition leaves the nearest integer in the low bits of the mantissa: 1.5 * 2^23.
     const ROUND: f32 = 12_582_912.0;
     let shifted = y + ROUND;
     let f = y - (shifted - ROUND);
@@ -109,11 +110,12 @@ fn exp2_by<const FUSED: bool, const N: usize>(y: f32, coefficients: [f32; N]) ->
     f32::from_bits(p.to_bits().wrapping_add(shifted.to_bits() << 23))
 }
 
-/// The logarithm of a positive normal number to the base two, absolute error at most 4e-6 beside that of rounding; -127
-/// at 0, where it may be multiplied by 0.
+/// Returns the logarithm of a positive normal number to the base two, absolute error at most 4e-6 beside that of
+/// rounding; -127 at 0, where it may be multiplied by 0.
 #[inline(always)]
 pub(crate) fn log2<const FUSED: bool>(x: f32) -> f32 {
-    /// The root of a half: the mantissa is taken from there to the root of two, where the series below is short.
+    /// Bits of the root of a half: the mantissa is taken from there to the root of two, where the series below is
+    /// short.
     const HALF_ROOT: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
     let exponent = x.to_bits().wrapping_sub(HALF_ROOT).cast_signed() >> 23;
     let mantissa = f32::from_bits(x.to_bits().wrapping_sub((exponent << 23).cast_unsigned()));

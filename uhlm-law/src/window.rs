@@ -7,17 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::pass_times::MAX_MEASURED_ROWS;
 
-/// When an open window is sent to be judged. An end token, a stop sequence and a full window close it in any case.
+/// The rule by which an open window is sent to be judged. An end token, a stop sequence and a full window close it in
+/// any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseRule {
-    /// When one more token no longer pays by the cost model, with every term measured online.
+    /// The window is sent when one more token no longer pays by the cost model, with every term measured online.
     CostModel,
-    /// When the probability that the target rejects something in it, `1 - prod(1 - beta_i)`, exceeds this.
+    /// The window is sent when the probability that the target rejects something in it, `1 - prod(1 - beta_i)` with the
+    /// rejection probabilities `beta_i` of its tokens, exceeds this.
     Risk(f64),
-    /// At the first token whose uncertainty exceeds the gate's threshold.
+    /// The window is sent at the first token whose uncertainty exceeds the gate's threshold.
     Uncertainty,
-    /// At this many tokens.
+    /// The window is sent at this many tokens.
     Fixed(usize),
 }
 
@@ -51,13 +53,13 @@ impl Window {
         self.expected += self.survival;
     }
 
-    /// Returns how many tokens it holds.
+    /// Returns the number of tokens that it holds.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Tells whether it holds none.
+    /// Tells whether it holds no token.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -84,43 +86,43 @@ impl FromIterator<f64> for Window {
     }
 }
 
-/// What a pass counts beyond the device's time where nothing else is asked for. On the bundled pairs at a round trip of
+/// Weight of a pass beyond the device's time where nothing else is asked for. On the bundled pairs at a round trip of
 /// 50 ms, 2.5 saves the target 18 and 13 % of its passes for at most 2 % of the speed that 1 gives; 4 saves 27 and 17 %
 /// for 3 and 5 %.
 pub const PASS_WEIGHT: f64 = 2.5;
 
-/// What a round costs, in seconds, each measured online.
+/// The costs of a round, times in seconds, each measured online.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Costs {
-    /// One drafted token: forward pass, sampling, uncertainty.
+    /// Time of one drafted token, in seconds: forward pass, sampling, uncertainty.
     pub draft: f64,
-    /// Each further token that the draft model reads in the same pass.
+    /// Time of each further token that the draft model reads in the same pass, in seconds.
     pub catch_up: f64,
-    /// The target's pass over a window without tokens.
+    /// Time of the target's pass over a window without tokens, in seconds.
     pub target_base: f64,
-    /// What each token of the window adds to it.
+    /// Time that each token of the window adds to that pass, in seconds.
     pub target_per_token: f64,
-    /// What passes of 1, 2, ... rows were measured to take, the row of the last decided token included; 0 where nothing
-    /// is known, for which the line above stands.
+    /// Measured times of passes of 1, 2, ... rows, in seconds, the row of the last decided token included; 0 where
+    /// nothing is known, for which the line above stands.
     pub by_rows: [f64; MAX_MEASURED_ROWS],
-    /// The network's round trip, both runtimes included. A token adds 3 bytes, which no link that can hold a
-    /// conversation notices.
+    /// Round trip of the network, both runtimes included, in seconds. A token adds 3 bytes, which no link that can hold
+    /// a conversation notices.
     pub round_trip: f64,
-    /// The most drafted tokens that a pass judges where the target runs on: more would cost it more time than they are
-    /// likely to save.
+    /// Largest number of drafted tokens that a pass judges where the target runs on: more would cost it more time than
+    /// they are likely to save.
     pub width: usize,
 }
 
 impl Costs {
-    /// The target's pass over a window of `tokens` tokens.
+    /// Returns the time of the target's pass over a window of `tokens` tokens, in seconds.
     #[must_use]
     pub fn target(&self, tokens: usize) -> f64 {
         let measured = self.by_rows.get(tokens).copied().filter(|seconds| *seconds > 0.0);
         measured.unwrap_or(self.target_base + tokens as f64 * self.target_per_token)
     }
 
-    /// Whether it pays to wait for one more token before the window is sent, where the device drafts on in any case
-    /// and up to `windows` are in flight at once.
+    /// Tells whether it pays to wait for one more token before the window is sent, where the device drafts on in any
+    /// case and up to `windows` are in flight at once.
     ///
     /// All that a round costs then is the time between the drafting of a token that will be rejected and its verdict,
     /// for everything drafted in between is in vain. One more token delays what is in the window: `risk x t_draft`.
@@ -135,7 +137,7 @@ impl Costs {
         weight * (1.0 - window.risk()) * next_beta * blocked / 2.0 > window.risk() * self.draft
     }
 
-    /// Whether the verdict on the first window, which is ready in `ready` seconds, is there sooner if the target
+    /// Tells whether the verdict on the first window, which is ready in `ready` seconds, is there sooner if the target
     /// reads a prompt of `prompt` tokens at once and the window after it, than if it reads both in one pass when the
     /// window comes.
     #[must_use]
@@ -143,17 +145,17 @@ impl Costs {
         ready.max(self.target(prompt)) + self.target(1) < ready + self.target(prompt + 1)
     }
 
-    /// Expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected to stand,
-    /// and waits for its verdict, which brings one token more: `(1 + accepted) / (tokens t_draft + t_target(tokens) +
-    /// RTT)`.
+    /// Returns the expected tokens a second of a round that drafts and sends `tokens`, of which `accepted` are expected
+    /// to stand, and waits for its verdict, which brings one token more: `(1 + accepted) / (tokens t_draft +
+    /// t_target(tokens) + RTT)`, RTT being the round trip.
     #[must_use]
     pub fn rate(&self, accepted: f64, tokens: usize) -> f64 {
         let seconds = tokens as f64 * self.draft + self.target(tokens) + self.round_trip;
         (1.0 + accepted) / seconds.max(1e-9)
     }
 
-    /// Whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate of a
-    /// device that waits for its verdicts.
+    /// Tells whether drafting one more token, which is rejected with probability `next_beta`, raises the expected rate
+    /// of a device that waits for its verdicts.
     #[must_use]
     pub fn one_more_pays(&self, window: &Window, next_beta: f64) -> bool {
         let len = window.len();

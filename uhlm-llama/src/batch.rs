@@ -12,11 +12,11 @@ use crate::options::ContextOptions;
 /// One token of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchToken {
-    /// The token.
+    /// Id of the token.
     pub id: TokenId,
-    /// Its position in its sequence, from 0.
+    /// Position of the token in its sequence, from 0.
     pub position: usize,
-    /// Its sequence, below [`ContextOptions::sequences`].
+    /// Number of its sequence, below [`ContextOptions::sequences`].
     pub sequence: u32,
     /// Whether the logits after it are wanted.
     pub logits: bool,
@@ -26,7 +26,7 @@ pub struct BatchToken {
 pub struct BatchContext {
     context: OwnedContext,
     sequences: u32,
-    /// Which tokens of the last pass have logits; empty after a failed pass.
+    /// Whether each token of the last pass has logits; empty after a failed pass.
     rows: Vec<bool>,
 }
 
@@ -37,7 +37,7 @@ impl std::fmt::Debug for BatchContext {
 }
 
 impl BatchContext {
-    /// A context with `options.sequences` empty sequences.
+    /// Makes a context with `options.sequences` empty sequences.
     ///
     /// # Errors
     /// [`ModelError::Decode`] where llama.cpp has no memory for it.
@@ -45,19 +45,19 @@ impl BatchContext {
         Ok(Self { context: OwnedContext::new(model, options)?, sequences: options.sequences.max(1), rows: Vec::new() })
     }
 
-    /// The model.
+    /// Returns the model.
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         self.context.model()
     }
 
-    /// Tokens that fit, all sequences together.
+    /// Returns the number of tokens that fit, all sequences together.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.context.capacity()
     }
 
-    /// Tokens in one pass at most.
+    /// Returns the largest number of tokens in one pass.
     #[must_use]
     pub fn batch_size(&self) -> usize {
         self.context.batch_size()
@@ -65,9 +65,9 @@ impl BatchContext {
 
     /// Decodes tokens of any sequences in one pass; positions of a sequence must continue what it holds.
     ///
-    /// # Errors [`ModelError::ContextFull`] when no room is left, [`ModelError::Decode`] for more than
-    /// [`Self::batch_size`] tokens or a failing engine. The sequences involved then hold an undefined tail: truncate
-    /// them to what they held.
+    /// # Errors
+    /// [`ModelError::ContextFull`] when no room is left, [`ModelError::Decode`] for more than [`Self::batch_size`]
+    /// tokens or a failing engine. The sequences involved then hold an undefined tail: truncate them to what they held.
     pub fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
         if tokens.is_empty() {
             return Ok(());
@@ -93,8 +93,8 @@ impl BatchContext {
         Ok(())
     }
 
-    /// Logits after the `index`-th token of the last pass; `None` unless that pass succeeded and the token asked for
-    /// them.
+    /// Returns the logits after the `index`-th token of the last pass; `None` unless that pass succeeded and the token
+    /// asked for them.
     #[must_use]
     pub fn logits(&self, index: usize) -> Option<&[f32]> {
         self.rows.get(index).is_some_and(|&row| row).then(|| self.context.logits(index))
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::LoadOptions;
 
-    /// The demo target with room for four sequences.
+    /// Makes a context of the demo target with room for four sequences.
     fn context(micro_batch: u32) -> BatchContext {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-target.gguf");
         let model = Model::load(&path, &LoadOptions::default()).expect("the bundled target model");
@@ -133,21 +133,21 @@ mod tests {
         ids.iter().enumerate().map(entry).collect()
     }
 
-    /// The bits of the rows of `count` tokens of the last pass, from token `first` on.
+    /// Returns the bits of the rows of `count` tokens of the last pass, from token `first` on.
     fn bits(context: &BatchContext, first: usize, count: usize) -> Vec<Vec<u32>> {
         let row = |index| context.logits(index).expect("a row").iter().map(|z| z.to_bits()).collect();
         (first..first + count).map(row).collect()
     }
 
-    /// The rows of 60 tokens, all in one pass.
+    /// Returns the rows of 60 tokens, all in one pass.
     fn alone(micro_batch: u32) -> Vec<Vec<u32>> {
         let mut context = context(micro_batch);
         context.decode(&entries(0, 0, &text(0, 60))).expect("decoded");
         bits(&context, 0, 60)
     }
 
-    /// The rows of the same tokens in passes of many sizes, in the third sequence, every other time between tokens of
-    /// two others, after a rollback. Halfway, cells before its own become free and are used.
+    /// Returns the rows of the same tokens in passes of many sizes, in the third sequence, every other time between
+    /// tokens of two others, after a rollback. Halfway, cells before its own become free and are used.
     fn among_others(micro_batch: u32) -> Vec<Vec<u32>> {
         let mut context = context(micro_batch);
         let ids = text(0, 60);

@@ -27,12 +27,12 @@ fn not_enough(error: MemoryError) -> ModelError {
 
 /// A context and the model that it belongs to.
 pub(crate) struct OwnedContext {
-    // Before the model, so that it is dropped before it.
+    // It stands before the model, so that it is dropped first.
     context: native::Context,
     model: Arc<Model>,
     batch_size: usize,
     capacity: usize,
-    /// Rows of the last batch in which what stands for no token has the logit `-inf`, made when they are looked at;
+    /// Rows of the last batch in which whatever stands for no token has the logit `-inf`, made when they are looked at;
     /// none for a vocabulary without holes.
     patched: Vec<OnceCell<Box<[f32]>>>,
 }
@@ -90,8 +90,8 @@ impl OwnedContext {
         })
     }
 
-    /// Logits after the `index`-th token of the last batch, up to the last token of the vocabulary, `-inf` for what
-    /// stands for no token before it; empty unless the batch asked for them.
+    /// Returns the logits after the `index`-th token of the last batch, up to the last token of the vocabulary, `-inf`
+    /// for a row before it that stands for no token; empty unless the batch asked for them.
     pub(crate) fn logits(&self, index: usize) -> &[f32] {
         let vocabulary = &self.model.vocabulary;
         let row = self.context.logits(index);

@@ -14,8 +14,8 @@ use crate::options::{ContextOptions, MAX_THREADS};
 use crate::template::ChatTemplate;
 
 impl Model {
-    /// Returns a token of a text. Some files let the tokenizer find the name of a row without a token in a text; then
-    /// the tokens of that name.
+    /// Returns a token of a text as it is. Some files let the tokenizer find the name of a row without a token in a
+    /// text; then it returns the tokens of that name.
     fn with_token(&self, id: TokenId) -> Result<Vec<TokenId>, ModelError> {
         if self.vocabulary.kind(id).is_some() {
             return Ok(vec![id]);

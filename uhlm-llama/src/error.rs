@@ -1,66 +1,66 @@
-//! Why a model was not loaded.
+//! The reasons why a model was not loaded.
 
 use std::path::PathBuf;
 
 use crate::gguf::HeaderError;
 use crate::memory::MemoryError;
 
-/// Why a model was not loaded.
+/// The reason why a model was not loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// There is no such file.
     #[error("there is no file {}", path.display())]
     Missing {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The file exists but cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: std::io::Error,
     },
-    /// The file is something else.
+    /// The file is something else than a GGUF file.
     #[error("{} is not a GGUF file", path.display())]
     NotGguf {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
     },
     /// The file ends early: an interrupted download or copy.
     #[error("{} is truncated: {found} bytes of at least {expected}", path.display())]
     Truncated {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// Bytes that it must have at least.
+        /// Smallest length that it must have, in bytes.
         expected: u64,
-        /// Bytes that it has.
+        /// Length that it has, in bytes.
         found: u64,
     },
     /// The header contradicts itself.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the damage.
         reason: String,
     },
     /// A part of a split model is not there.
     #[error("{} is missing, a part of the model", path.display())]
     MissingPart {
-        /// Where the part should be.
+        /// Path where the part should be.
         path: PathBuf,
     },
     /// llama.cpp cannot run it, or not as a model that writes text: an unknown architecture, an encoder, missing
     /// tensors, a tokenizer without some bytes, a cache that cannot be rolled back. The file may be whole.
     #[error("{} cannot be used (architecture {architecture}): {reason}", path.display())]
     Unsupported {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// `general.architecture`.
+        /// Architecture by the header, `general.architecture`.
         architecture: String,
-        /// What stands against it.
+        /// Reason why the model cannot be used.
         reason: String,
     },
     /// [`LoadOptions::memory`](crate::LoadOptions::memory) was given, and the device has less.
@@ -69,7 +69,7 @@ pub enum LoadError {
     /// [`LoadOptions::progress`](crate::LoadOptions::progress) panicked.
     #[error("the callback for progress failed: {reason}")]
     Callback {
-        /// What it said.
+        /// Message of the panic.
         reason: String,
     },
     /// [`LoadOptions::cancel`](crate::LoadOptions::cancel) was raised.
@@ -78,7 +78,7 @@ pub enum LoadError {
 }
 
 impl LoadError {
-    /// Why the file at `path` is refused before llama.cpp sees it.
+    /// Makes the error for a file at `path` that is refused before llama.cpp sees it.
     pub(crate) fn of_header(path: PathBuf, error: HeaderError) -> Self {
         match error {
             HeaderError::Io(source) if source.kind() == std::io::ErrorKind::NotFound => Self::Missing { path },

@@ -11,8 +11,9 @@ const HEAD: u64 = 1 << 20;
 const SAMPLES: u64 = 64;
 const SAMPLE: u64 = 16 << 10;
 
-/// A fingerprint of a file: SHA-256 over its length, its first MiB and 64 evenly spaced blocks of 16 KiB. It tells
-/// models apart at a constant cost of 2 MiB read, however large they are; it is no proof against deliberate forgery.
+/// Returns a fingerprint of a file: SHA-256 over its length, its first MiB and 64 evenly spaced blocks of 16 KiB. It
+/// tells models apart at a constant cost of 2 MiB read, however large they are; it is no proof against deliberate
+/// forgery.
 ///
 /// # Errors
 /// Those of reading the file.
@@ -35,8 +36,8 @@ pub fn file(path: &Path) -> std::io::Result<Digest> {
     Ok(Digest(hash.finalize().into()))
 }
 
-/// A fingerprint of a model whose file may have been split: that of the only file, or SHA-256 over those of all parts
-/// in order.
+/// Returns a fingerprint of a model whose file may have been split: that of the only file, or SHA-256 over those of all
+/// parts in order.
 ///
 /// # Errors
 /// Those of reading the files.

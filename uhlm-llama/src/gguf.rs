@@ -11,38 +11,38 @@ use std::path::{Path, PathBuf};
 use crate::split::{self, PartHeader};
 use crate::support::Facts;
 
-/// What the header says; of a split model what the headers of all parts say.
+/// The facts that a header states; of a split model those of the headers of all parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GgufSummary {
-    /// `general.architecture`, for example `llama`.
+    /// Architecture of the model, `general.architecture`, for example `llama`.
     pub architecture: String,
-    /// `general.name`, where present.
+    /// Name of the model, `general.name`, where present.
     pub name: Option<String>,
     /// Number of tensors.
     pub tensors: u64,
-    /// The length that the file must have at least, in bytes.
+    /// Smallest length that the file must have, in bytes.
     pub required_bytes: u64,
-    /// The length that it has.
+    /// Length that it has, in bytes.
     pub file_bytes: u64,
-    /// What its memory follows from; `None` where the header does not say it.
+    /// Sizes from which its memory follows; `None` where the header does not say them.
     pub shape: Option<Shape>,
-    /// `tokenizer.ggml.pre`: how text is split before it becomes tokens, where present.
+    /// Name of the way in which text is split before it becomes tokens, `tokenizer.ggml.pre`, where present.
     pub pre_tokenizer: Option<String>,
-    /// What the header says of the file as a part of a split model; `None` for a whole one.
+    /// Place of the file in a split model, as the header says; `None` for a whole one.
     pub part: Option<PartHeader>,
     /// The files of the parts after the first, in order, for a split model.
     pub further_parts: Vec<PathBuf>,
 }
 
 impl GgufSummary {
-    /// Whether a model of this architecture has been run with this library by its authors. Others load where llama.cpp
-    /// runs them.
+    /// Tells whether a model of this architecture has been run with this library by its authors. Others load where
+    /// llama.cpp runs them.
     #[must_use]
     pub fn is_tried(&self) -> bool {
         crate::support::is_tried(&self.architecture)
     }
 
-    /// Bytes of tensors that are kept a second time.
+    /// Returns the size of the tensors that are kept a second time, in bytes.
     pub(crate) fn repacked_bytes(&self) -> u64 {
         self.shape.as_ref().map_or(0, |shape| shape.repacked_bytes)
     }
@@ -51,43 +51,44 @@ impl GgufSummary {
 /// The sizes of a model, as its header has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
-    /// Layers.
+    /// Number of layers.
     pub layers: u64,
     /// Width of the embedding.
     pub width: u64,
     /// Width of the widest feed-forward layer.
     pub feed_forward: u64,
-    /// Query heads of a layer, the most there are.
+    /// Largest number of query heads of a layer.
     pub heads: u64,
-    /// Numbers that a token adds to the cache, keys and values of all layers.
+    /// Count of the numbers that a token adds to the cache, keys and values of all layers.
     pub cache_per_token: u64,
-    /// Tokens that it was trained for.
+    /// Length of the context that it was trained for, in tokens.
     pub context: u64,
-    /// Tokens of the vocabulary.
+    /// Number of tokens in the vocabulary.
     pub vocabulary: u64,
-    /// Bytes of their texts.
+    /// Length of their texts together, in bytes.
     pub vocabulary_bytes: u64,
-    /// Rules of a byte-pair tokenizer.
+    /// Number of rules of a byte-pair tokenizer.
     pub merges: u64,
-    /// Bytes of tensors that llama.cpp keeps a second time in an order of its own on this kind of processor.
+    /// Size of the tensors that llama.cpp keeps a second time in an order of its own on this kind of processor, in
+    /// bytes.
     pub repacked_bytes: u64,
 }
 
-/// Why a header was refused.
+/// The reason why a header was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// It does not begin as a GGUF file does.
+    /// The file does not begin as a GGUF file does.
     #[error("it is not a GGUF file")]
     NotGguf,
     /// The file ends early.
     #[error("{found} bytes of at least {expected}")]
     Truncated {
-        /// Bytes that it must have at least.
+        /// Smallest length that it must have, in bytes.
         expected: u64,
-        /// Bytes that it has.
+        /// Length that it has, in bytes.
         found: u64,
     },
     /// The header contradicts itself.
@@ -96,36 +97,36 @@ pub enum HeaderError {
     /// The file is sound, and llama.cpp cannot run it, or not as a model that writes text.
     #[error("{reason} (architecture {architecture})")]
     Unsupported {
-        /// `general.architecture`, if it was read before that became clear.
+        /// Architecture, `general.architecture`, if it was read before the refusal became clear.
         architecture: String,
-        /// Why.
+        /// Reason of the refusal.
         reason: String,
     },
     /// A part of a split model is not there.
     #[error("its part {} is missing", path.display())]
     MissingPart {
-        /// Where the part should be.
+        /// Path where the part should be.
         path: PathBuf,
     },
     /// Another part of the split model is refused.
     #[error("its part {}: {error}", path.display())]
     Part {
-        /// The part.
+        /// Path of the part.
         path: PathBuf,
-        /// Why it is refused.
+        /// Reason why it is refused.
         error: Box<HeaderError>,
     },
 }
 
-/// Arrays and texts longer than this are damage, not data.
+/// Largest number of elements of an array: longer arrays and texts are damage, not data.
 const MAX_ELEMENTS: u64 = 1 << 24;
 const MAX_STRING: u64 = 1 << 24;
-/// The largest vocabularies have a quarter of so many tokens.
+/// Largest number of tokens: the largest vocabularies have a quarter of it.
 const MAX_TOKENS: u64 = 1 << 20;
-/// Models of hundreds of layers with all experts apart have fewer tensors.
+/// Largest number of tensors: models of hundreds of layers with all experts apart have fewer.
 const MAX_TENSORS: u64 = 1 << 17;
 const MAX_PAIRS: u64 = 1 << 16;
-/// Texts of all tokens together.
+/// Largest length of the texts of all tokens together, in bytes.
 const MAX_VOCABULARY_BYTES: usize = 1 << 26;
 const DEFAULT_ALIGNMENT: u64 = 32;
 
@@ -250,14 +251,15 @@ pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
     })
 }
 
-/// What the header says of the file as a part; `None` for a whole model.
+/// Returns the place of the file in a split model, as the header says; `None` for a whole model.
 fn part_header(sizes: &HashMap<String, Vec<u64>>, embedding_repacked: u64, has_output: bool) -> Option<PartHeader> {
     let one = |key: &str| sizes.get(key)?.first().copied();
     let count = one("split.count").filter(|count| *count > 1)?;
     Some(PartHeader { number: one("split.no").unwrap_or(0), count, embedding_repacked, has_output })
 }
 
-/// Fills in what the architecture's own keys say; `None` if one that is needed is missing or makes no sense.
+/// Fills in the sizes that the architecture's own keys state; `None` if one that is needed is missing or makes no
+/// sense.
 fn complete(shape: Shape, architecture: &str, sizes: &HashMap<String, Vec<u64>>) -> Option<Shape> {
     let all = |key: &str| sizes.get(&format!("{architecture}.{key}"));
     let one = |key: &str| all(key)?.iter().copied().max();
@@ -282,22 +284,22 @@ pub(crate) enum Value {
     Bool(bool),
     /// A short array of numbers.
     Numbers(Vec<u64>),
-    /// How many there are.
+    /// The number of texts in an array.
     Texts(u64),
     Other,
 }
 
-/// What is kept of a tensor.
+/// The facts about a tensor that are kept.
 struct Tensor {
     name: String,
-    /// Where its data end, relative to the data section; 0 for types that we cannot size.
+    /// Offset of the end of its data, relative to the data section; 0 for types whose size is not known.
     end: u64,
-    /// Its bytes, if llama.cpp keeps them a second time.
+    /// Size of its data, in bytes, if llama.cpp keeps them a second time; else 0.
     repacked: u64,
 }
 
-/// An array of numbers longer than this is none of the sizes of a model.
-const MOST_NUMBERS: u64 = 1024;
+/// Largest length of an array of numbers that is kept: a longer one is none of the sizes of a model.
+const MAX_NUMBERS: u64 = 1024;
 
 impl<R: Read> Header<R> {
     fn bytes(&mut self, buffer: &mut [u8]) -> Result<(), HeaderError> {
@@ -385,7 +387,7 @@ impl<R: Read> Header<R> {
                 }
                 match scalar_size(element) {
                     // u32 and i32.
-                    Some(4) if element != 6 && count <= MOST_NUMBERS => {
+                    Some(4) if element != 6 && count <= MAX_NUMBERS => {
                         let numbers = (0..count).map(|_| self.u32().map(u64::from)).collect::<Result<_, _>>()?;
                         return Ok(Value::Numbers(numbers));
                     }
@@ -421,7 +423,7 @@ impl<R: Read> Header<R> {
         for id in 0..count {
             let token = self.raw_string()?;
             match token.as_slice() {
-                // llama.cpp names them so.
+                // llama.cpp names tokens without a text so.
                 [] => tokens.bytes.extend(format!("[EMPTY_{id}]").bytes()),
                 token => tokens.bytes.extend(token),
             }
@@ -463,7 +465,7 @@ struct Tokens {
 }
 
 impl Tokens {
-    /// A text that two tokens have, which llama.cpp does not allow.
+    /// Returns a text that two tokens have, which llama.cpp does not allow.
     fn repeated(&self) -> Option<String> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         let mut texts: Vec<&[u8]> =
@@ -474,14 +476,15 @@ impl Tokens {
     }
 }
 
-/// Whether llama.cpp keeps matrices of this type a second time, rearranged for the processor (`ggml-cpu/repack.cpp`):
-/// `Q4_0`, `Q4_K` and `IQ4_NL` with AVX2; with ARM's dot products `Q5_K`, `Q6_K` and `Q8_0` too.
+/// Tells whether llama.cpp keeps matrices of this type a second time, rearranged for the processor
+/// (`ggml-cpu/repack.cpp`): `Q4_0`, `Q4_K` and `IQ4_NL` with AVX2; with ARM's dot products `Q5_K`, `Q6_K` and `Q8_0`
+/// too.
 fn is_repacked(kind: u32) -> bool {
     let everywhere = matches!(kind, 2 | 12 | 20);
     everywhere || (cfg!(target_arch = "aarch64") && matches!(kind, 8 | 13 | 14))
 }
 
-/// Bytes of a metadata scalar.
+/// Returns the size of a metadata scalar, in bytes.
 fn scalar_size(kind: u32) -> Option<u64> {
     match kind {
         0 | 1 | 7 => Some(1),
@@ -492,7 +495,7 @@ fn scalar_size(kind: u32) -> Option<u64> {
     }
 }
 
-/// Elements and bytes of one block of a ggml tensor type.
+/// Returns the numbers of elements and of bytes in one block of a ggml tensor type.
 fn block(kind: u32) -> Option<(u64, u64)> {
     Some(match kind {
         0 | 26 => (1, 4),

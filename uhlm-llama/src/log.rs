@@ -1,4 +1,4 @@
-//! What llama.cpp logs: sent to `tracing` line by line, and its errors kept while a model loads, because a failed load
+//! The log of llama.cpp: sent to `tracing` line by line, and its errors kept while a model loads, because a failed load
 //! is a null pointer and only the log says why.
 
 use std::cell::{Cell, RefCell};
@@ -8,9 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use llama_cpp_sys_2 as sys;
 use tracing::{debug, error, info, warn};
 
-/// A line longer than this is cut into pieces.
+/// Longest line, in bytes; what is longer is cut into pieces.
 const MAX_LINE: usize = 4096;
-/// Errors of one call that are kept.
+/// Length from which on no further errors of one call are kept, in bytes.
 const MAX_ERRORS: usize = 2048;
 
 thread_local! {
@@ -25,7 +25,7 @@ pub(crate) fn start() {
     crate::native::log_to(callback);
 }
 
-/// Runs `work` and returns with its result what llama.cpp logged as errors meanwhile on this thread.
+/// Runs `work` and returns with its result the errors that llama.cpp logged meanwhile on this thread.
 pub(crate) fn capturing_errors<T>(work: impl FnOnce() -> T) -> (T, String) {
     ERRORS.set(Some(String::new()));
     let result = work();
@@ -80,7 +80,7 @@ fn flush() {
 }
 
 fn keep(text: &str) {
-    // What is between says what it is about.
+    // The prefix and the last line of a failed load say nothing of its cause.
     let text = text.strip_prefix("llama_model_load: error loading model: ").unwrap_or(text);
     if text.ends_with("failed to load model") {
         return;

@@ -1,4 +1,4 @@
-//! How much memory a draft model will take, before it is loaded, and whether the device has it.
+//! The memory that a draft model will take, estimated before it is loaded, and whether the device has it.
 //!
 //! The estimate is made from the header of the file alone. It is what the process grows by at its peak: the mapped
 //! file, which the system can drop and read again at a price, and what only the process has. `uhlm bench memory` puts
@@ -12,44 +12,44 @@ use crate::gguf::{self, GgufSummary, Shape};
 
 pub use crate::gguf::{GgufSummary as Summary, Shape as ModelShape};
 
-/// Tokens in one pass of the draft model.
+/// Number of tokens in one pass of the draft model.
 const BATCH: u64 = 256;
-/// llama.cpp rounds contexts up to this.
+/// Step to which llama.cpp rounds contexts up, in tokens.
 const CONTEXT_STEP: u64 = 256;
-/// Tokens of a context that nobody asked for by length, at most: a model that was trained for 32,768 would take
-/// gigabytes for them, and a chat seldom comes so far.
+/// Longest context that nobody asked for by length, in tokens: a model that was trained for 32,768 would take gigabytes
+/// for them, and a chat seldom comes so far.
 pub const MAX_FIT: u32 = 4096;
 // The four numbers below were set from measurements with `uhlm bench memory`.
-/// Graphs, their allocator and scheduler, for any model and for each layer.
+/// Bytes of the graphs, their allocator and scheduler: this for any model, and a further amount for each layer.
 const GRAPHS: u64 = 7 << 20;
 const GRAPHS_PER_LAYER: u64 = 96 << 10;
-/// A token's text in llama.cpp's two tables and in ours, its entry in the hash, and its share of the sampling's
-/// buffers.
+/// Bytes of a token: its text in llama.cpp's two tables and in ours, its entry in the hash, and its share of the
+/// sampling's buffers.
 const PER_TOKEN: u64 = 160;
-/// A merge rule in llama.cpp's hash: two strings and a rank.
+/// Bytes of a merge rule in llama.cpp's hash: two strings and a rank.
 const PER_MERGE: u64 = 96;
 
-/// What a model takes, in bytes.
+/// The memory that a model takes, each part in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryEstimate {
-    /// Tokens of the context that it is for.
+    /// Length of the context that it is for, in tokens.
     pub context: u32,
-    /// The file, mapped.
+    /// Length of the file, which is mapped.
     pub weights: u64,
-    /// Matrices that llama.cpp keeps a second time in an order of its own.
+    /// Size of the matrices that llama.cpp keeps a second time in an order of its own.
     pub repacked: u64,
-    /// Keys and values of the whole context, in 16 bits.
+    /// Size of the keys and values of the whole context, in 16 bits each.
     pub cache: u64,
-    /// Activations of one pass, masks, logits.
+    /// Size of the activations of one pass, of masks and logits.
     pub compute: u64,
-    /// The vocabulary and its merge rules.
+    /// Size of the vocabulary and its merge rules.
     pub vocabulary: u64,
-    /// llama.cpp's graphs.
+    /// Size of llama.cpp's graphs.
     pub graphs: u64,
 }
 
 impl MemoryEstimate {
-    /// All of it.
+    /// Returns the sum of all parts, in bytes.
     #[must_use]
     pub fn total(&self) -> u64 {
         let parts = [self.weights, self.repacked, self.cache, self.compute, self.vocabulary, self.graphs];
@@ -57,36 +57,37 @@ impl MemoryEstimate {
     }
 }
 
-/// Why a model should not be loaded.
+/// The reason why a model should not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MemoryError {
     /// The file cannot be read or is no model; [`Model::load`](crate::Model::load) says why.
     #[error("the model's header cannot be read: {reason}")]
     Unreadable {
-        /// What is wrong.
+        /// Description of the fault.
         reason: String,
     },
     /// The header does not say what the model takes.
     #[error("the header does not say what a model of architecture {architecture} takes")]
     Unknown {
-        /// `general.architecture`.
+        /// Architecture by the header, `general.architecture`.
         architecture: String,
     },
     /// The device has too little memory for this context.
     #[error("a context of {context} tokens takes {needed} bytes, {available} are free")]
     NotEnough {
-        /// Tokens of the context.
+        /// Length of the context, in tokens.
         context: u32,
-        /// Bytes that it takes.
+        /// Memory that it takes with the model, in bytes.
         needed: u64,
-        /// Bytes that there are.
+        /// Memory that is free, in bytes.
         available: u64,
-        /// The longest context that fits; `None` if the model does not fit at all.
+        /// Length of the longest context that fits, in tokens; `None` if the model does not fit at all.
         fits: Option<u32>,
     },
 }
 
-/// The estimate for a file with a context of `context` tokens; 0 for what it was trained for, at most [`MAX_FIT`].
+/// Estimates the memory for a file with a context of `context` tokens; 0 for what it was trained for, at most
+/// [`MAX_FIT`].
 ///
 /// # Errors
 /// [`MemoryError::Unreadable`], [`MemoryError::Unknown`].
@@ -95,7 +96,7 @@ pub fn estimate(path: &Path, context: u32) -> Result<MemoryEstimate, MemoryError
     of_summary(&summary, context)
 }
 
-/// The same from a header that was read before.
+/// Estimates the same from a header that was read before.
 ///
 /// # Errors
 /// [`MemoryError::Unknown`].
@@ -105,7 +106,8 @@ pub fn of_summary(summary: &GgufSummary, context: u32) -> Result<MemoryEstimate,
     Ok(of_shape(shape, summary.file_bytes, context))
 }
 
-/// The context that a model gets where memory sets no limit and nobody asks for another.
+/// Returns the length of the context that a model gets where memory sets no limit and nobody asks for another, in
+/// tokens.
 fn preferred(shape: &Shape) -> u32 {
     u32::try_from(shape.context).map_or(MAX_FIT, |trained| trained.min(MAX_FIT)).max(1)
 }
@@ -118,7 +120,7 @@ fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
     // feed-forward layer and their product; inputs of matrix products in the weights' own format.
     let activations =
         pass.saturating_mul(shape.width.saturating_mul(24).saturating_add(shape.feed_forward.saturating_mul(14)));
-    // In 32 bits, and in 16 for the attention.
+    // The mask is kept in 32 bits, and in 16 for the attention.
     let mask = pass.saturating_mul(tokens).saturating_mul(6);
     let logits = shape.vocabulary.saturating_mul(8);
     MemoryEstimate {
@@ -143,7 +145,7 @@ pub fn check(path: &Path, context: u32, available: u64) -> Result<MemoryEstimate
     check_summary(&summary, context, available)
 }
 
-/// The same for a header that was read before.
+/// Does the same for a header that was read before.
 ///
 /// # Errors
 /// [`MemoryError`].
@@ -157,7 +159,7 @@ pub fn check_summary(summary: &GgufSummary, context: u32, available: u64) -> Res
     match fits {
         Some(fits) if context == 0 => of_summary(summary, fits),
         _ if context == 0 => {
-            // Not even the shortest.
+            // Not even the shortest context fits.
             let needed = of_summary(summary, CONTEXT_STEP as u32)?.total();
             Err(MemoryError::NotEnough { context: CONTEXT_STEP as u32, needed, available, fits })
         }
@@ -165,7 +167,7 @@ pub fn check_summary(summary: &GgufSummary, context: u32, available: u64) -> Res
     }
 }
 
-/// The longest context below `most` that fits, in whole steps.
+/// Returns the longest context below `most` that fits, in whole steps.
 fn longest(summary: &GgufSummary, most: u32, available: u64) -> Option<u32> {
     let shape = summary.shape.as_ref()?;
     let fits = |steps: u32| of_shape(shape, summary.file_bytes, steps * CONTEXT_STEP as u32).total() <= available;
@@ -178,8 +180,8 @@ fn longest(summary: &GgufSummary, most: u32, available: u64) -> Option<u32> {
     (low > 0).then_some(low * CONTEXT_STEP as u32)
 }
 
-/// Bytes that the system can give without swapping: `MemAvailable` of Linux and Android. `None` elsewhere: an iOS app
-/// asks `os_proc_available_memory` and passes that on.
+/// Returns the bytes that the system can give without swapping: `MemAvailable` of Linux and Android. `None` elsewhere:
+/// an iOS app asks `os_proc_available_memory` and passes that on.
 #[must_use]
 pub fn available() -> Option<u64> {
     parse_meminfo(&std::fs::read_to_string("/proc/meminfo").ok()?)

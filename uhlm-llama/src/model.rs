@@ -36,11 +36,11 @@ pub struct Model {
     pub(crate) vocabulary_hashes: VocabularyHashes,
     pub(crate) fingerprint: Digest,
     pub(crate) tokenizer: Tokenizer,
-    /// Bytes that whoever loaded it said are free.
+    /// Free memory as given by whoever loaded the model, in bytes.
     limit: Option<u64>,
-    /// Bytes of the estimate that are taken since it was loaded.
+    /// Part of the estimate that is taken since the model was loaded, in bytes.
     copied: u64,
-    /// Making a context writes to the model inside llama.cpp, so it happens one at a time.
+    /// Lock under which contexts are made one at a time, because that writes to the model inside llama.cpp.
     context_lock: Mutex<()>,
 }
 
@@ -118,13 +118,13 @@ impl Model {
         }))
     }
 
-    /// What the file's header says.
+    /// Returns the facts that the file's header states.
     #[must_use]
     pub fn summary(&self) -> &GgufSummary {
         &self.summary
     }
 
-    /// The name in the file, or its architecture.
+    /// Returns the name in the file, or its architecture.
     #[must_use]
     pub fn name(&self) -> &str {
         self.summary.name.as_deref().unwrap_or(&self.summary.architecture)
@@ -136,7 +136,7 @@ impl Model {
         &self.token_keys
     }
 
-    /// Returns the hashes of the vocabulary: what two models are compared by.
+    /// Returns the hashes of the vocabulary, by which two models are compared.
     #[must_use]
     pub fn vocabulary_hashes(&self) -> &VocabularyHashes {
         &self.vocabulary_hashes
@@ -154,21 +154,21 @@ impl Model {
         self.vocabulary.size() - self.vocabulary.holes().len()
     }
 
-    /// Returns a token's text, with the name of a control token written out, and what it is for besides ending a
-    /// reply; `None` where there is no token.
+    /// Returns a token's text, with the name of a control token written out, and its purpose besides ending a reply;
+    /// `None` where there is no token.
     #[must_use]
     pub fn token(&self, id: TokenId) -> Option<(Vec<u8>, TokenKind)> {
         let kind = self.vocabulary.kind(id)?;
         token_table::raw_text(&self.inner, id).ok().map(|text| (text, kind))
     }
 
-    /// The context length that the model was trained for, in tokens.
+    /// Returns the length of the context that the model was trained for, in tokens.
     #[must_use]
     pub fn trained_context(&self) -> u32 {
         self.inner.trained_context()
     }
 
-    /// The context that a session on it gets which asks for none by length, in tokens: see
+    /// Returns the length of the context that a session on it gets which asks for none by length, in tokens: see
     /// [`ContextSize::Fit`](crate::ContextSize::Fit).
     ///
     /// # Errors
@@ -193,23 +193,24 @@ impl Model {
         }
     }
 
-    /// Bytes that are free for the model and a context. What is mapped of the file counts as free to the system; what
-    /// was copied of it does not, and is there already.
+    /// Returns the bytes that are free for the model and a context. What is mapped of the file counts as free to the
+    /// system; what was copied of it does not, and is there already.
     fn free(&self) -> u64 {
         let Some(free) = self.limit.or_else(memory::available) else { return u64::MAX };
         free.saturating_add(self.copied)
     }
 
-    /// Number of parameters.
+    /// Returns the number of parameters.
     #[must_use]
     pub fn parameters(&self) -> u64 {
         self.inner.parameters()
     }
 
-    /// Threads to decode with unless something else is wanted: one a core, at most `most`, but a single one for a small
-    /// model. llama.cpp's threads spin at a barrier after every operation; a model of a few million parameters spends
-    /// more time there than in its matrices, and as soon as another process takes a core each barrier waits for the
-    /// scheduler (measured with 0.3 M parameters on two busy cores: 4 tokens/s with two threads, 5,000 with one).
+    /// Returns the number of threads to decode with unless something else is wanted: one a core, at most `most`, but a
+    /// single one for a small model. llama.cpp's threads spin at a barrier after every operation; a model of a few
+    /// million parameters spends more time there than in its matrices, and as soon as another process takes a core each
+    /// barrier waits for the scheduler (measured with 0.3 M parameters on two busy cores: 4 tokens/s with two threads,
+    /// 5,000 with one).
     #[must_use]
     pub fn sensible_threads(&self, most: u32) -> u32 {
         const SMALL: u64 = 10_000_000;
@@ -226,7 +227,7 @@ impl Model {
     }
 }
 
-/// Has llama.cpp load the file, and refuses what it loads but what does not write text token by token.
+/// Has llama.cpp load the file, and refuses a loaded model that does not write text token by token.
 fn open(
     path: &Path,
     options: &LoadOptions,

@@ -1,13 +1,13 @@
-//! What is tried on a model once, right after it was loaded, so that a file with a fault is an error of the load and
-//! not of some later sentence.
+//! The trial of a model right after it was loaded, so that a file with a fault is an error of the load and not of some
+//! later sentence.
 
 use crate::native::{Context, ContextShape, DecodeFailure, Entry, Model, Thrown};
 
-/// A context for one pass; the cache of the shortest context that llama.cpp makes.
+/// Sizes of a context for one pass; its cache is that of the shortest context that llama.cpp makes.
 const SHAPE: ContextShape =
     ContextShape { tokens: 256, batch: 8, micro_batch: 8, sequences: 1, unified: true, threads: 1 };
 
-/// Characters in which every byte occurs that UTF-8 has.
+/// Returns characters in which every byte occurs that UTF-8 has.
 fn all_bytes() -> Vec<String> {
     let first = (0..=0x7f).map(char::from);
     // The second byte of two goes through 0x80..=0xbf, then the first one through 0xc2..=0xdf.
@@ -21,7 +21,7 @@ fn all_bytes() -> Vec<String> {
 /// Makes tokens of every byte that a text can have.
 ///
 /// # Errors
-/// Which one the vocabulary has no token for.
+/// A text that names the bytes for which the vocabulary has no token.
 pub(crate) fn every_byte(model: &Model) -> Result<(), String> {
     let characters = all_bytes();
     // All at once is a hundred times as fast, and mostly nothing is wrong.
@@ -36,10 +36,10 @@ pub(crate) fn every_byte(model: &Model) -> Result<(), String> {
     Err("its tokenizer fails on long text".into())
 }
 
-/// Decodes one token and looks at what comes of it.
+/// Decodes one token and checks that there are logits after it.
 ///
 /// # Errors
-/// What went wrong.
+/// A description of the failure.
 pub(crate) fn one_pass(model: &Model) -> Result<(), String> {
     let mut context = Context::new(model, SHAPE).map_err(|Thrown(reason)| format!("no context: {reason}"))?;
     let id = model.bos().unwrap_or(0);

@@ -14,7 +14,7 @@ use crate::options::ContextOptions;
 pub struct LlamaSequence {
     context: OwnedContext,
     len: usize,
-    /// The tokens of the last batch, by index, whose logits are valid.
+    /// Indices of the tokens of the last batch whose logits are valid.
     rows: Range<usize>,
 }
 
@@ -24,7 +24,7 @@ impl LlamaSequence {
         Ok(Self { context, len: 0, rows: 0..0 })
     }
 
-    /// The model it belongs to.
+    /// Returns the model that it belongs to.
     #[must_use]
     pub fn model(&self) -> &Arc<Model> {
         self.context.model()
@@ -32,7 +32,7 @@ impl LlamaSequence {
 }
 
 impl Model {
-    /// One sequence of its own.
+    /// Makes a sequence in a context of its own.
     ///
     /// # Errors
     /// [`ModelError::Decode`] where llama.cpp has no memory for it.
@@ -185,7 +185,7 @@ mod tests {
         assert!(rolled.len() == 3 && apart < 0.05, "{apart}");
     }
 
-    /// How far apart the logits of two rows are at most.
+    /// Returns how far apart the logits of two rows are at most.
     fn apart(one: &[f32], other: &[f32]) -> f32 {
         assert_eq!((one.len(), one.is_empty()), (other.len(), false));
         one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)

@@ -11,7 +11,7 @@ use crate::gguf::{self, GgufSummary, HeaderError};
 /// The name of a part: `PREFIX-00001-of-00003.gguf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartName {
-    /// What stands before the numbers.
+    /// Text before the numbers.
     pub prefix: String,
     /// Number of the part, from 1.
     pub number: u32,
@@ -36,20 +36,21 @@ impl PartName {
         (known && name_again.of(number) == name).then_some(name_again)
     }
 
-    /// The name of another part of the same model.
+    /// Returns the name of another part of the same model.
     #[must_use]
     pub fn of(&self, number: u32) -> String {
         self.prefix.clone() + &self.suffix(number)
     }
 
-    /// What follows the prefix in the name of a part.
+    /// Returns the text that follows the prefix in the name of a part.
     #[must_use]
     pub fn suffix(&self, number: u32) -> String {
         format!("-{number:05}-of-{:05}.gguf", self.count)
     }
 }
 
-/// The part that llama.cpp wants to be given: the first one of the model that `path` is a part of, else `path` itself.
+/// Returns the part that llama.cpp wants to be given: the first one of the model that `path` is a part of, else `path`
+/// itself.
 #[must_use]
 pub fn first_part(path: &Path) -> PathBuf {
     match name_of(path) {
@@ -62,14 +63,14 @@ fn name_of(path: &Path) -> Option<PartName> {
     PartName::parse(path.file_name()?.to_str()?)
 }
 
-/// What a part's header says of its place in the model.
+/// A part's place in the model, as its header says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartHeader {
-    /// `split.no`: the part's number, from 0.
+    /// Number of the part, from 0: `split.no`.
     pub number: u64,
-    /// `split.count`: the number of parts.
+    /// Number of parts: `split.count`.
     pub count: u64,
-    /// Bytes of the embedding that llama.cpp keeps a second time, unless another part has an output layer.
+    /// Size of the embedding that llama.cpp keeps a second time, unless another part has an output layer, in bytes.
     pub(crate) embedding_repacked: u64,
     /// Whether the part has the output layer.
     pub(crate) has_output: bool,

@@ -1,5 +1,5 @@
-//! What llama.cpp runs as a model that writes text, judged from the header: what it would refuse or assert, with a
-//! reason that says what the file is.
+//! The check, from the header, that llama.cpp runs a file as a model that writes text. What it would refuse or assert
+//! is an error with a reason that says what the file is.
 //!
 //! Mirrors `llama-model.cpp` (`load_hparams`), `llama-vocab.cpp` (`load`) and `llama-arch.cpp`. What this misses, the
 //! guard around llama.cpp still catches; only the reason is then llama.cpp's own.
@@ -8,16 +8,17 @@ use std::collections::HashMap;
 
 use crate::gguf::Value;
 
-/// llama.cpp's `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`.
+/// Largest numbers of layers and of experts: llama.cpp's `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`.
 const MAX_LAYERS: u64 = 512;
 const MAX_EXPERTS: u64 = 1024;
-/// What a context can be trained for, beyond any model there is: larger numbers overflow llama.cpp's.
+/// Largest context that a model can claim to be trained for, in tokens, beyond any model there is: larger numbers
+/// overflow llama.cpp's.
 const MAX_CONTEXT: u64 = 1 << 28;
 
 /// Architectures of models that were run with this library: Llama, SmolLM2 and the bundled pair; Qwen 2 and 2.5.
 const TRIED: [&str; 2] = ["llama", "qwen2"];
 
-/// Why an architecture of llama.cpp is none that writes text token by token.
+/// Kinds of architectures of llama.cpp that do not write text token by token, each with the names of its architectures.
 const OTHER_KINDS: [(&str, &[&str]); 6] = [
     (
         "an encoder, which gives vectors and writes no text",
@@ -45,16 +46,16 @@ const OTHER_KINDS: [(&str, &[&str]); 6] = [
 const TOKENIZERS: [&str; 5] = ["llama", "gpt2", "gemma4", "t5", "plamo2"];
 const ROPE_SCALINGS: [&str; 4] = ["none", "linear", "yarn", "longrope"];
 
-/// Whether models of an architecture were run with this library.
+/// Tells whether models of an architecture were run with this library.
 pub(crate) fn is_tried(architecture: &str) -> bool {
     TRIED.contains(&architecture)
 }
 
-/// What the header says besides sizes.
+/// The facts that a header states besides sizes.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     tokenizer: Option<String>,
-    /// `tokenizer.ggml.pre`.
+    /// Name of the way in which text is split, `tokenizer.ggml.pre`.
     pub(crate) pre_tokenizer: Option<String>,
     /// A text that two tokens have.
     pub(crate) repeated_token: Option<String>,
@@ -63,7 +64,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Takes what is of interest of an entry.
+    /// Takes note of an entry, as far as it is of interest.
     pub(crate) fn note(&mut self, key: &str, value: &Value) {
         match value {
             Value::Text(text) if key == "tokenizer.ggml.model" => self.tokenizer = Some(text.clone()),
@@ -76,7 +77,7 @@ impl Facts {
         }
     }
 
-    /// Says what keeps llama.cpp from running the file as a model that writes text.
+    /// Checks that nothing keeps llama.cpp from running the file as a model that writes text; the error says what does.
     pub(crate) fn check(&self, architecture: &str, sizes: &HashMap<String, Vec<u64>>) -> Result<(), String> {
         if let Some((kind, _)) = OTHER_KINDS.iter().find(|(_, names)| names.contains(&architecture)) {
             return Err(format!("it is {kind}"));

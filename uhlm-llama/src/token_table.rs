@@ -1,4 +1,4 @@
-//! What the file says about every token, copied out of llama.cpp once: its text, its kind, and the key that follows.
+//! The facts about every token, copied out of llama.cpp once: its text, its kind, and the key that follows.
 //!
 //! Decides which of a file's marks makes which [`TokenKind`], and which rows of the model stand for no token. Leaves to
 //! [`TokenKeys`] which key a token gets by its kind.
@@ -26,15 +26,14 @@ pub(crate) struct TokenTable {
     bytes: Vec<u8>,
     /// `starts[id]..starts[id + 1]` are the bytes of a token.
     starts: Vec<u32>,
-    /// What each token is for besides ending a reply, up to the last token; [`TokenKind::Unused`] for a row without
-    /// one.
+    /// Purpose of each token besides ending a reply, up to the last token; [`TokenKind::Unused`] for a row without one.
     kinds: Vec<TokenKind>,
     is_end: Vec<bool>,
-    /// The end of turn first.
+    /// Tokens that end a reply, the end of turn first.
     ends: Vec<TokenId>,
     /// Rows before the last token that stand for none.
     holes: Vec<TokenId>,
-    /// Rows of the model.
+    /// Number of rows of the model.
     rows: usize,
 }
 
@@ -107,7 +106,7 @@ impl TokenTable {
         self.rows
     }
 
-    /// Returns what a token is for besides ending a reply; `None` where there is no token.
+    /// Returns a token's purpose besides ending a reply; `None` where there is no token.
     pub(crate) fn kind(&self, id: TokenId) -> Option<TokenKind> {
         self.kinds.get(id as usize).copied().filter(|&kind| kind != TokenKind::Unused)
     }
@@ -148,7 +147,7 @@ pub(crate) fn raw_text(model: &Model, id: TokenId) -> Result<Vec<u8>, Thrown> {
     Ok(text)
 }
 
-/// Returns the names of control tokens, given the [`texts`](TokenTable::texts) of all tokens: what llama.cpp reads as
+/// Returns the names of control tokens, given the [`texts`](TokenTable::texts) of all tokens: llama.cpp reads them as
 /// such where it is told to, and as text where it is not.
 pub(crate) fn control_names(model: &Model, texts: &[Vec<u8>]) -> Result<ControlNames, Thrown> {
     const CONTROL: u32 = sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN;
@@ -175,7 +174,7 @@ pub(crate) fn has_token(model: &Model, name: &str) -> bool {
     matches!(tokens[..], [id] if raw_text(model, id).is_ok_and(|text| text == name.as_bytes()))
 }
 
-/// Returns what a row of the model is for besides ending a reply.
+/// Returns the purpose of a row of the model besides ending a reply.
 fn kind_of(model: &Model, id: TokenId) -> Result<TokenKind, Thrown> {
     Ok(match kind(model.attributes(id)?) {
         // What ends a reply is a token, however the file marks it.
@@ -190,7 +189,7 @@ fn is_filler(name: &[u8], id: TokenId) -> bool {
     name == format!("[PAD{id}]").as_bytes()
 }
 
-/// Returns the kind that a file's marks make. A file that marks a token in no way means text.
+/// Returns the kind that a file's marks make. A token without a mark is text.
 fn kind(attributes: u32) -> TokenKind {
     const KINDS: [(u32, TokenKind); 5] = [
         (sys::LLAMA_TOKEN_ATTR_BYTE, TokenKind::Byte),

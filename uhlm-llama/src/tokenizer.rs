@@ -1,4 +1,4 @@
-//! Text to tokens, on a stack that is deep enough, with BOS where a text wants it.
+//! The way from text to tokens, on a stack that is deep enough, with BOS (a text's first token) where a text wants it.
 //!
 //! Many of llama.cpp's tokenizers split text by `std::regex` first, and that of GNU's C++ library calls itself for each
 //! character of a match: some hundred bytes of stack a character. So text in which a match may be long is split on a
@@ -11,16 +11,17 @@ use uhlm_law::sampling::TokenId;
 
 use crate::native::{self, Thrown};
 
-/// Matches up to this length are left to the thread that asks, which may be one with half a MiB, as on iOS.
+/// Longest match that is left to the thread that asks, in characters; that may be one with half a MiB, as on iOS.
 const MAX_MATCH_HERE: usize = 256;
-/// Stack for a character of a match; see `a_match_of_the_longest_length_fits_its_stack`.
+/// Bytes of stack for a character of a match; see `a_match_of_the_longest_length_fits_its_stack`.
 const STACK_PER_CHARACTER: usize = 1 << 10;
-/// Stack for everything else.
+/// Bytes of stack for everything else.
 const STACK: usize = 1 << 20;
-/// The longest match that is tried, in characters: a stack of 129 MiB, of which only what is used takes memory.
+/// Longest match that is tried, in characters: a stack of 129 MiB, of which only what is used takes memory.
 const MAX_MATCH: usize = 1 << 17;
 
-/// Splitters that llama.cpp has loops for, or loops and a pattern of one character: no match is too long for them.
+/// Names of splitters that llama.cpp has loops for, or loops and a pattern of one character: no match is too long for
+/// them.
 const LOOPS: [&str; 31] = [
     "llama3",
     "llama-v3",
@@ -55,7 +56,7 @@ const LOOPS: [&str; 31] = [
     "codeshell",
 ];
 
-/// Makes tokens of text.
+/// The tokenizer of a model.
 #[derive(Debug)]
 pub(crate) struct Tokenizer {
     /// BOS, if a text is to begin with it.
@@ -90,8 +91,8 @@ impl Tokenizer {
         })
     }
 
-    /// The same for the beginning of a text: with one BOS where the model wants it, whether or not the text begins with
-    /// its name.
+    /// Does the same for the beginning of a text: with one BOS where the model wants it, whether or not the text begins
+    /// with its name.
     pub(crate) fn tokens_from_the_beginning(
         &self,
         model: &native::Model,
@@ -107,8 +108,8 @@ impl Tokenizer {
     }
 }
 
-/// The most characters that one match may have: some patterns match whole lines of words, all stop where a line does,
-/// and blank lines may be one match.
+/// Returns the largest number of characters that one match may have: some patterns match whole lines of words, all stop
+/// where a line does, and blank lines may be one match.
 fn longest_match(text: &str) -> usize {
     let lines = text.split(['\n', '\r']).map(|line| line.chars().count()).max().unwrap_or(0);
     let (mut blank, mut blanks) = (0, 0);

@@ -14,17 +14,17 @@ use crate::request::DownloadRequest;
 use crate::source::Source;
 
 const TEXT: &str = include_str!("../../models/catalogue.json");
-/// The files that [`Pair::measured`] names.
+/// Texts of the files that [`Pair::measured`] names.
 const MEASURED: &[(&str, &str)] = &[("demo.calibration.json", include_str!("../../models/demo.calibration.json"))];
 
-/// The list.
+/// The list of known pairs and of their models.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
     version: u32,
-    /// Drafts with their targets.
+    /// Pairs of a draft and a target model.
     pub pairs: Vec<Pair>,
-    /// Their files.
+    /// Model files that the pairs name.
     pub models: Vec<Model>,
 }
 
@@ -32,23 +32,23 @@ pub struct Catalogue {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pair {
-    /// Its name in commands.
+    /// Name of the pair in commands.
     pub id: String,
-    /// What it is good for.
+    /// Purpose that it is good for.
     pub about: String,
-    /// [`Model::id`] of the draft.
+    /// Draft model, by its [`Model::id`].
     pub draft: String,
-    /// [`Model::id`] of the target.
+    /// Target model, by its [`Model::id`].
     pub target: String,
-    /// Whether the vocabularies are known to be the same. A session compares them in any case before the first token.
+    /// Ground on which the vocabularies count as the same. A session compares them in any case before the first token.
     pub vocabulary: VocabularyMatch,
-    /// The file with what was measured of the pair; `None`: not measured, run `uhlm calibrate`.
+    /// Name of the file with the measurements of the pair; `None` where it was not measured: run `uhlm calibrate`.
     pub measured: Option<String>,
-    /// Where what is said of it can be looked up.
+    /// Places where what is said of it can be looked up.
     pub facts: Vec<String>,
 }
 
-/// How it is known that two models share a vocabulary.
+/// The ground on which two models count as sharing a vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VocabularyMatch {
@@ -62,31 +62,31 @@ pub enum VocabularyMatch {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Its name in commands.
+    /// Name of the model in commands.
     pub id: String,
-    /// Its name for people.
+    /// Name of the model for people.
     pub name: String,
-    /// The file's name in a store.
+    /// Name of the file in a store.
     pub file: String,
     /// SPDX expression of the licence that its publisher names.
     pub licence: String,
     /// Number of parameters, where known exactly.
     pub parameters: Option<u64>,
-    /// How its matrices are stored.
+    /// Format in which its matrices are stored.
     pub quantization: String,
-    /// Tokens that it was trained for.
+    /// Length of the context that it was trained for, in tokens.
     pub context: u32,
-    /// Size of the file, where known for certain.
+    /// Length of the file, in bytes, where known for certain.
     pub bytes: Option<u64>,
-    /// Its hash, where known for certain.
+    /// SHA-256 of the file, where known for certain.
     pub sha256: Option<Digest>,
-    /// Where it can be had; empty for what comes with this repository.
+    /// Sources of the file; empty for one that comes with this repository.
     pub sources: Vec<Source>,
-    /// Where what is said of it can be looked up.
+    /// Places where what is said of it can be looked up.
     pub facts: Vec<String>,
 }
 
-/// The compiled-in list.
+/// Returns the compiled-in list.
 ///
 /// # Panics
 /// Never: that it can be read is tested.
@@ -100,13 +100,13 @@ pub fn catalogue() -> &'static Catalogue {
 }
 
 impl Catalogue {
-    /// A model by its [`Model::id`].
+    /// Returns a model by its [`Model::id`].
     #[must_use]
     pub fn model(&self, id: &str) -> Option<&Model> {
         self.models.iter().find(|model| model.id == id)
     }
 
-    /// A pair by its [`Pair::id`].
+    /// Returns a pair by its [`Pair::id`].
     #[must_use]
     pub fn pair(&self, id: &str) -> Option<&Pair> {
         self.pairs.iter().find(|pair| pair.id == id)
@@ -114,7 +114,7 @@ impl Catalogue {
 }
 
 impl Pair {
-    /// The law, the thresholds and the rest of what was measured; `None`: not measured.
+    /// Returns the law, the thresholds and the rest of what was measured; `None` where the pair was not measured.
     #[must_use]
     pub fn calibration(&self) -> Option<Calibration> {
         let name = self.measured.as_deref()?;
@@ -124,7 +124,7 @@ impl Pair {
 }
 
 impl Model {
-    /// A request for its file; `None` for one that comes with this repository.
+    /// Makes a request for its file; `None` for one that comes with this repository.
     #[must_use]
     pub fn request(&self) -> Option<DownloadRequest> {
         (!self.sources.is_empty()).then(|| DownloadRequest {

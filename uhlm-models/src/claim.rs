@@ -1,5 +1,5 @@
-//! Under which name a file is kept: two sources with the same file name are two models, and one that is there already
-//! is not loaded again.
+//! The name under which a file is kept: two sources with the same file name are two models, and one that is there
+//! already is not loaded again.
 
 use std::path::PathBuf;
 
@@ -10,21 +10,21 @@ use crate::partial::Partial;
 use crate::request::DownloadRequest;
 use crate::stored::{StoreError, StoredModel, Verification};
 
-/// What a request finds in the store.
+/// The file of a request in the store, or the place for it.
 pub(super) enum Claim {
     /// The file is there, whole.
     There(StoredModel),
-    /// It is to be loaded, or gone on with.
+    /// The file is to be loaded, or gone on with.
     Missing(Place),
 }
 
 /// A name that is held for a file.
 pub(super) struct Place {
-    /// The name that it will have.
+    /// Name that the file will have.
     pub(super) name: String,
-    /// Its file by that name.
+    /// Path of the file by that name.
     pub(super) path: PathBuf,
-    /// What is there of it, locked against other downloads.
+    /// Part of the file that is there already, locked against other downloads.
     pub(super) partial: Partial,
 }
 
@@ -58,7 +58,7 @@ pub(super) fn claim(context: &Context, request: &DownloadRequest) -> Result<Clai
     Err(DownloadError::NameTaken { name: candidates.last().cloned().unwrap_or_default() })
 }
 
-/// The file of this name, if it is what was asked for.
+/// Returns the file of this name, if it is what was asked for.
 fn there(context: &Context, request: &DownloadRequest, name: &str) -> Result<Option<StoredModel>, DownloadError> {
     let failed = |error: StoreError| match error {
         StoreError::Cancelled => DownloadError::Cancelled,

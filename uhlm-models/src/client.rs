@@ -1,4 +1,4 @@
-//! One request for a file or the rest of it: redirects, credentials, and what the head of the answer says.
+//! One request for a file or the rest of it: redirects, credentials, and the head of the answer.
 
 use std::error::Error as _;
 use std::io;
@@ -16,33 +16,34 @@ use crate::config::StoreConfig;
 use crate::error::DownloadError;
 use crate::source::Source;
 
-const MOST_REDIRECTS: usize = 10;
-/// Hugging Face names a large file's SHA-256 and size on the redirect to where it is stored.
+const MAX_REDIRECTS: usize = 10;
+/// Header in which Hugging Face names a large file's SHA-256, and one for its size, on the redirect to where it is
+/// stored.
 const LINKED_ETAG: HeaderName = HeaderName::from_static("x-linked-etag");
 const LINKED_SIZE: HeaderName = HeaderName::from_static("x-linked-size");
 
-/// Makes requests for files.
+/// A client that makes requests for files.
 pub(super) struct Client {
     http: reqwest::Client,
 }
 
-/// What of the file is asked for.
+/// The part of a file that is asked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
-    /// The first byte.
+    /// Index of the first byte.
     pub(super) from: u64,
-    /// Only if the file still has this validator; otherwise all of it.
+    /// Validator that the file must still have for a part to be sent; otherwise all of it comes.
     pub(super) if_range: Option<&'a str>,
 }
 
-/// Which part of the file the answer brings.
+/// The part of the file that an answer brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// All of it.
+    /// All of the file.
     Whole,
-    /// From this byte to the end.
+    /// The file from this byte to the end.
     From(u64),
-    /// Nothing: the file ends before the byte that was asked for.
+    /// Nothing of the file: it ends before the byte that was asked for.
     Nothing,
 }
 
@@ -50,11 +51,11 @@ pub(super) enum Part {
 pub(super) struct Answer {
     pub(super) response: Response,
     pub(super) part: Part,
-    /// Bytes of the whole file, if the answer says it.
+    /// Length of the whole file, in bytes, if the answer says it.
     pub(super) total: Option<u64>,
-    /// Strong `ETag`, else `Last-Modified`.
+    /// Mark of the file's present version: the strong `ETag`, else `Last-Modified`.
     pub(super) validator: Option<String>,
-    /// What the repository says that the file hashes to.
+    /// SHA-256 of the file, if the repository says it.
     pub(super) sha256: Option<Digest>,
 }
 
@@ -65,7 +66,7 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
-            // Followed by hand: each hop is looked at, and credentials stay with their host.
+            // Redirects are followed by hand: each hop is looked at, and credentials stay with their host.
             .redirect(redirect::Policy::none())
             .connect_timeout(config.connect_timeout);
         if let Some(agent) = &config.user_agent {
@@ -84,7 +85,7 @@ impl Client {
         let mut url = source.address(&config.hub)?;
         let home = url.origin();
         let (mut sha256, mut linked) = (None, None);
-        for _ in 0..=MOST_REDIRECTS {
+        for _ in 0..=MAX_REDIRECTS {
             // Compressed, neither ranges nor lengths would be those of the file.
             let mut request = self.http.get(url.clone()).header(ACCEPT_ENCODING, "identity");
             if let Some(token) = config.hub_token.as_ref().filter(|_| source.is_hugging_face() && url.origin() == home)
@@ -109,7 +110,7 @@ impl Client {
             }
             return Answer::read(response, wanted, linked, sha256);
         }
-        Err(DownloadError::Redirect { reason: format!("more than {MOST_REDIRECTS} redirects") })
+        Err(DownloadError::Redirect { reason: format!("more than {MAX_REDIRECTS} redirects") })
     }
 }
 
@@ -172,7 +173,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap) -> DownloadError {
     }
 }
 
-/// `bytes FIRST-LAST/TOTAL`, with `*` for what is not known.
+/// The header `Content-Range`: `bytes FIRST-LAST/TOTAL`, with `*` for what is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct ContentRange {
     bytes: Option<(u64, u64)>,
@@ -198,7 +199,7 @@ impl ContentRange {
     }
 }
 
-/// A request that brought no head of an answer.
+/// Makes the error of a request that brought no head of an answer.
 fn unreachable(error: &reqwest::Error) -> DownloadError {
     if let Some(reason) = distrust_in(error) {
         return DownloadError::Untrusted { reason };
@@ -206,7 +207,7 @@ fn unreachable(error: &reqwest::Error) -> DownloadError {
     DownloadError::Unreachable { reason: cause(error) }
 }
 
-/// The innermost reason, which names no address.
+/// Returns the innermost reason, which names no address.
 pub(super) fn cause(error: &reqwest::Error) -> String {
     let mut cause = error.source();
     while let Some(inner) = cause.and_then(std::error::Error::source) {
@@ -222,8 +223,8 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
     }
 }
 
-/// The longest `Retry-After` that is waited for.
-pub(super) const MOST_PATIENCE: Duration = Duration::from_secs(60);
+/// Longest `Retry-After` that is waited for.
+pub(super) const MAX_PATIENCE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {

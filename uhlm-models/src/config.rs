@@ -8,32 +8,32 @@ use uhlm_net::{BearerToken, TrustPolicy};
 /// Settings of a [`ModelStore`](crate::ModelStore).
 #[derive(Clone, Debug)]
 pub struct StoreConfig {
-    /// Where the models lie; made with the first download.
+    /// Folder of the models; made with the first download.
     pub folder: PathBuf,
-    /// Where Hugging Face repositories are asked for: the hub itself, or a mirror of it.
+    /// Address at which Hugging Face repositories are asked for: the hub itself, or a mirror of it.
     pub hub: String,
-    /// A token for it, for private repositories and those whose terms must be accepted. Never sent anywhere else.
+    /// Token for the hub, for private repositories and those whose terms must be accepted. Never sent anywhere else.
     pub hub_token: Option<BearerToken>,
-    /// Which server certificates are accepted.
+    /// Policy that says which server certificates are accepted.
     pub trust: TrustPolicy,
-    /// The longest time for name resolution, TCP and TLS together.
+    /// Longest time for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// The longest silence of a server.
+    /// Longest silence of a server that is waited for.
     pub silence: Duration,
-    /// Attempts in a row at one source that may bring next to nothing.
+    /// Number of attempts in a row at one source that may bring next to nothing.
     pub attempts: u32,
-    /// The pause after the first failure; it doubles with each further one.
+    /// Pause after the first failure; it doubles with each further one.
     pub back_off: Duration,
-    /// Bytes that a download leaves free.
+    /// Number of bytes that a download leaves free on the disk.
     pub reserve: u64,
-    /// Most bytes that are taken of a file whose length nobody says.
+    /// Largest number of bytes that are taken of a file whose length nobody says.
     pub max_unknown_length: u64,
-    /// The `User-Agent` header; `None` sends none.
+    /// Value of the `User-Agent` header; `None` sends none.
     pub user_agent: Option<String>,
 }
 
 impl StoreConfig {
-    /// The defaults for a folder.
+    /// Makes the defaults for a folder.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {

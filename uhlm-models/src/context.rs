@@ -1,4 +1,5 @@
-//! What all files of a download share: the client, the signals that end it, the room on the disk, and its progress.
+//! The things that all files of a download share: the client, the signals that end it, the room on the disk, and its
+//! progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use uhlm_law::cancel::Cancel;
 
-use crate::client::{Client, MOST_PATIENCE};
+use crate::client::{Client, MAX_PATIENCE};
 use crate::config::StoreConfig;
 use crate::disk;
 use crate::error::DownloadError;
@@ -15,7 +16,7 @@ use crate::partial::Partial;
 use crate::progress::{Phase, Progress, Reporter};
 use crate::store::ModelStore;
 
-/// How often the cancel signal is looked at while nothing comes.
+/// Time between two looks at the cancel signal while nothing comes.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A download under way, whatever file of it is being loaded.
@@ -24,9 +25,9 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) cancel: Cancel,
     pub(super) progress: Progress,
-    /// Bytes of the parts that are there already.
+    /// Number of bytes of the parts that are there already.
     pub(super) before: u64,
-    /// Bytes of all parts, where all of them are known.
+    /// Number of bytes of all parts, where all of them are known.
     pub(super) whole: Option<u64>,
     allow_metered: bool,
     runtime: &'static Handle,
@@ -51,7 +52,7 @@ impl Context {
         self.store.config()
     }
 
-    /// Whether the network may be used, and the download is still wanted.
+    /// Checks that the network may be used, and that the download is still wanted.
     pub(super) fn check_network(&self) -> Result<(), DownloadError> {
         if self.cancel.is_cancelled() {
             return Err(DownloadError::Cancelled);
@@ -60,7 +61,7 @@ impl Context {
         if refused { Err(DownloadError::Metered) } else { Ok(()) }
     }
 
-    /// Whether `missing` bytes still have room beside the reserve.
+    /// Checks that `missing` bytes still have room beside the reserve.
     pub(super) fn check_space(&self, missing: u64) -> Result<(), DownloadError> {
         let config = self.config();
         // A file system that does not say is found out by writing.
@@ -79,24 +80,25 @@ impl Context {
         })
     }
 
-    /// A pause that grows with the failures in a row, or as long as the server asks for.
+    /// Pauses for a time that grows with the failures in a row, or as long as the server asks for, unless that is too
+    /// long.
     pub(super) fn pause(&self, failures: u32, error: &DownloadError) -> Result<(), DownloadError> {
         let back_off = self.config().back_off.saturating_mul(1 << failures.saturating_sub(1).min(16));
         let pause = match error {
-            DownloadError::Busy { retry_after: Some(asked) } if *asked > MOST_PATIENCE => return Err(error.clone()),
+            DownloadError::Busy { retry_after: Some(asked) } if *asked > MAX_PATIENCE => return Err(error.clone()),
             DownloadError::Busy { retry_after: Some(asked) } => back_off.max(*asked),
             _ => back_off,
         };
         self.runtime.block_on(async {
             tokio::select! {
-                () = tokio::time::sleep(pause.min(MOST_PATIENCE)) => {}
+                () = tokio::time::sleep(pause.min(MAX_PATIENCE)) => {}
                 () = raised(&self.cancel) => {}
             }
         });
         self.check_network()
     }
 
-    /// Tells the consumer how far the download is.
+    /// Tells the consumer the progress of the download.
     pub(super) fn tell(&mut self, phase: Phase, partial: &Partial) {
         self.progress.phase = phase;
         self.progress.received = self.before + partial.len();

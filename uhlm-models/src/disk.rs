@@ -1,16 +1,17 @@
-//! How much room a file system has.
+//! The room that a file system has.
 
 use std::io;
 use std::path::Path;
 
-/// Bytes that an unprivileged process may still write where `folder` lies; `None` where the system cannot be asked.
+/// Returns the number of bytes that an unprivileged process may still write where `folder` lies; `None` where the
+/// system cannot be asked.
 #[cfg(unix)]
 pub(super) fn available(folder: &Path) -> io::Result<Option<u64>> {
     let stat = rustix::fs::statvfs(folder)?;
     Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
 }
 
-/// Elsewhere a full disk is found out by writing.
+/// Returns `None`: elsewhere a full disk is found out by writing.
 #[cfg(not(unix))]
 pub(super) fn available(_: &Path) -> io::Result<Option<u64>> {
     Ok(None)

@@ -17,11 +17,11 @@ use crate::request::DownloadRequest;
 use crate::source::Source;
 use crate::stored::StoredModel;
 
-/// An attempt that brought as much is a success of its own: the count of failures begins anew.
+/// Number of bytes that make an attempt a success of its own: the count of failures begins anew.
 const PROGRESS: u64 = 256 << 10;
-/// How often a file may be replaced on the server before it is given up.
+/// Number of times that a file may be replaced on the server before it is given up.
 const MAX_CHANGES: u32 = 2;
-/// Bytes after which it is looked again how much room the disk has: others write to it, too.
+/// Number of bytes after which the room on the disk is looked at again: others write to it, too.
 const LOOK_AT_DISK: u64 = 8 << 20;
 const MAGIC: &[u8] = b"GGUF";
 
@@ -31,9 +31,9 @@ pub(super) struct Download<'a> {
     request: &'a DownloadRequest,
     name: String,
     path: PathBuf,
-    /// Times that the file was found replaced at the present source.
+    /// Number of times that the file was found replaced at the present source.
     changes: u32,
-    /// Bytes that the present attempt brought.
+    /// Number of bytes that the present attempt brought.
     brought: u64,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// One request, and what it brings until it ends.
+    /// Makes one request, and takes what it brings until it ends.
     fn attempt(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
         self.context.check_network()?;
         let name = source.to_string();
@@ -130,7 +130,7 @@ impl<'a> Download<'a> {
         self.receive(answer, partial)
     }
 
-    /// Compares the answer with what is there: does it continue the same file? `None` if nothing is missing.
+    /// Checks whether the answer continues the file that is there, or begins it anew; `None` if nothing is missing.
     fn reconcile(
         &mut self,
         source: &str,
@@ -144,7 +144,7 @@ impl<'a> Download<'a> {
         if answer.part == Part::Nothing {
             return match (answer.total, known) {
                 (Some(total), None) if total == partial.len() && !other_file => Ok(None),
-                // It said before that there is more.
+                // The server said before that there is more.
                 (Some(found), Some(expected)) if found != expected && !other_file => {
                     Err(DownloadError::WrongLength { expected, found })
                 }
@@ -162,7 +162,7 @@ impl<'a> Download<'a> {
         }
         let replaced = other_file || matches!((known, answer.total), (Some(a), Some(b)) if a != b);
         match answer.part {
-            // The rest of another file.
+            // The answer is the rest of another file.
             Part::From(_) if replaced => {
                 self.count_change()?;
                 partial.restart()?;
@@ -233,13 +233,13 @@ impl<'a> Download<'a> {
         }
     }
 
-    /// Whether what is missing has room; where nobody says how much that is, whether the reserve is untouched.
+    /// Checks that what is missing has room; where nobody says how much that is, that the reserve is untouched.
     fn check_room(&self, partial: &Partial) -> Result<(), DownloadError> {
         let missing = partial.state.total.map_or(0, |total| total.saturating_sub(partial.len()));
         self.context.check_space(missing)
     }
 
-    /// Whether the whole file is what it should be.
+    /// Checks that the whole file is what it should be.
     fn check(&mut self, partial: &mut Partial) -> Result<(), DownloadError> {
         self.context.tell(Phase::Checking, partial);
         let found = partial.sha256();
@@ -264,7 +264,7 @@ impl<'a> Download<'a> {
     }
 }
 
-/// Whether a file that nobody vouches for reads as a model at all.
+/// Checks that a file that nobody vouches for reads as a model at all.
 fn readable(partial: &Partial) -> Result<(), DownloadError> {
     match gguf::read_part(partial.path()) {
         // A sound file that llama.cpp cannot run is still the one that was asked for.
@@ -274,7 +274,8 @@ fn readable(partial: &Partial) -> Result<(), DownloadError> {
     }
 }
 
-/// A login page of a hotel's network answers 200 to everything: it is told by its first bytes, before it is kept.
+/// Checks the first bytes of a file before it is kept: a login page of a hotel's network, which answers 200 to
+/// everything, is told by them.
 fn check_magic(at: u64, chunk: &[u8]) -> Result<(), DownloadError> {
     let Some(rest) = usize::try_from(at).ok().and_then(|at| MAGIC.get(at..)) else { return Ok(()) };
     let seen = rest.len().min(chunk.len());

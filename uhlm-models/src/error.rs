@@ -1,4 +1,4 @@
-//! Why a model file could not be had. Each variant is something that an app would answer in its own way.
+//! The reasons why a model file could not be had. Each variant is something that an app would answer in its own way.
 
 use std::io;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use uhlm_law::protocol::Digest;
 
 use crate::source::InvalidSource;
 
-/// Why a download ended without a model. What was loaded by then is kept and a later download goes on from there,
-/// unless the variant says that it was thrown away.
+/// The reason why a download ended without a model. What was loaded by then is kept and a later download goes on from
+/// there, unless the variant says that it was thrown away.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DownloadError {
     /// The request names no source, or one that cannot be used.
@@ -30,15 +30,15 @@ pub enum DownloadError {
     /// was loaded.
     #[error("nobody says what SHA-256 the file must have")]
     NoChecksum {
-        /// Bytes of the file, if the server says it.
+        /// Length of the file, in bytes, if the server says it.
         bytes: Option<u64>,
     },
     /// A part of a split model failed; the parts before it are kept.
     #[error("{name}: {failure}")]
     Part {
-        /// The part's name.
+        /// Name of the part.
         name: String,
-        /// Why it failed.
+        /// Reason why it failed.
         failure: Box<DownloadError>,
     },
     /// The network is metered and the request does not allow that.
@@ -50,89 +50,89 @@ pub enum DownloadError {
     /// The file system has no room for it; nothing was loaded.
     #[error("{needed} bytes are needed, {available} are free")]
     NotEnoughSpace {
-        /// Bytes still to be written, with the reserve that is left free.
+        /// Number of bytes still to be written, with the reserve that is left free.
         needed: u64,
-        /// Bytes that the file system gives.
+        /// Number of bytes that the file system gives.
         available: u64,
     },
     /// The file system took no more: it is full, a quota is used up, or it holds no file this large.
     #[error("the disk is full after {written} bytes")]
     DiskFull {
-        /// Bytes that are on the disk.
+        /// Number of bytes that are on the disk.
         written: u64,
     },
     /// The folder or a file in it cannot be written.
     #[error("cannot {what}: {reason}")]
     Storage {
-        /// What was tried.
+        /// Step that was tried.
         what: String,
-        /// What the system said.
+        /// Message of the system.
         reason: String,
     },
-    /// No connection.
+    /// There is no connection.
     #[error("the server cannot be reached: {reason}")]
     Unreachable {
-        /// What the transport said.
+        /// Message of the transport.
         reason: String,
     },
     /// The connection broke again and again.
     #[error("the connection broke after {received} bytes: {reason}")]
     Interrupted {
-        /// Bytes that are there.
+        /// Number of bytes that are there.
         received: u64,
-        /// What the transport said.
+        /// Message of the transport.
         reason: String,
     },
     /// Nothing came for too long, again and again.
     #[error("nothing came for {} s after {received} bytes", silence.as_secs_f32())]
     Stalled {
-        /// How long it was waited.
+        /// Time that was waited.
         silence: Duration,
-        /// Bytes that are there.
+        /// Number of bytes that are there.
         received: u64,
     },
     /// The server's certificate is not trusted.
     #[error("the server's certificate is not trusted: {reason}")]
     Untrusted {
-        /// What TLS said.
+        /// Message of TLS.
         reason: String,
     },
-    /// 401 or 403: a token is missing, wrong, or its owner has not accepted the model's terms.
+    /// The server answered 401 or 403: a token is missing, wrong, or its owner has not accepted the model's terms.
     #[error("the server refuses access to the file")]
     Unauthorized,
-    /// 404 or 410.
+    /// The server answered 404 or 410.
     #[error("the server has no such file")]
     NotFound,
-    /// 429 or 503, for longer than was worth waiting.
+    /// The server answered 429 or 503, for longer than was worth waiting.
     #[error("the server is busy")]
     Busy {
-        /// What `Retry-After` said, if anything.
+        /// Time that `Retry-After` asks for, if any.
         retry_after: Option<Duration>,
     },
-    /// Any other status that is not a success.
+    /// The server answered with any other status that is not a success.
     #[error("the server answered with status {status}")]
     Refused {
-        /// The status.
+        /// The HTTP status.
         status: u16,
     },
-    /// A redirect to nowhere, away from HTTPS, or one too many.
+    /// The server redirects to nowhere, away from HTTPS, or once too often.
     #[error("the server redirects in a way that is not followed: {reason}")]
     Redirect {
-        /// What is wrong with it.
+        /// Description of the fault.
         reason: String,
     },
     /// The answer does not say what it must, or contradicts the request.
     #[error("the server's answer is invalid: {reason}")]
     InvalidAnswer {
-        /// Which rule it breaks.
+        /// The rule that the answer breaks.
         reason: String,
     },
     /// The server has or sends another number of bytes than it, or the request, said. What was loaded is thrown away.
     #[error("the file has {found} bytes instead of {expected}")]
     WrongLength {
-        /// What was said.
+        /// Number of bytes that was said.
         expected: u64,
-        /// What there is.
+        /// Number of bytes that there are.
         found: u64,
     },
     /// Nobody says how long the file is, and it is longer than
@@ -148,15 +148,16 @@ pub enum DownloadError {
     /// The file is not the one that was asked for. It was thrown away.
     #[error("the file has SHA-256 {found} instead of {expected}")]
     WrongHash {
-        /// What was asked for.
+        /// SHA-256 that was asked for.
         expected: Digest,
-        /// What came.
+        /// SHA-256 of what came.
         found: Digest,
     },
-    /// What came is no GGUF file: a login page, an error page, another format. It was thrown away.
+    /// The server sent something else than a GGUF file: a login page, an error page, another format. It was thrown
+    /// away.
     #[error("what the server sent is not a GGUF model: {reason}")]
     NotAModel {
-        /// What is wrong with it.
+        /// Description of the fault.
         reason: String,
     },
     /// Every source failed.
@@ -173,13 +174,13 @@ pub enum DownloadError {
     /// The client could not be made.
     #[error("cannot start the download: {reason}")]
     Start {
-        /// What was said.
+        /// Message of what failed.
         reason: String,
     },
 }
 
 impl DownloadError {
-    /// A failure of the file system. Full disks have a variant of their own.
+    /// Makes the error of a failure of the file system. Full disks have a variant of their own.
     pub(super) fn storage(what: &str, written: u64, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
@@ -189,13 +190,13 @@ impl DownloadError {
         }
     }
 
-    /// Whether the same source is worth another attempt.
+    /// Tells whether the same source is worth another attempt.
     pub(super) fn is_passing(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Interrupted { .. } | Self::Stalled { .. } | Self::Busy { .. })
             || matches!(self, Self::Refused { status } if *status >= 500)
     }
 
-    /// Whether nothing but a hash was missing: asked once more without
+    /// Tells whether nothing but a hash was missing: asked once more without
     /// [`require_sha256`](crate::DownloadRequest::require_sha256), the file would be loaded and believed.
     #[must_use]
     pub fn lacks_checksum(&self) -> bool {
@@ -207,7 +208,7 @@ impl DownloadError {
         }
     }
 
-    /// Whether another source cannot help either.
+    /// Tells whether another source cannot help either.
     pub(super) fn is_ours(&self) -> bool {
         matches!(
             self,

@@ -14,36 +14,36 @@ use uhlm_law::protocol::Digest;
 
 use crate::error::DownloadError;
 
-/// Bytes between two states; a crash costs at most this much of what was loaded.
+/// Number of bytes between two states; a crash costs at most this much of what was loaded.
 const CHECKPOINT: u64 = 8 << 20;
 const VERSION: u32 = 1;
-/// A download has written down whose file it loads this long after it took the name.
+/// Time after taking the name within which a download has written down whose file it loads.
 const SIGNED: Duration = Duration::from_millis(500);
 
-/// Where the bytes so far come from, and what they belong to.
+/// The origin of the bytes so far, and the file that they belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct State {
     version: u32,
-    /// The source that was asked last.
+    /// Source that was asked last.
     pub(super) source: String,
-    /// Its strong `ETag` or its `Last-Modified`, for `If-Range`.
+    /// Strong `ETag` or `Last-Modified` of the source, for `If-Range`.
     pub(super) validator: Option<String>,
-    /// Bytes of the whole file.
+    /// Number of bytes of the whole file.
     pub(super) total: Option<u64>,
-    /// What the whole file should hash to, as the request or the repository says.
+    /// SHA-256 that the whole file should have, as the request or the repository says.
     pub(super) sha256: Option<Digest>,
-    /// Bytes that are on the disk for certain.
+    /// Number of bytes that are on the disk for certain.
     durable: u64,
 }
 
 impl State {
-    /// The state of the partial file at `path`, if there is one that can be read.
+    /// Reads the state of the partial file at `path`, if there is one that can be read.
     fn read(path: &Path) -> Option<Self> {
         let state = serde_json::from_slice::<Self>(&fs::read(json_of(path)).ok()?).ok()?;
         (state.version == VERSION).then_some(state)
     }
 
-    /// The state of a download that is running elsewhere; it may be about to write it.
+    /// Waits for the state of a download that is running elsewhere, which may be about to write it.
     fn of_running(path: &Path) -> Option<Self> {
         let began = Instant::now();
         loop {
@@ -63,23 +63,23 @@ pub(super) struct Partial {
     pub(super) state: State,
     hash: Sha256,
     len: u64,
-    /// Answers that the bytes so far come from.
+    /// Number of answers that the bytes so far come from.
     pub(super) pieces: u32,
 }
 
-/// `NAME.part` beside `NAME`.
+/// Returns the path `NAME.part` beside `NAME`.
 pub(super) fn path_of(model: &Path) -> PathBuf {
     let mut name = model.as_os_str().to_owned();
     name.push(".part");
     name.into()
 }
 
-/// Bytes that an unfinished download of `model` takes.
+/// Returns the number of bytes that an unfinished download of `model` takes.
 pub(super) fn bytes_begun(model: &Path) -> u64 {
     fs::metadata(path_of(model)).map_or(0, |found| found.len())
 }
 
-/// `NAME.json` beside `NAME`.
+/// Returns the path `NAME.json` beside `NAME`.
 pub(super) fn json_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".json");
@@ -98,8 +98,8 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
 }
 
 impl Partial {
-    /// Opens what an earlier download of `model` left, or begins anew. `None` where what is there, or is being loaded
-    /// there, is another file by what `is_ours` says of its source and hash.
+    /// Opens what an earlier download of `model` left, or begins anew; `None` where the file that is there, or is being
+    /// loaded there, is another one by what `is_ours` says of its source and hash.
     pub(super) fn claim(
         model: &Path,
         is_ours: impl Fn(&str, Option<Digest>) -> bool,
@@ -139,7 +139,7 @@ impl Partial {
         self.write_state()
     }
 
-    /// Lets go of the name; nothing stays of a download that brought nothing.
+    /// Lets go of the name; a download that brought nothing leaves nothing behind.
     pub(super) fn let_go(self) {
         if self.len == 0 {
             // What cannot be removed does no harm: it is empty.
@@ -147,22 +147,22 @@ impl Partial {
         }
     }
 
-    /// Bytes so far.
+    /// Returns the number of bytes so far.
     pub(super) fn len(&self) -> u64 {
         self.len
     }
 
-    /// Where the bytes lie.
+    /// Returns the path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The hash of the bytes so far.
+    /// Returns the SHA-256 of the bytes so far.
     pub(super) fn sha256(&self) -> Digest {
         Digest(self.hash.clone().finalize().into())
     }
 
-    /// Whether all bytes are there, as far as their number is known.
+    /// Tells whether all bytes are there, as far as their number is known.
     pub(super) fn is_whole(&self) -> bool {
         self.len > 0 && self.state.total == Some(self.len)
     }
@@ -188,7 +188,7 @@ impl Partial {
         if self.len - self.state.durable >= CHECKPOINT { self.checkpoint() } else { Ok(()) }
     }
 
-    /// Makes what was written and what is known of it safe.
+    /// Puts on the disk for certain what was written, and the state.
     pub(super) fn checkpoint(&mut self) -> Result<(), DownloadError> {
         self.file.sync_data().map_err(|error| self.failure("write the file", &error))?;
         self.state.durable = self.len;

@@ -1,18 +1,18 @@
-//! How far a download is, told to its consumer every now and then.
+//! The progress of a download, told to its consumer every now and then.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-/// Progress is told this often.
+/// Time between two reports of progress in one phase.
 const TELL: Duration = Duration::from_millis(50);
 
-/// What a download is doing.
+/// The phase of a download.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// It waits for a server.
+    /// The download waits for a server.
     #[default]
     Connecting,
     /// Bytes come in.
@@ -21,26 +21,26 @@ pub enum Phase {
     Checking,
 }
 
-/// How far a download is.
+/// The progress of a download.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What it is doing.
+    /// Phase of the download.
     pub phase: Phase,
-    /// Bytes that are there, those of an earlier download included; of a split model those of all parts.
+    /// Number of bytes that are there, those of an earlier download included; of a split model those of all parts.
     pub received: u64,
-    /// Bytes of the whole model, once known.
+    /// Number of bytes of the whole model, once known.
     pub total: Option<u64>,
-    /// Bytes that an earlier download had left.
+    /// Number of bytes that an earlier download had left.
     pub resumed_from: u64,
-    /// Which of the request's sources is being asked.
+    /// Index of the source that is being asked, among those of the request.
     pub source: usize,
-    /// Which part of a split model is being loaded, from 1; 0 for a model of one file.
+    /// Number of the part of a split model that is being loaded, from 1; 0 for a model of one file.
     pub part: u32,
     /// Number of parts; 0 for a model of one file.
     pub parts: u32,
 }
 
-/// The download's end of the handle.
+/// The sending end of a download's progress.
 pub(crate) struct Reporter {
     progress: watch::Sender<Progress>,
     told: Option<(Instant, Phase)>,
@@ -51,7 +51,7 @@ impl Reporter {
         Self { progress, told: None }
     }
 
-    /// The same consumer once more; the stream ends when the last is dropped.
+    /// Returns the sending end to the same consumer once more; the stream ends when the last is dropped.
     pub(crate) fn sender(&self) -> watch::Sender<Progress> {
         self.progress.clone()
     }

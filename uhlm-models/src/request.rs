@@ -1,4 +1,4 @@
-//! Which model a download is to bring, and the names that it may get.
+//! The model that a download is to bring, and the names that it may get.
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::protocol::Digest;
@@ -7,26 +7,29 @@ use uhlm_llama::split::PartName;
 use crate::error::DownloadError;
 use crate::source::Source;
 
-/// The longest name, in bytes; what stands behind it while it is loaded has room up to the 255 of a file system.
+/// Length of the longest name, in bytes; what stands behind it while it is loaded has room up to the 255 of a file
+/// system.
 const MAX_NAME: usize = 200;
-/// The longest name that is made of a source's, so that a mark still has room.
+/// Length of the longest name that is made of a source's, in bytes, so that a mark still has room.
 const MAX_DERIVED: usize = 160;
 
-/// Which model is wanted, and what is known of it.
+/// The model that is wanted, and the facts known about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DownloadRequest {
-    /// Where it can be had: mirrors are tried in this order. Of a split model any of its parts; all are loaded.
+    /// Sources of the model: mirrors are tried in this order. Of a split model any of its parts will do; all are
+    /// loaded.
     pub sources: Vec<Source>,
-    /// The name to keep it under, ending in `.gguf`; `None` for the first source's, with a mark of its own where that
-    /// name is another model's already.
+    /// Name to keep it under, ending in `.gguf`; `None` for the first source's, with a mark of its own where that name
+    /// is another model's already.
     pub name: Option<String>,
-    /// What it must hash to; of a split model its first part. With it, any mirror may continue what another began.
+    /// SHA-256 that it must have; of a split model that of its first part. With it, any mirror may continue what
+    /// another began.
     pub sha256: Option<Digest>,
-    /// What the parts after the first must hash to, in order, for a split model; empty where nobody knows it.
+    /// SHA-256 that the parts after the first must have, in order, for a split model; empty where nobody knows it.
     pub further_sha256: Vec<Digest>,
-    /// How many bytes it must have; nothing for a split model.
+    /// Number of bytes that it must have; nothing for a split model.
     pub bytes: Option<u64>,
-    /// Whether a metered network will do.
+    /// Whether the download may use a metered network.
     pub allow_metered: bool,
     /// Whether a file that neither the request nor the repository gives a hash of is refused, before anything of it is
     /// loaded.
@@ -34,18 +37,18 @@ pub struct DownloadRequest {
 }
 
 impl DownloadRequest {
-    /// A request for one source.
+    /// Makes a request for one source.
     #[must_use]
     pub fn new(source: Source) -> Self {
         Self { sources: vec![source], ..Self::default() }
     }
 
-    /// The part that the first source names; `None` for a whole model.
+    /// Returns the part that the first source names; `None` for a whole model.
     pub(crate) fn part(&self) -> Option<PartName> {
         self.sources.first()?.part()
     }
 
-    /// The name that was asked for, or that follows from the first source.
+    /// Returns the name that was asked for, or that follows from the first source.
     pub(crate) fn file_name(&self) -> Result<String, DownloadError> {
         let part = self.part();
         let name = match &self.name {
@@ -66,8 +69,8 @@ impl DownloadRequest {
         })
     }
 
-    /// The names to try, in this order: one that was asked for, and no other; else the source's, and then the same with
-    /// a mark that follows from the source.
+    /// Returns the names to try, in this order: one that was asked for, and no other; else the source's, and then the
+    /// same with a mark that follows from the source.
     pub(crate) fn candidates(&self) -> Result<Vec<String>, DownloadError> {
         let name = self.file_name()?;
         if self.name.is_some() {
@@ -82,7 +85,7 @@ impl DownloadRequest {
         Ok(vec![name, marked])
     }
 
-    /// Whether a file that came from `source` and should hash, or hashes, to `sha256` is the one that is wanted.
+    /// Tells whether a file that came from `source` and should hash, or hashes, to `sha256` is the one that is wanted.
     pub(crate) fn is_for(&self, source: &str, sha256: Option<Digest>) -> bool {
         match (self.sha256, sha256) {
             (Some(wanted), Some(found)) if wanted == found => true,
@@ -90,12 +93,13 @@ impl DownloadRequest {
         }
     }
 
-    /// Whether a model whose first part came from `source` is the one that is wanted, whichever part the request names.
+    /// Tells whether a model whose first part came from `source` is the one that is wanted, whichever part the request
+    /// names.
     pub(crate) fn is_for_any_part(&self, source: &str) -> bool {
         self.sources.iter().any(|known| known.beside(1).to_string() == source)
     }
 
-    /// The request for a part of the same model alone, which is to have this name.
+    /// Makes the request for a part of the same model alone, which is to have this name.
     pub(crate) fn for_part(&self, number: u32, name: Option<String>) -> Self {
         let sha256 = match number {
             1 => self.sha256,
@@ -113,7 +117,7 @@ impl DownloadRequest {
     }
 }
 
-/// A file name that follows from a source's, which may have what no file system or terminal likes.
+/// Makes a file name of a source's, which may have what no file system or terminal likes.
 fn derived(name: &str) -> String {
     let suffix = name.len().checked_sub(5).filter(|at| name.is_char_boundary(*at));
     let Some((stem, true)) = suffix.map(|at| (&name[..at], name[at..].eq_ignore_ascii_case(".gguf"))) else {
@@ -129,13 +133,13 @@ fn derived(name: &str) -> String {
     plain[..cut].to_owned() + &end
 }
 
-/// Whether a character may stand in a name: none that moves a cursor, turns the writing round or leads elsewhere.
+/// Tells whether a character may stand in a name: none that moves a cursor, turns the writing round or leads elsewhere.
 fn is_plain(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}');
     !c.is_control() && !turns && !matches!(c, '/' | '\\' | ':' | '\u{feff}')
 }
 
-/// Whether a name is that of a model: one part of a path, not hidden, ending in `.gguf`.
+/// Tells whether a name is that of a model: one part of a path, not hidden, ending in `.gguf`.
 pub(crate) fn check_name(name: &str) -> bool {
     let length = (6..=MAX_NAME).contains(&name.len());
     length && !name.starts_with('.') && name.ends_with(".gguf") && name.chars().all(is_plain)

@@ -1,4 +1,4 @@
-//! Where a model file comes from: an HTTPS address, or a file of a Hugging Face repository.
+//! The place that a model file comes from: an HTTPS address, or a file of a Hugging Face repository.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use uhlm_llama::split::PartName;
 
-/// Where a file can be had. Written as its address, or as `hf:owner/repo/path/file.gguf`, with
+/// A place where a file can be had. Written as its address, or as `hf:owner/repo/path/file.gguf`, with
 /// `hf:owner/repo@revision/...` for a branch, tag or commit other than `main`: `@refs/pr/1` for a pull request, other
 /// names with a slash as `%2F`. The address of a file's page or of the file at huggingface.co is the repository's file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -18,11 +18,11 @@ pub enum Source {
     Url(String),
     /// A file of a repository on Hugging Face, or on a mirror of it.
     HuggingFace {
-        /// User or organisation.
+        /// Name of the user or the organisation.
         owner: String,
-        /// Repository.
+        /// Name of the repository.
         repo: String,
-        /// Branch, tag or commit.
+        /// Name of the branch, tag or commit.
         revision: String,
         /// Path within the repository.
         file: String,
@@ -33,7 +33,7 @@ pub enum Source {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a source of a model: {reason}")]
 pub struct InvalidSource {
-    /// What is wrong with it.
+    /// Reason why it names none.
     pub reason: String,
 }
 
@@ -41,17 +41,18 @@ fn invalid(reason: impl Into<String>) -> InvalidSource {
     InvalidSource { reason: reason.into() }
 }
 
-/// What stands in an address as it is; a `+` does not, because some servers take it for a space.
+/// Characters that are encoded in an address; a `+` is one, because some servers take it for a space.
 const IN_ADDRESS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The hosts of Hugging Face's own pages.
 const HUB_HOSTS: [&str; 3] = ["huggingface.co", "www.huggingface.co", "hf.co"];
 
-/// Owners and repositories have plain names.
+/// Tells whether a text may name an owner or a repository: these have plain names.
 fn is_plain(part: &str) -> bool {
     !part.is_empty() && !part.starts_with('.') && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
-/// A folder or file of a repository: spaces and other letters will do, what leads elsewhere will not.
+/// Tells whether a text may name a folder or file of a repository: spaces and other letters will do, what leads
+/// elsewhere will not.
 fn is_name(part: &str) -> bool {
     !part.is_empty() && !part.starts_with('.') && !part.contains(|c: char| c.is_control() || matches!(c, '/' | '\\'))
 }
@@ -68,7 +69,7 @@ fn split_revision(text: &str) -> Option<(&str, &str)> {
     Some((&text[..at], &text[at + 1..]))
 }
 
-/// The revision as it is written in a source: a slash that does not say by itself where it ends is encoded.
+/// Returns the revision as it is written in a source: a slash that does not say by itself where it ends is encoded.
 fn written(revision: &str) -> String {
     let parts = revision.split('/').count();
     let plain = parts == 1 || (parts == 3 && revision.starts_with("refs/"));
@@ -84,7 +85,7 @@ impl FromStr for Source {
             let source = Self::Url(text.to_owned());
             let mut url = source.address("https://unused.invalid")?;
             url.set_fragment(None);
-            // One address, however it was typed.
+            // It is one address, however it was typed.
             return Ok(Self::of_page(&url).unwrap_or_else(|| Self::Url(url.into())));
         };
         let wrong = || invalid("expected hf:owner/repo/file.gguf or hf:owner/repo@revision/file.gguf");
@@ -100,7 +101,7 @@ impl FromStr for Source {
 }
 
 impl Source {
-    /// A file of a repository, if the names can be those of one.
+    /// Makes a file of a repository, if the names can be those of one.
     fn hugging_face(owner: &str, repo: &str, revision: &str, file: &str) -> Option<Self> {
         let valid =
             [owner, repo].into_iter().all(is_plain) && revision.split('/').all(is_name) && file.split('/').all(is_name);
@@ -108,7 +109,7 @@ impl Source {
         valid.then_some(Self::HuggingFace { owner, repo, revision, file })
     }
 
-    /// The file that an address at huggingface.co names: its page (`blob`) or the file itself (`resolve`).
+    /// Returns the file that an address at huggingface.co names: its page (`blob`) or the file itself (`resolve`).
     fn of_page(url: &Url) -> Option<Self> {
         if !HUB_HOSTS.contains(&url.host_str()?) || url.port().is_some() {
             return None;
@@ -152,7 +153,7 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// The name of the file, as the source has it; none if the address ends in a slash.
+    /// Returns the name of the file, as the source has it; `None` if the address ends in a slash.
     #[must_use]
     pub fn file_name(&self) -> Option<String> {
         let name = match self {
@@ -162,13 +163,13 @@ impl Source {
         (!name.is_empty()).then_some(name)
     }
 
-    /// Which part of a split model the file's name says that it is.
+    /// Returns the part of a split model that the file is by its name.
     pub(super) fn part(&self) -> Option<PartName> {
         PartName::parse(&self.file_name()?)
     }
 
-    /// Another part of the same split model: the file beside it with that part's name. The file itself where its name
-    /// says nothing of parts.
+    /// Returns another part of the same split model: the file beside it with that part's name. The file itself where
+    /// its name says nothing of parts.
     pub(super) fn beside(&self, number: u32) -> Self {
         let Some(part) = self.part() else { return self.clone() };
         let (own, other) = (part.suffix(part.number), part.suffix(number));
@@ -189,12 +190,12 @@ impl Source {
         }
     }
 
-    /// Whether the Hugging Face token belongs to it.
+    /// Tells whether the Hugging Face token belongs to it.
     pub(super) fn is_hugging_face(&self) -> bool {
         matches!(self, Self::HuggingFace { .. })
     }
 
-    /// The address to ask; `endpoint` is where the repositories lie.
+    /// Returns the address to ask; `endpoint` is where the repositories lie.
     pub(super) fn address(&self, endpoint: &str) -> Result<Url, InvalidSource> {
         let text = match self {
             Self::Url(url) => url.clone(),

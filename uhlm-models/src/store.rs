@@ -29,7 +29,7 @@ pub struct ModelStore {
     metered: Arc<AtomicBool>,
 }
 
-/// The names of the files that make up the model of this name.
+/// Returns the names of the files that make up the model of this name.
 fn files_of(name: &str) -> Vec<String> {
     match PartName::parse(name) {
         Some(part) => (1..=part.count).map(|number| part.of(number)).collect(),
@@ -38,7 +38,7 @@ fn files_of(name: &str) -> Vec<String> {
 }
 
 impl ModelStore {
-    /// A store; touches nothing yet.
+    /// Makes a store; touches nothing yet.
     #[must_use]
     pub fn new(config: StoreConfig) -> Self {
         Self { config: Arc::new(config), metered: Arc::default() }
@@ -52,13 +52,13 @@ impl ModelStore {
         Arc::clone(&self.metered)
     }
 
-    /// Says whether the network costs money by volume. Downloads that are not allowed on such a network end with
+    /// Sets whether the network costs money by volume. Downloads that are not allowed on such a network end with
     /// [`DownloadError::Metered`](crate::DownloadError::Metered), also those under way.
     pub fn set_metered(&self, metered: bool) {
         self.metered.store(metered, Ordering::Release);
     }
 
-    /// The models that are there, by name.
+    /// Returns the models that are there, by name.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -72,7 +72,7 @@ impl ModelStore {
         Ok(names.filter_map(|name| self.model(name, |file| files.get(file).copied())).collect())
     }
 
-    /// Downloads that have not ended, by name.
+    /// Returns the downloads that have not ended, by name.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -98,7 +98,7 @@ impl ModelStore {
         Ok(names.into_iter().map(|name| UnfinishedModel { bytes: bytes(&name), name }).collect())
     }
 
-    /// One model; `None` if it is not there. Of a split model any part's name will do.
+    /// Returns one model; `None` if it is not there. Of a split model any part's name will do.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -114,7 +114,7 @@ impl ModelStore {
         Ok(self.model(name, |file| sizes.get(file).copied()))
     }
 
-    /// The model that a download of this request would find there; `None` if it would load anything.
+    /// Returns the model that a download of this request would find there; `None` if it would load anything.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -133,7 +133,7 @@ impl ModelStore {
         Ok(None)
     }
 
-    /// One file, whether it is a whole model or a part.
+    /// Returns one file, whether it is a whole model or a part.
     pub(super) fn file(&self, name: &str) -> Result<Option<StoredModel>, StoreError> {
         if !check_name(name) {
             return Ok(None);
@@ -149,7 +149,7 @@ impl ModelStore {
         }
     }
 
-    /// The model of this name, whose files have these sizes; `None` if one has none.
+    /// Returns the model of this name, whose files have these sizes; `None` if one has none.
     fn model(&self, name: &str, size: impl Fn(&str) -> Option<u64>) -> Option<StoredModel> {
         let files = files_of(name);
         let (first, further) = files.split_first()?;
@@ -172,7 +172,7 @@ impl ModelStore {
     }
 
     /// Reads a model's files and compares their hashes with those that they came with. Blocks; reads all of them.
-    /// `progress` is told the bytes read.
+    /// `progress` is told the number of bytes read.
     ///
     /// # Errors
     /// [`StoreError::Missing`], [`StoreError::Damaged`], [`StoreError::Cancelled`], [`StoreError::Io`].
@@ -198,7 +198,7 @@ impl ModelStore {
         Ok(outcome)
     }
 
-    /// The same for one file.
+    /// Does the same for one file.
     pub(super) fn verify_file(
         &self,
         name: &str,
@@ -261,7 +261,7 @@ impl ModelStore {
         if found { Ok(freed) } else { Err(missing()) }
     }
 
-    /// Names and sizes of the folder's files.
+    /// Returns names and sizes of the folder's files.
     fn files(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let failed = io_error("read the folder");
         let entries = match fs::read_dir(&self.config.folder) {

@@ -1,4 +1,4 @@
-//! What a store says: which models are there, what became of a check, and why something could not be done.
+//! The answers of a store: the models that are there, the outcome of a check, and the reason why something failed.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,18 +6,18 @@ use std::path::PathBuf;
 use serde::Serialize;
 use uhlm_law::protocol::Digest;
 
-/// A model that is there, whole.
+/// A model in the store, whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredModel {
-    /// Its name in the store.
+    /// Name of the model in the store.
     pub name: String,
-    /// Its file, to be given to [`uhlm_llama::Model::load`]; of a split model the first part.
+    /// Path of its file, to be given to [`uhlm_llama::Model::load`]; of a split model that of the first part.
     pub path: PathBuf,
-    /// Its size, in bytes; of a split model that of all parts.
+    /// Length of the file, in bytes; of a split model that of all parts.
     pub bytes: u64,
-    /// What its file hashed to when it came; unknown for one that was put there by other means.
+    /// SHA-256 that its file had when it came; `None` for one that was put there by other means.
     pub sha256: Option<Digest>,
-    /// Where it came from.
+    /// Source that it came from; `None` for one that was put there by other means.
     pub source: Option<String>,
     /// The parts after the first, in order, of a split model.
     pub further_parts: Vec<StoredPart>,
@@ -26,36 +26,36 @@ pub struct StoredModel {
 /// A part of a split model after the first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StoredPart {
-    /// Its file.
+    /// Path of its file.
     pub path: PathBuf,
-    /// Its size, in bytes.
+    /// Length of the file, in bytes.
     pub bytes: u64,
-    /// What it hashed to when it came; unknown for one that was put there by other means.
+    /// SHA-256 that it had when it came; `None` for one that was put there by other means.
     pub sha256: Option<Digest>,
 }
 
 /// A download that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnfinishedModel {
-    /// The name that it will have.
+    /// Name that the model will have.
     pub name: String,
-    /// Bytes that it takes.
+    /// Number of bytes that it takes.
     pub bytes: u64,
 }
 
-/// What became of a check.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
-    /// The file hashes to what it did when it came.
+    /// The file has the SHA-256 that it had when it came.
     Intact,
-    /// It was put there by other means, so there is nothing to compare with.
+    /// The file was put there by other means, so there is nothing to compare with.
     Unknown {
-        /// What it hashes to; of a split model the first such part.
+        /// SHA-256 that it has; of a split model that of the first such part.
         sha256: Digest,
     },
 }
 
-/// Why the store could not do what was asked.
+/// The reason why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// There is no model of this name.
@@ -69,9 +69,9 @@ pub enum StoreError {
     Damaged {
         /// The name.
         name: String,
-        /// What it hashed to when it came.
+        /// SHA-256 that the file had when it came.
         expected: Digest,
-        /// What it hashes to now.
+        /// SHA-256 that it has now.
         found: Digest,
     },
     /// The check was cancelled.
@@ -80,14 +80,14 @@ pub enum StoreError {
     /// The file system failed.
     #[error("cannot {what}: {source}")]
     Io {
-        /// What was tried.
+        /// Step that was tried.
         what: &'static str,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
-/// A failure of the file system.
+/// Makes the error of a failure of the file system.
 pub(super) fn io_error(what: &'static str) -> impl Fn(io::Error) -> StoreError {
     move |source| StoreError::Io { what, source }
 }

@@ -13,10 +13,10 @@ use crate::store::ModelStore;
 use crate::stored::StoredModel;
 use crate::whole;
 
-/// What a download tells its consumer.
+/// The news of a download for its consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferEvent {
-    /// It goes on. A consumer that is behind is told the latest state only.
+    /// The download goes on. A consumer that is behind is told the latest state only.
     Progress(Progress),
     /// The model is there, whole and checked.
     Finished(StoredModel),
@@ -66,7 +66,7 @@ impl Transfer {
         Self { progress, last, cancel }
     }
 
-    /// How far it is; `None` after [`TransferEvent::Finished`] or an error.
+    /// Waits for the next news; `None` after [`TransferEvent::Finished`] or an error.
     ///
     /// # Errors
     /// [`DownloadError`], once, as the last item.
@@ -78,7 +78,7 @@ impl Transfer {
         last.map(|result| result.map(TransferEvent::Finished))
     }
 
-    /// As [`next`](Self::next) for callers without an async runtime; must not be called inside one.
+    /// Does the same as [`next`](Self::next) for callers without an async runtime; must not be called inside one.
     pub fn blocking_next(&mut self) -> Option<Result<TransferEvent, DownloadError>> {
         match uhlm_net::runtime::network() {
             Ok(runtime) => runtime.block_on(self.next()),
@@ -99,7 +99,7 @@ impl Transfer {
         Err(DownloadError::Cancelled)
     }
 
-    /// A signal that does the same as [`cancel`](Self::cancel) from elsewhere.
+    /// Returns a signal that does the same as [`cancel`](Self::cancel) from elsewhere.
     #[must_use]
     pub fn canceller(&self) -> Cancel {
         self.cancel.clone()

@@ -39,7 +39,8 @@ fn run(context: &mut Context, request: &DownloadRequest, place: Place) -> Result
     Download::new(context, request, place.name, place.path).run(place.partial)
 }
 
-/// One part after the other; each is checked as a file of its own, so that a broken download costs one part at most.
+/// Loads one part after the other; each is checked as a file of its own, so that a broken download costs one part at
+/// most.
 fn load_parts(context: &mut Context, request: &DownloadRequest, part: &PartName) -> Result<StoredModel, DownloadError> {
     context.progress.parts = part.count;
     let (name, mut place) = match claim(context, &request.for_part(1, request.name.clone()))? {
@@ -94,7 +95,7 @@ fn look_ahead(context: &mut Context, parts: &[DownloadRequest]) -> Result<(), Do
     context.check_space(whole.unwrap_or(0).saturating_sub(there))
 }
 
-/// How many bytes a part has by what the first source says that has it.
+/// Returns the number of bytes of a part, by what the first source says that has it.
 fn size(context: &Context, part: &DownloadRequest) -> Result<Option<u64>, DownloadError> {
     let mut outcome = Ok(None);
     for source in &part.sources {

@@ -1,17 +1,18 @@
-//! Whether a request failed over the server's certificate, and why.
+//! The reason why a request failed, if it is the server's certificate.
 
 use std::error::Error;
 use std::io;
 
 use crate::tls;
 
-/// Why the certificate is not trusted, if that is the reason of a failure.
+/// Returns why the certificate is not trusted, if that is the reason of a failure.
 #[must_use]
 pub fn distrust_in(error: &reqwest::Error) -> Option<String> {
     tls_error(error).and_then(tls::distrust)
 }
 
-/// The TLS error in a chain of errors. `io::Error` names the source of what it wraps as its own, so it is looked into.
+/// Finds the TLS error in a chain of errors. `io::Error` names the source of what it wraps as its own, so it is looked
+/// into.
 fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(found) = error.downcast_ref() {
         return Some(found);

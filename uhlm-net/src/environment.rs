@@ -6,11 +6,11 @@ use rustls_native_certs::load_native_certs;
 
 use crate::trust::{TrustError, TrustPolicy};
 
-/// The variables by which OpenSSL, curl and others are told whom to trust.
+/// Names of the variables by which OpenSSL, curl and others are told whom to trust.
 const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
 
-/// The trust that `SSL_CERT_FILE` and `SSL_CERT_DIR` ask for: the authorities that they name and no others. `None`
-/// where neither is set. Certificates that cannot be used are left out, as every other program leaves them out.
+/// Returns the trust that `SSL_CERT_FILE` and `SSL_CERT_DIR` ask for: the authorities that they name and no others.
+/// `None` where neither is set. Certificates that cannot be used are left out, as every other program leaves them out.
 ///
 /// # Errors
 /// [`TrustError`] where what they name holds no usable certificate.
@@ -25,7 +25,7 @@ pub fn trust_from_environment() -> Result<Option<TrustPolicy>, TrustError> {
     if named.is_empty() {
         return Ok(None);
     }
-    // Looks at the same two variables.
+    // This looks at the same two variables.
     let found = load_native_certs();
     let usable: Vec<Pem> = found
         .certs

@@ -1,4 +1,4 @@
-//! What every client of this SDK shares on the network.
+//! The parts that every client of this SDK shares on the network.
 //!
 //! Decides whom a client trusts ([`TrustPolicy`]), where its bearer tokens come from ([`TokenProvider`]), how long a
 //! busy server wants to be left alone ([`retry_after`]), and on which one thread of the process all that runs

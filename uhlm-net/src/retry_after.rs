@@ -1,4 +1,4 @@
-//! When a server that is busy wants to be asked again.
+//! The time at which a server that is busy wants to be asked again.
 
 use std::time::{Duration, SystemTime};
 

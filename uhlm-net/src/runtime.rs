@@ -9,18 +9,18 @@ use std::sync::OnceLock;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// A request every few tens of milliseconds: one thread is idle nearly always.
+/// Number of threads: with a request every few tens of milliseconds, one is idle nearly always.
 const WORKERS: usize = 1;
-/// Name resolution blocks a thread for as long as the system's resolver takes, on a dead network for half a minute;
-/// each of these exists only while it is needed.
+/// Largest number of threads that resolve names. That blocks a thread for as long as the system's resolver takes, on a
+/// dead network for half a minute; each of these exists only while it is needed.
 const RESOLVERS: usize = 8;
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
-/// The runtime's handle; the first call starts its thread, which lives as long as the process.
+/// Returns the runtime's handle; the first call starts its thread, which lives as long as the process.
 ///
 /// # Errors
-/// Where the system gives no thread or no event queue. A later call tries again.
+/// An error where the system gives no thread or no event queue. A later call tries again.
 pub fn network() -> io::Result<&'static Handle> {
     static STARTING: Mutex<()> = Mutex::new(());
     if let Some(runtime) = RUNTIME.get() {

@@ -18,7 +18,7 @@ use uhlm_law::protocol::Digest;
 
 use crate::trust::{TrustError, TrustPolicy};
 
-/// TLS 1.2 and 1.3 under a trust policy, offering HTTP/2 and then HTTP/1.1.
+/// Makes the settings of TLS 1.2 and 1.3 under a trust policy, offering HTTP/2 and then HTTP/1.1.
 ///
 /// # Errors
 /// [`TrustError`] where the policy holds nothing that a certificate could be checked against.
@@ -93,7 +93,7 @@ impl From<Mismatch> for Error {
     }
 }
 
-/// The usual verification, and the server's key must be pinned.
+/// The usual verification, after which the server's key must be a pinned one.
 #[derive(Debug)]
 struct Pinned {
     chain: Arc<WebPkiServerVerifier>,
@@ -137,7 +137,8 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
-/// Exactly one certificate. The handshake's signature is still verified: it proves that the server holds the key.
+/// The verification of exactly one certificate. The handshake's signature is still verified: it proves that the server
+/// holds the key.
 #[derive(Debug)]
 struct KnownCertificate {
     fingerprint: Digest,
@@ -187,7 +188,7 @@ fn sha256(bytes: &[u8]) -> Digest {
     Digest(Sha256::digest(bytes).into())
 }
 
-/// Why a handshake failed over the certificate, for people; `None` where the certificate is not the reason.
+/// Returns why a handshake failed over the certificate, for people; `None` where the certificate is not the reason.
 pub(crate) fn distrust(error: &Error) -> Option<String> {
     use CertificateError as C;
     let Error::InvalidCertificate(reason) = error else {

@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 pub struct BearerToken(HeaderValue);
 
 impl BearerToken {
-    /// Takes a token.
+    /// Makes a token that can go into a header.
     ///
     /// # Errors
     /// [`InvalidToken`] for an empty one and for characters that a header cannot carry.
@@ -25,7 +25,7 @@ impl BearerToken {
         Ok(Self(value))
     }
 
-    /// The value of the `Authorization` header, marked as sensitive.
+    /// Returns the value of the `Authorization` header, marked as sensitive.
     #[must_use]
     pub fn header(&self) -> HeaderValue {
         self.0.clone()
@@ -43,16 +43,16 @@ impl std::fmt::Debug for BearerToken {
 #[error("not a bearer token: empty, or characters other than visible ASCII")]
 pub struct InvalidToken;
 
-/// Why a provider gave no token.
+/// The reason why a provider gave no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// There is none: signed out, revoked. The call fails as refused.
+    /// There is no token: signed out, revoked. The call fails as refused.
     #[error("no token")]
     Denied,
-    /// Not now: the service that issues them cannot be reached. The call fails as out of reach.
+    /// There is no token now: the service that issues them cannot be reached. The call fails as out of reach.
     #[error("no token at present: {reason}")]
     Unavailable {
-        /// What the provider said.
+        /// Message of the provider.
         reason: String,
     },
 }
@@ -60,10 +60,10 @@ pub enum TokenError {
 /// A token that is still being fetched.
 pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<BearerToken, TokenError>> + Send + 'a>>;
 
-/// Gives bearer tokens. It is asked once, its token is used until the verifier refuses it (401), and then it is asked
-/// once more; calls that wait for a token share one question, and their deadlines go on running.
+/// A source of bearer tokens. It is asked once, its token is used until the verifier refuses it (401), and then it is
+/// asked once more; calls that wait for a token share one question, and their deadlines go on running.
 pub trait TokenProvider: Send + Sync {
-    /// A token; `refused` is the one that the verifier no longer takes.
+    /// Gets a token; `refused` is the one that the verifier no longer takes.
     fn token<'a>(&'a self, refused: Option<&'a BearerToken>) -> TokenFuture<'a>;
 }
 
@@ -74,20 +74,21 @@ impl TokenProvider for BearerToken {
     }
 }
 
-/// The token in use.
+/// A cache of the token in use.
 pub struct TokenCache {
     provider: Option<Arc<dyn TokenProvider>>,
     current: Mutex<Option<BearerToken>>,
 }
 
 impl TokenCache {
-    /// A cache that holds nothing yet; without a provider it never will.
+    /// Makes a cache that holds nothing yet; without a provider it never will.
     #[must_use]
     pub fn new(provider: Option<Arc<dyn TokenProvider>>) -> Self {
         Self { provider, current: Mutex::new(None) }
     }
 
-    /// The token for a request; `refused` is the one that this call was refused with. `None` without a provider.
+    /// Returns the token for a request; `refused` is the one that this call was refused with. `None` without a
+    /// provider.
     ///
     /// # Errors
     /// [`TokenError`] as the provider says, or [`TokenError::Denied`] where there is no provider and a token was
@@ -109,7 +110,7 @@ impl TokenCache {
         }
     }
 
-    /// The token in use, if it is at hand.
+    /// Returns the token in use, if it is at hand.
     #[must_use]
     pub fn at_hand(&self) -> Option<BearerToken> {
         self.current.try_lock().ok()?.clone()

@@ -1,8 +1,8 @@
-//! Whom a client trusts.
+//! The servers that a client trusts.
 
 use uhlm_law::protocol::Digest;
 
-/// Which server certificates are accepted.
+/// The server certificates that a client accepts.
 ///
 /// The platform's trust store is not among them: on Android it can only be asked through the Java side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,6 @@ pub enum TrustPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct TrustError {
-    /// What is wrong with it.
+    /// Reason why the policy cannot be used.
     pub reason: String,
 }

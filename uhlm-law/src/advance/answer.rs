@@ -1,4 +1,4 @@
-//! What a device may believe of the answer to a request.
+//! The check of a verifier's answer against what the device asked.
 //!
 //! Decides which frames are answers at all to what was asked. A verifier is not trusted: every frame is checked here
 //! once, and what lies behind relies on it.
@@ -7,15 +7,15 @@ use super::frame::{Frame, Labels, Text};
 use super::request::Labelling;
 use crate::sampling::TokenId;
 
-/// What one request asked for. Kept with its answer, and handed to [`Conversation::hear`](super::Conversation::hear)
-/// with each frame.
+/// The facts about one request by which its answer is checked. They are kept with the answer, and handed to
+/// [`Conversation::hear`](super::Conversation::hear) with each frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
     pub(super) generation: u32,
     pub(super) seq: u32,
-    /// Which session of the peer it went to.
+    /// Number of the peer's session that the request went to.
     pub(super) session: u32,
-    /// Number of tokens before the first given or drafted one, which a refusal is about.
+    /// Number of tokens before the first given or drafted one. A refusal is about these.
     pub(super) base: usize,
     /// Number of tokens that the session's text begins with once it has taken the request; `None` where nothing was
     /// given.
@@ -24,16 +24,16 @@ pub struct Asked {
     pub(super) begins: bool,
     pub(super) labels: Labelling,
     pub(super) reply_start: usize,
-    /// Number of tokens that the sequence has at most.
+    /// Largest number of tokens that the sequence may have.
     pub(super) limit: usize,
     pub(super) vocabulary_size: u32,
-    /// Whether every text so far was committed, or was committed before.
+    /// Whether the device has committed every text of this answer so far, now or earlier.
     pub(super) clean: bool,
     /// Whether the answer is complete.
     pub(super) ended: bool,
 }
 
-/// A frame that is no answer to what was asked.
+/// The rule that a frame breaks, so that it is no answer to what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAnswer {
     /// A frame comes after the last one.
@@ -42,7 +42,7 @@ pub enum InvalidAnswer {
     /// An id is not in the vocabulary.
     #[error("token {id} is outside the vocabulary")]
     UnknownToken {
-        /// The id.
+        /// The unknown id.
         id: TokenId,
     },
     /// The text begins before the reply.
@@ -56,10 +56,10 @@ pub enum InvalidAnswer {
     TooLong {
         /// Number of tokens up to its end.
         end: u64,
-        /// The most that there may be.
+        /// Largest number of tokens that the sequence may have.
         limit: u64,
     },
-    /// The frame says nothing.
+    /// The frame holds neither text nor labels.
     #[error("a frame without text")]
     Empty,
     /// Labels are given that were not asked for.

@@ -16,7 +16,7 @@ pub const MEDIA_JSON: &str = "application/json";
 /// Largest body that either side reads, in bytes: a prompt of 256k tokens fits.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// How a body is encoded.
+/// One of the two encodings of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Encoding {
     /// Core fields in a fixed order, then tagged fields, under [`MEDIA_BINARY`].
@@ -26,7 +26,7 @@ pub enum Encoding {
     Json,
 }
 
-/// What is sent as a whole: a request, the answer to one, or one frame of a stream.
+/// A message that is sent as a whole: a request, the answer to one, or one frame of a stream.
 pub trait Body: Serialize + DeserializeOwned + Sized {
     /// Appends the binary encoding.
     fn write(&self, out: &mut Vec<u8>);
@@ -37,7 +37,7 @@ pub trait Body: Serialize + DeserializeOwned + Sized {
     /// [`DecodeError`] for anything but a whole body whose values are in range.
     fn read(body: &[u8]) -> Result<Self, DecodeError>;
 
-    /// Checks what the types do not hold and the binary encoding cannot express or cannot be large enough to break.
+    /// Checks the rules that the types do not enforce, whichever encoding the body came in.
     ///
     /// # Errors
     /// [`DecodeError::OutOfRange`] or [`DecodeError::TooMany`] for the first field that breaks its rule.

@@ -5,7 +5,7 @@
 
 use crate::sampling::TokenId;
 
-/// The body is not what its media type and the protocol say.
+/// The rule of the protocol or of its media type that a body breaks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The body ends within a field.
@@ -14,23 +14,23 @@ pub enum DecodeError {
     /// A length or a number of elements is above its limit.
     #[error("{field}: {count}, at most {max} are allowed")]
     TooMany {
-        /// The field.
+        /// Name of the field.
         field: &'static str,
         /// The number that the body claims.
         count: u64,
-        /// The largest allowed.
+        /// The largest number that is allowed.
         max: u64,
     },
     /// A value lies outside its field's range.
     #[error("{field} is out of range")]
     OutOfRange {
-        /// The field.
+        /// Name of the field.
         field: &'static str,
     },
     /// The JSON does not parse, or its fields are not those of the body.
     #[error("not the JSON of this body: {reason}")]
     Json {
-        /// What the parser said. It can quote the body, so it does not belong into logs.
+        /// Message of the parser. It can quote the body, so it does not belong into logs.
         reason: String,
     },
 }
@@ -106,7 +106,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Reads a body from its front.
+/// A reader that takes a body apart from its front.
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
         Ok(Some((key >> 1, field)))
     }
 
-    /// Returns how many bytes are left.
+    /// Returns the number of bytes that are left.
     pub(super) fn len(&self) -> usize {
         self.rest.len()
     }

@@ -16,14 +16,14 @@ use super::request::{Advance, Begin, Grants, Labelling, MAX_DRAFT};
 use super::tokens::{PrefixHash, Tokens};
 use crate::sampling::TokenId;
 
-/// Who decided on a committed token.
+/// The party that decided on a committed token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
-    /// The device, which was sure enough (opportunistic).
+    /// The device, which was sure enough not to have the token judged (opportunistic).
     Draft,
-    /// Both: it was drafted, and is the target's own.
+    /// Both: the device drafted the token, and it is the target's own.
     Verified,
-    /// The target.
+    /// The target: the device had drafted another token there, or none.
     Target,
     /// The device, because no verifier was within reach.
     Unverified,
@@ -32,55 +32,55 @@ pub enum Origin {
 /// A token that stands from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Committed {
-    /// The token.
+    /// Id of the token.
     pub id: TokenId,
-    /// Who decided on it.
+    /// The party that decided on it.
     pub origin: Origin,
 }
 
-/// What a device should do about a refusal.
+/// The step that a device should take after a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Ask again at once: [`Conversation::advance`] makes up for what the session lacks.
+    /// The device asks again at once: [`Conversation::advance`] makes up for what the session lacks.
     AskAgain,
-    /// Open a session, call [`Peer::reopened`], and ask that one.
+    /// The device opens a session, calls [`Peer::reopened`], and asks that one.
     Reopen,
-    /// Ask again later, not before what `Retry-After` says.
+    /// The device asks again later, not before what `Retry-After` says.
     Retry,
-    /// Do without this verifier.
+    /// The device does without this verifier.
     GiveUp,
 }
 
-/// What hearing something changes.
+/// The changes that a frame, a refusal or the loss of an answer brings about on the device.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
     /// Tokens that stand from now on, in order.
     pub committed: Vec<Committed>,
-    /// Number of drafted tokens that were taken back, which the draft model forgets before it decodes what of
-    /// `committed` is not its own.
+    /// Number of drafted tokens that were taken back. The draft model forgets them before it decodes those of
+    /// `committed` that are not its own.
     pub rolled_back: usize,
-    /// Whether to ask at once: something is missing, or the device's text has to be given.
+    /// Whether the device should ask at once: something is missing, or its text has to be given to the session.
     pub ask: bool,
-    /// Why this answer ended.
+    /// Reason why this answer ended; `None` as long as it goes on.
     pub ended: Option<EndReason>,
     /// Whether the reply has ended for the reason in `ended`, with all of it committed.
     pub finished: bool,
     /// Labels of tokens that were given or drafted.
     pub labels: Option<Labels>,
-    /// What to do about a refusal.
+    /// Step to take after a refusal; `None` where there was none that counts.
     pub recovery: Option<Recovery>,
 }
 
-/// What a verifier serves, as far as an answer can be checked by it.
+/// The bounds of a verifier by which its answers are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Number of tokens in the vocabulary.
     pub vocabulary_size: u32,
-    /// The longest sequence, in tokens.
+    /// Length of the longest sequence, in tokens.
     pub context: u32,
 }
 
-/// What a request is to ask for.
+/// The things that a request is to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Number of tokens, committed and drafted, up to which drafts are sent; what was sent before is left out.
@@ -97,7 +97,7 @@ pub struct Conversation {
     bounds: Bounds,
     generation: u32,
     begin: Begin,
-    /// What is committed, then the branch of drafted tokens.
+    /// The committed tokens, then the branch of drafted ones.
     tokens: Tokens,
     committed: usize,
     next_seq: u32,

@@ -1,4 +1,4 @@
-//! How the rows of a generation become its tokens: its chain, its tape, and the place of each token of the reply.
+//! The way from the rows of a generation to its tokens: its chain, its tape, and the place of each token of the reply.
 //!
 //! Decides which noise a position of a session's text has, and which rows of a pass are drawn. Leaves the draw itself
 //! to whoever has the logits.
@@ -11,7 +11,7 @@ use crate::model::Vocabulary;
 use crate::noise::{Place, PositionKey, Tape, TokenKeys};
 use crate::sampling::{ChainInput, SamplingChain, SamplingError, Scratch, TokenId};
 
-/// A row that is to be drawn.
+/// A row of logits from which a token is to be drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw<'a> {
     /// Index of the row in its pass.
@@ -20,34 +20,34 @@ pub struct Draw<'a> {
     pub history: &'a [TokenId],
     /// The chain that the logits go through.
     pub chain: &'a SamplingChain,
-    /// The noise of the token's place.
+    /// Key of the noise at the token's place.
     pub position: PositionKey,
-    /// The token whose probability is wanted, if one is.
+    /// The token whose probability is wanted, if any.
     pub scored: Option<TokenId>,
 }
 
-/// Chain and noise of one generation.
+/// The sampling chain and the noise of one generation.
 #[derive(Clone, Debug)]
 pub struct Drawing {
     begin: Begin,
     chain: SamplingChain,
     tape: Tape,
-    /// A number of tokens that were walked, their hash, and the place after them: where the next walk begins as long as
-    /// the text begins with them.
+    /// Number of tokens that the last walk passed, their hash, and the place after them. The next walk begins there as
+    /// long as the text begins with these tokens.
     walked: Option<(usize, PrefixHash, Place)>,
 }
 
 impl Drawing {
-    /// Makes the drawing of a generation that begins so.
+    /// Makes chain and noise of a generation that begins with `begin`.
     ///
     /// # Errors
-    /// [`SamplingError::InvalidParameter`].
+    /// [`SamplingError::InvalidParameter`] for a sampling parameter outside its range.
     pub fn new(begin: &Begin) -> Result<Self, SamplingError> {
         let chain = SamplingChain::new(begin.sampling.clone())?;
         Ok(Self { begin: begin.clone(), chain, tape: Tape::new(begin.seed, 0), walked: None })
     }
 
-    /// Tells whether a generation that begins so draws like this one.
+    /// Tells whether a generation that begins with `begin` draws like this one.
     #[must_use]
     pub fn is_of(&self, begin: &Begin) -> bool {
         self.begin == *begin
@@ -103,12 +103,12 @@ impl Drawing {
     }
 }
 
-/// Rows of a pass, each with the noise of its token.
+/// Rows of a pass, each with the noise of the token that it decides.
 #[derive(Debug)]
 pub struct Rows<'a> {
     plan: &'a Plan,
     chain: &'a SamplingChain,
-    /// The text and the draft after it.
+    /// The tokens of the text, and of the draft after it.
     history: Cow<'a, [TokenId]>,
     /// Index of the first of these rows in its pass.
     start: usize,

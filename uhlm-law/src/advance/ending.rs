@@ -1,4 +1,4 @@
-//! Where a reply ends.
+//! The end of a reply.
 //!
 //! Decides which reason counts where several hold. Leaves to its caller which tokens end a generation and what text
 //! tokens stand for.
@@ -7,7 +7,7 @@ use super::frame::EndReason;
 use super::request::Begin;
 use crate::sampling::TokenId;
 
-/// What has to be known of a vocabulary to see the end of a reply.
+/// The knowledge of a vocabulary that it takes to see the end of a reply.
 pub trait Ending {
     /// Tells whether the token ends a generation.
     fn is_end(&self, id: TokenId) -> bool;

@@ -12,19 +12,19 @@ use super::tokens::ShortHash;
 use crate::protocol::ErrorBody;
 use crate::sampling::TokenId;
 
-/// The most ids in one frame; a longer text comes in several.
+/// Largest number of ids in one frame; a longer text comes in several.
 pub const MAX_FRAME_IDS: usize = 4096;
-/// The most labels in one frame.
+/// Largest number of labels in one frame.
 pub const MAX_LABELS: usize = 512;
 
 const KIND_TEXT: u8 = 0;
 const KIND_END: u8 = 1;
 const KIND_FAILED: u8 = 2;
-/// Kinds beyond the first three, told apart by the value.
+/// Kind of all further frames, which the value tells apart.
 const KIND_MORE: u8 = 3;
 /// The value of [`KIND_MORE`] that stands for [`Progress`].
 const MORE_PROGRESS: u8 = 0;
-/// Numbers of ids from here on follow the head as a number of their own.
+/// Smallest number of ids that follows the head as a number of its own.
 const LONG: u8 = 63;
 
 const TAG_PASS_US: u32 = 1;
@@ -32,7 +32,7 @@ const TAG_QUEUE_US: u32 = 2;
 const TAG_LABELS: u32 = 3;
 const TAG_ROWS: u32 = 4;
 
-/// One frame.
+/// A frame: one message of the stream that answers a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Frame {
@@ -42,21 +42,21 @@ pub enum Frame {
     End(EndReason),
     /// The end of a stream that failed; what came before stands.
     Failed(ErrorBody),
-    /// There is nothing to say yet, and the target is at it. It says nothing about the text.
+    /// A sign that the target is at work and has nothing to say yet. It says nothing about the text.
     Progress(Progress),
 }
 
-/// The longest time in seconds between two frames of a live answer of a verifier that tells its progress
+/// Longest time between two frames of a live answer, in seconds, of a verifier that tells its progress
 /// ([`Capabilities::PROGRESS`](super::Capabilities::PROGRESS)), as it leaves the verifier.
 pub const PROGRESS_SECONDS: u64 = 1;
 
-/// How far a verifier is with what an answer waits for.
+/// Progress of a verifier with what an answer waits for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Number of tokens that the target has read for the next text, of `total`.
     #[serde(default)]
     pub read: u32,
-    /// Number of tokens that it reads for the next text; 0 where that is not known yet.
+    /// Number of tokens that the target reads for the next text; 0 where that is not known yet.
     #[serde(default)]
     pub total: u32,
     /// Number of sessions that are served before this one; 0 where it is being served.
@@ -93,7 +93,7 @@ pub struct Text {
     pub labels: Option<Labels>,
 }
 
-/// What the target says about given and drafted tokens, one after the other.
+/// The target's labels of given and drafted tokens, which follow one after the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Labels {
     /// Index of the first token.
@@ -105,7 +105,7 @@ pub struct Labels {
     pub p: Vec<f32>,
 }
 
-/// Why a stream ended.
+/// The reason why a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {

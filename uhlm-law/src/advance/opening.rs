@@ -1,4 +1,4 @@
-//! What is said before the first generation: what a verifier offers, and that a device takes it up.
+//! The exchange before the first generation: a verifier tells what it offers, and a device takes it up.
 //!
 //! Decides the fields of `info`, `open` and its answer, and how a capability that one side does not know is refused.
 //! Paths and headers are the transport's.
@@ -13,7 +13,7 @@ use crate::fingerprint::Blocks;
 use crate::protocol::{Digest, ErrorBody, ErrorCode};
 use crate::token::TokenId;
 
-/// Something that a verifier can do and another one may not, as a set.
+/// A set of abilities that one verifier has and another one may lack.
 ///
 /// A tagged field that is not known is skipped, so whatever would change the text or what is promised about it is
 /// asked for here: a verifier refuses a session that needs what it lacks.
@@ -21,7 +21,7 @@ use crate::token::TokenId;
 pub struct Capabilities(u64);
 
 impl Capabilities {
-    /// Nothing beyond judging.
+    /// No ability beyond judging.
     pub const NONE: Self = Self(0);
     /// The target writes on without a draft, as far as was granted.
     pub const RUNS_AHEAD: Self = Self(1);
@@ -38,7 +38,7 @@ impl Capabilities {
         ("probabilities", Self::PROBABILITIES),
         ("progress", Self::PROGRESS),
     ];
-    /// Stands for every name that is not known.
+    /// Bit that stands for every name that this version does not know.
     const UNKNOWN: Self = Self(1 << 63);
 
     /// Returns both sets together.
@@ -107,10 +107,10 @@ impl<'de> Deserialize<'de> for SessionId {
     }
 }
 
-/// What a verifier serves.
+/// The target model that a verifier serves, with its vocabulary and the verifier's abilities and limits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
-    /// [`PROTOCOL`](super::PROTOCOL).
+    /// Name and version of the protocol, [`PROTOCOL`](super::PROTOCOL).
     pub protocol: String,
     /// Name of the target model, for people.
     pub model: String,
@@ -118,12 +118,12 @@ pub struct Info {
     pub fingerprint: Digest,
     /// Hash over the vocabulary's tokens.
     pub vocabulary: Digest,
-    /// What the verifier can do beyond judging.
+    /// Abilities of the verifier beyond judging.
     pub capabilities: Capabilities,
-    /// How much it takes.
+    /// Limits on what it takes.
     pub limits: Limits,
-    /// Tokens that end a reply of the target, in the order in which their keys are counted. Empty where they are not
-    /// told: then they are the device's own.
+    /// Tokens that end a reply of the target, in the order in which their noise keys are counted. Empty where the
+    /// verifier does not tell them: then those of the device count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ends: Vec<TokenId>,
     /// Hashes over parts of the vocabulary, for people who look for the difference. Only `info` tells them, `open`
@@ -136,23 +136,24 @@ pub struct Info {
 const ENDS: u32 = 1;
 const BLOCKS: u32 = 2;
 
-/// How much a verifier takes.
+/// Limits on what a verifier takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Number of ids of the vocabulary, up to its last token: rows of the model behind it are never drawn.
     pub vocabulary_size: u32,
-    /// The longest sequence of a session, in tokens.
+    /// Length of the longest sequence of a session, in tokens.
     pub context: u32,
-    /// The most drafted tokens that one pass judges; the rest of a longer draft is judged by the passes after it.
+    /// Largest number of drafted tokens that one pass judges; the rest of a longer draft is judged by the passes after
+    /// it.
     pub max_draft: u32,
 }
 
-/// Opens a session.
+/// The request that opens a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Open {
-    /// Hash over the device's vocabulary. Another one than the verifier's is refused.
+    /// Hash over the device's vocabulary. A verifier that has another one refuses.
     pub vocabulary: Digest,
-    /// What the device cannot do without. A verifier that lacks any of it refuses.
+    /// Abilities that the device cannot do without. A verifier that lacks any of them refuses.
     pub needs: Capabilities,
 }
 
@@ -161,21 +162,22 @@ pub struct Open {
 pub struct Opened {
     /// The session's name.
     pub session: SessionId,
-    /// What the verifier serves.
+    /// The target model that the verifier serves, with its limits.
     pub info: Info,
 }
 
 impl Info {
-    /// Returns what the answer to `open` holds of it: all but the hashes over parts of the vocabulary.
+    /// Returns the part that the answer to `open` holds: all but the hashes over parts of the vocabulary.
     #[must_use]
     pub fn to_open(&self) -> Self {
         Self { blocks: Blocks::default(), ..self.clone() }
     }
 
-    /// Checks that this verifier can serve a session that is opened so.
+    /// Checks that this verifier can serve a session that `open` opens.
     ///
     /// # Errors
-    /// [`ErrorCode::Unsupported`] where the vocabulary is another one, or where it lacks what the device needs.
+    /// [`ErrorCode::Unsupported`] where the vocabulary is another one, or where the verifier lacks what the device
+    /// needs.
     pub fn admits(&self, open: &Open) -> Result<(), ErrorBody> {
         if open.vocabulary != self.vocabulary {
             let size = self.limits.vocabulary_size;

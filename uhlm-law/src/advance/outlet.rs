@@ -9,7 +9,7 @@ pub struct StreamId(pub u64);
 /// A frame for the answer to one request. After [`Frame::End`] and [`Frame::Failed`] the answer is complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sent {
-    /// The answer.
+    /// The answer that the frame belongs to.
     pub stream: StreamId,
     /// The frame.
     pub frame: Frame,

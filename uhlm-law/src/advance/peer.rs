@@ -1,4 +1,4 @@
-//! What a device knows of one verifier session.
+//! A device's knowledge of one verifier session.
 //!
 //! Decides what counts as known and what is only assumed. Leaves to [`Conversation`](super::Conversation) what is sent.
 //!
@@ -7,35 +7,35 @@
 
 use super::tokens::{PrefixHash, Tokens};
 
-/// What a device knows of one verifier session: its own, or that of another replica.
+/// A device's knowledge of one verifier session: its own, or that of another replica.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// Number of sessions that this one came after.
     pub(super) session: u32,
     /// Whether the session knows how the generation begins, if everything sent has arrived.
     pub(super) begun: bool,
-    /// Whether the session is known to know it.
+    /// Whether the session is known to know how the generation begins.
     pub(super) known_begun: bool,
     /// Number of committed tokens that the session's text is known to begin with.
     pub(super) agreed: usize,
     /// Number of committed tokens that the session's text begins with, if everything sent has arrived.
     pub(super) assumed: usize,
-    /// Where the last drafted token that was sent ends, and the hash up to there.
+    /// Number of tokens up to the end of the last drafted one that was sent, and the hash of these tokens.
     pub(super) sent: Option<(usize, PrefixHash)>,
     /// Number of the last request.
     pub(super) last_seq: Option<u32>,
-    /// Answers to earlier requests say nothing about what the session holds now.
+    /// Number of the first request whose answer tells something about what the session holds now.
     pub(super) since: u32,
 }
 
 impl Peer {
-    /// Makes what is known of a session that was just opened: it holds nothing.
+    /// Makes the knowledge of a session that was just opened: it holds nothing.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns how many of the committed tokens the session holds, if everything sent has arrived.
+    /// Returns the number of committed tokens that the session holds, if everything sent has arrived.
     #[must_use]
     pub fn assumed(&self) -> usize {
         self.assumed
@@ -81,8 +81,8 @@ impl Peer {
         self.assumed = self.assumed.max(self.agreed);
     }
 
-    /// Returns how far the branch was sent, at least `committed`. A branch that was drafted anew since then was not
-    /// sent.
+    /// Returns the number of tokens up to which the branch was sent, at least `committed`. A branch that was drafted
+    /// anew since then was not sent.
     pub(super) fn sent(&self, tokens: &Tokens, committed: usize) -> usize {
         let sent = self.sent.filter(|(end, hash)| tokens.hash_of(*end) == Some(*hash));
         sent.map_or(committed, |(end, _)| end.max(committed))

@@ -1,29 +1,29 @@
-//! What a session does next: above all, what a pass has to decode and to score.
+//! The next step of a session: above all, what a pass has to decode and to score.
 
 use std::time::Duration;
 
 use super::outlet::Sent;
 use crate::sampling::TokenId;
 
-/// What a pass is for.
+/// The purpose of a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PassKind {
-    /// Judges drafted tokens.
+    /// A pass that judges drafted tokens.
     Judged,
-    /// Decides one token without a draft.
+    /// A pass that decides one token without a draft.
     SelfMade,
-    /// Only decodes given tokens, so that they are there when a pass needs them.
+    /// A pass that only decodes given tokens, so that they are there when a later pass needs them.
     Fill,
 }
 
 /// One pass of the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What the pass is for.
+    /// Purpose of the pass.
     pub kind: PassKind,
     /// Number of tokens that the engine keeps of its sequence; it rolls back to them first.
     pub keep: usize,
-    /// Tokens to decode after those.
+    /// Tokens to decode after those that are kept.
     pub tokens: Vec<TokenId>,
     /// Number of rows: logits are needed after each of the last `rows` tokens.
     pub rows: usize,
@@ -37,7 +37,7 @@ pub struct Plan {
     /// The drafted token that the last row is compared with as well, where the draft is longer than the pass. It is
     /// not decoded.
     pub next_drafted: Option<TokenId>,
-    /// Whether `p` of each scored token is wanted.
+    /// Whether the target's probability of each scored token is wanted.
     pub probabilities: bool,
 }
 
@@ -62,7 +62,7 @@ impl Plan {
     }
 }
 
-/// What the target says in one row of a pass.
+/// The result of one row of a pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// The token that logits, chain and noise decide on.
@@ -74,9 +74,9 @@ pub struct Row {
 /// Durations of a pass, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PassTiming {
-    /// Decode and scoring.
+    /// Time of decode and scoring.
     pub pass_us: u32,
-    /// From the arrival of the session's last request until the pass began; `None` where the request came later.
+    /// Time from the arrival of the session's last request until the pass began; `None` where the request came later.
     pub queue_us: Option<u32>,
 }
 
@@ -90,7 +90,7 @@ impl PassTiming {
     }
 }
 
-/// What a session does next.
+/// The step that a session takes next.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     /// A pass, after which one of [`pass_ended`], [`pass_failed`] and [`pass_abandoned`] is called.
@@ -99,10 +99,10 @@ pub enum Next {
     /// [`pass_failed`]: super::TargetSession::pass_failed
     /// [`pass_abandoned`]: super::TargetSession::pass_abandoned
     Pass(Plan),
-    /// Nothing, and the device is told.
+    /// The end of the stream: there is nothing to do, and the device is told so.
     End(Sent),
-    /// A pass is under way.
+    /// No step: a pass is under way.
     Busy,
-    /// Nothing until a request comes.
+    /// No step until a request comes.
     Idle,
 }

@@ -7,7 +7,7 @@ use super::request::MAX_DRAFT;
 use super::tokens::{PrefixHash, Tokens};
 use crate::sampling::TokenId;
 
-/// The most proposals that wait at once.
+/// Largest number of proposals that wait at once.
 pub const MAX_PARKED: usize = 4;
 
 /// Drafted tokens with the place where they begin.
@@ -23,16 +23,16 @@ pub(super) struct Proposal {
     pub(super) ids: Vec<TokenId>,
 }
 
-/// How a proposal stands to the decided text.
+/// Relation of a proposal to the decided text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It goes on where the text ends.
+    /// The proposal goes on where the text ends.
     Usable,
-    /// It begins after the text's end.
+    /// The proposal begins after the text's end.
     Missing,
-    /// The text holds all of it.
+    /// The text holds all of the proposal.
     Spent,
-    /// The text is another one.
+    /// The text is another one than the proposal rests on.
     Contradicted,
 }
 
@@ -94,7 +94,7 @@ impl Parked {
         self.0.retain(|proposal| matches!(proposal.standing(text), Standing::Usable | Standing::Missing));
     }
 
-    /// Drops everything.
+    /// Drops all proposals.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

@@ -1,9 +1,9 @@
-//! Why a verifier does not take a request. Nothing has changed then, whatever the reason.
+//! The reasons for which a verifier does not take a request. Nothing has changed then, whatever the reason.
 
 use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::TokenId;
 
-/// Why a request was not taken.
+/// The reason why a request was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// There is no such session: unknown, expired, or lost in a restart.
@@ -25,7 +25,7 @@ pub enum Refusal {
         /// Number of tokens that the verifier holds.
         held: u32,
     },
-    /// The generation has begun otherwise.
+    /// The generation has begun with other settings.
     #[error("generation {generation} has begun with another seed, chain or end")]
     BegunOtherwise {
         /// Number of the generation.
@@ -42,7 +42,7 @@ pub enum Refusal {
     /// An id is not in the vocabulary.
     #[error("token {id} is outside the vocabulary of {vocabulary_size}")]
     UnknownToken {
-        /// The id.
+        /// The unknown id.
         id: TokenId,
         /// Number of tokens in the vocabulary.
         vocabulary_size: u32,
@@ -52,7 +52,7 @@ pub enum Refusal {
     TooLong {
         /// Number of tokens that the sequence would hold.
         tokens: u64,
-        /// The longest sequence of a session, in tokens.
+        /// Length of the longest sequence of a session, in tokens.
         context: u32,
     },
 }

@@ -13,20 +13,20 @@ use super::bytes::{DecodeError, Reader, put_bytes, put_counted_ids, put_number, 
 use super::tokens::PrefixHash;
 use crate::sampling::{SamplingParams, TokenId};
 
-/// The most drafted tokens in one request.
+/// Largest number of drafted tokens in one request.
 pub const MAX_DRAFT: usize = 256;
-/// The most given tokens in one request: what the smallest ids let into a body.
+/// Largest number of given tokens in one request: as many of the smallest ids fit into a body.
 pub const MAX_STAND: usize = super::body::MAX_BODY_BYTES;
-/// The most stop strings of a generation.
+/// Largest number of stop strings of a generation.
 pub const MAX_STOPS: usize = 64;
-/// The longest stop string, in bytes of UTF-8.
+/// Length of the longest stop string, in bytes of UTF-8.
 pub const MAX_STOP_BYTES: usize = 1024;
 
 const TAG_LABELS: u32 = 1;
 const TAG_BEGIN: u32 = 2;
 const TAG_STOP: u32 = 1;
 
-/// Asks the verifier to take the text further: judge what was drafted, and write on as far as was granted.
+/// The request to take the text further: to judge what was drafted, and to write on as far as was granted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Advance {
     /// Number of the generation in its session. A greater one replaces the generation before it.
@@ -52,7 +52,7 @@ pub struct Advance {
     /// Labels that are wanted.
     #[serde(default, skip_serializing_if = "Labelling::is_none")]
     pub labels: Labelling,
-    /// What the generation needs to know, with its first request and wherever the verifier may not know it.
+    /// Settings of the generation, in its first request and wherever the verifier may not know them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin: Option<Begin>,
 }
@@ -83,9 +83,9 @@ impl Grants {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grant {
-    /// At most so many, 0 to 254.
+    /// At most this many passes, 0 to 254.
     Passes(u8),
-    /// Until the reply ends.
+    /// As many passes as the reply takes until it ends.
     Unlimited,
 }
 
@@ -126,7 +126,7 @@ impl Grant {
     }
 }
 
-/// Which labels a device wants about the tokens that a pass scores.
+/// The labels that a device wants about the tokens that a pass scores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Labelling {
@@ -155,7 +155,7 @@ impl Labelling {
     }
 }
 
-/// What makes the target's text a function of the prompt.
+/// The settings of a generation, which make the target's text a function of the prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Begin {
     /// Seed of the generation's noise.
@@ -164,9 +164,9 @@ pub struct Begin {
     pub sampling: SamplingParams,
     /// Number of tokens before the reply, at least 1.
     pub reply_start: u32,
-    /// The most tokens of the reply, at least 1.
+    /// Largest number of tokens of the reply, at least 1.
     pub max_tokens: u32,
-    /// Strings of which each ends the reply; none is empty. At most [`MAX_STOPS`] of [`MAX_STOP_BYTES`].
+    /// Strings each of which ends the reply; none is empty. At most [`MAX_STOPS`] of at most [`MAX_STOP_BYTES`] each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
 }

@@ -6,11 +6,11 @@ use super::body::{Body, Encoding};
 use super::bytes::{DecodeError, put_bytes};
 use super::frame::Frame;
 
-/// The longest frame that a device reads, in bytes: [`MAX_FRAME_IDS`](super::MAX_FRAME_IDS) of the longest ids, with
-/// labels.
+/// Length of the longest frame that a device reads, in bytes: [`MAX_FRAME_IDS`](super::MAX_FRAME_IDS) of the longest
+/// ids, with labels.
 pub const MAX_FRAME_BYTES: usize = 1 << 16;
 
-/// Kinds of frames in JSON.
+/// Names of the kinds of frames in JSON.
 const KINDS: [&str; 4] = ["text", "end", "failed", "progress"];
 
 impl Encoding {
@@ -29,12 +29,12 @@ impl Encoding {
     }
 }
 
-/// Finds frames in the bytes of a stream, as they come.
+/// A decoder that finds frames in the bytes of a stream, as they come.
 #[derive(Clone, Debug)]
 pub struct FrameDecoder {
     encoding: Encoding,
     buffer: Vec<u8>,
-    /// Number of bytes at the front of `buffer` that are done with.
+    /// Number of bytes at the front of `buffer` that are read already.
     done: usize,
 }
 

@@ -27,9 +27,9 @@ use crate::sampling::TokenId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
     Live(StreamId),
-    /// It was ended here.
+    /// The verifier has ended the answer.
     Ended,
-    /// It broke off: a repeat of its request is taken as if the first had not come.
+    /// The answer broke off: a repeat of its request is taken as if the first had not come.
     Lost,
 }
 
@@ -37,9 +37,9 @@ enum Stream {
 #[derive(Clone, Debug, PartialEq)]
 struct Pass {
     plan: Plan,
-    /// Number of the request that granted it, where it is self-made.
+    /// Number of the request that granted the pass, where it is self-made.
     granted_by: Option<u32>,
-    /// Whether the text that it rests on is no more.
+    /// Whether the text that the pass rests on was replaced.
     discarded: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct TargetSession {
     /// Number of tokens of `text` that the engine holds.
     decoded: usize,
     generation: Option<(u32, Begin)>,
-    /// The greatest number of a request of the generation.
+    /// Greatest number of a request of the generation.
     seq: u32,
     stream: Stream,
     grants: Grants,
@@ -96,7 +96,7 @@ impl TargetSession {
         &self.text
     }
 
-    /// Returns how many tokens of the text the engine's sequence holds.
+    /// Returns the number of tokens of the text that the engine's sequence holds.
     #[must_use]
     pub fn decoded(&self) -> usize {
         self.decoded
@@ -117,14 +117,14 @@ impl TargetSession {
         }
     }
 
-    /// Returns what the device grants; its caller schedules self-made passes by it.
+    /// Returns the passes that the device grants; the caller schedules self-made passes by them.
     #[must_use]
     pub fn grants(&self) -> Grants {
         self.grants
     }
 
-    /// Tells whether the target writes on until the reply ends, as long as drafted tokens stand: its caller weighs what
-    /// a drafted token costs, as the text comes without it too.
+    /// Tells whether the target writes on until the reply ends, as long as drafted tokens stand. The caller then weighs
+    /// what a drafted token costs, as the text comes without it too.
     #[must_use]
     pub fn runs_ahead(&self) -> bool {
         self.grants.after_agreement == Grant::Unlimited
@@ -182,8 +182,8 @@ impl TargetSession {
         }
     }
 
-    /// Takes note that the engine holds only the first `len` tokens of the session's sequence. A pass that was
-    /// planned is off.
+    /// Takes note that the engine holds only the first `len` tokens of the session's sequence. A planned pass is
+    /// dropped.
     pub fn cache_lost(&mut self, len: usize) {
         self.pass = None;
         self.decoded = self.decoded.min(len);
@@ -217,7 +217,8 @@ impl TargetSession {
         u32::try_from(self.text.len()).unwrap_or(u32::MAX)
     }
 
-    /// Replaces the generation. What was decided after the given tokens was so by another seed or for another prompt.
+    /// Replaces the generation, and drops the tokens that another seed or another prompt has decided after the given
+    /// ones.
     fn renew(&mut self, request: &Advance) -> Result<(), Refusal> {
         let generation = request.generation;
         let begin = request.begin.clone().ok_or(Refusal::NotBegun { generation, held: self.held() })?;

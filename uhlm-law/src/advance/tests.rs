@@ -1,4 +1,4 @@
-//! Tests by theme. What all of them share is a model of three tokens ([`model`]) and a world around it ([`world`]).
+//! Tests by theme. They share a model of three tokens ([`model`]) and a world around it ([`world`]).
 
 mod device;
 mod model;

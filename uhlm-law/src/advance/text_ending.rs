@@ -1,10 +1,10 @@
-//! Where a reply ends, by the text of the target's vocabulary.
+//! The end of a reply, by the text of the target's vocabulary.
 
 use crate::advance::Ending;
 use crate::model::Vocabulary;
 use crate::sampling::TokenId;
 
-/// The ends of replies in a vocabulary.
+/// The ends of replies, by the text of a vocabulary.
 #[allow(missing_debug_implementations, reason = "a vocabulary is not printed")]
 pub struct TextEnding<'a>(pub &'a dyn Vocabulary);
 

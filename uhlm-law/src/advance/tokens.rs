@@ -23,7 +23,8 @@ use crate::sampling::TokenId;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PrefixHash(u64);
 
-/// The lower 32 bits of a [`PrefixHash`]: what frames carry, because every frame names a place that the device knows.
+/// The lower 32 bits of a [`PrefixHash`]. Frames carry no more, because every frame names a place that the device
+/// knows.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ShortHash(u32);
 
@@ -205,7 +206,7 @@ impl Tokens {
         self.hashes.get(len).copied()
     }
 
-    /// Returns how many ids from index `at` on are the same as the first ones of `ids`.
+    /// Returns the number of ids from index `at` on that are the same as the first ones of `ids`.
     #[must_use]
     pub fn agreement(&self, at: usize, ids: &[TokenId]) -> usize {
         self.tail(at).iter().zip(ids).take_while(|(mine, given)| mine == given).count()

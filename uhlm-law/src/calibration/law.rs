@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Features;
 use crate::speculative;
 
-/// The linear law `beta = a u + b` between uncertainty and rejection probability.
+/// The linear law `beta = a u + b` between the uncertainty `u` and the rejection probability `beta`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LinearLaw {
     /// Slope; positive in every usable calibration.
@@ -15,24 +15,25 @@ pub struct LinearLaw {
 }
 
 impl LinearLaw {
-    /// The expected rejection probability at uncertainty `u`, clamped to [0, 1]; 1 for a `u` that is not a number.
+    /// Returns the expected rejection probability at uncertainty `u`, clamped to [0, 1]; 1 for a `u` that is not a
+    /// number.
     #[must_use]
     pub fn rejection_probability(&self, u: f32) -> f64 {
         let beta = self.a * f64::from(u) + self.b;
         if beta.is_nan() { 1.0 } else { beta.clamp(0.0, 1.0) }
     }
 
-    /// The uncertainty at which the law gives `beta`; may lie outside [0, 1].
+    /// Returns the uncertainty at which the law gives `beta`; it may lie outside [0, 1].
     #[must_use]
     pub fn uncertainty_at(&self, beta: f64) -> f64 {
         (beta - self.b) / self.a
     }
 }
 
-/// One judged token: what the device saw of it, and what the target said.
+/// One judged token: the device's observations, and what the target said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
-    /// What the device saw.
+    /// The device's observations of the token.
     pub features: Features,
     /// Target probability `p(d)`, in [0, 1].
     pub p: f32,
@@ -41,25 +42,25 @@ pub struct Label {
 }
 
 impl Label {
-    /// The uncertainty.
+    /// Returns the uncertainty.
     #[must_use]
     pub fn u(&self) -> f32 {
         self.features.u
     }
 
-    /// The rejection probability `beta = max(0, 1 - p(d)/q(d))` of the paper's own coupling.
+    /// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of the paper's own coupling.
     #[must_use]
     pub fn rejection_probability(&self) -> f64 {
         f64::from(speculative::rejection_probability(self.features.q, self.p))
     }
 
-    /// Whether the paper's coupling could reject the token at all: `p(d) < q(d)`.
+    /// Tells whether the paper's coupling could reject the token at all: `p(d) < q(d)`.
     #[must_use]
     pub fn is_risky(&self) -> bool {
         self.p < self.features.q
     }
 
-    /// Whether all values lie in their ranges.
+    /// Tells whether all values lie in their ranges.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.features.is_valid() && (0.0..=1.0).contains(&self.p)

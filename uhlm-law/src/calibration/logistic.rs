@@ -10,39 +10,40 @@ use serde::{Deserialize, Serialize};
 use super::statistics::{cell_means, quantiles};
 use super::{CELLS, Features, Label};
 
-/// Inputs of the regression, with the constant.
+/// Number of inputs of the regression, the constant included.
 pub(crate) const INPUTS: usize = 10;
-/// Of them, those that a calibration of version 2 had, the first ones.
+/// Number of inputs that a calibration of version 2 had: the first ones.
 const INPUTS_WITHOUT_NOISE: usize = 6;
 /// A square matrix over the inputs.
 pub(crate) type Matrix = [[f64; INPUTS]; INPUTS];
 
-/// Labels' worth of a prior at 0 in each direction: keeps inputs that (nearly) say the same, as `q(d)` at temperature 0
-/// and the constant do, from growing apart.
+/// Weight of a prior at 0 in each direction, in labels. It keeps inputs that (nearly) say the same, as `q(d)` at
+/// temperature 0 and the constant do, from growing apart.
 const RIDGE: f64 = 0.5;
 const NEWTON_STEPS: usize = 30;
 
-/// `P(the target writes another token) = sigmoid(w . x)` under shared noise, `x` being [`Features`] and powers of them.
+/// The law `P(the target writes another token) = sigmoid(w . x)` under shared noise, `x` being [`Features`] and powers
+/// of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Logistic {
     /// The weights `w`.
     pub weights: [f64; INPUTS],
-    /// The mean of `P (1 - P) x x^T` over the labels that it was fitted to: what one label says about the weights.
+    /// Mean of `P (1 - P) x x^T` over the labels that the law was fitted to: what one label says about the weights.
     pub information: Matrix,
-    /// What came of the law's predictions. A law from a calibration of version 2, which did not see the noise, has
-    /// none: it serves windows, but no gate skips by it.
+    /// The law's predictions and their outcomes. A law from a calibration of version 2, which did not see the noise,
+    /// has none: it serves windows, but no gate skips by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions: Option<Predictions>,
 }
 
-/// A law's predictions over the tokens that it was fitted to, and what came of them.
+/// A law's predictions over the tokens that it was fitted to, and their outcomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Predictions {
-    /// Their quantiles at 0, 1, ..., 100 %.
+    /// Quantiles of the predictions at 0, 1, ..., 100 %.
     pub quantiles: Vec<f32>,
-    /// How often the target wrote another token in each hundredth of the tokens in order of the prediction, between two
-    /// neighbouring quantiles.
+    /// Share of tokens in whose place the target wrote another, in each hundredth of the tokens in order of the
+    /// prediction, between two neighbouring quantiles.
     pub mismatch: Vec<f32>,
 }
 
@@ -75,14 +76,15 @@ impl TryFrom<Stored> for Logistic {
 }
 
 impl Logistic {
-    /// The expected probability that the target writes another token; 1 where a feature is not a number.
+    /// Returns the expected probability that the target writes another token; 1 where a feature is not a number.
     #[must_use]
     pub fn mismatch_probability(&self, features: &Features) -> f64 {
         let expected = predict(&self.weights, &inputs(features));
         if expected.is_nan() { 1.0 } else { expected }
     }
 
-    /// Fits to what happened under the shared noise, by Newton's method. `None` where the labels do not determine it.
+    /// Fits a law to what happened under the shared noise, by Newton's method; `None` where the labels do not determine
+    /// it.
     pub(super) fn fit(labels: &[Label]) -> Option<Self> {
         let differs = |l: &Label| f64::from(u8::from(!l.matched));
         let points: Vec<_> = labels.iter().map(|l| (inputs(&l.features), differs(l))).collect();
@@ -105,16 +107,16 @@ impl Logistic {
         fit.is_sound().then_some(fit)
     }
 
-    /// The share of the tokens that the law was fitted to with predictions above a threshold, those that are sent.
-    /// `None` without [`predictions`](Self::predictions).
+    /// Returns the share of the tokens that the law was fitted to whose predictions lie above a threshold: those that
+    /// are sent. `None` without [`predictions`](Self::predictions).
     #[must_use]
     pub fn share_sent_at(&self, threshold: f32) -> Option<f64> {
         let rank = self.predictions.as_ref()?.quantiles.partition_point(|&quantile| quantile <= threshold);
         Some(1.0 - rank.saturating_sub(1) as f64 / CELLS as f64)
     }
 
-    /// The probability per token that it is not sent at this threshold although the target writes another. `None`
-    /// without [`predictions`](Self::predictions).
+    /// Returns the probability per token that it is not sent at this threshold although the target writes another;
+    /// `None` without [`predictions`](Self::predictions).
     #[must_use]
     pub fn expected_risk(&self, threshold: f32) -> Option<f64> {
         let Predictions { quantiles, mismatch } = self.predictions.as_ref()?;
@@ -122,7 +124,7 @@ impl Logistic {
         Some(mismatch.iter().take(rank).map(|&share| f64::from(share)).sum::<f64>() / CELLS as f64)
     }
 
-    /// Whether every number is one, and the predictions are what they should be.
+    /// Tells whether every number is finite, and the predictions are what they should be.
     pub(super) fn is_sound(&self) -> bool {
         self.weights.iter().chain(self.information.iter().flatten()).all(|value| value.is_finite())
             && self.predictions.as_ref().is_none_or(Predictions::is_sound)
@@ -130,10 +132,10 @@ impl Logistic {
 }
 
 impl Predictions {
-    /// Sorts predictions, each with whether the target wrote another token, as a number.
+    /// Sorts predictions, each paired with 1 if the target wrote another token and 0 if not.
     fn of(mut predicted: Vec<(f32, f64)>) -> Self {
-        /// In each hundredth, the predictions themselves count as this many labels: of a hundredth in which nothing
-        /// happened to differ, it is not known that nothing does.
+        /// Number of labels as which the predictions themselves count in each hundredth: of a hundredth in which
+        /// nothing happened to differ, it is not known that nothing does.
         const OWN_LABELS: f64 = 2.0;
         predicted.sort_by(|a, b| a.0.total_cmp(&b.0));
         let sorted: Vec<f32> = predicted.iter().map(|entry| entry.0).collect();
@@ -152,9 +154,10 @@ impl Predictions {
     }
 }
 
-/// The inputs of a token, each of the order of 1.
+/// Returns the inputs of a token, each of the order of 1.
 pub(crate) fn inputs(features: &Features) -> [f64; INPUTS] {
-    /// Beyond this lead, nothing that the target's logits do makes another token win; within this, anything does.
+    /// Lead in the race beyond which nothing that the target's logits do makes another token win; within `NEAR`,
+    /// anything does.
     const FAR: f64 = 12.0;
     const NEAR: f64 = 1e-3;
     let [u, q, entropy, margin] = [features.u, features.q, features.entropy, features.margin].map(f64::from);
@@ -167,13 +170,13 @@ pub(crate) fn inputs(features: &Features) -> [f64; INPUTS] {
     [1.0, u, odds, odds * odds, surprise, surprise * surprise, lead / FAR, steps, steps * odds, entropy]
 }
 
-/// `sigmoid(w . x)`.
+/// Returns `sigmoid(w . x)`.
 pub(crate) fn predict(weights: &[f64; INPUTS], x: &[f64; INPUTS]) -> f64 {
     let sum: f64 = weights.iter().zip(x).map(|(w, x)| w * x).sum();
     1.0 / (1.0 + (-sum).exp())
 }
 
-/// The sum of `P (1 - P) x x^T`.
+/// Returns the sum of `P (1 - P) x x^T`.
 fn information(weights: &[f64; INPUTS], points: &[([f64; INPUTS], f64)]) -> Matrix {
     let mut sum = Matrix::default();
     for (x, _) in points {
@@ -190,7 +193,7 @@ pub(crate) fn add_outer(matrix: &mut Matrix, x: &[f64; INPUTS], weight: f64) {
     }
 }
 
-/// The solution of `m y = b` for a positive definite matrix, by Cholesky's decomposition; `None` for any other.
+/// Returns the solution of `m y = b` for a positive definite matrix, by Cholesky's decomposition; `None` for any other.
 pub(crate) fn solve(m: Matrix, b: [f64; INPUTS]) -> Option<[f64; INPUTS]> {
     let (mut lower, mut y) = (Matrix::default(), [0.0; INPUTS]);
     for i in 0..INPUTS {

@@ -2,7 +2,8 @@
 
 use super::{CELLS, LinearLaw};
 
-/// Weighted first and second moments of pairs `(u, beta)`: all that a regression line needs.
+/// Weighted first and second moments of pairs `(u, beta)` of uncertainty and rejection probability: all that a
+/// regression line needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Moments {
     weight: f64,
@@ -31,7 +32,7 @@ impl Moments {
         }
     }
 
-    /// Both sets of pairs together.
+    /// Returns the moments of both sets of pairs together.
     pub(crate) fn plus(mut self, other: &Self) -> Self {
         self.weight += other.weight;
         self.u += other.u;
@@ -42,12 +43,12 @@ impl Moments {
         self
     }
 
-    /// Mean of `u` and of `beta`.
+    /// Returns the means of `u` and of `beta`.
     pub(crate) fn means(&self) -> (f64, f64) {
         (self.u / self.weight, self.beta / self.weight)
     }
 
-    /// The least-squares line; `None` where `u` does not vary.
+    /// Returns the least-squares line; `None` where `u` does not vary.
     pub(crate) fn line(&self) -> Option<LinearLaw> {
         let (mean_u, mean_beta) = self.means();
         let variance = self.uu / self.weight - mean_u * mean_u;
@@ -60,7 +61,7 @@ impl Moments {
         }
     }
 
-    /// Pearson correlation; 0 where one of the two does not vary.
+    /// Returns the Pearson correlation; 0 where one of the two does not vary.
     pub(crate) fn correlation(&self) -> f64 {
         let (mean_u, mean_beta) = self.means();
         let variance_u = self.uu / self.weight - mean_u * mean_u;
@@ -70,12 +71,12 @@ impl Moments {
     }
 }
 
-/// The quantiles at 0, 1, ..., 100 % of ascending values.
+/// Returns the quantiles at 0, 1, ..., 100 % of ascending values.
 pub(crate) fn quantiles(sorted: &[f32]) -> Vec<f32> {
     (0..=CELLS).map(|i| interpolate(sorted, i as f64 / CELLS as f64)).collect()
 }
 
-/// The value at a rank in [0, 1] of ascending, evenly spaced order statistics.
+/// Returns the value at a rank in [0, 1] of ascending, evenly spaced order statistics.
 pub(crate) fn interpolate(sorted: &[f32], rank: f64) -> f32 {
     let Some(last) = sorted.len().checked_sub(1) else { return 0.0 };
     let place = rank.clamp(0.0, 1.0) * last as f64;
@@ -84,7 +85,7 @@ pub(crate) fn interpolate(sorted: &[f32], rank: f64) -> f32 {
     low + (high - low) * (place - below as f64) as f32
 }
 
-/// Means of a value over each hundredth of the labels; a label on a border counts on both sides by its parts.
+/// Returns means of a value over each hundredth of the labels; a label on a border counts on both sides by its parts.
 pub(super) fn cell_means<T>(sorted: &[T], value: impl Fn(&T) -> f64) -> Vec<f32> {
     let size = sorted.len() as f64 / CELLS as f64;
     (0..CELLS)

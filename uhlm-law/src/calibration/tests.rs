@@ -14,12 +14,12 @@ fn seen(u: f32, q: f32) -> Features {
     Features { u, q, entropy: 1.0, margin: 1.0 }
 }
 
-/// A token that is rejected with probability `beta`, and is where `dice` fall below it.
+/// Makes a token that is rejected with probability `beta`, and is where `dice` fall below it.
 fn label(u: f32, q: f32, beta: f64, dice: f64) -> Label {
     Label { features: seen(u, q), p: (f64::from(q) * (1.0 - beta)) as f32, matched: dice >= beta }
 }
 
-/// Labels with `u` uniform and `beta = a u + b` plus uniform noise of the given half-width; no clamping occurs.
+/// Makes labels with `u` uniform and `beta = a u + b` plus uniform noise of the given half-width; no clamping occurs.
 fn labels(n: usize, a: f64, b: f64, noise: f64) -> Vec<Label> {
     let mut rng = Rng::new(5, Stream::Simulation);
     (0..n)
@@ -132,7 +132,7 @@ fn texts_that_are_damaged_or_of_another_version_are_told_apart() {
     assert!(matches!(read(&calibration.to_json()), Err(InvalidCalibration::Damaged { .. })));
 }
 
-/// Labels whose `beta` bends as a pair's does: nothing up to a half, then steeply up; `q` says a little more.
+/// Makes labels whose `beta` bends as a pair's does: nothing up to a half, then steeply up; `q` says a little more.
 fn bent(n: usize) -> Vec<Label> {
     let mut rng = Rng::new(6, Stream::Simulation);
     let mut label = || {

@@ -6,17 +6,17 @@ mod splitter;
 
 pub use splitter::{Channel, ReasoningSplitter, Split};
 
-/// How a model marks what it thinks.
+/// The way in which a model marks its reasoning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReasoningFormat {
-    /// Between two tags at the beginning of the reply.
+    /// The reasoning stands between two tags at the beginning of the reply.
     Tags {
-        /// What begins it.
+        /// Text that begins the reasoning.
         open: &'static str,
-        /// What ends it.
+        /// Text that ends the reasoning.
         close: &'static str,
     },
-    /// In channels with names (gpt-oss): what is said in the one called `final` is the reply.
+    /// The reasoning stands in channels with names (gpt-oss): what is said in the one called `final` is the reply.
     Channels,
 }
 
@@ -40,10 +40,10 @@ const TAGS: [(&str, &str); 5] = [
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
 ];
 
-/// How a model thinks, as its vocabulary and its template show.
+/// A model's way to reason, as its vocabulary and its template show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Reasoning {
-    /// How it marks that.
+    /// The way in which the model marks its reasoning.
     pub format: ReasoningFormat,
     /// Whether its template reads a variable that turns it off and on.
     pub has_switch: bool,
@@ -66,8 +66,8 @@ impl Reasoning {
         Some(Self { format: ReasoningFormat::Tags { open, close }, has_switch })
     }
 
-    /// Returns what has to follow a prompt so that the reply begins without reasoning: nothing where the template saw
-    /// to that.
+    /// Returns the text that has to follow a prompt so that the reply begins without reasoning; it is empty where the
+    /// template saw to that.
     #[must_use]
     pub fn skipping(&self, prompt: &str) -> String {
         match self.format {
@@ -86,7 +86,7 @@ impl Reasoning {
         }
     }
 
-    /// Returns what ends reasoning that goes on, so that the reply follows.
+    /// Returns the text that ends reasoning under way, so that the reply follows.
     #[must_use]
     pub fn closing(&self) -> String {
         match self.format {
@@ -95,7 +95,8 @@ impl Reasoning {
         }
     }
 
-    /// Takes what an earlier reply says as its reasoning apart from the rest, where it begins with it.
+    /// Splits an earlier reply that begins with reasoning between two tags into the reasoning and the rest; `None` for
+    /// any other.
     #[must_use]
     pub fn taken_apart<'a>(&self, said: &'a str) -> Option<(&'a str, &'a str)> {
         let ReasoningFormat::Tags { open, close } = self.format else { return None };
@@ -104,7 +105,7 @@ impl Reasoning {
     }
 }
 
-/// Where the reply itself begins in a model with channels.
+/// Text after which the reply itself begins in a model with channels.
 const FINAL: &str = "<|channel|>final<|message|>";
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl Rendered {
         self.parts.iter().map(|part| part.text.as_str()).collect()
     }
 
-    /// Appends what the template might have written itself.
+    /// Appends text that the template might have written itself.
     pub fn push_template(&mut self, text: &str) {
         match self.parts.last_mut().filter(|part| !part.is_typed) {
             Some(part) => part.text.push_str(text),
@@ -52,7 +52,7 @@ impl Rendered {
     /// Tokenises the parts.
     ///
     /// # Errors
-    /// What the tokenizer says.
+    /// The error of `tokenize`.
     pub fn tokens<E>(&self, tokenize: impl Fn(&str, Special) -> Result<Vec<TokenId>, E>) -> Result<Vec<TokenId>, E> {
         let mut tokens = Vec::new();
         for (place, part) in self.parts.iter().enumerate() {
@@ -71,7 +71,7 @@ impl Rendered {
 }
 
 impl From<String> for Rendered {
-    /// A text in which nobody spells a control token.
+    /// Makes a conversation of a text in which nobody spells a control token.
     fn from(text: String) -> Self {
         Self { parts: vec![Part { text, is_typed: false }] }
     }

@@ -6,26 +6,26 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateVariables(BTreeMap<String, String>);
 
-/// A variable that no template can be given.
+/// The reason why a variable can be given to no template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VariableError {
     /// The value is no JSON.
     #[error("the template variable '{name}' is no JSON: {reason}")]
     NotJson {
-        /// The variable.
+        /// Name of the variable.
         name: String,
-        /// What is wrong with it.
+        /// Message of the JSON parser.
         reason: String,
     },
     /// The name is one that the library fills in.
     #[error("the template variable '{name}' is not free")]
     Reserved {
-        /// The variable.
+        /// Name of the variable.
         name: String,
     },
 }
 
-/// What a rendering says itself.
+/// Names of the variables that a rendering fills in itself.
 const RESERVED: [&str; 2] = ["messages", "add_generation_prompt"];
 
 impl TemplateVariables {

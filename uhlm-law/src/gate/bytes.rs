@@ -1,9 +1,9 @@
 //! A byte budget: what was spent, what a judged token costs, and what share of the tokens that leaves to be judged.
 
-/// How many tokens it takes to pay back a deviation: fewer than for the other goals, because what a judged token
+/// Number of tokens that it takes to pay back a deviation: fewer than for the other goals, because what a judged token
 /// costs is only known roughly (bonus tokens come for nothing), and the deviation makes up for that.
 const PAYBACK_TOKENS: f64 = 8.0;
-/// The most tokens whose budget is carried on.
+/// Largest number of tokens whose budget is carried on.
 const MAX_SAVED_TOKENS: f64 = 64.0;
 /// Bytes of a round that judges one token, before one was seen; on the demo pair, 35 with the bonus token asked for.
 const FIRST_ROUND: f64 = 36.0;
@@ -12,16 +12,16 @@ const FIRST_CONTEXT: f64 = 2.0;
 /// Weight of the newest round in the averages.
 const NEWEST: f64 = 1.0 / 16.0;
 
-/// What a verdict brought and cost.
+/// The tokens and the bytes of one verdict.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoundBytes {
-    /// Request and response bodies.
+    /// Bytes of request and response bodies.
     pub all: u64,
-    /// Those of them that brought unjudged tokens of the reply.
+    /// Those of the bytes that brought unjudged tokens of the reply.
     pub context: u64,
-    /// Unjudged tokens that it brought.
+    /// Number of unjudged tokens that it brought.
     pub skipped: usize,
-    /// Tokens that it judged.
+    /// Number of tokens that it judged.
     pub judged: usize,
 }
 
@@ -59,7 +59,8 @@ impl Bytes {
         self.saved = (self.saved + budget).clamp(-limit, limit);
     }
 
-    /// The share `s` of the drafted tokens to judge so that `s x judged + (1 - s) x skipped` bytes keep the budget.
+    /// Returns the share `s` of the drafted tokens to judge so that `s x judged + (1 - s) x skipped` bytes keep the
+    /// budget.
     pub(super) fn share(&self, budget: f64) -> f64 {
         let left = budget + self.saved / PAYBACK_TOKENS - self.per_skipped;
         let more = self.per_judged - self.per_skipped;

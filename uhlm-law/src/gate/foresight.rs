@@ -8,13 +8,13 @@ use super::means::Means;
 use super::window::Window;
 use crate::calibration::{CELLS, Calibration, Features, Logistic, Predictions};
 
-/// The calibration's law, the distribution of its predictions, and what came of them.
+/// The calibration's law, the distribution of its predictions, and their outcomes.
 #[derive(Clone, Debug)]
 pub(super) struct Foresight {
     law: Logistic,
     /// Predictions of the last tokens.
     pub(super) window: Window,
-    /// How often the target wrote another token, by the prediction.
+    /// Share of tokens in whose place the target wrote another, by the prediction.
     means: Means,
 }
 
@@ -27,24 +27,24 @@ impl Foresight {
         Some(Self { window, means: Means::new(calibration, quantiles, mismatch), law })
     }
 
-    /// What is believed now, in the calibration's terms. The predictions are those of the calibration's law.
+    /// Returns what is believed now, in the calibration's terms. The predictions are those of the calibration's law.
     pub(super) fn predictions(&self) -> Predictions {
         let middle = |cell: usize| self.window.at_rank((cell as f64 + 0.5) / CELLS as f64);
         let mismatch = (0..CELLS).map(|cell| self.mismatch(middle(cell)) as f32).collect();
         Predictions { quantiles: self.window.quantiles(), mismatch }
     }
 
-    /// The law's prediction; not a number for features outside their ranges.
+    /// Returns the law's prediction; not a number for features outside their ranges.
     pub(super) fn prediction(&self, features: &Features) -> f32 {
         if features.is_valid() { self.law.mismatch_probability(features) as f32 } else { f32::NAN }
     }
 
-    /// Learns what came of a prediction.
+    /// Learns the outcome of a prediction.
     pub(super) fn observe_match(&mut self, prediction: f32, matched: bool) {
         self.means.observe(prediction, f64::from(u8::from(!matched)));
     }
 
-    /// How often the target writes another token where this was predicted.
+    /// Returns the share of tokens in whose place the target writes another where this was predicted.
     pub(super) fn mismatch(&self, prediction: f32) -> f64 {
         self.means.at(prediction)
     }

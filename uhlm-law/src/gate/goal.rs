@@ -1,33 +1,35 @@
-//! What an app can want of the gate, and by what tokens' rejection is expected.
+//! The goals that an app can set the gate, and the laws by which a rejection is expected.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What the app wants of the gate.
+/// The goal that the app sets the gate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
-    /// The paper's `u_th = -b/a`: by the law, nothing is skipped that could be rejected.
+    /// The paper's risk-averse threshold `u_th = -b/a`: by the law `beta = a u + b` between uncertainty `u` and
+    /// rejection probability `beta`, nothing is skipped that could be rejected.
     RiskAverse,
-    /// The paper's `u_th = (Delta - b)/a`, which it adopts.
+    /// The paper's risk-prone threshold `u_th = (Delta - b)/a`, which it adopts; Delta is the share of the drafted
+    /// tokens that the target finds less probable than the draft model.
     #[default]
     RiskProne,
-    /// This threshold on `u`, whatever happens.
+    /// The threshold on `u` is this one, in [0, 1], whatever happens.
     Threshold(f32),
-    /// Judge this share of the drafted tokens, in [0, 1]: those that the target most probably writes otherwise.
+    /// This share of the drafted tokens is judged, in [0, 1]: those that the target most probably writes otherwise.
     ShareSent(f64),
-    /// Keep to this many bytes of request and response bodies a token of the reply, on average, by judging fewer
-    /// tokens in the opportunistic mode. It is a ceiling: where judging everything costs less, everything is judged.
-    /// The exact mode judges all in any case, and this goal changes nothing there.
+    /// At most this many bytes of request and response bodies are spent a token of the reply, on average, by judging
+    /// fewer tokens in the opportunistic mode. It is a ceiling: where judging everything costs less, everything is
+    /// judged. The exact mode judges all in any case, and this goal changes nothing there.
     Bytes(f64),
-    /// Skip as much as possible with at most this many tokens per drafted token, in [0, 1], that are skipped although
-    /// the target would have written another.
+    /// As much as possible is skipped, with at most this many tokens per drafted token, in [0, 1], that are skipped
+    /// although the target would have written another.
     Risk(f64),
 }
 
 impl Goal {
-    /// The goal with a value in its range: the nearest end, or what sends every token where it is not a number.
+    /// Returns the goal with its value in range: the nearest end, or what sends every token where it is not a number.
     pub(super) fn within_range(self) -> Self {
         let or = |value: f64, least: f64| if value.is_nan() { least } else { value };
         match self {
@@ -53,8 +55,8 @@ impl std::fmt::Display for Goal {
     }
 }
 
-/// By what it is expected that the target writes another token: for windows, for draft-ahead, and for skipping where
-/// the goal is a share to send or a risk.
+/// The law by which it is expected that the target writes another token: for windows, for draft-ahead, and for skipping
+/// where the goal is a share to send or a risk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Predictor {

@@ -1,27 +1,28 @@
-//! What labels teach about `beta` given `u`: a line, and means in ranges of `u`.
+//! The law of the rejection probability `beta` given the uncertainty `u`, learnt from labels: a line, and means in
+//! ranges.
 
 use super::means::Means;
 use crate::calibration::{CELLS, Calibration, Label, LinearLaw, Moments};
 
-/// The calibration counts as this many labels in the line for ever: it holds the slope where only a narrow range of
-/// `u` is ever judged. An invented one counts as fewer.
+/// Number of labels that the calibration counts as in the line for ever: it holds the slope where only a narrow range
+/// of `u` is ever judged. An invented one counts as fewer.
 const PRIOR_LABELS: f64 = 100.0;
 const GENERIC_PRIOR_LABELS: f64 = 20.0;
-/// A label's weight falls by half in about 350 further ones: `exp(-1/512)` each.
+/// Factor on a label's weight with each further one: the weight falls by half in about 350, `exp(-1/512)` each.
 const FORGETTING: f64 = 1.0 - 1.0 / 512.0;
-/// The tracked slope stays within this factor of the calibration's.
+/// Factor of the calibration's slope within which the tracked one stays.
 const SLOPE_FACTOR: f64 = 4.0;
 
-/// The line and the means.
+/// The line and the means that are learnt from labels.
 #[derive(Clone, Debug)]
 pub(super) struct Learner {
     prior: Moments,
     prior_law: LinearLaw,
     recent: Moments,
     law: LinearLaw,
-    /// How often the target writes another token, by `u`.
+    /// Share of tokens in whose place the target writes another, by `u`.
     beta: Means,
-    /// How often `p(d) < q(d)`, by `u`.
+    /// Share of tokens with `p(d) < q(d)`, by `u`.
     risky: Means,
     labels: u64,
 }
@@ -41,7 +42,7 @@ impl Learner {
         }
     }
 
-    /// Learns whether the target wrote the same token: what the means of `beta` are about.
+    /// Learns for the means of `beta` whether the target wrote the same token.
     pub(super) fn observe_match(&mut self, u: f32, matched: bool) {
         self.beta.observe(u, f64::from(u8::from(!matched)));
     }
@@ -55,32 +56,33 @@ impl Learner {
         self.risky.observe(label.u(), f64::from(u8::from(label.is_risky())));
     }
 
-    /// The tracked line.
+    /// Returns the tracked line.
     pub(super) fn law(&self) -> LinearLaw {
         self.law
     }
 
-    /// The mean of `beta` at `u`.
+    /// Returns the mean of `beta` at `u`.
     pub(super) fn beta(&self, u: f32) -> f64 {
         self.beta.at(u)
     }
 
-    /// The share of tokens with `p(d) < q(d)` at `u`.
+    /// Returns the share of tokens with `p(d) < q(d)` at `u`.
     pub(super) fn risky(&self, u: f32) -> f64 {
         self.risky.at(u)
     }
 
-    /// The correlation of `u` and `beta` over the calibration and the recent labels.
+    /// Returns the correlation of `u` and `beta` over the calibration and the recent labels.
     pub(super) fn correlation(&self) -> f64 {
         self.prior.plus(&self.recent).correlation()
     }
 
-    /// Labels learnt from.
+    /// Returns the number of labels learnt from.
     pub(super) fn labels(&self) -> u64 {
         self.labels
     }
 
-    /// Least squares over the prior and the recent labels; the slope is held near the calibration's and positive.
+    /// Fits by least squares over the prior and the recent labels; the slope is held near the calibration's and
+    /// positive.
     fn fit(&self) -> LinearLaw {
         let all = self.prior.plus(&self.recent);
         let (mean_u, mean_beta) = all.means();
@@ -90,7 +92,7 @@ impl Learner {
     }
 }
 
-/// Moments that a sample of `weight` labels with the calibration's line and correlation has.
+/// Returns the moments that a sample of `weight` labels with the calibration's line and correlation has.
 fn prior_moments(calibration: &Calibration, weight: f64) -> Moments {
     let LinearLaw { a, b } = calibration.law;
     let each = weight / CELLS as f64;

@@ -2,24 +2,24 @@
 
 use crate::calibration::{Calibration, interpolate};
 
-/// Ranges, each a sixteenth of the calibration's tokens.
+/// Number of ranges, each a sixteenth of the calibration's tokens.
 const RANGES: usize = 16;
-/// In its range, the calibration counts as this many labels at most, an invented one as fewer.
+/// Largest number of labels that the calibration counts as in a range; an invented one counts as fewer.
 const PRIOR_LABELS: f64 = 30.0;
 const GENERIC_PRIOR_LABELS: f64 = 2.0;
-/// Labels of a range age by further labels of the same range: what is judged rarely is not forgotten.
+/// Factor on a label's weight with each further label of the same range: what is judged rarely is not forgotten.
 const FORGETTING: f64 = 1.0 - 1.0 / 128.0;
-/// The drift stays within this factor.
+/// Factor within which the drift stays.
 const MAX_DRIFT: f64 = 4.0;
 
-/// What is known about one range.
+/// The knowledge about one range.
 #[derive(Clone, Copy, Debug, Default)]
 struct Range {
     /// The calibration's mean.
     prior: f64,
-    /// The number in its middle, half of its tokens below.
+    /// Value in the middle of the range, half of its tokens below.
     middle: f32,
-    /// The upper end; the last range has none.
+    /// Upper end of the range; the last one has none.
     upper: f32,
     /// Sums over this session's labels, older ones weighing less.
     weight: f64,
@@ -30,15 +30,15 @@ struct Range {
 #[derive(Clone, Debug)]
 pub(super) struct Means {
     ranges: [Range; RANGES],
-    /// Labels that the calibration counts as in each range.
+    /// Number of labels that the calibration counts as in each range.
     prior_labels: f64,
-    /// How much more than calibrated was seen where this session has labels.
+    /// Ratio of what was seen to what was calibrated, where this session has labels.
     drift: f64,
 }
 
 impl Means {
-    /// Means that start from a calibration with these quantiles of the number; `cells` are the calibrated means of
-    /// equal shares of the tokens, in order of the number.
+    /// Makes means that start from a calibration with these quantiles of the number; `cells` are the calibrated means
+    /// of equal shares of the tokens, in order of the number.
     pub(super) fn new(calibration: &Calibration, quantiles: &[f32], cells: &[f32]) -> Self {
         let prior_labels = if calibration.is_generic() {
             GENERIC_PRIOR_LABELS
@@ -66,7 +66,7 @@ impl Means {
         self.drift = self.drifted();
     }
 
-    /// The mean at `x`: known in the middle of each range, linear in between and constant beyond the outermost.
+    /// Returns the mean at `x`: known in the middle of each range, linear in between and constant beyond the outermost.
     pub(super) fn at(&self, x: f32) -> f64 {
         let above = self.ranges.partition_point(|range| range.middle <= x);
         let (low, high) = (&self.ranges[above.saturating_sub(1)], &self.ranges[above.min(RANGES - 1)]);
@@ -75,13 +75,13 @@ impl Means {
         self.blend(low) * (1.0 - part) + self.blend(high) * part
     }
 
-    /// A range's mean: the calibration's as if from its part of the prior labels, and the session's.
+    /// Returns a range's mean: the calibration's as if from its part of the prior labels, and the session's.
     fn blend(&self, range: &Range) -> f64 {
         let prior = self.prior_labels * range.prior * self.drift;
         ((prior + range.sum) / (self.prior_labels + range.weight)).clamp(0.0, 1.0)
     }
 
-    /// How much more often than calibrated something was seen.
+    /// Returns the ratio of what was seen to what was calibrated.
     fn drifted(&self) -> f64 {
         // One range's worth of prior labels at the mean keeps the ratio of two small sums tame.
         let mean = self.ranges.iter().map(|r| r.prior).sum::<f64>() / RANGES as f64;

@@ -16,7 +16,7 @@ fn source() -> CalibrationSource {
     }
 }
 
-/// A token of which `u` says everything.
+/// Makes a token of which `u` says everything.
 fn features(u: f32) -> Features {
     Features { u, q: 0.5, entropy: 1.0, margin: 1.0 }
 }
@@ -54,7 +54,7 @@ impl Pair {
     }
 }
 
-/// Tells the gate what came of a token.
+/// Tells the gate the outcome of a token.
 fn judge(gate: &mut Gate, label: &Label) {
     gate.observe_verdict(&label.features, label.matched, Some(label.p));
 }

@@ -3,13 +3,13 @@
 use crate::calibration::Features;
 use crate::calibration::logistic::{INPUTS, Logistic, Matrix, add_outer, inputs, predict, solve};
 
-/// The calibration counts as this many labels for ever, as in the tracked line.
+/// Number of labels that the calibration counts as for ever, as in the tracked line.
 const PRIOR_LABELS: f64 = 100.0;
-/// A label's weight falls by half in about 350 further ones.
+/// Factor on a label's weight with each further one: the weight falls by half in about 350.
 const FORGETTING: f64 = 1.0 - 1.0 / 512.0;
-/// The least that a label says about the weights, so that a prediction of 0 can still be unlearnt.
+/// Least information of a label about the weights, so that a prediction of 0 can still be unlearnt.
 const LEAST_INFORMATION: f64 = 1e-3;
-/// Keeps the step bounded in directions of which the calibration says nothing.
+/// Information added in each direction, so that the step stays bounded where the calibration says nothing.
 const RIDGE: f64 = 0.5;
 
 /// Weights with the information that they rest on: a Gaussian belief (Laplace's approximation), updated label by label.
@@ -18,7 +18,7 @@ pub(super) struct Tracker {
     prior: [f64; INPUTS],
     prior_information: Matrix,
     weights: [f64; INPUTS],
-    /// Of this session's labels, older ones weighing less.
+    /// Information of this session's labels, older ones weighing less.
     information: Matrix,
 }
 
@@ -29,7 +29,7 @@ impl Tracker {
         Self { prior: law.weights, prior_information, weights: law.weights, information: Matrix::default() }
     }
 
-    /// The probability that the target writes another token; 1 where a feature is not a number.
+    /// Returns the probability that the target writes another token; 1 where a feature is not a number.
     pub(super) fn mismatch(&self, features: &Features) -> f64 {
         let expected = predict(&self.weights, &inputs(features));
         if expected.is_nan() { 1.0 } else { expected }
@@ -53,7 +53,7 @@ impl Tracker {
         }
     }
 
-    /// What is believed now, in the calibration's terms.
+    /// Returns the law that is believed now, in the calibration's terms.
     pub(super) fn law(&self, before: &Logistic) -> Logistic {
         Logistic { weights: self.weights, ..before.clone() }
     }

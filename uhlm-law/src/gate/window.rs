@@ -4,10 +4,10 @@ use std::collections::VecDeque;
 
 use crate::calibration::{self, interpolate};
 
-/// Tokens remembered: a shift of the prompts' kind is followed within so many tokens, and a quantile is off by about
-/// 0.03 in rank.
+/// Number of tokens remembered: a shift of the prompts' kind is followed within so many tokens, and a quantile is off
+/// by about 0.03 in rank.
 const TOKENS: usize = 256;
-/// How many of them a measured calibration stands for at the start, and an invented one.
+/// Number of them that a measured calibration stands for at the start; an invented one stands for fewer.
 const PRIOR_TOKENS: usize = 128;
 const GENERIC_PRIOR_TOKENS: usize = 32;
 
@@ -19,7 +19,7 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// A window that starts with a calibration's quantiles; an invented one counts for less.
+    /// Makes a window that starts with a calibration's quantiles; an invented one counts for less.
     pub(super) fn new(quantiles: &[f32], generic: bool) -> Self {
         let n = if generic { GENERIC_PRIOR_TOKENS } else { PRIOR_TOKENS };
         let sorted: Vec<f32> = (0..n).map(|i| interpolate(quantiles, (i as f64 + 0.5) / n as f64)).collect();
@@ -40,13 +40,13 @@ impl Window {
         self.sorted.insert(place, x);
     }
 
-    /// The value that a share `rank` of the tokens does not exceed.
+    /// Returns the value that a share `rank` of the tokens does not exceed.
     pub(super) fn at_rank(&self, rank: f64) -> f32 {
         let place = (rank.clamp(0.0, 1.0) * self.sorted.len() as f64) as usize;
         self.sorted.get(place.min(self.sorted.len().saturating_sub(1))).copied().unwrap_or(0.0)
     }
 
-    /// The threshold above which this share of the tokens lies: 0 for all of them, 1 for none.
+    /// Returns the threshold above which this share of the tokens lies: 0 for all of them, 1 for none.
     pub(super) fn threshold_for_share(&self, share: f64) -> f32 {
         if share >= 1.0 {
             0.0
@@ -57,8 +57,8 @@ impl Window {
         }
     }
 
-    /// The highest threshold with a mean of `beta(x) 1{x <= threshold}` of at most `risk`, between two values by its
-    /// part; 1 where skipping all is within it.
+    /// Returns the highest threshold with a mean of `beta(x) 1{x <= threshold}` of at most `risk`, between two values
+    /// by its part; 1 where skipping all is within it.
     pub(super) fn threshold_for_risk(&self, risk: f64, beta: impl Fn(f32) -> f64) -> f32 {
         let mut left = risk * self.sorted.len() as f64;
         let mut below = 0.0;
@@ -73,12 +73,12 @@ impl Window {
         1.0
     }
 
-    /// The mean of a function of the value.
+    /// Returns the mean of a function of the value.
     pub(super) fn mean(&self, f: impl Fn(f32) -> f64) -> f64 {
         self.sorted.iter().map(|&x| f(x)).sum::<f64>() / self.sorted.len().max(1) as f64
     }
 
-    /// The quantiles at 0, 1, ..., 100 %.
+    /// Returns the quantiles at 0, 1, ..., 100 %.
     pub(super) fn quantiles(&self) -> Vec<f32> {
         calibration::quantiles(&self.sorted)
     }

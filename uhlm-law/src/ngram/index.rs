@@ -1,16 +1,16 @@
-//! Where the end of a text stood before.
+//! The earlier places of a text at which its last tokens stood.
 
 use std::collections::HashMap;
 
 use crate::sampling::TokenId;
 
-/// The least tokens that a match has: one token alone says too little.
+/// Smallest number of tokens of a match: one token alone says too little.
 const MIN_MATCH: usize = 2;
-/// The most tokens of a match that are counted.
+/// Largest number of tokens of a match that are counted.
 const MAX_MATCH: usize = 16;
-/// Earlier places of the last two tokens that are looked at, the latest first.
+/// Largest number of earlier places of the last two tokens that are looked at, the latest first.
 const MAX_PLACES: usize = 64;
-/// No earlier place.
+/// Index that stands for no earlier place.
 const NONE: u32 = u32::MAX;
 
 /// An earlier place at which the text's last tokens stand, too.
@@ -28,7 +28,7 @@ pub struct Index {
     tokens: Vec<TokenId>,
     /// `earlier[i]`: the index before `i` of the last token that has the same neighbour before it and is the same.
     earlier: Vec<u32>,
-    /// Index of the last token of the latest such pair.
+    /// Index of the last token of the latest pair of these two neighbours.
     latest: HashMap<[TokenId; 2], u32>,
 }
 
@@ -45,7 +45,7 @@ impl Index {
         &self.tokens
     }
 
-    /// Makes the text these tokens. What both begin with costs a comparison only.
+    /// Makes these tokens the text. What both begin with costs a comparison only.
     pub fn follow(&mut self, tokens: &[TokenId]) {
         if !tokens.starts_with(&self.tokens) {
             let same = self.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count();
@@ -97,7 +97,7 @@ impl Index {
         best
     }
 
-    /// Returns how many of the tokens before index `next` equal the text's last ones.
+    /// Returns the number of tokens before index `next` that equal the text's last ones.
     fn matching(&self, next: usize) -> usize {
         let (there, here) = (self.tokens[..next].iter().rev(), self.tokens.iter().rev());
         let same = there.zip(here).take(MAX_MATCH).take_while(|(a, b)| a == b).count();
@@ -126,7 +126,7 @@ mod tests {
         index
     }
 
-    /// The same by comparing the end with every place of the text.
+    /// Finds the same match by comparing the end with every place of the text.
     fn plain(tokens: &[TokenId]) -> Option<Match> {
         let matching = |next: usize| {
             (1..=MAX_MATCH.min(next)).take_while(|n| tokens[next - n] == tokens[tokens.len() - n]).count()
@@ -139,7 +139,7 @@ mod tests {
         })
     }
 
-    /// What happens to a text.
+    /// The changes that happen to a text.
     #[derive(Clone, Debug)]
     enum Change {
         Push(TokenId),

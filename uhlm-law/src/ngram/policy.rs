@@ -1,4 +1,4 @@
-//! Whether reading ahead pays.
+//! The decision whether reading ahead pays.
 //!
 //! Decides how many proposed tokens are read together, from two things that it learns: how often the token that a match
 //! expects is the one that is drafted, by the length of the match, and how much longer a batch takes than one token.
@@ -7,43 +7,43 @@
 
 use super::Match;
 
-/// The most rows of a batch: a token that was drafted and the proposed ones after it.
+/// Largest number of rows of a batch: a token that was drafted and the proposed ones after it.
 pub const MAX_ROWS: usize = 8;
 
-/// Rows that a batch may have. Few widths, so that each is measured often.
+/// Numbers of rows that a batch may have. They are few, so that each is measured often.
 const WIDTHS: [usize; 5] = [2, 3, 4, 6, 8];
-/// How much longer a batch is taken to last for each further row, until it is measured, in times of one row. Hopeful,
-/// so that each width gets its try: rows have no common price, as kernels that work on four rows at once make four
-/// cheaper than three.
+/// Time of each further row of a batch until it is measured, in times of one row. It is hopeful, so that each width
+/// gets its try: rows have no common price, as kernels that work on four rows at once make four cheaper than three.
 const PRIOR_SLOPE: f64 = 0.4;
-/// What reading ahead has to gain in tokens a second: estimates err, and this side of nothing they would cost.
+/// Least factor by which reading ahead has to gain in tokens a second: estimates err, and below 1 it would cost.
 const LEAST_GAIN: f64 = 1.15;
-/// Drafted tokens after which a width that was not used is measured again, at first; each time twice as many.
+/// Number of drafted tokens after which a width that was not used is measured again, at first; each time twice as many.
 const RETRY: u64 = 1024;
 const MAX_RETRY: u64 = 8 * RETRY;
 
 /// Weights of the newest value, where it is below the mean and where it is above. Whatever disturbs a step makes it
 /// longer, so short times are nearer to the truth.
 const NEWEST: (f64, f64) = (0.2, 0.1);
-/// The same of a batch; fewer are measured.
+/// Weights of the newest time of a batch, below and above the mean; fewer batches are measured.
 const NEWEST_BATCH: (f64, f64) = (0.4, 0.25);
-/// What the first measurement of a width counts against the assumption.
+/// Weight of the first measurement of a width against the assumption.
 const FIRST: f64 = 0.5;
-/// Times beyond so many times the mean, or below its inverse, count as that: another program had the processor.
+/// Factor: a time beyond so many times the mean, or below its inverse, counts as that, because another program had the
+/// processor.
 const OUTLIER: f64 = 2.0;
 
-/// How often what a match expects is drafted.
+/// The share of matches after which the token that they expect is drafted.
 #[derive(Clone, Copy, Debug)]
 struct Agreement {
     right: f64,
     total: f64,
 }
 
-/// Lengths of matches that count as one, by the least of each, and the agreement that is assumed at first.
+/// Least lengths of the classes of matches, in tokens, each with the agreement that is assumed at first.
 const CLASSES: [(usize, f64); 7] = [(2, 0.2), (3, 0.3), (4, 0.45), (5, 0.6), (6, 0.7), (8, 0.8), (12, 0.9)];
-/// Observations that the first assumption is worth.
+/// Number of observations that the first assumption is worth.
 const PRIOR_WEIGHT: f64 = 4.0;
-/// What an observation is worth after each later one of its class.
+/// Factor on the weight of an observation with each later one of its class.
 const KEEP: f64 = 0.97;
 
 fn class(length: usize) -> usize {
@@ -65,27 +65,28 @@ impl Agreement {
     }
 }
 
-/// How long batches of a width take.
+/// The time that batches of one width take.
 #[derive(Clone, Copy, Debug)]
 struct Width {
-    /// In seconds; `None` where it has to be measured.
+    /// Mean time of a step, in seconds; `None` where it has to be measured.
     seconds: Option<f64>,
-    /// Drafted tokens when it was measured last.
+    /// Number of drafted tokens when it was measured last.
     measured: u64,
-    /// Drafted tokens after which it is measured again.
+    /// Number of drafted tokens after which it is measured again.
     retry: u64,
 }
 
-/// The decision, with what it learns. Times are in seconds, on whatever clock the caller has.
+/// The decision how many tokens are read ahead, with what it has learnt. Times are in seconds, on whatever clock the
+/// caller has.
 #[derive(Clone, Debug)]
 pub struct Policy {
     agreements: [Agreement; CLASSES.len()],
     widths: [Width; WIDTHS.len()],
-    /// Seconds of a step with a batch of one row; 0 before the first.
+    /// Mean time of a step with a batch of one row, in seconds; 0 before the first.
     single: f64,
-    /// Seconds of a step whose row was there already; 0 before the first.
+    /// Mean time of a step whose row was there already, in seconds; 0 before the first.
     served: f64,
-    /// Tokens drafted so far.
+    /// Number of tokens drafted so far.
     drafted: u64,
 }
 
@@ -140,7 +141,7 @@ impl Policy {
         average(&mut self.served, seconds, NEWEST);
     }
 
-    /// Decides how many of the tokens that follow a match are read ahead, `most` at most; 0 for none.
+    /// Returns how many of the tokens that follow a match are to be read ahead, `most` at most; 0 for none.
     pub fn tokens(&mut self, found: Match, most: usize) -> usize {
         if self.single == 0.0 {
             return 0;
@@ -175,7 +176,7 @@ impl Policy {
         }
     }
 
-    /// Seconds of a step with a batch of the width with this index, as measured or as assumed.
+    /// Returns the seconds of a step with a batch of the width with this index, as measured or as assumed.
     fn seconds(&self, index: usize) -> f64 {
         let assumed = || self.single * (1.0 + PRIOR_SLOPE * (WIDTHS[index] - 1) as f64);
         self.widths[index].seconds.unwrap_or_else(assumed)

@@ -3,7 +3,7 @@
 //! Decides the rounding of `U` and `G`, and a bound on `G` that needs no logarithm. It leaves to its callers where bits
 //! come from and what the bound saves.
 
-/// `2^-53`.
+/// Distance between two neighbouring uniform numbers: `2^-53`.
 const UNIT: f64 = 1.0 / 9_007_199_254_740_992.0;
 
 /// Turns 64 bits into a uniform number `k 2^-53` with `k` from 1 to `2^53 - 1`: the upper 53 bits, and 1 where they are
@@ -19,8 +19,8 @@ pub(crate) fn noise(bits: u64) -> f64 {
     -libm::log(-libm::log(uniform(bits)))
 }
 
-/// Says which bits may make a noise of at least `floor`: those whose complement `!bits` is at most the returned number.
-/// All others certainly make a lower one, as [`noise`] computes it. `None` where no bits reach `floor`.
+/// Returns the greatest complement `!bits` of bits that may make a noise of at least `floor`. Bits with a greater one
+/// certainly make a lower noise, as [`noise`] computes it. `None` where no bits reach `floor`.
 ///
 /// # Why it is a bound
 /// Let `U = k 2^-53` be the uniform of `bits`, `c = 1 - U`, and `n = !bits`. Where the upper 53 bits are not all 0,
@@ -42,13 +42,13 @@ pub(crate) fn noise(bits: u64) -> f64 {
 /// pass fail to reach `floor`.
 #[inline(always)]
 pub(crate) fn reach(floor: f64) -> Option<u64> {
-    /// What `floor` is lowered by against rounding: `2^-40`.
+    /// Amount by which `floor` is lowered against rounding: `2^-40`.
     const SLACK: f64 = 1.0 / 1_099_511_627_776.0;
     /// `2^52`, the place of the exponent in a number's bits.
     const EXPONENT: f64 = 4_503_599_627_370_496.0;
     /// `2^64`.
     const WHOLE: f64 = 18_446_744_073_709_551_616.0;
-    /// The least `c` is `2^-53`, which any lower limit excludes.
+    /// Smallest limit that reaches any bits: the least `c` is `2^-53`, which any lower limit excludes.
     const LEAST: u64 = 1 << 11;
     let y = (SLACK - floor) * std::f64::consts::LOG2_E;
     // NaN is not below: who does not know the floor looks at everything.

@@ -27,7 +27,7 @@ pub struct TokenKeys {
     keys: Vec<TokenKey>,
 }
 
-/// Why a vocabulary has no table of keys.
+/// The reason why a vocabulary has no table of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenKeyError {
     /// Two tokens would share their noise at every position, so no draw with it has the right law.
@@ -40,7 +40,7 @@ pub enum TokenKeyError {
     },
 }
 
-/// What is hashed before everything else.
+/// Bytes that are hashed before everything else.
 const DOMAIN: &[u8; 8] = b"uhlm/tok";
 
 impl TokenKeys {

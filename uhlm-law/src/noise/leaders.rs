@@ -35,10 +35,10 @@ impl TokenKeys {
     }
 }
 
-/// The low bits that the uniform does not use.
+/// Number of low bits that the uniform does not use.
 const UNUSED: u32 = 11;
 
-/// A token and how far its uniform is from the greatest there is, in units of `2^-53`. Ordered as
+/// A token and the distance of its uniform from the greatest there is, in units of `2^-53`. Leaders are ordered as
 /// [`TokenKeys::greatest`] says.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Leader {
@@ -85,7 +85,7 @@ impl Kernel for Leaders<'_> {
 struct Outside<'a> {
     keys: &'a [TokenKey],
     position: PositionKey,
-    /// Ascending.
+    /// Ids that are left out, ascending.
     excluded: &'a [TokenId],
 }
 

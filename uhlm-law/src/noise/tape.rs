@@ -5,12 +5,12 @@
 use super::gumbel;
 use super::hash::{START, absorb, mix};
 
-/// Where a token of the reply starts, counted in text and not in tokens, so that vocabularies agree on it.
+/// The place at which a token of the reply starts, counted in text and not in tokens, so that vocabularies agree on it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
-    /// Bytes of the reply before the token, over the tokens' raw pieces, from the reply's first token on.
+    /// Number of bytes of the reply before the token, over the tokens' raw pieces, from the reply's first token on.
     pub offset: u64,
-    /// Tokens without text since the last one with text.
+    /// Number of tokens without text since the last one with text.
     pub silent: u32,
 }
 
@@ -51,11 +51,11 @@ impl Tape {
     }
 }
 
-/// What a place contributes to the noise of every token there.
+/// The contribution of a place to the noise of every token there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PositionKey(u64);
 
-/// What a token contributes to its noise at every place.
+/// The contribution of a token to its noise at every place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenKey(pub(super) u64);
 
@@ -66,7 +66,7 @@ impl TokenKey {
         Self(bits)
     }
 
-    /// Returns the key's 64 bits: what a file keeps of it.
+    /// Returns the key's 64 bits, for a file that keeps it.
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         self.0

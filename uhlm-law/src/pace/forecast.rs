@@ -1,4 +1,4 @@
-//! What a policy would have taken for the last tokens: device, link and target, played through once.
+//! The cost of a policy for the last tokens: device, link and target, played through once.
 //!
 //! Decides nothing; it is what the [`Pacer`](super::Pacer) compares policies by. The device of the play drafts, holds
 //! and sends as the session's loop does ([`Policy::sends`]), its target makes passes as a verifier does, and every step
@@ -18,62 +18,62 @@ use self::target::Target;
 use super::Policy;
 use crate::window::Costs;
 
-/// A position of the past: what was expected of the draft there, and what became of it.
+/// A position of the past: the rejection that was expected of the draft there, and its outcome.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tried {
-    /// The probability of another token that the predictor gave.
+    /// Probability that the target writes another token, as the predictor gave it, in [0, 1].
     pub beta: f64,
     /// Whether the target wrote the drafted token.
     pub matched: bool,
 }
 
-/// What a policy takes, each a token of the reply.
+/// The cost of a policy, each number a token of the reply.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Forecast {
-    /// Seconds.
+    /// Time, in seconds.
     pub seconds: f64,
-    /// Passes of the target.
+    /// Number of passes of the target.
     pub passes: f64,
-    /// Requests.
+    /// Number of requests.
     pub requests: f64,
-    /// Drafted tokens, those in vain included.
+    /// Number of drafted tokens, those in vain included.
     pub drafted: f64,
 }
 
-/// The shortest replies that are played.
+/// Length of the shortest replies that are played, in tokens.
 const SHORTEST: usize = 8;
-/// Steps a token after which a play is taken not to end. One has about five.
-const MOST_STEPS: usize = 200;
+/// Number of steps a token after which a play is taken not to end. It takes about five.
+const MAX_STEPS: usize = 200;
 
 /// A request on its way.
 #[derive(Clone, Copy, Debug)]
 struct Request {
     arrives: f64,
-    /// Drafted tokens up to this position; none beyond what is decided for a request without any.
+    /// Position up to which it brings drafted tokens; not beyond what is decided for a request without any.
     end: usize,
-    /// The first of them that will not stand.
+    /// Position of the first of them that will not stand.
     wrong_at: usize,
 }
 
-/// A frame on its way: everything before `decided` is.
+/// A frame on its way: everything before the position `decided` is decided.
 #[derive(Clone, Copy, Debug)]
 struct Text {
     arrives: f64,
     decided: usize,
-    /// What the pass took.
+    /// Time that the pass took, in seconds.
     pass: f64,
 }
 
-/// What is the same for all parts of a play.
+/// The settings that are the same for all parts of a play.
 struct Setting<'a> {
     policy: &'a Policy,
     costs: &'a Costs,
     tried: &'a [Tried],
-    /// Where in the past the reply begins.
+    /// Index in the past at which the reply begins.
     from: usize,
-    /// Tokens of the reply.
+    /// Number of tokens of the reply.
     tokens: usize,
-    /// The mean of what was expected.
+    /// Mean of the rejection probabilities that were expected.
     mean_beta: f64,
 }
 
@@ -130,7 +130,7 @@ impl Play {
         if setting.policy.runs_on() {
             self.send(setting);
         }
-        for _ in 0..MOST_STEPS * setting.tokens {
+        for _ in 0..MAX_STEPS * setting.tokens {
             self.device.act(setting, self.now);
             if self.device.wants_to_send(setting) {
                 self.send(setting);

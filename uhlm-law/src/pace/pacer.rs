@@ -1,4 +1,4 @@
-//! Which policy holds: the choice, again and again, by what was measured.
+//! The choice of the policy that holds, made again and again by what was measured.
 
 use std::collections::VecDeque;
 
@@ -6,61 +6,61 @@ use super::{Forecast, Pace, Policy, Tried, forecast};
 use crate::rng::{Rng, Stream};
 use crate::window::Costs;
 
-/// Positions of the past that policies are compared on.
+/// Number of positions of the past that policies are compared on.
 const REMEMBERED: usize = 128;
-/// Tokens after which the choice is made anew.
+/// Number of tokens after which the choice is made anew.
 const RENEWED_AFTER: usize = 32;
-/// Another policy must be so much better: choices that swing back and forth serve nobody.
+/// Factor by which another policy must be better: choices that swing back and forth serve nobody.
 const HYSTERESIS: f64 = 0.985;
-/// Streaming spares the phone its drafts: it may be so much slower than drafting and is still taken.
+/// Factor by which streaming may be slower than drafting and is still taken: it spares the phone its drafts.
 const DRAFTING_MUST_GAIN: f64 = 1.01;
-/// Without drafts, nothing is learnt about them: after so many tokens some are drafted to see how they do, if good ones
-/// would pay.
+/// Number of tokens without drafts after which some are drafted to see how they do, if good ones would pay: without
+/// drafts, nothing is learnt about them.
 const PROBED_AFTER: usize = 128;
-/// So many.
+/// Number of tokens that are drafted for that.
 const PROBE: usize = 6;
-/// Length of a reply before any was written, in tokens, and the weight of the last one in their mean.
+/// Length of a reply before any was written, in tokens, beside the weight of the last one in their mean.
 const USUAL_LENGTH: f64 = 128.0;
 const NEWEST_LENGTH: f64 = 0.25;
-/// Good drafts must cost at most this part of streaming to be looked for: they take the phone's power, and where both
-/// models share a machine, the target's time.
+/// Part of the price of streaming that good drafts must cost at most to be looked for: they take the phone's power, and
+/// where both models share a machine, the target's time.
 const HOPE: f64 = 0.9;
-/// The rejections expected of drafts that are as good as can be hoped for.
+/// Rejection probability that is expected of drafts that are as good as can be hoped for.
 const GOOD_BETA: f64 = 0.03;
-/// Tokens by which a budget that was missed is to be met again.
+/// Number of tokens by which a budget that was missed is to be met again.
 const PAYBACK: f64 = 64.0;
-/// Passes that a reply may be ahead of its budget: its first tokens need some.
+/// Number of passes that a reply may be ahead of its budget: its first tokens need some.
 const CREDIT: f64 = 2.0;
 
-/// The choice of a session.
+/// The choice of a session's policy.
 #[derive(Clone, Debug)]
 pub struct Pacer {
     pace: Pace,
     budget: Option<f64>,
     tried: VecDeque<Tried>,
     policy: Policy,
-    /// Tokens since the last choice.
+    /// Number of tokens since the last choice.
     since_choice: usize,
-    /// Tokens since the last draft was tried.
+    /// Number of tokens since the last draft was tried.
     since_tried: usize,
     /// Whether drafts would pay if they were good.
     hopeful: bool,
-    /// Drafts of a probe that are still to be made.
+    /// Number of drafts of a probe that are still to be made.
     probe: usize,
     /// Mean length of replies, in tokens.
     length: f64,
-    /// Tokens and passes of the reply.
+    /// Numbers of tokens and of passes of the reply.
     tokens: usize,
     passes: usize,
 }
 
 impl Pacer {
     /// Makes a pacer that takes a drafted token to be rejected with probability `mean_beta` until it has seen some.
-    /// `budget` is the most passes a token that a reply may take, if there is a limit.
+    /// `budget` is the largest number of passes a token that a reply may take, if there is a limit.
     #[must_use]
     pub fn new(pace: Pace, budget: Option<f64>, mean_beta: f64) -> Self {
         let mean_beta = mean_beta.clamp(0.0, 1.0);
-        // As evenly as may be.
+        // Rejections are spread as evenly as may be.
         let rejected = |i: usize| (i as f64 * mean_beta).floor();
         let tried = (0..REMEMBERED / 2).map(|i| Tried { beta: mean_beta, matched: rejected(i) == rejected(i + 1) });
         Self {
@@ -175,9 +175,9 @@ impl Pacer {
         true
     }
 
-    /// Returns what policies are compared on: what was tried, and the same again with outcomes drawn as they were
-    /// expected. What decides are the rejections, of which there are few among a hundred good drafts: a past that
-    /// happens to have none would speak for windows without end.
+    /// Returns the past that policies are compared on: the drafts that were tried, and the same again with outcomes
+    /// drawn as they were expected. The rejections decide, of which there are few among a hundred good drafts: a past
+    /// that happens to have none would speak for windows without end.
     fn past(&self) -> Vec<Tried> {
         let mut dice = Rng::new(0, Stream::Simulation);
         let drawn = |tried: &Tried| Tried { matched: dice.uniform() >= tried.beta, ..*tried };
@@ -189,12 +189,12 @@ impl Pacer {
         self.length.max(self.tokens as f64) as usize
     }
 
-    /// Returns what a reply costs at this pace: seconds a token, times passes a token to the power of the exponent.
+    /// Returns the price of a reply at this pace: seconds a token, times passes a token to the power of the exponent.
     fn price(&self, forecast: &Forecast) -> f64 {
         forecast.seconds * forecast.passes.powf(self.pace.exponent())
     }
 
-    /// Returns what serves the pace best by what was tried; `None` where nothing was.
+    /// Returns the policy that serves the pace best by what was tried; `None` where nothing was.
     fn best(&self, costs: &Costs, runs_ahead: bool, tried: &[Tried]) -> Option<Policy> {
         let length = self.length();
         let all: Vec<_> = Policy::all(runs_ahead, self.budget.is_some())

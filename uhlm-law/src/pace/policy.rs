@@ -1,29 +1,30 @@
-//! What can be chosen: whether the device drafts, what the target may do without drafts, and what a window weighs.
+//! The policies that can be chosen: whether the device drafts, what the target may do without drafts, and what a window
+//! weighs.
 
 use crate::advance::{Grant, Grants};
 use crate::window::PASS_WEIGHT;
 
-/// How a reply is written.
+/// The way in which a reply is written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Policy {
     /// Whether the device drafts. Where it does not, the target writes alone and streams.
     pub drafts: bool,
     /// Passes that the target may make without drafts.
     pub grants: Grants,
-    /// What a pass counts beyond the device's time, where a window is held for one more token: the greater, the
-    /// longer the windows. Without meaning where the target runs on in any case.
+    /// Weight of a pass beyond the device's time, where a window is held for one more token: the greater, the longer
+    /// the windows. Without meaning where the target runs on in any case.
     pub weight: f64,
     /// Whether a window goes out in time for the target to take it up as soon as it has ended its pass. Else it is held
     /// until the target is idle, which makes longer windows and fewer passes.
     pub early: bool,
 }
 
-/// Without grants: weights from "as fast as windows alone can be" on.
+/// Weights without grants, from "as fast as windows alone can be" on.
 const WEIGHTS: [f64; 5] = [1.0, 1.6, 2.5, 4.0, 6.0];
-/// Up to "as few passes as can be", for who has a budget of them.
+/// Further weights up to "as few passes as can be", for an app that has a budget of them.
 const THRIFTY_WEIGHTS: [f64; 2] = [16.0, 64.0];
-/// With limited grants, after a mismatch and after agreement. The target writes the token after a mismatch while the
-/// device hears of it, which is time that it would wait.
+/// Limited grants, after a mismatch and after agreement. The target writes the token after a mismatch while the device
+/// hears of it, which is time that it would wait.
 const LIMITED: [(Grant, Grant); 5] = [
     (Grant::Passes(1), Grant::NONE),
     (Grant::Passes(2), Grant::NONE),
@@ -48,7 +49,7 @@ impl Policy {
         self.grants == Grants::UNLIMITED
     }
 
-    /// Returns everything that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts,
+    /// Returns all policies that can be chosen; `runs_ahead` tells whether the verifier makes passes without drafts,
     /// `saves` whether passes are to be saved at any price.
     pub(super) fn all(runs_ahead: bool, saves: bool) -> Vec<Self> {
         let held = |weights: &'static [f64], grants| {

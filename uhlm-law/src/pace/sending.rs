@@ -1,4 +1,4 @@
-//! When drafted tokens are sent.
+//! The moment at which drafted tokens are sent.
 //!
 //! Decides by what the device knows at the moment; the session's loop and the [`forecast`](super::forecast) both ask
 //! here, so that what is foreseen is what is done.
@@ -6,26 +6,26 @@
 use super::Policy;
 use crate::window::{Costs, Window};
 
-/// The longest window, in tokens, unless an app asks for shorter ones.
+/// Length of the longest window, in tokens, unless an app asks for shorter ones.
 pub const LONGEST_WINDOW: usize = 16;
-/// Drafting ahead stops when the chance that it is not all in vain falls below this.
+/// Smallest chance that drafting ahead is not all in vain; below it, the device stops.
 pub const LEAST_SURVIVAL: f64 = 0.1;
-/// Windows that are in flight at most while the target waits for drafts.
+/// Largest number of windows in flight while the target waits for drafts.
 pub(super) const IN_FLIGHT: usize = 2;
-/// A draft is held for the next one only if that is expected to be there this part of a step before the pass begins:
+/// Part of a step before the pass begins by which the next draft has to be expected for a draft to be held for it:
 /// drafts and passes do not take the same time each time, and a draft that is late costs a pass.
 const SLACK: f64 = 0.25;
 
-/// What the device knows when a token has joined the open window.
+/// The device's knowledge when a token has joined the open window.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment<'a> {
     /// The drafted tokens that were not sent.
     pub window: &'a Window,
-    /// The probability that the next drafted token is rejected.
+    /// Probability that the next drafted token is rejected.
     pub next_beta: f64,
-    /// Seconds that what is sent now will wait for the target to end the pass that it is at; 0 where it is idle.
+    /// Time for which a window that is sent now waits for the target to end its pass, in seconds; 0 where it is idle.
     pub wait: f64,
-    /// Windows in flight at most.
+    /// Largest number of windows in flight.
     pub windows: usize,
 }
 
@@ -46,13 +46,13 @@ impl Policy {
     }
 }
 
-/// What a device knows of a target that makes one pass after the other.
+/// A device's knowledge of a target that makes one pass after the other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rhythm {
-    /// Seconds that the last pass took of which the device heard.
+    /// Time of the last pass that the device heard of, in seconds.
     pub last: f64,
-    /// Seconds that the pass is expected to take that began when that one ended. It judges what had come by then, and
-    /// where rows cost time, a pass without drafts is over in half the time of one that judges three.
+    /// Expected time of the pass that began when that one ended, in seconds. It judges what had come by then, and where
+    /// rows cost time, a pass without drafts is over in half the time of one that judges three.
     pub under_way: f64,
 }
 

@@ -3,7 +3,8 @@ use crate::pass_times::MAX_MEASURED_ROWS;
 use crate::rng::{Rng, Stream};
 use crate::window::Costs;
 
-/// Drafts of which `accepted` stand, foreseen more or less: the betas of those that do not are greater on average.
+/// Makes drafts of which `accepted` stand, foreseen more or less: the betas of those that do not are greater on
+/// average.
 fn tried(accepted: f64, tokens: usize, seed: u64) -> Vec<Tried> {
     let mut rng = Rng::new(seed, Stream::Simulation);
     (0..tokens)
@@ -66,7 +67,7 @@ fn running_ahead_is_never_slower_than_streaming() {
     }
 }
 
-/// A pacer that has seen these drafts and chosen.
+/// Makes a pacer that has seen these drafts and chosen.
 fn pacer(pace: Pace, budget: Option<f64>, costs: &Costs, tried: &[Tried]) -> Pacer {
     let mut pacer = Pacer::new(pace, budget, 0.2);
     pacer.begin(pace);

@@ -3,7 +3,7 @@ use super::*;
 /// Milliseconds by rows, on one core.
 const ONE_CORE: [(usize, f64); 6] = [(1, 120.0), (2, 186.0), (3, 232.0), (4, 208.0), (5, 276.0), (9, 446.0)];
 
-/// A table that has seen each of these often.
+/// Makes a table that has seen each of these often.
 fn table(times: &[(usize, f64)]) -> PassTimes {
     let mut table = PassTimes::new();
     for _ in 0..4 {
@@ -12,7 +12,7 @@ fn table(times: &[(usize, f64)]) -> PassTimes {
     table
 }
 
-/// Tokens a second where `width` drafted tokens are judged in each pass.
+/// Returns the tokens a second where `width` drafted tokens are judged in each pass.
 fn speed(table: &PassTimes, acceptance: f64, width: usize) -> f64 {
     let tokens: f64 = (0..=width).map(|j| acceptance.powi(j as i32)).sum();
     tokens / table.at(width + 1).expect("measured")

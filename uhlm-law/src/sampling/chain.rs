@@ -13,14 +13,14 @@ use super::row;
 use super::{Distribution, SamplingError, SamplingParams, TokenId};
 use crate::noise::{PositionKey, TokenKeys};
 
-/// Which tokens a grammar allows, one bit an id; both models must be given the same mask.
+/// The tokens that a grammar allows, one bit an id; both models must be given the same mask.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenMask {
     words: Vec<u64>,
 }
 
 impl TokenMask {
-    /// Allows exactly `ids`.
+    /// Makes the mask that allows exactly `ids`.
     #[must_use]
     pub fn allowing(vocabulary: usize, ids: impl IntoIterator<Item = TokenId>) -> Self {
         let mut words = vec![0u64; vocabulary.div_ceil(64)];
@@ -32,7 +32,7 @@ impl TokenMask {
         Self { words }
     }
 
-    /// Puts every logit that is not allowed to `-inf`; says whether any is allowed.
+    /// Puts every logit that is not allowed to `-inf`; returns whether any is allowed.
     fn apply(&self, logits: &mut [f32]) -> bool {
         let mut any = false;
         for (id, z) in logits.iter_mut().enumerate() {
@@ -45,14 +45,14 @@ impl TokenMask {
         any
     }
 
-    /// Whether `id` is allowed.
+    /// Tells whether `id` is allowed.
     #[must_use]
     pub fn allows(&self, id: TokenId) -> bool {
         self.words.get(id as usize / 64).is_some_and(|word| word >> (id % 64) & 1 == 1)
     }
 }
 
-/// What a distribution depends on besides the parameters.
+/// The input of a distribution besides the parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct ChainInput<'a> {
     /// Raw logits of the model, one an id of the vocabulary.
@@ -73,13 +73,13 @@ pub struct Scratch {
     candidates: Vec<Candidate>,
 }
 
-/// What the chain leaves for a distribution or a draw.
+/// The logits and the cut that the chain leaves for a distribution or a draw.
 struct Kept<'a> {
     /// Logits after mask and penalties, one an id.
     logits: &'a [f32],
     /// The greatest of them; finite.
     max: f32,
-    /// Which of them are kept.
+    /// The cut that says which of them are kept.
     cut: Cut,
 }
 
@@ -90,7 +90,7 @@ pub struct SamplingChain {
 }
 
 impl SamplingChain {
-    /// Checks the parameters.
+    /// Makes the chain of these parameters, which it checks.
     ///
     /// # Errors
     /// [`SamplingError::InvalidParameter`].
@@ -99,13 +99,14 @@ impl SamplingChain {
         Ok(Self { params })
     }
 
-    /// The parameters.
+    /// Returns the parameters.
     #[must_use]
     pub fn params(&self) -> &SamplingParams {
         &self.params
     }
 
-    /// The distribution that the next token is drawn from. Costs a few passes over the logits, whatever the parameters.
+    /// Returns the distribution that the next token is drawn from. Costs a few passes over the logits, whatever the
+    /// parameters.
     ///
     /// # Errors
     /// [`SamplingError::NonFiniteLogits`] for NaN or infinite logits, [`SamplingError::EmptyLogits`],
@@ -152,7 +153,7 @@ impl SamplingChain {
         winner.ok_or(SamplingError::NonFiniteLogits)
     }
 
-    /// The logits after mask and penalties, and which of them the chain keeps.
+    /// Returns the logits after mask and penalties, and which of them the chain keeps.
     fn kept<'a>(&self, input: ChainInput<'a>, scratch: &'a mut Scratch) -> Result<Kept<'a>, SamplingError> {
         if input.logits.is_empty() {
             return Err(SamplingError::EmptyLogits);
@@ -175,8 +176,8 @@ impl SamplingChain {
         Ok(Kept { logits, max, cut })
     }
 
-    /// The penalties of llama.cpp: the logit is divided (below 0: multiplied) by the repeat penalty, then lowered by
-    /// the frequency penalty times the occurrences and by the presence penalty.
+    /// Applies the penalties of llama.cpp: the logit is divided (below 0: multiplied) by the repeat penalty, then
+    /// lowered by the frequency penalty times the occurrences and by the presence penalty.
     fn penalise(&self, logits: &mut [f32], history: &[TokenId], recent: &mut Vec<TokenId>) {
         let p = &self.params;
         if !p.has_penalties() {
@@ -193,8 +194,8 @@ impl SamplingChain {
         }
     }
 
-    /// Where top-k, top-p and min-p, in this order, cut the tokens off. The arithmetic has the same bits on every
-    /// processor: a token at the border must not be kept on one side of the wire only.
+    /// Returns the place at which top-k, top-p and min-p, in this order, cut the tokens off. The arithmetic has the
+    /// same bits on every processor: a token at the border must not be kept on one side of the wire only.
     fn cut(&self, logits: &[f32], max: f32, candidates: &mut Vec<Candidate>) -> Cut {
         let p = &self.params;
         let (k, top_p) = (p.top_k as usize, f64::from(p.top_p));
@@ -211,8 +212,8 @@ impl SamplingChain {
     }
 }
 
-/// How far below the greatest logit min-p keeps tokens, as a number of at most 0: its logarithm, with the same bits on
-/// every processor.
+/// Returns the distance below the greatest logit within which min-p keeps tokens, as a number of at most 0: the
+/// logarithm of `min_p`, with the same bits on every processor.
 fn depth(min_p: f32) -> f32 {
     libm::log(f64::from(min_p)) as f32
 }

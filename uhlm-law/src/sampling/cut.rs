@@ -6,12 +6,12 @@
 use super::order::{Candidate, Cut, in_order};
 use super::row;
 
-/// Below this many candidates sorting is the fastest.
+/// Number of candidates below which sorting is the fastest.
 const SORT: usize = 64;
-/// How far below the greatest logit top-p looks for its tokens first: most rows of a language model have 95 % of their
-/// mass within, on a handful of tokens.
+/// Distance below the greatest logit within which top-p looks for its tokens first: most rows of a language model have
+/// 95 % of their mass there, on a handful of tokens.
 const DEPTH: f32 = 4.0;
-/// Where that finds as many tokens, the row is flat.
+/// Number of tokens there from which on a row counts as flat.
 const FEW: usize = 1024;
 
 impl Cut {
@@ -43,8 +43,8 @@ impl Cut {
         Self::reaching(candidates, max, target)
     }
 
-    /// The last candidate in order that it takes to reach `target`, the sum of `exp(z - max)`: a binary search by
-    /// partial selection, linear in the number of candidates.
+    /// Returns the last candidate in order that it takes to reach `target`, the sum of `exp(z - max)`: a binary search
+    /// by partial selection, linear in the number of candidates.
     fn reaching(mut candidates: &mut [Candidate], max: f32, mut target: f64) -> Self {
         while candidates.len() > SORT {
             let middle = candidates.len() / 2;

@@ -11,24 +11,24 @@ use crate::vector::{self, Kernel, LANES, log2};
 pub struct Distribution {
     /// The support, ascending; `None` where every id has its place in `probs`.
     ids: Option<Vec<TokenId>>,
-    /// Not negative; zeros are not part of the support.
+    /// Probabilities, none negative; zeros are not part of the support.
     probs: Vec<f32>,
     /// The sum of each [`BLOCK`] of `probs`, so that a draw adds up one block only.
     sums: Vec<f64>,
 }
 
-/// Probabilities that share one sum.
+/// Number of probabilities that share one sum.
 const BLOCK: usize = 1024;
 
 impl Distribution {
-    /// All mass on one token.
+    /// Makes the distribution with all mass on one token.
     #[must_use]
     pub fn point(id: TokenId) -> Self {
         Self { ids: Some(vec![id]), probs: vec![1.0], sums: vec![1.0] }
     }
 
-    /// A distribution over a support: `(id, weight)` in any order, weights normalised here; zero weights are dropped.
-    /// Returns `None` when no weight is positive or one is not finite or negative.
+    /// Makes a distribution over a support: `(id, weight)` in any order, weights normalised here; zero weights are
+    /// dropped. Returns `None` when no weight is positive or one is not finite or negative.
     #[must_use]
     pub fn from_weights(weights: impl IntoIterator<Item = (TokenId, f64)>) -> Option<Self> {
         let mut entries: Vec<(TokenId, f64)> = Vec::new();
@@ -50,12 +50,12 @@ impl Distribution {
         Some(Self { ids: Some(entries.iter().map(|e| e.0).collect()), sums: block_sums(&probs), probs })
     }
 
-    /// One weight an id, not negative and not all zero; normalised here, in place.
+    /// Makes a distribution of one weight an id, not negative and not all zero; normalised here, in place.
     pub(super) fn dense(weights: Vec<f32>) -> Self {
         Self::normalised(None, weights)
     }
 
-    /// A support, ascending by id, and its weights, not negative and not all zero.
+    /// Makes a distribution of a support, ascending by id, and its weights, not negative and not all zero.
     pub(super) fn sparse(ids: Vec<TokenId>, weights: Vec<f32>) -> Self {
         Self::normalised(Some(ids), weights)
     }
@@ -66,7 +66,7 @@ impl Distribution {
         Self { ids, probs, sums }
     }
 
-    /// The probability of `id`; 0 outside the support.
+    /// Returns the probability of `id`; 0 outside the support.
     #[must_use]
     pub fn prob(&self, id: TokenId) -> f32 {
         let place = match &self.ids {
@@ -76,19 +76,20 @@ impl Distribution {
         place.and_then(|place| self.probs.get(place)).copied().unwrap_or(0.0)
     }
 
-    /// The tokens with positive probability, ascending by id.
+    /// Returns the tokens with positive probability, ascending by id.
     pub fn iter(&self) -> impl Iterator<Item = (TokenId, f32)> + '_ {
         self.probs.iter().enumerate().filter(|(_, p)| **p > 0.0).map(|(place, &p)| (self.id(place), p))
     }
 
-    /// How many tokens have positive probability, counted up to `limit`; cost is proportional to what is looked at.
+    /// Returns the number of tokens with positive probability, counted up to `limit`; cost is proportional to what is
+    /// looked at.
     #[must_use]
     pub fn support_up_to(&self, limit: usize) -> usize {
         self.iter().take(limit).count()
     }
 
-    /// The token at quantile `u` in `[0, 1)` of the cumulative distribution in id order. Costs about a microsecond,
-    /// whatever the vocabulary.
+    /// Returns the token at quantile `u` in `[0, 1)` of the cumulative distribution in id order. Costs about a
+    /// microsecond, whatever the vocabulary.
     #[must_use]
     pub fn quantile(&self, u: f64) -> TokenId {
         let mut left = u * self.sums.iter().sum::<f64>();
@@ -116,32 +117,34 @@ impl Distribution {
         self.id(last)
     }
 
-    /// The most probable token and its probability; the lowest id among equals.
+    /// Returns the most probable token and its probability; the lowest id among equals.
     #[must_use]
     pub fn mode(&self) -> (TokenId, f32) {
         self.iter().fold((0, 0.0), |best, entry| if entry.1 > best.1 { entry } else { best })
     }
 
-    /// The Shannon entropy in nats, to about 1e-5. One pass over the probabilities, without a call of a logarithm.
+    /// Returns the Shannon entropy in nats, to about 1e-5. One pass over the probabilities, without a call of a
+    /// logarithm.
     #[must_use]
     pub fn entropy(&self) -> f32 {
         (vector::dispatch(Information(&self.probs)) * std::f64::consts::LN_2).max(0.0) as f32
     }
 
-    /// The residual distribution `norm(max(p - q, 0))` with `self` as `p` (Leviathan et al. 2023, Chen et al. 2023).
-    /// `None` where no mass is left, that is, where `p <= q` everywhere within rounding.
+    /// Returns the residual distribution `norm(max(p - q, 0))` with `self` as `p` (Leviathan et al. 2023, Chen et al.
+    /// 2023); `None` where no mass is left, that is, where `p <= q` everywhere within rounding.
     #[must_use]
     pub fn residual(&self, q: &Distribution) -> Option<Distribution> {
         Self::from_weights(self.excess(q))
     }
 
-    /// Total variation distance to `other`, in [0, 1]: the probability that a draft from one is rejected by the other.
+    /// Returns the total variation distance to `other`, in [0, 1]: the probability that a draft from one is rejected by
+    /// the other.
     #[must_use]
     pub fn total_variation(&self, other: &Distribution) -> f64 {
         self.excess(other).map(|(_, excess)| excess).sum()
     }
 
-    /// `max(p - q, 0)` over the support of `p`, with one walk over both supports.
+    /// Returns `max(p - q, 0)` over the support of `p`, with one walk over both supports.
     fn excess<'a>(&'a self, q: &'a Distribution) -> impl Iterator<Item = (TokenId, f64)> + 'a {
         let mut place = 0;
         self.iter().map(move |(id, p)| {
@@ -198,7 +201,7 @@ impl Kernel for Sums<'_> {
     }
 }
 
-/// The sum of `-p log2 p`.
+/// The computation of the sum of `-p log2 p`, the entropy in bits.
 struct Information<'a>(&'a [f32]);
 
 impl Kernel for Information<'_> {

@@ -11,10 +11,10 @@ use crate::vector::{self, BLOCK, Kernel, block_max};
 /// The token that a draw picks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Winner {
-    /// The token.
+    /// Id of the token.
     pub id: TokenId,
-    /// How far its score `z / T + G` lies above that of the next token which the chain keeps, at least 0; infinite
-    /// where it keeps no other. At temperature 0 the score is the logit, and the chain cuts none.
+    /// Lead of its score `z / T + G` (logit, temperature, noise) over that of the next token which the chain keeps, at
+    /// least 0; infinite where it keeps no other. At temperature 0 the score is the logit, and the chain cuts none.
     pub margin: f64,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn noisy(
     (race.first > f64::NEG_INFINITY).then_some(Winner { id: race.id, margin: race.first - race.second })
 }
 
-/// How the race stands.
+/// The state of a race.
 struct Race {
     id: TokenId,
     /// The greatest score so far.
@@ -52,13 +52,13 @@ struct Race {
 }
 
 impl Race {
-    /// The noise that a token with this `z / T` needs to exceed the second score.
+    /// Returns the noise that a token with this `z / T` needs to exceed the second score.
     ///
     /// Any lower noise leaves the score, as it is rounded, at or below the second: the difference is lowered by
     /// `2^-40` of both terms, and its own rounding and that of the sum are within `2^-51` of them.
     #[inline(always)]
     fn needed(&self, scaled: f64) -> f64 {
-        /// `2^-40`.
+        /// Part of both terms by which the need is lowered against rounding: `2^-40`.
         const SLACK: f64 = 1.0 / 1_099_511_627_776.0;
         self.second - scaled - SLACK * (self.second.abs() + scaled.abs())
     }
@@ -84,7 +84,7 @@ struct Contest<'a> {
 }
 
 impl Contest<'_> {
-    /// `z / T`, as every score has it: two roundings, the reciprocal's and the product's.
+    /// Returns `z / T`, as every score has it: two roundings, the reciprocal's and the product's.
     #[inline(always)]
     fn scaled(&self, z: f32) -> f64 {
         f64::from(z) * self.scale
@@ -94,8 +94,9 @@ impl Contest<'_> {
 impl Kernel for Contest<'_> {
     type Output = Race;
 
-    /// The noise a block needs follows from its greatest logit; only where one of its hashes reaches that, a token is
-    /// looked at by itself: first whether its hash reaches what its own logit needs, then its logarithms.
+    /// Runs the race over all blocks. The noise that a block needs follows from its greatest logit; only where one of
+    /// its hashes reaches that, a token is looked at by itself: first whether its hash reaches what its own logit
+    /// needs, then its logarithms.
     #[inline(always)]
     fn run<const FUSED: bool>(self) -> Race {
         let mut race = Race { id: 0, first: f64::NEG_INFINITY, second: f64::NEG_INFINITY };

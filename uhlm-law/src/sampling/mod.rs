@@ -20,7 +20,7 @@ pub use params::SamplingParams;
 
 pub use crate::token::TokenId;
 
-/// Why no distribution or draw could be made.
+/// The reason why no distribution or draw could be made.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SamplingError {
     /// A parameter lies outside its range.
@@ -42,9 +42,9 @@ pub enum SamplingError {
     /// The table of token keys belongs to another vocabulary than the logits.
     #[error("{logits} logits for a table of {keys} token keys")]
     VocabularyMismatch {
-        /// Logits that were given.
+        /// Number of logits that were given.
         logits: usize,
-        /// Keys of the table.
+        /// Number of keys in the table.
         keys: usize,
     },
     /// The mask leaves no token.

@@ -14,37 +14,38 @@ pub(super) type Candidate = (TokenId, f32);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Cut {
     pub(super) z: f32,
-    /// Among tokens whose logit is `z`, the highest id that is kept.
+    /// Highest id that is kept among tokens whose logit is `z`.
     pub(super) id: TokenId,
 }
 
 impl Cut {
-    /// Keeps every token.
+    /// The cut that keeps every token.
     pub(super) const NONE: Self = Self { z: f32::NEG_INFINITY, id: TokenId::MAX };
 
-    /// Keeps logits of at least `z`.
+    /// Makes the cut that keeps logits of at least `z`.
     pub(super) fn at_least(z: f32) -> Self {
         Self { z, id: TokenId::MAX }
     }
 
-    /// Whether a token is kept.
+    /// Tells whether a token is kept.
     #[inline(always)]
     pub(super) fn keeps(self, id: TokenId, z: f32) -> bool {
         z > self.z || (z == self.z && id <= self.id)
     }
 
-    /// The one of two cuts that keeps less.
+    /// Returns the one of two cuts that keeps less.
     pub(super) fn or_higher(self, other: Self) -> Self {
         if in_order(&(self.id, self.z), &(other.id, other.z)) == Ordering::Less { self } else { other }
     }
 }
 
-/// Descending by logit, then ascending by id. There are no NaNs here.
+/// Orders candidates descending by logit, then ascending by id. There are no NaNs here.
 pub(super) fn in_order(a: &Candidate, b: &Candidate) -> Ordering {
     b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal).then(a.0.cmp(&b.0))
 }
 
-/// Orders candidates so that the `k` first in order come first, and drops the rest.
+/// Orders candidates so that the `k` first in order come first, and drops the rest. Returns the least logit that is
+/// left.
 pub(super) fn keep_first(candidates: &mut Vec<Candidate>, k: usize) -> f32 {
     let (_, &mut (_, z), _) = candidates.select_nth_unstable_by(k - 1, in_order);
     candidates.truncate(k);

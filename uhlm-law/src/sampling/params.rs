@@ -8,21 +8,22 @@ use super::SamplingError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SamplingParams {
-    /// Divides the logits last; 0 takes the most probable token. At least 0.
+    /// Divisor of the logits, applied last; 0 takes the most probable token. 0 to 100.
     pub temperature: f32,
-    /// Keeps the `k` most probable tokens; 0 keeps all.
+    /// Number `k` of most probable tokens that are kept; 0 keeps all.
     pub top_k: u32,
-    /// Keeps the smallest set of most probable tokens whose probability sums to at least this; 1 keeps all. In (0, 1].
+    /// Probability that the kept tokens, as few of the most probable ones as it takes, reach together; 1 keeps all. In
+    /// (0, 1].
     pub top_p: f32,
-    /// Keeps tokens at least this fraction as probable as the most probable one; 0 keeps all. In [0, 1].
+    /// Part of the greatest probability that a token must have at least to be kept; 0 keeps all. In [0, 1].
     pub min_p: f32,
-    /// How many of the last tokens the penalties look at; 0 turns them off.
+    /// Number of last tokens that the penalties look at; 0 turns them off.
     pub penalty_last_n: u32,
-    /// Divides the positive (multiplies the negative) logit of a token that occurred; 1 is off. Above 0.
+    /// Divisor of the positive (factor on the negative) logit of a token that occurred; 1 is off. Above 0, at most 100.
     pub penalty_repeat: f32,
-    /// Subtracts this times the number of occurrences; 0 is off.
+    /// Amount that is subtracted from a logit for each occurrence of its token; 0 is off. -100 to 100.
     pub penalty_frequency: f32,
-    /// Subtracts this once from a token that occurred; 0 is off.
+    /// Amount that is subtracted once from the logit of a token that occurred; 0 is off. -100 to 100.
     pub penalty_presence: f32,
 }
 
@@ -42,19 +43,19 @@ impl Default for SamplingParams {
 }
 
 impl SamplingParams {
-    /// Temperature 0: the most probable token, always.
+    /// Makes the parameters of temperature 0: the most probable token, always.
     #[must_use]
     pub fn greedy() -> Self {
         Self { temperature: 0.0, ..Self::default() }
     }
 
-    /// Whether the chain always yields a single token.
+    /// Tells whether the chain always yields a single token.
     #[must_use]
     pub fn is_greedy(&self) -> bool {
         self.temperature == 0.0
     }
 
-    /// Whether any penalty changes logits.
+    /// Tells whether any penalty changes logits.
     #[must_use]
     pub fn has_penalties(&self) -> bool {
         self.penalty_last_n > 0

@@ -4,19 +4,19 @@ use super::order::{Candidate, Cut, keep_first};
 use super::{Distribution, TokenId};
 use crate::vector::{self, BLOCK, Kernel, LANES, block_max, exp2};
 
-/// The greatest logit, if it is finite and no logit is NaN or `+inf`.
+/// Returns the greatest logit, if it is finite and no logit is NaN or `+inf`.
 pub(super) fn greatest(logits: &[f32]) -> Option<f32> {
     let (max, sound) = vector::dispatch(Greatest(logits));
     (sound && max.is_finite()).then_some(max)
 }
 
-/// The sum of `exp(z - max)`. It decides where top-p cuts, so it is never fused and has the same bits on every
+/// Returns the sum of `exp(z - max)`. It decides where top-p cuts, so it is never fused and has the same bits on every
 /// processor.
 pub(super) fn exp_sum(logits: &[f32], max: f32) -> f64 {
     vector::dispatch(ExpSum { logits, max })
 }
 
-/// The `k` greatest logits or a few more in no order, the lower id first among equals; fewer where fewer are finite.
+/// Collects the `k` greatest logits in no order, the lower id first among equals; fewer where fewer are finite.
 pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) {
     candidates.clear();
     vector::dispatch(TopK { logits, k, candidates });
@@ -25,7 +25,7 @@ pub(super) fn top_k(logits: &[f32], k: usize, candidates: &mut Vec<Candidate>) {
     }
 }
 
-/// The tokens with logits above `bound`, ascending by id, the first `limit` of them.
+/// Collects the tokens with logits above `bound`, ascending by id, the first `limit` of them.
 pub(super) fn above(logits: &[f32], bound: f32, limit: usize, candidates: &mut Vec<Candidate>) {
     candidates.clear();
     visit(
@@ -39,7 +39,7 @@ pub(super) fn above(logits: &[f32], bound: f32, limit: usize, candidates: &mut V
     );
 }
 
-/// The first token of this logit, which is the greatest.
+/// Returns the first token of this logit, which is the greatest.
 pub(super) fn first_of(logits: &[f32], max: f32) -> Option<TokenId> {
     let mut found = None;
     visit(
@@ -55,8 +55,8 @@ pub(super) fn first_of(logits: &[f32], max: f32) -> Option<TokenId> {
 }
 
 /// Sorts the tokens into [`BUCKETS`] by logit, and leaves those of the bucket in which the softmax, summed from the
-/// greatest on, reaches `top_p`. Returns what of that sum is left to reach within it, in units of `exp(max)`; never
-/// fused, as [`exp_sum`].
+/// greatest on, reaches `top_p`. Returns the part of that sum that is left to reach within it, in units of `exp(max)`;
+/// never fused, as [`exp_sum`].
 pub(super) fn bucket_reaching(logits: &[f32], max: f32, top_p: f64, candidates: &mut Vec<Candidate>) -> f64 {
     let mut masses = [0.0; BUCKETS];
     vector::dispatch(Masses { logits, max, masses: &mut masses });
@@ -83,10 +83,10 @@ pub(super) fn bucket_reaching(logits: &[f32], max: f32, top_p: f64, candidates: 
     target
 }
 
-/// Ranges of logits, each a sixteenth wide, from the greatest down; the last has no lower end.
+/// Number of ranges of logits, each a sixteenth wide, from the greatest down; the last has no lower end.
 const BUCKETS: usize = 512;
 
-/// The bucket of a logit so far below the greatest; the conversion saturates.
+/// Returns the bucket of a logit that lies `depth` below the greatest; the conversion saturates.
 #[inline(always)]
 fn bucket(depth: f32) -> usize {
     ((depth * 16.0) as usize).min(BUCKETS - 1)
@@ -115,7 +115,7 @@ impl Kernel for Masses<'_> {
     }
 }
 
-/// `softmax(z / temperature)` of all tokens.
+/// Returns `softmax(z / temperature)` of all tokens.
 pub(super) fn softmax(logits: &[f32], max: f32, temperature: f32) -> Distribution {
     let mut probs = Vec::with_capacity(logits.len());
     let scale = scale(temperature);
@@ -123,7 +123,7 @@ pub(super) fn softmax(logits: &[f32], max: f32, temperature: f32) -> Distributio
     Distribution::dense(probs)
 }
 
-/// `softmax(z / temperature)` of the tokens that a cut keeps: sparse unless that is an eighth of all or more.
+/// Returns `softmax(z / temperature)` of the tokens that a cut keeps: sparse unless that is an eighth of all or more.
 pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut) -> Distribution {
     let scale = scale(temperature);
     let limit = logits.len() / 8 + BLOCK;
@@ -147,12 +147,13 @@ pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut
     Distribution::dense(weights)
 }
 
-/// From a natural logarithm over `temperature` to a logarithm of base two. Finite, so that 0 stays 0.
+/// Returns the factor from a natural logarithm over `temperature` to a logarithm of base two. Finite, so that 0 stays
+/// 0.
 fn scale(temperature: f32) -> f32 {
     (std::f32::consts::LOG2_E / temperature).min(1e30)
 }
 
-/// `2^y` for `y <= 0`; 0 below the normal numbers.
+/// Returns `2^y` for `y <= 0`; 0 below the normal numbers.
 #[inline(always)]
 pub(super) fn power<const FUSED: bool>(y: f32) -> f32 {
     let value = exp2::<FUSED>(vector::max(y, -126.0));
@@ -272,7 +273,7 @@ impl Kernel for TopK<'_> {
     }
 }
 
-/// `2^y` in place.
+/// The computation of `2^y` in place.
 struct Powers<'a>(&'a mut [f32]);
 
 impl Kernel for Powers<'_> {
@@ -290,7 +291,7 @@ struct Exponentials<'a, const CUT: bool> {
     logits: &'a [f32],
     max: f32,
     scale: f32,
-    /// With `CUT`, tokens below it get 0.
+    /// Cut below which tokens get 0, where `CUT` is set.
     cut: Cut,
     values: &'a mut Vec<f32>,
 }

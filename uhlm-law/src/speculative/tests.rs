@@ -17,7 +17,8 @@ struct Rule {
 
 const RIGHT: Rule = Rule { accepts, replacement: |p, q| p.residual(q) };
 
-/// One token by the rule: drafted from `q`, judged with `p`, replaced if rejected; and whether it was accepted.
+/// Makes one token by the rule: drafted from `q`, judged with `p`, replaced if rejected; returns also whether it was
+/// accepted.
 fn token(rule: Rule, q: &Distribution, p: &Distribution, rng: &mut Rng) -> (TokenId, bool) {
     let d = q.quantile(rng.uniform());
     let w = acceptance_level(rng.uniform_positive(), q.prob(d));
@@ -29,8 +30,8 @@ fn token(rule: Rule, q: &Distribution, p: &Distribution, rng: &mut Rng) -> (Toke
     (replacement.quantile(rng.uniform()), false)
 }
 
-/// The p-value of counts against a distribution (chi-square); cells that expect less than five are put together. A
-/// token outside the support gives 0.
+/// Returns the p-value of counts against a distribution (chi-square); cells that expect less than five are put
+/// together. A token outside the support gives 0.
 fn p_value(counts: &[u64], p: &Distribution) -> f64 {
     let n = counts.iter().sum::<u64>() as f64;
     let (mut statistic, mut cells) = (0.0, 0);

@@ -4,7 +4,7 @@ use super::softmax::Softmax;
 use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
 
-/// `H(softmax(z)) / ln V`. It does not look at which token was drafted.
+/// The estimator `H(softmax(z)) / ln V`. It does not look at which token was drafted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entropy;
 

@@ -5,7 +5,7 @@ use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
 use crate::vector;
 
-/// `1 - (first - second)` of `softmax(z)`. It does not look at which token was drafted.
+/// The estimator `1 - (first - second)` of `softmax(z)`. It does not look at which token was drafted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Margin;
 

@@ -4,7 +4,7 @@ use super::softmax::Softmax;
 use super::{Uncertainty, finite_logit};
 use crate::sampling::TokenId;
 
-/// `1 - max softmax(z)`. It does not look at which token was drafted.
+/// The estimator `1 - max softmax(z)`. It does not look at which token was drafted.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MaxProbability;
 

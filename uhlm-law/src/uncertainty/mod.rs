@@ -1,4 +1,4 @@
-//! How unsure the draft model is of the token that it drafted.
+//! The uncertainty of the draft model about the token that it drafted.
 //!
 //! Decides what a row of logits and a drafted token say about the chance that the target rejects it, as one number `u`
 //! in [0, 1], 0 for sure. It leaves to [`crate::calibration`] how `u` maps to that chance and to [`crate::gate`] what
@@ -20,19 +20,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::sampling::TokenId;
 
-/// The highest temperature of the perturbation, as in the paper (arXiv 2412.12687v2).
+/// Highest temperature of the perturbation, as in the paper (arXiv 2412.12687v2).
 pub const THETA_MAX: f32 = 2.0;
-/// The paper's number of draws in the sampled form.
+/// Number of draws in the sampled form, as in the paper.
 pub const PAPER_DRAWS: u32 = 20;
 
-/// Says how unsure the draft model is of one token.
+/// An estimator of how unsure the draft model is of one token.
 pub trait Uncertainty: Send {
-    /// The uncertainty of `drafted` under `logits`, in [0, 1]. Costs about one pass over the logits. A row without a
-    /// finite value at `drafted` gives 1.
+    /// Returns the uncertainty of `drafted` under `logits`, in [0, 1]. Costs about one pass over the logits. A row
+    /// without a finite value at `drafted` gives 1.
     fn estimate(&mut self, logits: &[f32], drafted: TokenId) -> f32;
 }
 
-/// Which estimator makes `u`. Part of a calibration: thresholds of one mean nothing to another.
+/// The estimator that makes `u`. It is part of a calibration: thresholds of one mean nothing to another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Estimator {
@@ -55,7 +55,7 @@ pub enum Estimator {
 }
 
 impl Estimator {
-    /// The estimator, ready to use. `seed` matters to the sampled form only.
+    /// Makes the estimator, ready to use. `seed` matters to the sampled form only.
     #[must_use]
     pub fn build(&self, seed: u64) -> Box<dyn Uncertainty> {
         match *self {
@@ -106,7 +106,7 @@ impl FromStr for Estimator {
     }
 }
 
-/// The logit of `drafted` if it is a finite number.
+/// Returns the logit of `drafted` if it is a finite number.
 fn finite_logit(logits: &[f32], drafted: TokenId) -> Option<f32> {
     logits.get(drafted as usize).copied().filter(|z| z.is_finite())
 }

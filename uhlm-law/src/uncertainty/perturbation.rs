@@ -28,15 +28,15 @@ const NODES: [(f32, f32); 8] = [
     (0.039_710_144, 0.050_614_268),
 ];
 
-/// Logits that lie less than this below the drafted token's belong to the head.
+/// Distance below the drafted token's logit within which logits belong to the head.
 const HEAD: f32 = 4.0;
-/// The exponent of two below which `e` is not taken: 152,000 such tokens add 3e-4 to `Z(1/2)`, and `e^4` stays normal.
+/// Exponent of two below which `e` is not taken: 152,000 such tokens add 3e-4 to `Z(1/2)`, and `e^4` stays normal.
 const FLOOR: f32 = -29.0;
 
-/// See [`super::Estimator::TemperaturePerturbation`].
+/// The estimator [`super::Estimator::TemperaturePerturbation`].
 #[derive(Clone, Debug, Default)]
 pub(super) struct TemperaturePerturbation {
-    /// `z_i - z_d` of the head.
+    /// Differences `z_i - z_d` of the head.
     head: Vec<f32>,
 }
 
@@ -96,7 +96,7 @@ fn split(block: &[f32; BLOCK], cut: f32, z_d: f32, head: &mut Vec<f32>) -> [f32;
     bulk
 }
 
-/// `sum exp(beta x)` over the head. It may be infinite.
+/// Returns `sum exp(beta x)` over the head. It may be infinite.
 #[inline(always)]
 fn head_sum<const FUSED: bool>(head: &[f32], beta: f32) -> f32 {
     let scale = beta * std::f32::consts::LOG2_E;
@@ -158,7 +158,7 @@ struct Partition {
 }
 
 impl Partition {
-    /// `Z` of the bulk at `beta` of at least 1/2.
+    /// Returns `Z` of the bulk at `beta` of at least 1/2.
     #[inline(always)]
     fn at(&self, beta: f32) -> f32 {
         let ln = if beta < 2.0 {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::rng::{Rng, Stream};
 
-    /// The integral with 400 midpoints, every exponential in double precision: the limit of K to infinity.
+    /// Returns the integral with 400 midpoints, every exponential in double precision: the limit of K to infinity.
     fn limit(logits: &[f32], drafted: usize) -> f64 {
         const K: u32 = 400;
         let z_d = f64::from(logits[drafted]);
@@ -189,7 +189,7 @@ mod tests {
         1.0 - mean / f64::from(K)
     }
 
-    /// Gaussian logits with a few peaks, as a language model's rows look.
+    /// Makes Gaussian logits with a few peaks, as a language model's rows look.
     fn row(v: usize, sigma: f64, peaks: &[f64], rng: &mut Rng) -> Vec<f32> {
         let mut logits: Vec<f32> = (0..v)
             .map(|_| {

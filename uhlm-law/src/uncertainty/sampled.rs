@@ -4,8 +4,8 @@ use super::{THETA_MAX, Uncertainty, finite_logit};
 use crate::rng::{Rng, Stream};
 use crate::sampling::TokenId;
 
-/// `theta_k` uniform on [0, 2], `d_k` drawn from `softmax(z / theta_k)`, `u` the share of `d_k` other than the drafted
-/// token (arXiv 2412.12687v2, section on uncertainty). Costs two passes over the logits a draw.
+/// The estimator with `theta_k` uniform on [0, 2], `d_k` drawn from `softmax(z / theta_k)`, and `u` the share of `d_k`
+/// other than the drafted token (arXiv 2412.12687v2, section on uncertainty). Costs two passes over the logits a draw.
 #[derive(Clone, Debug)]
 pub(super) struct Sampled {
     draws: u32,
@@ -34,7 +34,7 @@ impl Uncertainty for Sampled {
     }
 }
 
-/// The token at quantile `v` of `softmax(z / theta)`; at `theta = 0` the first of the most probable ones.
+/// Returns the token at quantile `v` of `softmax(z / theta)`; at `theta = 0` the first of the most probable ones.
 fn draw(logits: &[f32], max: f32, theta: f32, v: f64) -> Option<TokenId> {
     // Below this every token but the greatest underflows, and 0/0 would follow at 0 itself.
     let inverse = 1.0 / theta.max(1e-6);

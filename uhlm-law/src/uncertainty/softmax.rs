@@ -1,4 +1,4 @@
-//! What the estimators on a single softmax have in common.
+//! The numbers that the estimators on a single softmax have in common.
 
 use crate::vector::{self, Kernel, LANES, exp2};
 
@@ -14,7 +14,8 @@ pub(super) struct Softmax {
 }
 
 impl Softmax {
-    /// Two passes over the row. NaN and `-inf` are passed over; `None` where the greatest logit is not finite.
+    /// Makes them in two passes over the row. NaN and `-inf` are passed over; `None` where the greatest logit is not
+    /// finite.
     pub(super) fn of(logits: &[f32]) -> Option<Self> {
         let max = vector::dispatch(Greatest(logits));
         if !max.is_finite() {
@@ -53,9 +54,10 @@ impl Kernel for Sums<'_> {
 
     #[inline(always)]
     fn run<const FUSED: bool>(self) -> (f64, f64) {
-        /// Short sums in single precision, so that rounding stays at a few units of the last place.
+        /// Number of elements that are summed in single precision, so that rounding stays at a few units of the last
+        /// place.
         const PART: usize = 64 * LANES;
-        /// `e^-80` is nothing beside 1, and `x e^x` stays a normal number.
+        /// Smallest `x` that is told apart: `e^-80` is nothing beside 1, and `x e^x` stays a normal number.
         const FLOOR: f32 = -80.0;
         let (mut sum, mut moment) = (0.0, 0.0);
         for part in self.logits.chunks(PART) {

@@ -17,7 +17,7 @@ pub(crate) struct ContextShape {
     pub(crate) batch: u32,
     pub(crate) micro_batch: u32,
     pub(crate) sequences: u32,
-    /// One cache for all sequences, or an equal part for each.
+    /// Whether all sequences share one cache; otherwise each has an equal part.
     pub(crate) unified: bool,
     pub(crate) threads: u32,
 }
@@ -31,12 +31,12 @@ pub(crate) struct Entry {
     pub(crate) logits: bool,
 }
 
-/// Why a pass failed.
+/// The reason why a pass failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DecodeFailure {
     /// The cache has no room.
     Full,
-    /// What llama.cpp said.
+    /// The pass failed for another reason, in llama.cpp's words.
     Failed(String),
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Context {
     context: NonNull<sys::llama_context>,
     assertions: Assertions,
     vocabulary: usize,
-    /// A call threw half way: what the context holds is unknown.
+    /// Whether a call threw half way, so that the contents of the context are unknown.
     broken: bool,
     batch: Batch,
 }
@@ -115,13 +115,13 @@ impl Context {
         Ok(Self { context, assertions, vocabulary, broken: false, batch: Batch::default() })
     }
 
-    /// Tokens that it holds.
+    /// Returns the number of tokens that fit.
     pub(crate) fn capacity(&self) -> usize {
         // SAFETY: a look at a field.
         unsafe { sys::llama_n_ctx(self.context.as_ptr()) as usize }
     }
 
-    /// Tokens in one pass at most: fewer than were asked for where the context is short.
+    /// Returns the largest number of tokens in one pass: fewer than were asked for where the context is short.
     pub(crate) fn batch(&self) -> usize {
         // SAFETY: a look at a field.
         unsafe { sys::llama_n_batch(self.context.as_ptr()) as usize }
@@ -146,7 +146,7 @@ impl Context {
         }
     }
 
-    /// The logits after the `index`-th token of the last pass; empty if it did not ask for them.
+    /// Returns the logits after the `index`-th token of the last pass; empty if it did not ask for them.
     pub(crate) fn logits(&self, index: usize) -> &[f32] {
         let (context, index) = (self.context.as_ptr(), i32::try_from(index).unwrap_or(i32::MAX));
         // SAFETY: the context lives; llama.cpp answers a wrong index with null.

@@ -3,17 +3,17 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::MaybeUninit;
 
-/// What llama.cpp threw, or which of its assertions failed.
+/// The text of an exception that llama.cpp threw, or of an assertion that failed in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Thrown(pub(crate) String);
 
-/// What becomes of an assertion that fails in a call.
+/// The treatment of an assertion that fails in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Assertions {
-    /// It is an error of the call.
+    /// The assertion is an error of the call.
     Throw,
-    /// It ends the process: other threads of the call would wait for this one for ever.
+    /// The assertion ends the process: other threads of the call would wait for this one for ever.
     Abort,
 }
 
@@ -29,7 +29,7 @@ unsafe extern "C" {
     fn uhlm_on_abort(message: *const c_char);
 }
 
-/// Bytes of what an exception says.
+/// Largest length of an exception's text, in bytes.
 const MAX_TEXT: usize = 512;
 
 struct Call<F, R> {

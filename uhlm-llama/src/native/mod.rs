@@ -51,7 +51,7 @@ unsafe extern "C-unwind" {
     fn llama_memory_seq_rm(memory: sys::llama_memory_t, sequence: i32, from: i32, to: i32) -> bool;
 }
 
-/// What llama.cpp logs, by level; see [`crate::log`].
+/// Sends llama.cpp's log to `callback`, with the level of each piece; see [`crate::log`].
 pub(crate) fn log_to(callback: unsafe extern "C" fn(u32, *const c_char, *mut c_void)) {
     // SAFETY: the function lives for ever and needs no data.
     unsafe { sys::llama_log_set(Some(callback), std::ptr::null_mut()) };

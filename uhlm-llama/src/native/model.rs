@@ -25,21 +25,21 @@ unsafe impl Send for Model {}
 // SAFETY: as above.
 unsafe impl Sync for Model {}
 
-/// How a model is loaded.
+/// The settings with which a model is loaded.
 pub(crate) struct Loading<'a> {
     pub(crate) gpu_layers: u32,
-    /// `None`: mapped where the system can.
+    /// Whether the file is mapped; `None` maps it where the system can.
     pub(crate) mmap: Option<bool>,
-    /// Called with the share that is loaded, in [0, 1]; false ends the load.
+    /// Callback that gets the share that is loaded, in [0, 1]; it ends the load by returning `false`.
     pub(crate) go_on: &'a mut dyn FnMut(f32) -> bool,
 }
 
-/// Why a model was not loaded.
+/// The reason why a model was not loaded.
 #[derive(Debug)]
 pub(crate) enum LoadFailure {
     /// llama.cpp refused the file; its log says why.
     Refused,
-    /// It threw, or an assertion failed.
+    /// llama.cpp threw, or an assertion failed.
     Thrown(Thrown),
     /// `go_on` panicked.
     Panicked(String),
@@ -96,19 +96,19 @@ impl Model {
         self.vocab.as_ptr()
     }
 
-    /// Tokens of the vocabulary.
+    /// Returns the number of tokens in the vocabulary.
     pub(crate) fn tokens(&self) -> u32 {
         // SAFETY: the vocabulary lives as long as the model, here as below; this one is a look at its length.
         unsafe { sys::llama_vocab_n_tokens(self.vocab()) }.max(0).unsigned_abs()
     }
 
-    /// Whether the file says how its text becomes tokens.
+    /// Tells whether the file says how its text becomes tokens.
     pub(crate) fn has_tokenizer(&self) -> bool {
         // SAFETY: as above.
         unsafe { sys::llama_vocab_type(self.vocab()) != sys::LLAMA_VOCAB_TYPE_NONE }
     }
 
-    /// Whether its text is split by patterns before it becomes tokens.
+    /// Tells whether its text is split by patterns before it becomes tokens.
     pub(crate) fn splits_text(&self) -> bool {
         // SAFETY: as above.
         unsafe { sys::llama_vocab_type(self.vocab()) == sys::LLAMA_VOCAB_TYPE_BPE }
@@ -124,26 +124,26 @@ impl Model {
         unsafe { sys::llama_model_n_params(self.model.as_ptr()) }
     }
 
-    /// Whether a state of it cannot be rolled back token by token.
+    /// Tells whether a state of it cannot be rolled back token by token.
     pub(crate) fn is_recurrent(&self) -> bool {
         let model = self.model.as_ptr();
         // SAFETY: as above.
         unsafe { sys::llama_model_is_recurrent(model) || sys::llama_model_is_hybrid(model) }
     }
 
-    /// Whether it does not write one token after the other.
+    /// Tells whether it does not write one token after the other.
     pub(crate) fn is_diffusion(&self) -> bool {
         // SAFETY: as above.
         unsafe { sys::llama_model_is_diffusion(self.model.as_ptr()) }
     }
 
-    /// Whether text has to go through an encoder first.
+    /// Tells whether text has to go through an encoder first.
     pub(crate) fn has_encoder(&self) -> bool {
         // SAFETY: as above.
         unsafe { sys::llama_model_has_encoder(self.model.as_ptr()) }
     }
 
-    /// The text of the file's chat template.
+    /// Returns the text of the file's chat template.
     pub(crate) fn chat_template(&self) -> Result<Option<Vec<u8>>, Thrown> {
         let model = self.model.as_ptr();
         // SAFETY: the model lives; no name asks for the default template.
@@ -152,7 +152,7 @@ impl Model {
         Ok((!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()))
     }
 
-    /// Whether a text is to begin with BOS.
+    /// Tells whether a text is to begin with BOS, the token for the beginning of a text.
     pub(crate) fn adds_bos(&self) -> bool {
         // SAFETY: a look at a field, here and in the three that follow.
         unsafe { sys::llama_vocab_get_add_bos(self.vocab()) }
@@ -173,19 +173,19 @@ impl Model {
         self.token(unsafe { sys::llama_vocab_eot(self.vocab()) })
     }
 
-    /// A token that llama.cpp names, if the vocabulary has it.
+    /// Returns a token that llama.cpp names, if the vocabulary has it.
     fn token(&self, id: i32) -> Option<TokenId> {
         TokenId::try_from(id).ok().filter(|&id| id < self.tokens())
     }
 
-    /// Whether a token ends a reply.
+    /// Tells whether a token ends a reply.
     pub(crate) fn is_end(&self, id: TokenId) -> Result<bool, Thrown> {
         let (vocab, id) = (self.vocab(), id.cast_signed());
         // SAFETY: the vocabulary lives; ids that it does not have are in no set.
         guarded(Assertions::Throw, || unsafe { llama_vocab_is_eog(vocab, id) })
     }
 
-    /// The marks of a token.
+    /// Returns the marks of a token.
     pub(crate) fn attributes(&self, id: TokenId) -> Result<u32, Thrown> {
         let (vocab, id) = (self.vocab(), id.cast_signed());
         // SAFETY: the vocabulary lives; an id that it does not have throws.
@@ -214,7 +214,7 @@ impl Model {
         }
     }
 
-    /// A token's name as the file spells it, before it becomes bytes.
+    /// Returns a token's name as the file spells it, before it becomes bytes.
     pub(crate) fn text(&self, id: TokenId) -> Result<Vec<u8>, Thrown> {
         let (vocab, id) = (self.vocab(), id.cast_signed());
         // SAFETY: the vocabulary lives; an id that it does not have throws.

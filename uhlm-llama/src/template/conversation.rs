@@ -1,4 +1,4 @@
-//! What a template is given of a conversation, and what becomes of its text.
+//! A conversation as a template gets it, and the text that the template makes of it.
 
 use chrono::NaiveDateTime;
 use minijinja::Value;
@@ -8,9 +8,9 @@ use super::ChatTemplate;
 use super::python_text::{JsonStyle, json};
 use super::typed::{ControlNames, Mark, marked};
 
-/// Variables by which templates turn thinking off and on.
+/// Names of the variables by which templates turn thinking off and on.
 const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
-/// Fields of a message in which templates look for what was thought.
+/// Names of the fields of a message in which templates look for what was thought.
 const THOUGHTS: [&str; 2] = ["reasoning_content", "thinking"];
 
 impl ChatTemplate {
@@ -54,7 +54,7 @@ impl ChatTemplate {
         Ok(rendered)
     }
 
-    /// How the model marks its reasoning.
+    /// Returns how the model marks its reasoning.
     pub(crate) fn reasoning(&self) -> Option<Reasoning> {
         self.reasoning
     }
@@ -70,7 +70,7 @@ impl ChatTemplate {
         Mark::absent_from(texts).ok_or_else(full)
     }
 
-    /// A message as templates know it.
+    /// Makes a message as templates know it.
     fn message(&self, message: &Message, mark: Mark, names: &ControlNames) -> Value {
         let role = match message.role {
             Role::System => "system",

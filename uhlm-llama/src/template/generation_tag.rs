@@ -1,4 +1,4 @@
-//! The tag with which templates mark what an assistant writes: `{% generation %}…{% endgeneration %}`.
+//! The tag with which templates mark the text of an assistant: `{% generation %}…{% endgeneration %}`.
 //!
 //! `transformers` uses it to mask what a model is trained on; the text is the same without it. minijinja has no tags of
 //! one's own, so it becomes a block that changes nothing but keeps its scope and its white space.
@@ -18,8 +18,8 @@ pub(super) fn replaced(template: &str) -> String {
     text
 }
 
-/// Takes what begins with a brace: a comment, raw text, a printed expression or a tag. Returns its length, and what
-/// stands for it.
+/// Takes what begins with a brace: a comment, raw text, a printed expression or a tag. Returns its length, and its
+/// replacement.
 fn piece(text: &str) -> (usize, String) {
     let same = |length: usize| (length, text[..length].to_owned());
     let up_to = |end: &str| text.find(end).map_or(text.len(), |at| at + end.len());
@@ -39,14 +39,14 @@ fn piece(text: &str) -> (usize, String) {
     }
 }
 
-/// Returns all that a tag says.
+/// Returns the words of a tag.
 fn name(tag: &str) -> &str {
     tag.trim_start_matches("{%")
         .trim_end_matches("%}")
         .trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+')
 }
 
-/// Returns where an expression or a tag ends: after `end`, outside of string literals.
+/// Returns the end of an expression or a tag: after `end`, outside of string literals.
 fn closing(text: &str, end: &str) -> usize {
     let (mut quote, mut escaped) = (None, false);
     for (at, c) in text.char_indices().skip(2) {
@@ -63,7 +63,7 @@ fn closing(text: &str, end: &str) -> usize {
     text.len()
 }
 
-/// Returns where a raw block ends whose tag is `begin` bytes long.
+/// Returns the end of a raw block whose tag is `begin` bytes long.
 fn end_of_raw(text: &str, begin: usize) -> usize {
     let mut at = begin;
     while let Some(start) = text[at..].find("{%").map(|found| at + found) {

@@ -1,4 +1,4 @@
-//! What rendering may cost: a file that a person downloaded must not be able to keep the device busy.
+//! The limits of a rendering: a file that a person downloaded must not be able to keep the device busy.
 //!
 //! Steps and output are bounded. A text that a template joins with itself over and over, without writing it, is not:
 //! the engine has no place to count that.
@@ -8,12 +8,12 @@ use std::io::{self, Write};
 use minijinja::{Environment, Error, ErrorKind, Value};
 use uhlm_law::chat::TemplateError;
 
-/// Steps that a rendering may take. A long conversation takes some ten thousand.
+/// Largest number of steps of a rendering. A long conversation takes some ten thousand.
 pub(super) const MAX_FUEL: u64 = 2_000_000;
-/// Bytes that a rendering may write: beyond what any context of a device holds.
+/// Largest number of bytes that a rendering may write: beyond what any context of a device holds.
 pub(super) const MAX_BYTES: usize = 16 << 20;
 
-/// What was written, as far as it may be.
+/// The text that was written, as far as it may be.
 struct Bounded {
     text: Vec<u8>,
     is_over: bool,
@@ -50,7 +50,7 @@ pub(super) fn rendered(environment: &Environment<'_>, name: &str, variables: &Va
     }
 }
 
-/// Returns what a template's own `raise_exception` says, or what went wrong.
+/// Makes the error of a failed rendering: the template's own `raise_exception`, too many steps, or another fault.
 fn failure(error: &Error) -> TemplateError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -65,12 +65,12 @@ fn failure(error: &Error) -> TemplateError {
     TemplateError::Failed { reason: said(error) }
 }
 
-/// Returns an error of the engine in one line.
+/// Returns the text of an error of the engine in one line.
 pub(super) fn said(error: &Error) -> String {
     error.to_string()
 }
 
-/// What a template said with `raise_exception`.
+/// The message that a template raised with `raise_exception`.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Raised(pub(super) String);

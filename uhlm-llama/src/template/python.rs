@@ -1,5 +1,5 @@
-//! What templates find in `transformers`, where minijinja has it otherwise or not at all: functions, filters and how
-//! values are printed.
+//! The functions, filters and printed values that templates find in `transformers`, where minijinja has them otherwise
+//! or not at all.
 
 use chrono::NaiveDateTime;
 use minijinja::value::{Kwargs, Object, Rest, ValueKind};
@@ -18,7 +18,7 @@ pub(super) struct Now(pub(super) NaiveDateTime);
 
 impl Object for Now {}
 
-/// Adds everything to an environment.
+/// Adds all of them to an environment.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.set_unknown_method_callback(python_methods::call);
     environment.set_formatter(|out, _, value| {
@@ -77,7 +77,7 @@ fn strftime_now(state: &State, format: &str) -> Result<String, Error> {
     Ok(out)
 }
 
-/// `json.dumps`, with the arguments that `transformers` passes on.
+/// Returns `json.dumps(value)`, with the arguments that `transformers` passes on.
 fn tojson(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<String, Error> {
     let named = |place: usize, name: &str| -> Result<Value, Error> {
         let by_name: Option<Value> = kwargs.get(name)?;
@@ -101,7 +101,7 @@ fn tojson(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Strin
     json(value, &style)
 }
 
-/// The length of an undefined value is 0 there.
+/// Returns the length of a value; that of an undefined one is 0 in `transformers`.
 fn length(value: &Value) -> Result<usize, Error> {
     if value.is_undefined() {
         return Ok(0);
@@ -135,7 +135,7 @@ fn join(value: &Value, separator: Option<&Value>, attribute: Option<&Value>, kwa
     bounded(parts.join(&separator))
 }
 
-/// Iterates as Jinja does: nothing comes of an undefined value, and `none` cannot be iterated.
+/// Iterates as Jinja does: an undefined value has no items, and `none` cannot be iterated.
 fn iterated(value: &Value) -> Result<impl Iterator<Item = Value>, Error> {
     if value.is_none() {
         return Err(refused("none is not iterable"));
@@ -151,7 +151,7 @@ fn last(value: &Value) -> Result<Value, Error> {
     Ok(iterated(value)?.last().unwrap_or_default())
 }
 
-/// `int(value)`, and what is given for that which is no number.
+/// Returns `int(value)`, or `default` for a value that is no number.
 fn int(value: &Value, default: Option<i64>) -> Result<Value, Error> {
     let default = Value::from(default.unwrap_or(0));
     match value.kind() {
@@ -169,7 +169,7 @@ fn int(value: &Value, default: Option<i64>) -> Result<Value, Error> {
     }
 }
 
-/// The pairs of a mapping; none of an undefined value.
+/// Returns the pairs of a mapping; none of an undefined value.
 fn items(state: &State, value: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
         return Ok(Value::from(Vec::<Value>::new()));
@@ -177,7 +177,7 @@ fn items(state: &State, value: &Value) -> Result<Value, Error> {
     python_methods::call(state, value, "items", &[])
 }
 
-/// What has a length and can be indexed: strings and mappings, too.
+/// Tells whether a value has a length and can be indexed: strings and mappings, too.
 fn is_sequence(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::String | ValueKind::Map | ValueKind::Undefined)
 }

@@ -24,17 +24,17 @@ fn refused(reason: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, reason.into())
 }
 
-/// What Python takes for white space.
+/// Tells whether Python takes a character for white space.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
-/// `str.strip()`.
+/// Returns `text.strip()`.
 pub(super) fn stripped(text: &str) -> &str {
     text.trim_matches(is_space)
 }
 
-/// `str.capitalize()`.
+/// Returns `text.capitalize()`.
 pub(super) fn capitalized(text: &str) -> String {
     let mut chars = text.chars();
     chars
@@ -42,12 +42,12 @@ pub(super) fn capitalized(text: &str) -> String {
         .map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
 }
 
-/// `str.replace(from, to, count)`.
+/// Returns `text.replace(from, to, count)`.
 pub(super) fn replaced(text: &str, from: &str, to: &str, count: i64) -> String {
     usize::try_from(count).map_or_else(|_| text.replace(from, to), |count| text.replacen(from, to, count))
 }
 
-/// `str.center(width, fill)`.
+/// Returns `text.center(width, fill)`.
 pub(super) fn centered(text: &str, width: usize, fill: char) -> String {
     let missing = width.saturating_sub(text.chars().count());
     // Python puts the odd one to the left where the width is odd.
@@ -151,7 +151,7 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
     }))
 }
 
-/// A width beyond anything that a text is padded to.
+/// Returns a width, unless it is beyond anything that a text is padded to.
 fn bounded(width: usize) -> Result<usize, Error> {
     if width > 1 << 20 { Err(refused("a width beyond all reason")) } else { Ok(width) }
 }
@@ -163,7 +163,7 @@ fn trimmed(text: &str, args: &[Value], left: bool, right: bool) -> Result<Value,
     Ok(if right { text.trim_end_matches(is_cut) } else { text }.into())
 }
 
-/// `str.split` and `str.rsplit`.
+/// Returns `text.split` or `text.rsplit` of the arguments.
 fn split(text: &str, args: &[Value], from_the_right: bool) -> Result<Value, Error> {
     let (separator, most, kwargs): (Option<Value>, Option<i64>, Kwargs) = from_args(args)?;
     let (named, named_most): (Option<Value>, Option<i64>) = (kwargs.get("sep")?, kwargs.get("maxsplit")?);
@@ -190,7 +190,7 @@ fn reversed<T>(mut items: Vec<T>) -> Vec<T> {
     items
 }
 
-/// Splits at white space, at most `most` times; what is left keeps its own.
+/// Splits at white space, at most `most` times; the rest keeps its own.
 fn words(text: &str, most: usize, from_the_right: bool) -> Vec<&str> {
     let (mut rest, mut words) = (text.trim_start_matches(is_space), Vec::new());
     if from_the_right || most == usize::MAX {
@@ -214,7 +214,7 @@ fn words(text: &str, most: usize, from_the_right: bool) -> Vec<&str> {
     if from_the_right { reversed(words) } else { words }
 }
 
-/// Counts in characters, as Python does; -1 or an error where nothing is found.
+/// Returns the place of a part, counted in characters, as Python does; -1 or an error where nothing is found.
 fn found(text: &str, fails: bool, args: &[Value], find: fn(&str, &str) -> Option<usize>) -> Result<Value, Error> {
     let (what, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
     let part = within(text, start, end);
@@ -276,7 +276,7 @@ fn expanded(text: &str, size: usize) -> String {
     out
 }
 
-/// Lines as Python ends them.
+/// Splits a text into lines where Python ends them.
 fn lines(text: &str, keep: bool) -> Vec<&str> {
     const ENDS: [char; 10] =
         ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];

@@ -1,4 +1,4 @@
-//! How Python prints values: `str`, `repr` and `json.dumps`.
+//! The texts that Python prints for values: `str`, `repr` and `json.dumps`.
 
 use std::fmt::Write as _;
 
@@ -100,13 +100,13 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// How `json.dumps` writes.
+/// The style in which `json.dumps` writes.
 #[derive(Clone, Debug, Default)]
 pub(super) struct JsonStyle {
     pub(super) ensure_ascii: bool,
-    /// What each level is indented by; everything on one line without.
+    /// Text that each level is indented by; `None` writes everything on one line.
     pub(super) indent: Option<String>,
-    /// What stands between two items, and between a key and its value.
+    /// Texts between two items, and between a key and its value; `None` takes Python's own.
     pub(super) separators: Option<(String, String)>,
     pub(super) sort_keys: bool,
 }
@@ -114,7 +114,7 @@ pub(super) struct JsonStyle {
 /// Returns `json.dumps(value)`.
 ///
 /// # Errors
-/// What is no JSON, which is a `TypeError` there.
+/// An error for what is no JSON, which is a `TypeError` in Python.
 pub(super) fn json(value: &Value, style: &JsonStyle) -> Result<String, Error> {
     let mut out = String::new();
     write_json(&mut out, value, style, 0)?;

@@ -1,4 +1,4 @@
-//! What templates of our own writing render to, beside what jinja2 makes of them (`tests/templates/render.py`).
+//! The renderings of templates of our own writing, beside those of jinja2 (`tests/templates/render.py`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use uhlm_law::chat::TemplateError;
 
 use super::ChatTemplate;
 
-/// A conversation, and what it renders to.
+/// A conversation, and its rendering.
 #[derive(Deserialize)]
 struct Case {
     messages: Value,
@@ -18,9 +18,9 @@ struct Case {
     add_generation_prompt: bool,
     #[serde(default)]
     variables: BTreeMap<String, Value>,
-    /// What jinja2 renders; none where it refuses.
+    /// Rendering by jinja2; `None` where it refuses.
     expected: Option<String>,
-    /// Why it is refused here although jinja2 renders it.
+    /// Reason why it is refused here although jinja2 renders it.
     refused_here: Option<String>,
 }
 

@@ -23,7 +23,7 @@ pub(crate) struct ControlName {
 /// The names of a vocabulary's control tokens, which llama.cpp reads in a text as those tokens.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ControlNames {
-    /// By their first characters, the longest first.
+    /// Names by their first characters, the longest first.
     by_first: HashMap<char, Vec<ControlName>>,
     all: Vec<String>,
 }
@@ -46,7 +46,7 @@ impl ControlNames {
         text.chars().next().and_then(|first| self.by_first.get(&first)).map_or(&[], Vec::as_slice)
     }
 
-    /// The longest name that `text` begins with.
+    /// Returns the longest name that `text` begins with.
     fn at(&self, text: &str) -> Option<&ControlName> {
         self.of_first(text).iter().find(|name| text.starts_with(&name.text))
     }
@@ -65,7 +65,7 @@ impl ControlNames {
     }
 }
 
-/// The mark of one rendering.
+/// The character that marks what was typed, in one rendering.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark(char);
 

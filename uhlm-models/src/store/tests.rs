@@ -1,4 +1,4 @@
-//! What is in a store, and what is done with it.
+//! Tests of the contents of a store, and of what is done with it.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a device makes of what it hears: frames, refusals, and silence.
+//! The device's reactions to what it hears: frames, refusals, and silence.
 
 use super::super::answer::{Asked, InvalidAnswer};
 use super::super::frame::{EndReason, Frame, Text};
@@ -12,8 +12,8 @@ impl Conversation {
     /// any session that was asked, and long after others; a frame of an earlier generation changes nothing.
     ///
     /// # Errors
-    /// [`InvalidAnswer`] for a frame that is none; nothing has changed, and the verifier is not to be trusted any
-    /// further.
+    /// [`InvalidAnswer`] for a frame that is no answer to what was asked; nothing has changed, and the verifier is not
+    /// to be trusted any further.
     pub fn hear(&mut self, peer: &mut Peer, asked: &mut Asked, frame: &Frame) -> Result<Effects, InvalidAnswer> {
         asked.admit(frame)?;
         if asked.generation != self.generation {
@@ -99,7 +99,7 @@ impl Conversation {
             return Effects::default();
         }
         let recovery = match error.code {
-            // Nothing was built on, and nothing left out.
+            // The request built on no tokens and left nothing out, so asking again would not help.
             ErrorCode::Desync if asked.base == 0 && asked.begins => Recovery::GiveUp,
             ErrorCode::Desync => {
                 if asked.base <= peer.agreed {
@@ -126,7 +126,8 @@ impl Conversation {
     }
 
     /// Takes note that the answer to what was `asked` broke off, or that it has been silent for too long. The next
-    /// request holds everything that may not have arrived; of an answer that a later one replaces, nothing follows.
+    /// request holds everything that may not have arrived. The loss of an answer that a later one replaces changes
+    /// nothing.
     pub fn lost(&mut self, peer: &mut Peer, asked: &Asked) -> Effects {
         if !self.is_last(peer, asked) || !self.counts(peer, asked) {
             return Effects::default();

@@ -10,8 +10,9 @@ use crate::protocol::ErrorBody;
 use crate::sampling::TokenId;
 
 impl TargetSession {
-    /// Says what to do next. `max_draft` is the most drafted tokens that the caller has room for in a pass; the
-    /// session's own limit holds as well. Requests that have arrived are best taken before.
+    /// Returns the session's next step. `max_draft` is the largest number of drafted tokens that the caller has room
+    /// for in a pass; the session's own limit holds as well. It is best called when the requests that have arrived are
+    /// taken.
     pub fn next(&mut self, max_draft: usize) -> Next {
         if self.pass.is_some() {
             return Next::Busy;

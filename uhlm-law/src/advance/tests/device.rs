@@ -11,7 +11,7 @@ fn begin(reply_start: u32) -> Begin {
     Begin { seed: 1, sampling: SamplingParams::default(), reply_start, max_tokens: 20, stop: vec![] }
 }
 
-/// A generation after the prompt 1, 2, and the session that has taken its first request.
+/// Begins a generation after the prompt 1, 2, and a session that has taken its first request.
 fn begun() -> (Conversation, Peer) {
     let bounds = Bounds { vocabulary_size: 10, context: 64 };
     let mut conversation = Conversation::new(bounds, begin(2), &[1, 2]);

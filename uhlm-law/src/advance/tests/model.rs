@@ -3,7 +3,7 @@
 use super::super::{Ending, PrefixHash};
 use crate::sampling::TokenId;
 
-/// Ends a reply.
+/// The token that ends a reply.
 pub(super) const END: TokenId = 3;
 pub(super) const VOCABULARY: u32 = 4;
 
@@ -11,13 +11,13 @@ pub(super) const VOCABULARY: u32 = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Model {
     pub(super) seed: u64,
-    /// How many of 256 places the draft model writes another token at.
+    /// Number of places out of 256 at which the draft model writes another token.
     pub(super) differs: u8,
-    /// How many of 256 places are near ties, where another replica's target writes another token.
+    /// Number of places out of 256 that are near ties, where another replica's target writes another token.
     pub(super) ties: u8,
 }
 
-/// Mixes numbers; its own, so that a test of the hash is no test of itself.
+/// Mixes numbers. It is the tests' own, so that a test of the hash is no test of itself.
 pub(super) fn mixed(a: u64, b: u64) -> u64 {
     let mut z = a.rotate_left(23) ^ b.wrapping_mul(0xd6e8_feb8_6659_fd93);
     for _ in 0..2 {
@@ -31,7 +31,7 @@ impl Model {
         mixed(u64::from_le_bytes(prefix.to_bytes()) ^ purpose, self.seed)
     }
 
-    /// The target's token after a prefix, on one replica.
+    /// Returns the target's token after a prefix, on one replica.
     pub(super) fn winner(&self, prefix: PrefixHash, replica: usize) -> TokenId {
         let roll = self.roll(prefix, 1);
         let token = if roll.is_multiple_of(16) { END } else { (roll >> 8) as TokenId % 3 };
@@ -39,19 +39,19 @@ impl Model {
         if is_tie && replica == 1 { (token + 1) % VOCABULARY } else { token }
     }
 
-    /// The draft model's token after a prefix.
+    /// Returns the draft model's token after a prefix.
     pub(super) fn draft(&self, prefix: PrefixHash) -> TokenId {
         let roll = self.roll(prefix, 2);
         let token = self.winner(prefix, 0);
         if (roll as u8) < self.differs { (token + 1 + (roll >> 8) as TokenId % 3) % VOCABULARY } else { token }
     }
 
-    /// Whether the device skips its token after a prefix, in opportunistic mode.
+    /// Tells whether the device skips its token after a prefix, in opportunistic mode.
     pub(super) fn is_sure(&self, prefix: PrefixHash) -> bool {
         self.roll(prefix, 3).is_multiple_of(2)
     }
 
-    /// What the target alone writes after a prompt.
+    /// Returns the reply that the target alone writes after a prompt.
     pub(super) fn reference(&self, prompt: &[TokenId], max_tokens: usize) -> Vec<TokenId> {
         let mut hash = PrefixHash::of(prompt);
         let mut reply = Vec::new();

@@ -17,7 +17,7 @@ pub(super) struct Session {
     model: Model,
     mutation: Option<Mutation>,
     pub(super) target: TargetSession,
-    /// What the engine holds.
+    /// Tokens that the engine holds.
     cache: Vec<TokenId>,
     running: Option<(Plan, u64)>,
     /// Answers that were begun and not ended.
@@ -94,7 +94,7 @@ impl Session {
         }
     }
 
-    /// The engine fails, or gives the pass up half-way.
+    /// Lets the engine fail, or give the pass up half-way.
     pub(super) fn fail(&mut self) -> Result<Frames, Violation> {
         let Some((plan, seed)) = self.running.take() else { return Ok(Vec::new()) };
         if seed % 2 == 0 && plan.tokens.len() > 1 {
@@ -172,7 +172,7 @@ impl Session {
         self.send(sent, false)
     }
 
-    /// A pass that was discarded is told as if it had been made for the text as it is.
+    /// Reports a discarded pass as if it had been made for the text as it is.
     fn misreport(&mut self, rows: &[Row]) -> Result<Frames, Violation> {
         self.target.pass_abandoned(self.cache.len());
         if let (Next::Pass(real), Some(row)) = (self.target.next(0), rows.last()) {
@@ -208,7 +208,7 @@ impl Session {
         Ok(frames)
     }
 
-    /// What distinguishes this state from others of the session.
+    /// Returns all that distinguishes this state from others of the session.
     pub(super) fn key(&self) -> impl std::fmt::Debug {
         (&self.target, &self.cache, &self.running, &self.live, self.idle)
     }

@@ -1,9 +1,9 @@
-//! What a world is like, what may go wrong in it, and what can be chosen.
+//! The rules of a world, the faults that may happen in it, and the choices that are open.
 
 use super::super::{Grants, Labelling};
 use super::model::Model;
 
-/// What does not hold and should.
+/// The rule that does not hold and should.
 pub(super) type Violation = String;
 
 /// A rule that this test's verifier or device breaks on purpose.
@@ -27,21 +27,21 @@ pub(super) enum Mutation {
     OldSeed,
 }
 
-/// What makes a world.
+/// The settings of a world.
 #[derive(Clone, Debug)]
 pub(super) struct Rules {
     pub(super) model: Model,
     pub(super) opportunistic: bool,
-    /// Drafted tokens in a window; 0 is `remote_only`.
+    /// Number of drafted tokens in a window; 0 is `remote_only`.
     pub(super) window: usize,
-    /// Drafted tokens that the device is ahead of what stands, at most.
+    /// Largest number of drafted tokens that the device is ahead of what stands.
     pub(super) ahead: usize,
     pub(super) grants: Grants,
     pub(super) labels: Labelling,
     pub(super) max_tokens: u32,
     pub(super) max_draft: usize,
     pub(super) replicas: usize,
-    /// Generations, each with another seed.
+    /// Number of generations, each with another seed.
     pub(super) generations: u32,
     /// Whether everything goes through the binary encoding.
     pub(super) encoded: bool,
@@ -67,7 +67,7 @@ impl Rules {
     }
 }
 
-/// Faults that may still happen.
+/// The numbers of faults that may still happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faults {
     /// The network repeats a request; nobody hears the answer to the repeat.

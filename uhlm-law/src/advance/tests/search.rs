@@ -9,11 +9,11 @@ use super::super::{Grant, Grants, Labelling};
 use super::rules::{Action, Faults, Mutation, Rules, Violation};
 use super::world::World;
 
-/// What a search has seen.
+/// The counts of what a search has seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     states: usize,
-    /// Choices that were tried.
+    /// Number of choices that were tried.
     steps: usize,
     ends: usize,
     most_silences: u32,
@@ -50,7 +50,7 @@ fn search(world: World) -> Result<Seen, (Violation, Vec<Action>)> {
     Ok(seen)
 }
 
-/// Searches, and fails with the path to what is wrong.
+/// Searches, and fails with the path to the broken rule.
 fn all(total: &mut Seen, rules: &Rules, faults: Faults) -> Seen {
     let seen = search(World::new(rules.clone(), faults))
         .unwrap_or_else(|(violation, path)| panic!("{violation}\n{rules:?}\n{faults:?}\n{path:?}"));
@@ -72,12 +72,12 @@ fn granted(k_r: u8, k_a: u8) -> Grants {
     Grants { after_mismatch: Grant::Passes(k_r), after_agreement: Grant::Passes(k_a) }
 }
 
-/// The target writes alone.
+/// Makes the rules of a target that writes alone.
 fn alone(seed: u64) -> Rules {
     Rules { window: 0, grants: Grants::UNLIMITED, ..Rules::new(seed) }
 }
 
-/// Two tokens, drafted one at a time and sent at once.
+/// Makes the rules of two tokens, drafted one at a time and sent at once.
 fn drafted(seed: u64) -> Rules {
     Rules { max_tokens: 2, ..Rules::new(seed) }
 }
@@ -87,7 +87,7 @@ fn opportunistic(seed: u64) -> Rules {
     Rules { opportunistic: true, labels, max_tokens: 3, ..Rules::new(seed) }
 }
 
-/// Each kind of fault, once.
+/// Returns each kind of fault, once.
 fn kinds() -> [Faults; 8] {
     let none = Faults::default();
     [
@@ -117,12 +117,13 @@ fn both(a: Faults, b: Faults) -> Faults {
     }
 }
 
-/// Seeds whose replies and drafts differ: some agree and some do not, some end early.
+/// Returns seeds whose replies and drafts differ: some agree and some do not, some end early.
 fn seeds() -> std::ops::Range<u64> {
     0..if is_deep() { 6 } else { 2 }
 }
 
-/// A depth that a pass of all tests has the time for: one request of drafted tokens under way at a time.
+/// Limits rules to a depth that a pass of all tests has the time for: one request of drafted tokens under way at a
+/// time.
 fn shallow(rules: Rules) -> Rules {
     Rules { max_tokens: 2, ahead: 1, ..rules }
 }

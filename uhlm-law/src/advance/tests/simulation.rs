@@ -8,14 +8,14 @@ use super::model::mixed;
 use super::rules::{Action, Faults, Mutation, Rules, Violation};
 use super::world::World;
 
-/// Histories of a run, which takes a second or two.
+/// Number of histories of a run, which takes a second or two.
 const HISTORIES: u64 = 20_000;
-/// Steps in which anything may happen.
+/// Number of steps in which anything may happen.
 const WILD_STEPS: usize = 120;
-/// Steps within which every history ends once nothing more goes wrong.
+/// Number of steps within which every history ends once nothing more goes wrong.
 const FAIR_STEPS: usize = 2000;
 
-/// Numbers from a seed.
+/// A source of numbers from a seed.
 struct Dice(u64, u64);
 
 impl Dice {
@@ -36,7 +36,7 @@ impl Dice {
     }
 }
 
-/// What makes a history.
+/// Makes the rules and the faults of a history.
 fn rules(seed: u64, dice: &mut Dice) -> (Rules, Faults) {
     let window = [0, 1, 1, 2, 3, 5][dice.roll(6)];
     let opportunistic = window > 0 && dice.one_in(3);
@@ -80,12 +80,12 @@ fn rules(seed: u64, dice: &mut Dice) -> (Rules, Faults) {
     (rules, Faults { alone, ..faults })
 }
 
-/// One history: a while in which anything may happen, then one in which nothing more goes wrong.
+/// Plays one history: a while in which anything may happen, then one in which nothing more goes wrong.
 fn history(seed: u64, change: impl FnOnce(&mut Rules, &mut Faults)) -> Result<World, Violation> {
     counted(seed, change).map(|(world, _)| world)
 }
 
-/// One history, with the number of each fault that happened.
+/// Plays one history, and returns with it the number of each fault that happened.
 fn counted(seed: u64, change: impl FnOnce(&mut Rules, &mut Faults)) -> Result<(World, [u64; 10]), Violation> {
     let mut dice = Dice(seed, 0);
     let (mut rules, mut faults) = rules(seed, &mut dice);
@@ -151,7 +151,7 @@ fn without_faults_no_device_waits_in_vain_in_whatever_order_its_requests_arrive(
     }
 }
 
-/// The seed of the first history that notices a broken rule, and what is noticed.
+/// Returns the seed of the first history that notices a broken rule, and what is noticed.
 fn notices(mutation: Mutation, change: impl Fn(&mut Rules, &mut Faults)) -> (u64, Violation) {
     (0..400)
         .find_map(|seed| {

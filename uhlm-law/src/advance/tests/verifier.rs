@@ -7,7 +7,7 @@ use super::super::{
 use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
 
-/// Ends a generation; a reply that holds 7 and 8 in a row holds a stop string.
+/// The token that ends a generation; a reply that holds 7 and 8 in a row holds a stop string.
 const END: TokenId = 9;
 
 struct Rule;
@@ -30,7 +30,7 @@ fn session() -> TargetSession {
     TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 16 })
 }
 
-/// A request that goes on after `before`, all of which is committed.
+/// Makes a request that goes on after `before`, all of which is committed.
 fn request(seq: u32, before: &[TokenId], draft: &[TokenId]) -> Advance {
     Advance {
         generation: 0,
@@ -46,7 +46,7 @@ fn request(seq: u32, before: &[TokenId], draft: &[TokenId]) -> Advance {
     }
 }
 
-/// A request that gives `stand` after `before`.
+/// Makes a request that gives `stand` after `before`.
 fn given(seq: u32, before: &[TokenId], stand: &[TokenId], draft: &[TokenId]) -> Advance {
     let have = (before.len() + stand.len()) as u32;
     Advance { have, stand: stand.to_vec(), ..request(seq, before, draft) }

@@ -48,12 +48,12 @@ pub(super) struct World {
     up: Vec<Up>,
     down: BTreeMap<u64, VecDeque<Down>>,
     next_stream: u64,
-    /// Times that the device had to ask again because nothing was under way any more.
+    /// Number of times that the device had to ask again because nothing was under way any more.
     pub(super) silences: u32,
     pub(super) generation: u32,
-    /// Bytes up and down, where everything is encoded.
+    /// Numbers of bytes up and down, where everything is encoded.
     pub(super) bytes: (usize, usize),
-    /// Labels that were heard of committed tokens.
+    /// Number of labels that were heard of committed tokens.
     pub(super) labels: usize,
 }
 
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// The model under the seed of the generation.
+    /// Returns the model under the seed of the generation.
     fn model(&self) -> Model {
         Model { seed: self.conversation.begin().seed, ..self.rules.model }
     }
@@ -114,7 +114,7 @@ impl World {
         self.replicas[replica].insert(session, Session::new(replica, limits, self.rules.model, self.rules.mutation));
     }
 
-    /// Every choice that is open.
+    /// Returns every choice that is open.
     pub(super) fn actions(&self) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.can_draft() {
@@ -226,7 +226,7 @@ impl World {
         self.check(&before)
     }
 
-    /// Tells what distinguishes this state from others, for the search of all of them.
+    /// Returns a hash that distinguishes this state from others, for the search of all of them.
     pub(super) fn key(&self) -> u128 {
         use std::fmt::Write as _;
         let mut digest = Digest(0x6c62_272e_07bb_0142, 0x9ae1_6a3b_2f90_404f);

@@ -2,7 +2,7 @@
 
 use super::ReasoningFormat;
 
-/// What somebody writes: what is thought, or what is said.
+/// The kind of text that a model writes: its reasoning or its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// The model thinks.
@@ -11,7 +11,7 @@ pub enum Channel {
     Reply,
 }
 
-/// What became certain of what was written.
+/// The part of the written text that has become certain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split {
     /// Bytes of the reasoning.
@@ -32,13 +32,13 @@ enum State {
     Reply,
 }
 
-/// Where a model is between reasoning and reply. It is cheap to clone, so that what may be taken back is tried on a
-/// copy.
+/// The place of a model between reasoning and reply. It is cheap to clone, so that text that may be taken back is tried
+/// on a copy.
 #[derive(Clone, Debug)]
 pub struct ReasoningSplitter {
     format: Option<ReasoningFormat>,
     state: State,
-    /// Bytes of which it is not certain yet what they are.
+    /// Bytes of which it is not certain yet whether they are reasoning, reply or a mark.
     held: Vec<u8>,
 }
 
@@ -57,7 +57,7 @@ impl ReasoningSplitter {
         Self { format, state, held: Vec::new() }
     }
 
-    /// Returns what the model writes now.
+    /// Returns the kind of text that the model writes now.
     #[must_use]
     pub fn channel(&self) -> Channel {
         if self.state == State::Reasoning { Channel::Reasoning } else { Channel::Reply }
@@ -69,7 +69,7 @@ impl ReasoningSplitter {
         !self.held.is_empty() && matches!(self.state, State::Start | State::Reasoning)
     }
 
-    /// Takes a token: the bytes of its text, which a control token has none of, and `name`, what it is spelled as.
+    /// Takes a token: the bytes of its text, which a control token has none of, and `name`, its spelling.
     pub fn push(&mut self, bytes: &[u8], name: &[u8]) -> Split {
         let mut split = Split::default();
         match self.format {
@@ -87,7 +87,7 @@ impl ReasoningSplitter {
         split
     }
 
-    /// Ends what is written: what was held back is what it seemed to be.
+    /// Ends the text: bytes that were held back are what they seemed to be.
     pub fn finish(&mut self) -> Split {
         let held = std::mem::take(&mut self.held);
         match self.state {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// A token differs with a probability that falls with its margin, the steeper the lower `u` is.
+/// Returns the probability that a token differs, which falls with its margin, the steeper the lower `u` is.
 fn mismatch(features: &Features) -> f64 {
     let sum = 3.0 * f64::from(features.u) - 1.0 - 2.5 * f64::from(features.margin).ln();
     1.0 / (1.0 + (-sum).exp())
@@ -15,7 +15,7 @@ impl Noisy {
         Self(Rng::new(seed, Stream::Simulation))
     }
 
-    /// `p(d)` is that of a rejection with probability `0.3 u`, whatever the margin.
+    /// Makes a label. Its `p(d)` is that of a rejection with probability `0.3 u`, whatever the margin.
     fn label(&mut self) -> Label {
         let u = self.0.uniform();
         let margin = -3.0 * (1.0 - self.0.uniform()).ln();
@@ -30,7 +30,7 @@ impl Noisy {
     }
 }
 
-/// The share sent and the probability of a mismatch among what was skipped, per token.
+/// Returns the share sent and the probability of a mismatch among what was skipped, per token.
 fn run(gate: &mut Gate, pair: &mut Noisy, tokens: usize) -> (f64, f64) {
     let (mut sent, mut risk) = (0.0, 0.0);
     for _ in 0..tokens {

@@ -3,14 +3,14 @@ use super::*;
 const LONG: Match = Match { length: 16, next: 0 };
 const SHORT: Match = Match { length: 2, next: 0 };
 
-/// A policy that knows what a token takes.
+/// Makes a policy that knows the time of a token.
 fn measured() -> Policy {
     let mut policy = Policy::default();
     policy.took(1, 1.0);
     policy
 }
 
-/// A policy that has seen how often the token after such matches came.
+/// Makes a policy that has seen how often the token after such matches came.
 fn taught(found: Match, rate: f64) -> Policy {
     let mut policy = measured();
     teach(&mut policy, found, rate);
@@ -26,7 +26,7 @@ fn teach(policy: &mut Policy, found: Match, rate: f64) {
     }
 }
 
-/// Measures every width on a line; `of_row` is what each further row adds.
+/// Measures every width on a line; `of_row` is the time that each further row adds.
 fn line(policy: &mut Policy, of_row: f64) {
     for _ in 0..40 {
         for rows in [1].into_iter().chain(WIDTHS) {

@@ -6,7 +6,7 @@ use crate::noise::hash::mix;
 use crate::noise::{Place, Tape, TokenKeys, gumbel};
 use crate::token::TokenKind;
 
-/// A token that has the key of this text, or of this place among the ends, behind as many equal tokens as `index` says.
+/// Makes the key of this text, or of this place among the ends, behind as many equal tokens as `index` says.
 fn key(family: u8, index: usize, text: &str) -> crate::noise::TokenKey {
     let kind = if family == 0 { TokenKind::Normal } else { TokenKind::End };
     let keys = TokenKeys::new((0..=index).map(|_| (text, kind))).expect("distinct keys");

@@ -1,4 +1,4 @@
-//! Whether numbers that are neighbours by any of their inputs are independent.
+//! Tests that numbers that are neighbours by any of their inputs are independent.
 
 use super::statistics::{ALARM, chi_square_uniform};
 use super::{numbered, position};

@@ -1,4 +1,4 @@
-//! Which tokens share a key, within a vocabulary and across two.
+//! Tests of the tokens that share a key, within a vocabulary and across two.
 
 use crate::noise::{TokenKeyError, TokenKeys};
 use crate::token::TokenKind::{self, Byte, Control, End, EndOfTurn, Normal, Unknown, Unused, UserDefined};

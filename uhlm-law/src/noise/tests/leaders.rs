@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::{numbered, position};
 use crate::token::TokenId;
 
-/// All tokens with their noise, the greatest first, the lower id among equals.
+/// Returns all tokens with their noise, the greatest first, the lower id among equals.
 fn sorted(tokens: u32, seed: u64) -> Vec<(TokenId, f64)> {
     let (keys, position) = (numbered(tokens), position(seed, 0, 0, 0));
     let mut all: Vec<(TokenId, f64)> = (0..).zip(keys.as_slice()).map(|(id, &key)| (id, position.noise(key))).collect();

@@ -1,10 +1,10 @@
-//! Whether `U` is uniform and `G` a Gumbel variable, over the inputs that are expected: 0, 1, 2, ...
+//! Tests that `U` is uniform and `G` a Gumbel variable, over the inputs that are expected: 0, 1, 2, ...
 
 use super::statistics::{ALARM, chi_square_uniform, deviations, kolmogorov_smirnov};
 use super::{numbered, position};
 use crate::noise::{gumbel, reach};
 
-/// Bits over `seeds` seeds, `offsets` offsets and `tokens` tokens, each counted from 0.
+/// Returns the bits over `seeds` seeds, `offsets` offsets and `tokens` tokens, each counted from 0.
 fn bits(seeds: u64, offsets: u64, tokens: u32) -> impl Iterator<Item = u64> {
     let keys = numbered(tokens);
     let positions = (0..seeds).flat_map(move |seed| (0..offsets).map(move |offset| position(seed, 0, offset, 0)));
@@ -60,7 +60,7 @@ fn every_bit_is_fair_and_both_tails_have_their_weight_down_to_a_65536th() {
     }
 }
 
-/// Bits of all sizes of `1 - U`, evenly over its logarithm.
+/// Returns bits of all sizes of `1 - U`, evenly over its logarithm.
 fn of_all_sizes(count: u64) -> impl Iterator<Item = u64> {
     let place = position(0, 0, 0, 0);
     numbered(1000).as_slice().to_vec().into_iter().cycle().zip(0..count).map(move |(key, i)| {

@@ -6,29 +6,29 @@ use super::{Setting, Text};
 use crate::pace::sending::{IN_FLIGHT, LEAST_SURVIVAL, LONGEST_WINDOW, Moment, Rhythm};
 use crate::window::Window;
 
-/// No token is wrong.
+/// Position that stands for none: no token is wrong.
 const NEVER: usize = usize::MAX;
 
 #[derive(Debug)]
 pub(super) struct Device {
-    /// Tokens that stand.
+    /// Number of tokens that stand.
     pub(super) known: usize,
     pub(super) drafted: usize,
-    /// When the step under way ends.
+    /// Time at which the step under way ends, in seconds.
     pub(super) step_ends: Option<f64>,
     /// Position of the next token to draft.
     end: usize,
     /// Position of the first drafted token that will not stand.
     wrong_at: usize,
-    /// Tokens that the draft model has read.
+    /// Number of tokens that the draft model has read.
     read: usize,
     /// End of the drafted tokens that were sent.
     sent: usize,
-    /// Ends of windows whose verdict is awaited, and when they were sent.
+    /// Ends of windows whose verdict is awaited, and the times at which they were sent.
     in_flight: VecDeque<(usize, f64)>,
-    /// When the last window was sent, and its length.
+    /// Time at which the last window was sent, and its length.
     last_sent: Option<(f64, usize)>,
-    /// When the last frame came, and what was known of the target then.
+    /// Time at which the last frame came, and what was known of the target then.
     last_heard: Option<(f64, Rhythm)>,
     /// Whether the open window is to be sent.
     due: bool,
@@ -94,7 +94,7 @@ impl Device {
         self.consider(setting, now);
     }
 
-    /// Sees whether the open window is to be sent.
+    /// Decides whether the open window is to be sent.
     fn consider(&mut self, setting: &Setting<'_>, now: f64) {
         if self.due || self.end <= self.sent {
             return;
@@ -106,7 +106,7 @@ impl Device {
         self.due = window.len() >= LONGEST_WINDOW || is_sealed || setting.policy.sends(setting.costs, &moment);
     }
 
-    /// What the pass is expected to take that began when the one of `text` ended.
+    /// Returns the expected time of the pass that began when the one of `text` ended, in seconds.
     fn pass_under_way(&self, setting: &Setting<'_>, text: &Text) -> f64 {
         let had_come = |sent: f64| sent + setting.costs.round_trip <= text.arrives;
         let parked = self.in_flight.iter().filter(|(_, sent)| had_come(*sent)).map(|(end, _)| *end).max();
@@ -114,7 +114,7 @@ impl Device {
         setting.costs.target(there.min(setting.costs.width))
     }
 
-    /// How long what is sent now waits for the target.
+    /// Returns the time for which a window that is sent now waits for the target, in seconds.
     fn wait(&self, setting: &Setting<'_>, now: f64) -> f64 {
         if setting.policy.runs_on() {
             return self.last_heard.map_or(0.0, |(at, rhythm)| rhythm.until_pass(now - at, setting.costs.round_trip));

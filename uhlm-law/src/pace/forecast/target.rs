@@ -16,7 +16,7 @@ struct Pass {
 pub(super) struct Target {
     pub(super) decided: usize,
     pub(super) passes: usize,
-    /// End of the drafted tokens that are there.
+    /// End of the drafted tokens that have arrived.
     parked: usize,
     left: Grant,
     pass: Option<Pass>,
@@ -49,7 +49,7 @@ impl Target {
         self.pass = Some(Pass { ends: now + took, took, judges: (there > 0).then_some(self.decided + width) });
     }
 
-    /// Ends the pass that is due; returns what it took.
+    /// Ends the pass that is due; returns the time that it took.
     pub(super) fn end_pass(&mut self, setting: &Setting<'_>, now: f64) -> Option<f64> {
         let Pass { took, judges, .. } = self.pass.take_if(|pass| pass.ends <= now)?;
         self.passes += 1;

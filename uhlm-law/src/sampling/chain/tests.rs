@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The chain as its definition reads, with a full sort and double precision: what the fast one must agree with.
+/// Runs the chain as its definition reads, with a full sort and double precision; the fast one must agree with it.
 fn plain(p: &SamplingParams, input: ChainInput<'_>) -> Result<Vec<(TokenId, f64)>, SamplingError> {
     let mut candidates: Vec<(TokenId, f32)> = (0..)
         .zip(input.logits.iter().copied())
@@ -77,7 +77,7 @@ fn params() -> impl Strategy<Value = SamplingParams> {
         })
 }
 
-/// Rows of all sizes around the block length: smooth ones, ones full of ties, ones with `-inf`.
+/// Returns rows of all sizes around the block length: smooth ones, ones full of ties, ones with `-inf`.
 fn logits() -> impl Strategy<Value = Vec<f32>> {
     let value = prop_oneof![
         8 => -12.0f32..12.0,
@@ -151,7 +151,7 @@ fn run(p: SamplingParams, logits: &[f32]) -> Vec<(TokenId, f32)> {
     chain.distribution(input, &mut Scratch::default()).expect("finite logits").iter().collect()
 }
 
-/// Logits of the probabilities 0.1, 0.2, 0.3, 0.4, the example that llama.cpp's own sampler tests use.
+/// Returns logits of the probabilities 0.1, 0.2, 0.3, 0.4, the example that llama.cpp's own sampler tests use.
 fn tenths() -> Vec<f32> {
     [0.1f32, 0.2, 0.3, 0.4].map(f32::ln).to_vec()
 }

@@ -10,7 +10,7 @@ use crate::token::TokenKind;
 /// Sixteen logits of probabilities between 0.5 % and 30 % at temperature 0.7.
 const LOGITS: [f32; 16] = [1.9, 0.0, -0.4, 0.8, 1.2, -0.2, 0.5, -0.9, 0.9, 0.1, -0.6, 1.5, 0.3, -0.1, 0.7, -0.7];
 
-/// `softmax(z / T)` in double precision.
+/// Returns `softmax(z / T)` in double precision.
 fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
     let weights: Vec<f64> = logits.iter().map(|&z| (f64::from(z) / temperature).exp()).collect();
     let sum: f64 = weights.iter().sum();
@@ -33,7 +33,7 @@ impl Drawer {
         self.chain.winner(input, &mut self.scratch, &self.keys, position).expect("finite logits").id
     }
 
-    /// How often each token is drawn at `draws` places: seeds from 0 on, a thousand offsets from 0 on in each.
+    /// Counts how often each token is drawn at `draws` places: seeds from 0 on, a thousand offsets from 0 on in each.
     fn counts(&mut self, logits: &[f32], draws: u64) -> Vec<u64> {
         let mut counts = vec![0; logits.len()];
         for i in 0..draws {
@@ -47,8 +47,8 @@ fn at(temperature: f32) -> SamplingParams {
     SamplingParams { temperature, ..SamplingParams::default() }
 }
 
-/// The chance of `draws` draws from the sixteen tokens under the law `softmax(z / 0.7)`, each probability off by a
-/// share of `off` in turns up and down.
+/// Returns the chance of `draws` draws from the sixteen tokens under the law `softmax(z / 0.7)`, each probability off
+/// by a share of `off` in turns up and down.
 fn chance(draws: u64, off: f64) -> f64 {
     let counts = Drawer::new(at(0.7), numbered(16)).counts(&LOGITS, draws);
     let mut law = softmax(&LOGITS, f64::from(0.7f32));

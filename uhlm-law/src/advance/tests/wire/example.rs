@@ -8,8 +8,8 @@ use crate::sampling::SamplingParams;
 
 const PAGE: &str = include_str!("../../../advance.rs");
 
-/// The bytes of the example under `title`: hexadecimal digits up to `;` on each line of the block that the title
-/// begins.
+/// Returns the bytes of the example under `title`: hexadecimal digits up to `;` on each line of the block that the
+/// title begins.
 fn example(title: &str) -> Vec<u8> {
     let lines = PAGE.lines().skip_while(|line| *line != format!("//! ; {title}")).skip(1);
     let lines = lines.take_while(|line| *line != "//! ```").map(|line| line.trim_start_matches("//!"));

@@ -1,4 +1,4 @@
-//! What the device of a world does: it drafts, asks, listens, and judges when its reply has ended.
+//! The device of a world: it drafts, asks, listens, and judges when its reply has ended.
 
 use std::collections::VecDeque;
 
@@ -122,14 +122,14 @@ impl World {
         Ok(())
     }
 
-    /// The device's own judgement: the reply ends with its end token or its length.
+    /// Judges for the device whether the reply has ended: by its end token or its length.
     pub(super) fn judge_end(&mut self) {
         let start = self.conversation.begin().reply_start as usize;
         let reply = &self.conversation.tokens().ids()[start..self.conversation.committed()];
         self.done |= reply.last() == Some(&END) || reply.len() >= self.rules.max_tokens as usize;
     }
 
-    /// The next turn: the reply, less its last token, and two more tokens.
+    /// Begins the next turn: the reply, less its last token, and two more tokens.
     pub(super) fn renew(&mut self) {
         self.generation += 1;
         let ids = &self.conversation.tokens().ids()[..self.conversation.committed() - 1];

@@ -1,4 +1,4 @@
-//! What holds in every state of a world.
+//! The rules that hold in every state of a world.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl World {
         self.replicas.iter().flat_map(BTreeMap::values).try_for_each(Session::check)
     }
 
-    /// Whether only the target decides, and is the same everywhere.
+    /// Tells whether only the target decides, and is the same everywhere.
     pub(super) fn is_exact(&self) -> bool {
         !self.rules.opportunistic && self.rules.model.ties == 0 && !self.origins.contains(&Origin::Unverified)
     }

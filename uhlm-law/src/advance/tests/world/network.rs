@@ -1,4 +1,4 @@
-//! What lies between device and verifiers: requests in any order, answers one frame after the other, copies and cuts.
+//! The network between device and verifiers: requests in any order, answers one frame after the other, copies and cuts.
 
 use std::collections::VecDeque;
 

@@ -4,7 +4,7 @@ use super::*;
 use crate::noise::tests::{numbered, position};
 use crate::noise::{PositionKey, TokenKeys};
 
-/// The draw as its definition reads: every kept token's score, sorted.
+/// Draws as the definition reads: every kept token's score, sorted.
 fn plain_winner(
     chain: &SamplingChain,
     input: ChainInput<'_>,
@@ -28,12 +28,12 @@ fn plain_winner(
     Ok(Winner { id: scores[0].0, margin: scores[0].1 - second })
 }
 
-/// Temperatures over the whole range, often the usual ones.
+/// Returns temperatures over the whole range, often the usual ones.
 fn temperature() -> impl Strategy<Value = f32> {
     prop_oneof![2 => Just(1.0f32), 1 => Just(0.7), 1 => Just(0.0), 6 => (-2.0f32..2.0).prop_map(|e| 10f32.powf(e))]
 }
 
-/// Rows as for the distribution, and such whose logits outgrow the noise, so that scores tie.
+/// Returns rows as for the distribution, and such whose logits outgrow the noise, so that scores tie.
 fn rows() -> impl Strategy<Value = Vec<f32>> {
     let huge = prop_oneof![4 => (-3i8..3).prop_map(|z| f32::from(z) * 1e19), 1 => Just(f32::NEG_INFINITY)];
     let extreme = prop_oneof![Just(f32::MAX), Just(f32::MIN), Just(0.0), Just(f32::MIN_POSITIVE), Just(1e-45)];
