@@ -9,6 +9,7 @@ mod hearing;
 mod inbox;
 mod lookahead;
 mod offline;
+mod outage;
 mod pace;
 mod pacing;
 mod pipeline;

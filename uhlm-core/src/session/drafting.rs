@@ -220,7 +220,7 @@ impl Run<'_> {
         let (now, labels, one_by_one) = (self.now(), self.labelling(), self.mode == Mode::Opportunistic);
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, one_by_one, grants, labels, now) {
-            self.first_asked.get_or_insert((now, tokens));
+            self.target.first_asked.get_or_insert((now, tokens));
             remote.send(request, asked, tokens, now);
         }
         Ok(())

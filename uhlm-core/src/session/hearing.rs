@@ -8,7 +8,6 @@ use uhlm_law::gate::RoundBytes;
 
 use super::end::End;
 use super::inbox::{Heard, Tag};
-use super::offline::MAX_DESYNCS;
 use super::run::Run;
 use super::token::Decided;
 use super::verdict::{Outcome, Told, Verdict};
@@ -19,10 +18,10 @@ use crate::verifier::{Answer, BodyBytes, VerifierError};
 impl Run<'_> {
     /// Handles all messages that have come, in order.
     pub(super) fn settle(&mut self) -> Result<(), End> {
-        if let Some(result) = self.opening.take() {
+        if let Some(result) = self.mail.opened.take() {
             self.opened(result)?;
         }
-        while let Some((tag, heard)) = self.mail.pop_front() {
+        while let Some((tag, heard)) = self.mail.frames.pop_front() {
             self.hear(tag, heard)?;
         }
         self.end_grace()
@@ -57,9 +56,7 @@ impl Run<'_> {
     fn at_it(&mut self, bytes: BodyBytes) {
         self.account(bytes);
         self.reached(None, Duration::ZERO, 1);
-        if self.desyncs <= 2 * MAX_DESYNCS {
-            self.waiting_since = None;
-        }
+        self.outage.at_work();
     }
 
     /// Takes a frame of an answer for which an earlier reply asked, to try the link. It tells nothing for this reply
@@ -85,7 +82,7 @@ impl Run<'_> {
             return self.failed(tag, VerifierError::InvalidAnswer { reason });
         }
         if let Some(told) = &outcome.told {
-            self.last_heard = Some((came, self.rhythm(told.pass.as_secs_f64(), came)));
+            self.target.last_heard = Some((came, self.rhythm(told.pass.as_secs_f64(), came)));
         }
         if let Some(passes) = outcome.passes {
             self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
@@ -102,11 +99,11 @@ impl Run<'_> {
             self.count(verdict);
         }
         if !outcome.standing.is_empty() {
-            self.desyncs = 0;
+            self.outage.decided();
         }
-        let closes = self.closings;
+        let closings = self.closing.count;
         self.commit_all(outcome.standing)?;
-        if self.closings > closes {
+        if self.closing.count > closings {
             // The rest of this answer is about a text that goes on otherwise.
             return Ok(());
         }
@@ -165,8 +162,8 @@ impl Run<'_> {
     /// again and again without a token that comes of it is given up, and with it the session.
     pub(super) fn ask_again(&mut self) -> Result<(), End> {
         self.reply.statistics.resent += u64::from(self.pipeline.call_back());
-        self.desyncs += 1;
-        if self.desyncs > MAX_DESYNCS {
+        self.outage.desynced();
+        if self.outage.needs_another_session() {
             return self.start_over();
         }
         if self.mode == crate::mode::Mode::RemoteOnly {
@@ -191,10 +188,7 @@ impl Run<'_> {
     /// Takes note that the verifier answered, `elapsed` after it was asked the last of `attempts` times, and of what it
     /// told about its pass.
     pub(super) fn reached(&mut self, told: Option<Told>, elapsed: Duration, attempts: u32) {
-        // A session that opens and is lost again does not count as the way back.
-        if self.desyncs == 0 {
-            self.waiting_since = None;
-        }
+        self.outage.answered();
         let Some(remote) = &mut self.remote else { return };
         match told {
             Some(Told { rows, pass, queue: Some(queue) }) => {

@@ -13,10 +13,6 @@ use crate::mode::Mode;
 use crate::options::OfflinePolicy;
 use crate::verifier::VerifierError;
 
-/// Number of desynchronisations without a token in between after which the session is given up for a new one; after as
-/// many more the verifier counts as out of reach.
-pub(super) const MAX_DESYNCS: u32 = 3;
-
 impl Run<'_> {
     /// Tells whether the verifier answered last, or was not asked yet.
     pub(super) fn is_online(&self) -> bool {
@@ -63,7 +59,7 @@ impl Run<'_> {
 
     /// Fails, under [`OfflinePolicy::Wait`], when the time is over.
     pub(super) fn give_up_if_waited_too_long(&self) -> Result<(), End> {
-        match (self.waiting_since, self.options.offline) {
+        match (self.outage.waiting_since(), self.options.offline) {
             (Some(since), OfflinePolicy::Wait(limit)) if self.since(since) >= limit => Err(self.offline_error().into()),
             _ => Ok(()),
         }
@@ -83,7 +79,7 @@ impl Run<'_> {
             _ if self.is_online() => Ok(()),
             OfflinePolicy::GoOn => Ok(()),
             OfflinePolicy::Wait(_) => {
-                self.waiting_since = Some(now);
+                self.outage.wait(now);
                 Ok(())
             }
             OfflinePolicy::Fail if due || self.has_grace() => Ok(()),
@@ -188,7 +184,7 @@ impl Run<'_> {
             VerifierError::Desync { .. } => self.ask_again(),
             VerifierError::SessionGone => {
                 self.reply.statistics.resent += u64::from(self.pipeline.call_back());
-                self.desyncs += 1;
+                self.outage.desynced();
                 self.start_over()
             }
             // The consent was withdrawn, and with it this generation is cancelled.
@@ -205,7 +201,7 @@ impl Run<'_> {
         self.due = self.needs_verdict();
         let Some(remote) = &mut self.remote else { return Ok(()) };
         remote.give_up();
-        if self.desyncs <= 2 * MAX_DESYNCS {
+        if !self.outage.is_hopeless() {
             return self.open();
         }
         // Each further attempt is followed by a pause, until a token comes of one.
@@ -221,14 +217,14 @@ impl Run<'_> {
         let now = self.now();
         self.reply.statistics.resent += u64::from(self.pipeline.call_back());
         self.due = self.needs_verdict();
-        self.is_postponed = false;
+        self.outage.decide();
         match self.options.offline {
             OfflinePolicy::Wait(_) => {
-                self.waiting_since.get_or_insert(now);
+                self.outage.wait(now);
                 Ok(())
             }
             OfflinePolicy::GoOn | OfflinePolicy::Fail if self.has_grace() => {
-                self.is_postponed = true;
+                self.outage.postpone();
                 Ok(())
             }
             OfflinePolicy::GoOn => self.commit_alone(),
@@ -238,10 +234,10 @@ impl Run<'_> {
 
     /// Lets the policy decide, where that was postponed, once the grace is over and no answer came.
     pub(super) fn end_grace(&mut self) -> Result<(), End> {
-        if !self.is_postponed || self.has_grace() {
+        if !self.outage.is_postponed() || self.has_grace() {
             return Ok(());
         }
-        self.is_postponed = false;
+        self.outage.decide();
         if self.is_online() { Ok(()) } else { self.out_of_reach() }
     }
 

@@ -18,6 +18,15 @@ use crate::link::Link;
 use crate::mode::Mode;
 use crate::options::DraftAhead;
 
+/// What a reply has observed of the target's passes.
+#[derive(Debug, Default)]
+pub(super) struct Observed {
+    /// Time at which the target last told of a pass, and what was known of its passes then.
+    pub(super) last_heard: Option<(Instant, Rhythm)>,
+    /// Time at which the first request went out, and the number of tokens that the target has to read for it.
+    pub(super) first_asked: Option<(Instant, usize)>,
+}
+
 impl Run<'_> {
     /// Tells whether the pace decides on windows and grants.
     pub(super) fn is_paced(&self) -> bool {
@@ -67,7 +76,7 @@ impl Run<'_> {
         let now = self.now();
         if self.runs_on() {
             let ago = |at: Instant| now.saturating_duration_since(at).as_secs_f64();
-            return match (self.last_heard, self.first_asked) {
+            return match (self.target.last_heard, self.target.first_asked) {
                 (Some((at, rhythm)), _) => rhythm.until_pass(ago(at), costs.round_trip),
                 // The target reads the prompt since the request came, and a request sent now takes as long to come
                 // there.

@@ -11,15 +11,17 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::Labelling;
-use uhlm_law::pace::{Pacer, Rhythm};
-use uhlm_law::sampling::TokenId;
+use uhlm_law::pace::Pacer;
 
 use super::drafter::Drafter;
 use super::end::End;
 use super::inbox::{Heard, Inbox, Opened, Queue, Tag};
+use super::outage::Outage;
+use super::pacing::Observed;
 use super::pipeline::Pipeline;
 use super::remote::Remote;
 use super::reply::Reply;
+use super::thinking::Closing;
 use super::token::Standing;
 use crate::clock::Clock;
 use crate::error::GenerationError;
@@ -53,28 +55,22 @@ pub(super) struct Run<'a> {
     pub(super) shared: &'a SessionState,
     pub(super) clock: &'a dyn Clock,
     pub(super) started: Instant,
-    /// Tokens by which the device ends a reasoning that has used up its budget.
-    pub(super) closing: Vec<TokenId>,
-    /// Number of times that the reasoning was ended so.
-    pub(super) closings: u32,
-    /// Parts of answers that came and were not looked at yet.
-    pub(super) mail: VecDeque<(Tag, Heard)>,
-    /// Answer to an attempt to open a session that came and was not looked at yet.
-    pub(super) opening: Option<Result<Opened, VerifierError>>,
+    pub(super) closing: Closing,
+    pub(super) mail: Mail,
     /// Whether the open window is to be sent.
     pub(super) due: bool,
-    /// Number of desynchronisations and lost sessions since a token last came of a request.
-    pub(super) desyncs: u32,
-    /// Time since which the generation waits for a verifier out of reach, if it does.
-    pub(super) waiting_since: Option<Instant>,
-    /// Whether the policy is to decide when the link's grace is over.
-    pub(super) is_postponed: bool,
+    pub(super) outage: Outage,
     /// Sizes of the bodies since the last verdict.
     pub(super) bytes: BodyBytes,
-    /// Time at which the target last told of a pass, and what was known of its passes then.
-    pub(super) last_heard: Option<(Instant, Rhythm)>,
-    /// Time at which the first request went out, and the number of tokens that the target has to read for it.
-    pub(super) first_asked: Option<(Instant, usize)>,
+    pub(super) target: Observed,
+}
+
+/// Parts of answers that came and were not looked at yet.
+#[derive(Default)]
+pub(super) struct Mail {
+    pub(super) frames: VecDeque<(Tag, Heard)>,
+    /// Answer to an attempt to open a session.
+    pub(super) opened: Option<Result<Opened, VerifierError>>,
 }
 
 impl Run<'_> {
@@ -194,7 +190,7 @@ impl Run<'_> {
     /// Returns how long to sleep when only the inbox or a clock can bring news.
     fn patience(&self) -> Duration {
         let retry = self.remote.as_ref().and_then(|remote| remote.patience(self.now()));
-        let given_up = match (self.waiting_since, self.options.offline) {
+        let given_up = match (self.outage.waiting_since(), self.options.offline) {
             (Some(since), OfflinePolicy::Wait(limit)) => Some(limit.saturating_sub(self.since(since))),
             _ => None,
         };
@@ -207,8 +203,8 @@ impl Run<'_> {
         let mut next = if patience.is_zero() { self.inbox.try_recv().ok() } else { self.wait(patience) };
         while let Some(message) = next {
             match message {
-                Inbox::Opened(result) => self.opening = Some(result),
-                Inbox::Frame { tag, heard } => self.mail.push_back((tag, heard)),
+                Inbox::Opened(result) => self.mail.opened = Some(result),
+                Inbox::Frame { tag, heard } => self.mail.frames.push_back((tag, heard)),
                 // A generation may be asked for as soon as this one is cancelled; it begins when this one has ended.
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
                 // The session was dropped: this generation ends, and the thread with it.
@@ -302,7 +298,7 @@ impl Run<'_> {
         let goes_on = matches!(reason, Ok(reason) if *reason != FinishReason::Cancelled);
         let vocabulary = self.drafter.model.vocabulary_hash();
         if let Some(remote) = &mut self.remote {
-            if let Some(result) = self.opening.take() {
+            if let Some(result) = self.mail.opened.take() {
                 remote.opened_late(result, vocabulary, now);
                 let (link, cause) = remote.news();
                 self.shared.set_link(link, cause);

@@ -4,24 +4,35 @@
 //! its own text after that. When it happens is decided by the number of tokens that stand, so it is the same whatever
 //! windows, timing and network do.
 
+use uhlm_law::sampling::TokenId;
+
 use super::end::End;
 use super::run::Run;
 use crate::mode::Mode;
 use crate::origin::Origin;
 
+/// How the device ends a reasoning.
+#[derive(Debug, Default)]
+pub(super) struct Closing {
+    /// Tokens that end it.
+    pub(super) ids: Vec<TokenId>,
+    /// Number of times that the reasoning was ended so.
+    pub(super) count: u32,
+}
+
 impl Run<'_> {
     /// Ends the reasoning after the tokens that were committed so far. `unsaid` drafted tokens beyond it were shown and
     /// stood in the pipeline.
     pub(super) fn end_reasoning(&mut self, unsaid: usize) -> Result<(), End> {
-        self.closings += 1;
+        self.closing.count += 1;
         let at = self.prompt + self.reply.committed();
         let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
-        let taken_back = self.pipeline.decree(at, &self.closing, peer);
+        let taken_back = self.pipeline.decree(at, &self.closing.ids, peer);
         self.reply.roll_back(unsaid + taken_back);
         self.due = false;
-        for place in 0..self.closing.len() {
+        for place in 0..self.closing.ids.len() {
             let elapsed = self.since(self.started);
-            let piece = self.drafter.piece(self.closing[place]);
+            let piece = self.drafter.piece(self.closing.ids[place]);
             let end = self.reply.commit(piece, Origin::Draft, None, elapsed);
             self.hand_over();
             if let Some(reason) = end {

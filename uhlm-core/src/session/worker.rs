@@ -1,7 +1,6 @@
 //! The part of a session that lives between generations, on the thread that owns the model's context, and the way from
 //! a job to a reply.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
@@ -16,11 +15,14 @@ use uhlm_law::sampling::SamplingError;
 
 use super::drafter::Drafter;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+use super::outage::Outage;
+use super::pacing::Observed;
 use super::pipeline::Pipeline;
 use super::prompt::{Asked, Room};
 use super::remote::Remote;
 use super::reply::Reply;
-use super::run::Run;
+use super::run::{Mail, Run};
+use super::thinking::Closing;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;
@@ -185,10 +187,10 @@ impl Worker {
             };
             let (tokens, rendered) = (read.tokens, read.text);
             let reasoning = self.drafter.model.reasoning().filter(|_| rendered.is_some());
-            let closing = match reasoning {
-                Some(reasoning) => self.drafter.model.tokenize(&reasoning.closing(), Special::Parse)?,
-                None => Vec::new(),
-            };
+            let mut closing = Closing::default();
+            if let Some(reasoning) = reasoning {
+                closing.ids = self.drafter.model.tokenize(&reasoning.closing(), Special::Parse)?;
+            }
             let format = reasoning.map(|reasoning| reasoning.format);
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
@@ -219,7 +221,6 @@ impl Worker {
                 mode,
                 reply,
                 closing,
-                closings: 0,
                 prompt: tokens.len(),
                 least: room.reply,
                 sink,
@@ -228,15 +229,11 @@ impl Worker {
                 shared: &self.shared,
                 clock: self.clock.as_ref(),
                 started,
-                mail: VecDeque::new(),
-                opening: None,
+                mail: Mail::default(),
                 due: false,
-                desyncs: 0,
-                waiting_since: None,
-                is_postponed: false,
+                outage: Outage::default(),
                 bytes: BodyBytes::default(),
-                last_heard: None,
-                first_asked: None,
+                target: Observed::default(),
             };
             let (reason, reply) = run.run();
             match reason {
