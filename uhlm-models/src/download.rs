@@ -8,12 +8,12 @@ use uhlm_law::protocol::Digest;
 use uhlm_llama::gguf::{self, HeaderError};
 
 use crate::client::{Answer, Part, Wanted, cause};
-use crate::context::Context;
 use crate::error::DownloadError;
 use crate::manifest::{Manifest, now};
 use crate::partial::Partial;
 use crate::progress::Phase;
 use crate::request::DownloadRequest;
+use crate::shared::Shared;
 use crate::source::Source;
 use crate::stored::StoredModel;
 
@@ -27,7 +27,7 @@ const MAGIC: &[u8] = b"GGUF";
 
 /// The download of one file under way.
 pub(super) struct Download<'a> {
-    context: &'a mut Context,
+    shared: &'a mut Shared,
     request: &'a DownloadRequest,
     name: String,
     path: PathBuf,
@@ -38,15 +38,15 @@ pub(super) struct Download<'a> {
 }
 
 impl<'a> Download<'a> {
-    pub(super) fn new(context: &'a mut Context, request: &'a DownloadRequest, name: String, path: PathBuf) -> Self {
-        Self { context, request, name, path, changes: 0, brought: 0 }
+    pub(super) fn new(shared: &'a mut Shared, request: &'a DownloadRequest, name: String, path: PathBuf) -> Self {
+        Self { shared, request, name, path, changes: 0, brought: 0 }
     }
 
     /// Loads the rest of the file and gives it its name.
     pub(super) fn run(mut self, mut partial: Partial) -> Result<StoredModel, DownloadError> {
         let (mut failures, request) = (Vec::new(), self.request);
         for (index, source) in request.sources.iter().enumerate() {
-            (self.context.progress.source, self.changes) = (index, 0);
+            (self.shared.progress.source, self.changes) = (index, 0);
             match self.load_from(source, &mut partial) {
                 Ok(()) => return self.finish(source, partial),
                 Err(error) if error.is_ours() => {
@@ -98,16 +98,16 @@ impl<'a> Download<'a> {
                 return Err(error);
             }
             failures = if self.brought >= PROGRESS { 1 } else { failures + 1 };
-            if failures >= self.context.config().attempts.max(1) {
+            if failures >= self.shared.config().attempts.max(1) {
                 return Err(error);
             }
-            self.context.pause(failures, &error)?;
+            self.shared.pause(failures, &error)?;
         }
     }
 
     /// Makes one request, and takes what it brings until it ends.
     fn attempt(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
-        self.context.check_network()?;
+        self.shared.check_network()?;
         let name = source.to_string();
         let same_file = partial.state.source == name && partial.state.validator.is_some();
         let expected = self.request.sha256.or(partial.state.sha256);
@@ -118,13 +118,13 @@ impl<'a> Download<'a> {
         if partial.is_whole() {
             return Ok(());
         }
-        self.context.tell(Phase::Connecting, partial);
+        self.shared.tell(Phase::Connecting, partial);
         let answer = {
             let if_range = partial.state.validator.as_deref().filter(|_| same_file);
             let wanted = Wanted { from: partial.len(), if_range };
-            let silence = self.context.config().silence;
-            let asked = self.context.client.get(self.context.config(), source, wanted);
-            self.context.wait(asked).unwrap_or(Err(DownloadError::Stalled { silence, received: partial.len() }))?
+            let silence = self.shared.config().silence;
+            let asked = self.shared.client.get(self.shared.config(), source, wanted);
+            self.shared.wait(asked).unwrap_or(Err(DownloadError::Stalled { silence, received: partial.len() }))?
         };
         let Some(answer) = self.reconcile(&name, same_file, answer, partial)? else { return Ok(()) };
         self.receive(answer, partial)
@@ -198,19 +198,19 @@ impl<'a> Download<'a> {
     fn receive(&mut self, mut answer: Answer, partial: &mut Partial) -> Result<(), DownloadError> {
         let mut looked = partial.len();
         loop {
-            let silence = self.context.config().silence;
+            let silence = self.shared.config().silence;
             let received = partial.len();
-            let chunk = match self.context.wait(answer.response.chunk()) {
-                None if self.context.cancel.is_cancelled() => return Err(DownloadError::Cancelled),
+            let chunk = match self.shared.wait(answer.response.chunk()) {
+                None if self.shared.cancel.is_cancelled() => return Err(DownloadError::Cancelled),
                 None => return Err(DownloadError::Stalled { silence, received }),
                 Some(Err(error)) => return Err(DownloadError::Interrupted { received, reason: cause(&error) }),
                 Some(Ok(chunk)) => chunk,
             };
-            self.context.check_network()?;
+            self.shared.check_network()?;
             let Some(chunk) = chunk else { break };
             check_magic(received, &chunk)?;
             let found = received + chunk.len() as u64;
-            let limit = self.context.config().max_unknown_length;
+            let limit = self.shared.config().max_unknown_length;
             match partial.state.total {
                 Some(expected) if found > expected => return Err(DownloadError::WrongLength { expected, found }),
                 None if found > limit => return Err(DownloadError::NoLength { limit }),
@@ -222,7 +222,7 @@ impl<'a> Download<'a> {
                 looked = partial.len();
                 self.check_room(partial)?;
             }
-            self.context.tell(Phase::Loading, partial);
+            self.shared.tell(Phase::Loading, partial);
         }
         match partial.state.total {
             Some(total) if partial.len() < total => {
@@ -236,12 +236,12 @@ impl<'a> Download<'a> {
     /// Checks that what is missing has room; where nobody says how much that is, that the reserve is untouched.
     fn check_room(&self, partial: &Partial) -> Result<(), DownloadError> {
         let missing = partial.state.total.map_or(0, |total| total.saturating_sub(partial.len()));
-        self.context.check_space(missing)
+        self.shared.check_space(missing)
     }
 
     /// Checks that the whole file is what it should be.
     fn check(&mut self, partial: &mut Partial) -> Result<(), DownloadError> {
-        self.context.tell(Phase::Checking, partial);
+        self.shared.tell(Phase::Checking, partial);
         let found = partial.sha256();
         match self.request.sha256.or(partial.state.sha256) {
             Some(expected) if expected != found => Err(DownloadError::WrongHash { expected, found }),

@@ -10,28 +10,28 @@
 //! [`ModelStore::set_metered`] takes what it knows.
 
 pub mod catalogue;
-mod claim;
 mod client;
 mod config;
-mod context;
 mod disk;
 mod download;
 mod error;
+mod handle;
 mod manifest;
+mod naming;
 mod partial;
+mod parts;
 mod progress;
 mod request;
+mod shared;
 mod source;
 mod store;
 mod stored;
-mod transfer;
-mod whole;
 
 pub use self::config::StoreConfig;
 pub use self::error::DownloadError;
+pub use self::handle::{Transfer, TransferEvent};
 pub use self::progress::{Phase, Progress};
 pub use self::request::DownloadRequest;
 pub use self::source::{InvalidSource, Source};
 pub use self::store::ModelStore;
 pub use self::stored::{StoreError, StoredModel, StoredPart, UnfinishedModel, Verification};
-pub use self::transfer::{Transfer, TransferEvent};

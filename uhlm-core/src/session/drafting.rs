@@ -5,9 +5,9 @@ use uhlm_law::pace::{LEAST_SURVIVAL, Moment};
 
 use super::end::End;
 use super::lookahead::Counts;
-use super::pace::{self, Situation};
 use super::reply::Piece;
 use super::run::Run;
+use super::sending::{self, Situation};
 use super::token::Drafted;
 use crate::error::GenerationError;
 use crate::generation::TOGETHER;
@@ -189,7 +189,7 @@ impl Run<'_> {
             policy: self.pacer.policy(),
             costs: &costs,
         };
-        Ok(pace::closes(self.options.close, self.options.draft_ahead, &situation))
+        Ok(sending::closes(self.options.close, self.options.draft_ahead, &situation))
     }
 
     /// Sends the request that is due, if the link can take it.

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use crate::context::Context;
 use crate::error::DownloadError;
 use crate::manifest::{Manifest, now};
 use crate::partial::Partial;
 use crate::request::DownloadRequest;
+use crate::shared::Shared;
 use crate::stored::{StoreError, StoredModel, Verification};
 
 /// The file of a request in the store, or the place for it.
@@ -29,15 +29,15 @@ pub(super) struct Place {
 }
 
 /// Looks for the request's file, and holds a name for it where it is not there.
-pub(super) fn claim(context: &Context, request: &DownloadRequest) -> Result<Claim, DownloadError> {
+pub(super) fn claim(shared: &Shared, request: &DownloadRequest) -> Result<Claim, DownloadError> {
     let candidates = request.candidates()?;
     for name in &candidates {
-        if let Some(model) = there(context, request, name)? {
+        if let Some(model) = there(shared, request, name)? {
             return Ok(Claim::There(model));
         }
     }
-    context.check_network()?;
-    let folder = &context.config().folder;
+    shared.check_network()?;
+    let folder = &shared.config().folder;
     std::fs::create_dir_all(folder).map_err(|e| DownloadError::storage("create the folder", 0, &e))?;
     let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
     for name in &candidates {
@@ -59,12 +59,12 @@ pub(super) fn claim(context: &Context, request: &DownloadRequest) -> Result<Clai
 }
 
 /// Returns the file of this name, if it is what was asked for.
-fn there(context: &Context, request: &DownloadRequest, name: &str) -> Result<Option<StoredModel>, DownloadError> {
+fn there(shared: &Shared, request: &DownloadRequest, name: &str) -> Result<Option<StoredModel>, DownloadError> {
     let failed = |error: StoreError| match error {
         StoreError::Cancelled => DownloadError::Cancelled,
         error => DownloadError::Storage { what: "look into the folder".into(), reason: error.to_string() },
     };
-    let Some(mut model) = context.store.file(name).map_err(failed)? else { return Ok(None) };
+    let Some(mut model) = shared.store.file(name).map_err(failed)? else { return Ok(None) };
     if request.bytes.is_some_and(|bytes| bytes != model.bytes) {
         return Ok(None);
     }
@@ -73,7 +73,7 @@ fn there(context: &Context, request: &DownloadRequest, name: &str) -> Result<Opt
         (None, Some(_), Some(source)) => Ok(request.is_for(source, None).then_some(model)),
         // Put there by other means, it may still be the one: reading it is cheaper than loading it once more.
         (Some(wanted), None, _) => {
-            let found = context.store.verify_file(name, &context.cancel, |_| ()).map_err(failed)?;
+            let found = shared.store.verify_file(name, &shared.cancel, |_| ()).map_err(failed)?;
             if !matches!(found, Verification::Unknown { sha256 } if sha256 == wanted) {
                 return Ok(None);
             }

@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use uhlm_law::cancel::Cancel;
 
-use crate::context::Context;
 use crate::error::DownloadError;
+use crate::parts;
 use crate::progress::{Progress, Reporter};
 use crate::request::DownloadRequest;
+use crate::shared::Shared;
 use crate::store::ModelStore;
 use crate::stored::StoredModel;
-use crate::whole;
 
 /// The news of a download for its consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Transfer {
         let spawned = std::thread::Builder::new().name("uhlm-download".into()).spawn(move || {
             // Dropping the reporter, which `run` owns, ends the stream; the result must be there before.
             let keep = reporter.sender();
-            let context = Context::new(store, request.allow_metered, raised, reporter);
-            let result = context.and_then(|mut context| whole::load(&mut context, &request));
+            let shared = Shared::new(store, request.allow_metered, raised, reporter);
+            let result = shared.and_then(|mut shared| parts::load(&mut shared, &request));
             set(&slot, result);
             drop(keep);
         });

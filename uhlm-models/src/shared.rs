@@ -20,7 +20,7 @@ use crate::store::ModelStore;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// A download under way, whatever file of it is being loaded.
-pub(super) struct Context {
+pub(super) struct Shared {
     pub(super) store: ModelStore,
     pub(super) client: Client,
     pub(super) cancel: Cancel,
@@ -35,7 +35,7 @@ pub(super) struct Context {
     reporter: Reporter,
 }
 
-impl Context {
+impl Shared {
     pub(super) fn new(
         store: ModelStore,
         allow_metered: bool,

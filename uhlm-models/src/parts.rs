@@ -2,67 +2,67 @@
 
 use uhlm_llama::split::PartName;
 
-use crate::claim::{Claim, Place, claim};
 use crate::client::Wanted;
-use crate::context::Context;
 use crate::download::Download;
 use crate::error::DownloadError;
+use crate::naming::{Claim, Place, claim};
 use crate::partial::bytes_begun;
 use crate::request::DownloadRequest;
+use crate::shared::Shared;
 use crate::source::InvalidSource;
 use crate::stored::StoredModel;
 
 /// Loads the model, or finds it there.
-pub(super) fn load(context: &mut Context, request: &DownloadRequest) -> Result<StoredModel, DownloadError> {
+pub(super) fn load(shared: &mut Shared, request: &DownloadRequest) -> Result<StoredModel, DownloadError> {
     if request.sources.is_empty() {
         return Err(InvalidSource { reason: "there is none".into() }.into());
     }
     match request.part() {
-        None => load_file(context, request),
-        Some(part) => load_parts(context, request, &part),
+        None => load_file(shared, request),
+        Some(part) => load_parts(shared, request, &part),
     }
 }
 
-fn load_file(context: &mut Context, request: &DownloadRequest) -> Result<StoredModel, DownloadError> {
-    match claim(context, request)? {
+fn load_file(shared: &mut Shared, request: &DownloadRequest) -> Result<StoredModel, DownloadError> {
+    match claim(shared, request)? {
         Claim::There(model) => Ok(model),
         Claim::Missing(place) => {
-            if context.progress.parts == 0 {
-                context.progress.resumed_from = place.partial.len();
+            if shared.progress.parts == 0 {
+                shared.progress.resumed_from = place.partial.len();
             }
-            run(context, request, place)
+            run(shared, request, place)
         }
     }
 }
 
-fn run(context: &mut Context, request: &DownloadRequest, place: Place) -> Result<StoredModel, DownloadError> {
-    Download::new(context, request, place.name, place.path).run(place.partial)
+fn run(shared: &mut Shared, request: &DownloadRequest, place: Place) -> Result<StoredModel, DownloadError> {
+    Download::new(shared, request, place.name, place.path).run(place.partial)
 }
 
 /// Loads one part after the other; each is checked as a file of its own, so that a broken download costs one part at
 /// most.
-fn load_parts(context: &mut Context, request: &DownloadRequest, part: &PartName) -> Result<StoredModel, DownloadError> {
-    context.progress.parts = part.count;
-    let (name, mut place) = match claim(context, &request.for_part(1, request.name.clone()))? {
+fn load_parts(shared: &mut Shared, request: &DownloadRequest, part: &PartName) -> Result<StoredModel, DownloadError> {
+    shared.progress.parts = part.count;
+    let (name, mut place) = match claim(shared, &request.for_part(1, request.name.clone()))? {
         Claim::There(model) => (model.name, None),
         Claim::Missing(place) => (place.name.clone(), Some(place)),
     };
     // The first part's name is every part's.
     let Some(named) = PartName::parse(&name) else { return Err(DownloadError::InvalidName { name }) };
     let parts: Vec<_> = (1..=named.count).map(|number| request.for_part(number, Some(named.of(number)))).collect();
-    if let Err(error) = look_ahead(context, &parts) {
+    if let Err(error) = look_ahead(shared, &parts) {
         place.into_iter().for_each(|place| place.partial.let_go());
         return Err(error);
     }
     for (number, part) in (1..).zip(&parts) {
-        context.progress.part = number;
+        shared.progress.part = number;
         let loaded = match place.take() {
-            Some(place) => run(context, part, place),
-            None => load_file(context, part),
+            Some(place) => run(shared, part, place),
+            None => load_file(shared, part),
         };
-        context.before += loaded.map_err(|error| in_part(part, error))?.bytes;
+        shared.before += loaded.map_err(|error| in_part(part, error))?.bytes;
     }
-    let found = context
+    let found = shared
         .store
         .find(&name)
         .map_err(|error| DownloadError::Storage { what: "look into the folder".into(), reason: error.to_string() })?;
@@ -72,35 +72,35 @@ fn load_parts(context: &mut Context, request: &DownloadRequest, part: &PartName)
 
 /// Asks for every part that is not there before the first is loaded: one that does not exist is told at once, and the
 /// room is that for all of them.
-fn look_ahead(context: &mut Context, parts: &[DownloadRequest]) -> Result<(), DownloadError> {
+fn look_ahead(shared: &mut Shared, parts: &[DownloadRequest]) -> Result<(), DownloadError> {
     let (mut whole, mut there) = (Some(0u64), 0u64);
     for part in parts {
-        context.check_network()?;
+        shared.check_network()?;
         let name = part.name.as_deref().unwrap_or_default();
         let ours = |model: &StoredModel| model.source.as_ref().is_some_and(|source| part.is_for(source, model.sha256));
-        if let Some(model) = context.store.file(name).ok().flatten().filter(ours) {
+        if let Some(model) = shared.store.file(name).ok().flatten().filter(ours) {
             there += model.bytes;
             whole = whole.map(|sum| sum.saturating_add(model.bytes));
             continue;
         }
-        there += bytes_begun(&context.config().folder.join(name));
-        match size(context, part) {
+        there += bytes_begun(&shared.config().folder.join(name));
+        match size(shared, part) {
             Ok(size) => whole = whole.zip(size).map(|(sum, size)| sum.saturating_add(size)),
             Err(error @ (DownloadError::NotFound | DownloadError::Unauthorized)) => return Err(in_part(part, error)),
             // What fails for now is tried again when its turn comes.
             Err(_) => whole = None,
         }
     }
-    (context.whole, context.progress.resumed_from) = (whole, there);
-    context.check_space(whole.unwrap_or(0).saturating_sub(there))
+    (shared.whole, shared.progress.resumed_from) = (whole, there);
+    shared.check_space(whole.unwrap_or(0).saturating_sub(there))
 }
 
 /// Returns the number of bytes of a part, by what the first source says that has it.
-fn size(context: &Context, part: &DownloadRequest) -> Result<Option<u64>, DownloadError> {
+fn size(shared: &Shared, part: &DownloadRequest) -> Result<Option<u64>, DownloadError> {
     let mut outcome = Ok(None);
     for source in &part.sources {
-        let asked = context.client.get(context.config(), source, Wanted { from: 0, if_range: None });
-        match context.wait(asked) {
+        let asked = shared.client.get(shared.config(), source, Wanted { from: 0, if_range: None });
+        match shared.wait(asked) {
             Some(Ok(answer)) => return Ok(answer.total),
             Some(Err(error)) => outcome = Err(error),
             None => {}
