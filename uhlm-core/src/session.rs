@@ -156,14 +156,9 @@ impl Session {
         let mut conversation = locked(&self.shared.conversation);
         // Raw text stands alone: nothing of the conversation goes with it.
         let earlier = if matches!(prompt, Prompt::Raw(_)) { 0 } else { conversation.uncovered() };
-        let required = match consent {
-            _ if !asks => None,
-            Consent::Conversation => None,
-            Consent::Message => Some(earlier).filter(|&earlier| earlier > 0),
-            Consent::Withheld => Some(earlier + 1),
-        };
-        self.shared.may_ask.store(asks && required.is_none(), Ordering::Release);
-        if let Some(messages) = required {
+        let lacking = if asks { consent.lacks(earlier) } else { None };
+        self.shared.may_ask.store(asks && lacking.is_none(), Ordering::Release);
+        if let Some(messages) = lacking {
             return Err(GenerationError::ConsentRequired { messages });
         }
         if asks && consent == Consent::Conversation {

@@ -11,32 +11,18 @@
 //!
 //! Every request to the verifier goes through one place, which also writes the [`SentRecord`].
 
+mod consent;
 mod conversation;
 mod outbox;
 mod record;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+pub use consent::Consent;
 pub(crate) use conversation::Conversation;
 pub(crate) use outbox::Outbox;
 pub(crate) use record::SentLog;
 pub use record::{RecordOptions, Sent, SentKind, SentRecord};
-
-/// The consent of the person to what may be sent to the verifier.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Consent {
-    /// Nothing may be sent.
-    #[default]
-    Withheld,
-    /// The message that a generation is for may be sent, and its reply. Earlier messages must have been agreed to
-    /// before.
-    Message,
-    /// The whole conversation may be sent: everything before, system messages included, and everything that follows.
-    Conversation,
-}
 
 /// A function that changes text before a verifier could see it.
 ///
