@@ -2,7 +2,10 @@
 //!
 //! What they mean is decided in `uhlm-law`; the options of a session that hold them are in `config`.
 
-use uhlm_law::{gate, pace, sampling, uncertainty, window};
+pub use uhlm_law::gate::Predictor;
+pub use uhlm_law::pace::Pace;
+pub use uhlm_law::uncertainty::Estimator;
+use uhlm_law::{gate, sampling, window};
 
 /// Parameters of the sampling chain, with the meaning of llama.cpp's flags of the same names. A parameter that is left
 /// out changes nothing: without any, the model's own softmax is drawn from.
@@ -51,7 +54,7 @@ impl From<SamplingParams> for sampling::SamplingParams {
 }
 
 /// What a pass of the target is worth against time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::remote(Enum)]
 pub enum Pace {
     /// Nothing but time counts: never slower than streaming the target, and plain streaming where the target is faster
     /// than the device.
@@ -62,24 +65,14 @@ pub enum Pace {
     Thrifty,
 }
 
-impl From<Pace> for pace::Pace {
-    fn from(given: Pace) -> Self {
-        match given {
-            Pace::Fastest => Self::Fastest,
-            Pace::Balanced => Self::Balanced,
-            Pace::Thrifty => Self::Thrifty,
-        }
-    }
-}
-
 /// The app's aim for the gate, which decides what is judged.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
 pub enum Goal {
-    /// The paper's `u_th = -b/a`: by the law, nothing is skipped that could be rejected.
+    /// Nothing is skipped that could be rejected by the paper's line: the threshold is its `u_th = -b/a`.
     RiskAverse,
-    /// The paper's `u_th = (Delta - b)/a`, which it adopts.
+    /// Some rejection is risked, as the paper does: the threshold is its `u_th = (Delta - b)/a`.
     RiskProne,
-    /// This threshold on the uncertainty, whatever happens.
+    /// The threshold on the uncertainty is this one, whatever happens.
     Threshold {
         /// The threshold, in [0, 1].
         uncertainty: f32,
@@ -89,15 +82,15 @@ pub enum Goal {
         /// The share, in [0, 1].
         share: f64,
     },
-    /// As much as possible is skipped with at most this mean rejection probability a drafted token.
+    /// As much as possible is skipped, with at most this probability that a drafted token should have been rejected.
     Risk {
-        /// The mean, in [0, 1].
+        /// The probability, as a mean over the drafted tokens, in [0, 1].
         risk: f64,
     },
-    /// In the `Opportunistic` mode, request and response bodies take at most this many bytes a token of the reply, on
-    /// average.
+    /// In the mode `Opportunistic`, request and response bodies take at most this many bytes for each token of the
+    /// reply, on average.
     Bytes {
-        /// Bytes a token, above 0.
+        /// Bytes for each token, above 0.
         per_token: f64,
     },
 }
@@ -116,7 +109,7 @@ impl From<Goal> for gate::Goal {
 }
 
 /// Source of the expected rejection of a drafted token, which windows and draft-ahead rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::remote(Enum)]
 pub enum Predictor {
     /// The calibration's learned law; the line where it has none.
     Learned,
@@ -124,17 +117,8 @@ pub enum Predictor {
     LinearLaw,
 }
 
-impl From<Predictor> for gate::Predictor {
-    fn from(predictor: Predictor) -> Self {
-        match predictor {
-            Predictor::Learned => Self::Learned,
-            Predictor::LinearLaw => Self::LinearLaw,
-        }
-    }
-}
-
 /// Measure of the draft model's uncertainty about a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::remote(Enum)]
 pub enum Estimator {
     /// Temperature perturbation without its sampling noise: the probability that a draw at a temperature uniform on
     /// [0, 2] differs from the drafted token.
@@ -150,18 +134,6 @@ pub enum Estimator {
     MaxProbability,
     /// One minus the lead of the most probable token over the second.
     Margin,
-}
-
-impl From<Estimator> for uncertainty::Estimator {
-    fn from(estimator: Estimator) -> Self {
-        match estimator {
-            Estimator::TemperaturePerturbation => Self::TemperaturePerturbation,
-            Estimator::SampledTemperaturePerturbation { draws } => Self::SampledTemperaturePerturbation { draws },
-            Estimator::Entropy => Self::Entropy,
-            Estimator::MaxProbability => Self::MaxProbability,
-            Estimator::Margin => Self::Margin,
-        }
-    }
 }
 
 /// Rule by which an open window is closed and sent to be judged. An end token, a stop sequence and a full window close

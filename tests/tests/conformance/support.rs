@@ -36,16 +36,20 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
-    let options = ModelOptions {
+/// A model's file, loaded as it is by default.
+pub(crate) fn model(path: &Path) -> ModelOptions {
+    ModelOptions {
         path: path.display().to_string(),
         mmap: None,
         gpu_layers: 0,
         fit_context: None,
         available_memory: None,
         chat_template: None,
-    };
-    wait(UhlmEngine::load(options, None))
+    }
+}
+
+pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
+    wait(UhlmEngine::load(model(path), None))
 }
 
 /// The draft model, loaded once.
