@@ -1,17 +1,18 @@
 //! What the device is going through, and whether a model fits its memory.
 
 use uhlm_core::device;
+pub use uhlm_core::device::Thermal;
 use uhlm_llama::memory;
 
 use crate::error::UhlmError;
 
-/// How hot the device is; the four levels of iOS's `ProcessInfo.ThermalState`. Of Android's `PowerManager` statuses,
-/// `LIGHT` is `Fair`, `MODERATE` and `SEVERE` are `Serious`, all above `Critical`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+/// How hot the device is. These are the four levels of iOS's `ProcessInfo.ThermalState`. Of the statuses of Android's
+/// `PowerManager`, `LIGHT` is `Fair`, `MODERATE` and `SEVERE` are `Serious`, and all above are `Critical`.
+#[uniffi::remote(Enum)]
 pub enum Thermal {
-    /// Nothing to report.
+    /// The device is cool.
     Nominal,
-    /// Warm; nothing has to change yet.
+    /// The device is warm, and nothing has to change yet.
     Fair,
     /// The system slows down.
     Serious,
@@ -19,22 +20,22 @@ pub enum Thermal {
     Critical,
 }
 
-/// What the app knows of its device. The default is a device about which there is nothing to say.
+/// What the app knows of its device. Left out, everything is as one would wish.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Record)]
 pub struct DeviceState {
-    /// Charge in [0, 1]; none if it is not known or there is no battery.
+    /// Charge of the battery, in [0, 1]; nothing if it is not known or there is no battery.
     #[uniffi(default)]
     pub battery: Option<f32>,
-    /// Whether it is being charged.
+    /// True while the battery is being charged.
     #[uniffi(default)]
     pub charging: bool,
-    /// How hot it is; none is `Nominal`.
+    /// How hot the device is. Left out: `Nominal`.
     #[uniffi(default)]
     pub thermal: Option<Thermal>,
-    /// The system asked apps to free memory.
+    /// True if the system asked apps to free memory.
     #[uniffi(default)]
     pub low_memory: bool,
-    /// The network costs money by volume.
+    /// True if the network costs money by volume.
     #[uniffi(default)]
     pub metered: bool,
 }
@@ -44,41 +45,36 @@ impl From<DeviceState> for device::DeviceState {
         Self {
             battery: state.battery,
             charging: state.charging,
-            thermal: match state.thermal {
-                None | Some(Thermal::Nominal) => device::Thermal::Nominal,
-                Some(Thermal::Fair) => device::Thermal::Fair,
-                Some(Thermal::Serious) => device::Thermal::Serious,
-                Some(Thermal::Critical) => device::Thermal::Critical,
-            },
+            thermal: state.thermal.unwrap_or_default(),
             low_memory: state.low_memory,
             metered: state.metered,
         }
     }
 }
 
-/// What a model takes, in bytes.
+/// The memory that a model takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct MemoryEstimate {
-    /// Tokens of the context that it is for.
+    /// Length of the context that the estimate is for, in tokens.
     pub context: u32,
-    /// Weights, in all forms that are kept.
+    /// Size of the weights in bytes, in all forms that are kept.
     pub weights: u64,
-    /// Keys and values of the whole context.
+    /// Size of the keys and values of the whole context, in bytes.
     pub cache: u64,
-    /// Everything together.
+    /// Size of everything together, in bytes.
     pub total: u64,
 }
 
-/// Bytes that the system can give: `MemAvailable` of Linux and Android. None elsewhere: an iOS app asks
-/// `os_proc_available_memory` and passes that on.
+/// Returns how many bytes of memory the system can give, which is `MemAvailable` on Linux and Android. It returns
+/// nothing elsewhere: an iOS app asks `os_proc_available_memory` and passes that on.
 #[uniffi::export]
 #[must_use]
 pub fn available_memory() -> Option<u64> {
     memory::available()
 }
 
-/// What a model file takes with a context of `context` tokens (0: what it was trained for), read from its header. With
-/// `available`, an error where that is too little.
+/// Estimates from a model file's header how much memory it takes with a context of `context` tokens; 0 is the context
+/// that it was trained for. If `available` is given and too little, it fails.
 ///
 /// # Errors
 /// `NotEnoughMemory` with the longest context that fits, `ModelDamaged`, `ModelUnsupported`.

@@ -8,36 +8,37 @@ use uhlm_law::cancel::Cancel;
 use uhlm_llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
-use crate::error::{UhlmError, failure};
+use crate::error::{ErrorKind, UhlmError};
 use crate::privacy::Redactor;
 use crate::session::{Message, UhlmSession};
 use crate::thread::on_thread;
 use crate::verifier::UhlmVerifier;
 
-/// What the app says to the progress of a load.
+/// Takes the progress of a load.
 #[uniffi::export(with_foreign)]
 pub trait LoadProgress: Send + Sync {
-    /// The share of the file that is loaded, in [0, 1], on the loading thread. False ends the load with
-    /// `LoadCancelled`.
+    /// Takes the share of the file that is loaded, in [0, 1], on the loading thread. Returning false ends the load with
+    /// `Cancelled`.
     fn loaded(&self, share: f32) -> bool;
 }
 
-/// What is known of a loaded model.
+/// Facts about a loaded model.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct ModelInfo {
-    /// The model's name, as its file has it.
+    /// Name of the model, as its file has it.
     pub name: String,
-    /// `general.architecture`.
+    /// Architecture of the model, which is `general.architecture` of its file.
     pub architecture: String,
-    /// Parameters.
+    /// Number of its parameters.
     pub parameters: u64,
-    /// Tokens that it was trained to see at once.
+    /// Length of the context that it was trained for, in tokens.
     pub trained_context: u32,
-    /// Context that a session gets which asks for none, in tokens; nothing where memory is short even of the smallest.
+    /// Length of the context that a session gets if it asks for none, in tokens; nothing if there is too little memory
+    /// even for the shortest.
     pub fitted_context: Option<u32>,
-    /// Whether a model of this architecture was tried with this library by its authors.
+    /// True if the authors of this library tried a model of this architecture with it.
     pub is_tried: bool,
-    /// SHA-256 over samples of the file, in hex; a calibration names the pair by it.
+    /// SHA-256 over samples of the file, in hex. A calibration names the pair by it.
     pub fingerprint: String,
 }
 
@@ -49,10 +50,11 @@ pub struct UhlmEngine {
 
 #[uniffi::export]
 impl UhlmEngine {
-    /// Loads a GGUF file, on a thread of its own. Takes as long as reading the file; dropping the future ends the load.
+    /// Loads a GGUF file, on a thread of its own. It takes as long as reading the file. Dropping the future ends the
+    /// load.
     ///
     /// # Errors
-    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `LoadCancelled`.
+    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `Cancelled`.
     #[uniffi::constructor(default(progress))]
     pub async fn load(options: ModelOptions, progress: Option<Arc<dyn LoadProgress>>) -> Result<Arc<Self>, UhlmError> {
         let cancel = Cancel::new();
@@ -72,11 +74,11 @@ impl UhlmEngine {
             cancel: cancel.clone(),
         };
         let loaded = on_thread("uhlm-load", cancel, move || Engine::load(&options.path, &load)).await;
-        let engine = loaded.map_err(|error| failure!(EngineFailed, error, FreeMemory))??;
+        let engine = loaded.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??;
         Ok(Arc::new(Self { engine }))
     }
 
-    /// What is known of the model.
+    /// Returns facts about the model.
     #[must_use]
     pub fn info(&self) -> ModelInfo {
         let model = self.engine.model();
@@ -91,33 +93,33 @@ impl UhlmEngine {
         }
     }
 
-    /// Tokens of a conversation up to where the reply begins, in the model's chat template.
+    /// Counts the tokens of a conversation in the model's chat template, up to where the reply begins.
     ///
     /// # Errors
-    /// `ModelUnsupported` where the template refuses the conversation or the model has none.
+    /// `ModelUnsupported` if the template refuses the conversation, or the model has none.
     pub fn count_tokens(&self, messages: Vec<Message>) -> Result<u32, UhlmError> {
-        let messages: Vec<_> = messages.into_iter().map(Into::into).collect();
         let tokens = self.engine.count_tokens(&messages).map_err(GenerationError::from)?;
         Ok(u32::try_from(tokens).unwrap_or(u32::MAX))
     }
 
-    /// The tokens of a text, which is text whatever it spells.
+    /// Returns the tokens of a text. It is text whatever it spells: there are no control tokens among them.
     ///
     /// # Errors
-    /// What the tokenizer cannot take.
+    /// `EngineFailed` if the tokenizer cannot take the text.
     pub fn tokenize(&self, text: String) -> Result<Vec<u32>, UhlmError> {
         Ok(self.engine.tokenize(&text).map_err(GenerationError::from)?)
     }
 
-    /// The text of tokens, with control tokens spelled out; U+FFFD takes the place of what is no whole character.
+    /// Returns the text of tokens, with control tokens spelled out. U+FFFD takes the place of what is no whole
+    /// character.
     #[must_use]
     pub fn detokenize(&self, tokens: Vec<u32>) -> String {
         self.engine.detokenize(&tokens)
     }
 
-    /// Opens a session; `redactor` changes messages before a verifier could see them. Cheap: memory is taken, and the
-    /// verifier asked, when the first generation needs them. Sessions on one engine are independent and may generate at
-    /// the same time; without a verifier only `DeviceOnly` can.
+    /// Opens a session. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
+    /// them. Sessions on one engine are independent and may generate at the same time. A session without a verifier can
+    /// generate in the mode `DeviceOnly` alone. `redactor` changes messages before the verifier could see them.
     ///
     /// # Errors
     /// `InvalidOptions`.

@@ -1,17 +1,140 @@
-//! Errors that an app acts on differently, and the one table from the core's errors to them.
+//! The one error of this library. [`causes`] says which failure below is of which kind.
 
-use uhlm_core::calibration_file::CalibrationFileError;
-use uhlm_core::error::GenerationError;
-use uhlm_law::sampling::SamplingError;
+mod causes;
+
+use std::fmt::Display;
+
+/// What failed. There is a kind for everything that apps answer in different ways, and a kind has what an app needs for
+/// its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
+pub enum ErrorKind {
+    /// There is no model of this name, or its file cannot be read.
+    ModelNotFound,
+    /// The model's file is not the one that was asked for: no GGUF file, cut short, or with another hash. What was
+    /// downloaded so was thrown away.
+    ModelDamaged,
+    /// The model is sound but cannot be used: its architecture or its chat template is not supported.
+    ModelUnsupported,
+    /// The device has too little memory for the model with this context.
+    NotEnoughMemory {
+        /// Memory that is needed, in bytes.
+        needed: u64,
+        /// The longest context that fits, in tokens; nothing if the model does not fit at all.
+        fits: Option<u32>,
+    },
+    /// The model failed while it was running.
+    EngineFailed,
+    /// An option, an address, or a file of options is not valid.
+    InvalidOptions,
+    /// The prompt leaves no room for a useful reply.
+    PromptTooLong {
+        /// Length of the prompt in tokens, earlier turns included.
+        tokens: u64,
+        /// Least length of a useful reply, in tokens.
+        reply: u64,
+        /// Length of the draft model's or the target's context in tokens, whichever is shorter.
+        capacity: u64,
+    },
+    /// The generation would send messages that the person has not agreed to send. Nothing was sent.
+    ConsentRequired {
+        /// Number of messages that are not agreed to.
+        messages: u64,
+    },
+    /// The session is generating already, or the model is being downloaded already.
+    Busy,
+    /// The session was shut down.
+    SessionClosed,
+    /// Draft and target do not share a vocabulary, so the target cannot judge what the draft model writes.
+    VocabularyMismatch,
+    /// The server cannot be reached, and the policy is to fail, or waiting took too long.
+    Offline,
+    /// The server can be reached but has no room for another request.
+    ServerBusy,
+    /// The server does not accept the token, or there is none.
+    Unauthorized,
+    /// The server's certificate is not trusted. Nothing was sent.
+    Untrusted,
+    /// The server refused for a reason that another attempt does not change.
+    Refused,
+    /// The network is metered, and the download was not allowed on it.
+    Metered,
+    /// Neither the request nor the repository says which SHA-256 the file must have, and the request requires one.
+    /// Nothing was downloaded.
+    ChecksumMissing,
+    /// The file system has no room for the model.
+    StorageFull,
+    /// The file system failed.
+    StorageFailed,
+    /// The app cancelled. What was downloaded by then is kept.
+    Cancelled,
+}
+
+impl ErrorKind {
+    /// Returns what mostly helps; some causes of a kind need something else.
+    const fn recovery(self) -> Recovery {
+        match self {
+            Self::ModelNotFound => Recovery::ProvideModel,
+            Self::ModelDamaged => Recovery::DownloadAgain,
+            Self::ModelUnsupported | Self::VocabularyMismatch => Recovery::ChooseAnotherModel,
+            Self::NotEnoughMemory { .. } | Self::EngineFailed => Recovery::FreeMemory,
+            Self::InvalidOptions | Self::ChecksumMissing => Recovery::FixOptions,
+            Self::PromptTooLong { .. } => Recovery::ShortenPrompt,
+            Self::ConsentRequired { .. } => Recovery::AskForConsent,
+            Self::Busy | Self::ServerBusy => Recovery::TryAgain,
+            Self::SessionClosed => Recovery::OpenAgain,
+            Self::Offline | Self::Metered => Recovery::WaitForNetwork,
+            Self::Unauthorized => Recovery::SignIn,
+            Self::Untrusted | Self::Refused => Recovery::CheckEndpoint,
+            Self::StorageFull | Self::StorageFailed => Recovery::FreeStorage,
+            Self::Cancelled => Recovery::None,
+        }
+    }
+
+    /// Tells whether the same call may succeed later without the app changing anything.
+    const fn is_retryable(self) -> bool {
+        matches!(self, Self::Busy | Self::Offline | Self::ServerBusy)
+    }
+}
+
+/// Returns one sentence for a person that says what failed, in English. Apps that speak other languages switch on the
+/// kind.
+#[uniffi::export]
+#[must_use]
+pub fn error_title(kind: ErrorKind) -> String {
+    match kind {
+        ErrorKind::ModelNotFound => "The model is not there.",
+        ErrorKind::ModelDamaged => "The model's file is damaged.",
+        ErrorKind::ModelUnsupported => "The model cannot be used.",
+        ErrorKind::NotEnoughMemory { .. } => "There is not enough memory for the model.",
+        ErrorKind::EngineFailed => "The model failed.",
+        ErrorKind::InvalidOptions => "A setting is not valid.",
+        ErrorKind::PromptTooLong { .. } => "The conversation is too long for the model.",
+        ErrorKind::ConsentRequired { .. } => "This conversation may not be sent to the server.",
+        ErrorKind::Busy => "This is being done already.",
+        ErrorKind::SessionClosed => "The conversation was closed.",
+        ErrorKind::VocabularyMismatch => "The model does not fit the server's.",
+        ErrorKind::Offline => "The server cannot be reached.",
+        ErrorKind::ServerBusy => "The server is busy.",
+        ErrorKind::Unauthorized => "The server does not know you.",
+        ErrorKind::Untrusted => "The server cannot be trusted.",
+        ErrorKind::Refused => "The server refused.",
+        ErrorKind::Metered => "The network is metered.",
+        ErrorKind::ChecksumMissing => "Nobody says which file is the right one.",
+        ErrorKind::StorageFull => "There is not enough storage for the model.",
+        ErrorKind::StorageFailed => "The model cannot be stored.",
+        ErrorKind::Cancelled => "This was cancelled.",
+    }
+    .to_owned()
+}
 
 /// What the app can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
 pub enum Recovery {
     /// Do the same again a little later.
     TryAgain,
-    /// Get the model file: it is not there.
+    /// Get the model's file, which is not there.
     ProvideModel,
-    /// Delete the model file and download it again.
+    /// Delete the model's file and download it again.
     DownloadAgain,
     /// Take another model.
     ChooseAnotherModel,
@@ -21,23 +144,24 @@ pub enum Recovery {
     ShortenPrompt,
     /// Ask the person to sign in, or renew the key.
     SignIn,
-    /// Check the endpoint's address and its certificate; do not go on without.
+    /// Check the server's address and its certificate, and do not go on without it.
     CheckEndpoint,
     /// Wait for the network, or generate with `DeviceOnly`.
     WaitForNetwork,
     /// Make a new object in the place of the closed one.
     OpenAgain,
-    /// Free memory: close other sessions, or take a smaller context or model.
+    /// Free memory: close other sessions, or take a shorter context or a smaller model.
     FreeMemory,
     /// Free storage: delete models, or ask the person to.
     FreeStorage,
     /// Ask the person whether this may be sent, or generate with `DeviceOnly`.
     AskForConsent,
-    /// Nothing; it was asked for.
+    /// Do nothing, because it was asked for.
     None,
 }
 
-/// One sentence for a person, in English; apps that speak other languages switch on [`Recovery`].
+/// Returns one sentence for a person that says what to do, in English. Apps that speak other languages switch on the
+/// recovery.
 #[uniffi::export]
 #[must_use]
 pub fn recovery_hint(recovery: Recovery) -> String {
@@ -60,203 +184,60 @@ pub fn recovery_hint(recovery: Recovery) -> String {
     .to_owned()
 }
 
-/// Why a call failed. Each variant says in `reason` what happened (without any text of the person), in `retryable`
-/// whether the same call may succeed later without the app changing anything, and in `recovery` what to do.
+/// The error of every call that can fail. Text that was committed before it stands.
 ///
-/// Not errors: a network that is down under a policy other than `Fail` (a state), cancelling (an event).
-#[derive(Clone, Debug, PartialEq, thiserror::Error, uniffi::Error)]
-#[expect(missing_docs, reason = "the fields that all variants share are described above")]
+/// A network that is down is no error under the policies other than `Fail`, but a state; a cancelled generation ends
+/// with an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum UhlmError {
-    /// There is no model file, or it cannot be read.
+    /// The only case, because the generated languages know errors as cases and not as records.
     #[error("{reason}")]
-    ModelNotFound { reason: String, retryable: bool, recovery: Recovery },
-    /// The model file is no GGUF file, cut short or damaged.
-    #[error("{reason}")]
-    ModelDamaged { reason: String, retryable: bool, recovery: Recovery },
-    /// The model is sound, but cannot be used: its architecture, or its chat template.
-    #[error("{reason}")]
-    ModelUnsupported { reason: String, retryable: bool, recovery: Recovery },
-    /// An option or a file of options is not valid.
-    #[error("{reason}")]
-    InvalidOptions { reason: String, retryable: bool, recovery: Recovery },
-    /// The prompt leaves no room for a reply.
-    #[error("{reason}")]
-    PromptTooLong {
+    Failed {
+        /// What failed.
+        kind: ErrorKind,
+        /// What happened, in English and without any text of the person, for developers and logs.
         reason: String,
+        /// True if the same call may succeed later without the app changing anything.
         retryable: bool,
+        /// What the app can do about it.
         recovery: Recovery,
-        /// Tokens of the prompt, earlier turns included.
-        tokens: u64,
-        /// The shorter one of the draft's and the target's context.
-        capacity: u64,
     },
-    /// Another generation of this session is running, and is not cancelled.
-    #[error("{reason}")]
-    Busy { reason: String, retryable: bool, recovery: Recovery },
-    /// The session was shut down.
-    #[error("{reason}")]
-    SessionClosed { reason: String, retryable: bool, recovery: Recovery },
-    /// The generation would send messages that the person has not agreed to send. Nothing was sent.
-    #[error("{reason}")]
-    ConsentRequired {
-        reason: String,
-        retryable: bool,
-        recovery: Recovery,
-        /// Messages that are not agreed to.
-        messages: u64,
-    },
-    /// The device has too little memory for the model with this context.
-    #[error("{reason}")]
-    NotEnoughMemory {
-        reason: String,
-        retryable: bool,
-        recovery: Recovery,
-        /// Bytes that are needed.
-        needed: u64,
-        /// The longest context that fits; none if the model does not fit at all.
-        fits: Option<u32>,
-    },
-    /// Draft and target do not share a vocabulary, so no verdict would mean anything.
-    #[error("{reason}")]
-    VocabularyMismatch { reason: String, retryable: bool, recovery: Recovery },
-    /// The verifier does not accept the token, or there is none.
-    #[error("{reason}")]
-    Unauthorized { reason: String, retryable: bool, recovery: Recovery },
-    /// The verifier's certificate is not trusted. Nothing was sent.
-    #[error("{reason}")]
-    Untrusted { reason: String, retryable: bool, recovery: Recovery },
-    /// The verifier is out of reach and the policy is to fail, or waiting took too long.
-    #[error("{reason}")]
-    Offline { reason: String, retryable: bool, recovery: Recovery },
-    /// The verifier refused for a reason that trying again does not change.
-    #[error("{reason}")]
-    Refused { reason: String, retryable: bool, recovery: Recovery },
-    /// The draft model failed: mostly no memory.
-    #[error("{reason}")]
-    EngineFailed { reason: String, retryable: bool, recovery: Recovery },
-    /// Loading was cancelled.
-    #[error("{reason}")]
-    LoadCancelled { reason: String, retryable: bool, recovery: Recovery },
 }
 
-/// The fields that all variants have, with `retryable` false.
-macro_rules! failure {
-    ($variant:ident, $error:expr, $recovery:ident) => {
-        $crate::error::UhlmError::$variant {
-            reason: $error.to_string(),
-            retryable: false,
-            recovery: $crate::error::Recovery::$recovery,
-        }
-    };
-}
-pub(crate) use failure;
-
-impl From<GenerationError> for UhlmError {
-    fn from(error: GenerationError) -> Self {
-        let (reason, retryable) = (error.to_string(), error.is_retryable());
-        match error {
-            GenerationError::Busy => Self::Busy { reason, retryable, recovery: Recovery::TryAgain },
-            GenerationError::SessionClosed => failure!(SessionClosed, reason, OpenAgain),
-            GenerationError::SessionFailed => failure!(EngineFailed, reason, OpenAgain),
-            GenerationError::PromptTooLong { tokens, capacity, .. } => Self::PromptTooLong {
-                reason,
-                retryable,
-                recovery: Recovery::ShortenPrompt,
-                tokens: tokens as u64,
-                capacity: capacity as u64,
-            },
-            GenerationError::Template(_) => failure!(ModelUnsupported, reason, ChooseAnotherModel),
-            GenerationError::EmptyPrompt | GenerationError::NoVerifier | GenerationError::Sampling(_) => {
-                failure!(InvalidOptions, reason, FixOptions)
-            }
-            GenerationError::ConsentRequired { messages } => Self::ConsentRequired {
-                reason,
-                retryable,
-                recovery: Recovery::AskForConsent,
-                messages: messages as u64,
-            },
-            GenerationError::VocabularyMismatch { .. } => failure!(VocabularyMismatch, reason, ChooseAnotherModel),
-            GenerationError::Unauthorized => failure!(Unauthorized, reason, SignIn),
-            GenerationError::Untrusted { .. } => failure!(Untrusted, reason, CheckEndpoint),
-            GenerationError::Refused { .. } => failure!(Refused, reason, CheckEndpoint),
-            GenerationError::Offline { .. } => Self::Offline { reason, retryable, recovery: Recovery::WaitForNetwork },
-            GenerationError::Model(uhlm_law::model::ModelError::Text { .. }) => {
-                failure!(EngineFailed, reason, ShortenPrompt)
-            }
-            GenerationError::Model(uhlm_law::model::ModelError::NotEnoughMemory { needed, fits, .. }) => {
-                Self::NotEnoughMemory { reason, retryable, recovery: Recovery::FreeMemory, needed, fits }
-            }
-            GenerationError::Model(_) => failure!(EngineFailed, reason, FreeMemory),
-        }
+impl UhlmError {
+    /// Makes an error of a kind, with what mostly helps against it.
+    pub(crate) fn new(kind: ErrorKind, error: impl Display) -> Self {
+        Self::with(kind, kind.recovery(), error)
     }
-}
 
-impl From<SamplingError> for UhlmError {
-    fn from(error: SamplingError) -> Self {
-        failure!(InvalidOptions, error, FixOptions)
+    /// Makes an error of a kind that needs something else than most of it.
+    fn with(kind: ErrorKind, recovery: Recovery, error: impl Display) -> Self {
+        Self::Failed { kind, reason: error.to_string(), retryable: kind.is_retryable(), recovery }
     }
-}
 
-impl From<CalibrationFileError> for UhlmError {
-    fn from(error: CalibrationFileError) -> Self {
-        failure!(InvalidOptions, error, FixOptions)
+    /// Makes the error of an option that is not valid.
+    pub(crate) fn invalid(error: impl Display) -> Self {
+        Self::new(ErrorKind::InvalidOptions, error)
     }
-}
 
-impl From<uhlm_core::verifier::http::ConfigError> for UhlmError {
-    fn from(error: uhlm_core::verifier::http::ConfigError) -> Self {
-        failure!(InvalidOptions, error, FixOptions)
+    /// Returns what failed.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        let Self::Failed { kind, .. } = self;
+        *kind
     }
-}
 
-impl From<uhlm_core::verifier::VerifierError> for UhlmError {
-    fn from(error: uhlm_core::verifier::VerifierError) -> Self {
-        use uhlm_core::verifier::VerifierError;
-        match error {
-            VerifierError::Unauthorized => failure!(Unauthorized, error, SignIn),
-            VerifierError::Untrusted { .. } => failure!(Untrusted, error, CheckEndpoint),
-            VerifierError::Refused(_) | VerifierError::InvalidAnswer { .. } => failure!(Refused, error, CheckEndpoint),
-            VerifierError::Unreachable { .. }
-            | VerifierError::DeadlineExceeded { .. }
-            | VerifierError::Busy { .. }
-            | VerifierError::Desync { .. }
-            | VerifierError::SessionGone
-            | VerifierError::Cancelled => {
-                Self::Offline { reason: error.to_string(), retryable: true, recovery: Recovery::WaitForNetwork }
-            }
-        }
+    /// Returns what the app can do about it.
+    #[must_use]
+    pub const fn recovery(&self) -> Recovery {
+        let Self::Failed { recovery, .. } = self;
+        *recovery
     }
-}
 
-impl From<uhlm_llama::LoadError> for UhlmError {
-    fn from(error: uhlm_llama::LoadError) -> Self {
-        use uhlm_llama::LoadError;
-        match error {
-            LoadError::Missing { .. } | LoadError::Unreadable { .. } => failure!(ModelNotFound, error, ProvideModel),
-            LoadError::NotGguf { .. }
-            | LoadError::Truncated { .. }
-            | LoadError::Damaged { .. }
-            | LoadError::MissingPart { .. } => failure!(ModelDamaged, error, DownloadAgain),
-            LoadError::Unsupported { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),
-            LoadError::Memory(error) => error.into(),
-            LoadError::Cancelled | LoadError::Callback { .. } => failure!(LoadCancelled, error, None),
-        }
-    }
-}
-
-impl From<uhlm_llama::memory::MemoryError> for UhlmError {
-    fn from(error: uhlm_llama::memory::MemoryError) -> Self {
-        use uhlm_llama::memory::MemoryError;
-        match error {
-            MemoryError::Unreadable { .. } => failure!(ModelDamaged, error, DownloadAgain),
-            MemoryError::Unknown { .. } => failure!(ModelUnsupported, error, ChooseAnotherModel),
-            MemoryError::NotEnough { needed, fits, .. } => Self::NotEnoughMemory {
-                reason: error.to_string(),
-                retryable: false,
-                recovery: Recovery::FreeMemory,
-                needed,
-                fits,
-            },
-        }
+    /// Tells whether the same call may succeed later without the app changing anything.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        let Self::Failed { retryable, .. } = self;
+        *retryable
     }
 }

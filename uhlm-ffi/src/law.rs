@@ -2,7 +2,10 @@
 //!
 //! What they mean is decided in `uhlm-law`; the options of a session that hold them are in `config`.
 
-use uhlm_law::{gate, pace, sampling, uncertainty, window};
+pub use uhlm_law::gate::Predictor;
+pub use uhlm_law::pace::Pace;
+pub use uhlm_law::uncertainty::Estimator;
+use uhlm_law::{gate, sampling, window};
 
 /// Parameters of the sampling chain, with the meaning of llama.cpp's flags of the same names. A parameter that is left
 /// out changes nothing: without any, the model's own softmax is drawn from.
@@ -50,36 +53,26 @@ impl From<SamplingParams> for sampling::SamplingParams {
     }
 }
 
-/// What a pass of the target is worth against time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+/// Worth of a pass against time. A pass is one forward pass of the target, which makes a token or judges a window.
+#[uniffi::remote(Enum)]
 pub enum Pace {
-    /// Nothing but time counts: never slower than streaming the target, and plain streaming where the target is faster
-    /// than the device.
+    /// Nothing but time counts. A reply is never slower than one that the target streams, and it is streamed if the
+    /// target is faster than the device.
     Fastest,
-    /// A pass counts a little.
+    /// Time counts most, and a pass counts a little.
     Balanced,
-    /// As few passes as speed allows.
+    /// As few passes are made as a little less speed allows.
     Thrifty,
-}
-
-impl From<Pace> for pace::Pace {
-    fn from(given: Pace) -> Self {
-        match given {
-            Pace::Fastest => Self::Fastest,
-            Pace::Balanced => Self::Balanced,
-            Pace::Thrifty => Self::Thrifty,
-        }
-    }
 }
 
 /// The app's aim for the gate, which decides what is judged.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
 pub enum Goal {
-    /// The paper's `u_th = -b/a`: by the law, nothing is skipped that could be rejected.
+    /// Nothing is skipped that could be rejected by the paper's line: the threshold is its `u_th = -b/a`.
     RiskAverse,
-    /// The paper's `u_th = (Delta - b)/a`, which it adopts.
+    /// Some rejection is risked, as the paper does: the threshold is its `u_th = (Delta - b)/a`.
     RiskProne,
-    /// This threshold on the uncertainty, whatever happens.
+    /// The threshold on the uncertainty is this one, whatever happens.
     Threshold {
         /// The threshold, in [0, 1].
         uncertainty: f32,
@@ -89,15 +82,15 @@ pub enum Goal {
         /// The share, in [0, 1].
         share: f64,
     },
-    /// As much as possible is skipped with at most this mean rejection probability a drafted token.
+    /// As much as possible is skipped, with at most this probability that a drafted token should have been rejected.
     Risk {
-        /// The mean, in [0, 1].
+        /// The probability, as a mean over the drafted tokens, in [0, 1].
         risk: f64,
     },
-    /// In the `Opportunistic` mode, request and response bodies take at most this many bytes a token of the reply, on
-    /// average.
+    /// In the mode `Opportunistic`, request and response bodies take at most this many bytes for each token of the
+    /// reply, on average.
     Bytes {
-        /// Bytes a token, above 0.
+        /// Bytes for each token, above 0.
         per_token: f64,
     },
 }
@@ -115,26 +108,17 @@ impl From<Goal> for gate::Goal {
     }
 }
 
-/// Source of the expected rejection of a drafted token, which windows and draft-ahead rest on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+/// Source of the probability that a drafted token will be rejected.
+#[uniffi::remote(Enum)]
 pub enum Predictor {
-    /// The calibration's learned law; the line where it has none.
+    /// The law that the calibration learned, or the paper's line if it learned none.
     Learned,
-    /// The paper's line.
+    /// The paper's line, which goes by the uncertainty alone.
     LinearLaw,
 }
 
-impl From<Predictor> for gate::Predictor {
-    fn from(predictor: Predictor) -> Self {
-        match predictor {
-            Predictor::Learned => Self::Learned,
-            Predictor::LinearLaw => Self::LinearLaw,
-        }
-    }
-}
-
 /// Measure of the draft model's uncertainty about a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::remote(Enum)]
 pub enum Estimator {
     /// Temperature perturbation without its sampling noise: the probability that a draw at a temperature uniform on
     /// [0, 2] differs from the drafted token.
@@ -152,20 +136,8 @@ pub enum Estimator {
     Margin,
 }
 
-impl From<Estimator> for uncertainty::Estimator {
-    fn from(estimator: Estimator) -> Self {
-        match estimator {
-            Estimator::TemperaturePerturbation => Self::TemperaturePerturbation,
-            Estimator::SampledTemperaturePerturbation { draws } => Self::SampledTemperaturePerturbation { draws },
-            Estimator::Entropy => Self::Entropy,
-            Estimator::MaxProbability => Self::MaxProbability,
-            Estimator::Margin => Self::Margin,
-        }
-    }
-}
-
-/// Rule by which an open window is closed and sent to be judged. An end token, a stop sequence and a full window close
-/// it in any case.
+/// Rule by which a window is closed and sent. A window is a run of drafted tokens that are judged together. An end
+/// token and a stop sequence close it in any case, and so does its largest length.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
 pub enum CloseRule {
     /// The window closes when one more token no longer pays by the cost model, with every term measured online.

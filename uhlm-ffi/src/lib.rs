@@ -1,18 +1,23 @@
 //! What Kotlin and Swift see of [`uhlm_core`], through UniFFI.
 //!
-//! Types, conversions and one call a function; everything that decides is in the core, defaults included: an option
-//! left out here is the core's. The names are the core's, too, with three exceptions that the generators ask for:
-//! objects begin with `Uhlm`, error fields are `reason` (a Kotlin exception has a `message` already), and durations are
-//! seconds, because Kotlin's generated ones need a newer Android than ours.
+//! Types, conversions and one call a function. Everything that decides is in the core, defaults included: an option
+//! that is left out here has the core's. The names are the core's, too, with three exceptions that the generators ask
+//! for: objects begin with `Uhlm`, an error's text is its `reason` (a Kotlin exception has a `message` already), and
+//! durations are seconds, because Kotlin's generated ones need a newer Android than ours.
+//!
+//! A type of the core whose fields all exist in Kotlin and Swift is the core's own, described by `uniffi::remote`;
+//! others, with durations, paths or `usize`, have a record of their own here and one conversion.
 //!
 //! # Rules of the border
-//! - Pull, not push: [`UhlmGeneration::next`] waits for an event; no event is pushed from
-//!   a thread of ours. The two things that are called back are what the app lends: a `TokenProvider`
-//!   and a [`LogSink`].
+//! - Pull, not push: [`UhlmGeneration::next`] waits for an event, and no event is pushed from a thread of ours. Only
+//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`LoadProgress`] and a [`LogSink`].
+//! - There is one error, [`UhlmError`], whose kind says what failed.
 //! - No call blocks its thread; what takes long is `async`.
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
 //! - A panic becomes an internal error of the generated code; none unwinds into the app.
 
+mod catalogue;
+mod choices;
 mod config;
 mod device;
 mod engine;
@@ -29,20 +34,19 @@ mod thread;
 mod token;
 mod verifier;
 
-pub use config::{
-    DraftAhead, GenerationOptions, LinkOptions, Mode, ModelOptions, OfflinePolicy, Overflow, Prompt, SessionOptions,
-    Thinking,
-};
+pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
+pub use choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
+pub use config::{GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
-pub use error::{Recovery, UhlmError, recovery_hint};
+pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
 pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
-    CatalogueModel, CataloguePair, DownloadEvent, DownloadPhase, DownloadRequest, ModelStoreError, StoreOptions,
-    StoredModel, UhlmDownload, UhlmModelStore, UnfinishedModel, catalogue_pairs,
+    DownloadEvent, DownloadPhase, DownloadRequest, StoreOptions, StoredModel, StoredPart, UhlmDownload, UhlmModelStore,
+    UnfinishedModel,
 };
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
@@ -52,7 +56,7 @@ pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 
 uniffi::setup_scaffolding!();
 
-/// The version of this library.
+/// Returns the version of this library.
 #[uniffi::export]
 #[must_use]
 pub fn uhlm_version() -> String {

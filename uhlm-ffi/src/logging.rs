@@ -9,16 +9,16 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// How important a line is.
+/// Importance of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum LogLevel {
     /// Something failed.
     Error,
-    /// Something is amiss, and was dealt with.
+    /// Something went wrong and was dealt with.
     Warn,
-    /// Milestones.
+    /// A step was reached that an operator wants to see.
     Info,
-    /// For those who look for a fault.
+    /// A detail for those who look for a fault.
     Debug,
 }
 
@@ -33,18 +33,18 @@ impl From<LogLevel> for Level {
     }
 }
 
-/// Takes log lines. Called from one thread of its own, never from one that decodes or talks to the network.
+/// Takes the lines of the log. It is called on a thread that does nothing else.
 #[uniffi::export(with_foreign)]
 pub trait LogSink: Send + Sync {
-    /// One line; `target` is the module it comes from.
+    /// Takes one line; `target` is the module that it comes from.
     fn log(&self, level: LogLevel, target: String, line: String);
 }
 
-/// Lines that wait for the sink; where more come, the newest are dropped, and a line says how many.
+/// Number of lines that wait for the sink. If more come, the newest are dropped, and a later line says how many.
 const BUFFERED_LINES: usize = 1024;
 
-/// Sends log lines of at least `level` to a sink, for the life of the process. The first call counts; returns whether
-/// this was it.
+/// Sends the log's lines of at least `level` to a sink, for the life of the process. Only the first call counts;
+/// returns true if this was it.
 #[uniffi::export]
 pub fn install_log_sink(level: LogLevel, sink: Arc<dyn LogSink>) -> bool {
     let (sender, lines) = sync_channel::<Line>(BUFFERED_LINES);

@@ -1,190 +1,96 @@
-//! Getting models onto the device.
+//! Getting models onto the device, and keeping them there.
 
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use uhlm_law::cancel::Cancel;
-use uhlm_law::protocol::{Digest, InvalidDigest};
-use uhlm_models::{DownloadError, InvalidSource, Source, StoreError};
-use uhlm_net::{BearerToken, InvalidToken};
+use uhlm_law::protocol::Digest;
+pub use uhlm_models::{Phase as DownloadPhase, UnfinishedModel};
+use uhlm_models::{Source, TransferEvent};
+use uhlm_net::BearerToken;
 
-use crate::error::{Recovery, UhlmError};
+use crate::error::{ErrorKind, UhlmError};
 use crate::thread::on_thread;
 use crate::verifier::TrustPolicy;
-
-/// Why a model could not be had or kept. Fields as in `UhlmError`. What was loaded by then is kept and a later download
-/// goes on from there, unless the variant says otherwise.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
-#[expect(missing_docs, reason = "the fields that all variants share are described at `UhlmError`")]
-pub enum ModelStoreError {
-    /// The address, the name or an option cannot be used.
-    #[error("{reason}")]
-    InvalidRequest { reason: String, retryable: bool, recovery: Recovery },
-    /// The network is metered and the request does not allow that.
-    #[error("{reason}")]
-    Metered { reason: String, retryable: bool, recovery: Recovery },
-    /// The same file is being downloaded already.
-    #[error("{reason}")]
-    AlreadyRunning { reason: String, retryable: bool, recovery: Recovery },
-    /// The file system has no room, or it became full.
-    #[error("{reason}")]
-    DiskFull { reason: String, retryable: bool, recovery: Recovery },
-    /// The file system failed.
-    #[error("{reason}")]
-    Storage { reason: String, retryable: bool, recovery: Recovery },
-    /// No server could be reached, or all stopped in the middle.
-    #[error("{reason}")]
-    Network { reason: String, retryable: bool, recovery: Recovery },
-    /// The server's certificate is not trusted.
-    #[error("{reason}")]
-    Untrusted { reason: String, retryable: bool, recovery: Recovery },
-    /// The server wants a token, or does not take this one.
-    #[error("{reason}")]
-    Unauthorized { reason: String, retryable: bool, recovery: Recovery },
-    /// There is no such file, on the server or in the store.
-    #[error("{reason}")]
-    NotFound { reason: String, retryable: bool, recovery: Recovery },
-    /// What came is not what was asked for; it was thrown away. In the store: the file was damaged since.
-    #[error("{reason}")]
-    Corrupt { reason: String, retryable: bool, recovery: Recovery },
-    /// The app cancelled.
-    #[error("{reason}")]
-    Cancelled { reason: String, retryable: bool, recovery: Recovery },
-}
-
-macro_rules! failure {
-    ($variant:ident, $error:expr, $retryable:expr, $recovery:ident) => {
-        ModelStoreError::$variant { reason: $error.to_string(), retryable: $retryable, recovery: Recovery::$recovery }
-    };
-}
-
-impl From<DownloadError> for ModelStoreError {
-    fn from(error: DownloadError) -> Self {
-        use DownloadError as E;
-        match &error {
-            E::InvalidSource(_) | E::InvalidName { .. } | E::NameTaken { .. } | E::NoChecksum { .. } => {
-                failure!(InvalidRequest, error, false, FixOptions)
-            }
-            E::Metered => failure!(Metered, error, false, WaitForNetwork),
-            E::AlreadyRunning => failure!(AlreadyRunning, error, true, TryAgain),
-            E::NotEnoughSpace { .. } | E::DiskFull { .. } => failure!(DiskFull, error, false, FreeStorage),
-            E::Storage { .. } | E::Start { .. } => failure!(Storage, error, false, FreeStorage),
-            E::Unreachable { .. } | E::Interrupted { .. } | E::Stalled { .. } | E::Busy { .. } => {
-                failure!(Network, error, true, WaitForNetwork)
-            }
-            E::Untrusted { .. } => failure!(Untrusted, error, false, CheckEndpoint),
-            E::Unauthorized => failure!(Unauthorized, error, false, SignIn),
-            E::NotFound => failure!(NotFound, error, false, ChooseAnotherModel),
-            E::Refused { .. } | E::Redirect { .. } | E::InvalidAnswer { .. } | E::NoLength { .. } => {
-                failure!(Network, error, false, CheckEndpoint)
-            }
-            E::WrongLength { .. } | E::Changed | E::WrongHash { .. } | E::NotAModel { .. } => {
-                failure!(Corrupt, error, false, DownloadAgain)
-            }
-            E::EverySource { last, .. } => Self::from((**last).clone()),
-            E::Part { failure, .. } => Self::from((**failure).clone()),
-            E::Cancelled => failure!(Cancelled, error, false, None),
-        }
-    }
-}
-
-impl From<StoreError> for ModelStoreError {
-    fn from(error: StoreError) -> Self {
-        match &error {
-            StoreError::Missing { .. } => failure!(NotFound, error, false, ProvideModel),
-            StoreError::Damaged { .. } => failure!(Corrupt, error, false, DownloadAgain),
-            StoreError::Cancelled => failure!(Cancelled, error, false, None),
-            StoreError::Io { .. } => failure!(Storage, error, false, FreeStorage),
-        }
-    }
-}
-
-impl From<InvalidSource> for ModelStoreError {
-    fn from(error: InvalidSource) -> Self {
-        failure!(InvalidRequest, error, false, FixOptions)
-    }
-}
-
-impl From<InvalidDigest> for ModelStoreError {
-    fn from(error: InvalidDigest) -> Self {
-        failure!(InvalidRequest, error, false, FixOptions)
-    }
-}
 
 /// Settings of a model store.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct StoreOptions {
-    /// Where the models lie; made with the first download.
+    /// Folder of the models. It is made with the first download.
     pub folder: String,
-    /// A token for Hugging Face: private repositories, and those whose terms must be accepted. Never sent anywhere
+    /// Token for Hugging Face, for private repositories and for those whose terms must be accepted. It is sent nowhere
     /// else.
     #[uniffi(default)]
     pub hub_token: Option<String>,
-    /// Where Hugging Face repositories are asked for instead: a mirror.
+    /// Address of a mirror that is asked for Hugging Face repositories. Left out: Hugging Face itself.
     #[uniffi(default)]
     pub hub: Option<String>,
-    /// Which server certificates are accepted. Left out: `BundledRoots`.
+    /// Server certificates that are accepted. Left out: `BundledRoots`.
     #[uniffi(default)]
     pub trust: Option<TrustPolicy>,
 }
 
-/// Which file is wanted, and what is known of it.
+/// A model that is wanted, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct DownloadRequest {
-    /// `https://...` or `hf:owner/repo/file.gguf`; mirrors are tried in this order.
+    /// Addresses of the model's file: `https://...` or `hf:owner/repo/file.gguf`. They are tried in this order. For a
+    /// model that is split into parts, each is the address of any of them, and all parts are downloaded.
     pub sources: Vec<String>,
-    /// The name to keep it under, ending in `.gguf`; none for the first source's.
+    /// Name to keep the model under, ending in `.gguf`. Left out: the name in the first source.
     #[uniffi(default)]
     pub name: Option<String>,
-    /// What it must hash to, in hex.
+    /// SHA-256 that the file must have, in hex; for a split model that of its first part. Left out: what the repository
+    /// says.
     #[uniffi(default)]
     pub sha256: Option<String>,
-    /// How many bytes it must have.
+    /// SHA-256 that each part of a split model after the first must have, in hex and in order. Left out: what the
+    /// repository says.
+    #[uniffi(default)]
+    pub further_sha256: Vec<String>,
+    /// Size that the file must have, in bytes. Left out: what the server says.
     #[uniffi(default)]
     pub bytes: Option<u64>,
-    /// Whether a metered network will do.
+    /// True if the model may be downloaded over a metered network.
     #[uniffi(default)]
     pub allow_metered: bool,
+    /// True if a file is refused with `ChecksumMissing` when neither this request nor the repository says which SHA-256
+    /// it must have. False believes whatever the server sends.
+    #[uniffi(default = true)]
+    pub require_sha256: bool,
 }
 
 impl DownloadRequest {
-    fn into_core(self) -> Result<uhlm_models::DownloadRequest, ModelStoreError> {
+    fn into_core(self) -> Result<uhlm_models::DownloadRequest, UhlmError> {
+        let digest = |text: &String| text.parse::<Digest>().map_err(UhlmError::invalid);
+        let source = |text: &String| text.parse::<Source>().map_err(UhlmError::invalid);
         Ok(uhlm_models::DownloadRequest {
-            sources: self.sources.iter().map(|source| source.parse::<Source>()).collect::<Result<_, _>>()?,
+            sources: self.sources.iter().map(source).collect::<Result<_, _>>()?,
             name: self.name,
-            sha256: self.sha256.map(|digest| digest.parse::<Digest>()).transpose()?,
+            sha256: self.sha256.as_ref().map(digest).transpose()?,
+            further_sha256: self.further_sha256.iter().map(digest).collect::<Result<_, _>>()?,
             bytes: self.bytes,
             allow_metered: self.allow_metered,
-            ..uhlm_models::DownloadRequest::default()
+            require_sha256: self.require_sha256,
         })
     }
 }
 
-impl From<uhlm_models::DownloadRequest> for DownloadRequest {
-    fn from(request: uhlm_models::DownloadRequest) -> Self {
-        Self {
-            sources: request.sources.iter().map(ToString::to_string).collect(),
-            name: request.name,
-            sha256: request.sha256.map(|digest| digest.to_string()),
-            bytes: request.bytes,
-            allow_metered: request.allow_metered,
-        }
-    }
-}
-
-/// A model that is there, whole.
+/// A model that was downloaded completely.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct StoredModel {
-    /// Its name in the store.
+    /// Name in the store.
     pub name: String,
-    /// Its file, to be given to `ModelOptions`.
+    /// Path of its file, for `ModelOptions`; for a split model that of the first part.
     pub path: String,
-    /// Its size in bytes.
+    /// Size in bytes; for a split model that of all parts.
     pub bytes: u64,
-    /// What it hashed to when it came; unknown for a file that was put there by other means.
+    /// SHA-256 of its file when it was downloaded, in hex; nothing for a file that was put there by other means.
     pub sha256: Option<String>,
-    /// Where it came from.
+    /// Address that it was downloaded from.
     pub source: Option<String>,
+    /// The parts of a split model after the first, in order; empty for a model of one file.
+    #[uniffi(default)]
+    pub further_parts: Vec<StoredPart>,
 }
 
 impl From<uhlm_models::StoredModel> for StoredModel {
@@ -195,124 +101,93 @@ impl From<uhlm_models::StoredModel> for StoredModel {
             bytes: model.bytes,
             sha256: model.sha256.map(|digest| digest.to_string()),
             source: model.source,
+            further_parts: model.further_parts.into_iter().map(Into::into).collect(),
         }
     }
 }
 
-/// A download that has not ended; asking for the same name again goes on from there.
+/// A part of a split model after the first.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct StoredPart {
+    /// Path of its file.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of its file when it was downloaded, in hex; nothing for a file that was put there by other means.
+    pub sha256: Option<String>,
+}
+
+impl From<uhlm_models::StoredPart> for StoredPart {
+    fn from(part: uhlm_models::StoredPart) -> Self {
+        Self {
+            path: part.path.display().to_string(),
+            bytes: part.bytes,
+            sha256: part.sha256.map(|digest| digest.to_string()),
+        }
+    }
+}
+
+/// A download that has not ended. Downloading the same name again goes on from there.
+#[uniffi::remote(Record)]
 pub struct UnfinishedModel {
-    /// The name that it will have.
+    /// Name that the model will have.
     pub name: String,
-    /// Bytes that it takes.
+    /// Size of what is there, in bytes.
     pub bytes: u64,
 }
 
-/// What a download is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+/// The step that a download has reached.
+#[uniffi::remote(Enum)]
 pub enum DownloadPhase {
-    /// It waits for a server.
+    /// The server was asked and has not answered yet.
     Connecting,
-    /// Bytes come in.
+    /// The file is being received.
     Loading,
-    /// All bytes are there and are being checked.
+    /// The file is there as a whole, and its SHA-256 is being computed.
     Checking,
 }
 
-/// What a download tells.
+/// One step of a download.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum DownloadEvent {
-    /// It goes on. A consumer that is behind is told the latest state only.
+    /// The download goes on. An app that asks rarely is told the latest state only.
     Progress {
-        /// What it is doing.
+        /// The step that it has reached.
         phase: DownloadPhase,
-        /// Bytes that are there, those of an earlier download included.
+        /// Size of what is there, in bytes, with what an earlier download left; for a split model that of all parts.
         received: u64,
-        /// Bytes of the whole file, once known.
+        /// Size of the whole model in bytes, once it is known.
         total: Option<u64>,
+        /// Number of the part that is being downloaded, from 1; 0 for a model of one file.
+        #[uniffi(default = 0)]
+        part: u32,
+        /// Number of parts; 0 for a model of one file.
+        #[uniffi(default = 0)]
+        parts: u32,
     },
-    /// The model is there, whole and checked.
+    /// The download has ended: the model is complete and its SHA-256 was checked. No event follows.
     Finished {
         /// The model.
         model: StoredModel,
     },
 }
 
-impl From<uhlm_models::TransferEvent> for DownloadEvent {
-    fn from(event: uhlm_models::TransferEvent) -> Self {
+impl From<TransferEvent> for DownloadEvent {
+    fn from(event: TransferEvent) -> Self {
         match event {
-            uhlm_models::TransferEvent::Progress(progress) => Self::Progress {
-                phase: match progress.phase {
-                    uhlm_models::Phase::Connecting => DownloadPhase::Connecting,
-                    uhlm_models::Phase::Loading => DownloadPhase::Loading,
-                    uhlm_models::Phase::Checking => DownloadPhase::Checking,
-                },
-                received: progress.received,
-                total: progress.total,
+            TransferEvent::Progress(now) => Self::Progress {
+                phase: now.phase,
+                received: now.received,
+                total: now.total,
+                part: now.part,
+                parts: now.parts,
             },
-            uhlm_models::TransferEvent::Finished(model) => Self::Finished { model: model.into() },
+            TransferEvent::Finished(model) => Self::Finished { model: model.into() },
         }
     }
 }
 
-/// A file of the catalogue.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct CatalogueModel {
-    /// Its name for people.
-    pub name: String,
-    /// The file's name in a store.
-    pub file: String,
-    /// SPDX expression of the licence that its publisher names.
-    pub licence: String,
-    /// Size of the file, where known for certain.
-    pub bytes: Option<u64>,
-    /// A request for it; none for one that comes with the SDK's repository.
-    pub request: Option<DownloadRequest>,
-}
-
-/// A draft model with a target model that share a vocabulary.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
-pub struct CataloguePair {
-    /// Its name in commands.
-    pub id: String,
-    /// What it is good for.
-    pub about: String,
-    /// What runs on the device.
-    pub draft: CatalogueModel,
-    /// What the verifier must serve.
-    pub target: CatalogueModel,
-    /// Whether thresholds were measured for it; else `uhlm calibrate` does that.
-    pub measured: bool,
-}
-
-/// Pairs that are known to work, compiled in.
-#[uniffi::export]
-#[must_use]
-pub fn catalogue_pairs() -> Vec<CataloguePair> {
-    let catalogue = uhlm_models::catalogue::catalogue();
-    let described = |id: &str| {
-        let model = catalogue.model(id)?;
-        Some(CatalogueModel {
-            name: model.name.clone(),
-            file: model.file.clone(),
-            licence: model.licence.clone(),
-            bytes: model.bytes,
-            request: model.request().map(Into::into),
-        })
-    };
-    let pair = |pair: &uhlm_models::catalogue::Pair| {
-        Some(CataloguePair {
-            id: pair.id.clone(),
-            about: pair.about.clone(),
-            draft: described(&pair.draft)?,
-            target: described(&pair.target)?,
-            measured: pair.measured.is_some(),
-        })
-    };
-    catalogue.pairs.iter().filter_map(pair).collect()
-}
-
-/// A folder of models.
+/// A folder of models, and the downloads into it.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmModelStore {
     store: uhlm_models::ModelStore,
@@ -320,80 +195,80 @@ pub struct UhlmModelStore {
 
 #[uniffi::export]
 impl UhlmModelStore {
-    /// A store in a folder.
+    /// Makes a store for a folder.
     ///
     /// # Errors
-    /// `InvalidRequest`.
+    /// `InvalidOptions`.
     #[uniffi::constructor]
-    pub fn new(options: StoreOptions) -> Result<Arc<Self>, ModelStoreError> {
+    pub fn new(options: StoreOptions) -> Result<Arc<Self>, UhlmError> {
         let mut config = uhlm_models::StoreConfig::new(options.folder);
-        let invalid = |error: InvalidToken| failure!(InvalidRequest, error, false, FixOptions);
-        config.hub_token = options.hub_token.map(|token| BearerToken::new(&token)).transpose().map_err(invalid)?;
+        let token = options.hub_token.map(|token| BearerToken::new(&token)).transpose();
+        config.hub_token = token.map_err(UhlmError::invalid)?;
         if let Some(hub) = options.hub {
             config.hub = hub;
         }
         if let Some(trust) = options.trust {
-            config.trust =
-                trust.into_core().map_err(|error: UhlmError| failure!(InvalidRequest, error, false, FixOptions))?;
+            config.trust = trust.into_core()?;
         }
         Ok(Arc::new(Self { store: uhlm_models::ModelStore::new(config) }))
     }
 
-    /// The models that are there, by name.
+    /// Lists the models that are there, by name.
     ///
     /// # Errors
-    /// `Storage`.
-    pub fn list(&self) -> Result<Vec<StoredModel>, ModelStoreError> {
+    /// `StorageFailed`.
+    pub fn list(&self) -> Result<Vec<StoredModel>, UhlmError> {
         Ok(self.store.list()?.into_iter().map(Into::into).collect())
     }
 
-    /// Downloads that have not ended, by name.
+    /// Lists the downloads that have not ended, by name.
     ///
     /// # Errors
-    /// `Storage`.
-    pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, ModelStoreError> {
-        let unfinished = |model: uhlm_models::UnfinishedModel| UnfinishedModel { name: model.name, bytes: model.bytes };
-        Ok(self.store.unfinished()?.into_iter().map(unfinished).collect())
+    /// `StorageFailed`.
+    pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, UhlmError> {
+        Ok(self.store.unfinished()?)
     }
 
     /// Starts a download, on a thread of its own.
     ///
     /// # Errors
-    /// `InvalidRequest`. Everything else comes from the download.
-    pub fn download(&self, request: DownloadRequest) -> Result<Arc<UhlmDownload>, ModelStoreError> {
+    /// `InvalidOptions`. Every other error comes from the download.
+    pub fn download(&self, request: DownloadRequest) -> Result<Arc<UhlmDownload>, UhlmError> {
         let transfer = self.store.download(request.into_core()?);
         let cancel = transfer.canceller();
         Ok(Arc::new(UhlmDownload { transfer: Mutex::new(transfer), cancel }))
     }
 
-    /// Whether the network in use is metered: downloads that do not allow that stop, and go on when asked again.
+    /// Takes note whether the network in use is metered. A download that is not allowed on a metered network stops, and
+    /// goes on when it is asked for again.
     pub fn set_metered(&self, metered: bool) {
         self.store.set_metered(metered);
     }
 
-    /// Reads a model's file and compares its hash with the one that it came with, on a thread of its own. True where it
-    /// is the same; false where there is nothing to compare with. Dropping the future ends it.
+    /// Reads a model's file and compares its SHA-256 with the one that it had when it was downloaded, on a thread of
+    /// its own. Returns true if they are equal, and false if there is none to compare with. Dropping the future ends
+    /// it.
     ///
     /// # Errors
-    /// `NotFound`, `Corrupt`, `Storage`.
-    pub async fn verify(&self, name: String) -> Result<bool, ModelStoreError> {
+    /// `ModelNotFound`, `ModelDamaged`, `StorageFailed`.
+    pub async fn verify(&self, name: String) -> Result<bool, UhlmError> {
         let (store, cancel) = (self.store.clone(), Cancel::new());
         let verified = on_thread("uhlm-verify", cancel.clone(), move || store.verify(&name, &cancel, |_| ())).await;
-        let verification = verified.map_err(|error| failure!(Storage, error, true, FreeMemory))??;
+        let verification = verified.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??;
         Ok(verification == uhlm_models::Verification::Intact)
     }
 
-    /// Removes a model or what an unfinished download left of it; returns the bytes that were freed.
+    /// Removes a model, or what an unfinished download left of it, and returns how many bytes were freed.
     ///
     /// # Errors
-    /// `NotFound`, `Storage`.
-    pub fn delete(&self, name: String) -> Result<u64, ModelStoreError> {
+    /// `ModelNotFound`, `StorageFailed`.
+    pub fn delete(&self, name: String) -> Result<u64, UhlmError> {
         Ok(self.store.delete(&name)?)
     }
 }
 
-/// One running download. Pull it until the end: `Finished`, or an error. Letting go of the last handle ends it; what
-/// was loaded stays.
+/// One running download. Ask it for events until it has ended, with `Finished` or an error. Letting go of the last
+/// handle stops it; what was downloaded is kept.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmDownload {
     transfer: Mutex<uhlm_models::Transfer>,
@@ -402,16 +277,16 @@ pub struct UhlmDownload {
 
 #[uniffi::export]
 impl UhlmDownload {
-    /// How far it is; none after the end.
+    /// Waits for the next event and returns it, or nothing after the end.
     ///
     /// # Errors
-    /// Once, as the last item.
-    pub async fn next(&self) -> Result<Option<DownloadEvent>, ModelStoreError> {
+    /// Every error of a download, once, as the last item.
+    pub async fn next(&self) -> Result<Option<DownloadEvent>, UhlmError> {
         let event = self.transfer.lock().await.next().await.transpose()?;
         Ok(event.map(Into::into))
     }
 
-    /// Ends it within a fraction of a second, with `Cancelled`; what was loaded stays.
+    /// Stops the download within a fraction of a second. It then ends with `Cancelled`; what was downloaded is kept.
     pub fn cancel(&self) {
         self.cancel.cancel();
     }

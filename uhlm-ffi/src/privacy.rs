@@ -4,32 +4,23 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use uhlm_core::privacy;
+pub use uhlm_core::privacy::{Consent, SentKind};
 
-/// Extent of what the person agreed to send to the verifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+/// What the person agreed to send to the verifier.
+#[uniffi::remote(Enum)]
 pub enum Consent {
-    /// Nothing: what would ask the verifier fails with `ConsentRequired`.
+    /// Nothing. A generation that would ask the verifier fails with `ConsentRequired`.
     Withheld,
     /// The message that a generation is for, and its reply. Earlier messages must have been agreed to before.
     Message,
-    /// The whole conversation: everything before, and everything that follows.
+    /// The whole conversation, with everything before and everything that follows.
     Conversation,
 }
 
-impl From<Consent> for privacy::Consent {
-    fn from(consent: Consent) -> Self {
-        match consent {
-            Consent::Withheld => Self::Withheld,
-            Consent::Message => Self::Message,
-            Consent::Conversation => Self::Conversation,
-        }
-    }
-}
-
-/// Why a text was not redacted.
+/// The error of a redaction.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum RedactionError {
-    /// It failed; the models read `[withheld]` in the text's place.
+    /// The text could not be redacted. The models read `[withheld]` in its place.
     #[error("{reason}")]
     Failed {
         /// What happened.
@@ -47,14 +38,15 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for RedactionError {
 /// What both models read where a redaction failed: nothing of the text may leave the device then.
 const WITHHELD: &str = "[withheld]";
 
-/// Changes text before a verifier could see it. In the modes that ask one, both models read the redacted text, and
-/// replies talk about its placeholders.
+/// Changes text before the verifier could see it. In the modes that ask the verifier, both models read the redacted
+/// text, and replies talk about its placeholders.
 #[uniffi::export(with_foreign)]
 pub trait Redactor: Send + Sync {
-    /// The text as it may be sent. Called once for each message, on the session's thread: it must not block.
+    /// Returns the text as it may be sent. It is called once for each message, on the session's thread, and must not
+    /// block.
     ///
     /// # Errors
-    /// `RedactionError`: the models then read `[withheld]` instead.
+    /// `RedactionError`. The models then read `[withheld]` instead.
     fn redact(&self, text: String) -> Result<String, RedactionError>;
 }
 
@@ -69,29 +61,30 @@ pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> privacy::Redaction {
 }
 
 /// Purpose of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[uniffi::remote(Enum)]
 pub enum SentKind {
-    /// It opened a session and held no text.
+    /// The request opened a session and held no text.
     Open,
-    /// It had the target take the text further: tokens that are given, tokens that are drafted, and with the first one
-    /// of a reply its seed, sampling parameters and stop strings.
+    /// The request had the target take the text further. It held tokens that are given, tokens that are drafted, and
+    /// with the first request of a reply its seed, its sampling parameters and its stop sequences.
     Advance,
 }
 
 /// One request to the verifier.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct Sent {
-    /// Time at which it was sent, in seconds since 1970.
+    /// Time of sending, in seconds since 1970.
     pub at_seconds: f64,
-    /// Its purpose.
+    /// Purpose of the request.
     pub kind: SentKind,
     /// Number of tokens in it, given and drafted ones together.
     pub tokens: u32,
-    /// Bytes of its body.
+    /// Size of its body in bytes.
     pub bytes: u64,
-    /// True once an answer came. Without one it may or may not have arrived.
+    /// True once an answer came. Without an answer, the request may or may not have arrived.
     pub answered: bool,
-    /// Text of its tokens, given ones first, where that is recorded; then each stop string on a line of its own.
+    /// Text of its tokens, given ones first, then each stop sequence on a line of its own; nothing if the text is not
+    /// recorded.
     pub text: Option<String>,
 }
 
@@ -99,10 +92,7 @@ impl From<privacy::Sent> for Sent {
     fn from(sent: privacy::Sent) -> Self {
         Self {
             at_seconds: sent.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
-            kind: match sent.kind {
-                privacy::SentKind::Open => SentKind::Open,
-                privacy::SentKind::Advance => SentKind::Advance,
-            },
+            kind: sent.kind,
             tokens: sent.tokens,
             bytes: sent.bytes,
             answered: sent.answered,
@@ -111,16 +101,16 @@ impl From<privacy::Sent> for Sent {
     }
 }
 
-/// Record of what a session sent so far.
+/// The record of what a session sent so far.
 #[derive(Clone, Debug, PartialEq, uniffi::Record)]
 pub struct SentRecord {
-    /// The latest requests, in order.
+    /// Latest requests, in order.
     pub requests: Vec<Sent>,
-    /// Requests that were sent in all.
+    /// Number of requests that were sent in all.
     pub total_requests: u64,
-    /// Tokens that were sent in all.
+    /// Number of tokens that were sent in all.
     pub total_tokens: u64,
-    /// Bytes that were sent in all.
+    /// Number of bytes that were sent in all.
     pub total_bytes: u64,
 }
 

@@ -4,20 +4,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 use uhlm_core::error::GenerationError;
+pub use uhlm_core::session::SessionStatus;
 use uhlm_core::{calibration_file, session};
-use uhlm_law::chat;
+pub use uhlm_law::chat::{Message, Role};
 
-use crate::config::{GenerationOptions, Prompt};
+use crate::choices::Prompt;
+use crate::config::GenerationOptions;
 use crate::device::DeviceState;
 use crate::error::UhlmError;
 use crate::event::{LinkCause, LinkState};
 use crate::generation::UhlmGeneration;
 use crate::privacy::{Consent, SentRecord};
 
-/// Who says a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+/// The speaker of a message.
+#[uniffi::remote(Enum)]
 pub enum Role {
-    /// Instructions for the whole conversation.
+    /// The author of instructions for the whole conversation.
     System,
     /// The person.
     User,
@@ -25,73 +27,48 @@ pub enum Role {
     Assistant,
 }
 
-/// One message.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+/// One message of a conversation.
+#[uniffi::remote(Record)]
 pub struct Message {
-    /// Who says it.
+    /// Speaker of the message.
     pub role: Role,
-    /// What is said.
+    /// Text of the message.
     pub content: String,
+    /// Reasoning of the model before the message, for chat templates that show it again; nothing if there was none.
+    #[uniffi(default)]
+    pub reasoning: Option<String>,
 }
 
-impl From<chat::Message> for Message {
-    fn from(message: chat::Message) -> Self {
-        let role = match message.role {
-            chat::Role::System => Role::System,
-            chat::Role::User => Role::User,
-            chat::Role::Assistant => Role::Assistant,
-        };
-        Self { role, content: message.content }
-    }
-}
-
-impl From<Message> for chat::Message {
-    fn from(message: Message) -> Self {
-        let role = match message.role {
-            Role::System => chat::Role::System,
-            Role::User => chat::Role::User,
-            Role::Assistant => chat::Role::Assistant,
-        };
-        Self { role, content: message.content, reasoning: None }
-    }
-}
-
-/// What an app shows of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
+/// The status of a session, for an app to show.
+#[uniffi::remote(Record)]
 pub struct SessionStatus {
-    /// Whether a generation is running.
+    /// True while a generation is running.
     pub generating: bool,
-    /// Whether the verifier answered last; `Online` before it was first asked.
+    /// Whether the verifier can be reached; `Online` before it was first asked.
     pub link: LinkState,
-    /// Why it does not; nothing where it does.
+    /// Why the verifier does not answer; nothing while it does.
     #[uniffi(default)]
     pub cause: Option<LinkCause>,
 }
 
-impl From<session::SessionStatus> for SessionStatus {
-    fn from(status: session::SessionStatus) -> Self {
-        Self { generating: status.generating, link: status.link.into(), cause: status.cause.map(LinkCause::from) }
-    }
-}
-
-/// How much of its context a conversation takes.
+/// The share of its context that a conversation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct ContextUse {
-    /// Tokens of the conversation, those that are written just now included.
+    /// Length of the conversation in tokens, with those that are being written.
     pub tokens: u32,
-    /// Tokens that it may have: the context of the draft model, or of the target where that is shorter or writes alone.
-    /// Nothing before the first generation.
+    /// Largest length of the conversation in tokens, which is the draft model's context, or the target's if that is
+    /// shorter or the target writes alone; nothing before the first generation.
     pub context: Option<u32>,
 }
 
-impl From<uhlm_core::session::ContextUse> for ContextUse {
-    fn from(used: uhlm_core::session::ContextUse) -> Self {
+impl From<session::ContextUse> for ContextUse {
+    fn from(used: session::ContextUse) -> Self {
         let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
         Self { tokens: count(used.tokens), context: used.context.map(count) }
     }
 }
 
-/// A conversation with one draft model and, mostly, one verifier. Calls do not block, from any thread.
+/// A conversation with a draft model and, mostly, a verifier. No call blocks, and any thread may call.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSession {
     session: Mutex<Option<session::Session>>,
@@ -112,17 +89,19 @@ impl UhlmSession {
 
 #[uniffi::export]
 impl UhlmSession {
-    /// Starts a generation, whose events are then pulled.
+    /// Starts a generation, which is then asked for its events.
     ///
     /// # Errors
-    /// `Busy` while another one runs, `SessionClosed`. Everything else comes from the generation.
+    /// `Busy` while another generation runs, `InvalidOptions`, `SessionClosed`. Every other error comes from the
+    /// generation.
     #[uniffi::method(default(options))]
     pub fn start(&self, prompt: Prompt, options: GenerationOptions) -> Result<Arc<UhlmGeneration>, UhlmError> {
-        let generation = self.with(|session| session.generate(prompt.into(), options.into()))?;
+        let options = options.into_core()?;
+        let generation = self.with(|session| session.generate(prompt.into(), options))?;
         Ok(Arc::new(UhlmGeneration::new(generation)))
     }
 
-    /// How much of its context the conversation takes, also while a reply is written.
+    /// Returns how much of its context the conversation takes, also while a reply is being written.
     ///
     /// # Errors
     /// `SessionClosed`.
@@ -130,19 +109,19 @@ impl UhlmSession {
         self.with(|session| Ok(session.context_use().into()))
     }
 
-    /// Gives or withdraws consent for the generations that follow. Withdrawn, a generation that asks the verifier is
-    /// cancelled, nothing more is sent, and the verifier is told to forget the conversation; what was sent stays sent.
+    /// Gives or withdraws consent for the generations that follow. When it is withdrawn, a generation that asks the
+    /// verifier is cancelled, nothing more is sent, and the verifier is told to forget the conversation.
     ///
     /// # Errors
     /// `SessionClosed`.
     pub fn set_consent(&self, consent: Consent) -> Result<(), UhlmError> {
         self.with(|session| {
-            session.set_consent(consent.into());
+            session.set_consent(consent);
             Ok(())
         })
     }
 
-    /// What was sent to the verifier so far.
+    /// Returns what was sent to the verifier so far.
     ///
     /// # Errors
     /// `SessionClosed`.
@@ -150,7 +129,7 @@ impl UhlmSession {
         self.with(|session| Ok(session.sent().into()))
     }
 
-    /// Forgets the requests in the record, with their texts; the totals stay.
+    /// Forgets the requests in the record with their texts. The totals stay.
     ///
     /// # Errors
     /// `SessionClosed`.
@@ -161,7 +140,7 @@ impl UhlmSession {
         })
     }
 
-    /// What the device is going through; the session keeps to what follows from it, from the next generation on.
+    /// Takes note of the state of the device. From the next generation on, the session spares what is short.
     ///
     /// # Errors
     /// `SessionClosed`.
@@ -172,8 +151,8 @@ impl UhlmSession {
         })
     }
 
-    /// The system reported another network, or the app came to the front: the verifier is asked again at once, whatever
-    /// failed before.
+    /// Takes note that the system reported another network, or that the app came to the front. The verifier is then
+    /// asked again at once, whatever failed before.
     ///
     /// # Errors
     /// `SessionClosed`.
@@ -184,20 +163,20 @@ impl UhlmSession {
         })
     }
 
-    /// The conversation so far.
+    /// Returns the conversation so far.
     ///
     /// # Errors
     /// `SessionClosed`.
     pub fn messages(&self) -> Result<Vec<Message>, UhlmError> {
-        self.with(|session| Ok(session.messages().into_iter().map(Into::into).collect()))
+        self.with(|session| Ok(session.messages()))
     }
 
-    /// Replaces the conversation: a restored one, or a new system message.
+    /// Replaces the conversation, by a restored one or by one with a new system message.
     ///
     /// # Errors
     /// `Busy`, `SessionClosed`.
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), UhlmError> {
-        self.with(|session| session.set_messages(messages.into_iter().map(Into::into).collect()))
+        self.with(|session| session.set_messages(messages))
     }
 
     /// Forgets the conversation, except for its system messages.
@@ -208,15 +187,15 @@ impl UhlmSession {
         self.with(session::Session::reset)
     }
 
-    /// Whether it is generating, and whether the verifier answers.
+    /// Returns whether the session is generating, and whether the verifier can be reached.
     ///
     /// # Errors
     /// `SessionClosed`.
     pub fn status(&self) -> Result<SessionStatus, UhlmError> {
-        self.with(|session| Ok(session.status().into()))
+        self.with(|session| Ok(session.status()))
     }
 
-    /// The status as it changes, from the present one on.
+    /// Returns the status as it changes, from the present one on.
     ///
     /// # Errors
     /// `SessionClosed`.
@@ -225,24 +204,24 @@ impl UhlmSession {
         Ok(Arc::new(UhlmStatusUpdates { updates: tokio::sync::Mutex::new(updates), cancelled: Notify::new() }))
     }
 
-    /// Writes the calibration with what this session's verdicts have taught to a file, for the next session.
+    /// Writes the calibration to a file for the next session, with what this session's verdicts have taught.
     ///
     /// # Errors
-    /// `InvalidOptions` where the file cannot be written, `SessionClosed`.
+    /// `InvalidOptions` if the file cannot be written, `SessionClosed`.
     pub fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
         let calibration = self.with(|session| Ok(session.calibration()))?;
         Ok(calibration_file::save(&calibration, path.as_ref())?)
     }
 
-    /// Ends the session: cancels what runs, frees its memory and the verifier's session. Returns at once; calls after
-    /// it fail with `SessionClosed`. Letting go of the last handle does the same.
+    /// Ends the session and returns at once: what runs is cancelled, and its memory and the verifier's session are
+    /// freed. Later calls fail with `SessionClosed`. Letting go of the last handle does the same.
     pub fn shut_down(&self) {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(session);
     }
 }
 
-/// The status of a session as it changes. Does not keep the session alive.
+/// The status of a session as it changes. It does not keep the session alive.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmStatusUpdates {
     updates: tokio::sync::Mutex<session::StatusUpdates>,
@@ -251,7 +230,8 @@ pub struct UhlmStatusUpdates {
 
 #[uniffi::export]
 impl UhlmStatusUpdates {
-    /// The present status at first, then each new one; none once the session is gone, or after `cancel`.
+    /// Returns the present status at first, then waits for each new one. It returns nothing once the session is gone,
+    /// and after `cancel`.
     pub async fn next(&self) -> Option<SessionStatus> {
         let mut updates = self.updates.lock().await;
         tokio::select! {
@@ -261,7 +241,7 @@ impl UhlmStatusUpdates {
                 self.cancelled.notify_one();
                 None
             }
-            status = updates.next() => status.map(Into::into),
+            status = updates.next() => status,
         }
     }
 

@@ -1,21 +1,22 @@
 //! Counts and rates of a generation, as the core defines them.
 
 use uhlm_core::metrics;
+pub use uhlm_core::metrics::OriginCounts;
 
 /// Committed tokens by origin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Record)]
+#[uniffi::remote(Record)]
 pub struct OriginCounts {
-    /// Written by the draft model, let pass unjudged.
+    /// Tokens that the draft model wrote and that were not judged.
     pub draft: u64,
-    /// Written by the draft model, and the target's own token is the same.
+    /// Tokens that the draft model wrote and that are the target's own.
     pub verified: u64,
-    /// Written by the target.
+    /// Tokens that the target wrote.
     pub target: u64,
-    /// Written by the draft model while the verifier was out of reach.
+    /// Tokens that the draft model wrote while the verifier was out of reach.
     pub unverified: u64,
 }
 
-/// Counts, rates and costs of one generation.
+/// Counts, rates and times of one reply.
 #[derive(Clone, Debug, Default, PartialEq, uniffi::Record)]
 pub struct Statistics {
     /// Tokens of the prompt, those reused from earlier turns included.
@@ -82,12 +83,11 @@ pub struct Statistics {
 
 impl From<&metrics::Statistics> for Statistics {
     fn from(s: &metrics::Statistics) -> Self {
-        let o = &s.origins;
         Self {
             prompt_tokens: s.prompt_tokens,
             reused_tokens: s.reused_tokens,
             tokens: s.tokens(),
-            origins: OriginCounts { draft: o.draft, verified: o.verified, target: o.target, unverified: o.unverified },
+            origins: s.origins,
             drafted: s.drafted,
             judged: s.judged,
             rejected: s.rejected,

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use uhlm_net::{BearerToken, TokenFuture};
 
-/// Why the app gave no token.
+/// The error of an app that gives no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum TokenError {
-    /// There is none: signed out, revoked. The generation fails with `Unauthorized`.
+    /// There is no token, because the person signed out or it was revoked. The generation fails with `Unauthorized`.
     #[error("{reason}")]
     Denied {
         /// What happened.
         reason: String,
     },
-    /// Not now: the service that issues them cannot be reached. That is as if the verifier could not be.
+    /// There is no token now, because the service that issues it cannot be reached. That is as if the verifier could
+    /// not be reached.
     #[error("{reason}")]
     Unavailable {
         /// What happened.
@@ -28,12 +29,12 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for TokenError {
     }
 }
 
-/// Gives bearer tokens. It is asked when the first request needs one, its token is used until the verifier refuses it
-/// (401), and then it is asked once more; requests that wait share one question.
+/// Gives bearer tokens. It is asked when the first request needs a token. That token is used until the verifier refuses
+/// it (401), and then it is asked once more. Requests that wait share one question.
 #[uniffi::export(with_foreign)]
 #[async_trait::async_trait]
 pub trait TokenProvider: Send + Sync {
-    /// A token; `refresh` is true where the verifier refused the one given last.
+    /// Returns a token; `refresh` is true if the verifier refused the one that was given last.
     ///
     /// # Errors
     /// `TokenError`.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierError};
-use uhlm_law::protocol::{Digest, InvalidDigest};
+use uhlm_law::protocol::Digest;
 
 use crate::config::duration;
-use crate::error::{UhlmError, failure};
+use crate::error::UhlmError;
 use crate::token::{Provider, TokenProvider};
 
-/// Which server certificates are accepted.
+/// The server certificates that are accepted.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum TrustPolicy {
     /// A valid certificate for the host from one of Mozilla's root authorities, compiled in.
@@ -26,21 +26,19 @@ pub enum TrustPolicy {
         /// SHA-256 over the DER of the certificate's `SubjectPublicKeyInfo`, in hex. Name the key in use and at least
         /// one backup that is kept offline, or losing the first locks every installed app out.
         pins: Vec<String>,
-        /// PEM certificates of the authorities to verify against first; none for the bundled ones.
+        /// PEM certificates of the authorities to verify against first; nothing for the bundled ones.
         roots: Option<String>,
     },
-    /// Exactly the certificate with this SHA-256 over its DER, in hex: for a self-signed one in development.
+    /// The certificate with this SHA-256 and no other, for a self-signed certificate in development.
     Fingerprint {
-        /// The digest; `uhlm serve` prints it.
+        /// SHA-256 over the DER of the certificate, in hex. `uhlm serve` prints it.
         sha256: String,
     },
 }
 
 impl TrustPolicy {
     pub(crate) fn into_core(self) -> Result<uhlm_net::TrustPolicy, UhlmError> {
-        let digest = |text: &str| {
-            text.parse::<Digest>().map_err(|error: InvalidDigest| failure!(InvalidOptions, error, FixOptions))
-        };
+        let digest = |text: &str| text.parse::<Digest>().map_err(UhlmError::invalid);
         Ok(match self {
             Self::BundledRoots => uhlm_net::TrustPolicy::BundledRoots,
             Self::Pem { roots } => uhlm_net::TrustPolicy::Pem(roots.into_bytes()),
@@ -53,32 +51,32 @@ impl TrustPolicy {
     }
 }
 
-/// Where a verifier is and whom to trust.
+/// The address of a verifier, and whom to trust.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct RemoteOptions {
-    /// Address under which `/v2/...` lies: `https://host[:port][/path]`.
+    /// Address of the verifier, without `/v2/...`: `https://host[:port][/path]`.
     pub endpoint: String,
-    /// Which certificates are accepted. Left out: `BundledRoots`.
+    /// Certificates that are accepted. Left out: `BundledRoots`.
     #[uniffi(default)]
     pub trust: Option<TrustPolicy>,
-    /// The longest time for name resolution, TCP and TLS together. Left out: 5 seconds.
+    /// Longest time for name resolution, TCP and TLS together, in seconds. Left out: 5.
     #[uniffi(default)]
     pub connect_timeout_seconds: Option<f64>,
-    /// The `User-Agent` header; none is sent if left out.
+    /// The `User-Agent` header. Left out: none is sent.
     #[uniffi(default)]
     pub user_agent: Option<String>,
 }
 
-/// What a verifier serves.
+/// The model that a verifier serves.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct VerifierInfo {
-    /// The target model's name.
+    /// Name of the target model.
     pub model: String,
-    /// Tokens that a session may hold.
+    /// Largest length of a session's text, in tokens.
     pub context: u32,
 }
 
-/// A verifier over HTTPS. Sessions that share one share its connection; make one for each server.
+/// A verifier over HTTPS. Make one for each server: sessions that share it share its connection.
 #[derive(uniffi::Object)]
 pub struct UhlmVerifier {
     client: Arc<HttpVerifier>,
@@ -98,7 +96,7 @@ impl UhlmVerifier {
 
 #[uniffi::export]
 impl UhlmVerifier {
-    /// Makes the client; connects with the first call.
+    /// Makes the client. It connects with the first call.
     ///
     /// # Errors
     /// `InvalidOptions`.
@@ -111,13 +109,14 @@ impl UhlmVerifier {
         }
         config.user_agent = options.user_agent;
         config.token = tokens.map(|tokens| Arc::new(Provider(tokens)) as _);
-        Ok(Arc::new(Self { client: Arc::new(HttpVerifier::new(config)?) }))
+        Ok(Arc::new(Self { client: Arc::new(HttpVerifier::new(config).map_err(UhlmError::invalid)?) }))
     }
 
-    /// What the verifier serves. Also opens the connection, so that it is warm when the first window closes.
+    /// Asks the verifier which model it serves. This also opens the connection, so that the first reply need not wait
+    /// for that.
     ///
     /// # Errors
-    /// `Offline`, `Unauthorized`, `Untrusted`, `Refused`.
+    /// `Offline`, `ServerBusy`, `Unauthorized`, `Untrusted`, `Refused`.
     #[uniffi::method(default(timeout_seconds = 10.0))]
     pub async fn info(&self, timeout_seconds: f64) -> Result<VerifierInfo, UhlmError> {
         let deadline = duration("timeout_seconds", timeout_seconds)?;
@@ -128,8 +127,8 @@ impl UhlmVerifier {
         Ok(VerifierInfo { model: info.model, context: info.limits.context })
     }
 
-    /// Gives the connection up, so that the next request makes a new one: for an app that was told of a new network, or
-    /// came back from the background.
+    /// Gives the connection up, so that the next request makes a new one. This is for an app that was told of a new
+    /// network, or came back from the background.
     pub fn reconnect(&self) {
         self.client.reconnect();
     }

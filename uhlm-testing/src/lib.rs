@@ -13,6 +13,7 @@ pub mod goodness;
 pub mod identity;
 pub mod killed;
 pub mod local;
+pub mod model_server;
 pub mod padded_gguf;
 pub mod pair;
 pub mod parrot;

@@ -23,6 +23,7 @@ struct BannerView: View {
         switch banner {
         case .noNetwork: "airplane"
         case .serverAway: "wifi.slash"
+        case .serverBusy: "hourglass"
         case .unsteady: "wifi.exclamationmark"
         case .noServer: "iphone"
         }

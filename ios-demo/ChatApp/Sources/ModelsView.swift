@@ -74,8 +74,25 @@ struct ModelsView: View {
         }
         .navigationTitle("Models")
         .toolbar { Button("Done") { dismiss() } }
+        .confirmationDialog("Download without a check?", isPresented: isUnchecked, titleVisibility: .visible) {
+            Button("Download Anyway") { models.answer(downloadsAnyway: true) }
+            Button("Cancel", role: .cancel) { models.answer(downloadsAnyway: false) }
+        } message: {
+            Text("Nobody says which SHA-256 this file must have: whatever the server sends would be believed.")
+        }
         .onAppear { models.refresh() }
         .refreshable { models.refresh() }
+    }
+}
+
+extension ModelsView {
+    /// A dialog that is swiped away is a no.
+    private var isUnchecked: Binding<Bool> {
+        Binding {
+            app.models.unchecked != nil
+        } set: {
+            if !$0 { app.models.answer(downloadsAnyway: false) }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uhlm_server::{EngineOptions, ServerConfig, Tokens};
+use uhlm_testing::model_server::ModelServer;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
@@ -38,6 +39,8 @@ struct Ready<'a> {
     /// Computes one row of a pass at a time: its logits do not depend on what shares a batch.
     steady: Value,
     weather: Value,
+    /// Models to download, and the endpoint of a verifier that is always busy.
+    models: Value,
 }
 
 fn main() -> std::io::Result<()> {
@@ -62,6 +65,17 @@ fn main() -> std::io::Result<()> {
     let mut at_guarded = at(&guarded, guarded.url());
     at_guarded["token"] = TOKEN.into();
 
+    let models = ModelServer::start();
+    let digests = models.split_sha256().iter().map(ToString::to_string).collect::<Vec<_>>();
+    let at_models = json!({
+        "roots": models.authority(),
+        "whole": models.whole(),
+        "wholeSha256": models.whole_sha256().to_string(),
+        "split": models.split(),
+        "splitSha256": digests,
+        "busyVerifier": models.busy_verifier(),
+    });
+
     let ready = Ready {
         draft: &draft.canonicalize()?,
         damaged: &file("damaged.gguf"),
@@ -76,6 +90,7 @@ fn main() -> std::io::Result<()> {
         parrot_server: at(&parrot_server, parrot_server.url()),
         steady: at(&steady, steady.url()),
         weather: at(&server, format!("https://{}", proxy.address())),
+        models: at_models,
     };
     println!("{}", serde_json::to_string(&ready)?);
     for line in std::io::stdin().lock().lines() {

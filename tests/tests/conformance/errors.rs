@@ -4,21 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use uhlm_ffi::{
-    GenerationEvent, LinkState, OfflinePolicy, Recovery, RemoteOptions, SessionOptions, TokenError, TokenProvider,
-    TrustPolicy, UhlmError, UhlmSession, UhlmVerifier,
+    ErrorKind, GenerationEvent, LinkCause, LinkState, OfflinePolicy, Recovery, RemoteOptions, SessionOptions,
+    TokenError, TokenProvider, TrustPolicy, UhlmError, UhlmSession, UhlmVerifier,
 };
 use uhlm_server::{ServerConfig, Tokens};
+use uhlm_testing::model_server::ModelServer;
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
 
-use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, load, remote, reply, rest, verifier};
+use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, load, remote, reply, rest, verifier, wait};
 
 const TOKEN: &str = "conformance-token-0123";
+
+/// Asserts that an error is of a kind, which is not worth another attempt, and what it advises.
+fn assert_is(error: &UhlmError, kind: ErrorKind, recovery: Recovery) {
+    assert_eq!((error.kind(), error.recovery(), error.is_retryable()), (kind, recovery, false), "{error:?}");
+}
 
 #[test]
 fn a_missing_model_is_not_found() {
     let error = load(&pair::file("no-such-model.gguf")).expect_err("no file");
-    assert!(matches!(error, UhlmError::ModelNotFound { retryable: false, recovery: Recovery::ProvideModel, .. }));
+    assert_is(&error, ErrorKind::ModelNotFound, Recovery::ProvideModel);
 }
 
 #[test]
@@ -28,7 +34,7 @@ fn a_damaged_model_is_refused() {
     let whole = std::fs::read(pair::file("demo-draft.gguf")).expect("the bundled draft model");
     std::fs::write(&path, &whole[..whole.len() / 2]).expect("written");
     let error = load(&path).expect_err("half a file");
-    assert!(matches!(error, UhlmError::ModelDamaged { retryable: false, recovery: Recovery::DownloadAgain, .. }));
+    assert_is(&error, ErrorKind::ModelDamaged, Recovery::DownloadAgain);
 }
 
 /// Returns the error of a generation that must commit nothing.
@@ -47,10 +53,7 @@ fn another_vocabulary_is_refused() {
     let served = Served::start_with(|config| ServerConfig { model: path, ..config });
     let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
     let error = failure(&session);
-    assert!(
-        matches!(error, UhlmError::VocabularyMismatch { retryable: false, recovery: Recovery::ChooseAnotherModel, .. }),
-        "{error:?}"
-    );
+    assert_is(&error, ErrorKind::VocabularyMismatch, Recovery::ChooseAnotherModel);
 }
 
 #[test]
@@ -59,14 +62,11 @@ fn a_wrong_certificate_is_refused() {
     let verifier = UhlmVerifier::new(remote(served.url(), &other), None).expect("a client");
     let session = engine().open_session(Some(verifier), greedy(), None).expect("valid");
     let error = failure(&session);
-    assert!(
-        matches!(error, UhlmError::Untrusted { retryable: false, recovery: Recovery::CheckEndpoint, .. }),
-        "{error:?}"
-    );
+    assert_is(&error, ErrorKind::Untrusted, Recovery::CheckEndpoint);
     // A fingerprint that is none is noticed at once.
     let trust = Some(TrustPolicy::Fingerprint { sha256: "abc".into() });
     let options = RemoteOptions { trust, ..remote(served.url(), &served) };
-    assert!(matches!(UhlmVerifier::new(options, None), Err(UhlmError::InvalidOptions { .. })));
+    assert_eq!(UhlmVerifier::new(options, None).err().map(|error| error.kind()), Some(ErrorKind::InvalidOptions));
 }
 
 /// A provider that gives the token that the test says, and counts the calls and the refreshes.
@@ -102,7 +102,7 @@ fn a_refused_token_is_unauthorized() {
     let served = guarded();
     let (session, asked) = with_tokens(&served, greedy(), |_| Ok("not-the-token-0123456789".into()));
     let error = failure(&session);
-    assert!(matches!(error, UhlmError::Unauthorized { retryable: false, recovery: Recovery::SignIn, .. }), "{error:?}");
+    assert_is(&error, ErrorKind::Unauthorized, Recovery::SignIn);
     assert_eq!(asked(), (2, 1), "asked, and once more for a new one");
     // A provider that has a new token then is let in.
     let give = |refresh| Ok(if refresh { TOKEN.into() } else { "expired-token-0123456789".into() });
@@ -115,12 +115,40 @@ fn a_refused_token_is_unauthorized() {
 fn a_token_provider_that_throws_is_an_error_not_a_crash() {
     let served = guarded();
     let (session, _) = with_tokens(&served, greedy(), |_| Err(TokenError::Denied { reason: "signed out".into() }));
-    assert!(matches!(failure(&session), UhlmError::Unauthorized { .. }));
+    assert_eq!(failure(&session).kind(), ErrorKind::Unauthorized);
     let unavailable = |_| Err(TokenError::Unavailable { reason: "no network".into() });
     let fail = SessionOptions { offline: Some(OfflinePolicy::Fail), ..greedy() };
     let (session, _) = with_tokens(&served, fail, unavailable);
-    assert!(matches!(failure(&session), UhlmError::Offline { retryable: true, .. }));
+    assert_eq!(failure(&session).kind(), ErrorKind::Offline);
     let (session, _) = with_tokens(&served, greedy(), unavailable);
     let events = reply(&session, chat(QUESTION), at_most(50));
-    assert!(events.iter().any(|event| matches!(event, GenerationEvent::State { link } if *link != LinkState::Online)));
+    assert!(
+        events.iter().any(|event| matches!(event, GenerationEvent::State { link, .. } if *link != LinkState::Online))
+    );
+}
+
+#[test]
+fn a_busy_server_is_not_out_of_reach() {
+    let server = ModelServer::start();
+    let trust = Some(TrustPolicy::Pem { roots: server.authority().to_owned() });
+    let endpoint = server.busy_verifier();
+    let options = RemoteOptions { endpoint, trust, connect_timeout_seconds: None, user_agent: None };
+    let verifier = UhlmVerifier::new(options, None).expect("a client");
+    let open = |offline| {
+        let options = SessionOptions { offline: Some(offline), ..greedy() };
+        engine().open_session(Some(verifier.clone()), options, None).expect("valid")
+    };
+    let asked = wait(verifier.info(10.0)).expect_err("no room");
+    for error in [asked, failure(&open(OfflinePolicy::Fail))] {
+        assert_eq!((error.kind(), error.recovery()), (ErrorKind::ServerBusy, Recovery::TryAgain), "{error:?}");
+        assert!(error.is_retryable());
+    }
+    let session = open(OfflinePolicy::GoOn);
+    let events = reply(&session, chat(QUESTION), at_most(50));
+    let told = |event: &GenerationEvent| match event {
+        GenerationEvent::State { link, cause } => *link != LinkState::Online && *cause == Some(LinkCause::Busy),
+        _ => false,
+    };
+    assert!(events.iter().any(told), "{events:?}");
+    assert_eq!(session.status().expect("open").cause, Some(LinkCause::Busy));
 }

@@ -2,6 +2,7 @@
 //! real verifiers over HTTPS. The names are those of the list.
 
 mod cancelling;
+mod downloads;
 mod errors;
 mod events;
 mod offline;

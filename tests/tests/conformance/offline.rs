@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uhlm_ffi::{
-    FinishReason, GenerationEvent, LinkOptions, LinkState, OfflinePolicy, Origin, Recovery, SessionOptions, UhlmError,
+    ErrorKind, FinishReason, GenerationEvent, LinkOptions, LinkState, OfflinePolicy, Origin, Recovery, SessionOptions,
     UhlmSession, UhlmVerifier,
 };
 use uhlm_testing::proxy::{Proxy, Weather};
@@ -37,7 +37,10 @@ fn offline_goes_on_alone() {
         _ => true,
     };
     assert!(events.iter().all(alone), "{events:?}");
-    let away = |event: &GenerationEvent| matches!(event, GenerationEvent::State { link } if *link != LinkState::Online);
+    let away = |event: &GenerationEvent| match event {
+        GenerationEvent::State { link, cause } => *link != LinkState::Online && cause.is_some(),
+        _ => false,
+    };
     assert!(events.iter().any(away));
     assert_ne!(session.status().expect("open").link, LinkState::Online);
 }
@@ -49,10 +52,8 @@ fn offline_waits_and_then_fails() {
     let began = Instant::now();
     let (_, outcome) = rest(&session.start(chat(QUESTION), at_most(50)).expect("idle"));
     let error = outcome.expect_err("nobody answers");
-    assert!(
-        matches!(error, UhlmError::Offline { retryable: true, recovery: Recovery::WaitForNetwork, .. }),
-        "{error:?}"
-    );
+    assert_eq!((error.kind(), error.recovery()), (ErrorKind::Offline, Recovery::WaitForNetwork), "{error:?}");
+    assert!(error.is_retryable());
     assert!(began.elapsed() >= Duration::from_millis(400));
 }
 
@@ -61,7 +62,8 @@ fn offline_fails_at_once() {
     let (served, proxy) = down();
     let session = session(&served, &proxy, OfflinePolicy::Fail);
     let (_, outcome) = rest(&session.start(chat(QUESTION), at_most(50)).expect("idle"));
-    assert!(matches!(outcome, Err(UhlmError::Offline { retryable: true, .. })), "{outcome:?}");
+    let error = outcome.expect_err("nobody answers");
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Offline, true), "{error:?}");
     // The same session works when the link is back.
     proxy.set(Weather::Clear);
     let deadline = Instant::now() + Duration::from_secs(30);

@@ -36,17 +36,21 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// Loads a draft model with usual options.
-pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
-    let options = ModelOptions {
+/// Returns the options that load a model's file as it is by default.
+pub(crate) fn model(path: &Path) -> ModelOptions {
+    ModelOptions {
         path: path.display().to_string(),
         mmap: None,
         gpu_layers: 0,
         fit_context: None,
         available_memory: None,
         chat_template: None,
-    };
-    wait(UhlmEngine::load(options, None))
+    }
+}
+
+/// Loads a model with the usual options.
+pub(crate) fn load(path: &Path) -> Result<Arc<UhlmEngine>, UhlmError> {
+    wait(UhlmEngine::load(model(path), None))
 }
 
 /// Returns the engine of the bundled draft model, loaded once.

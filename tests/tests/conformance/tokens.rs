@@ -1,11 +1,14 @@
 //! The number of tokens of a conversation, what is text in it, and what becomes of one that is too long.
 
-use uhlm_ffi::{Message, Mode, Overflow, Role, SessionOptions, Thinking, UhlmError};
+use uhlm_ffi::{
+    ErrorKind, GenerationOptions, Message, Mode, ModelOptions, Overflow, Role, SessionOptions, Thinking, UhlmEngine,
+};
+use uhlm_testing::pair;
 
-use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, reply};
+use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, model, reply, wait};
 
 fn user(content: &str) -> Message {
-    Message { role: Role::User, content: content.to_owned() }
+    Message { role: Role::User, content: content.to_owned(), reasoning: None }
 }
 
 fn device_only() -> SessionOptions {
@@ -56,7 +59,10 @@ fn a_conversation_that_is_too_long_drops_its_oldest_turns() {
         let generation = session.start(chat(QUESTION), at_most(32)).expect("idle");
         crate::support::rest(&generation).1.err()
     });
-    assert!(matches!(outcome, Some(UhlmError::PromptTooLong { .. })), "{outcome:?}");
+    let Some(ErrorKind::PromptTooLong { tokens, reply, capacity }) = outcome.map(|error| error.kind()) else {
+        panic!("no room is needed for ten turns")
+    };
+    assert!(tokens + reply > capacity && reply > 0 && capacity == 256, "{tokens} + {reply} of {capacity}");
 }
 
 #[test]
@@ -66,7 +72,11 @@ fn options_of_the_template_that_make_no_sense_are_refused() {
         engine().open_session(None, SessionOptions { template_variables, ..device_only() }, None)
     };
     for (name, json) in [("messages", "[]"), ("tone", "not json")] {
-        assert!(matches!(with(name, json), Err(UhlmError::InvalidOptions { .. })), "{name}");
+        assert_eq!(with(name, json).err().map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{name}");
+        let template_variables = [(name.to_owned(), json.to_owned())].into();
+        let session = engine().open_session(None, device_only(), None).expect("valid");
+        let refused = session.start(chat(QUESTION), GenerationOptions { template_variables, ..at_most(8) }).err();
+        assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{name}");
     }
     assert!(with("tone", "\"calm\"").is_ok());
     // A model that cannot think writes as it always does.
@@ -76,4 +86,22 @@ fn options_of_the_template_that_make_no_sense_are_refused() {
         finished(&reply(&session, chat(QUESTION), at_most(40))).1
     });
     assert!(texts[0] == texts[1] && texts[0] == texts[2], "{texts:?}");
+}
+
+#[test]
+fn a_reply_has_template_variables_of_its_own() {
+    let template = "{% for message in messages %}{{ message.content }}{% endfor %}{{ tone }}";
+    let path = pair::file("demo-draft.gguf");
+    let options = ModelOptions { chat_template: Some(template.into()), ..model(&path) };
+    let engine = wait(UhlmEngine::load(options, None)).expect("the bundled draft model");
+    let tone = |words: &str| [("tone".to_owned(), format!("\"{words}\""))].into();
+    let options = SessionOptions { template_variables: tone("calm"), ..device_only() };
+    let session = engine.open_session(None, options, None).expect("valid");
+    let prompt = |options: GenerationOptions| {
+        session.reset().expect("idle");
+        finished(&reply(&session, chat(QUESTION), options)).2.prompt_tokens
+    };
+    let (short, long) = (prompt(at_most(4)), tone("calm, and kind to everybody who asks"));
+    assert!(prompt(GenerationOptions { template_variables: long, ..at_most(4) }) > short + 4);
+    assert_eq!(prompt(at_most(4)), short, "the session's hold again");
 }

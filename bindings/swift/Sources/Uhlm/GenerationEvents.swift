@@ -1,22 +1,22 @@
-/// The events of a generation, as an asynchronous sequence.
+/// The events of a reply, as an asynchronous sequence.
 ///
-/// It is cold: each loop over it starts a generation of its own with its first element, and `Busy` or `SessionClosed` are
-/// thrown there. It pulls: while the loop's body works, the device drafts a bounded number of tokens ahead and then pauses;
-/// no event is dropped and none piles up.
+/// The sequence is cold: each loop over it starts a generation of its own with its first element, and errors of the
+/// kinds ``ErrorKind/busy`` and ``ErrorKind/sessionClosed`` are thrown there. The loop pulls: while its body works, the
+/// device drafts a bounded number of tokens ahead and then pauses, so that no event is dropped and none piles up.
 ///
-/// Both models stop, within one decode step, when
-/// - the task that loops is cancelled. The loop then still gets the events on their way, and ends with
-///   ``GenerationEvent/finished(finish:text:statistics:)``, whose reason is ``FinishReason/cancelled`` and whose text is all
-///   that was committed: cancelling is an event, not an error. In a task that was cancelled before its first element,
-///   nothing is started and the sequence is empty;
-/// - the loop is left by `break`, `return` or an error;
-/// - the session is shut down.
+/// Both models stop within one decode step in each of these cases:
+/// - The task that loops is cancelled. The loop then still gets the events on their way, and ends with
+///   ``GenerationEvent/finished(finish:text:statistics:)``, whose reason is ``FinishReason/cancelled`` and whose text
+///   is all that was committed: cancelling is an event, not an error. In a task that was cancelled before its first
+///   element nothing is started, and the sequence is empty.
+/// - The loop is left by `break`, `return` or an error.
+/// - The session is shut down.
 ///
-/// The next generation may be started right after; it begins when the cancelled one has ended.
+/// The next generation may be started right after. It begins when the cancelled one has ended.
 ///
 /// An error is thrown once, as the last element. Text that was committed before it stands in the conversation.
 public struct GenerationEvents: AsyncSequence, Sendable {
-    /// What the sequence consists of.
+    /// The type of the sequence's elements.
     public typealias Element = GenerationEvent
 
     private let start: GenerationRun.Start
@@ -25,7 +25,7 @@ public struct GenerationEvents: AsyncSequence, Sendable {
         self.start = start
     }
 
-    /// An iterator that starts the generation with its first call of ``Iterator/next()``.
+    /// Makes an iterator, which starts the generation with its first call of ``Iterator/next()``.
     public func makeAsyncIterator() -> Iterator {
         Iterator(run: GenerationRun(start: start))
     }
@@ -34,7 +34,7 @@ public struct GenerationEvents: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         let run: GenerationRun
 
-        /// The next event; nil after the end.
+        /// Waits for the next event and returns it, or nil after the end.
         ///
         /// - Throws: ``UhlmError``, once, as the last element.
         public mutating func next() async throws -> GenerationEvent? {

@@ -40,7 +40,8 @@ final class GenerationRun: Sendable {
         }
     }
 
-    /// The generation, started where it was not; nil after the end, and where the task was cancelled before anything began.
+    /// Returns the generation, which is started if it was not; nil after the end, and if the task was cancelled before
+    /// anything began.
     private func running() throws -> UhlmGeneration? {
         try state.withLock { state in
             switch state {
@@ -66,7 +67,7 @@ final class GenerationRun: Sendable {
         }
     }
 
-    /// Keeps what came and hands out its first event; nil, and the end, where nothing came.
+    /// Keeps what came and hands out its first event; nil, and the end, if nothing came.
     private func take(_ events: [GenerationEvent]) -> GenerationEvent? {
         state.withLock { state in
             guard case .running(let generation, let waiting) = state else { return }

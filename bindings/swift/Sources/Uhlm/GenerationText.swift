@@ -1,10 +1,11 @@
-/// The committed text of a generation, piece by piece, as an asynchronous sequence.
+/// The committed text of a reply, piece by piece, as an asynchronous sequence.
 ///
-/// It only ever grows: no piece is taken back, provisional tokens never appear in it, no character is cut in two, and no
-/// piece is empty. The pieces together are the text of ``GenerationEvent/finished(finish:text:statistics:)``. It starts,
-/// pulls, cancels and throws as ``GenerationEvents`` does; when its task is cancelled it simply ends.
+/// The text only ever grows: no piece is taken back, provisional tokens never appear in it, no character is cut in two,
+/// and no piece is empty. The pieces together are the text of ``GenerationEvent/finished(finish:text:statistics:)``.
+/// The sequence starts, pulls, cancels and throws as ``GenerationEvents`` does; when its task is cancelled it simply
+/// ends.
 public struct GenerationText: AsyncSequence, Sendable {
-    /// What the sequence consists of.
+    /// The type of the sequence's elements.
     public typealias Element = String
 
     private let events: GenerationEvents
@@ -13,7 +14,7 @@ public struct GenerationText: AsyncSequence, Sendable {
         self.events = events
     }
 
-    /// An iterator that starts the generation with its first call of ``Iterator/next()``.
+    /// Makes an iterator, which starts the generation with its first call of ``Iterator/next()``.
     public func makeAsyncIterator() -> Iterator {
         Iterator(events: events.makeAsyncIterator())
     }
@@ -22,7 +23,7 @@ public struct GenerationText: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         var events: GenerationEvents.Iterator
 
-        /// The next piece of text; nil after the end.
+        /// Waits for the next piece of text and returns it, or nil after the end.
         ///
         /// - Throws: ``UhlmError``, once, as the last element.
         public mutating func next() async throws -> String? {

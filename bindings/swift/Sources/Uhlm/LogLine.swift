@@ -1,13 +1,13 @@
-/// One line of the library's log: its own and llama.cpp's, without any text of the person.
+/// A line of the log of this library or of llama.cpp, without any text of the person.
 public struct LogLine: Sendable, Equatable {
-    /// How important it is.
+    /// Importance of the line.
     public let level: LogLevel
-    /// The module it comes from.
+    /// Module that the line comes from.
     public let target: String
-    /// What is said.
+    /// Text of the line.
     public let text: String
 
-    /// A line with its parts.
+    /// Makes a line of its parts.
     public init(level: LogLevel, target: String, text: String) {
         self.level = level
         self.target = target
@@ -20,7 +20,7 @@ public struct LogLine: Sendable, Equatable {
 /// - Parameters:
 ///   - level: The least important level that is sent.
 ///   - sink: Takes the lines, on one thread of the library's own that neither decodes nor talks to the network.
-/// - Returns: Whether this was the first call in this process. Only the first counts.
+/// - Returns: True if this was the first call in this process. Only the first call counts.
 @discardableResult
 public func installLogSink(level: LogLevel, _ sink: @escaping @Sendable (LogLine) -> Void) -> Bool {
     installLogSink(level: level, sink: ClosureLogSink(sink))

@@ -1,15 +1,15 @@
-/// The status of a session as an asynchronous sequence: what it is now, then each change. Changes that come faster than the
-/// loop asks are seen as the last of them.
+/// The status of a session as an asynchronous sequence: the present status, then each change. Of changes that come
+/// faster than the loop asks, only the last is seen.
 ///
-/// It ends when the session ends and when the task that loops is cancelled, and throws nothing. It does not keep the session
-/// alive: a session that nothing else refers to ends, and the loop with it.
+/// The sequence ends when the session ends and when the task that loops is cancelled, and throws nothing. It does not
+/// keep the session alive: a session that nothing else refers to ends, and the loop with it.
 public struct SessionStatuses: AsyncSequence, Sendable {
-    /// What the sequence consists of.
+    /// The type of the sequence's elements.
     public typealias Element = SessionStatus
 
     let begin: @Sendable () -> UhlmStatusUpdates?
 
-    /// An iterator that begins with the present status.
+    /// Makes an iterator, which begins with the present status.
     public func makeAsyncIterator() -> Iterator {
         Iterator(updates: begin())
     }
@@ -18,7 +18,7 @@ public struct SessionStatuses: AsyncSequence, Sendable {
     public struct Iterator: AsyncIteratorProtocol, Sendable {
         var updates: UhlmStatusUpdates?
 
-        /// The present status at first, then each new one; nil after the end.
+        /// Returns the present status at first, then waits for each new one; nil after the end.
         public mutating func next() async -> SessionStatus? {
             guard let updates else { return nil }
             let status = await withTaskCancellationHandler {

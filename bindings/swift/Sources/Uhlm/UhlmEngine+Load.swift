@@ -4,10 +4,10 @@ extension UhlmEngine {
     /// Loads a GGUF file, on a thread of the library's own.
     ///
     /// - Parameters:
-    ///   - file: The file.
-    ///   - onProgress: Called on the loading thread with the share of the file that is loaded, in [0, 1].
+    ///   - file: The model's file.
+    ///   - onProgress: Takes the share of the file that is loaded, in [0, 1], on the loading thread.
     /// - Returns: The loaded model.
-    /// - Throws: ``UhlmError``; `CancellationError` where the task was cancelled, which ends the load.
+    /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled, which ends the load.
     public static func load(
         contentsOf file: URL, onProgress: (@Sendable (Float) -> Void)? = nil
     ) async throws -> UhlmEngine {
@@ -16,13 +16,13 @@ extension UhlmEngine {
 
     /// Loads a GGUF file, on a thread of the library's own.
     ///
-    /// The difference to `load(options:progress:)` is that it heeds the task's cancellation.
+    /// Unlike `load(options:progress:)`, it ends when its task is cancelled.
     ///
     /// - Parameters:
-    ///   - model: The file, and how it is loaded.
-    ///   - onProgress: Called on the loading thread with the share of the file that is loaded, in [0, 1].
+    ///   - model: The file, and the way in which it is loaded.
+    ///   - onProgress: Takes the share of the file that is loaded, in [0, 1], on the loading thread.
     /// - Returns: The loaded model.
-    /// - Throws: ``UhlmError``; `CancellationError` where the task was cancelled, which ends the load.
+    /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled, which ends the load.
     public static func load(
         _ model: ModelOptions, onProgress: (@Sendable (Float) -> Void)? = nil
     ) async throws -> UhlmEngine {
@@ -34,7 +34,7 @@ extension UhlmEngine {
             } onCancel: {
                 progress.cancel()
             }
-        } catch UhlmError.LoadCancelled where Task.isCancelled {
+        } catch let error as UhlmError where error.kind == .cancelled && Task.isCancelled {
             throw CancellationError()
         }
     }

@@ -1,15 +1,16 @@
 extension UhlmVerifier {
-    /// Makes the client of a verifier that wants bearer tokens; connects with the first call.
+    /// Makes the client of a verifier that wants bearer tokens. It connects with the first call.
     ///
-    /// `token` is asked when the first request needs one; its token is used until the verifier refuses it (401), and then
-    /// it is asked once more. Requests that wait share one question.
+    /// `token` is asked when the first request needs a token. That token is used until the verifier refuses it (401),
+    /// and then `token` is asked once more. Requests that wait share one question.
     ///
     /// - Parameters:
-    ///   - options: Where the verifier is and whom to trust.
-    ///   - token: Gives a token; its argument is true where the verifier refused the one given last. It may throw
-    ///     ``TokenError/Denied(reason:)`` where there is none, which ends a generation with ``UhlmError`` `Unauthorized`.
-    ///     Any other error means that none is to be had now, which is as if the verifier could not be reached.
-    /// - Throws: ``UhlmError`` `InvalidOptions`.
+    ///   - options: The verifier's address, and whom to trust.
+    ///   - token: Gives a token. Its argument is true if the verifier refused the token that it gave last. It throws
+    ///     ``TokenError/Denied(reason:)`` if there is no token, which ends a generation with
+    ///     ``ErrorKind/unauthorized``. Any other error means that there is none now, which is as if the verifier could
+    ///     not be reached.
+    /// - Throws: ``UhlmError`` of the kind ``ErrorKind/invalidOptions``.
     public convenience init(
         options: RemoteOptions, token: @escaping @Sendable (_ refresh: Bool) async throws -> String
     ) throws {

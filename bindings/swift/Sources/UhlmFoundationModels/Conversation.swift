@@ -9,7 +9,7 @@ struct Conversation {
     private(set) var history: [Message] = []
     let prompt: String
 
-    /// - Throws: `LanguageModelError.unsupportedTranscriptContent` where an entry is not text, or the last is no prompt.
+    /// - Throws: `LanguageModelError.unsupportedTranscriptContent` if an entry is not text, or the last is no prompt.
     init(_ transcript: Transcript) throws {
         var messages: [Message] = []
         for entry in transcript {
@@ -46,7 +46,8 @@ struct Conversation {
 
 @available(iOS 27.0, macOS 27.0, *)
 extension SamplingParams {
-    /// These, with what the request says in their place. The seed of a request is not heeded: a session has one for its life.
+    /// Returns these parameters with those of a request in their place. The seed of a request is not heeded: a session
+    /// has one for its life.
     func with(_ options: FoundationModels.GenerationOptions) -> SamplingParams {
         var sampling = self
         if let temperature = options.temperature { sampling.temperature = Float(temperature) }

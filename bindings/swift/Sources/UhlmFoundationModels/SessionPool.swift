@@ -3,15 +3,16 @@
 import Foundation
 import Uhlm
 
-/// Idle sessions by their sampling. Apple's session sends the whole transcript each time, so any of ours can answer; one that
-/// answered before still has most of it in its cache. Several are open only while several requests run at once.
+/// Idle sessions by their sampling. Apple's session sends the whole transcript each time, so any of ours can answer;
+/// one that answered before still has most of it in its cache. Several are open only while several requests run at
+/// once.
 final class SessionPool: @unchecked Sendable {
     private let open: @Sendable (SamplingParams) throws -> any UhlmSessionProtocol
     private let lock = NSLock()
     private var idle: [(sampling: SamplingParams, session: any UhlmSessionProtocol)] = []
 
     /// Sampling changes rarely; more idle sessions than this would only hold memory.
-    private static let mostIdle = 2
+    private static let maxIdle = 2
 
     init(open: @escaping @Sendable (SamplingParams) throws -> any UhlmSessionProtocol) {
         self.open = open
@@ -30,7 +31,7 @@ final class SessionPool: @unchecked Sendable {
     func giveBack(_ session: any UhlmSessionProtocol, _ sampling: SamplingParams) {
         lock.lock()
         idle.append((sampling, session))
-        let surplus = idle.count > Self.mostIdle ? idle.removeFirst().session : nil
+        let surplus = idle.count > Self.maxIdle ? idle.removeFirst().session : nil
         lock.unlock()
         surplus?.shutDown()
     }

@@ -1,5 +1,5 @@
-// Apple's protocol for models of other makers came with iOS 27, whose SDK comes with Swift 6.4. The stand-in is what our
-// tests on Linux compile this against; see bindings/swift/foundation-models.
+// Apple's protocol for models of other makers came with iOS 27, whose SDK comes with Swift 6.4. The stand-in is what
+// our tests on Linux compile this against; see bindings/swift/foundation-models.
 #if canImport(FoundationModels) && (compiler(>=6.4) || FOUNDATION_MODELS_STAND_IN)
 
 import FoundationModels
@@ -13,27 +13,27 @@ import Uhlm
 /// let reply = try await session.respond(to: "Where is the station?")
 /// ```
 ///
-/// Text in, text out: it has none of the optional capabilities (images, tools, guided generation, reasoning), and the
-/// framework itself refuses requests that need one. What Apple's session has no word for (provisional text, rollbacks, the
-/// link's state) is left out; an app that shows those uses `UhlmSession`. Cancelling the task that waits for a response
-/// stops both models.
+/// It takes text and gives text. It has none of the optional capabilities (images, tools, guided generation,
+/// reasoning), and the framework itself refuses requests that need one. What Apple's session has no word for
+/// (provisional text, rollbacks, the link's state) is left out; an app that shows those uses `UhlmSession`. Cancelling
+/// the task that waits for a response stops both models.
 @available(iOS 27.0, macOS 27.0, *)
 public struct UhlmLanguageModel: LanguageModel {
-    /// What runs it.
+    /// The type that runs it.
     public typealias Executor = UhlmLanguageModelExecutor
 
-    /// Names the sessions that the executor takes; models made by two calls of an initializer have different ones.
+    /// The sessions that the executor takes. Models made by two calls of an initializer have different ones.
     public let executorConfiguration: UhlmLanguageModelExecutor.Configuration
 
-    /// None of the optional ones.
+    /// No optional capability.
     public var capabilities: LanguageModelCapabilities { LanguageModelCapabilities([]) }
 
-    /// A model with its verifier.
+    /// Makes a model with its verifier.
     ///
     /// - Parameters:
     ///   - engine: The loaded draft model.
-    ///   - verifier: Judges its tokens; without one, `options.mode` must be `deviceOnly`.
-    ///   - options: Options of the sessions. A request's temperature and sampling mode go before those named here.
+    ///   - verifier: The verifier, which judges the tokens. Without one, `options.mode` must be `deviceOnly`.
+    ///   - options: The options of the sessions. The temperature and the sampling mode of a request go before them.
     public init(engine: UhlmEngine, verifier: UhlmVerifier? = nil, options: SessionOptions = SessionOptions()) {
         self.init(sampling: options.sampling) { sampling in
             var options = options
@@ -48,23 +48,23 @@ public struct UhlmLanguageModel: LanguageModel {
     }
 }
 
-/// Translates one request of Apple's session into a generation, and its committed text back.
+/// Translates a request of Apple's session into a generation, and the committed text back.
 @available(iOS 27.0, macOS 27.0, *)
 public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
-    /// The model type this executor processes requests for.
+    /// The type of model whose requests it runs.
     public typealias Model = UhlmLanguageModel
 
-    /// Two are equal where they share their sessions.
+    /// The sessions of an executor. Two configurations are equal if they share their sessions.
     public struct Configuration: Hashable, Sendable {
         let sessions: SessionPool
         let sampling: SamplingParams
 
-        /// Whether they share their sessions.
+        /// Tells whether two configurations share their sessions.
         public static func == (one: Self, other: Self) -> Bool {
             one.sessions === other.sessions
         }
 
-        /// By the sessions' identity.
+        /// Hashes the identity of the sessions.
         public func hash(into hasher: inout Hasher) {
             hasher.combine(ObjectIdentifier(sessions))
         }
@@ -72,7 +72,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
 
     private let configuration: Configuration
 
-    /// Keeps what the model configured; opens nothing yet.
+    /// Makes an executor. It opens no session yet.
     public init(configuration: Configuration) throws {
         self.configuration = configuration
     }
@@ -80,10 +80,11 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
     /// Streams the reply to the transcript's last prompt.
     ///
     /// - Parameters:
-    ///   - request: The transcript, and options; the most tokens, temperature and sampling mode are heeded.
+    ///   - request: The transcript and the options, of which the limit of tokens, the temperature and the sampling mode
+    ///     are heeded.
     ///   - model: The model.
     ///   - channel: Takes each piece of committed text, and the token counts at the end.
-    /// - Throws: `LanguageModelError` where the transcript is too long or holds what is not text; `UhlmError`;
+    /// - Throws: `LanguageModelError` if the transcript is too long or holds something other than text, `UhlmError` or
     ///   `CancellationError`.
     public func respond(
         to request: LanguageModelExecutorGenerationRequest,
@@ -99,9 +100,10 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
             let options = Uhlm.GenerationOptions(
                 maxTokens: request.generationOptions.maximumResponseTokens.map { UInt32(clamping: $0) })
             try await stream(session.generate(conversation.prompt, options: options), into: channel)
-        } catch UhlmError.PromptTooLong(let reason, _, _, let tokens, let capacity) {
+        } catch let error as UhlmError {
+            guard case .promptTooLong(let tokens, _, let capacity) = error.kind else { throw error }
             throw LanguageModelError.contextSizeExceeded(
-                .init(contextSize: Int(capacity), tokenCount: Int(tokens), debugDescription: reason))
+                .init(contextSize: Int(capacity), tokenCount: Int(tokens), debugDescription: error.reason))
         }
     }
 

@@ -47,14 +47,19 @@ final class FiguresTests: XCTestCase {
 
     func test_the_banner_says_what_is_different() {
         var settings = ChatSettings()
-        func banner(_ link: LinkState, _ network: Bool = true) -> Banner? {
-            Banner.current(link: link, hasNetwork: network, settings: settings)
+        func banner(_ link: LinkState, _ network: Bool = true, cause: LinkCause? = nil) -> Banner? {
+            Banner.current(link: link, cause: cause, hasNetwork: network, settings: settings)
         }
         XCTAssertEqual(banner(.online), .noServer)
         settings.endpoint = "https://example.org"
         XCTAssertNil(banner(.online))
         XCTAssertEqual(banner(.degraded), .unsteady)
         XCTAssertEqual(banner(.offline), .serverAway)
+        XCTAssertEqual(banner(.offline, cause: .unreachable), .serverAway)
+        for link in [LinkState.degraded, .offline] { XCTAssertEqual(banner(link, cause: .busy), .serverBusy) }
+        XCTAssertEqual(
+            Banner.serverBusy.text(settings),
+            "The server is busy. The device goes on alone; its words are not checked.")
         XCTAssertEqual(banner(.online, false), .noNetwork)
         XCTAssertTrue(Banner.noNetwork.text(settings).contains("not checked"))
         settings.whenOffline = .wait

@@ -24,7 +24,7 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
         models.delete("a.gguf")
         XCTAssertEqual(models.installed, [])
         models.delete("a.gguf")
-        XCTAssertEqual(models.problems["a.gguf"]?.title, "There is no such model.")
+        XCTAssertEqual(models.problems["a.gguf"]?.title, "The model is not there.")
     }
 
     @MainActor
@@ -45,6 +45,16 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
         models.download(from: server.url + "/small.gguf", allowMetered: false)
         XCTAssertNotNil(models.downloads["small.gguf"])
         await models.settled("small.gguf")
+        // Nobody says what it must hash to: the person is asked.
+        XCTAssertEqual(models.unchecked?.name, "small.gguf")
+        XCTAssertEqual(models.installed, [])
+        models.answer(downloadsAnyway: false)
+        XCTAssertEqual(models.downloads, [:])
+        models.download(from: server.url + "/small.gguf", allowMetered: false)
+        await models.settled("small.gguf")
+        models.answer(downloadsAnyway: true)
+        await models.settled("small.gguf")
+        XCTAssertNil(models.unchecked)
         XCTAssertNil(models.problems["small.gguf"])
         XCTAssertEqual(models.downloads, [:])
         let path = try XCTUnwrap(models.file(of: "small.gguf"))
@@ -73,6 +83,8 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
         let trusting = manager(folder, trust: .fingerprint(sha256: server.fingerprint))
         trusting.download(from: server.url + "/page.gguf", allowMetered: false)
         await trusting.settled("page.gguf")
+        trusting.answer(downloadsAnyway: true)
+        await trusting.settled("page.gguf")
         XCTAssertEqual(trusting.problems["page.gguf"]?.recovery, .downloadAgain)
 
         let careful = manager(folder)
@@ -96,11 +108,13 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
         let models = ModelManager(catalogue: []) { store }
         models.download(from: "https://host/big.gguf", allowMetered: true)
         XCTAssertEqual(models.downloads["big.gguf"]?.text, "Connecting")
-        store.running.give(.progress(phase: .loading, received: 16_000_000, total: 64_000_000))
+        store.running.give(
+            .progress(phase: .loading, received: 16_000_000, total: 64_000_000, part: 0, parts: 0))
         try await eventually("progress") { models.downloads["big.gguf"]?.share == 0.25 }
         XCTAssertEqual(models.downloads["big.gguf"]?.text, "16 MB of 64 MB")
-        store.running.give(.progress(phase: .checking, received: 64_000_000, total: 64_000_000))
-        try await eventually("checking") { models.downloads["big.gguf"]?.text == "Checking" }
+        store.running.give(
+            .progress(phase: .checking, received: 64_000_000, total: 64_000_000, part: 2, parts: 3))
+        try await eventually("checking") { models.downloads["big.gguf"]?.text == "Checking, part 2 of 3" }
         models.download(from: "https://host/big.gguf", allowMetered: true)
         XCTAssertEqual(store.requests.count, 1)
         models.cancel("big.gguf")

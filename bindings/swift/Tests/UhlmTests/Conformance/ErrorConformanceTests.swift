@@ -8,7 +8,7 @@ final class ErrorConformanceTests: Suite {
     func test_a_missing_model_is_not_found() async throws {
         let missing = URL(fileURLWithPath: try ready.missing)
         let error = await error { try await UhlmEngine.load(contentsOf: missing) }
-        guard case .ModelNotFound = error else { return XCTFail("\(String(describing: error))") }
+        XCTAssertEqual(error?.kind, .modelNotFound)
         XCTAssertEqual(error?.recovery, .provideModel)
         XCTAssertEqual(error?.isRetryable, false)
     }
@@ -16,7 +16,7 @@ final class ErrorConformanceTests: Suite {
     func test_a_damaged_model_is_refused() async throws {
         let damaged = URL(fileURLWithPath: try ready.damaged)
         let error = await error { try await UhlmEngine.load(contentsOf: damaged) }
-        guard case .ModelDamaged = error else { return XCTFail("\(String(describing: error))") }
+        XCTAssertEqual(error?.kind, .modelDamaged)
         XCTAssertEqual(error?.recovery, .downloadAgain)
     }
 
@@ -29,7 +29,7 @@ final class ErrorConformanceTests: Suite {
                 if case .committed = event { committed += 1 }
             }
         }
-        guard case .VocabularyMismatch = error else { return XCTFail("\(String(describing: error))") }
+        XCTAssertEqual(error?.kind, .vocabularyMismatch)
         XCTAssertEqual(error?.recovery, .chooseAnotherModel)
         XCTAssertEqual(committed, 0)
     }
@@ -44,7 +44,7 @@ final class ErrorConformanceTests: Suite {
             await error(of: { try await session.respond(to: question) }),
             await error(of: { try await verifier.info() }),
         ] {
-            guard case .Untrusted = error else { return XCTFail("\(String(describing: error))") }
+            XCTAssertEqual(error?.kind, .untrusted)
             XCTAssertEqual(error?.recovery, .checkEndpoint)
         }
     }
@@ -56,7 +56,7 @@ final class ErrorConformanceTests: Suite {
             return "not-the-token"
         }
         let error = try await answer(of: verifier)
-        guard case .Unauthorized = error else { return XCTFail("\(String(describing: error))") }
+        XCTAssertEqual(error?.kind, .unauthorized)
         XCTAssertEqual(error?.recovery, .signIn)
         XCTAssertEqual(asked.withLock { $0 }, [false, true])
         // A refresh that brings the right one is all it takes.
@@ -70,13 +70,13 @@ final class ErrorConformanceTests: Suite {
     func test_a_token_provider_that_throws_is_an_error_not_a_crash() async throws {
         let denied = try verifier(try ready.guarded) { _ in throw TokenError.Denied(reason: "signed out") }
         let unauthorized = try await answer(of: denied)
-        guard case .Unauthorized = unauthorized else { return XCTFail("\(String(describing: unauthorized))") }
+        XCTAssertEqual(unauthorized?.kind, .unauthorized)
         XCTAssertEqual(unauthorized?.recovery, .signIn)
 
         struct Own: Error {}
         let failing = try verifier(try ready.guarded) { _ in throw Own() }
         let offline = try await answer(of: failing)
-        guard case .Offline = offline else { return XCTFail("\(String(describing: offline))") }
+        XCTAssertEqual(offline?.kind, .offline)
         XCTAssertEqual(offline?.isRetryable, true)
     }
 
@@ -105,9 +105,32 @@ final class ErrorConformanceTests: Suite {
         ]
         for (index, call) in calls.enumerated() {
             let error = await error(of: call)
-            guard case .SessionClosed = error else { return XCTFail("call \(index): \(String(describing: error))") }
+            XCTAssertEqual(error?.kind, .sessionClosed, "call \(index)")
             XCTAssertEqual(error?.recovery, .openAgain)
         }
         for await status in session.statuses { XCTFail("\(status)") }
+    }
+
+    func test_a_busy_server_is_not_out_of_reach() async throws {
+        let models = try ready.models
+        let verifier = try UhlmVerifier(
+            options: RemoteOptions(endpoint: models.busyVerifier, trust: .pem(roots: models.roots)))
+        let (draft, question) = (try await engine(try ready.draft), try ready.questions[0])
+        func open(_ offline: OfflinePolicy) throws -> UhlmSession {
+            try draft.openSession(verifier: verifier, options: options(.exact, offline: offline))
+        }
+        let failing = try open(.fail)
+        for error in [
+            await error(of: { try await verifier.info() }),
+            await error(of: { try await failing.respond(to: question) }),
+        ] {
+            XCTAssertEqual(error?.kind, .serverBusy)
+            XCTAssertEqual(error?.recovery, .tryAgain)
+            XCTAssertEqual(error?.isRetryable, true)
+        }
+        let session = try open(.goOn)
+        let seen = try await collect(session.generate(question))
+        XCTAssertTrue(seen.states.contains { $0.link != .online && $0.cause == .busy }, "\(seen.states)")
+        XCTAssertEqual(try session.status().cause, .busy)
     }
 }

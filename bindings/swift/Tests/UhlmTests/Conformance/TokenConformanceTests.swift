@@ -2,7 +2,8 @@ import XCTest
 
 @testable import Uhlm
 
-/// `tests/conformance.md`: how many tokens a conversation has, what is text in it, and what becomes of one that is too long.
+/// `tests/conformance.md`: how many tokens a conversation has, what is text in it, and what becomes of one that is too
+/// long.
 final class TokenConformanceTests: Suite {
     private func count(_ engine: UhlmEngine, _ text: String) throws -> UInt32 {
         try engine.countTokens(messages: [Message(role: .user, content: text)])
@@ -44,12 +45,13 @@ final class TokenConformanceTests: Suite {
         XCTAssertGreaterThan(dropped, 0)
         XCTAssertEqual(try session.messages().count, 20)
         let stopping = try await small(.stop)
-        do {
-            for _ in 0..<10 { _ = try await stopping.respond(to: question, options: few) }
-            XCTFail("it grew for ever")
-        } catch UhlmError.PromptTooLong {
-            // As it should be.
+        let error = await error { for _ in 0..<10 { _ = try await stopping.respond(to: question, options: few) } }
+        guard case .promptTooLong(let tokens, let reply, let capacity) = error?.kind else {
+            return XCTFail("\(String(describing: error))")
         }
+        XCTAssertGreaterThan(tokens + reply, capacity)
+        XCTAssertGreaterThan(reply, 0)
+        XCTAssertEqual(capacity, 256)
     }
 
     func test_options_of_the_template_that_make_no_sense_are_refused() async throws {
@@ -57,12 +59,12 @@ final class TokenConformanceTests: Suite {
         for (name, json) in [("messages", "[]"), ("tone", "not json")] {
             var options = try options(.deviceOnly)
             options.templateVariables = [name: json]
-            do {
-                _ = try engine.openSession(options: options)
-                XCTFail("\(name) is no variable")
-            } catch UhlmError.InvalidOptions {
-                // As it should be.
-            }
+            let refused = await error { try engine.openSession(options: options) }
+            XCTAssertEqual(refused?.kind, .invalidOptions, name)
+            let session = try await alone(ready.draft)
+            let (question, own) = (try ready.questions[0], GenerationOptions(templateVariables: [name: json]))
+            let reply = await error { try await session.respond(to: question, options: own) }
+            XCTAssertEqual(reply?.kind, .invalidOptions, name)
         }
         var texts: Set<String> = []
         for thinking in [nil, Thinking.off, .on(budget: 4)] {
@@ -73,5 +75,24 @@ final class TokenConformanceTests: Suite {
             texts.insert(reply.text)
         }
         XCTAssertEqual(texts.count, 1)
+    }
+
+    func test_a_reply_has_template_variables_of_its_own() async throws {
+        let template = "{% for message in messages %}{{ message.content }}{% endfor %}{{ tone }}"
+        func tone(_ words: String) -> [String: String] { ["tone": "\"\(words)\""] }
+        let engine = try await UhlmEngine.load(ModelOptions(path: ready.draft, chatTemplate: template))
+        var options = try options(.deviceOnly)
+        options.templateVariables = tone("calm")
+        let (session, question) = (try engine.openSession(options: options), try ready.questions[0])
+        func prompt(_ options: GenerationOptions) async throws -> UInt64 {
+            try session.reset()
+            return try await session.respond(to: question, options: options).statistics.promptTokens
+        }
+        let few = GenerationOptions(maxTokens: 4)
+        let own = GenerationOptions(maxTokens: 4, templateVariables: tone("calm, and kind to everybody who asks"))
+        let (short, long) = (try await prompt(few), try await prompt(own))
+        XCTAssertGreaterThan(long, short + 4)
+        let again = try await prompt(few)
+        XCTAssertEqual(again, short, "the session's hold again")
     }
 }

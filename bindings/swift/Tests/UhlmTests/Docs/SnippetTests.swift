@@ -35,10 +35,18 @@ final class SnippetTests: Suite {
         try session.reset()
         let (reply, again) = try await twice(session, question)
         XCTAssertEqual(reply, again)
-        let offline = UhlmError.Offline(reason: "no route", retryable: true, recovery: .waitForNetwork)
+        let offline = failed(.offline, retryable: true, recovery: .waitForNetwork)
         XCTAssertEqual(explain(offline), "You are offline.")
-        let damaged = UhlmError.EngineFailed(reason: "no memory", retryable: false, recovery: .freeMemory)
+        let damaged = failed(.engineFailed, recovery: .freeMemory)
         XCTAssertTrue(explain(damaged).hasPrefix("The model failed."))
+        let tooLong = failed(.promptTooLong(tokens: 300, reply: 16, capacity: 256))
+        XCTAssertTrue(explain(tooLong).contains("256"))
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let models = ready.models
+        let model = try await download(
+            models.whole, sha256: models.wholeSha256, into: folder, trust: .pem(roots: models.roots))
+        XCTAssertEqual(model?.sha256, models.wholeSha256)
         let careful = try careful(try await engine(ready.draft), try verifier(ready.server))
         let whole = try await careful.respond(to: question)
         XCTAssertFalse(whole.text.isEmpty)

@@ -38,7 +38,7 @@ func show(_ session: UhlmSession, _ message: String) async throws {
             thought += token.text
         case .rollback:
             provisional = ""
-        case .state(let link):
+        case .state(let link, _):
             print("the link is \(link)")
         case .finished(let finish, let text, let statistics):
             print(text, finish, statistics.tokensPerSecond)
@@ -81,12 +81,24 @@ final class Chat {
 }
 
 func explain(_ error: UhlmError) -> String {
-    switch error.recovery {
-    case .signIn: "Please sign in again."
-    case .downloadAgain: "The model must be downloaded again."
-    case .waitForNetwork where error.isRetryable: "You are offline."
+    switch error.kind {
+    case .unauthorized: "Please sign in again."
+    case .offline where error.isRetryable: "You are offline."
+    case .promptTooLong(let tokens, _, let capacity): "\(tokens) tokens, and there is room for \(capacity)."
     default: [error.errorDescription, error.recoverySuggestion].compactMap(\.self).joined(separator: " ")
     }
+}
+
+func download(_ address: String, sha256: String, into folder: URL, trust: TrustPolicy) async throws -> StoredModel? {
+    let store = try UhlmModelStore(options: StoreOptions(folder: folder.path, trust: trust))
+    let download = try store.download(request: DownloadRequest(sources: [address], sha256: sha256))
+    while let event = try await download.next() {
+        switch event {
+        case .progress(_, let received, let total, _, _): print(received, "of", total ?? 0, "bytes")
+        case .finished(let model): return model
+        }
+    }
+    return nil
 }
 
 func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) throws -> UhlmSession {

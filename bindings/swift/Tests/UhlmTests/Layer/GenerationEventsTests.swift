@@ -60,7 +60,7 @@ final class GenerationEventsTests: XCTestCase {
     }
 
     func test_an_error_is_thrown_once_and_then_the_sequence_has_ended() async throws {
-        let offline = UhlmError.Offline(reason: "no route", retryable: true, recovery: .waitForNetwork)
+        let offline = failed(.offline, retryable: true, recovery: .waitForNetwork)
         let generation = FakeGeneration([.success([committed("a")]), .failure(offline)])
         var iterator = FakeSession(generation).generate("hello").makeAsyncIterator()
         _ = try await iterator.next()
@@ -76,7 +76,7 @@ final class GenerationEventsTests: XCTestCase {
 
     func test_an_error_of_the_start_is_thrown_with_the_first_element() async throws {
         let error = await error { try await collect(FakeSession().generate("hello")) }
-        guard case .Busy = error else { return XCTFail("\(String(describing: error))") }
+        XCTAssertEqual(error?.kind, .busy)
     }
 
     func test_a_break_cancels() async throws {

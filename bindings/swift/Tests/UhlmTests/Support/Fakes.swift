@@ -120,7 +120,7 @@ final class FakeSession: UhlmSessionProtocol {
         try state.withLock { state in
             state.starts.append((prompt, options))
             if state.generations.isEmpty {
-                throw UhlmError.Busy(reason: "another generation is running", retryable: true, recovery: .tryAgain)
+                throw failed(.busy, retryable: true, recovery: .tryAgain)
             }
             return state.generations.removeFirst()
         }
@@ -128,7 +128,7 @@ final class FakeSession: UhlmSessionProtocol {
 
     func statusUpdates() throws -> UhlmStatusUpdates {
         if state.withLock({ $0.isClosed }) {
-            throw UhlmError.SessionClosed(reason: "it was shut down", retryable: false, recovery: .openAgain)
+            throw failed(.sessionClosed, recovery: .openAgain)
         }
         return updates
     }
@@ -149,6 +149,11 @@ final class FakeSession: UhlmSessionProtocol {
     func clearSent() throws {}
     func setDevice(state: DeviceState) throws {}
     func onNetworkChange() throws {}
+}
+
+/// An error that a fake throws.
+func failed(_ kind: ErrorKind, retryable: Bool = false, recovery: Recovery = .none) -> UhlmError {
+    .Failed(kind: kind, reason: "why", retryable: retryable, recovery: recovery)
 }
 
 func provisional(_ text: String) -> GenerationEvent {

@@ -29,6 +29,18 @@ final class Fixture: @unchecked Sendable {
         let weather: Place
         /// Computes one row of a pass at a time: its logits do not depend on what shares a batch.
         let steady: Place
+        let models: Models
+    }
+
+    /// The models that the program serves: the demo draft in one file and in three parts.
+    struct Models: Decodable, Sendable {
+        let roots: String
+        let whole: String
+        let wholeSha256: String
+        let split: String
+        let splitSha256: [String]
+        /// A verifier that answers every request with 503.
+        let busyVerifier: String
     }
 
     /// What the open verifier is busy with.

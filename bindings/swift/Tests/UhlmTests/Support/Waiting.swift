@@ -66,8 +66,8 @@ struct Seen: Sendable {
         events.count { event in if case .rollback = event { true } else { false } }
     }
 
-    var links: [LinkState] {
-        events.compactMap { event in if case .state(let link) = event { link } else { nil } }
+    var states: [(link: LinkState, cause: LinkCause?)] {
+        events.compactMap { event in if case .state(let link, let cause) = event { (link, cause) } else { nil } }
     }
 
     /// The last event, where it is the end.

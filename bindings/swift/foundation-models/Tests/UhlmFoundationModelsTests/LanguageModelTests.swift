@@ -94,8 +94,9 @@ final class LanguageModelTests: XCTestCase {
     func test_a_transcript_that_is_too_long_is_the_framework_s_error() async throws {
         let session = FakeSession(
             [],
-            error: .PromptTooLong(
-                reason: "too long", retryable: false, recovery: .shortenPrompt, tokens: 900, capacity: 512))
+            error: .Failed(
+                kind: .promptTooLong(tokens: 900, reply: 16, capacity: 512), reason: "too long", retryable: false,
+                recovery: .shortenPrompt))
         do {
             _ = try await respond(model(session), to: request([.prompt(.init(segments: text("Hi")))]))
             XCTFail("nothing was thrown")

@@ -61,7 +61,8 @@ public final class AppModel: ChatHost {
 
     /// What is different now; nil where all is as it should be.
     public var banner: Banner? {
-        Banner.current(link: chat?.link ?? .online, hasNetwork: device.network.isThere, settings: settings)
+        Banner.current(
+            link: chat?.link ?? .online, cause: chat?.cause, hasNetwork: device.network.isThere, settings: settings)
     }
 
     // MARK: - Conversations
@@ -194,8 +195,8 @@ public final class AppModel: ChatHost {
     private func networkChanged() {
         verifier?.client.reconnect()
         chat?.networkChanged()
-        // Warms the connection up and takes the banner down. Nothing of a conversation is in it, and none is made where the
-        // person did not agree to send this one.
+        // Warms the connection up and takes the banner down. Nothing of a conversation is in it, and none is made where
+        // the person did not agree to send this one.
         guard let client = verifier?.client, let chat, chat.conversation.mayBeSent else { return }
         Task { if (try? await client.info()) != nil { chat.serverAnswered() } }
     }

@@ -6,35 +6,44 @@ public enum Banner: Sendable, Equatable {
     case noNetwork
     /// There is a network, but the server does not answer.
     case serverAway
+    /// The server is there, but has no room for another request.
+    case serverBusy
     /// The last exchange failed; it is tried again.
     case unsteady
     /// No server is set.
     case noServer
 
-    /// What applies; nil where all is as it should be, and where the person wants the device alone.
-    public static func current(link: LinkState, hasNetwork: Bool, settings: ChatSettings) -> Banner? {
+    /// What applies; nil while all is as it should be, and if the person wants the device alone.
+    public static func current(
+        link: LinkState, cause: LinkCause?, hasNetwork: Bool, settings: ChatSettings
+    ) -> Banner? {
         if settings.mode == .deviceOnly { return nil }
         if settings.endpoint.isEmpty { return .noServer }
         if !hasNetwork { return .noNetwork }
         switch link {
         case .online: return nil
+        case .degraded where cause == .busy, .offline where cause == .busy: return .serverBusy
         case .degraded: return .unsteady
         case .offline: return .serverAway
         }
     }
 
-    /// What it says.
+    /// What it says. The Android app has the same words.
     public func text(_ settings: ChatSettings) -> String {
         switch self {
-        case .noServer: return "No server is set. The device answers alone."
-        case .unsteady: return "The connection is unsteady."
-        case .noNetwork, .serverAway:
-            let what = self == .noNetwork ? "You are offline." : "The server does not answer."
-            switch settings.whenOffline {
-            case .goOn where settings.mode == .remoteOnly, .wait: return what + " Replies wait for it."
-            case .goOn: return what + " The device goes on alone; its words are marked as not checked."
-            case .fail: return what + " Replies have to wait until it is back."
-            }
+        case .noServer: "No server is set. The device answers alone."
+        case .unsteady: "The connection is unsteady. Trying again…"
+        case .noNetwork: "No network. " + Self.consequence(settings)
+        case .serverAway: "The server does not answer. " + Self.consequence(settings)
+        case .serverBusy: "The server is busy. " + Self.consequence(settings)
+        }
+    }
+
+    private static func consequence(_ settings: ChatSettings) -> String {
+        switch settings.whenOffline {
+        case .goOn where settings.mode == .remoteOnly, .wait: "Replies wait for it."
+        case .goOn: "The device goes on alone; its words are not checked."
+        case .fail: "Replies have to wait until it is back."
         }
     }
 }

@@ -28,6 +28,8 @@ public final class ChatModel {
     public private(set) var line: LiveLine?
     /// Whether the server answers.
     public private(set) var link = LinkState.online
+    /// Why the server does not answer; nil while it does.
+    public private(set) var cause: LinkCause?
     /// What went wrong last; nil after the next message.
     public private(set) var problem: Problem?
     /// What the person must be asked before anything is sent; answered by ``answer(_:)``.
@@ -136,7 +138,7 @@ public final class ChatModel {
 
     /// The server answered somebody else: the session only finds out with its next message.
     public func serverAnswered() {
-        if phase == .idle { link = .online }
+        if phase == .idle { (link, cause) = (.online, nil) }
     }
 
     /// Ends the session: for another model or server, and where memory is short. The next message opens another one.
@@ -145,7 +147,7 @@ public final class ChatModel {
         watch?.cancel()
         session?.shutDown()
         session = nil
-        link = .online
+        (link, cause) = (.online, nil)
         isAllAgreed = conversation.mayBeSent || conversation.turns.isEmpty
     }
 
@@ -212,8 +214,8 @@ public final class ChatModel {
             }
             tail.apply(event)
             switch event {
-            case .state(let link):
-                self.link = link
+            case .state(let link, let cause):
+                (self.link, self.cause) = (link, cause)
             case .finished(let finish, _, let statistics):
                 let cost = ReplyCost(statistics)
                 line = LiveLine(cost)
@@ -243,15 +245,14 @@ public final class ChatModel {
         // Where the store itself failed there is nothing to write it to.
         if !(error is StoreFailure) { try? await record(.end(isCancelled ? .stopped : .failed, nil)) }
         await host.conversationChanged(conversation.id)
-        if case UhlmError.ConsentRequired = error {
+        let kind = (error as? UhlmError)?.kind
+        if case .consentRequired = kind {
             isAllAgreed = false
             ask(message, isRepeated: true)
-        } else if case UhlmError.SessionClosed = error {
-            session = nil
-            if !isCancelled { problem = Problem(error) }
-        } else if !isCancelled {
-            problem = Problem(error)
+            return
         }
+        if kind == .sessionClosed { session = nil }
+        if !isCancelled { problem = Problem(error) }
     }
 
     /// Keeps a change, then shows it.
@@ -286,7 +287,7 @@ public final class ChatModel {
         watch = Task { [weak self, statuses = session.statuses] in
             for await status in statuses {
                 guard let self else { return }
-                self.link = status.link
+                (self.link, self.cause) = (status.link, status.cause)
             }
         }
         return session

@@ -19,8 +19,6 @@ public struct Problem: Error, Sendable, Equatable {
             self = problem
         case let error as UhlmError:
             self.init(error.errorDescription ?? "The model failed.", error.recovery, isRetryable: error.isRetryable)
-        case let error as ModelStoreError:
-            self.init(error)
         case let failure as StoreFailure:
             self.init(failure)
         case is SecretFailure:
@@ -42,33 +40,6 @@ public struct Problem: Error, Sendable, Equatable {
         case .missing: self.init("The conversation is not there any more.", .none)
         case .unreadable: self.init("The conversation's file is damaged.", .none)
         case .storage: self.init("The conversation could not be kept.", .freeStorage)
-        }
-    }
-
-    private init(_ error: ModelStoreError) {
-        switch error {
-        case .InvalidRequest(_, let retryable, let recovery):
-            self.init("This is no address of a model.", recovery, isRetryable: retryable)
-        case .Metered(_, let retryable, let recovery):
-            self.init("Downloads wait for a network that is not metered.", recovery, isRetryable: retryable)
-        case .AlreadyRunning(_, let retryable, let recovery):
-            self.init("This model is being downloaded already.", recovery, isRetryable: retryable)
-        case .DiskFull(_, let retryable, let recovery):
-            self.init("There is not enough room for the model.", recovery, isRetryable: retryable)
-        case .Storage(_, let retryable, let recovery):
-            self.init("The model could not be kept.", recovery, isRetryable: retryable)
-        case .Network(_, let retryable, let recovery):
-            self.init("The download broke off. What came is kept.", recovery, isRetryable: retryable)
-        case .Untrusted(_, let retryable, let recovery):
-            self.init("The server cannot be trusted.", recovery, isRetryable: retryable)
-        case .Unauthorized(_, let retryable, let recovery):
-            self.init("The server wants to know who you are.", recovery, isRetryable: retryable)
-        case .NotFound(_, let retryable, let recovery):
-            self.init("There is no such model.", recovery, isRetryable: retryable)
-        case .Corrupt(_, let retryable, let recovery):
-            self.init("What came is not this model.", recovery, isRetryable: retryable)
-        case .Cancelled(_, let retryable, let recovery):
-            self.init("The download was stopped.", recovery, isRetryable: retryable)
         }
     }
 }

@@ -39,10 +39,11 @@ public final class ModelLoader {
         self.available = available
     }
 
-    /// The model of a file, loaded where it is not, with the longest context that fits. The one before is let go first: a
-    /// phone has no room for two.
+    /// The model of a file, loaded where it is not, with the longest context that fits. The one before is let go first:
+    /// a phone has no room for two.
     ///
-    /// - Throws: `UhlmError`; `NotEnoughMemory` before the file is touched, where the system says what is free.
+    /// - Throws: `UhlmError`; its kind is `notEnoughMemory` before the file is touched, where the system says what is
+    ///   free.
     public func model(_ path: String) async throws -> LoadedModel {
         if let loaded, loaded.path == path { return try await loaded.load.value }
         unload()
@@ -50,7 +51,10 @@ public final class ModelLoader {
         let load = Task { [available] in
             do {
                 return try await Self.load(path, Self.longestContext, available(), report)
-            } catch UhlmError.NotEnoughMemory(_, _, _, _, let fits?) where fits >= Self.shortestContext {
+            } catch let error as UhlmError {
+                guard case .notEnoughMemory(_, let fits?) = error.kind, fits >= Self.shortestContext else {
+                    throw error
+                }
                 return try await Self.load(path, fits, available(), report)
             }
         }

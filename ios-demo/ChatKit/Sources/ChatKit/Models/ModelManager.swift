@@ -12,8 +12,12 @@ public final class ModelManager {
         public var phase = DownloadPhase.connecting
         /// Bytes that are there.
         public var received: UInt64 = 0
-        /// Bytes of the whole file, once known.
+        /// Bytes of the whole model, once known.
         public var total: UInt64?
+        /// Number of the part of a split model that comes in, from 1; 0 for a model of one file.
+        public var part: UInt32 = 0
+        /// Number of parts; 0 for a model of one file.
+        public var parts: UInt32 = 0
 
         /// The share that is there, in [0, 1]; nil while it is not known.
         public var share: Double? {
@@ -21,13 +25,15 @@ public final class ModelManager {
             return min(1, Double(received) / Double(total))
         }
 
-        /// `12 MB of 640 MB`.
+        /// `12 MB of 640 MB`; of a split model `12 MB of 640 MB, part 1 of 3`.
         public var text: String {
-            switch phase {
-            case .connecting: "Connecting"
-            case .checking: "Checking"
-            case .loading: total.map { "\(received.inBytes) of \($0.inBytes)" } ?? received.inBytes
-            }
+            let what =
+                switch phase {
+                case .connecting: "Connecting"
+                case .checking: "Checking"
+                case .loading: total.map { "\(received.inBytes) of \($0.inBytes)" } ?? received.inBytes
+                }
+            return part > 0 ? "\(what), part \(part) of \(parts)" : what
         }
     }
 
@@ -46,6 +52,8 @@ public final class ModelManager {
     public private(set) var checks: [String: Check] = [:]
     /// What went wrong last, by the name of the model.
     public private(set) var problems: [String: Problem] = [:]
+    /// A download that waits for the person's word, because nobody says which SHA-256 its file must have.
+    public private(set) var unchecked: DownloadRequest?
     /// Pairs that are known to work.
     public let catalogue: [CataloguePair]
 
@@ -97,6 +105,14 @@ public final class ModelManager {
         download(DownloadRequest(sources: [address], name: name, allowMetered: allowMetered))
     }
 
+    /// Downloads what is ``unchecked`` all the same and believes the server, or leaves it.
+    public func answer(downloadsAnyway: Bool) {
+        guard var request = unchecked else { return }
+        unchecked = nil
+        request.requireSha256 = false
+        if downloadsAnyway { download(request) }
+    }
+
     /// Stops a download. What came is kept, and the next one goes on from there.
     public func cancel(_ name: String) {
         tasks[name]?.cancel()
@@ -117,7 +133,7 @@ public final class ModelManager {
         problems[name] = nil
         do {
             checks[name] = try await current().verify(name: name) ? .intact : .nothingToCompare
-        } catch ModelStoreError.Corrupt {
+        } catch let error as UhlmError where error.kind == .modelDamaged {
             checks[name] = .damaged
         } catch {
             checks[name] = nil
@@ -155,7 +171,7 @@ public final class ModelManager {
             downloads[name] = Download()
             unfinished.removeAll { $0.name == name }
             tasks[name] = Task { [self] in
-                await follow(download, name)
+                await follow(download, request, name)
                 downloads[name] = nil
                 tasks[name] = nil
                 refresh()
@@ -163,18 +179,23 @@ public final class ModelManager {
         }
     }
 
-    private func follow(_ download: any UhlmDownloadProtocol, _ name: String) async {
+    private func follow(_ download: any UhlmDownloadProtocol, _ request: DownloadRequest, _ name: String) async {
         do {
             try await withTaskCancellationHandler {
                 while let event = try await download.next() {
-                    guard case .progress(let phase, let received, let total) = event else { continue }
-                    downloads[name] = Download(phase: phase, received: received, total: total)
+                    guard case .progress(let phase, let received, let total, let part, let parts) = event else {
+                        continue
+                    }
+                    downloads[name] = Download(
+                        phase: phase, received: received, total: total, part: part, parts: parts)
                 }
             } onCancel: {
                 download.cancel()
             }
-        } catch ModelStoreError.Cancelled {
+        } catch let error as UhlmError where error.kind == .cancelled {
             // It was asked for.
+        } catch let error as UhlmError where error.kind == .checksumMissing {
+            unchecked = request
         } catch {
             problems[name] = Problem(error)
         }

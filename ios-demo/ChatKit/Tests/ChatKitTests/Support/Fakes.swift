@@ -37,8 +37,13 @@ final class FakeDownload: UhlmDownload, @unchecked Sendable {
     }
 
     override func cancel() {
-        give_.finish(throwing: ModelStoreError.Cancelled(reason: "cancelled", retryable: false, recovery: .none))
+        give_.finish(throwing: failed(.cancelled))
     }
+}
+
+/// An error that a fake throws.
+func failed(_ kind: ErrorKind) -> UhlmError {
+    .Failed(kind: kind, reason: "a fake", retryable: false, recovery: .none)
 }
 
 /// A store whose downloads do not end by themselves.
@@ -68,10 +73,10 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
     func setDevice(state: DeviceState) throws { states.append(state) }
     func onNetworkChange() throws { networkChanges += 1 }
     func start(prompt: Prompt, options: GenerationOptions) throws -> UhlmGeneration {
-        throw UhlmError.Offline(reason: "a fake", retryable: true, recovery: .waitForNetwork)
+        throw failed(.offline)
     }
     func statusUpdates() throws -> UhlmStatusUpdates {
-        throw UhlmError.SessionClosed(reason: "a fake", retryable: false, recovery: .openAgain)
+        throw failed(.sessionClosed)
     }
     func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }

@@ -5,6 +5,7 @@ import dev.uhlm.ContextUse
 import dev.uhlm.DeviceState
 import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadRequest
+import dev.uhlm.ErrorKind
 import dev.uhlm.FinishReason
 import dev.uhlm.GenerationEvent
 import dev.uhlm.GenerationOptions
@@ -14,6 +15,7 @@ import dev.uhlm.NoHandle
 import dev.uhlm.Origin
 import dev.uhlm.OriginCounts
 import dev.uhlm.Prompt
+import dev.uhlm.Recovery
 import dev.uhlm.SentRecord
 import dev.uhlm.SessionStatus
 import dev.uhlm.Statistics
@@ -202,17 +204,23 @@ internal class FakeModelStore : UhlmModelStoreInterface {
     }
 }
 
+/** An error that a fake throws. */
+internal fun failed(kind: ErrorKind, recovery: Recovery = Recovery.NONE) =
+    UhlmException.Failed(kind, "a fake", retryable = false, recovery)
+
 internal fun committed(text: String, origin: Origin = Origin.VERIFIED) =
     GenerationEvent.Committed(TokenText(id = 1u, text = text, uncertainty = null), origin)
 
-internal fun provisional(text: String) = GenerationEvent.Provisional(TokenText(id = 1u, text = text, uncertainty = 0.5f))
+internal fun provisional(text: String) =
+    GenerationEvent.Provisional(TokenText(id = 1u, text = text, uncertainty = 0.5f))
 
-internal fun finished(finish: FinishReason = FinishReason.END_OF_REPLY) = GenerationEvent.Finished(finish, "", statistics)
+internal fun finished(finish: FinishReason = FinishReason.END_OF_REPLY) =
+    GenerationEvent.Finished(finish, "", statistics)
 
 internal val statistics = Statistics(
-    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u), drafted = 3u, judged = 3u,
-    rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u, targetPasses = 1u, bodyUp = 30uL,
-    bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25, firstTokenSeconds = 0.5, draftingSeconds = 0.75,
-    waitingSeconds = 0.125, medianVerdictSeconds = 0.1, tokensPerSecond = 2.0, transmissionRate = 1.0, trueSkipRate = 1.0,
-    acceptanceRate = 0.66, targetPassesPerToken = 0.33,
+    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u), drafted = 3u,
+    judged = 3u, rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u, targetPasses = 1u,
+    bodyUp = 30uL, bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25, firstTokenSeconds = 0.5,
+    draftingSeconds = 0.75, waitingSeconds = 0.125, medianVerdictSeconds = 0.1, tokensPerSecond = 2.0,
+    transmissionRate = 1.0, trueSkipRate = 1.0, acceptanceRate = 0.66, targetPassesPerToken = 0.33,
 )

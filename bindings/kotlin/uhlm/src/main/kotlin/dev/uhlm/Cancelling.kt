@@ -10,8 +10,8 @@ import kotlinx.coroutines.suspendCancellableCoroutine
 /**
  * Runs [block] and calls [onCancel] if the calling coroutine is cancelled or [block] throws.
  *
- * A cancellation calls it on the thread that cancels, before `cancel()` returns: a `finally` would have to wait until the
- * coroutine's dispatcher is free.
+ * A cancellation calls it on the thread that cancels, before `cancel()` returns. A `finally` would have to wait until
+ * the coroutine's dispatcher is free.
  */
 internal suspend fun cancelling(onCancel: () -> Unit, block: suspend () -> Unit): Unit = coroutineScope {
     var watch: CancellableContinuation<Unit>? = null

@@ -6,13 +6,14 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.withContext
 
 /**
- * A download as a cold flow: each collection starts one, or goes on with what an earlier one left.
+ * Returns a download as a cold flow: each collection starts one, or goes on with what an earlier one left.
  *
  * The last event is [DownloadEvent.Finished]. Cancelling the collecting coroutine stops the download before `cancel()`
- * returns; what was loaded by then is kept. A collector that is slow is told the latest progress only.
+ * returns; what was downloaded by then is kept. A collector that is slow is told the latest progress only.
  *
- * @param request which file is wanted, and what is known of it.
- * @throws ModelStoreException from the collection.
+ * @param request the model that is wanted, and what is known of it.
+ * @throws UhlmException from the collection: [ErrorKind.ChecksumMissing] where neither the request nor the repository
+ * says which SHA-256 the file must have, unless [DownloadRequest.requireSha256] is false.
  */
 public fun UhlmModelStoreInterface.downloadFlow(request: DownloadRequest): Flow<DownloadEvent> = flow {
     val download = download(request)
@@ -30,7 +31,10 @@ public fun UhlmModelStoreInterface.downloadFlow(request: DownloadRequest): Flow<
     }
 }
 
-/** Stops what still runs and waits for its end: until then the store would answer the next download of it with an error. */
+/**
+ * Stops what still runs and waits for its end. Until then the store would answer the next download of it with
+ * [ErrorKind.Busy].
+ */
 private suspend fun UhlmDownload.end(ended: Boolean) {
     try {
         if (ended) return
@@ -38,7 +42,7 @@ private suspend fun UhlmDownload.end(ended: Boolean) {
         while (next() != null) {
             // Nobody is there to see it.
         }
-    } catch (_: ModelStoreException) {
+    } catch (_: UhlmException) {
         // The end: of a cancelled download as of one that had failed.
     } finally {
         close()

@@ -5,21 +5,22 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.DurationUnit.SECONDS
 
 /**
- * Waits for the verifier, then fails with [UhlmException.Offline].
+ * Returns the policy to wait for the verifier and then to fail with [ErrorKind.Offline].
  *
- * @param limit how long at most.
+ * @param limit the longest time that a generation waits.
  */
-public fun OfflinePolicy.Companion.waitAtMost(limit: Duration): OfflinePolicy = OfflinePolicy.Wait(limit.toDouble(SECONDS))
+public fun OfflinePolicy.Companion.waitAtMost(limit: Duration): OfflinePolicy =
+    OfflinePolicy.Wait(limit.toDouble(SECONDS))
 
 /**
- * [LinkOptions] with durations. What is left out has the core's default.
+ * Makes [LinkOptions] from durations. An option that is left out has the core's default.
  *
  * @param minDeadline the shortest deadline of a verdict.
- * @param maxDeadline the longest deadline; also the one used before anything was measured.
+ * @param maxDeadline the longest deadline of a verdict, which is also the one before anything was measured.
  * @param backOff the pause after the first failure; it doubles with each further one.
- * @param maxBackOff the longest pause that is not asked for by the verifier.
- * @param grace the time for which a verifier that was reached before and is silent is asked again.
- * @param offlineAfter failures in a row that make the link [LinkState.OFFLINE].
+ * @param maxBackOff the longest pause that the verifier did not ask for.
+ * @param grace the time for which a verifier that was reached before and falls silent is asked again.
+ * @param offlineAfter the number of failures in a row that make the link [LinkState.OFFLINE].
  */
 public fun LinkOptions.Companion.of(
     minDeadline: Duration? = null,
@@ -38,12 +39,12 @@ public fun LinkOptions.Companion.of(
 )
 
 /**
- * [RemoteOptions] with a duration. What is left out has the core's default.
+ * Makes [RemoteOptions] with a duration. An option that is left out has the core's default.
  *
- * @param endpoint the address under which `/v2/...` lies: `https://host[:port][/path]`.
- * @param trust which certificates are accepted.
+ * @param endpoint the address of the verifier, without `/v2/...`: `https://host[:port][/path]`.
+ * @param trust the certificates that are accepted.
  * @param connectTimeout the longest time for name resolution, TCP and TLS together.
- * @param userAgent the `User-Agent` header.
+ * @param userAgent the `User-Agent` header; none is sent if it is left out.
  */
 public fun RemoteOptions.Companion.of(
     endpoint: String,
@@ -58,29 +59,29 @@ public fun RemoteOptions.Companion.of(
 )
 
 /**
- * What the verifier serves. Also opens the connection, so that it is warm when the first window closes.
+ * Asks the verifier which model it serves. This also opens the connection, so that the first reply need not wait for
+ * that.
  *
- * @throws UhlmException.Offline
- * @throws UhlmException.Unauthorized
- * @throws UhlmException.Untrusted
- * @throws UhlmException.Refused
+ * @param timeout the longest time to wait for the answer.
+ * @throws UhlmException of the kinds [ErrorKind.Offline], [ErrorKind.ServerBusy], [ErrorKind.Unauthorized],
+ * [ErrorKind.Untrusted] and [ErrorKind.Refused].
  */
 public suspend fun UhlmVerifierInterface.info(timeout: Duration): VerifierInfo = info(timeout.toDouble(SECONDS))
 
-/** From the call until the end. */
+/** Time from the call until the end of the reply. */
 public val Statistics.elapsed: Duration get() = elapsedSeconds.seconds
 
-/** The device's work on the prompt. */
+/** Time of the device's work on the prompt. */
 public val Statistics.prefill: Duration get() = prefillSeconds.seconds
 
-/** From the call until the first committed token. */
+/** Time from the call until the first committed token. */
 public val Statistics.firstToken: Duration get() = firstTokenSeconds.seconds
 
-/** Time in the draft model, its sampling and its uncertainty, prompt excluded. */
+/** Time in the draft model, its sampling and its uncertainty, without the prompt. */
 public val Statistics.drafting: Duration get() = draftingSeconds.seconds
 
 /** Time in which the device could only wait for the verifier. */
 public val Statistics.waiting: Duration get() = waitingSeconds.seconds
 
-/** Median time from sending a window until its verdict; none without a verdict. */
+/** Median time from sending a window until its verdict; null without a verdict. */
 public val Statistics.medianVerdict: Duration? get() = medianVerdictSeconds?.seconds

@@ -7,19 +7,19 @@ import kotlinx.coroutines.flow.mapNotNull
 import kotlinx.coroutines.withContext
 
 /**
- * A generation as a cold flow: each collection starts one.
+ * Returns the events of a reply as a cold flow: each collection starts a generation of its own.
  *
- * Events are pulled, so a collector that is slow makes the models wait; none is lost and few are held. Cancelling the
- * collecting coroutine stops both models before `cancel()` returns, from whatever thread it is called. An exception of the
- * collector and operators such as `first()` or `take()` stop them, too. When the collection has ended, in whatever way, the
- * device decodes no more and the session can generate again.
+ * Events are pulled. A collector that is slow makes the models wait; no event is lost, and few are held. Cancelling the
+ * collecting coroutine stops both models before `cancel()` returns, on whatever thread it is called. An exception of
+ * the collector and operators such as `first()` or `take()` stop them, too. When the collection has ended, in whatever
+ * way, the device decodes no more and the session can generate again.
  *
- * The last event of a flow that was not cancelled is [GenerationEvent.Finished]; it is the last one, too, where
- * [UhlmSession.shutDown] ended the generation.
+ * The last event is [GenerationEvent.Finished], also where [UhlmSession.shutDown] ended the generation. Only a flow
+ * whose coroutine was cancelled ends without it.
  *
- * @param prompt what to continue.
- * @param options options of this reply.
- * @throws UhlmException from the collection. Text committed before it stands.
+ * @param prompt the text to continue: a message of the person, or raw text.
+ * @param options the options of this reply.
+ * @throws UhlmException from the collection. Text that was committed before it stands.
  */
 public fun UhlmSessionInterface.generate(
     prompt: Prompt,
@@ -41,8 +41,10 @@ public fun UhlmSessionInterface.generate(
 }
 
 /**
- * The person's next message of a conversation: [generate] with [Prompt.Chat].
+ * Returns the events of the reply to the person's next message: [generate] with [Prompt.Chat].
  *
+ * @param prompt the person's message.
+ * @param options the options of this reply.
  * @throws UhlmException from the collection.
  */
 public fun UhlmSessionInterface.generate(
@@ -51,9 +53,11 @@ public fun UhlmSessionInterface.generate(
 ): Flow<GenerationEvent> = generate(Prompt.Chat(prompt), options)
 
 /**
- * The text of a reply, piece by piece, as it is committed. No piece is ever taken back or empty, and none ends inside a
- * character. Cold and cancelled like [generate].
+ * Returns the text of a reply, piece by piece, as it is committed. No piece is ever taken back, none is empty, and none
+ * ends inside a character. The flow is cold, and is cancelled like that of [generate].
  *
+ * @param prompt the text to continue: a message of the person, or raw text.
+ * @param options the options of this reply.
  * @throws UhlmException from the collection.
  */
 public fun UhlmSessionInterface.generateText(
@@ -64,8 +68,10 @@ public fun UhlmSessionInterface.generateText(
 }
 
 /**
- * The text of the reply to the person's next message: [generateText] with [Prompt.Chat].
+ * Returns the text of the reply to the person's next message: [generateText] with [Prompt.Chat].
  *
+ * @param prompt the person's message.
+ * @param options the options of this reply.
  * @throws UhlmException from the collection.
  */
 public fun UhlmSessionInterface.generateText(
@@ -74,11 +80,11 @@ public fun UhlmSessionInterface.generateText(
 ): Flow<String> = generateText(Prompt.Chat(prompt), options)
 
 /**
- * The whole of a reply.
+ * A whole reply.
  *
  * @property text the text, as [GenerationEvent.Finished] has it.
- * @property finish why it ended. [FinishReason.CANCELLED] where the session was shut down meanwhile.
- * @property statistics what it took.
+ * @property finish the reason for the end; [FinishReason.CANCELLED] if the session was shut down meanwhile.
+ * @property statistics the counts, rates and times of the reply.
  */
 public data class GenerationResult(
     public val text: String,
@@ -89,9 +95,9 @@ public data class GenerationResult(
 /**
  * Generates a reply and suspends until it is whole. Cancelling the coroutine stops both models, as in [generate].
  *
- * @param prompt what to continue.
- * @param options options of this reply.
- * @throws UhlmException as [generate]; text committed before it stands in [UhlmSession.messages].
+ * @param prompt the text to continue: a message of the person, or raw text.
+ * @param options the options of this reply.
+ * @throws UhlmException as [generate] does. Text that was committed before it stands in [UhlmSession.messages].
  */
 public suspend fun UhlmSessionInterface.respond(
     prompt: Prompt,
@@ -103,13 +109,20 @@ public suspend fun UhlmSessionInterface.respond(
             result = GenerationResult(event.text, event.finish, event.statistics)
         }
     }
-    return result ?: throw UhlmException.SessionClosed("the session was shut down", false, Recovery.OPEN_AGAIN)
+    return result ?: throw UhlmException.Failed(
+        kind = ErrorKind.SessionClosed,
+        reason = "the session was shut down",
+        retryable = false,
+        recovery = Recovery.OPEN_AGAIN,
+    )
 }
 
 /**
- * Replies to the person's next message: [respond] with [Prompt.Chat].
+ * Generates the reply to the person's next message: [respond] with [Prompt.Chat].
  *
- * @throws UhlmException as [generate].
+ * @param prompt the person's message.
+ * @param options the options of this reply.
+ * @throws UhlmException as [generate] does.
  */
 public suspend fun UhlmSessionInterface.respond(
     prompt: String,
@@ -117,8 +130,8 @@ public suspend fun UhlmSessionInterface.respond(
 ): GenerationResult = respond(Prompt.Chat(prompt), options)
 
 /**
- * Stops what still runs, waits for its end (a decode step at most) and frees the handle. Until that end the session would
- * answer the next generation with [UhlmException.Busy].
+ * Stops what still runs, waits for its end (a decode step at most) and frees the handle. Until that end the session
+ * would answer the next generation with [ErrorKind.Busy].
  */
 private suspend fun UhlmGeneration.end(ended: Boolean) {
     try {

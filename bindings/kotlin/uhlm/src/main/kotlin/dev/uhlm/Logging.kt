@@ -1,18 +1,20 @@
 package dev.uhlm
 
 /**
- * Sends log lines of at least [level] to [write], for the life of the process: this library's and llama.cpp's, without any
- * text of the person. [write] gets the level, the module a line comes from and the line, on a thread that does nothing else;
- * an exception of it costs that line.
+ * Sends log lines of at least [level] to [write], for the life of the process: those of this library and of llama.cpp,
+ * without any text of the person.
  *
- * @return whether this was the first call in this process. Only that one counts.
+ * @param level the least important level that is sent.
+ * @param write takes the level, the module that a line comes from, and the line, on a thread that does nothing else. If
+ * it throws, the line is lost.
+ * @return true if this was the first call in this process. Only the first call counts.
  */
 public fun installLogSink(
     level: LogLevel = LogLevel.INFO,
     write: (level: LogLevel, target: String, line: String) -> Unit,
 ): Boolean = installLogSink(level, GuardedSink(write))
 
-/** An exception must not end the thread that all later lines come from. */
+/** Keeps exceptions from the thread that all later lines come from. */
 internal class GuardedSink(private val write: (LogLevel, String, String) -> Unit) : LogSink {
     override fun log(level: LogLevel, target: String, line: String) {
         try {

@@ -8,10 +8,11 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.stateIn
 
 /**
- * The session's status and each change of it, as a cold flow that ends when the session is shut down. A change and back that
- * the collector was too slow to see is left out. Collecting does not keep the session alive.
+ * Returns the session's status and each change of it, as a cold flow that ends when the session is shut down. A status
+ * that was replaced before the collector asked for it is left out. Collecting does not keep the session alive.
  *
- * @throws UhlmException.SessionClosed from the collection, if the session was shut down before it began.
+ * @throws UhlmException of the kind [ErrorKind.SessionClosed], from the collection, if the session was shut down before
+ * it began.
  */
 public fun UhlmSessionInterface.statusFlow(): Flow<SessionStatus> = flow {
     statusUpdates().use { updates ->
@@ -27,11 +28,11 @@ public fun UhlmSessionInterface.statusFlow(): Flow<SessionStatus> = flow {
 }
 
 /**
- * The session's status as a state for a view to show.
+ * Returns the session's status as a state for a view to show.
  *
- * @param scope where the status is watched; mostly a view model's.
- * @param started when it is watched. The default watches from now on.
- * @throws UhlmException.SessionClosed if the session was shut down.
+ * @param scope the scope in which the status is watched, mostly that of a view model.
+ * @param started when the status is watched. The default watches from now on.
+ * @throws UhlmException of the kind [ErrorKind.SessionClosed] if the session was shut down.
  */
 public fun UhlmSessionInterface.statusIn(
     scope: CoroutineScope,

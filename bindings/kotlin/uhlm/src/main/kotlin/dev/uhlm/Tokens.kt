@@ -3,11 +3,13 @@ package dev.uhlm
 import kotlinx.coroutines.CancellationException
 
 /**
- * A [TokenProvider] from a suspending function, which gets `refresh`: true where the verifier refused the token given last.
+ * Makes a [TokenProvider] from a suspending function.
  *
- * [TokenException.Denied] from [token] makes the generation fail with [UhlmException.Unauthorized]. Anything else it throws
- * counts as [TokenException.Unavailable]: the verifier is then out of reach, and the session's [OfflinePolicy] decides.
- * The function runs on `Dispatchers.Default` and is cancelled when no request waits for it any more.
+ * The function runs on `Dispatchers.Default`, and is cancelled when no request waits for it any more. If it throws
+ * [TokenException.Denied], the generation fails with [ErrorKind.Unauthorized]. Everything else that it throws counts as
+ * [TokenException.Unavailable]: the verifier is then out of reach, and the session's [OfflinePolicy] decides.
+ *
+ * @param token gives a token. Its argument is true if the verifier refused the token that it gave last.
  */
 public fun TokenProvider(token: suspend (refresh: Boolean) -> String): TokenProvider = object : TokenProvider {
     override suspend fun token(refresh: Boolean): String = try {
@@ -17,8 +19,8 @@ public fun TokenProvider(token: suspend (refresh: Boolean) -> String): TokenProv
     } catch (cancelled: CancellationException) {
         throw cancelled
     } catch (thrown: Throwable) {
-        // Not its message: that may hold a credential, and reasons are logged. Errors, too: one that leaves the coroutine
-        // would end the app.
+        // Its message is not repeated: it may hold a credential, and reasons are logged. Errors are caught, too: one
+        // that leaves the coroutine would end the app.
         throw TokenException.Unavailable("the token provider threw ${thrown.javaClass.name}")
     }
 }

@@ -1,7 +1,6 @@
 package dev.uhlm
 
 import kotlin.test.assertEquals
-import kotlin.test.assertFailsWith
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.flow.collect
@@ -43,9 +42,9 @@ class DownloadsTest {
     @Test
     fun `an error reaches the collector and the handle is closed`() = runTest {
         val download = object : FakeDownload() {
-            override suspend fun next() = throw ModelStoreException.DiskFull("full", false, Recovery.FREE_STORAGE)
+            override suspend fun next() = throw failed(ErrorKind.StorageFull)
         }
-        assertFailsWith<ModelStoreException.DiskFull> { FakeStore(download).downloadFlow(request).toList() }
+        assertFailsAs(ErrorKind.StorageFull) { FakeStore(download).downloadFlow(request).toList() }
         assertEquals("close", download.log.last())
     }
 }
@@ -68,7 +67,7 @@ private open class FakeDownload(vararg events: DownloadEvent) : UhlmDownload(NoH
     override suspend fun next(): DownloadEvent? {
         events.removeFirstOrNull()?.let { return it }
         cancelled.await()
-        throw ModelStoreException.Cancelled("cancelled", false, Recovery.NONE)
+        throw failed(ErrorKind.Cancelled)
     }
 
     override fun cancel() {

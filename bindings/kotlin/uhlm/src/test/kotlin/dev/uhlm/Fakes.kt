@@ -95,9 +95,9 @@ internal open class FakeGeneration(vararg batches: List<GenerationEvent>) : Uhlm
     }
 }
 
-internal fun closed() = UhlmException.SessionClosed("shut down", false, Recovery.OPEN_AGAIN)
+internal fun closed() = failed(ErrorKind.SessionClosed, recovery = Recovery.OPEN_AGAIN)
 
-internal fun offline() = UhlmException.Offline("out of reach", true, Recovery.WAIT_FOR_NETWORK)
+internal fun offline() = failed(ErrorKind.Offline, retryable = true, Recovery.WAIT_FOR_NETWORK)
 
 internal fun committed(text: String, origin: Origin = Origin.VERIFIED) =
     GenerationEvent.Committed(TokenText(id = 1u, text = text, uncertainty = null), origin)
@@ -109,9 +109,11 @@ internal fun finished(text: String, finish: FinishReason = FinishReason.END_OF_R
     GenerationEvent.Finished(finish, text, statistics)
 
 internal val statistics = Statistics(
-    promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(draft = 0u, verified = 2u, target = 1u, unverified = 0u), drafted = 3u, judged = 3u,
-    rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u, targetPasses = 1u, bodyUp = 30uL,
-    bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25, firstTokenSeconds = 0.5, draftingSeconds = 0.75,
-    waitingSeconds = 0.125, medianVerdictSeconds = null, tokensPerSecond = 2.0, transmissionRate = 1.0, trueSkipRate = 1.0,
-    acceptanceRate = 0.66, targetPassesPerToken = 0.33,
+    promptTokens = 7u, reusedTokens = 0u, tokens = 3u,
+    origins = OriginCounts(draft = 0u, verified = 2u, target = 1u, unverified = 0u),
+    drafted = 3u, judged = 3u, rejected = 1u, skipped = 0u, rollbacks = 1u, rolledBack = 1u, verdicts = 1u,
+    targetPasses = 1u, bodyUp = 30uL, bodyDown = 20uL, elapsedSeconds = 1.5, prefillSeconds = 0.25,
+    firstTokenSeconds = 0.5, draftingSeconds = 0.75, waitingSeconds = 0.125, medianVerdictSeconds = null,
+    tokensPerSecond = 2.0, transmissionRate = 1.0, trueSkipRate = 1.0, acceptanceRate = 0.66,
+    targetPassesPerToken = 0.33,
 )

@@ -37,6 +37,8 @@ internal class FixtureFacts(private val facts: JsonObject) {
     /** Computes one row of a pass at a time: its logits do not depend on what shares a batch. */
     val steady = remote("steady")
 
+    val models = FixtureModels(facts.getValue("models").jsonObject)
+
     private fun path(name: String) = facts.getValue(name).jsonPrimitive.content
 
     private fun remote(name: String): RemoteOptions {
@@ -49,17 +51,32 @@ internal class FixtureFacts(private val facts: JsonObject) {
     }
 }
 
+/** The models that the fixture serves: the demo draft in one file and in three parts. */
+internal class FixtureModels(private val facts: JsonObject) {
+    val trust = TrustPolicy.Pem(text("roots"))
+    val whole = text("whole")
+    val wholeSha256 = text("wholeSha256")
+    val split = text("split")
+    val splitSha256 = facts.getValue("splitSha256").jsonArray.map { it.jsonPrimitive.content }
+
+    /** A verifier that answers every request with 503. */
+    val busyVerifier = RemoteOptions(text("busyVerifier"), trust)
+
+    private fun text(name: String) = facts.getValue(name).jsonPrimitive.content
+}
+
 /** How many of what the fixture's server holds. */
 internal data class ServerMetrics(val sessions: Long, val sequences: Long, val queued: Long)
 
 /**
- * The program `uhlm-fixture`: models on disk and verifiers on loopback, over real HTTPS. It ends when this process does,
- * because its standard input ends then.
+ * The program `uhlm-fixture`: models on disk and verifiers on loopback, over real HTTPS. It ends when this process
+ * does, because its standard input ends then.
  */
 internal object Fixture {
     private val process: Process = run {
-        val program = checkNotNull(System.getProperty("uhlm.fixture")) { "the system property uhlm.fixture names no program" }
-        check(File(program).canExecute()) { "$program is missing: run `cargo xtask test`, or `cargo build -p uhlm-tests`" }
+        val named = System.getProperty("uhlm.fixture")
+        val program = checkNotNull(named) { "the system property uhlm.fixture names no program" }
+        check(File(program).canExecute()) { "$program is missing: run `cargo xtask test --only kotlin`" }
         ProcessBuilder(program).redirectError(ProcessBuilder.Redirect.INHERIT).start()
     }
     private val answers: BufferedReader = process.inputReader()

@@ -56,7 +56,8 @@ class GenerationTest {
         session.generate("a").toList()
         session.generateText("b").toList()
         session.respond("c")
-        assertEquals(listOf<Prompt>(Prompt.Chat("a"), Prompt.Chat("b"), Prompt.Chat("c")), session.started.map { it.first })
+        val prompts = listOf<Prompt>(Prompt.Chat("a"), Prompt.Chat("b"), Prompt.Chat("c"))
+        assertEquals(prompts, session.started.map { it.first })
     }
 
     @Test
@@ -72,13 +73,13 @@ class GenerationTest {
 
     @Test
     fun `a generation that ends without its last event is one whose session is gone`() = runTest {
-        assertFailsWith<UhlmException.SessionClosed> { FakeSession(emptyList()).respond("Count") }
+        assertFailsAs(ErrorKind.SessionClosed) { FakeSession(emptyList()).respond("Count") }
     }
 
     @Test
     fun `an error of the start reaches the collector`() = runTest {
         val session = FakeSession { throw offline() }
-        assertFailsWith<UhlmException.Offline> { session.generate("Count").toList() }
+        assertFailsAs(ErrorKind.Offline) { session.generate("Count").toList() }
     }
 
     @Test
@@ -87,7 +88,7 @@ class GenerationTest {
             override suspend fun nextEvents() = if (pulled.get() == 0) super.nextEvents() else throw offline()
         }
         val seen = mutableListOf<GenerationEvent>()
-        assertFailsWith<UhlmException.Offline> { FakeSession { generation }.generate("Count").collect { seen += it } }
+        assertFailsAs(ErrorKind.Offline) { FakeSession { generation }.generate("Count").collect { seen += it } }
         assertEquals(listOf<GenerationEvent>(committed("One")), seen)
         assertEquals("close", generation.log.last())
     }
@@ -133,7 +134,8 @@ class GenerationTest {
     @Test
     fun `a cancelled collection ends only when the generation has ended`() = runTest {
         val generation = FakeGeneration(listOf(committed("One")))
-        val job = launch(start = CoroutineStart.UNDISPATCHED) { FakeSession { generation }.generate("Count").collect {} }
+        val session = FakeSession { generation }
+        val job = launch(start = CoroutineStart.UNDISPATCHED) { session.generate("Count").collect {} }
         job.cancelAndJoin()
         assertEquals(listOf("end", "close"), generation.log.filterNot { it == "cancel" })
         assertEquals("cancel", generation.log.first())

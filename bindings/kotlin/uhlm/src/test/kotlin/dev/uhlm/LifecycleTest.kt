@@ -17,7 +17,8 @@ class LifecycleTest {
     private val facts = Fixture.facts
 
     /** Greedy, so that the random model does not happen to end its reply. */
-    private val options = SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f), threads = 1u)
+    private val options =
+        SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f), threads = 1u)
 
     @Test
     fun `use ends the session although a generation and a status collector are still there`() = testing {
@@ -64,7 +65,7 @@ class LifecycleTest {
         val shares = CopyOnWriteArrayList<Float>()
         UhlmEngine.load(ModelOptions(facts.heavy)) { shares.add(it) }.close()
         assertTrue(shares.isNotEmpty() && shares.all { it in 0f..1f } && shares == shares.sorted(), "$shares")
-        assertFailsWith<UhlmException.LoadCancelled> { UhlmEngine.load(ModelOptions(facts.heavy)) { false } }
+        assertFailsAs(ErrorKind.Cancelled) { UhlmEngine.load(ModelOptions(facts.heavy)) { false } }
         val thrown = assertFailsWith<IllegalStateException> {
             UhlmEngine.load(ModelOptions(facts.heavy)) { error("no more") }
         }
@@ -75,7 +76,7 @@ class LifecycleTest {
     fun `a duration that is none is an invalid option`() = testing {
         UhlmEngine.load(ModelOptions(facts.draft)).use { engine ->
             val endless = options.copy(offline = OfflinePolicy.waitAtMost(Duration.INFINITE))
-            val error = assertFailsWith<UhlmException.InvalidOptions> { engine.openSession(options = endless) }
+            val error = assertFailsAs(ErrorKind.InvalidOptions) { engine.openSession(options = endless) }
             assertEquals(Recovery.FIX_OPTIONS, error.recovery)
             assertEquals(recoveryHint(Recovery.FIX_OPTIONS), error.hint)
         }

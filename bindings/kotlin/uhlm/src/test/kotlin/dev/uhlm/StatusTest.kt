@@ -1,7 +1,6 @@
 package dev.uhlm
 
 import kotlin.test.assertEquals
-import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.ExperimentalCoroutinesApi
@@ -68,7 +67,7 @@ class StatusTest {
     fun `the status of a session that was shut down is an error`() = runTest {
         val session = FakeSession()
         session.shutDown()
-        assertFailsWith<UhlmException.SessionClosed> { session.statusFlow().toList() }
-        assertFailsWith<UhlmException.SessionClosed> { session.statusIn(backgroundScope) }
+        assertFailsAs(ErrorKind.SessionClosed) { session.statusFlow().toList() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.statusIn(backgroundScope) }
     }
 }

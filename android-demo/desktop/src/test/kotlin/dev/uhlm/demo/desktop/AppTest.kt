@@ -6,6 +6,7 @@ import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.saveable.LocalSaveableStateRegistry
 import androidx.compose.runtime.saveable.SaveableStateRegistry
 import androidx.compose.runtime.setValue
+import androidx.compose.ui.semantics.SemanticsActions
 import androidx.compose.ui.semantics.SemanticsProperties
 import androidx.compose.ui.test.DesktopComposeUiTest
 import androidx.compose.ui.test.ExperimentalTestApi
@@ -101,7 +102,10 @@ class AppTest {
         click(entry)
     }
 
-    private fun DesktopComposeUiTest.untilWritten() = until("the end of the reply") { reply?.end != null && chat.writingHere == null }
+    private fun exact(server: String) = Fixture.settings(server).copy(mode = Mode.EXACT)
+
+    private fun DesktopComposeUiTest.untilWritten() =
+        until("the end of the reply") { reply?.end != null && chat.writingHere == null }
 
     @Test
     fun a_message_is_asked_about_then_answered_with_tinted_words_and_a_record_of_what_was_sent() = app {
@@ -113,7 +117,8 @@ class AppTest {
         val written = checkNotNull(reply)
         assertEquals(FinishReason.END_OF_REPLY, written.end?.finish, "${written.end}")
         onNodeWithTag("reply", useUnmergedTree = true).assertTextContains(written.text)
-        val spoken = onNodeWithTag("reply", useUnmergedTree = true).fetchSemanticsNode().config[SemanticsProperties.StateDescription]
+        val node = onNodeWithTag("reply", useUnmergedTree = true).fetchSemanticsNode()
+        val spoken = node.config[SemanticsProperties.StateDescription]
         assertTrue("Checked by the server" in spoken || "Written by the server" in spoken, spoken)
         onNode(hasText("tokens/s", substring = true)).assertIsDisplayed()
         assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
@@ -178,7 +183,7 @@ class AppTest {
     }
 
     @Test
-    fun a_server_that_does_not_answer_shows_as_a_banner_and_goes_when_it_does() = app(Fixture.settings("weather").copy(mode = Mode.EXACT)) {
+    fun a_server_that_does_not_answer_shows_as_a_banner_and_goes_when_it_does() = app(exact("weather")) {
         Fixture.weather("resets")
         say(Fixture.questions.first())
         click("Send this conversation")
@@ -196,7 +201,7 @@ class AppTest {
     }
 
     @Test
-    fun a_token_is_asked_for_where_the_server_wants_one_and_never_lies_in_the_settings() = app(Fixture.settings("guarded").copy(mode = Mode.EXACT)) {
+    fun a_token_is_asked_for_where_the_server_wants_one_and_never_lies_in_the_settings() = app(exact("guarded")) {
         say(Fixture.questions.first())
         click("Send this conversation")
         untilShown(hasTestTag("problem"))
@@ -219,7 +224,12 @@ class AppTest {
         onNodeWithTag("trust").performTextInput("ab".repeat(32))
         onNodeWithText("Dark").performScrollTo().performClick()
         onNodeWithContentDescription("Back").performClick()
-        val expected = Settings(endpoint = "https://verifier.example:8443", trust = Trust.FINGERPRINT, trustValue = "ab".repeat(32), theme = Theme.DARK)
+        val expected = Settings(
+            endpoint = "https://verifier.example:8443",
+            trust = Trust.FINGERPRINT,
+            trustValue = "ab".repeat(32),
+            theme = Theme.DARK,
+        )
         until("the file") { SettingsStore(folder).settings.value == expected }
     }
 
@@ -233,7 +243,11 @@ class AppTest {
                 onNodeWithTag("models").performScrollToNode(hasTestTag("download"))
                 onNodeWithTag("source").assertTextContains(server.url)
                 onNodeWithTag("download").assertIsEnabled().performClick()
-                until("progress, not ${wiring.viewModels.models.state.value}") { wiring.viewModels.models.state.value.downloads.values.any { it.received > 0 } }
+                // Nobody says what it must hash to.
+                untilShown(hasText("Download anyway"))
+                click("Download anyway")
+                val models = wiring.viewModels.models.state
+                until("progress, not ${models.value}") { models.value.downloads.values.any { it.received > 0 } }
                 onNodeWithTag("models").performScrollToNode(hasText("On their way"))
                 untilShown(hasText(" kB of ", substring = true))
                 server.release()
@@ -260,7 +274,9 @@ class AppTest {
         var shown by mutableStateOf(true)
         runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
             setContent {
-                if (shown) CompositionLocalProvider(LocalSaveableStateRegistry provides registry) { App(wiring.viewModels) }
+                if (shown) {
+                    CompositionLocalProvider(LocalSaveableStateRegistry provides registry) { App(wiring.viewModels) }
+                }
             }
             until("the conversations") { chat.loaded }
             say(Fixture.questions.first())
@@ -310,11 +326,11 @@ class AppTest {
         click("Answer on this phone")
         untilWritten()
         onNodeWithTag("controls").performClick()
-        val clickable = SemanticsMatcher("can be clicked") { androidx.compose.ui.semantics.SemanticsActions.OnClick in it.config }
+        val clickable = SemanticsMatcher("can be clicked") { SemanticsActions.OnClick in it.config }
         fun check(screen: String) {
             for (node in onAllNodes(clickable).fetchSemanticsNodes()) {
-                val named = SemanticsProperties.ContentDescription in node.config || SemanticsProperties.Text in node.config ||
-                    SemanticsProperties.EditableText in node.config
+                val names = with(SemanticsProperties) { listOf(ContentDescription, Text, EditableText) }
+                val named = names.any { it in node.config }
                 assertTrue(named, "$screen: ${node.config}")
             }
         }

@@ -24,11 +24,16 @@ import kotlin.system.exitProcess
 import kotlinx.coroutines.runBlocking
 
 /**
- * Takes the pictures of `screenshots/`: the app in a real window, clicked with a real mouse, on the demo pair and real verifiers.
- * Needs a display: `screenshots.sh` starts Xvfb.
+ * Takes the pictures of `screenshots/`: the app in a real window, clicked with a real mouse, on the demo pair and real
+ * verifiers. Needs a display: `screenshots.sh` starts Xvfb.
  */
 @OptIn(ExperimentalComposeUiApi::class)
-internal class Screenshots(private val into: File, private val settings: Settings, width: Int = 420, height: Int = 860) : AutoCloseable {
+internal class Screenshots(
+    private val into: File,
+    private val settings: Settings,
+    width: Int = 420,
+    height: Int = 860,
+) : AutoCloseable {
     private val folder = Files.createTempDirectory("uhlm-demo").toFile()
     private val server = ModelServer(folder, File(Fixture.draft), quick = (File(Fixture.draft).length() * 0.43).toInt())
     private val robot = Robot().apply { autoDelay = 30 }
@@ -89,8 +94,11 @@ internal class Screenshots(private val into: File, private val settings: Setting
     fun written() = eventually({ "the end of the reply" }) { reply?.end != null && chat.writingHere == null }
 
     fun download() {
-        onEdt { wiring.viewModels.models.download(server.url) }
-        eventually({ "progress" }) { wiring.viewModels.models.state.value.downloads.values.any { it.received > 0 && (it.share ?: 0f) > 0.4f } }
+        val models = wiring.viewModels.models
+        onEdt { models.download(server.url) }
+        eventually({ "the question" }) { models.state.value.unchecked != null }
+        onEdt { models.answer(downloadAnyway = true) }
+        eventually({ "progress" }) { models.state.value.downloads.values.any { (it.share ?: 0f) > 0.4f } }
     }
 
     fun take(name: String, settle: Long = 900) {
@@ -115,7 +123,8 @@ internal class Screenshots(private val into: File, private val settings: Setting
     private fun find(node: SemanticsNode, name: String): SemanticsNode? {
         val described = node.config.getOrNull(SemanticsProperties.ContentDescription).orEmpty()
         val texts = node.config.getOrNull(SemanticsProperties.Text).orEmpty().map { it.text }
-        if (name in described || name in texts || node.config.getOrNull(SemanticsProperties.TestTag) == name) return node
+        val tag = node.config.getOrNull(SemanticsProperties.TestTag)
+        if (name in described || name in texts || tag == name) return node
         return node.children.firstNotNullOfOrNull { find(it, name) }
     }
 
@@ -137,7 +146,8 @@ private fun chat(into: File, name: String, settings: Settings) = Screenshots(int
     app.send(Fixture.questions[9])
     eventually({ "a reply on its way" }) {
         val here = app.chat.writingHere
-        app.reply?.end != null || here != null && here.figures != null && here.provisional.length > 3 && app.reply?.text.orEmpty().length > 12
+        val isFull = here?.figures != null && here.provisional.length > 3 && app.reply?.text.orEmpty().length > 12
+        app.reply?.end != null || isFull
     }
     app.take("streaming-$name", settle = 0)
     app.written()
@@ -185,7 +195,8 @@ fun main(arguments: Array<String>) {
     for (theme in listOf(Theme.LIGHT, Theme.DARK)) {
         val name = theme.name.lowercase()
         val shown = { server: String ->
-            Fixture.settings(server).copy(theme = theme, goal = GoalChoice.SHARE_SENT, goalValue = 0.3f, temperature = 0.7f)
+            val settings = Fixture.settings(server).copy(theme = theme, temperature = 0.7f)
+            settings.copy(goal = GoalChoice.SHARE_SENT, goalValue = 0.3f)
         }
         chat(into, name, shown("server").copy(mode = Mode.EXACT))
         offline(into, name, shown("weather"))

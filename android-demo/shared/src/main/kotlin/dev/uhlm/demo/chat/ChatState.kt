@@ -1,5 +1,6 @@
 package dev.uhlm.demo.chat
 
+import dev.uhlm.LinkCause
 import dev.uhlm.LinkState
 import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.storage.Figures
@@ -13,6 +14,8 @@ data class ChatState(
     /** Conversations whose reply is being written. */
     val writing: Map<String, Writing> = emptyMap(),
     val link: LinkState = LinkState.ONLINE,
+    /** Why the server does not answer; null while it does. */
+    val cause: LinkCause? = null,
     /** False in airplane mode. */
     val network: Boolean = true,
     val question: ConsentQuestion? = null,

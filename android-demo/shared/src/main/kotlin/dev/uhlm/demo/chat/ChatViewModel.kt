@@ -4,6 +4,8 @@ import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
 import dev.uhlm.Consent
 import dev.uhlm.Mode
+import dev.uhlm.UhlmException
+import dev.uhlm.UhlmSessionInterface
 import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
@@ -30,8 +32,8 @@ import kotlinx.coroutines.withContext
 /**
  * Conversations and the replies that are being written in them.
  *
- * What is shown as committed is in the store already. A reply goes on while another conversation is looked at, and when the
- * screen is turned; it ends with the view model.
+ * What is shown as committed is in the store already. A reply goes on while another conversation is looked at, and when
+ * the screen is turned; it ends with the view model.
  */
 class ChatViewModel(
     private val store: ConversationStore,
@@ -168,7 +170,16 @@ class ChatViewModel(
                     record(conversation.id, Entry.ReplyDropped)
                 }
                 val run = ReplyRun(
-                    conversation.id, settings, mode ?: mode(settings), consent, ::get, ::record, ::sync, sessions, ::writing, now,
+                    conversation.id,
+                    settings,
+                    mode ?: mode(settings),
+                    consent,
+                    ::get,
+                    ::record,
+                    ::sync,
+                    sessions,
+                    ::writing,
+                    now,
                 )
                 replies.remove(NEW)?.let { replies[conversation.id] = it }
                 reply(run)
@@ -202,12 +213,14 @@ class ChatViewModel(
     }
 
     /** The link of the session that was used last is the one that is shown. */
-    private fun watch(session: dev.uhlm.UhlmSessionInterface) {
+    private fun watch(session: UhlmSessionInterface) {
         watching?.cancel()
         watching = viewModelScope.launch {
             try {
-                session.statusFlow().collect { status -> mutable.update { it.copy(link = status.link) } }
-            } catch (_: dev.uhlm.UhlmException) {
+                session.statusFlow().collect { status ->
+                    mutable.update { it.copy(link = status.link, cause = status.cause) }
+                }
+            } catch (_: UhlmException) {
                 // Shut down meanwhile: the next one tells.
             }
         }
@@ -226,8 +239,8 @@ class ChatViewModel(
             val changed = (state.conversations.firstOrNull { it.id == id } ?: return@update state).after(entry)
             val others = state.conversations.filter { it.id != id }
             val moved = entry is Entry.SaidText
-            val list = if (moved) listOf(changed) + others else state.conversations.map { if (it.id == id) changed else it }
-            state.copy(conversations = list)
+            val inPlace = state.conversations.map { if (it.id == id) changed else it }
+            state.copy(conversations = if (moved) listOf(changed) + others else inPlace)
         }
     }
 

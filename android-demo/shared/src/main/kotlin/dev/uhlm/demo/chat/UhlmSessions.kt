@@ -1,8 +1,10 @@
 package dev.uhlm.demo.chat
 
 import dev.uhlm.DeviceState
+import dev.uhlm.ErrorKind
 import dev.uhlm.Goal
 import dev.uhlm.ModelOptions
+import dev.uhlm.Recovery
 import dev.uhlm.RemoteOptions
 import dev.uhlm.SamplingParams
 import dev.uhlm.SessionOptions
@@ -22,8 +24,8 @@ import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 
 /**
- * Sessions on the real library. One model and one verifier are kept, as a phone has memory for one; the sessions kept are the
- * one asked for last and those that generate. Used from one thread.
+ * Sessions on the real library. One model and one verifier are kept, as a phone has memory for one; the sessions kept
+ * are the one asked for last and those that generate. Used from one thread.
  */
 class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDispatcher = Dispatchers.IO) : Sessions {
     /** What of the settings a session is made from. */
@@ -122,7 +124,11 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
     private companion object {
         val CONTEXT: UInt = 4096u
 
-        fun noModel() =
-            UhlmException.ModelNotFound("no model was chosen", false, dev.uhlm.Recovery.PROVIDE_MODEL)
+        fun noModel() = UhlmException.Failed(
+            kind = ErrorKind.ModelNotFound,
+            reason = "no model was chosen",
+            retryable = false,
+            recovery = Recovery.PROVIDE_MODEL,
+        )
     }
 }

@@ -6,14 +6,17 @@ import dev.uhlm.CataloguePair
 import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadPhase
 import dev.uhlm.DownloadRequest
-import dev.uhlm.ModelStoreException
+import dev.uhlm.ErrorKind
 import dev.uhlm.StoredModel
+import dev.uhlm.UhlmException
 import dev.uhlm.UhlmModelStoreInterface
 import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.downloadFlow
-import dev.uhlm.recoveryHint
+import dev.uhlm.hint
+import dev.uhlm.kind
+import dev.uhlm.title
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
@@ -32,11 +35,22 @@ data class ModelsState(
     val downloads: Map<String, Progress> = emptyMap(),
     /** What a check of a model's file found, by its name. */
     val checks: Map<String, Check> = emptyMap(),
+    /** A download that waits for the person's word, because nobody says which SHA-256 its file must have. */
+    val unchecked: DownloadRequest? = null,
     val notice: String? = null,
 )
 
-/** How far a download is. */
-data class Progress(val phase: DownloadPhase, val received: Long, val total: Long?) {
+/** How far a download is; of a split model which of its parts comes in, from 1, and how many there are. */
+data class Progress(
+    val phase: DownloadPhase,
+    val received: Long,
+    val total: Long?,
+    val part: Int = 0,
+    val parts: Int = 0,
+) {
+    constructor(told: DownloadEvent.Progress) :
+        this(told.phase, told.received.toLong(), told.total?.toLong(), told.part.toInt(), told.parts.toInt())
+
     /** In [0, 1]; none where the size is not known yet. */
     val share: Float? get() = total?.takeIf { it > 0 }?.let { (received.toDouble() / it).toFloat().coerceIn(0f, 1f) }
 }
@@ -77,6 +91,13 @@ class ModelsViewModel(
         start(DownloadRequest(listOf(source.trim()), name, allowMetered = settings.settings.value.allowMetered))
     }
 
+    /** Downloads [ModelsState.unchecked] all the same and believes the server, or leaves it. */
+    fun answer(downloadAnyway: Boolean) {
+        val request = state.value.unchecked ?: return
+        mutable.update { it.copy(unchecked = null) }
+        if (downloadAnyway) start(request.copy(requireSha256 = false))
+    }
+
     /** Stops a download; what was loaded by then is kept. */
     fun cancel(name: String) {
         running[name]?.cancel()
@@ -91,11 +112,9 @@ class ModelsViewModel(
         viewModelScope.launch {
             val found = try {
                 if (withContext(io) { store() }.verify(model.name)) Check.INTACT else Check.UNKNOWN
-            } catch (_: ModelStoreException.Corrupt) {
-                Check.DAMAGED
-            } catch (failure: ModelStoreException) {
-                notice(failure.hint())
-                null
+            } catch (failure: UhlmException) {
+                if (failure.kind != ErrorKind.ModelDamaged) notice(failure.notice())
+                Check.DAMAGED.takeIf { failure.kind == ErrorKind.ModelDamaged }
             }
             check(model.name, found)
         }
@@ -125,12 +144,14 @@ class ModelsViewModel(
             show(name, Progress(DownloadPhase.CONNECTING, 0, request.bytes?.toLong()))
             try {
                 withContext(io) { store() }.downloadFlow(request).collect { event ->
-                    if (event is DownloadEvent.Progress) {
-                        show(name, Progress(event.phase, event.received.toLong(), event.total?.toLong()))
-                    }
+                    if (event is DownloadEvent.Progress) show(name, Progress(event))
                 }
-            } catch (failure: ModelStoreException) {
-                notice(failure.hint())
+            } catch (failure: UhlmException) {
+                if (failure.kind == ErrorKind.ChecksumMissing) {
+                    mutable.update { it.copy(unchecked = request) }
+                } else {
+                    notice(failure.notice())
+                }
             } finally {
                 running -= name
                 show(name, null)
@@ -148,8 +169,8 @@ class ModelsViewModel(
 
     private suspend fun <T> attempt(call: () -> T): T? = try {
         withContext(io) { call() }
-    } catch (failure: ModelStoreException) {
-        notice(failure.hint())
+    } catch (failure: UhlmException) {
+        notice(failure.notice())
         null
     }
 
@@ -171,17 +192,5 @@ class ModelsViewModel(
     private fun notice(text: String) = mutable.update { it.copy(notice = text) }
 }
 
-/** One sentence for a person. */
-internal fun ModelStoreException.hint(): String = when (this) {
-    is ModelStoreException.InvalidRequest -> "This address cannot be used."
-    is ModelStoreException.Metered -> "The network is metered: allow that in Settings, or wait for another one."
-    is ModelStoreException.AlreadyRunning -> "It is being downloaded already."
-    is ModelStoreException.DiskFull -> "There is not enough room on this device."
-    is ModelStoreException.Storage -> recoveryHint(recovery)
-    is ModelStoreException.Network -> "The server cannot be reached. What was loaded is kept."
-    is ModelStoreException.Untrusted -> "The server's certificate is not trusted."
-    is ModelStoreException.Unauthorized -> "The server wants a token, or does not take this one."
-    is ModelStoreException.NotFound -> "There is no such model."
-    is ModelStoreException.Corrupt -> "The file is not the model that was asked for. Delete it and download it again."
-    is ModelStoreException.Cancelled -> "Stopped. What was loaded is kept."
-}
+/** What failed and what to do, for a person. */
+internal fun UhlmException.notice(): String = "$title $hint"

@@ -35,10 +35,10 @@ import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.unit.dp
-import dev.uhlm.LinkState
 import dev.uhlm.Mode
 import dev.uhlm.demo.chat.ChatState
 import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.chat.banner
 import dev.uhlm.demo.settings.Settings
 
 /** Where the menu leads. */
@@ -59,9 +59,14 @@ internal fun ChatScreen(
     Scaffold(
         topBar = {
             TopAppBar(
-                title = { Text(state.conversation?.title ?: "New conversation", maxLines = 1, overflow = TextOverflow.Ellipsis) },
+                title = {
+                    val title = state.conversation?.title ?: "New conversation"
+                    Text(title, maxLines = 1, overflow = TextOverflow.Ellipsis)
+                },
                 navigationIcon = {
-                    if (onDrawer != null) IconButton(onDrawer) { Icon(Icons.Filled.Menu, contentDescription = "Conversations") }
+                    if (onDrawer != null) {
+                        IconButton(onDrawer) { Icon(Icons.Filled.Menu, contentDescription = "Conversations") }
+                    }
                 },
                 actions = { OverflowMenu(onScreen) },
             )
@@ -96,9 +101,15 @@ internal fun ChatScreen(
 
 /** One line that says how the next reply is written; it opens the rest. */
 @Composable
-private fun ControlsBar(settings: Settings, open: Boolean, toggle: () -> Unit, change: ((Settings) -> Settings) -> Unit) {
+private fun ControlsBar(
+    settings: Settings,
+    open: Boolean,
+    toggle: () -> Unit,
+    change: ((Settings) -> Settings) -> Unit,
+) {
     Surface(toggle, Modifier.fillMaxWidth().testTag("controls")) {
-        Row(Modifier.padding(start = 16.dp, end = 12.dp, top = 6.dp, bottom = 2.dp), verticalAlignment = Alignment.CenterVertically) {
+        val padding = Modifier.padding(start = 16.dp, end = 12.dp, top = 6.dp, bottom = 2.dp)
+        Row(padding, verticalAlignment = Alignment.CenterVertically) {
             val mode = if (settings.remote == null) Mode.DEVICE_ONLY else settings.mode
             Text(
                 mode.title,
@@ -118,13 +129,7 @@ private fun ControlsBar(settings: Settings, open: Boolean, toggle: () -> Unit, c
 
 @Composable
 private fun Banner(state: ChatState, settings: Settings) {
-    if (settings.remote == null || settings.mode == Mode.DEVICE_ONLY) return
-    val text = when {
-        !state.network -> "No network. The phone goes on alone; its words are not checked."
-        state.link == LinkState.OFFLINE -> "The server does not answer. The phone goes on alone; its words are not checked."
-        state.link == LinkState.DEGRADED -> "The connection is bad. Trying again…"
-        else -> return
-    }
+    val text = state.banner(settings) ?: return
     Surface(
         Modifier.fillMaxWidth().testTag("banner").semantics { liveRegion = LiveRegionMode.Polite },
         color = MaterialTheme.colorScheme.errorContainer,
@@ -146,7 +151,9 @@ private fun OverflowMenu(onScreen: (Screen) -> Unit) {
     var open by rememberSaveable { mutableStateOf(false) }
     IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = "More") }
     DropdownMenu(open, { open = false }) {
-        for ((screen, title) in listOf(Screen.SENT to "What was sent", Screen.MODELS to "Models", Screen.SETTINGS to "Settings")) {
+        val entries =
+            listOf(Screen.SENT to "What was sent", Screen.MODELS to "Models", Screen.SETTINGS to "Settings")
+        for ((screen, title) in entries) {
             DropdownMenuItem(
                 text = { Text(title) },
                 onClick = {

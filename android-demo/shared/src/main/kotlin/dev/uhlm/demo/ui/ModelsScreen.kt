@@ -8,6 +8,7 @@ import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.lazy.LazyColumn
 import androidx.compose.foundation.lazy.items
+import androidx.compose.material3.AlertDialog
 import androidx.compose.material3.Card
 import androidx.compose.material3.FilledTonalButton
 import androidx.compose.material3.LinearProgressIndicator
@@ -29,6 +30,7 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 import dev.uhlm.CataloguePair
 import dev.uhlm.DownloadPhase
+import dev.uhlm.DownloadRequest
 import dev.uhlm.StoredModel
 import dev.uhlm.demo.models.Check
 import dev.uhlm.demo.models.ModelsState
@@ -59,7 +61,9 @@ internal fun ModelsScreen(state: ModelsState, settings: Settings, models: Models
             }
             item { Heading("On this device") }
             if (state.stored.isEmpty()) item { Text("None yet.", color = MaterialTheme.colorScheme.onSurfaceVariant) }
-            items(state.stored, key = { it.name }) { StoredCard(it, settings.model == it.path, state.checks[it.name], models) }
+            items(state.stored, key = { it.name }) { model ->
+                StoredCard(model, settings.model == model.path, state.checks[model.name], models)
+            }
             item { Heading("From an address") }
             item {
                 OutlinedTextField(
@@ -82,10 +86,28 @@ internal fun ModelsScreen(state: ModelsState, settings: Settings, models: Models
             }
             item { Heading("Known pairs") }
             items(state.catalogue, key = { "pair " + it.id }) { pair ->
-                PairCard(pair, pair.draft.file in stored || pair.draft.file in state.downloads) { models.download(pair) }
+                val here = pair.draft.file in stored || pair.draft.file in state.downloads
+                PairCard(pair, here) { models.download(pair) }
             }
         }
     }
+    state.unchecked?.let { UncheckedDialog(it, models::answer) }
+}
+
+/** Asks before a file is believed that nobody says the SHA-256 of. */
+@Composable
+private fun UncheckedDialog(request: DownloadRequest, onAnswer: (downloadAnyway: Boolean) -> Unit) {
+    AlertDialog(
+        onDismissRequest = { onAnswer(false) },
+        modifier = Modifier.testTag("unchecked"),
+        title = { Text("Download without a check?") },
+        text = {
+            val name = request.name ?: request.sources.first()
+            Text("Nobody says which SHA-256 $name must have: whatever the server sends would be believed.")
+        },
+        confirmButton = { TextButton({ onAnswer(true) }) { Text("Download anyway") } },
+        dismissButton = { TextButton({ onAnswer(false) }) { Text("Cancel") } },
+    )
 }
 
 @Composable
@@ -95,7 +117,7 @@ private fun DownloadCard(name: String, progress: Progress, cancel: () -> Unit) {
         DownloadPhase.CONNECTING -> "Connecting…"
         DownloadPhase.CHECKING -> "Checking…"
         DownloadPhase.LOADING -> bytes(progress.received) + if (total == null) "" else " of ${bytes(total)}"
-    }
+    } + if (progress.part > 0) ", part ${progress.part} of ${progress.parts}" else ""
     ModelCard(
         name,
         says,
@@ -132,7 +154,9 @@ private fun PairCard(pair: CataloguePair, here: Boolean, download: () -> Unit) {
         pair.draft.name,
         "${pair.about}\n$size · ${pair.draft.licence} · $measured\nThe server must run ${pair.target.name}.",
     ) {
-        if (pair.draft.request != null) FilledTonalButton(download, enabled = !here) { Text(if (here) "Here" else "Download") }
+        if (pair.draft.request != null) {
+            FilledTonalButton(download, enabled = !here) { Text(if (here) "Here" else "Download") }
+        }
     }
 }
 
@@ -148,7 +172,10 @@ private fun ModelCard(
             Text(title, style = MaterialTheme.typography.titleMedium)
             Text(text, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
             between()
-            Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) { actions() }
+            Row(
+                horizontalArrangement = Arrangement.spacedBy(8.dp),
+                verticalAlignment = Alignment.CenterVertically,
+            ) { actions() }
         }
     }
 }

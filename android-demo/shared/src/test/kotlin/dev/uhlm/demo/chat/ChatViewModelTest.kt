@@ -1,8 +1,10 @@
 package dev.uhlm.demo.chat
 
 import dev.uhlm.Consent
+import dev.uhlm.ErrorKind
 import dev.uhlm.FinishReason
 import dev.uhlm.GenerationEvent
+import dev.uhlm.LinkCause
 import dev.uhlm.LinkState
 import dev.uhlm.Message
 import dev.uhlm.Mode
@@ -13,10 +15,10 @@ import dev.uhlm.Sent
 import dev.uhlm.SentKind
 import dev.uhlm.SentRecord
 import dev.uhlm.SessionStatus
-import dev.uhlm.UhlmException
 import dev.uhlm.demo.FakePlatform
 import dev.uhlm.demo.FakeSessions
 import dev.uhlm.demo.committed
+import dev.uhlm.demo.failed
 import dev.uhlm.demo.finished
 import dev.uhlm.demo.platform.Network
 import dev.uhlm.demo.provisional
@@ -186,11 +188,13 @@ class ChatViewModelTest {
         sessions.only.play(committed("Hi"), finished())
         runCurrent()
         val figures = assertNotNull(chat.reply.end?.figures)
-        assertEquals(listOf(2.0, 1.0, 0.1), listOf(figures.tokensPerSecond, figures.shareAsked, figures.roundTripSeconds))
+        val shown = listOf(figures.tokensPerSecond, figures.shareAsked, figures.roundTripSeconds)
+        assertEquals(listOf(2.0, 1.0, 0.1), shown)
         assertEquals(listOf(30L, 20L, 1L), listOf(figures.bytesUp, figures.bytesDown, figures.requests))
         assertEquals(2.0 / 3, figures.saved!!, 1e-9)
         val sent = stored().single().sent.single()
-        assertEquals(listOf<Any?>(1500L, SentKind.ADVANCE, 4L, 90L, "t"), listOf(sent.at, sent.kind, sent.tokens, sent.bytes, sent.text))
+        val kept = listOf(sent.at, sent.kind, sent.tokens, sent.bytes, sent.text)
+        assertEquals(listOf<Any?>(1500L, SentKind.ADVANCE, 4L, 90L, "t"), kept)
         assertNull(chat.state.value.writingHere)
     }
 
@@ -222,7 +226,7 @@ class ChatViewModelTest {
         val chat = chat()
         sending(chat)
         sessions.only.play(committed("Ha"))
-        sessions.only.fail(UhlmException.Unauthorized("no", false, Recovery.SIGN_IN))
+        sessions.only.fail(failed(ErrorKind.Unauthorized, Recovery.SIGN_IN))
         runCurrent()
         assertEquals(Recovery.SIGN_IN, chat.reply.end?.problem?.recovery)
         assertEquals("Ha", chat.reply.text)
@@ -241,7 +245,7 @@ class ChatViewModelTest {
         chat.send("Hello")
         chat.answer(ConsentChoice.THIS_MESSAGE)
         runCurrent()
-        sessions.only.fail(UhlmException.ConsentRequired("no", false, Recovery.ASK_FOR_CONSENT, 1uL))
+        sessions.only.fail(failed(ErrorKind.ConsentRequired(1uL), Recovery.ASK_FOR_CONSENT))
         runCurrent()
         val question = assertNotNull(chat.state.value.question)
         assertNull(question.message)
@@ -253,7 +257,7 @@ class ChatViewModelTest {
 
     @Test
     fun `a model that is missing is a problem of the reply`() = test {
-        sessions.failure = UhlmException.ModelNotFound("none", false, Recovery.PROVIDE_MODEL)
+        sessions.failure = failed(ErrorKind.ModelNotFound, Recovery.PROVIDE_MODEL)
         val chat = chat()
         sending(chat)
         assertEquals(Recovery.PROVIDE_MODEL, chat.reply.end?.problem?.recovery)
@@ -324,12 +328,20 @@ class ChatViewModelTest {
 
     @Test
     fun `the link and the network show as offline`() = test {
-        val chat = chat()
+        val settings = Settings(endpoint = "https://server:1", model = "m")
+        val chat = chat(settings)
+        fun banner() = chat.state.value.banner(settings)
         sending(chat)
         sessions.only.status.value = SessionStatus(true, LinkState.OFFLINE)
         runCurrent()
         assertTrue(chat.state.value.offline)
+        assertEquals("The server does not answer. The device goes on alone; its words are not checked.", banner())
+        sessions.only.status.value = SessionStatus(true, LinkState.DEGRADED, LinkCause.BUSY)
+        runCurrent()
+        assertEquals("The server is busy. The device goes on alone; its words are not checked.", banner())
         sessions.only.status.value = SessionStatus(true, LinkState.ONLINE)
+        runCurrent()
+        assertNull(banner())
         platform.network.value = Network(available = false, changes = 1)
         runCurrent()
         assertTrue(chat.state.value.offline)

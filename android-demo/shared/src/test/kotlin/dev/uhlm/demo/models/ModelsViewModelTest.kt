@@ -6,12 +6,13 @@ import dev.uhlm.DeviceState
 import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadPhase
 import dev.uhlm.DownloadRequest
-import dev.uhlm.ModelStoreException
+import dev.uhlm.ErrorKind
 import dev.uhlm.Recovery
 import dev.uhlm.StoredModel
 import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.FakeModelStore
 import dev.uhlm.demo.FakePlatform
+import dev.uhlm.demo.failed
 import dev.uhlm.demo.settings.SettingsStore
 import java.io.File
 import kotlin.test.AfterTest
@@ -37,9 +38,13 @@ class ModelsViewModelTest {
     private val dispatcher = StandardTestDispatcher()
     private val store = FakeModelStore()
     private val model = StoredModel("a.gguf", "/models/a.gguf", 100uL, "ab", "https://a/a.gguf")
+    private val request = DownloadRequest(listOf("https://a/a.gguf"), "a.gguf", sha256 = "ab", bytes = 100uL)
     private val pair = CataloguePair(
-        "p", "small", CatalogueModel("A", "a.gguf", "MIT", 100uL, DownloadRequest(listOf("https://a/a.gguf"), "a.gguf", "ab", 100uL)),
-        CatalogueModel("B", "b.gguf", "MIT", null, null), true,
+        id = "p",
+        about = "small",
+        draft = CatalogueModel("A", "a.gguf", "MIT", 100uL, request),
+        target = CatalogueModel("B", "b.gguf", "MIT", null, null),
+        measured = true,
     )
     private lateinit var platform: FakePlatform
     private lateinit var settings: SettingsStore
@@ -64,14 +69,18 @@ class ModelsViewModelTest {
     fun `a download of the catalogue asks for its hash and shows how far it is`() = test { models ->
         models.download(models.state.value.catalogue.single())
         runCurrent()
-        assertEquals(DownloadRequest(listOf("https://a/a.gguf"), "a.gguf", "ab", 100uL, false), store.requests.single())
-        store.events.trySend(Result.success(DownloadEvent.Progress(DownloadPhase.LOADING, 25uL, 100uL)))
+        assertEquals(request, store.requests.single())
+        val told = DownloadEvent.Progress(DownloadPhase.LOADING, 25uL, 100uL, part = 1u, parts = 2u)
+        store.events.trySend(Result.success(told))
         runCurrent()
-        assertEquals(0.25f, models.state.value.downloads.getValue("a.gguf").share)
+        val progress = models.state.value.downloads.getValue("a.gguf")
+        assertEquals(0.25f, progress.share)
+        assertEquals(1 to 2, progress.part to progress.parts)
         store.stored = listOf(model)
         store.events.trySend(Result.success(DownloadEvent.Finished(model)))
         runCurrent()
-        assertEquals(emptyMap<String, Progress>() to listOf(model), models.state.value.downloads to models.state.value.stored)
+        assertEquals(emptyMap(), models.state.value.downloads)
+        assertEquals(listOf(model), models.state.value.stored)
     }
 
     @Test
@@ -98,10 +107,28 @@ class ModelsViewModelTest {
     fun `a download that fails says why and can be asked for again`() = test { models ->
         models.download("https://a/a.gguf")
         runCurrent()
-        store.events.trySend(Result.failure(ModelStoreException.DiskFull("full", false, Recovery.FREE_STORAGE)))
+        store.events.trySend(Result.failure(failed(ErrorKind.StorageFull, Recovery.FREE_STORAGE)))
         runCurrent()
-        assertEquals("There is not enough room on this device.", models.state.value.notice)
+        assertEquals("There is not enough storage for the model. Free some storage.", models.state.value.notice)
         models.download("https://a/a.gguf")
+        runCurrent()
+        assertEquals(2, store.requests.size)
+    }
+
+    @Test
+    fun `a file that nobody vouches for is asked about`() = test { models ->
+        models.download("https://a/a.gguf")
+        runCurrent()
+        store.events.trySend(Result.failure(failed(ErrorKind.ChecksumMissing)))
+        runCurrent()
+        assertEquals("a.gguf", models.state.value.unchecked?.name)
+        models.answer(downloadAnyway = true)
+        runCurrent()
+        assertEquals(listOf(true, false), store.requests.map { it.requireSha256 })
+        assertEquals(null, models.state.value.unchecked)
+        store.events.trySend(Result.failure(failed(ErrorKind.ChecksumMissing)))
+        runCurrent()
+        models.answer(downloadAnyway = false)
         runCurrent()
         assertEquals(2, store.requests.size)
     }
@@ -111,7 +138,7 @@ class ModelsViewModelTest {
         models.verify(model)
         runCurrent()
         assertEquals(Check.INTACT, models.state.value.checks["a.gguf"])
-        store.intact = { throw ModelStoreException.Corrupt("bad", false, Recovery.DOWNLOAD_AGAIN) }
+        store.intact = { throw failed(ErrorKind.ModelDamaged) }
         models.verify(model)
         runCurrent()
         assertEquals(Check.DAMAGED, models.state.value.checks["a.gguf"])

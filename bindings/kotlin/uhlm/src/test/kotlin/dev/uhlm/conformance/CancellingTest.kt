@@ -76,7 +76,8 @@ class CancellingTest : Conformance() {
 
         // What was committed stands, in the text and in the conversation.
         val session = RecordingSession(engine.openSession(options = deviceOnly))
-        session.generate(facts.questions[0], long).first { it is GenerationEvent.Committed && it.token.text.isNotEmpty() }
+        fun hasText(event: GenerationEvent) = event is GenerationEvent.Committed && event.token.text.isNotEmpty()
+        session.generate(facts.questions[0], long).first { hasText(it) }
         val events = session.generations.single().events
         val text = assertIs<GenerationEvent.Finished>(events.last()).text
         assertTrue(text.startsWith(events.committedText()), "${events.committedText()}, then $text")
@@ -97,7 +98,8 @@ class CancellingTest : Conformance() {
                 }
             }
             drafted.await()
-            // The window is closed and sent within this. If it is not, the cancel comes before the verdict, and must stop, too.
+            // The window is closed and sent within this. If it is not, the cancel comes before the verdict, and must
+            // stop, too.
             Thread.sleep(300)
             assertTrue(session.status().generating)
             withTimeout(patience) { job.cancelAndJoin() }
@@ -168,7 +170,8 @@ class CancellingTest : Conformance() {
     private fun threads(): Int = File("/proc/self/task").list()?.size ?: Thread.activeCount()
 
     private fun residentMegabytes(): Long {
-        val pages = File("/proc/self/statm").takeIf { it.exists() }?.readText()?.split(' ')?.get(1)?.toLong() ?: return 0
+        val status = File("/proc/self/statm").takeIf { it.exists() }?.readText()
+        val pages = status?.split(' ')?.get(1)?.toLong() ?: return 0
         return pages * 4096 / 1_000_000
     }
 }

@@ -70,7 +70,7 @@ abstract class Conformance {
     }
 }
 
-/** Commits take from the front of the provisional tail, rollbacks empty it, and the last event is the only `Finished`. */
+/** Commits take from the front of the provisional tail, rollbacks empty it, and only the last event is `Finished`. */
 internal fun assertOrdered(events: List<GenerationEvent>) {
     val tail = ArrayDeque<TokenText>()
     for ((index, event) in events.withIndex()) {

@@ -3,7 +3,6 @@ package dev.uhlm.conformance
 import dev.uhlm.*
 import kotlin.test.assertContains
 import kotlin.test.assertEquals
-import kotlin.test.assertFailsWith
 import kotlin.test.assertFalse
 import kotlin.test.assertIs
 import kotlin.test.assertTrue
@@ -14,14 +13,14 @@ import org.junit.jupiter.api.Test
 class ErrorConditionsTest : Conformance() {
     @Test
     fun a_missing_model_is_not_found() = testing {
-        val error = assertFailsWith<UhlmException.ModelNotFound> { UhlmEngine.load(ModelOptions(facts.missing)) }
+        val error = assertFailsAs(ErrorKind.ModelNotFound) { UhlmEngine.load(ModelOptions(facts.missing)) }
         assertEquals(Recovery.PROVIDE_MODEL, error.recovery)
         assertFalse(error.retryable)
     }
 
     @Test
     fun a_damaged_model_is_refused() = testing {
-        val error = assertFailsWith<UhlmException.ModelDamaged> { UhlmEngine.load(ModelOptions(facts.damaged)) }
+        val error = assertFailsAs(ErrorKind.ModelDamaged) { UhlmEngine.load(ModelOptions(facts.damaged)) }
         assertEquals(Recovery.DOWNLOAD_AGAIN, error.recovery)
         assertFalse(error.retryable)
     }
@@ -31,7 +30,7 @@ class ErrorConditionsTest : Conformance() {
         UhlmVerifier(facts.parrotServer).use { other ->
             engine.openSession(other, exact).use { session ->
                 val seen = mutableListOf<GenerationEvent>()
-                assertFailsWith<UhlmException.VocabularyMismatch> {
+                assertFailsAs(ErrorKind.VocabularyMismatch) {
                     session.generate(facts.questions[0], short).collect { seen += it }
                 }
                 assertTrue(seen.none { it is GenerationEvent.Committed }, "$seen")
@@ -44,10 +43,10 @@ class ErrorConditionsTest : Conformance() {
         val right = assertIs<TrustPolicy.Fingerprint>(facts.server.trust).sha256
         val wrong = TrustPolicy.Fingerprint((if (right[0] == '0') '1' else '0') + right.drop(1))
         UhlmVerifier(facts.server.copy(trust = wrong)).use { verifier ->
-            val refused = assertFailsWith<UhlmException.Untrusted> { verifier.info(patience) }
+            val refused = assertFailsAs(ErrorKind.Untrusted) { verifier.info(patience) }
             assertEquals(Recovery.CHECK_ENDPOINT, refused.recovery)
             engine.openSession(verifier, exact).use { session ->
-                val error = assertFailsWith<UhlmException.Untrusted> { session.respond(facts.questions[0], short) }
+                val error = assertFailsAs(ErrorKind.Untrusted) { session.respond(facts.questions[0], short) }
                 assertEquals(Recovery.CHECK_ENDPOINT, error.recovery)
                 assertFalse(error.retryable)
             }
@@ -63,7 +62,7 @@ class ErrorConditionsTest : Conformance() {
         }
         UhlmVerifier(facts.guarded, wrong).use { verifier ->
             engine.openSession(verifier, exact).use { session ->
-                val error = assertFailsWith<UhlmException.Unauthorized> { session.respond(facts.questions[0], short) }
+                val error = assertFailsAs(ErrorKind.Unauthorized) { session.respond(facts.questions[0], short) }
                 assertEquals(Recovery.SIGN_IN, error.recovery)
             }
         }
@@ -71,7 +70,8 @@ class ErrorConditionsTest : Conformance() {
 
         val renewed = TokenProvider { refresh -> if (refresh) facts.guardedToken else "stale" }
         UhlmVerifier(facts.guarded, renewed).use { verifier ->
-            engine.openSession(verifier, exact).use { assertTrue(it.respond(facts.questions[0], short).text.isNotEmpty()) }
+            val reply = engine.openSession(verifier, exact).use { it.respond(facts.questions[0], short) }
+            assertTrue(reply.text.isNotEmpty())
         }
     }
 
@@ -79,13 +79,35 @@ class ErrorConditionsTest : Conformance() {
     fun a_token_provider_that_throws_is_an_error_not_a_crash() = testing {
         suspend fun respond(offline: OfflinePolicy, provide: suspend () -> String) =
             UhlmVerifier(facts.guarded, TokenProvider { provide() }).use { verifier ->
-                engine.openSession(verifier, exact.copy(offline = offline)).use { it.generate(facts.questions[0], short).toList() }
+                val session = engine.openSession(verifier, exact.copy(offline = offline))
+                session.use { it.generate(facts.questions[0], short).toList() }
             }
         val denied = TokenException.Denied("signed out")
         val unavailable = TokenException.Unavailable("no network")
-        assertFailsWith<UhlmException.Unauthorized> { respond(OfflinePolicy.GoOn) { throw denied } }
-        assertFailsWith<UhlmException.Offline> { respond(OfflinePolicy.Fail) { throw unavailable } }
-        assertFailsWith<UhlmException.Offline> { respond(OfflinePolicy.Fail) { error("a fault of the app") } }
+        assertFailsAs(ErrorKind.Unauthorized) { respond(OfflinePolicy.GoOn) { throw denied } }
+        assertFailsAs(ErrorKind.Offline) { respond(OfflinePolicy.Fail) { throw unavailable } }
+        assertFailsAs(ErrorKind.Offline) { respond(OfflinePolicy.Fail) { error("a fault of the app") } }
         assertContains(respond(OfflinePolicy.GoOn) { TODO() }.origins(), Origin.UNVERIFIED)
+    }
+
+    @Test
+    fun a_busy_server_is_not_out_of_reach() = testing {
+        UhlmVerifier(facts.models.busyVerifier).use { verifier ->
+            fun open(offline: OfflinePolicy) = engine.openSession(verifier, exact.copy(offline = offline))
+            val asked = assertFailsAs(ErrorKind.ServerBusy) { verifier.info(patience) }
+            val replied = open(OfflinePolicy.Fail).use { session ->
+                assertFailsAs(ErrorKind.ServerBusy) { session.respond(facts.questions[0], short) }
+            }
+            for (error in listOf(asked, replied)) {
+                assertEquals(Recovery.TRY_AGAIN, error.recovery)
+                assertTrue(error.retryable)
+            }
+            open(OfflinePolicy.GoOn).use { session ->
+                val events = session.generate(facts.questions[0], short).toList()
+                val states = events.filterIsInstance<GenerationEvent.State>()
+                assertTrue(states.any { it.link != LinkState.ONLINE && it.cause == LinkCause.BUSY }, "$states")
+                assertEquals(LinkCause.BUSY, session.status().cause)
+            }
+        }
     }
 }

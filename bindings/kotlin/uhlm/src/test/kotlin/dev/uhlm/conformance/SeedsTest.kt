@@ -2,7 +2,6 @@ package dev.uhlm.conformance
 
 import dev.uhlm.*
 import kotlin.test.assertEquals
-import kotlin.test.assertFailsWith
 import kotlin.test.assertNotEquals
 import kotlin.test.assertTrue
 import kotlinx.coroutines.flow.first
@@ -15,7 +14,7 @@ import org.junit.jupiter.api.Test
 class SeedsTest : Conformance() {
     private val steady = UhlmVerifier(facts.steady)
 
-    /** The target is sure of little after these: each seed writes a text of its own. Its answers hardly depend on it. */
+    /** The target is sure of little after these: each seed writes a text of its own. Answers hardly depend on it. */
     private val beginnings = listOf("Once upon a time", "The answer is", "The step is", "Hello").map { Prompt.Raw(it) }
     private val prompts = beginnings + facts.questions.take(2).map { Prompt.Chat(it) }
 
@@ -73,7 +72,7 @@ class SeedsTest : Conformance() {
         assertEquals(expected, texts(drawing.copy(maxPassesPerToken = 0.2), SEED), "under a budget")
         for (nonsense in listOf(0.0, -1.0, Double.NaN)) {
             val options = drawing.copy(maxPassesPerToken = nonsense)
-            assertFailsWith<UhlmException.InvalidOptions> { engine.openSession(null, options) }
+            assertFailsAs(ErrorKind.InvalidOptions) { engine.openSession(null, options) }
         }
     }
 

@@ -2,7 +2,6 @@ package dev.uhlm.conformance
 
 import dev.uhlm.*
 import kotlin.test.assertEquals
-import kotlin.test.assertFailsWith
 import kotlin.test.assertNotEquals
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
@@ -15,7 +14,9 @@ class SessionsTest : Conformance() {
     fun two_sessions_generate_at_once() = testing {
         val questions = facts.questions.take(8)
         val alone = questions.map { fresh { respond(it, short) }.text }
-        val together = questions.map { question -> async(Dispatchers.Default) { fresh { respond(question, short) }.text } }
+        val together = questions.map { question ->
+            async(Dispatchers.Default) { fresh { respond(question, short) }.text }
+        }
         assertEquals(alone, together.map { it.await() })
         assertNotEquals(alone[0], alone[1])
 
@@ -39,17 +40,17 @@ class SessionsTest : Conformance() {
         session.shutDown()
         session.shutDown()
         assertEquals(null, updates.next())
-        assertFailsWith<UhlmException.SessionClosed> { session.start(Prompt.Chat("?")) }
-        assertFailsWith<UhlmException.SessionClosed> { session.generate("?").collect() }
-        assertFailsWith<UhlmException.SessionClosed> { session.generateText("?").collect() }
-        assertFailsWith<UhlmException.SessionClosed> { session.respond("?") }
-        assertFailsWith<UhlmException.SessionClosed> { session.messages() }
-        assertFailsWith<UhlmException.SessionClosed> { session.setMessages(emptyList()) }
-        assertFailsWith<UhlmException.SessionClosed> { session.reset() }
-        assertFailsWith<UhlmException.SessionClosed> { session.status() }
-        assertFailsWith<UhlmException.SessionClosed> { session.statusFlow().collect() }
-        assertFailsWith<UhlmException.SessionClosed> { session.saveCalibration("unused") }
-        assertFailsWith<UhlmException.SessionClosed> { session.statusUpdates() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.start(Prompt.Chat("?")) }
+        assertFailsAs(ErrorKind.SessionClosed) { session.generate("?").collect() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.generateText("?").collect() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.respond("?") }
+        assertFailsAs(ErrorKind.SessionClosed) { session.messages() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.setMessages(emptyList()) }
+        assertFailsAs(ErrorKind.SessionClosed) { session.reset() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.status() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.statusFlow().collect() }
+        assertFailsAs(ErrorKind.SessionClosed) { session.saveCalibration("unused") }
+        assertFailsAs(ErrorKind.SessionClosed) { session.statusUpdates() }
         session.close()
         session.close()
     }

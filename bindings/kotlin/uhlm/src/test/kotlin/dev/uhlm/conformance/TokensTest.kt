@@ -4,6 +4,7 @@ import dev.uhlm.*
 import kotlin.math.absoluteValue
 import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
+import kotlin.test.assertIs
 import kotlin.test.assertTrue
 import org.junit.jupiter.api.Test
 
@@ -24,7 +25,9 @@ class TokensTest : Conformance() {
             assertEquals(reply.statistics.promptTokens + reply.statistics.tokens, used.tokens.toULong())
             assertEquals(engine.info().fittedContext, used.context)
         }
-        for (text in listOf("two words", "caf\u00e9 \ud83c\udf89", "")) assertEquals(text, engine.detokenize(engine.tokenize(text)))
+        for (text in listOf("two words", "caf\u00e9 \ud83c\udf89", "")) {
+            assertEquals(text, engine.detokenize(engine.tokenize(text)))
+        }
     }
 
     @Test
@@ -43,19 +46,47 @@ class TokensTest : Conformance() {
             assertEquals(20, session.messages().size)
         }
         engine.openSession(null, small(Overflow.Stop)).use { session ->
-            assertFailsWith<UhlmException.PromptTooLong> { repeat(10) { session.respond(facts.questions[0], few) } }
+            val error = assertFailsWith<UhlmException> { repeat(10) { session.respond(facts.questions[0], few) } }
+            val kind = assertIs<ErrorKind.PromptTooLong>(error.kind)
+            assertTrue(kind.tokens + kind.reply > kind.capacity && kind.reply > 0uL, "$kind")
+            assertEquals(256uL, kind.capacity)
         }
     }
 
     @Test
     fun options_of_the_template_that_make_no_sense_are_refused() = testing {
         for ((name, json) in listOf("messages" to "[]", "tone" to "not json")) {
-            val options = deviceOnly.copy(templateVariables = mapOf(name to json))
-            assertFailsWith<UhlmException.InvalidOptions>(name) { engine.openSession(null, options) }
+            val variables = mapOf(name to json)
+            val options = deviceOnly.copy(templateVariables = variables)
+            assertFailsAs(ErrorKind.InvalidOptions, name) { engine.openSession(null, options) }
+            engine.openSession(null, deviceOnly).use { session ->
+                val own = short.copy(templateVariables = variables)
+                assertFailsAs(ErrorKind.InvalidOptions, name) { session.respond(facts.questions[0], own) }
+            }
         }
         val texts = listOf(null, Thinking.Off, Thinking.On(budget = 4u)).map { thinking ->
-            engine.openSession(null, deviceOnly.copy(thinking = thinking)).use { it.respond(facts.questions[0], short).text }
+            val session = engine.openSession(null, deviceOnly.copy(thinking = thinking))
+            session.use { it.respond(facts.questions[0], short).text }
         }
         assertEquals(1, texts.toSet().size, "$texts")
+    }
+
+    @Test
+    fun a_reply_has_template_variables_of_its_own() = testing {
+        val template = "{% for message in messages %}{{ message.content }}{% endfor %}{{ tone }}"
+        fun tone(words: String) = mapOf("tone" to "\"$words\"")
+        UhlmEngine.load(ModelOptions(facts.draft, chatTemplate = template)).use { engine ->
+            engine.openSession(null, deviceOnly.copy(templateVariables = tone("calm"))).use { session ->
+                suspend fun prompt(options: GenerationOptions): ULong {
+                    session.reset()
+                    return session.respond(facts.questions[0], options).statistics.promptTokens
+                }
+                val few = GenerationOptions(maxTokens = 4u)
+                val short = prompt(few)
+                val long = prompt(few.copy(templateVariables = tone("calm, and kind to everybody who asks")))
+                assertTrue(long > short + 4u, "$short and $long tokens")
+                assertEquals(short, prompt(few), "the session's hold again")
+            }
+        }
     }
 }

@@ -26,7 +26,12 @@ internal suspend fun alone(modelPath: String) {
     engine.close()
 }
 
-internal suspend fun hybrid(engine: UhlmEngine, calibrationPath: String, endpoint: String, trust: TrustPolicy): GenerationResult {
+internal suspend fun hybrid(
+    engine: UhlmEngine,
+    calibrationPath: String,
+    endpoint: String,
+    trust: TrustPolicy,
+): GenerationResult {
     // region verifier
     val verifier = UhlmVerifier(RemoteOptions(endpoint, trust))
     // endregion
@@ -72,7 +77,7 @@ class Transcript {
                 reasoning.append(event.token.text)
             }
             is GenerationEvent.Rollback -> provisional.clear()
-            is GenerationEvent.State -> println("the verifier is ${event.link}")
+            is GenerationEvent.State -> println("the verifier is ${event.link} (${event.cause})")
             is GenerationEvent.Finished -> println("${event.finish} after ${event.statistics.tokens} tokens")
         }
     }
@@ -123,9 +128,10 @@ internal suspend fun errors(session: UhlmSession, signIn: suspend () -> Unit) {
     try {
         session.respond("What is 12 plus 30?")
     } catch (error: UhlmException) {
-        when (error.recovery) {
-            Recovery.SIGN_IN -> signIn()
-            Recovery.WAIT_FOR_NETWORK, Recovery.TRY_AGAIN -> println("later: ${error.reason}")
+        when (val kind = error.kind) {
+            ErrorKind.Unauthorized -> signIn()
+            ErrorKind.Offline, ErrorKind.ServerBusy -> println("later: ${error.reason}")
+            is ErrorKind.PromptTooLong -> println("${kind.tokens} tokens, and there is room for ${kind.capacity}")
             else -> println(error.hint)
         }
     }
@@ -163,6 +169,20 @@ internal fun logging() {
     // region logging
     installLogSink(LogLevel.INFO) { level, target, line -> println("$level $target: $line") }
     // endregion
+}
+
+internal suspend fun download(folder: String, trust: TrustPolicy, address: String, sha256: String): StoredModel? {
+    // region download
+    val store = UhlmModelStore(StoreOptions(folder, trust = trust))
+    var model: StoredModel? = null
+    store.downloadFlow(DownloadRequest(listOf(address), sha256 = sha256)).collect { event ->
+        when (event) {
+            is DownloadEvent.Progress -> println("${event.received} of ${event.total} bytes")
+            is DownloadEvent.Finished -> model = event.model
+        }
+    }
+    // endregion
+    return model
 }
 
 internal suspend fun restore(engine: UhlmEngine, saved: List<Message>): List<Message> {

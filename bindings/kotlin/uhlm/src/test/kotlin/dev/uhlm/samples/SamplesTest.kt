@@ -16,6 +16,7 @@ import dev.uhlm.patience
 import dev.uhlm.testing
 import java.io.ByteArrayOutputStream
 import java.io.PrintStream
+import kotlin.io.path.createTempDirectory
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
@@ -57,6 +58,10 @@ class SamplesTest {
             }
         }
         times(facts.server.endpoint)
+        val folder = createTempDirectory("uhlm-models").toFile()
+        val model = download(folder.path, facts.models.trust, facts.models.whole, facts.models.wholeSha256)
+        assertEquals(facts.models.wholeSha256, model?.sha256)
+        folder.deleteRecursively()
     }
 
     @Test
@@ -99,7 +104,8 @@ class SamplesTest {
                     yield()
                 }
                 withTimeout(patience) {
-                    while (session.status().generating || session.messages().lastOrNull()?.content != model.reply.value) delay(20)
+                    fun last() = session.messages().lastOrNull()?.content
+                    while (session.status().generating || last() != model.reply.value) delay(20)
                 }
                 assertEquals(null, model.problem.value)
                 assertEquals(facts.questions[4], session.messages().last { it.role == Role.USER }.content)

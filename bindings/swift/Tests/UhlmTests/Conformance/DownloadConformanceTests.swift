@@ -1,0 +1,74 @@
+import Foundation
+import XCTest
+
+@testable import Uhlm
+
+/// `tests/conformance.md`: models that come over the network.
+final class DownloadConformanceTests: Suite {
+    private func place() throws -> (models: Fixture.Models, store: UhlmModelStore) {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        addTeardownBlock { try? FileManager.default.removeItem(at: folder) }
+        let models = try ready.models
+        let options = StoreOptions(folder: folder.path, trust: .pem(roots: models.roots))
+        return (models, try UhlmModelStore(options: options))
+    }
+
+    /// What was told of a download, and its model.
+    private func pull(
+        _ store: UhlmModelStore, _ request: DownloadRequest
+    ) async throws -> (events: [DownloadEvent], model: StoredModel) {
+        let download = try store.download(request: request)
+        var events: [DownloadEvent] = []
+        while let event = try await download.next() {
+            if case .finished(let model) = event { return (events, model) }
+            events.append(event)
+        }
+        throw TookTooLong(description: "the download ended without a model")
+    }
+
+    func test_a_model_without_a_checksum_must_be_asked_for() async throws {
+        let (models, store) = try place()
+        let request = DownloadRequest(sources: [models.whole])
+        let missing = await error { try await pull(store, request) }
+        XCTAssertEqual(missing?.kind, .checksumMissing)
+        XCTAssertEqual(missing?.recovery, .fixOptions)
+        XCTAssertEqual(try store.list(), [])
+        XCTAssertEqual(try store.unfinished(), [])
+        var (wrong, believed, known) = (request, request, request)
+        wrong.sha256 = String(repeating: "ab", count: 32)
+        let other = wrong
+        let damaged = await error { try await pull(store, other) }
+        XCTAssertEqual(damaged?.kind, .modelDamaged)
+        believed.requireSha256 = false
+        known.sha256 = models.wholeSha256
+        for request in [believed, known] {
+            let (_, model) = try await pull(store, request)
+            XCTAssertEqual(model.sha256, models.wholeSha256)
+            _ = try store.delete(name: model.name)
+        }
+    }
+
+    func test_the_parts_of_a_split_model_come_as_one() async throws {
+        let (models, store) = try place()
+        let digests = models.splitSha256
+        let lacking = DownloadRequest(sources: [models.split], sha256: digests[0])
+        let missing = await error { try await pull(store, lacking) }
+        XCTAssertEqual(missing?.kind, .checksumMissing)
+        var request = lacking
+        request.furtherSha256 = [digests[0], digests[2]]
+        let wrong = request
+        let damaged = await error { try await pull(store, wrong) }
+        XCTAssertEqual(damaged?.kind, .modelDamaged)
+        request.furtherSha256 = Array(digests[1...])
+        let (events, model) = try await pull(store, request)
+        XCTAssertFalse(events.isEmpty)
+        for event in events {
+            guard case .progress(_, let received, let total, let part, let parts) = event else { continue }
+            XCTAssertTrue(received <= model.bytes && part <= 3 && parts == 3, "\(event)")
+            XCTAssertTrue(part == 0 || total == model.bytes, "\(event)")
+        }
+        XCTAssertEqual(model.sha256, digests[0])
+        XCTAssertEqual(model.furtherParts.map(\.sha256), digests[1...].map { $0 })
+        _ = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: model.path))
+    }
+}

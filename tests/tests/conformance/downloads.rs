@@ -1,0 +1,85 @@
+//! Models that come over the network.
+
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use uhlm_ffi::{
+    DownloadEvent, DownloadRequest, ErrorKind, Recovery, StoreOptions, StoredModel, TrustPolicy, UhlmError,
+    UhlmModelStore,
+};
+use uhlm_testing::model_server::ModelServer;
+
+use crate::support::{load, wait};
+
+/// A server with models, and a store that trusts it.
+fn place() -> (ModelServer, TempDir, Arc<UhlmModelStore>) {
+    let (server, folder) = (ModelServer::start(), tempfile::tempdir().expect("a folder"));
+    let trust = Some(TrustPolicy::Pem { roots: server.authority().to_owned() });
+    let options = StoreOptions { folder: folder.path().display().to_string(), hub_token: None, hub: None, trust };
+    let store = UhlmModelStore::new(options).expect("valid");
+    (server, folder, store)
+}
+
+fn request(source: String) -> DownloadRequest {
+    DownloadRequest {
+        sources: vec![source],
+        name: None,
+        sha256: None,
+        further_sha256: Vec::new(),
+        bytes: None,
+        allow_metered: false,
+        require_sha256: true,
+    }
+}
+
+/// The events of a download up to its model, or its error.
+fn pull(store: &UhlmModelStore, request: DownloadRequest) -> Result<(Vec<DownloadEvent>, StoredModel), UhlmError> {
+    let download = store.download(request)?;
+    let mut events = Vec::new();
+    loop {
+        match wait(download.next())?.expect("an end") {
+            DownloadEvent::Finished { model } => return Ok((events, model)),
+            event => events.push(event),
+        }
+    }
+}
+
+#[test]
+fn a_model_without_a_checksum_must_be_asked_for() {
+    let (server, _folder, store) = place();
+    let error = pull(&store, request(server.whole())).expect_err("nobody says what it hashes to");
+    assert_eq!((error.kind(), error.recovery()), (ErrorKind::ChecksumMissing, Recovery::FixOptions), "{error:?}");
+    assert!(store.list().expect("a folder").is_empty() && store.unfinished().expect("a folder").is_empty());
+    let wrong = DownloadRequest { sha256: Some("ab".repeat(32)), ..request(server.whole()) };
+    assert_eq!(pull(&store, wrong).expect_err("another file").kind(), ErrorKind::ModelDamaged);
+    let believed = DownloadRequest { require_sha256: false, ..request(server.whole()) };
+    let known = DownloadRequest { sha256: Some(server.whole_sha256().to_string()), ..request(server.whole()) };
+    for request in [believed, known] {
+        let (_, model) = pull(&store, request).expect("a model");
+        assert_eq!(model.sha256, Some(server.whole_sha256().to_string()));
+        store.delete(model.name).expect("there");
+    }
+}
+
+#[test]
+fn the_parts_of_a_split_model_come_as_one() {
+    let (server, _folder, store) = place();
+    let digests: Vec<_> = server.split_sha256().iter().map(ToString::to_string).collect();
+    let wanted = DownloadRequest { sha256: Some(digests[0].clone()), ..request(server.split()) };
+    let lacking = pull(&store, wanted.clone()).expect_err("the second part's hash is not known");
+    assert_eq!(lacking.kind(), ErrorKind::ChecksumMissing);
+    let wrong = DownloadRequest { further_sha256: vec![digests[0].clone(), digests[2].clone()], ..wanted.clone() };
+    assert_eq!(pull(&store, wrong).expect_err("another file").kind(), ErrorKind::ModelDamaged);
+    let (events, model) =
+        pull(&store, DownloadRequest { further_sha256: digests[1..].to_vec(), ..wanted }).expect("a model");
+    assert!(!events.is_empty());
+    for event in events {
+        let DownloadEvent::Progress { received, total, part, parts, .. } = event else { panic!("one end") };
+        assert!(received <= model.bytes && part <= 3 && parts == 3);
+        assert!(part == 0 || total == Some(model.bytes), "{total:?} of {}", model.bytes);
+    }
+    assert_eq!(model.sha256.as_ref(), Some(&digests[0]));
+    let further: Vec<_> = model.further_parts.iter().filter_map(|part| part.sha256.clone()).collect();
+    assert_eq!(further, &digests[1..]);
+    assert!(load(model.path.as_ref()).is_ok());
+}

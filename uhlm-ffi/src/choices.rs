@@ -1,0 +1,138 @@
+//! The choices that options offer, each with what it means for a session.
+
+pub use uhlm_core::mode::Mode;
+use uhlm_core::options;
+
+use crate::config::duration;
+use crate::error::UhlmError;
+
+/// The ways to generate a reply.
+#[uniffi::remote(Enum)]
+pub enum Mode {
+    /// The target judges the tokens of which the draft model is unsure; the others are committed at once. This is the
+    /// paper's rule: a token with an uncertainty above the gate's threshold is judged.
+    Opportunistic,
+    /// The target judges every token, many in one request. Token by token, the text is what `RemoteOnly` writes with
+    /// the same seed.
+    Exact,
+    /// The draft model writes alone, and no connection is opened.
+    DeviceOnly,
+    /// The target writes alone, and its text is streamed.
+    RemoteOnly,
+}
+
+/// What the device does while drafted tokens are being judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum DraftAhead {
+    /// The device waits.
+    Off,
+    /// The device drafts on. If the target writes another token, what was drafted after it is rolled back.
+    WhileWaiting,
+    /// The device drafts on likewise and sends more before the verdict is there.
+    Pipelined {
+        /// Largest number of windows that are being judged at once, 1 to 8.
+        windows: u32,
+    },
+}
+
+impl From<DraftAhead> for options::DraftAhead {
+    fn from(ahead: DraftAhead) -> Self {
+        match ahead {
+            DraftAhead::Off => Self::Off,
+            DraftAhead::WhileWaiting => Self::WhileWaiting,
+            DraftAhead::Pipelined { windows } => Self::Pipelined(windows as usize),
+        }
+    }
+}
+
+/// What happens while the verifier is out of reach.
+#[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
+pub enum OfflinePolicy {
+    /// The draft model goes on alone, and its tokens have the origin `Unverified`.
+    GoOn,
+    /// The generation waits for the verifier, and fails with `Offline` if that takes too long.
+    Wait {
+        /// Longest wait, in seconds.
+        seconds: f64,
+    },
+    /// The generation fails with `Offline` at once.
+    Fail,
+}
+
+impl OfflinePolicy {
+    pub(crate) fn into_core(self) -> Result<options::OfflinePolicy, UhlmError> {
+        Ok(match self {
+            Self::GoOn => options::OfflinePolicy::GoOn,
+            Self::Wait { seconds } => options::OfflinePolicy::Wait(duration("offline", seconds)?),
+            Self::Fail => options::OfflinePolicy::Fail,
+        })
+    }
+}
+
+/// What happens to a conversation that outgrows the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Overflow {
+    /// Nothing is dropped. A prompt that leaves no room for a useful reply fails with `PromptTooLong`.
+    Stop,
+    /// The models forget the oldest turns until there is room for a reply. System messages stay, the session's messages
+    /// still have everything, and the statistics say how many messages were forgotten.
+    DropOldest {
+        /// Room that is kept for a reply, in tokens.
+        reserve: u32,
+    },
+}
+
+impl From<Overflow> for options::Overflow {
+    fn from(overflow: Overflow) -> Self {
+        match overflow {
+            Overflow::Stop => Self::Stop,
+            Overflow::DropOldest { reserve } => Self::DropOldest { reserve: reserve as usize },
+        }
+    }
+}
+
+/// Whether a model that can think before it replies does so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Thinking {
+    /// The model replies at once.
+    Off,
+    /// The model thinks first. Its reasoning comes in events of its own.
+    On {
+        /// Limit of the reasoning in tokens, its marks included; the reply follows it. Nothing sets no limit but that
+        /// of the reply.
+        budget: Option<u32>,
+    },
+}
+
+impl From<Thinking> for options::Thinking {
+    fn from(thinking: Thinking) -> Self {
+        match thinking {
+            Thinking::Off => Self::Off,
+            Thinking::On { budget } => Self::On { budget: budget.map(|tokens| tokens as usize) },
+        }
+    }
+}
+
+/// The text that a generation continues.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Prompt {
+    /// The person's next message. The model's chat template is applied, and the reply joins the conversation.
+    Chat {
+        /// The message.
+        text: String,
+    },
+    /// Text that is continued as it is, without a chat template. The conversation before it is forgotten.
+    Raw {
+        /// The text.
+        text: String,
+    },
+}
+
+impl From<Prompt> for options::Prompt {
+    fn from(prompt: Prompt) -> Self {
+        match prompt {
+            Prompt::Chat { text } => Self::Chat(text),
+            Prompt::Raw { text } => Self::Raw(text),
+        }
+    }
+}
