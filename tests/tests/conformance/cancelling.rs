@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use uhlm_ffi::{FinishReason, GenerationEvent, GenerationOptions, Mode, Role, UhlmSession, UhlmVerifier};
+use uhlm_ffi::{
+    CloseRule, FinishReason, GenerationEvent, GenerationOptions, Mode, Role, SessionOptions, UhlmSession, UhlmVerifier,
+};
 use uhlm_testing::pair;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
@@ -89,7 +91,9 @@ fn cancelling_during_a_verdict_stops() {
     let served = Served::start();
     let proxy = Proxy::start(served.address());
     let verifier = UhlmVerifier::new(remote(format!("https://{}", proxy.address()), &served), None).expect("a client");
-    let session = engine().open_session(Some(verifier), drawing(), None).expect("valid");
+    // By the pace, a machine under load may find that the target is faster alone, and draft nothing.
+    let options = SessionOptions { close: Some(CloseRule::Fixed { tokens: 4 }), ..drawing() };
+    let session = engine().open_session(Some(verifier), options, None).expect("valid");
     // The verifier's session is open from here on.
     reply(&session, chat(QUESTION), at_most(20));
     session.reset().expect("idle");
