@@ -5,8 +5,8 @@
 import PackageDescription
 
 #if os(Linux)
-// Swift 6.0's libswiftObservation.so refers to a symbol that only static libraries have (swift issue 75670); it is called
-// on the way to a crash alone.
+// Swift 6.0's libswiftObservation.so refers to a symbol that only static libraries have (swift issue 75670); it is
+// called on the way to a crash alone.
 let linker = [LinkerSetting.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"])]
 #else
 let linker: [LinkerSetting] = []

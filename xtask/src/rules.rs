@@ -42,6 +42,13 @@ const RULES: &[Rule] = &[
         paths: &["*.rs"],
         reason: "comments are at most 120 columns wide",
     },
+    Rule {
+        pattern: "^.{121}",
+        // An address cannot be broken.
+        unless: "https?://[^ ]{40}",
+        paths: &["*.kt", "*.swift"],
+        reason: "lines are at most 120 columns wide",
+    },
 ];
 
 /// Git keeps every version of a large file for ever.
@@ -107,8 +114,10 @@ mod tests {
             ("uhlm-cli/src/main.rs", "fn f() {}\nuse llama_cpp_sys_2 as c;\n"),
             ("uhlm-core/src/engine.rs", "let client = reqwest::Client::new();\n"),
             ("uhlm-law/src/lib.rs", &long),
+            ("bindings/Long.kt", &"x".repeat(121)),
         ]);
-        let starts = ["uhlm-cli/src/main.rs:2:", "uhlm-core/src/engine.rs:1:", "uhlm-law/src/lib.rs:2:"];
+        let starts =
+            ["uhlm-cli/src/main.rs:2:", "uhlm-core/src/engine.rs:1:", "uhlm-law/src/lib.rs:2:", "bindings/Long.kt:1:"];
         assert_eq!(found.len(), starts.len(), "{found:?}");
         assert!(found.iter().zip(starts).all(|(found, start)| found.starts_with(start)), "{found:?}");
     }
@@ -122,6 +131,7 @@ mod tests {
             ("uhlm-core/src/verifier/http/pool.rs", "reqwest::Client::new();\n"),
             ("uhlm-core/src/link.rs", "//! No `reqwest` here.\nlet my_reqwest = 1;\n"),
             ("uhlm-law/src/lib.rs", &table),
+            ("bindings/Fits.swift", &"\u{e9}".repeat(120)),
         ]);
         assert_eq!(found, Vec::<String>::new());
     }

@@ -1,5 +1,6 @@
 // swift-tools-version: 6.0
-// Measures the Swift layer for `cargo xtask bench`; a package of its own, so that the published one has no such product.
+// Measures the Swift layer for `cargo xtask bench`. It is a package of its own, so that the published one has no such
+// product.
 
 import PackageDescription
 

@@ -1,7 +1,7 @@
 // swift-tools-version: 6.0
-// Compiles and tests `UhlmFoundationModels` where Apple's framework is not: `Sources/FoundationModels` declares the part of
-// its interface (iOS 27.0) that the target uses, with the same names, labels and types. `Sources/UhlmFoundationModels` is a
-// link to the published sources.
+// Compiles and tests `UhlmFoundationModels` where Apple's framework is not: `Sources/FoundationModels` declares the
+// part of its interface (iOS 27.0) that the target uses, with the same names, labels and types.
+// `Sources/UhlmFoundationModels` is a link to the published sources.
 
 import PackageDescription
 

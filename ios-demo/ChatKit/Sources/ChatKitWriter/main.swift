@@ -1,5 +1,5 @@
-// Streams replies into a store until it is killed, and prints what is committed, after it was kept: what a test knows of a
-// process that had no time to say goodbye. After each line it stands still until it reads one.
+// Streams replies into a store until it is killed, and prints what is committed, after it was kept: what a test knows
+// of a process that had no time to say goodbye. After each line it stands still until it reads one.
 
 import ChatKit
 import Foundation

@@ -44,7 +44,8 @@ class Suite: XCTestCase {
             .openSession(verifier: verifier(place ?? ready.server), options: options)
     }
 
-    /// Windows of a fixed length, no drafting ahead and one thread, so that two runs do the same; a busy machine is waited for.
+    /// Windows of a fixed length, no drafting ahead and one thread, so that two runs do the same; a busy machine is
+    /// waited for.
     func options(_ mode: Mode, offline: OfflinePolicy = .wait(seconds: limit)) throws -> SessionOptions {
         SessionOptions(
             mode: mode, sampling: SamplingParams(temperature: 0), calibrationPath: try ready.calibration,

@@ -6,8 +6,8 @@ struct SpeedAnswer: Encodable {
     var seconds = 0.0
 }
 
-/// Every question in a session of its own, the draft model alone and greedy, through `generate`. Only the loops are timed;
-/// a short reply beforehand takes each session's first memory.
+/// Every question in a session of its own, the draft model alone and greedy, through `generate`. Only the loops are
+/// timed; a short reply beforehand takes each session's first memory.
 func speed(of engine: UhlmEngine, questions: [String]) async throws -> SpeedAnswer {
     let options = SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0), threads: 1)
     var answer = SpeedAnswer()

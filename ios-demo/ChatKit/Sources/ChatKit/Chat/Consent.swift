@@ -10,7 +10,8 @@ public struct ConsentQuestion: Sendable, Equatable, Identifiable {
     public let endpoint: String
     /// Earlier questions and replies that would go along.
     public let earlierTurns: Int
-    /// Whether this message alone may be agreed to: the server reads whole conversations, so all before it must have been.
+    /// Whether this message alone may be agreed to: the server reads whole conversations, so all before it must have
+    /// been.
     public let allowsMessageAlone: Bool
     /// Whether the message is in the conversation already.
     let isRepeated: Bool

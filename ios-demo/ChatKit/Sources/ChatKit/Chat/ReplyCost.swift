@@ -6,14 +6,15 @@ public struct ReplyCost: Codable, Sendable, Equatable {
     public var tokens: UInt64
     /// Committed tokens a second, prompt included.
     public var tokensPerSecond: Double
-    /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged; nil where none was decided.
+    /// Transmission rate (TR): the share of decided draft tokens that were sent to be judged; nil where none was
+    /// decided.
     public var shareAsked: Double?
     /// Bytes of request and response bodies.
     public var bytes: UInt64
     /// Median time from sending a window until its verdict, in seconds; nil without a verdict.
     public var roundTrip: Double?
-    /// The share of the target's forward passes that were saved, compared with one for each token; nil where the target was
-    /// to write everything, and where no verdict came.
+    /// The share of the target's forward passes that were saved, compared with one for each token; nil where the target
+    /// was to write everything, and where no verdict came.
     public var saved: Double?
 
     /// What the core measured in one generation.

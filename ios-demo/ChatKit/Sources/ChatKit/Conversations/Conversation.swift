@@ -81,7 +81,8 @@ public struct Conversation: Sendable, Equatable, Identifiable {
         self.title = title
     }
 
-    /// What a session is told of it. A question without any reply is left out: chat templates want the roles to alternate.
+    /// What a session is told of it. A question without any reply is left out: chat templates want the roles to
+    /// alternate.
     public func messages(system: String) -> [Message] {
         let system = system.isEmpty ? [] : [Message(role: .system, content: system)]
         return turns.reduce(into: system) { messages, turn in

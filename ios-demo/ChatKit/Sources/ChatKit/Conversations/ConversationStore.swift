@@ -22,10 +22,10 @@ public enum StoreFailure: Error, Equatable {
 
 /// Conversations in files, one each, that survive the end of the process at any moment.
 ///
-/// A file is a log: each line is one ``LogEntry``, written by one call of the system before the app shows what it says. A
-/// process that is killed loses nothing of that; a line that was cut is passed over. When a reply is over the log is written
-/// anew with runs in the place of tokens, to a file of another name that then takes the name in one step, and reaches the
-/// disk before that. A power cut in the middle of a reply can cost its last words.
+/// A file is a log: each line is one ``LogEntry``, written by one call of the system before the app shows what it says.
+/// A process that is killed loses nothing of that; a line that was cut is passed over. When a reply is over the log is
+/// written anew with runs in the place of tokens, to a file of another name that then takes the name in one step, and
+/// reaches the disk before that. A power cut in the middle of a reply can cost its last words.
 public actor ConversationStore {
     private let folder: URL
     /// The files that are being written.

@@ -30,8 +30,8 @@ extension Origin {
 
     /// The origin that a name in a file means.
     ///
-    /// Earlier versions told the word that took the place of a rejected one (`resampled`) from one that the server added
-    /// (`bonus`): the server wrote both. An origin of a later version counts as unverified.
+    /// Earlier versions told the word that took the place of a rejected one (`resampled`) from one that the server
+    /// added (`bonus`): the server wrote both. An origin of a later version counts as unverified.
     init(code: String) {
         self =
             switch code {

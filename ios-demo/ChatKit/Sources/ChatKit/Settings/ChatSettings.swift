@@ -32,7 +32,8 @@ public struct ChatSettings: Codable, Sendable, Equatable {
 
     /// How text is generated.
     public var mode = Mode.exact
-    /// The share of drafted tokens that the gate sends to be judged, in [0, 1]; nil leaves it to the pair's calibration.
+    /// The share of drafted tokens that the gate sends to be judged, in [0, 1]; nil leaves it to the pair's
+    /// calibration.
     public var shareSent: Double?
     /// What happens while the server is out of reach.
     public var whenOffline = WhenOffline.goOn

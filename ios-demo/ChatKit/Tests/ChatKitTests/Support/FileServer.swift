@@ -1,7 +1,8 @@
 import Foundation
 import XCTest
 
-/// One file over HTTPS on loopback, by `openssl s_server`, whose certificate is made for it. Ends with the last reference.
+/// One file over HTTPS on loopback, by `openssl s_server`, whose certificate is made for it. Ends with the last
+/// reference.
 final class FileServer {
     let url: String
     /// SHA-256 of its certificate.

@@ -1,7 +1,8 @@
 import Foundation
 import XCTest
 
-/// The program with the models, the servers and the weather (`tests/src/bin/uhlm-fixture.rs`). It ends with this process.
+/// The program with the models, the servers and the weather (`tests/src/bin/uhlm-fixture.rs`). It ends with this
+/// process.
 final class Fixture: @unchecked Sendable {
     struct Place: Decodable, Sendable {
         let url: String
@@ -41,7 +42,8 @@ final class Fixture: @unchecked Sendable {
     private let turn = NSLock()
 
     private init() throws {
-        // Linux ends a process that writes to a connection that was reset; Rust's sockets turn that off on Apple's systems.
+        // Linux ends a process that writes to a connection that was reset; Rust's sockets turn that off on Apple's
+        // systems.
         signal(SIGPIPE, SIG_IGN)
         guard let program = ProcessInfo.processInfo.environment["UHLM_FIXTURE"] else {
             throw Failure(what: "UHLM_FIXTURE names no program")

@@ -13,7 +13,8 @@ class DocumentationTest {
     @Test
     fun `every Kotlin snippet of the page is a region of a file that is compiled`() {
         val page = repository.resolve("docs/kotlin.md").readText()
-        val snippets = Regex("```kotlin\n(.*?)```", RegexOption.DOT_MATCHES_ALL).findAll(page).map { it.groupValues[1].trimEnd() }
+        val snippet = Regex("```kotlin\n(.*?)```", RegexOption.DOT_MATCHES_ALL)
+        val snippets = snippet.findAll(page).map { it.groupValues[1].trimEnd() }
         val samples = kotlin.resolve("uhlm/src/test/kotlin/dev/uhlm/samples/Samples.kt").readText()
         val regions = regions(samples)
         assertTrue(snippets.count() >= 8)

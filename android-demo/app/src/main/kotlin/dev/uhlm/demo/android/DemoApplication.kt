@@ -22,5 +22,6 @@ class DemoApplication : Application() {
 
     @Suppress("DEPRECATION") // Below API 34 it is what there is.
     private fun isRunningLow(level: Int) =
-        level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_LOW || level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL
+        level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_LOW ||
+            level == ComponentCallbacks2.TRIM_MEMORY_RUNNING_CRITICAL
 }

@@ -15,9 +15,9 @@ import javax.crypto.SecretKey
 import javax.crypto.spec.GCMParameterSpec
 
 /**
- * Secrets encrypted with AES-GCM by a key that never leaves the Android Keystore; the app's folder holds the ciphertexts.
- * Where the system has lost the key (a restored device, a removed screen lock on some), the secrets are gone with it and the
- * person is asked again.
+ * Secrets encrypted with AES-GCM by a key that never leaves the Android Keystore; the app's folder holds the
+ * ciphertexts. Where the system has lost the key (a restored device, a removed screen lock on some), the secrets are
+ * gone with it and the person is asked again.
  */
 class KeystoreSecretStore(private val folder: File) : SecretStore {
     @Synchronized

@@ -40,7 +40,8 @@ fun main(arguments: Array<String>) {
     runBlocking { SettingsStore(folder).change { it.with(given) } }
     val wiring = Wiring(DesktopPlatform(folder))
     application {
-        Window(::exitApplication, rememberWindowState(size = DpSize(420.dp, 860.dp)), title = "U-HLM") { App(wiring.viewModels) }
+        val state = rememberWindowState(size = DpSize(420.dp, 860.dp))
+        Window(::exitApplication, state, title = "U-HLM") { App(wiring.viewModels) }
     }
 }
 

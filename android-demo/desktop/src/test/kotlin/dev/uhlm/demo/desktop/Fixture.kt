@@ -12,18 +12,19 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 
 /**
- * The program `uhlm-fixture`: models on disk and verifiers on loopback, over real HTTPS. It ends when this process does,
- * because its standard input ends then.
+ * The program `uhlm-fixture`: models on disk and verifiers on loopback, over real HTTPS. It ends when this process
+ * does, because its standard input ends then.
  */
 internal object Fixture {
     private val process: Process = run {
-        val program = checkNotNull(System.getProperty("uhlm.fixture")) { "the system property uhlm.fixture names no program" }
-        check(File(program).canExecute()) { "$program is missing: run `cargo xtask test`, or `cargo build -p uhlm-tests`" }
+        val named = System.getProperty("uhlm.fixture")
+        val program = checkNotNull(named) { "the system property uhlm.fixture names no program" }
+        check(File(program).canExecute()) { "$program is missing: run `cargo xtask test --only android-demo`" }
         ProcessBuilder(program).redirectError(ProcessBuilder.Redirect.INHERIT).start()
     }
     private val answers = process.inputReader()
     private val commands = process.outputWriter()
-    private val facts = Json.parseToJsonElement(checkNotNull(answers.readLine()) { "uhlm-fixture ended at once" }).jsonObject
+    private val facts = read()
 
     val draft = text("draft")
     val questions = facts.getValue("questions").jsonArray.map { it.jsonPrimitive.content }
@@ -49,9 +50,12 @@ internal object Fixture {
     fun weather(kind: String) {
         commands.write("weather $kind\n")
         commands.flush()
-        val answer: JsonObject = Json.parseToJsonElement(checkNotNull(answers.readLine()) { "uhlm-fixture ended" }).jsonObject
+        val answer = read()
         check("error" !in answer) { "uhlm-fixture on `weather $kind`: $answer" }
     }
+
+    private fun read(): JsonObject =
+        Json.parseToJsonElement(checkNotNull(answers.readLine()) { "uhlm-fixture ended" }).jsonObject
 
     private fun text(name: String) = facts.getValue(name).jsonPrimitive.content
 }

@@ -31,8 +31,10 @@ class KillTest {
     private fun child(said: File): Process {
         val classpath = File("target/classpath.txt").readText().trim() + ":target/classes:target/test-classes"
         val java = File(System.getProperty("java.home"), "bin/java").path
-        val library = "-Duniffi.component.uhlm_ffi.libraryOverride=" + System.getProperty("uniffi.component.uhlm_ffi.libraryOverride")
-        val command = listOf(java, "-Djava.awt.headless=true", library, "-cp", classpath, KilledChild::class.java.name, folder.path)
+        val override = "uniffi.component.uhlm_ffi.libraryOverride"
+        val library = "-D$override=" + System.getProperty(override)
+        val child = KilledChild::class.java.name
+        val command = listOf(java, "-Djava.awt.headless=true", library, "-cp", classpath, child, folder.path)
         return ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).redirectOutput(said).start()
     }
 
@@ -68,7 +70,8 @@ class KillTest {
 }
 
 /** The store on a slow disk, so that the small demo model is still writing when it is killed. */
-internal class SlowStore(private val store: ConversationStore, private val millis: Long = 200) : ConversationStore by store {
+internal class SlowStore(private val store: ConversationStore, private val millis: Long = 200) :
+    ConversationStore by store {
     override fun append(id: String, entry: Entry) {
         store.append(id, entry)
         if (entry is Entry.Committed) Thread.sleep(millis)

@@ -24,13 +24,16 @@ internal class ModelServer(folder: File, private val file: File, private val qui
     private val server = HttpsServer.create(InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0)
 
     val trust = TrustPolicy.Fingerprint(
-        MessageDigest.getInstance("SHA-256").digest(store.getCertificate(ALIAS).encoded).joinToString("") { "%02x".format(it) },
+        MessageDigest.getInstance("SHA-256").digest(store.getCertificate(ALIAS).encoded)
+            .joinToString("") { "%02x".format(it) },
     )
     val url: String get() = "https://127.0.0.1:${server.address.port}/${file.name}"
 
     init {
-        val keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm()).apply { init(store, PASSWORD) }
-        server.httpsConfigurator = HttpsConfigurator(SSLContext.getInstance("TLS").apply { init(keys.keyManagers, null, null) })
+        val keys = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm())
+        keys.init(store, PASSWORD)
+        val tls = SSLContext.getInstance("TLS").apply { init(keys.keyManagers, null, null) }
+        server.httpsConfigurator = HttpsConfigurator(tls)
         server.executor = threads
         server.createContext("/") { exchange ->
             val bytes = file.readBytes()
@@ -69,9 +72,9 @@ internal class ModelServer(folder: File, private val file: File, private val qui
         fun keyStore(file: File): KeyStore {
             val keytool = File(System.getProperty("java.home"), "bin/keytool").path
             val made = ProcessBuilder(
-                keytool, "-genkeypair", "-alias", ALIAS, "-keyalg", "EC", "-groupname", "secp256r1", "-dname", "CN=127.0.0.1",
-                "-ext", "san=ip:127.0.0.1", "-validity", "2", "-storetype", "PKCS12", "-storepass", String(PASSWORD),
-                "-keystore", file.path,
+                keytool, "-genkeypair", "-alias", ALIAS, "-keyalg", "EC", "-groupname", "secp256r1", "-dname",
+                "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1", "-validity", "2", "-storetype", "PKCS12", "-storepass",
+                String(PASSWORD), "-keystore", file.path,
             ).redirectErrorStream(true).start()
             val said = made.inputReader().readText()
             check(made.waitFor() == 0) { said }

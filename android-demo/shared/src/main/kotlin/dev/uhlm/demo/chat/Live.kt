@@ -68,11 +68,13 @@ internal class SentReader(before: SentRecord) {
     fun take(record: SentRecord, all: Boolean): List<SentEntry> {
         requests = (record.totalRequests - requestsBefore).toLong()
         bytes = (record.totalBytes - bytesBefore).toLong()
-        val fresh = record.requests.takeLast((record.totalRequests - taken).toLong().coerceAtMost(record.requests.size.toLong()).toInt())
+        val new = (record.totalRequests - taken).toLong().coerceAtMost(record.requests.size.toLong())
+        val fresh = record.requests.takeLast(new.toInt())
         val done = if (all) fresh else fresh.takeWhile { it.answered }
         taken += (if (all) record.totalRequests - taken else done.size.toULong())
         return done.map {
-            SentEntry((it.atSeconds * 1000).toLong(), it.kind, it.tokens.toLong(), it.bytes.toLong(), it.answered, it.text)
+            val at = (it.atSeconds * 1000).toLong()
+            SentEntry(at, it.kind, it.tokens.toLong(), it.bytes.toLong(), it.answered, it.text)
         }
     }
 }

@@ -152,7 +152,9 @@ internal class ReplyRun(
     private companion object {
         val FIGURES_EVERY = 250.milliseconds
 
-        /** A phone's flash is slow and wears: a power cut may cost this much of a reply, the end of the process nothing. */
+        /**
+         * A phone's flash is slow and wears: a power cut may cost this much of a reply, the end of the process nothing.
+         */
         val SYNC_EVERY = 1000.milliseconds
     }
 }

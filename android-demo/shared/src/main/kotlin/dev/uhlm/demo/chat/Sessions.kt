@@ -7,8 +7,8 @@ import dev.uhlm.demo.settings.Settings
 /** Opens the sessions that conversations are held in. A fake of it is all that the view model's tests need. */
 interface Sessions {
     /**
-     * The session of a conversation, opened where there is none or where [settings] ask for another one. It may hold other
-     * messages than the conversation does.
+     * The session of a conversation, opened where there is none or where [settings] ask for another one. It may hold
+     * other messages than the conversation does.
      *
      * @throws dev.uhlm.UhlmException where the model or an option cannot be used.
      */

@@ -53,7 +53,9 @@ class SettingsViewModel(
     fun noticeSeen(): Unit = mutable.update { it.copy(notice = null) }
 
     private suspend fun look() {
-        val (verifier, hub) = withContext(io) { (secrets.get(VERIFIER_TOKEN) != null) to (secrets.get(HUB_TOKEN) != null) }
+        val (verifier, hub) = withContext(io) {
+            (secrets.get(VERIFIER_TOKEN) != null) to (secrets.get(HUB_TOKEN) != null)
+        }
         mutable.update { it.copy(verifierToken = verifier, hubToken = hub) }
     }
 

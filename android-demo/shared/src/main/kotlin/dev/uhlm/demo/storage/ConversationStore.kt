@@ -9,7 +9,8 @@ interface ConversationStore {
     fun create(title: String, at: Long): Conversation
 
     /**
-     * Adds to a conversation. When this returns, the end of the process no longer takes it away; [sync] does not either.
+     * Adds to a conversation. When this returns, the end of the process no longer takes it away; [sync] does not
+     * either.
      *
      * @throws java.io.IOException where the disk is full or failed. What was there before stands.
      */

@@ -10,9 +10,9 @@ import kotlinx.serialization.json.Json
 /**
  * A file of JSON lines for each conversation, only ever appended to while the app runs.
  *
- * A line is written by one call to the system, so that it outlives the process from then on; a line that was cut off by a
- * power cut is found when the file is read, and removed before anything is added. A file with many more lines than its
- * conversation needs is written anew beside itself and put in its place by a rename, which is one step.
+ * A line is written by one call to the system, so that it outlives the process from then on; a line that was cut off by
+ * a power cut is found when the file is read, and removed before anything is added. A file with many more lines than
+ * its conversation needs is written anew beside itself and put in its place by a rename, which is one step.
  */
 class JournalStore(private val folder: File) : ConversationStore {
     private val open = mutableMapOf<String, RandomAccessFile>()

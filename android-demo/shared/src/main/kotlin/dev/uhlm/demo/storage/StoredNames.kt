@@ -21,8 +21,8 @@ internal abstract class StoredName<T : Enum<T>>(name: String) : KSerializer<T> {
 }
 
 /**
- * Earlier versions told the word that took the place of a rejected one (`RESAMPLED`) from one that the server added (`BONUS`):
- * the server wrote both. An origin of a later version counts as not checked.
+ * Earlier versions told the word that took the place of a rejected one (`RESAMPLED`) from one that the server added
+ * (`BONUS`): the server wrote both. An origin of a later version counts as not checked.
  */
 internal object StoredOrigin : StoredName<Origin>("dev.uhlm.demo.Origin") {
     override fun read(name: String): Origin = when (name) {
@@ -31,7 +31,9 @@ internal object StoredOrigin : StoredName<Origin>("dev.uhlm.demo.Origin") {
     }
 }
 
-/** Everything that earlier versions sent beside opening a session (`WINDOW`, `DRAWS`, `CONTINUATION`) is one kind now. */
+/**
+ * Everything that earlier versions sent beside opening a session (`WINDOW`, `DRAWS`, `CONTINUATION`) is one kind now.
+ */
 internal object StoredSentKind : StoredName<SentKind>("dev.uhlm.demo.SentKind") {
     override fun read(name: String): SentKind = if (name == SentKind.OPEN.name) SentKind.OPEN else SentKind.ADVANCE
 }

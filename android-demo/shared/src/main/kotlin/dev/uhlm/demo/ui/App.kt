@@ -70,7 +70,8 @@ fun App(viewModels: ViewModels, backHandler: @Composable (enabled: Boolean, back
 private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
     val state by viewModels.chat.state.collectAsState()
     val settings by viewModels.settings.settings.collectAsState()
-    // What was typed belongs to a conversation: before it is known which one is open, there is nowhere to put it back to.
+    // What was typed belongs to a conversation: before it is known which one is open, there is nowhere to put it back
+    // to.
     if (!state.loaded) return
     val drawer = rememberDrawerState(DrawerValue.Closed)
     val scope = rememberCoroutineScope()

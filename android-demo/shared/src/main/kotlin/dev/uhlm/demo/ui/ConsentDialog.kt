@@ -32,7 +32,9 @@ internal fun ConsentDialog(question: ConsentQuestion, onChoice: (ConsentChoice) 
                     Text("The ${earlier(question.earlier)} before it in this conversation would be sent, too.")
                 }
                 Column(Modifier.padding(top = 4.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
-                    Button({ onChoice(ConsentChoice.CONVERSATION) }, Modifier.fillMaxWidth()) { Text("Send this conversation") }
+                    Button({ onChoice(ConsentChoice.CONVERSATION) }, Modifier.fillMaxWidth()) {
+                        Text("Send this conversation")
+                    }
                     // One message cannot be judged without those before it.
                     if (question.earlier == 0) {
                         FilledTonalButton({ onChoice(ConsentChoice.THIS_MESSAGE) }, Modifier.fillMaxWidth()) {

@@ -53,7 +53,7 @@ internal fun ConversationList(
                 Surface(
                     Modifier.fillMaxWidth().padding(vertical = 2.dp).semantics { selected = open },
                     shape = RoundedCornerShape(12.dp),
-                    color = if (open) MaterialTheme.colorScheme.secondaryContainer else MaterialTheme.colorScheme.surfaceContainerLow,
+                    color = with(MaterialTheme.colorScheme) { if (open) secondaryContainer else surfaceContainerLow },
                 ) {
                     Row(
                         Modifier.clickable { onOpen(conversation.id) }.padding(start = 12.dp),

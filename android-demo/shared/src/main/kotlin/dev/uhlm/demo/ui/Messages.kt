@@ -75,7 +75,10 @@ internal fun Messages(
         itemsIndexed(turns) { index, turn ->
             when (turn) {
                 is Said -> SaidBubble(turn)
-                is Reply -> ReplyBlock(turn, writing.takeIf { index == turns.lastIndex }, index == turns.lastIndex, tinted, actions)
+                is Reply -> {
+                    val isLast = index == turns.lastIndex
+                    ReplyBlock(turn, writing.takeIf { isLast }, isLast, tinted, actions)
+                }
             }
         }
     }
@@ -85,11 +88,14 @@ internal fun Messages(
 private fun SaidBubble(said: Said) {
     Box(Modifier.fillMaxWidth(), contentAlignment = Alignment.CenterEnd) {
         Surface(
-            Modifier.widthIn(max = 520.dp).padding(start = 40.dp).semantics(mergeDescendants = true) { contentDescription = "You: ${said.text}" },
+            Modifier.widthIn(max = 520.dp).padding(start = 40.dp)
+                .semantics(mergeDescendants = true) { contentDescription = "You: ${said.text}" },
             shape = RoundedCornerShape(16.dp, 16.dp, 4.dp, 16.dp),
             color = MaterialTheme.colorScheme.primaryContainer,
         ) {
-            SelectionContainer { Text(said.text, Modifier.padding(14.dp, 10.dp), style = MaterialTheme.typography.bodyLarge) }
+            SelectionContainer {
+                Text(said.text, Modifier.padding(14.dp, 10.dp), style = MaterialTheme.typography.bodyLarge)
+            }
         }
     }
 }
@@ -136,7 +142,9 @@ private fun Ending(end: ReplyEnd?, last: Boolean, actions: ProblemActions) {
         end.finish == FinishReason.CONTEXT_FULL -> "The model can hold no more of this conversation. Start a new one."
         else -> null
     }
-    if (note != null) Text(note, style = MaterialTheme.typography.labelMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
+    if (note != null) {
+        Text(note, style = MaterialTheme.typography.labelMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
+    }
     end?.problem?.let { ProblemCard(it, last, actions) }
     val again = end == null || end.finish == FinishReason.CANCELLED
     if (last && again) OutlinedButton(actions.again) { Text("Try again") }
@@ -171,8 +179,11 @@ internal fun Welcome(hasModel: Boolean, onModels: () -> Unit, modifier: Modifier
         Column(horizontalAlignment = Alignment.CenterHorizontally, verticalArrangement = Arrangement.spacedBy(12.dp)) {
             Text("Ask something", style = MaterialTheme.typography.headlineSmall)
             Text(
-                if (hasModel) "A small model on this phone writes. A large one is asked only where the small one is unsure."
-                else "A small model on this phone writes the answers. Choose one first.",
+                if (hasModel) {
+                    "A small model on this phone writes. A large one is asked only where the small one is unsure."
+                } else {
+                    "A small model on this phone writes the answers. Choose one first."
+                },
                 textAlign = TextAlign.Center,
                 color = MaterialTheme.colorScheme.onSurfaceVariant,
             )

@@ -30,9 +30,10 @@ internal fun SentScreen(state: ChatState, chat: ChatViewModel, settings: Setting
         val conversation = state.conversation
         val sent = conversation?.sent.orEmpty()
         Column(Modifier.padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
+            val (tokens, bytes) = sent.sumOf { it.tokens } to bytes(sent.sumOf { it.bytes })
             Text(
                 if (sent.isEmpty()) "Nothing was sent in this conversation."
-                else "${sent.size} requests, ${sent.sumOf { it.tokens }} tokens, ${bytes(sent.sumOf { it.bytes })} in this conversation.",
+                else "${sent.size} requests, $tokens tokens, $bytes in this conversation.",
                 style = MaterialTheme.typography.titleMedium,
             )
             Text(

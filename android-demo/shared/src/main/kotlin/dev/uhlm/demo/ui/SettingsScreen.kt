@@ -46,7 +46,8 @@ import kotlin.math.roundToInt
 internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: SettingsViewModel, back: () -> Unit) {
     Page("Settings", back) {
         Column(
-            Modifier.fillMaxWidth().verticalScroll(rememberScrollState()).padding(16.dp, 0.dp, 16.dp, 24.dp).testTag("settings"),
+            Modifier.fillMaxWidth().verticalScroll(rememberScrollState())
+                .padding(16.dp, 0.dp, 16.dp, 24.dp).testTag("settings"),
             verticalArrangement = Arrangement.spacedBy(8.dp),
         ) {
             Heading("Server")
@@ -56,14 +57,16 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             Text("Trust", style = MaterialTheme.typography.labelLarge)
             Chips {
                 for (trust in Trust.entries) {
-                    FilterChip(settings.trust == trust, { model.change { it.copy(trust = trust) } }, { Text(trust.title) })
+                    val choose = { model.change { it.copy(trust = trust) } }
+                    FilterChip(settings.trust == trust, choose, { Text(trust.title) })
                 }
             }
             TrustField(settings, model)
             SecretField("Token", secrets.verifierToken) { model.secret(VERIFIER_TOKEN, it) }
 
             Heading("Replies")
-            KeptSlider("Longest reply", settings.maxTokens.toFloat(), 32f..2048f, { "${it.roundToInt()} tokens" }) { value ->
+            val longest = settings.maxTokens.toFloat()
+            KeptSlider("Longest reply", longest, 32f..2048f, { "${it.roundToInt()} tokens" }) { value ->
                 model.change { it.copy(maxTokens = value.roundToInt()) }
             }
             KeptSlider("Temperature", settings.temperature, 0f..1.5f, { DecimalFormat("0.0").format(it) }) { value ->
@@ -74,16 +77,21 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             }
 
             Heading("Models")
-            SwitchRow("Download on metered networks", settings.allowMetered) { on -> model.change { it.copy(allowMetered = on) } }
+            SwitchRow("Download on metered networks", settings.allowMetered) { on ->
+                model.change { it.copy(allowMetered = on) }
+            }
             SecretField("Hugging Face token", secrets.hubToken) { model.secret(HUB_TOKEN, it) }
 
             Heading("Privacy")
-            SwitchRow("Keep the text of what was sent", settings.recordText) { on -> model.change { it.copy(recordText = on) } }
+            SwitchRow("Keep the text of what was sent", settings.recordText) { on ->
+                model.change { it.copy(recordText = on) }
+            }
 
             Heading("Appearance")
             Chips {
                 for (theme in Theme.entries) {
-                    FilterChip(settings.theme == theme, { model.change { it.copy(theme = theme) } }, { Text(theme.title) })
+                    val choose = { model.change { it.copy(theme = theme) } }
+                    FilterChip(settings.theme == theme, choose, { Text(theme.title) })
                 }
             }
         }
@@ -150,7 +158,10 @@ private fun SecretField(label: String, there: Boolean, keep: (String) -> Unit) {
             Modifier.semantics { contentDescription = "Keep $label" },
             enabled = text.isNotBlank(),
         ) { Text("Keep") }
-        if (there) TextButton({ keep("") }, Modifier.semantics { contentDescription = "Remove $label" }) { Text("Remove") }
+        if (there) {
+            val described = Modifier.semantics { contentDescription = "Remove $label" }
+            TextButton({ keep("") }, described) { Text("Remove") }
+        }
     }
 }
 

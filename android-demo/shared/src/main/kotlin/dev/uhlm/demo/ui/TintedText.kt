@@ -39,7 +39,9 @@ internal val Origin.title: String
 internal fun TintedText(pieces: List<Piece>, provisional: String, tinted: Boolean, modifier: Modifier = Modifier) {
     val colors = LocalOriginColors.current
     val light = MaterialTheme.colorScheme.onSurface.copy(alpha = 0.5f)
-    val text = remember(pieces, provisional, tinted, colors, light) { tint(pieces, provisional, colors.takeIf { tinted }, light) }
+    val text = remember(pieces, provisional, tinted, colors, light) {
+        tint(pieces, provisional, colors.takeIf { tinted }, light)
+    }
     val summary = remember(pieces) { summary(pieces) }
     Text(
         text,
@@ -66,7 +68,8 @@ internal fun tint(pieces: List<Piece>, provisional: String, colors: OriginColors
 
 /** "Checked by the server: 12 words. Written by the server: 1 word." */
 internal fun summary(pieces: List<Piece>): String = Origin.entries.mapNotNull { origin ->
-    val words = pieces.filter { it.origin == origin }.sumOf { piece -> piece.text.split(' ', '\n').count { it.isNotEmpty() } }
+    val texts = pieces.filter { it.origin == origin }.map { it.text }
+    val words = texts.sumOf { text -> text.split(' ', '\n').count { it.isNotEmpty() } }
     if (words == 0) null else "${origin.title}: $words ${if (words == 1) "word" else "words"}."
 }.joinToString(" ")
 

@@ -11,7 +11,8 @@ import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TestTimeSource
 
 class LiveTest {
-    private fun request(at: Int, answered: Boolean = true) = Sent(at.toDouble(), SentKind.ADVANCE, 1u, 10uL, answered, null)
+    private fun request(at: Int, answered: Boolean = true) =
+        Sent(at.toDouble(), SentKind.ADVANCE, 1u, 10uL, answered, null)
 
     private fun record(total: Int, vararg requests: Sent) =
         SentRecord(requests.toList(), total.toULong(), total.toULong(), (10 * total).toULong())
@@ -26,7 +27,8 @@ class LiveTest {
         listOf(Origin.TARGET, Origin.TARGET).forEach(live::committed)
         clock += 2.seconds
         val figures = live.figures(2, 99)
-        assertEquals(listOf(2.5, 0.5, 0.2, 0.6), listOf(figures.tokensPerSecond, figures.shareAsked, figures.roundTripSeconds, figures.saved))
+        val shown = listOf(figures.tokensPerSecond, figures.shareAsked, figures.roundTripSeconds, figures.saved)
+        assertEquals(listOf(2.5, 0.5, 0.2, 0.6), shown)
     }
 
     @Test

@@ -18,7 +18,8 @@ class SettingsStoreTest {
 
     @Test
     fun `what was changed is there the next time`() = runTest {
-        val changed = Settings(endpoint = "https://a:1", mode = Mode.EXACT, goalValue = 0.4f, theme = Theme.DARK, open = "x")
+        val changed =
+            Settings(endpoint = "https://a:1", mode = Mode.EXACT, goalValue = 0.4f, theme = Theme.DARK, open = "x")
         assertTrue(SettingsStore(folder).change { changed })
         assertEquals(changed, SettingsStore(folder).settings.value)
     }

@@ -74,7 +74,8 @@ class JournalStoreTest {
     fun `a line that a later version wrote is passed over`() {
         val id = fill(JournalStore(folder))
         val before = JournalStore(folder).load()
-        journal(id).appendText("{\"type\":\"picture\",\"name\":\"x\"}\n{\"type\":\"titled\",\"title\":\"New\",\"color\":3}\n")
+        journal(id).appendText("{\"type\":\"picture\",\"name\":\"x\"}\n")
+        journal(id).appendText("{\"type\":\"titled\",\"title\":\"New\",\"color\":3}\n")
         assertEquals(before.map { it.copy(title = "New") }, JournalStore(folder).load())
     }
 
@@ -105,13 +106,15 @@ class JournalStoreTest {
         assertEquals(pieces, (conversation.turns.last() as Reply).pieces)
         val kinds = listOf(SentKind.OPEN, SentKind.ADVANCE, SentKind.ADVANCE, SentKind.ADVANCE)
         assertEquals(kinds, conversation.sent.map { it.kind })
-        assertEquals(listOf(0L to 80L, 8L to 120L, 1L to 30L, 8L to 120L), conversation.sent.map { it.tokens to it.bytes })
+        val sent = conversation.sent.map { it.tokens to it.bytes }
+        assertEquals(listOf(0L to 80L, 8L to 120L, 1L to 30L, 8L to 120L), sent)
     }
 
     @Test
     fun `what is written now has the names of now`() {
         val id = fill(JournalStore(folder))
-        val origins = Regex("\"origin\":\"([^\"]*)\"").findAll(journal(id).readText()).map { it.groupValues[1] }.toList()
+        val origin = Regex("\"origin\":\"([^\"]*)\"")
+        val origins = origin.findAll(journal(id).readText()).map { it.groupValues[1] }.toList()
         assertEquals(listOf("VERIFIED", "VERIFIED", "TARGET"), origins)
         assertTrue("\"kind\":\"ADVANCE\"" in journal(id).readText())
     }

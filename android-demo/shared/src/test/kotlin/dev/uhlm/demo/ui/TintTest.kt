@@ -19,20 +19,24 @@ class TintTest {
         assertEquals("DRAFT VERIFIED TARGET UNVERIFIED tail", text.text)
         val spans = text.spanStyles.associate { text.text.substring(it.start, it.end).trim() to it.item }
         assertEquals(Origin.entries.map { colors[it] }, Origin.entries.map { spans.getValue(it.name).background })
-        assertEquals(listOf("UNVERIFIED"), spans.filterValues { it.textDecoration == TextDecoration.Underline }.keys.toList())
+        val underlined = spans.filterValues { it.textDecoration == TextDecoration.Underline }
+        assertEquals(listOf("UNVERIFIED"), underlined.keys.toList())
         assertEquals(Color.LightGray, spans.getValue("tail").color)
     }
 
     @Test
     fun `without tinting only the provisional tail has a colour`() {
         val text = tint(pieces, "tail", null, Color.LightGray)
-        val colored = text.spanStyles.filter { it.item.color != Color.Unspecified || it.item.background != Color.Unspecified }
+        val colored = text.spanStyles.filter {
+            it.item.color != Color.Unspecified || it.item.background != Color.Unspecified
+        }
         assertEquals(listOf("tail"), colored.map { text.text.substring(it.start, it.end) })
     }
 
     @Test
     fun `the summary counts words of each origin`() {
-        val mixed = listOf(Piece("one two", Origin.VERIFIED), Piece(" three", Origin.TARGET), Piece("\nfour", Origin.VERIFIED))
+        val mixed =
+            listOf(Piece("one two", Origin.VERIFIED), Piece(" three", Origin.TARGET), Piece("\nfour", Origin.VERIFIED))
         assertEquals("Checked by the server: 3 words. Written by the server: 1 word.", summary(mixed))
         assertEquals("", summary(emptyList()))
     }
@@ -41,7 +45,9 @@ class TintTest {
     fun `the live line says what was sent and what was saved`() {
         val figures = Figures(40, 12.34, 0.255, 1234, 567, 10, 0.0503)
         val line = figures.line().joinToString("|")
-        val expected = Regex("""12[.,]3 tokens/s\|asked about 26 %\|↑ 1[.,]2 kB ↓ 567 B\|round trip 50 ms\|75 % of requests saved""")
+        val expected = Regex(
+            """12[.,]3 tokens/s\|asked about 26 %\|↑ 1[.,]2 kB ↓ 567 B\|round trip 50 ms\|75 % of requests saved""",
+        )
         assertTrue(expected.matches(line), line)
         assertEquals("nothing sent", figures.copy(requests = 0).line().last())
         assertEquals("no answer from the server", figures.copy(unanswered = true).line().last())

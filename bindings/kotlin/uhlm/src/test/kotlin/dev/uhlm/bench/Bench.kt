@@ -23,8 +23,8 @@ import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 
 /**
- * Answers commands on standard input, one line of JSON each: what going through Kotlin costs, for a comparison with the same
- * done in Rust. The argument is a file with the first line of `uhlm-fixture`.
+ * Answers commands on standard input, one line of JSON each: what going through Kotlin costs, for a comparison with the
+ * same done in Rust. The argument is a file with the first line of `uhlm-fixture`.
  */
 fun main(arguments: Array<String>) {
     val facts = FixtureFacts.parse(File(arguments.single()).readText())
@@ -44,11 +44,14 @@ fun main(arguments: Array<String>) {
 }
 
 private class Bench(private val facts: FixtureFacts) {
-    private val options = SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f), threads = 1u)
+    private val options =
+        SessionOptions(mode = Mode.DEVICE_ONLY, sampling = SamplingParams(temperature = 0f), threads = 1u)
     private val draft = lazy { runBlocking { UhlmEngine.load(ModelOptions(facts.draft)) } }
     private val heavy = lazy { runBlocking { UhlmEngine.load(ModelOptions(facts.heavy)) } }
 
-    /** Generates all questions, each in a session of its own that has a context already; the time is that of generating. */
+    /**
+     * Generates all questions, each in a session of its own that has a context already. The time is that of generating.
+     */
     suspend fun speed(): String {
         var tokens = 0L
         var time = Duration.ZERO
