@@ -53,15 +53,15 @@ impl From<SamplingParams> for sampling::SamplingParams {
     }
 }
 
-/// What a pass of the target is worth against time.
+/// Worth of a pass against time. A pass is one forward pass of the target, which makes a token or judges a window.
 #[uniffi::remote(Enum)]
 pub enum Pace {
-    /// Nothing but time counts: never slower than streaming the target, and plain streaming where the target is faster
-    /// than the device.
+    /// Nothing but time counts. A reply is never slower than one that the target streams, and it is streamed if the
+    /// target is faster than the device.
     Fastest,
-    /// A pass counts a little.
+    /// Time counts most, and a pass counts a little.
     Balanced,
-    /// As few passes as speed allows.
+    /// As few passes are made as a little less speed allows.
     Thrifty,
 }
 
@@ -108,12 +108,12 @@ impl From<Goal> for gate::Goal {
     }
 }
 
-/// Source of the expected rejection of a drafted token, which windows and draft-ahead rest on.
+/// Source of the probability that a drafted token will be rejected.
 #[uniffi::remote(Enum)]
 pub enum Predictor {
-    /// The calibration's learned law; the line where it has none.
+    /// The law that the calibration learned, or the paper's line if it learned none.
     Learned,
-    /// The paper's line.
+    /// The paper's line, which goes by the uncertainty alone.
     LinearLaw,
 }
 
@@ -136,8 +136,8 @@ pub enum Estimator {
     Margin,
 }
 
-/// Rule by which an open window is closed and sent to be judged. An end token, a stop sequence and a full window close
-/// it in any case.
+/// Rule by which a window is closed and sent. A window is a run of drafted tokens that are judged together. An end
+/// token and a stop sequence close it in any case, and so does its largest length.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
 pub enum CloseRule {
     /// The window closes when one more token no longer pays by the cost model, with every term measured online.
