@@ -1,12 +1,12 @@
 // swift-tools-version: 6.0
-// The Swift package `Uhlm`. It stands in the root so that it can be added by the repository's URL; everything else is in
-// `bindings/swift`. What it wraps is built beforehand: `cargo xtask bindings swift` on Linux, `cargo xtask ios` for Apple's
-// systems.
+// The Swift package `Uhlm`. It stands in the root so that it can be added by the repository's URL; everything else is
+// in `bindings/swift`. What it wraps is built beforehand: `cargo xtask bindings swift` on Linux, `cargo xtask ios` for
+// Apple's systems.
 
 import PackageDescription
 
-/// Set for a release: where its XCFramework is and what `cargo xtask ios` printed for it. Without one the package takes the
-/// XCFramework that `cargo xtask ios` left in this checkout.
+/// Set for a release: where its XCFramework is and what `cargo xtask ios` printed for it. Without one the package takes
+/// the XCFramework that `cargo xtask ios` left in this checkout.
 let release: (url: String, checksum: String)? = nil
 
 #if os(Linux)
