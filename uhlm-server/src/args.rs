@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::auth::Tokens;
 use crate::config::{DEFAULT_PORT, ServerConfig};
 use crate::error::ServerError;
-use crate::limits::Limits;
+use crate::limits::{Limits, OwnerLimits};
 use crate::target::EngineOptions;
 use crate::tls::TlsSource;
 
@@ -63,6 +63,10 @@ pub struct ServeArgs {
     /// File of bearer tokens, one a line
     #[arg(long, env = "UHLM_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
     pub token_file: Option<PathBuf>,
+    /// Take what follows a token and a `~` as the name of the device that uses it, each with quotas and a fair share
+    /// of its own; for a token that ships in an app
+    #[arg(long, env = "UHLM_DEVICE_LABELS", help_heading = "Access")]
+    pub device_labels: bool,
     /// Serve everybody on an address that can be reached from elsewhere
     #[arg(long, env = "UHLM_ALLOW_ANONYMOUS", help_heading = "Access")]
     pub allow_anonymous: bool,
@@ -113,7 +117,7 @@ pub struct ServeArgs {
     #[arg(long, env = "UHLM_GPU_LAYERS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
     pub gpu_layers: u32,
 
-    /// Sessions open at the same time; at one more the one unused longest is evicted
+    /// Sessions open at the same time; at one more, one unused for 30 s or longer is evicted, the opener's own first
     #[arg(
         long,
         env = "UHLM_MAX_SESSIONS",
@@ -152,6 +156,58 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub max_queue: usize,
+    /// Bytes of request bodies under way
+    #[arg(
+        long,
+        env = "UHLM_MAX_BYTES",
+        value_name = "BYTES",
+        default_value_t = Limits::default().bytes,
+        help_heading = "Limits"
+    )]
+    pub max_bytes: usize,
+    /// Milliseconds that a pass may take while more than one owner is at work
+    #[arg(
+        long,
+        env = "UHLM_PASS_TARGET",
+        value_name = "MS",
+        default_value_t = 100,
+        help_heading = "Limits"
+    )]
+    pub pass_target: u64,
+    /// Sessions of one owner (token, labelled device, or address without tokens); 0 for no limit but the server's, as
+    /// for all of an owner's limits
+    #[arg(
+        long,
+        env = "UHLM_OWNER_SESSIONS",
+        value_name = "N",
+        default_value_t = OwnerLimits::default().sessions,
+        help_heading = "Limits"
+    )]
+    pub owner_sessions: usize,
+    /// Slots of one owner
+    #[arg(long, env = "UHLM_OWNER_SLOTS", value_name = "N", default_value_t = 0, help_heading = "Limits")]
+    pub owner_slots: usize,
+    /// Tokens of one owner in the cache
+    #[arg(long, env = "UHLM_OWNER_CACHE", value_name = "TOKENS", default_value_t = 0, help_heading = "Limits")]
+    pub owner_cache: usize,
+    /// Requests of one owner whose answer may be under way
+    #[arg(
+        long,
+        env = "UHLM_OWNER_QUEUE",
+        value_name = "N",
+        default_value_t = OwnerLimits::default().queue,
+        help_heading = "Limits"
+    )]
+    pub owner_queue: usize,
+    /// Bytes of one owner's request bodies under way
+    #[arg(
+        long,
+        env = "UHLM_OWNER_BYTES",
+        value_name = "BYTES",
+        default_value_t = OwnerLimits::default().bytes,
+        help_heading = "Limits"
+    )]
+    pub owner_bytes: usize,
     /// Open connections
     #[arg(
         long,
@@ -210,6 +266,7 @@ impl ServeArgs {
             tls,
             tls12: self.tls12,
             tokens,
+            device_labels: self.device_labels,
             allow_anonymous: self.allow_anonymous,
             limits: Limits {
                 sessions: self.max_sessions,
@@ -217,6 +274,15 @@ impl ServeArgs {
                 body: self.max_body,
                 draft: self.max_draft,
                 queue: self.max_queue,
+                bytes: self.max_bytes,
+                pass_target: Duration::from_millis(self.pass_target),
+                owner: OwnerLimits {
+                    sessions: self.owner_sessions,
+                    slots: self.owner_slots,
+                    cache: self.owner_cache,
+                    queue: self.owner_queue,
+                    bytes: self.owner_bytes,
+                },
                 rate: self.rate,
                 burst: self.burst,
                 connections: self.max_connections,

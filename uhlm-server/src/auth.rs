@@ -3,12 +3,13 @@
 //! Tokens are compared as SHA-256 values in constant time, all of them at each request, so that neither content nor
 //! position of a match shows in the time taken.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
-use uhlm_law::protocol::Digest;
+
+use crate::owner::{MAX_LABEL_BYTES, Owner};
 
 /// The shortest token that is taken: 16 characters, so that a guess is hopeless at any request rate.
 pub const MIN_TOKEN_LENGTH: usize = 16;
@@ -44,8 +45,8 @@ pub enum AuthError {
     },
 }
 
-/// Whom a request comes from: the SHA-256 value of its token, or nobody in particular.
-pub(crate) type Owner = Option<Digest>;
+/// What stands between a token and the label of the device that uses it.
+const LABEL: u8 = b'~';
 
 /// The tokens that are let in; none means that everybody is.
 #[derive(Clone, Default)]
@@ -106,18 +107,33 @@ impl Tokens {
         Ok(())
     }
 
-    /// Whom an `Authorization` value names; `Err` where it does not let in.
-    pub(crate) fn admit(&self, authorization: Option<&[u8]>) -> Result<Owner, Unknown> {
+    /// Returns whom a request from `peer` with an `Authorization` value is done for. With `labels`, what follows a token
+    /// and a `~` tells apart the devices that share it.
+    ///
+    /// # Errors
+    /// [`Unknown`] where the value does not let in.
+    pub(crate) fn admit(&self, authorization: Option<&[u8]>, peer: IpAddr, labels: bool) -> Result<Owner, Unknown> {
         if self.is_empty() {
-            return Ok(None);
+            return Ok(Owner::of_address(peer));
         }
         let token = authorization
             .and_then(|value| value.split_at_checked(7))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "))
             .map_or(&[][..], |(_, token)| token.trim_ascii());
+        if let Some(token) = self.known(token) {
+            return Ok(Owner::of_token(token));
+        }
+        let at = token.iter().rposition(|byte| *byte == LABEL).filter(|_| labels).ok_or(Unknown)?;
+        let (token, label) = (&token[..at], &token[at + 1..]);
+        let token = self.known(token).filter(|_| (1..=MAX_LABEL_BYTES).contains(&label.len())).ok_or(Unknown)?;
+        Ok(Owner::of_device(token, label))
+    }
+
+    /// Returns the SHA-256 value of a token that is let in.
+    fn known(&self, token: &[u8]) -> Option<[u8; 32]> {
         let given: [u8; 32] = Sha256::digest(token).into();
         let known = self.0.iter().fold(Choice::from(0), |known, hash| known | hash.ct_eq(&given));
-        if bool::from(known) { Ok(Some(Digest(given))) } else { Err(Unknown) }
+        bool::from(known).then_some(given)
     }
 }
 
@@ -131,18 +147,42 @@ mod tests {
 
     const A: &str = "0123456789abcdef";
     const B: &str = "fedcba9876543210";
+    const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
     #[test]
     fn only_known_tokens_are_let_in_and_each_is_its_own_owner() {
         let tokens = Tokens::new([A, B]).expect("valid");
-        let admit = |value: &str| tokens.admit(Some(value.as_bytes()));
+        let admit = |value: &str| tokens.admit(Some(value.as_bytes()), PEER, false);
         let a = admit(&format!("Bearer {A}")).expect("known");
         let b = admit(&format!("bearer {B}")).expect("known");
         assert_ne!(a, b);
         for wrong in ["", "Bearer", "Bearer ", "Basic 0123456789abcdef", "Bearer 0123456789abcdeF", A] {
             assert_eq!(admit(wrong), Err(Unknown), "{wrong}");
         }
-        assert_eq!(tokens.admit(None), Err(Unknown));
+        assert_eq!(tokens.admit(None, PEER, true), Err(Unknown));
+    }
+
+    #[test]
+    fn a_label_tells_apart_the_devices_of_one_token_where_that_is_switched_on() {
+        let tokens = Tokens::new([A, B, "with~a~tilde~in~it"]).expect("valid");
+        let admit = |value: &str, labels| tokens.admit(Some(format!("Bearer {value}").as_bytes()), PEER, labels);
+        let owner = |value: &str| admit(value, true).expect("known");
+        assert_ne!(owner(&format!("{A}~phone")), owner(A));
+        assert_ne!(owner(&format!("{A}~phone")), owner(&format!("{A}~tablet")));
+        assert_ne!(owner(&format!("{A}~phone")), owner(&format!("{B}~phone")));
+        assert_eq!(owner("with~a~tilde~in~it"), admit("with~a~tilde~in~it", false).expect("known"));
+        assert_ne!(owner("with~a~tilde~in~it~phone"), owner("with~a~tilde~in~it"));
+        assert_eq!(admit(&format!("{A}~phone"), false), Err(Unknown));
+        for wrong in [format!("{A}~"), format!("{A}~{}", "x".repeat(65)), "~phone".into()] {
+            assert_eq!(admit(&wrong, true), Err(Unknown), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn without_tokens_everybody_is_let_in_by_address() {
+        let admit = |peer: IpAddr| Tokens::default().admit(None, peer, false).expect("let in");
+        assert_eq!(admit(PEER), Owner::of_address(PEER));
+        assert_ne!(admit(PEER), admit("192.0.2.2".parse().expect("an address")));
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub struct ServerConfig {
     pub tls12: bool,
     /// Bearer tokens.
     pub tokens: Tokens,
+    /// Whether what follows a token and a `~` tells apart the devices that share it, each an owner of its own. Whoever
+    /// has the token can make up labels.
+    pub device_labels: bool,
     /// Whether an address other than loopback may be open to everybody.
     pub allow_anonymous: bool,
     /// Limits.
@@ -46,6 +49,7 @@ impl ServerConfig {
             tls: TlsSource::default(),
             tls12: false,
             tokens: Tokens::default(),
+            device_labels: false,
             allow_anonymous: false,
             limits: Limits::default(),
             grace: Duration::from_secs(10),

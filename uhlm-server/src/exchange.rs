@@ -14,15 +14,17 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use uhlm_law::advance::{self, Encoding};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use crate::auth::{Owner, Tokens};
+use crate::auth::Tokens;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
+use crate::owner::Owner;
+use crate::owner::pool::{Full, Held, Pool};
 
 /// Address of the other end of a connection, as the connection's task puts it into each request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
-/// What a client that is told 503 should wait.
+/// How long a client should wait that is told that there is no room.
 const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
 
 /// A refusal: the body, and for how long not to ask again.
@@ -34,7 +36,8 @@ pub(crate) struct Refusal {
 
 impl From<ErrorBody> for Refusal {
     fn from(body: ErrorBody) -> Self {
-        let retry_after = (body.code == ErrorCode::Unavailable).then_some(RETRY_UNAVAILABLE);
+        let is_temporary = matches!(body.code, ErrorCode::Unavailable | ErrorCode::RateLimited);
+        let retry_after = is_temporary.then_some(RETRY_UNAVAILABLE);
         Self { body, retry_after }
     }
 }
@@ -49,7 +52,11 @@ impl Refusal {
 #[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) tokens: Tokens,
+    /// Whether a label behind a token tells devices apart.
+    pub(crate) device_labels: bool,
     pub(crate) rate: RateLimit,
+    /// Bytes of bodies that are read or wait to be looked at.
+    pub(crate) bytes: Pool,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -57,23 +64,38 @@ pub(crate) struct Gate {
 impl Gate {
     /// Whom the request comes from, if it is let in.
     pub(crate) fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Owner, Refusal> {
-        let admitted = self.tokens.admit(headers.get(AUTHORIZATION).map(HeaderValue::as_bytes));
+        let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+        let admitted = self.tokens.admit(authorization, peer, self.device_labels);
         // Guesses at tokens are slowed down by address.
-        self.rate.check(admitted.unwrap_or(None), peer).map_err(|wait| Refusal {
+        self.rate.check(admitted.unwrap_or(Owner::of_address(peer))).map_err(|wait| Refusal {
             body: ErrorBody::new(ErrorCode::RateLimited, "too many requests"),
             retry_after: Some(wait),
         })?;
         admitted.map_err(|_| Refusal::new(ErrorCode::Unauthorized, "a known bearer token is needed"))
     }
 
-    /// Reads and decodes a body.
-    pub(crate) async fn body<T: advance::Body>(&self, request: Request, encoding: Encoding) -> Result<T, Refusal> {
+    /// Takes room for a body before it is read: as much as is announced, or else as the longest takes.
+    fn room(&self, owner: Owner, announced: Option<usize>) -> Result<Held, Refusal> {
+        self.bytes.take(owner, announced.unwrap_or(self.limits.body)).map_err(|full| match full {
+            Full::Owner => Refusal::new(ErrorCode::RateLimited, "too many bytes of this client are under way"),
+            Full::All => Refusal::new(ErrorCode::Unavailable, "too many bytes are under way"),
+        })
+    }
+
+    /// Reads and decodes a body. The room that it takes comes with it, to be kept as long as it is.
+    pub(crate) async fn body<T: advance::Body>(
+        &self,
+        owner: Owner,
+        request: Request,
+        encoding: Encoding,
+    ) -> Result<(T, Held), Refusal> {
         let limit = self.limits.body;
         let too_large = || Refusal::new(ErrorCode::TooLarge, format!("the body has more than {limit} bytes"));
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
+        let room = self.room(owner, announced)?;
         let read = Limited::new(request.into_body(), limit).collect();
         let bytes = match tokio::time::timeout(self.limits.read_wait, read).await {
             Err(_) => return Err(Refusal::new(ErrorCode::Malformed, "the body did not arrive in time")),
@@ -85,7 +107,8 @@ impl Gate {
             Ok(Ok(collected)) => collected.to_bytes(),
         };
         self.metrics.body_in.inc_by(bytes.len() as u64);
-        encoding.decode(&bytes).map_err(|failure| Refusal::new(ErrorCode::Malformed, failure.to_string()))
+        let body = encoding.decode(&bytes).map_err(|failure| Refusal::new(ErrorCode::Malformed, failure.to_string()))?;
+        Ok((body, room))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What one client may ask and what the server takes on at most.
 
-use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -8,16 +7,20 @@ use std::time::Duration;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use uhlm_law::advance::{MAX_BODY_BYTES, MAX_DRAFT, PROGRESS_SECONDS};
-use uhlm_law::protocol::Digest;
 
-use crate::auth::Owner;
 use crate::error::ServerError;
+use crate::owner::Owner;
 
 /// Limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions open at the same time. At one more, the one that was idle longest is evicted.
+    /// Sessions open at the same time. At one more, the opener's own that was idle longest is evicted, or else anybody's.
     pub sessions: usize,
+    /// A session that was used within this time is not evicted, nor unloaded for an owner that has its share: at one
+    /// session more than there may be, its opener is answered with 429.
+    pub keep: Duration,
+    /// What one owner may have of it all.
+    pub owner: OwnerLimits,
     /// The longest sequence of one session, in tokens; 0 for what model and cache allow.
     pub context: u32,
     /// The largest request body, in bytes; at most [`MAX_BODY_BYTES`].
@@ -27,6 +30,10 @@ pub struct Limits {
     pub draft: usize,
     /// Requests whose answer is not complete; one more is answered with 503.
     pub queue: usize,
+    /// Bytes of request bodies that are read or wait to be looked at; with more, a request is answered with 503.
+    pub bytes: usize,
+    /// How long a pass of the target may take while more than one owner is at work, as far as the engine is able to.
+    pub pass_target: Duration,
     /// Requests a second of one client (bearer token, or IP address without tokens); 0 for no limit.
     pub rate: u32,
     /// Requests that a client may save up for a burst; 0 for the rate itself.
@@ -53,10 +60,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions: 1024,
+            keep: Duration::from_secs(30),
+            owner: OwnerLimits::default(),
             context: 0,
             body: MAX_BODY_BYTES,
             draft: MAX_DRAFT,
             queue: 1024,
+            bytes: 256 << 20,
+            pass_target: Duration::from_millis(100),
             rate: 0,
             burst: 0,
             connections: 4096,
@@ -67,6 +78,56 @@ impl Default for Limits {
             stall: Duration::from_secs(60),
             read_wait: Duration::from_secs(20),
         }
+    }
+}
+
+/// What one owner (bearer token, one device of those that share a token, or IP address without tokens) may have at
+/// most; 0 for no other limit than that of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnerLimits {
+    /// Sessions open at the same time.
+    pub sessions: usize,
+    /// Sequences of the engine. Whoever has more than its share of them gives some back when others need them, whatever
+    /// the limit.
+    pub slots: usize,
+    /// Tokens in the engine's cache; with the same remark.
+    pub cache: usize,
+    /// Requests whose answer is not complete; one more is answered with 429.
+    pub queue: usize,
+    /// Bytes of request bodies that are read or wait to be looked at; with more, a request is answered with 429.
+    pub bytes: usize,
+}
+
+impl Default for OwnerLimits {
+    fn default() -> Self {
+        Self { sessions: 256, slots: 0, cache: 0, queue: 256, bytes: 64 << 20 }
+    }
+}
+
+/// Returns the part of `all` that a limit leaves.
+fn part(limit: usize, all: usize) -> usize {
+    if limit == 0 { all } else { limit.min(all) }
+}
+
+impl OwnerLimits {
+    pub(crate) fn sessions_of(&self, all: usize) -> usize {
+        part(self.sessions, all)
+    }
+
+    pub(crate) fn slots_of(&self, all: usize) -> usize {
+        part(self.slots, all)
+    }
+
+    pub(crate) fn cache_of(&self, all: usize) -> usize {
+        part(self.cache, all)
+    }
+
+    pub(crate) fn queue_of(&self, all: usize) -> usize {
+        part(self.queue, all)
+    }
+
+    pub(crate) fn bytes_of(&self, all: usize) -> usize {
+        part(self.bytes, all)
     }
 }
 
@@ -86,21 +147,17 @@ impl Limits {
         if self.body > MAX_BODY_BYTES {
             return refuse(format!("bodies of {} bytes; the protocol allows {MAX_BODY_BYTES}", self.body));
         }
+        if self.owner.bytes_of(self.bytes) < self.body {
+            return refuse(format!("bodies of {} bytes, for which there is no room in flight", self.body));
+        }
         Ok(())
     }
 }
 
-/// Whose requests are counted together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Client {
-    Token(Digest),
-    Address(IpAddr),
-}
-
-/// Token buckets, one a client.
+/// Token buckets, one an owner.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
-    buckets: Option<DefaultKeyedRateLimiter<Client>>,
+    buckets: Option<DefaultKeyedRateLimiter<Owner>>,
     checks: AtomicU32,
 }
 
@@ -117,22 +174,13 @@ impl RateLimit {
     }
 
     /// Counts a request; `Err` says how long the client should wait.
-    pub(crate) fn check(&self, owner: Owner, address: IpAddr) -> Result<(), Duration> {
+    pub(crate) fn check(&self, owner: Owner) -> Result<(), Duration> {
         let Some(buckets) = &self.buckets else { return Ok(()) };
         if self.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
             buckets.retain_recent();
             buckets.shrink_to_fit();
         }
-        let client = owner.map_or_else(|| Client::Address(network(address)), Client::Token);
-        buckets.check_key(&client).map_err(|denied| denied.wait_time_from(DefaultClock::default().now()))
-    }
-}
-
-/// The address, or for IPv6 its /64: one subscriber has all of that.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-        v4 => v4,
+        buckets.check_key(&owner).map_err(|denied| denied.wait_time_from(DefaultClock::default().now()))
     }
 }
 
@@ -143,20 +191,11 @@ mod tests {
     #[test]
     fn a_client_is_slowed_down_alone_and_told_how_long_to_wait() {
         let limit = RateLimit::new(&Limits { rate: 1, burst: 2, ..Limits::default() });
-        let a: IpAddr = "192.0.2.1".parse().expect("address");
-        assert!(limit.check(None, a).is_ok() && limit.check(None, a).is_ok());
-        let wait = limit.check(None, a).expect_err("the third within a second");
+        let (a, b) = (Owner::of_token([1; 32]), Owner::of_token([2; 32]));
+        assert!(limit.check(a).is_ok() && limit.check(a).is_ok());
+        let wait = limit.check(a).expect_err("the third within a second");
         assert!(wait <= Duration::from_secs(1));
-        assert!(limit.check(None, "192.0.2.2".parse().expect("address")).is_ok());
-        assert!(limit.check(Some(Digest([1; 32])), a).is_ok());
-    }
-
-    #[test]
-    fn addresses_of_one_ipv6_subscriber_are_one_client() {
-        let of = |text: &str| network(text.parse().expect("address"));
-        assert_eq!(of("2001:db8:1:2:3::4"), of("2001:db8:1:2:ffff::"));
-        assert_ne!(of("2001:db8:1:2::"), of("2001:db8:1:3::"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert!(limit.check(b).is_ok());
     }
 
     #[test]
@@ -166,6 +205,7 @@ mod tests {
         assert!(Limits { draft: 0, ..Limits::default() }.check().is_err());
         assert!(Limits { body: MAX_BODY_BYTES + 1, ..Limits::default() }.check().is_err());
         assert!(Limits { sessions: 0, ..Limits::default() }.check().is_err());
+        assert!(Limits { bytes: 1000, ..Limits::default() }.check().is_err());
         assert!(Limits { progress: Duration::from_secs(2), ..Limits::default() }.check().is_err());
         assert!(Limits { progress: Duration::ZERO, ..Limits::default() }.check().is_err());
     }

@@ -14,9 +14,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uhlm_law::advance::{Advance, Encoding, Info, Open, Opened, SessionId};
 use uhlm_law::protocol::ErrorCode;
 
-use crate::auth::Owner;
 use crate::exchange::{Counting, Encodings, Gate, Peer, Refusal, refusal, refusal_with, success};
 use crate::frames;
+use crate::owner::Owner;
 use crate::scheduler::Scheduler;
 
 /// What the handlers share.
@@ -126,7 +126,7 @@ async fn info(State(app): Shared, Extension(peer): Extension<Peer>, request: Req
 
 async fn open(State(app): Shared, Extension(peer): Extension<Peer>, request: Request) -> Response {
     app.exchange("open", peer, request, async |caller, request, encoding| {
-        let asked: Open = app.gate.body(request, encoding).await?;
+        let (asked, _room): (Open, _) = app.gate.body(caller.owner, request, encoding).await?;
         app.info.admits(&asked)?;
         let session = app.scheduler.open(caller.owner).await?;
         let opened = Opened { session, info: app.info.to_open() };
@@ -157,8 +157,8 @@ async fn advance(
     request: Request,
 ) -> Response {
     app.exchange("advance", peer, request, async |caller, request, encoding| {
-        let request: Advance = app.gate.body(request, encoding).await?;
-        let source = app.scheduler.advance(caller.owner, session(&id)?, request)?;
+        let (request, room): (Advance, _) = app.gate.body(caller.owner, request, encoding).await?;
+        let source = app.scheduler.advance(caller.owner, session(&id)?, request, room)?;
         frames::answer(&app.gate.metrics, source, caller.encoding).await
     })
     .await

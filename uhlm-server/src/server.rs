@@ -19,6 +19,7 @@ use crate::error::ServerError;
 use crate::exchange::Gate;
 use crate::limits::RateLimit;
 use crate::metrics::Metrics;
+use crate::owner::pool::Pool;
 use crate::router::{App, router};
 use crate::scheduler::Scheduler;
 use crate::target::{LlamaTarget, Target};
@@ -72,7 +73,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub async fn with_target(config: ServerConfig, target: Box<dyn Target>) -> Result<Self, ServerError> {
-        let ServerConfig { listen, tls, tls12, tokens, allow_anonymous, limits, grace, .. } = config;
+        let ServerConfig { listen, tls, tls12, tokens, device_labels, allow_anonymous, limits, grace, .. } = config;
         limits.check()?;
         tokens.check_exposure(listen, allow_anonymous)?;
         if tls == TlsSource::Off && !listen.ip().is_loopback() {
@@ -102,7 +103,8 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =
             Scheduler::start(target, &limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
-        let gate = Gate { tokens, rate: RateLimit::new(&limits), limits, metrics };
+        let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
+        let gate = Gate { tokens, device_labels, rate: RateLimit::new(&limits), bytes, limits, metrics };
         let app = Arc::new(App { gate, scheduler, info, address });
         Ok(Self { listener, address, app, tls, thread, grace })
     }

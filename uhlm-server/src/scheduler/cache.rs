@@ -35,6 +35,16 @@ impl Cache {
         }
     }
 
+    /// Returns the number of slots.
+    pub(super) fn slots(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Returns the most tokens that all slots hold together.
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// Tokens that still fit.
     pub(super) fn room(&self) -> usize {
         self.capacity.saturating_sub(self.used)

@@ -4,14 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use uhlm_law::advance::{Advance, Frame, PassTiming, Plan, Row, SessionId, StreamId};
 use uhlm_law::protocol::ErrorBody;
 use uhlm_law::sampling::TokenId;
 
 use super::pulse::Gauge;
-use crate::auth::Owner;
 use crate::metrics::Metrics;
+use crate::owner::Owner;
+use crate::owner::pool::{Full, Held, Pool};
 
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
 /// The other end of a [`Reply`].
@@ -20,7 +21,7 @@ pub(crate) type Awaited<T> = oneshot::Receiver<Result<T, ErrorBody>>;
 /// The frames of an answer, those together that go out together. Unbounded, but an answer is no longer than a context.
 pub(crate) type Frames = mpsc::UnboundedReceiver<Vec<Frame>>;
 
-/// What goes over the channel to the scheduler.
+/// What is asked of the scheduler.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A new session, under a name that nobody else has.
@@ -29,8 +30,17 @@ pub(crate) enum Command {
     Close { owner: Owner, session: SessionId, reply: Reply<()> },
     /// A request of a session.
     Advance(Box<Call>),
-    /// Refuse what waits and end.
-    Stop,
+}
+
+impl Command {
+    /// Answers with an error.
+    pub(super) fn refuse(self, error: &ErrorBody) {
+        // A client that went away needs no answer.
+        match self {
+            Self::Open { reply, .. } | Self::Close { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Advance(call) => call.refuse(error.clone()),
+        }
+    }
 }
 
 /// A request of a session.
@@ -41,33 +51,36 @@ pub(crate) struct Call {
     pub(crate) request: Advance,
     pub(crate) arrived: Instant,
     pub(crate) reply: Reply<Frames>,
-    pub(crate) place: Place,
     /// Where the scheduler leaves word of how far it is.
     pub(crate) gauge: Arc<Gauge>,
+    /// The room that the request's body takes.
+    pub(crate) _room: Option<Held>,
 }
 
 impl Call {
     /// Answers with an error.
     pub(crate) fn refuse(self, error: ErrorBody) {
-        drop(self.place);
         // A client that went away needs no answer.
         let _ = self.reply.send(Err(error));
     }
 }
 
-/// A place in the queue, given back when it is dropped.
+/// A place in the queue, held by the future of a request and given back when that is dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
     metrics: Arc<Metrics>,
 }
 
 impl Place {
-    /// Takes one, if there is one.
-    pub(crate) fn take(queue: &Arc<Semaphore>, metrics: &Arc<Metrics>) -> Option<Self> {
-        let permit = Arc::clone(queue).try_acquire_owned().ok()?;
+    /// Takes one.
+    ///
+    /// # Errors
+    /// Whether the owner's places or all of them are taken.
+    pub(crate) fn take(queue: &Pool, owner: Owner, metrics: &Arc<Metrics>) -> Result<Self, Full> {
+        let held = queue.take(owner, 1)?;
         metrics.requests_waiting.inc();
-        Some(Self { _permit: permit, metrics: Arc::clone(metrics) })
+        Ok(Self { _held: held, metrics: Arc::clone(metrics) })
     }
 }
 
@@ -82,7 +95,6 @@ impl Drop for Place {
 pub(crate) struct Listener {
     pub(crate) stream: StreamId,
     pub(crate) frames: mpsc::UnboundedSender<Vec<Frame>>,
-    pub(crate) place: Place,
     pub(crate) gauge: Arc<Gauge>,
 }
 
@@ -96,15 +108,10 @@ impl Listener {
     pub(crate) fn send(self, frames: Vec<Frame>, metrics: &Metrics) -> Option<Self> {
         frames.iter().for_each(|frame| metrics.frame(frame));
         let Some(last) = frames.last() else { return Some(self) };
-        if last.is_last() {
-            let Self { frames: sender, place, .. } = self;
-            drop(place);
-            let _ = sender.send(frames);
-            return None;
-        }
+        let is_last = last.is_last();
         // A client that went away is noticed by the sweep.
         let _ = self.frames.send(frames);
-        Some(self)
+        (!is_last).then_some(self)
     }
 }
 
@@ -124,8 +131,8 @@ pub(crate) struct Active {
     pub(crate) settled: bool,
     /// When what makes the pass possible was there.
     pub(crate) ready: Instant,
-    /// When it was planned: it waits for a decode since then.
-    pub(crate) planned: Instant,
+    /// When it was planned, or had its last tokens decoded: it waits since then.
+    pub(crate) moved: Instant,
     /// When its first token went into a pass of the engine.
     pub(crate) begun: Option<Instant>,
     /// Passes of the engine that had no room for it, one after the other.
@@ -133,7 +140,7 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    pub(crate) fn new(plan: Plan, ready: Instant) -> Self {
+    pub(crate) fn new(plan: Plan, ready: Instant, now: Instant) -> Self {
         Self {
             start: plan.keep,
             tokens: plan.tokens.clone(),
@@ -141,7 +148,7 @@ impl Active {
             rows: Vec::with_capacity(plan.rows),
             settled: false,
             ready,
-            planned: Instant::now(),
+            moved: now,
             begun: None,
             passed_over: 0,
             plan,
@@ -169,10 +176,10 @@ impl Active {
         range.start.saturating_sub(before)..range.end.saturating_sub(before)
     }
 
-    /// Returns the time spent so far, where the session's last request came at `arrived`.
-    pub(crate) fn timing(&self, arrived: Instant) -> PassTiming {
-        let begun = self.begun.unwrap_or_else(Instant::now);
-        PassTiming::new(begun.elapsed(), begun.checked_duration_since(arrived))
+    /// Returns the time spent up to `now`, where the session's last request came at `arrived`.
+    pub(crate) fn timing(&self, arrived: Instant, now: Instant) -> PassTiming {
+        let begun = self.begun.unwrap_or(now);
+        PassTiming::new(now.saturating_duration_since(begun), begun.checked_duration_since(arrived))
     }
 }
 

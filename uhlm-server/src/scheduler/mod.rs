@@ -1,15 +1,26 @@
 //! The thread that owns the target: takes requests of all sessions, decodes them together, answers.
 //!
-//! Decides what is asked of a session and when ([`turn`]), how many drafted tokens a pass of it judges ([`width`]),
-//! what goes into which pass of the engine ([`pass`]), which rows are scored ([`score`]), and who has to make room
-//! ([`crate::session`], [`cache`]). What a session holds, what its next pass is and which frames follow from the rows
-//! is [`uhlm_law::advance::TargetSession`]'s.
+//! Decides whose request is taken next ([`inbox`]), what is asked of a session and when ([`turn`]), how many drafted
+//! tokens a pass of it judges ([`width`]), how long a pass of the engine may be ([`budget`]), whose tokens go into it
+//! ([`division`], by what each owner has had: [`fair`]), which rows are scored ([`score`]), what becomes of a pass that
+//! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`cache`]). What a session holds, what its
+//! next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
+//!
+//! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`] and [`room`] know no thread, no
+//! clock and no engine.
 
+mod budget;
 mod cache;
+pub(crate) mod clock;
+mod division;
+pub(crate) mod fair;
+pub(crate) mod inbox;
 pub(crate) mod job;
 mod pass;
 pub(crate) mod pulse;
 mod reading;
+mod retry;
+mod room;
 mod score;
 pub(crate) mod source;
 mod turn;
@@ -17,31 +28,32 @@ mod width;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{oneshot, watch};
 use uhlm_law::advance::{self, Advance, SessionId};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use self::job::{Awaited, Call, Command, Place, Reply};
+use self::clock::Clock;
+use self::inbox::Inbox;
+use self::job::{Call, Command, Place};
 use self::pulse::{Gauge, Pulse};
 use self::source::{Source, not_running};
 use self::worker::{Alive, Worker};
-use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::owner::Owner;
+use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
 use crate::target::Target;
 
 /// The way to the scheduler's thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Scheduler {
-    commands: mpsc::Sender<Command>,
-    queue: Arc<Semaphore>,
-    alive: Arc<AtomicBool>,
+    inbox: Arc<Inbox>,
+    places: Pool,
+    alive: watch::Receiver<bool>,
     pulse: Arc<Pulse>,
     /// How long an answer says nothing before it says how far the target is.
     progress: Duration,
@@ -56,44 +68,59 @@ impl Scheduler {
         offered: advance::Limits,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (commands, receiver) = mpsc::channel();
-        let alive = Arc::new(AtomicBool::new(true));
-        let flag = Alive::new(Arc::clone(&alive));
+        let inbox = Inbox::new(Arc::clone(&metrics));
+        let (flag, alive) = watch::channel(true);
+        let flag = Alive::new(flag, Arc::clone(&inbox));
         let pulse = Arc::new(Pulse::new(limits.stall));
-        let worker =
-            Worker::new(flag, Arc::clone(&pulse), target, limits.clone(), offered, receiver, Arc::clone(&metrics));
+        let worker = Worker::new(
+            flag,
+            Clock::System,
+            Arc::clone(&pulse),
+            target,
+            limits.clone(),
+            offered,
+            Arc::clone(&inbox),
+            Arc::clone(&metrics),
+        );
         let thread = std::thread::Builder::new().name("uhlm-scheduler".into()).spawn(move || worker.run())?;
-        let (queue, progress) = (Arc::new(Semaphore::new(limits.queue)), limits.progress);
-        Ok((Self { commands, queue, alive, pulse, progress, metrics }, thread))
+        let places = Pool::new(limits.queue, limits.owner.queue_of(limits.queue));
+        Ok((Self { inbox, places, alive, pulse, progress: limits.progress, metrics }, thread))
     }
 
     /// Tells whether the thread runs.
     pub(crate) fn is_alive(&self) -> bool {
-        self.alive.load(Ordering::Acquire)
+        *self.alive.borrow()
     }
 
     /// Refuses what waits and ends the thread after the pass that it is in.
     pub(crate) fn stop(&self) {
-        // A thread that is gone has stopped.
-        let _ = self.commands.send(Command::Stop);
+        self.inbox.stop();
     }
 
-    fn ask<T>(&self, make: impl FnOnce(Reply<T>) -> Command) -> Result<Awaited<T>, ErrorBody> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.send(make(reply)).map_err(|_| not_running())?;
-        Ok(answer)
+    /// Takes a place in the queue.
+    fn place(&self, owner: Owner) -> Result<Place, ErrorBody> {
+        Place::take(&self.places, owner, &self.metrics).map_err(|full| match full {
+            Full::Owner => ErrorBody::new(ErrorCode::RateLimited, "too many requests of this client are waiting"),
+            Full::All => ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting"),
+        })
     }
 
     /// Opens a session. A thread that is at a long pass opens it after that, before it takes any request of it: its
     /// client need not wait.
     pub(crate) async fn open(&self, owner: Owner) -> Result<SessionId, ErrorBody> {
+        let place = self.place(owner)?;
         let no_numbers = || ErrorBody::new(ErrorCode::Internal, "the system gives no random numbers");
         let session = session_id::random().ok_or_else(no_numbers)?;
-        let mut answer = self.ask(|reply| Command::Open { owner, session, reply })?;
+        let (reply, mut answer) = oneshot::channel();
+        let sent = self.inbox.send(owner, None, Command::Open { owner, session, reply });
+        let ticket = sent.map_err(|_| not_running())?;
         let opened = match tokio::time::timeout(self.progress, &mut answer).await {
             Err(_) if self.pulse.is_live() => {
-                // Nobody who waits is a client that went away, for which nothing is opened.
-                drop(tokio::spawn(answer));
+                // Nobody who waits is a client that went away, for which nothing is opened. The place stays taken.
+                drop(tokio::spawn(async move {
+                    let _ = answer.await;
+                    drop((place, ticket));
+                }));
                 return Ok(session);
             }
             Err(_) => answer.await,
@@ -104,19 +131,29 @@ impl Scheduler {
 
     /// Ends a session.
     pub(crate) async fn close(&self, owner: Owner, session: SessionId) -> Result<(), ErrorBody> {
-        let answer = self.ask(|reply| Command::Close { owner, session, reply })?;
+        let _place = self.place(owner)?;
+        let (reply, answer) = oneshot::channel();
+        let sent = self.inbox.send(owner, None, Command::Close { owner, session, reply });
+        let _ticket = sent.map_err(|_| not_running())?;
         answer.await.unwrap_or_else(|_| Err(not_running()))
     }
 
     /// Hands a request to its session and returns where its answer comes from, which the session makes as it goes.
-    pub(crate) fn advance(&self, owner: Owner, session: SessionId, request: Advance) -> Result<Source, ErrorBody> {
+    /// `room` is what its body has taken, given back when the session has looked at it.
+    pub(crate) fn advance(
+        &self,
+        owner: Owner,
+        session: SessionId,
+        request: Advance,
+        room: Held,
+    ) -> Result<Source, ErrorBody> {
         let arrived = Instant::now();
-        let Some(place) = Place::take(&self.queue, &self.metrics) else {
-            return Err(ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting"));
-        };
+        let place = self.place(owner)?;
         let gauge = Arc::new(Gauge::default());
-        let call = |reply| Call { owner, session, request, arrived, reply, place, gauge: Arc::clone(&gauge) };
-        let answer = self.ask(|reply| Command::Advance(Box::new(call(reply))))?;
-        Ok(Source::new(answer, gauge, Arc::clone(&self.pulse), self.progress))
+        let (reply, answer) = oneshot::channel();
+        let call = Call { owner, session, request, arrived, reply, gauge: Arc::clone(&gauge), _room: Some(room) };
+        let sent = self.inbox.send(owner, Some(session), Command::Advance(Box::new(call)));
+        let ticket = sent.map_err(|_| not_running())?;
+        Ok(Source::new(answer, gauge, Arc::clone(&self.pulse), self.progress).holding(place, ticket))
     }
 }

@@ -1,115 +1,120 @@
-//! What goes into one pass of the engine.
+//! One pass of the engine: who waits, what goes into it, what comes of it.
 //!
-//! Short passes of sessions first: a device waits for each. What is left, and at least an eighth of the engine's pass,
-//! goes to long prompts, which are decoded chunk by chunk. Places that nobody needs go to what the target writes ahead
-//! for a session whose grants end: its device only may have use for it. A session's pass that does not fit is cut
-//! anywhere: its rows are scored as they come.
+//! Arranges what others decide: how many tokens it may have ([`super::budget`]), whose they are ([`super::division`]),
+//! who makes room ([`super::room`]). A session's pass that does not fit is cut anywhere: its rows are scored as they
+//! come.
 
-use std::cmp::Reverse;
-use std::time::Instant;
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
 
 use uhlm_law::advance::{PassKind, Progress, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
+use super::budget::{Budget, Load};
+use super::division::{Urgency, Want, divide};
+use super::fair::TOKEN;
 use super::job::{Active, Had};
-use super::turn::fail;
-use super::worker::{Worker, internal};
+use super::room::{self, Holding, Work};
+use super::turn::{fail, give_up};
+use super::worker::Worker;
+use crate::owner::Owner;
 use crate::session::Session;
 use crate::session_id::Short;
 use crate::target::BatchToken;
 
-/// After so many passes without room a request goes first.
+/// After so many passes without room a request goes before its owner's others.
 const PATIENCE: u32 = 8;
-
-/// How urgent a session's pass is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Urgency {
-    /// A device waits for it.
-    Short,
-    /// A device waits, and knows that its prompt takes time.
-    Long,
-    /// A device may have use for it.
-    Spare,
-}
+/// An owner that was at work within this time is taken into account when a pass is filled.
+const LATELY: Duration = Duration::from_secs(5);
 
 /// The part of the engine's pass that one session has.
-#[derive(Debug)]
-struct Share {
-    session: SessionId,
-    slot: u32,
-    /// Index of its first token in the engine's pass.
-    first: usize,
-    count: usize,
-    /// Whether it is a part of a long prompt.
-    is_long: bool,
-}
-
-/// Rules of one pass.
 #[derive(Clone, Copy, Debug)]
-struct Split {
-    /// Places kept for long prompts, if there are any.
-    reserved: usize,
-    /// The most tokens of one long prompt, if windows wait too.
-    prefill: usize,
+pub(super) struct Share {
+    pub(super) session: SessionId,
+    pub(super) slot: u32,
+    /// Index of its first token in the engine's pass.
+    pub(super) first: usize,
+    pub(super) count: usize,
+    /// Whether it is a part of a long prompt.
+    pub(super) is_long: bool,
 }
 
-impl Split {
-    /// `piece` is how much of long prompts a pass may take.
-    fn new(batch_size: usize, piece: usize, short: bool, long: bool) -> Self {
-        let share = Self::share(batch_size);
-        let prefill = if short { share } else { batch_size };
-        Self { reserved: if long { share } else { 0 }, prefill: prefill.min(piece).max(1) }
-    }
+/// What an engine has a limited amount of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Slots,
+    Tokens,
+}
 
-    fn share(batch_size: usize) -> usize {
-        (batch_size / 8).max(1)
-    }
+/// Who waits for a pass, and what for.
+struct Waiting {
+    ids: Vec<SessionId>,
+    wants: Vec<Want>,
+}
 
-    /// Tells whether so many tokens before the first row make a pass a long one.
-    fn is_long(batch_size: usize, before_rows: usize) -> bool {
-        before_rows > Self::share(batch_size)
-    }
-
-    /// Returns how many of `remaining` tokens, `before_rows` of which come before the first row, go into `places` free
-    /// places.
-    fn chunk(&self, remaining: usize, before_rows: usize, places: usize) -> usize {
-        if before_rows > self.prefill { self.prefill.min(places) } else { remaining.min(places) }
-    }
+/// A pass that is being filled.
+#[derive(Default)]
+struct Filling {
+    batch: Vec<BatchToken>,
+    shares: Vec<Share>,
 }
 
 impl Worker {
     /// Decodes one pass of the engine for the sessions that wait for one, and tells those that are complete.
     pub(super) fn pass(&mut self) -> Result<(), ModelError> {
-        let order = self.order();
-        if order.is_empty() {
+        let waiting = self.waiting();
+        if waiting.ids.is_empty() {
             return Ok(());
         }
-        let now = Instant::now();
-        let (batch, shares) = self.fill(&order, now)?;
-        self.report(&order);
+        let began = self.clock.now();
+        let Filling { batch, shares } = self.fill(&waiting, began)?;
+        self.report(&waiting);
         self.pulse.beat();
         if shares.is_empty() {
             // Nobody fits. The one that came last gives way; what it holds can then be unloaded.
-            let newest = order.iter().copied().max_by_key(|id| self.arrived(*id));
+            let newest = waiting.ids.iter().copied().max_by_key(|id| self.arrived(*id));
             newest.into_iter().for_each(|id| self.refuse_for_room(id));
             return Ok(());
         }
         match self.target.decode(&batch) {
             Ok(()) => self.metrics.pass(batch.len(), shares.len()),
-            Err(failure) => return self.undo(&shares, failure),
+            Err(failure) => return self.retry(&batch, &shares, &failure, began),
         }
         self.last_pass = shares.iter().filter_map(|share| self.had(share)).collect();
-        for share in &shares {
+        self.decoded(&batch, &shares, began)?;
+        // With the rows' scores, which an engine that works on its own may have waited for.
+        let seconds = self.clock.now().saturating_duration_since(began).as_secs_f64();
+        self.pass_times.observe(batch.len(), seconds);
+        self.costs.observe(batch.len(), seconds);
+        if shares.iter().any(|share| share.is_long) {
+            self.reading.observe(batch.len(), seconds);
+        }
+        Ok(())
+    }
+
+    /// Takes what a pass of the engine that began at `began` has brought.
+    pub(super) fn decoded(
+        &mut self,
+        batch: &[BatchToken],
+        shares: &[Share],
+        began: Instant,
+    ) -> Result<(), ModelError> {
+        for share in shares {
             let tokens: Vec<_> = batch[share.first..share.first + share.count].iter().map(|token| token.id).collect();
             self.cache.push(share.slot, &tokens);
-            if let Some(active) = self.active_mut(share.session) {
+            let Some(session) = self.table.get_mut(share.session) else { continue };
+            let owner = session.owner;
+            if let Some(active) = &mut session.active {
                 active.done += share.count;
+                active.moved = began;
             }
+            self.table.fair.charge(owner, share.session.0, TOKEN * share.count as u64);
         }
         // What arrived meanwhile may replace the text that a pass rests on, or take its answer over.
-        self.take_arrived()?;
-        for share in &shares {
+        let mut allowance = self.allowance();
+        self.take_arrived(&mut allowance)?;
+        for share in shares {
             // Or it has ended the session.
             let Some(active) = self.active_mut(share.session) else { continue };
             let range = active.done - share.count..active.done;
@@ -117,24 +122,21 @@ impl Worker {
             if self.active(share.session).is_some_and(|active| active.remaining() == 0) {
                 self.complete(share.session)?;
                 // What has arrived by now belongs into the session's next pass.
-                self.take_arrived()?;
+                self.take_arrived(&mut allowance)?;
                 self.plan(share.session)?;
             }
-        }
-        // With the rows' scores, which an engine that works on its own may have waited for.
-        let seconds = now.elapsed().as_secs_f64();
-        self.pass_times.observe(batch.len(), seconds);
-        if shares.iter().any(|share| share.is_long) {
-            self.reading.observe(batch.len(), seconds);
         }
         Ok(())
     }
 
     /// Leaves word for the answers that wait: how much is read, and how many are served before.
-    fn report(&self, order: &[SessionId]) {
+    fn report(&self, waiting: &Waiting) {
         let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        for (ahead, id) in order.iter().enumerate() {
-            let Some(session) = self.table.get(*id) else { continue };
+        let mut order: Vec<usize> = (0..waiting.ids.len()).collect();
+        let place = |want: &Want| (want.urgency, want.owner_served, want.session_served, want.ready);
+        order.sort_by_key(|&i| place(&waiting.wants[i]));
+        for (ahead, i) in order.into_iter().enumerate() {
+            let Some(session) = self.table.get(waiting.ids[i]) else { continue };
             let Some(active) = &session.active else { continue };
             let ahead = if active.begun.is_some() { 0 } else { ahead };
             let (read, total) = (small(active.done), small(active.tokens.len()));
@@ -160,7 +162,7 @@ impl Worker {
         if only_writes && !session.target.runs_ahead() {
             return Some(Urgency::Spare);
         }
-        let is_long = Split::is_long(self.target.batch_size(), active.before_rows());
+        let is_long = active.before_rows() > (self.target.batch_size() / 8).max(1);
         Some(if is_long { Urgency::Long } else { Urgency::Short })
     }
 
@@ -173,81 +175,114 @@ impl Worker {
     }
 
     /// Returns when the last request of a session that waits for a pass arrived.
-    fn arrived(&self, id: SessionId) -> Option<Instant> {
+    pub(super) fn arrived(&self, id: SessionId) -> Option<Instant> {
         self.table.get(id).filter(|session| session.active.is_some()).map(|session| session.arrived)
     }
 
-    /// Returns the sessions that wait for a pass, the one to serve first in front.
-    fn order(&self) -> Vec<SessionId> {
-        let mut order: Vec<_> = self
-            .table
-            .iter()
-            .filter_map(|(id, session)| {
-                let active = session.active.as_ref()?;
-                let waited = active.passed_over >= PATIENCE;
-                Some(((Reverse(waited), self.urgency(session)?, active.ready), id))
+    /// Returns who waits for a pass, and what for.
+    fn waiting(&mut self) -> Waiting {
+        let ids = self.table.waiting();
+        self.table.fair.bound();
+        let want = |id: &SessionId| {
+            let session = self.table.get(*id)?;
+            let active = session.active.as_ref()?;
+            Some(Want {
+                owner: session.owner,
+                owner_served: self.table.fair.of_owner(session.owner),
+                session_served: self.table.fair.of_session(session.owner, id.0),
+                urgency: self.urgency(session)?,
+                waited: active.passed_over >= PATIENCE,
+                ready: active.ready,
+                tokens: active.remaining(),
             })
-            .collect();
-        order.sort_unstable_by_key(|(key, _)| *key);
-        order.into_iter().map(|(_, id)| id).collect()
+        };
+        let (ids, wants) = ids.into_iter().filter_map(|id| Some((id, want(&id)?))).unzip();
+        Waiting { ids, wants }
     }
 
-    /// Fills a pass of the engine in the given order. Sessions without a slot get one; sessions at rest make room.
-    fn fill(&mut self, order: &[SessionId], now: Instant) -> Result<(Vec<BatchToken>, Vec<Share>), ModelError> {
-        let batch_size = self.target.batch_size();
-        let urgency_of = |worker: &Self, id| worker.table.get(id).and_then(|session| worker.urgency(session));
-        let has = |urgency| order.iter().any(|id| urgency_of(self, *id) == Some(urgency));
-        let piece = self.reading.piece(batch_size);
-        let split = Split::new(batch_size, piece, has(Urgency::Short), has(Urgency::Long));
-        let (mut batch, mut shares) = (Vec::with_capacity(batch_size), Vec::new());
-        // What the pass may still take of long prompts.
-        let mut piece = piece;
-        for &id in order {
-            let Some(slot) = self.slot_of(id)? else {
-                if let Some(active) = self.active_mut(id) {
-                    active.passed_over += 1;
-                }
-                continue;
-            };
-            let (Some(active), Some(urgency)) = (self.active(id), urgency_of(self, id)) else { continue };
-            let is_first_in_line = active.passed_over >= PATIENCE;
-            let reserved = if is_first_in_line || urgency != Urgency::Short { 0 } else { split.reserved };
-            let places = batch_size.saturating_sub(batch.len() + reserved);
-            let places = if urgency == Urgency::Long { places.min(piece) } else { places };
-            let (remaining, before_rows) = (active.remaining(), active.before_rows());
-            let count = split.chunk(remaining, before_rows, places);
-            while self.cache.room() < batch.len() + count && self.unload_one()? {}
-            let room = self.cache.room().saturating_sub(batch.len());
-            let count = split.chunk(remaining, before_rows, places.min(room));
-            let Some(active) = self.active_mut(id) else { continue };
-            if count == 0 {
-                active.passed_over += 1;
-                continue;
-            }
-            active.passed_over = 0;
-            active.begun.get_or_insert(now);
-            if urgency == Urgency::Long {
-                piece -= count;
-            }
-            shares.push(Share { session: id, slot, first: batch.len(), count, is_long: urgency == Urgency::Long });
-            let rows_from = active.tokens.len() - active.plan.rows;
-            batch.extend((active.done..active.done + count).map(|i| BatchToken {
-                id: active.tokens[i],
-                position: active.start + i,
-                sequence: slot,
-                logits: i >= rows_from,
-            }));
+    /// Returns what the next pass may take.
+    fn budget(&mut self, waiting: &Waiting, now: Instant) -> Budget {
+        let mut owners: BTreeSet<Owner> = waiting.wants.iter().map(|want| want.owner).collect();
+        if let Some(since) = now.checked_sub(LATELY) {
+            owners.extend(self.table.lately(since));
         }
-        Ok((batch, shares))
+        let short = waiting.wants.iter().any(|want| want.urgency == Urgency::Short);
+        let load = Load { short, others: owners.len() > 1 };
+        let batch_size = self.target.batch_size();
+        let piece = self.reading.piece(batch_size);
+        Budget::new(&self.costs, batch_size, piece, self.limits.pass_target.as_secs_f64(), load)
     }
 
-    /// The session's slot; if it has none, a free one or that of a session at rest.
-    fn slot_of(&mut self, id: SessionId) -> Result<Option<u32>, ModelError> {
+    /// Fills a pass of the engine. Sessions without a slot get one; whoever has to makes room.
+    fn fill(&mut self, waiting: &Waiting, now: Instant) -> Result<Filling, ModelError> {
+        let budget = self.budget(waiting, now);
+        let mut filling = Filling::default();
+        let mut open: Vec<usize> = (0..waiting.ids.len()).collect();
+        // Who finds no room may be who was given the whole pass: it is divided again among the others.
+        while filling.batch.is_empty() && !open.is_empty() {
+            let wants: Vec<Want> = open.iter().map(|&i| waiting.wants[i]).collect();
+            let mut without_room = HashSet::new();
+            for part in divide(&wants, &budget) {
+                let i = open[part.want];
+                let is_long = wants[part.want].urgency == Urgency::Long;
+                if !self.admit(waiting.ids[i], part.tokens, is_long, &mut filling, now)? {
+                    without_room.insert(i);
+                }
+            }
+            if without_room.is_empty() {
+                break;
+            }
+            open.retain(|i| !without_room.contains(i));
+        }
+        let served: HashSet<SessionId> = filling.shares.iter().map(|share| share.session).collect();
+        for &id in &waiting.ids {
+            if let Some(active) = self.active_mut(id) {
+                active.passed_over = if served.contains(&id) { 0 } else { active.passed_over.saturating_add(1) };
+            }
+        }
+        Ok(filling)
+    }
+
+    /// Takes up to `count` tokens of a session into a pass; `false` where there is no room for it.
+    fn admit(
+        &mut self,
+        id: SessionId,
+        count: usize,
+        is_long: bool,
+        filling: &mut Filling,
+        now: Instant,
+    ) -> Result<bool, ModelError> {
+        let Some(owner) = self.table.get(id).filter(|session| session.active.is_some()).map(|session| session.owner)
+        else {
+            return Ok(false);
+        };
+        let Some(slot) = self.slot_of(id, owner, &filling.shares)? else { return Ok(false) };
+        let taken = filling.batch.len();
+        while self.cache.room() < taken + count && self.unload_one(owner, Kind::Tokens, &filling.shares)? {}
+        let count = count.min(self.cache.room().saturating_sub(taken));
+        if count == 0 || self.is_at_quota(owner, Kind::Tokens) {
+            return Ok(false);
+        }
+        let Some(active) = self.active_mut(id) else { return Ok(false) };
+        active.begun.get_or_insert(now);
+        filling.shares.push(Share { session: id, slot, first: taken, count, is_long });
+        let rows_from = active.tokens.len() - active.plan.rows;
+        filling.batch.extend((active.done..active.done + count).map(|i| BatchToken {
+            id: active.tokens[i],
+            position: active.start + i,
+            sequence: slot,
+            logits: i >= rows_from,
+        }));
+        Ok(true)
+    }
+
+    /// Returns the session's slot; if it has none, a free one or that of whoever makes room.
+    fn slot_of(&mut self, id: SessionId, owner: Owner, pinned: &[Share]) -> Result<Option<u32>, ModelError> {
         if let Some(slot) = self.table.get(id).and_then(|session| session.slot) {
             return Ok(Some(slot));
         }
-        let mut slot = self.cache.take();
-        if slot.is_none() && self.unload_one()? {
+        let mut slot = if self.is_at_quota(owner, Kind::Slots) { None } else { self.cache.take() };
+        if slot.is_none() && self.unload_one(owner, Kind::Slots, pinned)? {
             slot = self.cache.take();
         }
         if let Some(session) = self.table.get_mut(id) {
@@ -256,73 +291,65 @@ impl Worker {
         Ok(slot)
     }
 
-    fn refuse_for_room(&mut self, id: SessionId) {
+    /// Returns what the sessions that have a slot have of the engine. Those of `pinned` are in the pass that is being
+    /// filled.
+    fn holdings(&mut self, kind: Kind, pinned: &[Share]) -> (Vec<SessionId>, Vec<Holding>) {
+        let pinned: HashSet<SessionId> = pinned.iter().map(|share| share.session).collect();
+        let ids = self.table.slotted();
+        let holding = |id: &SessionId| {
+            let session = self.table.get(*id)?;
+            let work = match &session.active {
+                _ if pinned.contains(id) => Work::Pinned,
+                None => Work::Rest,
+                Some(active) if active.plan.kind != PassKind::Judged => Work::Preemptible,
+                Some(_) if self.urgency(session) == Some(Urgency::Long) => Work::Preemptible,
+                Some(_) => Work::Pinned,
+            };
+            let amount = if kind == Kind::Slots { 1 } else { self.cache.len(session.slot?) };
+            Some(Holding { owner: session.owner, amount, work, used: session.last_use })
+        };
+        ids.into_iter().filter_map(|id| Some((id, holding(&id)?))).unzip()
+    }
+
+    fn division(&self, kind: Kind) -> room::Division {
+        let quotas = &self.limits.owner;
+        let (capacity, each) = match kind {
+            Kind::Slots => (self.cache.slots(), quotas.slots_of(self.cache.slots())),
+            Kind::Tokens => (self.cache.capacity(), quotas.cache_of(self.cache.capacity())),
+        };
+        room::Division { capacity, each, keep: self.limits.keep, now: self.clock.now() }
+    }
+
+    /// Tells whether an owner may not have more, even if there is some.
+    fn is_at_quota(&mut self, owner: Owner, kind: Kind) -> bool {
+        let division = self.division(kind);
+        if division.each >= division.capacity {
+            return false;
+        }
+        let (_, holdings) = self.holdings(kind, &[]);
+        room::is_at_quota(owner, &holdings, &division)
+    }
+
+    /// Takes the slot of a session so that `owner` has room; `false` where nobody makes any. The session stays: its
+    /// tokens are decoded again when it needs them.
+    pub(super) fn unload_one(&mut self, owner: Owner, kind: Kind, pinned: &[Share]) -> Result<bool, ModelError> {
+        let (ids, holdings) = self.holdings(kind, pinned);
+        let Some(victim) = room::victim(owner, &holdings, &self.division(kind)) else { return Ok(false) };
+        let id = ids[victim];
+        let Some(session) = self.table.get_mut(id) else { return Ok(false) };
+        let Some(slot) = session.slot.take() else { return Ok(false) };
+        give_up(session);
+        session.target.cache_lost(0);
+        self.cache.release(self.target.as_mut(), slot)?;
+        self.metrics.sessions_unloaded.inc();
+        tracing::debug!(session = %Short(id), "unloaded");
+        Ok(true)
+    }
+
+    pub(super) fn refuse_for_room(&mut self, id: SessionId) {
         if let Some(session) = self.table.get_mut(id) {
             tracing::warn!(session = %Short(id), "refused: the cache is full");
             fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room in the target's cache"));
-        }
-    }
-
-    /// After a failed pass: every slot that it touched holds again what it held before, or nothing.
-    fn undo(&mut self, shares: &[Share], failure: ModelError) -> Result<(), ModelError> {
-        let target = self.target.as_mut();
-        if let ModelError::ContextFull { .. } = failure {
-            // The engine's room is more fragmented than the count of tokens says.
-            for share in shares {
-                self.cache.repair(target, share.slot)?;
-            }
-            if !self.unload_one()? {
-                let newest = shares.iter().map(|share| share.session).max_by_key(|id| self.arrived(*id));
-                newest.into_iter().for_each(|id| self.refuse_for_room(id));
-            }
-            return Ok(());
-        }
-        let refusal = internal(&failure);
-        for share in shares {
-            self.cache.forget(self.target.as_mut(), share.slot)?;
-            if let Some(session) = self.table.get_mut(share.session) {
-                fail(session, refusal.clone());
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn alone_a_long_prompt_takes_the_whole_pass_and_beside_windows_an_eighth() {
-        let alone = Split::new(512, 512, false, true);
-        assert_eq!(alone.chunk(2000, 1999, 512), 512);
-        let beside = Split::new(512, 512, true, true);
-        assert_eq!(beside.chunk(2000, 1999, 500), 64);
-        assert_eq!(beside.reserved, 64);
-        let slow = Split::new(512, 60, false, true);
-        assert_eq!((slow.chunk(2000, 1999, 60), slow.chunk(30, 29, 60)), (60, 30));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_cut_rows_included() {
-        let split = Split::new(512, 512, true, false);
-        assert_eq!(split.chunk(10, 1, 10), 10);
-        assert_eq!(split.chunk(10, 1, 4), 4);
-        assert_eq!(split.chunk(513, 0, 512), 512);
-        assert_eq!(split.chunk(9, 0, 0), 0);
-    }
-
-    #[test]
-    fn every_split_lets_a_session_that_is_alone_make_progress() {
-        for batch_size in [1, 2, 8, 64, 512] {
-            for remaining in 1..=3 * batch_size {
-                for before_rows in 0..=remaining {
-                    for (piece, short) in [(batch_size, true), (batch_size, false), (1, false), (1, true)] {
-                        let split = Split::new(batch_size, piece, short, !short);
-                        assert!(split.chunk(remaining, before_rows, batch_size) > 0);
-                    }
-                }
-            }
         }
     }
 }

@@ -1,11 +1,11 @@
 //! From the rows of a pass to the tokens that they decide, and to the labels where a device wants them.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use uhlm_law::advance::{PassKind, Row, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
 
+use super::fair::{LABELLED_ROW, ROW};
 use super::job::Active;
 use super::turn::{fail, give_up};
 use super::worker::{Worker, internal};
@@ -31,6 +31,8 @@ impl Worker {
         if rows.is_empty() {
             return Ok(());
         }
+        let work = rows.len() as u64 * if active.plan.probabilities { ROW + LABELLED_ROW } else { ROW };
+        let owner = session.owner;
         let target = self.target.as_mut();
         let of_pass = first + range.len() - rows.len();
         let start = rows.start;
@@ -45,19 +47,20 @@ impl Worker {
             };
             Ok::<_, ModelError>(Row { winner, p })
         })?;
+        self.table.fair.charge(owner, id.0, work);
         Ok(())
     }
 
     /// Tells a session what its pass has brought, and keeps what it says to that.
     pub(super) fn complete(&mut self, id: SessionId) -> Result<(), ModelError> {
         let Some(session) = self.table.get_mut(id) else { return Ok(()) };
-        let now = Instant::now();
+        let now = self.clock.now();
         session.last_use = now;
         session.stirred = true;
         if !session.target.pass_is_wanted() {
             give_up(session);
         } else if let Some(active) = session.active.take() {
-            let (timing, plan) = (active.timing(session.arrived), &active.plan);
+            let (timing, plan) = (active.timing(session.arrived, now), &active.plan);
             let before = session.target.text().len();
             let ending = TextEnding(self.target.vocabulary());
             let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);

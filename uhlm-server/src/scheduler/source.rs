@@ -7,7 +7,8 @@ use tokio::time::{Instant, sleep_until};
 use uhlm_law::advance::Frame;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use super::job::{Awaited, Frames};
+use super::inbox::Ticket;
+use super::job::{Awaited, Frames, Place};
 use super::pulse::{Gauge, Pulse};
 
 /// The scheduler's end of an answer, as the answer's task has it.
@@ -20,6 +21,9 @@ pub(crate) struct Source {
     every: Duration,
     /// When something was said last.
     said: Instant,
+    /// The place in the queue, and the way to say that nobody waits any more. Dropped after `stage`: whoever is told so
+    /// finds the answer abandoned.
+    hold: Option<(Place, Ticket)>,
 }
 
 #[derive(Debug)]
@@ -54,7 +58,22 @@ pub(super) fn not_running() -> ErrorBody {
 
 impl Source {
     pub(crate) fn new(answer: Awaited<Frames>, gauge: Arc<Gauge>, pulse: Arc<Pulse>, every: Duration) -> Self {
-        Self { stage: Stage::Asked(answer), gauge, pulse, every, said: Instant::now() }
+        Self { stage: Stage::Asked(answer), gauge, pulse, every, said: Instant::now(), hold: None }
+    }
+
+    /// Keeps the request's place in the queue, and its ticket, for as long as anybody waits for the answer.
+    pub(crate) fn holding(mut self, place: Place, ticket: Ticket) -> Self {
+        self.hold = Some((place, ticket));
+        self
+    }
+
+    /// Gives the place back once the answer is complete.
+    fn heard(&mut self, frames: &[Frame]) {
+        if frames.last().is_some_and(Frame::is_last)
+            && let Some((_, mut ticket)) = self.hold.take()
+        {
+            ticket.done();
+        }
     }
 
     /// Waits for the next frames; where none come for too long although the scheduler lives, its progress is one.
@@ -65,6 +84,7 @@ impl Source {
                 biased;
                 frames = self.stage.next() => {
                     self.said = Instant::now();
+                    self.heard(&frames);
                     return frames;
                 }
                 () = sleep_until(self.said + self.every) => {
@@ -80,10 +100,12 @@ impl Source {
 
     /// Returns frames that are there already.
     pub(crate) fn ready(&mut self) -> Option<Vec<Frame>> {
-        match &mut self.stage {
+        let frames = match &mut self.stage {
             Stage::Asked(_) => None,
             Stage::Taken(frames) => frames.try_recv().ok(),
-        }
+        }?;
+        self.heard(&frames);
+        Some(frames)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::session_id::Short;
 
 impl Worker {
     pub(super) fn turn(&mut self) -> Result<(), ModelError> {
-        self.sweep(Instant::now())?;
+        self.sweep(self.clock.now())?;
         for id in self.table.stirred() {
             self.plan(id)?;
         }
@@ -35,7 +35,7 @@ impl Worker {
             Err(refusal) => call.refuse(refusal),
             Ok(sent) => {
                 let (frames, receiver) = mpsc::unbounded_channel();
-                session.listen(Listener { stream, frames, place: call.place, gauge: call.gauge });
+                session.listen(Listener { stream, frames, gauge: call.gauge });
                 session.say(sent);
                 session.stirred = true;
                 (session.arrived, session.ready, session.last_use) = (call.arrived, call.arrived, call.arrived);
@@ -48,7 +48,7 @@ impl Worker {
     /// Asks a session what it does next, until it waits for a pass or for a request, and sends what it says.
     pub(super) fn plan(&mut self, id: SessionId) -> Result<(), ModelError> {
         loop {
-            let width = self.width(id);
+            let (width, now) = (self.width(id), self.clock.now());
             let Some(session) = self.table.get_mut(id) else { break };
             session.stirred = false;
             if session.active.is_some() {
@@ -56,7 +56,7 @@ impl Worker {
             }
             match session.target.next(width) {
                 Next::Pass(plan) => {
-                    session.active = Some(Active::new(plan, session.ready));
+                    session.active = Some(Active::new(plan, session.ready, now));
                     self.reuse(id)?;
                     let is_complete = |active: &Active| active.remaining() == 0;
                     if self.table.get(id).and_then(|session| session.active.as_ref()).is_some_and(is_complete) {
@@ -93,27 +93,24 @@ impl Worker {
     /// Resets answers that nobody waits for, gives up passes that serve nobody, refuses those that waited too long,
     /// ends sessions that are not used.
     fn sweep(&mut self, now: Instant) -> Result<(), ModelError> {
-        let queue_wait = self.limits.queue_wait;
-        for (id, session) in self.table.iter_mut() {
-            for stream in session.take_abandoned() {
-                self.metrics.requests_abandoned.inc();
-                let was_heard = session.target.stream() == Some(stream);
-                session.target.reset(stream);
-                session.stirred = true;
-                if was_heard {
-                    tracing::debug!(session = %Short(id), "abandoned");
-                    give_up(session);
-                }
-            }
-            if session.active.is_some() && !session.target.pass_is_wanted() {
-                give_up(session);
-            }
-            // An engine that is at a long pass, or has read for this very session, keeps nobody waiting for room.
+        for key in self.inbox.take_left() {
+            self.reset_abandoned(SessionId(key));
+        }
+        for id in self.table.waiting() {
+            let queue_wait = self.limits.queue_wait;
+            // One whose tokens are decoded, however slowly, waits for no room.
             let is_overdue = |active: &Active| {
-                let waited = now.saturating_duration_since(active.planned);
-                active.begun.is_none() && active.passed_over > 0 && waited >= queue_wait
+                active.passed_over > 0 && now.saturating_duration_since(active.moved) >= queue_wait
             };
-            if session.active.as_ref().is_some_and(is_overdue) {
+            let Some(session) = self.table.get(id) else { continue };
+            let is_unwanted = !session.target.pass_is_wanted();
+            if !is_unwanted && !session.active.as_ref().is_some_and(is_overdue) {
+                continue;
+            }
+            let Some(session) = self.table.get_mut(id) else { continue };
+            if is_unwanted {
+                give_up(session);
+            } else {
                 fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room for the decode"));
             }
         }
@@ -121,6 +118,21 @@ impl Worker {
             self.remove(id, Ended::Expired)?;
         }
         Ok(())
+    }
+
+    /// Resets the answers of a session that nobody waits for any more.
+    fn reset_abandoned(&mut self, id: SessionId) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        for stream in session.take_abandoned() {
+            self.metrics.requests_abandoned.inc();
+            let was_heard = session.target.stream() == Some(stream);
+            session.target.reset(stream);
+            session.stirred = true;
+            if was_heard {
+                tracing::debug!(session = %Short(id), "abandoned");
+                give_up(session);
+            }
+        }
     }
 }
 

@@ -1,142 +1,167 @@
 //! What the scheduler's thread owns, and what it does at a command.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use uhlm_law::advance::{self, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::pass_times::PassTimes;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
+use super::budget::Costs;
 use super::cache::Cache;
+use super::clock::Clock;
+use super::inbox::{Inbox, patience};
 use super::job::{Command, Had};
 use super::pulse::Pulse;
 use super::reading::Reading;
-use crate::auth::Owner;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Metrics};
-use crate::session::Table;
+use crate::owner::Owner;
+use crate::session::table::Table;
 use crate::session_id::Short;
 use crate::target::Target;
+
+/// The most requests that are taken before the next pass of the engine, twice in a turn: before it and after it.
+const MAX_COMMANDS: usize = 128;
+/// How long taking requests may keep the engine waiting at once.
+const TAKING: Duration = Duration::from_micros(200);
 
 pub(super) fn gone() -> ErrorBody {
     ErrorBody::new(ErrorCode::Gone, "there is no such session")
 }
 
+/// Makes the refusal of a request that the engine failed at. What the engine said is for the operator alone.
 pub(super) fn internal(failure: &ModelError) -> ErrorBody {
     tracing::error!(error = %failure, "the target failed");
-    ErrorBody::new(ErrorCode::Internal, failure.to_string())
+    ErrorBody::new(ErrorCode::Internal, "the target failed")
 }
 
-/// Clears the flag when the thread ends, by a panic too.
-pub(super) struct Alive(Arc<AtomicBool>);
+/// Says so when the thread ends, by a panic too.
+pub(super) struct Alive {
+    flag: watch::Sender<bool>,
+    inbox: Arc<Inbox>,
+}
 
 impl Alive {
-    /// Guards a flag that says whether the thread runs.
-    pub(super) fn new(flag: Arc<AtomicBool>) -> Self {
-        Self(flag)
+    /// Guards a flag that says whether the thread runs, and the inbox that it reads.
+    pub(super) fn new(flag: watch::Sender<bool>, inbox: Arc<Inbox>) -> Self {
+        Self { flag, inbox }
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Release);
+        self.flag.send_replace(false);
+        self.inbox.close();
     }
+}
+
+/// How much may still be taken before the engine goes on.
+pub(super) struct Allowance {
+    commands: usize,
+    until: Instant,
 }
 
 /// All state of the scheduler's thread.
 pub(super) struct Worker {
     /// The first to be dropped: whoever is told that the thread is gone finds it so.
     _alive: Alive,
+    pub(super) clock: Clock,
     pub(super) target: Box<dyn Target>,
     pub(super) cache: Cache,
     pub(super) table: Table,
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: Limits,
-    /// How long passes of the engine take.
+    /// How long passes of the engine take, by their rows.
     pub(super) pass_times: PassTimes,
+    /// How long they take at any width.
+    pub(super) costs: Costs,
     /// Who had what in the last one.
     pub(super) last_pass: Vec<Had>,
     /// How fast it reads.
     pub(super) reading: Reading,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) inbox: Arc<Inbox>,
     offered: advance::Limits,
-    commands: Receiver<Command>,
-    stopping: bool,
 }
 
 impl Worker {
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn new(
         alive: Alive,
+        clock: Clock,
         pulse: Arc<Pulse>,
         target: Box<dyn Target>,
         limits: Limits,
         offered: advance::Limits,
-        commands: Receiver<Command>,
+        inbox: Arc<Inbox>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let cache = Cache::new(target.as_ref(), Arc::clone(&metrics));
-        let table = Table::new(limits.sessions);
+        let table = Table::new(limits.sessions, limits.owner.sessions_of(limits.sessions));
         Self {
             _alive: alive,
+            clock,
             target,
             cache,
             table,
             metrics,
             limits,
             pass_times: PassTimes::new(),
+            costs: Costs::default(),
             last_pass: Vec::new(),
             reading: Reading::default(),
             pulse,
+            inbox,
             offered,
-            commands,
-            stopping: false,
         }
     }
 
     /// Works until it is told to stop or the engine cannot go on.
     pub(super) fn run(mut self) {
-        while !self.stopping {
+        while !self.inbox.is_stopping() {
             self.pulse.beat();
-            if let Err(error) = self.receive().and_then(|()| if self.stopping { Ok(()) } else { self.turn() }) {
+            let outcome = self.receive();
+            if let Err(error) = outcome.and_then(|()| if self.inbox.is_stopping() { Ok(()) } else { self.turn() }) {
                 tracing::error!(%error, "the target cannot go on");
                 break;
             }
         }
         let stopping = ErrorBody::new(ErrorCode::Unavailable, "the server is shutting down");
-        for (_, session) in self.table.iter_mut() {
+        for id in self.table.all() {
+            let Some(session) = self.table.get_mut(id) else { continue };
             let sent = session.target.pass_failed(stopping.clone());
             session.say(sent);
             session.flush(&self.metrics);
         }
+        while let Some(command) = self.inbox.take() {
+            command.refuse(&stopping);
+        }
     }
 
-    /// Takes everything that arrived; waits for it when there is nothing to do.
+    /// Waits until there is something to do, and takes what has arrived.
     fn receive(&mut self) -> Result<(), ModelError> {
         if !self.table.is_busy() {
-            let first = match self.table.next_expiry(self.limits.session_idle) {
-                Some(at) => self.commands.recv_timeout(at.saturating_duration_since(Instant::now())),
-                None => self.commands.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            };
-            match first {
-                Ok(command) => self.handle(command)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => self.stopping = true,
-            }
+            let due = self.table.next_expiry(self.limits.session_idle);
+            self.inbox.wait(patience(due, self.clock.now()));
         }
-        self.take_arrived()
+        let mut allowance = self.allowance();
+        self.take_arrived(&mut allowance)
     }
 
-    /// Takes everything that arrived.
-    pub(super) fn take_arrived(&mut self) -> Result<(), ModelError> {
-        while !self.stopping {
-            match self.commands.try_recv() {
-                Ok(command) => self.handle(command)?,
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => self.stopping = true,
-            }
+    /// Returns how much may be taken from now on.
+    pub(super) fn allowance(&self) -> Allowance {
+        Allowance { commands: MAX_COMMANDS, until: self.clock.now() + TAKING }
+    }
+
+    /// Takes what has arrived, as far as the allowance goes. What is left is taken in the next turn.
+    pub(super) fn take_arrived(&mut self, allowance: &mut Allowance) -> Result<(), ModelError> {
+        while allowance.commands > 0 && self.clock.now() < allowance.until {
+            let Some(command) = self.inbox.take() else { break };
+            allowance.commands -= 1;
+            self.handle(command)?;
         }
         Ok(())
     }
@@ -161,20 +186,21 @@ impl Worker {
                 let _ = reply.send(answer);
             }
             Command::Advance(call) => self.accept(*call),
-            Command::Stop => self.stopping = true,
         }
         Ok(())
     }
 
     fn open(&mut self, owner: Owner, id: SessionId) -> Result<Result<(), ErrorBody>, ModelError> {
-        if self.table.is_full() {
-            let Some(idle) = self.table.longest_idle() else {
-                return Ok(Err(ErrorBody::new(ErrorCode::Unavailable, "all sessions are busy")));
+        let now = self.clock.now();
+        if self.table.is_full() || self.table.is_at_quota(owner) {
+            let Some(idle) = self.table.evictable(owner, self.limits.keep, now) else {
+                let reason = "there are too many sessions, and all were used lately";
+                return Ok(Err(ErrorBody::new(ErrorCode::RateLimited, reason)));
             };
             tracing::info!(session = %Short(idle), "evicted to make room");
             self.remove(idle, Ended::Evicted)?;
         }
-        self.table.open(id, owner, self.offered, Instant::now());
+        self.table.open(id, owner, self.offered, now);
         self.metrics.sessions_opened.inc();
         self.metrics.sessions_open.set(self.table.len() as i64);
         tracing::debug!(session = %Short(id), "opened");
@@ -194,20 +220,5 @@ impl Worker {
         session.say(sent);
         session.flush(&self.metrics);
         Ok(())
-    }
-
-    /// Gives the slot of the session that was unused longest back; `false` when every slot is at work. The session
-    /// stays: its tokens are decoded again when it needs them.
-    pub(super) fn unload_one(&mut self) -> Result<bool, ModelError> {
-        let Some(id) = self.table.longest_unused_slot() else { return Ok(false) };
-        if let Some(session) = self.table.get_mut(id)
-            && let Some(slot) = session.slot.take()
-        {
-            session.target.cache_lost(0);
-            self.cache.release(self.target.as_mut(), slot)?;
-            self.metrics.sessions_unloaded.inc();
-            tracing::debug!(session = %Short(id), "unloaded");
-        }
-        Ok(true)
     }
 }

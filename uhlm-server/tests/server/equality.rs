@@ -45,7 +45,7 @@ async fn open(fixture: &Fixture) -> Session<'_> {
     loop {
         match fixture.try_open(&fixture.open_request()).await {
             Ok(session) => return session,
-            Err(refused) => assert_eq!(refused.status, 503),
+            Err(refused) => assert_eq!(refused.status, 429),
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -131,7 +131,7 @@ async fn evictions_and_lost_caches_between_passes_change_nothing() {
     const TOKENS: usize = 60;
     let mut config = config();
     // Room for two of three sessions, and in the cache for less.
-    config.limits = Limits { sessions: 2, ..Limits::default() };
+    config.limits = Limits { sessions: 2, keep: Duration::ZERO, ..Limits::default() };
     let fixture = Fixture::with(config, Synthetic::sized(2, 110, 16).0).await;
     let replies = all(3, |i| {
         let fixture = &fixture;

@@ -35,6 +35,43 @@ async fn a_failed_pass_is_answered_with_500_and_the_same_request_succeeds_next()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_a_pass_that_fails_only_the_session_is_told_that_the_engine_fails_at() {
+    let (target, remote) = Synthetic::large();
+    let fixture = Fixture::new(target).await;
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(fixture.open().await);
+    }
+    // The first pass keeps the engine while all ask; their common one fails, and of its parts the second.
+    remote.hold();
+    let (busy, request) = (fixture.open().await, greedily(&[1, 2], &written(&[1, 2], 2)));
+    remote.faults([None, failure(), None, failure(), None]);
+    let steer = async {
+        remote.until_waiting().await;
+        fixture.until("all have asked", |c| c.requests_waiting == 4).await;
+        remote.release();
+    };
+    let asked = async {
+        remote.until_waiting().await;
+        all(3, |i| sessions[i].advance(&request)).await
+    };
+    let (first, answers, ()) = tokio::join!(busy.advance(&request), asked, steer);
+    assert_eq!(first.unwrap().ids(), written(&[1, 2], 3));
+    let passes = remote.passes();
+    assert_eq!(passes.iter().map(Vec::len).collect::<Vec<_>>(), [1, 3, 1, 1, 1], "{passes:?}");
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    assert_eq!(refused.iter().map(|refused| refused.body.code).collect::<Vec<_>>(), [ErrorCode::Internal]);
+    assert!(!refused[0].body.reason.contains("on purpose"), "what the engine says is not the client's");
+    for answer in answers.into_iter().filter_map(Result::ok) {
+        assert_eq!(answer.ids(), written(&[1, 2], 3));
+    }
+    for session in &sessions {
+        let again = Advance { generation: 1, ..request.clone() };
+        assert_eq!(session.advance(&again).await.unwrap().ids(), written(&[1, 2], 3));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_is_fuller_than_counted_makes_room_and_goes_on() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use uhlm_law::advance::*;
 use uhlm_law::protocol::ErrorCode;
 use uhlm_law::sampling::{SamplingParams, TokenId};
-use uhlm_server::{EngineOptions, Limits};
+use uhlm_server::{EngineOptions, Limits, OwnerLimits};
 
 use crate::device::*;
 use crate::support::*;
@@ -60,7 +60,7 @@ async fn names_that_cannot_exist_are_gone_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_one_session_too_many_the_one_unused_longest_is_evicted() {
     let mut config = config();
-    config.limits = Limits { sessions: 2, ..Limits::default() };
+    config.limits = Limits { sessions: 2, keep: Duration::ZERO, ..Limits::default() };
     let fixture = Fixture::with(config, Synthetic::large().0).await;
     let (first, second) = (fixture.open().await, fixture.open().await);
     first.advance(&greedily(&[1, 2], &[])).await.unwrap();
@@ -76,7 +76,7 @@ async fn at_one_session_too_many_the_one_unused_longest_is_evicted() {
 async fn a_busy_session_is_not_evicted_and_the_new_one_is_asked_to_wait() {
     let (target, remote) = Synthetic::large();
     let mut config = config();
-    config.limits = Limits { sessions: 1, ..Limits::default() };
+    config.limits = Limits { sessions: 1, keep: Duration::ZERO, ..Limits::default() };
     let fixture = Fixture::with(config, target).await;
     let session = fixture.open().await;
     remote.hold();
@@ -90,11 +90,26 @@ async fn a_busy_session_is_not_evicted_and_the_new_one_is_asked_to_wait() {
         remote.allow(1);
     });
     let refused = refused.err().expect("refused");
-    assert_eq!((refused.status, refused.retry_after), (503, Some(1)));
+    assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
     drop(stream);
     remote.release();
     fixture.until("the stream is given up", |c| c.requests_abandoned == 1).await;
     fixture.open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_was_used_lately_is_not_evicted_and_an_owner_has_no_more_than_its_part() {
+    let mut config = config();
+    let owner = OwnerLimits { sessions: 2, ..OwnerLimits::default() };
+    config.limits = Limits { sessions: 100, owner, ..Limits::default() };
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    let (first, second) = (fixture.open().await, fixture.open().await);
+    let refused = fixture.try_open(&fixture.open_request()).await.err().expect("refused");
+    assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
+    first.advance(&greedily(&[1], &[])).await.unwrap();
+    assert_eq!(second.close().await, 204);
+    fixture.open().await;
+    assert_eq!(fixture.counters().sessions_evicted, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,223 @@
+//! How the tokens of one pass are divided among the sessions that wait for it.
+//!
+//! Owners take turns, who has had least of the target first, a few tokens a turn; so do the sessions of one owner.
+//! What devices wait for comes first, then long prompts within what the pass may take of them, then what the target
+//! writes ahead for whoever may have use for it. Pure; which engine, which slots and how long a pass may take is told.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use super::budget::Budget;
+use super::fair::TOKEN;
+use crate::owner::Owner;
+
+/// The most tokens of one session before its owner's turn is over.
+const TURN: usize = 16;
+
+/// How urgent a session's pass is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    /// A device waits for it.
+    Short,
+    /// A device waits, and knows that its prompt takes time.
+    Long,
+    /// A device may have use for it.
+    Spare,
+}
+
+/// What one session wants of a pass.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Want {
+    pub(super) owner: Owner,
+    /// What the owner's counter says.
+    pub(super) owner_served: u64,
+    /// What the session's counter says.
+    pub(super) session_served: u64,
+    pub(super) urgency: Urgency,
+    /// Whether it was passed over so often that it goes before its owner's other sessions.
+    pub(super) waited: bool,
+    /// When what makes it possible was there.
+    pub(super) ready: Instant,
+    /// Number of tokens still to be decoded.
+    pub(super) tokens: usize,
+}
+
+impl Want {
+    /// Returns in which of the rounds it takes part: who was passed over often takes part in the first.
+    fn round(&self) -> Urgency {
+        if self.waited { Urgency::Short } else { self.urgency }
+    }
+}
+
+/// What one session gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Index of what it wants.
+    pub(super) want: usize,
+    pub(super) tokens: usize,
+}
+
+/// Divides a pass among `wants`. The parts come in the order in which they were given out.
+pub(super) fn divide(wants: &[Want], budget: &Budget) -> Vec<Part> {
+    let (given, prefill) = (vec![0; wants.len()], budget.prefill);
+    let mut division = Division { wants, given, order: Vec::new(), spent: BTreeMap::new(), prefill };
+    let has_long = wants.iter().any(|want| want.urgency == Urgency::Long);
+    let reserved = if has_long { budget.reserved.min(budget.tokens.saturating_sub(1)) } else { 0 };
+    let mut left = budget.tokens - reserved;
+    left = division.serve(Urgency::Short, left) + reserved;
+    left = division.serve(Urgency::Long, left);
+    // What is kept for long prompts and not used is anybody's.
+    left = division.serve(Urgency::Short, left);
+    division.serve(Urgency::Spare, left);
+    let Division { order, given, .. } = division;
+    order.into_iter().map(|want| Part { want, tokens: given[want] }).collect()
+}
+
+struct Division<'a> {
+    wants: &'a [Want],
+    given: Vec<usize>,
+    order: Vec<usize>,
+    /// What each owner has got in this pass, as its counter will say.
+    spent: BTreeMap<Owner, u64>,
+    /// What the pass may still take of long prompts.
+    prefill: usize,
+}
+
+impl Division<'_> {
+    /// Gives out at most `places` to the wants of one round; returns how many are left.
+    fn serve(&mut self, round: Urgency, mut places: usize) -> usize {
+        let mut waiting: Vec<usize> =
+            (0..self.wants.len()).filter(|&i| self.wants[i].round() == round && self.open(i) > 0).collect();
+        let by_session = |want: &Want| (Reverse(want.waited), want.session_served, want.ready);
+        waiting.sort_by_key(|&i| by_session(&self.wants[i]));
+        let mut queues: BTreeMap<Owner, VecDeque<usize>> = BTreeMap::new();
+        waiting.into_iter().for_each(|i| queues.entry(self.wants[i].owner).or_default().push_back(i));
+        let mut turns: BTreeSet<(u64, Instant, Owner)> =
+            queues.values().filter_map(|queue| queue.front()).map(|&i| self.turn(i)).collect();
+        while places > 0
+            && let Some((_, _, owner)) = turns.pop_first()
+        {
+            let Some(queue) = queues.get_mut(&owner) else { continue };
+            let Some(i) = queue.pop_front() else { continue };
+            let is_long = self.wants[i].urgency == Urgency::Long;
+            let tokens = self.open(i).min(TURN).min(places).min(if is_long { self.prefill } else { places });
+            if tokens > 0 {
+                places -= tokens;
+                self.prefill -= if is_long { tokens } else { 0 };
+                if self.given[i] == 0 {
+                    self.order.push(i);
+                }
+                self.given[i] += tokens;
+                *self.spent.entry(owner).or_default() += TOKEN * tokens as u64;
+                if self.open(i) > 0 {
+                    queue.push_back(i);
+                }
+            }
+            if let Some(&next) = queue.front() {
+                turns.insert(self.turn(next));
+            }
+        }
+        places
+    }
+
+    /// Returns how many tokens a session still wants.
+    fn open(&self, i: usize) -> usize {
+        self.wants[i].tokens - self.given[i]
+    }
+
+    /// Returns where an owner stands whose next session is that of want `i`.
+    fn turn(&self, i: usize) -> (u64, Instant, Owner) {
+        let want = &self.wants[i];
+        let spent = self.spent.get(&want.owner).copied().unwrap_or(0);
+        (want.owner_served.saturating_add(spent), want.ready, want.owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Owner = Owner::Token([1; 32]);
+    const B: Owner = Owner::Token([2; 32]);
+
+    fn want(owner: Owner, urgency: Urgency, tokens: usize, ready: Instant) -> Want {
+        Want { owner, owner_served: 0, session_served: 0, urgency, waited: false, ready, tokens }
+    }
+
+    fn budget(tokens: usize, prefill: usize, reserved: usize) -> Budget {
+        Budget { tokens, prefill, reserved }
+    }
+
+    /// What each want gets.
+    fn given(wants: &[Want], budget: &Budget) -> Vec<usize> {
+        let mut given = vec![0; wants.len()];
+        divide(wants, budget).iter().for_each(|part| given[part.want] = part.tokens);
+        given
+    }
+
+    #[test]
+    fn a_window_is_judged_whole_beside_any_number_of_streams_of_another_owner() {
+        let now = Instant::now();
+        let mut wants = vec![want(B, Urgency::Short, 1, now); 64];
+        wants.push(want(A, Urgency::Short, 9, now));
+        let given = given(&wants, &budget(20, 0, 0));
+        assert_eq!(given[64], 9);
+        assert_eq!(given[..64].iter().sum::<usize>(), 11);
+    }
+
+    #[test]
+    fn two_owners_with_more_than_fits_have_half_each_and_who_had_more_has_less() {
+        let now = Instant::now();
+        let wants = [want(A, Urgency::Short, 256, now), want(B, Urgency::Short, 256, now)];
+        assert_eq!(given(&wants, &budget(128, 0, 0)), [64, 64]);
+        let ahead = [Want { owner_served: 32 * TOKEN, ..wants[0] }, wants[1]];
+        assert_eq!(given(&ahead, &budget(128, 0, 0)), [48, 80]);
+    }
+
+    #[test]
+    fn long_prompts_share_one_budget_and_have_what_is_kept_for_them() {
+        let now = Instant::now();
+        let mut wants = vec![want(B, Urgency::Long, 2000, now); 8];
+        wants.push(want(A, Urgency::Long, 2000, now));
+        wants.extend([want(A, Urgency::Short, 500, now); 2]);
+        let given = given(&wants, &budget(128, 32, 32));
+        assert_eq!(given[..9].iter().sum::<usize>(), 32, "all of them together");
+        assert_eq!(given[8], 0, "its owner has had its part by judging");
+        assert_eq!(given[9..].iter().sum::<usize>(), 96);
+    }
+
+    #[test]
+    fn eight_long_prompts_of_one_owner_and_one_of_another_are_read_evenly() {
+        let now = Instant::now();
+        let mut wants = vec![want(B, Urgency::Long, 2000, now); 8];
+        wants.push(want(A, Urgency::Long, 2000, now));
+        let given = given(&wants, &budget(512, 128, 64));
+        assert_eq!((given[8], given[..8].iter().sum::<usize>()), (64, 64));
+    }
+
+    #[test]
+    fn what_nobody_waits_for_gets_what_is_left_and_who_waited_long_goes_first() {
+        let now = Instant::now();
+        let mut wants = [want(A, Urgency::Short, 1, now), want(A, Urgency::Spare, 1, now)];
+        assert_eq!(given(&wants, &budget(1, 0, 0)), [1, 0]);
+        assert_eq!(given(&wants, &budget(2, 0, 0)), [1, 1]);
+        wants[1].waited = true;
+        assert_eq!(given(&wants, &budget(1, 0, 0)), [0, 1]);
+    }
+
+    #[test]
+    fn whatever_is_wanted_somebody_gets_something_and_nobody_more_than_there_is() {
+        let now = Instant::now();
+        for tokens in [1, 2, 7, 64] {
+            for urgency in [Urgency::Short, Urgency::Long, Urgency::Spare] {
+                for beside in [Urgency::Short, Urgency::Long, Urgency::Spare] {
+                    let wants = [want(A, urgency, 100, now), want(B, beside, 3, now)];
+                    let given = given(&wants, &budget(tokens, tokens.div_ceil(8), tokens.div_ceil(8)));
+                    let sum: usize = given.iter().sum();
+                    assert!(sum > 0 && sum <= tokens, "{urgency:?} beside {beside:?}: {given:?}");
+                }
+            }
+        }
+    }
+}

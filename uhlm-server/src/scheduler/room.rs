@@ -1,0 +1,149 @@
+//! Who makes room when the engine's slots or its cache are full.
+//!
+//! An owner that has less than its share of what there is takes from whoever has most beyond theirs, from sessions at
+//! rest first, then from prompts half read and from what the target writes ahead. An owner that has its share makes
+//! room among its own sessions, or takes what nobody has used for a while. So nobody who keeps to its share is
+//! unloaded for another's sake while it is at work. Pure.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::owner::Owner;
+
+/// What a session that has a slot does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Work {
+    /// It waits for no pass.
+    Rest,
+    /// Its pass can be given up: a prompt half read, or what the target writes by itself.
+    Preemptible,
+    /// A device waits for its verdict, or it is in the pass that is being filled.
+    Pinned,
+}
+
+/// What one session has of the engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holding {
+    pub(super) owner: Owner,
+    /// Number of slots, or of tokens in the cache.
+    pub(super) amount: usize,
+    pub(super) work: Work,
+    /// When it was last used.
+    pub(super) used: Instant,
+}
+
+/// What is divided, and by which rules.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Division {
+    /// How much there is.
+    pub(super) capacity: usize,
+    /// The most of it that one owner may have.
+    pub(super) each: usize,
+    /// What was used within this time is left alone by who has its share already.
+    pub(super) keep: Duration,
+    pub(super) now: Instant,
+}
+
+/// Tells whether an owner may not have more, even if there is some.
+pub(super) fn is_at_quota(asker: Owner, holdings: &[Holding], division: &Division) -> bool {
+    holdings.iter().filter(|h| h.owner == asker).map(|h| h.amount).sum::<usize>() >= division.each
+}
+
+/// Returns the index of the holding that makes room for `asker`; `None` where nobody does.
+pub(super) fn victim(asker: Owner, holdings: &[Holding], division: &Division) -> Option<usize> {
+    let mut held: BTreeMap<Owner, usize> = BTreeMap::from([(asker, 0)]);
+    holdings.iter().for_each(|holding| *held.entry(holding.owner).or_default() += holding.amount);
+    let share = (division.capacity / held.len()).max(1);
+    let has = held[&asker];
+    let oldest = |work: Work, eligible: &dyn Fn(&Holding) -> bool| {
+        let fits = |(_, holding): &(usize, &Holding)| holding.work == work && holding.amount > 0 && eligible(holding);
+        holdings.iter().enumerate().filter(fits).min_by_key(|(_, holding)| holding.used).map(|(i, _)| i)
+    };
+    let own = || oldest(Work::Rest, &|holding| holding.owner == asker);
+    if has >= division.each {
+        return own();
+    }
+    let stale = |holding: &Holding| division.now.saturating_duration_since(holding.used) >= division.keep;
+    if has >= share {
+        return own().or_else(|| oldest(Work::Rest, &stale));
+    }
+    let mut above: Vec<_> = held.iter().filter(|(owner, amount)| **amount > share && **owner != asker).collect();
+    above.sort_by_key(|(_, amount)| std::cmp::Reverse(**amount));
+    let of = |work| above.iter().find_map(|(owner, _)| oldest(work, &|holding| holding.owner == **owner));
+    of(Work::Rest)
+        .or_else(|| of(Work::Preemptible))
+        .or_else(own)
+        .or_else(|| oldest(Work::Rest, &|_| true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: Owner = Owner::Token([1; 32]);
+    const B: Owner = Owner::Token([2; 32]);
+    const C: Owner = Owner::Token([3; 32]);
+
+    struct Scene {
+        start: Instant,
+        holdings: Vec<Holding>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { start: Instant::now(), holdings: Vec::new() }
+        }
+
+        fn with(mut self, owner: Owner, count: usize, work: Work, used: u64) -> Self {
+            let used = self.start + Duration::from_secs(used);
+            self.holdings.extend((0..count).map(|_| Holding { owner, amount: 1, work, used }));
+            self
+        }
+
+        fn victim(&self, asker: Owner, each: usize) -> Option<&Holding> {
+            let now = self.start + Duration::from_secs(100);
+            let division = Division { capacity: self.holdings.len(), each, keep: Duration::from_secs(30), now };
+            victim(asker, &self.holdings, &division).map(|i| &self.holdings[i])
+        }
+    }
+
+    #[test]
+    fn who_has_nothing_takes_from_who_hoards_even_if_all_of_it_is_at_work() {
+        let scene = Scene::new().with(B, 60, Work::Preemptible, 99).with(C, 4, Work::Rest, 0);
+        let victim = scene.victim(A, usize::MAX).expect("a victim");
+        assert_eq!((victim.owner, victim.work), (B, Work::Preemptible), "C has no more than its share");
+        let scene = scene.with(B, 1, Work::Rest, 98);
+        assert_eq!(scene.victim(A, usize::MAX).map(|v| (v.owner, v.work)), Some((B, Work::Rest)), "rest goes first");
+    }
+
+    #[test]
+    fn who_hoards_unloads_its_own_sessions_and_nobody_elses_that_was_used_lately() {
+        let scene = Scene::new().with(B, 60, Work::Rest, 99).with(A, 4, Work::Rest, 90);
+        assert_eq!(scene.victim(B, usize::MAX).map(|victim| victim.owner), Some(B));
+        let scene = Scene::new().with(B, 60, Work::Preemptible, 99).with(A, 4, Work::Rest, 90);
+        assert!(scene.victim(B, usize::MAX).is_none());
+        let scene = Scene::new().with(B, 60, Work::Preemptible, 99).with(A, 4, Work::Rest, 60);
+        assert_eq!(scene.victim(B, usize::MAX).map(|victim| victim.owner), Some(A), "unused for 40 s");
+    }
+
+    #[test]
+    fn one_owner_alone_unloads_the_session_that_it_has_not_used_for_longest() {
+        let scene = Scene::new().with(A, 2, Work::Rest, 50).with(A, 1, Work::Rest, 20).with(A, 1, Work::Pinned, 1);
+        let victim = scene.victim(A, usize::MAX).expect("a victim");
+        assert_eq!(victim.used, scene.start + Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_quota_holds_although_others_are_at_rest() {
+        let scene = Scene::new().with(A, 2, Work::Preemptible, 99).with(B, 10, Work::Rest, 0);
+        assert!(scene.victim(A, 2).is_none());
+        let division = Division { capacity: 100, each: 2, keep: Duration::ZERO, now: scene.start };
+        assert!(is_at_quota(A, &scene.holdings, &division) && !is_at_quota(C, &scene.holdings, &division));
+    }
+
+    #[test]
+    fn with_more_owners_than_there_is_to_share_who_has_nothing_still_gets_something() {
+        let scene = Scene::new().with(B, 1, Work::Rest, 10).with(C, 1, Work::Rest, 20);
+        assert_eq!(scene.victim(A, usize::MAX).map(|victim| victim.owner), Some(B));
+    }
+}
