@@ -94,6 +94,8 @@ class AppTest {
 
     private fun DesktopComposeUiTest.say(text: String) {
         onNodeWithTag("message").performTextInput(text)
+        // It takes the place of the button that stops a reply, which is drawn a moment after the reply has ended.
+        untilShown(hasContentDescription("Send"))
         onNodeWithContentDescription("Send").performClick()
     }
 
