@@ -92,7 +92,7 @@ impl Billing {
 }
 
 /// Bytes of a body in the binary encoding.
-pub(crate) fn encoded<T: Body>(value: &T) -> u64 {
+fn encoded<T: Body>(value: &T) -> u64 {
     Encoding::Binary.encode(value).len() as u64
 }
 

@@ -15,8 +15,8 @@ use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOption
 use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
-use uhlm_core::verifier::Verifier;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::verifier::{Verifier, VerifierExt as _};
 use uhlm_law::advance::{Capabilities, Open};
 use uhlm_law::chat::DraftModel as _;
 use uhlm_net::TrustPolicy;
@@ -134,7 +134,7 @@ fn a_server_that_is_restarted_goes_on_writing() {
 fn displace(verifier: &dyn Verifier) {
     let (opened, answer) = channel();
     let request = Open { vocabulary: pair::draft().model().vocabulary_hash(), needs: Capabilities::NONE };
-    let reply = Box::new(move |result: Result<_, _>| opened.send(result.is_ok()).expect("somebody waits"));
+    let reply = move |result: Result<_, _>| opened.send(result.is_ok()).expect("somebody waits");
     verifier.open(request, LONG, reply).detach();
     assert_eq!(answer.recv_timeout(LONG), Ok(true));
 }

@@ -27,8 +27,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
-use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
+use uhlm_core::verifier::{Call, Reply, Request, Verifier, VerifierError, VerifierExt as _};
+use uhlm_law::advance::{Capabilities, Info, Limits, MAX_DRAFT, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
 use uhlm_law::chat::DraftModel;
 use uhlm_law::fingerprint::Blocks;
@@ -114,41 +114,16 @@ impl LocalVerifier {
     pub fn restart(&self) {
         drop(self.work.send(Work::Restart));
     }
-
-    /// Hands work over, or has it fail where the thread is gone.
-    fn submit(&self, work: Work) -> bool {
-        match self.work.send(work) {
-            Ok(()) => true,
-            Err(unsent) => {
-                unsent.0.fail(VerifierError::Unreachable { reason: "the local target has stopped".into() });
-                false
-            }
-        }
-    }
-
-    fn ask(&self, deadline: Duration, work: impl FnOnce(Ticket) -> Work) -> Call {
-        let cancel = Cancel::new();
-        if self.submit(work(Ticket::new(deadline, cancel.clone()))) {
-            Call::new(move || cancel.cancel())
-        } else {
-            Call::finished()
-        }
-    }
 }
 
 impl Verifier for LocalVerifier {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.ask(deadline, |ticket| Work::Info(ticket, reply))
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        self.ask(deadline, |ticket| Work::Open(ticket, request, reply))
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
         let cancel = Cancel::new();
-        let ticket = Ticket::new(silence, cancel.clone());
-        if !self.submit(Work::Advance(session, Box::new(Asked { ticket, request, reply: frames }))) {
+        let ticket = Ticket::new(patience, cancel.clone());
+        if let Err(unsent) = self.work.send(Work::Asked(Box::new(Asked { ticket, request, reply }))) {
+            if let Work::Asked(mut asked) = unsent.0 {
+                (asked.reply)(Err(VerifierError::Unreachable { reason: "the local target has stopped".into() }));
+            }
             return Call::finished();
         }
         let work = self.work.clone();
@@ -157,11 +132,6 @@ impl Verifier for LocalVerifier {
             // A target that has stopped has no streams.
             drop(work.send(Work::Dropped));
         })
-    }
-
-    fn close(&self, session: SessionId) {
-        // A target that has stopped holds no session.
-        drop(self.work.send(Work::Close(session)));
     }
 }
 

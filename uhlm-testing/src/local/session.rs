@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use uhlm_core::verifier::VerifierError;
+use uhlm_core::verifier::{Part, VerifierError};
 use uhlm_law::advance::{Drawing, Plan, Row, Sent, StreamId, TargetSession};
 use uhlm_law::chat::DraftModel;
 use uhlm_law::model::{ModelError, Sequence};
@@ -34,7 +34,7 @@ impl Session {
     pub(super) fn send(&mut self, postman: &Postman, sent: Vec<Sent>) {
         for Sent { stream, frame } in sent {
             let is_last = frame.is_last();
-            let goes_on = self.streams.get_mut(&stream).is_some_and(|answer| answer.send(postman, frame));
+            let goes_on = self.streams.get_mut(&stream).is_some_and(|answer| answer.send(postman, Part::of(frame)));
             if !goes_on {
                 self.streams.remove(&stream);
             }

@@ -3,7 +3,9 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use uhlm_core::verifier::Answer;
-use uhlm_law::advance::{Begin, EndReason, Frame, Grant, Grants, Labelling, PrefixHash, Text};
+use uhlm_law::advance::{
+    Advance, Begin, EndReason, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text,
+};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::protocol::{Digest, ErrorCode};
 use uhlm_law::sampling::{SamplingParams, TokenId};
@@ -113,9 +115,9 @@ fn grants(passes: u8) -> Grants {
 
 type Received<T> = Receiver<Result<Answer<T>, VerifierError>>;
 
-fn waiting<T: Send + 'static>() -> (Reply<T>, Received<T>) {
+fn waiting<T: Send + 'static>() -> (impl FnMut(Result<Answer<T>, VerifierError>) + Send + 'static, Received<T>) {
     let (send, receive) = channel();
-    (Box::new(move |answer| drop(send.send(answer))), receive)
+    (move |answer| drop(send.send(answer)), receive)
 }
 
 fn open_request() -> Open {
@@ -129,9 +131,8 @@ fn open(verifier: &LocalVerifier) -> SessionId {
 }
 
 fn start(verifier: &LocalVerifier, session: SessionId, request: Advance, silence: Duration) -> (Call, Received<Frame>) {
-    let (send, receive) = channel();
-    let call = verifier.advance(session, request, silence, Box::new(move |frame| drop(send.send(frame))));
-    (call, receive)
+    let (reply, receive) = waiting();
+    (verifier.advance(session, request, silence, reply), receive)
 }
 
 /// Every frame until the last, with its failure if it ends in one.

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
-use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, PrefixHash, Text};
+use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId, Text};
 use uhlm_law::chat::{Message, RenderOptions, Rendered, Special, TemplateError};
 use uhlm_law::model::{ModelError, Sequence, Vocabulary};
 use uhlm_law::noise::TokenKeys;
@@ -10,7 +10,7 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::super::record::RecordOptions;
 use super::*;
-use crate::verifier::{Answer, BodyBytes};
+use crate::verifier::{Answer, BodyBytes, Part, VerifierExt as _};
 
 const SESSION: SessionId = SessionId([1; 16]);
 const LONG: Duration = Duration::from_secs(9);
@@ -45,31 +45,25 @@ impl DraftModel for Letters {
     }
 }
 
-/// Answers every request in two frames, of which the first reports 70 bytes, and counts them.
+/// Answers an `advance` in two frames, of which the first reports 70 bytes, and counts all requests.
 #[derive(Default)]
 struct Answering(Mutex<usize>);
 
 impl Verifier for Answering {
-    fn info(&self, _: Duration, _: Reply<Info>) -> Call {
-        Call::finished()
-    }
-    fn open(&self, _: Open, _: Duration, reply: Reply<Opened>) -> Call {
-        *self.0.lock().expect("no panic") += 1;
-        reply(Err(VerifierError::Unauthorized));
-        Call::finished()
-    }
-    fn advance(&self, _: SessionId, _: Advance, _: Duration, mut frames: FrameReply) -> Call {
+    fn ask(&self, request: Request, _: Duration, mut reply: Reply) -> Call {
         *self.0.lock().expect("no panic") += 1;
         let check = PrefixHash::EMPTY.short();
         let text =
             Text { pos: 0, check, ids: vec![7], passes: 1, pass_us: None, queue_us: None, rows: None, labels: None };
-        for (value, up) in [(Frame::Text(text), 70), (Frame::End(EndReason::Granted), 0)] {
-            frames(Ok(Answer { value, bytes: BodyBytes { up, down: 9 }, elapsed: Duration::ZERO, attempts: 1 }));
+        let frames = match request {
+            Request::Advance(..) => vec![(Frame::Text(text), 70), (Frame::End(EndReason::Granted), 0)],
+            _ => Vec::new(),
+        };
+        for (frame, up) in frames {
+            let (value, bytes) = (Part::Frame(frame), BodyBytes { up, down: 9 });
+            reply(Ok(Answer { value, bytes, elapsed: Duration::ZERO, attempts: 1 }));
         }
         Call::finished()
-    }
-    fn close(&self, _: SessionId) {
-        *self.0.lock().expect("no panic") += 1;
     }
 }
 
@@ -107,8 +101,8 @@ fn without_consent_nothing_reaches_the_verifier_but_the_end_of_a_session() {
     let (outbox, verifier, log) = outbox(false);
     let (send, received) = channel();
     let heard = send.clone();
-    outbox.open(open_request(), LONG, Box::new(move |result| drop(send.send(result.map(drop))))).detach();
-    let frames = Box::new(move |result: Result<_, _>| drop(heard.send(result.map(drop))));
+    outbox.open(open_request(), LONG, move |result| drop(send.send(result.map(drop)))).detach();
+    let frames = move |result: Result<_, _>| drop(heard.send(result.map(drop)));
     outbox.advance(SESSION, request("secret", "", &[]), LONG, frames).detach();
     assert_eq!(received.iter().collect::<Vec<_>>(), [Err(VerifierError::Cancelled), Err(VerifierError::Cancelled)]);
     assert_eq!((*verifier.0.lock().expect("no panic"), log.copy().total_requests), (0, 0));
@@ -119,9 +113,9 @@ fn without_consent_nothing_reaches_the_verifier_but_the_end_of_a_session() {
 #[test]
 fn all_that_a_person_can_read_in_a_request_is_written_down() {
     let (outbox, _, log) = outbox(true);
-    outbox.open(open_request(), LONG, Box::new(|_| {})).detach();
-    outbox.advance(SESSION, request("given ", "drafted", &["Anna:", "###"]), LONG, Box::new(|_| {})).detach();
-    outbox.advance(SESSION, request("", "", &[]), LONG, Box::new(|_| {})).detach();
+    outbox.open(open_request(), LONG, |_| {}).detach();
+    outbox.advance(SESSION, request("given ", "drafted", &["Anna:", "###"]), LONG, |_| {}).detach();
+    outbox.advance(SESSION, request("", "", &[]), LONG, |_| {}).detach();
     let sent = log.copy().requests;
     let texts: Vec<_> = sent.iter().map(|sent| sent.text.as_deref()).collect();
     assert_eq!(texts, [None, Some("given drafted\nAnna:\n###"), None]);
