@@ -16,7 +16,6 @@ use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, S
 use uhlm_core::privacy::Consent;
 use uhlm_core::verifier::Verifier;
 use uhlm_law::calibration::{Calibration, CalibrationSource, Label};
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Goal;
 use uhlm_law::model::Sequence;
 use uhlm_law::sampling::SamplingParams;

@@ -16,7 +16,7 @@ use uhlm_core::origin::Origin;
 use uhlm_core::privacy::Consent;
 use uhlm_core::session::Session;
 use uhlm_law::advance::Begin;
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::pace::Pace;
 use uhlm_law::rng;
 use uhlm_law::sampling::{SamplingParams, TokenId};

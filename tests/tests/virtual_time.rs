@@ -18,7 +18,7 @@ use uhlm_core::session::Session;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_eval::billing::Billing;
 use uhlm_eval::channel::{Channel, PacketChannel};
-use uhlm_eval::paced::PacedDraft;
+use uhlm_eval::paced::paced;
 use uhlm_eval::pair::{ComputeTimes, Pair};
 use uhlm_eval::product::ProductMethod;
 use uhlm_eval::questions;
@@ -76,7 +76,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
     let passes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&passes);
     // The draft model at the pace of a larger one.
-    let draft = PacedDraft::new(Arc::clone(pair::draft().model()) as _, move |_, pass| {
+    let draft = paced(Arc::clone(pair::draft().model()), move |_, pass| {
         let began = Instant::now();
         pass()?;
         std::thread::sleep(PASS.saturating_sub(began.elapsed()));
@@ -99,7 +99,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
         consent: Consent::Conversation,
         ..SessionOptions::default()
     };
-    let session = Session::new(Arc::new(draft), Some(verifier), options).expect("valid options");
+    let session = Session::new(draft, Some(verifier), options).expect("valid options");
     let ask = |prompt: &Numbered| {
         session.reset().expect("no generation runs");
         let options = GenerationOptions { max_tokens: MAX_TOKENS, ..GenerationOptions::default() };

@@ -1,10 +1,9 @@
 //! What a run in virtual time needs of the target, whether it computes or answers from a recording.
 //!
-//! The draft side has this already: [`uhlm_law::chat::DraftModel`].
+//! The draft side has this already: [`DraftModel`](uhlm_law::chat::DraftModel).
 
 use uhlm_law::advance::{Draw, Row};
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
@@ -19,11 +18,7 @@ pub trait TargetModel: Send + Sync {
     /// Fingerprint of its file.
     fn fingerprint(&self) -> Digest;
     /// Its vocabulary.
-    fn vocabulary(&self) -> &dyn Vocabulary;
-    /// Hash over the vocabulary.
-    fn vocabulary_hash(&self) -> Digest;
-    /// Keys of the vocabulary's tokens.
-    fn token_keys(&self) -> &TokenKeys;
+    fn language(&self) -> &dyn LanguageModel;
     /// Tokens that a sequence holds at most.
     fn context(&self) -> u32;
     /// An empty sequence.
@@ -56,16 +51,8 @@ impl TargetModel for Pair {
         self.target.fingerprint()
     }
 
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.target.vocabulary()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.target.vocabulary_hash()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.target.token_keys()
+    fn language(&self) -> &dyn LanguageModel {
+        self.target.as_ref()
     }
 
     fn context(&self) -> u32 {

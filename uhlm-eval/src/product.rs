@@ -8,7 +8,6 @@ use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_core::privacy::Consent;
 use uhlm_law::calibration::{Calibration, CalibrationSource};
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;
 use uhlm_law::window::CloseRule;
@@ -142,7 +141,7 @@ pub fn calibrate(run: &Run<'_>) -> Result<Calibration, EvalError> {
 /// The bed of a stream.
 fn bed<'a>(stream: &Stream<'_>, channel: &'a Channel, costs: &'a PassCosts, billing: Billing) -> Bed<'a> {
     Bed {
-        draft: Arc::clone(&stream.pair.draft) as _,
+        draft: Arc::clone(&stream.pair.draft).into(),
         target: Arc::new(stream.pair.clone()),
         costs,
         channel,

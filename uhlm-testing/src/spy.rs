@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uhlm_core::verifier::{Call, Reply, Request, Verifier};
 use uhlm_law::advance::Advance;
-use uhlm_law::chat::DraftModel;
+use uhlm_law::model::LanguageModel as _;
 
 use crate::synthetic::SyntheticModel;
 

@@ -7,7 +7,7 @@
 
 use uhlm_core::mode::Mode;
 use uhlm_core::options::{DraftAhead, SessionOptions};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
 use uhlm_law::window::CloseRule;

@@ -13,7 +13,7 @@ use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOption
 use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::window::CloseRule;
 use uhlm_llama::{LoadOptions, Model};

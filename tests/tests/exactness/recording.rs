@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
 use uhlm_law::noise::PositionKey;
 use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
 use uhlm_llama::{BatchContext, ContextOptions};

@@ -18,7 +18,7 @@ use uhlm_core::session::Session;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierExt as _};
 use uhlm_law::advance::{Capabilities, Open};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::LanguageModel as _;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
 use uhlm_testing::counted::Counted;
@@ -38,8 +38,8 @@ fn client(address: SocketAddr, trust: TrustPolicy) -> Arc<HttpVerifier> {
 
 /// The bundled draft model at a phone's pace, so that a server has the time to come back within a reply.
 fn session(verifier: Arc<HttpVerifier>, options: SessionOptions) -> Session {
-    let model = Counted::of(Arc::clone(pair::draft().model()) as _, Duration::from_millis(4));
-    Session::new(Arc::new(model), Some(verifier), options).expect("valid options")
+    let model = Counted::new(Arc::clone(pair::draft().model()), Duration::from_millis(4)).model();
+    Session::new(model, Some(verifier), options).expect("valid options")
 }
 
 fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {

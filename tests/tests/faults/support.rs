@@ -34,7 +34,7 @@ pub(crate) fn endless(model: SyntheticModel) -> SyntheticModel {
 }
 
 pub(crate) fn draft() -> Arc<Counted> {
-    Arc::new(Counted::new(endless(SyntheticModel::draft()), PASS))
+    Counted::new(Arc::new(endless(SyntheticModel::draft())), PASS)
 }
 
 pub(crate) fn faulty() -> Arc<Faulty> {
@@ -73,7 +73,7 @@ pub(crate) fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
 }
 
 pub(crate) fn session(verifier: &Arc<Faulty>, options: SessionOptions) -> Session {
-    Session::new(draft(), Some(Arc::clone(verifier) as _), options).expect("valid options")
+    Session::new(draft().model(), Some(Arc::clone(verifier) as _), options).expect("valid options")
 }
 
 /// Starts a reply of `max_tokens` tokens.

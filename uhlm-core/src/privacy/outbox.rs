@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use uhlm_law::advance::{Advance, Encoding};
-use uhlm_law::chat::DraftModel;
+use uhlm_law::model::LanguageModel;
 
 use super::record::{SentKind, SentLog};
 use crate::verifier::{Call, Reply, Request, Verifier, VerifierError};
@@ -13,7 +13,7 @@ use crate::verifier::{Call, Reply, Request, Verifier, VerifierError};
 /// A verifier that is asked only with consent, and what it is asked is written down.
 pub(crate) struct Outbox {
     verifier: Arc<dyn Verifier>,
-    model: Arc<dyn DraftModel>,
+    model: Arc<dyn LanguageModel>,
     log: Arc<SentLog>,
     is_open: Arc<AtomicBool>,
 }
@@ -22,7 +22,7 @@ impl Outbox {
     /// Makes an outbox; `is_open` says whether the generation that runs may ask.
     pub(crate) fn new(
         verifier: Arc<dyn Verifier>,
-        model: Arc<dyn DraftModel>,
+        model: Arc<dyn LanguageModel>,
         log: Arc<SentLog>,
         is_open: Arc<AtomicBool>,
     ) -> Self {

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{VerifierExt as _, VerifierError};
+use uhlm_core::verifier::{VerifierError, VerifierExt as _};
 use uhlm_law::advance::{
     Begin, Bounds, Capabilities, Conversation, Encoding, Frame, Grants, Info, InvalidAnswer, Labelling, Labels, Limits,
     Opened, Peer, Text, Wanted,

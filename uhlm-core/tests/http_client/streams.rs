@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{VerifierExt as _, VerifierError};
+use uhlm_core::verifier::{VerifierError, VerifierExt as _};
 use uhlm_law::advance::{Encoding, EndReason, Frame, Progress};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 

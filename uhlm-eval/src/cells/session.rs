@@ -118,7 +118,7 @@ impl Played {
         let target = Arc::new(RecordedTarget(Arc::clone(&replay)));
         let billing = billing(trace);
         let bed =
-            Bed { draft: Arc::clone(&replay) as _, target, costs, channel, billing, channel_seed: trace.header.seed };
+            Bed { draft: Arc::clone(&replay).into(), target, costs, channel, billing, channel_seed: trace.header.seed };
         Ok(Self { running: Running::start(&bed, options)?, replay })
     }
 

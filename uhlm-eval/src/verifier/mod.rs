@@ -83,14 +83,14 @@ impl SimulatedVerifier {
             protocol: PROTOCOL.into(),
             model: target.name().to_owned(),
             fingerprint: target.fingerprint(),
-            vocabulary: target.vocabulary_hash(),
+            vocabulary: target.language().vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits {
-                vocabulary_size: target.vocabulary().size() as u32,
+                vocabulary_size: target.language().vocabulary().size() as u32,
                 context: target.context(),
                 max_draft: MAX_DRAFT as u32,
             },
-            ends: target.vocabulary().ends(),
+            ends: target.language().vocabulary().ends(),
             blocks: Blocks::default(),
         }
     }
@@ -126,7 +126,7 @@ impl SimulatedVerifier {
 
     fn advance(&self, session: SessionId, request: Advance, silence: Duration, reply: Reply) -> Call {
         let shared = Arc::clone(&self.shared);
-        let vocabulary = shared.target.vocabulary().size();
+        let vocabulary = shared.target.language().vocabulary().size();
         let up = shared.billing.advance(&request, vocabulary);
         let place = request.draft_start() as usize + request.draft.len();
         let (sent, cancel) = (shared.clock.time(), Cancel::new());

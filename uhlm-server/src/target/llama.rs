@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
 use uhlm_law::noise::PositionKey;
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingError, Scratch, TokenId};
 use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};

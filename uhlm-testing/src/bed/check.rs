@@ -9,8 +9,7 @@ use uhlm_core::generation::Generation;
 use uhlm_core::metrics::Statistics;
 use uhlm_core::options::GenerationOptions;
 use uhlm_core::origin::Origin;
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Vocabulary as _;
+use uhlm_law::model::{LanguageModel as _, Vocabulary as _};
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
 

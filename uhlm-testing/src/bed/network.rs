@@ -11,9 +11,8 @@ use uhlm_core::verifier::{Part, VerifierError};
 use uhlm_law::advance::{
     Advance, Capabilities, Encoding, Frame, Info, Limits, PROGRESS_SECONDS, PROTOCOL, Progress, Sent, StreamId,
 };
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::fingerprint::Blocks;
-use uhlm_law::model::Vocabulary as _;
+use uhlm_law::model::{LanguageModel as _, Vocabulary as _};
 
 use super::clock::BedClock;
 use super::dice::Dice;

@@ -71,7 +71,7 @@ fn read(options: SessionOptions, tells_progress: bool, death: Option<Death>) -> 
     let model = BedDraft { model: draft, times: Times { pass: MS * 5, token: MS / 4 }, clock: Arc::clone(&clock) };
     let verifier = Arc::new(Uplink(Arc::clone(&network)));
     let options = SessionOptions { seed: Some(4), threads: 1, consent: Consent::Conversation, ..options };
-    let session = Session::with_clock(Arc::new(model), Some(verifier), options, Arc::clone(&clock) as _);
+    let session = Session::with_clock(model, Some(verifier), options, Arc::clone(&clock) as _);
     let session = session.expect("valid options");
     clock.hold();
     let prompt: String = "the sea has no memory ".chars().cycle().take(PROMPT).collect();

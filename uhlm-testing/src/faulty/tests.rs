@@ -2,7 +2,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use uhlm_core::verifier::Answer;
 use uhlm_law::advance::{Advance, Begin, Capabilities, EndReason, Grants, Labelling, Open, PrefixHash};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::sampling::SamplingParams;
 
 use super::*;

@@ -30,8 +30,9 @@ use std::time::Duration;
 use uhlm_core::verifier::{Call, Reply, Request, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::{Capabilities, Info, Limits, MAX_DRAFT, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::chat::DraftModel;
 use uhlm_law::fingerprint::Blocks;
+use uhlm_law::model::LanguageModel;
+use uhlm_law::protocol::Digest;
 
 use self::postman::Postman;
 use self::work::{Asked, Ticket, Work};
@@ -43,7 +44,7 @@ pub struct LocalConfig {
     /// What `info` and `open` answer; requests are checked against its vocabulary and limits.
     pub info: Info,
     /// Whose vocabulary and token keys the target has.
-    pub model: Arc<dyn DraftModel>,
+    pub model: Arc<dyn LanguageModel>,
     /// Time by which every reply is late, besides the time for computing it.
     pub round_trip: Duration,
 }
@@ -52,12 +53,13 @@ impl LocalConfig {
     /// Makes the settings of a verifier that has every capability and no artificial latency, for sequences of up to
     /// `context` tokens.
     #[must_use]
-    pub fn of(model: Arc<dyn DraftModel>, context: u32) -> Self {
+    pub fn of(model: Arc<dyn LanguageModel>, context: u32) -> Self {
         let vocabulary_size = u32::try_from(model.vocabulary().size()).unwrap_or(u32::MAX);
         let info = Info {
             protocol: PROTOCOL.into(),
             model: "local".into(),
-            fingerprint: model.fingerprint(),
+            // Of no file.
+            fingerprint: Digest([0; 32]),
             vocabulary: model.vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32 },

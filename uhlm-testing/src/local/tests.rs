@@ -3,10 +3,8 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use uhlm_core::verifier::Answer;
-use uhlm_law::advance::{
-    Advance, Begin, EndReason, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text,
-};
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::advance::{Advance, Begin, EndReason, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text};
+use uhlm_law::model::{Decoder as _, ModelError, Sequence};
 use uhlm_law::protocol::{Digest, ErrorCode};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
@@ -34,13 +32,13 @@ fn local(round_trip: Duration) -> LocalVerifier {
 /// A verifier whose target counts the tokens that it decodes and takes its time for each.
 fn counting(pause: Duration) -> (LocalVerifier, Arc<AtomicUsize>) {
     let decoded = Arc::new(AtomicUsize::new(0));
-    let model = Arc::new(Counted::new(target(), pause));
-    let (counter, engine) = (Arc::clone(&decoded), Arc::clone(&model));
+    let model = Counted::new(Arc::new(target()), pause).model();
+    let (counter, engine) = (Arc::clone(&decoded), model.decoder);
     let factory: SequenceFactory = Box::new(move || {
         let inner = Arc::clone(&engine).sequence(0, 1)?;
         Ok(Box::new(Tallied { inner, decoded: Arc::clone(&counter) }))
     });
-    (LocalVerifier::new(LocalConfig::of(model, 512), factory).expect("a thread"), decoded)
+    (LocalVerifier::new(LocalConfig::of(model.language, 512), factory).expect("a thread"), decoded)
 }
 
 /// Counts tokens.

@@ -10,8 +10,7 @@ use uhlm_law::advance::{
     Advance, Encoding, Info, Limits, Next, Open, Opened, PassTiming, Plan, SessionId, StreamId, TargetSession,
     TextEnding,
 };
-use uhlm_law::chat::DraftModel;
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::model::{LanguageModel, ModelError, Sequence};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::SamplingError;
 
@@ -29,7 +28,7 @@ const CHUNK: usize = 64;
 /// Everything that the thread owns.
 pub(super) struct Worker {
     info: Info,
-    model: Arc<dyn DraftModel>,
+    model: Arc<dyn LanguageModel>,
     factory: SequenceFactory,
     postman: Postman,
     inbox: Receiver<Work>,
@@ -43,7 +42,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         info: Info,
-        model: Arc<dyn DraftModel>,
+        model: Arc<dyn LanguageModel>,
         factory: SequenceFactory,
         postman: Postman,
         inbox: Receiver<Work>,
@@ -118,7 +117,7 @@ impl Worker {
         match request {
             Request::Info => {
                 answer.send(&self.postman, Ok(Part::Info(self.info.clone())));
-            },
+            }
             Request::Open(open) => {
                 let opened = self.open(&open).map(Part::Opened).map_err(VerifierError::from);
                 answer.send(&self.postman, opened);

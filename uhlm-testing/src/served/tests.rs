@@ -5,8 +5,8 @@ use uhlm_core::verifier::{Verifier, VerifierExt as _};
 use uhlm_law::advance::{
     Advance, Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId,
 };
-use uhlm_law::chat::{DraftModel, Message};
-use uhlm_law::model::Sequence;
+use uhlm_law::chat::{ChatTemplate as _, Message};
+use uhlm_law::model::{LanguageModel as _, Sequence};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_llama::ContextOptions;
 

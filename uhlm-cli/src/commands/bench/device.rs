@@ -15,7 +15,7 @@ use uhlm_core::mode::Mode;
 use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
 use uhlm_core::session::Session;
 use uhlm_eval::statistics::median;
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::SamplingParams;
 
 use super::parts::{self, Parts};

@@ -2,8 +2,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId, Text};
-use uhlm_law::chat::{Message, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::model::{ModelError, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingParams, TokenId};
@@ -18,7 +17,7 @@ const LONG: Duration = Duration::from_secs(9);
 /// A model whose tokens are bytes. Only its text is asked for.
 struct Letters;
 
-impl DraftModel for Letters {
+impl LanguageModel for Letters {
     fn vocabulary(&self) -> &dyn Vocabulary {
         unimplemented!("not asked for")
     }
@@ -28,20 +27,11 @@ impl DraftModel for Letters {
     fn vocabulary_hash(&self) -> Digest {
         unimplemented!("not asked for")
     }
-    fn fingerprint(&self) -> Digest {
-        unimplemented!("not asked for")
-    }
     fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         Ok(text.bytes().map(TokenId::from).collect())
     }
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
         tokens.iter().map(|&id| id as u8).collect()
-    }
-    fn render(&self, _: &[Message], _: &RenderOptions) -> Result<Rendered, TemplateError> {
-        unimplemented!("not asked for")
-    }
-    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        unimplemented!("not asked for")
     }
 }
 

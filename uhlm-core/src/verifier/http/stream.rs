@@ -16,13 +16,7 @@ use crate::verifier::{Part, Reply, VerifierError};
 const END_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Asks, and hands frames on until the last. `silence` bounds the wait for each.
-pub(super) async fn run(
-    exchanges: &Exchanges,
-    request: &Post,
-    silence: Duration,
-    mut trace: Trace,
-    mut reply: Reply,
-) {
+pub(super) async fn run(exchanges: &Exchanges, request: &Post, silence: Duration, mut trace: Trace, mut reply: Reply) {
     if let Err(error) = forward(exchanges, request, silence, &mut trace, &mut reply).await {
         reply(Err(error));
     }
