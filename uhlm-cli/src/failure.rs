@@ -14,9 +14,6 @@ use uhlm_llama::LoadError;
 use uhlm_models::{DownloadError, StoreError};
 use uhlm_server::ServerError;
 
-use crate::output;
-use crate::terminal::style::{Style, paint_stderr};
-
 /// Why a command ends without success.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -50,20 +47,9 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
-    /// Writes the failure to stderr.
-    pub(crate) fn print(&self) {
-        if self.what.is_empty() {
-            return;
-        }
-        output::note(format_args!("{} {}", paint_stderr(Style::Bad, "error:"), self.what));
-        if let Some(hint) = &self.hint {
-            output::note(format_args!("{} {hint}", paint_stderr(Style::Heading, " hint:")));
-        }
-    }
-
-    /// The failure and its hint on one line.
-    pub(crate) fn text(&self) -> String {
-        self.what.clone()
+    /// What went wrong; empty where the command has said so itself.
+    pub(crate) fn text(&self) -> &str {
+        &self.what
     }
 
     pub(crate) fn hint_text(&self) -> Option<&str> {

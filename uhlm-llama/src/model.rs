@@ -14,7 +14,7 @@ use uhlm_law::token::TokenKind;
 use crate::backend;
 use crate::error::LoadError;
 use crate::fingerprint;
-use crate::gguf::{self, GgufSummary};
+use crate::gguf::GgufSummary;
 use crate::log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::native::{self, LoadFailure, Loading};
@@ -60,7 +60,7 @@ impl Model {
         // llama.cpp wants the first part and finds the others.
         let path = &split::first_part(path);
         let at = || path.to_path_buf();
-        let summary = gguf::read(path).map_err(|error| LoadError::of_header(at(), error))?;
+        let summary = split::read(path).map_err(|error| LoadError::of_header(at(), error))?;
         let need = options.memory.unwrap_or_default();
         if let Some(available) = need.available.or_else(memory::available)
             && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)

@@ -267,7 +267,7 @@ impl Chat {
         if !self.terminal {
             return Err(failure);
         }
-        failure.print();
+        output::failure(&failure);
         Ok(Turn::GoOn)
     }
 
