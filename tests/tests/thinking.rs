@@ -7,10 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::link::LinkConfig;
 use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions, Thinking};
-use uhlm_core::privacy::Consent;
+use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions, Thinking};
 use uhlm_core::session::Session;
 use uhlm_law::chat::{DraftModel, Message, Reasoning, ReasoningFormat, RenderOptions};
 use uhlm_law::model::Decoder as _;
@@ -19,6 +17,7 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_testing::alike::Thinks;
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::pair;
+use uhlm_testing::patient;
 
 const REASONING: Reasoning =
     Reasoning { format: ReasoningFormat::Tags { open: "<think>", close: "</think>" }, has_switch: false };
@@ -39,17 +38,7 @@ fn thinker() -> DraftModel {
 }
 
 fn options(mode: Mode, temperature: f32, seed: u64) -> SessionOptions {
-    let minute = Duration::from_secs(60);
-    SessionOptions {
-        mode,
-        sampling: SamplingParams { temperature, ..SamplingParams::default() },
-        offline: OfflinePolicy::Fail,
-        link: LinkConfig { min_deadline: minute, max_deadline: minute, ..LinkConfig::default() },
-        threads: 1,
-        seed: Some(seed),
-        consent: Consent::Conversation,
-        ..SessionOptions::default()
-    }
+    patient::options(mode, SamplingParams { temperature, ..SamplingParams::default() }, seed)
 }
 
 fn session(round_trip: u64, options: SessionOptions) -> Session {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The quantile of the standard normal distribution for a two-sided interval of 95 %.
-const Z95: f64 = 1.959_964;
+pub(crate) const Z95: f64 = 1.959_964;
 
 /// How many of a number of trials succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ pub mod local;
 pub mod padded_gguf;
 pub mod pair;
 pub mod parrot;
+pub mod patient;
 pub mod proxy;
 pub mod served;
 pub mod slow;

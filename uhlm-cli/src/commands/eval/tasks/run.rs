@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::calibration_file;
 use uhlm_core::engine::Engine;
 use uhlm_core::link::LinkConfig;
 use uhlm_core::mode::Mode;
@@ -23,7 +22,7 @@ use super::{Method, TasksArgs};
 use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::options::default_goal;
-use crate::pair::calibration_beside;
+use crate::pair::{calibration_beside, calibration_of};
 use crate::setup;
 use crate::terminal::progress;
 
@@ -83,12 +82,14 @@ pub(super) fn all(
 
 /// The pair's own calibration, without which the opportunistic mode has no goal to be measured at.
 fn calibration(draft: &Path, engine: &Engine, loopback: &Loopback, methods: &[Method]) -> Result<Calibration, Failure> {
-    let path = calibration_beside(draft);
-    match calibration_file::load(&path) {
-        Ok(found) if found.matches(&engine.fingerprint(), &loopback.info.fingerprint) => Ok(found),
+    match calibration_of(draft, engine, &loopback.info.fingerprint) {
+        Ok(Some(found)) => Ok(found),
         _ if !methods.contains(&Method::Opportunistic) => Ok(Calibration::generic()),
-        Ok(_) => Err(Failure::new(format!("{} was measured on other models", path.display()))
-            .hint("run `uhlm calibrate` on this pair")),
+        Ok(None) => {
+            let path = calibration_beside(draft);
+            Err(Failure::new(format!("{} was measured on other models", path.display()))
+                .hint("run `uhlm calibrate` on this pair"))
+        }
         Err(error) => Err(Failure::from(error).hint("run `uhlm calibrate` on this pair")),
     }
 }
