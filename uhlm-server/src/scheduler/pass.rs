@@ -160,7 +160,7 @@ impl Worker {
         if only_writes && !session.target.runs_ahead() {
             return Some(Urgency::Spare);
         }
-        let is_long = Split::is_long(self.target.batch_size(), active.before_rows());
+        let is_long = Split::is_long(self.target.info().batch_size, active.before_rows());
         Some(if is_long { Urgency::Long } else { Urgency::Short })
     }
 
@@ -194,7 +194,7 @@ impl Worker {
 
     /// Fills a pass of the engine in the given order. Sessions without a slot get one; sessions at rest make room.
     fn fill(&mut self, order: &[SessionId], now: Instant) -> Result<(Vec<BatchToken>, Vec<Share>), ModelError> {
-        let batch_size = self.target.batch_size();
+        let batch_size = self.target.info().batch_size;
         let urgency_of = |worker: &Self, id| worker.table.get(id).and_then(|session| worker.urgency(session));
         let has = |urgency| order.iter().any(|id| urgency_of(self, *id) == Some(urgency));
         let piece = self.reading.piece(batch_size);
