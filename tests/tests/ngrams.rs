@@ -9,13 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use uhlm_core::clock::Clock;
-use uhlm_core::event::Event;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{ContextSize, DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
+use uhlm_core::{
+    Consent, ContextSize, DraftAhead, Event, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, Session,
+    SessionOptions, Statistics,
+};
 use uhlm_eval::paced::paced;
 use uhlm_law::gate::Goal;
 use uhlm_law::sampling::{SamplingParams, TokenId};

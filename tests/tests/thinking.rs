@@ -6,10 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions, Thinking};
-use uhlm_core::session::Session;
+use uhlm_core::{DraftAhead, Event, FinishReason, GenerationOptions, Mode, Prompt, Session, SessionOptions, Thinking};
 use uhlm_law::chat::{DraftModel, Message, Reasoning, ReasoningFormat, RenderOptions};
 use uhlm_law::model::Decoder as _;
 use uhlm_law::pace::Pace;

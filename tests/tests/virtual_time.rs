@@ -10,12 +10,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use uhlm_core::calibration_file;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::{
+    Consent, DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions, calibration_file,
+};
 use uhlm_eval::billing::Billing;
 use uhlm_eval::channel::{Channel, PacketChannel};
 use uhlm_eval::paced::paced;

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use uhlm_core::GenerationError;
 use uhlm_core::calibration_file::CalibrationFileError;
-use uhlm_core::error::GenerationError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_eval::error::EvalError;
 use uhlm_law::calibration::CalibrationError;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use uhlm_core::Engine;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
-use uhlm_core::engine::Engine;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::protocol::Digest;
 

@@ -80,9 +80,8 @@ impl Default for DevicePolicy {
 }
 
 /// How many of the threads that were asked for are used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ThreadShare {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ThreadShare {
     /// All.
     #[default]
     All,
@@ -94,8 +93,7 @@ pub enum ThreadShare {
 
 impl ThreadShare {
     /// Threads to use where `asked` were.
-    #[must_use]
-    pub fn of(self, asked: u32) -> u32 {
+    pub(crate) fn of(self, asked: u32) -> u32 {
         match self {
             Self::All => asked,
             Self::Half => (asked / 2).max(1),
@@ -105,26 +103,25 @@ impl ThreadShare {
 }
 
 /// What a session keeps to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
     /// Threads of the draft model.
-    pub threads: ThreadShare,
+    pub(crate) threads: ThreadShare,
     /// Whether drafting may go on while a verdict travels, as far as it was asked for.
-    pub no_draft_ahead: bool,
+    pub(crate) no_draft_ahead: bool,
     /// Most tokens in a window; `None` for what was asked.
-    pub max_window: Option<usize>,
+    pub(crate) max_window: Option<usize>,
     /// Whether the target should write alone where the output's law is the same.
-    pub spare_device: bool,
+    pub(crate) spare_device: bool,
     /// Whether the device should draft where the output's law is the same.
-    pub spare_network: bool,
+    pub(crate) spare_network: bool,
     /// Whether the draft model's cache is given up; the next generation reads the conversation again.
-    pub unload: bool,
+    pub(crate) unload: bool,
 }
 
 impl DevicePolicy {
     /// What a session should keep to in this state.
-    #[must_use]
-    pub fn decide(&self, state: &DeviceState) -> Limits {
+    pub(crate) fn decide(&self, state: &DeviceState) -> Limits {
         if !self.enabled {
             return Limits::default();
         }
@@ -152,8 +149,7 @@ impl DevicePolicy {
 
 impl Limits {
     /// The mode to generate in where `asked` was. `has_verifier` says whether there is a target at all.
-    #[must_use]
-    pub fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
+    pub(crate) fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
         match asked {
             Mode::Exact if self.spare_device && has_verifier => Mode::RemoteOnly,
             Mode::RemoteOnly if self.spare_network => Mode::Exact,

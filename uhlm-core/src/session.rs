@@ -42,7 +42,7 @@ use crate::generation::{self, Generation, Waker};
 use crate::mode::Mode;
 use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
-pub use crate::state::{ContextUse, SessionStatus};
+use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
 

@@ -7,11 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use uhlm_core::clock::VirtualClock;
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::Event;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
+use uhlm_core::{Event, GenerationError, GenerationOptions, Prompt, Session, SessionOptions, Statistics};
 use uhlm_law::chat::{DraftModel, Message};
 use uhlm_law::model::Special;
 use uhlm_law::sampling::TokenId;

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::calibration_file;
-use uhlm_core::device::DevicePolicy;
-use uhlm_core::privacy::RecordOptions;
-use uhlm_core::{link, mode, options};
+use uhlm_core::{DevicePolicy, RecordOptions, calibration_file};
 use uhlm_law::chat::TemplateVariables;
 
 use crate::error::{UhlmError, failure};
@@ -52,7 +49,7 @@ pub enum Mode {
     RemoteOnly,
 }
 
-impl From<Mode> for mode::Mode {
+impl From<Mode> for uhlm_core::Mode {
     fn from(mode: Mode) -> Self {
         match mode {
             Mode::Opportunistic => Self::Opportunistic,
@@ -77,7 +74,7 @@ pub enum DraftAhead {
     },
 }
 
-impl From<DraftAhead> for options::DraftAhead {
+impl From<DraftAhead> for uhlm_core::DraftAhead {
     fn from(ahead: DraftAhead) -> Self {
         match ahead {
             DraftAhead::Off => Self::Off,
@@ -114,7 +111,7 @@ pub enum Overflow {
     },
 }
 
-impl From<Overflow> for options::Overflow {
+impl From<Overflow> for uhlm_core::Overflow {
     fn from(overflow: Overflow) -> Self {
         match overflow {
             Overflow::Stop => Self::Stop,
@@ -136,7 +133,7 @@ pub enum Thinking {
     },
 }
 
-impl From<Thinking> for options::Thinking {
+impl From<Thinking> for uhlm_core::Thinking {
     fn from(thinking: Thinking) -> Self {
         match thinking {
             Thinking::Off => Self::Off,
@@ -292,7 +289,7 @@ pub enum Prompt {
     },
 }
 
-impl From<Prompt> for options::Prompt {
+impl From<Prompt> for uhlm_core::Prompt {
     fn from(prompt: Prompt) -> Self {
         match prompt {
             Prompt::Chat { text } => Self::Chat(text),
@@ -325,10 +322,10 @@ fn passes(given: f64) -> Result<f64, UhlmError> {
 }
 
 impl LinkOptions {
-    fn into_core(self) -> Result<link::LinkConfig, UhlmError> {
-        let default = link::LinkConfig::default();
+    fn into_core(self) -> Result<uhlm_core::LinkConfig, UhlmError> {
+        let default = uhlm_core::LinkConfig::default();
         let or = |name, given: Option<f64>, default| given.map_or(Ok(default), |seconds| duration(name, seconds));
-        Ok(link::LinkConfig {
+        Ok(uhlm_core::LinkConfig {
             min_deadline: or("min_deadline_seconds", self.min_deadline_seconds, default.min_deadline)?,
             max_deadline: or("max_deadline_seconds", self.max_deadline_seconds, default.max_deadline)?,
             grace: or("grace_seconds", self.grace_seconds, default.grace)?,
@@ -342,20 +339,20 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<options::SessionOptions, UhlmError> {
-        let default = options::SessionOptions::default();
+    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<uhlm_core::SessionOptions, UhlmError> {
+        let default = uhlm_core::SessionOptions::default();
         let calibration = match &self.calibration_path {
             Some(path) => calibration_file::load(path.as_ref())?,
             None => default.calibration,
         };
         let offline = match self.offline {
             None => default.offline,
-            Some(OfflinePolicy::GoOn) => options::OfflinePolicy::GoOn,
-            Some(OfflinePolicy::Wait { seconds }) => options::OfflinePolicy::Wait(duration("offline", seconds)?),
-            Some(OfflinePolicy::Fail) => options::OfflinePolicy::Fail,
+            Some(OfflinePolicy::GoOn) => uhlm_core::OfflinePolicy::GoOn,
+            Some(OfflinePolicy::Wait { seconds }) => uhlm_core::OfflinePolicy::Wait(duration("offline", seconds)?),
+            Some(OfflinePolicy::Fail) => uhlm_core::OfflinePolicy::Fail,
         };
         let measured_with = if calibration.is_generic() { default.estimator } else { calibration.estimator };
-        Ok(options::SessionOptions {
+        Ok(uhlm_core::SessionOptions {
             mode: self.mode.map_or(default.mode, Into::into),
             sampling: self.sampling.into(),
             estimator: self.estimator.map_or(measured_with, Into::into),
@@ -384,7 +381,7 @@ impl SessionOptions {
     }
 }
 
-impl From<GenerationOptions> for options::GenerationOptions {
+impl From<GenerationOptions> for uhlm_core::GenerationOptions {
     fn from(given: GenerationOptions) -> Self {
         let default = Self::default();
         Self {

@@ -1,6 +1,5 @@
 //! What the device is going through, and whether a model fits its memory.
 
-use uhlm_core::device;
 use uhlm_llama::memory;
 
 use crate::error::UhlmError;
@@ -39,16 +38,16 @@ pub struct DeviceState {
     pub metered: bool,
 }
 
-impl From<DeviceState> for device::DeviceState {
+impl From<DeviceState> for uhlm_core::DeviceState {
     fn from(state: DeviceState) -> Self {
         Self {
             battery: state.battery,
             charging: state.charging,
             thermal: match state.thermal {
-                None | Some(Thermal::Nominal) => device::Thermal::Nominal,
-                Some(Thermal::Fair) => device::Thermal::Fair,
-                Some(Thermal::Serious) => device::Thermal::Serious,
-                Some(Thermal::Critical) => device::Thermal::Critical,
+                None | Some(Thermal::Nominal) => uhlm_core::Thermal::Nominal,
+                Some(Thermal::Fair) => uhlm_core::Thermal::Fair,
+                Some(Thermal::Serious) => uhlm_core::Thermal::Serious,
+                Some(Thermal::Critical) => uhlm_core::Thermal::Critical,
             },
             low_memory: state.low_memory,
             metered: state.metered,

@@ -1,7 +1,7 @@
 //! Errors that an app acts on differently, and the one table from the core's errors to them.
 
+use uhlm_core::GenerationError;
 use uhlm_core::calibration_file::CalibrationFileError;
-use uhlm_core::error::GenerationError;
 use uhlm_law::sampling::SamplingError;
 
 /// What the app can do about an error.

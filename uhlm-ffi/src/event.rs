@@ -1,7 +1,5 @@
 //! What a generation tells its consumer.
 
-use uhlm_core::{event, origin};
-
 use crate::statistics::Statistics;
 
 /// Origin of a committed token.
@@ -17,13 +15,13 @@ pub enum Origin {
     Unverified,
 }
 
-impl From<origin::Origin> for Origin {
-    fn from(origin: origin::Origin) -> Self {
+impl From<uhlm_core::Origin> for Origin {
+    fn from(origin: uhlm_core::Origin) -> Self {
         match origin {
-            origin::Origin::Draft => Self::Draft,
-            origin::Origin::Verified => Self::Verified,
-            origin::Origin::Target => Self::Target,
-            origin::Origin::Unverified => Self::Unverified,
+            uhlm_core::Origin::Draft => Self::Draft,
+            uhlm_core::Origin::Verified => Self::Verified,
+            uhlm_core::Origin::Target => Self::Target,
+            uhlm_core::Origin::Unverified => Self::Unverified,
         }
     }
 }
@@ -54,24 +52,24 @@ pub enum LinkCause {
     Rejected,
 }
 
-impl From<event::LinkCause> for LinkCause {
-    fn from(cause: event::LinkCause) -> Self {
+impl From<uhlm_core::LinkCause> for LinkCause {
+    fn from(cause: uhlm_core::LinkCause) -> Self {
         match cause {
-            event::LinkCause::Busy => Self::Busy,
-            event::LinkCause::TimedOut => Self::TimedOut,
-            event::LinkCause::Unreachable => Self::Unreachable,
-            event::LinkCause::Faulty => Self::Faulty,
-            event::LinkCause::Rejected => Self::Rejected,
+            uhlm_core::LinkCause::Busy => Self::Busy,
+            uhlm_core::LinkCause::TimedOut => Self::TimedOut,
+            uhlm_core::LinkCause::Unreachable => Self::Unreachable,
+            uhlm_core::LinkCause::Faulty => Self::Faulty,
+            uhlm_core::LinkCause::Rejected => Self::Rejected,
         }
     }
 }
 
-impl From<event::LinkState> for LinkState {
-    fn from(state: event::LinkState) -> Self {
+impl From<uhlm_core::LinkState> for LinkState {
+    fn from(state: uhlm_core::LinkState) -> Self {
         match state {
-            event::LinkState::Online => Self::Online,
-            event::LinkState::Degraded => Self::Degraded,
-            event::LinkState::Offline => Self::Offline,
+            uhlm_core::LinkState::Online => Self::Online,
+            uhlm_core::LinkState::Degraded => Self::Degraded,
+            uhlm_core::LinkState::Offline => Self::Offline,
         }
     }
 }
@@ -91,14 +89,14 @@ pub enum FinishReason {
     Cancelled,
 }
 
-impl From<event::FinishReason> for FinishReason {
-    fn from(reason: event::FinishReason) -> Self {
+impl From<uhlm_core::FinishReason> for FinishReason {
+    fn from(reason: uhlm_core::FinishReason) -> Self {
         match reason {
-            event::FinishReason::EndOfReply => Self::EndOfReply,
-            event::FinishReason::MaxTokens => Self::MaxTokens,
-            event::FinishReason::StopSequence => Self::StopSequence,
-            event::FinishReason::ContextFull => Self::ContextFull,
-            event::FinishReason::Cancelled => Self::Cancelled,
+            uhlm_core::FinishReason::EndOfReply => Self::EndOfReply,
+            uhlm_core::FinishReason::MaxTokens => Self::MaxTokens,
+            uhlm_core::FinishReason::StopSequence => Self::StopSequence,
+            uhlm_core::FinishReason::ContextFull => Self::ContextFull,
+            uhlm_core::FinishReason::Cancelled => Self::Cancelled,
         }
     }
 }
@@ -115,8 +113,8 @@ pub struct TokenText {
     pub uncertainty: Option<f32>,
 }
 
-impl From<event::TokenText> for TokenText {
-    fn from(token: event::TokenText) -> Self {
+impl From<uhlm_core::TokenText> for TokenText {
+    fn from(token: uhlm_core::TokenText) -> Self {
         Self { id: token.id, text: token.text, uncertainty: token.uncertainty }
     }
 }
@@ -169,15 +167,19 @@ pub enum GenerationEvent {
     },
 }
 
-impl From<event::Event> for GenerationEvent {
-    fn from(event: event::Event) -> Self {
+impl From<uhlm_core::Event> for GenerationEvent {
+    fn from(event: uhlm_core::Event) -> Self {
         match event {
-            event::Event::Provisional(token) => Self::Provisional { token: token.into() },
-            event::Event::Committed { token, origin } => Self::Committed { token: token.into(), origin: origin.into() },
-            event::Event::Reasoning { token, origin } => Self::Reasoning { token: token.into(), origin: origin.into() },
-            event::Event::Rollback { tokens } => Self::Rollback { tokens },
-            event::Event::State { link, .. } => Self::State { link: link.into() },
-            event::Event::Finished { reason, text, statistics, .. } => {
+            uhlm_core::Event::Provisional(token) => Self::Provisional { token: token.into() },
+            uhlm_core::Event::Committed { token, origin } => {
+                Self::Committed { token: token.into(), origin: origin.into() }
+            }
+            uhlm_core::Event::Reasoning { token, origin } => {
+                Self::Reasoning { token: token.into(), origin: origin.into() }
+            }
+            uhlm_core::Event::Rollback { tokens } => Self::Rollback { tokens },
+            uhlm_core::Event::State { link, .. } => Self::State { link: link.into() },
+            uhlm_core::Event::Finished { reason, text, statistics, .. } => {
                 Self::Finished { finish: reason.into(), text, statistics: (&*statistics).into() }
             }
         }

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use uhlm_core::privacy;
-
 /// Extent of what the person agreed to send to the verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Consent {
@@ -16,7 +14,7 @@ pub enum Consent {
     Conversation,
 }
 
-impl From<Consent> for privacy::Consent {
+impl From<Consent> for uhlm_core::Consent {
     fn from(consent: Consent) -> Self {
         match consent {
             Consent::Withheld => Self::Withheld,
@@ -58,8 +56,8 @@ pub trait Redactor: Send + Sync {
     fn redact(&self, text: String) -> Result<String, RedactionError>;
 }
 
-pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> privacy::Redaction {
-    privacy::Redaction::new(move |text| {
+pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> uhlm_core::Redaction {
+    uhlm_core::Redaction::new(move |text| {
         redactor.redact(text.to_owned()).unwrap_or_else(|_| {
             // What the app threw may hold the text: it is not logged.
             tracing::warn!("a message is withheld: its redaction failed");
@@ -95,13 +93,13 @@ pub struct Sent {
     pub text: Option<String>,
 }
 
-impl From<privacy::Sent> for Sent {
-    fn from(sent: privacy::Sent) -> Self {
+impl From<uhlm_core::Sent> for Sent {
+    fn from(sent: uhlm_core::Sent) -> Self {
         Self {
             at_seconds: sent.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             kind: match sent.kind {
-                privacy::SentKind::Open => SentKind::Open,
-                privacy::SentKind::Advance => SentKind::Advance,
+                uhlm_core::SentKind::Open => SentKind::Open,
+                uhlm_core::SentKind::Advance => SentKind::Advance,
             },
             tokens: sent.tokens,
             bytes: sent.bytes,
@@ -124,8 +122,8 @@ pub struct SentRecord {
     pub total_bytes: u64,
 }
 
-impl From<privacy::SentRecord> for SentRecord {
-    fn from(record: privacy::SentRecord) -> Self {
+impl From<uhlm_core::SentRecord> for SentRecord {
+    fn from(record: uhlm_core::SentRecord) -> Self {
         Self {
             requests: record.requests.into_iter().map(Into::into).collect(),
             total_requests: record.total_requests,

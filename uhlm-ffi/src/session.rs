@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
-use uhlm_core::error::GenerationError;
-use uhlm_core::{calibration_file, session};
+use uhlm_core::{GenerationError, calibration_file};
 use uhlm_law::chat;
 
 use crate::config::{GenerationOptions, Prompt};
@@ -68,8 +67,8 @@ pub struct SessionStatus {
     pub cause: Option<LinkCause>,
 }
 
-impl From<session::SessionStatus> for SessionStatus {
-    fn from(status: session::SessionStatus) -> Self {
+impl From<uhlm_core::SessionStatus> for SessionStatus {
+    fn from(status: uhlm_core::SessionStatus) -> Self {
         Self { generating: status.generating, link: status.link.into(), cause: status.cause.map(LinkCause::from) }
     }
 }
@@ -84,8 +83,8 @@ pub struct ContextUse {
     pub context: Option<u32>,
 }
 
-impl From<uhlm_core::session::ContextUse> for ContextUse {
-    fn from(used: uhlm_core::session::ContextUse) -> Self {
+impl From<uhlm_core::ContextUse> for ContextUse {
+    fn from(used: uhlm_core::ContextUse) -> Self {
         let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
         Self { tokens: count(used.tokens), context: used.context.map(count) }
     }
@@ -94,17 +93,17 @@ impl From<uhlm_core::session::ContextUse> for ContextUse {
 /// A conversation with one draft model and, mostly, one verifier. Calls do not block, from any thread.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSession {
-    session: Mutex<Option<session::Session>>,
+    session: Mutex<Option<uhlm_core::Session>>,
 }
 
 impl UhlmSession {
     /// Public for tests in Rust that bring a model of their own; UniFFI does not see it.
     #[must_use]
-    pub fn new(session: session::Session) -> Arc<Self> {
+    pub fn new(session: uhlm_core::Session) -> Arc<Self> {
         Arc::new(Self { session: Mutex::new(Some(session)) })
     }
 
-    fn with<T>(&self, call: impl FnOnce(&session::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+    fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
     }
@@ -205,7 +204,7 @@ impl UhlmSession {
     /// # Errors
     /// `Busy`, `SessionClosed`.
     pub fn reset(&self) -> Result<(), UhlmError> {
-        self.with(session::Session::reset)
+        self.with(uhlm_core::Session::reset)
     }
 
     /// Whether it is generating, and whether the verifier answers.
@@ -245,7 +244,7 @@ impl UhlmSession {
 /// The status of a session as it changes. Does not keep the session alive.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmStatusUpdates {
-    updates: tokio::sync::Mutex<session::StatusUpdates>,
+    updates: tokio::sync::Mutex<uhlm_core::StatusUpdates>,
     cancelled: Notify,
 }
 

@@ -1,7 +1,5 @@
 //! Counts and rates of a generation, as the core defines them.
 
-use uhlm_core::metrics;
-
 /// Committed tokens by origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Record)]
 pub struct OriginCounts {
@@ -80,8 +78,8 @@ pub struct Statistics {
     pub dropped_messages: u64,
 }
 
-impl From<&metrics::Statistics> for Statistics {
-    fn from(s: &metrics::Statistics) -> Self {
+impl From<&uhlm_core::Statistics> for Statistics {
+    fn from(s: &uhlm_core::Statistics) -> Self {
         let o = &s.origins;
         Self {
             prompt_tokens: s.prompt_tokens,

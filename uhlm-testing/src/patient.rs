@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{OfflinePolicy, SessionOptions};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, LinkConfig, Mode, OfflinePolicy, SessionOptions};
 use uhlm_law::sampling::SamplingParams;
 
 /// Makes options of a session that waits a minute for each answer, and fails without it. A machine under load answers

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use uhlm_core::mode::Mode;
+use uhlm_core::Mode;
 use uhlm_core::verifier::{Answer, Call, Part, Reply, Request, Verifier, VerifierError};
 use uhlm_law::advance::Frame;
 use uhlm_law::sampling::{SamplingParams, TokenId};

@@ -4,13 +4,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use uhlm_core::engine::Engine;
-use uhlm_core::event::Event;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
+use uhlm_core::{DraftAhead, Engine, Event, GenerationOptions, Mode, Origin, Prompt, Session, SessionOptions};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, PositionKey, Tape};

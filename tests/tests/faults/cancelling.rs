@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::session::Session;
+use uhlm_core::{
+    DraftAhead, Event, FinishReason, GenerationError, GenerationOptions, Mode, OfflinePolicy, Origin, Prompt, Session,
+    SessionOptions,
+};
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
@@ -77,7 +75,7 @@ impl Setting {
         Self { verifier, model, session, prompt }
     }
 
-    fn start(&self) -> uhlm_core::generation::Generation {
+    fn start(&self) -> uhlm_core::Generation {
         let options = GenerationOptions { max_tokens: 3000, ..GenerationOptions::default() };
         self.session.generate(Prompt::Raw(self.prompt.clone()), options).expect("idle")
     }

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uhlm_core::engine::Engine;
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions, USEFUL_REPLY};
-use uhlm_core::session::Session;
+use uhlm_core::{
+    Engine, Event, FinishReason, GenerationError, GenerationOptions, Mode, OfflinePolicy, Prompt, Session,
+    SessionOptions, USEFUL_REPLY,
+};
 use uhlm_law::chat::{DraftModel, Message};
 use uhlm_law::model::{LanguageModel as _, ModelError, Sequence, Special};
 use uhlm_law::sampling::{SamplingParams, TokenId};

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt};
-use uhlm_core::session::Session;
+use uhlm_core::{GenerationError, GenerationOptions, Mode, OfflinePolicy, Prompt, Session};
 use uhlm_law::chat::DraftModel;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::sampling::TokenId;

@@ -6,17 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, LinkState};
-use uhlm_core::generation::Generation;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierExt as _};
+use uhlm_core::{
+    Consent, Event, Generation, GenerationError, GenerationOptions, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
+    Prompt, Session, SessionOptions,
+};
 use uhlm_law::advance::{Capabilities, Open};
 use uhlm_law::model::LanguageModel as _;
 use uhlm_net::TrustPolicy;

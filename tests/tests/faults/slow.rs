@@ -8,16 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, LinkCause, LinkState};
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::{
+    Consent, Event, GenerationError, GenerationOptions, LinkCause, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
+    Prompt, Session, SessionOptions,
+};
 use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::pace::Pace;
 use uhlm_net::TrustPolicy;

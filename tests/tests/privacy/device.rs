@@ -3,14 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::device::{DevicePolicy, DeviceState, Thermal};
-use uhlm_core::event::LinkState;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{OfflinePolicy, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{
+    Consent, DevicePolicy, DeviceState, LinkConfig, LinkState, Mode, OfflinePolicy, Session, SessionOptions, Thermal,
+};
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty};
 use uhlm_testing::synthetic::SyntheticModel;

@@ -3,13 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{FinishReason, LinkState};
-use uhlm_core::generation::{Canceller, Generation};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{OfflinePolicy, Prompt, USEFUL_REPLY};
-use uhlm_core::origin::Origin;
-use uhlm_core::session::Session;
+use uhlm_core::{
+    Canceller, FinishReason, Generation, GenerationError, LinkState, Mode, OfflinePolicy, Origin, Prompt, Session,
+    USEFUL_REPLY,
+};
 use uhlm_law::advance::Begin;
 use uhlm_law::chat::{ChatTemplate as _, Message};
 

@@ -3,15 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::LinkState;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{
+    Consent, GenerationError, GenerationOptions, LinkConfig, LinkState, Mode, OfflinePolicy, Origin, Prompt, Session,
+    SessionOptions,
+};
 use uhlm_law::pace::Pace;
 
 use super::check::{Said, listen};

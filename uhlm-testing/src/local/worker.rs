@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
@@ -47,7 +48,8 @@ impl Worker {
         postman: Postman,
         inbox: Receiver<Work>,
     ) -> Self {
-        let names = uhlm_core::seed::fresh();
+        static NAMES: AtomicU64 = AtomicU64::new(1);
+        let names = NAMES.fetch_add(1, Ordering::Relaxed);
         Self { info, model, factory, postman, inbox, sessions: HashMap::new(), names, opened: 0, streams: 0 }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use uhlm_core::options::SessionOptions;
+use uhlm_core::SessionOptions;
 use uhlm_eval::statistics::median;
 use uhlm_law::calibration::Features;
 use uhlm_law::gate::Gate;

@@ -6,8 +6,7 @@
 //! lower end of the one-sided 90 % interval of the kept share does.
 
 use serde::Serialize;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::SessionOptions;
+use uhlm_core::{Mode, SessionOptions};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::Goal;
 

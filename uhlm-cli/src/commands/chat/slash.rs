@@ -1,6 +1,6 @@
 //! Commands inside a chat.
 
-use uhlm_core::mode::Mode;
+use uhlm_core::Mode;
 
 use crate::options;
 

@@ -1,8 +1,7 @@
 //! One measured mode, and the tables that rows make.
 
 use serde::Serialize;
-use uhlm_core::metrics::{OriginCounts, Statistics};
-use uhlm_core::mode::Mode;
+use uhlm_core::{Mode, OriginCounts, Statistics};
 use uhlm_eval::statistics::{line, median};
 use uhlm_law::gate::Goal;
 use uhlm_server::Snapshot;

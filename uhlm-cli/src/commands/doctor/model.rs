@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use uhlm_core::Engine;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
-use uhlm_core::engine::Engine;
 use uhlm_law::advance::Info;
 use uhlm_law::chat::{ChatTemplate as _, Message, RenderOptions};
 use uhlm_llama::LoadOptions;

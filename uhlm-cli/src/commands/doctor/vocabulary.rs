@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use uhlm_core::engine::Engine;
+use uhlm_core::Engine;
 use uhlm_law::advance::Info;
 use uhlm_law::fingerprint::{self, BLOCK_IDS};
 use uhlm_law::model::LanguageModel as _;

@@ -2,8 +2,8 @@
 //!
 //! Decides how a call becomes requests: one warm HTTP/2 connection, a deadline until the first part of an answer and a
 //! bound on the silence after it, at most one repetition, and nothing handed on that cannot be read. What a frame is
-//! worth is decided by the law, against what was asked; what a failure means for the generation is the session's and
-//! [`link`](crate::link)'s decision. Nothing here remembers that a verifier was unreachable.
+//! worth is decided by the law, against what was asked; what a failure means for the generation is the session's
+//! decision. Nothing here remembers that a verifier was unreachable.
 //!
 //! # Cancel safety
 //! Dropping a [`Call`] resets its stream; the connection stays. Whether the verifier has processed the request by then

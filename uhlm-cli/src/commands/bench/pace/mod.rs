@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::options::SessionOptions;
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, LinkConfig, SessionOptions};
 use uhlm_eval::questions::Question;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::pace::Pace;

@@ -5,12 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::engine::Engine;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
+use uhlm_core::{Consent, Engine, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
 use uhlm_eval::tasks::mark;
 use uhlm_eval::tasks::outcome::{Key, Log, Outcome};
 use uhlm_eval::tasks::sandbox::Sandbox;
