@@ -9,14 +9,11 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use uhlm_core::link::LinkConfig;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
 use uhlm_core::verifier::Verifier;
+use uhlm_core::{
+    Consent, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, SessionOptions, Statistics,
+};
 use uhlm_law::calibration::{Calibration, CalibrationSource, Label};
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Goal;
 use uhlm_law::model::Sequence;
 use uhlm_law::sampling::SamplingParams;

@@ -9,14 +9,9 @@
 
 use std::sync::Arc;
 
-use uhlm_core::event::Event;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
+use uhlm_core::{Consent, DraftAhead, Event, GenerationOptions, Mode, Origin, Prompt, Session, SessionOptions};
 use uhlm_law::advance::Begin;
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::pace::Pace;
 use uhlm_law::rng;
 use uhlm_law::sampling::{SamplingParams, TokenId};

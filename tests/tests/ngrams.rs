@@ -9,14 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use uhlm_core::clock::Clock;
-use uhlm_core::event::Event;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{ContextSize, DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
-use uhlm_eval::paced::PacedDraft;
+use uhlm_core::{
+    Consent, ContextSize, DraftAhead, Event, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, Session,
+    SessionOptions, Statistics,
+};
+use uhlm_eval::paced::paced;
 use uhlm_law::gate::Goal;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::window::CloseRule;
@@ -54,7 +51,7 @@ fn model() -> SyntheticModel {
 fn session(options: SessionOptions) -> (Session, Arc<Passes>) {
     let clock = Arc::new(Passes { origin: Instant::now(), count: AtomicU64::new(0) });
     let counted = Arc::clone(&clock);
-    let draft = PacedDraft::new(Arc::new(model()), move |_, pass| {
+    let draft = paced(Arc::new(model()), move |_, pass| {
         counted.count.fetch_add(1, Ordering::AcqRel);
         pass()
     });
@@ -66,7 +63,7 @@ fn session(options: SessionOptions) -> (Session, Arc<Passes>) {
     let offline = OfflinePolicy::Wait(patience);
     let options = SessionOptions { consent: Consent::Conversation, seed: Some(1), link, offline, ..options };
     let time = Arc::clone(&clock) as Arc<dyn Clock>;
-    (Session::with_clock(Arc::new(draft), Some(Arc::new(verifier)), options, time).expect("valid options"), clock)
+    (Session::with_clock(draft, Some(Arc::new(verifier)), options, time).expect("valid options"), clock)
 }
 
 /// Returns all replies of a session, written as turns of one conversation that begins anew every tenth turn, with their

@@ -6,53 +6,42 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions, Thinking};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
+use uhlm_core::{DraftAhead, Event, FinishReason, GenerationOptions, Mode, Prompt, Session, SessionOptions, Thinking};
 use uhlm_law::chat::{DraftModel, Message, Reasoning, ReasoningFormat, RenderOptions};
+use uhlm_law::model::Decoder as _;
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::{SamplingParams, TokenId};
-use uhlm_testing::alike::Alike;
+use uhlm_testing::alike::Thinks;
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::pair;
+use uhlm_testing::patient;
 
 const REASONING: Reasoning =
     Reasoning { format: ReasoningFormat::Tags { open: "<think>", close: "</think>" }, has_switch: false };
 
-/// Returns the demo draft model, with a prompt that ends within reasoning unless that is turned off.
-fn thinker() -> Arc<dyn DraftModel> {
-    let model = Alike::to(Arc::clone(pair::draft().model()) as _).with_reasoning(REASONING);
-    Arc::new(model.with_render(|model, messages, options| {
-        let mut rendered = model.render(messages, &RenderOptions { thinking: None, ..options.clone() })?;
+/// The demo draft model, with a prompt that ends within reasoning unless that is turned off.
+fn thinker() -> DraftModel {
+    let model = DraftModel::from(Arc::clone(pair::draft().model()));
+    let template = Arc::clone(&model.template);
+    let render = move |messages: &[Message], options: &RenderOptions| {
+        let mut rendered = template.render(messages, &RenderOptions { thinking: None, ..options.clone() })?;
         rendered.push_template("<think>\n");
         if options.thinking == Some(false) {
             rendered.push_template(&REASONING.skipping(&rendered.text()));
         }
         Ok(rendered)
-    }))
+    };
+    DraftModel { template: Arc::new(Thinks { reasoning: REASONING, render }), ..model }
 }
 
 fn options(mode: Mode, temperature: f32, seed: u64) -> SessionOptions {
-    let minute = Duration::from_secs(60);
-    SessionOptions {
-        mode,
-        sampling: SamplingParams { temperature, ..SamplingParams::default() },
-        offline: OfflinePolicy::Fail,
-        link: LinkConfig { min_deadline: minute, max_deadline: minute, ..LinkConfig::default() },
-        threads: 1,
-        seed: Some(seed),
-        consent: Consent::Conversation,
-        ..SessionOptions::default()
-    }
+    patient::options(mode, SamplingParams { temperature, ..SamplingParams::default() }, seed)
 }
 
 fn session(round_trip: u64, options: SessionOptions) -> Session {
-    let target: Arc<dyn DraftModel> = pair::target();
+    let target = pair::target();
     let round_trip = Duration::from_millis(round_trip);
-    let config = LocalConfig { round_trip, ..LocalConfig::of(Arc::clone(&target), 1024) };
+    let config = LocalConfig { round_trip, ..LocalConfig::of(Arc::clone(&target) as _, 1024) };
     let verifier = LocalVerifier::new(config, Box::new(move || Arc::clone(&target).sequence(0, 1)));
     let model = thinker();
     Session::new(model, Some(Arc::new(verifier.expect("a thread"))), options).expect("valid options")
@@ -175,7 +164,7 @@ fn the_conversation_keeps_what_was_thought_apart_and_goes_on() {
     session.set_messages(messages.clone()).expect("idle");
     let model = thinker();
     let options = RenderOptions { add_generation_prompt: false, ..RenderOptions::default() };
-    let rendered = model.render(&messages, &options).expect("a template");
-    let expected = rendered.tokens(|text, special| model.tokenize(text, special)).expect("tokens").len();
+    let rendered = model.template.render(&messages, &options).expect("a template");
+    let expected = rendered.tokens(|text, special| model.language.tokenize(text, special)).expect("tokens").len();
     assert_eq!(session.context_use().tokens, expected);
 }

@@ -10,15 +10,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use uhlm_core::calibration_file;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::{
+    Consent, DraftAhead, GenerationOptions, Mode, OfflinePolicy, Prompt, Session, SessionOptions, calibration_file,
+};
 use uhlm_eval::billing::Billing;
 use uhlm_eval::channel::{Channel, PacketChannel};
-use uhlm_eval::paced::PacedDraft;
+use uhlm_eval::paced::paced;
 use uhlm_eval::pair::{ComputeTimes, Pair};
 use uhlm_eval::product::ProductMethod;
 use uhlm_eval::questions;
@@ -77,7 +75,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
     let passes = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&passes);
     // The draft model at the pace of a larger one.
-    let draft = PacedDraft::new(Arc::clone(pair::draft().model()) as _, move |_, pass| {
+    let draft = paced(Arc::clone(pair::draft().model()), move |_, pass| {
         let began = Instant::now();
         pass()?;
         std::thread::sleep(PASS.saturating_sub(began.elapsed()));
@@ -100,7 +98,7 @@ fn for_real(method: ProductMethod, channel: &Channel) -> Measured {
         consent: Consent::Conversation,
         ..SessionOptions::default()
     };
-    let session = Session::new(Arc::new(draft), Some(verifier), options).expect("valid options");
+    let session = Session::new(draft, Some(verifier), options).expect("valid options");
     let ask = |prompt: &Numbered| {
         session.reset().expect("no generation runs");
         let options = GenerationOptions { max_tokens: MAX_TOKENS, ..GenerationOptions::default() };

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use indicatif::ProgressBar;
-use uhlm_core::engine::Engine;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
+use uhlm_core::{Engine, GenerationOptions, Prompt, Session, SessionOptions, Statistics};
 use uhlm_eval::questions::Question;
 use uhlm_eval::statistics::Proportion;
 

@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use uhlm_core::GenerationError;
 use uhlm_core::calibration_file::CalibrationFileError;
-use uhlm_core::error::GenerationError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_eval::error::EvalError;
 use uhlm_law::calibration::CalibrationError;
@@ -13,9 +13,6 @@ use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 use uhlm_models::{DownloadError, StoreError};
 use uhlm_server::ServerError;
-
-use crate::output;
-use crate::terminal::style::{Style, paint_stderr};
 
 /// The reason why a command ends without success.
 #[derive(Debug)]
@@ -50,20 +47,9 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
-    /// Writes the failure to stderr.
-    pub(crate) fn print(&self) {
-        if self.what.is_empty() {
-            return;
-        }
-        output::note(format_args!("{} {}", paint_stderr(Style::Bad, "error:"), self.what));
-        if let Some(hint) = &self.hint {
-            output::note(format_args!("{} {hint}", paint_stderr(Style::Heading, " hint:")));
-        }
-    }
-
-    /// Returns the failure on one line, without its hint.
-    pub(crate) fn text(&self) -> String {
-        self.what.clone()
+    /// What went wrong; empty where the command has said so itself.
+    pub(crate) fn text(&self) -> &str {
+        &self.what
     }
 
     pub(crate) fn hint_text(&self) -> Option<&str> {

@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print();
+            output::failure(&failure);
             failure.exit_code()
         }
     }

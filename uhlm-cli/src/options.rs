@@ -4,10 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, OfflinePolicy, Overflow, SessionOptions, Thinking};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, DraftAhead, LinkConfig, Mode, OfflinePolicy, Overflow, SessionOptions, Thinking};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::chat::TemplateVariables;
 use uhlm_law::gate::Goal;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::terminal::border;
+use crate::terminal::style::{Style, paint_stderr};
 
 /// Writes text and flushes, so that streamed text shows at once.
 pub(crate) fn text(text: &str) {
@@ -34,6 +35,17 @@ pub(crate) fn note(line: impl std::fmt::Display) {
 pub(crate) fn ask(question: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = stderr.write_all(border::shown(question).as_bytes()).and_then(|()| stderr.flush());
+}
+
+/// Writes a failure with its hint to stderr, unless the command has said on stdout what failed.
+pub(crate) fn failure(failure: &Failure) {
+    if failure.text().is_empty() {
+        return;
+    }
+    note(format_args!("{} {}", paint_stderr(Style::Bad, "error:"), failure.text()));
+    if let Some(hint) = failure.hint_text() {
+        note(format_args!("{} {hint}", paint_stderr(Style::Heading, " hint:")));
+    }
 }
 
 /// Writes one JSON document.

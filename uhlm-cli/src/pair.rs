@@ -1,6 +1,11 @@
-//! Finds the bundled demo pair.
+//! Where the bundled demo pair lies, and where the calibration of a pair does.
 
 use std::path::{Path, PathBuf};
+
+use uhlm_core::Engine;
+use uhlm_core::calibration_file::{self, CalibrationFileError};
+use uhlm_law::calibration::Calibration;
+use uhlm_law::protocol::Digest;
 
 use crate::failure::Failure;
 
@@ -77,6 +82,19 @@ pub(crate) fn calibration_beside(model: &Path) -> PathBuf {
     let stem = model.file_stem().unwrap_or_default().to_string_lossy();
     let stem = if stem == "demo-draft" { "demo" } else { &stem };
     model.with_file_name(format!("{stem}.calibration.json"))
+}
+
+/// Loads the calibration beside a draft model; `None` where it was measured on other models.
+///
+/// # Errors
+/// Where there is none that can be read.
+pub(crate) fn calibration_of(
+    draft: &Path,
+    engine: &Engine,
+    target: &Digest,
+) -> Result<Option<Calibration>, CalibrationFileError> {
+    let found = calibration_file::load(&calibration_beside(draft))?;
+    Ok(Some(found).filter(|found| found.matches(&engine.fingerprint(), target)))
 }
 
 #[cfg(test)]

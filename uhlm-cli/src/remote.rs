@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{Answer, Call, Reply, Verifier, VerifierError};
+use uhlm_core::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::Info;
 use uhlm_law::protocol::Digest;
 use uhlm_net::{BearerToken, TrustPolicy, trust_from_environment};
@@ -88,22 +88,16 @@ pub(crate) fn connect(config: HttpConfig) -> Result<Arc<dyn Verifier>, Failure> 
     Ok(Arc::new(client))
 }
 
-/// Makes a call and waits for its answer.
-pub(crate) fn wait<T: Send + 'static>(call: impl FnOnce(Reply<T>) -> Call) -> Result<Answer<T>, VerifierError> {
+/// Asks what the verifier serves, and waits for the answer.
+pub(crate) fn info(verifier: &dyn Verifier) -> Result<Answer<Info>, VerifierError> {
     let (sender, answer) = channel();
-    // After the time below nobody waits for the answer, so an error of sending it is of no interest.
-    let call = call(Box::new(move |result| drop(sender.send(result))));
-    let result = answer.recv_timeout(DEADLINE + Duration::from_secs(1));
-    match result {
+    // Nobody listens any more after the time below: then the answer is not wanted.
+    let call = verifier.info(DEADLINE, move |result| drop(sender.send(result)));
+    match answer.recv_timeout(DEADLINE + Duration::from_secs(1)) {
         Ok(result) => {
             call.detach();
             result
         }
         Err(_) => Err(VerifierError::DeadlineExceeded { deadline: DEADLINE }),
     }
-}
-
-/// Returns the verifier's information about what it serves.
-pub(crate) fn info(verifier: &dyn Verifier) -> Result<Answer<Info>, VerifierError> {
-    wait(|reply| verifier.info(DEADLINE, reply))
 }

@@ -1,8 +1,7 @@
 //! Writes statistics of generations in words and as JSON.
 
 use serde::Serialize;
-use uhlm_core::metrics::{Statistics, VerdictTiming};
-use uhlm_core::mode::Mode;
+use uhlm_core::{Mode, Statistics, VerdictTiming};
 use uhlm_eval::statistics::quantile;
 
 /// Rates that follow from the counts of [`Statistics`].

@@ -5,10 +5,8 @@ use std::sync::Arc;
 
 use clap::Args;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
-use uhlm_core::engine::Engine;
-use uhlm_core::mode::Mode;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
+use uhlm_core::{Engine, Mode, Session};
 use uhlm_law::advance::Info;
 use uhlm_law::calibration::Calibration;
 use uhlm_llama::LoadOptions;

@@ -80,10 +80,9 @@ impl Default for DevicePolicy {
     }
 }
 
-/// The share of the requested threads that is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ThreadShare {
+/// How many of the threads that were asked for are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ThreadShare {
     /// All threads.
     #[default]
     All,
@@ -94,9 +93,8 @@ pub enum ThreadShare {
 }
 
 impl ThreadShare {
-    /// Returns the number of threads to use where `asked` were requested.
-    #[must_use]
-    pub fn of(self, asked: u32) -> u32 {
+    /// Threads to use where `asked` were.
+    pub(crate) fn of(self, asked: u32) -> u32 {
         match self {
             Self::All => asked,
             Self::Half => (asked / 2).max(1),
@@ -105,28 +103,27 @@ impl ThreadShare {
     }
 }
 
-/// The limits that a session keeps to; by default none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
+/// What a session keeps to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
     /// Share of the requested threads that the draft model uses.
-    pub threads: ThreadShare,
+    pub(crate) threads: ThreadShare,
     /// Whether the device stops drafting while a verdict is on its way, even if
     /// [`DraftAhead`](crate::options::DraftAhead) was requested.
-    pub no_draft_ahead: bool,
+    pub(crate) no_draft_ahead: bool,
     /// Largest number of tokens in a window; `None` leaves it at the requested one.
-    pub max_window: Option<usize>,
+    pub(crate) max_window: Option<usize>,
     /// Whether the target should write alone where that leaves the law of the output the same.
-    pub spare_device: bool,
+    pub(crate) spare_device: bool,
     /// Whether the device should draft where that leaves the law of the output the same.
-    pub spare_network: bool,
+    pub(crate) spare_network: bool,
     /// Whether the draft model's KV cache is given up; the next generation reads the conversation again.
-    pub unload: bool,
+    pub(crate) unload: bool,
 }
 
 impl DevicePolicy {
-    /// Returns the limits that a session should keep to in this state.
-    #[must_use]
-    pub fn decide(&self, state: &DeviceState) -> Limits {
+    /// What a session should keep to in this state.
+    pub(crate) fn decide(&self, state: &DeviceState) -> Limits {
         if !self.enabled {
             return Limits::default();
         }
@@ -153,10 +150,8 @@ impl DevicePolicy {
 }
 
 impl Limits {
-    /// Returns the mode to generate in where `asked` was requested. `has_verifier` says whether there is a target at
-    /// all.
-    #[must_use]
-    pub fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
+    /// The mode to generate in where `asked` was. `has_verifier` says whether there is a target at all.
+    pub(crate) fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
         match asked {
             Mode::Exact if self.spare_device && has_verifier => Mode::RemoteOnly,
             Mode::RemoteOnly if self.spare_network => Mode::Exact,

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use uhlm_law::chat::{DraftModel as _, Message, Special, TemplateError};
-use uhlm_law::model::ModelError;
+use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
+use uhlm_law::model::{LanguageModel as _, ModelError, Special};
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingError, TokenId};
 use uhlm_llama::{LoadError, LoadOptions, Model};
@@ -74,6 +74,6 @@ impl Engine {
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
     ) -> Result<Session, SamplingError> {
-        Session::new(Arc::clone(&self.model) as _, verifier, options)
+        Session::new(Arc::clone(&self.model), verifier, options)
     }
 }

@@ -1,19 +1,16 @@
 //! Uncertainty-aware hybrid inference: a small model drafts on the device, a large one judges where it must.
 //!
-//! An [`Engine`](engine::Engine) loads a draft model (GGUF, through llama.cpp) once. A [`Session`](session::Session)
-//! is one conversation on it, mostly with a [`Verifier`](verifier::Verifier) that runs the target model elsewhere.
-//! Each reply is a [`Generation`](generation::Generation): a stream of [`Event`](event::Event)s that is pulled, and
+//! An [`Engine`] loads a draft model (GGUF, through llama.cpp) once. A [`Session`]
+//! is one conversation on it, mostly with a [`Verifier`] that runs the target model elsewhere.
+//! Each reply is a [`Generation`]: a stream of [`Event`]s that is pulled, and
 //! that stops both models when it is cancelled or dropped.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use uhlm_core::engine::Engine;
-//! use uhlm_core::event::Event;
-//! use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-//! use uhlm_core::privacy::Consent;
-//! use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-//! use uhlm_llama::LoadOptions;
+//! use uhlm_core::{
+//!     Consent, Engine, Event, GenerationOptions, HttpConfig, HttpVerifier, LoadOptions, Prompt, SessionOptions,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let engine = Engine::load("draft.gguf", &LoadOptions::default())?;
@@ -34,13 +31,16 @@
 //! # }
 //! ```
 //!
+//! What an application needs is here at the root, with what it needs of the crates below. [`verifier`] has the rest for
+//! whoever writes a verifier of their own, [`clock`] is for evaluations in another time than the real one.
+//!
 //! # Guarantees
-//! - In [`Mode::Exact`](mode::Mode::Exact) the text is, token by token, what the target model alone writes with the
+//! - In [`Mode::Exact`] the text is, token by token, what the target model alone writes with the
 //!   same seed, whatever the draft model, the windows and the network do ([`uhlm_law::noise`] has the rule). It is so
 //!   for the probabilities of the pass that judged a token: how many rows share a pass moves them a little, and near
 //!   ties can fall either way (`uhlm bench noise` measures how often).
 //! - Committed text is never taken back: not by a verdict, not by a failure, not by cancelling.
-//! - `q`, the draft model's distribution, never leaves the device, and nothing does without [`privacy::Consent`].
+//! - `q`, the draft model's distribution, never leaves the device, and nothing does without [`Consent`].
 //! - No call blocks, but for loading a model and those named `blocking_`.
 //!
 //! # Cancel safety
@@ -49,18 +49,47 @@
 
 pub mod calibration_file;
 pub mod clock;
-pub mod device;
-pub mod engine;
-pub mod error;
-pub mod event;
-pub mod generation;
-pub mod link;
-pub mod metrics;
-pub mod mode;
-pub mod options;
-pub mod origin;
-pub mod privacy;
-pub mod seed;
-pub mod session;
+mod device;
+mod engine;
+mod error;
+mod event;
+mod generation;
+mod link;
+mod metrics;
+mod mode;
+mod options;
+mod origin;
+mod privacy;
+mod seed;
+mod session;
 mod state;
 pub mod verifier;
+
+pub use uhlm_law::calibration::Calibration;
+pub use uhlm_law::chat::{DraftModel, Message, Role, TemplateError, TemplateVariables};
+pub use uhlm_law::gate::{Goal, Predictor};
+pub use uhlm_law::model::ModelError;
+pub use uhlm_law::pace::Pace;
+pub use uhlm_law::sampling::{SamplingError, SamplingParams, TokenId};
+pub use uhlm_law::uncertainty::Estimator;
+pub use uhlm_law::window::CloseRule;
+pub use uhlm_llama::{ContextSize, LoadError, LoadOptions};
+pub use uhlm_net::{BearerToken, TokenError, TokenFuture, TokenProvider, TrustPolicy};
+
+pub use self::device::{DevicePolicy, DeviceState, Thermal};
+pub use self::engine::Engine;
+pub use self::error::GenerationError;
+pub use self::event::{Event, FinishReason, LinkCause, LinkState, TokenText};
+pub use self::generation::{Canceller, Generation};
+pub use self::link::LinkConfig;
+pub use self::metrics::{OriginCounts, Statistics, VerdictTiming};
+pub use self::mode::Mode;
+pub use self::options::{
+    DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking, USEFUL_REPLY,
+};
+pub use self::origin::Origin;
+pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
+pub use self::session::{Session, StatusUpdates};
+pub use self::state::{ContextUse, SessionStatus};
+pub use self::verifier::http::{HttpConfig, HttpVerifier};
+pub use self::verifier::{Verifier, VerifierError};

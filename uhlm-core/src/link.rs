@@ -45,7 +45,7 @@ const SLOW_READING: f64 = 20.0;
 /// Largest factor by which a deadline grows after deadlines that were missed.
 const MAX_PATIENCE: u32 = 6;
 
-/// The limits of a [`Link`].
+/// Limits of the link to a verifier.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkConfig {
     /// Shortest deadline of a verdict.
@@ -86,22 +86,22 @@ impl Default for LinkConfig {
 
 /// The measurements of one answered request for a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// Time from the call until the answer.
-    pub elapsed: Duration,
+    pub(crate) elapsed: Duration,
     /// Time that the request waited at the verifier before its pass began.
-    pub queue: Duration,
+    pub(crate) queue: Duration,
     /// Duration of the pass.
-    pub pass: Duration,
+    pub(crate) pass: Duration,
     /// Number of rows of the pass: the tokens that the verifier had to process.
-    pub rows: usize,
+    pub(crate) rows: usize,
     /// Number of requests that were sent for it; [`Answer::attempts`](crate::verifier::Answer::attempts).
-    pub attempts: u32,
+    pub(crate) attempts: u32,
 }
 
 /// The estimates of the way to one verifier, and the circuit that decides whether it is asked.
 #[derive(Clone, Debug)]
-pub struct Link {
+pub(crate) struct Link {
     config: LinkConfig,
     round_trip: RoundTrip,
     /// Mean time in the verifier's queue, in seconds.
@@ -132,9 +132,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Makes a link that is thought to work and has not been measured.
-    #[must_use]
-    pub fn new(config: LinkConfig) -> Self {
+    /// A link that is thought to work and has not been measured.
+    pub(crate) fn new(config: LinkConfig) -> Self {
         let jitter = Rng::new(config.seed, Stream::Simulation);
         Self {
             config,
@@ -156,56 +155,49 @@ impl Link {
         }
     }
 
-    /// Returns the state of the circuit: whether the verifier can be asked, as far as is known.
-    #[must_use]
-    pub fn state(&self) -> LinkState {
+    /// Whether the verifier can be asked, as far as is known.
+    pub(crate) fn state(&self) -> LinkState {
         self.circuit
     }
 
-    /// Returns the reason that the verifier cannot be asked, as far as is known; `None` where it can.
-    #[must_use]
-    pub fn cause(&self) -> Option<LinkCause> {
+    /// Why the verifier cannot be asked, as far as is known; `None` where it can.
+    pub(crate) fn cause(&self) -> Option<LinkCause> {
         self.cause
     }
 
-    /// Tells whether a verifier that is silent is asked again before it counts as out of reach.
-    #[must_use]
-    pub fn has_grace(&self, now: Instant) -> bool {
+    /// Whether a verifier that is silent is asked again before it counts as out of reach.
+    pub(crate) fn has_grace(&self, now: Instant) -> bool {
         self.grace_left(now).is_some()
     }
 
-    /// Returns the time that is left of the grace; `None` without one.
-    #[must_use]
-    pub fn grace_left(&self, now: Instant) -> Option<Duration> {
+    /// How much is left of the grace; `None` without one.
+    pub(crate) fn grace_left(&self, now: Instant) -> Option<Duration> {
         self.grace.map(|end| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
 
     /// Sets whether the verifier tells its progress while an answer has nothing to say.
-    pub fn set_tells_progress(&mut self, tells: bool) {
+    pub(crate) fn set_tells_progress(&mut self, tells: bool) {
         self.tells_progress = tells;
     }
 
-    /// Tells whether a request may be sent now.
-    #[must_use]
-    pub fn may_send(&self, now: Instant) -> bool {
+    /// Whether a request may be sent now.
+    pub(crate) fn may_send(&self, now: Instant) -> bool {
         !self.probing && self.next_attempt.is_none_or(|at| now >= at)
     }
 
-    /// Returns the time at which a request may be sent: `now` if at once, `None` while a probe is under way and its
-    /// outcome decides.
-    #[must_use]
-    pub fn next_attempt(&self, now: Instant) -> Option<Instant> {
+    /// When a request may be sent: `now` if at once, `None` while a probe is under way and its outcome decides.
+    pub(crate) fn next_attempt(&self, now: Instant) -> Option<Instant> {
         if self.probing { None } else { Some(self.next_attempt.map_or(now, |at| at.max(now))) }
     }
 
     /// Takes note that a request was sent. Away from [`LinkState::Online`] it is the probe, and no other is sent until
     /// it ends.
-    pub fn on_send(&mut self) {
+    pub(crate) fn on_send(&mut self) {
         self.probing = self.circuit != LinkState::Online;
     }
 
     /// Takes note that a verdict arrived. Returns the circuit's new state if it changed.
-    pub fn on_answer(&mut self, exchange: &Exchange) -> Option<LinkState> {
+    pub(crate) fn on_answer(&mut self, exchange: &Exchange) -> Option<LinkState> {
         if exchange.attempts == 1 {
             self.round_trip.add(exchange.elapsed.saturating_sub(exchange.queue + exchange.pass).as_secs_f64());
         }
@@ -216,7 +208,7 @@ impl Link {
     }
 
     /// Takes note that the verifier told of a pass over `rows` tokens.
-    pub fn on_pass(&mut self, rows: usize, pass: Duration) {
+    pub(crate) fn on_pass(&mut self, rows: usize, pass: Duration) {
         self.decode.add(rows as f64, pass.as_secs_f64());
         self.passes.observe(rows, pass.as_secs_f64());
         for (rows, seconds) in (1..).zip(&mut self.passes_by_rows) {
@@ -226,7 +218,7 @@ impl Link {
 
     /// Takes note that the verifier answered something that says nothing about the way: an opened session, a refusal,
     /// further text. Returns the circuit's new state if it changed.
-    pub fn on_reachable(&mut self) -> Option<LinkState> {
+    pub(crate) fn on_reachable(&mut self) -> Option<LinkState> {
         self.failures = 0;
         self.timeouts = 0;
         self.next_attempt = None;
@@ -238,7 +230,7 @@ impl Link {
     }
 
     /// Takes note that a call failed. Returns the circuit's new state if it changed.
-    pub fn on_failure(&mut self, error: &VerifierError, now: Instant) -> Option<LinkState> {
+    pub(crate) fn on_failure(&mut self, error: &VerifierError, now: Instant) -> Option<LinkState> {
         self.probing = false;
         let mut pause = None;
         let was_online = self.circuit == LinkState::Online;
@@ -284,7 +276,7 @@ impl Link {
     }
 
     /// Takes note that the network changed or the app came to the front: the next request may go out at once.
-    pub fn on_network_change(&mut self) {
+    pub(crate) fn on_network_change(&mut self) {
         self.next_attempt = None;
         self.failures = 0;
         self.timeouts = 0;
@@ -295,11 +287,10 @@ impl Link {
     /// Returns how long to wait for an answer over which the verifier has `tokens` tokens to read, and between two
     /// parts of it.
     ///
-    /// Where the verifier tells its progress, that is four round trips and `MISSED_PROGRESS` times the longest pause
-    /// between two reports. Elsewhere it is four round trips and twice the verifier's expected time. It is doubled for
-    /// each deadline that was missed in a row.
-    #[must_use]
-    pub fn deadline(&self, tokens: usize) -> Duration {
+    /// Where the verifier tells its progress: four round trips and `MISSED_PROGRESS` times the longest pause between
+    /// two reports. Elsewhere: four round trips and twice the verifier's expected time. Doubled for each deadline that
+    /// was missed in a row.
+    pub(crate) fn deadline(&self, tokens: usize) -> Duration {
         let longest = self.config.max_deadline;
         let patience = 2_u32.saturating_pow(self.timeouts).min(MAX_PATIENCE);
         let reading = if self.tells_progress { 0.0 } else { tokens as f64 / SLOW_READING };
@@ -317,27 +308,23 @@ impl Link {
         Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(self.config.min_deadline.min(max), max)
     }
 
-    /// Returns the smoothed round-trip time without the verifier's own; `None` before the first measurement.
-    #[must_use]
-    pub fn round_trip(&self) -> Option<Duration> {
+    /// The smoothed round-trip time without the verifier's own; `None` before the first measurement.
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trip.smoothed.map(duration)
     }
 
-    /// Returns the measured times of passes by their width.
-    #[must_use]
-    pub fn pass_times(&self) -> &PassTimes {
+    /// The measured times of passes by their width.
+    pub(crate) fn pass_times(&self) -> &PassTimes {
         &self.passes
     }
 
-    /// Returns the expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
-    #[must_use]
-    pub fn passes_by_rows(&self) -> [f64; MAX_MEASURED_ROWS] {
+    /// The expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
+    pub(crate) fn passes_by_rows(&self) -> [f64; MAX_MEASURED_ROWS] {
         self.passes_by_rows
     }
 
-    /// Returns the fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
-    #[must_use]
-    pub fn decode_time(&self) -> Option<(Duration, Duration)> {
+    /// The fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
+    pub(crate) fn decode_time(&self) -> Option<(Duration, Duration)> {
         self.decode.fit().map(|(t0, t1)| (duration(t0), duration(t1)))
     }
 

@@ -10,7 +10,7 @@ use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use uhlm_law::window::CloseRule;
-pub use uhlm_llama::ContextSize;
+use uhlm_llama::ContextSize;
 
 use crate::device::DevicePolicy;
 use crate::link::LinkConfig;

@@ -3,8 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 /// Draws a seed from the operating system's entropy, by way of the randomly keyed hasher of the standard library.
-#[must_use]
-pub fn fresh() -> u64 {
+pub(crate) fn fresh() -> u64 {
     // There are two independently keyed hashers: each `RandomState` is keyed from OS entropy.
     RandomState::new().hash_one(std::time::SystemTime::now())
         ^ RandomState::new().hash_one(std::process::id()).rotate_left(32)

@@ -43,7 +43,7 @@ use crate::generation::{self, Generation, Waker};
 use crate::mode::Mode;
 use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
-pub use crate::state::{ContextUse, SessionStatus};
+use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
 use crate::verifier::Verifier;
 
@@ -62,7 +62,7 @@ pub struct Session {
     mode: Mode,
     has_verifier: bool,
     consent: Mutex<Consent>,
-    model: Arc<dyn DraftModel>,
+    model: DraftModel,
 }
 
 impl std::fmt::Debug for Session {
@@ -78,7 +78,7 @@ impl Session {
     /// # Errors
     /// [`SamplingError::InvalidParameter`].
     pub fn new(
-        model: Arc<dyn DraftModel>,
+        model: impl Into<DraftModel>,
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
     ) -> Result<Self, SamplingError> {
@@ -91,20 +91,21 @@ impl Session {
     /// # Errors
     /// [`SamplingError::InvalidParameter`].
     pub fn with_clock(
-        model: Arc<dyn DraftModel>,
+        model: impl Into<DraftModel>,
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
+        let model = model.into();
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState::new(&options));
         let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
         let verifier = verifier.map(|verifier| {
             let (sent, may_ask) = (Arc::clone(&shared.sent), Arc::clone(&shared.may_ask));
-            Arc::new(Outbox::new(verifier, Arc::clone(&model), sent, may_ask)) as Arc<dyn Verifier>
+            Arc::new(Outbox::new(verifier, Arc::clone(&model.language), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let worker = Worker::new(Arc::clone(&model), verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let worker = Worker::new(model.clone(), verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let work = move || {
             // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
@@ -261,9 +262,9 @@ impl Session {
     fn count(&self, messages: &[Message]) {
         let options = RenderOptions { add_generation_prompt: false, ..RenderOptions::default() };
         let rendered = Some(messages).filter(|messages| !messages.is_empty());
-        let rendered = rendered.and_then(|messages| self.model.render(messages, &options).ok());
-        let tokens =
-            rendered.and_then(|rendered| rendered.tokens(|text, special| self.model.tokenize(text, special)).ok());
+        let rendered = rendered.and_then(|messages| self.model.template.render(messages, &options).ok());
+        let tokens = rendered
+            .and_then(|rendered| rendered.tokens(|text, special| self.model.language.tokenize(text, special)).ok());
         locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
     }
 

@@ -6,12 +6,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::Event;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
-use uhlm_law::chat::{DraftModel, Message, Special};
+use uhlm_core::clock::VirtualClock;
+use uhlm_core::{Event, GenerationError, GenerationOptions, Prompt, Session, SessionOptions, Statistics};
+use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::model::Special;
 use uhlm_law::sampling::TokenId;
 
 use crate::billing::Billing;
@@ -19,15 +17,14 @@ use crate::channel::Channel;
 use crate::costs::PassCosts;
 use crate::error::EvalError;
 use crate::models::TargetModel;
-use crate::paced::PacedDraft;
+use crate::paced::paced;
 use crate::reply::{Decisions, Reply};
 use crate::verifier::SimulatedVerifier;
-use uhlm_core::clock::VirtualClock;
 
 /// The models, costs and link that a session in virtual time runs on.
 #[derive(Clone)]
 pub(crate) struct Bed<'a> {
-    pub(crate) draft: Arc<dyn DraftModel>,
+    pub(crate) draft: DraftModel,
     pub(crate) target: Arc<dyn TargetModel>,
     pub(crate) costs: &'a PassCosts,
     pub(crate) channel: &'a Channel,
@@ -69,7 +66,7 @@ pub(crate) struct Running {
     clock: Arc<VirtualClock>,
     verifier: Arc<SimulatedVerifier>,
     session: Session,
-    draft: Arc<dyn DraftModel>,
+    draft: DraftModel,
     /// Number of prompt tokens that the draft model has not read yet.
     prompt: Arc<Mutex<Unread>>,
 }
@@ -88,14 +85,14 @@ impl Running {
         let verifier = Arc::new(verifier);
         let prompt = Arc::new(Mutex::new(Unread::default()));
         let (charged, costs, unread) = (Arc::clone(&clock), bed.costs.clone(), Arc::clone(&prompt));
-        let draft = PacedDraft::new(Arc::clone(&bed.draft), move |tokens, pass| {
+        let draft = paced(bed.draft.clone(), move |tokens, pass| {
             let charge = unread.lock().unwrap_or_else(PoisonError::into_inner).charge(&costs, tokens);
             charged.advance(charge);
             pass()
         });
         let asked = Arc::clone(&verifier) as _;
-        let session = Session::with_clock(Arc::new(draft), Some(asked), options, Arc::clone(&clock) as _)?;
-        Ok(Self { clock, verifier, session, draft: Arc::clone(&bed.draft), prompt })
+        let session = Session::with_clock(draft, Some(asked), options, Arc::clone(&clock) as _)?;
+        Ok(Self { clock, verifier, session, draft: bed.draft.clone(), prompt })
     }
 
     /// Writes the reply to prompt `index` and counts what it costs.
@@ -134,7 +131,9 @@ impl Running {
     pub(crate) fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Written, EvalError> {
         self.session.reset()?;
         let tokens = match &prompt {
-            Prompt::Raw(text) => self.draft.tokenize(text, Special::ParseWithBos).map_err(GenerationError::from)?,
+            Prompt::Raw(text) => {
+                self.draft.language.tokenize(text, Special::ParseWithBos).map_err(GenerationError::from)?
+            }
             Prompt::Chat(text) => self.draft.prompt(&[Message::user(text.clone())]).map_err(GenerationError::from)?,
         };
         let unread = Unread { tokens: tokens.len(), begun: false };

@@ -92,8 +92,8 @@ impl Billing {
     }
 }
 
-/// Returns the bytes of a body in the binary encoding.
-pub(crate) fn encoded<T: Body>(value: &T) -> u64 {
+/// Bytes of a body in the binary encoding.
+fn encoded<T: Body>(value: &T) -> u64 {
     Encoding::Binary.encode(value).len() as u64
 }
 

@@ -51,14 +51,6 @@ pub struct RowTable {
 }
 
 impl RowTable {
-    /// Returns the table of Qwen2.5 1.5B, `Q4_K_M`, on one core: 120, 186, 232, 208, 276 and 446 ms for 1, 2, 3, 4, 5
-    /// and 9 rows.
-    #[must_use]
-    pub fn one_core() -> Self {
-        let measured = [(1, 120.0), (2, 186.0), (3, 232.0), (4, 208.0), (5, 276.0), (9, 446.0)];
-        Self { points: measured.map(|(rows, ms)| (rows, ms / 120.0)).to_vec() }
-    }
-
     /// Makes a table of measured passes, given as numbers of rows with milliseconds. Returns `None` unless it begins
     /// with one row, the numbers ascend and the times are positive.
     #[must_use]
@@ -99,7 +91,6 @@ mod tests {
         assert_eq!([0, 1, 2, 3, 4, 5, 9].map(at), [1.0, 1.0, 1.3, 1.6, 1.8, 2.0, 3.0]);
         assert!(RowTable::measured(&[(2, 1.0)]).is_none() && RowTable::measured(&[(1, 1.0), (1, 2.0)]).is_none());
         assert!(RowTable::measured(&[]).is_none() && RowTable::measured(&[(1, 0.0)]).is_none());
-        assert!((RowTable::one_core().factor(4) - 208.0 / 120.0).abs() < 1e-12);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use uhlm_core::error::GenerationError;
+use uhlm_core::GenerationError;
 use uhlm_law::calibration::CalibrationError;
 use uhlm_law::chat::TemplateError;
 use uhlm_law::model::ModelError;

@@ -1,8 +1,7 @@
 //! The methods of the comparison, by name.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::DraftAhead;
+use uhlm_core::{DraftAhead, Mode};
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;
 use uhlm_law::window::CloseRule;

@@ -1,10 +1,9 @@
 //! The interface to a target model in virtual time, whether it computes or answers from a recording.
 //!
-//! The draft side has this already: [`uhlm_law::chat::DraftModel`].
+//! The draft side has this already: [`DraftModel`](uhlm_law::chat::DraftModel).
 
 use uhlm_law::advance::{Draw, Row};
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
@@ -18,12 +17,8 @@ pub trait TargetModel: Send + Sync {
     fn name(&self) -> &str;
     /// Returns the fingerprint of the model's file.
     fn fingerprint(&self) -> Digest;
-    /// Returns the model's vocabulary.
-    fn vocabulary(&self) -> &dyn Vocabulary;
-    /// Returns the hash over the vocabulary.
-    fn vocabulary_hash(&self) -> Digest;
-    /// Returns the keys of the vocabulary's tokens.
-    fn token_keys(&self) -> &TokenKeys;
+    /// Its vocabulary.
+    fn language(&self) -> &dyn LanguageModel;
     /// Returns the most tokens that a sequence holds.
     fn context(&self) -> u32;
     /// Makes an empty sequence.
@@ -56,16 +51,8 @@ impl TargetModel for Pair {
         self.target.fingerprint()
     }
 
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.target.vocabulary()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.target.vocabulary_hash()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.target.token_keys()
+    fn language(&self) -> &dyn LanguageModel {
+        self.target.as_ref()
     }
 
     fn context(&self) -> u32 {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
-use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::model::{Decoder, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 
 /// A pass of the model, to be run once.
@@ -14,55 +12,23 @@ pub type Pass<'a> = &'a mut dyn FnMut() -> Result<(), ModelError>;
 /// A function that is given each pass with its number of tokens, runs it, and takes the time that it should take.
 pub type Pace = dyn Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync;
 
-/// A draft model that differs from the one inside only in the pace of its passes.
-pub struct PacedDraft {
-    inner: Arc<dyn DraftModel>,
+/// What computes another model, at a pace of its own.
+struct PacedDraft {
+    inner: Arc<dyn Decoder>,
     pace: Arc<Pace>,
 }
 
-impl PacedDraft {
-    /// Makes `inner` run at this pace.
-    pub fn new(
-        inner: Arc<dyn DraftModel>,
-        pace: impl Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync + 'static,
-    ) -> Self {
-        Self { inner, pace: Arc::new(pace) }
-    }
+/// Makes a model whose passes take the time that `pace` gives them.
+pub fn paced(
+    model: impl Into<DraftModel>,
+    pace: impl Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync + 'static,
+) -> DraftModel {
+    let model = model.into();
+    let decoder = Arc::new(PacedDraft { inner: model.decoder, pace: Arc::new(pace) });
+    DraftModel { decoder, ..model }
 }
 
-impl DraftModel for PacedDraft {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.inner.vocabulary()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.inner.token_keys()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.inner.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.inner.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        self.inner.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.inner.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        self.inner.render(messages, options)
-    }
-
-    fn reasoning(&self) -> Option<Reasoning> {
-        self.inner.reasoning()
-    }
-
+impl Decoder for PacedDraft {
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
         let inner = Arc::clone(&self.inner).sequence(context, threads)?;
         Ok(Box::new(PacedSequence { inner, pace: Arc::clone(&self.pace) }))

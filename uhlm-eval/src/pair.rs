@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::chat::{DraftModel, Message};
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::chat::{ChatTemplate as _, Message};
+use uhlm_law::model::{Decoder as _, LanguageModel as _, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{BatchContext, ContextOptions, LoadOptions, Model};
 

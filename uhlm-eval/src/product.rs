@@ -3,12 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;
 use uhlm_law::window::CloseRule;
@@ -142,7 +138,7 @@ pub fn calibrate(run: &Run<'_>) -> Result<Calibration, EvalError> {
 /// Returns the bed of a stream.
 fn bed<'a>(stream: &Stream<'_>, channel: &'a Channel, costs: &'a PassCosts, billing: Billing) -> Bed<'a> {
     Bed {
-        draft: Arc::clone(&stream.pair.draft) as _,
+        draft: Arc::clone(&stream.pair.draft).into(),
         target: Arc::new(stream.pair.clone()),
         costs,
         channel,

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Quantile of the standard normal distribution for a two-sided interval of 95 %.
-const Z95: f64 = 1.959_964;
+/// The quantile of the standard normal distribution for a two-sided interval of 95 %.
+pub(crate) const Z95: f64 = 1.959_964;
 
 /// A number of trials and of the successes among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

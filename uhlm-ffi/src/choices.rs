@@ -1,7 +1,6 @@
 //! The choices that options offer, each with what it means for a session.
 
-pub use uhlm_core::mode::Mode;
-use uhlm_core::options;
+pub use uhlm_core::Mode;
 
 use crate::config::duration;
 use crate::error::UhlmError;
@@ -35,7 +34,7 @@ pub enum DraftAhead {
     },
 }
 
-impl From<DraftAhead> for options::DraftAhead {
+impl From<DraftAhead> for uhlm_core::DraftAhead {
     fn from(ahead: DraftAhead) -> Self {
         match ahead {
             DraftAhead::Off => Self::Off,
@@ -60,11 +59,11 @@ pub enum OfflinePolicy {
 }
 
 impl OfflinePolicy {
-    pub(crate) fn into_core(self) -> Result<options::OfflinePolicy, UhlmError> {
+    pub(crate) fn into_core(self) -> Result<uhlm_core::OfflinePolicy, UhlmError> {
         Ok(match self {
-            Self::GoOn => options::OfflinePolicy::GoOn,
-            Self::Wait { seconds } => options::OfflinePolicy::Wait(duration("offline", seconds)?),
-            Self::Fail => options::OfflinePolicy::Fail,
+            Self::GoOn => uhlm_core::OfflinePolicy::GoOn,
+            Self::Wait { seconds } => uhlm_core::OfflinePolicy::Wait(duration("offline", seconds)?),
+            Self::Fail => uhlm_core::OfflinePolicy::Fail,
         })
     }
 }
@@ -82,7 +81,7 @@ pub enum Overflow {
     },
 }
 
-impl From<Overflow> for options::Overflow {
+impl From<Overflow> for uhlm_core::Overflow {
     fn from(overflow: Overflow) -> Self {
         match overflow {
             Overflow::Stop => Self::Stop,
@@ -104,7 +103,7 @@ pub enum Thinking {
     },
 }
 
-impl From<Thinking> for options::Thinking {
+impl From<Thinking> for uhlm_core::Thinking {
     fn from(thinking: Thinking) -> Self {
         match thinking {
             Thinking::Off => Self::Off,
@@ -128,7 +127,7 @@ pub enum Prompt {
     },
 }
 
-impl From<Prompt> for options::Prompt {
+impl From<Prompt> for uhlm_core::Prompt {
     fn from(prompt: Prompt) -> Self {
         match prompt {
             Prompt::Chat { text } => Self::Chat(text),

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use uhlm_core::DevicePolicy;
+use uhlm_core::RecordOptions;
 use uhlm_core::calibration_file;
-use uhlm_core::device::DevicePolicy;
-use uhlm_core::privacy::RecordOptions;
-use uhlm_core::{link, options};
 use uhlm_law::chat::TemplateVariables;
 
 use crate::choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Thinking};
@@ -202,10 +201,10 @@ fn passes(given: f64) -> Result<f64, UhlmError> {
 }
 
 impl LinkOptions {
-    fn into_core(self) -> Result<link::LinkConfig, UhlmError> {
-        let default = link::LinkConfig::default();
+    fn into_core(self) -> Result<uhlm_core::LinkConfig, UhlmError> {
+        let default = uhlm_core::LinkConfig::default();
         let or = |name, given: Option<f64>, default| given.map_or(Ok(default), |seconds| duration(name, seconds));
-        Ok(link::LinkConfig {
+        Ok(uhlm_core::LinkConfig {
             min_deadline: or("min_deadline_seconds", self.min_deadline_seconds, default.min_deadline)?,
             max_deadline: or("max_deadline_seconds", self.max_deadline_seconds, default.max_deadline)?,
             grace: or("grace_seconds", self.grace_seconds, default.grace)?,
@@ -219,14 +218,14 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<options::SessionOptions, UhlmError> {
-        let default = options::SessionOptions::default();
+    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<uhlm_core::SessionOptions, UhlmError> {
+        let default = uhlm_core::SessionOptions::default();
         let calibration = match &self.calibration_path {
             Some(path) => calibration_file::load(path.as_ref())?,
             None => default.calibration,
         };
         let measured_with = if calibration.is_generic() { default.estimator } else { calibration.estimator };
-        Ok(options::SessionOptions {
+        Ok(uhlm_core::SessionOptions {
             mode: self.mode.unwrap_or(default.mode),
             sampling: self.sampling.into(),
             estimator: self.estimator.unwrap_or(measured_with),
@@ -256,9 +255,9 @@ impl SessionOptions {
 }
 
 impl GenerationOptions {
-    pub(crate) fn into_core(self) -> Result<options::GenerationOptions, UhlmError> {
-        let default = options::GenerationOptions::default();
-        Ok(options::GenerationOptions {
+    pub(crate) fn into_core(self) -> Result<uhlm_core::GenerationOptions, UhlmError> {
+        let default = uhlm_core::GenerationOptions::default();
+        Ok(uhlm_core::GenerationOptions {
             max_tokens: self.max_tokens.map_or(default.max_tokens, |tokens| tokens as usize),
             stop: self.stop,
             mode: self.mode,

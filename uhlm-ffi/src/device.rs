@@ -1,7 +1,6 @@
 //! What the device is going through, and whether a model fits its memory.
 
-use uhlm_core::device;
-pub use uhlm_core::device::Thermal;
+pub use uhlm_core::Thermal;
 use uhlm_llama::memory;
 
 use crate::error::UhlmError;
@@ -40,7 +39,7 @@ pub struct DeviceState {
     pub metered: bool,
 }
 
-impl From<DeviceState> for device::DeviceState {
+impl From<DeviceState> for uhlm_core::DeviceState {
     fn from(state: DeviceState) -> Self {
         Self {
             battery: state.battery,

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_core::engine::Engine;
-use uhlm_core::error::GenerationError;
+use uhlm_core::{Engine, GenerationError};
 use uhlm_law::cancel::Cancel;
 use uhlm_llama::{LoadOptions, MemoryNeed};
 

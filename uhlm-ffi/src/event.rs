@@ -1,8 +1,7 @@
 //! What a generation tells the app, step by step.
 
-use uhlm_core::event;
-pub use uhlm_core::event::{FinishReason, LinkCause, LinkState, TokenText};
-pub use uhlm_core::origin::Origin;
+pub use uhlm_core::Origin;
+pub use uhlm_core::{FinishReason, LinkCause, LinkState, TokenText};
 
 use crate::statistics::Statistics;
 
@@ -124,15 +123,15 @@ pub enum GenerationEvent {
     },
 }
 
-impl From<event::Event> for GenerationEvent {
-    fn from(event: event::Event) -> Self {
+impl From<uhlm_core::Event> for GenerationEvent {
+    fn from(event: uhlm_core::Event) -> Self {
         match event {
-            event::Event::Provisional(token) => Self::Provisional { token },
-            event::Event::Committed { token, origin } => Self::Committed { token, origin },
-            event::Event::Reasoning { token, origin } => Self::Reasoning { token, origin },
-            event::Event::Rollback { tokens } => Self::Rollback { tokens },
-            event::Event::State { link, cause } => Self::State { link, cause },
-            event::Event::Finished { reason, text, statistics, .. } => {
+            uhlm_core::Event::Provisional(token) => Self::Provisional { token },
+            uhlm_core::Event::Committed { token, origin } => Self::Committed { token, origin },
+            uhlm_core::Event::Reasoning { token, origin } => Self::Reasoning { token, origin },
+            uhlm_core::Event::Rollback { tokens } => Self::Rollback { tokens },
+            uhlm_core::Event::State { link, cause } => Self::State { link, cause },
+            uhlm_core::Event::Finished { reason, text, statistics, .. } => {
                 Self::Finished { finish: reason, text, statistics: (&*statistics).into() }
             }
         }

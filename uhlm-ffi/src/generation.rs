@@ -1,7 +1,7 @@
 //! The pull handle of one generation.
 
 use tokio::sync::Mutex;
-use uhlm_core::generation::{Canceller, Generation};
+use uhlm_core::{Canceller, Generation};
 
 use crate::error::UhlmError;
 use crate::event::GenerationEvent;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use uhlm_core::privacy;
-pub use uhlm_core::privacy::{Consent, SentKind};
+pub use uhlm_core::{Consent, SentKind};
 
 /// What the person agreed to send to the verifier.
 #[uniffi::remote(Enum)]
@@ -50,8 +49,8 @@ pub trait Redactor: Send + Sync {
     fn redact(&self, text: String) -> Result<String, RedactionError>;
 }
 
-pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> privacy::Redaction {
-    privacy::Redaction::new(move |text| {
+pub(crate) fn redaction(redactor: Arc<dyn Redactor>) -> uhlm_core::Redaction {
+    uhlm_core::Redaction::new(move |text| {
         redactor.redact(text.to_owned()).unwrap_or_else(|_| {
             // What the app threw may hold the text: it is not logged.
             tracing::warn!("a message is withheld: its redaction failed");
@@ -88,8 +87,8 @@ pub struct Sent {
     pub text: Option<String>,
 }
 
-impl From<privacy::Sent> for Sent {
-    fn from(sent: privacy::Sent) -> Self {
+impl From<uhlm_core::Sent> for Sent {
+    fn from(sent: uhlm_core::Sent) -> Self {
         Self {
             at_seconds: sent.at.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64()),
             kind: sent.kind,
@@ -114,8 +113,8 @@ pub struct SentRecord {
     pub total_bytes: u64,
 }
 
-impl From<privacy::SentRecord> for SentRecord {
-    fn from(record: privacy::SentRecord) -> Self {
+impl From<uhlm_core::SentRecord> for SentRecord {
+    fn from(record: uhlm_core::SentRecord) -> Self {
         Self {
             requests: record.requests.into_iter().map(Into::into).collect(),
             total_requests: record.total_requests,

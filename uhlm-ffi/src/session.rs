@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
-use uhlm_core::error::GenerationError;
-pub use uhlm_core::session::SessionStatus;
-use uhlm_core::{calibration_file, session};
+use uhlm_core::GenerationError;
+pub use uhlm_core::SessionStatus;
+use uhlm_core::calibration_file;
 pub use uhlm_law::chat::{Message, Role};
 
 use crate::choices::Prompt;
@@ -61,8 +61,8 @@ pub struct ContextUse {
     pub context: Option<u32>,
 }
 
-impl From<session::ContextUse> for ContextUse {
-    fn from(used: session::ContextUse) -> Self {
+impl From<uhlm_core::ContextUse> for ContextUse {
+    fn from(used: uhlm_core::ContextUse) -> Self {
         let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
         Self { tokens: count(used.tokens), context: used.context.map(count) }
     }
@@ -71,17 +71,17 @@ impl From<session::ContextUse> for ContextUse {
 /// A conversation with a draft model and, mostly, a verifier. No call blocks, and any thread may call.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSession {
-    session: Mutex<Option<session::Session>>,
+    session: Mutex<Option<uhlm_core::Session>>,
 }
 
 impl UhlmSession {
     /// Public for tests in Rust that bring a model of their own; UniFFI does not see it.
     #[must_use]
-    pub fn new(session: session::Session) -> Arc<Self> {
+    pub fn new(session: uhlm_core::Session) -> Arc<Self> {
         Arc::new(Self { session: Mutex::new(Some(session)) })
     }
 
-    fn with<T>(&self, call: impl FnOnce(&session::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+    fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
     }
@@ -184,7 +184,7 @@ impl UhlmSession {
     /// # Errors
     /// `Busy`, `SessionClosed`.
     pub fn reset(&self) -> Result<(), UhlmError> {
-        self.with(session::Session::reset)
+        self.with(uhlm_core::Session::reset)
     }
 
     /// Returns whether the session is generating, and whether the verifier can be reached.
@@ -224,7 +224,7 @@ impl UhlmSession {
 /// The status of a session as it changes. It does not keep the session alive.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmStatusUpdates {
-    updates: tokio::sync::Mutex<session::StatusUpdates>,
+    updates: tokio::sync::Mutex<uhlm_core::StatusUpdates>,
     cancelled: Notify,
 }
 

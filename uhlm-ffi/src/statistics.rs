@@ -1,7 +1,6 @@
 //! Counts and rates of a generation, as the core defines them.
 
-use uhlm_core::metrics;
-pub use uhlm_core::metrics::OriginCounts;
+pub use uhlm_core::OriginCounts;
 
 /// Committed tokens by origin.
 #[uniffi::remote(Record)]
@@ -81,8 +80,8 @@ pub struct Statistics {
     pub dropped_messages: u64,
 }
 
-impl From<&metrics::Statistics> for Statistics {
-    fn from(s: &metrics::Statistics) -> Self {
+impl From<&uhlm_core::Statistics> for Statistics {
+    fn from(s: &uhlm_core::Statistics) -> Self {
         Self {
             prompt_tokens: s.prompt_tokens,
             reused_tokens: s.reused_tokens,

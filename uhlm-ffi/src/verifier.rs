@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{Verifier, VerifierError};
+use uhlm_core::verifier::{Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::protocol::Digest;
 
 use crate::config::duration;
@@ -122,7 +122,7 @@ impl UhlmVerifier {
         let deadline = duration("timeout_seconds", timeout_seconds)?;
         let (sender, answer) = oneshot::channel();
         // Held until the answer is there: dropped, it resets the request.
-        let _call = self.client.info(deadline, Box::new(move |result| drop(sender.send(result))));
+        let _call = self.client.info(deadline, move |result| drop(sender.send(result)));
         let info = answer.await.unwrap_or(Err(VerifierError::Cancelled))?.value;
         Ok(VerifierInfo { model: info.model, context: info.limits.context })
     }

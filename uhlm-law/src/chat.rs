@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ModelError, Sequence, Vocabulary};
-use crate::noise::TokenKeys;
-use crate::protocol::Digest;
+use crate::model::{Decoder, LanguageModel};
 use crate::sampling::TokenId;
 
 pub use reasoning::{Channel, Reasoning, ReasoningFormat, ReasoningSplitter, Split};
@@ -116,62 +114,69 @@ impl Default for RenderOptions {
     }
 }
 
-/// A loaded draft model: vocabulary, tokenizer, chat template, and sequences to decode with.
-pub trait DraftModel: Send + Sync {
-    /// Returns the vocabulary.
-    fn vocabulary(&self) -> &dyn Vocabulary;
-    /// Returns the keys of the vocabulary's tokens, which make the noise of a token the same for device and verifier.
-    fn token_keys(&self) -> &TokenKeys;
-    /// Returns the hash over the vocabulary's tokens, as [`crate::fingerprint::vocabulary`] makes it.
-    fn vocabulary_hash(&self) -> Digest;
-    /// Returns the fingerprint of the model's file.
-    fn fingerprint(&self) -> Digest;
-    /// Makes tokens of text. `special` says whether special tokens written in the text are read as such, and whether
-    /// BOS (the token that begins a text) is added where the model wants it.
-    ///
-    /// # Errors
-    /// [`ModelError::Text`] where the tokenizer cannot take the text.
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError>;
-    /// Returns the text of tokens with special tokens written out, as bytes.
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
-    /// Renders a conversation with the model's template.
+/// A model's way to write a conversation.
+pub trait ChatTemplate: Send + Sync {
+    /// Renders a conversation.
     ///
     /// # Errors
     /// [`TemplateError`].
     fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError>;
+    /// Returns how the model marks what it thinks before it replies; `None` where it does not.
+    fn reasoning(&self) -> Option<Reasoning> {
+        None
+    }
     /// Returns the tokens of a conversation up to where the reply begins, as a session without options of its own reads
     /// them.
     ///
     /// # Errors
     /// [`TemplateError`].
-    fn prompt(&self, messages: &[Message]) -> Result<Vec<TokenId>, TemplateError> {
-        let rendered = self.render(messages, &RenderOptions::default())?;
-        let tokens = rendered.tokens(|text, special| self.tokenize(text, special));
-        tokens.map_err(|error| TemplateError::Tokens { reason: error.to_string() })
-    }
-    /// Returns how the model marks what it thinks before it replies; `None` where it does not.
-    fn reasoning(&self) -> Option<Reasoning> {
-        None
-    }
-    /// Makes an empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows)
-    /// on `threads` threads.
-    ///
-    /// # Errors
-    /// [`ModelError::NotEnoughMemory`], [`ModelError::Decode`] where the engine cannot make it.
-    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError>;
-    /// Returns the number of threads that a sequence gets when it asks for 0.
-    fn default_threads(&self) -> u32 {
-        1
+    fn prompt(&self, messages: &[Message]) -> Result<Vec<TokenId>, TemplateError>
+    where
+        Self: LanguageModel + Sized,
+    {
+        prompt(self, self, messages)
     }
 }
 
-/// The treatment of special tokens when text is tokenised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Special {
-    /// Text is text: `<|im_end|>` written by a person is eleven characters, never a control token.
-    Plain,
-    /// Control tokens written in the text are read as such (rendered templates).
-    Parse,
-    /// As `Parse`, and BOS is added where the model wants it and the text does not begin with it.
-    ParseWithBos,
+/// A draft model: what a session needs of a model to write with it. Each part can be replaced by itself.
+#[derive(Clone)]
+pub struct DraftModel {
+    /// Vocabulary and tokenizer.
+    pub language: Arc<dyn LanguageModel>,
+    /// What computes it.
+    pub decoder: Arc<dyn Decoder>,
+    /// Chat template.
+    pub template: Arc<dyn ChatTemplate>,
+}
+
+impl<M: LanguageModel + Decoder + ChatTemplate + 'static> From<Arc<M>> for DraftModel {
+    fn from(model: Arc<M>) -> Self {
+        Self { language: Arc::clone(&model) as _, decoder: Arc::clone(&model) as _, template: model }
+    }
+}
+
+impl DraftModel {
+    /// Returns the tokens of a conversation as [`ChatTemplate::prompt`] does.
+    ///
+    /// # Errors
+    /// [`TemplateError`].
+    pub fn prompt(&self, messages: &[Message]) -> Result<Vec<TokenId>, TemplateError> {
+        prompt(self.template.as_ref(), self.language.as_ref(), messages)
+    }
+}
+
+impl std::fmt::Debug for DraftModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DraftModel").field("vocabulary", &self.language.vocabulary_hash()).finish_non_exhaustive()
+    }
+}
+
+fn prompt(
+    template: &dyn ChatTemplate,
+    language: &dyn LanguageModel,
+    messages: &[Message],
+) -> Result<Vec<TokenId>, TemplateError> {
+    let rendered = template.render(messages, &RenderOptions::default())?;
+    let tokens = rendered.tokens(|text, special| language.tokenize(text, special));
+    tokens.map_err(|error| TemplateError::Tokens { reason: error.to_string() })
 }

@@ -18,7 +18,8 @@
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
 //! | [`speculative`] | the paper's own acceptance rule, for baselines and calibrations |
 //!
-//! Time is an argument and randomness a seed ([`rng`]): the same inputs give the same result on every machine.
+//! The arithmetic of what is learnt is in [`regression`]. Time is an argument and randomness a seed ([`rng`]): the same
+//! inputs give the same result on every machine.
 
 pub mod advance;
 pub mod affine;
@@ -33,6 +34,7 @@ pub mod noise;
 pub mod pace;
 pub mod pass_times;
 pub mod protocol;
+pub mod regression;
 pub mod rng;
 pub mod sampling;
 pub mod speculative;

@@ -1,5 +1,9 @@
 //! The demands of the decision code on a language model. llama.cpp is one (`uhlm-llama`); tests use synthetic ones.
 
+use std::sync::Arc;
+
+use crate::noise::TokenKeys;
+use crate::protocol::Digest;
 use crate::sampling::TokenId;
 
 /// The reason why a model failed to process tokens.
@@ -61,6 +65,49 @@ pub trait Vocabulary: Send + Sync {
     /// ([`TokenKeys`](crate::noise::TokenKeys)): the end of turn first, then by id.
     fn ends(&self) -> Vec<TokenId> {
         (0..self.size() as TokenId).filter(|&id| self.is_end(id)).collect()
+    }
+}
+
+/// How special tokens are treated when text is tokenised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Special {
+    /// Text is text: `<|im_end|>` written by a person is eleven characters, never a control token.
+    Plain,
+    /// Control tokens written in the text are read as such (rendered templates).
+    Parse,
+    /// As `Parse`, and BOS is added where the model wants it and the text does not begin with it.
+    ParseWithBos,
+}
+
+/// The language of a model: which tokens it knows, and how text becomes tokens and tokens become text.
+pub trait LanguageModel: Send + Sync {
+    /// Returns the vocabulary.
+    fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Returns the keys of the vocabulary's tokens, which make the noise of a token the same for device and verifier.
+    fn token_keys(&self) -> &TokenKeys;
+    /// Returns the hash over the vocabulary's tokens, as [`crate::fingerprint::vocabulary`] makes it.
+    fn vocabulary_hash(&self) -> Digest;
+    /// Makes tokens of a text. `special` also reads special tokens written in the text and adds BOS where the model
+    /// wants it.
+    ///
+    /// # Errors
+    /// [`ModelError::Text`] where the tokenizer cannot take the text.
+    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError>;
+    /// Returns the text of tokens with special tokens written out, as bytes.
+    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
+}
+
+/// What computes a model.
+pub trait Decoder: Send + Sync {
+    /// Makes an empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows)
+    /// on `threads` threads.
+    ///
+    /// # Errors
+    /// [`ModelError::NotEnoughMemory`], [`ModelError::Decode`] where the engine cannot make it.
+    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError>;
+    /// Returns the threads that a sequence gets when it asks for 0.
+    fn default_threads(&self) -> u32 {
+        1
     }
 }
 

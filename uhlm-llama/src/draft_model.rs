@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::chat::{ChatTemplate, Message, Reasoning, RenderOptions, Rendered, TemplateError};
+use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
@@ -11,7 +11,7 @@ use uhlm_law::sampling::TokenId;
 use crate::model::Model;
 use crate::native::Thrown;
 use crate::options::{ContextOptions, MAX_THREADS};
-use crate::template::ChatTemplate;
+use crate::template::Template;
 
 impl Model {
     /// Returns a token of a text as it is. Some files let the tokenizer find the name of a row without a token in a
@@ -31,7 +31,7 @@ impl Model {
     }
 }
 
-impl DraftModel for Model {
+impl LanguageModel for Model {
     fn vocabulary(&self) -> &dyn Vocabulary {
         &self.vocabulary
     }
@@ -42,10 +42,6 @@ impl DraftModel for Model {
 
     fn vocabulary_hash(&self) -> Digest {
         self.vocabulary_hashes.whole
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.fingerprint
     }
 
     fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
@@ -69,16 +65,20 @@ impl DraftModel for Model {
         }
         bytes
     }
+}
 
+impl ChatTemplate for Model {
     fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
         let template = self.template.as_ref().map_err(Clone::clone)?;
         template.conversation(messages, options, &self.control_names, chrono::Local::now().naive_local())
     }
 
     fn reasoning(&self) -> Option<Reasoning> {
-        self.template.as_ref().ok().and_then(ChatTemplate::reasoning)
+        self.template.as_ref().ok().and_then(Template::reasoning)
     }
+}
 
+impl Decoder for Model {
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
         Ok(Box::new(self.new_sequence(&ContextOptions { context, threads, ..ContextOptions::default() })?))
     }

@@ -11,6 +11,7 @@ mod draft_model;
 mod error;
 pub mod fingerprint;
 pub mod gguf;
+mod header;
 mod log;
 pub mod memory;
 mod model;

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::gguf::{self, GgufSummary, Shape};
+use crate::gguf::{GgufSummary, Shape};
+use crate::split;
 
 pub use crate::gguf::{GgufSummary as Summary, Shape as ModelShape};
 
@@ -92,7 +93,7 @@ pub enum MemoryError {
 /// # Errors
 /// [`MemoryError::Unreadable`], [`MemoryError::Unknown`].
 pub fn estimate(path: &Path, context: u32) -> Result<MemoryEstimate, MemoryError> {
-    let summary = gguf::read(path).map_err(|error| MemoryError::Unreadable { reason: error.to_string() })?;
+    let summary = split::read(path).map_err(|error| MemoryError::Unreadable { reason: error.to_string() })?;
     of_summary(&summary, context)
 }
 
@@ -141,7 +142,7 @@ fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
 /// # Errors
 /// [`MemoryError`]; where the context is too long, it names the longest that fits.
 pub fn check(path: &Path, context: u32, available: u64) -> Result<MemoryEstimate, MemoryError> {
-    let summary = gguf::read(path).map_err(|error| MemoryError::Unreadable { reason: error.to_string() })?;
+    let summary = split::read(path).map_err(|error| MemoryError::Unreadable { reason: error.to_string() })?;
     check_summary(&summary, context, available)
 }
 
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn the_header_of_the_demo_draft_says_its_sizes() {
-        let summary = gguf::read(&demo()).expect("bundled");
+        let summary = split::read(&demo()).expect("bundled");
         let shape = summary.shape.expect("complete");
         // models/README.md: 2 layers of width 96, heads of 32, context 1024, 1024 tokens.
         assert_eq!((shape.layers, shape.width, shape.heads, shape.context), (2, 96, 3, 1024));
@@ -243,7 +244,7 @@ mod tests {
         let short = MemoryError::NotEnough { context: 256, needed: needed(256), available: 5, fits: None };
         assert_eq!(chosen(5), Err(short));
         // A header may claim anything.
-        let summary = gguf::read(&demo()).expect("bundled");
+        let summary = split::read(&demo()).expect("bundled");
         let claims = |context| {
             let shape = summary.shape.clone().map(|shape| Shape { context, ..shape });
             of_summary(&GgufSummary { shape, ..summary.clone() }, 0).map(|estimate| estimate.context)
@@ -255,7 +256,7 @@ mod tests {
     fn what_is_no_model_is_no_estimate() {
         let missing = estimate(Path::new("/nowhere.gguf"), 0);
         assert!(matches!(missing, Err(MemoryError::Unreadable { .. })));
-        let other = gguf::read(&demo()).map(|summary| GgufSummary { shape: None, ..summary }).expect("bundled");
+        let other = split::read(&demo()).map(|summary| GgufSummary { shape: None, ..summary }).expect("bundled");
         assert_eq!(of_summary(&other, 0), Err(MemoryError::Unknown { architecture: "llama".into() }));
     }
 

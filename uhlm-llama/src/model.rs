@@ -14,14 +14,14 @@ use uhlm_law::token::TokenKind;
 use crate::backend;
 use crate::error::LoadError;
 use crate::fingerprint;
-use crate::gguf::{self, GgufSummary};
+use crate::gguf::GgufSummary;
 use crate::log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::native::{self, LoadFailure, Loading};
 use crate::options::LoadOptions;
 use crate::probe;
 use crate::split;
-use crate::template::{ChatTemplate, ControlNames};
+use crate::template::{ControlNames, Template};
 use crate::token_table::{self, TokenTable};
 use crate::tokenizer::Tokenizer;
 
@@ -30,11 +30,11 @@ pub struct Model {
     inner: native::Model,
     summary: GgufSummary,
     pub(crate) vocabulary: TokenTable,
-    pub(crate) template: Result<ChatTemplate, TemplateError>,
+    pub(crate) template: Result<Template, TemplateError>,
     pub(crate) control_names: ControlNames,
     token_keys: TokenKeys,
     pub(crate) vocabulary_hashes: VocabularyHashes,
-    pub(crate) fingerprint: Digest,
+    fingerprint: Digest,
     pub(crate) tokenizer: Tokenizer,
     /// Free memory as given by whoever loaded the model, in bytes.
     limit: Option<u64>,
@@ -60,7 +60,7 @@ impl Model {
         // llama.cpp wants the first part and finds the others.
         let path = &split::first_part(path);
         let at = || path.to_path_buf();
-        let summary = gguf::read(path).map_err(|error| LoadError::of_header(at(), error))?;
+        let summary = split::read(path).map_err(|error| LoadError::of_header(at(), error))?;
         let need = options.memory.unwrap_or_default();
         if let Some(available) = need.available.or_else(memory::available)
             && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)
@@ -96,7 +96,7 @@ impl Model {
         };
         let template = options.chat_template.clone().map_or_else(own, Ok).and_then(|text| {
             let reasoning = Reasoning::detect(Some(&text), |name| token_table::has_token(&inner, name));
-            ChatTemplate::compile(&text, special_text(inner.bos()), special_text(inner.eos()), reasoning)
+            Template::compile(&text, special_text(inner.bos()), special_text(inner.eos()), reasoning)
         });
         let estimate = memory::of_summary(&summary, 0).unwrap_or_default();
         let weights = if options.mmap == Some(false) { estimate.weights } else { 0 };
@@ -128,6 +128,12 @@ impl Model {
     #[must_use]
     pub fn name(&self) -> &str {
         self.summary.name.as_deref().unwrap_or(&self.summary.architecture)
+    }
+
+    /// Returns the fingerprint of the file.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        self.fingerprint
     }
 
     /// Returns the keys of the vocabulary's tokens, which shared noise is drawn by.

@@ -6,7 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::gguf::{self, GgufSummary, HeaderError};
+use crate::gguf::{self, GgufSummary, HeaderError, PartHeader};
 
 /// The name of a part: `PREFIX-00001-of-00003.gguf`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,22 +63,12 @@ fn name_of(path: &Path) -> Option<PartName> {
     PartName::parse(path.file_name()?.to_str()?)
 }
 
-/// A part's place in the model, as its header says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartHeader {
-    /// Number of the part, from 0: `split.no`.
-    pub number: u64,
-    /// Number of parts: `split.count`.
-    pub count: u64,
-    /// Size of the embedding that llama.cpp keeps a second time, unless another part has an output layer, in bytes.
-    pub(crate) embedding_repacked: u64,
-    /// Whether the part has the output layer.
-    pub(crate) has_output: bool,
-}
-
-/// Reads the headers of all parts of the model whose first part is at `path`, and sums up what they need. For a file
-/// that is a whole model, this is its own header.
-pub(crate) fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
+/// Reads and checks the headers of all parts of the model whose first part is at `path`, and sums up what they need.
+/// For a file that is a whole model, this is its own header. Blocks on the files.
+///
+/// # Errors
+/// [`HeaderError`].
+pub fn read(path: &Path) -> Result<GgufSummary, HeaderError> {
     let mut whole = gguf::read_part(path)?;
     let Some(first) = whole.part else { return Ok(whole) };
     let Some(name) = name_of(path).filter(|name| is_part(name, name.number, &first)) else {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::gguf::Value;
+use crate::header::Value;
 
 /// Largest numbers of layers and of experts: llama.cpp's `LLAMA_MAX_LAYERS` and `LLAMA_MAX_EXPERTS`.
 const MAX_LAYERS: u64 = 512;

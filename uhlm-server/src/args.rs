@@ -166,13 +166,7 @@ pub struct ServeArgs {
     )]
     pub max_bytes: usize,
     /// Milliseconds that a pass may take while more than one owner is at work
-    #[arg(
-        long,
-        env = "UHLM_PASS_TARGET",
-        value_name = "MS",
-        default_value_t = 100,
-        help_heading = "Limits"
-    )]
+    #[arg(long, env = "UHLM_PASS_TARGET", value_name = "MS", default_value_t = 100, help_heading = "Limits")]
     pub pass_target: u64,
     /// Sessions of one owner (token, labelled device, or address without tokens); 0 for no limit but the server's, as
     /// for all of an owner's limits

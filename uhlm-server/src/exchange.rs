@@ -107,7 +107,8 @@ impl Gate {
             Ok(Ok(collected)) => collected.to_bytes(),
         };
         self.metrics.body_in.inc_by(bytes.len() as u64);
-        let body = encoding.decode(&bytes).map_err(|failure| Refusal::new(ErrorCode::Malformed, failure.to_string()))?;
+        let body =
+            encoding.decode(&bytes).map_err(|failure| Refusal::new(ErrorCode::Malformed, failure.to_string()))?;
         Ok((body, room))
     }
 }

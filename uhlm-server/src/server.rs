@@ -94,7 +94,7 @@ impl Server {
             capabilities: CAPABILITIES,
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
-                context: context.min(target.capacity() as u32),
+                context: context.min(about.capacity as u32),
                 max_draft: limits.draft as u32,
             },
             ends: target.vocabulary().ends(),

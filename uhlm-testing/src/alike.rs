@@ -1,100 +1,37 @@
-//! A draft model that is another one but for what a test changes of it.
+//! Parts of a draft model that a test replaces; everything else is taken from the model that it has:
+//! `DraftModel { decoder: Arc::new(Sequences(|| ..)), ..model }`.
 
 use std::sync::Arc;
 
-use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
-use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
-use uhlm_law::sampling::TokenId;
+use uhlm_law::chat::{ChatTemplate, Message, Reasoning, RenderOptions, Rendered, TemplateError};
+use uhlm_law::model::{Decoder, ModelError, Sequence};
 
-type Render = dyn Fn(&dyn DraftModel, &[Message], &RenderOptions) -> Result<Rendered, TemplateError> + Send + Sync;
-type Sequences = dyn Fn() -> Box<dyn Sequence> + Send + Sync;
+/// A decoder of the sequences that a function makes.
+pub struct Sequences<F>(pub F);
 
-/// The model.
-pub struct Alike {
-    model: Arc<dyn DraftModel>,
-    reasoning: Option<Reasoning>,
-    render: Option<Box<Render>>,
-    sequences: Option<Box<Sequences>>,
-}
-
-impl Alike {
-    /// Makes a model that is `model`, until it is changed.
-    #[must_use]
-    pub fn to(model: Arc<dyn DraftModel>) -> Self {
-        Self { reasoning: model.reasoning(), model, render: None, sequences: None }
-    }
-
-    /// Makes it mark its reasoning so.
-    #[must_use]
-    pub fn with_reasoning(self, reasoning: Reasoning) -> Self {
-        Self { reasoning: Some(reasoning), ..self }
-    }
-
-    /// Makes it render so; the function is given the model that it is alike to.
-    #[must_use]
-    pub fn with_render(
-        self,
-        render: impl Fn(&dyn DraftModel, &[Message], &RenderOptions) -> Result<Rendered, TemplateError>
-        + Send
-        + Sync
-        + 'static,
-    ) -> Self {
-        Self { render: Some(Box::new(render)), ..self }
-    }
-
-    /// Makes it decode with these sequences.
-    #[must_use]
-    pub fn with_sequences(self, sequences: impl Fn() -> Box<dyn Sequence> + Send + Sync + 'static) -> Self {
-        Self { sequences: Some(Box::new(sequences)), ..self }
+impl<F: Fn() -> Box<dyn Sequence> + Send + Sync> Decoder for Sequences<F> {
+    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
+        Ok((self.0)())
     }
 }
 
-impl DraftModel for Alike {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.model.vocabulary()
-    }
+/// A template that is a function, of a model that marks its reasoning.
+pub struct Thinks<F> {
+    /// How the reasoning is marked.
+    pub reasoning: Reasoning,
+    /// What renders a conversation.
+    pub render: F,
+}
 
-    fn token_keys(&self) -> &TokenKeys {
-        self.model.token_keys()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.model.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.model.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        self.model.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.model.detokenize(tokens)
-    }
-
+impl<F> ChatTemplate for Thinks<F>
+where
+    F: Fn(&[Message], &RenderOptions) -> Result<Rendered, TemplateError> + Send + Sync,
+{
     fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        match &self.render {
-            Some(render) => render(self.model.as_ref(), messages, options),
-            None => self.model.render(messages, options),
-        }
+        (self.render)(messages, options)
     }
 
     fn reasoning(&self) -> Option<Reasoning> {
-        self.reasoning
-    }
-
-    fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        match &self.sequences {
-            Some(sequences) => Ok(sequences()),
-            None => Arc::clone(&self.model).sequence(context, threads),
-        }
-    }
-
-    fn default_threads(&self) -> u32 {
-        self.model.default_threads()
+        Some(self.reasoning)
     }
 }

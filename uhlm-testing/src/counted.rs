@@ -4,82 +4,48 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
-use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::model::{Decoder, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 
 /// Tokens of a pass.
 const PASS: usize = 16;
 
-/// The model.
+/// What computes another model, and counts.
 pub struct Counted {
-    model: Arc<dyn DraftModel>,
+    model: DraftModel,
     pause: Duration,
-    passes: Arc<AtomicUsize>,
+    passes: AtomicUsize,
 }
 
 impl Counted {
-    /// A model whose passes take `pause`; a long input counts one pass for each 16 tokens.
+    /// Makes a model whose passes take `pause`; a long input counts one pass for each 16 tokens.
     #[must_use]
-    pub fn new(model: impl DraftModel + 'static, pause: Duration) -> Self {
-        Self::of(Arc::new(model), pause)
+    pub fn new(model: impl Into<DraftModel>, pause: Duration) -> Arc<Self> {
+        Arc::new(Self { model: model.into(), pause, passes: AtomicUsize::new(0) })
     }
 
-    /// The same around a model that is shared already.
+    /// Returns the model that is counted.
     #[must_use]
-    pub fn of(model: Arc<dyn DraftModel>, pause: Duration) -> Self {
-        Self { model, pause, passes: Arc::default() }
+    pub fn model(self: &Arc<Self>) -> DraftModel {
+        DraftModel { decoder: Arc::clone(self) as _, ..self.model.clone() }
     }
 
-    /// Passes so far.
+    /// Returns the number of passes so far.
     #[must_use]
     pub fn passes(&self) -> usize {
         self.passes.load(Ordering::Acquire)
     }
 }
 
-impl DraftModel for Counted {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.model.vocabulary()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.model.token_keys()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.model.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.model.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        self.model.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.model.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        self.model.render(messages, options)
-    }
-
-    fn reasoning(&self) -> Option<Reasoning> {
-        self.model.reasoning()
-    }
-
+impl Decoder for Counted {
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        let inner = Arc::clone(&self.model).sequence(context, threads)?;
+        let inner = Arc::clone(&self.model.decoder).sequence(context, threads)?;
         Ok(Box::new(CountedSequence { inner, model: self }))
     }
 
     fn default_threads(&self) -> u32 {
-        self.model.default_threads()
+        self.model.decoder.default_threads()
     }
 }
 

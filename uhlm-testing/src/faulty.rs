@@ -9,22 +9,22 @@ mod life;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use uhlm_core::verifier::{Answer, Call, FrameReply, Reply, Verifier, VerifierError};
-use uhlm_law::advance::{Advance, Frame, Info, Open, Opened, SessionId};
+use uhlm_core::verifier::{Call, Part, Reply, Request, Verifier, VerifierError, VerifierExt as _};
+use uhlm_law::advance::{Frame, Opened, SessionId};
 
 use self::clock::Clock;
 pub use self::frames::Alter;
-use self::frames::{Handed, Script as FrameScript};
+use self::frames::Handed;
 use self::life::{Life, holding};
 
 /// What a call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// [`Verifier::open`].
+    /// [`Request::Open`].
     Open,
-    /// [`Verifier::advance`].
+    /// [`Request::Advance`].
     Advance,
 }
 
@@ -52,9 +52,9 @@ pub enum Fate {
     LoseReply(VerifierError),
     /// The verifier never sees it, and nothing comes back until the deadline.
     Swallow,
-    /// The verifier takes it, and after so many frames nothing comes back until the deadline.
+    /// The verifier takes it, and after so many parts of the answer nothing comes back until the deadline.
     Silence(usize),
-    /// The answer, each frame of it, comes later.
+    /// The answer, each part of it, comes later.
     Delay(Duration),
     /// The verifier is asked twice, as by a client that lost a connection; the second answer counts.
     Repeat,
@@ -64,7 +64,7 @@ pub enum Fate {
     AlterFrames(Alter<Frame>),
     /// These frames come, and the verifier never sees the call.
     Frames(Vec<Frame>),
-    /// The answer breaks off after so many frames.
+    /// The answer breaks off after so many parts.
     BreakAfter(usize, VerifierError),
 }
 
@@ -138,73 +138,40 @@ impl Faulty {
         self.counts.lock().expect("no panic").push(kind);
         (self.script.lock().expect("no panic"))(Seen { kind, index, given, drafted })
     }
+
+    /// Makes the reply of a verifier that sees the call, and notes the session that it opens, whatever the device
+    /// hears.
+    fn noting(&self, mut reply: Reply) -> Reply {
+        let opened = Arc::clone(&self.opened);
+        Box::new(move |heard| {
+            if let Ok(Part::Opened(session)) = heard.as_ref().map(|answer| &answer.value) {
+                opened.lock().expect("no panic").push(session.session);
+            }
+            reply(heard);
+        })
+    }
 }
 
 impl Verifier for Faulty {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.inner.info(deadline, reply)
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        let fate = self.fate(Kind::Open, 0, 0);
-        let life = Life::new(&self.alive);
-        let over = life.clone();
-        let reply: Reply<Opened> = Box::new(move |result| {
-            if over.end() {
-                reply(result);
-            }
-        });
-        let opened = Arc::clone(&self.opened);
-        let noted = move |result: Result<Answer<Opened>, VerifierError>, reply: Reply<Opened>| {
-            if let Ok(answer) = &result {
-                opened.lock().expect("no panic").push(answer.value.session);
-            }
-            reply(result);
-        };
-        let inner = match fate {
-            Fate::Fail(error) => {
-                reply(Err(error));
-                Call::finished()
-            }
-            Fate::Swallow | Fate::Silence(_) => {
-                let late = move || reply(Err(VerifierError::DeadlineExceeded { deadline }));
-                self.clock.at(Instant::now() + deadline, late);
-                Call::finished()
-            }
-            Fate::LoseReply(error) | Fate::BreakAfter(_, error) => {
-                let lost: Reply<Opened> = Box::new(move |_| reply(Err(error)));
-                self.inner.open(request, deadline, Box::new(move |result| noted(result, lost)))
-            }
-            Fate::Delay(by) => {
-                let clock = self.clock.clone();
-                let late: Reply<Opened> = Box::new(move |result| clock.at(Instant::now() + by, move || reply(result)));
-                self.inner.open(request, deadline, Box::new(move |result| noted(result, late)))
-            }
-            fate => {
-                let change: Alter<Opened> = if let Fate::AlterOpened(change) = fate { change } else { |_| {} };
-                let altered: Reply<Opened> = Box::new(move |mut result| {
-                    if let Ok(answer) = &mut result {
-                        change(&mut answer.value);
-                    }
-                    reply(result);
-                });
-                self.inner.open(request, deadline, Box::new(move |result| noted(result, altered)))
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
+        let fate = match &request {
+            Request::Info => return self.inner.ask(request, patience, reply),
+            Request::Open(_) => self.fate(Kind::Open, 0, 0),
+            Request::Advance(_, advance) => self.fate(Kind::Advance, advance.stand.len(), advance.draft.len()),
+            Request::Close(session) => {
+                self.closed.lock().expect("no panic").push(*session);
+                return self.inner.ask(request, patience, reply);
             }
         };
-        holding(inner, life)
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
-        let fate = self.fate(Kind::Advance, request.stand.len(), request.draft.len());
         let life = Life::new(&self.alive);
-        let handed = Handed::new(frames, life.clone());
+        let handed = Handed::new(reply, life.clone(), self.clock.clone(), patience);
         let inner = match fate {
             Fate::Fail(error) => {
                 handed.hand(Err(error));
                 Call::finished()
             }
             Fate::Swallow => {
-                handed.give_up_at(&self.clock, Instant::now() + silence, silence);
+                handed.give_up();
                 Call::finished()
             }
             Fate::Frames(frames) => {
@@ -214,25 +181,12 @@ impl Verifier for Faulty {
             fate => {
                 if matches!(fate, Fate::Repeat) {
                     // Its answer goes nowhere, as that of a connection that broke.
-                    self.inner.advance(session, request.clone(), silence, Box::new(|_| {})).detach();
+                    self.inner.ask(request.clone(), patience, Box::new(|_| {})).detach();
                 }
-                let script = match fate {
-                    Fate::LoseReply(error) => FrameScript::Break(0, error),
-                    Fate::BreakAfter(count, error) => FrameScript::Break(count, error),
-                    Fate::Silence(count) => FrameScript::Silence(count, silence),
-                    Fate::Delay(by) => FrameScript::Delay(by),
-                    Fate::AlterFrames(alter) => FrameScript::Alter(alter),
-                    _ => FrameScript::Pass,
-                };
-                self.inner.advance(session, request, silence, handed.through(script, self.clock.clone()))
+                self.inner.ask(request, patience, self.noting(handed.through(fate)))
             }
         };
         holding(inner, life)
-    }
-
-    fn close(&self, session: SessionId) {
-        self.closed.lock().expect("no panic").push(session);
-        self.inner.close(session);
     }
 
     fn on_network_change(&self) {

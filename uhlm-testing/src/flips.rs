@@ -14,7 +14,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::chat::{DraftModel as _, Message, Special};
+use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_llama::{ContextOptions, LoadError, LoadOptions, Model};
 
 use crate::gguf_edit::GgufEdit;
@@ -160,7 +160,7 @@ fn outcome(path: &Path) -> &'static str {
     model.detokenize(&tokens);
     let options = ContextOptions { threads: 1, ..ContextOptions::default() };
     let Ok(mut sequence) = model.new_sequence(&options) else { return "loaded, no context" };
-    use uhlm_law::model::Sequence as _;
+    use uhlm_law::model::{LanguageModel as _, Sequence as _, Special};
     for tokens in [&tokens[..], &[5]] {
         if sequence.decode(tokens, &|| false).is_err() {
             return "loaded, a pass failed";

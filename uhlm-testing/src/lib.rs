@@ -17,6 +17,7 @@ pub mod model_server;
 pub mod padded_gguf;
 pub mod pair;
 pub mod parrot;
+pub mod patient;
 pub mod proxy;
 pub mod served;
 pub mod slow;

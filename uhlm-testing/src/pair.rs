@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
-use uhlm_core::engine::Engine;
+use uhlm_core::Engine;
 use uhlm_llama::{LoadOptions, Model};
 
 /// Returns the path of a file in `models/`.

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use uhlm_law::advance::{Draw, Row};
 use uhlm_law::model::{ModelError, Vocabulary};
-use uhlm_law::noise::PositionKey;
-use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
 use uhlm_server::target::{BatchToken, EngineOptions, LlamaTarget, Target, TargetInfo};
 
 use crate::pair;
@@ -49,18 +48,6 @@ impl Target for Slow {
         self.inner.vocabulary()
     }
 
-    fn capacity(&self) -> usize {
-        self.inner.capacity()
-    }
-
-    fn batch_size(&self) -> usize {
-        self.inner.batch_size()
-    }
-
-    fn slots(&self) -> u32 {
-        self.inner.slots()
-    }
-
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
         std::thread::sleep(self.each * u32::try_from(tokens.len()).unwrap_or(u32::MAX));
         while self.stuck.load(Ordering::Acquire) {
@@ -69,23 +56,8 @@ impl Target for Slow {
         self.inner.decode(tokens)
     }
 
-    fn winner(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-        position: PositionKey,
-    ) -> Result<TokenId, ModelError> {
-        self.inner.winner(index, chain, history, position)
-    }
-
-    fn distribution(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-    ) -> Result<Distribution, ModelError> {
-        self.inner.distribution(index, chain, history)
+    fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError> {
+        self.inner.draw(index, draw)
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier};
-use uhlm_law::advance::{Advance, Info, Open, Opened, SessionId};
-use uhlm_law::chat::DraftModel;
+use uhlm_core::verifier::{Call, Reply, Request, Verifier};
+use uhlm_law::advance::Advance;
+use uhlm_law::model::LanguageModel as _;
 
 use crate::synthetic::SyntheticModel;
 
@@ -65,23 +65,14 @@ fn text(request: &Advance) -> String {
 }
 
 impl Verifier for Spy {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.inner.info(deadline, reply)
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        self.hear(String::new());
-        self.inner.open(request, deadline, reply)
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
-        self.hear(text(&request));
-        self.inner.advance(session, request, silence, frames)
-    }
-
-    fn close(&self, session: SessionId) {
-        *lock(&self.closed) += 1;
-        self.inner.close(session);
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
+        match &request {
+            Request::Info => {}
+            Request::Open(_) => self.hear(String::new()),
+            Request::Advance(_, advance) => self.hear(text(advance)),
+            Request::Close(_) => *lock(&self.closed) += 1,
+        }
+        self.inner.ask(request, patience, reply)
     }
 
     fn on_network_change(&self) {

@@ -6,9 +6,9 @@
 use std::sync::{Arc, OnceLock};
 
 use uhlm_law::advance::Begin;
-use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Role, Special, TemplateError};
+use uhlm_law::chat::{ChatTemplate, Message, RenderOptions, Rendered, Role, TemplateError};
 use uhlm_law::fingerprint;
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId};
@@ -106,6 +106,12 @@ impl SyntheticModel {
         tokens.split_off(prompt.len())
     }
 
+    /// Returns a fingerprint as that of a file.
+    #[must_use]
+    pub fn fingerprint(&self) -> Digest {
+        Digest([self.seed as u8; 32])
+    }
+
     /// Returns what kind of token an id is.
     #[must_use]
     pub fn kind(id: TokenId) -> TokenKind {
@@ -164,7 +170,7 @@ impl Vocabulary for SyntheticModel {
     }
 }
 
-impl DraftModel for SyntheticModel {
+impl LanguageModel for SyntheticModel {
     fn vocabulary(&self) -> &dyn Vocabulary {
         self
     }
@@ -182,10 +188,6 @@ impl DraftModel for SyntheticModel {
         fingerprint::vocabulary((0..VOCABULARY as TokenId).map(|id| (text(id), Self::kind(id)))).whole
     }
 
-    fn fingerprint(&self) -> Digest {
-        Digest([self.seed as u8; 32])
-    }
-
     fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         let known = |byte: &u8| (0..VOCABULARY as TokenId).find(|&id| self.piece(id) == std::slice::from_ref(byte));
         Ok(text.as_bytes().iter().filter_map(|byte| if *byte == b'|' { Some(END) } else { known(byte) }).collect())
@@ -194,7 +196,9 @@ impl DraftModel for SyntheticModel {
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
         tokens.iter().flat_map(|&id| if id == END { b"|".to_vec() } else { self.piece(id).to_vec() }).collect()
     }
+}
 
+impl ChatTemplate for SyntheticModel {
     fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
         let mut text = String::new();
         for message in messages {
@@ -210,7 +214,9 @@ impl DraftModel for SyntheticModel {
         }
         Ok(text.into())
     }
+}
 
+impl Decoder for SyntheticModel {
     fn sequence(self: Arc<Self>, context: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
         let capacity = if context == 0 { self.capacity } else { context as usize };
         Ok(Box::new(SyntheticSequence::new(SyntheticModel { capacity, ..*self })))

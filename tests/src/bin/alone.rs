@@ -5,10 +5,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::{Consent, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_testing::pair;
 
 /// Whoever creates a socket of the Internet families is killed, on every thread.

@@ -12,11 +12,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uhlm_core::engine::Engine;
-use uhlm_core::event::Event;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
+use uhlm_core::{Engine, Event, GenerationOptions, Mode, Prompt, Session, SessionOptions};
 use uhlm_law::sampling::SamplingParams;
 use uhlm_llama::LoadOptions;
 

@@ -5,9 +5,8 @@
 //! another row for the same tokens, computed alone, has another winner, the two best scores must lie within what the
 //! arithmetic does.
 
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, SessionOptions};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_core::{DraftAhead, Mode, SessionOptions};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
 use uhlm_law::window::CloseRule;

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use uhlm_core::mode::Mode;
-use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier};
-use uhlm_law::advance::{Advance, Frame, Info, Open, Opened, SessionId};
+use uhlm_core::Mode;
+use uhlm_core::verifier::{Answer, Call, Part, Reply, Request, Verifier, VerifierError};
+use uhlm_law::advance::Frame;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use crate::support::{options, prompts, served, session, write};
@@ -32,28 +32,22 @@ struct Broken {
 }
 
 impl Verifier for Broken {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.inner.info(deadline, reply)
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        self.inner.open(request, deadline, reply)
-    }
-
-    fn advance(&self, session: SessionId, mut request: Advance, silence: Duration, mut frames: FrameReply) -> Call {
-        match (self.defect, &mut request.begin) {
-            (Defect::AnotherSeed, Some(begin)) => begin.seed ^= 1,
-            (Defect::AnotherPlace, Some(begin)) => begin.reply_start -= 1,
-            _ => {}
-        }
-        if !request.draft.is_empty() {
-            let start = request.base as usize + request.stand.len();
-            *self.drafted.lock().expect("no panic") = (start, request.draft.clone());
+    fn ask(&self, mut request: Request, silence: Duration, mut reply: Reply) -> Call {
+        if let Request::Advance(_, request) = &mut request {
+            match (self.defect, &mut request.begin) {
+                (Defect::AnotherSeed, Some(begin)) => begin.seed ^= 1,
+                (Defect::AnotherPlace, Some(begin)) => begin.reply_start -= 1,
+                _ => {}
+            }
+            if !request.draft.is_empty() {
+                let start = request.base as usize + request.stand.len();
+                *self.drafted.lock().expect("no panic") = (start, request.draft.clone());
+            }
         }
         let (defect, drafted) = (self.defect, Arc::clone(&self.drafted));
-        let lying: FrameReply = Box::new(move |mut heard| {
+        let lying = Box::new(move |mut heard: Result<Answer<Part>, VerifierError>| {
             if let (Defect::AcceptsWhatDiffers, Ok(answer)) = (defect, &mut heard)
-                && let Frame::Text(text) = &mut answer.value
+                && let Part::Frame(Frame::Text(text)) = &mut answer.value
             {
                 let (start, drafted) = &*drafted.lock().expect("no panic");
                 let at = |i: usize| (text.pos as usize + i).checked_sub(*start).and_then(|at| drafted.get(at).copied());
@@ -63,13 +57,9 @@ impl Verifier for Broken {
                     text.ids.truncate(i + 1);
                 }
             }
-            frames(heard);
+            reply(heard);
         });
-        self.inner.advance(session, request, silence, lying)
-    }
-
-    fn close(&self, session: SessionId) {
-        self.inner.close(session);
+        self.inner.ask(request, silence, lying)
     }
 }
 

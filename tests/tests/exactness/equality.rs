@@ -1,8 +1,7 @@
 //! One row a pass, on the server and in the plain loop: llama.cpp's logits are then equal to the bit, and so are the
 //! texts. `UHLM_EQUAL_DRAFT` and `UHLM_EQUAL_TARGET` name another pair of models than the bundled one.
 
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, SessionOptions};
+use uhlm_core::{DraftAhead, Mode, SessionOptions};
 use uhlm_law::gate::Goal;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::window::CloseRule;

@@ -5,7 +5,7 @@
 //! the most probable token's probability. The laws within a bin differ, which only makes the statistic smaller than
 //! chi-square, so a right sampler fails a test with probability at most 1e-6.
 
-use uhlm_core::mode::Mode;
+use uhlm_core::Mode;
 use uhlm_law::sampling::{Distribution, SamplingParams, TokenId};
 use uhlm_testing::goodness::{Fit, Goodness};
 

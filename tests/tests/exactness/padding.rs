@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use uhlm_core::engine::Engine;
-use uhlm_core::error::GenerationError;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_core::{
+    Engine, GenerationError, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, Session, SessionOptions,
+};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::window::CloseRule;
 use uhlm_llama::{LoadOptions, Model};

@@ -3,21 +3,21 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::advance::{Draw, Row};
+use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
 use uhlm_law::noise::PositionKey;
-use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
+use uhlm_law::sampling::{Scratch, TokenId};
 use uhlm_llama::{BatchContext, ContextOptions};
 use uhlm_server::EngineOptions;
 use uhlm_server::target::{BatchToken, LlamaTarget, Target, TargetInfo};
 use uhlm_testing::served::Served;
 
-use crate::support::{self, target};
+use crate::support::target;
 
-/// The rows of logits by the tokens before them and the noise with which they were drawn, in the order of the draws.
+/// Rows by the tokens before them and the noise with which they were drawn, in the order in which they were.
 type Rows = HashMap<(Vec<TokenId>, PositionKey), Vec<Vec<f32>>>;
 
-/// A recording of the rows that a server's target drew from.
+/// What a server's target drew from.
 #[derive(Clone, Default)]
 pub(crate) struct Recording(Arc<Mutex<Rows>>);
 
@@ -28,11 +28,11 @@ impl Recording {
         // The server's own engine tells what it is; a context of the same shape has rows that can be looked at.
         let about = LlamaTarget::new(target(), &options).expect("an engine");
         let EngineOptions { context, batch, micro_batch, threads, .. } = options;
-        let shape = ContextOptions { context, threads, batch, micro_batch, sequences: about.slots() };
+        let info = about.info().clone();
+        let shape = ContextOptions { context, threads, batch, micro_batch, sequences: info.slots };
         let context = BatchContext::new(target(), &shape).expect("a context");
         let recording = Self::default();
-        let target =
-            Recorded { info: about.info().clone(), slots: about.slots(), context, recording: recording.clone() };
+        let target = Recorded { info, context, recording: recording.clone() };
         (Served::start_with_target(Box::new(target)), recording)
     }
 
@@ -40,7 +40,7 @@ impl Recording {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the rows that decided the token after `history` out of the recording; none where it was never drawn.
+    /// Takes the rows that decided the token after `history`; none where it was never drawn.
     pub(crate) fn take(&self, history: &[TokenId], position: PositionKey) -> Vec<Vec<f32>> {
         self.rows().remove(&(history.to_vec(), position)).unwrap_or_default()
     }
@@ -48,7 +48,6 @@ impl Recording {
 
 struct Recorded {
     info: TargetInfo,
-    slots: u32,
     context: BatchContext,
     recording: Recording,
 }
@@ -68,38 +67,16 @@ impl Target for Recorded {
         self.context.model().vocabulary()
     }
 
-    fn capacity(&self) -> usize {
-        self.context.capacity()
-    }
-
-    fn batch_size(&self) -> usize {
-        self.context.batch_size()
-    }
-
-    fn slots(&self) -> u32 {
-        self.slots
-    }
-
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
         self.context.decode(tokens)
     }
 
-    fn winner(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-        position: PositionKey,
-    ) -> Result<TokenId, ModelError> {
+    fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError> {
         let logits = self.row(index)?.to_vec();
-        let winner = support::winner(chain, &logits, history, position).id;
-        self.recording.rows().entry((history.to_vec(), position)).or_default().push(logits);
-        Ok(winner)
-    }
-
-    fn distribution(&mut self, _: usize, _: &SamplingChain, _: &[TokenId]) -> Result<Distribution, ModelError> {
-        // Only labels need it, and nobody asks for them here.
-        Err(ModelError::Decode { reason: "no labels are recorded".into() })
+        let drawn = draw.of_logits(&logits, &mut Scratch::default(), self.context.model().token_keys());
+        let row = drawn.map_err(|error| ModelError::Decode { reason: error.to_string() })?;
+        self.recording.rows().entry((draw.history.to_vec(), draw.position)).or_default().push(logits);
+        Ok(row)
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {

@@ -3,24 +3,17 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use uhlm_core::engine::Engine;
-use uhlm_core::event::Event;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::Verifier;
-use uhlm_law::chat::{DraftModel as _, Message};
-use uhlm_law::model::Sequence as _;
+use uhlm_core::{DraftAhead, Engine, Event, GenerationOptions, Mode, Origin, Prompt, Session, SessionOptions};
+use uhlm_law::chat::{ChatTemplate as _, Message};
+use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, PositionKey, Tape};
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId, Winner};
 use uhlm_llama::{ContextOptions, LoadOptions, Model};
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::pair;
+use uhlm_testing::patient;
 use uhlm_testing::served::Served;
 
 /// Largest number of tokens of a reply.
@@ -63,21 +56,9 @@ pub(crate) fn served(micro_batch: u32) -> Served {
     Served::start_with(|config| ServerConfig { engine, model: model.unwrap_or(config.model), ..config })
 }
 
-/// Returns options with everything turned off but what a test sets. A machine under load answers late, which must not
-/// change the text.
+/// Options with everything at rest but what a test sets.
 pub(crate) fn options(mode: Mode, sampling: &SamplingParams, seed: u64) -> SessionOptions {
-    let minute = Duration::from_secs(60);
-    SessionOptions {
-        mode,
-        sampling: sampling.clone(),
-        draft_ahead: DraftAhead::Off,
-        offline: OfflinePolicy::Fail,
-        link: LinkConfig { min_deadline: minute, max_deadline: minute, ..LinkConfig::default() },
-        threads: 1,
-        seed: Some(seed),
-        consent: Consent::Conversation,
-        ..SessionOptions::default()
-    }
+    SessionOptions { draft_ahead: DraftAhead::Off, ..patient::options(mode, sampling.clone(), seed) }
 }
 
 pub(crate) fn session(verifier: Arc<dyn Verifier>, options: SessionOptions) -> Session {

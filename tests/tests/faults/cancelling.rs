@@ -3,13 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::session::Session;
-use uhlm_law::chat::DraftModel as _;
+use uhlm_core::{
+    DraftAhead, Event, FinishReason, GenerationError, GenerationOptions, Mode, OfflinePolicy, Origin, Prompt, Session,
+    SessionOptions,
+};
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
@@ -54,9 +51,9 @@ impl Setting {
         let roomy = |model| endless(SyntheticModel { capacity: 4096, ..model });
         // A target that takes its time, as every target does: what is cancelled while its consumer is behind is told in
         // the last event only.
-        let target = Arc::new(Counted::new(roomy(SyntheticModel::target()), PASS));
-        let config = LocalConfig::of(Arc::clone(&target) as _, 4096);
-        let factory = Box::new(move || Arc::clone(&target).sequence(0, 1));
+        let target = Counted::new(Arc::new(roomy(SyntheticModel::target())), PASS).model();
+        let config = LocalConfig::of(target.language, 4096);
+        let factory = Box::new(move || Arc::clone(&target.decoder).sequence(0, 1));
         let verifier = Faulty::new(LocalVerifier::new(config, factory).expect("a thread"));
         match moment {
             Moment::Opening => outage(&verifier, Kind::Open, 0, 1, Fate::Delay(Duration::from_millis(150))),
@@ -71,14 +68,14 @@ impl Setting {
             Moment::Drafting => Mode::DeviceOnly,
             _ => Mode::Exact,
         };
-        let model = Arc::new(Counted::new(roomy(SyntheticModel::draft()), PASS));
+        let model = Counted::new(Arc::new(roomy(SyntheticModel::draft())), PASS);
         let options = options(mode, OfflinePolicy::Wait(Duration::from_secs(600)));
-        let session = Session::new(Arc::clone(&model) as _, Some(Arc::clone(&verifier) as _), options).expect("valid");
+        let session = Session::new(model.model(), Some(Arc::clone(&verifier) as _), options).expect("valid");
         let prompt = if moment == Moment::Prefill { "abc ".repeat(100) } else { "abc".into() };
         Self { verifier, model, session, prompt }
     }
 
-    fn start(&self) -> uhlm_core::generation::Generation {
+    fn start(&self) -> uhlm_core::Generation {
         let options = GenerationOptions { max_tokens: 3000, ..GenerationOptions::default() };
         self.session.generate(Prompt::Raw(self.prompt.clone()), options).expect("idle")
     }
@@ -177,10 +174,9 @@ fn what_was_committed_before_a_cancel_stays_in_the_conversation() {
 
 #[test]
 fn a_consumer_that_does_not_read_pauses_the_device_and_can_cancel() {
-    let model =
-        Arc::new(Counted::new(endless(SyntheticModel { capacity: 4096, ..SyntheticModel::draft() }), Duration::ZERO));
-    let session =
-        Session::new(Arc::clone(&model) as _, None, options(Mode::DeviceOnly, OfflinePolicy::GoOn)).expect("valid");
+    let roomy = endless(SyntheticModel { capacity: 4096, ..SyntheticModel::draft() });
+    let model = Counted::new(Arc::new(roomy), Duration::ZERO);
+    let session = Session::new(model.model(), None, options(Mode::DeviceOnly, OfflinePolicy::GoOn)).expect("valid");
     let options = GenerationOptions { max_tokens: 4000, ..GenerationOptions::default() };
     let generation = session.generate(Prompt::Raw("a".into()), options.clone()).expect("idle");
     eventually("the buffer is full", || {
@@ -231,11 +227,11 @@ fn idle_sessions_end_with_their_last_handle() {
     let model = draft();
     let weak = Arc::downgrade(&model);
     let options = SessionOptions { draft_ahead: DraftAhead::Pipelined(2), ..options(Mode::Exact, OfflinePolicy::Fail) };
-    let session = Session::new(model, Some(Arc::clone(&verifier) as _), options).expect("valid");
+    let session = Session::new(model.model(), Some(Arc::clone(&verifier) as _), options).expect("valid");
     let reply = consume(start(&session, 30));
     assert!(reply.origins().iter().all(|origin| *origin != Origin::Unverified));
     assert_eq!(verifier.left_open(), 1);
-    drop(session);
+    drop((model, session));
     eventually("the thread lets the model go", || weak.upgrade().is_none());
     eventually("no session is left", || verifier.left_open() == 0);
 }

@@ -3,8 +3,7 @@
 
 use std::path::Path;
 
-use uhlm_law::chat::{DraftModel as _, Special};
-use uhlm_law::model::{ModelError, Sequence as _};
+use uhlm_law::model::{LanguageModel as _, ModelError, Sequence as _, Special};
 use uhlm_llama::memory::{self, MemoryError};
 use uhlm_llama::{ContextOptions, LoadError, LoadOptions, MemoryNeed, Model};
 use uhlm_testing::gguf::Value;

@@ -3,19 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uhlm_core::engine::Engine;
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions, USEFUL_REPLY};
-use uhlm_core::session::Session;
-use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence};
-use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
+use uhlm_core::{
+    Engine, Event, FinishReason, GenerationError, GenerationOptions, Mode, OfflinePolicy, Prompt, Session,
+    SessionOptions, USEFUL_REPLY,
+};
+use uhlm_law::chat::{DraftModel, Message};
+use uhlm_law::model::{LanguageModel as _, ModelError, Sequence, Special};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_llama::memory::{self, MemoryError};
-use uhlm_llama::{LoadError, LoadOptions, MemoryNeed, Model};
+use uhlm_llama::{LoadError, LoadOptions, MemoryNeed};
+use uhlm_testing::alike::Sequences;
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::pair;
 use uhlm_testing::synthetic::SyntheticModel;
@@ -208,44 +205,28 @@ fn no_tokens_and_one_token_are_limits_like_others() {
     assert_eq!(*reply.error(), GenerationError::NoVerifier);
 }
 
-/// A draft model with the bundled tokenizer that writes what a test wants to hear.
-struct Scripted {
-    model: Arc<Model>,
-    script: Vec<TokenId>,
-    prompt: usize,
-}
-
-impl Scripted {
-    fn new(text: &str) -> Self {
-        let model = Arc::clone(pair::draft().model());
-        let end =
-            (0..model.vocabulary().size() as TokenId).find(|&id| model.vocabulary().is_end(id)).expect("an end token");
-        let script = [&model.tokenize(text, Special::Plain).expect("tokens")[..], &[end]].concat();
-        let prompt = model.tokenize("x", Special::ParseWithBos).expect("tokens").len();
-        Self { model, script, prompt }
-    }
-
-    fn engine(&self) -> ScriptedSequence {
-        let vocabulary = self.model.vocabulary().size();
-        ScriptedSequence { script: self.script.clone(), prompt: self.prompt, len: 0, logits: Vec::new(), vocabulary }
-    }
-
-    fn verifier(self: &Arc<Self>) -> LocalVerifier {
-        let config = LocalConfig::of(Arc::clone(self) as _, 4096);
-        let engine = self.engine();
-        let factory = Box::new(move || Ok(Box::new(engine.clone()) as Box<dyn Sequence>));
-        LocalVerifier::new(config, factory).expect("a thread")
-    }
-
-    fn say(text: &str, mode: Mode, stop: &[&str]) -> Record {
-        let model = Arc::new(Self::new(text));
-        let verifier = Arc::new(model.verifier());
-        let options = SessionOptions { sampling: SamplingParams::greedy(), ..options(mode, OfflinePolicy::Fail) };
-        let session = Session::new(model, Some(verifier), options).expect("valid options");
-        let stop = stop.iter().map(ToString::to_string).collect();
-        let options = GenerationOptions { max_tokens: 1000, stop, ..GenerationOptions::default() };
-        write(&session, Prompt::Raw("x".into()), options)
-    }
+/// Has both models say what a test wants to hear, with the bundled tokenizer.
+fn say(text: &str, mode: Mode, stop: &[&str]) -> Record {
+    let model = Arc::clone(pair::draft().model());
+    let end =
+        (0..model.vocabulary().size() as TokenId).find(|&id| model.vocabulary().is_end(id)).expect("an end token");
+    let script = [&model.tokenize(text, Special::Plain).expect("tokens")[..], &[end]].concat();
+    let prompt = model.tokenize("x", Special::ParseWithBos).expect("tokens").len();
+    let vocabulary = model.vocabulary().size();
+    let engine = ScriptedSequence { script, prompt, len: 0, logits: Vec::new(), vocabulary };
+    let sequence = move || Box::new(engine.clone()) as Box<dyn Sequence>;
+    let config = LocalConfig::of(Arc::clone(&model) as _, 4096);
+    let factory = Box::new({
+        let sequence = sequence.clone();
+        move || Ok(sequence())
+    });
+    let verifier = Arc::new(LocalVerifier::new(config, factory).expect("a thread"));
+    let model = DraftModel { decoder: Arc::new(Sequences(sequence)), ..DraftModel::from(model) };
+    let options = SessionOptions { sampling: SamplingParams::greedy(), ..options(mode, OfflinePolicy::Fail) };
+    let session = Session::new(model, Some(verifier), options).expect("valid options");
+    let stop = stop.iter().map(ToString::to_string).collect();
+    let options = GenerationOptions { max_tokens: 1000, stop, ..GenerationOptions::default() };
+    write(&session, Prompt::Raw("x".into()), options)
 }
 
 #[derive(Clone)]
@@ -287,44 +268,6 @@ impl Sequence for ScriptedSequence {
     }
 }
 
-impl DraftModel for Scripted {
-    fn vocabulary(&self) -> &dyn uhlm_law::model::Vocabulary {
-        self.model.vocabulary()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.model.vocabulary_hash()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.model.token_keys()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.model.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        self.model.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.model.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        self.model.render(messages, options)
-    }
-
-    fn reasoning(&self) -> Option<Reasoning> {
-        self.model.reasoning()
-    }
-
-    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        Ok(Box::new(self.engine()))
-    }
-}
-
 const SPOKEN: &str = "caf\u{e9} \u{4e16}\u{754c}, \
                       \u{1f389}\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} na\u{ef}ve \u{65e5}\u{672c}\u{8a9e} end";
 const MODES: [Mode; 4] = [Mode::DeviceOnly, Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly];
@@ -332,7 +275,7 @@ const MODES: [Mode; 4] = [Mode::DeviceOnly, Mode::Exact, Mode::Opportunistic, Mo
 #[test]
 fn characters_that_are_split_over_tokens_arrive_whole() {
     for mode in MODES {
-        let reply = Scripted::say(SPOKEN, mode, &[]);
+        let reply = say(SPOKEN, mode, &[]);
         assert_eq!(reply.finished().0, FinishReason::EndOfReply);
         assert_eq!(reply.text, SPOKEN, "{mode:?}");
         for event in &reply.events {
@@ -356,7 +299,7 @@ fn stop_sequences_across_tokens_end_the_text_before_them() {
             (&["c"], ""),
             (&["\u{8a9e} end and more"], SPOKEN),
         ] {
-            let reply = Scripted::say(SPOKEN, mode, stop);
+            let reply = say(SPOKEN, mode, stop);
             assert_eq!(reply.text, text, "{mode:?} {stop:?}");
             let expected = if text == SPOKEN { FinishReason::EndOfReply } else { FinishReason::StopSequence };
             assert_eq!(reply.finished().0, expected);

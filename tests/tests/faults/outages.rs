@@ -2,13 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkCause, LinkState};
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
-use uhlm_core::origin::Origin;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{
+    DraftAhead, Event, FinishReason, GenerationError, LinkCause, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
+    SessionOptions,
+};
 use uhlm_law::advance::{EndReason, Frame, PrefixHash, Text};
 use uhlm_law::protocol::{Digest, ErrorBody, ErrorCode};
 use uhlm_law::window::CloseRule;
@@ -30,8 +28,8 @@ fn refused(code: ErrorCode) -> VerifierError {
     VerifierError::Refused(ErrorBody { code, reason: "no".into(), held: None })
 }
 
-/// Asserts that the session writes a second reply, with everything in order.
-fn assert_usable(verifier: &Faulty, session: &uhlm_core::session::Session) {
+/// A second reply of the same session, with everything in order.
+fn assert_usable(verifier: &Faulty, session: &uhlm_core::Session) {
     verifier.mend();
     let next = consume(start(session, 40));
     let statistics = next.complete(40);

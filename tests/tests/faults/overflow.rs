@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, USEFUL_REPLY};
-use uhlm_core::privacy::RecordOptions;
-use uhlm_core::session::Session;
+use uhlm_core::{
+    Event, FinishReason, GenerationError, GenerationOptions, Mode, OfflinePolicy, Overflow, Prompt, RecordOptions,
+    Session, SessionOptions, USEFUL_REPLY,
+};
 use uhlm_law::chat::{Message, Role};
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::sampling::TokenId;

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt};
-use uhlm_core::session::Session;
+use uhlm_core::{GenerationError, GenerationOptions, Mode, OfflinePolicy, Prompt, Session};
+use uhlm_law::chat::DraftModel;
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadError, LoadOptions, Model};
-use uhlm_testing::alike::Alike;
+use uhlm_testing::alike::Sequences;
 use uhlm_testing::pair;
 
 use crate::support::{consume, options};
@@ -42,9 +40,10 @@ impl Sequence for PanickingSequence {
 #[test]
 fn a_session_whose_thread_panics_ends_its_generation_with_an_error_and_says_that_it_is_gone() {
     for _ in 0..20 {
-        let model = Alike::to(Arc::clone(pair::draft().model()) as _).with_sequences(|| Box::new(PanickingSequence));
+        let model = DraftModel::from(Arc::clone(pair::draft().model()));
+        let model = DraftModel { decoder: Arc::new(Sequences(|| Box::new(PanickingSequence) as _)), ..model };
         let options = options(Mode::DeviceOnly, OfflinePolicy::Fail);
-        let session = Session::new(Arc::new(model), None, options).expect("valid options");
+        let session = Session::new(model, None, options).expect("valid options");
         let write = || session.generate(Prompt::Raw("the cat".into()), GenerationOptions::default());
         let reply = consume(write().expect("idle"));
         assert_eq!(*reply.error(), GenerationError::SessionFailed);

@@ -6,19 +6,14 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, LinkState};
-use uhlm_core::generation::Generation;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
-use uhlm_core::verifier::Verifier;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_core::verifier::{Verifier, VerifierExt as _};
+use uhlm_core::{
+    Consent, Event, Generation, GenerationError, GenerationOptions, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
+    Prompt, Session, SessionOptions,
+};
 use uhlm_law::advance::{Capabilities, Open};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_law::model::LanguageModel as _;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
 use uhlm_testing::counted::Counted;
@@ -39,8 +34,8 @@ fn client(address: SocketAddr, trust: TrustPolicy) -> Arc<HttpVerifier> {
 /// Makes a session with the bundled draft model at a phone's pace, so that a server has the time to come back within a
 /// reply.
 fn session(verifier: Arc<HttpVerifier>, options: SessionOptions) -> Session {
-    let model = Counted::of(Arc::clone(pair::draft().model()) as _, Duration::from_millis(4));
-    Session::new(Arc::new(model), Some(verifier), options).expect("valid options")
+    let model = Counted::new(Arc::clone(pair::draft().model()), Duration::from_millis(4)).model();
+    Session::new(model, Some(verifier), options).expect("valid options")
 }
 
 fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
@@ -135,7 +130,7 @@ fn a_server_that_is_restarted_goes_on_writing() {
 fn displace(verifier: &dyn Verifier) {
     let (opened, answer) = channel();
     let request = Open { vocabulary: pair::draft().model().vocabulary_hash(), needs: Capabilities::NONE };
-    let reply = Box::new(move |result: Result<_, _>| opened.send(result.is_ok()).expect("somebody waits"));
+    let reply = move |result: Result<_, _>| opened.send(result.is_ok()).expect("somebody waits");
     verifier.open(request, LONG, reply).detach();
     assert_eq!(answer.recv_timeout(LONG), Ok(true));
 }

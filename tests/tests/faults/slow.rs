@@ -8,17 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, LinkCause, LinkState};
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_core::{
+    Consent, Event, GenerationError, GenerationOptions, LinkCause, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
+    Prompt, Session, SessionOptions,
+};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::pace::Pace;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
@@ -61,7 +57,7 @@ fn session(address: SocketAddr, trust: TrustPolicy, options: SessionOptions) -> 
     let config = HttpConfig::new(format!("https://{address}")).with_trust(trust);
     let verifier = Arc::new(HttpVerifier::new(config).expect("a client"));
     let options = SessionOptions { seed: Some(7), threads: 1, consent: Consent::Conversation, ..options };
-    Session::new(Arc::clone(pair::draft().model()) as _, Some(verifier), options).expect("valid options")
+    Session::new(Arc::clone(pair::draft().model()), Some(verifier), options).expect("valid options")
 }
 
 /// Writes a reply to a prompt of about [`PROMPT`] tokens; `on` sees every event.

@@ -3,10 +3,8 @@
 
 use std::path::PathBuf;
 
-use uhlm_core::engine::Engine;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_core::{Engine, GenerationOptions, Mode, OfflinePolicy, Prompt};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_llama::{LoadError, LoadOptions, memory};
 use uhlm_testing::{pair, split};
 

@@ -5,17 +5,11 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 use tokio::time::timeout;
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkState};
-use uhlm_core::generation::Generation;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{
+    Consent, Event, FinishReason, Generation, GenerationError, GenerationOptions, LinkConfig, LinkState, Mode,
+    OfflinePolicy, Origin, Prompt, Session, SessionOptions, Statistics,
+};
 use uhlm_law::window::CloseRule;
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
@@ -35,7 +29,7 @@ pub(crate) fn endless(model: SyntheticModel) -> SyntheticModel {
 
 /// Returns a draft model that never ends a reply and counts its passes.
 pub(crate) fn draft() -> Arc<Counted> {
-    Arc::new(Counted::new(endless(SyntheticModel::draft()), PASS))
+    Counted::new(Arc::new(endless(SyntheticModel::draft())), PASS)
 }
 
 /// Returns a verifier that never ends a reply and fails as a test says.
@@ -75,7 +69,7 @@ pub(crate) fn options(mode: Mode, offline: OfflinePolicy) -> SessionOptions {
 }
 
 pub(crate) fn session(verifier: &Arc<Faulty>, options: SessionOptions) -> Session {
-    Session::new(draft(), Some(Arc::clone(verifier) as _), options).expect("valid options")
+    Session::new(draft().model(), Some(Arc::clone(verifier) as _), options).expect("valid options")
 }
 
 /// Starts a reply of `max_tokens` tokens.

@@ -1,9 +1,9 @@
 //! Consent, redaction and the record.
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::privacy::{Consent, RecordOptions, Redaction, SentKind};
+use uhlm_core::{
+    Consent, DraftAhead, GenerationError, GenerationOptions, Mode, Prompt, RecordOptions, Redaction, SentKind,
+    SessionOptions,
+};
 use uhlm_law::chat::Message;
 use uhlm_law::window::CloseRule;
 

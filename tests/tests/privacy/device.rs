@@ -3,14 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::device::{DevicePolicy, DeviceState, Thermal};
-use uhlm_core::event::LinkState;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{OfflinePolicy, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{
+    Consent, DevicePolicy, DeviceState, LinkConfig, LinkState, Mode, OfflinePolicy, Session, SessionOptions, Thermal,
+};
 use uhlm_testing::counted::Counted;
 use uhlm_testing::faulty::{Fate, Faulty};
 use uhlm_testing::synthetic::SyntheticModel;
@@ -54,10 +50,10 @@ fn a_mode_whose_output_would_change_is_kept_with_small_windows_and_without_draft
 
 #[test]
 fn low_memory_gives_up_the_cache_and_the_conversation_goes_on() {
-    let model = Arc::new(Counted::new(SyntheticModel::draft(), Duration::ZERO));
+    let model = Counted::new(Arc::new(SyntheticModel::draft()), Duration::ZERO);
     // A pass for each drafted token.
     let options = SessionOptions { mode: Mode::DeviceOnly, seed: Some(1), ngrams: false, ..SessionOptions::default() };
-    let session = Session::new(Arc::clone(&model) as _, None, options).expect("valid options");
+    let session = Session::new(model.model(), None, options).expect("valid options");
     // Passes of the prompt alone: replies differ in length.
     let passes = |text: &str| {
         let before = model.passes();

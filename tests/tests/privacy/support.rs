@@ -3,12 +3,7 @@
 
 use std::sync::Arc;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
+use uhlm_core::{Consent, GenerationError, GenerationOptions, Mode, Prompt, Session, SessionOptions, Statistics};
 use uhlm_testing::spy::Spy;
 use uhlm_testing::synthetic::SyntheticModel;
 

@@ -4,11 +4,7 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::event::{Event, FinishReason};
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt};
-use uhlm_core::origin::Origin;
+use uhlm_core::{Event, FinishReason, GenerationOptions, Mode, Origin, Prompt, Statistics};
 use uhlm_law::chat::Message;
 use uhlm_law::sampling::TokenId;
 

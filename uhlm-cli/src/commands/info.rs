@@ -2,7 +2,8 @@
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_law::chat::{DraftModel as _, Message};
+use uhlm_law::chat::{ChatTemplate as _, Message};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_llama::{Model, memory};
 
 use crate::failure::Failure;

@@ -5,7 +5,7 @@
 //! screen. That region is erased and drawn again with every event; everything before it is settled. If stdout is no
 //! terminal, only committed text is written, plain.
 
-use uhlm_core::event::Event;
+use uhlm_core::Event;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::border::own;
@@ -162,8 +162,8 @@ impl ReplyView {
 
 #[cfg(test)]
 mod tests {
-    use uhlm_core::event::TokenText;
-    use uhlm_core::origin::Origin;
+    use uhlm_core::Origin;
+    use uhlm_core::TokenText;
 
     use super::*;
 

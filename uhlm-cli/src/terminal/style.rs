@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use console::Term;
-use uhlm_core::origin::Origin;
+use uhlm_core::Origin;
 
 use super::border::own;
 

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use uhlm_law::advance::{Advance, Body, Encoding, Info, Open, Opened, SessionId};
-use uhlm_law::chat::DraftModel;
+use uhlm_law::advance::{Advance, Encoding};
+use uhlm_law::model::LanguageModel;
 
 use super::record::{SentKind, SentLog};
-use crate::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
+use crate::verifier::{Call, Reply, Request, Verifier, VerifierError};
 
 /// A verifier that is asked only with consent, with a record of what it was asked.
 pub(crate) struct Outbox {
     verifier: Arc<dyn Verifier>,
-    model: Arc<dyn DraftModel>,
+    model: Arc<dyn LanguageModel>,
     log: Arc<SentLog>,
     /// Whether the generation that runs may ask the verifier.
     is_open: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ impl Outbox {
     /// Makes an outbox; `is_open` says whether the generation that runs may ask.
     pub(crate) fn new(
         verifier: Arc<dyn Verifier>,
-        model: Arc<dyn DraftModel>,
+        model: Arc<dyn LanguageModel>,
         log: Arc<SentLog>,
         is_open: Arc<AtomicBool>,
     ) -> Self {
@@ -35,9 +35,18 @@ impl Outbox {
         self.is_open.load(Ordering::Acquire)
     }
 
-    /// Notes a request; returns the number that finds it again.
-    fn note(&self, kind: SentKind, tokens: usize, request: &impl Body, text: Option<String>) -> u64 {
-        self.log.sent(kind, tokens, Encoding::Binary.encode(request).len(), text)
+    /// Notes a request that says something; returns the number that finds it again. Asking what a verifier serves says
+    /// nothing, and closing nothing but the session's name.
+    fn note(&self, request: &Request) -> Option<u64> {
+        let (kind, tokens, text) = match request {
+            Request::Info | Request::Close(_) => return None,
+            Request::Open(_) => (SentKind::Open, 0, None),
+            Request::Advance(_, advance) => {
+                let text = self.log.keeps_text().then(|| self.text(advance)).filter(|text| !text.is_empty());
+                (SentKind::Advance, advance.stand.len() + advance.draft.len(), text)
+            }
+        };
+        Some(self.log.sent(kind, tokens, request.body(Encoding::Binary).len(), text))
     }
 
     /// Returns all text that a person can read in a request.
@@ -53,48 +62,21 @@ impl Outbox {
 }
 
 impl Verifier for Outbox {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.verifier.info(deadline, reply)
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        if !self.may_send() {
+    fn ask(&self, request: Request, patience: Duration, mut reply: Reply) -> Call {
+        let says_something = !matches!(request, Request::Info | Request::Close(_));
+        if says_something && !self.may_send() {
             reply(Err(VerifierError::Cancelled));
             return Call::finished();
         }
-        let number = self.note(SentKind::Open, 0, &request, None);
+        let Some(number) = self.note(&request) else { return self.verifier.ask(request, patience, reply) };
         let log = Arc::clone(&self.log);
-        let noted: Reply<Opened> = Box::new(move |result| {
+        let noted: Reply = Box::new(move |result| {
             if let Ok(answer) = &result {
                 log.answered(number, answer.bytes.up);
             }
             reply(result);
         });
-        self.verifier.open(request, deadline, noted)
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, mut frames: FrameReply) -> Call {
-        if !self.may_send() {
-            frames(Err(VerifierError::Cancelled));
-            return Call::finished();
-        }
-        let tokens = request.stand.len() + request.draft.len();
-        let text = self.log.keeps_text().then(|| self.text(&request)).filter(|text| !text.is_empty());
-        let number = self.note(SentKind::Advance, tokens, &request, text);
-        let log = Arc::clone(&self.log);
-        let noted: FrameReply = Box::new(move |result| {
-            if let Ok(answer) = &result {
-                log.answered(number, answer.bytes.up);
-            }
-            frames(result);
-        });
-        self.verifier.advance(session, request, silence, noted)
-    }
-
-    /// Closes a session. The request says nothing but the session's name, and ends what the verifier holds: it is
-    /// always allowed.
-    fn close(&self, session: SessionId) {
-        self.verifier.close(session);
+        self.verifier.ask(request, patience, noted)
     }
 
     fn on_network_change(&self) {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
 use uhlm_law::calibration::Features;
-use uhlm_law::chat::{DraftModel, Special};
+use uhlm_law::chat::DraftModel;
 use uhlm_law::gate::Gate;
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::model::{LanguageModel, ModelError, Sequence, Special};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
 use uhlm_law::uncertainty::Uncertainty;
@@ -42,14 +42,14 @@ struct TargetEnds {
 }
 
 /// Tells whether a token ends a reply of the draft model or of the target.
-fn ends_either(model: &dyn DraftModel, target: Option<&TargetEnds>, id: TokenId) -> bool {
+fn ends_either(model: &dyn LanguageModel, target: Option<&TargetEnds>, id: TokenId) -> bool {
     target.is_some_and(|target| target.ends.contains(&id)) || model.vocabulary().is_end(id)
 }
 
 /// Returns the tokens by which a model marks its reasoning.
-fn marks(model: &dyn DraftModel) -> Vec<(TokenId, &'static str)> {
-    let names = model.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
-    let token = |name: &'static str| match model.tokenize(name, Special::Parse).as_deref() {
+fn marks(model: &DraftModel) -> Vec<(TokenId, &'static str)> {
+    let names = model.template.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
+    let token = |name: &'static str| match model.language.tokenize(name, Special::Parse).as_deref() {
         Ok([id]) => Some((*id, name)),
         _ => None,
     };
@@ -58,7 +58,7 @@ fn marks(model: &dyn DraftModel) -> Vec<(TokenId, &'static str)> {
 
 /// The draft model with everything that is needed to draft with it.
 pub(super) struct Drafter {
-    pub(super) model: Arc<dyn DraftModel>,
+    pub(super) model: DraftModel,
     /// Control tokens that mark the model's reasoning, with their names.
     marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
@@ -89,13 +89,13 @@ pub(super) struct Drafter {
 }
 
 impl Drafter {
-    /// Makes a drafter; `seed` seeds the estimator's draws, if it makes any.
-    pub(super) fn new(model: Arc<dyn DraftModel>, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
+    /// Makes a drafter; `seed` is for what of its estimator is drawn.
+    pub(super) fn new(model: DraftModel, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
         // This drawing is replaced as soon as a reply begins; it only checks the session's chain here.
         let sampling = options.sampling.clone();
         let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
         Ok(Self {
-            marks: marks(model.as_ref()),
+            marks: marks(&model),
             model,
             sequence: None,
             held: Vec::new(),
@@ -129,13 +129,14 @@ impl Drafter {
 
     /// Drafts from now on for a target whose replies end with `ends`; with none, the draft model writes for itself.
     pub(super) fn draft_for(&mut self, ends: &[TokenId]) {
-        let own = self.model.vocabulary().ends();
+        let own = self.model.language.vocabulary().ends();
         if ends.is_empty() || ends == own {
             self.target_ends = None;
         } else if self.target_ends.as_ref().is_none_or(|target| target.ends != ends) {
-            let keys = self.model.token_keys().with_ends(&own, ends, |id| self.model.detokenize(&[id]));
+            let keys =
+                self.model.language.token_keys().with_ends(&own, ends, |id| self.model.language.detokenize(&[id]));
             // Keys that collide would only cost rejections.
-            let keys = keys.unwrap_or_else(|_| self.model.token_keys().clone());
+            let keys = keys.unwrap_or_else(|_| self.model.language.token_keys().clone());
             self.target_ends = Some(TargetEnds { ends: ends.to_vec(), keys });
         }
     }
@@ -159,7 +160,7 @@ impl Drafter {
     /// Returns what the vocabulary says of a token that the draft model wrote: it ends the reply if it ends one of
     /// either model.
     pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {
-        let vocabulary = self.model.vocabulary();
+        let vocabulary = self.model.language.vocabulary();
         let bytes = vocabulary.piece(id);
         let mark = self.marks.iter().find(|(mark, _)| *mark == id && bytes.is_empty());
         Piece { id, bytes, mark: mark.map_or(&[], |(_, name)| name.as_bytes()), is_end: self.may_end(id) }
@@ -177,7 +178,7 @@ impl Drafter {
 
     /// Tells whether a token ends a reply of either model.
     fn may_end(&self, id: TokenId) -> bool {
-        ends_either(self.model.as_ref(), self.target_ends.as_ref(), id)
+        ends_either(self.model.language.as_ref(), self.target_ends.as_ref(), id)
     }
 
     /// Returns how many tokens fit the draft model's context.
@@ -189,7 +190,7 @@ impl Drafter {
     fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, ModelError> {
         let sequence = match self.sequence.take() {
             Some(sequence) => sequence,
-            None => Arc::clone(&self.model).sequence(self.context, self.threads)?,
+            None => Arc::clone(&self.model.decoder).sequence(self.context, self.threads)?,
         };
         Ok(self.sequence.insert(sequence))
     }
@@ -261,18 +262,18 @@ impl Drafter {
         let room = sequence.capacity().min(end).saturating_sub(tokens.len() + 1);
         let most = room.min(sequence.max_rows().saturating_sub(1));
         let Self { lookahead, model, target_ends, .. } = self;
-        Ok(lookahead.proposal(most, |id| ends_either(model.as_ref(), target_ends.as_ref(), id)))
+        Ok(lookahead.proposal(most, |id| ends_either(model.language.as_ref(), target_ends.as_ref(), id)))
     }
 
     /// Drafts the token after `tokens`, with the noise of its place.
     pub(super) fn draft(&mut self, tokens: &Tokens, mode: Mode, cancelled: &dyn Fn() -> bool) -> Result<Drafted, End> {
         let row = self.prepare(tokens.ids(), cancelled)?;
         let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, .. } = self;
-        let place = drawing.place(tokens, tokens.len(), model.vocabulary());
+        let place = drawing.place(tokens, tokens.len(), model.language.vocabulary());
         let (chain, position) = (drawing.chain(), drawing.position(place));
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
         let input = ChainInput { logits, history: tokens.ids(), mask: None };
-        let keys = target_ends.as_ref().map_or(model.token_keys(), |target| &target.keys);
+        let keys = target_ends.as_ref().map_or(model.language.token_keys(), |target| &target.keys);
         let Winner { id, margin } = chain.winner(input, scratch, keys, position)?;
         self.lookahead.drafted(tokens.len(), id, self.held.get(tokens.len()).copied());
         let (q, entropy) = if chain.params().is_greedy() {

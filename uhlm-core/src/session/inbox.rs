@@ -7,7 +7,7 @@ use uhlm_law::advance::{self, Frame};
 
 use crate::generation::EventSink;
 use crate::options::{GenerationOptions, Prompt};
-use crate::verifier::{Answer, Verifier, VerifierError};
+use crate::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
 
 /// A generation to run.
 #[derive(Debug)]

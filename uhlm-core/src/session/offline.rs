@@ -40,7 +40,7 @@ impl Run<'_> {
 
     /// Asks for a session if there is none.
     pub(super) fn open(&mut self) -> Result<(), End> {
-        let (vocabulary, now) = (self.drafter.model.vocabulary_hash(), self.now());
+        let (vocabulary, now) = (self.drafter.model.language.vocabulary_hash(), self.now());
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         remote.open(vocabulary, now);
         Ok(())
@@ -100,9 +100,9 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.out_of_order(error),
         };
-        if answer.value.vocabulary != self.drafter.model.vocabulary_hash() {
+        if answer.value.vocabulary != self.drafter.model.language.vocabulary_hash() {
             remote.give_up();
-            let (here, there) = (self.drafter.model.vocabulary().size(), answer.value.limits.vocabulary_size);
+            let (here, there) = (self.drafter.model.language.vocabulary().size(), answer.value.limits.vocabulary_size);
             let reason = format!("{here} tokens on the device, {there} on the verifier, and not the same ones");
             return Err(GenerationError::VocabularyMismatch { reason }.into());
         }

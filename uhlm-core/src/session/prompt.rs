@@ -1,8 +1,8 @@
 //! The way from a prompt to the tokens that both models read, and to the turns that they forget where there are too
 //! many.
 
-use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special};
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered};
+use uhlm_law::model::{LanguageModel, ModelError, Special};
 use uhlm_law::sampling::TokenId;
 
 use crate::error::GenerationError;
@@ -12,7 +12,7 @@ use crate::privacy::{Conversation, Redaction};
 /// The parts that a prompt is made of, besides the conversation.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
-    pub(super) model: &'a dyn DraftModel,
+    pub(super) model: &'a DraftModel,
     /// Tokens of the session so far.
     pub(super) held: &'a [TokenId],
     pub(super) prompt: &'a Prompt,
@@ -82,29 +82,31 @@ impl Asked<'_> {
     fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
         let read = match self.prompt {
-            Prompt::Raw(_) => Read { tokens: self.model.tokenize(text, Special::ParseWithBos)?, text: None },
+            Prompt::Raw(_) => Read { tokens: self.model.language.tokenize(text, Special::ParseWithBos)?, text: None },
             Prompt::Chat(_) => {
                 let mut messages = conversation.read_by_models(self.read.is_some(), self.redaction);
                 messages.push(Message::user(text));
-                let rendered = self.model.render(&messages, self.options)?;
-                Read { tokens: chat_tokens(self.model, &rendered, self.held)?, text: Some(rendered.text()) }
+                let rendered = self.model.template.render(&messages, self.options)?;
+                Read {
+                    tokens: chat_tokens(self.model.language.as_ref(), &rendered, self.held)?,
+                    text: Some(rendered.text()),
+                }
             }
         };
         if read.tokens.is_empty() { Err(GenerationError::EmptyPrompt) } else { Ok(read) }
     }
 }
 
-/// Returns the tokens of a rendered conversation. Text that a model generated keeps its tokens, even where tokenising
-/// it would give others, so that both models' caches stay valid.
-fn chat_tokens(model: &dyn DraftModel, rendered: &Rendered, held: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
+/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
+/// give others, so that both models' caches stay valid.
+fn chat_tokens(model: &dyn LanguageModel, rendered: &Rendered, held: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
     let fresh = rendered.tokens(|text, special| model.tokenize(text, special))?;
     Ok(continued(model, &fresh, held).unwrap_or(fresh))
 }
 
-/// Returns the conversation's tokens as a continuation of the tokens that are `held`, if the conversation begins with
-/// these: with the same text, and with control tokens in the same places. A control token's name that somebody typed is
-/// no control token.
-fn continued(model: &dyn DraftModel, fresh: &[TokenId], held: &[TokenId]) -> Option<Vec<TokenId>> {
+/// Goes on from the tokens that are held, if these are what the conversation begins with: the same text, with control
+/// tokens in the same places. A control token's name that somebody typed is no control token.
+fn continued(model: &dyn LanguageModel, fresh: &[TokenId], held: &[TokenId]) -> Option<Vec<TokenId>> {
     let (before, whole) = (Spelled::new(model, held), Spelled::new(model, fresh));
     let length = before.text.len();
     if length == 0 || !whole.text.starts_with(&before.text) {
@@ -132,8 +134,8 @@ struct Spelled {
 }
 
 impl Spelled {
-    fn new(model: &dyn DraftModel, tokens: &[TokenId]) -> Self {
-        let vocabulary: &dyn Vocabulary = model.vocabulary();
+    fn new(model: &dyn LanguageModel, tokens: &[TokenId]) -> Self {
+        let vocabulary = model.vocabulary();
         let mut spelled = Self { text: Vec::new(), starts: Vec::new(), controls: Vec::new() };
         for &id in tokens {
             let start = spelled.text.len();

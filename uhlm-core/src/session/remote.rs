@@ -13,7 +13,7 @@ use uhlm_law::protocol::Digest;
 use super::inbox::{Heard, Inbox, Opened, Tag};
 use crate::event::{LinkCause, LinkState};
 use crate::link::{Link, LinkConfig};
-use crate::verifier::{Answer, Call, Verifier, VerifierError};
+use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
 
 /// An answer that is awaited.
 pub(super) struct Stream {
@@ -105,11 +105,10 @@ impl Remote {
             return;
         }
         let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
-        // Sending fails only when the device's session is gone; the message is dropped then, which closes the opened
-        // session.
-        let reply = Box::new(move |result: Result<_, _>| {
+        // Sending fails only when the device's session is gone; the message dropped, what was opened is closed.
+        let reply = move |result: Result<_, _>| {
             drop(inbox.send(Inbox::Opened(result.map(|answer| Opened::new(answer, verifier)))));
-        });
+        };
         self.link.on_send();
         let request = Open { vocabulary, needs: Capabilities::NONE };
         self.opening = Some(self.verifier.open(request, self.link.deadline(0), reply));
@@ -178,7 +177,7 @@ impl Remote {
         let tag = Tag(self.next_tag);
         self.next_tag += 1;
         let inbox = self.inbox.clone();
-        let reply = Box::new(move |heard| drop(inbox.send(Inbox::Frame { tag, heard })));
+        let reply = move |heard| drop(inbox.send(Inbox::Frame { tag, heard }));
         self.reading = self.reading.saturating_add(tokens);
         let silence = self.link.deadline(self.reading);
         self.link.on_send();

@@ -296,7 +296,7 @@ impl Run<'_> {
     fn close(&mut self, reason: &Result<FinishReason, GenerationError>) {
         let now = self.now();
         let goes_on = matches!(reason, Ok(reason) if *reason != FinishReason::Cancelled);
-        let vocabulary = self.drafter.model.vocabulary_hash();
+        let vocabulary = self.drafter.model.language.vocabulary_hash();
         if let Some(remote) = &mut self.remote {
             if let Some(result) = self.mail.opened.take() {
                 remote.opened_late(result, vocabulary, now);

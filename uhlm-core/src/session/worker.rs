@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions, Special};
-use uhlm_law::model::ModelError;
+use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions};
+use uhlm_law::model::{ModelError, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::SamplingError;
@@ -63,7 +63,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(
-        model: Arc<dyn DraftModel>,
+        model: DraftModel,
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
         inbox: Sender<Inbox>,
@@ -71,7 +71,7 @@ impl Worker {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
         let seed = options.seed.unwrap_or_else(seed::fresh);
-        let pipeline = Pipeline::new(model.vocabulary().size());
+        let pipeline = Pipeline::new(model.language.vocabulary().size());
         let pacer = Pacer::new(options.pace, options.max_passes_per_token, options.calibration.mean_beta());
         Ok(Self {
             drafter: Drafter::new(model, &options, seed)?,
@@ -174,7 +174,7 @@ impl Worker {
         };
         loop {
             let asked = Asked {
-                model: self.drafter.model.as_ref(),
+                model: &self.drafter.model,
                 held: self.pipeline.ids(),
                 prompt,
                 read,
@@ -186,10 +186,10 @@ impl Worker {
                 (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
             let (tokens, rendered) = (read.tokens, read.text);
-            let reasoning = self.drafter.model.reasoning().filter(|_| rendered.is_some());
+            let reasoning = self.drafter.model.template.reasoning().filter(|_| rendered.is_some());
             let mut closing = Closing::default();
             if let Some(reasoning) = reasoning {
-                closing.ids = self.drafter.model.tokenize(&reasoning.closing(), Special::Parse)?;
+                closing.ids = self.drafter.model.language.tokenize(&reasoning.closing(), Special::Parse)?;
             }
             let format = reasoning.map(|reasoning| reasoning.format);
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
@@ -290,7 +290,9 @@ impl Worker {
         let draft_ahead = if limits.no_draft_ahead { DraftAhead::Off } else { asked.draft_ahead };
         let threads = match limits.threads {
             ThreadShare::All => asked.threads,
-            share => share.of(if asked.threads == 0 { self.drafter.model.default_threads() } else { asked.threads }),
+            share => {
+                share.of(if asked.threads == 0 { self.drafter.model.decoder.default_threads() } else { asked.threads })
+            }
         };
         let kept = SessionOptions { max_window, draft_ahead, threads, ..asked.clone() };
         self.drafter.set_threads(threads);
@@ -299,7 +301,7 @@ impl Worker {
 
     /// Takes the answer to an attempt to open a session after the generation that made it.
     fn opened_late(&mut self, result: Result<Opened, VerifierError>) {
-        let (now, vocabulary) = (self.clock.now(), self.drafter.model.vocabulary_hash());
+        let (now, vocabulary) = (self.clock.now(), self.drafter.model.language.vocabulary_hash());
         if let Some(remote) = &mut self.remote {
             remote.opened_late(result, vocabulary, now);
             let (link, cause) = remote.news();

@@ -4,17 +4,20 @@
 //! worth ([`uhlm_law::advance`]) and to the session what follows from a failure.
 //!
 //! Calls do not block: each takes a reply that is run on any thread when the answer or the failure is there.
-//! [`http`] speaks `uhlm-verify/2` over HTTPS.
+//! [`http`] speaks `uhlm-verify/2` over HTTPS. Whatever stands between a session and its verifier implements one
+//! method, [`Verifier::ask`].
 //!
 //! Every request may be repeated: the same `advance` brings the same tokens, whoever answers it. So a client may send a
 //! request a second time after a transport failure before its first frame.
 
 pub mod http;
+mod request;
 
 use std::time::Duration;
 
-use uhlm_law::advance::{Advance, Frame, Info, Open, Opened, SessionId};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
+
+pub use self::request::{Part, Request, VerifierExt};
 
 /// Why a verifier gave no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -107,9 +110,6 @@ pub struct Answer<T> {
     pub attempts: u32,
 }
 
-/// Takes an answer or a failure; run once, on any thread.
-pub type Reply<T> = Box<dyn FnOnce(Result<Answer<T>, VerifierError>) + Send>;
-
 /// A call under way. Dropping it abandons the call: the request is reset, its reply may never run.
 #[must_use = "dropping a call abandons it"]
 pub struct Call(Option<Box<dyn FnOnce() + Send>>);
@@ -145,23 +145,19 @@ impl std::fmt::Debug for Call {
     }
 }
 
-/// Takes the frames of an answer, each with the bytes and the time since the call; run on any thread, never twice at
-/// once. [`BodyBytes::up`] is in the first frame's answer only, and [`Frame::Failed`] comes as the error that it means.
-/// After [`Frame::End`] or an error it is not called again.
-pub type FrameReply = Box<dyn FnMut(Result<Answer<Frame>, VerifierError>) + Send>;
+/// Takes the parts of an answer, each with the bytes and the time since the call, or the failure that ends it. Run on
+/// any thread, never twice at once, and not again after a failure or the last part. [`BodyBytes::up`] is in the first
+/// part only, and [`Frame::Failed`] comes as the error that it means.
+///
+/// [`Frame::Failed`]: uhlm_law::advance::Frame::Failed
+pub type Reply = Box<dyn FnMut(Result<Answer<Part>, VerifierError>) + Send>;
 
-/// Something that has the target model take a session's text further.
+/// Something that has the target model take a session's text further. [`VerifierExt`] asks in typed words.
 pub trait Verifier: Send + Sync {
-    /// Asks what the verifier serves. Also opens the connection, so that it is warm when the first window closes.
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call;
-    /// Opens a session.
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call;
-    /// Asks for the session's text to be taken further. The answer is a stream of frames; `silence` bounds the time to
-    /// the first of them and between two, progress that it tells included. Dropping the call resets the stream, which
-    /// takes back what was granted.
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call;
-    /// Closes a session; nobody waits for the answer.
-    fn close(&self, session: SessionId);
+    /// Asks, without blocking; the parts of the answer and its failure go to `reply`. `patience` bounds the time to the
+    /// first part and between two. Dropping the call resets the request, which takes back what it granted.
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call;
+
     /// Takes note that the system reported another network: connections over the old one are of no use.
     fn on_network_change(&self) {}
 }

@@ -4,7 +4,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{Verifier as _, VerifierError};
+use uhlm_core::verifier::{VerifierError, VerifierExt as _};
 use uhlm_law::advance::{
     Begin, Bounds, Capabilities, Conversation, Encoding, Frame, Grants, Info, InvalidAnswer, Labelling, Labels, Limits,
     Opened, Peer, Text, Wanted,
@@ -197,7 +197,7 @@ fn heard(frame: Frame) -> Result<(), InvalidAnswer> {
     });
     let (sender, frames) = channel();
     let client = server.client();
-    client.advance(SESSION, request, LONG, Box::new(move |frame| drop(sender.send(frame)))).detach();
+    client.advance(SESSION, request, LONG, move |frame| drop(sender.send(frame))).detach();
     let first = frames.recv_timeout(LONG).expect("a frame").expect("one that can be read").value;
     conversation.hear(&mut peer, &mut asked, &first).map(drop)
 }

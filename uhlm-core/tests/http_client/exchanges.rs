@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{Method, Version};
-use uhlm_core::verifier::Verifier as _;
+use uhlm_core::verifier::VerifierExt as _;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_law::advance::{Advance, Encoding, Frame, MEDIA_BINARY, MEDIA_JSON};
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{Verifier as _, VerifierError};
+use uhlm_core::verifier::{VerifierError, VerifierExt as _};
 use uhlm_law::advance::{Encoding, EndReason, Frame, Progress};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
@@ -157,10 +157,10 @@ fn a_call_that_its_own_reply_drops_is_over() {
     let client = server.client();
     let (calls, held) = std::sync::mpsc::channel();
     let (sender, frames) = std::sync::mpsc::channel();
-    let reply = Box::new(move |frame| {
+    let reply = move |frame| {
         drop(held.try_recv());
         drop(sender.send(frame));
-    });
+    };
     calls.send(client.advance(SESSION, window(1), LONG, reply)).expect("held");
     assert_eq!(server.abandoned(), "stream");
     assert!(all(&frames).len() < 50);

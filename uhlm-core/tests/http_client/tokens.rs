@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_core::verifier::{Verifier as _, VerifierError};
+use uhlm_core::verifier::{VerifierError, VerifierExt as _};
 use uhlm_net::{BearerToken, TokenError, TokenFuture, TokenProvider};
 
 use crate::support::script::Answer;

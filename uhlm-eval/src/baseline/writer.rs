@@ -1,8 +1,7 @@
 //! Writes a baseline's replies with both models, random numbers and the rule.
 
 use uhlm_law::advance::Draw;
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Sequence;
+use uhlm_law::model::{LanguageModel as _, Sequence};
 use uhlm_law::rng::{Rng, Stream as Dice};
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
 use uhlm_law::speculative::{acceptance_level, accepts, rejection_probability};

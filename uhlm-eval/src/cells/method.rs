@@ -1,7 +1,6 @@
 //! Lists the methods that are compared in a cell.
 
-use uhlm_core::mode::Mode;
-use uhlm_core::options::SessionOptions;
+use uhlm_core::{Mode, SessionOptions};
 use uhlm_law::pace::Pace;
 
 /// A method and its name.

@@ -3,10 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::window::CloseRule;
 
@@ -120,7 +117,7 @@ impl Played {
         let target = Arc::new(RecordedTarget(Arc::clone(&replay)));
         let billing = billing(trace);
         let bed =
-            Bed { draft: Arc::clone(&replay) as _, target, costs, channel, billing, channel_seed: trace.header.seed };
+            Bed { draft: Arc::clone(&replay).into(), target, costs, channel, billing, channel_seed: trace.header.seed };
         Ok(Self { running: Running::start(&bed, options)?, replay })
     }
 

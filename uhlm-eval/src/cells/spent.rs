@@ -1,7 +1,7 @@
 //! Counts what a method spent on one reply, or on several.
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::metrics::Statistics;
+use uhlm_core::Statistics;
 
 use crate::reply::Reply;
 use crate::yesterday::Written;

@@ -5,7 +5,6 @@ pub mod report;
 pub mod scores;
 
 use uhlm_law::calibration::{Calibration, CalibrationError, CalibrationSource, Features, Label};
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::model::Vocabulary;
 use uhlm_law::noise::{Place, PositionKey, Tape};
 use uhlm_law::rng::derived;

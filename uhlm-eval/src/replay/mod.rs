@@ -9,8 +9,8 @@ mod sequence;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::chat::{ChatTemplate, Message, RenderOptions, Rendered, TemplateError};
+use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
@@ -55,7 +55,7 @@ impl Replay {
     }
 }
 
-impl DraftModel for Replay {
+impl LanguageModel for Replay {
     fn vocabulary(&self) -> &dyn Vocabulary {
         &self.trace.vocabulary
     }
@@ -68,10 +68,6 @@ impl DraftModel for Replay {
         self.trace.header.vocabulary
     }
 
-    fn fingerprint(&self) -> Digest {
-        self.trace.header.draft.fingerprint
-    }
-
     /// Reads `text` as the number of a reply and returns the tokens of its prompt.
     fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         let reply = text.parse().ok().and_then(|index: usize| self.trace.replies.get(index));
@@ -81,12 +77,16 @@ impl DraftModel for Replay {
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
         tokens.iter().flat_map(|&id| self.trace.vocabulary.piece(id)).copied().collect()
     }
+}
 
+impl ChatTemplate for Replay {
     fn render(&self, messages: &[Message], _: &RenderOptions) -> Result<Rendered, TemplateError> {
         let last = messages.last().ok_or_else(|| TemplateError::Refused { reason: "no message".into() })?;
         Ok(last.content.clone().into())
     }
+}
 
+impl Decoder for Replay {
     fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
         Ok(Box::new(ReplayDraft::new(self)))
     }
@@ -105,16 +105,8 @@ impl TargetModel for RecordedTarget {
         self.0.trace.header.target.fingerprint
     }
 
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.0.vocabulary()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.0.vocabulary_hash()
-    }
-
-    fn token_keys(&self) -> &TokenKeys {
-        self.0.token_keys()
+    fn language(&self) -> &dyn LanguageModel {
+        self.0.as_ref()
     }
 
     fn context(&self) -> u32 {

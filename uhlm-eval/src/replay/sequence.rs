@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Row};
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::model::{LanguageModel as _, ModelError, Sequence};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{Scratch, TokenId};
 
@@ -30,7 +30,6 @@ impl Rows {
     }
 
     fn new(replay: Arc<Replay>, of: fn(&RecordedReply) -> &[trace::Row]) -> Self {
-        use uhlm_law::chat::DraftModel as _;
         let dense = vec![f32::NEG_INFINITY; replay.vocabulary().size()];
         Self { replay, of, dense, set: Vec::new() }
     }

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::metrics::Statistics;
+use uhlm_core::Statistics;
 
 use crate::error::EvalError;
 

@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outcome::Outcome;
-use crate::statistics::Proportion;
-
-/// Quantile of the standard normal distribution for a two-sided interval of 95 %.
-const Z95: f64 = 1.959_964;
+use crate::statistics::{Proportion, Z95};
 
 /// Name of the method that the others are compared with.
 pub const TARGET: &str = "target";

@@ -6,8 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Sequence as _;
+use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::rng::derived;
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};

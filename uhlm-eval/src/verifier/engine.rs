@@ -95,7 +95,7 @@ impl Shared {
     pub(super) fn accept(self: &Arc<Self>, session: SessionId, stream: StreamId, request: &Advance) {
         let now = self.clock.time();
         let mut engine = self.engine();
-        let ending = TextEnding(self.target.vocabulary());
+        let ending = TextEnding(self.target.language().vocabulary());
         let accepted = match engine.sessions.get_mut(&session) {
             Some(session) => session.law.accept(stream, request, &ending),
             None => Err(Refusal::Gone),
@@ -127,7 +127,7 @@ impl Shared {
 
     /// Sends frames that leave at `now`.
     fn say(&self, engine: &mut Engine, sent: Vec<Sent>, now: Duration) {
-        let vocabulary = self.target.vocabulary().size();
+        let vocabulary = self.target.language().vocabulary().size();
         for Sent { stream: id, frame } in sent {
             let Some(stream) = engine.streams.get(&id) else { continue };
             let (session, place) = (stream.session, stream.place);
@@ -181,7 +181,7 @@ impl Shared {
         let now = self.clock.time();
         let mut engine = self.engine();
         engine.is_busy = false;
-        let ending = TextEnding(self.target.vocabulary());
+        let ending = TextEnding(self.target.language().vocabulary());
         if let Some(session) = engine.sessions.get_mut(&id) {
             let timing = PassTiming::new(span, (now - span).checked_sub(session.arrived));
             let before = session.law.text().len();

@@ -15,15 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use uhlm_core::clock::VirtualClock;
-use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
-use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
+use uhlm_core::verifier::{Answer, BodyBytes, Call, Part, Reply, Request, Verifier, VerifierError};
+use uhlm_law::advance::{Advance, Capabilities, Encoding, Info, Limits, MAX_DRAFT, Opened, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
 use uhlm_law::fingerprint::Blocks;
 
 use self::engine::Engine;
 pub use self::ledger::Ledger;
 use self::stream::Stream;
-use crate::billing::{Billing, encoded};
+use crate::billing::Billing;
 use crate::channel::{Channel, Direction, Place};
 use crate::costs::PassCosts;
 use crate::models::TargetModel;
@@ -83,31 +83,32 @@ impl SimulatedVerifier {
             protocol: PROTOCOL.into(),
             model: target.name().to_owned(),
             fingerprint: target.fingerprint(),
-            vocabulary: target.vocabulary_hash(),
+            vocabulary: target.language().vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits {
-                vocabulary_size: target.vocabulary().size() as u32,
+                vocabulary_size: target.language().vocabulary().size() as u32,
                 context: target.context(),
                 max_draft: MAX_DRAFT as u32,
             },
-            ends: target.vocabulary().ends(),
+            ends: target.language().vocabulary().ends(),
             blocks: Blocks::default(),
         }
     }
 
     /// Answers a request that takes the target no time.
-    fn answer<T: Send + 'static>(
+    fn answer(
         &self,
         up: u64,
         deadline: Duration,
-        make: impl FnOnce(&mut Engine) -> (u64, Result<T, VerifierError>),
-        reply: Reply<T>,
+        make: impl FnOnce(&mut Engine) -> Result<Part, VerifierError>,
+        mut reply: Reply,
     ) -> Call {
         let shared = &self.shared;
         let mut engine = shared.engine();
         let sent = shared.clock.time();
         let arrived = engine.arrival(Direction::Up, sent, shared.billing.request(up), 0);
-        let (down, mut result) = make(&mut engine);
+        let mut result = make(&mut engine);
+        let down = result.as_ref().map_or(0, |part| part.body(Encoding::Binary).len() as u64);
         let mut due = engine.arrival(Direction::Down, arrived, shared.billing.answer(down), 0);
         if due > sent + deadline {
             due = sent + deadline;
@@ -122,26 +123,10 @@ impl SimulatedVerifier {
         });
         Call::new(move || cancel.cancel())
     }
-}
 
-impl Verifier for SimulatedVerifier {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        let info = self.info_now();
-        self.answer(0, deadline, |_| (encoded(&info), Ok(info.clone())), reply)
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        let info = self.info_now();
-        let make = |engine: &mut Engine| {
-            let opened = engine.open(self.shared.target.as_ref(), &info).map(|session| Opened { session, info });
-            (opened.as_ref().map_or(0, encoded), opened.map_err(VerifierError::from))
-        };
-        self.answer(encoded(&request), deadline, make, reply)
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, reply: Reply) -> Call {
         let shared = Arc::clone(&self.shared);
-        let vocabulary = shared.target.vocabulary().size();
+        let vocabulary = shared.target.language().vocabulary().size();
         let up = shared.billing.advance(&request, vocabulary);
         let place = request.draft_start() as usize + request.draft.len();
         let (sent, cancel) = (shared.clock.time(), Cancel::new());
@@ -149,7 +134,7 @@ impl Verifier for SimulatedVerifier {
         let arrived = engine.arrival(Direction::Up, sent, shared.billing.request(up), place);
         engine.ledger.messages += 1;
         let position = Place { prompt: engine.prompt, token: place as u64 };
-        let stream = engine.register(Stream::new(session, sent, silence, up, position, cancel.clone(), frames));
+        let stream = engine.register(Stream::new(session, sent, silence, up, position, cancel.clone(), reply));
         drop(engine);
         let then = Arc::clone(&shared);
         shared.clock.at(arrived, move || then.accept(session, stream, &request));
@@ -164,8 +149,26 @@ impl Verifier for SimulatedVerifier {
             shared.clock.at(arrived, move || then.reset(session, stream));
         })
     }
+}
 
-    fn close(&self, session: SessionId) {
-        self.shared.engine().close(session);
+impl Verifier for SimulatedVerifier {
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
+        let up = request.body(Encoding::Binary).len() as u64;
+        match request {
+            Request::Info => self.answer(up, patience, |_| Ok(Part::Info(self.info_now())), reply),
+            Request::Open(_) => {
+                let info = self.info_now();
+                let make = |engine: &mut Engine| {
+                    let session = engine.open(self.shared.target.as_ref(), &info)?;
+                    Ok(Part::Opened(Opened { session, info }))
+                };
+                self.answer(up, patience, make, reply)
+            }
+            Request::Advance(session, advance) => self.advance(session, advance, patience, reply),
+            Request::Close(session) => {
+                self.shared.engine().close(session);
+                Call::finished()
+            }
+        }
     }
 }

@@ -34,8 +34,8 @@ impl Session {
         }
         let Self { law, sequence, drawing: Some(drawing), .. } = self else { return Ok(Vec::new()) };
         sequence.pass(plan.keep, &plan.tokens, plan.rows)?;
-        let (keys, mut done) = (model.token_keys(), Vec::with_capacity(plan.rows));
-        let rows = drawing.rows(law.text(), plan, 0..plan.rows, model.vocabulary());
+        let (keys, mut done) = (model.language().token_keys(), Vec::with_capacity(plan.rows));
+        let rows = drawing.rows(law.text(), plan, 0..plan.rows, model.language().vocabulary());
         rows.draw(&mut done, |draw| sequence.draw(draw, keys))?;
         Ok(done)
     }

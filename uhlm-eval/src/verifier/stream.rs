@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use uhlm_core::clock::VirtualClock;
-use uhlm_core::verifier::{Answer, BodyBytes, FrameReply, VerifierError};
+use uhlm_core::verifier::{Answer, BodyBytes, Part, Reply, VerifierError};
 use uhlm_law::advance::{Frame, SessionId};
 use uhlm_law::cancel::Cancel;
 
@@ -23,7 +23,7 @@ pub(super) struct Stream {
     /// Whether the first frame has been sent.
     pub(super) has_begun: bool,
     cancel: Cancel,
-    reply: Arc<Mutex<FrameReply>>,
+    reply: Arc<Mutex<Reply>>,
 }
 
 impl Stream {
@@ -34,7 +34,7 @@ impl Stream {
         up: u64,
         place: Place,
         cancel: Cancel,
-        reply: FrameReply,
+        reply: Reply,
     ) -> Self {
         let reply = Arc::new(Mutex::new(reply));
         Self { session, place, sent, silence, heard: sent, up, has_begun: false, cancel, reply }
@@ -50,15 +50,11 @@ impl Stream {
             return false;
         }
         self.heard = due;
-        let heard = match frame {
-            Frame::Failed(body) => Err(VerifierError::from(body)),
-            frame => Ok(frame),
-        };
-        self.tell(clock, due, down, heard);
+        self.tell(clock, due, down, Part::of(frame));
         true
     }
 
-    fn tell(&mut self, clock: &VirtualClock, due: Duration, down: u64, heard: Result<Frame, VerifierError>) {
+    fn tell(&mut self, clock: &VirtualClock, due: Duration, down: u64, heard: Result<Part, VerifierError>) {
         self.has_begun = true;
         let bytes = BodyBytes { up: std::mem::take(&mut self.up), down };
         let (elapsed, cancel, reply) = (due.saturating_sub(self.sent), self.cancel.clone(), Arc::clone(&self.reply));

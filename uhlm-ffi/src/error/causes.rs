@@ -1,7 +1,7 @@
 //! Of which kind the failures of the crates below are.
 
+use uhlm_core::GenerationError;
 use uhlm_core::calibration_file::CalibrationFileError;
-use uhlm_core::error::GenerationError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;

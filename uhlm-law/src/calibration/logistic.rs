@@ -9,18 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::statistics::{cell_means, quantiles};
 use super::{CELLS, Features, Label};
+use crate::regression::{self, Matrix};
 
 /// Number of inputs of the regression, the constant included.
 pub(crate) const INPUTS: usize = 10;
 /// Number of inputs that a calibration of version 2 had: the first ones.
 const INPUTS_WITHOUT_NOISE: usize = 6;
-/// A square matrix over the inputs.
-pub(crate) type Matrix = [[f64; INPUTS]; INPUTS];
 
 /// Weight of a prior at 0 in each direction, in labels. It keeps inputs that (nearly) say the same, as `q(d)` at
 /// temperature 0 and the constant do, from growing apart.
 const RIDGE: f64 = 0.5;
-const NEWTON_STEPS: usize = 30;
 
 /// The law `P(the target writes another token) = sigmoid(w . x)` under shared noise, `x` being [`Features`] and powers
 /// of them.
@@ -29,8 +27,8 @@ const NEWTON_STEPS: usize = 30;
 pub struct Logistic {
     /// The weights `w`.
     pub weights: [f64; INPUTS],
-    /// Mean of `P (1 - P) x x^T` over the labels that the law was fitted to: what one label says about the weights.
-    pub information: Matrix,
+    /// The mean of `P (1 - P) x x^T` over the labels that it was fitted to: what one label says about the weights.
+    pub information: Matrix<INPUTS>,
     /// The law's predictions and their outcomes. A law from a calibration of version 2, which did not see the noise,
     /// has none: it serves windows, but no gate skips by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +66,7 @@ impl TryFrom<Stored> for Logistic {
             return Err("the learned law's information is no square matrix");
         }
         // The law without the noise is this one with weights of 0, about which nothing is known.
-        let (mut weights, mut information) = ([0.0; INPUTS], Matrix::default());
+        let (mut weights, mut information) = ([0.0; INPUTS], [[0.0; INPUTS]; INPUTS]);
         weights[..n].copy_from_slice(&stored.weights);
         information.iter_mut().zip(&stored.information).for_each(|(to, from)| to[..n].copy_from_slice(from));
         Ok(Self { weights, information, predictions: stored.predictions.filter(|_| n == INPUTS) })
@@ -79,7 +77,7 @@ impl Logistic {
     /// Returns the expected probability that the target writes another token; 1 where a feature is not a number.
     #[must_use]
     pub fn mismatch_probability(&self, features: &Features) -> f64 {
-        let expected = predict(&self.weights, &inputs(features));
+        let expected = regression::predict(&self.weights, &inputs(features));
         if expected.is_nan() { 1.0 } else { expected }
     }
 
@@ -88,21 +86,10 @@ impl Logistic {
     pub(super) fn fit(labels: &[Label]) -> Option<Self> {
         let differs = |l: &Label| f64::from(u8::from(!l.matched));
         let points: Vec<_> = labels.iter().map(|l| (inputs(&l.features), differs(l))).collect();
-        let mut weights = [0.0; INPUTS];
-        for _ in 0..NEWTON_STEPS {
-            let mut gradient = weights.map(|w| -RIDGE * w);
-            let mut hessian = information(&weights, &points);
-            (0..INPUTS).for_each(|i| hessian[i][i] += RIDGE);
-            for (x, differs) in &points {
-                let error = differs - predict(&weights, x);
-                gradient.iter_mut().zip(x).for_each(|(g, x)| *g += error * x);
-            }
-            let step = solve(hessian, gradient)?;
-            weights.iter_mut().zip(step).for_each(|(w, step)| *w += step);
-        }
+        let weights = regression::fit(&points, RIDGE)?;
         let n = points.len().max(1) as f64;
-        let information = information(&weights, &points).map(|row| row.map(|entry| entry / n));
-        let predicted = points.iter().map(|(x, differs)| (predict(&weights, x) as f32, *differs)).collect();
+        let information = regression::information(&weights, &points).map(|row| row.map(|entry| entry / n));
+        let predicted = points.iter().map(|(x, differs)| (regression::predict(&weights, x) as f32, *differs)).collect();
         let fit = Self { weights, information, predictions: Some(Predictions::of(predicted)) };
         fit.is_sound().then_some(fit)
     }
@@ -168,47 +155,4 @@ pub(crate) fn inputs(features: &Features) -> [f64; INPUTS] {
     let lead = margin.clamp(NEAR, FAR);
     let steps = lead.ln() / 3.0;
     [1.0, u, odds, odds * odds, surprise, surprise * surprise, lead / FAR, steps, steps * odds, entropy]
-}
-
-/// Returns `sigmoid(w . x)`.
-pub(crate) fn predict(weights: &[f64; INPUTS], x: &[f64; INPUTS]) -> f64 {
-    let sum: f64 = weights.iter().zip(x).map(|(w, x)| w * x).sum();
-    1.0 / (1.0 + (-sum).exp())
-}
-
-/// Returns the sum of `P (1 - P) x x^T`.
-fn information(weights: &[f64; INPUTS], points: &[([f64; INPUTS], f64)]) -> Matrix {
-    let mut sum = Matrix::default();
-    for (x, _) in points {
-        let expected = predict(weights, x);
-        add_outer(&mut sum, x, expected * (1.0 - expected));
-    }
-    sum
-}
-
-/// Adds `weight x x^T`.
-pub(crate) fn add_outer(matrix: &mut Matrix, x: &[f64; INPUTS], weight: f64) {
-    for (row, a) in matrix.iter_mut().zip(x) {
-        row.iter_mut().zip(x).for_each(|(entry, b)| *entry += weight * a * b);
-    }
-}
-
-/// Returns the solution of `m y = b` for a positive definite matrix, by Cholesky's decomposition; `None` for any other.
-pub(crate) fn solve(m: Matrix, b: [f64; INPUTS]) -> Option<[f64; INPUTS]> {
-    let (mut lower, mut y) = (Matrix::default(), [0.0; INPUTS]);
-    for i in 0..INPUTS {
-        for j in 0..=i {
-            let rest = m[i][j] - (0..j).map(|k| lower[i][k] * lower[j][k]).sum::<f64>();
-            lower[i][j] = if i > j { rest / lower[j][j] } else { rest.sqrt() };
-        }
-        // The root of a negative number is no number.
-        if lower[i][i].is_nan() || lower[i][i] <= 0.0 {
-            return None;
-        }
-        y[i] = (b[i] - (0..i).map(|k| lower[i][k] * y[k]).sum::<f64>()) / lower[i][i];
-    }
-    for i in (0..INPUTS).rev() {
-        y[i] = (y[i] - (i + 1..INPUTS).map(|k| lower[k][i] * y[k]).sum::<f64>()) / lower[i][i];
-    }
-    Some(y)
 }

@@ -4,7 +4,7 @@
 //! tokens around it are a part by themselves, which is tokenised as plain text. Everything else is tokenised as it
 //! stands, so that a conversation in which nobody spells a control token has the tokens that every other runner gives.
 
-use super::Special;
+use crate::model::Special;
 use crate::sampling::TokenId;
 
 /// A stretch of rendered text.

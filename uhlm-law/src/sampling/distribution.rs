@@ -81,13 +81,6 @@ impl Distribution {
         self.probs.iter().enumerate().filter(|(_, p)| **p > 0.0).map(|(place, &p)| (self.id(place), p))
     }
 
-    /// Returns the number of tokens with positive probability, counted up to `limit`; cost is proportional to what is
-    /// looked at.
-    #[must_use]
-    pub fn support_up_to(&self, limit: usize) -> usize {
-        self.iter().take(limit).count()
-    }
-
     /// Returns the token at quantile `u` in `[0, 1)` of the cumulative distribution in id order. Costs about a
     /// microsecond, whatever the vocabulary.
     #[must_use]

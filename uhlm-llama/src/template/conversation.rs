@@ -4,7 +4,7 @@ use chrono::NaiveDateTime;
 use minijinja::Value;
 use uhlm_law::chat::{Message, Reasoning, RenderOptions, Rendered, Role, TemplateError};
 
-use super::ChatTemplate;
+use super::Template;
 use super::python_text::{JsonStyle, json};
 use super::typed::{ControlNames, Mark, marked};
 
@@ -13,7 +13,7 @@ const SWITCHES: [&str; 2] = ["enable_thinking", "thinking"];
 /// Names of the fields of a message in which templates look for what was thought.
 const THOUGHTS: [&str; 2] = ["reasoning_content", "thinking"];
 
-impl ChatTemplate {
+impl Template {
     /// Renders a conversation at the time `now`. `names` are those of the vocabulary's control tokens.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ mod tests {
 
     fn shown(template: &str, messages: &[Message], options: &RenderOptions) -> String {
         let reasoning = Reasoning::detect(Some(template), |_| false);
-        let template = ChatTemplate::compile(template, "<s>".into(), "</s>".into(), reasoning).expect("compiles");
+        let template = Template::compile(template, "<s>".into(), "</s>".into(), reasoning).expect("compiles");
         let rendered = template.conversation(messages, options, &names(), now()).expect("renders");
         let part = |part: &uhlm_law::chat::Part| {
             if part.is_typed { format!("[{}]", part.text) } else { part.text.clone() }

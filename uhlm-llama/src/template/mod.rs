@@ -19,7 +19,7 @@ pub(crate) use typed::{ControlName, ControlNames};
 
 /// The template, compiled once, with the texts of the special tokens that templates print.
 #[derive(Debug)]
-pub(crate) struct ChatTemplate {
+pub(crate) struct Template {
     environment: Environment<'static>,
     source: String,
     bos: String,
@@ -29,7 +29,7 @@ pub(crate) struct ChatTemplate {
 
 const NAME: &str = "chat";
 
-impl ChatTemplate {
+impl Template {
     /// Compiles a template as Hugging Face's tokenizers do: blocks trimmed, loop controls, Python's string methods,
     /// `raise_exception`, `strftime_now`, and a `generation` tag that changes nothing. `reasoning` says how the model
     /// thinks.

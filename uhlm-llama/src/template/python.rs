@@ -186,8 +186,3 @@ fn is_callable(value: &Value) -> bool {
     // What can be called is an object that is no data; undefined values are callable there, and fail when called.
     value.is_undefined() || (value.kind() == ValueKind::Plain && value.as_object().is_some())
 }
-
-/// Makes a list.
-pub(super) fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value {
-    Value::from(items.into_iter().map(Into::into).collect::<Vec<Value>>())
-}

@@ -3,7 +3,6 @@
 use minijinja::value::{Kwargs, ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 
-use super::python::list;
 use super::python_text::str_of;
 
 /// Calls a method that the engine does not know.
@@ -327,4 +326,9 @@ fn of_list(value: &Value, method: &str, args: &[Value]) -> Result<Option<Value>,
         }
         _ => None,
     })
+}
+
+/// Makes a list.
+fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value {
+    Value::from(items.into_iter().map(Into::into).collect::<Vec<Value>>())
 }

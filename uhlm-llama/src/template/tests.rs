@@ -8,7 +8,7 @@ use minijinja::Value;
 use serde::Deserialize;
 use uhlm_law::chat::TemplateError;
 
-use super::ChatTemplate;
+use super::Template;
 
 /// A conversation, and its rendering.
 #[derive(Deserialize)]
@@ -33,7 +33,7 @@ fn now() -> NaiveDateTime {
 }
 
 fn rendered(template: &str, case: &Case) -> Result<String, TemplateError> {
-    let template = ChatTemplate::compile(template, "<s>".into(), "</s>".into(), None)?;
+    let template = Template::compile(template, "<s>".into(), "</s>".into(), None)?;
     let given = [
         ("messages".to_owned(), case.messages.clone()),
         ("add_generation_prompt".to_owned(), case.add_generation_prompt.into()),
@@ -42,7 +42,7 @@ fn rendered(template: &str, case: &Case) -> Result<String, TemplateError> {
 }
 
 fn of_text(template: &str) -> Result<String, TemplateError> {
-    let template = ChatTemplate::compile(template, String::new(), String::new(), None)?;
+    let template = Template::compile(template, String::new(), String::new(), None)?;
     template.render([("messages".to_owned(), Value::from(Vec::<Value>::new()))], now())
 }
 

@@ -139,7 +139,11 @@ mod tests {
     #[test]
     fn an_engine_for_which_tokens_are_free_fills_its_passes() {
         assert_eq!(Budget::new(&engine(0.020, 0.0), 512, 512, 0.060, SHARED).tokens, 512);
-        assert_eq!(Budget::new(&Costs::default(), 512, 512, 0.060, SHARED).tokens, 512, "and one of which nothing is known");
+        assert_eq!(
+            Budget::new(&Costs::default(), 512, 512, 0.060, SHARED).tokens,
+            512,
+            "and one of which nothing is known"
+        );
     }
 
     #[test]

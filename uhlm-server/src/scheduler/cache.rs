@@ -25,11 +25,11 @@ pub(super) struct Cache {
 
 impl Cache {
     pub(super) fn new(target: &dyn Target, metrics: Arc<Metrics>) -> Self {
-        let slots = target.slots();
+        let slots = target.info().slots;
         Self {
             held: (0..slots).map(|_| Vec::new()).collect(),
             free: (0..slots).rev().collect(),
-            capacity: target.capacity(),
+            capacity: target.info().capacity,
             used: 0,
             metrics,
         }

@@ -94,12 +94,7 @@ impl Worker {
     }
 
     /// Takes what a pass of the engine that began at `began` has brought.
-    pub(super) fn decoded(
-        &mut self,
-        batch: &[BatchToken],
-        shares: &[Share],
-        began: Instant,
-    ) -> Result<(), ModelError> {
+    pub(super) fn decoded(&mut self, batch: &[BatchToken], shares: &[Share], began: Instant) -> Result<(), ModelError> {
         for share in shares {
             let tokens: Vec<_> = batch[share.first..share.first + share.count].iter().map(|token| token.id).collect();
             self.cache.push(share.slot, &tokens);
@@ -162,7 +157,7 @@ impl Worker {
         if only_writes && !session.target.runs_ahead() {
             return Some(Urgency::Spare);
         }
-        let is_long = active.before_rows() > (self.target.batch_size() / 8).max(1);
+        let is_long = active.before_rows() > (self.target.info().batch_size / 8).max(1);
         Some(if is_long { Urgency::Long } else { Urgency::Short })
     }
 
@@ -208,7 +203,7 @@ impl Worker {
         }
         let short = waiting.wants.iter().any(|want| want.urgency == Urgency::Short);
         let load = Load { short, others: owners.len() > 1 };
-        let batch_size = self.target.batch_size();
+        let batch_size = self.target.info().batch_size;
         let piece = self.reading.piece(batch_size);
         Budget::new(&self.costs, batch_size, piece, self.limits.pass_target.as_secs_f64(), load)
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use uhlm_law::advance::{PassKind, Row, SessionId, TextEnding};
+use uhlm_law::advance::{PassKind, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
 
 use super::fair::{LABELLED_ROW, ROW};
@@ -40,12 +40,7 @@ impl Worker {
         let rows = drawing.rows(session.target.text(), plan, rows, target.vocabulary());
         *settled = rows.draw(done, |draw| {
             let index = of_pass + draw.row - start;
-            let winner = target.winner(index, draw.chain, draw.history, draw.position)?;
-            let p = match draw.scored {
-                Some(scored) => Some(target.distribution(index, draw.chain, draw.history)?.prob(scored)),
-                None => None,
-            };
-            Ok::<_, ModelError>(Row { winner, p })
+            target.draw(index, &draw)
         })?;
         self.table.fair.charge(owner, id.0, work);
         Ok(())

@@ -99,9 +99,8 @@ impl Worker {
         for id in self.table.waiting() {
             let queue_wait = self.limits.queue_wait;
             // One whose tokens are decoded, however slowly, waits for no room.
-            let is_overdue = |active: &Active| {
-                active.passed_over > 0 && now.saturating_duration_since(active.moved) >= queue_wait
-            };
+            let is_overdue =
+                |active: &Active| active.passed_over > 0 && now.saturating_duration_since(active.moved) >= queue_wait;
             let Some(session) = self.table.get(id) else { continue };
             let is_unwanted = !session.target.pass_is_wanted();
             if !is_unwanted && !session.active.as_ref().is_some_and(is_overdue) {

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::{ModelError, Vocabulary};
-use uhlm_law::noise::PositionKey;
-use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingError, Scratch, TokenId};
+use uhlm_law::advance::{Draw, Row};
+use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
+use uhlm_law::sampling::Scratch;
 use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};
 
 use super::{Target, TargetInfo};
@@ -45,7 +44,6 @@ impl Default for EngineOptions {
 pub struct LlamaTarget {
     context: BatchContext,
     info: TargetInfo,
-    slots: u32,
     scratch: Scratch,
 }
 
@@ -66,14 +64,19 @@ impl LlamaTarget {
         let EngineOptions { batch, micro_batch, .. } = *options;
         let context = if options.context == 0 { model.trained_context() } else { options.context };
         let context = ContextOptions { context, threads, batch, micro_batch, sequences: slots };
+        let about = Arc::clone(&model);
+        let context = BatchContext::new(model, &context)?;
         let info = TargetInfo {
-            name: model.name().to_owned(),
-            fingerprint: model.fingerprint(),
-            vocabulary: model.vocabulary_hashes().clone(),
-            vocabulary_size: model.vocabulary().size() as u32,
-            context: model.trained_context(),
+            name: about.name().to_owned(),
+            fingerprint: about.fingerprint(),
+            vocabulary: about.vocabulary_hashes().clone(),
+            vocabulary_size: about.vocabulary().size() as u32,
+            context: about.trained_context(),
+            capacity: context.capacity(),
+            batch_size: context.batch_size(),
+            slots,
         };
-        Ok(Self { context: BatchContext::new(model, &context)?, info, slots, scratch: Scratch::default() })
+        Ok(Self { context, info, scratch: Scratch::default() })
     }
 }
 
@@ -86,54 +89,18 @@ impl Target for LlamaTarget {
         self.context.model().vocabulary()
     }
 
-    fn capacity(&self) -> usize {
-        self.context.capacity()
-    }
-
-    fn batch_size(&self) -> usize {
-        self.context.batch_size()
-    }
-
-    fn slots(&self) -> u32 {
-        self.slots
-    }
-
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
         self.context.decode(tokens)
     }
 
-    fn winner(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-        position: PositionKey,
-    ) -> Result<TokenId, ModelError> {
-        let input = ChainInput { logits: row(&self.context, index)?, history, mask: None };
+    fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError> {
+        let failed = |reason: String| ModelError::Decode { reason };
+        let logits = self.context.logits(index).ok_or_else(|| failed(format!("the pass left no row {index}")))?;
         let keys = self.context.model().token_keys();
-        chain.winner(input, &mut self.scratch, keys, position).map(|winner| winner.id).map_err(|error| failed(&error))
-    }
-
-    fn distribution(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-    ) -> Result<Distribution, ModelError> {
-        let input = ChainInput { logits: row(&self.context, index)?, history, mask: None };
-        chain.distribution(input, &mut self.scratch).map_err(|error| failed(&error))
+        draw.of_logits(logits, &mut self.scratch, keys).map_err(|error| failed(error.to_string()))
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {
         self.context.truncate(slot, from)
     }
-}
-
-/// Returns the logits after the `index`-th token of the last pass.
-fn row(context: &BatchContext, index: usize) -> Result<&[f32], ModelError> {
-    context.logits(index).ok_or_else(|| ModelError::Decode { reason: format!("the pass left no row {index}") })
-}
-
-fn failed(error: &SamplingError) -> ModelError {
-    ModelError::Decode { reason: error.to_string() }
 }

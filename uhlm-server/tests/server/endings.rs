@@ -1,8 +1,8 @@
 //! Where a reply ends, the server sees it too: it does not write on, and says why.
 
 use uhlm_law::advance::*;
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Vocabulary as _;
+use uhlm_law::chat::ChatTemplate as _;
+use uhlm_law::model::{LanguageModel as _, Vocabulary as _};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_server::Limits;
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use uhlm_law::advance::*;
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Sequence as _;
+use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::rng::{Rng, Stream as Dice};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};

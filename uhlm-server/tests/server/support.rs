@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use reqwest::{Response, header};
 use uhlm_law::advance::{Body, Encoding, Open, Opened};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::protocol::ErrorBody;
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model};
@@ -232,6 +233,5 @@ pub(crate) fn prompt(length: usize, salt: u32) -> Vec<TokenId> {
 }
 
 fn model_size() -> u32 {
-    use uhlm_law::chat::DraftModel as _;
     model().vocabulary().size() as u32
 }

@@ -5,12 +5,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use uhlm_law::advance::{Begin, PrefixHash};
+use uhlm_law::advance::{Begin, Draw, PrefixHash, Row};
 use uhlm_law::fingerprint::{Blocks, VocabularyHashes};
 use uhlm_law::model::{ModelError, Vocabulary};
-use uhlm_law::noise::{Place, PositionKey, Tape, TokenKeys};
+use uhlm_law::noise::{Place, Tape, TokenKeys};
 use uhlm_law::protocol::Digest;
-use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
+use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch, TokenId};
 use uhlm_law::token::TokenKind;
 use uhlm_server::target::{BatchToken, Target, TargetInfo};
 
@@ -141,8 +141,6 @@ impl Remote {
 pub(crate) struct Synthetic {
     info: TargetInfo,
     slots: Vec<Vec<TokenId>>,
-    capacity: usize,
-    batch: usize,
     rows: Vec<Option<Vec<f32>>>,
     remote: Remote,
 }
@@ -155,10 +153,13 @@ impl Synthetic {
             vocabulary: VocabularyHashes { whole: Digest([2; 32]), blocks: Blocks::default() },
             vocabulary_size: VOCABULARY,
             context: 4096,
+            capacity,
+            batch_size: batch,
+            slots,
         };
         let remote = Remote::default();
         let slots = (0..slots).map(|_| Vec::new()).collect();
-        (Box::new(Self { info, slots, capacity, batch, rows: Vec::new(), remote: remote.clone() }), remote)
+        (Box::new(Self { info, slots, rows: Vec::new(), remote: remote.clone() }), remote)
     }
 
     /// Room for whatever a test does.
@@ -214,18 +215,6 @@ impl Target for Synthetic {
         &Pieces
     }
 
-    fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    fn batch_size(&self) -> usize {
-        self.batch
-    }
-
-    fn slots(&self) -> u32 {
-        self.slots.len() as u32
-    }
-
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
         self.rows.clear();
         match self.remote.enter(tokens) {
@@ -239,38 +228,20 @@ impl Target for Synthetic {
             }
             None => {}
         }
-        assert!(tokens.len() <= self.batch);
+        assert!(tokens.len() <= self.info.batch_size);
         for token in tokens {
             let slot = &mut self.slots[token.sequence as usize];
             assert_eq!(token.position, slot.len(), "positions continue what the slot holds");
             slot.push(token.id);
             self.rows.push(token.logits.then(|| logits(slot)));
         }
-        assert!(self.slots.iter().map(Vec::len).sum::<usize>() <= self.capacity, "the cache is overfull");
+        assert!(self.slots.iter().map(Vec::len).sum::<usize>() <= self.info.capacity, "the cache is overfull");
         Ok(())
     }
 
-    fn winner(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-        position: PositionKey,
-    ) -> Result<TokenId, ModelError> {
+    fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError> {
         let logits = self.rows[index].as_deref().expect("a row that was asked for");
-        let input = ChainInput { logits, history, mask: None };
-        Ok(chain.winner(input, &mut Scratch::default(), keys(), position).expect("a winner").id)
-    }
-
-    fn distribution(
-        &mut self,
-        index: usize,
-        chain: &SamplingChain,
-        history: &[TokenId],
-    ) -> Result<Distribution, ModelError> {
-        let logits = self.rows[index].as_deref().expect("a row that was asked for");
-        let input = ChainInput { logits, history, mask: None };
-        Ok(chain.distribution(input, &mut Scratch::default()).expect("a distribution"))
+        Ok(draw.of_logits(logits, &mut Scratch::default(), keys()).expect("finite logits"))
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {

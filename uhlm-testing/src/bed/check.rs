@@ -4,14 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkState};
-use uhlm_core::generation::Generation;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::options::GenerationOptions;
-use uhlm_core::origin::Origin;
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Vocabulary as _;
+use uhlm_core::{Event, FinishReason, Generation, GenerationError, GenerationOptions, LinkState, Origin, Statistics};
+use uhlm_law::model::{LanguageModel as _, Vocabulary as _};
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
 

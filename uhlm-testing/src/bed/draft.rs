@@ -3,10 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_law::chat::{DraftModel, Message, Reasoning, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
-use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
+use uhlm_law::chat::DraftModel;
+use uhlm_law::model::{Decoder, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 
 use super::clock::BedClock;
@@ -29,7 +27,7 @@ impl Times {
     }
 }
 
-/// The draft model of a bed.
+/// What computes the draft model of a bed.
 #[derive(Debug)]
 pub struct BedDraft {
     /// Model that computes the logits.
@@ -40,39 +38,14 @@ pub struct BedDraft {
     pub clock: Arc<BedClock>,
 }
 
-impl DraftModel for BedDraft {
-    fn vocabulary(&self) -> &dyn Vocabulary {
-        self.model.vocabulary()
+impl From<BedDraft> for DraftModel {
+    fn from(draft: BedDraft) -> Self {
+        let model = Self::from(Arc::new(draft.model));
+        Self { decoder: Arc::new(draft), ..model }
     }
+}
 
-    fn token_keys(&self) -> &TokenKeys {
-        self.model.token_keys()
-    }
-
-    fn vocabulary_hash(&self) -> Digest {
-        self.model.vocabulary_hash()
-    }
-
-    fn fingerprint(&self) -> Digest {
-        self.model.fingerprint()
-    }
-
-    fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        self.model.tokenize(text, special)
-    }
-
-    fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        self.model.detokenize(tokens)
-    }
-
-    fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        self.model.render(messages, options)
-    }
-
-    fn reasoning(&self) -> Option<Reasoning> {
-        self.model.reasoning()
-    }
-
+impl Decoder for BedDraft {
     fn sequence(self: Arc<Self>, context: u32, threads: u32) -> Result<Box<dyn Sequence>, ModelError> {
         let inner = Arc::new(self.model).sequence(context, threads)?;
         Ok(Box::new(BedSequence { inner, model: self }))

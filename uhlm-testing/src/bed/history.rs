@@ -3,15 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{FinishReason, LinkState};
-use uhlm_core::generation::{Canceller, Generation};
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{OfflinePolicy, Prompt, USEFUL_REPLY};
-use uhlm_core::origin::Origin;
-use uhlm_core::session::Session;
+use uhlm_core::{
+    Canceller, FinishReason, Generation, GenerationError, LinkState, Mode, OfflinePolicy, Origin, Prompt, Session,
+    USEFUL_REPLY,
+};
 use uhlm_law::advance::Begin;
-use uhlm_law::chat::{DraftModel as _, Message};
+use uhlm_law::chat::{ChatTemplate as _, Message};
 
 use super::check::{Expected, Said, listen};
 use super::clock::BedClock;
@@ -82,7 +79,7 @@ pub fn history(seed: u64) -> Result<Summary, Violation> {
     let network = Network::new(Arc::clone(&clock), plan.target, plan.way, seed);
     let draft = BedDraft { model: plan.draft, times: plan.times, clock: Arc::clone(&clock) };
     let verifier = Arc::new(Uplink(Arc::clone(&network)));
-    let session = Session::with_clock(Arc::new(draft), Some(verifier), plan.options.clone(), Arc::clone(&clock) as _);
+    let session = Session::with_clock(draft, Some(verifier), plan.options.clone(), Arc::clone(&clock) as _);
     let session = Arc::new(session.map_err(|error| error.to_string())?);
     let mut history = History {
         plan,

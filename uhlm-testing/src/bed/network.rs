@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::verifier::VerifierError;
+use uhlm_core::verifier::{Part, VerifierError};
 use uhlm_law::advance::{
     Advance, Capabilities, Encoding, Frame, Info, Limits, PROGRESS_SECONDS, PROTOCOL, Progress, Sent, StreamId,
 };
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::fingerprint::Blocks;
-use uhlm_law::model::Vocabulary as _;
+use uhlm_law::model::{LanguageModel as _, Vocabulary as _};
 
 use super::clock::BedClock;
 use super::dice::Dice;
@@ -101,10 +100,10 @@ impl State {
         least + self.dice.span(longest)
     }
 
-    /// Makes the message that the listener of an answer hears, and forgets the listener where nothing follows.
-    fn tell(&mut self, stream: u64, now: Duration, heard: Result<Frame, VerifierError>) -> Option<Telling> {
-        let goes_on = heard.as_ref().is_ok_and(|frame| !frame.is_last());
-        let down = heard.as_ref().map_or(0, |frame| Encoding::Binary.encode_frame(frame).len() as u64);
+    /// Makes what the listener of an answer hears, and forgets it where nothing follows.
+    fn tell(&mut self, stream: u64, now: Duration, heard: Result<Part, VerifierError>) -> Option<Telling> {
+        let goes_on = heard.as_ref().is_ok_and(|part| !part.is_last());
+        let down = heard.as_ref().map_or(0, |part| part.body(Encoding::Binary).len() as u64);
         self.failures += u64::from(heard.is_err());
         let telling = self.listeners.get_mut(&stream)?.tell(now, down, heard);
         self.told += 1;
@@ -225,8 +224,7 @@ impl Network {
         });
     }
 
-    /// Tells the device a part of an answer.
-    pub(super) fn tell(self: &Arc<Self>, stream: u64, heard: Result<Frame, VerifierError>) {
+    pub(super) fn tell(self: &Arc<Self>, stream: u64, heard: Result<Part, VerifierError>) {
         let telling = self.state().tell(stream, self.clock.time(), heard);
         if let Some(telling) = telling {
             telling.tell();
@@ -312,10 +310,7 @@ impl Network {
                         self.cut(stream, delay);
                         continue;
                     }
-                    let heard = match frame {
-                        Frame::Failed(body) => Err(VerifierError::from(body)),
-                        frame => Ok(frame),
-                    };
+                    let heard = Part::of(frame);
                     self.clock.after(delay, move || then.tell(stream, heard));
                 }
             }

@@ -3,11 +3,9 @@
 
 use std::time::Duration;
 
-use uhlm_core::device::{DeviceState, Thermal};
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, GenerationOptions, OfflinePolicy, SessionOptions};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{
+    Consent, DeviceState, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, SessionOptions, Thermal,
+};
 use uhlm_law::advance::MAX_DRAFT;
 use uhlm_law::gate::Goal;
 use uhlm_law::pace::Pace;

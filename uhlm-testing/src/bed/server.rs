@@ -11,8 +11,7 @@ use std::time::Duration;
 use uhlm_law::advance::{
     Advance, Drawing, Frame, Limits, Next, PassTiming, Plan, Refusal, Row, Sent, StreamId, TargetSession, TextEnding,
 };
-use uhlm_law::chat::DraftModel;
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::model::{Decoder as _, LanguageModel as _, ModelError, Sequence};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::Scratch;
 

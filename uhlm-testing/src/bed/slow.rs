@@ -4,15 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::LinkState;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::origin::Origin;
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{
+    Consent, GenerationError, GenerationOptions, LinkConfig, LinkState, Mode, OfflinePolicy, Origin, Prompt, Session,
+    SessionOptions,
+};
 use uhlm_law::pace::Pace;
 
 use super::check::{Said, listen};
@@ -73,7 +69,7 @@ fn read(options: SessionOptions, tells_progress: bool, death: Option<Death>) -> 
     let model = BedDraft { model: draft, times: Times { pass: MS * 5, token: MS / 4 }, clock: Arc::clone(&clock) };
     let verifier = Arc::new(Uplink(Arc::clone(&network)));
     let options = SessionOptions { seed: Some(4), threads: 1, consent: Consent::Conversation, ..options };
-    let session = Session::with_clock(Arc::new(model), Some(verifier), options, Arc::clone(&clock) as _);
+    let session = Session::with_clock(model, Some(verifier), options, Arc::clone(&clock) as _);
     let session = session.expect("valid options");
     clock.hold();
     let prompt: String = "the sea has no memory ".chars().cycle().take(PROMPT).collect();

@@ -5,8 +5,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Answer, BodyBytes, Call, FrameReply, Reply, Verifier, VerifierError};
-use uhlm_law::advance::{Advance, Encoding, Info, Open, Opened, SessionId};
+use uhlm_core::verifier::{Answer, BodyBytes, Call, Part, Reply, Request, Verifier, VerifierError};
+use uhlm_law::advance::{Advance, Encoding, Opened, SessionId};
 use uhlm_law::cancel::Cancel;
 
 use super::faults::Fault;
@@ -18,20 +18,28 @@ use super::wire::{Early, Listener};
 pub struct Uplink(pub Arc<Network>);
 
 impl Verifier for Uplink {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.0.answer(deadline, |network, _| Ok(network.info.clone()), reply)
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
+        match request {
+            Request::Info => self.0.answer(patience, |network, _| Ok(Part::Info(network.info.clone())), reply),
+            Request::Open(_) => {
+                let make = |network: &Network, state: &mut State| {
+                    let active = state.active;
+                    let session = SessionId(state.server.open(active)?.to_be_bytes());
+                    Ok(Part::Opened(Opened { session, info: network.info.clone() }))
+                };
+                self.0.answer(patience, make, reply)
+            }
+            Request::Advance(session, advance) => self.advance(session, advance, patience, reply),
+            Request::Close(session) => {
+                self.0.state().server.close(u128::from_be_bytes(session.0));
+                Call::finished()
+            }
+        }
     }
+}
 
-    fn open(&self, _: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        let make = |network: &Network, state: &mut State| {
-            let active = state.active;
-            let session = state.server.open(active)?;
-            Ok(Opened { session: SessionId(session.to_be_bytes()), info: network.info.clone() })
-        };
-        self.0.answer(deadline, make, reply)
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+impl Uplink {
+    fn advance(&self, session: SessionId, request: Advance, silence: Duration, reply: Reply) -> Call {
         let network = Arc::clone(&self.0);
         let session = u128::from_be_bytes(session.0);
         let now = network.clock.time();
@@ -48,7 +56,7 @@ impl Verifier for Uplink {
             None
         };
         let up = Encoding::Binary.encode(&request).len() as u64;
-        let reply = Arc::new(Mutex::new(frames));
+        let reply = Arc::new(Mutex::new(reply));
         let listener = Listener { replica, reply, sent: now, silence, heard: now, said: now, due: now, up, early };
         state.listeners.insert(stream, listener);
         let is_lost = state.happens(chances.lost, Fault::LostRequest) || now < state.outage;
@@ -83,19 +91,15 @@ impl Verifier for Uplink {
             }
         })
     }
-
-    fn close(&self, session: SessionId) {
-        self.0.state().server.close(u128::from_be_bytes(session.0));
-    }
 }
 
 impl Network {
-    /// Answers a request that takes the verifier no time, with what `make` returns.
-    fn answer<T: Send + 'static>(
+    /// Answers a request that takes the verifier no time.
+    fn answer(
         self: &Arc<Self>,
         deadline: Duration,
-        make: impl FnOnce(&Self, &mut State) -> Result<T, VerifierError> + Send + 'static,
-        reply: Reply<T>,
+        make: impl FnOnce(&Self, &mut State) -> Result<Part, VerifierError> + Send + 'static,
+        reply: Reply,
     ) -> Call {
         let mut state = self.state();
         let Way { chances, .. } = state.way;
@@ -103,8 +107,8 @@ impl Network {
         let is_lost = state.happens(chances.lost, Fault::LostRequest) || self.clock.time() < state.outage;
         let is_unreachable = state.happens(chances.unreachable, Fault::Unreachable);
         let (cancel, reply) = (Cancel::new(), Arc::new(Mutex::new(Some(reply))));
-        let tell = move |then: &Self, heard: Result<T, VerifierError>, elapsed| {
-            let Some(reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let tell = move |then: &Self, heard: Result<Part, VerifierError>, elapsed| {
+            let Some(mut reply) = reply.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
             {
                 let mut state = then.state();
                 state.told += 1;

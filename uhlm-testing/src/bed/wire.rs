@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Answer, BodyBytes, FrameReply, VerifierError};
-use uhlm_law::advance::Frame;
+use uhlm_core::verifier::{Answer, BodyBytes, Part, Reply, VerifierError};
 
 /// The way in which an answer ends early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +17,7 @@ pub(super) enum Early {
 /// The device as it listens to one answer.
 pub(super) struct Listener {
     pub(super) replica: usize,
-    pub(super) reply: Arc<Mutex<FrameReply>>,
+    pub(super) reply: Arc<Mutex<Reply>>,
     /// Time at which the request was sent.
     pub(super) sent: Duration,
     /// Time without a frame after which the device gives the answer up.
@@ -37,13 +36,13 @@ pub(super) struct Listener {
 
 /// A part of an answer that is told to a device once nothing is locked: the session's thread may ask back.
 pub(super) struct Telling {
-    reply: Arc<Mutex<FrameReply>>,
-    heard: Result<Answer<Frame>, VerifierError>,
+    reply: Arc<Mutex<Reply>>,
+    heard: Result<Answer<Part>, VerifierError>,
 }
 
 impl Listener {
-    /// Makes the message that the device hears at `now`, after `down` bytes.
-    pub(super) fn tell(&mut self, now: Duration, down: u64, heard: Result<Frame, VerifierError>) -> Telling {
+    /// Makes what the device hears at `now`, after `down` bytes.
+    pub(super) fn tell(&mut self, now: Duration, down: u64, heard: Result<Part, VerifierError>) -> Telling {
         self.heard = now;
         let bytes = BodyBytes { up: std::mem::take(&mut self.up), down };
         let elapsed = now.saturating_sub(self.sent);

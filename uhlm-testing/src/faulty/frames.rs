@@ -1,42 +1,34 @@
-//! What becomes of the frames of an answer.
+//! What becomes of the parts of an answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use uhlm_core::verifier::{Answer, BodyBytes, FrameReply, VerifierError};
+use uhlm_core::verifier::{Answer, BodyBytes, Part, Reply, VerifierError};
 use uhlm_law::advance::Frame;
 
+use super::Fate;
 use super::clock::Clock;
 use super::life::Life;
 
 /// Changes an answer.
 pub type Alter<T> = fn(&mut T);
 
-/// What becomes of an answer that the verifier gives.
-pub(super) enum Script {
-    Pass,
-    /// It breaks off after so many frames.
-    Break(usize, VerifierError),
-    /// After so many frames nothing comes for the time given.
-    Silence(usize, Duration),
-    Delay(Duration),
-    Alter(Alter<Frame>),
-}
-
-/// Whoever waits for frames, until the end of the answer.
+/// Whoever waits for an answer, until its end.
 #[derive(Clone)]
 pub(super) struct Handed {
-    reply: Arc<Mutex<FrameReply>>,
+    reply: Arc<Mutex<Reply>>,
     life: Life,
+    clock: Clock,
+    patience: Duration,
 }
 
 impl Handed {
-    pub(super) fn new(reply: FrameReply, life: Life) -> Self {
-        Self { reply: Arc::new(Mutex::new(reply)), life }
+    pub(super) fn new(reply: Reply, life: Life, clock: Clock, patience: Duration) -> Self {
+        Self { reply: Arc::new(Mutex::new(reply)), life, clock, patience }
     }
 
     /// Hands a part on, unless the answer is over; after the last one it is.
-    pub(super) fn hand(&self, part: Result<Answer<Frame>, VerifierError>) {
+    pub(super) fn hand(&self, part: Result<Answer<Part>, VerifierError>) {
         let goes_on = part.as_ref().is_ok_and(|answer| !answer.value.is_last());
         let is_open = if goes_on { self.life.is_open() } else { self.life.end() };
         if is_open {
@@ -44,47 +36,49 @@ impl Handed {
         }
     }
 
-    /// Gives up at `when`, after a silence as long as was allowed.
-    pub(super) fn give_up_at(&self, clock: &Clock, when: Instant, deadline: Duration) {
-        let handed = self.clone();
-        clock.at(when, move || handed.hand(Err(VerifierError::DeadlineExceeded { deadline })));
+    /// Gives up after a silence as long as is allowed.
+    pub(super) fn give_up(&self) {
+        let (handed, deadline) = (self.clone(), self.patience);
+        let missed = move || handed.hand(Err(VerifierError::DeadlineExceeded { deadline }));
+        self.clock.at(Instant::now() + deadline, missed);
     }
 
     /// Hands frames on that no verifier has said.
     pub(super) fn make_up(&self, frames: Vec<Frame>) {
-        for value in frames {
+        for value in frames.into_iter().map(Part::Frame) {
             self.hand(Ok(Answer { value, bytes: BodyBytes::default(), elapsed: Duration::ZERO, attempts: 1 }));
         }
     }
 
-    /// Makes the reply that a verifier's answer goes through.
-    pub(super) fn through(self, script: Script, clock: Clock) -> FrameReply {
+    /// Makes the reply through which an answer meets its fate.
+    pub(super) fn through(self, fate: Fate) -> Reply {
         let mut seen = 0;
-        if let Script::Silence(0, deadline) = script {
-            self.give_up_at(&clock, Instant::now() + deadline, deadline);
+        if matches!(fate, Fate::Silence(0)) {
+            self.give_up();
         }
-        Box::new(move |mut part| {
+        Box::new(move |mut heard| {
             seen += 1;
-            match &script {
-                Script::Pass => self.hand(part),
-                Script::Break(count, _) if seen <= *count => self.hand(part),
-                Script::Break(_, error) => self.hand(Err(error.clone())),
-                Script::Silence(count, _) if seen > *count => {}
-                Script::Silence(count, deadline) => {
-                    self.hand(part);
+            match &fate {
+                Fate::LoseReply(error) => self.hand(Err(error.clone())),
+                Fate::BreakAfter(count, error) if seen > *count => self.hand(Err(error.clone())),
+                Fate::Silence(count) if seen > *count => {}
+                Fate::Silence(count) => {
+                    self.hand(heard);
                     if seen == *count {
-                        self.give_up_at(&clock, Instant::now() + *deadline, *deadline);
+                        self.give_up();
                     }
                 }
-                Script::Delay(by) => {
+                Fate::Delay(by) => {
                     let handed = self.clone();
-                    clock.at(Instant::now() + *by, move || handed.hand(part));
+                    self.clock.at(Instant::now() + *by, move || handed.hand(heard));
                 }
-                Script::Alter(alter) => {
-                    if let Ok(answer) = &mut part {
-                        alter(&mut answer.value);
+                fate => {
+                    match (fate, heard.as_mut().map(|answer| &mut answer.value)) {
+                        (Fate::AlterOpened(alter), Ok(Part::Opened(opened))) => alter(opened),
+                        (Fate::AlterFrames(alter), Ok(Part::Frame(frame))) => alter(frame),
+                        _ => {}
                     }
-                    self.hand(part);
+                    self.hand(heard);
                 }
             }
         })

@@ -1,7 +1,8 @@
 use std::sync::mpsc::{Receiver, channel};
 
-use uhlm_law::advance::{Begin, Capabilities, EndReason, Grants, Labelling, PrefixHash};
-use uhlm_law::chat::DraftModel as _;
+use uhlm_core::verifier::Answer;
+use uhlm_law::advance::{Advance, Begin, Capabilities, EndReason, Grants, Labelling, Open, PrefixHash};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::sampling::SamplingParams;
 
 use super::*;
@@ -21,7 +22,7 @@ fn faulty() -> Arc<Faulty> {
 fn open(verifier: &Faulty, deadline: Duration) -> Result<SessionId, VerifierError> {
     let (send, receive) = channel();
     let request = Open { vocabulary: SyntheticModel::draft().vocabulary_hash(), needs: Capabilities::NONE };
-    let call = verifier.open(request, deadline, Box::new(move |result| drop(send.send(result))));
+    let call = verifier.open(request, deadline, move |result| drop(send.send(result)));
     let result = receive.recv_timeout(LONG).expect("an answer").map(|answer| answer.value.session);
     call.detach();
     result
@@ -47,7 +48,7 @@ fn start(
         begin: Some(begin),
     };
     let (send, receive) = channel();
-    (verifier.advance(session, request, silence, Box::new(move |part| drop(send.send(part)))), receive)
+    (verifier.advance(session, request, silence, move |part| drop(send.send(part))), receive)
 }
 
 /// Number of tokens that came, and how the answer ended.

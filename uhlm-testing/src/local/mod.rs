@@ -27,11 +27,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use uhlm_core::verifier::{Call, FrameReply, Reply, Verifier, VerifierError};
-use uhlm_law::advance::{Advance, Capabilities, Info, Limits, MAX_DRAFT, Open, Opened, PROTOCOL, SessionId};
+use uhlm_core::verifier::{Call, Reply, Request, Verifier, VerifierError, VerifierExt as _};
+use uhlm_law::advance::{Capabilities, Info, Limits, MAX_DRAFT, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::chat::DraftModel;
 use uhlm_law::fingerprint::Blocks;
+use uhlm_law::model::LanguageModel;
+use uhlm_law::protocol::Digest;
 
 use self::postman::Postman;
 use self::work::{Asked, Ticket, Work};
@@ -43,7 +44,7 @@ pub struct LocalConfig {
     /// What `info` and `open` answer; requests are checked against its vocabulary and limits.
     pub info: Info,
     /// Whose vocabulary and token keys the target has.
-    pub model: Arc<dyn DraftModel>,
+    pub model: Arc<dyn LanguageModel>,
     /// Time by which every reply is late, besides the time for computing it.
     pub round_trip: Duration,
 }
@@ -52,12 +53,13 @@ impl LocalConfig {
     /// Makes the settings of a verifier that has every capability and no artificial latency, for sequences of up to
     /// `context` tokens.
     #[must_use]
-    pub fn of(model: Arc<dyn DraftModel>, context: u32) -> Self {
+    pub fn of(model: Arc<dyn LanguageModel>, context: u32) -> Self {
         let vocabulary_size = u32::try_from(model.vocabulary().size()).unwrap_or(u32::MAX);
         let info = Info {
             protocol: PROTOCOL.into(),
             model: "local".into(),
-            fingerprint: model.fingerprint(),
+            // Of no file.
+            fingerprint: Digest([0; 32]),
             vocabulary: model.vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
             limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32 },
@@ -114,41 +116,16 @@ impl LocalVerifier {
     pub fn restart(&self) {
         drop(self.work.send(Work::Restart));
     }
-
-    /// Hands work over, or has it fail where the thread is gone.
-    fn submit(&self, work: Work) -> bool {
-        match self.work.send(work) {
-            Ok(()) => true,
-            Err(unsent) => {
-                unsent.0.fail(VerifierError::Unreachable { reason: "the local target has stopped".into() });
-                false
-            }
-        }
-    }
-
-    fn ask(&self, deadline: Duration, work: impl FnOnce(Ticket) -> Work) -> Call {
-        let cancel = Cancel::new();
-        if self.submit(work(Ticket::new(deadline, cancel.clone()))) {
-            Call::new(move || cancel.cancel())
-        } else {
-            Call::finished()
-        }
-    }
 }
 
 impl Verifier for LocalVerifier {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        self.ask(deadline, |ticket| Work::Info(ticket, reply))
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        self.ask(deadline, |ticket| Work::Open(ticket, request, reply))
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
         let cancel = Cancel::new();
-        let ticket = Ticket::new(silence, cancel.clone());
-        if !self.submit(Work::Advance(session, Box::new(Asked { ticket, request, reply: frames }))) {
+        let ticket = Ticket::new(patience, cancel.clone());
+        if let Err(unsent) = self.work.send(Work::Asked(Box::new(Asked { ticket, request, reply }))) {
+            if let Work::Asked(mut asked) = unsent.0 {
+                (asked.reply)(Err(VerifierError::Unreachable { reason: "the local target has stopped".into() }));
+            }
             return Call::finished();
         }
         let work = self.work.clone();
@@ -157,11 +134,6 @@ impl Verifier for LocalVerifier {
             // A target that has stopped has no streams.
             drop(work.send(Work::Dropped));
         })
-    }
-
-    fn close(&self, session: SessionId) {
-        // A target that has stopped holds no session.
-        drop(self.work.send(Work::Close(session)));
     }
 }
 

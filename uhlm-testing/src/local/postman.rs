@@ -4,11 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use uhlm_core::verifier::{Answer, BodyBytes, Reply, VerifierError};
-use uhlm_law::advance::{Body, Encoding};
-
-use super::work::Ticket;
-
 type Delivery = Box<dyn FnOnce() + Send>;
 
 /// Runs replies at once, or on its own thread when they are due.
@@ -33,34 +28,6 @@ impl Postman {
     /// Returns when a reply that is sent now arrives.
     pub(super) fn due(&self) -> Instant {
         Instant::now() + self.round_trip
-    }
-
-    /// Sends an answer on its way; it arrives as [`VerifierError::DeadlineExceeded`] where it would be too late. `up`
-    /// is the number of bytes of the request.
-    pub(super) fn answer<T: Body + Send + 'static>(
-        &self,
-        ticket: &Ticket,
-        up: u64,
-        mut answer: Result<T, VerifierError>,
-        reply: Reply<T>,
-    ) {
-        let now = Instant::now();
-        let mut due = self.due();
-        if let Some(expires) = ticket.asked.checked_add(ticket.deadline).filter(|at| *at < due) {
-            due = expires.max(now);
-            answer = Err(VerifierError::DeadlineExceeded { deadline: ticket.deadline });
-        }
-        let down = answer.as_ref().map_or(0, |value| Encoding::Binary.encode(value).len() as u64);
-        let (asked, cancel) = (ticket.asked, ticket.cancel.clone());
-        let bytes = BodyBytes { up, down };
-        self.deliver(
-            due,
-            Box::new(move || {
-                if !cancel.is_cancelled() {
-                    reply(answer.map(|value| Answer { value, bytes, elapsed: asked.elapsed(), attempts: 1 }));
-                }
-            }),
-        );
     }
 
     /// Runs `delivery` at once without latency, otherwise when it is due.

@@ -5,10 +5,9 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use uhlm_core::verifier::VerifierError;
+use uhlm_core::verifier::{Part, VerifierError};
 use uhlm_law::advance::{Drawing, Plan, Row, Sent, StreamId, TargetSession};
-use uhlm_law::chat::DraftModel;
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::model::{LanguageModel, ModelError, Sequence};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::{SamplingError, Scratch};
 
@@ -34,7 +33,7 @@ impl Session {
     pub(super) fn send(&mut self, postman: &Postman, sent: Vec<Sent>) {
         for Sent { stream, frame } in sent {
             let is_last = frame.is_last();
-            let goes_on = self.streams.get_mut(&stream).is_some_and(|answer| answer.send(postman, frame));
+            let goes_on = self.streams.get_mut(&stream).is_some_and(|answer| answer.send(postman, Part::of(frame)));
             if !goes_on {
                 self.streams.remove(&stream);
             }
@@ -78,7 +77,7 @@ impl Pass {
     }
 
     /// Draws the next row, by the logits after the engine's last token; returns whether it settles the pass.
-    pub(super) fn next(&mut self, session: &mut Session, model: &dyn DraftModel) -> Result<bool, SamplingError> {
+    pub(super) fn next(&mut self, session: &mut Session, model: &dyn LanguageModel) -> Result<bool, SamplingError> {
         let Session { target, engine, scratch, .. } = session;
         let row = self.done.len();
         let rows = self.drawing.rows(target.text(), &self.plan, row..row + 1, model.vocabulary());

@@ -1,12 +1,12 @@
 //! The answer to one request on its way to the device.
 //!
-//! Decides what each frame costs, and when the device has waited too long for it.
+//! Decides what each part costs, and when the device has waited too long for it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use uhlm_core::verifier::{Answer, BodyBytes, FrameReply, VerifierError};
-use uhlm_law::advance::{Encoding, Frame};
+use uhlm_core::verifier::{Answer, BodyBytes, Part, Reply, VerifierError};
+use uhlm_law::advance::Encoding;
 
 use super::postman::Postman;
 use super::work::Ticket;
@@ -14,15 +14,15 @@ use super::work::Ticket;
 /// An answer that is not complete.
 pub(super) struct Stream {
     ticket: Ticket,
-    reply: Arc<Mutex<FrameReply>>,
-    /// Bytes of the request, until the first frame reports them.
+    reply: Arc<Mutex<Reply>>,
+    /// Bytes of the request, until the first part reports them.
     up: u64,
-    /// When the last frame arrives at the device; before the first, when the request was made.
+    /// When the last part arrives at the device; before the first, when the request was made.
     heard: Instant,
 }
 
 impl Stream {
-    pub(super) fn new(ticket: Ticket, reply: FrameReply, up: u64) -> Self {
+    pub(super) fn new(ticket: Ticket, reply: Reply, up: u64) -> Self {
         let heard = ticket.asked;
         Self { ticket, reply: Arc::new(Mutex::new(reply)), up, heard }
     }
@@ -32,7 +32,7 @@ impl Stream {
         self.ticket.cancel.is_cancelled()
     }
 
-    /// When the device gives up, unless a frame arrives before; `None` where the clock cannot say it.
+    /// When the device gives up, unless a part arrives before; `None` where the clock cannot say it.
     fn expires(&self) -> Option<Instant> {
         self.heard.checked_add(self.ticket.deadline)
     }
@@ -42,21 +42,20 @@ impl Stream {
         self.expires().is_some_and(|at| at <= now)
     }
 
-    /// Sends a frame on its way; returns whether the answer goes on. A frame that would come too late is a missed
-    /// deadline when that is due.
-    pub(super) fn send(&mut self, postman: &Postman, frame: Frame) -> bool {
+    /// Sends a part on its way, or the failure that ends the answer; returns whether it goes on. What would come too
+    /// late is a missed deadline when that is due.
+    pub(super) fn send(&mut self, postman: &Postman, part: Result<Part, VerifierError>) -> bool {
         let due = postman.due();
         if self.is_expired(due) {
             self.miss(postman);
             return false;
         }
         self.heard = due;
-        let goes_on = !frame.is_last();
-        let down = Encoding::Binary.encode_frame(&frame).len() as u64;
-        let result = match frame {
-            Frame::Failed(body) => Err(body.into()),
-            frame => Ok((frame, BodyBytes { up: std::mem::take(&mut self.up), down })),
-        };
+        let goes_on = part.as_ref().is_ok_and(|part| !part.is_last());
+        let result = part.map(|part| {
+            let down = part.body(Encoding::Binary).len() as u64;
+            (part, BodyBytes { up: std::mem::take(&mut self.up), down })
+        });
         self.deliver(postman, due, result);
         goes_on
     }
@@ -66,14 +65,14 @@ impl Stream {
         self.deliver(postman, postman.due(), Err(error));
     }
 
-    /// Ends the answer because the device has waited too long for the next frame.
+    /// Ends the answer because the device has waited too long for the next part.
     pub(super) fn miss(&self, postman: &Postman) {
         let now = Instant::now();
         let due = self.expires().map_or(now, |at| at.max(now));
         self.deliver(postman, due, Err(VerifierError::DeadlineExceeded { deadline: self.ticket.deadline }));
     }
 
-    fn deliver(&self, postman: &Postman, due: Instant, result: Result<(Frame, BodyBytes), VerifierError>) {
+    fn deliver(&self, postman: &Postman, due: Instant, result: Result<(Part, BodyBytes), VerifierError>) {
         let (asked, cancel, reply) = (self.ticket.asked, self.ticket.cancel.clone(), Arc::clone(&self.reply));
         postman.deliver(
             due,

@@ -3,8 +3,8 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use uhlm_core::verifier::Answer;
-use uhlm_law::advance::{Begin, EndReason, Frame, Grant, Grants, Labelling, PrefixHash, Text};
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::advance::{Advance, Begin, EndReason, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text};
+use uhlm_law::model::{Decoder as _, ModelError, Sequence};
 use uhlm_law::protocol::{Digest, ErrorCode};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
@@ -32,13 +32,13 @@ fn local(round_trip: Duration) -> LocalVerifier {
 /// A verifier whose target counts the tokens that it decodes and takes its time for each.
 fn counting(pause: Duration) -> (LocalVerifier, Arc<AtomicUsize>) {
     let decoded = Arc::new(AtomicUsize::new(0));
-    let model = Arc::new(Counted::new(target(), pause));
-    let (counter, engine) = (Arc::clone(&decoded), Arc::clone(&model));
+    let model = Counted::new(Arc::new(target()), pause).model();
+    let (counter, engine) = (Arc::clone(&decoded), model.decoder);
     let factory: SequenceFactory = Box::new(move || {
         let inner = Arc::clone(&engine).sequence(0, 1)?;
         Ok(Box::new(Tallied { inner, decoded: Arc::clone(&counter) }))
     });
-    (LocalVerifier::new(LocalConfig::of(model, 512), factory).expect("a thread"), decoded)
+    (LocalVerifier::new(LocalConfig::of(model.language, 512), factory).expect("a thread"), decoded)
 }
 
 /// Counts tokens.
@@ -113,9 +113,9 @@ fn grants(passes: u8) -> Grants {
 
 type Received<T> = Receiver<Result<Answer<T>, VerifierError>>;
 
-fn waiting<T: Send + 'static>() -> (Reply<T>, Received<T>) {
+fn waiting<T: Send + 'static>() -> (impl FnMut(Result<Answer<T>, VerifierError>) + Send + 'static, Received<T>) {
     let (send, receive) = channel();
-    (Box::new(move |answer| drop(send.send(answer))), receive)
+    (move |answer| drop(send.send(answer)), receive)
 }
 
 fn open_request() -> Open {
@@ -129,9 +129,8 @@ fn open(verifier: &LocalVerifier) -> SessionId {
 }
 
 fn start(verifier: &LocalVerifier, session: SessionId, request: Advance, silence: Duration) -> (Call, Received<Frame>) {
-    let (send, receive) = channel();
-    let call = verifier.advance(session, request, silence, Box::new(move |frame| drop(send.send(frame))));
-    (call, receive)
+    let (reply, receive) = waiting();
+    (verifier.advance(session, request, silence, reply), receive)
 }
 
 /// Every frame until the last, with its failure if it ends in one.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use uhlm_core::verifier::{FrameReply, Reply, VerifierError};
-use uhlm_law::advance::{Advance, Info, Open, Opened, SessionId};
+use uhlm_core::verifier::{Reply, Request};
+use uhlm_law::advance::SessionId;
 use uhlm_law::cancel::Cancel;
 
 /// When a request was made and until when its answer is of use.
@@ -21,33 +21,18 @@ impl Ticket {
     }
 }
 
-/// A request to take a session's text further.
+/// A request with its reply.
 pub(super) struct Asked {
     pub(super) ticket: Ticket,
-    pub(super) request: Advance,
-    pub(super) reply: FrameReply,
+    pub(super) request: Request,
+    pub(super) reply: Reply,
 }
 
 /// What the thread that owns the sequences is told.
 pub(super) enum Work {
-    Info(Ticket, Reply<Info>),
-    Open(Ticket, Open, Reply<Opened>),
-    Advance(SessionId, Box<Asked>),
-    /// The call of a stream was dropped.
+    Asked(Box<Asked>),
+    /// The call of a request was dropped.
     Dropped,
-    Close(SessionId),
     TakeCache(SessionId),
     Restart,
-}
-
-impl Work {
-    /// Answers with a failure.
-    pub(super) fn fail(self, error: VerifierError) {
-        match self {
-            Self::Info(_, reply) => reply(Err(error)),
-            Self::Open(_, _, reply) => reply(Err(error)),
-            Self::Advance(_, mut asked) => (asked.reply)(Err(error)),
-            Self::Dropped | Self::Close(_) | Self::TakeCache(_) | Self::Restart => {}
-        }
-    }
 }

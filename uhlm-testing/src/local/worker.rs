@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use uhlm_core::verifier::VerifierError;
+use uhlm_core::verifier::{Part, Request, VerifierError};
 use uhlm_law::advance::{
     Advance, Encoding, Info, Limits, Next, Open, Opened, PassTiming, Plan, SessionId, StreamId, TargetSession,
     TextEnding,
 };
-use uhlm_law::chat::DraftModel;
-use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::model::{LanguageModel, ModelError, Sequence};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::SamplingError;
 
@@ -29,7 +29,7 @@ const CHUNK: usize = 64;
 /// Everything that the thread owns.
 pub(super) struct Worker {
     info: Info,
-    model: Arc<dyn DraftModel>,
+    model: Arc<dyn LanguageModel>,
     factory: SequenceFactory,
     postman: Postman,
     inbox: Receiver<Work>,
@@ -43,12 +43,13 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         info: Info,
-        model: Arc<dyn DraftModel>,
+        model: Arc<dyn LanguageModel>,
         factory: SequenceFactory,
         postman: Postman,
         inbox: Receiver<Work>,
     ) -> Self {
-        let names = uhlm_core::seed::fresh();
+        static NAMES: AtomicU64 = AtomicU64::new(1);
+        let names = NAMES.fetch_add(1, Ordering::Relaxed);
         Self { info, model, factory, postman, inbox, sessions: HashMap::new(), names, opened: 0, streams: 0 }
     }
 
@@ -79,24 +80,9 @@ impl Worker {
 
     fn take(&mut self, work: Work) {
         match work {
-            Work::Info(ticket, reply) => self.postman.answer(&ticket, 0, Ok(self.info.clone()), reply),
-            Work::Open(ticket, request, reply) => {
-                let opened = if ticket.cancel.is_cancelled() {
-                    Err(VerifierError::Cancelled)
-                } else {
-                    self.open(&request).map_err(VerifierError::from)
-                };
-                let up = Encoding::Binary.encode(&request).len() as u64;
-                self.postman.answer(&ticket, up, opened, reply);
-            }
-            Work::Advance(id, asked) => self.advance(id, *asked),
+            Work::Asked(asked) => self.asked(*asked),
             // What was dropped is looked for before the next pass; this only wakes the thread.
             Work::Dropped => {}
-            Work::Close(id) => {
-                if let Some(session) = self.sessions.remove(&id) {
-                    session.fail(&self.postman, &VerifierError::SessionGone);
-                }
-            }
             Work::TakeCache(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     // An engine that cannot forget is as empty as one that did: the next pass says so.
@@ -122,20 +108,39 @@ impl Worker {
         Ok(Opened { session, info: Info { limits, ..self.info.clone() } })
     }
 
-    fn advance(&mut self, id: SessionId, asked: Asked) {
+    /// Answers a request, or begins to, unless its call was dropped before its turn.
+    fn asked(&mut self, asked: Asked) {
         let Asked { ticket, request, reply } = asked;
         if ticket.cancel.is_cancelled() {
             return;
         }
-        let body = Encoding::Binary.encode(&request);
-        let answer = Stream::new(ticket, reply, body.len() as u64);
+        let body = request.body(Encoding::Binary);
+        let mut answer = Stream::new(ticket, reply, body.len() as u64);
+        match request {
+            Request::Info => {
+                answer.send(&self.postman, Ok(Part::Info(self.info.clone())));
+            }
+            Request::Open(open) => {
+                let opened = self.open(&open).map(Part::Opened).map_err(VerifierError::from);
+                answer.send(&self.postman, opened);
+            }
+            Request::Advance(id, _) => self.advance(id, &body, answer),
+            Request::Close(id) => {
+                if let Some(session) = self.sessions.remove(&id) {
+                    session.fail(&self.postman, &VerifierError::SessionGone);
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self, id: SessionId, body: &[u8], answer: Stream) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return answer.fail(&self.postman, VerifierError::SessionGone);
         };
         // A call that was dropped before this one was made is reset before this one is taken.
         session.reset_lost(&self.postman, Instant::now());
         // Read as a server reads it, so that what no server takes is refused here too.
-        let request: Advance = match Encoding::Binary.decode(&body) {
+        let request: Advance = match Encoding::Binary.decode(body) {
             Ok(request) => request,
             Err(error) => {
                 let body = ErrorBody::new(ErrorCode::Malformed, error.to_string());

@@ -1,12 +1,12 @@
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use uhlm_core::verifier::Verifier;
+use uhlm_core::verifier::{Verifier, VerifierExt as _};
 use uhlm_law::advance::{
     Advance, Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId,
 };
-use uhlm_law::chat::{DraftModel, Message};
-use uhlm_law::model::Sequence;
+use uhlm_law::chat::{ChatTemplate as _, Message};
+use uhlm_law::model::{LanguageModel as _, Sequence};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_llama::ContextOptions;
 
@@ -19,13 +19,13 @@ const TOKENS: usize = 48;
 fn open(verifier: &dyn Verifier) -> SessionId {
     let (send, received) = channel();
     let request = Open { vocabulary: pair::target().vocabulary_hash(), needs: Capabilities::RUNS_AHEAD };
-    verifier.open(request, LONG, Box::new(move |result| drop(send.send(result)))).detach();
+    verifier.open(request, LONG, move |result| drop(send.send(result))).detach();
     received.recv_timeout(LONG).expect("an answer").expect("opened").value.session
 }
 
 fn ask(verifier: &dyn Verifier, session: SessionId, request: Advance) -> (Vec<TokenId>, EndReason) {
     let (send, frames) = channel();
-    verifier.advance(session, request, LONG, Box::new(move |frame| drop(send.send(frame)))).detach();
+    verifier.advance(session, request, LONG, move |frame| drop(send.send(frame))).detach();
     let mut text = Vec::new();
     loop {
         match frames.recv_timeout(LONG).expect("a frame").expect("no failure").value {

@@ -11,11 +11,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
+use uhlm_core::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
 use uhlm_eval::statistics::median;
-use uhlm_law::chat::{DraftModel as _, Special};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::SamplingParams;
 
 use super::parts::{self, Parts};

@@ -9,8 +9,7 @@ use std::process::{Command, Stdio};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use uhlm_law::chat::DraftModel as _;
-use uhlm_law::model::Sequence as _;
+use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch};
 use uhlm_llama::memory::{self, MemoryEstimate};
 use uhlm_llama::{ContextOptions, LoadOptions, Model};

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use uhlm_core::options::SessionOptions;
+use uhlm_core::SessionOptions;
 use uhlm_eval::statistics::median;
 use uhlm_law::calibration::Features;
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::gate::Gate;
-use uhlm_law::model::Sequence as _;
+use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch, Winner};
 use uhlm_llama::{ContextOptions, Model};

@@ -8,11 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use uhlm_core::engine::Engine;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
-use uhlm_law::chat::{DraftModel as _, Message, RenderOptions, Special};
+use uhlm_core::{Engine, GenerationOptions, Prompt, Session, SessionOptions, Statistics};
+use uhlm_law::chat::{ChatTemplate as _, Message, RenderOptions};
+use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_llama::Model;
 
 use super::reference::Reference;

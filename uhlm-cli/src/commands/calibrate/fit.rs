@@ -1,8 +1,6 @@
 //! Runs sessions in which every drafted token is judged, and fits the law to them.
 
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, OfflinePolicy, SessionOptions};
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, DraftAhead, Mode, OfflinePolicy, SessionOptions};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::SamplingParams;

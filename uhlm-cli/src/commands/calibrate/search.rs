@@ -6,8 +6,7 @@
 //! one-sided 90 % interval of the kept share reaches the wanted share.
 
 use serde::Serialize;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::SessionOptions;
+use uhlm_core::{Mode, SessionOptions};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::Goal;
 

@@ -11,12 +11,9 @@ use message::Lines;
 use rustyline::error::ReadlineError;
 use slash::{Said, Slash};
 use tokio::runtime::Runtime;
-use uhlm_core::error::GenerationError;
-use uhlm_core::event::{Event, FinishReason, LinkCause, LinkState};
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt};
-use uhlm_core::session::Session;
+use uhlm_core::{
+    Event, FinishReason, GenerationError, GenerationOptions, LinkCause, LinkState, Mode, Prompt, Session, Statistics,
+};
 use uhlm_law::chat::Message;
 
 use crate::failure::Failure;
@@ -267,7 +264,7 @@ impl Chat {
         if !self.terminal {
             return Err(failure);
         }
-        failure.print();
+        output::failure(&failure);
         Ok(Turn::GoOn)
     }
 

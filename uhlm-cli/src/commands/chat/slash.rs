@@ -1,6 +1,6 @@
 //! Reads the commands inside a chat.
 
-use uhlm_core::mode::Mode;
+use uhlm_core::Mode;
 
 use crate::options;
 

@@ -1,8 +1,7 @@
 //! Keeps the figures of one measured mode, and makes the tables of several.
 
 use serde::Serialize;
-use uhlm_core::metrics::{OriginCounts, Statistics};
-use uhlm_core::mode::Mode;
+use uhlm_core::{Mode, OriginCounts, Statistics};
 use uhlm_eval::statistics::{line, median};
 use uhlm_law::gate::Goal;
 use uhlm_server::Snapshot;

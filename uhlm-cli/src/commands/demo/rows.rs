@@ -1,8 +1,7 @@
 //! Measures the modes of the demo.
 
 use indicatif::ProgressBar;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::SessionOptions;
+use uhlm_core::{Mode, SessionOptions};
 use uhlm_law::calibration::Calibration;
 
 use super::row::Row;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_core::event::Event;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
+use uhlm_core::{Event, GenerationOptions, Mode, Prompt, SessionOptions};
 use uhlm_eval::questions::Question;
 use uhlm_law::calibration::Calibration;
 

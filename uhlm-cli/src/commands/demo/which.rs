@@ -2,8 +2,7 @@
 
 use clap::ValueEnum;
 use serde::Serialize;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{DraftAhead, SessionOptions};
+use uhlm_core::{DraftAhead, Mode, SessionOptions};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::Goal;
 

@@ -54,7 +54,7 @@ impl Report {
     pub(super) fn failed(&mut self, name: &'static str, failure: impl Into<Failure>) {
         let failure = failure.into();
         let hint = failure.hint_text().map(str::to_owned);
-        self.add(Check { name, status: Status::Failed, detail: failure.text(), hint });
+        self.add(Check { name, status: Status::Failed, detail: failure.text().to_owned(), hint });
     }
 
     fn add(&mut self, check: Check) {

@@ -4,12 +4,9 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use uhlm_core::engine::Engine;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
 use uhlm_core::verifier::http::HttpConfig;
 use uhlm_core::verifier::{Verifier, VerifierError};
+use uhlm_core::{Consent, Engine, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
 use uhlm_law::advance::{Info, PROTOCOL};
 use uhlm_law::sampling::SamplingParams;
 

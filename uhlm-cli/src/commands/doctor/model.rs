@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
+use uhlm_core::Engine;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
-use uhlm_core::engine::Engine;
 use uhlm_law::advance::Info;
-use uhlm_law::chat::{DraftModel as _, Message, RenderOptions};
+use uhlm_law::chat::{ChatTemplate as _, Message, RenderOptions};
 use uhlm_llama::LoadOptions;
 
 use super::check::Report;

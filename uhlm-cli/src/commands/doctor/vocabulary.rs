@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use uhlm_core::engine::Engine;
+use uhlm_core::Engine;
 use uhlm_law::advance::Info;
-use uhlm_law::chat::DraftModel as _;
 use uhlm_law::fingerprint::{self, BLOCK_IDS};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::token::{TokenId, TokenKind};
 use uhlm_llama::{LoadOptions, Model};
 

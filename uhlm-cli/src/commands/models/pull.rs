@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use clap::Args;
 use uhlm_law::protocol::Digest;
-use uhlm_llama::gguf;
+use uhlm_llama::split;
 use uhlm_models::catalogue::catalogue;
 use uhlm_models::{DownloadError, DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};
 
@@ -92,7 +92,7 @@ fn report_on(model: &StoredModel) {
         _ => String::new(),
     };
     say(&format!("{}, {}{hash}", model.name, report::bytes(model.bytes)));
-    if let Err(error) = gguf::read(&model.path) {
+    if let Err(error) = split::read(&model.path) {
         output::note(format_args!(
             "{} it is the file that was asked for, but this version cannot run it: {error}",
             paint_stderr(Style::Warning, "warning:")
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_pulled_says_why() {
-        let text = |line: &[&str]| read(line).expect_err("no such thing").text();
+        let text = |line: &[&str]| read(line).expect_err("no such thing").text().to_owned();
         assert!(text(&["demo"]).contains("repository"));
         assert!(text(&["nonsense"]).contains("not a source"));
     }

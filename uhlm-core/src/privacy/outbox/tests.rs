@@ -1,16 +1,15 @@
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
-use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, PrefixHash, Text};
-use uhlm_law::chat::{Message, RenderOptions, Rendered, Special, TemplateError};
-use uhlm_law::model::{ModelError, Sequence, Vocabulary};
+use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId, Text};
+use uhlm_law::model::{ModelError, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::super::record::RecordOptions;
 use super::*;
-use crate::verifier::{Answer, BodyBytes};
+use crate::verifier::{Answer, BodyBytes, Part, VerifierExt as _};
 
 const SESSION: SessionId = SessionId([1; 16]);
 const LONG: Duration = Duration::from_secs(9);
@@ -18,7 +17,7 @@ const LONG: Duration = Duration::from_secs(9);
 /// A model whose tokens are bytes. Only its text is asked for.
 struct Letters;
 
-impl DraftModel for Letters {
+impl LanguageModel for Letters {
     fn vocabulary(&self) -> &dyn Vocabulary {
         unimplemented!("not asked for")
     }
@@ -28,48 +27,33 @@ impl DraftModel for Letters {
     fn vocabulary_hash(&self) -> Digest {
         unimplemented!("not asked for")
     }
-    fn fingerprint(&self) -> Digest {
-        unimplemented!("not asked for")
-    }
     fn tokenize(&self, text: &str, _: Special) -> Result<Vec<TokenId>, ModelError> {
         Ok(text.bytes().map(TokenId::from).collect())
     }
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
         tokens.iter().map(|&id| id as u8).collect()
     }
-    fn render(&self, _: &[Message], _: &RenderOptions) -> Result<Rendered, TemplateError> {
-        unimplemented!("not asked for")
-    }
-    fn sequence(self: Arc<Self>, _: u32, _: u32) -> Result<Box<dyn Sequence>, ModelError> {
-        unimplemented!("not asked for")
-    }
 }
 
-/// A verifier that answers every request in two frames, of which the first reports 70 bytes, and counts the requests.
+/// Answers an `advance` in two frames, of which the first reports 70 bytes, and counts all requests.
 #[derive(Default)]
 struct Answering(Mutex<usize>);
 
 impl Verifier for Answering {
-    fn info(&self, _: Duration, _: Reply<Info>) -> Call {
-        Call::finished()
-    }
-    fn open(&self, _: Open, _: Duration, reply: Reply<Opened>) -> Call {
-        *self.0.lock().expect("no panic") += 1;
-        reply(Err(VerifierError::Unauthorized));
-        Call::finished()
-    }
-    fn advance(&self, _: SessionId, _: Advance, _: Duration, mut frames: FrameReply) -> Call {
+    fn ask(&self, request: Request, _: Duration, mut reply: Reply) -> Call {
         *self.0.lock().expect("no panic") += 1;
         let check = PrefixHash::EMPTY.short();
         let text =
             Text { pos: 0, check, ids: vec![7], passes: 1, pass_us: None, queue_us: None, rows: None, labels: None };
-        for (value, up) in [(Frame::Text(text), 70), (Frame::End(EndReason::Granted), 0)] {
-            frames(Ok(Answer { value, bytes: BodyBytes { up, down: 9 }, elapsed: Duration::ZERO, attempts: 1 }));
+        let frames = match request {
+            Request::Advance(..) => vec![(Frame::Text(text), 70), (Frame::End(EndReason::Granted), 0)],
+            _ => Vec::new(),
+        };
+        for (frame, up) in frames {
+            let (value, bytes) = (Part::Frame(frame), BodyBytes { up, down: 9 });
+            reply(Ok(Answer { value, bytes, elapsed: Duration::ZERO, attempts: 1 }));
         }
         Call::finished()
-    }
-    fn close(&self, _: SessionId) {
-        *self.0.lock().expect("no panic") += 1;
     }
 }
 
@@ -107,8 +91,8 @@ fn without_consent_nothing_reaches_the_verifier_but_the_end_of_a_session() {
     let (outbox, verifier, log) = outbox(false);
     let (send, received) = channel();
     let heard = send.clone();
-    outbox.open(open_request(), LONG, Box::new(move |result| drop(send.send(result.map(drop))))).detach();
-    let frames = Box::new(move |result: Result<_, _>| drop(heard.send(result.map(drop))));
+    outbox.open(open_request(), LONG, move |result| drop(send.send(result.map(drop)))).detach();
+    let frames = move |result: Result<_, _>| drop(heard.send(result.map(drop)));
     outbox.advance(SESSION, request("secret", "", &[]), LONG, frames).detach();
     assert_eq!(received.iter().collect::<Vec<_>>(), [Err(VerifierError::Cancelled), Err(VerifierError::Cancelled)]);
     assert_eq!((*verifier.0.lock().expect("no panic"), log.copy().total_requests), (0, 0));
@@ -119,9 +103,9 @@ fn without_consent_nothing_reaches_the_verifier_but_the_end_of_a_session() {
 #[test]
 fn all_that_a_person_can_read_in_a_request_is_written_down() {
     let (outbox, _, log) = outbox(true);
-    outbox.open(open_request(), LONG, Box::new(|_| {})).detach();
-    outbox.advance(SESSION, request("given ", "drafted", &["Anna:", "###"]), LONG, Box::new(|_| {})).detach();
-    outbox.advance(SESSION, request("", "", &[]), LONG, Box::new(|_| {})).detach();
+    outbox.open(open_request(), LONG, |_| {}).detach();
+    outbox.advance(SESSION, request("given ", "drafted", &["Anna:", "###"]), LONG, |_| {}).detach();
+    outbox.advance(SESSION, request("", "", &[]), LONG, |_| {}).detach();
     let sent = log.copy().requests;
     let texts: Vec<_> = sent.iter().map(|sent| sent.text.as_deref()).collect();
     assert_eq!(texts, [None, Some("given drafted\nAnna:\n###"), None]);

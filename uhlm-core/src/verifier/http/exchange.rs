@@ -33,9 +33,9 @@ pub(super) enum Repeat {
     IfUnsent,
 }
 
-/// A request, ready to be sent more than once.
+/// A request of HTTP, ready to be sent more than once.
 #[derive(Clone, Debug)]
-pub(super) struct Request {
+pub(super) struct Post {
     pub(super) method: Method,
     /// Path below the endpoint, without a leading slash.
     pub(super) path: String,
@@ -73,7 +73,7 @@ impl Exchanges {
     /// Sends a request and waits for the first part of its answer, within the deadline. Only until then it is repeated.
     pub(super) async fn ask<P: Parts>(
         &self,
-        request: &Request,
+        request: &Post,
         deadline: Duration,
         trace: &mut Trace,
     ) -> Result<(P::Part, Incoming<P>), VerifierError> {
@@ -111,14 +111,14 @@ impl Exchanges {
     }
 
     /// Sends a request whose answer nobody waits for, with the token at hand.
-    pub(super) async fn notify(&self, request: &Request, deadline: Duration) {
+    pub(super) async fn notify(&self, request: &Post, deadline: Duration) {
         let (_, sent) = self.send(request, self.tokens.at_hand().as_ref());
         // It is a courtesy: the verifier forgets idle sessions by itself.
         let _ = timeout(deadline, sent).await;
     }
 
     /// Makes one attempt up to the first part of an answer; a refused token is replaced once.
-    async fn first<P: Parts>(&self, request: &Request, trace: &mut Trace) -> Result<(P::Part, Incoming<P>), Failure> {
+    async fn first<P: Parts>(&self, request: &Post, trace: &mut Trace) -> Result<(P::Part, Incoming<P>), Failure> {
         let token = self.tokens.token(None).await.map_err(no_token)?;
         let mut incoming = match self.head(request, token.as_ref(), trace).await {
             Err(failure) if failure.stale_token && token.is_some() => {
@@ -133,7 +133,7 @@ impl Exchanges {
     /// Sends a request and waits for the head of an answer that is a success.
     async fn head<P: Parts>(
         &self,
-        request: &Request,
+        request: &Post,
         token: Option<&BearerToken>,
         trace: &mut Trace,
     ) -> Result<Incoming<P>, Failure> {
@@ -174,7 +174,7 @@ impl Exchanges {
 
     fn send(
         &self,
-        request: &Request,
+        request: &Post,
         token: Option<&BearerToken>,
     ) -> (Generation, impl Future<Output = reqwest::Result<Response>> + use<>) {
         let (generation, client) = self.pool.client();

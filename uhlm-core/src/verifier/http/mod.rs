@@ -2,8 +2,8 @@
 //!
 //! Decides how a call becomes requests: one warm HTTP/2 connection, a deadline until the first part of an answer and a
 //! bound on the silence after it, at most one repetition, and nothing handed on that cannot be read. What a frame is
-//! worth is decided by the law, against what was asked; what a failure means for the generation is the session's and
-//! [`link`](crate::link)'s decision. Nothing here remembers that a verifier was unreachable.
+//! worth is decided by the law, against what was asked; what a failure means for the generation is the session's
+//! decision. Nothing here remembers that a verifier was unreachable.
 //!
 //! # Cancel safety
 //! Dropping a [`Call`] resets its stream; the connection stays. Whether the verifier has processed the request by then
@@ -27,20 +27,16 @@ mod trace;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use reqwest::Method;
 use tokio::runtime::Handle;
-use uhlm_law::advance::{Advance, Body, Info, Open, Opened, PROTOCOL, SessionId};
+use uhlm_law::advance::{Body, Info, Open, Opened, PROTOCOL};
 
 pub use self::config::{ConfigError, HttpConfig, RetryPolicy};
-use self::exchange::{Exchanges, Repeat, Request};
+use self::exchange::{Exchanges, Post, Repeat};
 use self::failure::invalid;
 use self::parts::Whole;
 use self::trace::Trace;
-use super::{Call, FrameReply, Reply, Verifier, VerifierError};
-
-/// How long closing a session may take before it is left to the verifier's own eviction.
-const CLOSE_DEADLINE: Duration = Duration::from_secs(3);
+use super::{Call, Part, Reply, Request, Verifier, VerifierError};
 
 /// A verifier over HTTPS.
 ///
@@ -67,17 +63,17 @@ impl HttpVerifier {
         self.exchanges.reconnect();
     }
 
-    /// Sends a request, decodes the answer and checks it before anyone sees it.
-    fn call<T, C>(&self, request: Request, deadline: Duration, reply: Reply<T>, check: C) -> Call
+    /// Sends a request, decodes the answer, and has it checked before anyone sees it.
+    fn whole<T, C>(&self, post: Post, deadline: Duration, mut reply: Reply, check: C) -> Call
     where
         T: Body + Send + 'static,
-        C: FnOnce(&T) -> Result<(), VerifierError> + Send + 'static,
+        C: FnOnce(T) -> Result<Part, VerifierError> + Send + 'static,
     {
         let exchanges = Arc::clone(&self.exchanges);
         let mut trace = Trace::new(deadline);
         self.spawn(async move {
-            let answered = exchanges.ask::<Whole<T>>(&request, deadline, &mut trace).await;
-            reply(answered.and_then(|(value, _)| check(&value).map(|()| trace.answer(value))));
+            let answered = exchanges.ask::<Whole<T>>(&post, deadline, &mut trace).await;
+            reply(answered.and_then(|(value, _)| check(value).map(|part| trace.answer(part))));
         })
     }
 
@@ -85,36 +81,35 @@ impl HttpVerifier {
         let task = self.runtime.spawn(work).abort_handle();
         Call::new(move || task.abort())
     }
-
-    fn post(&self, path: String, body: &impl Body, repeat: Repeat) -> Request {
-        let body: Bytes = self.exchanges.encoding.encode(body).into();
-        Request { method: Method::POST, path, body: Some(body), repeat }
-    }
 }
 
 impl Verifier for HttpVerifier {
-    fn info(&self, deadline: Duration, reply: Reply<Info>) -> Call {
-        let request = Request { method: Method::GET, path: "v2/info".into(), body: None, repeat: Repeat::Harmless };
-        self.call(request, deadline, reply, check_info)
-    }
-
-    fn open(&self, request: Open, deadline: Duration, reply: Reply<Opened>) -> Call {
-        let wire = self.post("v2/sessions".into(), &request, Repeat::IfUnsent);
-        self.call(wire, deadline, reply, move |opened| check_opened(opened, &request))
-    }
-
-    fn advance(&self, session: SessionId, request: Advance, silence: Duration, frames: FrameReply) -> Call {
-        let wire = self.post(format!("v2/sessions/{session}/advance"), &request, Repeat::Harmless);
-        let exchanges = Arc::clone(&self.exchanges);
-        let trace = Trace::new(silence);
-        self.spawn(async move { stream::run(&exchanges, &wire, silence, trace, frames).await })
-    }
-
-    fn close(&self, session: SessionId) {
-        let path = format!("v2/sessions/{session}");
-        let exchanges = Arc::clone(&self.exchanges);
-        let request = Request { method: Method::DELETE, path, body: None, repeat: Repeat::Harmless };
-        self.spawn(async move { exchanges.notify(&request, CLOSE_DEADLINE).await }).detach();
+    fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
+        let body = request.body(self.exchanges.encoding).into();
+        match request {
+            Request::Info => {
+                let post = Post { method: Method::GET, path: "v2/info".into(), body: None, repeat: Repeat::Harmless };
+                self.whole(post, patience, reply, check_info)
+            }
+            Request::Open(open) => {
+                let path = "v2/sessions".into();
+                let post = Post { method: Method::POST, path, body: Some(body), repeat: Repeat::IfUnsent };
+                self.whole(post, patience, reply, move |opened| check_opened(opened, &open))
+            }
+            Request::Advance(session, _) => {
+                let path = format!("v2/sessions/{session}/advance");
+                let post = Post { method: Method::POST, path, body: Some(body), repeat: Repeat::Harmless };
+                let exchanges = Arc::clone(&self.exchanges);
+                let trace = Trace::new(patience);
+                self.spawn(async move { stream::run(&exchanges, &post, patience, trace, reply).await })
+            }
+            Request::Close(session) => {
+                let path = format!("v2/sessions/{session}");
+                let post = Post { method: Method::DELETE, path, body: None, repeat: Repeat::Harmless };
+                let exchanges = Arc::clone(&self.exchanges);
+                self.spawn(async move { exchanges.notify(&post, patience).await })
+            }
+        }
     }
 
     fn on_network_change(&self) {
@@ -128,7 +123,11 @@ impl std::fmt::Debug for HttpVerifier {
     }
 }
 
-fn check_info(info: &Info) -> Result<(), VerifierError> {
+fn check_info(info: Info) -> Result<Part, VerifierError> {
+    can_be_used(&info).map(|()| Part::Info(info))
+}
+
+fn can_be_used(info: &Info) -> Result<(), VerifierError> {
     if info.protocol != PROTOCOL {
         return Err(invalid(format!("the verifier does not speak {PROTOCOL}")));
     }
@@ -138,13 +137,13 @@ fn check_info(info: &Info) -> Result<(), VerifierError> {
     Ok(())
 }
 
-fn check_opened(opened: &Opened, asked: &Open) -> Result<(), VerifierError> {
-    check_info(&opened.info)?;
+fn check_opened(opened: Opened, asked: &Open) -> Result<Part, VerifierError> {
+    can_be_used(&opened.info)?;
     if opened.info.vocabulary != asked.vocabulary {
         return Err(invalid("the session has another vocabulary than was asked for"));
     }
     if !opened.info.capabilities.contains(asked.needs) {
         return Err(invalid("the verifier lacks what the session needs"));
     }
-    Ok(())
+    Ok(Part::Opened(opened))
 }

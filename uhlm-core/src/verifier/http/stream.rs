@@ -6,23 +6,17 @@ use reqwest::Response;
 use tokio::time::timeout;
 use uhlm_law::advance::Frame;
 
-use super::exchange::{Exchanges, Request};
+use super::exchange::{Exchanges, Post};
 use super::failure::refused;
 use super::parts::Frames;
 use super::trace::Trace;
-use crate::verifier::{FrameReply, VerifierError};
+use crate::verifier::{Part, Reply, VerifierError};
 
 /// How long the end of a stream may take after its last frame before it is reset.
 const END_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Asks, and hands frames on until the last. `silence` bounds the wait for each.
-pub(super) async fn run(
-    exchanges: &Exchanges,
-    request: &Request,
-    silence: Duration,
-    mut trace: Trace,
-    mut reply: FrameReply,
-) {
+pub(super) async fn run(exchanges: &Exchanges, request: &Post, silence: Duration, mut trace: Trace, mut reply: Reply) {
     if let Err(error) = forward(exchanges, request, silence, &mut trace, &mut reply).await {
         reply(Err(error));
     }
@@ -30,18 +24,18 @@ pub(super) async fn run(
 
 async fn forward(
     exchanges: &Exchanges,
-    request: &Request,
+    request: &Post,
     silence: Duration,
     trace: &mut Trace,
-    reply: &mut FrameReply,
+    reply: &mut Reply,
 ) -> Result<(), VerifierError> {
     let (mut frame, mut incoming) = exchanges.ask::<Frames>(request, silence, trace).await?;
     loop {
         match frame {
-            Frame::Text(_) | Frame::Progress(_) => reply(Ok(trace.answer(frame))),
+            Frame::Text(_) | Frame::Progress(_) => reply(Ok(trace.answer(Part::Frame(frame)))),
             Frame::End(_) => {
                 let_end(incoming.rest());
-                reply(Ok(trace.answer(frame)));
+                reply(Ok(trace.answer(Part::Frame(frame))));
                 return Ok(());
             }
             Frame::Failed(body) => {

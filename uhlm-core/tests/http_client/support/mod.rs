@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use uhlm_core::verifier::http::HttpVerifier;
-use uhlm_core::verifier::{Answer, Call, Reply, Verifier as _, VerifierError};
+use uhlm_core::verifier::{Answer, Call, VerifierError, VerifierExt as _};
 use uhlm_law::advance::{
     Advance, Capabilities, Encoding, EndReason, Frame, Grants, Info, Labelling, Limits, Open, Opened, PROTOCOL,
     PrefixHash, SessionId, Text,
@@ -30,9 +30,9 @@ pub const BINARY: Encoding = Encoding::Binary;
 pub type Received<T> = Receiver<Result<Answer<T>, VerifierError>>;
 
 /// A reply and where it arrives.
-pub fn reply<T: Send + 'static>() -> (Reply<T>, Received<T>) {
+pub fn reply<T: Send + 'static>() -> (impl FnMut(Result<Answer<T>, VerifierError>) + Send + 'static, Received<T>) {
     let (sender, receiver) = channel();
-    (Box::new(move |answer| drop(sender.send(answer))), receiver)
+    (move |answer| drop(sender.send(answer)), receiver)
 }
 
 pub fn wait<T>(received: &Received<T>) -> Result<Answer<T>, VerifierError> {
@@ -115,8 +115,7 @@ pub fn open(client: &HttpVerifier) -> Result<Answer<Opened>, VerifierError> {
 
 /// Asks, and returns the call and where its frames arrive.
 pub fn start(client: &HttpVerifier, silence: Duration) -> (Call, Received<Frame>) {
-    let (sender, frames) = channel();
-    let reply = Box::new(move |frame| drop(sender.send(frame)));
+    let (reply, frames) = reply();
     (client.advance(SESSION, window(1), silence, reply), frames)
 }
 

@@ -75,14 +75,18 @@ fn a_dropped_call_takes_its_grants_back_and_leaves_the_text() {
 }
 
 /// A reply that holds the target's thread up in its first frame until the gate opens.
-fn gated(gate: Receiver<()>, frames: Sender<(usize, Frame)>, number: usize) -> FrameReply {
+fn gated(
+    gate: Receiver<()>,
+    frames: Sender<(usize, Frame)>,
+    number: usize,
+) -> impl FnMut(Result<Answer<Frame>, VerifierError>) + Send + 'static {
     let mut is_first = true;
-    Box::new(move |part| {
+    move |part| {
         if std::mem::take(&mut is_first) {
             gate.recv_timeout(LONG).expect("opened");
         }
         drop(frames.send((number, part.expect("no failure").value)));
-    })
+    }
 }
 
 #[test]

@@ -2,11 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use uhlm_core::event::Event;
-use uhlm_core::metrics::Statistics;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, Prompt, SessionOptions};
-use uhlm_core::session::Session;
+use uhlm_core::{Event, GenerationOptions, Mode, Prompt, Session, SessionOptions, Statistics};
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::TokenId;
 

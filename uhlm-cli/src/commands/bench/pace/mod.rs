@@ -12,20 +12,15 @@ mod methods;
 mod record;
 mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_core::calibration_file;
-use uhlm_core::engine::Engine;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::options::SessionOptions;
-use uhlm_core::privacy::Consent;
+use uhlm_core::{Consent, LinkConfig, SessionOptions};
 use uhlm_eval::questions::Question;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::pace::Pace;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::SamplingParams;
 
 use self::methods::{Method, Writer};
@@ -33,7 +28,7 @@ use self::record::{Conditions, Document, Measured, Prompt};
 use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::output;
-use crate::pair::{Pair, calibration_beside};
+use crate::pair::{Pair, calibration_of};
 use crate::prompts::PromptArgs;
 use crate::setup;
 
@@ -135,7 +130,8 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
     let (questions, (draft, target)) = (args.questions()?, args.files()?);
     let engine = setup::load(&draft)?;
     let loopback = Loopback::start_behind(&target, args.target_threads, round_trip)?;
-    let options = args.options(calibration(&draft, &engine, loopback.info.fingerprint));
+    let stored = calibration_of(&draft, &engine, &loopback.info.fingerprint).ok().flatten();
+    let options = args.options(stored.unwrap_or_else(Calibration::generic));
     let methods = std::iter::once(Method::Streaming).chain(args.paces.iter().copied().map(Method::Pace));
     let writers = methods.map(|method| {
         let session = engine.session(Some(Arc::clone(&loopback.verifier)), method.options(&options))?;
@@ -179,11 +175,4 @@ fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index
     }
     let category = question.task.clone().unwrap_or_default();
     Ok(Prompt::new(category, measured.into_iter().flatten().collect()))
-}
-
-/// Returns the calibration beside the draft model if it is this pair's, else the one that holds for no pair in
-/// particular.
-fn calibration(draft: &Path, engine: &Engine, target: Digest) -> Calibration {
-    let stored = calibration_file::load(&calibration_beside(draft)).ok();
-    stored.filter(|stored| stored.matches(&engine.fingerprint(), &target)).unwrap_or_else(Calibration::generic)
 }

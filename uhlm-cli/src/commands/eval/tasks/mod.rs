@@ -5,7 +5,7 @@ mod run;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use uhlm_core::mode::Mode;
+use uhlm_core::Mode;
 use uhlm_eval::tasks::outcome::Log;
 use uhlm_eval::tasks::sandbox::Sandbox;
 use uhlm_eval::tasks::set::{self, Set, Task};

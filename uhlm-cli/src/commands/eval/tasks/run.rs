@@ -5,13 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use uhlm_core::calibration_file;
-use uhlm_core::engine::Engine;
-use uhlm_core::link::LinkConfig;
-use uhlm_core::mode::Mode;
-use uhlm_core::options::{GenerationOptions, OfflinePolicy, Prompt, SessionOptions};
-use uhlm_core::privacy::Consent;
-use uhlm_core::session::Session;
+use uhlm_core::{Consent, Engine, GenerationOptions, LinkConfig, Mode, OfflinePolicy, Prompt, Session, SessionOptions};
 use uhlm_eval::tasks::mark;
 use uhlm_eval::tasks::outcome::{Key, Log, Outcome};
 use uhlm_eval::tasks::sandbox::Sandbox;
@@ -23,7 +17,7 @@ use super::{Method, TasksArgs};
 use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::options::default_goal;
-use crate::pair::calibration_beside;
+use crate::pair::{calibration_beside, calibration_of};
 use crate::setup;
 use crate::terminal::progress;
 
@@ -83,12 +77,14 @@ pub(super) fn all(
 
 /// Returns the pair's own calibration, without which the opportunistic mode has no goal to be measured at.
 fn calibration(draft: &Path, engine: &Engine, loopback: &Loopback, methods: &[Method]) -> Result<Calibration, Failure> {
-    let path = calibration_beside(draft);
-    match calibration_file::load(&path) {
-        Ok(found) if found.matches(&engine.fingerprint(), &loopback.info.fingerprint) => Ok(found),
+    match calibration_of(draft, engine, &loopback.info.fingerprint) {
+        Ok(Some(found)) => Ok(found),
         _ if !methods.contains(&Method::Opportunistic) => Ok(Calibration::generic()),
-        Ok(_) => Err(Failure::new(format!("{} was measured on other models", path.display()))
-            .hint("run `uhlm calibrate` on this pair")),
+        Ok(None) => {
+            let path = calibration_beside(draft);
+            Err(Failure::new(format!("{} was measured on other models", path.display()))
+                .hint("run `uhlm calibrate` on this pair"))
+        }
         Err(error) => Err(Failure::from(error).hint("run `uhlm calibrate` on this pair")),
     }
 }
