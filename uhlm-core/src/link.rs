@@ -190,6 +190,12 @@ impl Link {
         if self.probing { None } else { Some(self.next_attempt.map_or(now, |at| at.max(now))) }
     }
 
+    /// Tells whether the verifier asked to be left alone for longer than one that is silent is given: whoever can go on
+    /// without it does not wait for that.
+    pub(crate) fn is_far(&self, now: Instant) -> bool {
+        self.next_attempt.is_some_and(|at| at > now + self.config.grace)
+    }
+
     /// Takes note that a request was sent. Away from [`LinkState::Online`] it is the probe, and no other is sent until
     /// it ends.
     pub(crate) fn on_send(&mut self) {

@@ -107,8 +107,8 @@ impl Tokens {
         Ok(())
     }
 
-    /// Returns whom a request from `peer` with an `Authorization` value is done for. With `labels`, what follows a token
-    /// and a `~` tells apart the devices that share it.
+    /// Returns whom a request from `peer` with an `Authorization` value is done for. With `labels`, what follows a
+    /// token and a `~` tells apart the devices that share it.
     ///
     /// # Errors
     /// [`Unknown`] where the value does not let in.

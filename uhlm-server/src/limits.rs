@@ -14,7 +14,8 @@ use crate::owner::Owner;
 /// Limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions open at the same time. At one more, the opener's own that was idle longest is evicted, or else anybody's.
+    /// Sessions open at the same time. At one more, the opener's own that was idle longest is evicted, or else
+    /// anybody's.
     pub sessions: usize,
     /// A session that was used within this time is not evicted, nor unloaded for an owner that has its share: at one
     /// session more than there may be, its opener is answered with 429.

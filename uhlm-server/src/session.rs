@@ -1,7 +1,7 @@
 //! One session: who owns it, what it holds, what it waits for, and who listens.
 //!
-//! Lives on the scheduler's thread; nothing here is shared. What a session decides is [`TargetSession`]'s, which sessions
-//! there are is in [`table`].
+//! Lives on the scheduler's thread; nothing here is shared. What a session decides is [`TargetSession`]'s, which
+//! sessions there are is in [`table`].
 
 pub(crate) mod table;
 

@@ -30,8 +30,9 @@ pub(crate) fn run() -> Result<()> {
         }
         let mut command = command(has_std)?;
         for target in &targets {
-            // What cargo is told instead of running a build script: `target.TRIPLE.LIBRARY` tables of its configuration.
-            // The bindings are included from `OUT_DIR`; the cryptography's library is named after its version.
+            // What cargo is told instead of running a build script: `target.TRIPLE.LIBRARY` tables of its
+            // configuration. The bindings are included from `OUT_DIR`; the cryptography's library is named after its
+            // version.
             let llama = format!("target.{target}.llama.rustc-env.OUT_DIR='{}'", bindings.display());
             let cryptography = format!("target.{target}.ring_core_{}_.rustc-link-lib=[]", version.replace('.', "_"));
             // The library that `uhlm-llama` compiles to catch what llama.cpp throws.

@@ -500,6 +500,20 @@ fn a_busy_verifier_is_told_apart_from_one_that_is_out_of_reach() {
 }
 
 #[test]
+fn a_device_that_may_go_on_alone_does_not_stand_still_until_a_busy_verifier_has_room() {
+    let verifier = faulty();
+    let busy = VerifierError::Busy { retry_after: Some(LONG) };
+    outage(&verifier, Kind::Advance, 1, usize::MAX, Fate::Fail(busy));
+    let session = session(&verifier, options(Mode::Exact, OfflinePolicy::GoOn));
+    let began = Instant::now();
+    let reply = consume(start(&session, TOKENS));
+    assert!(reply.complete(TOKENS).origins.unverified > 0);
+    assert!(began.elapsed() < LONG, "it took {:?}", began.elapsed());
+    assert_eq!(told(&reply), [(LinkState::Degraded, Some(LinkCause::Busy))]);
+    reply.assert_marks();
+}
+
+#[test]
 fn a_verifier_is_back_only_where_it_was_said_to_be_away() {
     let verifier = faulty();
     let options = options(Mode::Exact, OfflinePolicy::GoOn);

@@ -24,7 +24,8 @@ impl Run<'_> {
     pub(super) fn is_alone(&self) -> bool {
         let Some(remote) = &self.remote else { return false };
         let (link, cause) = remote.news();
-        let is_away = link == LinkState::Offline || cause == Some(LinkCause::TimedOut);
+        let is_away =
+            link == LinkState::Offline || cause == Some(LinkCause::TimedOut) || remote.link.is_far(self.now());
         self.options.offline == OfflinePolicy::GoOn
             && link != LinkState::Online
             && !self.has_grace()

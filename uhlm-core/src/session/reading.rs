@@ -13,8 +13,8 @@ use crate::options::OfflinePolicy;
 
 /// Number of tokens that the draft model reads at once while the target's text comes in.
 const READ_TOGETHER: usize = 16;
-/// Number of tokens of a prompt that the draft model reads at once where nobody streams meanwhile: in between, a session
-/// that has opened is offered the prompt, so that the target reads a long one at the same time.
+/// Number of tokens of a prompt that the draft model reads at once where nobody streams meanwhile: in between, a
+/// session that has opened is offered the prompt, so that the target reads a long one at the same time.
 const PROMPT_TOGETHER: usize = 256;
 /// Seconds that the draft model may read at once meanwhile.
 const READING_TIME: f64 = 0.05;
