@@ -19,7 +19,7 @@ use uhlm_testing::patient;
 const REASONING: Reasoning =
     Reasoning { format: ReasoningFormat::Tags { open: "<think>", close: "</think>" }, has_switch: false };
 
-/// The demo draft model, with a prompt that ends within reasoning unless that is turned off.
+/// Returns the demo draft model, with a prompt that ends within reasoning unless that is turned off.
 fn thinker() -> DraftModel {
     let model = DraftModel::from(Arc::clone(pair::draft().model()));
     let template = Arc::clone(&model.template);

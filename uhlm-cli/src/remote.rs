@@ -91,7 +91,7 @@ pub(crate) fn connect(config: HttpConfig) -> Result<Arc<dyn Verifier>, Failure> 
 /// Asks what the verifier serves, and waits for the answer.
 pub(crate) fn info(verifier: &dyn Verifier) -> Result<Answer<Info>, VerifierError> {
     let (sender, answer) = channel();
-    // Nobody listens any more after the time below: then the answer is not wanted.
+    // After the time below nobody waits for the answer, so an error of sending it is of no interest.
     let call = verifier.info(DEADLINE, move |result| drop(sender.send(result)));
     match answer.recv_timeout(DEADLINE + Duration::from_secs(1)) {
         Ok(result) => {

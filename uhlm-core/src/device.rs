@@ -80,7 +80,7 @@ impl Default for DevicePolicy {
     }
 }
 
-/// How many of the threads that were asked for are used.
+/// The share of the requested threads that is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ThreadShare {
     /// All threads.
@@ -93,7 +93,7 @@ pub(crate) enum ThreadShare {
 }
 
 impl ThreadShare {
-    /// Threads to use where `asked` were.
+    /// Returns the number of threads to use where `asked` were requested.
     pub(crate) fn of(self, asked: u32) -> u32 {
         match self {
             Self::All => asked,
@@ -103,7 +103,7 @@ impl ThreadShare {
     }
 }
 
-/// What a session keeps to.
+/// The limits that a session keeps to; by default none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Share of the requested threads that the draft model uses.
@@ -122,7 +122,7 @@ pub(crate) struct Limits {
 }
 
 impl DevicePolicy {
-    /// What a session should keep to in this state.
+    /// Returns the limits that a session should keep to in this state.
     pub(crate) fn decide(&self, state: &DeviceState) -> Limits {
         if !self.enabled {
             return Limits::default();
@@ -150,7 +150,8 @@ impl DevicePolicy {
 }
 
 impl Limits {
-    /// The mode to generate in where `asked` was. `has_verifier` says whether there is a target at all.
+    /// Returns the mode to generate in where `asked` was requested. `has_verifier` says whether there is a target at
+    /// all.
     pub(crate) fn mode(&self, asked: Mode, has_verifier: bool) -> Mode {
         match asked {
             Mode::Exact if self.spare_device && has_verifier => Mode::RemoteOnly,

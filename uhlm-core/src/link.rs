@@ -132,7 +132,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// A link that is thought to work and has not been measured.
+    /// Makes a link that is thought to work and has not been measured.
     pub(crate) fn new(config: LinkConfig) -> Self {
         let jitter = Rng::new(config.seed, Stream::Simulation);
         Self {
@@ -155,22 +155,22 @@ impl Link {
         }
     }
 
-    /// Whether the verifier can be asked, as far as is known.
+    /// Returns the state of the circuit: whether the verifier can be asked, as far as is known.
     pub(crate) fn state(&self) -> LinkState {
         self.circuit
     }
 
-    /// Why the verifier cannot be asked, as far as is known; `None` where it can.
+    /// Returns the reason that the verifier cannot be asked, as far as is known; `None` where it can.
     pub(crate) fn cause(&self) -> Option<LinkCause> {
         self.cause
     }
 
-    /// Whether a verifier that is silent is asked again before it counts as out of reach.
+    /// Tells whether a verifier that is silent is asked again before it counts as out of reach.
     pub(crate) fn has_grace(&self, now: Instant) -> bool {
         self.grace_left(now).is_some()
     }
 
-    /// How much is left of the grace; `None` without one.
+    /// Returns the time that is left of the grace; `None` without one.
     pub(crate) fn grace_left(&self, now: Instant) -> Option<Duration> {
         self.grace.map(|end| end.saturating_duration_since(now)).filter(|left| !left.is_zero())
     }
@@ -180,12 +180,13 @@ impl Link {
         self.tells_progress = tells;
     }
 
-    /// Whether a request may be sent now.
+    /// Tells whether a request may be sent now.
     pub(crate) fn may_send(&self, now: Instant) -> bool {
         !self.probing && self.next_attempt.is_none_or(|at| now >= at)
     }
 
-    /// When a request may be sent: `now` if at once, `None` while a probe is under way and its outcome decides.
+    /// Returns the time at which a request may be sent: `now` if at once, `None` while a probe is under way and its
+    /// outcome decides.
     pub(crate) fn next_attempt(&self, now: Instant) -> Option<Instant> {
         if self.probing { None } else { Some(self.next_attempt.map_or(now, |at| at.max(now))) }
     }
@@ -314,22 +315,22 @@ impl Link {
         Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(self.config.min_deadline.min(max), max)
     }
 
-    /// The smoothed round-trip time without the verifier's own; `None` before the first measurement.
+    /// Returns the smoothed round-trip time without the verifier's own; `None` before the first measurement.
     pub(crate) fn round_trip(&self) -> Option<Duration> {
         self.round_trip.smoothed.map(duration)
     }
 
-    /// The measured times of passes by their width.
+    /// Returns the measured times of passes by their width.
     pub(crate) fn pass_times(&self) -> &PassTimes {
         &self.passes
     }
 
-    /// The expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
+    /// Returns the expected seconds of passes of 1, 2, ... rows; 0 before the first measurement.
     pub(crate) fn passes_by_rows(&self) -> [f64; MAX_MEASURED_ROWS] {
         self.passes_by_rows
     }
 
-    /// The fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
+    /// Returns the fitted decode time as `(t0, t1)`: `t0 + t1 n` for `n` tokens. `None` before the first measurement.
     pub(crate) fn decode_time(&self) -> Option<(Duration, Duration)> {
         self.decode.fit().map(|(t0, t1)| (duration(t0), duration(t1)))
     }

@@ -92,7 +92,7 @@ impl Billing {
     }
 }
 
-/// Bytes of a body in the binary encoding.
+/// Returns the bytes of a body in the binary encoding.
 fn encoded<T: Body>(value: &T) -> u64 {
     Encoding::Binary.encode(value).len() as u64
 }

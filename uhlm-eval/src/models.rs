@@ -17,7 +17,7 @@ pub trait TargetModel: Send + Sync {
     fn name(&self) -> &str;
     /// Returns the fingerprint of the model's file.
     fn fingerprint(&self) -> Digest;
-    /// Its vocabulary.
+    /// Returns the model's vocabulary.
     fn language(&self) -> &dyn LanguageModel;
     /// Returns the most tokens that a sequence holds.
     fn context(&self) -> u32;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The quantile of the standard normal distribution for a two-sided interval of 95 %.
+/// Quantile of the standard normal distribution for a two-sided interval of 95 %.
 pub(crate) const Z95: f64 = 1.959_964;
 
 /// A number of trials and of the successes among them.

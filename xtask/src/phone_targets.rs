@@ -35,7 +35,7 @@ pub(crate) fn run() -> Result<()> {
             // version.
             let llama = format!("target.{target}.llama.rustc-env.OUT_DIR='{}'", bindings.display());
             let cryptography = format!("target.{target}.ring_core_{}_.rustc-link-lib=[]", version.replace('.', "_"));
-            // The library that `uhlm-llama` compiles to catch what llama.cpp throws.
+            // This is the library that `uhlm-llama` compiles to catch the exceptions of llama.cpp.
             let guard = format!("target.{target}.uhlm_guard.rustc-link-lib=[]");
             command.args(["--target", target, "--config", &llama, "--config", &cryptography, "--config", &guard]);
         }
@@ -48,7 +48,7 @@ pub(crate) fn run() -> Result<()> {
 /// The check without its targets: several at once, because the crates of a standard library wait for each other.
 fn command(has_std: bool) -> Result<Command> {
     let mut command = cargo::cargo(&["check", "--package", "uhlm-ffi", "--lib", "--locked"]);
-    // A folder of its own: a change of compiler would rebuild the other one's units.
+    // The folder is its own: a change of compiler would rebuild the other one's units.
     command.args(["--target-dir", "target/phone"]);
     if !has_std {
         let paths = cargo::read(&mut cargo::script("sandbox/phone-rust.sh"))?;

@@ -28,7 +28,7 @@ fn refused(code: ErrorCode) -> VerifierError {
     VerifierError::Refused(ErrorBody { code, reason: "no".into(), held: None })
 }
 
-/// A second reply of the same session, with everything in order.
+/// Asserts that the session writes a second reply, with everything in order.
 fn assert_usable(verifier: &Faulty, session: &uhlm_core::Session) {
     verifier.mend();
     let next = consume(start(session, 40));

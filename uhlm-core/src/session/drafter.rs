@@ -89,7 +89,7 @@ pub(super) struct Drafter {
 }
 
 impl Drafter {
-    /// Makes a drafter; `seed` is for what of its estimator is drawn.
+    /// Makes a drafter; `seed` seeds the estimator's draws, if it makes any.
     pub(super) fn new(model: DraftModel, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
         // This drawing is replaced as soon as a reply begins; it only checks the session's chain here.
         let sampling = options.sampling.clone();

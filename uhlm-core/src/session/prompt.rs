@@ -97,15 +97,16 @@ impl Asked<'_> {
     }
 }
 
-/// The tokens of a rendered conversation. What was generated keeps its tokens, even where tokenising its text would
-/// give others, so that both models' caches stay valid.
+/// Returns the tokens of a rendered conversation. Text that a model generated keeps its tokens, even where tokenising
+/// it would give others, so that both models' caches stay valid.
 fn chat_tokens(model: &dyn LanguageModel, rendered: &Rendered, held: &[TokenId]) -> Result<Vec<TokenId>, ModelError> {
     let fresh = rendered.tokens(|text, special| model.tokenize(text, special))?;
     Ok(continued(model, &fresh, held).unwrap_or(fresh))
 }
 
-/// Goes on from the tokens that are held, if these are what the conversation begins with: the same text, with control
-/// tokens in the same places. A control token's name that somebody typed is no control token.
+/// Returns the conversation's tokens as a continuation of the tokens that are `held`, if the conversation begins with
+/// these: with the same text, and with control tokens in the same places. A control token's name that somebody typed is
+/// no control token.
 fn continued(model: &dyn LanguageModel, fresh: &[TokenId], held: &[TokenId]) -> Option<Vec<TokenId>> {
     let (before, whole) = (Spelled::new(model, held), Spelled::new(model, fresh));
     let length = before.text.len();

@@ -105,7 +105,8 @@ impl Remote {
             return;
         }
         let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
-        // Sending fails only when the device's session is gone; the message dropped, what was opened is closed.
+        // Sending fails only when the device's session is gone; the message is dropped then, which closes the opened
+        // session.
         let reply = move |result: Result<_, _>| {
             drop(inbox.send(Inbox::Opened(result.map(|answer| Opened::new(answer, verifier)))));
         };

@@ -1,4 +1,4 @@
-//! What expected a rejection: a logistic regression on the uncertainty and `q(d)`, fitted beforehand and going on
+//! The predictor of a rejection: a logistic regression on the uncertainty and `q(d)`, fitted beforehand and going on
 //! learning, one Newton step a label. Its inputs and numbers are a copy of that version's, so that the baseline stays
 //! what it was.
 
@@ -55,7 +55,7 @@ impl Predictor {
     }
 }
 
-/// `(1, u, l, l^2, ln q, (ln q)^2)` with `l = ln(u / (1 - u))`, scaled to be of the order of 1.
+/// Returns `(1, u, l, l^2, ln q, (ln q)^2)` with `l = ln(u / (1 - u))`, scaled to be of the order of 1.
 fn inputs(u: f32, q: f32) -> [f64; INPUTS] {
     let u = f64::from(u);
     let bounded = u.clamp(1e-4, 1.0 - 1e-4);

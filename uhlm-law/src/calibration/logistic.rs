@@ -27,7 +27,7 @@ const RIDGE: f64 = 0.5;
 pub struct Logistic {
     /// The weights `w`.
     pub weights: [f64; INPUTS],
-    /// The mean of `P (1 - P) x x^T` over the labels that it was fitted to: what one label says about the weights.
+    /// Mean of `P (1 - P) x x^T` over the labels that the law was fitted to: what one label says about the weights.
     pub information: Matrix<INPUTS>,
     /// The law's predictions and their outcomes. A law from a calibration of version 2, which did not see the noise,
     /// has none: it serves windows, but no gate skips by it.

@@ -100,7 +100,7 @@ impl State {
         least + self.dice.span(longest)
     }
 
-    /// Makes what the listener of an answer hears, and forgets it where nothing follows.
+    /// Makes the message that the listener of an answer hears, and forgets the listener where nothing follows.
     fn tell(&mut self, stream: u64, now: Duration, heard: Result<Part, VerifierError>) -> Option<Telling> {
         let goes_on = heard.as_ref().is_ok_and(|part| !part.is_last());
         let down = heard.as_ref().map_or(0, |part| part.body(Encoding::Binary).len() as u64);

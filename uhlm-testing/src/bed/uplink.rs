@@ -94,7 +94,7 @@ impl Uplink {
 }
 
 impl Network {
-    /// Answers a request that takes the verifier no time.
+    /// Answers a request that takes the verifier no time, with what `make` returns.
     fn answer(
         self: &Arc<Self>,
         deadline: Duration,

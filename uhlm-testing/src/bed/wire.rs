@@ -41,7 +41,7 @@ pub(super) struct Telling {
 }
 
 impl Listener {
-    /// Makes what the device hears at `now`, after `down` bytes.
+    /// Makes the message that the device hears at `now`, after `down` bytes.
     pub(super) fn tell(&mut self, now: Duration, down: u64, heard: Result<Part, VerifierError>) -> Telling {
         self.heard = now;
         let bytes = BodyBytes { up: std::mem::take(&mut self.up), down };
