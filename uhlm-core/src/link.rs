@@ -44,6 +44,8 @@ const MISSED_PROGRESS: f64 = 3.0;
 const SLOW_READING: f64 = 20.0;
 /// Largest factor by which a deadline grows after deadlines that were missed.
 const MAX_PATIENCE: u32 = 6;
+/// Shortest pause before an attempt that nobody waits for who can go on alone, whatever the grace.
+const MIN_FAR: Duration = Duration::from_secs(1);
 
 /// Limits of the link to a verifier.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,10 +193,10 @@ impl Link {
         if self.probing { None } else { Some(self.next_attempt.map_or(now, |at| at.max(now))) }
     }
 
-    /// Tells whether the verifier asked to be left alone for longer than one that is silent is given: whoever can go on
-    /// without it does not wait for that.
+    /// Tells whether the next attempt is so far away that whoever can go on without the verifier does not wait for it:
+    /// further than the grace of a silent one.
     pub(crate) fn is_far(&self, now: Instant) -> bool {
-        self.next_attempt.is_some_and(|at| at > now + self.config.grace)
+        self.next_attempt.is_some_and(|at| at > now + self.config.grace.max(MIN_FAR))
     }
 
     /// Takes note that a request was sent. Away from [`LinkState::Online`] it is the probe, and no other is sent until

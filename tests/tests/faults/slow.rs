@@ -4,8 +4,8 @@
 //! `cargo test --workspace --test faults -- --ignored slow::by_hand`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::VerifierError;
@@ -14,16 +14,19 @@ use uhlm_core::{
     Consent, Event, GenerationError, GenerationOptions, LinkCause, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
     Prompt, Session, SessionOptions,
 };
+use uhlm_eval::paced::paced;
 use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::pace::Pace;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
+use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::pair;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 use uhlm_testing::slow::Slow;
+use uhlm_testing::synthetic::SyntheticModel;
 
-use crate::support::{Record, link, watch};
+use crate::support::{Record, endless, link, options, watch};
 
 /// Rough number of tokens of the prompt.
 const PROMPT: usize = 330;
@@ -102,6 +105,35 @@ fn a_prompt_that_is_read_for_longer_than_any_deadline_brings_no_unverified_token
             }
         });
     }
+}
+
+/// The target has a long prompt before a slow device is through with it.
+#[test]
+fn a_long_prompt_is_on_its_way_before_the_device_has_read_it() {
+    const LONG_PROMPT: usize = 600;
+    let model = |model| SyntheticModel { capacity: 2 * LONG_PROMPT, ..endless(model) };
+    let read = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&read);
+    let draft = paced(Arc::new(model(SyntheticModel::draft())), move |tokens, pass| {
+        std::thread::sleep(Duration::from_millis(tokens as u64));
+        counter.fetch_add(tokens, Ordering::AcqRel);
+        pass()
+    });
+    let verifier = Faulty::new(model(SyntheticModel::target()).verifier(|config| config));
+    let asked = Arc::new(Mutex::new(None));
+    let first = Arc::clone(&asked);
+    verifier.set(move |seen| {
+        if seen.kind == Kind::Advance {
+            first.lock().expect("no panic").get_or_insert(read.load(Ordering::Acquire));
+        }
+        Fate::Pass
+    });
+    let session = Session::new(draft, Some(verifier), options(Mode::Exact, OfflinePolicy::Fail));
+    let asking = GenerationOptions { max_tokens: TOKENS, ..GenerationOptions::default() };
+    let prompt = Prompt::Raw("abc".repeat(LONG_PROMPT / 3));
+    watch(session.expect("valid options").generate(prompt, asking).expect("idle"), |_, _| {}).finished();
+    let asked = asked.lock().expect("no panic").expect("a request");
+    assert!(asked < LONG_PROMPT, "the target was asked when the device had read all {asked} tokens");
 }
 
 /// This is the test above with the default deadlines: the target reads for most of a minute.

@@ -19,8 +19,8 @@ impl Run<'_> {
         self.remote.as_ref().is_some_and(|remote| remote.is_online())
     }
 
-    /// Tells whether the device writes alone because the verifier is out of reach. The drafted tokens wait for the next
-    /// attempt only where that is near and does not have to be waited for: where the connection failed once or twice.
+    /// Tells whether the device writes alone because the verifier is out of reach, or busy for long. The drafted tokens
+    /// wait for the next attempt only where that is near: where the connection failed once or twice.
     pub(super) fn is_alone(&self) -> bool {
         let Some(remote) = &self.remote else { return false };
         let (link, cause) = remote.news();
