@@ -1,5 +1,7 @@
 //! Runs sessions in which every drafted token is judged, and fits the law to them.
 
+use std::time::Duration;
+
 use uhlm_core::{Consent, DraftAhead, Mode, OfflinePolicy, SessionOptions};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::protocol::Digest;
@@ -14,14 +16,16 @@ use crate::terminal::progress;
 /// Length of a window in the run, in tokens. Labels come for a window up to its first rejection, so it is short.
 const WINDOW: usize = 6;
 
+/// Time for which a verifier that is away is waited for: a run of an hour is not to be lost because a computer slept.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Returns the options for runs that measure, in which no token may go unjudged when the server is away.
 pub(crate) fn base_options(sampling: SamplingParams, estimator: Estimator, seed: Option<u64>) -> SessionOptions {
-    let offline = OfflinePolicy::Wait(std::time::Duration::from_secs(20));
     SessionOptions {
         sampling,
         estimator,
         seed: Some(seed.unwrap_or(1)),
-        offline,
+        offline: OfflinePolicy::Wait(PATIENCE),
         // The questions come from files that were named for this purpose.
         consent: Consent::Conversation,
         ..SessionOptions::default()
