@@ -14,10 +14,10 @@ use uhlm_testing::served::Served;
 
 use crate::support::target;
 
-/// Rows by the tokens before them and the noise with which they were drawn, in the order in which they were.
+/// The rows of logits by the tokens before them and the noise with which they were drawn, in the order of the draws.
 type Rows = HashMap<(Vec<TokenId>, PositionKey), Vec<Vec<f32>>>;
 
-/// What a server's target drew from.
+/// A recording of the rows that a server's target drew from.
 #[derive(Clone, Default)]
 pub(crate) struct Recording(Arc<Mutex<Rows>>);
 
@@ -40,7 +40,7 @@ impl Recording {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the rows that decided the token after `history`; none where it was never drawn.
+    /// Takes the rows that decided the token after `history` out of the recording; none where it was never drawn.
     pub(crate) fn take(&self, history: &[TokenId], position: PositionKey) -> Vec<Vec<f32>> {
         self.rows().remove(&(history.to_vec(), position)).unwrap_or_default()
     }
