@@ -110,7 +110,7 @@ impl Listing<'_> {
             let Item::Mod(inner) = item else { continue };
             if is_public(&inner.vis) {
                 let name = inner.ident.to_string();
-                self.module(&[path, &[name.clone()]].concat(), &module.modules[&name], lines);
+                self.module(&[path, std::slice::from_ref(&name)].concat(), &module.modules[&name], lines);
             }
         }
     }
