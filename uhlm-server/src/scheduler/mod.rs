@@ -3,11 +3,11 @@
 //! Decides whose request is taken next ([`inbox`]), what is asked of a session and when ([`turn`]), how many drafted
 //! tokens a pass of it judges ([`width`]), how long a pass of the engine may be ([`budget`]), whose tokens go into it
 //! ([`division`], by what each owner has had: [`fair`]), which rows are scored ([`score`]), what becomes of a pass that
-//! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`cache`]). What a session holds, what its
-//! next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
+//! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`slots`], [`cache`]). What a session
+//! holds, what its next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
 //!
-//! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`] and [`room`] know no thread, no
-//! clock and no engine.
+//! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`] and [`room`] know no thread,
+//! no clock and no engine.
 
 mod budget;
 mod cache;
@@ -22,6 +22,7 @@ mod reading;
 mod retry;
 mod room;
 mod score;
+mod slots;
 pub(crate) mod source;
 mod turn;
 mod width;

@@ -70,10 +70,7 @@ pub(super) fn victim(asker: Owner, holdings: &[Holding], division: &Division) ->
     let mut above: Vec<_> = held.iter().filter(|(owner, amount)| **amount > share && **owner != asker).collect();
     above.sort_by_key(|(_, amount)| std::cmp::Reverse(**amount));
     let of = |work| above.iter().find_map(|(owner, _)| oldest(work, &|holding| holding.owner == **owner));
-    of(Work::Rest)
-        .or_else(|| of(Work::Preemptible))
-        .or_else(own)
-        .or_else(|| oldest(Work::Rest, &|_| true))
+    of(Work::Rest).or_else(|| of(Work::Preemptible)).or_else(own).or_else(|| oldest(Work::Rest, &|_| true))
 }
 
 #[cfg(test)]
