@@ -93,6 +93,22 @@ impl Scheduler {
         *self.alive.borrow()
     }
 
+    /// Tells whether the thread runs and comes round.
+    pub(crate) fn is_live(&self) -> bool {
+        self.is_alive() && (self.pulse.is_live() || !self.is_asked())
+    }
+
+    /// Tells whether anybody waits for an answer: a thread that nobody asks anything rests.
+    fn is_asked(&self) -> bool {
+        self.metrics.requests_waiting.get() > 0
+    }
+
+    /// Completes when the thread has ended.
+    pub(crate) async fn ended(&self) {
+        // A sender that is gone has ended.
+        let _ = self.alive.clone().wait_for(|alive| !alive).await;
+    }
+
     /// Refuses what waits and ends the thread after the pass that it is in.
     pub(crate) fn stop(&self) {
         self.inbox.stop();
