@@ -4,9 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-/// Reads `Retry-After`, in seconds or as a date; `None` where it is missing or says neither.
+/// The same in milliseconds, where a server is busy for less than a second.
+const RETRY_AFTER_MS: &str = "retry-after-ms";
+
+/// Reads `retry-after-ms`, or else `Retry-After`, in seconds or as a date; `None` where both are missing or say
+/// nothing.
 #[must_use]
 pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let millis = headers.get(RETRY_AFTER_MS).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    if let Some(millis) = millis {
+        return Some(Duration::from_millis(millis));
+    }
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match value.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
@@ -32,5 +40,16 @@ mod tests {
         for nonsense in ["-1", "soon", "", "99999999999999999999999"] {
             assert_eq!(read(nonsense), None, "{nonsense}");
         }
+    }
+
+    #[test]
+    fn milliseconds_go_before_whole_seconds() {
+        let read = |millis: &'static str| {
+            let mut headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("1"))]);
+            headers.insert(RETRY_AFTER_MS, HeaderValue::from_static(millis));
+            retry_after(&headers, SystemTime::UNIX_EPOCH)
+        };
+        assert_eq!(read("640"), Some(Duration::from_millis(640)));
+        assert_eq!(read("soon"), Some(Duration::from_secs(1)));
     }
 }

@@ -60,7 +60,7 @@ pub struct ServeArgs {
         help_heading = "Access"
     )]
     pub tokens: Vec<String>,
-    /// File of bearer tokens, one a line
+    /// File of bearer tokens, one a line; read again when it changes, and at SIGHUP
     #[arg(long, env = "UHLM_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
     pub token_file: Option<PathBuf>,
     /// Take what follows a token and a `~` as the name of the device that uses it, each with quotas and a fair share
@@ -226,21 +226,30 @@ pub struct ServeArgs {
         help_heading = "Limits"
     )]
     pub session_idle: u64,
+    /// Connections of one address (IPv6: of a /64) that have not been let in yet
+    #[arg(
+        long,
+        env = "UHLM_MAX_STRANGERS",
+        value_name = "N",
+        default_value_t = Limits::default().strangers,
+        help_heading = "Limits"
+    )]
+    pub max_strangers: usize,
+    /// Seconds that the server goes on after /readyz says that it is about to stop
+    #[arg(long, env = "UHLM_NOTICE", value_name = "SECONDS", default_value_t = 0, help_heading = "Limits")]
+    pub notice: u64,
     /// Seconds that answers under way may take when the server stops
     #[arg(long, env = "UHLM_GRACE", value_name = "SECONDS", default_value_t = 10, help_heading = "Limits")]
     pub grace: u64,
 }
 
 impl ServeArgs {
-    /// The settings that these flags mean. Reads the file of tokens.
+    /// The settings that these flags mean.
     ///
     /// # Errors
     /// [`ServerError::Auth`] where the tokens are not usable.
     pub fn into_config(self) -> Result<ServerConfig, ServerError> {
-        let mut tokens = Tokens::new(self.tokens.iter().map(String::as_str))?;
-        if let Some(file) = &self.token_file {
-            tokens = tokens.and(Tokens::read(file)?);
-        }
+        let tokens = Tokens::new(self.tokens.iter().map(String::as_str))?;
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
             _ if self.no_tls => TlsSource::Off,
@@ -260,6 +269,7 @@ impl ServeArgs {
             tls,
             tls12: self.tls12,
             tokens,
+            token_file: self.token_file,
             device_labels: self.device_labels,
             allow_anonymous: self.allow_anonymous,
             limits: Limits {
@@ -280,9 +290,11 @@ impl ServeArgs {
                 rate: self.rate,
                 burst: self.burst,
                 connections: self.max_connections,
+                strangers: self.max_strangers,
                 session_idle: Duration::from_secs(self.session_idle),
                 ..Limits::default()
             },
+            notice: Duration::from_secs(self.notice),
             grace: Duration::from_secs(self.grace),
         })
     }

@@ -27,6 +27,8 @@ pub struct ServerConfig {
     pub tls12: bool,
     /// Bearer tokens.
     pub tokens: Tokens,
+    /// A file of further ones, one a line, that is read again when it changes and, on Unix, at `SIGHUP`.
+    pub token_file: Option<PathBuf>,
     /// Whether what follows a token and a `~` tells apart the devices that share it, each an owner of its own. Whoever
     /// has the token can make up labels.
     pub device_labels: bool,
@@ -34,6 +36,9 @@ pub struct ServerConfig {
     pub allow_anonymous: bool,
     /// Limits.
     pub limits: Limits,
+    /// How long the server goes on as before after `/readyz` has said that it is about to stop, so that whoever
+    /// balances load notices.
+    pub notice: Duration,
     /// How long answers under way may take when the server stops.
     pub grace: Duration,
 }
@@ -49,9 +54,11 @@ impl ServerConfig {
             tls: TlsSource::default(),
             tls12: false,
             tokens: Tokens::default(),
+            token_file: None,
             device_labels: false,
             allow_anonymous: false,
             limits: Limits::default(),
+            notice: Duration::ZERO,
             grace: Duration::from_secs(10),
         }
     }

@@ -1,10 +1,15 @@
-//! One accepted connection: TLS handshake, HTTP/2 or HTTP/1.1, and its end when it is silent or the server stops.
+//! One accepted connection: TLS handshake, HTTP/2 or HTTP/1.1, and its end when nothing is asked or the server stops.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, HttpBody as _};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use axum::{Extension, Router};
+use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -13,17 +18,24 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::exchange::Peer;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::owner::Owner;
+use crate::owner::pool::Pool;
+use crate::visit::Visit;
 use crate::wire::{Activity, Counted};
 
 /// Requests that one connection may have under way. A device needs a handful.
-const STREAMS: u32 = 128;
+const STREAMS: u32 = 32;
+/// Streams that a client has reset before anybody looked at them, after which its connection is closed.
+const RESETS: usize = 32;
 /// Header bytes of one request.
 const HEADER_BYTES: u32 = 16 << 10;
 /// How long the last bytes of a connection that is closed for its silence may take.
 const GOODBYE: Duration = Duration::from_secs(2);
+/// How often a connection is looked at at least, since its requests come and go meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LEAST_REST: Duration = Duration::from_millis(10);
 
 /// What every connection needs.
 pub(crate) struct Connections {
@@ -31,6 +43,8 @@ pub(crate) struct Connections {
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
+    /// Connections that have not shown yet that they may ask, by address.
+    pub(crate) strangers: Pool,
     /// Changes once, when the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -38,21 +52,26 @@ pub(crate) struct Connections {
 impl Connections {
     /// Serves a connection until it ends.
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let Ok(stranger) = self.strangers.take(Owner::of_address(peer.ip()), 1) else {
+            tracing::debug!("too many connections of one address that asked nothing yet");
+            return;
+        };
+        let visit = Visit::new(peer.ip(), Some(stranger), Instant::now());
         let _open = Open::new(&self.metrics);
         // A verdict is one small write: waiting to fill a packet would only delay it.
         let _ = stream.set_nodelay(true);
         let stream = Counted::new(stream, Arc::clone(&self.metrics));
         let activity = stream.activity();
         match &self.tls {
-            None => self.http(stream, peer, activity).await,
+            None => self.http(stream, visit, activity).await,
             Some(acceptor) => {
                 let mut stopping = self.stopping.clone();
                 let handshake = tokio::select! {
-                    handshake = tokio::time::timeout(self.limits.read_wait, acceptor.accept(stream)) => handshake,
+                    handshake = tokio::time::timeout(self.limits.first_request, acceptor.accept(stream)) => handshake,
                     () = stopped(&mut stopping) => return,
                 };
                 match handshake {
-                    Ok(Ok(stream)) => self.http(stream, peer, activity).await,
+                    Ok(Ok(stream)) => self.http(stream, visit, activity).await,
                     Ok(Err(error)) => tracing::debug!(%error, "handshake failed"),
                     Err(_) => tracing::debug!("handshake not in time"),
                 }
@@ -60,11 +79,12 @@ impl Connections {
         }
     }
 
-    async fn http<S>(&self, stream: S, peer: SocketAddr, activity: Activity)
+    async fn http<S>(&self, stream: S, visit: Visit, activity: Activity)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let service = TowerToHyperService::new(self.router.clone().layer(Extension(Peer(peer.ip()))));
+        let router = self.router.clone().layer(from_fn(watched)).layer(Extension(visit.clone()));
+        let service = TowerToHyperService::new(router);
         let mut builder = Builder::new(TokioExecutor::new());
         // Bytes on the wire are what this project saves: no date in every answer.
         builder
@@ -78,6 +98,7 @@ impl Connections {
             .timer(TokioTimer::new())
             .auto_date_header(false)
             .max_concurrent_streams(STREAMS)
+            .max_pending_accept_reset_streams(RESETS)
             .max_header_list_size(HEADER_BYTES);
         let connection = builder.serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
@@ -85,8 +106,9 @@ impl Connections {
         let mut asked_to_end = false;
         let mut said_goodbye = false;
         loop {
-            let idle = self.limits.connection_idle;
-            let rest = if said_goodbye { GOODBYE } else { idle.saturating_sub(activity.silence()) };
+            let end = visit.end(&self.limits, activity.silence(), Instant::now());
+            let rest = end.saturating_duration_since(Instant::now()).max(LEAST_REST);
+            let rest = if said_goodbye { GOODBYE } else { rest.min(LOOK_EVERY) };
             tokio::select! {
                 result = connection.as_mut() => {
                     if let Err(error) = result {
@@ -98,12 +120,13 @@ impl Connections {
                     connection.as_mut().graceful_shutdown();
                     asked_to_end = true;
                 }
-                // No pings: each would wake a phone's radio. A phone that vanished is noticed by its silence.
+                // No pings: each would wake a phone's radio. Nor do a client's keep it here.
                 () = tokio::time::sleep(rest) => {
                     if said_goodbye {
                         return;
                     }
-                    if activity.silence() >= idle {
+                    let now = Instant::now();
+                    if visit.end(&self.limits, activity.silence(), now) <= now {
                         connection.as_mut().graceful_shutdown();
                         (asked_to_end, said_goodbye) = (true, true);
                     }
@@ -111,6 +134,22 @@ impl Connections {
             }
         }
     }
+}
+
+/// Watches a request for as long as its answer is under way.
+async fn watched(Extension(visit): Extension<Visit>, request: Request, next: Next) -> Response {
+    let under_way = visit.request();
+    let response = next.run(request).await;
+    under_way.is_complete();
+    response.map(|body| match body.size_hint().exact() {
+        // There whole, it is as good as sent.
+        Some(_) => body,
+        // Dropped with the body: at its end, or when the client resets it.
+        None => Body::new(body.map_frame(move |frame| {
+            let _ = &under_way;
+            frame
+        })),
+    })
 }
 
 /// Counts a connection for as long as it is served, however that ends.

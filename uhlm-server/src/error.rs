@@ -1,4 +1,4 @@
-//! Why a server does not start, and the bodies of refusals.
+//! Why a server does not start, or ends by itself.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use uhlm_llama::LoadError;
 use crate::auth::AuthError;
 use crate::tls::TlsError;
 
-/// Why a server does not start.
+/// Why a server does not start, or ends by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The target model was not loaded.
@@ -34,6 +34,12 @@ pub enum ServerError {
     /// Two settings contradict each other.
     #[error("{0}")]
     Config(String),
+    /// The target's thread has ended while the server ran: the process should be started anew.
+    #[error("the target has failed and cannot go on")]
+    TargetStopped,
+    /// The server's task panicked.
+    #[error("the server failed: {0}")]
+    Failed(#[source] tokio::task::JoinError),
     /// The system gave no thread.
     #[error("cannot start the scheduler's thread: {0}")]
     Thread(#[source] std::io::Error),

@@ -1,7 +1,6 @@
 //! One HTTP exchange around a handler: who asks, in which encoding, the body within its limit, the answer with as few
 //! header bytes as there can be, and the counters.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,23 +8,23 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use uhlm_law::advance::{self, Encoding};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use crate::auth::Tokens;
+use crate::access::Access;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
 use crate::owner::Owner;
 use crate::owner::pool::{Full, Held, Pool};
+use crate::session_id;
+use crate::visit::Visit;
 
-/// Address of the other end of a connection, as the connection's task puts it into each request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) IpAddr);
-
-/// How long a client should wait that is told that there is no room.
-const RETRY_UNAVAILABLE: Duration = Duration::from_secs(1);
+/// How long a client should wait that is told that there is no room, before the spread.
+const RETRY: Duration = Duration::from_millis(500);
+/// The header that says in milliseconds when to ask again, beside `Retry-After`, which has whole seconds only.
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 /// A refusal: the body, and for how long not to ask again.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ pub(crate) struct Refusal {
 impl From<ErrorBody> for Refusal {
     fn from(body: ErrorBody) -> Self {
         let is_temporary = matches!(body.code, ErrorCode::Unavailable | ErrorCode::RateLimited);
-        let retry_after = is_temporary.then_some(RETRY_UNAVAILABLE);
+        let retry_after = is_temporary.then_some(RETRY);
         Self { body, retry_after }
     }
 }
@@ -51,9 +50,7 @@ impl Refusal {
 /// What decides whether a request is let in.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    pub(crate) tokens: Tokens,
-    /// Whether a label behind a token tells devices apart.
-    pub(crate) device_labels: bool,
+    pub(crate) access: Access,
     pub(crate) rate: RateLimit,
     /// Bytes of bodies that are read or wait to be looked at.
     pub(crate) bytes: Pool,
@@ -63,15 +60,17 @@ pub(crate) struct Gate {
 
 impl Gate {
     /// Whom the request comes from, if it is let in.
-    pub(crate) fn admit(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Owner, Refusal> {
+    pub(crate) fn admit(&self, headers: &HeaderMap, visit: &Visit) -> Result<Owner, Refusal> {
         let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-        let admitted = self.tokens.admit(authorization, peer, self.device_labels);
+        let admitted = self.access.admit(authorization, visit.peer);
         // Guesses at tokens are slowed down by address.
-        self.rate.check(admitted.unwrap_or(Owner::of_address(peer))).map_err(|wait| Refusal {
+        self.rate.check(admitted.unwrap_or(Owner::of_address(visit.peer))).map_err(|wait| Refusal {
             body: ErrorBody::new(ErrorCode::RateLimited, "too many requests"),
             retry_after: Some(wait),
         })?;
-        admitted.map_err(|_| Refusal::new(ErrorCode::Unauthorized, "a known bearer token is needed"))
+        let owner = admitted.map_err(|_| Refusal::new(ErrorCode::Unauthorized, "a known bearer token is needed"))?;
+        visit.admitted();
+        Ok(owner)
     }
 
     /// Takes room for a body before it is read: as much as is announced, or else as the longest takes.
@@ -169,11 +168,22 @@ pub(crate) fn refusal_with(status: StatusCode, encoding: Encoding, refusal: &Ref
     metrics.body_out.inc_by(body.len() as u64);
     let mut response = reply(status, encoding, body.into());
     if let Some(wait) = refusal.retry_after {
+        let wait = spread(wait);
         // Whole seconds, rounded up: asking again too early is refused again.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+        response.headers_mut().insert(RETRY_AFTER_MS, HeaderValue::from(millis));
     }
     response
+}
+
+/// Lengthens a wait by up to three quarters, each time otherwise: those who were refused together do not come back
+/// together.
+fn spread(wait: Duration) -> Duration {
+    // Of the system's random numbers; without them nothing works, and nothing is spread.
+    let part = session_id::random().map_or(0, |bits| bits.0[0]);
+    wait + wait.mul_f64(f64::from(part) / 255.0 * 0.75)
 }
 
 /// Counts one request by route and status; one that is dropped before its answer counts as 499, as proxies log it.
@@ -203,6 +213,15 @@ impl Drop for Counting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_who_are_refused_together_are_asked_back_at_different_times_within_a_second() {
+        let waits: Vec<Duration> = (0..200).map(|_| spread(RETRY)).collect();
+        assert!(waits.iter().all(|wait| (RETRY..Duration::from_secs(1)).contains(wait)), "{waits:?}");
+        let (least, most) = (waits.iter().min().expect("some"), waits.iter().max().expect("some"));
+        // Of 256 equally probable waits all 200 lie in one half with probability 2^-199.
+        assert!(*most - *least > Duration::from_millis(100));
+    }
 
     fn encodings(content_type: Option<&'static str>, accept: Option<&'static str>) -> (Option<Encoding>, Encoding) {
         let mut headers = HeaderMap::new();

@@ -12,7 +12,7 @@
 //! if let Some(certificate) = server.certificate() {
 //!     println!("{} with SPKI pin {}", server.url(), certificate.spki);
 //! }
-//! server.run_until(async { drop(tokio::signal::ctrl_c().await) }).await;
+//! server.run_until(async { drop(tokio::signal::ctrl_c().await) }).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -28,6 +28,7 @@
 //! # What is logged
 //! Session names cut to eight digits, counts, and errors of engine and transport. No text, no tokens, no credentials.
 
+mod access;
 #[cfg(feature = "clap")]
 mod args;
 mod auth;
@@ -47,6 +48,7 @@ mod session_id;
 mod signal;
 pub mod target;
 mod tls;
+mod visit;
 mod wire;
 
 #[cfg(feature = "clap")]

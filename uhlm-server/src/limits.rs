@@ -43,8 +43,13 @@ pub struct Limits {
     pub connections: usize,
     /// A session is closed when nothing came from it for this long.
     pub session_idle: Duration,
-    /// A connection is closed when nothing crossed it for this long.
+    /// A connection without a request under way is closed after this long, whatever else crosses it.
     pub connection_idle: Duration,
+    /// A connection that has not had a first complete request within this long after it was accepted is closed.
+    pub first_request: Duration,
+    /// Connections of one address (for IPv6, of a /64) that have not shown yet that they may ask for anything; one more
+    /// is closed at once. Phones share addresses: those that have shown it are not counted.
+    pub strangers: usize,
     /// How long a session's pass waits for its decode, while passes without room for it are made, before its request is
     /// refused with 503.
     pub queue_wait: Duration,
@@ -73,7 +78,9 @@ impl Default for Limits {
             burst: 0,
             connections: 4096,
             session_idle: Duration::from_secs(30 * 60),
-            connection_idle: Duration::from_secs(10 * 60),
+            connection_idle: Duration::from_secs(90),
+            first_request: Duration::from_secs(15),
+            strangers: 64,
             queue_wait: Duration::from_secs(20),
             progress: Duration::from_secs(PROGRESS_SECONDS),
             stall: Duration::from_secs(60),
@@ -136,7 +143,7 @@ impl Limits {
     /// Refuses limits with which nothing would work.
     pub(crate) fn check(&self) -> Result<(), ServerError> {
         let refuse = |reason: String| Err(ServerError::Config(reason));
-        if self.sessions == 0 || self.queue == 0 || self.connections == 0 || self.draft == 0 {
+        if [self.sessions, self.queue, self.connections, self.strangers, self.draft].contains(&0) {
             return refuse("limits of 0 sessions, requests, connections or drafted tokens let nothing through".into());
         }
         if self.draft > MAX_DRAFT {

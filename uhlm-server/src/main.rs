@@ -26,6 +26,6 @@ async fn main() -> anyhow::Result<()> {
     if let Some(certificate) = server.certificate() {
         tracing::info!(fingerprint = %certificate.fingerprint, spki = %certificate.spki, "certificate, SHA-256");
     }
-    server.run_until(shutdown_signal()).await;
-    Ok(())
+    // A target that has failed ends the process with a failure: who supervises it starts it anew.
+    Ok(server.run_until(shutdown_signal()).await?)
 }

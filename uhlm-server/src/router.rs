@@ -1,7 +1,7 @@
 //! Paths and handlers of `uhlm-verify/2`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::body::Body;
@@ -9,15 +9,16 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
 use uhlm_law::advance::{Advance, Encoding, Info, Open, Opened, SessionId};
 use uhlm_law::protocol::ErrorCode;
 
-use crate::exchange::{Counting, Encodings, Gate, Peer, Refusal, refusal, refusal_with, success};
+use crate::exchange::{Counting, Encodings, Gate, Refusal, refusal, refusal_with, success};
 use crate::frames;
 use crate::owner::Owner;
 use crate::scheduler::Scheduler;
+use crate::visit::Visit;
 
 /// What the handlers share.
 #[derive(Debug)]
@@ -25,12 +26,13 @@ pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) scheduler: Scheduler,
     pub(crate) info: Info,
-    pub(crate) address: SocketAddr,
+    /// Whether the server is about to stop: who balances load is to send nothing more.
+    pub(crate) leaving: AtomicBool,
 }
 
 type Shared = State<Arc<App>>;
 
-/// The routes; a connection adds its [`Peer`].
+/// The routes; a connection adds its [`Visit`].
 pub(crate) fn router(app: Arc<App>) -> Router {
     let metrics = Arc::clone(&app.gate.metrics);
     let on_panic = move |_: Box<dyn std::any::Any + Send>| {
@@ -40,6 +42,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     };
     Router::new()
         .route("/healthz", get(health))
+        .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/v2/info", get(info))
         .route("/v2/sessions", post(open))
@@ -63,14 +66,14 @@ impl App {
     async fn exchange(
         &self,
         route: &'static str,
-        peer: Peer,
+        visit: Visit,
         request: Request,
         handler: impl AsyncFnOnce(Caller, Request, Encoding) -> Result<Response, Refusal>,
     ) -> Response {
         let counting = Counting::new(&self.gate.metrics, route);
         let encodings = Encodings::of(request.headers());
         let answer = async {
-            let owner = self.gate.admit(request.headers(), peer.0)?;
+            let owner = self.gate.admit(request.headers(), &visit)?;
             let Some(encoding) = encodings.request else {
                 return Err(Refusal::new(ErrorCode::Malformed, "the content type is not one of this protocol's"));
             };
@@ -95,6 +98,17 @@ async fn health(State(app): Shared) -> Response {
     plain(status, text.into())
 }
 
+/// Says whether requests should be sent here: not once the server is about to stop, and not while the target is stuck.
+async fn ready(State(app): Shared) -> Response {
+    if app.leaving.load(Ordering::Acquire) {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop\n".into())
+    } else if !app.scheduler.is_live() {
+        plain(StatusCode::SERVICE_UNAVAILABLE, "the target does not answer\n".into())
+    } else {
+        plain(StatusCode::OK, "ok\n".into())
+    }
+}
+
 fn plain(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -102,16 +116,17 @@ fn plain(status: StatusCode, body: Body) -> Response {
     response
 }
 
-/// Counters show how busy a service is, so away from loopback they need a token.
-async fn metrics_text(State(app): Shared, Extension(peer): Extension<Peer>, request: Request) -> Response {
+/// Counters show how busy a service is, so they need a token. Where there are none, they are shown on this host, but
+/// not to what a proxy on it passes on.
+async fn metrics_text(State(app): Shared, Extension(visit): Extension<Visit>, request: Request) -> Response {
     let gate = &app.gate;
-    let open = app.address.ip().is_loopback() || (gate.tokens.is_empty() && peer.0.to_canonical().is_loopback());
-    let refused = if open {
+    let is_local = || visit.peer.to_canonical().is_loopback() && !is_forwarded(request.headers());
+    let refused = if !gate.access.tokens().is_empty() {
+        gate.admit(request.headers(), &visit).err()
+    } else if is_local() {
         None
-    } else if gate.tokens.is_empty() {
-        Some(Refusal::new(ErrorCode::Unauthorized, "counters are shown to loopback only"))
     } else {
-        gate.admit(request.headers(), peer.0).err()
+        Some(Refusal::new(ErrorCode::Unauthorized, "counters are shown on this host only"))
     };
     match refused {
         None => plain(StatusCode::OK, gate.metrics.render().into()),
@@ -119,13 +134,20 @@ async fn metrics_text(State(app): Shared, Extension(peer): Extension<Peer>, requ
     }
 }
 
-async fn info(State(app): Shared, Extension(peer): Extension<Peer>, request: Request) -> Response {
-    app.exchange("info", peer, request, async |caller, _, _| Ok(success(caller.encoding, &app.info, &app.gate.metrics)))
-        .await
+/// Tells whether a proxy has passed a request on.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    ["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
 }
 
-async fn open(State(app): Shared, Extension(peer): Extension<Peer>, request: Request) -> Response {
-    app.exchange("open", peer, request, async |caller, request, encoding| {
+async fn info(State(app): Shared, Extension(visit): Extension<Visit>, request: Request) -> Response {
+    app.exchange("info", visit, request, async |caller, _, _| {
+        Ok(success(caller.encoding, &app.info, &app.gate.metrics))
+    })
+    .await
+}
+
+async fn open(State(app): Shared, Extension(visit): Extension<Visit>, request: Request) -> Response {
+    app.exchange("open", visit, request, async |caller, request, encoding| {
         let (asked, _room): (Open, _) = app.gate.body(caller.owner, request, encoding).await?;
         app.info.admits(&asked)?;
         let session = app.scheduler.open(caller.owner).await?;
@@ -137,11 +159,11 @@ async fn open(State(app): Shared, Extension(peer): Extension<Peer>, request: Req
 
 async fn close(
     State(app): Shared,
-    Extension(peer): Extension<Peer>,
+    Extension(visit): Extension<Visit>,
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    app.exchange("close", peer, request, async |caller, _, _| {
+    app.exchange("close", visit, request, async |caller, _, _| {
         app.scheduler.close(caller.owner, session(&id)?).await?;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -152,11 +174,11 @@ async fn close(
 
 async fn advance(
     State(app): Shared,
-    Extension(peer): Extension<Peer>,
+    Extension(visit): Extension<Visit>,
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
-    app.exchange("advance", peer, request, async |caller, request, encoding| {
+    app.exchange("advance", visit, request, async |caller, request, encoding| {
         let (request, room): (Advance, _) = app.gate.body(caller.owner, request, encoding).await?;
         let source = app.scheduler.advance(caller.owner, session(&id)?, request, room)?;
         frames::answer(&app.gate.metrics, source, caller.encoding).await

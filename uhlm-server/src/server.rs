@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ use tokio_rustls::TlsAcceptor;
 use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL};
 use uhlm_llama::{LoadOptions, Model};
 
+use crate::access::Access;
+use crate::auth::Tokens;
 use crate::config::ServerConfig;
 use crate::connection::Connections;
 use crate::error::ServerError;
@@ -22,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::owner::pool::Pool;
 use crate::router::{App, router};
 use crate::scheduler::Scheduler;
+use crate::signal::Hangups;
 use crate::target::{LlamaTarget, Target};
 use crate::tls::{Certificate, Tls, TlsError, TlsSource};
 
@@ -34,6 +38,8 @@ const CAPABILITIES: Capabilities = Capabilities::RUNS_AHEAD
     .union(Capabilities::PROGRESS);
 /// After a failed `accept` (no file descriptors left, mostly), before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long whoever waits for a target that has failed may take to be told.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server that listens; [`Self::run_until`] or [`Self::spawn`] serves.
 pub struct Server {
@@ -42,6 +48,9 @@ pub struct Server {
     app: Arc<App>,
     tls: Option<Tls>,
     thread: JoinHandle<()>,
+    /// Whether there is a file of tokens.
+    reloads: bool,
+    notice: Duration,
     grace: Duration,
 }
 
@@ -58,6 +67,11 @@ impl Server {
     /// # Errors
     /// [`ServerError`]: nothing runs then.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
+        // What is wrong with the settings is better said before gigabytes are read.
+        config.limits.check()?;
+        if let Some(file) = &config.token_file {
+            Tokens::read(file)?;
+        }
         let (path, engine) = (config.model.clone(), config.engine.clone());
         let load = move || -> Result<LlamaTarget, ServerError> {
             let options = LoadOptions { gpu_layers: engine.gpu_layers, ..LoadOptions::default() };
@@ -73,9 +87,11 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub async fn with_target(config: ServerConfig, target: Box<dyn Target>) -> Result<Self, ServerError> {
-        let ServerConfig { listen, tls, tls12, tokens, device_labels, allow_anonymous, limits, grace, .. } = config;
+        let ServerConfig { listen, tls, tls12, allow_anonymous, limits, notice, grace, .. } = config;
+        let reloads = config.token_file.is_some();
+        let access = Access::new(config.tokens, config.token_file, config.device_labels)?;
         limits.check()?;
-        tokens.check_exposure(listen, allow_anonymous)?;
+        access.tokens().check_exposure(listen, allow_anonymous)?;
         if tls == TlsSource::Off && !listen.ip().is_loopback() {
             return Err(TlsError::PlainOnPublicAddress.into());
         }
@@ -104,9 +120,9 @@ impl Server {
         let (scheduler, thread) =
             Scheduler::start(target, &limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
-        let gate = Gate { tokens, device_labels, rate: RateLimit::new(&limits), bytes, limits, metrics };
-        let app = Arc::new(App { gate, scheduler, info, address });
-        Ok(Self { listener, address, app, tls, thread, grace })
+        let gate = Gate { access, rate: RateLimit::new(&limits), bytes, limits, metrics };
+        let app = Arc::new(App { gate, scheduler, info, leaving: AtomicBool::new(false) });
+        Ok(Self { listener, address, app, tls, thread, reloads, notice, grace })
     }
 
     /// The address that is listened on, with the port that the system chose if 0 was asked for.
@@ -140,12 +156,16 @@ impl Server {
         Arc::clone(&self.app.gate.metrics)
     }
 
-    /// Serves until `shutdown` completes, then stops in order: no new connections, answers under way are given (for at
-    /// most the grace period), the target's thread ends.
+    /// Serves until `shutdown` completes, then stops in order: `/readyz` says so, after the notice there are no new
+    /// connections, answers under way are given (for at most the grace period), the target's thread ends.
     ///
     /// Dropping the future ends all connections at once.
-    pub async fn run_until(self, shutdown: impl Future<Output = ()>) {
-        let Self { listener, app, mut tls, thread, grace, .. } = self;
+    ///
+    /// # Errors
+    /// [`ServerError::TargetStopped`] where the target's thread has ended by itself. Nothing can be answered then, and
+    /// the process should end with a failure, so that whoever supervises it starts it anew.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let Self { listener, app, mut tls, thread, reloads, notice, grace, .. } = self;
         let _stop_when_dropped = StopOnDrop(app.scheduler.clone());
         let (stop, stopping) = watch::channel(false);
         let limits = app.gate.limits.clone();
@@ -153,16 +173,23 @@ impl Server {
         let connections = Arc::new(Connections {
             router: router(Arc::clone(&app)),
             tls: tls.as_ref().map(|tls| TlsAcceptor::from(Arc::clone(&tls.config))),
+            strangers: Pool::new(usize::MAX, limits.strangers),
             limits,
             metrics: Arc::clone(&app.gate.metrics),
             stopping,
         });
         let mut tasks = JoinSet::new();
         let mut reload = tokio::time::interval(RELOAD_EVERY);
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
+        let mut hangups = Hangups::new(reloads);
+        let mut leaves = std::pin::pin!(async {
+            shutdown.await;
+            app.leaving.store(true, Ordering::Release);
+            tokio::time::sleep(notice).await;
+        });
+        let has_failed = loop {
             tokio::select! {
-                () = shutdown.as_mut() => break,
+                () = leaves.as_mut() => break false,
+                () = app.scheduler.ended() => break true,
                 (stream, peer, place) = accept(&listener, &places) => {
                     let connections = Arc::clone(&connections);
                     tasks.spawn(async move {
@@ -175,18 +202,20 @@ impl Server {
                         tracing::error!(%error, "a connection's task failed");
                     }
                 }
-                _ = reload.tick() => if let Some(tls) = &mut tls {
-                    match tls.reload() {
-                        Ok(true) => tracing::info!(fingerprint = %tls.certificate.fingerprint, "new certificate"),
-                        Ok(false) => {}
-                        Err(error) => tracing::error!(%error, "the new certificate is not used"),
+                () = hangups.next() => reload_tokens(&app, true),
+                _ = reload.tick() => {
+                    reload_tokens(&app, false);
+                    if let Some(tls) = &mut tls {
+                        reload_certificate(tls);
                     }
-                },
+                }
             }
-        }
+        };
+        app.leaving.store(true, Ordering::Release);
         drop(listener);
         let _ = stop.send(true);
         let drain = async { while tasks.join_next().await.is_some() {} };
+        let grace = if has_failed { grace.min(FAREWELL) } else { grace };
         if tokio::time::timeout(grace, drain).await.is_err() {
             tracing::warn!(connections = tasks.len(), "connections cut off at the end of the grace period");
         }
@@ -195,9 +224,12 @@ impl Server {
         let drain = async { while tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(ACCEPT_PAUSE, drain).await;
         tasks.shutdown().await;
-        if tokio::task::spawn_blocking(move || thread.join().is_err()).await.unwrap_or(true) {
-            tracing::error!("the scheduler's thread had failed");
+        let has_panicked = tokio::task::spawn_blocking(move || thread.join().is_err()).await.unwrap_or(true);
+        if has_failed || has_panicked {
+            tracing::error!("the target's thread has failed");
+            return Err(ServerError::TargetStopped);
         }
+        Ok(())
     }
 
     /// Serves in a task of its own.
@@ -211,6 +243,22 @@ impl Server {
             let _ = stopped.await;
         }));
         ServerHandle { address, url, certificate, app, stop, task }
+    }
+}
+
+fn reload_tokens(app: &App, at_once: bool) {
+    match app.gate.access.reload(at_once) {
+        Ok(true) => tracing::info!(tokens = ?app.gate.access.tokens(), "the file of tokens was read again"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "the tokens stay as they are"),
+    }
+}
+
+fn reload_certificate(tls: &mut Tls) {
+    match tls.reload() {
+        Ok(true) => tracing::info!(fingerprint = %tls.certificate.fingerprint, "new certificate"),
+        Ok(false) => {}
+        Err(error) => tracing::error!(%error, "the new certificate is not used"),
     }
 }
 
@@ -248,7 +296,7 @@ pub struct ServerHandle {
     certificate: Option<Certificate>,
     app: Arc<App>,
     stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<()>,
+    task: tokio::task::JoinHandle<Result<(), ServerError>>,
 }
 
 impl ServerHandle {
@@ -291,9 +339,10 @@ impl ServerHandle {
     /// Stops in order, as [`Server::run_until`] does, and waits for the end.
     ///
     /// # Errors
-    /// The panic of the server's task, if it had one.
-    pub async fn shutdown(self) -> Result<(), tokio::task::JoinError> {
+    /// [`ServerError::TargetStopped`] where the target failed before, [`ServerError::Failed`] where the server's task
+    /// panicked.
+    pub async fn shutdown(self) -> Result<(), ServerError> {
         drop(self.stop);
-        self.task.await
+        self.task.await.map_err(ServerError::Failed)?
     }
 }

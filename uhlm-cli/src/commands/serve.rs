@@ -55,7 +55,6 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
                 certificate.fingerprint
             ));
         }
-        server.run_until(uhlm_server::shutdown_signal()).await;
-        Ok(())
+        Ok(server.run_until(uhlm_server::shutdown_signal()).await?)
     })
 }

@@ -40,17 +40,19 @@ impl Costs {
     /// Returns how long a pass of `tokens` takes, in seconds; `None` while nothing is measured.
     pub(super) fn at(&self, tokens: usize) -> Option<f64> {
         let tokens = tokens as f64;
-        let mut below = None;
-        for point @ (width, time) in self.classes.iter().flatten().copied() {
-            if width >= tokens {
-                // What is narrower than anything measured may cost as much: the engine reads its weights each time.
-                return Some(below.map_or(time, |before| along(before, point, tokens)));
-            }
-            below = Some(point);
+        let measured: Vec<(f64, f64)> = self.classes.iter().flatten().copied().collect();
+        let (first, last) = (*measured.first()?, *measured.last()?);
+        if tokens > last.0 {
+            // Beyond what is measured each token costs what it does in the widest pass: an upper bound.
+            return Some(last.1 * tokens / last.0);
         }
-        let last = below?;
-        // Beyond what is measured each token costs what it does in the widest pass: an upper bound.
-        Some(last.1 * (tokens / last.0).max(1.0))
+        let above = measured.iter().position(|(width, _)| *width >= tokens)?;
+        if let Some(&before) = above.checked_sub(1).and_then(|below| measured.get(below)) {
+            return Some(along(before, measured[above], tokens));
+        }
+        // Narrower than anything measured: as the next two widths say, but no less than its share of the narrowest.
+        let next = measured.get(1).map_or(first.1, |second| along(first, *second, tokens));
+        Some(next.clamp(first.1 * tokens / first.0, first.1))
     }
 
     /// Returns the most tokens, `most` at most, of a pass that takes no longer than `seconds`.
@@ -139,11 +141,20 @@ mod tests {
     #[test]
     fn an_engine_for_which_tokens_are_free_fills_its_passes() {
         assert_eq!(Budget::new(&engine(0.020, 0.0), 512, 512, 0.060, SHARED).tokens, 512);
-        assert_eq!(
-            Budget::new(&Costs::default(), 512, 512, 0.060, SHARED).tokens,
-            512,
-            "and one of which nothing is known"
-        );
+        let unknown = Budget::new(&Costs::default(), 512, 512, 0.060, SHARED);
+        assert_eq!(unknown.tokens, 512, "and one of which nothing is known");
+    }
+
+    #[test]
+    fn what_a_pass_of_one_token_costs_is_known_from_wider_ones() {
+        let mut costs = Costs::default();
+        costs.observe(24, 0.026);
+        assert!(costs.at(1).is_some_and(|time| time <= 0.026));
+        costs.observe(48, 0.032);
+        let time = costs.at(1).expect("measured");
+        assert!((time - 0.02025).abs() < 1e-9, "{time}");
+        costs.observe(100, 0.001);
+        assert!(costs.at(1).is_some_and(|time| time > 0.0), "whatever was measured");
     }
 
     #[test]

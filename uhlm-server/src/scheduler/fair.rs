@@ -109,33 +109,21 @@ impl<K: Copy + Ord + Hash> Counters<K> {
 #[derive(Debug, Default)]
 pub(crate) struct Fair {
     owners: Counters<Owner>,
-    sessions: HashMap<Owner, Sessions>,
-}
-
-#[derive(Debug, Default)]
-struct Sessions {
-    counters: Counters<SessionKey>,
-    busy: usize,
+    sessions: HashMap<Owner, Counters<SessionKey>>,
 }
 
 impl Fair {
     /// Takes note that a session has work, if it had none.
     pub(crate) fn arrive(&mut self, owner: Owner, session: SessionKey) {
-        let sessions = self.sessions.entry(owner).or_default();
-        let before = sessions.counters.busy.len();
-        sessions.counters.arrive(session);
-        sessions.busy = sessions.counters.busy.len();
-        if before == 0 {
-            self.owners.arrive(owner);
-        }
+        self.sessions.entry(owner).or_default().arrive(session);
+        self.owners.arrive(owner);
     }
 
     /// Takes note that a session has no work, if it had some.
     pub(crate) fn leave(&mut self, owner: Owner, session: SessionKey) {
         let Some(sessions) = self.sessions.get_mut(&owner) else { return };
-        sessions.counters.leave(session);
-        sessions.busy = sessions.counters.busy.len();
-        if sessions.busy == 0 {
+        sessions.leave(session);
+        if sessions.busy.is_empty() {
             self.owners.leave(owner);
         }
     }
@@ -144,8 +132,8 @@ impl Fair {
     pub(crate) fn forget(&mut self, owner: Owner, session: SessionKey) {
         self.leave(owner, session);
         if let Some(sessions) = self.sessions.get_mut(&owner) {
-            sessions.counters.of.remove(&session);
-            if sessions.counters.of.is_empty() {
+            sessions.of.remove(&session);
+            if sessions.of.is_empty() {
                 self.sessions.remove(&owner);
             }
         }
@@ -155,7 +143,7 @@ impl Fair {
     pub(crate) fn charge(&mut self, owner: Owner, session: SessionKey, work: u64) {
         self.owners.charge(owner, work);
         if let Some(sessions) = self.sessions.get_mut(&owner) {
-            sessions.counters.charge(session, work);
+            sessions.charge(session, work);
         }
     }
 
@@ -171,7 +159,7 @@ impl Fair {
 
     /// Returns what the counter of a session says, to be compared with its owner's other sessions.
     pub(crate) fn of_session(&self, owner: Owner, session: SessionKey) -> u64 {
-        self.sessions.get(&owner).map_or(0, |sessions| sessions.counters.served(session))
+        self.sessions.get(&owner).map_or(0, |sessions| sessions.served(session))
     }
 }
 

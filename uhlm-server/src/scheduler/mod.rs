@@ -3,8 +3,8 @@
 //! Decides whose request is taken next ([`inbox`]), what is asked of a session and when ([`turn`]), how many drafted
 //! tokens a pass of it judges ([`width`]), how long a pass of the engine may be ([`budget`]), whose tokens go into it
 //! ([`division`], by what each owner has had: [`fair`]), which rows are scored ([`score`]), what becomes of a pass that
-//! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`cache`]). What a session holds, what
-//! its next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
+//! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`slots`], [`cache`]). What a session
+//! holds, what its next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
 //!
 //! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`] and [`room`] know no thread,
 //! no clock and no engine.
@@ -22,6 +22,7 @@ mod reading;
 mod retry;
 mod room;
 mod score;
+mod slots;
 pub(crate) mod source;
 mod turn;
 mod width;
@@ -90,6 +91,22 @@ impl Scheduler {
     /// Tells whether the thread runs.
     pub(crate) fn is_alive(&self) -> bool {
         *self.alive.borrow()
+    }
+
+    /// Tells whether the thread runs and comes round.
+    pub(crate) fn is_live(&self) -> bool {
+        self.is_alive() && (self.pulse.is_live() || !self.is_asked())
+    }
+
+    /// Tells whether anybody waits for an answer: a thread that nobody asks anything rests.
+    fn is_asked(&self) -> bool {
+        self.metrics.requests_waiting.get() > 0
+    }
+
+    /// Completes when the thread has ended.
+    pub(crate) async fn ended(&self) {
+        // A sender that is gone has ended.
+        let _ = self.alive.clone().wait_for(|alive| !alive).await;
     }
 
     /// Refuses what waits and ends the thread after the pass that it is in.

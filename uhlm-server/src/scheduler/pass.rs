@@ -1,26 +1,23 @@
 //! One pass of the engine: who waits, what goes into it, what comes of it.
 //!
 //! Arranges what others decide: how many tokens it may have ([`super::budget`]), whose they are ([`super::division`]),
-//! who makes room ([`super::room`]). A session's pass that does not fit is cut anywhere: its rows are scored as they
-//! come.
+//! who has a slot and who makes room ([`super::slots`]). A session's pass that does not fit is cut anywhere: its rows
+//! are scored as they come.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::{PassKind, Progress, SessionId};
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::budget::{Budget, Load};
 use super::division::{Urgency, Want, divide};
 use super::fair::TOKEN;
 use super::job::{Active, Had};
-use super::room::{self, Holding, Work};
-use super::turn::{fail, give_up};
+use super::slots::Kind;
 use super::worker::Worker;
 use crate::owner::Owner;
 use crate::session::Session;
-use crate::session_id::Short;
 use crate::target::BatchToken;
 
 /// After so many passes without room a request goes before its owner's others.
@@ -40,17 +37,10 @@ pub(super) struct Share {
     pub(super) is_long: bool,
 }
 
-/// What an engine has a limited amount of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Slots,
-    Tokens,
-}
-
 /// Who waits for a pass, and what for.
-struct Waiting {
-    ids: Vec<SessionId>,
-    wants: Vec<Want>,
+pub(super) struct Waiting {
+    pub(super) ids: Vec<SessionId>,
+    pub(super) wants: Vec<Want>,
 }
 
 /// A pass that is being filled.
@@ -150,7 +140,7 @@ impl Worker {
     }
 
     /// Returns how urgent a session's pass is; `None` where it waits for none.
-    fn urgency(&self, session: &Session) -> Option<Urgency> {
+    pub(super) fn urgency(&self, session: &Session) -> Option<Urgency> {
         let active = session.active.as_ref()?;
         // One that decodes given tokens too is what their device waits for.
         let only_writes = active.plan.kind == PassKind::SelfMade && active.tokens.len() == active.plan.rows;
@@ -212,7 +202,7 @@ impl Worker {
     fn fill(&mut self, waiting: &Waiting, now: Instant) -> Result<Filling, ModelError> {
         let budget = self.budget(waiting, now);
         let mut filling = Filling::default();
-        let mut open: Vec<usize> = (0..waiting.ids.len()).collect();
+        let mut open = self.slotted(waiting)?;
         // Who finds no room may be who was given the whole pass: it is divided again among the others.
         while filling.batch.is_empty() && !open.is_empty() {
             let wants: Vec<Want> = open.iter().map(|&i| waiting.wants[i]).collect();
@@ -251,7 +241,7 @@ impl Worker {
         else {
             return Ok(false);
         };
-        let Some(slot) = self.slot_of(id, owner, &filling.shares)? else { return Ok(false) };
+        let Some(slot) = self.table.get(id).and_then(|session| session.slot) else { return Ok(false) };
         let taken = filling.batch.len();
         while self.cache.room() < taken + count && self.unload_one(owner, Kind::Tokens, &filling.shares)? {}
         let count = count.min(self.cache.room().saturating_sub(taken));
@@ -269,82 +259,5 @@ impl Worker {
             logits: i >= rows_from,
         }));
         Ok(true)
-    }
-
-    /// Returns the session's slot; if it has none, a free one or that of whoever makes room.
-    fn slot_of(&mut self, id: SessionId, owner: Owner, pinned: &[Share]) -> Result<Option<u32>, ModelError> {
-        if let Some(slot) = self.table.get(id).and_then(|session| session.slot) {
-            return Ok(Some(slot));
-        }
-        let mut slot = if self.is_at_quota(owner, Kind::Slots) { None } else { self.cache.take() };
-        if slot.is_none() && self.unload_one(owner, Kind::Slots, pinned)? {
-            slot = self.cache.take();
-        }
-        if let Some(session) = self.table.get_mut(id) {
-            session.slot = slot;
-        }
-        Ok(slot)
-    }
-
-    /// Returns what the sessions that have a slot have of the engine. Those of `pinned` are in the pass that is being
-    /// filled.
-    fn holdings(&mut self, kind: Kind, pinned: &[Share]) -> (Vec<SessionId>, Vec<Holding>) {
-        let pinned: HashSet<SessionId> = pinned.iter().map(|share| share.session).collect();
-        let ids = self.table.slotted();
-        let holding = |id: &SessionId| {
-            let session = self.table.get(*id)?;
-            let work = match &session.active {
-                _ if pinned.contains(id) => Work::Pinned,
-                None => Work::Rest,
-                Some(active) if active.plan.kind != PassKind::Judged => Work::Preemptible,
-                Some(_) if self.urgency(session) == Some(Urgency::Long) => Work::Preemptible,
-                Some(_) => Work::Pinned,
-            };
-            let amount = if kind == Kind::Slots { 1 } else { self.cache.len(session.slot?) };
-            Some(Holding { owner: session.owner, amount, work, used: session.last_use })
-        };
-        ids.into_iter().filter_map(|id| Some((id, holding(&id)?))).unzip()
-    }
-
-    fn division(&self, kind: Kind) -> room::Division {
-        let quotas = &self.limits.owner;
-        let (capacity, each) = match kind {
-            Kind::Slots => (self.cache.slots(), quotas.slots_of(self.cache.slots())),
-            Kind::Tokens => (self.cache.capacity(), quotas.cache_of(self.cache.capacity())),
-        };
-        room::Division { capacity, each, keep: self.limits.keep, now: self.clock.now() }
-    }
-
-    /// Tells whether an owner may not have more, even if there is some.
-    fn is_at_quota(&mut self, owner: Owner, kind: Kind) -> bool {
-        let division = self.division(kind);
-        if division.each >= division.capacity {
-            return false;
-        }
-        let (_, holdings) = self.holdings(kind, &[]);
-        room::is_at_quota(owner, &holdings, &division)
-    }
-
-    /// Takes the slot of a session so that `owner` has room; `false` where nobody makes any. The session stays: its
-    /// tokens are decoded again when it needs them.
-    pub(super) fn unload_one(&mut self, owner: Owner, kind: Kind, pinned: &[Share]) -> Result<bool, ModelError> {
-        let (ids, holdings) = self.holdings(kind, pinned);
-        let Some(victim) = room::victim(owner, &holdings, &self.division(kind)) else { return Ok(false) };
-        let id = ids[victim];
-        let Some(session) = self.table.get_mut(id) else { return Ok(false) };
-        let Some(slot) = session.slot.take() else { return Ok(false) };
-        give_up(session);
-        session.target.cache_lost(0);
-        self.cache.release(self.target.as_mut(), slot)?;
-        self.metrics.sessions_unloaded.inc();
-        tracing::debug!(session = %Short(id), "unloaded");
-        Ok(true)
-    }
-
-    pub(super) fn refuse_for_room(&mut self, id: SessionId) {
-        if let Some(session) = self.table.get_mut(id) {
-            tracing::warn!(session = %Short(id), "refused: the cache is full");
-            fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room in the target's cache"));
-        }
     }
 }

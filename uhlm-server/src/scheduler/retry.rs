@@ -6,6 +6,7 @@ use std::time::Instant;
 use uhlm_law::model::ModelError;
 
 use super::pass::Share;
+use super::slots::Kind;
 use super::turn::fail;
 use super::worker::{Worker, internal};
 use crate::target::BatchToken;
@@ -61,7 +62,7 @@ impl Worker {
         let newest = shares.iter().map(|share| share.session).max_by_key(|id| self.arrived(*id));
         let Some(newest) = newest else { return Ok(()) };
         let Some(owner) = self.table.get(newest).map(|session| session.owner) else { return Ok(()) };
-        if !self.unload_one(owner, super::pass::Kind::Tokens, shares)? {
+        if !self.unload_one(owner, Kind::Tokens, shares)? {
             self.refuse_for_room(newest);
         }
         Ok(())

@@ -38,6 +38,11 @@ impl Worker {
                 session.listen(Listener { stream, frames, gauge: call.gauge });
                 session.say(sent);
                 session.stirred = true;
+                // What was planned without it and has not begun may be another pass now: a draft does not wait for
+                // what the target would have written without one.
+                if session.active.as_ref().is_some_and(|active| active.begun.is_none()) {
+                    give_up(session);
+                }
                 (session.arrived, session.ready, session.last_use) = (call.arrived, call.arrived, call.arrived);
                 // Who went away in this moment is found by the sweep.
                 let _ = call.reply.send(Ok(receiver));

@@ -1,5 +1,7 @@
 //! Who is let in, over which TLS.
 
+use std::time::Duration;
+
 use uhlm_law::advance::{Encoding, Info, MEDIA_BINARY, Opened, PROTOCOL};
 use uhlm_law::protocol::ErrorCode;
 use uhlm_server::{AuthError, ServerError, TlsError, TlsSource, Tokens};
@@ -18,7 +20,7 @@ async fn with_tokens() -> Fixture {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_known_token_nothing_is_answered_but_the_health_check() {
+async fn without_a_known_token_nothing_is_answered_but_the_health_checks() {
     let fixture = with_tokens().await;
     let get = async |path: &str, token: Option<&str>| {
         let request = fixture.client.get(format!("{}{path}", fixture.url));
@@ -26,7 +28,9 @@ async fn without_a_known_token_nothing_is_answered_but_the_health_check() {
         request.send().await.unwrap()
     };
     assert_eq!(get("/healthz", None).await.text().await.unwrap(), "ok\n");
-    assert_eq!(get("/metrics", None).await.status(), 200, "on loopback");
+    assert_eq!(get("/readyz", None).await.text().await.unwrap(), "ok\n");
+    assert_eq!(get("/metrics", None).await.status(), 401, "a proxy on this host may have passed it on");
+    assert_eq!(get("/metrics", Some(A)).await.status(), 200);
     for token in [None, Some("wrong"), Some("token-of-the-first-apq")] {
         let refused = answer::<Info>(get("/v2/info", token).await).await.unwrap_err();
         assert_eq!(refused.body.code, ErrorCode::Unauthorized);
@@ -81,6 +85,64 @@ async fn counters_of_a_public_address_need_a_token() {
     let url = format!("https://localhost:{}/metrics", fixture.handle().local_addr().port());
     assert_eq!(fixture.client.get(&url).send().await.unwrap().status(), 401);
     assert_eq!(fixture.client.get(&url).bearer_auth(A).send().await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_tokens_counters_are_shown_on_this_host_and_not_through_a_proxy() {
+    let fixture = Fixture::new(Synthetic::large().0).await;
+    let get = || fixture.client.get(format!("{}/metrics", fixture.url));
+    assert_eq!(get().send().await.unwrap().status(), 200);
+    assert_eq!(get().header("x-forwarded-for", "192.0.2.1").send().await.unwrap().status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_that_share_a_token_are_told_apart_by_their_labels() {
+    let mut config = config();
+    config.tokens = Tokens::new([A]).unwrap();
+    config.device_labels = true;
+    config.limits.owner.sessions = 1;
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    let open = async |token: &str| {
+        let body = Encoding::Binary.encode(&fixture.open_request());
+        let request = fixture.client.post(format!("{}/v2/sessions", fixture.url)).bearer_auth(token).body(body);
+        answer::<Opened>(request.header("content-type", MEDIA_BINARY).send().await.unwrap()).await
+    };
+    let (phone, tablet) = (format!("{A}~phone"), format!("{A}~tablet"));
+    let opened = open(&phone).await.unwrap();
+    assert_eq!(open(&phone).await.unwrap_err().status, 429, "its quota is used up");
+    open(&tablet).await.unwrap();
+    let url = format!("{}/v2/sessions/{}", fixture.url, opened.session);
+    let delete = async |token: &str| fixture.client.delete(&url).bearer_auth(token).send().await.unwrap().status();
+    for (token, status) in [(&tablet[..], 410), (A, 410), (&phone[..], 204)] {
+        assert_eq!(delete(token).await, status, "{token}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_read_again_at_a_hangup() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("tokens");
+    std::fs::write(&file, A).unwrap();
+    let mut config = config();
+    config.token_file = Some(file.clone());
+    let fixture = Fixture::with(config, Synthetic::large().0).await;
+    let get = async |token: &str| {
+        let request = fixture.client.get(format!("{}/v2/info", fixture.url)).bearer_auth(token);
+        request.send().await.unwrap().status()
+    };
+    assert_eq!((get(A).await, get(B).await), (http::StatusCode::OK, http::StatusCode::UNAUTHORIZED));
+    std::fs::write(&file, B).unwrap();
+    let pid = std::process::id().to_string();
+    assert!(std::process::Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
+    for _ in 0..1000 {
+        if get(B).await == 200 {
+            assert_eq!(get(A).await, 401);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the tokens were not read again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

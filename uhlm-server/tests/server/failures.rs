@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uhlm_law::advance::*;
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::ErrorCode;
-use uhlm_server::{Limits, TlsSource};
+use uhlm_server::{Limits, ServerError, TlsSource};
 
 use crate::device::*;
 use crate::support::*;
@@ -110,9 +110,10 @@ async fn a_stream_that_fails_half_way_says_so_in_its_last_frame() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_panics_makes_the_server_unhealthy_and_nobody_hangs() {
+async fn a_target_that_panics_ends_the_server_with_a_failure_and_nobody_hangs() {
     let (target, remote) = Synthetic::large();
-    let fixture = Fixture::new(target).await.may_fail();
+    let mut fixture = Fixture::new(target).await.may_fail();
+    let address = fixture.handle().local_addr();
     let (session, other) = (fixture.open().await, fixture.open().await);
     remote.faults([Some(Fault::Panic)]);
     let request = greedily(&[1], &[2]);
@@ -126,9 +127,26 @@ async fn a_target_that_panics_makes_the_server_unhealthy_and_nobody_hangs() {
         },
     };
     assert_eq!((code(a), code(b)), (ErrorCode::Internal, ErrorCode::Internal));
-    assert_eq!(session.advance(&request).await.unwrap_err().status, 500);
-    let health = fixture.client.get(format!("{}/healthz", fixture.url)).send().await.unwrap();
-    assert_eq!(health.status(), 503);
+    let is_gone = async { while tokio::net::TcpStream::connect(address).await.is_ok() {} };
+    tokio::time::timeout(Duration::from_secs(5), is_gone).await.expect("it does not listen any more");
+    let outcome = fixture.try_shutdown().await.unwrap();
+    assert!(matches!(outcome, Err(ServerError::TargetStopped)), "{outcome:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_about_to_stop_says_so_before_it_does() {
+    let mut config = config();
+    config.notice = Duration::from_millis(600);
+    let mut fixture = Fixture::with(config, Synthetic::large().0).await;
+    let (url, client) = (fixture.url.clone(), fixture.client.clone());
+    let get = async |path: &str| client.get(format!("{url}{path}")).send().await.unwrap().status();
+    assert_eq!(get("/readyz").await, 200);
+    let stopped = fixture.shutdown();
+    while get("/readyz").await == 200 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!((get("/healthz").await, get("/v2/info").await), (http::StatusCode::OK, http::StatusCode::OK));
+    tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("it ends").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +201,7 @@ async fn connections_that_say_nothing_are_closed() {
     config.tls = TlsSource::Off;
     config.limits = Limits {
         read_wait: Duration::from_millis(100),
-        connection_idle: Duration::from_millis(200),
+        first_request: Duration::from_millis(200),
         ..Limits::default()
     };
     let fixture = Fixture::with(config, Synthetic::large().0).await;

@@ -51,7 +51,9 @@ async fn who_asks_too_often_is_told_when_to_ask_again() {
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert!(!refused.is_empty());
     for refused in refused {
-        assert_eq!((refused.body.code, refused.retry_after), (ErrorCode::RateLimited, Some(1)));
+        assert_eq!(refused.body.code, ErrorCode::RateLimited);
+        // A second at most, and what keeps those apart who were refused together.
+        assert!(refused.retry_after.is_some_and(|seconds| (1..=2).contains(&seconds)), "{refused:?}");
     }
 }
 

@@ -133,6 +133,12 @@ impl Fixture {
         runtime.spawn(async move { handle.shutdown().await.expect("no panic") })
     }
 
+    /// Begins a stop and returns what comes of it.
+    pub(crate) fn try_shutdown(&mut self) -> tokio::task::JoinHandle<Result<(), ServerError>> {
+        let handle = self.handle.take().expect("not shut down");
+        self.runtime.as_ref().expect("a runtime").spawn(handle.shutdown())
+    }
+
     /// Waits until the counters say so.
     pub(crate) async fn until(&self, what: &str, condition: impl Fn(&Snapshot) -> bool) {
         for _ in 0..2000 {
