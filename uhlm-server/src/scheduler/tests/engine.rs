@@ -1,0 +1,137 @@
+//! An engine without a model: each pass moves the virtual clock by what a pass of its width costs, and the text follows
+//! from a hash over what a slot really holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uhlm_law::advance::PrefixHash;
+use uhlm_law::fingerprint::{Blocks, VocabularyHashes};
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::noise::PositionKey;
+use uhlm_law::protocol::Digest;
+use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
+
+use super::super::clock::VirtualClock;
+use crate::target::{BatchToken, Target, TargetInfo};
+
+pub(super) const VOCABULARY: u32 = 64;
+pub(super) const SLOTS: usize = 64;
+/// Tokens in the cache.
+pub(super) const CAPACITY: usize = 16_384;
+const BATCH: usize = 512;
+/// What a pass costs, and what each of its tokens and scored rows adds.
+const PASS: Duration = Duration::from_millis(20);
+const TOKEN: Duration = Duration::from_micros(250);
+const ROW: Duration = Duration::from_micros(10);
+
+/// A vocabulary of texts of one byte, none of which ends a reply.
+#[derive(Debug)]
+struct Bytes;
+
+impl Vocabulary for Bytes {
+    fn size(&self) -> usize {
+        VOCABULARY as usize
+    }
+
+    fn piece(&self, id: TokenId) -> &[u8] {
+        const ALL: [u8; VOCABULARY as usize] = {
+            let mut all = [0; VOCABULARY as usize];
+            let mut i = 0;
+            while i < all.len() {
+                all[i] = 0x40 + i as u8;
+                i += 1;
+            }
+            all
+        };
+        &ALL[id as usize..=id as usize]
+    }
+
+    fn is_end(&self, _: TokenId) -> bool {
+        false
+    }
+}
+
+/// The target's token after a prefix.
+pub(super) fn next(prefix: PrefixHash) -> TokenId {
+    (u64::from_le_bytes(prefix.to_bytes()) % u64::from(VOCABULARY)) as TokenId
+}
+
+#[derive(Debug)]
+pub(super) struct Engine {
+    info: TargetInfo,
+    clock: Arc<VirtualClock>,
+    slots: Vec<Vec<TokenId>>,
+    /// The prefix before each row of the last pass, where it was asked for.
+    rows: Vec<Option<PrefixHash>>,
+}
+
+impl Engine {
+    pub(super) fn new(clock: Arc<VirtualClock>) -> Self {
+        let info = TargetInfo {
+            name: "virtual".into(),
+            fingerprint: Digest([1; 32]),
+            vocabulary: VocabularyHashes { whole: Digest([2; 32]), blocks: Blocks::default() },
+            vocabulary_size: VOCABULARY,
+            context: CAPACITY as u32,
+        };
+        Self { info, clock, slots: vec![Vec::new(); SLOTS], rows: Vec::new() }
+    }
+}
+
+impl Target for Engine {
+    fn info(&self) -> &TargetInfo {
+        &self.info
+    }
+
+    fn vocabulary(&self) -> &dyn Vocabulary {
+        &Bytes
+    }
+
+    fn capacity(&self) -> usize {
+        CAPACITY
+    }
+
+    fn batch_size(&self) -> usize {
+        BATCH
+    }
+
+    fn slots(&self) -> u32 {
+        SLOTS as u32
+    }
+
+    fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
+        assert!(tokens.len() <= BATCH);
+        self.clock.advance(PASS + TOKEN * tokens.len() as u32);
+        self.rows.clear();
+        for token in tokens {
+            let slot = &mut self.slots[token.sequence as usize];
+            assert_eq!(token.position, slot.len(), "positions continue what the slot holds");
+            slot.push(token.id);
+            self.rows.push(token.logits.then(|| PrefixHash::of(slot)));
+        }
+        assert!(self.slots.iter().map(Vec::len).sum::<usize>() <= CAPACITY, "the cache is overfull");
+        Ok(())
+    }
+
+    fn winner(
+        &mut self,
+        index: usize,
+        _: &SamplingChain,
+        history: &[TokenId],
+        _: PositionKey,
+    ) -> Result<TokenId, ModelError> {
+        self.clock.advance(ROW);
+        let prefix = self.rows[index].expect("a row that was asked for");
+        assert_eq!(prefix, PrefixHash::of(history), "the slot holds what the session thinks");
+        Ok(next(prefix))
+    }
+
+    fn distribution(&mut self, _: usize, _: &SamplingChain, _: &[TokenId]) -> Result<Distribution, ModelError> {
+        Err(ModelError::Decode { reason: "there are no logits".into() })
+    }
+
+    fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {
+        self.slots[slot as usize].truncate(from);
+        Ok(())
+    }
+}
