@@ -29,9 +29,8 @@ impl Worker {
         let has_slot =
             |worker: &Self, i: &usize| worker.table.get(waiting.ids[*i]).is_some_and(|session| session.slot.is_some());
         let mut without: Vec<usize> = (0..waiting.ids.len()).filter(|i| !has_slot(self, i)).collect();
-        let place = |want: &Want| {
-            (want.owner_served, Reverse(want.waited), want.urgency, want.session_served, want.ready)
-        };
+        let place =
+            |want: &Want| (want.owner_served, Reverse(want.waited), want.urgency, want.session_served, want.ready);
         without.sort_by_key(|&i| place(&waiting.wants[i]));
         // Where one session of an owner finds none, its others do not either.
         let mut in_vain = BTreeSet::new();
