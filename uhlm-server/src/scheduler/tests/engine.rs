@@ -4,12 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use uhlm_law::advance::PrefixHash;
+use uhlm_law::advance::{Draw, PrefixHash, Row};
 use uhlm_law::fingerprint::{Blocks, VocabularyHashes};
 use uhlm_law::model::{ModelError, Vocabulary};
-use uhlm_law::noise::PositionKey;
 use uhlm_law::protocol::Digest;
-use uhlm_law::sampling::{Distribution, SamplingChain, TokenId};
+use uhlm_law::sampling::TokenId;
 
 use super::super::clock::VirtualClock;
 use crate::target::{BatchToken, Target, TargetInfo};
@@ -73,6 +72,9 @@ impl Engine {
             vocabulary: VocabularyHashes { whole: Digest([2; 32]), blocks: Blocks::default() },
             vocabulary_size: VOCABULARY,
             context: CAPACITY as u32,
+            capacity: CAPACITY,
+            batch_size: BATCH,
+            slots: SLOTS as u32,
         };
         Self { info, clock, slots: vec![Vec::new(); SLOTS], rows: Vec::new() }
     }
@@ -85,18 +87,6 @@ impl Target for Engine {
 
     fn vocabulary(&self) -> &dyn Vocabulary {
         &Bytes
-    }
-
-    fn capacity(&self) -> usize {
-        CAPACITY
-    }
-
-    fn batch_size(&self) -> usize {
-        BATCH
-    }
-
-    fn slots(&self) -> u32 {
-        SLOTS as u32
     }
 
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {
@@ -113,21 +103,12 @@ impl Target for Engine {
         Ok(())
     }
 
-    fn winner(
-        &mut self,
-        index: usize,
-        _: &SamplingChain,
-        history: &[TokenId],
-        _: PositionKey,
-    ) -> Result<TokenId, ModelError> {
+    fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError> {
         self.clock.advance(ROW);
         let prefix = self.rows[index].expect("a row that was asked for");
-        assert_eq!(prefix, PrefixHash::of(history), "the slot holds what the session thinks");
-        Ok(next(prefix))
-    }
-
-    fn distribution(&mut self, _: usize, _: &SamplingChain, _: &[TokenId]) -> Result<Distribution, ModelError> {
-        Err(ModelError::Decode { reason: "there are no logits".into() })
+        assert_eq!(prefix, PrefixHash::of(draw.history), "the slot holds what the session thinks");
+        assert_eq!(draw.scored, None, "there are no logits");
+        Ok(Row { winner: next(prefix), p: None })
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {
