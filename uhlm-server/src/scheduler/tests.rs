@@ -4,6 +4,8 @@
 //! ([`engine`]), and the phones and their network are played ([`world`]). In both arms the two owners have phones that
 //! draft and let the target run ahead; in the second arm, one of them attacks as well.
 
+#![allow(clippy::print_stdout, reason = "the figures of these tests are worth reading")]
+
 mod engine;
 mod phone;
 mod world;

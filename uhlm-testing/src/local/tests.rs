@@ -111,9 +111,10 @@ fn grants(passes: u8) -> Grants {
     Grants { after_mismatch: Grant::Passes(passes), after_agreement: Grant::Passes(passes) }
 }
 
-type Received<T> = Receiver<Result<Answer<T>, VerifierError>>;
+type Heard<T> = Result<Answer<T>, VerifierError>;
+type Received<T> = Receiver<Heard<T>>;
 
-fn waiting<T: Send + 'static>() -> (impl FnMut(Result<Answer<T>, VerifierError>) + Send + 'static, Received<T>) {
+fn waiting<T: Send + 'static>() -> (impl FnMut(Heard<T>) + Send + 'static, Received<T>) {
     let (send, receive) = channel();
     (move |answer| drop(send.send(answer)), receive)
 }

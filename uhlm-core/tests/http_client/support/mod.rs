@@ -27,15 +27,16 @@ pub const SESSION: SessionId = SessionId([0x0a, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1
 /// The encoding that most tests use.
 pub const BINARY: Encoding = Encoding::Binary;
 
-pub type Received<T> = Receiver<Result<Answer<T>, VerifierError>>;
+pub type Heard<T> = Result<Answer<T>, VerifierError>;
+pub type Received<T> = Receiver<Heard<T>>;
 
 /// A reply and where it arrives.
-pub fn reply<T: Send + 'static>() -> (impl FnMut(Result<Answer<T>, VerifierError>) + Send + 'static, Received<T>) {
+pub fn reply<T: Send + 'static>() -> (impl FnMut(Heard<T>) + Send + 'static, Received<T>) {
     let (sender, receiver) = channel();
     (move |answer| drop(sender.send(answer)), receiver)
 }
 
-pub fn wait<T>(received: &Received<T>) -> Result<Answer<T>, VerifierError> {
+pub fn wait<T>(received: &Received<T>) -> Heard<T> {
     received.recv_timeout(LONG).expect("a reply")
 }
 
