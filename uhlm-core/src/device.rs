@@ -4,21 +4,6 @@
 //! here asks the system, so it works the same on every platform and in tests. [`DevicePolicy::decide`] is a pure
 //! function from that state to [`Limits`], which a session keeps to from its next generation on. A cache that is to
 //! be given up goes at once if nothing runs, else when the generation ends.
-//!
-//! | state | threads | draft-ahead, window | mode | cache |
-//! |---|---|---|---|---|
-//! | nothing special | as asked | as asked | as asked | kept |
-//! | battery below 20 %, not charging | half | no draft-ahead | as asked | kept |
-//! | battery below 10 %, not charging | one | no draft-ahead | `exact` becomes `remote_only` | kept |
-//! | thermal [`Serious`](Thermal::Serious) | half | no draft-ahead | as asked | kept |
-//! | thermal [`Critical`](Thermal::Critical) | one | no draft-ahead, windows of at most 4 | `exact` becomes `remote_only` | kept |
-//! | low memory | as asked | as asked | as asked | given up |
-//! | metered network | as asked | no draft-ahead | `remote_only` becomes `exact` | kept |
-//!
-//! `exact` and `remote_only` have the same law, so moving between them changes where the work is done and not what
-//! comes out; `opportunistic` and `device_only` are never changed, because there the output would be another. On a
-//! metered network `exact` stays `exact`: it sends tens of bytes a window. Draft-ahead costs work that may be in
-//! vain.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +42,22 @@ pub struct DeviceState {
     pub metered: bool,
 }
 
-/// The rules by which a device's state becomes [`Limits`]; the table in the [module's page](self) has the defaults.
+/// The rules by which a device's state limits what a session does, with these defaults:
+///
+/// | state | threads | draft-ahead, window | mode | cache |
+/// |---|---|---|---|---|
+/// | nothing special | as asked | as asked | as asked | kept |
+/// | battery below 20 %, not charging | half | no draft-ahead | as asked | kept |
+/// | battery below 10 %, not charging | one | no draft-ahead | `exact` becomes `remote_only` | kept |
+/// | thermal [`Serious`](Thermal::Serious) | half | no draft-ahead | as asked | kept |
+/// | thermal [`Critical`](Thermal::Critical) | one | no draft-ahead, windows of at most 4 | `exact` becomes `remote_only` | kept |
+/// | low memory | as asked | as asked | as asked | given up |
+/// | metered network | as asked | no draft-ahead | `remote_only` becomes `exact` | kept |
+///
+/// `exact` and `remote_only` have the same law, so moving between them changes where the work is done and not what
+/// comes out; `opportunistic` and `device_only` are never changed, because there the output would be another. On a
+/// metered network `exact` stays `exact`: it sends tens of bytes a window. Draft-ahead costs work that may be in
+/// vain.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DevicePolicy {

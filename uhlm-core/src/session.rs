@@ -2,12 +2,14 @@
 //!
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
+mod closing;
 mod drafter;
 mod drafting;
 mod end;
 mod hearing;
 mod inbox;
 mod lookahead;
+mod observed;
 mod offline;
 mod outage;
 mod pacing;

@@ -2,8 +2,8 @@
 
 pub use uhlm_core::Mode;
 
-use crate::config::duration;
 use crate::error::UhlmError;
+use crate::seconds::duration;
 
 /// The ways to generate a reply.
 #[uniffi::remote(Enum)]

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use uhlm_core::DevicePolicy;
 use uhlm_core::RecordOptions;
@@ -13,6 +12,7 @@ use crate::choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Thinking};
 use crate::error::UhlmError;
 use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
+use crate::seconds::duration;
 
 /// The file of a model, and the way in which it is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -176,11 +176,6 @@ pub struct GenerationOptions {
     /// reply.
     #[uniffi(default)]
     pub seed: Option<u64>,
-}
-
-/// A number of seconds that the app gave.
-pub(crate) fn duration(name: &str, seconds: f64) -> Result<Duration, UhlmError> {
-    Duration::try_from_secs_f64(seconds).map_err(|error| UhlmError::invalid(format!("{name}: {error}")))
 }
 
 /// Variables of the chat template that the app gave.

@@ -28,6 +28,7 @@ mod law;
 mod logging;
 mod models;
 mod privacy;
+mod seconds;
 mod session;
 mod statistics;
 mod thread;

@@ -7,8 +7,8 @@ use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::protocol::Digest;
 
-use crate::config::duration;
 use crate::error::UhlmError;
+use crate::seconds::duration;
 use crate::token::{Provider, TokenProvider};
 
 /// The server certificates that are accepted.

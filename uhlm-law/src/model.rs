@@ -62,7 +62,7 @@ pub trait Vocabulary: Send + Sync {
     /// Tells whether the token ends a reply (EOS, the end of the text, EOT, the end of a turn, and the like).
     fn is_end(&self, id: TokenId) -> bool;
     /// Returns all tokens that end a reply, in the order in which their keys are counted
-    /// ([`TokenKeys`](crate::noise::TokenKeys)): the end of turn first, then by id.
+    /// ([`TokenKeys`]): the end of turn first, then by id.
     fn ends(&self) -> Vec<TokenId> {
         (0..self.size() as TokenId).filter(|&id| self.is_end(id)).collect()
     }

@@ -18,15 +18,6 @@ use crate::link::Link;
 use crate::mode::Mode;
 use crate::options::DraftAhead;
 
-/// What a reply has observed of the target's passes.
-#[derive(Debug, Default)]
-pub(super) struct Observed {
-    /// Time at which the target last told of a pass, and what was known of its passes then.
-    pub(super) last_heard: Option<(Instant, Rhythm)>,
-    /// Time at which the first request went out, and the number of tokens that the target has to read for it.
-    pub(super) first_asked: Option<(Instant, usize)>,
-}
-
 impl Run<'_> {
     /// Tells whether the pace decides on windows and grants.
     pub(super) fn is_paced(&self) -> bool {

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use uhlm_law::advance::Labelling;
 use uhlm_law::pace::Pacer;
 
+use super::closing::Closing;
 use super::drafter::Drafter;
 use super::end::End;
 use super::inbox::{Heard, Inbox, Opened, Queue, Tag};
+use super::observed::Observed;
 use super::outage::Outage;
-use super::pacing::Observed;
 use super::pipeline::Pipeline;
 use super::remote::Remote;
 use super::reply::Reply;
-use super::thinking::Closing;
 use super::token::Standing;
 use crate::clock::Clock;
 use crate::error::GenerationError;

@@ -4,21 +4,10 @@
 //! its own text after that. When it happens is decided by the number of tokens that stand, so it is the same whatever
 //! windows, timing and network do.
 
-use uhlm_law::sampling::TokenId;
-
 use super::end::End;
 use super::run::Run;
 use crate::mode::Mode;
 use crate::origin::Origin;
-
-/// How the device ends a reasoning.
-#[derive(Debug, Default)]
-pub(super) struct Closing {
-    /// Tokens that end it.
-    pub(super) ids: Vec<TokenId>,
-    /// Number of times that the reasoning was ended so.
-    pub(super) count: u32,
-}
 
 impl Run<'_> {
     /// Ends the reasoning after the tokens that were committed so far. `unsaid` drafted tokens beyond it were shown and

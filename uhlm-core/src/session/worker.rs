@@ -13,16 +13,16 @@ use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::SamplingError;
 
+use super::closing::Closing;
 use super::drafter::Drafter;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+use super::observed::Observed;
 use super::outage::Outage;
-use super::pacing::Observed;
 use super::pipeline::Pipeline;
 use super::prompt::{Asked, Room};
 use super::remote::Remote;
 use super::reply::Reply;
 use super::run::{Mail, Run};
-use super::thinking::Closing;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;

@@ -8,6 +8,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
+use uhlm_law::advance::SessionId;
+
 use super::budget::Budget;
 use super::fair::TOKEN;
 use crate::owner::Owner;
@@ -132,6 +134,24 @@ impl Division<'_> {
         let spent = self.spent.get(&want.owner).copied().unwrap_or(0);
         (want.owner_served.saturating_add(spent), want.ready, want.owner)
     }
+}
+
+/// The part of the engine's pass that one session has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    pub(super) session: SessionId,
+    pub(super) slot: u32,
+    /// Index of its first token in the engine's pass.
+    pub(super) first: usize,
+    pub(super) count: usize,
+    /// Whether it is a part of a long prompt.
+    pub(super) is_long: bool,
+}
+
+/// Who waits for a pass, and what for.
+pub(super) struct Waiting {
+    pub(super) ids: Vec<SessionId>,
+    pub(super) wants: Vec<Want>,
 }
 
 #[cfg(test)]

@@ -11,10 +11,10 @@ use uhlm_law::advance::{PassKind, Progress, SessionId};
 use uhlm_law::model::ModelError;
 
 use super::budget::{Budget, Load};
-use super::division::{Urgency, Want, divide};
+use super::division::{Share, Urgency, Waiting, Want, divide};
 use super::fair::TOKEN;
 use super::job::{Active, Had};
-use super::slots::Kind;
+use super::room::Kind;
 use super::worker::Worker;
 use crate::owner::Owner;
 use crate::session::Session;
@@ -24,24 +24,6 @@ use crate::target::BatchToken;
 const PATIENCE: u32 = 8;
 /// An owner that was at work within this time is taken into account when a pass is filled.
 const LATELY: Duration = Duration::from_secs(5);
-
-/// The part of the engine's pass that one session has.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    pub(super) session: SessionId,
-    pub(super) slot: u32,
-    /// Index of its first token in the engine's pass.
-    pub(super) first: usize,
-    pub(super) count: usize,
-    /// Whether it is a part of a long prompt.
-    pub(super) is_long: bool,
-}
-
-/// Who waits for a pass, and what for.
-pub(super) struct Waiting {
-    pub(super) ids: Vec<SessionId>,
-    pub(super) wants: Vec<Want>,
-}
 
 /// A pass that is being filled.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use uhlm_law::model::ModelError;
 
-use super::pass::Share;
-use super::slots::Kind;
+use super::division::Share;
+use super::room::Kind;
 use super::turn::fail;
 use super::worker::{Worker, internal};
 use crate::target::BatchToken;

@@ -10,6 +10,13 @@ use std::time::{Duration, Instant};
 
 use crate::owner::Owner;
 
+/// What an engine has a limited amount of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Slots,
+    Tokens,
+}
+
 /// What a session that has a slot does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Work {

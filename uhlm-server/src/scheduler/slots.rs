@@ -7,20 +7,12 @@ use uhlm_law::advance::{PassKind, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
-use super::division::{Urgency, Want};
-use super::pass::{Share, Waiting};
-use super::room::{self, Holding, Work};
+use super::division::{Share, Urgency, Waiting, Want};
+use super::room::{self, Holding, Kind, Work};
 use super::turn::{fail, give_up};
 use super::worker::Worker;
 use crate::owner::Owner;
 use crate::session_id::Short;
-
-/// What an engine has a limited amount of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Slots,
-    Tokens,
-}
 
 impl Worker {
     /// Gives slots to those who wait without one, as far as there are any. Returns the indices of who has one: nobody
