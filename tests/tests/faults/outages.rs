@@ -509,7 +509,10 @@ fn a_device_that_may_go_on_alone_does_not_stand_still_until_a_busy_verifier_has_
     let reply = consume(start(&session, TOKENS));
     assert!(reply.complete(TOKENS).origins.unverified > 0);
     assert!(began.elapsed() < LONG, "it took {:?}", began.elapsed());
-    assert_eq!(told(&reply), [(LinkState::Degraded, Some(LinkCause::Busy))]);
+    // An answer that was on its way may bring it back for a moment.
+    let told = told(&reply);
+    assert_eq!(told.first(), Some(&(LinkState::Degraded, Some(LinkCause::Busy))));
+    assert!(told.iter().all(|(link, cause)| *link == LinkState::Online || *cause == Some(LinkCause::Busy)), "{told:?}");
     reply.assert_marks();
 }
 

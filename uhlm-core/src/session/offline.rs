@@ -114,7 +114,12 @@ impl Run<'_> {
         self.account(answer.bytes);
         self.reached(None, answer.elapsed, answer.attempts);
         // The target may read the prompt while the device drafts. A gate that skips most tokens may never need it.
-        if self.mode == Mode::Exact && self.pipeline.len() == self.prompt { self.offer_prompt() } else { Ok(()) }
+        if self.mode != Mode::Exact || self.pipeline.len() > self.prompt {
+            return Ok(());
+        }
+        // Only now the target's context is known.
+        self.check_prompt()?;
+        self.offer_prompt()
     }
 
     /// Takes note of what earlier replies have told of the verifier.

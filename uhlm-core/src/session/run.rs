@@ -138,7 +138,7 @@ impl Run<'_> {
     }
 
     /// Checks that the prompt leaves room for a useful reply, as far as is known of the contexts.
-    fn check_prompt(&mut self) -> Result<(), End> {
+    pub(super) fn check_prompt(&mut self) -> Result<(), End> {
         let (capacity, tokens, reply) = (self.capacity()?, self.prompt, self.least);
         if tokens.saturating_add(reply) <= capacity {
             return Ok(());
