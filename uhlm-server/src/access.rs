@@ -20,7 +20,7 @@ pub(crate) struct Access {
     /// Whether a label after a token tells apart the devices that share it.
     labels: bool,
     current: RwLock<Arc<Tokens>>,
-    /// Time of the last change of the file that was read; `None` if it is not known.
+    /// Time of the file's last change at the last attempt to read it; `None` if it is not known or there is no file.
     seen: Mutex<Option<SystemTime>>,
 }
 

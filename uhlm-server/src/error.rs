@@ -1,4 +1,4 @@
-//! The error with which a server does not start, or ends by itself.
+//! The errors with which a server does not start, or ends by itself.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use uhlm_llama::LoadError;
 use crate::auth::AuthError;
 use crate::tls::TlsError;
 
-/// The error with which a server does not start, or ends by itself.
+/// The reason why a server does not start, or ends by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The target model was not loaded.

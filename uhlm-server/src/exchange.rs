@@ -99,7 +99,7 @@ impl Gate {
         let bytes = match tokio::time::timeout(self.limits.read_wait, read).await {
             Err(_) => return Err(Refusal::new(ErrorCode::Malformed, "the body did not arrive in time")),
             Ok(Err(failure)) if failure.is::<LengthLimitError>() => return Err(too_large()),
-            // The transport's own message is not passed on, so that nothing of the body is quoted.
+            // The transport's message is passed on: it must quote nothing of the body.
             Ok(Err(failure)) => {
                 return Err(Refusal::new(ErrorCode::Malformed, format!("the body broke off: {failure}")));
             }

@@ -38,7 +38,7 @@ const CAPABILITIES: Capabilities = Capabilities::RUNS_AHEAD
     .union(Capabilities::PROGRESS);
 /// Pause after a failed `accept` (no file descriptors left, mostly), before the next one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Time that is left to tell those who wait for a target that it has failed.
+/// Longest grace period after the target has failed, in which those who wait for it are told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server that listens; [`Self::run_until`] or [`Self::spawn`] serves.

@@ -78,17 +78,17 @@ impl Worker {
             }
             self.table.fair.charge(owner, share.session.0, TOKEN * share.count as u64);
         }
-        // What arrived meanwhile may replace the text that a pass rests on, or take its answer over.
+        // A request that arrived meanwhile may replace the text that a pass rests on, or take its answer over.
         let mut allowance = self.allowance();
         self.take_arrived(&mut allowance)?;
         for share in shares {
-            // What arrived meanwhile may also have ended the session.
+            // A request that arrived meanwhile may also have ended the session.
             let Some(active) = self.active_mut(share.session) else { continue };
             let range = active.done - share.count..active.done;
             self.score(share.session, share.first, range);
             if self.active(share.session).is_some_and(|active| active.remaining() == 0) {
                 self.complete(share.session)?;
-                // What has arrived by now belongs into the session's next pass.
+                // Requests that have arrived by now belong into the session's next pass.
                 self.take_arrived(&mut allowance)?;
                 self.plan(share.session)?;
             }

@@ -25,7 +25,7 @@ impl Worker {
         let place =
             |want: &Want| (want.owner_served, Reverse(want.waited), want.urgency, want.session_served, want.ready);
         without.sort_by_key(|&i| place(&waiting.wants[i]));
-        // Where one session of an owner finds none, its others do not either.
+        // If one session of an owner finds no slot, its others do not either.
         let mut in_vain = BTreeSet::new();
         for i in without {
             let owner = waiting.wants[i].owner;

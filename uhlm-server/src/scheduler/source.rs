@@ -139,7 +139,7 @@ mod tests {
         gauge.set(progress);
         assert_eq!(source.next().await, [Frame::Progress(progress)]);
         assert!(began.elapsed() >= EVERY * 2);
-        // What is there goes before what would be said without it.
+        // Frames that are there go before the progress that would be reported without them.
         tokio::time::sleep(EVERY * 2).await;
         sender.send(vec![Frame::End(EndReason::Granted)]).expect("open");
         assert_eq!(source.next().await, [Frame::End(EndReason::Granted)]);

@@ -39,8 +39,8 @@ impl Worker {
                 session.listen(Listener { stream, frames, gauge: call.gauge });
                 session.say(sent);
                 session.stirred = true;
-                // What was planned without it and has not begun may be another pass now: a draft does not wait for
-                // what the target would have written without one.
+                // A pass that was planned without the request and has not begun may be another one now: a draft does
+                // not wait for what the target would have written without one.
                 if session.active.as_ref().is_some_and(|active| active.begun.is_none()) {
                     give_up(session);
                 }

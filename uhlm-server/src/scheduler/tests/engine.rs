@@ -18,7 +18,7 @@ pub(super) const SLOTS: usize = 64;
 /// Capacity of the cache, in tokens.
 pub(super) const CAPACITY: usize = 16_384;
 const BATCH: usize = 512;
-/// Time of an empty pass; each of its tokens and scored rows adds one of the times that follow.
+/// Time of a pass of the engine, to which each of its tokens adds `TOKEN` and each of its scored rows `ROW`.
 const PASS: Duration = Duration::from_millis(20);
 const TOKEN: Duration = Duration::from_micros(250);
 const ROW: Duration = Duration::from_micros(10);

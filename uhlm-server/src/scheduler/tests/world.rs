@@ -207,7 +207,7 @@ impl World {
                 }
             }
             Some(Attack::OpenAndReset) => {
-                // What was sent before is reset now, wherever it is.
+                // Requests that were sent before are reset now, wherever they are.
                 self.resets.clear();
                 self.reset_some();
             }
