@@ -51,7 +51,7 @@ impl Part {
 /// Waits for the first frame and makes the answer that begins with it.
 ///
 /// # Errors
-/// The refusal that the first frame is.
+/// A [`Refusal`], if the first frame is a failure.
 pub(crate) async fn answer(metrics: &Arc<Metrics>, source: Source, encoding: Encoding) -> Result<Response, Refusal> {
     let first = Part::next(source, metrics).await;
     if let [Frame::Failed(refusal)] = &first.frames[..] {

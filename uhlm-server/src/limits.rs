@@ -61,7 +61,8 @@ pub struct Limits {
     pub progress: Duration,
     /// Longest time that the target may be at one pass before answers no longer say that it is alive.
     pub stall: Duration,
-    /// Longest time that a client may take for each of the TLS handshake, the headers of a request, and its body.
+    /// Longest time that a client may take for the headers of a request, and for its body; the TLS handshake may take
+    /// as long as `first_request`.
     pub read_wait: Duration,
 }
 

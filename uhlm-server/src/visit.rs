@@ -27,7 +27,7 @@ struct State {
     rest: Instant,
 }
 
-/// One connection, as its task and the requests on it see it.
+/// A handle to the state of one connection, shared by its task and the requests on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
     /// Address of the other end.

@@ -11,7 +11,7 @@ use super::inbox::Ticket;
 use super::job::{Awaited, Frames, Place};
 use super::pulse::{Gauge, Pulse};
 
-/// The scheduler's end of an answer, as the answer's task has it.
+/// The handle by which an answer's task receives its frames from the scheduler.
 #[derive(Debug)]
 pub(crate) struct Source {
     stage: Stage,
