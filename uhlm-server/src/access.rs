@@ -1,7 +1,7 @@
-//! Who is let in, and how that changes while the server runs.
+//! The tokens that are let in, which may change while the server runs.
 //!
 //! Decides which tokens hold now: those of the settings and those of a file, which is read again when it has changed or
-//! when the operator says so. A file that cannot be used leaves the tokens as they are.
+//! when the operator asks for it. A file that cannot be used leaves the tokens as they are.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ pub(crate) struct Access {
     /// Tokens of the settings.
     fixed: Tokens,
     file: Option<PathBuf>,
-    /// Whether a label behind a token tells devices apart.
+    /// Whether a label after a token tells apart the devices that share it.
     labels: bool,
     current: RwLock<Arc<Tokens>>,
-    /// When the file was last changed, as far as it was read.
+    /// Time of the file's last change at the last attempt to read it; `None` if it is not known or there is no file.
     seen: Mutex<Option<SystemTime>>,
 }
 
@@ -37,12 +37,12 @@ impl Access {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Returns whom a request is done for.
+    /// Returns the owner for whom a request is done.
     pub(crate) fn admit(&self, authorization: Option<&[u8]>, peer: IpAddr) -> Result<Owner, Unknown> {
         self.tokens().admit(authorization, peer, self.labels)
     }
 
-    /// Reads the file again, if it has changed or `at_once`. Tells whether it did.
+    /// Reads the file again, if it has changed or `at_once`. Returns whether it was read.
     pub(crate) fn reload(&self, at_once: bool) -> Result<bool, AuthError> {
         let Some(file) = &self.file else { return Ok(false) };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

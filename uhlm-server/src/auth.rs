@@ -1,4 +1,4 @@
-//! Bearer tokens: which requests are let in, and whom a session belongs to.
+//! Bearer tokens, which decide which requests are let in and which owner a session belongs to.
 //!
 //! Tokens are compared as SHA-256 values in constant time, all of them at each request, so that neither content nor
 //! position of a match shows in the time taken.
@@ -11,44 +11,44 @@ use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::owner::{MAX_LABEL_BYTES, Owner};
 
-/// The shortest token that is taken: 16 characters, so that a guess is hopeless at any request rate.
+/// Smallest length of a token: 16 characters, so that a guess is hopeless at any request rate.
 pub const MIN_TOKEN_LENGTH: usize = 16;
 
-/// Why the tokens are not usable.
+/// The reason why the tokens are not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthError {
     /// The file of tokens cannot be read.
     #[error("cannot read the tokens in {}: {source}", path.display())]
     Unreadable {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The file holds no token.
     #[error("there is no token in {}", path.display())]
     Empty {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
     },
     /// A token is too short or not printable ASCII.
     #[error("token number {number} is not usable: at least {MIN_TOKEN_LENGTH} printable ASCII characters, no spaces")]
     Invalid {
-        /// Which, from 1; the token itself is not repeated.
+        /// Number of the token, from 1; the token itself is not repeated.
         number: usize,
     },
-    /// Without tokens everybody could use the server.
+    /// Without tokens everybody could use the server at a public address.
     #[error("{address} can be reached from elsewhere: set a token, or allow anonymous use explicitly")]
     Open {
-        /// The address.
+        /// Address that the server was to listen on.
         address: SocketAddr,
     },
 }
 
-/// What stands between a token and the label of the device that uses it.
+/// Separator between a token and the label of the device that uses it.
 const LABEL: u8 = b'~';
 
-/// The tokens that are let in; none means that everybody is.
+/// The tokens that are let in; an empty set means that everybody is let in.
 #[derive(Clone, Default)]
 pub struct Tokens(Vec<[u8; 32]>);
 
@@ -75,7 +75,7 @@ impl Tokens {
         hashes.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Reads tokens from a file, one a line; empty lines and lines that begin with `#` are skipped.
+    /// Reads tokens from a file, one per line; empty lines and lines that begin with `#` are skipped.
     ///
     /// # Errors
     /// [`AuthError`].
@@ -93,7 +93,7 @@ impl Tokens {
         self
     }
 
-    /// Whether there is none.
+    /// Tells whether there are no tokens.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -107,8 +107,8 @@ impl Tokens {
         Ok(())
     }
 
-    /// Returns whom a request from `peer` with an `Authorization` value is done for. With `labels`, what follows a
-    /// token and a `~` tells apart the devices that share it.
+    /// Returns the owner for whom a request from `peer` with an `Authorization` value is done. With `labels`, what
+    /// follows a token and a `~` tells apart the devices that share it.
     ///
     /// # Errors
     /// [`Unknown`] where the value does not let in.
@@ -137,7 +137,7 @@ impl Tokens {
     }
 }
 
-/// The request carries no known token.
+/// The error that the request carries no known token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unknown;
 

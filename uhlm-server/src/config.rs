@@ -17,34 +17,34 @@ pub const DEFAULT_PORT: u16 = 8443;
 pub struct ServerConfig {
     /// The target model, a GGUF file.
     pub model: PathBuf,
-    /// How the engine runs it.
+    /// Options by which the engine runs the model.
     pub engine: EngineOptions,
     /// The address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
-    /// Where the certificate comes from.
+    /// Source of the certificate.
     pub tls: TlsSource,
     /// Whether clients without TLS 1.3 are let in.
     pub tls12: bool,
-    /// Bearer tokens.
+    /// Bearer tokens that are let in.
     pub tokens: Tokens,
-    /// A file of further ones, one a line, that is read again when it changes and, on Unix, at `SIGHUP`.
+    /// A file of further tokens, one per line, that is read again when it changes and, on Unix, at `SIGHUP`.
     pub token_file: Option<PathBuf>,
     /// Whether what follows a token and a `~` tells apart the devices that share it, each an owner of its own. Whoever
     /// has the token can make up labels.
     pub device_labels: bool,
     /// Whether an address other than loopback may be open to everybody.
     pub allow_anonymous: bool,
-    /// Limits.
+    /// Limits of what clients may ask and of what the server takes on.
     pub limits: Limits,
-    /// How long the server goes on as before after `/readyz` has said that it is about to stop, so that whoever
+    /// Time for which the server goes on as before after `/readyz` has said that it is about to stop, so that whoever
     /// balances load notices.
     pub notice: Duration,
-    /// How long answers under way may take when the server stops.
+    /// Longest time that answers under way may take when the server stops.
     pub grace: Duration,
 }
 
 impl ServerConfig {
-    /// A server for this model on loopback, with a self-signed certificate and no tokens.
+    /// Makes the settings of a server for this model on loopback, with a self-signed certificate and no tokens.
     #[must_use]
     pub fn new(model: impl Into<PathBuf>) -> Self {
         Self {

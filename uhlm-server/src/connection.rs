@@ -25,25 +25,25 @@ use crate::owner::pool::Pool;
 use crate::visit::Visit;
 use crate::wire::{Activity, Counted};
 
-/// Requests that one connection may have under way. A device needs a handful.
+/// Largest number of requests that one connection may have under way. A device needs a handful.
 const STREAMS: u32 = 32;
-/// Streams that a client has reset before anybody looked at them, after which its connection is closed.
+/// Number of streams that a client has reset before anybody looked at them, after which its connection is closed.
 const RESETS: usize = 32;
-/// Header bytes of one request.
+/// Largest size of the headers of one request, in bytes.
 const HEADER_BYTES: u32 = 16 << 10;
-/// How long the last bytes of a connection that is closed for its silence may take.
+/// Longest time that the last bytes of a connection that is closed for its silence may take.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// How often a connection is looked at at least, since its requests come and go meanwhile.
+/// Longest time between two looks at a connection, since its requests come and go meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LEAST_REST: Duration = Duration::from_millis(10);
 
-/// What every connection needs.
+/// The state that all connections share.
 pub(crate) struct Connections {
     pub(crate) router: Router,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
-    /// Connections that have not shown yet that they may ask, by address.
+    /// Places for connections that have not shown yet that they may ask, by address.
     pub(crate) strangers: Pool,
     /// Changes once, when the server stops.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -142,9 +142,9 @@ async fn watched(Extension(visit): Extension<Visit>, request: Request, next: Nex
     let response = next.run(request).await;
     under_way.is_complete();
     response.map(|body| match body.size_hint().exact() {
-        // There whole, it is as good as sent.
+        // A body that is there whole is as good as sent.
         Some(_) => body,
-        // Dropped with the body: at its end, or when the client resets it.
+        // The watch is dropped with the body: at its end, or when the client resets it.
         None => Body::new(body.map_frame(move |frame| {
             let _ = &under_way;
             frame

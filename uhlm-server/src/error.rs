@@ -1,4 +1,4 @@
-//! Why a server does not start, or ends by itself.
+//! The errors with which a server does not start, or ends by itself.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use uhlm_llama::LoadError;
 use crate::auth::AuthError;
 use crate::tls::TlsError;
 
-/// Why a server does not start, or ends by itself.
+/// The reason why a server does not start, or ends by itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The target model was not loaded.
@@ -20,9 +20,9 @@ pub enum ServerError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address.
+        /// Address that the server was to listen on.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// The certificate or its key is not usable.

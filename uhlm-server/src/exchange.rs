@@ -1,5 +1,5 @@
-//! One HTTP exchange around a handler: who asks, in which encoding, the body within its limit, the answer with as few
-//! header bytes as there can be, and the counters.
+//! One HTTP exchange around a handler: the owner that asks, the encodings, the body within its limit, the answer with
+//! as few header bytes as there can be, and the counters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,12 @@ use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
 use crate::visit::Visit;
 
-/// How long a client should wait that is told that there is no room, before the spread.
+/// Time that a client should wait when it is told that there is no room, before the spread is added.
 const RETRY: Duration = Duration::from_millis(500);
 /// The header that says in milliseconds when to ask again, beside `Retry-After`, which has whole seconds only.
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
-/// A refusal: the body, and for how long not to ask again.
+/// A refusal: its body, and the time for which the client should not ask again.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     body: ErrorBody,
@@ -47,19 +47,19 @@ impl Refusal {
     }
 }
 
-/// What decides whether a request is let in.
+/// The gate that decides whether a request is let in.
 #[derive(Debug)]
 pub(crate) struct Gate {
     pub(crate) access: Access,
     pub(crate) rate: RateLimit,
-    /// Bytes of bodies that are read or wait to be looked at.
+    /// The pool of bytes for bodies that are read or wait to be looked at.
     pub(crate) bytes: Pool,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Gate {
-    /// Whom the request comes from, if it is let in.
+    /// Returns the owner from which the request comes, if it is let in.
     pub(crate) fn admit(&self, headers: &HeaderMap, visit: &Visit) -> Result<Owner, Refusal> {
         let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let admitted = self.access.admit(authorization, visit.peer);
@@ -73,7 +73,7 @@ impl Gate {
         Ok(owner)
     }
 
-    /// Takes room for a body before it is read: as much as is announced, or else as the longest takes.
+    /// Takes room for a body before it is read: as much as is announced, or else as much as the longest body takes.
     fn room(&self, owner: Owner, announced: Option<usize>) -> Result<Held, Refusal> {
         self.bytes.take(owner, announced.unwrap_or(self.limits.body)).map_err(|full| match full {
             Full::Owner => Refusal::new(ErrorCode::RateLimited, "too many bytes of this client are under way"),
@@ -99,7 +99,7 @@ impl Gate {
         let bytes = match tokio::time::timeout(self.limits.read_wait, read).await {
             Err(_) => return Err(Refusal::new(ErrorCode::Malformed, "the body did not arrive in time")),
             Ok(Err(failure)) if failure.is::<LengthLimitError>() => return Err(too_large()),
-            // What the transport says may quote nothing of the body.
+            // The transport's message is passed on: it must quote nothing of the body.
             Ok(Err(failure)) => {
                 return Err(Refusal::new(ErrorCode::Malformed, format!("the body broke off: {failure}")));
             }
@@ -112,16 +112,17 @@ impl Gate {
     }
 }
 
-/// Encodings of one exchange.
+/// The encodings of one exchange.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Encodings {
-    /// `None` for a content type that is not known.
+    /// Encoding of the request; `None` for a content type that is not known.
     pub(crate) request: Option<Encoding>,
     pub(crate) response: Encoding,
 }
 
 impl Encodings {
-    /// Binary unless the headers say otherwise; the answer as `Accept` asks, or as the request was.
+    /// Reads the encodings from the headers: binary unless they say otherwise; the answer as `Accept` asks, or as the
+    /// request was.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let text = |value: &HeaderValue| value.to_str().map(str::to_owned).ok();
         let request = match headers.get(CONTENT_TYPE) {
@@ -141,7 +142,7 @@ fn media_type(encoding: Encoding) -> HeaderValue {
     HeaderValue::from_static(encoding.media_type())
 }
 
-/// A body under an encoding's media type; no other header.
+/// Makes an answer with a body under an encoding's media type and no other header.
 pub(crate) fn reply(status: StatusCode, encoding: Encoding, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -149,20 +150,20 @@ pub(crate) fn reply(status: StatusCode, encoding: Encoding, body: Body) -> Respo
     response
 }
 
-/// The answer to a request that succeeded.
+/// Makes the answer to a request that succeeded.
 pub(crate) fn success<T: advance::Body>(encoding: Encoding, value: &T, metrics: &Metrics) -> Response {
     let body = encoding.encode(value);
     metrics.body_out.inc_by(body.len() as u64);
     reply(StatusCode::OK, encoding, body.into())
 }
 
-/// The answer to a request that was refused.
+/// Makes the answer to a request that was refused.
 pub(crate) fn refusal(encoding: Encoding, refusal: &Refusal, metrics: &Metrics) -> Response {
     let status = StatusCode::from_u16(refusal.body.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     refusal_with(status, encoding, refusal, metrics)
 }
 
-/// As [`refusal`], under a status of HTTP's own.
+/// Makes the same answer as [`refusal`], under a status of HTTP's own.
 pub(crate) fn refusal_with(status: StatusCode, encoding: Encoding, refusal: &Refusal, metrics: &Metrics) -> Response {
     let body = encoding.encode(&refusal.body);
     metrics.body_out.inc_by(body.len() as u64);
@@ -178,10 +179,9 @@ pub(crate) fn refusal_with(status: StatusCode, encoding: Encoding, refusal: &Ref
     response
 }
 
-/// Lengthens a wait by up to three quarters, each time otherwise: those who were refused together do not come back
-/// together.
+/// Lengthens a wait by up to three quarters, at random: those who were refused together do not come back together.
 fn spread(wait: Duration) -> Duration {
-    // Of the system's random numbers; without them nothing works, and nothing is spread.
+    // The spread is taken from the system's random numbers; without them nothing works, and nothing is spread.
     let part = session_id::random().map_or(0, |bits| bits.0[0]);
     wait + wait.mul_f64(f64::from(part) / 255.0 * 0.75)
 }

@@ -1,8 +1,8 @@
 //! The answer to a request: frames as the scheduler makes them.
 //!
-//! Decides what goes out in one write: whatever waits. The answer begins with the first frame, so that a request that
-//! fails before it is refused by status, and one that is done with it is a body of known length. One for which nothing
-//! comes begins with progress.
+//! Decides what goes out in one write: all frames that wait. The answer begins with the first frame, so that a request
+//! that fails before it is refused by status, and one that is done with it is a body of known length. An answer for
+//! which no frame comes begins with progress.
 
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use crate::scheduler::source::Source;
 /// Frames that go out in one write.
 struct Part {
     frames: Vec<Frame>,
-    /// Where more of them come from; `None` after the last one.
+    /// Source of further frames; `None` after the last one.
     rest: Option<Source>,
 }
 
 impl Part {
-    /// Waits for a frame, and takes what else is there.
+    /// Waits for a frame, and takes further ones that are there already.
     async fn next(mut source: Source, metrics: &Metrics) -> Self {
         let mut frames = source.next().await;
         if let [progress @ Frame::Progress(_)] = &frames[..] {
@@ -51,7 +51,7 @@ impl Part {
 /// Waits for the first frame and makes the answer that begins with it.
 ///
 /// # Errors
-/// The refusal that the first frame is.
+/// A [`Refusal`], if the first frame is a failure.
 pub(crate) async fn answer(metrics: &Arc<Metrics>, source: Source, encoding: Encoding) -> Result<Response, Refusal> {
     let first = Part::next(source, metrics).await;
     if let [Frame::Failed(refusal)] = &first.frames[..] {
@@ -95,7 +95,7 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(60);
 
-    /// The answer to a request that the scheduler has taken.
+    /// Makes the answer to a request that the scheduler has taken.
     fn taken(frames: Frames, every: Duration) -> Source {
         let (reply, answer) = oneshot::channel();
         reply.send(Ok(frames)).expect("waited for");

@@ -1,4 +1,4 @@
-//! What one client may ask and what the server takes on at most.
+//! Limits of what one client may ask and of what the server takes on.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,51 +14,55 @@ use crate::owner::Owner;
 /// Limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions open at the same time. At one more, the opener's own that was idle longest is evicted, or else
-    /// anybody's.
+    /// Largest number of sessions open at the same time. At one more, the opener's own session that was idle longest is
+    /// evicted, or else anybody's.
     pub sessions: usize,
-    /// A session that was used within this time is not evicted, nor unloaded for an owner that has its share: at one
-    /// session more than there may be, its opener is answered with 429.
+    /// Time after its last use in which a session is neither evicted, nor unloaded for an owner that has its share: at
+    /// one session more than there may be, its opener is answered with 429.
     pub keep: Duration,
-    /// What one owner may have of it all.
+    /// Limits of each single owner.
     pub owner: OwnerLimits,
-    /// The longest sequence of one session, in tokens; 0 for what model and cache allow.
+    /// Largest length of one session's sequence, in tokens; 0 for what model and cache allow.
     pub context: u32,
-    /// The largest request body, in bytes; at most [`MAX_BODY_BYTES`].
+    /// Largest size of a request body, in bytes; at most [`MAX_BODY_BYTES`].
     pub body: usize,
-    /// The most drafted tokens that one pass judges, 1 to [`MAX_DRAFT`]; the rest of a longer draft is judged by the
-    /// passes after it.
+    /// Largest number of drafted tokens that one pass judges, 1 to [`MAX_DRAFT`]; the rest of a longer draft is judged
+    /// by the passes after it.
     pub draft: usize,
-    /// Requests whose answer is not complete; one more is answered with 503.
+    /// Largest number of requests whose answer is not complete; one more is answered with 503.
     pub queue: usize,
-    /// Bytes of request bodies that are read or wait to be looked at; with more, a request is answered with 503.
+    /// Largest size of all request bodies that are read or wait to be looked at, in bytes; with more, a request is
+    /// answered with 503.
     pub bytes: usize,
-    /// How long a pass of the target may take while more than one owner is at work, as far as the engine is able to.
+    /// Longest time of a pass of the target while more than one owner is at work, as far as the engine is able to keep
+    /// it.
     pub pass_target: Duration,
-    /// Requests a second of one client (bearer token, or IP address without tokens); 0 for no limit.
+    /// Largest number of requests per second of one client (bearer token, or IP address without tokens); 0 for no
+    /// limit.
     pub rate: u32,
-    /// Requests that a client may save up for a burst; 0 for the rate itself.
+    /// Largest number of requests that a client may save up for a burst; 0 for the rate itself.
     pub burst: u32,
-    /// Open connections; further ones wait in the system's backlog.
+    /// Largest number of open connections; further ones wait in the system's backlog.
     pub connections: usize,
-    /// A session is closed when nothing came from it for this long.
+    /// Time after which a session is closed if nothing came from it.
     pub session_idle: Duration,
-    /// A connection without a request under way is closed after this long, whatever else crosses it.
+    /// Time after which a connection without a request under way is closed, whatever else crosses it.
     pub connection_idle: Duration,
-    /// A connection that has not had a first complete request within this long after it was accepted is closed.
+    /// Time after which a connection, counted from when it was accepted, is closed if it has had no complete request.
     pub first_request: Duration,
-    /// Connections of one address (for IPv6, of a /64) that have not shown yet that they may ask for anything; one more
-    /// is closed at once. Phones share addresses: those that have shown it are not counted.
+    /// Largest number of connections of one address (for IPv6, of a /64) that have not shown yet that they may ask for
+    /// anything; one more is closed at once. Phones share addresses: those that have shown it are not counted.
     pub strangers: usize,
-    /// How long a session's pass waits for its decode, while passes without room for it are made, before its request is
-    /// refused with 503.
+    /// Longest time that a session's pass waits for its decode, while passes without room for it are made, before its
+    /// request is refused with 503.
     pub queue_wait: Duration,
-    /// How long an answer says nothing before it says how far the target is, and how long a client waits for its
-    /// session to be opened; at most [`PROGRESS_SECONDS`], which devices rely on.
+    /// Longest silence of an answer before it reports how far the target is, and longest time that a client waits for
+    /// its session to be opened; at most [`PROGRESS_SECONDS`], which devices rely on.
     pub progress: Duration,
-    /// How long the target may be at one pass before answers no longer say that it is alive.
+    /// Longest time that the target may be at one pass before answers no longer say that it is alive.
     pub stall: Duration,
-    /// How long a client may take for the TLS handshake, the headers of a request, and its body.
+    /// Longest time that a client may take for the headers of a request, and for its body; the TLS handshake may take
+    /// as long as `first_request`.
     pub read_wait: Duration,
 }
 
@@ -89,20 +93,21 @@ impl Default for Limits {
     }
 }
 
-/// What one owner (bearer token, one device of those that share a token, or IP address without tokens) may have at
-/// most; 0 for no other limit than that of the server.
+/// Limits of one owner (bearer token, one device of those that share a token, or IP address without tokens); 0 for no
+/// other limit than that of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnerLimits {
-    /// Sessions open at the same time.
+    /// Largest number of sessions open at the same time.
     pub sessions: usize,
-    /// Sequences of the engine. Whoever has more than its share of them gives some back when others need them, whatever
-    /// the limit.
+    /// Largest number of sequences of the engine. An owner that has more than its share of them gives some back when
+    /// others need them, whatever the limit.
     pub slots: usize,
-    /// Tokens in the engine's cache; with the same remark.
+    /// Largest number of tokens in the engine's cache; an owner gives some back just as with `slots`.
     pub cache: usize,
-    /// Requests whose answer is not complete; one more is answered with 429.
+    /// Largest number of requests whose answer is not complete; one more is answered with 429.
     pub queue: usize,
-    /// Bytes of request bodies that are read or wait to be looked at; with more, a request is answered with 429.
+    /// Largest size of all request bodies that are read or wait to be looked at, in bytes; with more, a request is
+    /// answered with 429.
     pub bytes: usize,
 }
 
@@ -162,14 +167,14 @@ impl Limits {
     }
 }
 
-/// Token buckets, one an owner.
+/// Token buckets for the rate of requests, one per owner.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     buckets: Option<DefaultKeyedRateLimiter<Owner>>,
     checks: AtomicU32,
 }
 
-/// Buckets that are full again are forgotten once in so many requests.
+/// Number of requests after which buckets that are full again are forgotten, each time anew.
 const SWEEP_EVERY: u32 = 4096;
 
 impl RateLimit {
@@ -181,7 +186,7 @@ impl RateLimit {
         Self { buckets, checks: AtomicU32::new(0) }
     }
 
-    /// Counts a request; `Err` says how long the client should wait.
+    /// Counts a request; returns as `Err` the time that the client should wait, if it asks too often.
     pub(crate) fn check(&self, owner: Owner) -> Result<(), Duration> {
         let Some(buckets) = &self.buckets else { return Ok(()) };
         if self.checks.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {

@@ -43,7 +43,7 @@ pub struct Metrics {
     pub(crate) connections: IntGauge,
 }
 
-/// Why a session ended.
+/// The reason why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Closed,
@@ -75,7 +75,7 @@ fn pass_label(kind: PassKind) -> &'static str {
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
 
 impl Metrics {
-    /// All counters at zero.
+    /// Makes all counters, at zero.
     ///
     /// # Panics
     /// Never: names and labels are constants, and a test builds them.
@@ -153,7 +153,7 @@ impl Metrics {
         metrics
     }
 
-    /// Prometheus' text format.
+    /// Returns the counters in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
         let mut text = Vec::new();
@@ -162,7 +162,7 @@ impl Metrics {
         text
     }
 
-    /// The counters now.
+    /// Returns the counters as they are now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = |gauge: &IntGauge| gauge.get().max(0) as u64;

@@ -20,19 +20,19 @@ use crate::owner::Owner;
 use crate::scheduler::Scheduler;
 use crate::visit::Visit;
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) scheduler: Scheduler,
     pub(crate) info: Info,
-    /// Whether the server is about to stop: who balances load is to send nothing more.
+    /// Whether the server is about to stop, so that whoever balances load is to send nothing more.
     pub(crate) leaving: AtomicBool,
 }
 
 type Shared = State<Arc<App>>;
 
-/// The routes; a connection adds its [`Visit`].
+/// Makes the routes; a connection adds its [`Visit`].
 pub(crate) fn router(app: Arc<App>) -> Router {
     let metrics = Arc::clone(&app.gate.metrics);
     let on_panic = move |_: Box<dyn std::any::Any + Send>| {
@@ -54,7 +54,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Who asks, and how the answer is to be encoded.
+/// The owner that asks, and the encoding of the answer.
 #[derive(Clone, Copy, Debug)]
 struct Caller {
     owner: Owner,
@@ -62,7 +62,7 @@ struct Caller {
 }
 
 impl App {
-    /// Lets a request in, runs its handler, encodes what comes of it, counts it.
+    /// Lets a request in, runs its handler, encodes the answer, and counts the request.
     async fn exchange(
         &self,
         route: &'static str,
@@ -84,7 +84,7 @@ impl App {
     }
 }
 
-/// The session that a path names. A name of another form cannot exist: gone.
+/// Returns the session that a path names. A name of another form cannot exist and is refused as gone.
 fn session(id: &str) -> Result<SessionId, Refusal> {
     id.parse().map_err(|_| Refusal::new(ErrorCode::Gone, "there is no such session"))
 }
@@ -116,8 +116,8 @@ fn plain(status: StatusCode, body: Body) -> Response {
     response
 }
 
-/// Counters show how busy a service is, so they need a token. Where there are none, they are shown on this host, but
-/// not to what a proxy on it passes on.
+/// Answers with the counters. They show how busy a service is, so they need a token. Where there are no tokens, they
+/// are shown on this host, but not to what a proxy on it passes on.
 async fn metrics_text(State(app): Shared, Extension(visit): Extension<Visit>, request: Request) -> Response {
     let gate = &app.gate;
     let is_local = || visit.peer.to_canonical().is_loopback() && !is_forwarded(request.headers());

@@ -1,4 +1,4 @@
-//! The server as a whole: set up, accept, stop.
+//! The server as a whole: sets it up, accepts connections, and stops it.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -29,16 +29,16 @@ use crate::signal::Hangups;
 use crate::target::{LlamaTarget, Target};
 use crate::tls::{Certificate, Tls, TlsError, TlsSource};
 
-/// How often certificate files are looked at.
+/// Time between two looks at the files of the certificate and of tokens.
 const RELOAD_EVERY: Duration = Duration::from_secs(60);
-/// What a device can ask of this server beyond judging.
+/// Services that a device can ask of this server beyond judging.
 const CAPABILITIES: Capabilities = Capabilities::RUNS_AHEAD
     .union(Capabilities::MATCHED)
     .union(Capabilities::PROBABILITIES)
     .union(Capabilities::PROGRESS);
-/// After a failed `accept` (no file descriptors left, mostly), before the next.
+/// Pause after a failed `accept` (no file descriptors left, mostly), before the next one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long whoever waits for a target that has failed may take to be told.
+/// Longest grace period after the target has failed, in which those who wait for it are told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A server that listens; [`Self::run_until`] or [`Self::spawn`] serves.
@@ -67,7 +67,7 @@ impl Server {
     /// # Errors
     /// [`ServerError`]: nothing runs then.
     pub async fn bind(config: ServerConfig) -> Result<Self, ServerError> {
-        // What is wrong with the settings is better said before gigabytes are read.
+        // Mistakes in the settings are better reported before gigabytes are read.
         config.limits.check()?;
         if let Some(file) = &config.token_file {
             Tokens::read(file)?;
@@ -82,7 +82,8 @@ impl Server {
         Self::with_target(config, Box::new(target)).await
     }
 
-    /// As [`Self::bind`], with a target that is there already: `config.model` and `config.engine` are not used.
+    /// Makes a server as [`Self::bind`] does, with a target that is there already: `config.model` and `config.engine`
+    /// are not used.
     ///
     /// # Errors
     /// [`ServerError`].
@@ -125,32 +126,32 @@ impl Server {
         Ok(Self { listener, address, app, tls, thread, reloads, notice, grace })
     }
 
-    /// The address that is listened on, with the port that the system chose if 0 was asked for.
+    /// Returns the address that is listened on, with the port that the system chose if 0 was asked for.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// The base URL for a client on this host: the self-signed certificate is valid for `localhost` too.
+    /// Returns the base URL for a client on this host: the self-signed certificate is valid for `localhost` too.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// The certificate; `None` without TLS.
+    /// Returns the certificate; `None` without TLS.
     #[must_use]
     pub fn certificate(&self) -> Option<&Certificate> {
         self.tls.as_ref().map(|tls| &tls.certificate)
     }
 
-    /// What `/v2/info` answers.
+    /// Returns the answer to `/v2/info`.
     #[must_use]
     pub fn info(&self) -> &Info {
         &self.app.info
     }
 
-    /// The counters; the handle stays good after the server's end.
+    /// Returns the counters; the handle stays good after the server's end.
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.app.gate.metrics)
@@ -220,7 +221,7 @@ impl Server {
             tracing::warn!(connections = tasks.len(), "connections cut off at the end of the grace period");
         }
         app.scheduler.stop();
-        // Whoever still waits is told 503 by the scheduler; a moment for that answer to leave.
+        // The scheduler answers those who still wait with 503; that answer gets a moment to leave.
         let drain = async { while tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(ACCEPT_PAUSE, drain).await;
         tasks.shutdown().await;
@@ -262,7 +263,7 @@ fn reload_certificate(tls: &mut Tls) {
     }
 }
 
-/// The next connection, once there is a place for it. Never fails: what fails is tried again.
+/// Returns the next connection, once there is a place for it. Never fails: what fails is tried again.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -300,37 +301,37 @@ pub struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// As [`Server::local_addr`].
+    /// Returns the same as [`Server::local_addr`].
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// As [`Server::url`].
+    /// Returns the same as [`Server::url`].
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// As [`Server::certificate`].
+    /// Returns the same as [`Server::certificate`].
     #[must_use]
     pub fn certificate(&self) -> Option<&Certificate> {
         self.certificate.as_ref()
     }
 
-    /// As [`Server::info`].
+    /// Returns the same as [`Server::info`].
     #[must_use]
     pub fn info(&self) -> &Info {
         &self.app.info
     }
 
-    /// As [`Server::metrics`].
+    /// Returns the same as [`Server::metrics`].
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.app.gate.metrics
     }
 
-    /// What `/healthz` says: whether the target's thread runs.
+    /// Tells whether the target's thread runs, as `/healthz` does.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         self.app.scheduler.is_alive()

@@ -1,4 +1,4 @@
-//! One session: who owns it, what it holds, what it waits for, and who listens.
+//! One session: its owner, what it holds, the pass that it waits for, and its listeners.
 //!
 //! Lives on the scheduler's thread; nothing here is shared. What a session decides is [`TargetSession`]'s, which
 //! sessions there are is in [`table`].
@@ -19,21 +19,21 @@ use crate::scheduler::job::{Active, Listener};
 pub(crate) struct Session {
     pub(crate) owner: Owner,
     pub(crate) target: TargetSession,
-    /// Chain and noise of its generation; `None` before the first.
+    /// Chain and noise of the session's generation; `None` before the first.
     pub(crate) drawing: Option<Drawing>,
-    /// Its sequence in the engine, while it has one.
+    /// The session's sequence in the engine; `None` while it has none.
     pub(crate) slot: Option<u32>,
-    /// The pass that it was planned, from there until its rows are scored.
+    /// The pass that is planned for the session, until its rows are scored.
     pub(crate) active: Option<Active>,
-    /// Whether something has happened since it was last asked what it does next.
+    /// Whether something has happened since the session was last asked what it does next.
     pub(crate) stirred: bool,
-    /// When its last request arrived.
+    /// Time at which the last request of the session arrived.
     pub(crate) arrived: Instant,
-    /// When what makes its next pass possible was there.
+    /// Time at which the session's next pass became possible.
     pub(crate) ready: Instant,
-    /// When it was last used: its last request, or the last pass that was made for it.
+    /// Time at which the session was last used: of its last request, or of the last pass that was made for it.
     pub(crate) last_use: Instant,
-    /// How often its drafted tokens stand.
+    /// Running estimate of how often the session's drafted tokens are accepted.
     pub(crate) acceptance: Acceptance,
     /// Answers that are not complete.
     listeners: Vec<Listener>,
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// Tells whether it has nothing to do and nobody listens.
+    /// Tells whether the session has nothing to do and nobody listens to it.
     pub(crate) fn is_idle(&self) -> bool {
         self.active.is_none() && self.listeners.is_empty() && !self.stirred
     }
@@ -72,7 +72,7 @@ impl Session {
         StreamId(self.streams)
     }
 
-    /// Leaves word for who listens.
+    /// Reports progress to all listeners.
     pub(crate) fn report(&self, progress: Progress) {
         self.listeners.iter().for_each(|listener| listener.gauge.set(progress));
     }
@@ -98,7 +98,7 @@ impl Session {
         }
     }
 
-    /// Takes answers out that nobody waits for any more, and returns their names.
+    /// Removes the answers that nobody waits for any more, and returns their names.
     pub(crate) fn take_abandoned(&mut self) -> Vec<StreamId> {
         self.listeners.extract_if(.., |listener| listener.is_abandoned()).map(|listener| listener.stream).collect()
     }

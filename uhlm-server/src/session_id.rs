@@ -1,4 +1,4 @@
-//! The names of sessions: where they come from, and how they look in logs.
+//! The names of sessions: makes random ones, and shortens them for logs.
 
 use std::fmt;
 

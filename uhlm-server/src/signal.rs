@@ -1,4 +1,4 @@
-//! When a process that serves should stop, and when it should read its tokens again.
+//! The signals at which a process that serves stops, or reads its tokens again.
 
 /// Completes at Ctrl-C, or at the signal that a service manager sends.
 pub async fn shutdown_signal() {
@@ -23,7 +23,8 @@ pub(crate) struct Hangups {
 }
 
 impl Hangups {
-    /// Listens for them, if `listens`: a process that does not keeps what the system does at such a signal.
+    /// Listens for the signals, if `listens`: a process that does not listen keeps what the system does at such a
+    /// signal.
     pub(crate) fn new(listens: bool) -> Self {
         #[cfg(unix)]
         {
@@ -37,7 +38,7 @@ impl Hangups {
         }
     }
 
-    /// Completes at the next one.
+    /// Completes at the next signal.
     pub(crate) async fn next(&mut self) {
         #[cfg(unix)]
         if let Some(signal) = &mut self.signal

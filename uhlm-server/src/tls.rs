@@ -12,7 +12,7 @@ use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
 use uhlm_law::protocol::Digest;
 
-/// Where the certificate comes from.
+/// Source of the certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TlsSource {
     /// PEM files: the certificate with its chain, and its key.
@@ -38,39 +38,39 @@ impl Default for TlsSource {
     }
 }
 
-/// Why certificate or key are not usable.
+/// The reason why certificate or key are not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file is not PEM or holds something else.
     #[error("{} holds no {wanted} in PEM form: {reason}", path.display())]
     NotPem {
-        /// The path.
+        /// Path of the file.
         path: PathBuf,
-        /// What it should hold.
+        /// Name of what the file should hold.
         wanted: &'static str,
-        /// What the parser said.
+        /// The parser's message.
         reason: String,
     },
     /// The key does not belong to the certificate, or one of the two is not usable.
     #[error("certificate and key are not usable together: {reason}")]
     Unusable {
-        /// What rustls said.
+        /// The message of rustls.
         reason: String,
     },
     /// No certificate could be made for a name.
     #[error("cannot make a certificate for {names}: {reason}")]
     SelfSigned {
-        /// The names.
+        /// Names that the certificate was to be valid for.
         names: String,
-        /// What rcgen said.
+        /// The message of rcgen.
         reason: String,
     },
     /// Without TLS only loopback is listened on.
@@ -78,7 +78,7 @@ pub enum TlsError {
     PlainOnPublicAddress,
 }
 
-/// What a device needs to trust the server without a public authority.
+/// The certificate and its hashes, by which a device trusts the server without a public authority.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The certificate, PEM. As a root it is good only for a self-signed one.
@@ -102,7 +102,7 @@ impl Certificate {
     }
 }
 
-/// TLS of one server.
+/// The TLS configuration of one server.
 #[derive(Debug)]
 pub(crate) struct Tls {
     pub(crate) config: Arc<rustls::ServerConfig>,

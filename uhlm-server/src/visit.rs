@@ -1,5 +1,5 @@
-//! What is known of one connection while it lasts: whether it has shown that it may ask, which requests are under way,
-//! and until when it may stay.
+//! The state of one connection while it lasts: whether it has shown that it may ask, which requests are under way, and
+//! until when it may stay.
 //!
 //! Decides when a connection has to end. A PING, or bytes of a request that does not come to its end, are no reason to
 //! keep one.
@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use crate::limits::Limits;
 use crate::owner::pool::Held;
 
-/// How long a connection may be silent although a request is under way on it: the answer to that says something once a
-/// second, so nobody hears it any more.
+/// Longest time that a connection may be silent although a request is under way on it: the answer to that says
+/// something once a second, so nobody hears it any more.
 const SILENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug)]
@@ -21,13 +21,13 @@ struct State {
     stranger: Option<Held>,
     /// Number of requests under way.
     open: usize,
-    /// Whether a request has come to its end.
+    /// Whether at least one request has come whole.
     is_served: bool,
-    /// When the last request ended, or the connection began.
+    /// Time at which the last request ended, or the connection began.
     rest: Instant,
 }
 
-/// One connection, as its task and the requests on it see it.
+/// A handle to the state of one connection, shared by its task and the requests on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
     /// Address of the other end.
@@ -60,7 +60,8 @@ impl Visit {
         UnderWay(self.clone())
     }
 
-    /// Returns when the connection has to end if nothing else happens, where its last byte crossed `silence` ago.
+    /// Returns the time at which the connection has to end if nothing else happens, where its last byte crossed
+    /// `silence` ago.
     pub(crate) fn end(&self, limits: &Limits, silence: Duration, now: Instant) -> Instant {
         let state = self.state();
         let idle = match state.open {

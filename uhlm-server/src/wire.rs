@@ -1,7 +1,7 @@
 //! Counts the bytes that cross the network, below TLS.
 //!
-//! What a verdict costs on the wire is a claim of the project, so it is measured where nothing is hidden: TLS records,
-//! HTTP/2 frames and headers are all in it; TCP and IP headers are not.
+//! The bytes that a verdict costs on the wire are a claim of the project, so they are measured where nothing is hidden:
+//! TLS records, HTTP/2 frames and headers are all in it; TCP and IP headers are not.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::metrics::Metrics;
 
-/// When bytes last crossed a connection.
+/// Record of when bytes last crossed a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity {
     opened: Instant,
@@ -30,13 +30,13 @@ impl Activity {
         self.last_ms.store(self.opened.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
-    /// How long the connection has been silent.
+    /// Returns the time for which the connection has been silent.
     pub(crate) fn silence(&self) -> Duration {
         self.opened.elapsed().saturating_sub(Duration::from_millis(self.last_ms.load(Ordering::Relaxed)))
     }
 }
 
-/// A stream that counts what is read and written.
+/// A stream that counts the bytes that are read and written.
 pub(crate) struct Counted<S> {
     inner: S,
     metrics: Arc<Metrics>,

@@ -11,7 +11,7 @@ pub struct Snapshot {
     pub sessions_evicted: u64,
     /// Sessions closed because nothing came from them for too long.
     pub sessions_expired: u64,
-    /// Times a session's cache was given to another session; its tokens were kept.
+    /// Number of times that a session's cache was given to another session; its tokens were kept.
     pub sessions_unloaded: u64,
     /// Engine sequences in use now.
     pub slots_used: u64,
@@ -37,9 +37,9 @@ pub struct Snapshot {
     pub passes: u64,
     /// Tokens that went through the target.
     pub decoded_tokens: u64,
-    /// Request bodies, in bytes.
+    /// Size of all request bodies, in bytes.
     pub body_bytes_in: u64,
-    /// Response bodies, in bytes.
+    /// Size of all response bodies, in bytes.
     pub body_bytes_out: u64,
     /// Bytes read from the network, below TLS.
     pub wire_bytes_in: u64,

@@ -1,4 +1,4 @@
-//! Whose work is counted together: the unit of quotas, of fairness and of eviction.
+//! Owners, whose work is counted together: the unit of quotas, of fairness and of eviction.
 //!
 //! Decides who an owner is and who may use whose session. Leaves how much an owner may have to [`pool`], and what its
 //! work is worth against that of others to the scheduler.
@@ -9,11 +9,11 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use sha2::{Digest as _, Sha256};
 
-/// The longest label by which an app tells its devices apart, in bytes.
+/// Largest length of a label by which an app tells its devices apart, in bytes.
 pub(crate) const MAX_LABEL_BYTES: usize = 64;
 
-/// Whom work is done for: a bearer token, one device of those that share a token, or an address where there are no
-/// tokens.
+/// The holder for whom work is done: a bearer token, one device of those that share a token, or an address where there
+/// are no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Owner {
     /// The SHA-256 value of a token, or of a token's value and a device's label.
@@ -38,8 +38,8 @@ impl Owner {
         Self::Address(network(address))
     }
 
-    /// Tells whether it may use the sessions of `other`. Without tokens, the name of a session is what lets in: a phone
-    /// that changes its network keeps its session.
+    /// Tells whether this owner may use the sessions of `other`. Without tokens, the name of a session is what lets in:
+    /// a phone that changes its network keeps its session.
     pub(crate) fn may_use(self, other: Self) -> bool {
         match (self, other) {
             (Self::Address(_), Self::Address(_)) => true,

@@ -1,27 +1,27 @@
-//! What there is a limited amount of while requests are under way: places in the queue, and bytes of bodies.
+//! Resources of which there is a limited amount while requests are under way: places in the queue, and bytes of bodies.
 //!
-//! Decides who may take how much. Taken is given back when the holder is dropped, so that it cannot outlive the future
-//! of its request.
+//! Decides who may take how much. An amount that was taken is given back when its holder is dropped, so that it cannot
+//! outlive the future of its request.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Owner;
 
-/// Why nothing is given.
+/// The reason why nothing is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Full {
-    /// The owner has as much as one may have.
+    /// The owner would have more than one owner may have.
     Owner,
-    /// There is no more for anybody.
+    /// There is not enough left for anybody.
     All,
 }
 
-/// Who has taken how much. Pure.
+/// The account of how much each owner has taken; the code of it is pure.
 #[derive(Debug)]
 struct Ledger {
     capacity: usize,
-    /// The most that one owner may have.
+    /// Largest amount that one owner may have.
     each: usize,
     taken: usize,
     by_owner: HashMap<Owner, usize>,
@@ -54,7 +54,7 @@ impl Ledger {
     }
 }
 
-/// A limited amount of something, and the most of it that one owner may have.
+/// A limited amount of something, of which each owner may have a part.
 #[derive(Clone, Debug)]
 pub(crate) struct Pool(Arc<Mutex<Ledger>>);
 
@@ -69,10 +69,10 @@ impl Pool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an amount.
+    /// Takes an amount for `owner`.
     ///
     /// # Errors
-    /// Why it is not given.
+    /// [`Full`], which tells why the amount is not given.
     pub(crate) fn take(&self, owner: Owner, amount: usize) -> Result<Held, Full> {
         self.ledger().take(owner, amount)?;
         Ok(Held { pool: self.clone(), owner, amount })

@@ -1,19 +1,20 @@
-//! How many tokens a pass of the engine may have.
+//! Decides how many tokens a pass of the engine may have.
 //!
 //! A pass cannot be broken off, and while it lasts nobody else is served. An owner that is alone decides for itself how
 //! long its devices wait; as soon as there are two, a pass takes no longer than a target time, so that nobody's long
-//! prompts and many streams keep another's verdicts waiting. What takes how long is measured, width by width. Pure: it
-//! is told what was measured and who is there.
+//! prompts and many streams keep another's verdicts waiting. The times of passes are measured, width by width. The code
+//! here is pure: it is told what was measured and who is there.
 
-/// Widths up to 2^15 tokens have a measurement of their own for each power of two.
+/// Number of classes of widths: each power of two up to 2^15 tokens has a measurement of its own.
 const CLASSES: usize = 16;
 /// Weight of a new time in the average.
 const WEIGHT: f64 = 0.25;
-/// A time counts as no more than this multiple of what was believed: one that stands out is not a new rule.
+/// Largest multiple of the average that a new time counts as: one that stands out is not a new rule.
 const OUTLIER: f64 = 2.0;
-/// No pass is cut below so many tokens: a window of usual length is judged in one.
+/// Smallest number of tokens to which a pass is cut: a window of usual length is judged in one pass.
 const LEAST_TOKENS: usize = 32;
-/// A pass may take this multiple of the shortest one, however short the target time is: an engine cannot do better.
+/// Multiple of the shortest pass's time that any pass may take, however short the target time is: an engine cannot do
+/// better.
 const STRETCH: f64 = 2.0;
 
 /// Measured times of passes by their number of tokens.
@@ -37,7 +38,7 @@ impl Costs {
         }));
     }
 
-    /// Returns how long a pass of `tokens` takes, in seconds; `None` while nothing is measured.
+    /// Returns the estimated time of a pass of `tokens`, in seconds; `None` while nothing is measured.
     pub(super) fn at(&self, tokens: usize) -> Option<f64> {
         let tokens = tokens as f64;
         let measured: Vec<(f64, f64)> = self.classes.iter().flatten().copied().collect();
@@ -55,7 +56,7 @@ impl Costs {
         Some(next.clamp(first.1 * tokens / first.0, first.1))
     }
 
-    /// Returns the most tokens, `most` at most, of a pass that takes no longer than `seconds`.
+    /// Returns the largest number of tokens, at most `most`, with which a pass takes no longer than `seconds`.
     fn within(&self, seconds: f64, most: usize) -> usize {
         let fits = |tokens: usize| self.at(tokens).is_none_or(|time| time <= seconds);
         let (mut fit, mut over) = (0, most + 1);
@@ -71,7 +72,7 @@ fn along((from, start): (f64, f64), (to, end): (f64, f64), at: f64) -> f64 {
     start + (end - start) * (at - from) / (to - from).max(f64::EPSILON)
 }
 
-/// Who is there when a pass is filled.
+/// The load at the moment when a pass is filled.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     /// Whether a device waits for a pass that is short.
@@ -80,20 +81,20 @@ pub(super) struct Load {
     pub(super) others: bool,
 }
 
-/// What one pass may take.
+/// The limits of one pass, in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Budget {
-    /// The most tokens in all.
+    /// Largest number of tokens in all.
     pub(super) tokens: usize,
-    /// The most tokens of long prompts, all of them together.
+    /// Largest number of tokens of long prompts, all of them together.
     pub(super) prefill: usize,
     /// Tokens kept for long prompts, where there are any.
     pub(super) reserved: usize,
 }
 
 impl Budget {
-    /// Makes the budget of a pass of at most `batch` tokens. `piece` is how much of long prompts may be read in one
-    /// pass when nobody else is there, `target` how long a pass may take when somebody is, in seconds.
+    /// Makes the budget of a pass of at most `batch` tokens. `piece` is the largest number of tokens of long prompts in
+    /// one pass, `target` the time that a pass may take when more than one owner is there, in seconds.
     pub(super) fn new(costs: &Costs, batch: usize, piece: usize, target: f64, load: Load) -> Self {
         let tokens = if load.others { Self::limit(costs, batch, target) } else { batch };
         let part = (tokens / 8).max(1);

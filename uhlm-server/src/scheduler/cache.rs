@@ -1,6 +1,6 @@
-//! Which session has which of the engine's sequences, and what each of these holds.
+//! Keeps account of the engine's sequences ("slots"): which are free, and which tokens each of them holds.
 //!
-//! What a slot holds is kept token by token: when a long prompt's request is abandoned half-way and sent again, the
+//! The tokens of a slot are kept one by one: when a long prompt's request is abandoned half-way and sent again, the
 //! part that was decoded is found and not decoded a second time.
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Cache {
     free: Vec<u32>,
     capacity: usize,
     used: usize,
-    /// Told of each change at once, so that whoever has an answer finds it in the counters.
+    /// The counters, which are told of each change at once, so that whoever has an answer finds it in them.
     metrics: Arc<Metrics>,
 }
 
@@ -40,12 +40,12 @@ impl Cache {
         self.held.len()
     }
 
-    /// Returns the most tokens that all slots hold together.
+    /// Returns the number of tokens that all slots together can hold.
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Tokens that still fit.
+    /// Returns the number of tokens that still fit.
     pub(super) fn room(&self) -> usize {
         self.capacity.saturating_sub(self.used)
     }
@@ -55,7 +55,7 @@ impl Cache {
         self.metrics.cached_tokens.set(self.used as i64);
     }
 
-    /// An empty slot.
+    /// Takes an empty slot; returns `None` if there is none.
     pub(super) fn take(&mut self) -> Option<u32> {
         let slot = self.free.pop();
         self.changed();
@@ -70,12 +70,12 @@ impl Cache {
         Ok(())
     }
 
-    /// How many tokens a slot holds.
+    /// Returns the number of tokens that a slot holds.
     pub(super) fn len(&self, slot: u32) -> usize {
         self.held[slot as usize].len()
     }
 
-    /// How many tokens at the front of what a slot holds agree with `wanted`.
+    /// Returns the number of tokens at the front of a slot that agree with `wanted`.
     pub(super) fn common<'a>(&self, slot: u32, wanted: impl Iterator<Item = &'a TokenId>) -> usize {
         self.held[slot as usize].iter().zip(wanted).take_while(|(held, wanted)| held == wanted).count()
     }
@@ -98,7 +98,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes what a failed pass may have left behind what a slot is known to hold.
+    /// Removes the tokens that a failed pass may have left after those that a slot is known to hold.
     pub(super) fn repair(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
         target.truncate(slot, self.len(slot))
     }

@@ -1,4 +1,4 @@
-//! What time it is for the scheduler: the system's clock, or in tests one that the engine's double moves.
+//! The scheduler's clock: the system's, or in tests one that the engine's double moves.
 
 use std::time::Instant;
 
@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(test)]
 use std::time::Duration;
 
-/// Where the scheduler reads the time.
+/// The clock from which the scheduler reads the time.
 #[derive(Clone, Debug)]
 pub(crate) enum Clock {
     /// The system's monotonic clock.
     System,
-    /// A clock that stands still but for those who move it.
+    /// A clock that moves only when it is read or moved on.
     #[cfg(test)]
     Virtual(Arc<VirtualClock>),
 }
@@ -37,7 +37,7 @@ pub(crate) struct VirtualClock {
     start: Instant,
     /// Time since the start, in nanoseconds.
     elapsed: AtomicU64,
-    /// How far each reading moves it, in nanoseconds.
+    /// Time by which each reading moves the clock, in nanoseconds.
     step: u64,
 }
 
@@ -53,7 +53,7 @@ impl VirtualClock {
         Duration::from_nanos(self.elapsed.load(Ordering::Relaxed))
     }
 
-    /// Returns the moment so long after the start.
+    /// Returns the moment that lies `elapsed` after the start.
     pub(crate) fn at(&self, elapsed: Duration) -> Instant {
         self.start + elapsed
     }

@@ -1,8 +1,9 @@
-//! How the tokens of one pass are divided among the sessions that wait for it.
+//! Divides the tokens of one pass among the sessions that wait for it.
 //!
-//! Owners take turns, who has had least of the target first, a few tokens a turn; so do the sessions of one owner.
-//! What devices wait for comes first, then long prompts within what the pass may take of them, then what the target
-//! writes ahead for whoever may have use for it. Pure; which engine, which slots and how long a pass may take is told.
+//! Owners take turns of a few tokens each, the one that has had least of the target first; so do the sessions of one
+//! owner. Passes that devices wait for come first, then long prompts within the budget for them, then tokens that the
+//! target writes ahead for a device that may have use for them. The code here is pure: it knows no engine and no slots,
+//! and is told how long a pass may be.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,48 +15,48 @@ use super::budget::Budget;
 use super::fair::TOKEN;
 use crate::owner::Owner;
 
-/// The most tokens of one session before its owner's turn is over.
+/// Largest number of tokens that one session gets before its owner's turn is over.
 const TURN: usize = 16;
 
-/// How urgent a session's pass is.
+/// Urgency of a session's pass, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Urgency {
-    /// A device waits for it.
+    /// A device waits for the pass.
     Short,
-    /// A device waits, and knows that its prompt takes time.
+    /// A device waits for the pass, and knows that its prompt takes time.
     Long,
-    /// A device may have use for it.
+    /// No device waits for the pass, but one may have use for it.
     Spare,
 }
 
-/// What one session wants of a pass.
+/// The tokens that one session wants of a pass, and what decides when its turn comes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Want {
     pub(super) owner: Owner,
-    /// What the owner's counter says.
+    /// Counter of the owner, in weighted tokens; the owner with the smallest goes first.
     pub(super) owner_served: u64,
-    /// What the session's counter says.
+    /// Counter of the session, in weighted tokens, to be compared with those of its owner's other sessions.
     pub(super) session_served: u64,
     pub(super) urgency: Urgency,
-    /// Whether it was passed over so often that it goes before its owner's other sessions.
+    /// Whether the session was passed over so often that it goes before its owner's other sessions.
     pub(super) waited: bool,
-    /// When what makes it possible was there.
+    /// Time at which the pass became possible.
     pub(super) ready: Instant,
     /// Number of tokens still to be decoded.
     pub(super) tokens: usize,
 }
 
 impl Want {
-    /// Returns in which of the rounds it takes part: who was passed over often takes part in the first.
+    /// Returns the round in which the session takes part: one that was passed over often takes part in the first.
     fn round(&self) -> Urgency {
         if self.waited { Urgency::Short } else { self.urgency }
     }
 }
 
-/// What one session gets.
+/// The tokens of a pass that one session gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Index of what it wants.
+    /// Index of the session's `Want` in the list that was divided.
     pub(super) want: usize,
     pub(super) tokens: usize,
 }
@@ -69,7 +70,7 @@ pub(super) fn divide(wants: &[Want], budget: &Budget) -> Vec<Part> {
     let mut left = budget.tokens - reserved;
     left = division.serve(Urgency::Short, left) + reserved;
     left = division.serve(Urgency::Long, left);
-    // What is kept for long prompts and not used is anybody's.
+    // Tokens that are kept for long prompts and not used are anybody's.
     left = division.serve(Urgency::Short, left);
     division.serve(Urgency::Spare, left);
     let Division { order, given, .. } = division;
@@ -80,9 +81,9 @@ struct Division<'a> {
     wants: &'a [Want],
     given: Vec<usize>,
     order: Vec<usize>,
-    /// What each owner has got in this pass, as its counter will say.
+    /// Weighted tokens that each owner has got in this pass, as its counter will count them.
     spent: BTreeMap<Owner, u64>,
-    /// What the pass may still take of long prompts.
+    /// Number of tokens of long prompts that the pass may still take.
     prefill: usize,
 }
 
@@ -123,12 +124,12 @@ impl Division<'_> {
         places
     }
 
-    /// Returns how many tokens a session still wants.
+    /// Returns the number of tokens that the session of want `i` still wants.
     fn open(&self, i: usize) -> usize {
         self.wants[i].tokens - self.given[i]
     }
 
-    /// Returns where an owner stands whose next session is that of want `i`.
+    /// Returns the place in the order of turns of the owner whose next session is that of want `i`.
     fn turn(&self, i: usize) -> (u64, Instant, Owner) {
         let want = &self.wants[i];
         let spent = self.spent.get(&want.owner).copied().unwrap_or(0);
@@ -144,11 +145,11 @@ pub(super) struct Share {
     /// Index of its first token in the engine's pass.
     pub(super) first: usize,
     pub(super) count: usize,
-    /// Whether it is a part of a long prompt.
+    /// Whether the tokens are a part of a long prompt.
     pub(super) is_long: bool,
 }
 
-/// Who waits for a pass, and what for.
+/// The sessions that wait for a pass and, in the same order, what each of them wants.
 pub(super) struct Waiting {
     pub(super) ids: Vec<SessionId>,
     pub(super) wants: Vec<Want>,
@@ -169,7 +170,7 @@ mod tests {
         Budget { tokens, prefill, reserved }
     }
 
-    /// What each want gets.
+    /// Returns the number of tokens that each want gets.
     fn given(wants: &[Want], budget: &Budget) -> Vec<usize> {
         let mut given = vec![0; wants.len()];
         divide(wants, budget).iter().for_each(|part| given[part.want] = part.tokens);

@@ -1,11 +1,12 @@
-//! Who has had how much of the target: virtual token counters (VTC, arXiv 2401.00588), of owners and of the sessions
-//! of each.
+//! Counts how much of the target each owner and each of its sessions has had, by virtual token counters (VTC, arXiv
+//! 2401.00588).
 //!
-//! A counter grows by what the target did for its holder, whatever that was: reading, judging, writing ahead and
-//! scoring, each with its weight. Who has the least goes first. Who was away comes back at no less than the least of
-//! those at work, so that nobody saves up; and nobody falls behind the others by more than [`LAG`], so that who could
-//! not be served for other reasons does not take everything afterwards. Work is counted in tokens and not in seconds:
-//! one pass that the machine was slow at says nothing about who asked for it. Pure.
+//! A counter grows by the work that the target did for its holder (reading, judging, writing ahead and scoring), each
+//! kind with its weight. The holder with the smallest counter goes first. A holder that was away comes back with at
+//! least the smallest counter of those at work, so that nobody saves up; and no owner at work falls behind the others
+//! by more than [`LAG`], so that one that could not be served for other reasons does not take everything afterwards.
+//! Work is counted in tokens and not in seconds: one pass that the machine was slow at says nothing about who asked for
+//! it. The code here is pure.
 
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
@@ -21,25 +22,26 @@ pub(super) const TOKEN: u64 = 4;
 pub(super) const ROW: u64 = 1;
 /// Weight of a row whose distribution is wanted as well.
 pub(super) const LABELLED_ROW: u64 = 4;
-/// The most by which one counter lags behind another while both are at work: what some passes put through the target.
+/// Largest lag of one owner's counter behind another's while both are at work, in weighted tokens: the work of a few
+/// passes.
 const LAG: u64 = 256 * TOKEN;
-/// So many counters are kept before those of who is away are forgotten.
+/// Number of counters of one level above which those of holders that are away begin to be forgotten.
 const REMEMBERED: usize = 4096;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Counter {
-    /// The work that was done, lifted where its holder came back.
+    /// Weighted work that was done for the holder, raised when the holder comes back from being away.
     served: u64,
     is_busy: bool,
 }
 
-/// Counters of one level.
+/// Counters of one level: those of all owners, or of all sessions of one owner.
 #[derive(Debug)]
 struct Counters<K> {
     of: HashMap<K, Counter>,
-    /// Counters of who is at work, the least first.
+    /// Counters of the holders that are at work, in ascending order.
     busy: BTreeSet<(u64, K)>,
-    /// The counter of who was at work last, while nobody is.
+    /// Counter of the holder that was at work last, for the time while nobody is.
     left: u64,
 }
 
@@ -95,7 +97,7 @@ impl<K: Copy + Ord + Hash> Counters<K> {
         self.of.get(&key).map_or(0, |counter| counter.served)
     }
 
-    /// Lifts whoever lags too far behind.
+    /// Lifts the counters of holders at work that lag behind the largest one by more than `lag`.
     fn bound(&mut self, lag: u64) {
         let Some(most) = self.busy.last().map(|(served, _)| *served) else { return };
         let least = most.saturating_sub(lag);
@@ -128,7 +130,7 @@ impl Fair {
         }
     }
 
-    /// Forgets a session that has ended. What its owner has had stays.
+    /// Forgets a session that has ended. The counter of its owner stays as it is.
     pub(crate) fn forget(&mut self, owner: Owner, session: SessionKey) {
         self.leave(owner, session);
         if let Some(sessions) = self.sessions.get_mut(&owner) {
@@ -147,17 +149,17 @@ impl Fair {
         }
     }
 
-    /// Lifts whoever lags too far behind.
+    /// Lifts the counters of owners at work that lag behind the largest one by more than [`LAG`].
     pub(crate) fn bound(&mut self) {
         self.owners.bound(LAG);
     }
 
-    /// Returns what an owner's counter says.
+    /// Returns the counter of an owner.
     pub(crate) fn of_owner(&self, owner: Owner) -> u64 {
         self.owners.served(owner)
     }
 
-    /// Returns what the counter of a session says, to be compared with its owner's other sessions.
+    /// Returns the counter of a session, to be compared with those of its owner's other sessions.
     pub(crate) fn of_session(&self, owner: Owner, session: SessionKey) -> u64 {
         self.sessions.get(&owner).map_or(0, |sessions| sessions.served(session))
     }

@@ -1,8 +1,9 @@
-//! What waits for the scheduler's thread: requests of each owner in order, owners in turn.
+//! The requests that wait for the scheduler's thread: those of each owner in order, owners in turn.
 //!
-//! Decides whose request is taken next, and that one whose client went away before it was taken leaves no trace. What
-//! is taken stays listed nowhere; a session is named once when a client of it goes away later, so that nobody has to
-//! look at all sessions for it. What waits is bounded by the places in the queue, of which each request holds one.
+//! Decides whose request is taken next; a request whose client went away before it was taken leaves no trace. A request
+//! that was taken stays listed nowhere; its session is named once when its client goes away later, so that nobody has
+//! to look at all sessions for it. The number of requests that wait is bounded by the places in the queue, of which
+//! each request holds one.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,14 +16,14 @@ use super::job::Command;
 use crate::metrics::Metrics;
 use crate::owner::Owner;
 
-/// The scheduler's thread is gone.
+/// The error that the scheduler's thread is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
 #[derive(Debug, Default)]
 struct State {
     waiting: HashMap<Owner, VecDeque<(u64, Command)>>,
-    /// Owners with something waiting, whose turn it is first in front.
+    /// Owners with requests waiting, the one whose turn comes first in front.
     turns: VecDeque<Owner>,
     /// Sessions of which a client went away after its request was taken.
     left: BTreeSet<SessionKey>,
@@ -67,7 +68,8 @@ impl Inbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Leaves a request. Dropping the ticket takes it back, or says that its client went away from `session`.
+    /// Leaves a request for the thread. Dropping the ticket takes it back or, if it was taken, says that its client
+    /// went away from `session`.
     ///
     /// # Errors
     /// [`Closed`], once the thread is gone.
@@ -104,7 +106,8 @@ impl Inbox {
         self.state().is_stopping
     }
 
-    /// Takes nothing more, and drops what waits: whoever waits for it learns that the thread is gone.
+    /// Closes the inbox to requests and drops those that wait: whoever waits for an answer learns that the thread is
+    /// gone.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -114,7 +117,7 @@ impl Inbox {
         drop(waiting);
     }
 
-    /// Takes the next request.
+    /// Takes the next request; returns `None` if none waits.
     pub(super) fn take(&self) -> Option<Command> {
         let mut state = self.state();
         let owner = state.turns.pop_front()?;
@@ -143,7 +146,7 @@ impl Inbox {
     }
 }
 
-/// A request that was left in the inbox, as the future has it that waits for its answer.
+/// A handle to a request that was left in the inbox, held by the future that waits for its answer.
 #[derive(Debug)]
 pub(crate) struct Ticket {
     inbox: Arc<Inbox>,
@@ -181,10 +184,10 @@ impl Drop for Ticket {
     }
 }
 
-/// The least time that the thread sleeps, so that what is due in this moment is not waited for in a circle.
+/// Shortest time that the thread sleeps, so that it does not spin until something is due.
 const LEAST_SLEEP: Duration = Duration::from_millis(1);
 
-/// Returns how long to wait until `due`.
+/// Returns the time to wait until `due`; `None` (for any time) if nothing is due.
 pub(super) fn patience(due: Option<Instant>, now: Instant) -> Option<Duration> {
     due.map(|due| due.saturating_duration_since(now).max(LEAST_SLEEP))
 }

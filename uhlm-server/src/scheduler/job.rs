@@ -1,4 +1,4 @@
-//! What the scheduler is asked to do, the answers that are not complete, and the pass that a session waits for.
+//! The requests to the scheduler, the answers that are not complete, and the pass that a session waits for.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,10 +18,11 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, ErrorBody>>;
 /// The other end of a [`Reply`].
 pub(crate) type Awaited<T> = oneshot::Receiver<Result<T, ErrorBody>>;
 
-/// The frames of an answer, those together that go out together. Unbounded, but an answer is no longer than a context.
+/// The frames of an answer; those that go out together come together. Unbounded, but an answer is no longer than a
+/// context.
 pub(crate) type Frames = mpsc::UnboundedReceiver<Vec<Frame>>;
 
-/// What is asked of the scheduler.
+/// A request to the scheduler.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A new session, under a name that nobody else has.
@@ -51,9 +52,9 @@ pub(crate) struct Call {
     pub(crate) request: Advance,
     pub(crate) arrived: Instant,
     pub(crate) reply: Reply<Frames>,
-    /// Where the scheduler leaves word of how far it is.
+    /// The gauge that the scheduler keeps up to date with its progress.
     pub(crate) gauge: Arc<Gauge>,
-    /// The room that the request's body takes.
+    /// The room that the request's body takes, given back when this is dropped.
     pub(crate) _room: Option<Held>,
 }
 
@@ -73,10 +74,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Takes one.
+    /// Takes a place in the queue for `owner`.
     ///
     /// # Errors
-    /// Whether the owner's places or all of them are taken.
+    /// [`Full`], which tells whether the owner's places or all of them are taken.
     pub(crate) fn take(queue: &Pool, owner: Owner, metrics: &Arc<Metrics>) -> Result<Self, Full> {
         let held = queue.take(owner, 1)?;
         metrics.requests_waiting.inc();
@@ -90,7 +91,7 @@ impl Drop for Place {
     }
 }
 
-/// Who gets the frames of one answer.
+/// The way to the client that gets the frames of one answer.
 #[derive(Debug)]
 pub(crate) struct Listener {
     pub(crate) stream: StreamId,
@@ -123,19 +124,19 @@ pub(crate) struct Active {
     pub(crate) start: usize,
     /// Tokens to decode after those.
     pub(crate) tokens: Vec<TokenId>,
-    /// How many of them the engine holds.
+    /// Number of `tokens` that the engine holds already.
     pub(crate) done: usize,
     /// The rows that are scored.
     pub(crate) rows: Vec<Row>,
-    /// Whether the rows that are scored settle the pass.
+    /// Whether the rows that are scored settle the pass, so that no more tokens need to be decoded.
     pub(crate) settled: bool,
-    /// When what makes the pass possible was there.
+    /// Time at which the pass became possible.
     pub(crate) ready: Instant,
-    /// When it was planned, or had its last tokens decoded: it waits since then.
+    /// Time at which the pass was planned, or had its last tokens decoded: it waits since then.
     pub(crate) moved: Instant,
-    /// When its first token went into a pass of the engine.
+    /// Time at which its first token went into a pass of the engine; `None` before that.
     pub(crate) begun: Option<Instant>,
-    /// Passes of the engine that had no room for it, one after the other.
+    /// Number of passes of the engine in a row that had no room for it.
     pub(crate) passed_over: u32,
 }
 
@@ -170,7 +171,7 @@ impl Active {
         self.start + self.done
     }
 
-    /// Returns which rows come after the tokens `range`.
+    /// Returns the indices of the rows that belong to the tokens of `range`.
     pub(crate) fn rows_of(&self, range: Range<usize>) -> Range<usize> {
         let before = self.tokens.len() - self.plan.rows;
         range.start.saturating_sub(before)..range.end.saturating_sub(before)
@@ -183,7 +184,7 @@ impl Active {
     }
 }
 
-/// What a session had in the engine's last pass.
+/// The part of a session in the engine's last pass.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Had {
     pub(super) session: SessionId,

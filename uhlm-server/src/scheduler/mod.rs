@@ -1,4 +1,4 @@
-//! The thread that owns the target: takes requests of all sessions, decodes them together, answers.
+//! The thread that owns the target: it takes requests of all sessions, decodes them together, and answers them.
 //!
 //! Decides whose request is taken next ([`inbox`]), what is asked of a session and when ([`turn`]), how many drafted
 //! tokens a pass of it judges ([`width`]), how long a pass of the engine may be ([`budget`]), whose tokens go into it
@@ -52,20 +52,20 @@ use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
 use crate::target::Target;
 
-/// The way to the scheduler's thread.
+/// A handle to the scheduler's thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Scheduler {
     inbox: Arc<Inbox>,
     places: Pool,
     alive: watch::Receiver<bool>,
     pulse: Arc<Pulse>,
-    /// How long an answer says nothing before it says how far the target is.
+    /// Longest silence of an answer before it reports how far the target is.
     progress: Duration,
     metrics: Arc<Metrics>,
 }
 
 impl Scheduler {
-    /// Starts the thread. `offered` is what every session is told that it may ask for.
+    /// Starts the thread. `offered` holds the limits that every session is told.
     pub(crate) fn start(
         target: Box<dyn Target>,
         limits: &Limits,
@@ -96,7 +96,7 @@ impl Scheduler {
         *self.alive.borrow()
     }
 
-    /// Tells whether the thread runs and comes round.
+    /// Tells whether the thread runs and, if anybody waits for it, is not stuck at a pass.
     pub(crate) fn is_live(&self) -> bool {
         self.is_alive() && (self.pulse.is_live() || !self.is_asked())
     }
@@ -112,7 +112,7 @@ impl Scheduler {
         let _ = self.alive.clone().wait_for(|alive| !alive).await;
     }
 
-    /// Refuses what waits and ends the thread after the pass that it is in.
+    /// Refuses the requests that wait, and ends the thread after the pass that it is in.
     pub(crate) fn stop(&self) {
         self.inbox.stop();
     }
@@ -136,7 +136,8 @@ impl Scheduler {
         let ticket = sent.map_err(|_| not_running())?;
         let opened = match tokio::time::timeout(self.progress, &mut answer).await {
             Err(_) if self.pulse.is_live() => {
-                // Nobody who waits is a client that went away, for which nothing is opened. The place stays taken.
+                // If nobody waited, that would be a client that went away, for which nothing is opened. The place stays
+                // taken.
                 drop(tokio::spawn(async move {
                     let _ = answer.await;
                     drop((place, ticket));
@@ -158,8 +159,8 @@ impl Scheduler {
         answer.await.unwrap_or_else(|_| Err(not_running()))
     }
 
-    /// Hands a request to its session and returns where its answer comes from, which the session makes as it goes.
-    /// `room` is what its body has taken, given back when the session has looked at it.
+    /// Hands a request to its session and returns the source of its answer, which the session makes as it goes. `room`
+    /// is the room that its body has taken, given back when the session has looked at it.
     pub(crate) fn advance(
         &self,
         owner: Owner,

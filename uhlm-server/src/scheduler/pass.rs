@@ -1,4 +1,4 @@
-//! One pass of the engine: who waits, what goes into it, what comes of it.
+//! One pass of the engine: collects the sessions that wait, fills the pass, decodes it, and takes in its results.
 //!
 //! Arranges what others decide: how many tokens it may have ([`super::budget`]), whose they are ([`super::division`]),
 //! who has a slot and who makes room ([`super::slots`]). A session's pass that does not fit is cut anywhere: its rows
@@ -20,9 +20,9 @@ use crate::owner::Owner;
 use crate::session::Session;
 use crate::target::BatchToken;
 
-/// After so many passes without room a request goes before its owner's others.
+/// Number of passes without room after which a session goes before its owner's others.
 const PATIENCE: u32 = 8;
-/// An owner that was at work within this time is taken into account when a pass is filled.
+/// Time for which an owner that was at work is still taken into account when a pass is filled.
 const LATELY: Duration = Duration::from_secs(5);
 
 /// A pass that is being filled.
@@ -44,7 +44,7 @@ impl Worker {
         self.report(&waiting);
         self.pulse.beat();
         if shares.is_empty() {
-            // Nobody fits. The one that came last gives way; what it holds can then be unloaded.
+            // No session fits. The one whose request came last gives way; what it holds can then be unloaded.
             let newest = waiting.ids.iter().copied().max_by_key(|id| self.arrived(*id));
             newest.into_iter().for_each(|id| self.refuse_for_room(id));
             return Ok(());
@@ -55,7 +55,7 @@ impl Worker {
         }
         self.last_pass = shares.iter().filter_map(|share| self.had(share)).collect();
         self.decoded(&batch, &shares, began)?;
-        // With the rows' scores, which an engine that works on its own may have waited for.
+        // The time includes the rows' scores, which an engine that works on its own may have waited for.
         let seconds = self.clock.now().saturating_duration_since(began).as_secs_f64();
         self.pass_times.observe(batch.len(), seconds);
         self.costs.observe(batch.len(), seconds);
@@ -65,7 +65,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes what a pass of the engine that began at `began` has brought.
+    /// Takes in the results of a pass of the engine that began at `began`.
     pub(super) fn decoded(&mut self, batch: &[BatchToken], shares: &[Share], began: Instant) -> Result<(), ModelError> {
         for share in shares {
             let tokens: Vec<_> = batch[share.first..share.first + share.count].iter().map(|token| token.id).collect();
@@ -78,17 +78,17 @@ impl Worker {
             }
             self.table.fair.charge(owner, share.session.0, TOKEN * share.count as u64);
         }
-        // What arrived meanwhile may replace the text that a pass rests on, or take its answer over.
+        // A request that arrived meanwhile may replace the text that a pass rests on, or take its answer over.
         let mut allowance = self.allowance();
         self.take_arrived(&mut allowance)?;
         for share in shares {
-            // Or it has ended the session.
+            // A request that arrived meanwhile may also have ended the session.
             let Some(active) = self.active_mut(share.session) else { continue };
             let range = active.done - share.count..active.done;
             self.score(share.session, share.first, range);
             if self.active(share.session).is_some_and(|active| active.remaining() == 0) {
                 self.complete(share.session)?;
-                // What has arrived by now belongs into the session's next pass.
+                // Requests that have arrived by now belong into the session's next pass.
                 self.take_arrived(&mut allowance)?;
                 self.plan(share.session)?;
             }
@@ -96,7 +96,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Leaves word for the answers that wait: how much is read, and how many are served before.
+    /// Reports to the answers that wait how many tokens are read and how many sessions are served before.
     fn report(&self, waiting: &Waiting) {
         let small = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let mut order: Vec<usize> = (0..waiting.ids.len()).collect();
@@ -111,20 +111,20 @@ impl Worker {
         }
     }
 
-    /// Returns what a session has in a pass, for the next one to be planned by.
+    /// Returns the part of a session in a pass, by which the next one is planned.
     fn had(&self, share: &Share) -> Option<Had> {
         let session = self.table.get(share.session)?;
         let active = session.active.as_ref()?;
-        // Not every pass is complete with this one of the engine.
+        // Not every session's pass is complete with this pass of the engine.
         let is_last = active.done + share.count == active.tokens.len();
         let tokens = if is_last { session.acceptance.tokens(active.plan.draft().len()) } else { 0.0 };
         Some(Had { session: share.session, rows: share.count, tokens })
     }
 
-    /// Returns how urgent a session's pass is; `None` where it waits for none.
+    /// Returns the urgency of a session's pass; `None` if it waits for none.
     pub(super) fn urgency(&self, session: &Session) -> Option<Urgency> {
         let active = session.active.as_ref()?;
-        // One that decodes given tokens too is what their device waits for.
+        // A pass that decodes given tokens too is one that their device waits for.
         let only_writes = active.plan.kind == PassKind::SelfMade && active.tokens.len() == active.plan.rows;
         if only_writes && !session.target.runs_ahead() {
             return Some(Urgency::Spare);
@@ -141,12 +141,12 @@ impl Worker {
         self.table.get_mut(id)?.active.as_mut()
     }
 
-    /// Returns when the last request of a session that waits for a pass arrived.
+    /// Returns the arrival of the last request of a session; `None` if the session waits for no pass.
     pub(super) fn arrived(&self, id: SessionId) -> Option<Instant> {
         self.table.get(id).filter(|session| session.active.is_some()).map(|session| session.arrived)
     }
 
-    /// Returns who waits for a pass, and what for.
+    /// Returns the sessions that wait for a pass, and what each of them wants.
     fn waiting(&mut self) -> Waiting {
         let ids = self.table.waiting();
         self.table.fair.bound();
@@ -167,7 +167,7 @@ impl Worker {
         Waiting { ids, wants }
     }
 
-    /// Returns what the next pass may take.
+    /// Returns the limits of the next pass.
     fn budget(&mut self, waiting: &Waiting, now: Instant) -> Budget {
         let mut owners: BTreeSet<Owner> = waiting.wants.iter().map(|want| want.owner).collect();
         if let Some(since) = now.checked_sub(LATELY) {
@@ -180,12 +180,13 @@ impl Worker {
         Budget::new(&self.costs, batch_size, piece, self.limits.pass_target.as_secs_f64(), load)
     }
 
-    /// Fills a pass of the engine. Sessions without a slot get one; whoever has to makes room.
+    /// Fills a pass of the engine. Sessions without a slot get one; others make room where that is needed.
     fn fill(&mut self, waiting: &Waiting, now: Instant) -> Result<Filling, ModelError> {
         let budget = self.budget(waiting, now);
         let mut filling = Filling::default();
         let mut open = self.slotted(waiting)?;
-        // Who finds no room may be who was given the whole pass: it is divided again among the others.
+        // A session that finds no room may be the one that was given the whole pass: it is divided again among the
+        // others.
         while filling.batch.is_empty() && !open.is_empty() {
             let wants: Vec<Want> = open.iter().map(|&i| waiting.wants[i]).collect();
             let mut without_room = HashSet::new();
@@ -210,7 +211,7 @@ impl Worker {
         Ok(filling)
     }
 
-    /// Takes up to `count` tokens of a session into a pass; `false` where there is no room for it.
+    /// Takes up to `count` tokens of a session into a pass; returns `false` if there is no room for it.
     fn admit(
         &mut self,
         id: SessionId,

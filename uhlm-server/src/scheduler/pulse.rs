@@ -1,20 +1,20 @@
-//! What the answers' tasks see of the scheduler's thread while it is at a pass: that it lives, and how far it is.
+//! Shows the answers' tasks, while the scheduler's thread is at a pass, that the thread lives and how far it is.
 //!
-//! The thread cannot answer while the engine computes, and a connection that is up says nothing about it. So it leaves
-//! a trace of itself here, and who waits for it says by that trace whether waiting makes sense.
+//! The thread cannot answer while the engine computes, and a connection that is up says nothing about it. So the thread
+//! leaves a trace of itself here, and a task that waits for it tells from that trace whether waiting makes sense.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::Progress;
 
-/// When the scheduler's thread came round last.
+/// Record of the last sign of life ("beat") of the scheduler's thread.
 #[derive(Debug)]
 pub(crate) struct Pulse {
     started: Instant,
     /// Time of the last beat after the start, in milliseconds.
     beat: AtomicU64,
-    /// The longest that the thread may be at one pass of the engine.
+    /// Longest time that the thread may be at one pass of the engine and still be believed alive.
     stall: Duration,
 }
 
@@ -24,21 +24,21 @@ impl Pulse {
         Self { started: Instant::now(), beat: AtomicU64::new(0), stall }
     }
 
-    /// Takes note that the thread has come round.
+    /// Takes note that the thread is alive now.
     pub(super) fn beat(&self) {
         let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.beat.store(now, Ordering::Relaxed);
     }
 
-    /// Tells whether the thread has come round lately enough to be believed alive.
+    /// Tells whether the last beat is recent enough for the thread to be believed alive.
     pub(crate) fn is_live(&self) -> bool {
         let beat = Duration::from_millis(self.beat.load(Ordering::Relaxed));
         self.started.elapsed().saturating_sub(beat) < self.stall
     }
 }
 
-/// How far the scheduler is with what one answer waits for. Its parts are read one by one: a report is for people and
-/// for deadlines, and may mix two moments.
+/// Progress of the scheduler with the pass that one answer waits for. Its parts are read one by one: a report is for
+/// people and for deadlines, and may mix two moments.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge {
     read: AtomicU32,

@@ -1,18 +1,18 @@
-//! How much of a long prompt goes into one pass of the engine.
+//! Decides how many tokens of long prompts go into one pass of the engine.
 //!
 //! A pass cannot be broken off, and while it lasts nobody else is served: no session opens, no window is judged, and a
 //! client that went away is not noticed. On an engine that reads 60 tokens a second a pass of 512 takes 8.5 s. So a
 //! pass takes no more of a prompt than is read in about a second; engines that are faster than that fill their passes.
 
-/// What a pass may spend on long prompts, in seconds.
+/// Longest time that a pass may spend on long prompts, in seconds.
 const PIECE_SECONDS: f64 = 1.0;
-/// The least that a pass takes of a long prompt, in tokens.
+/// Smallest number of tokens of long prompts that a pass may have, unless the engine's passes are shorter than that.
 const LEAST_PIECE: usize = 8;
 
-/// How fast the engine reads.
+/// Measured speed at which the engine reads prompts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Reading {
-    /// Seconds a token in passes with a part of a long prompt; `None` before the first.
+    /// Moving average of the seconds per token in passes with a part of a long prompt; `None` before the first.
     seconds: Option<f64>,
 }
 
@@ -23,12 +23,12 @@ impl Reading {
         self.seconds = Some(self.seconds.map_or(each, |mean| (mean + each) / 2.0));
     }
 
-    /// Returns how many tokens of long prompts go into a pass of at most `batch_size`. Before anything was measured, an
-    /// eighth of it.
+    /// Returns how many tokens of long prompts go into a pass of at most `batch_size` tokens: an eighth of `batch_size`
+    /// before anything was measured.
     pub(super) fn piece(self, batch_size: usize) -> usize {
         let piece = match self.seconds {
             None => batch_size / 8,
-            // Beyond what an integer holds, the cast takes the greatest.
+            // The cast saturates: beyond what an integer holds, it gives the largest one.
             Some(seconds) => (PIECE_SECONDS / seconds.max(1e-9)) as usize,
         };
         piece.max(LEAST_PIECE).min(batch_size)

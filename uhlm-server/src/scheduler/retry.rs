@@ -1,5 +1,5 @@
-//! What becomes of a pass that the engine fails at: it is made again sequence by sequence, so that only the one that it
-//! fails at is told so.
+//! Makes a pass that the engine failed at again, sequence by sequence, so that only the session whose sequence it fails
+//! at is told so.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use super::worker::{Worker, internal};
 use crate::target::BatchToken;
 
 impl Worker {
-    /// After a failed pass: every slot that it touched holds again what it held before, and what several sessions
-    /// shared is decoded for each alone.
+    /// Restores every slot that a failed pass touched to what it held before, and decodes a pass that several sessions
+    /// shared for each of them alone.
     pub(super) fn retry(
         &mut self,
         batch: &[BatchToken],
@@ -57,7 +57,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes room after the engine had none, or refuses whoever came last.
+    /// Makes room after the engine had none, or refuses the session whose request came last.
     fn relieve(&mut self, shares: &[Share]) -> Result<(), ModelError> {
         let newest = shares.iter().map(|share| share.session).max_by_key(|id| self.arrived(*id));
         let Some(newest) = newest else { return Ok(()) };
@@ -68,7 +68,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells a session that the engine fails at its pass. Nothing of it stays in the engine.
+    /// Tells a session that the engine fails at its pass. Nothing of the session stays in the engine.
     fn condemn(&mut self, share: &Share, failure: &ModelError) -> Result<(), ModelError> {
         self.cache.forget(self.target.as_mut(), share.slot)?;
         if let Some(session) = self.table.get_mut(share.session) {

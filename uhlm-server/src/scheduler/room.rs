@@ -1,26 +1,26 @@
-//! Who makes room when the engine's slots or its cache are full.
+//! Decides which session makes room when the engine's slots or its cache are full.
 //!
-//! An owner that has less than its share of what there is takes from whoever has most beyond theirs, from sessions at
-//! rest first, then from prompts half read and from what the target writes ahead. An owner that has its share makes
-//! room among its own sessions, or takes what nobody has used for a while. So nobody who keeps to its share is
-//! unloaded for another's sake while it is at work. Pure.
+//! An owner that has less than its share takes from the owner that has most beyond its own, from sessions at rest
+//! first, then from prompts half read and from what the target writes ahead. An owner that has its share makes room
+//! among its own sessions, or takes from sessions that nobody has used for a while. So no owner that keeps to its share
+//! is unloaded for another's sake while it is at work. The code here is pure.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::owner::Owner;
 
-/// What an engine has a limited amount of.
+/// A resource of which an engine has a limited amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Slots,
     Tokens,
 }
 
-/// What a session that has a slot does.
+/// The state of a session that has a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Work {
-    /// It waits for no pass.
+    /// The session waits for no pass.
     Rest,
     /// Its pass can be given up: a prompt half read, or what the target writes by itself.
     Preemptible,
@@ -28,35 +28,35 @@ pub(super) enum Work {
     Pinned,
 }
 
-/// What one session has of the engine.
+/// The amount of one resource of the engine that one session holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holding {
     pub(super) owner: Owner,
     /// Number of slots, or of tokens in the cache.
     pub(super) amount: usize,
     pub(super) work: Work,
-    /// When it was last used.
+    /// Time at which the session was last used.
     pub(super) used: Instant,
 }
 
-/// What is divided, and by which rules.
+/// The amount that is divided, and the rules by which it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Division {
-    /// How much there is.
+    /// Number of slots, or of tokens in the cache, in all.
     pub(super) capacity: usize,
-    /// The most of it that one owner may have.
+    /// Largest part of it that one owner may have.
     pub(super) each: usize,
-    /// What was used within this time is left alone by who has its share already.
+    /// Time after its last use in which a session is left alone by an owner that has its share already.
     pub(super) keep: Duration,
     pub(super) now: Instant,
 }
 
-/// Tells whether an owner may not have more, even if there is some.
+/// Tells whether an owner has as much as one owner may have, even if some is left.
 pub(super) fn is_at_quota(asker: Owner, holdings: &[Holding], division: &Division) -> bool {
     holdings.iter().filter(|h| h.owner == asker).map(|h| h.amount).sum::<usize>() >= division.each
 }
 
-/// Returns the index of the holding that makes room for `asker`; `None` where nobody does.
+/// Returns the index of the holding that makes room for `asker`; `None` if none does.
 pub(super) fn victim(asker: Owner, holdings: &[Holding], division: &Division) -> Option<usize> {
     let mut held: BTreeMap<Owner, usize> = BTreeMap::from([(asker, 0)]);
     holdings.iter().for_each(|holding| *held.entry(holding.owner).or_default() += holding.amount);

@@ -1,4 +1,4 @@
-//! From the rows of a pass to the tokens that they decide, and to the labels where a device wants them.
+//! Scores the rows of a pass: finds the tokens that they decide, and the labels where a device wants them.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ impl Worker {
     fn try_score(&mut self, id: SessionId, first: usize, range: Range<usize>) -> Result<(), ModelError> {
         let Some(session) = self.table.get_mut(id) else { return Ok(()) };
         let (Some(active), Some(drawing)) = (&mut session.active, &mut session.drawing) else { return Ok(()) };
-        // What the pass rests on may have been replaced while the engine was at it.
+        // The text that the pass rests on may have been replaced while the engine was at it.
         if !session.target.pass_is_wanted() {
             return Ok(());
         }
@@ -46,7 +46,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Tells a session what its pass has brought, and keeps what it says to that.
+    /// Tells a session the results of its pass, and keeps the frames that follow from them.
     pub(super) fn complete(&mut self, id: SessionId) -> Result<(), ModelError> {
         let Some(session) = self.table.get_mut(id) else { return Ok(()) };
         let now = self.clock.now();

@@ -1,4 +1,5 @@
-//! Who has a slot of the engine, and who gives one up where slots or cache are short, as [`super::room`] decides.
+//! Gives slots of the engine to sessions, and takes them away where slots or cache are short, as [`super::room`]
+//! decides.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
@@ -15,8 +16,8 @@ use crate::owner::Owner;
 use crate::session_id::Short;
 
 impl Worker {
-    /// Gives slots to those who wait without one, as far as there are any. Returns the indices of who has one: nobody
-    /// else is given a part of the pass.
+    /// Gives slots to the waiting sessions that have none, as far as there are any. Returns the indices of the sessions
+    /// that have one: no other session is given a part of the pass.
     pub(super) fn slotted(&mut self, waiting: &Waiting) -> Result<Vec<usize>, ModelError> {
         let has_slot =
             |worker: &Self, i: &usize| worker.table.get(waiting.ids[*i]).is_some_and(|session| session.slot.is_some());
@@ -24,7 +25,7 @@ impl Worker {
         let place =
             |want: &Want| (want.owner_served, Reverse(want.waited), want.urgency, want.session_served, want.ready);
         without.sort_by_key(|&i| place(&waiting.wants[i]));
-        // Where one session of an owner finds none, its others do not either.
+        // If one session of an owner finds no slot, its others do not either.
         let mut in_vain = BTreeSet::new();
         for i in without {
             let owner = waiting.wants[i].owner;
@@ -50,8 +51,8 @@ impl Worker {
         Ok(slot)
     }
 
-    /// Returns what the sessions that have a slot have of the engine. Those of `pinned` are in the pass that is being
-    /// filled.
+    /// Returns the sessions that have a slot, and how much of `kind` each of them holds. Those of `pinned` are in the
+    /// pass that is being filled.
     fn holdings(&mut self, kind: Kind, pinned: &[Share]) -> (Vec<SessionId>, Vec<Holding>) {
         let pinned: HashSet<SessionId> = pinned.iter().map(|share| share.session).collect();
         let ids = self.table.slotted();
@@ -79,7 +80,7 @@ impl Worker {
         room::Division { capacity, each, keep: self.limits.keep, now: self.clock.now() }
     }
 
-    /// Tells whether an owner may not have more, even if there is some.
+    /// Tells whether an owner has as much as one owner may have, even if some is left.
     pub(super) fn is_at_quota(&mut self, owner: Owner, kind: Kind) -> bool {
         let division = self.division(kind);
         if division.each >= division.capacity {
@@ -89,8 +90,8 @@ impl Worker {
         room::is_at_quota(owner, &holdings, &division)
     }
 
-    /// Takes the slot of a session so that `owner` has room; `false` where nobody makes any. The session stays: its
-    /// tokens are decoded again when it needs them.
+    /// Takes the slot of a session so that `owner` has room; returns `false` if no session makes any. The session
+    /// stays: its tokens are decoded again when it needs them.
     pub(super) fn unload_one(&mut self, owner: Owner, kind: Kind, pinned: &[Share]) -> Result<bool, ModelError> {
         let (ids, holdings) = self.holdings(kind, pinned);
         let Some(victim) = room::victim(owner, &holdings, &self.division(kind)) else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! Where the frames of one answer come from, and what is said while none come.
+//! The source of the frames of one answer, which reports progress while no others come.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::inbox::Ticket;
 use super::job::{Awaited, Frames, Place};
 use super::pulse::{Gauge, Pulse};
 
-/// The scheduler's end of an answer, as the answer's task has it.
+/// The handle by which an answer's task receives its frames from the scheduler.
 #[derive(Debug)]
 pub(crate) struct Source {
     stage: Stage,
     gauge: Arc<Gauge>,
     pulse: Arc<Pulse>,
-    /// How long nothing is said before progress is told.
+    /// Longest silence before progress is reported.
     every: Duration,
-    /// When something was said last.
+    /// Time of the last frames, those of progress included; the start before the first.
     said: Instant,
-    /// The place in the queue, and the way to say that nobody waits any more. Dropped after `stage`: whoever is told so
-    /// finds the answer abandoned.
+    /// The place in the queue, and the ticket by which the scheduler is told that nobody waits any more. Dropped after
+    /// `stage`: the scheduler, once it is told so, finds the answer abandoned.
     hold: Option<(Place, Ticket)>,
 }
 
@@ -76,8 +76,8 @@ impl Source {
         }
     }
 
-    /// Waits for the next frames; where none come for too long although the scheduler lives, its progress is one.
-    /// Cancel safe.
+    /// Waits for the next frames; if none come for too long although the scheduler lives, returns one that reports its
+    /// progress. Cancel safe.
     pub(crate) async fn next(&mut self) -> Vec<Frame> {
         loop {
             tokio::select! {
@@ -89,7 +89,7 @@ impl Source {
                 }
                 () = sleep_until(self.said + self.every) => {
                     self.said = Instant::now();
-                    // Of a scheduler that is stuck nothing is said: its client is to notice.
+                    // Nothing is reported of a scheduler that is stuck: its client is to notice.
                     if self.pulse.is_live() {
                         return vec![Frame::Progress(self.gauge.get())];
                     }
@@ -98,7 +98,7 @@ impl Source {
         }
     }
 
-    /// Returns frames that are there already.
+    /// Returns frames that are there already; `None` if there are none.
     pub(crate) fn ready(&mut self) -> Option<Vec<Frame>> {
         let frames = match &mut self.stage {
             Stage::Asked(_) => None,
@@ -139,7 +139,7 @@ mod tests {
         gauge.set(progress);
         assert_eq!(source.next().await, [Frame::Progress(progress)]);
         assert!(began.elapsed() >= EVERY * 2);
-        // What is there goes before what would be said without it.
+        // Frames that are there go before the progress that would be reported without them.
         tokio::time::sleep(EVERY * 2).await;
         sender.send(vec![Frame::End(EndReason::Granted)]).expect("open");
         assert_eq!(source.next().await, [Frame::End(EndReason::Granted)]);

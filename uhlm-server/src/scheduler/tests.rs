@@ -14,10 +14,10 @@ use std::time::Duration;
 
 use self::world::{Attack, World};
 
-/// How long each arm is watched.
+/// Time for which each arm is watched.
 const WATCHED: Duration = Duration::from_secs(20);
 
-/// The 99th percentile of how long the peaceful owner's verdicts take, in milliseconds.
+/// Returns the 99th percentile of the times of the peaceful owner's verdicts, in milliseconds.
 fn p99(attack: Option<Attack>) -> f64 {
     let mut world = World::new(attack);
     world.run(WATCHED);

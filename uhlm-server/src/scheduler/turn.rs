@@ -1,4 +1,5 @@
-//! One turn of the scheduler: drop what nobody waits for, ask every session that stirred what it does next, decode.
+//! One turn of the scheduler: it drops what nobody waits for, asks every session that stirred (to which something
+//! happened) what it does next, and decodes.
 
 use std::time::Instant;
 
@@ -38,13 +39,13 @@ impl Worker {
                 session.listen(Listener { stream, frames, gauge: call.gauge });
                 session.say(sent);
                 session.stirred = true;
-                // What was planned without it and has not begun may be another pass now: a draft does not wait for
-                // what the target would have written without one.
+                // A pass that was planned without the request and has not begun may be another one now: a draft does
+                // not wait for what the target would have written without one.
                 if session.active.as_ref().is_some_and(|active| active.begun.is_none()) {
                     give_up(session);
                 }
                 (session.arrived, session.ready, session.last_use) = (call.arrived, call.arrived, call.arrived);
-                // Who went away in this moment is found by the sweep.
+                // A client that went away in this moment is found by the sweep.
                 let _ = call.reply.send(Ok(receiver));
             }
         }
@@ -103,7 +104,7 @@ impl Worker {
         }
         for id in self.table.waiting() {
             let queue_wait = self.limits.queue_wait;
-            // One whose tokens are decoded, however slowly, waits for no room.
+            // A pass whose tokens are decoded, however slowly, waits for no room.
             let is_overdue =
                 |active: &Active| active.passed_over > 0 && now.saturating_duration_since(active.moved) >= queue_wait;
             let Some(session) = self.table.get(id) else { continue };
@@ -160,7 +161,7 @@ fn take<T>(
     Ok(taken)
 }
 
-/// Gives up the pass that a session waits for. What the engine holds of it stays there.
+/// Gives up the pass that a session waits for. The tokens of it that the engine holds stay there.
 pub(super) fn give_up(session: &mut Session) {
     if let Some(active) = session.active.take() {
         session.target.pass_abandoned(active.held());

@@ -1,4 +1,4 @@
-//! How many drafted tokens of a session go into its next pass.
+//! Decides how many drafted tokens of a session go into its next pass.
 //!
 //! A session whose grants do not end gets its tokens anyway, so a drafted one is judged only where that makes them come
 //! faster; what is not judged waits for the next pass. Everybody else has asked for a judgement, and gets it at once.
@@ -10,12 +10,12 @@ use super::job::Had;
 use super::worker::Worker;
 
 impl Worker {
-    /// Returns the most drafted tokens that the next pass of a session judges.
+    /// Returns the largest number of drafted tokens that the next pass of a session may judge.
     pub(super) fn width(&self, id: SessionId) -> usize {
         let Some(session) = self.table.get(id).filter(|session| session.target.runs_ahead()) else {
             return usize::MAX;
         };
-        // The next pass is taken to be shared by those who shared the last one and still have something to do.
+        // The next pass is assumed to be shared by those sessions of the last one that still have something to do.
         let is_still_here = |had: &&Had| had.session != id && self.table.get(had.session).is_some_and(|s| !s.is_idle());
         let beside = self.last_pass.iter().filter(is_still_here).fold(Beside::default(), |beside, had| Beside {
             rows: beside.rows + had.rows,

@@ -1,4 +1,4 @@
-//! What the scheduler's thread owns, and what it does at a command.
+//! The state that the scheduler's thread owns, and its handling of commands.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,22 +23,23 @@ use crate::session::table::Table;
 use crate::session_id::Short;
 use crate::target::Target;
 
-/// The most requests that are taken before the next pass of the engine, twice in a turn: before it and after it.
+/// Largest number of requests that are taken before the next pass of the engine, twice in a turn: before it and after
+/// it.
 const MAX_COMMANDS: usize = 128;
-/// How long taking requests may keep the engine waiting at once.
+/// Longest time for which taking requests may keep the engine waiting at once.
 const TAKING: Duration = Duration::from_micros(200);
 
 pub(super) fn gone() -> ErrorBody {
     ErrorBody::new(ErrorCode::Gone, "there is no such session")
 }
 
-/// Makes the refusal of a request that the engine failed at. What the engine said is for the operator alone.
+/// Makes the refusal of a request that the engine failed at. The engine's own message is for the operator alone.
 pub(super) fn internal(failure: &ModelError) -> ErrorBody {
     tracing::error!(error = %failure, "the target failed");
     ErrorBody::new(ErrorCode::Internal, "the target failed")
 }
 
-/// Says so when the thread ends, by a panic too.
+/// A guard that says so and closes the inbox when the thread ends, by a panic too.
 pub(super) struct Alive {
     flag: watch::Sender<bool>,
     inbox: Arc<Inbox>,
@@ -58,7 +59,7 @@ impl Drop for Alive {
     }
 }
 
-/// How much may still be taken before the engine goes on.
+/// The number of commands that may still be taken before the engine goes on, and until when.
 pub(super) struct Allowance {
     commands: usize,
     until: Instant,
@@ -74,13 +75,13 @@ pub(super) struct Worker {
     pub(super) table: Table,
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: Limits,
-    /// How long passes of the engine take, by their rows.
+    /// Measured times of the engine's passes, by their rows.
     pub(super) pass_times: PassTimes,
-    /// How long they take at any width.
+    /// Measured times of the engine's passes, for estimates at any width.
     pub(super) costs: Costs,
-    /// Who had what in the last one.
+    /// The part of each session in the engine's last pass.
     pub(super) last_pass: Vec<Had>,
-    /// How fast it reads.
+    /// Measured speed at which the engine reads prompts.
     pub(super) reading: Reading,
     pub(super) pulse: Arc<Pulse>,
     pub(super) inbox: Arc<Inbox>,
@@ -151,7 +152,7 @@ impl Worker {
         self.take_arrived(&mut allowance)
     }
 
-    /// Returns how much may be taken from now on.
+    /// Returns a full allowance that begins now.
     pub(super) fn allowance(&self) -> Allowance {
         Allowance { commands: MAX_COMMANDS, until: self.clock.now() + TAKING }
     }
@@ -207,7 +208,7 @@ impl Worker {
         Ok(Ok(()))
     }
 
-    /// Ends a session; who listens is told that it is gone.
+    /// Ends a session; its listeners are told that it is gone.
     pub(super) fn remove(&mut self, id: SessionId, reason: Ended) -> Result<(), ModelError> {
         let Some(mut session) = self.table.remove(id) else { return Ok(()) };
         self.metrics.session_ended(reason);

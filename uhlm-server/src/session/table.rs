@@ -13,15 +13,15 @@ use super::Session;
 use crate::owner::Owner;
 use crate::scheduler::fair::{Fair, SessionKey};
 
-/// In which lists a session stands.
+/// The lists of the table in which a session stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Filed {
     stirred: bool,
     waiting: bool,
     slotted: bool,
-    /// Since when it is at rest.
+    /// Time since which the session is at rest; `None` while it is not.
     resting: Option<Instant>,
-    /// When it was last used, once it was asked anything.
+    /// Time at which the session was last used; `None` until it was asked anything.
     used: Option<Instant>,
 }
 
@@ -41,17 +41,17 @@ impl Filed {
 struct Entry {
     session: Session,
     filed: Filed,
-    /// Whether it is to be filed anew.
+    /// Whether the session may have changed and is to be filed anew.
     touched: bool,
 }
 
-/// What one owner has.
+/// The sessions of one owner.
 #[derive(Debug, Default)]
 struct Owned {
     sessions: usize,
     /// Its sessions at rest, the one unused longest in front.
     resting: BTreeSet<(Instant, SessionKey)>,
-    /// When each session that was asked anything was last used.
+    /// Sessions that were asked anything, by the time at which each was last used.
     used: BTreeSet<(Instant, SessionKey)>,
 }
 
@@ -60,7 +60,7 @@ struct Owned {
 pub(crate) struct Table {
     entries: HashMap<SessionId, Entry>,
     limit: usize,
-    /// The most sessions of one owner.
+    /// Largest number of sessions of one owner.
     each: usize,
     touched: Vec<SessionId>,
     stirred: BTreeSet<SessionKey>,
@@ -68,9 +68,9 @@ pub(crate) struct Table {
     slotted: BTreeSet<SessionKey>,
     resting: BTreeSet<(Instant, SessionKey)>,
     owners: HashMap<Owner, Owned>,
-    /// When each owner last asked anything or was served.
+    /// Owners by the time at which each last asked anything or was served.
     used: BTreeSet<(Instant, Owner)>,
-    /// Who has had how much of the target.
+    /// Counters of how much of the target each owner and each session has had.
     pub(crate) fair: Fair,
 }
 
@@ -176,7 +176,7 @@ impl Table {
         refile(&mut self.used, before, newest(owned));
     }
 
-    /// Files what was changed since the last time.
+    /// Files anew the sessions that were changed since the last time.
     fn settle(&mut self) {
         for id in std::mem::take(&mut self.touched) {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
@@ -218,8 +218,8 @@ impl Table {
         self.entries.keys().copied().collect()
     }
 
-    /// Returns the session that makes room for one more of `owner`: its own that was idle longest, else, where the
-    /// owner may have more, anybody's. None that was used within `keep`.
+    /// Returns the session that makes room for one more of `owner`: its own that was idle longest or, if the owner may
+    /// have more, anybody's. No session that was used within `keep` is returned.
     pub(crate) fn evictable(&mut self, owner: Owner, keep: Duration, now: Instant) -> Option<SessionId> {
         self.settle();
         let stale = |(used, _): &&(Instant, SessionKey)| now.saturating_duration_since(*used) >= keep;
@@ -234,14 +234,14 @@ impl Table {
         self.used.iter().rev().take(2).filter(move |(used, _)| *used >= since).map(|(_, owner)| *owner)
     }
 
-    /// Returns the sessions that nothing came from since `idle` ago.
+    /// Returns the sessions at rest that were not used for `idle` or longer.
     pub(crate) fn expired(&mut self, idle: Duration, now: Instant) -> Vec<SessionId> {
         self.settle();
         let is_expired = |(used, _): &&(Instant, SessionKey)| now.saturating_duration_since(*used) >= idle;
         self.resting.iter().take_while(is_expired).map(|(_, key)| SessionId(*key)).collect()
     }
 
-    /// Returns when the next idle session expires.
+    /// Returns the time at which the next idle session expires; `None` if no session is at rest.
     pub(crate) fn next_expiry(&mut self, idle: Duration) -> Option<Instant> {
         self.settle();
         self.resting.first().map(|(used, _)| *used + idle)

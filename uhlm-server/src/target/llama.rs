@@ -1,4 +1,4 @@
-//! llama.cpp in this process.
+//! The target model run by llama.cpp in this process.
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};
 
 use super::{Target, TargetInfo};
 
-/// The most sequences that llama.cpp holds in one context (`LLAMA_MAX_SEQ`).
+/// Largest number of sequences that llama.cpp holds in one context (`LLAMA_MAX_SEQ`).
 const MAX_SLOTS: u32 = 256;
 
-/// How llama.cpp runs the target.
+/// Options by which llama.cpp runs the target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineOptions {
-    /// Tokens in the cache, all sessions together; 0 for the length that the model was trained for.
+    /// Capacity of the KV cache for all sessions together, in tokens; 0 for the length that the model was trained for.
     pub context: u32,
-    /// Tokens in one pass; more are decoded in several.
+    /// Largest number of tokens in one pass; more are decoded in several.
     pub batch: u32,
-    /// Tokens of a pass that are computed at once; 0 for all of them. With 1 the logits of a session do not depend on
-    /// what shares a pass or the cache with it, so a seed gives the same text to the bit whatever the server has to do
-    /// beside it. The cost is that each token reads the weights by itself: a pass over n tokens takes as long as n
-    /// passes, prompts too. And a slot has room for a whole context then, so there are at most as many slots as whole
-    /// contexts go into the cache.
+    /// Number of tokens of a pass that are computed at once; 0 for all of them. With 1 the logits of a session do not
+    /// depend on what shares a pass or the cache with it, so a seed gives the same text to the bit whatever the server
+    /// has to do beside it. The cost is that each token reads the weights by itself: a pass over n tokens takes as long
+    /// as n passes, prompts too. And a slot has room for a whole context then, so there are at most as many slots as
+    /// whole contexts go into the cache.
     pub micro_batch: u32,
-    /// Sessions that have a cache at the same time; others are decoded again when their turn comes.
+    /// Number of sessions that have a cache at the same time; others are decoded again when their turn comes.
     pub slots: u32,
-    /// Threads that decode; 0 for one a core.
+    /// Number of threads that decode; 0 for one per core.
     pub threads: u32,
-    /// Layers on a GPU, where llama.cpp was built for one.
+    /// Number of layers on a GPU, where llama.cpp was built for one.
     pub gpu_layers: u32,
 }
 
@@ -48,7 +48,7 @@ pub struct LlamaTarget {
 }
 
 impl LlamaTarget {
-    /// A context of its own on a model that may be shared.
+    /// Makes a context of its own on a model that may be shared.
     ///
     /// # Errors
     /// [`ModelError::Decode`] where llama.cpp has no memory for it.

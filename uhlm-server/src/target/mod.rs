@@ -1,4 +1,4 @@
-//! What the scheduler needs of an engine that runs the target model.
+//! The interface by which the scheduler uses an engine that runs the target model.
 //!
 //! [`LlamaTarget`] is llama.cpp in this process. An engine behind HTTP fits as well: its `decode` sends the sequences
 //! that a pass touches, all at once; its `draw` adds the noise to the part of the distribution that came back, and
@@ -14,7 +14,7 @@ use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::protocol::Digest;
 
-/// What a target is, for `/v2/info` and for checking sessions.
+/// Description of a target, for `/v2/info` and for checking sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetInfo {
     /// The model's name, for people.
@@ -25,11 +25,11 @@ pub struct TargetInfo {
     pub vocabulary: VocabularyHashes,
     /// Number of ids of the vocabulary, up to its last token.
     pub vocabulary_size: u32,
-    /// The longest sequence that the model was trained for, in tokens.
+    /// Length of the longest sequence that the model was trained for, in tokens.
     pub context: u32,
-    /// Tokens that the cache holds, all slots together.
+    /// Number of tokens that the cache holds, all slots together.
     pub capacity: usize,
-    /// The most tokens in one pass, at least 1.
+    /// Largest number of tokens in one pass, at least 1.
     pub batch_size: usize,
     /// Number of sequences that it holds at once.
     pub slots: u32,
@@ -39,7 +39,7 @@ pub struct TargetInfo {
 ///
 /// The scheduler owns it on one thread; calls block. A slot is a number below [`TargetInfo::slots`].
 pub trait Target: Send {
-    /// Returns what it is.
+    /// Returns the description of the target.
     fn info(&self) -> &TargetInfo;
     /// Returns its vocabulary: the text of tokens, by which noise and stop strings go, and which of them end a reply.
     fn vocabulary(&self) -> &dyn Vocabulary;

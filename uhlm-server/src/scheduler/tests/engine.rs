@@ -15,10 +15,10 @@ use crate::target::{BatchToken, Target, TargetInfo};
 
 pub(super) const VOCABULARY: u32 = 64;
 pub(super) const SLOTS: usize = 64;
-/// Tokens in the cache.
+/// Capacity of the cache, in tokens.
 pub(super) const CAPACITY: usize = 16_384;
 const BATCH: usize = 512;
-/// What a pass costs, and what each of its tokens and scored rows adds.
+/// Time of a pass of the engine, to which each of its tokens adds `TOKEN` and each of its scored rows `ROW`.
 const PASS: Duration = Duration::from_millis(20);
 const TOKEN: Duration = Duration::from_micros(250);
 const ROW: Duration = Duration::from_micros(10);
@@ -50,7 +50,7 @@ impl Vocabulary for Bytes {
     }
 }
 
-/// The target's token after a prefix.
+/// Returns the target's token after a prefix.
 pub(super) fn next(prefix: PrefixHash) -> TokenId {
     (u64::from_le_bytes(prefix.to_bytes()) % u64::from(VOCABULARY)) as TokenId
 }

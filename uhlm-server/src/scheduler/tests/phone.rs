@@ -11,9 +11,9 @@ use super::super::job::{Awaited, Frames, Place};
 use super::engine::{self, VOCABULARY};
 use crate::owner::Owner;
 
-/// Drafted tokens of a window.
+/// Number of drafted tokens of a window.
 const WINDOW: usize = 8;
-/// A text longer than this is replaced by a new one.
+/// Length, in tokens, beyond which a text is replaced by a new one.
 const LONGEST: usize = 3000;
 
 /// An answer that is under way.
@@ -38,7 +38,7 @@ impl Listening {
     }
 }
 
-/// What a phone does.
+/// The behavior of a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Habit {
     /// Drafts windows, and lets the target run ahead by some passes where a draft did not stand.
@@ -57,7 +57,7 @@ pub(super) struct Phone {
     /// Time of the last request, and how long the text was then, until its verdict is heard.
     asked: Option<(Duration, usize)>,
     pub(super) verdicts: Vec<Duration>,
-    /// Requests that were refused, and sessions that were gone.
+    /// Number of requests that were refused and of sessions that were gone.
     pub(super) lost: usize,
     text: Vec<TokenId>,
     generation: u32,
@@ -82,7 +82,7 @@ impl Phone {
         }
     }
 
-    /// A number below `sides`.
+    /// Returns a random number below `sides`.
     pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.dice >> 33) % sides
@@ -93,7 +93,7 @@ impl Phone {
         (0..length).map(|_| self.roll(u64::from(VOCABULARY)) as TokenId).collect()
     }
 
-    /// The target's own tokens after the text, of which one in twenty is drafted wrongly.
+    /// Returns the target's own tokens after the text, of which one in twenty is drafted wrongly.
     fn draft(&mut self) -> Vec<TokenId> {
         let mut prefix = PrefixHash::of(&self.text);
         let mut draft = Vec::new();
@@ -106,7 +106,7 @@ impl Phone {
         draft
     }
 
-    /// The next request.
+    /// Makes the next request.
     pub(super) fn request(&mut self, now: Duration) -> Advance {
         if self.text.len() > LONGEST || matches!(self.habit, Habit::Reading(_)) {
             (self.generation, self.seq) = (self.generation + 1, None);

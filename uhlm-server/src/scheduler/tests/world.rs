@@ -21,17 +21,18 @@ use crate::owner::pool::Pool;
 
 const PEACEFUL: Owner = Owner::Token([1; 32]);
 const OTHER: Owner = Owner::Token([2; 32]);
-/// What each reading of the clock costs: a request is read with some of them.
+/// Time that each reading of the clock costs: a request is read with some of them.
 const READING: Duration = Duration::from_micros(2);
-/// How long a phone drafts before it sends a window.
+/// Time for which a phone drafts before it sends a window.
 const DRAFTING: Duration = Duration::from_millis(60);
-/// When the attack begins, and with it what is counted.
+/// Time at which the attack, and with it the counting, begins.
 const WARM: Duration = Duration::from_secs(2);
 
-/// Phones of the other owner that let the target write on, in both arms: it uses its share without an attack too.
+/// Number of phones of the other owner that let the target write on, in both arms: it uses its share without an attack
+/// too.
 const STREAMS: u32 = 48;
 
-/// What the other owner does beside what its phones do.
+/// The attack that the other owner makes beside its phones' requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attack {
     /// Opens sessions as fast as they are answered, as many at once as it may.
@@ -51,7 +52,7 @@ pub(super) struct World {
     places: Pool,
     metrics: Arc<Metrics>,
     phones: Vec<Phone>,
-    /// When which phone sends its next request.
+    /// Phones by the time at which each sends its next request.
     due: BTreeSet<(Duration, usize)>,
     attack: Option<Attack>,
     opens: Vec<(Awaited<()>, Place, Ticket)>,
@@ -110,17 +111,17 @@ impl World {
         self.due.insert((at, number));
     }
 
-    /// How long the verdicts of the peaceful owner's phones took since the attack began.
+    /// Returns the times that the verdicts of the peaceful owner's phones took since the attack began.
     pub(super) fn verdicts(&self) -> Vec<Duration> {
         self.phones.iter().filter(|phone| phone.owner == PEACEFUL).flat_map(|phone| phone.verdicts.clone()).collect()
     }
 
-    /// How often a phone of the peaceful owner was refused or lost its session.
+    /// Returns how often a phone of the peaceful owner was refused or lost its session.
     pub(super) fn lost(&self) -> usize {
         self.phones.iter().filter(|phone| phone.owner == PEACEFUL).map(|phone| phone.lost).sum()
     }
 
-    /// Lets so much time pass.
+    /// Lets the time `long` pass.
     pub(super) fn run(&mut self, long: Duration) {
         let mut is_warm = false;
         while self.clock.elapsed() < WARM + long {
@@ -206,7 +207,7 @@ impl World {
                 }
             }
             Some(Attack::OpenAndReset) => {
-                // What was sent before is reset now, wherever it is.
+                // Requests that were sent before are reset now, wherever they are.
                 self.resets.clear();
                 self.reset_some();
             }
