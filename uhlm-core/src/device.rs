@@ -49,8 +49,8 @@ pub struct DeviceState {
 /// | nothing special | as asked | as asked | as asked | kept |
 /// | battery below 20 %, not charging | half | no draft-ahead | as asked | kept |
 /// | battery below 10 %, not charging | one | no draft-ahead | `exact` becomes `remote_only` | kept |
-/// | thermal [`Serious`](Thermal::Serious) | half | no draft-ahead | as asked | kept |
-/// | thermal [`Critical`](Thermal::Critical) | one | no draft-ahead, windows of at most 4 | `exact` becomes `remote_only` | kept |
+/// | [`Thermal::Serious`] | half | no draft-ahead | as asked | kept |
+/// | [`Thermal::Critical`] | one | no draft-ahead, windows of at most 4 | `exact` becomes `remote_only` | kept |
 /// | low memory | as asked | as asked | as asked | given up |
 /// | metered network | as asked | no draft-ahead | `remote_only` becomes `exact` | kept |
 ///

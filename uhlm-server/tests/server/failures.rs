@@ -38,10 +38,7 @@ async fn a_failed_pass_is_answered_with_500_and_the_same_request_succeeds_next()
 async fn of_a_pass_that_fails_only_the_session_is_told_that_the_engine_fails_at() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let mut sessions = Vec::new();
-    for _ in 0..3 {
-        sessions.push(fixture.open().await);
-    }
+    let sessions = fixture.open_several(3).await;
     // The first pass keeps the engine while all ask; their common one fails, and of its parts the second.
     remote.hold();
     let (busy, request) = (fixture.open().await, greedily(&[1, 2], &written(&[1, 2], 2)));

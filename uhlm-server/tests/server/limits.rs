@@ -63,10 +63,7 @@ async fn a_full_queue_is_answered_at_once() {
     let mut config = config();
     config.limits = Limits { queue: 3, ..Limits::default() };
     let fixture = Fixture::with(config, target).await;
-    let mut sessions = Vec::new();
-    for _ in 0..8 {
-        sessions.push(fixture.open().await);
-    }
+    let sessions = fixture.open_several(8).await;
     remote.hold();
     let request = greedily(&[1], &[2]);
     let steer = async {

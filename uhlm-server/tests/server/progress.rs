@@ -54,10 +54,7 @@ async fn who_waits_for_its_turn_hears_how_many_are_before_it() {
     // One place a pass: whoever comes later waits.
     let (target, remote) = Synthetic::sized(3, 4096, 1);
     let fixture = Fixture::with(ServerConfig { limits: limits(), ..config() }, target).await;
-    let mut sessions = Vec::new();
-    for _ in 0..3 {
-        sessions.push(fixture.open().await);
-    }
+    let sessions = fixture.open_several(3).await;
     remote.hold();
     let request = greedily(&[1, 2, 3, 4, 5, 6], &[7]);
     let mut streams = Vec::new();

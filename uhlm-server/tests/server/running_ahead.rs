@@ -95,10 +95,7 @@ async fn whatever_is_drafted_when_the_text_is_that_of_a_plain_loop() {
 async fn for_a_device_that_goes_away_the_target_stops_at_once_and_for_others_it_goes_on() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let mut sessions = Vec::new();
-    for _ in 0..3 {
-        sessions.push(fixture.open().await);
-    }
+    let sessions = fixture.open_several(3).await;
     remote.hold();
     let streams = all(3, |i| {
         let prompt = [i as TokenId];

@@ -62,10 +62,7 @@ async fn drafts_of_many_sessions_share_a_pass_and_p_is_the_same_as_alone() {
 async fn what_arrives_during_a_pass_goes_into_the_next_one_together() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let mut sessions = Vec::new();
-    for _ in 0..9 {
-        sessions.push(fixture.open().await);
-    }
+    let sessions = fixture.open_several(9).await;
     remote.hold();
     let steer = async {
         remote.until_waiting().await;
@@ -89,10 +86,7 @@ async fn what_arrives_during_a_pass_goes_into_the_next_one_together() {
 async fn streams_and_drafts_share_passes_and_do_not_wait_for_each_other() {
     let (target, remote) = Synthetic::large();
     let fixture = Fixture::new(target).await;
-    let mut sessions = Vec::new();
-    for _ in 0..6 {
-        sessions.push(fixture.open().await);
-    }
+    let sessions = fixture.open_several(6).await;
     // However busy the machine is, all of them have asked before the first pass ends.
     remote.hold();
     let steer = async {

@@ -183,10 +183,7 @@ async fn the_model_itself_survives_a_cache_shared_by_too_many() {
     let mut probs = Vec::new();
     for fixture in [&tight, &roomy] {
         let mut of_this: Vec<f32> = Vec::new();
-        let mut sessions = Vec::new();
-        for _ in 0..4 {
-            sessions.push(fixture.open().await);
-        }
+        let sessions = fixture.open_several(4).await;
         for round in 0..2 {
             for (i, session) in sessions.iter().enumerate() {
                 // What is given after the prompt is labelled, so that rows are compared whatever is drafted.

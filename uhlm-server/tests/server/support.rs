@@ -154,6 +154,15 @@ impl Fixture {
         self.try_open(&self.open_request()).await.expect("opened")
     }
 
+    /// Opens so many sessions, one after the other.
+    pub(crate) async fn open_several(&self, count: usize) -> Vec<Session<'_>> {
+        let mut sessions = Vec::with_capacity(count);
+        for _ in 0..count {
+            sessions.push(self.open().await);
+        }
+        sessions
+    }
+
     pub(crate) fn open_request(&self) -> Open {
         let info = self.handle().info();
         Open { vocabulary: info.vocabulary, needs: info.capabilities }
