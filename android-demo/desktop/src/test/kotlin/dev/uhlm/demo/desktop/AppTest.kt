@@ -11,6 +11,7 @@ import androidx.compose.ui.semantics.SemanticsProperties
 import androidx.compose.ui.test.DesktopComposeUiTest
 import androidx.compose.ui.test.ExperimentalTestApi
 import androidx.compose.ui.test.SemanticsMatcher
+import androidx.compose.ui.test.assert
 import androidx.compose.ui.test.assertIsDisplayed
 import androidx.compose.ui.test.assertIsEnabled
 import androidx.compose.ui.test.assertIsNotEnabled
@@ -40,6 +41,7 @@ import dev.uhlm.demo.settings.Theme
 import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.storage.Reply
+import dev.uhlm.demo.storage.Said
 import dev.uhlm.demo.ui.App
 import java.io.File
 import kotlin.test.AfterTest
@@ -145,12 +147,18 @@ class AppTest {
     }
 
     @Test
-    fun cancelling_the_question_keeps_nothing() = app {
+    fun cancelling_the_question_sends_nothing_and_leaves_the_message_where_it_was_typed() = app {
         say("A secret")
         click("Cancel")
         waitForIdle()
         assertTrue(chat.conversations.isEmpty())
         onAllNodesWithTag("consent").fetchSemanticsNodes().let { assertTrue(it.isEmpty()) }
+        onNodeWithTag("message").assertTextContains("A secret")
+        onNodeWithContentDescription("Send").performClick()
+        click("Answer on this phone")
+        untilWritten()
+        assertEquals(listOf("A secret"), chat.conversation!!.turns.filterIsInstance<Said>().map { it.text })
+        onNodeWithTag("message").assert(hasText("A secret").not())
     }
 
     @Test

@@ -71,11 +71,17 @@ class ChatViewModel(
         viewModelScope.launch { settings.change { it.copy(open = id) } }
     }
 
-    /** Sends a message in the open conversation, or asks first whether it may be sent. */
-    fun send(text: String) {
+    /**
+     * Sends a message in the open conversation, or asks first whether it may be sent.
+     *
+     * @return whether it was taken. One that is asked about, or that has to wait for a reply, is still the sender's.
+     */
+    fun send(text: String): Boolean {
         val conversation = state.value.conversation
-        if (text.isBlank() || (conversation?.id ?: NEW) in replies) return
-        if (mustAsk(conversation)) ask(conversation, text.trim()) else begin(conversation, text.trim(), null, null)
+        if (text.isBlank() || (conversation?.id ?: NEW) in replies) return false
+        val asks = mustAsk(conversation)
+        if (asks) ask(conversation, text.trim()) else begin(conversation, text.trim(), null, null)
+        return !asks
     }
 
     /** Asks for the last reply of the open conversation once more, in the place of the one that is there. */

@@ -59,7 +59,6 @@ fun App(viewModels: ViewModels, backHandler: @Composable (enabled: Boolean, back
                 Notice(models.notice, viewModels.models::noticeSeen, Modifier.align(Alignment.BottomCenter))
                 Notice(secrets.notice, viewModels.settings::noticeSeen, Modifier.align(Alignment.BottomCenter))
             }
-            chat.question?.let { ConsentDialog(it, viewModels.chat::answer) }
         }
         backHandler(screen != Screen.CHAT, back)
     }

@@ -25,6 +25,7 @@ import androidx.compose.material3.TopAppBar
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.saveable.mapSaver
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Alignment
@@ -38,6 +39,7 @@ import androidx.compose.ui.unit.dp
 import dev.uhlm.Mode
 import dev.uhlm.demo.chat.ChatState
 import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.chat.ConsentChoice
 import dev.uhlm.demo.chat.banner
 import dev.uhlm.demo.settings.Settings
 
@@ -55,7 +57,10 @@ internal fun ChatScreen(
     onScreen: (Screen) -> Unit,
 ) {
     var controls by rememberSaveable { mutableStateOf(false) }
-    var draft by rememberSaveable(state.open) { mutableStateOf("") }
+    // What was typed and not sent, by conversation: it waits there while another one is looked at.
+    var drafts by rememberSaveable(stateSaver = draftsSaver) { mutableStateOf(emptyMap()) }
+    val here = state.open.orEmpty()
+    val type = { text: String -> drafts = drafts + (here to text) }
     Scaffold(
         topBar = {
             TopAppBar(
@@ -84,20 +89,24 @@ internal fun ChatScreen(
             HorizontalDivider()
             ControlsBar(settings, controls, { controls = !controls }, change)
             Composer(
-                draft,
+                drafts[here].orEmpty(),
                 state.writingHere != null,
-                { draft = it },
-                {
-                    if (draft.isNotBlank() && state.loaded) {
-                        chat.send(draft)
-                        draft = ""
-                    }
-                },
+                type,
+                { if (state.loaded && chat.send(drafts[here].orEmpty())) type("") },
                 chat::stop,
             )
         }
     }
+    state.question?.let { question ->
+        ConsentDialog(question) { choice ->
+            // Until then the message is where it was typed: a dialog that is dismissed must not lose it.
+            if (choice != ConsentChoice.NEITHER && question.message != null) type("")
+            chat.answer(choice)
+        }
+    }
 }
+
+private val draftsSaver = mapSaver({ drafts: Map<String, String> -> drafts }, { kept -> kept.mapValues { "${it.value}" } })
 
 /** One line that says how the next reply is written; it opens the rest. */
 @Composable
