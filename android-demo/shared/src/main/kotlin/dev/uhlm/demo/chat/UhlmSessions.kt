@@ -17,6 +17,7 @@ import dev.uhlm.UhlmVerifier
 import dev.uhlm.demo.settings.SecretStore
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
+import dev.uhlm.kind
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.sync.Mutex
@@ -40,9 +41,12 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
 
     private class Open(val session: UhlmSession, val made: Made)
 
+    /** A model in memory, and the context that there was memory for. */
+    private class Loaded(val path: String, val engine: UhlmEngine, val context: UInt)
+
     private val sessions = mutableMapOf<String, Open>()
     private val loading = Mutex()
-    private var engine: Pair<String, UhlmEngine>? = null
+    private var engine: Loaded? = null
     private var verifier: Pair<RemoteOptions, UhlmVerifier>? = null
     private var device: DeviceState? = null
 
@@ -53,17 +57,16 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
             release(conversation)
         }
         for ((other, open) in sessions.toMap()) if (!open.session.status().generating) release(other)
-        val engine = engine(made.model)
+        val loaded = engine(made.model)
         val options = SessionOptions(
             mode = settings.mode,
             sampling = SamplingParams(temperature = made.temperature),
             calibrationPath = made.calibration.ifBlank { null },
             goal = made.goal,
-            // A phone has no memory for what large models were trained for.
-            context = minOf(CONTEXT, engine.info().trainedContext),
+            context = minOf(loaded.context, loaded.engine.info().trainedContext),
             recordText = made.recordText,
         )
-        val session = engine.openSession(made.remote?.let { verifier(it) }, options)
+        val session = loaded.engine.openSession(made.remote?.let { verifier(it) }, options)
         device?.let(session::setDevice)
         sessions[conversation] = Open(session, made)
         session
@@ -92,18 +95,19 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
 
     override fun close() {
         forgetTokens()
-        engine?.second?.close()
+        engine?.engine?.close()
         engine = null
     }
 
-    private suspend fun engine(path: String): UhlmEngine {
-        engine?.let { (loaded, engine) -> if (loaded == path) return engine }
+    private suspend fun engine(path: String): Loaded {
+        engine?.let { if (it.path == path) return it }
         if (path.isBlank()) throw noModel()
         // Sessions keep a model alive: two would not fit.
         sessions.keys.toList().forEach(::release)
-        engine?.second?.close()
+        engine?.engine?.close()
         engine = null
-        return UhlmEngine.load(ModelOptions(path, fitContext = CONTEXT)).also { engine = path to it }
+        val (engine, context) = withContextThatFits { UhlmEngine.load(ModelOptions(path, fitContext = it)) }
+        return Loaded(path, engine, context).also { this.engine = it }
     }
 
     private suspend fun verifier(remote: RemoteOptions): UhlmVerifier {
@@ -122,8 +126,6 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
     }
 
     private companion object {
-        val CONTEXT: UInt = 4096u
-
         fun noModel() = UhlmException.Failed(
             kind = ErrorKind.ModelNotFound,
             reason = "no model was chosen",
@@ -131,4 +133,24 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
             recovery = Recovery.PROVIDE_MODEL,
         )
     }
+}
+
+/** The longest context that is asked for: a long conversation, and with most models some hundreds of megabytes. */
+internal val LONGEST_CONTEXT: UInt = 4096u
+
+/** With less than this no conversation is worth beginning. */
+internal val SHORTEST_CONTEXT: UInt = 512u
+
+/**
+ * Loads a model with the longest context that there is memory for.
+ *
+ * @return the model, and that context in tokens.
+ * @throws UhlmException of the kind [ErrorKind.NotEnoughMemory] where not even [SHORTEST_CONTEXT] fits.
+ */
+internal suspend fun <T> withContextThatFits(load: suspend (UInt) -> T): Pair<T, UInt> = try {
+    load(LONGEST_CONTEXT) to LONGEST_CONTEXT
+} catch (failure: UhlmException) {
+    val fits = (failure.kind as? ErrorKind.NotEnoughMemory)?.fits
+    if (fits == null || fits < SHORTEST_CONTEXT) throw failure
+    load(fits) to fits
 }
