@@ -72,10 +72,12 @@ data class Figures(
     val roundTripSeconds: Double? = null,
     /** Whether the server was asked and never answered. */
     val unanswered: Boolean = false,
-) {
-    /** Share of the requests that asking about every single token would have taken. */
-    val saved: Double? get() = if (tokens == 0L) null else (1 - requests.toDouble() / tokens).coerceAtLeast(0.0)
-}
+    /**
+     * Share of the large model's forward passes that were saved against one for each token; none while the reply is
+     * written, and where nothing was judged.
+     */
+    val saved: Double? = null,
+)
 
 /** One request that left the device. */
 @Serializable

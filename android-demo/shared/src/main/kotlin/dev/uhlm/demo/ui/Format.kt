@@ -55,6 +55,6 @@ internal fun Figures.line(): List<String> = buildList {
         shareAsked?.let { add("asked about ${percent(it)}") }
         add(if (bytesDown > 0) "↑ ${bytes(bytesUp)} ↓ ${bytes(bytesDown)}" else "↑ ${bytes(bytesUp)}")
         roundTripSeconds?.let { add("round trip ${(it * 1000).roundToInt()} ms") }
-        saved?.let { add("${percent(it)} of requests saved") }
+        saved?.let { add("${percent(it)} of the large model's work saved") }
     }
 }

@@ -28,7 +28,7 @@ class LiveTest {
         clock += 2.seconds
         val figures = live.figures(2, 99)
         val shown = listOf(figures.tokensPerSecond, figures.shareAsked, figures.roundTripSeconds, figures.saved)
-        assertEquals(listOf(2.5, 0.5, 0.2, 0.6), shown)
+        assertEquals(listOf(2.5, 0.5, 0.2, null), shown)
     }
 
     @Test

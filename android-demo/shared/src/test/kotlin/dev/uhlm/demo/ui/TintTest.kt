@@ -43,10 +43,10 @@ class TintTest {
 
     @Test
     fun `the live line says what was sent and what was saved`() {
-        val figures = Figures(40, 12.34, 0.255, 1234, 567, 10, 0.0503)
+        val figures = Figures(40, 12.34, 0.255, 1234, 567, 10, 0.0503, saved = 0.75)
         val line = figures.line().joinToString("|")
         val expected = Regex(
-            """12[.,]3 tokens/s\|asked about 26 %\|↑ 1[.,]2 kB ↓ 567 B\|round trip 50 ms\|75 % of requests saved""",
+            """12[.,]3 tokens/s\|asked about 26 %\|↑ 1[.,]2 kB ↓ 567 B\|round trip 50 ms\|75 % of the large model's work saved""",
         )
         assertTrue(expected.matches(line), line)
         assertEquals("nothing sent", figures.copy(requests = 0).line().last())
