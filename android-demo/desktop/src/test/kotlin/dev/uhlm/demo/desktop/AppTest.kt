@@ -39,6 +39,7 @@ import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.Theme
 import dev.uhlm.demo.settings.Trust
+import dev.uhlm.demo.settings.VERIFIER_TOKEN
 import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.storage.Reply
 import dev.uhlm.demo.storage.Said
@@ -328,6 +329,30 @@ class AppTest {
         click("Delete")
         until("no conversation") { chat.conversations.isEmpty() }
         assertTrue(File(folder, "conversations").list()!!.isEmpty())
+    }
+
+    @Test
+    fun notices_come_one_after_the_other_and_leave_by_themselves() = app {
+        // Nothing can be written where a folder should be.
+        File(folder, "conversations").writeText("")
+        File(folder, "secrets.json").apply { delete() }.mkdirs()
+        File(folder, "secrets.json/in the way").writeText("")
+        wiring.viewModels.settings.secret(VERIFIER_TOKEN, "a-token")
+        say("Hello")
+        click("Answer on this phone")
+        val first = hasText("The token could not be kept safely, so it was not kept.")
+        val second = hasText("There is no room to keep the message. Free some storage.")
+        mainClock.autoAdvance = false
+        fun shown() = listOf(first, second).filter { onAllNodes(it).fetchSemanticsNodes().isNotEmpty() }
+        fun advanceUntil(what: String, holds: () -> Boolean) = eventually({ what }) {
+            mainClock.advanceTimeBy(100)
+            holds()
+        }
+        val seen = mutableSetOf<SemanticsMatcher>()
+        advanceUntil("one notice") { shown().also(seen::addAll).isNotEmpty() }
+        advanceUntil("the other one alone") { shown().also { assertTrue(it.size < 2) }.also(seen::addAll).size == 1 && seen.size == 2 }
+        advanceUntil("none") { shown().isEmpty() && wiring.viewModels.chat.state.value.notice == null }
+        mainClock.autoAdvance = true
     }
 
     @Test

@@ -4,26 +4,28 @@ import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.BoxWithConstraints
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxSize
-import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.width
 import androidx.compose.material3.DrawerValue
 import androidx.compose.material3.ModalDrawerSheet
 import androidx.compose.material3.ModalNavigationDrawer
-import androidx.compose.material3.Snackbar
+import androidx.compose.material3.SnackbarDuration
+import androidx.compose.material3.SnackbarHost
+import androidx.compose.material3.SnackbarHostState
 import androidx.compose.material3.Surface
-import androidx.compose.material3.Text
-import androidx.compose.material3.TextButton
 import androidx.compose.material3.VerticalDivider
 import androidx.compose.material3.rememberDrawerState
 import androidx.compose.runtime.Composable
+import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.collectAsState
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
 import androidx.compose.runtime.rememberCoroutineScope
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.models.ModelsViewModel
@@ -55,9 +57,11 @@ fun App(viewModels: ViewModels, backHandler: @Composable (enabled: Boolean, back
                     Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
                     Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
                 }
-                Notice(chat.notice, viewModels.chat::noticeSeen, Modifier.align(Alignment.BottomCenter))
-                Notice(models.notice, viewModels.models::noticeSeen, Modifier.align(Alignment.BottomCenter))
-                Notice(secrets.notice, viewModels.settings::noticeSeen, Modifier.align(Alignment.BottomCenter))
+                val notices = remember { SnackbarHostState() }
+                Notice(chat.notice, viewModels.chat::noticeSeen, notices)
+                Notice(models.notice, viewModels.models::noticeSeen, notices)
+                Notice(secrets.notice, viewModels.settings::noticeSeen, notices)
+                SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).testTag("notices"))
             }
         }
         backHandler(screen != Screen.CHAT, back)
@@ -106,8 +110,12 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
     }
 }
 
+/** Shows a notice until it was read: after those of other screens, for as long as the system gives people for it. */
 @Composable
-private fun Notice(text: String?, onSeen: () -> Unit, modifier: Modifier) {
-    if (text == null) return
-    Snackbar(modifier.padding(16.dp), action = { TextButton(onSeen) { Text("OK") } }) { Text(text) }
+private fun Notice(text: String?, onSeen: () -> Unit, notices: SnackbarHostState) {
+    LaunchedEffect(text) {
+        if (text == null) return@LaunchedEffect
+        notices.showSnackbar(text, actionLabel = "OK", duration = SnackbarDuration.Long)
+        onSeen()
+    }
 }
