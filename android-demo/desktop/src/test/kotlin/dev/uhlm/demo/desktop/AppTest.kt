@@ -315,7 +315,7 @@ class AppTest {
     }
 
     @Test
-    fun conversations_are_switched_and_deleted_in_the_drawer() = app {
+    fun conversations_are_switched_renamed_and_deleted_in_the_drawer() = app {
         say(Fixture.questions.first())
         click("Answer on this phone")
         untilWritten()
@@ -324,7 +324,13 @@ class AppTest {
         click("New conversation")
         until("a new one") { chat.open == null }
         onNodeWithContentDescription("Conversations").performClick()
-        onNodeWithContentDescription("Delete $title").performClick()
+        onNodeWithContentDescription("More about $title").performClick()
+        click("Rename")
+        onNodeWithTag("title").performTextReplacement("Sums")
+        onNode(hasText("Rename") and SemanticsMatcher.keyIsDefined(SemanticsActions.OnClick)).performClick()
+        until("the title") { JournalStore(File(folder, "conversations")).load().single().title == "Sums" }
+        onNodeWithContentDescription("More about Sums").performClick()
+        click("Delete")
         onNodeWithText("Delete this conversation?").assertIsDisplayed()
         click("Delete")
         until("no conversation") { chat.conversations.isEmpty() }

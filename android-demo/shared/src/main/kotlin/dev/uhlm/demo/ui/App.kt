@@ -82,7 +82,7 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
         if (maxWidth >= 720.dp) {
             Row {
                 Surface(Modifier.width(280.dp)) {
-                    ConversationList(state, viewModels.chat::open, viewModels.chat::delete)
+                    ConversationList(state, viewModels.chat::open, viewModels.chat::delete, viewModels.chat::rename)
                 }
                 VerticalDivider()
                 ChatScreen(state, settings, viewModels.chat, viewModels.settings::change, null, onScreen)
@@ -99,6 +99,7 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
                                 scope.launch { drawer.close() }
                             },
                             viewModels.chat::delete,
+                            viewModels.chat::rename,
                         )
                     }
                 },

@@ -1,6 +1,7 @@
 package dev.uhlm.demo.ui
 
 import androidx.compose.foundation.clickable
+import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxHeight
@@ -11,18 +12,22 @@ import androidx.compose.foundation.lazy.items
 import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.Add
-import androidx.compose.material.icons.filled.Delete
+import androidx.compose.material.icons.filled.MoreVert
 import androidx.compose.material3.AlertDialog
+import androidx.compose.material3.DropdownMenu
+import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.FilledTonalButton
 import androidx.compose.material3.Icon
 import androidx.compose.material3.IconButton
 import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedTextField
 import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
 import androidx.compose.material3.TextButton
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Alignment
@@ -39,9 +44,11 @@ internal fun ConversationList(
     state: ChatState,
     onOpen: (String?) -> Unit,
     onDelete: (String) -> Unit,
+    onRename: (id: String, title: String) -> Unit,
     modifier: Modifier = Modifier,
 ) {
     var deleting by rememberSaveable { mutableStateOf<String?>(null) }
+    var renaming by rememberSaveable { mutableStateOf<String?>(null) }
     Column(modifier.fillMaxHeight().padding(12.dp)) {
         FilledTonalButton({ onOpen(null) }, Modifier.fillMaxWidth()) {
             Icon(Icons.Filled.Add, contentDescription = null)
@@ -67,25 +74,67 @@ internal fun ConversationList(
                                 color = MaterialTheme.colorScheme.onSurfaceVariant,
                             )
                         }
-                        IconButton({ deleting = conversation.id }) {
-                            Icon(Icons.Filled.Delete, contentDescription = "Delete ${conversation.title}")
-                        }
+                        RowMenu(conversation.title, { renaming = conversation.id }, { deleting = conversation.id })
                     }
                 }
             }
         }
     }
-    val doomed = state.conversations.firstOrNull { it.id == deleting } ?: return
+    state.conversations.firstOrNull { it.id == renaming }?.let { renamed ->
+        RenameDialog(renamed.title, { renaming = null }, { onRename(renamed.id, it) })
+    }
+    state.conversations.firstOrNull { it.id == deleting }?.let { doomed ->
+        DeleteDialog(doomed.title, { deleting = null }, { onDelete(doomed.id) })
+    }
+}
+
+@Composable
+private fun RowMenu(title: String, onRename: () -> Unit, onDelete: () -> Unit) {
+    var open by remember { mutableStateOf(false) }
+    Box {
+        IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = "More about $title") }
+        DropdownMenu(open, { open = false }) {
+            for ((text, act) in listOf("Rename" to onRename, "Delete" to onDelete)) {
+                val choose = {
+                    open = false
+                    act()
+                }
+                DropdownMenuItem(text = { Text(text) }, onClick = choose)
+            }
+        }
+    }
+}
+
+@Composable
+private fun RenameDialog(title: String, onClose: () -> Unit, onRename: (String) -> Unit) {
+    var text by rememberSaveable { mutableStateOf(title) }
     AlertDialog(
-        onDismissRequest = { deleting = null },
+        onDismissRequest = onClose,
+        title = { Text("Rename this conversation") },
+        text = { OutlinedTextField(text, { text = it }, Modifier.testTag("title"), singleLine = true) },
+        confirmButton = {
+            val rename = {
+                onClose()
+                onRename(text)
+            }
+            TextButton(rename, enabled = text.isNotBlank()) { Text("Rename") }
+        },
+        dismissButton = { TextButton(onClose) { Text("Cancel") } },
+    )
+}
+
+@Composable
+private fun DeleteDialog(title: String, onClose: () -> Unit, onDelete: () -> Unit) {
+    AlertDialog(
+        onDismissRequest = onClose,
         title = { Text("Delete this conversation?") },
-        text = { Text("“${doomed.title}” is removed from this device. That cannot be undone.") },
+        text = { Text("“$title” is removed from this device. That cannot be undone.") },
         confirmButton = {
             TextButton({
-                deleting = null
-                onDelete(doomed.id)
+                onClose()
+                onDelete()
             }) { Text("Delete") }
         },
-        dismissButton = { TextButton({ deleting = null }) { Text("Keep") } },
+        dismissButton = { TextButton(onClose) { Text("Keep") } },
     )
 }
