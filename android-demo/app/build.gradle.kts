@@ -6,6 +6,13 @@ plugins {
     alias(libs.plugins.serialization)
 }
 
+// A pair to begin with: its draft model comes with the app, its target is what `uhlm serve` shows.
+val bundledModels = tasks.register<Copy>("bundledModels") {
+    from("../../models") { include("demo-draft.gguf", "demo.calibration.json") }
+    into(layout.buildDirectory.dir("bundled/models"))
+}
+tasks.named("preBuild") { dependsOn(bundledModels) }
+
 android {
     namespace = "dev.uhlm.demo.android"
     compileSdk = libs.versions.compile.sdk.get().toInt()
@@ -20,6 +27,7 @@ android {
 
     sourceSets.named("main") {
         kotlin.directories += "../shared/src/main/kotlin"
+        assets.directories += "build/bundled"
     }
 
     buildFeatures {

@@ -8,6 +8,7 @@ import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.chat.UhlmSessions
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.HUB_TOKEN
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.SettingsViewModel
@@ -23,6 +24,7 @@ class Wiring(
     store: ConversationStore = JournalStore(File(platform.folder, "conversations")),
 ) {
     private val settings = SettingsStore(platform.folder)
+    private val calibrations = Calibrations(platform.folder)
     private val chat = ChatViewModel(store, settings, UhlmSessions(platform.secrets), platform)
     private val models = ModelsViewModel(
         open = {
@@ -31,6 +33,7 @@ class Wiring(
         },
         catalogue = ::cataloguePairs,
         settings = settings,
+        calibrations = calibrations,
         platform = platform,
     )
     private val changes = SettingsViewModel(

@@ -162,6 +162,11 @@ internal class FakePlatform(override val folder: File) : Platform {
     }
     override val device = MutableStateFlow(DeviceState())
     override val network = MutableStateFlow(Network())
+
+    /** Files that came with the app, by name. */
+    val bundled = mutableMapOf<String, String>()
+
+    override fun bundled(name: String) = bundled[name]?.byteInputStream()
 }
 
 /** A folder of models without files; a test plays its downloads. */

@@ -12,11 +12,14 @@ import dev.uhlm.UhlmException
 import dev.uhlm.UhlmModelStoreInterface
 import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.downloadFlow
 import dev.uhlm.hint
 import dev.uhlm.kind
 import dev.uhlm.title
+import java.io.File
+import java.io.IOException
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
@@ -31,6 +34,7 @@ import kotlinx.coroutines.withContext
 data class ModelsState(
     val stored: List<StoredModel> = emptyList(),
     val unfinished: List<UnfinishedModel> = emptyList(),
+    /** Pairs whose draft model can be had: by a download, or because it came with the app. */
     val catalogue: List<CataloguePair> = emptyList(),
     val downloads: Map<String, Progress> = emptyMap(),
     /** What a check of a model's file found, by its name. */
@@ -62,9 +66,11 @@ class ModelsViewModel(
     private val open: () -> UhlmModelStoreInterface,
     private val catalogue: () -> List<CataloguePair>,
     private val settings: SettingsStore,
+    private val calibrations: Calibrations,
     private val platform: Platform,
     private val io: CoroutineDispatcher = Dispatchers.IO,
 ) : ViewModel() {
+    private val bundled = Bundled(platform, calibrations)
     private val mutable = MutableStateFlow(ModelsState())
     private val running = mutableMapOf<String, Job>()
     private var kept: UhlmModelStoreInterface? = null
@@ -73,16 +79,30 @@ class ModelsViewModel(
 
     init {
         viewModelScope.launch {
-            mutable.update { it.copy(catalogue = withContext(io) { catalogue() }) }
+            val (pairs, cameAlong) = withContext(io) {
+                val known = catalogue()
+                val here = known.filter(bundled::has)
+                known.filter { it.draft.request != null || it in here } to here.firstOrNull()
+            }
+            mutable.update { it.copy(catalogue = pairs) }
+            // So that the app writes at once.
+            if (cameAlong != null && settings.settings.value.model.isBlank()) add(cameAlong)
             refresh()
         }
         viewModelScope.launch { platform.device.collect { kept?.setMetered(it.metered) } }
     }
 
-    /** Downloads a model of the catalogue. */
+    /** Brings a model of the catalogue onto the device. */
     fun download(pair: CataloguePair) {
-        val request = pair.draft.request ?: return
-        start(request.copy(allowMetered = settings.settings.value.allowMetered))
+        val request = pair.draft.request
+        if (request != null) {
+            start(request.copy(allowMetered = settings.settings.value.allowMetered))
+        } else {
+            viewModelScope.launch {
+                add(pair)
+                refresh()
+            }
+        }
     }
 
     /** Downloads from an address: `https://...` or `hf:owner/repo/file.gguf`. */
@@ -104,7 +124,7 @@ class ModelsViewModel(
     }
 
     fun use(model: StoredModel) {
-        viewModelScope.launch { settings.change { it.copy(model = model.path) } }
+        viewModelScope.launch { choose(model.path) }
     }
 
     fun verify(model: StoredModel) {
@@ -136,6 +156,21 @@ class ModelsViewModel(
     }
 
     fun noticeSeen(): Unit = mutable.update { it.copy(notice = null) }
+
+    /** Takes a model that came with the app, and uses it where there is none yet. */
+    private suspend fun add(pair: CataloguePair) {
+        try {
+            val file = withContext(io) { bundled.install(pair) } ?: return
+            if (settings.settings.value.model.isBlank()) choose(file.path)
+        } catch (_: IOException) {
+            notice("There is no room for the model. Free some storage.")
+        }
+    }
+
+    private suspend fun choose(path: String) {
+        val calibration = withContext(io) { calibrations.of(File(path).name) }
+        settings.change { it.copy(model = path, calibration = calibration) }
+    }
 
     private fun start(request: DownloadRequest) {
         val name = request.name ?: return

@@ -4,6 +4,7 @@ import dev.uhlm.DeviceState
 import dev.uhlm.TrustPolicy
 import dev.uhlm.demo.settings.SecretStore
 import java.io.File
+import java.io.InputStream
 import kotlinx.coroutines.flow.StateFlow
 
 /** What the screens and view models need of the device that they run on. */
@@ -17,6 +18,9 @@ interface Platform {
     val device: StateFlow<DeviceState>
 
     val network: StateFlow<Network>
+
+    /** A file that came with the app, which the caller closes; none where it brought none of that name. Blocks. */
+    fun bundled(name: String): InputStream? = null
 
     /** Which servers models may come from; none for the bundled authorities. */
     val modelTrust: TrustPolicy? get() = null

@@ -154,9 +154,8 @@ private fun PairCard(pair: CataloguePair, here: Boolean, download: () -> Unit) {
         pair.draft.name,
         "${pair.about}\n$size · ${pair.draft.licence} · $measured\nThe server must run ${pair.target.name}.",
     ) {
-        if (pair.draft.request != null) {
-            FilledTonalButton(download, enabled = !here) { Text(if (here) "Here" else "Download") }
-        }
+        val offer = if (pair.draft.request != null) "Download" else "Add"
+        FilledTonalButton(download, enabled = !here) { Text(if (here) "Here" else offer) }
     }
 }
 

@@ -13,6 +13,7 @@ import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.FakeModelStore
 import dev.uhlm.demo.FakePlatform
 import dev.uhlm.demo.failed
+import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.SettingsStore
 import java.io.File
 import kotlin.test.AfterTest
@@ -59,10 +60,53 @@ class ModelsViewModelTest {
     @AfterTest
     fun noMain() = Dispatchers.resetMain()
 
-    private fun test(body: suspend TestScope.(ModelsViewModel) -> Unit) = runTest(dispatcher) {
-        val models = ModelsViewModel({ store }, { listOf(pair) }, settings, platform, dispatcher)
+    private fun test(
+        known: List<CataloguePair> = listOf(pair),
+        body: suspend TestScope.(ModelsViewModel) -> Unit,
+    ) = runTest(dispatcher) {
+        val calibrations = Calibrations(folder)
+        val models = ModelsViewModel({ store }, { known }, settings, calibrations, platform, dispatcher)
         runCurrent()
         body(models)
+    }
+
+    private val toy = pair.copy(id = "toy", draft = CatalogueModel("Toy", "toy.gguf", "MIT", 3uL, null))
+
+    @Test
+    fun `a model that came with the app is there and used from the first start on`() {
+        platform.bundled += mapOf("toy.gguf" to "abc", "toy.calibration.json" to "{}")
+        test(listOf(pair, toy)) { models ->
+            assertEquals(listOf(pair, toy), models.state.value.catalogue)
+            val path = File(folder, "models/toy.gguf")
+            assertEquals("abc" to path.path, path.readText() to settings.settings.value.model)
+            assertEquals("{}", File(settings.settings.value.calibration).readText())
+            // Another model has other thresholds, and this one its own again.
+            models.use(model)
+            runCurrent()
+            assertEquals("/models/a.gguf" to "", settings.settings.value.run { this.model to calibration })
+            models.use(StoredModel("toy.gguf", path.path, 3uL, null, null))
+            runCurrent()
+            assertEquals("{}", File(settings.settings.value.calibration).readText())
+        }
+    }
+
+    @Test
+    fun `a model that can be had again is put back by its card and a chosen one stays chosen`() {
+        platform.bundled["toy.gguf"] = "abc"
+        test(listOf(toy)) { models ->
+            settings.change { it.copy(model = "/models/a.gguf") }
+            File(folder, "models/toy.gguf").delete()
+            models.download(toy)
+            runCurrent()
+            assertTrue(File(folder, "models/toy.gguf").isFile)
+            assertEquals("/models/a.gguf", settings.settings.value.model)
+        }
+    }
+
+    @Test
+    fun `a pair that nobody can give has no card`() = test(listOf(pair, toy)) { models ->
+        assertEquals(listOf(pair), models.state.value.catalogue)
+        assertEquals("", settings.settings.value.model)
     }
 
     @Test
