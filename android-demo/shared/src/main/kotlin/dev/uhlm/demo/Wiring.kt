@@ -39,6 +39,7 @@ class Wiring(
     private val changes = SettingsViewModel(
         settings,
         platform.secrets,
+        calibrations,
         onSecret = { name -> if (name == VERIFIER_TOKEN) chat.tokensChanged() else models.tokensChanged() },
     )
 

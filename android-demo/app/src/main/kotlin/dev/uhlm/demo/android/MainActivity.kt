@@ -21,8 +21,9 @@ class MainActivity : ComponentActivity() {
         enableEdgeToEdge()
         installLogcatSink()
         val kept = ViewModelProvider.create(this, viewModelFactory { initializer { Kept(platform) } })[Kept::class]
+        val outside = AndroidOutside(this)
         setContent {
-            App(kept.wiring.viewModels) { enabled, back -> BackHandler(enabled, back) }
+            App(kept.wiring.viewModels, outside) { enabled, back -> BackHandler(enabled, back) }
         }
     }
 

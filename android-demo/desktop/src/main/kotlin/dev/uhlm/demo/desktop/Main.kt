@@ -41,7 +41,7 @@ fun main(arguments: Array<String>) {
     val wiring = Wiring(DesktopPlatform(folder))
     application {
         val state = rememberWindowState(size = DpSize(420.dp, 860.dp))
-        Window(::exitApplication, state, title = "U-HLM") { App(wiring.viewModels) }
+        Window(::exitApplication, state, title = "U-HLM") { App(wiring.viewModels, DesktopOutside()) }
     }
 }
 

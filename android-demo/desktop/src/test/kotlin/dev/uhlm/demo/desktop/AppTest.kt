@@ -35,6 +35,8 @@ import dev.uhlm.Mode
 import dev.uhlm.Origin
 import dev.uhlm.TrustPolicy
 import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.platform.Outside
+import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.Theme
@@ -71,6 +73,8 @@ class AppTest {
         Fixture.weather("clear")
     }
 
+    private val outside = PickedOutside()
+
     private fun app(
         settings: Settings = Fixture.settings("server"),
         trust: TrustPolicy? = null,
@@ -81,7 +85,7 @@ class AppTest {
         val store = JournalStore(File(folder, "conversations"))
         wiring = Wiring(DesktopPlatform(folder, trust), if (slow) SlowStore(store) else store)
         runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
-            setContent { App(wiring.viewModels) }
+            setContent { App(wiring.viewModels, outside) }
             until("the conversations") { chat.loaded }
             test()
         }
@@ -245,6 +249,25 @@ class AppTest {
     }
 
     @Test
+    fun a_calibration_is_picked_for_the_model_in_use_and_decides_from_then_on() =
+        app(Fixture.settings("server").copy(calibration = "", mode = Mode.OPPORTUNISTIC)) {
+            val file = File(Fixture.settings("server").calibration)
+            outside.picked = PickedFile(file.name) { file.inputStream() }
+            menu("Settings")
+            onNodeWithText("No file: the thresholds are cautious ones.").performScrollTo().assertIsDisplayed()
+            onNodeWithText("Choose a file").performScrollTo().performClick()
+            untilShown(hasText("The thresholds are those of a calibration file."))
+            val kept = File(SettingsStore(folder).settings.value.calibration)
+            assertTrue(kept.startsWith(folder), "$kept")
+            assertEquals(file.readText(), kept.readText())
+            onNodeWithContentDescription("Back").performClick()
+            say(Fixture.questions.first())
+            click("Answer on this phone")
+            untilWritten()
+            assertEquals(FinishReason.END_OF_REPLY, reply?.end?.finish)
+        }
+
+    @Test
     fun a_model_is_downloaded_with_progress_then_used_checked_and_kept_from_being_removed() {
         ModelServer(folder, File(Fixture.draft), quick = 100_000).use { server ->
             app(Settings(), server.trust) {
@@ -381,5 +404,24 @@ class AppTest {
             check(screen)
             onNodeWithContentDescription("Back").performClick()
         }
+    }
+}
+
+/** A system whose person picks one file, and what was given to other apps. */
+private class PickedOutside : Outside {
+    var picked: PickedFile? = null
+    val given = mutableListOf<Pair<String, String>>()
+    override val shares = true
+
+    override fun pick(onPicked: (PickedFile) -> Unit) {
+        picked?.let(onPicked)
+    }
+
+    override fun share(title: String, text: String) {
+        given += title to text
+    }
+
+    override fun save(name: String, text: String) {
+        given += name to text
     }
 }

@@ -15,7 +15,7 @@ data class Settings(
     val trustValue: String = "",
     /** The draft model's file. */
     val model: String = "",
-    /** The pair's calibration; empty for a cautious one. */
+    /** The file of the pair's calibration, as the app keeps it; empty for a cautious one. */
     val calibration: String = "",
     val mode: Mode = Mode.OPPORTUNISTIC,
     val goal: GoalChoice = GoalChoice.RISK_PRONE,

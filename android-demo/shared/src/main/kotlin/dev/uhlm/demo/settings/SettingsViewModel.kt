@@ -2,6 +2,8 @@ package dev.uhlm.demo.settings
 
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
+import dev.uhlm.demo.platform.PickedFile
+import java.io.File
 import java.io.IOException
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
@@ -18,6 +20,7 @@ data class SecretsState(val verifierToken: Boolean = false, val hubToken: Boolea
 class SettingsViewModel(
     private val store: SettingsStore,
     private val secrets: SecretStore,
+    private val calibrations: Calibrations,
     private val onSecret: (name: String) -> Unit,
     io: CoroutineDispatcher = Dispatchers.IO,
 ) : ViewModel() {
@@ -47,6 +50,19 @@ class SettingsViewModel(
                 notice("The token could not be kept safely, so it was not kept.")
             }
             look()
+        }
+    }
+
+    /** Takes a file as the calibration of the model in use. */
+    fun calibrate(file: PickedFile) {
+        viewModelScope.launch {
+            try {
+                val name = File(settings.value.model).name
+                val path = withContext(io) { file.open().use { calibrations.keep(name, it) } }
+                change { it.copy(calibration = path) }
+            } catch (_: IOException) {
+                notice("The file could not be read.")
+            }
         }
     }
 

@@ -15,6 +15,7 @@ import androidx.compose.material3.Surface
 import androidx.compose.material3.VerticalDivider
 import androidx.compose.material3.rememberDrawerState
 import androidx.compose.runtime.Composable
+import androidx.compose.runtime.CompositionLocalProvider
 import androidx.compose.runtime.LaunchedEffect
 import androidx.compose.runtime.collectAsState
 import androidx.compose.runtime.getValue
@@ -23,17 +24,22 @@ import androidx.compose.runtime.remember
 import androidx.compose.runtime.rememberCoroutineScope
 import androidx.compose.runtime.saveable.rememberSaveable
 import androidx.compose.runtime.setValue
+import androidx.compose.runtime.staticCompositionLocalOf
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.models.ModelsViewModel
+import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.settings.SettingsViewModel
 import kotlinx.coroutines.launch
 
 /** The view models that the app's screens show; they outlive every turn of the phone. */
 class ViewModels(val chat: ChatViewModel, val models: ModelsViewModel, val settings: SettingsViewModel)
+
+/** Other apps and their files; none in tests that need none. */
+internal val LocalOutside = staticCompositionLocalOf<Outside?> { null }
 
 /**
  * The whole app.
@@ -41,30 +47,42 @@ class ViewModels(val chat: ChatViewModel, val models: ModelsViewModel, val setti
  * @param backHandler makes the system's way back lead to the chat while another screen is shown; the desktop has none.
  */
 @Composable
-fun App(viewModels: ViewModels, backHandler: @Composable (enabled: Boolean, back: () -> Unit) -> Unit = { _, _ -> }) {
+fun App(
+    viewModels: ViewModels,
+    outside: Outside? = null,
+    backHandler: @Composable (enabled: Boolean, back: () -> Unit) -> Unit = { _, _ -> },
+) {
+    val settings by viewModels.settings.settings.collectAsState()
+    var screen by rememberSaveable { mutableStateOf(Screen.CHAT) }
+    val back = { screen = Screen.CHAT }
+    DemoTheme(settings.theme) {
+        CompositionLocalProvider(LocalOutside provides outside) {
+            Screens(viewModels, screen, back) { screen = it }
+        }
+        backHandler(screen != Screen.CHAT, back)
+    }
+}
+
+@Composable
+private fun Screens(viewModels: ViewModels, screen: Screen, back: () -> Unit, onScreen: (Screen) -> Unit) {
     val settings by viewModels.settings.settings.collectAsState()
     val chat by viewModels.chat.state.collectAsState()
     val models by viewModels.models.state.collectAsState()
     val secrets by viewModels.settings.state.collectAsState()
-    var screen by rememberSaveable { mutableStateOf(Screen.CHAT) }
-    val back = { screen = Screen.CHAT }
-    DemoTheme(settings.theme) {
-        Surface(Modifier.fillMaxSize()) {
-            Box {
-                when (screen) {
-                    Screen.CHAT -> ChatPanes(viewModels) { screen = it }
-                    Screen.SENT -> SentScreen(chat, viewModels.chat, settings, back)
-                    Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
-                    Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
-                }
-                val notices = remember { SnackbarHostState() }
-                Notice(chat.notice, viewModels.chat::noticeSeen, notices)
-                Notice(models.notice, viewModels.models::noticeSeen, notices)
-                Notice(secrets.notice, viewModels.settings::noticeSeen, notices)
-                SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).testTag("notices"))
+    Surface(Modifier.fillMaxSize()) {
+        Box {
+            when (screen) {
+                Screen.CHAT -> ChatPanes(viewModels, onScreen)
+                Screen.SENT -> SentScreen(chat, viewModels.chat, settings, back)
+                Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
+                Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
             }
+            val notices = remember { SnackbarHostState() }
+            Notice(chat.notice, viewModels.chat::noticeSeen, notices)
+            Notice(models.notice, viewModels.models::noticeSeen, notices)
+            Notice(secrets.notice, viewModels.settings::noticeSeen, notices)
+            SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).testTag("notices"))
         }
-        backHandler(screen != Screen.CHAT, back)
     }
 }
 

@@ -72,9 +72,7 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             KeptSlider("Temperature", settings.temperature, 0f..1.5f, { DecimalFormat("0.0").format(it) }) { value ->
                 model.change { it.copy(temperature = (value * 10).roundToInt() / 10f) }
             }
-            KeptField("Calibration file", settings.calibration, "made by uhlm calibrate; may stay empty") { text ->
-                model.change { it.copy(calibration = text.trim()) }
-            }
+            CalibrationRow(settings.calibration.isNotBlank(), settings.model.isNotBlank(), model)
 
             Heading("Models")
             SwitchRow("Download on metered networks", settings.allowMetered) { on ->
@@ -94,6 +92,27 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
                     FilterChip(settings.theme == theme, choose, { Text(theme.title) })
                 }
             }
+        }
+    }
+}
+
+/** Which thresholds decide what is asked about. A phone's person picks a file; nobody can type where it lies. */
+@Composable
+private fun CalibrationRow(there: Boolean, hasModel: Boolean, model: SettingsViewModel) {
+    val outside = LocalOutside.current
+    Text("Calibration", style = MaterialTheme.typography.labelLarge)
+    Text(
+        if (there) "The thresholds are those of a calibration file." else "No file: the thresholds are cautious ones.",
+        style = MaterialTheme.typography.bodyMedium,
+        color = MaterialTheme.colorScheme.onSurfaceVariant,
+    )
+    Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
+        if (outside != null) {
+            FilledTonalButton({ outside.pick(model::calibrate) }, enabled = hasModel) { Text("Choose a file") }
+        }
+        if (there) {
+            val described = Modifier.semantics { contentDescription = "Remove the calibration" }
+            TextButton({ model.change { it.copy(calibration = "") } }, described) { Text("Remove") }
         }
     }
 }
