@@ -12,9 +12,15 @@ struct ConversationList: View {
             ForEach(app.conversations) { conversation in
                 VStack(alignment: .leading, spacing: 2) {
                     Text(conversation.title).lineLimit(2)
-                    Text(conversation.changed, format: .relative(presentation: .named))
-                        .font(.caption)
-                        .foregroundStyle(.secondary)
+                    Group {
+                        if app.isWriting(conversation.id) {
+                            Text("Writing…")
+                        } else {
+                            Text(conversation.changed, format: .relative(presentation: .named))
+                        }
+                    }
+                    .font(.caption)
+                    .foregroundStyle(.secondary)
                 }
                 .accessibilityElement(children: .combine)
                 .tag(conversation.id)

@@ -1,59 +1,50 @@
 import ChatKit
 import SwiftUI
-import Uhlm
 
-/// What left the device in this conversation since it was opened.
+/// What left the device in this conversation, request by request.
 struct SentView: View {
     @Environment(\.dismiss) private var dismiss
     let chat: ChatModel
-    @State private var record: SentRecord?
 
     var body: some View {
+        let sent = chat.conversation.sent
         List {
-            if let record {
+            if !sent.isEmpty {
                 Section {
-                    LabeledContent("Requests", value: record.totalRequests, format: .number)
-                    LabeledContent("Tokens", value: record.totalTokens, format: .number)
-                    LabeledContent("Sent", value: record.totalBytes.inBytes)
+                    LabeledContent("Requests", value: sent.count, format: .number)
+                    LabeledContent("Tokens", value: sent.map(\.tokens).reduce(0, +), format: .number)
+                    LabeledContent("Sent", value: sent.map(\.bytes).reduce(0, +).inBytes)
                 }
                 Section("Latest requests") {
-                    ForEach(Array(record.requests.enumerated().reversed()), id: \.offset) { _, sent in
+                    ForEach(Array(sent.enumerated().reversed()), id: \.offset) { _, sent in
                         SentRow(sent: sent)
                     }
                 }
             }
         }
         .overlay {
-            if record?.totalRequests ?? 0 == 0 {
-                ContentUnavailableView(
-                    "Nothing was sent", systemImage: "iphone",
-                    description: Text("Since the conversation was opened, nothing of it left this device."))
+            if sent.isEmpty {
+                ContentUnavailableView("Nothing was sent in this conversation.", systemImage: "iphone")
             }
         }
         .navigationTitle("What was sent")
         .navigationBarTitleDisplayMode(.inline)
         .toolbar {
             ToolbarItem(placement: .cancellationAction) {
-                Button("Clear", role: .destructive) {
-                    chat.clearSent()
-                    record = chat.sent()
-                }
-                .disabled(record?.requests.isEmpty ?? true)
+                Button("Clear", role: .destructive) { Task { await chat.clearSent() } }.disabled(sent.isEmpty)
             }
             ToolbarItem(placement: .confirmationAction) { Button("Done") { dismiss() } }
         }
-        .onAppear { record = chat.sent() }
-        .refreshable { record = chat.sent() }
     }
 }
 
 private struct SentRow: View {
-    let sent: Sent
+    let sent: SentEntry
 
     var body: some View {
         VStack(alignment: .leading, spacing: 4) {
             HStack {
-                Text(Date(timeIntervalSince1970: sent.atSeconds), format: .dateTime.hour().minute().second())
+                Text(sent.at, format: .dateTime.hour().minute().second())
                 Text(kind)
                 Spacer()
                 Text("\(sent.tokens) tok, \(sent.bytes.inBytes)")
@@ -70,7 +61,7 @@ private struct SentRow: View {
 
     private var kind: LocalizedStringKey {
         switch sent.kind {
-        case .open: "Opened"
+        case .open: "Opened a session"
         case .advance: "Words to read and to check"
         }
     }

@@ -136,7 +136,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
 
         let alone = try await app.say(ready.questions[0], consent: .deviceOnly)
         XCTAssertTrue(alone.runs.allSatisfy { $0.origin == .draft }, "\(alone.runs)")
-        XCTAssertEqual(chat.sent()?.totalRequests, 0)
+        XCTAssertEqual(chat.conversation.sent, [])
 
         // What the device answered alone would go along, so one message cannot be agreed to any more.
         chat.input = ready.questions[1]
@@ -146,12 +146,64 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         chat.answer(.conversation)
         await chat.settled()
         XCTAssertNil(chat.problem)
-        let sent = try XCTUnwrap(chat.sent())
-        XCTAssertGreaterThan(sent.totalBytes, 0)
-        XCTAssertTrue(sent.requests.compactMap(\.text).joined().contains(ready.questions[1]))
-        chat.clearSent()
-        XCTAssertEqual(chat.sent()?.requests, [])
-        XCTAssertEqual(chat.sent()?.totalBytes, sent.totalBytes)
+        let sent = chat.conversation.sent
+        XCTAssertGreaterThan(sent.map(\.bytes).reduce(0, +), 0)
+        XCTAssertTrue(sent.compactMap(\.text).joined().contains(ready.questions[1]))
+        await chat.clearSent()
+        XCTAssertEqual(chat.conversation.sent, [])
+        let stored = try await app.stored()
+        XCTAssertEqual(stored.sent, [])
+    }
+
+    @MainActor
+    func test_the_record_of_what_was_sent_outlives_the_session_and_the_app() async throws {
+        let ready = try Fixture.shared.ready
+        let folder = try Folder()
+        let one = try await App(server: ready.server, folder: folder)
+        try await one.say(ready.questions[0], consent: .conversation)
+        let id = try one.chat.conversation.id
+        let sent = try one.chat.conversation.sent
+        XCTAssertEqual(sent.first?.kind, .open)
+        XCTAssertGreaterThan(sent.count, 1)
+        XCTAssertTrue(sent.allSatisfy(\.answered), "\(sent)")
+        // Another conversation: the session of this one ends.
+        one.model.startConversation()
+        await one.model.openConversation(id)
+        XCTAssertEqual(try one.chat.conversation.sent, sent)
+        let two = try await App(server: ready.server, folder: folder)
+        await two.model.openConversation(id)
+        let read = try two.chat.conversation.sent
+        XCTAssertEqual(read.map(\.text), sent.map(\.text))
+        // What is sent from now on comes behind it, once.
+        try await two.say(ready.questions[1])
+        let more = try two.chat.conversation.sent
+        XCTAssertEqual(Array(more.prefix(read.count)), read)
+        XCTAssertGreaterThan(more.count, read.count)
+        XCTAssertEqual(Set(more.map(\.at)).count, more.count)
+    }
+
+    @MainActor
+    func test_a_reply_is_written_to_its_end_while_another_conversation_is_on_the_screen() async throws {
+        let ready = try Fixture.shared.ready
+        let app = try await App()
+        let first = try app.chat
+        first.input = ready.questions[1]
+        first.send()
+        try await eventually("a first word is there") { first.conversation.turns.last?.reply.text.isEmpty == false }
+        app.model.startConversation()
+        XCTAssertTrue(app.model.isWriting(first.conversation.id))
+        // It is the same one when it comes back, not what is on the disk so far.
+        await app.model.openConversation(first.conversation.id)
+        XCTAssertTrue(try app.chat === first)
+        app.model.startConversation()
+        let other = try await app.say(ready.questions[2])
+        XCTAssertEqual(other.end, .complete)
+        await first.settled()
+        XCTAssertEqual(first.conversation.turns.last?.reply.end, .complete)
+        XCTAssertNil(first.problem)
+        try await eventually("it is over") { !app.model.isWriting(first.conversation.id) }
+        await app.model.openConversation(first.conversation.id)
+        XCTAssertEqual(try app.chat.conversation.turns.last?.reply, first.conversation.turns.last?.reply)
     }
 
     @MainActor
@@ -172,13 +224,13 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         let ready = try Fixture.shared.ready
         let app = try await App(server: ready.server)
         try await app.say(ready.questions[0], consent: .conversation)
-        let before = try app.chat.sent()?.totalRequests
+        let before = try app.chat.conversation.sent
         try await app.chat.withdrawConsent()
         let chat = try app.chat
         chat.input = ready.questions[1]
         chat.send()
         XCTAssertNotNil(chat.consentQuestion)
-        XCTAssertEqual(chat.sent()?.totalRequests, before)
+        XCTAssertEqual(chat.conversation.sent, before)
         let stored = try await app.stored()
         XCTAssertFalse(stored.mayBeSent)
     }

@@ -18,6 +18,8 @@ public final class AppModel: ChatHost {
     public private(set) var conversations: [ConversationSummary] = []
     /// The conversation on the screen.
     public private(set) var chat: ChatModel?
+    /// Conversations that left the screen while a reply was written, until it is.
+    private var writing: [UUID: ChatModel] = [:]
     /// What went wrong last outside of a conversation.
     public private(set) var problem: Problem?
 
@@ -67,6 +69,11 @@ public final class AppModel: ChatHost {
 
     // MARK: - Conversations
 
+    /// Whether a reply is being written in a conversation.
+    public func isWriting(_ id: UUID) -> Bool {
+        writing[id] != nil || chat?.conversation.id == id && chat?.phase != .idle
+    }
+
     /// Puts a new conversation on the screen. It is kept with its first message.
     public func startConversation() {
         show(ChatModel(Conversation(), isStored: false, store: store, host: self))
@@ -75,6 +82,7 @@ public final class AppModel: ChatHost {
     /// Puts a conversation on the screen.
     public func openConversation(_ id: UUID) async {
         if chat?.conversation.id == id { return }
+        if let written = writing[id] { return show(written) }
         do {
             show(ChatModel(try await store.conversation(id), isStored: true, store: store, host: self))
         } catch {
@@ -84,10 +92,11 @@ public final class AppModel: ChatHost {
 
     /// Removes a conversation for good.
     public func deleteConversation(_ id: UUID) async {
-        if chat?.conversation.id == id {
-            chat?.closeSession()
-            await chat?.settled()
-            startConversation()
+        if let open = chat?.conversation.id == id ? chat : writing[id] {
+            open.closeSession()
+            await open.settled()
+            writing[id] = nil
+            if open === chat { startConversation() }
         }
         do { try await store.delete(id) } catch { problem = Problem(error) }
         await refresh()
@@ -114,9 +123,33 @@ public final class AppModel: ChatHost {
     }
 
     private func show(_ next: ChatModel) {
-        // One session at a time: each has a cache of its own in memory.
-        chat?.closeSession()
+        if let last = chat, last !== next {
+            if last.phase == .idle {
+                // Each session has a cache of its own in memory: there are the one on the screen and those that write.
+                last.closeSession()
+            } else {
+                goOn(last)
+            }
+        }
         chat = next
+    }
+
+    /// Lets a reply be written to its end although another conversation is on the screen.
+    private func goOn(_ chat: ChatModel) {
+        let id = chat.conversation.id
+        guard writing[id] == nil else { return }
+        writing[id] = chat
+        Task {
+            while chat.phase != .idle { await chat.settled() }
+            writing[id] = nil
+            if self.chat !== chat { chat.closeSession() }
+        }
+    }
+
+    /// The chats that hold a session, or may.
+    private var chats: [ChatModel] {
+        let others = writing.values.filter { $0 !== chat }
+        return (chat.map { [$0] } ?? []) + others
     }
 
     // MARK: - Sessions
@@ -137,14 +170,14 @@ public final class AppModel: ChatHost {
     /// Takes the settings' key or hub into use; to be called when the person changed one.
     public func keysChanged() {
         verifier = nil
-        chat?.closeSession()
+        chats.forEach { $0.closeSession() }
         models.reconfigure()
     }
 
     /// Uses another model from the next message on.
     public func choose(_ model: String) {
         preferences.settings.model = model
-        chat?.closeSession()
+        chats.forEach { $0.closeSession() }
         loader.unload()
     }
 
@@ -181,20 +214,20 @@ public final class AppModel: ChatHost {
 
     /// Nobody sees the app; a model of hundreds of megabytes is what iOS ends apps for.
     public func wentToBackground() {
-        if chat?.phase == .idle {
+        if chats.allSatisfy({ $0.phase == .idle }) {
             chat?.closeSession()
             loader.unload()
         }
     }
 
     private func deviceChanged(_ state: DeviceState) {
-        chat?.deviceChanged(state)
+        chats.forEach { $0.deviceChanged(state) }
         models.setMetered(state.metered)
     }
 
     private func networkChanged() {
         verifier?.client.reconnect()
-        chat?.networkChanged()
+        chats.forEach { $0.networkChanged() }
         // Warms the connection up and takes the banner down. Nothing of a conversation is in it, and none is made where
         // the person did not agree to send this one.
         guard let client = verifier?.client, let chat, chat.conversation.mayBeSent else { return }

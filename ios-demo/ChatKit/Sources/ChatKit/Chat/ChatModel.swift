@@ -47,6 +47,10 @@ public final class ChatModel {
     /// Whether the server may read every message that the session knows.
     private var isAllAgreed: Bool
     private var isOutOfStep = false
+    /// What of the session's record is kept already; nil while nothing is written.
+    private var reader: SentReader?
+    /// The record of a session that was closed while a reply was written.
+    private var lastRecord: SentRecord?
 
     /// A conversation that is kept, or that nothing was said in yet.
     public init(_ conversation: Conversation, isStored: Bool, store: ConversationStore, host: any ChatHost) {
@@ -116,14 +120,10 @@ public final class ChatModel {
         }
     }
 
-    /// What was sent of this conversation since it was opened; nil where no session is open.
-    public func sent() -> SentRecord? {
-        try? session?.sent()
-    }
-
-    /// Forgets the record of what was sent, except for its totals.
-    public func clearSent() {
+    /// Forgets the record of what was sent.
+    public func clearSent() async {
         try? session?.clearSent()
+        do { try await record(.sentForgotten) } catch { problem = Problem(error) }
     }
 
     /// Tells the session what the device is going through.
@@ -145,6 +145,7 @@ public final class ChatModel {
     public func closeSession() {
         task?.cancel()
         watch?.cancel()
+        if reader != nil { lastRecord = try? session?.sent() }
         session?.shutDown()
         session = nil
         (link, cause) = (.online, nil)
@@ -195,6 +196,8 @@ public final class ChatModel {
             } catch {
                 await failed(error, message: message)
             }
+            await takeSent(all: true)
+            reader = nil
             tail = ProvisionalTail()
             phase = .idle
         }
@@ -202,7 +205,8 @@ public final class ChatModel {
 
     private func stream(_ events: GenerationEvents, of session: any UhlmSessionProtocol) async throws {
         let begun = ContinuousClock.now
-        let sentBefore = (try? session.sent().totalBytes) ?? 0
+        lastRecord = nil
+        reader = (try? session.sent()).map { SentReader(before: $0) }
         var lookedAt = begun
         line = LiveLine()
         for try await event in events {
@@ -229,14 +233,25 @@ public final class ChatModel {
                     line?.count(origin, after: (ContinuousClock.now - begun).seconds)
                 }
                 // The record is long, so not with each token.
-                if ContinuousClock.now - lookedAt > .milliseconds(500), let sent = try? session.sent() {
+                if ContinuousClock.now - lookedAt > .milliseconds(500) {
                     lookedAt = .now
-                    line?.sent(sent.totalBytes - sentBefore)
+                    await takeSent(all: false)
+                    if let reader { line?.sent(reader.bytes) }
                 }
             }
         }
         // Cancelled before the first event.
         try await record(.end(.stopped, nil))
+    }
+
+    /// Keeps what was sent since it was looked at last; `all` includes what was not answered, once nothing more comes.
+    private func takeSent(all: Bool) async {
+        guard var reader, let sent = (try? session?.sent()) ?? lastRecord else { return }
+        let entries = reader.take(sent, all: all)
+        self.reader = reader
+        for entry in entries {
+            do { try await record(.sent(entry)) } catch { problem = Problem(error) }
+        }
     }
 
     private func failed(_ error: any Error, message: String) async {

@@ -73,6 +73,8 @@ public struct Conversation: Sendable, Equatable, Identifiable {
     public internal(set) var mayBeSent = false
     /// Questions and replies, in order.
     public internal(set) var turns: [Turn] = []
+    /// What left the device of it, in order.
+    public internal(set) var sent: [SentEntry] = []
 
     /// A conversation in which nothing was said yet.
     public init(id: UUID = UUID(), created: Date = Date(), title: String = "") {
@@ -111,6 +113,10 @@ public struct Conversation: Sendable, Equatable, Identifiable {
                 reply.end = end
                 reply.cost = cost
             }
+        case .sent(let entry):
+            sent.append(entry)
+        case .sentForgotten:
+            sent = []
         case .head:
             break
         }

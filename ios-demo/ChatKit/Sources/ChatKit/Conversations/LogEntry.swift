@@ -17,6 +17,10 @@ public enum LogEntry: Codable, Sendable, Equatable {
     case piece(TextRun)
     /// The reply is over.
     case end(ReplyEnd, ReplyCost?)
+    /// A request left the device.
+    case sent(SentEntry)
+    /// What was sent is forgotten.
+    case sentForgotten
 
     /// The fewest lines that make `conversation`.
     static func lines(of conversation: Conversation) -> [LogEntry] {
@@ -27,6 +31,6 @@ public enum LogEntry: Codable, Sendable, Equatable {
             lines += turn.reply.runs.map(LogEntry.piece)
             if let end = turn.reply.end { lines.append(.end(end, turn.reply.cost)) }
         }
-        return lines
+        return lines + conversation.sent.map(LogEntry.sent)
     }
 }
