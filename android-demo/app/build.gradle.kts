@@ -27,6 +27,7 @@ android {
 
     sourceSets.named("main") {
         kotlin.directories += "../shared/src/main/kotlin"
+        resources.directories += "../shared/src/main/resources"
         assets.directories += "build/bundled"
     }
 
@@ -62,6 +63,9 @@ dependencies {
     implementation(libs.serialization.json)
     implementation(libs.lifecycle.viewmodel)
     implementation(libs.activity.compose)
+    implementation(libs.commonmark)
+    implementation(libs.commonmark.tables)
+    implementation(libs.commonmark.strikethrough)
     implementation(libs.compose.ui)
     implementation(libs.compose.foundation)
     implementation(libs.compose.material3)

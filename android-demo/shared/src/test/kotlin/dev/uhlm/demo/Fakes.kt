@@ -82,7 +82,9 @@ internal class FakeSession : UhlmSessionInterface {
         override suspend fun next(): SessionStatus? = status.first { it != last }.also { last = it }
     }
 
-    override fun contextUse() = ContextUse(tokens = 0u, context = null)
+    var use = ContextUse(tokens = 0u, context = null)
+
+    override fun contextUse() = use
 
     override fun messages() = held
 

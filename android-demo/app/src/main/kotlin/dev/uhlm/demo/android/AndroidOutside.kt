@@ -1,5 +1,8 @@
 package dev.uhlm.demo.android
 
+import android.content.ClipData
+import android.content.ClipboardManager
+import android.content.Context
 import android.content.Intent
 import android.net.Uri
 import android.provider.OpenableColumns
@@ -29,6 +32,11 @@ internal class AndroidOutside(private val activity: ComponentActivity) : Outside
     }
 
     override val shares: Boolean get() = true
+
+    override fun copy(text: String) {
+        val clipboard = activity.getSystemService(Context.CLIPBOARD_SERVICE) as ClipboardManager
+        clipboard.setPrimaryClip(ClipData.newPlainText(null, text))
+    }
 
     override fun pick(onPicked: (PickedFile) -> Unit) {
         picking = onPicked

@@ -125,10 +125,13 @@ class AppTest {
         untilWritten()
         val written = checkNotNull(reply)
         assertEquals(FinishReason.END_OF_REPLY, written.end?.finish, "${written.end}")
-        onNodeWithTag("reply", useUnmergedTree = true).assertTextContains(written.text)
-        val node = onNodeWithTag("reply", useUnmergedTree = true).fetchSemanticsNode()
+        onNodeWithTag("reply").assertTextContains(written.text)
+        val node = onNodeWithTag("reply").fetchSemanticsNode()
         val spoken = node.config[SemanticsProperties.StateDescription]
         assertTrue("Checked by the server" in spoken || "Written by the server" in spoken, spoken)
+        // The figures are for who asks for them.
+        assertTrue(onAllNodesWithTag("figures").fetchSemanticsNodes().isEmpty())
+        onNodeWithContentDescription("Details").performClick()
         onNode(hasText("tokens/s", substring = true)).assertIsDisplayed()
         assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
 
@@ -144,10 +147,11 @@ class AppTest {
     @Test
     fun an_answer_on_the_phone_sends_nothing() = app {
         say(Fixture.questions.first())
-        click("Answer on this phone")
+        click("Answer on this device")
         untilWritten()
         assertEquals(setOf(Origin.DRAFT), reply?.pieces?.map { it.origin }?.toSet())
         assertTrue(chat.conversation?.sent.orEmpty().isEmpty())
+        onNodeWithContentDescription("Details").performClick()
         onNode(hasText("nothing sent")).assertIsDisplayed()
     }
 
@@ -160,7 +164,7 @@ class AppTest {
         onAllNodesWithTag("consent").fetchSemanticsNodes().let { assertTrue(it.isEmpty()) }
         onNodeWithTag("message").assertTextContains("A secret")
         onNodeWithContentDescription("Send").performClick()
-        click("Answer on this phone")
+        click("Answer on this device")
         untilWritten()
         assertEquals(listOf("A secret"), chat.conversation!!.turns.filterIsInstance<Said>().map { it.text })
         onNodeWithTag("message").assert(hasText("A secret").not())
@@ -169,7 +173,7 @@ class AppTest {
     @Test
     fun the_stop_button_ends_a_reply_and_keeps_its_words() = app(slow = true) {
         say(Fixture.questions.first())
-        click("Answer on this phone")
+        click("Answer on this device")
         until("some words") { reply?.text.orEmpty().length > 4 }
         onNodeWithContentDescription("Stop").performClick()
         untilWritten()
@@ -179,17 +183,106 @@ class AppTest {
     }
 
     @Test
-    fun tinting_can_be_turned_off() = app {
-        onNodeWithTag("controls").performClick()
-        onNodeWithText("Not checked").assertIsDisplayed()
-        onNodeWithContentDescription("Show who wrote what").performClick()
-        until("no legend") { onAllNodesWithText("Not checked").fetchSemanticsNodes().isEmpty() }
-        until("the file") { !SettingsStore(folder).settings.value.tinted }
+    fun the_legend_is_behind_a_tap_and_has_the_switch_for_colours() = app {
+        assertTrue(onAllNodesWithText("Not checked").fetchSemanticsNodes().isEmpty())
+        menu("Who wrote what")
+        onNodeWithTag("legend").assertIsDisplayed()
+        assertTrue(onAllNodesWithText("Not checked").fetchSemanticsNodes().isEmpty())
+        onNodeWithContentDescription("Colour every word by who wrote it").performClick()
+        untilShown(hasText("Not checked"))
+        until("the file") { SettingsStore(folder).settings.value.tinted }
+        click("OK")
+        until("no legend") { onAllNodesWithTag("legend").fetchSemanticsNodes().isEmpty() }
+    }
+
+    @Test
+    fun a_server_that_was_agreed_to_is_asked_no_more_until_settings_say_so() = app(exact("server")) {
+        val endpoint = Fixture.settings("server").endpoint
+        say(Fixture.questions[0])
+        click("Do not ask again for this server")
+        click("Send this conversation")
+        untilWritten()
+        onNodeWithContentDescription("Conversations").performClick()
+        click("New conversation")
+        until("a new one") { chat.open == null }
+        say(Fixture.questions[1])
+        until("a reply without a question") { reply?.end?.finish == FinishReason.END_OF_REPLY }
+        menu("Settings")
+        onNodeWithText("$endpoint may read conversations").performScrollTo().assertIsDisplayed()
+        onNodeWithText("Ask again").performScrollTo().performClick()
+        until("the file") { SettingsStore(folder).settings.value.agreed.isEmpty() }
+    }
+
+    @Test
+    fun the_list_is_searched() = app {
+        for (index in 0..1) {
+            say(Fixture.questions[index])
+            click("Answer on this device")
+            untilWritten()
+            onNodeWithContentDescription("Conversations").performClick()
+            click("New conversation")
+            until("a new one") { chat.open == null }
+        }
+        val (second, first) = chat.conversations.map { it.title }
+        onNodeWithContentDescription("Conversations").performClick()
+        onNodeWithTag("search").performTextInput(first.uppercase())
+        until("the other one to go") {
+            onAllNodes(hasContentDescription("More about $second")).fetchSemanticsNodes().isEmpty()
+        }
+        onNodeWithContentDescription("More about $first").assertIsDisplayed()
+    }
+
+    @Test
+    fun the_title_names_the_model_the_mode_and_the_server() = app(exact("server")) {
+        val host = Fixture.settings("server").endpoint.removePrefix("https://")
+        onNodeWithTag("heading", useUnmergedTree = true)
+            .assertTextContains("${File(Fixture.draft).nameWithoutExtension} · Exact · $host")
+    }
+
+    @Test
+    fun a_reply_is_copied_shared_and_answered_again() = app {
+        say(Fixture.questions.first())
+        click("Answer on this device")
+        untilWritten()
+        val text = reply!!.text
+        onNodeWithContentDescription("Copy").performClick()
+        assertEquals(text, outside.copied)
+        onNodeWithContentDescription("Share").performClick()
+        assertEquals(text, outside.given.single().second)
+        val before = reply
+        onNodeWithContentDescription("Answer again").performClick()
+        click("Answer on this device")
+        until("another reply") { reply !== before && reply?.end != null && chat.writingHere == null }
+        assertEquals(2, chat.conversation!!.turns.size)
+        menu("Save as a file")
+        val (name, file) = outside.given.last()
+        assertTrue(name.endsWith(".md"), name)
+        for (part in listOf("# ", "> ${Fixture.questions.first()}", reply!!.text.trim())) assertTrue(part in file, file)
+    }
+
+    @Test
+    fun a_message_is_edited_and_what_followed_it_goes() = app {
+        for (index in 0..1) {
+            say(Fixture.questions[index])
+            click("Answer on this device")
+            untilWritten()
+        }
+        onNodeWithContentDescription("You: ${Fixture.questions[0]}").performClick()
+        click("Edit")
+        onNodeWithTag("message").assertTextContains(Fixture.questions[0])
+        onNodeWithTag("message").performTextReplacement(Fixture.questions[2])
+        onNodeWithContentDescription("Send").performClick()
+        click("Answer on this device")
+        until("the cut") { chat.conversation!!.turns.first().let { (it as Said).text } == Fixture.questions[2] }
+        untilWritten()
+        assertEquals(2, chat.conversation!!.turns.size)
+        assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
     }
 
     @Test
     fun the_mode_and_the_goal_are_chosen_beside_the_message() = app {
         onNodeWithTag("controls").performClick()
+        click("Balanced")
         click("Share asked")
         untilShown(hasText("Ask about 20 % of the words"))
         click("Exact")
@@ -262,7 +355,7 @@ class AppTest {
             assertEquals(file.readText(), kept.readText())
             onNodeWithContentDescription("Back").performClick()
             say(Fixture.questions.first())
-            click("Answer on this phone")
+            click("Answer on this device")
             untilWritten()
             assertEquals(FinishReason.END_OF_REPLY, reply?.end?.finish)
         }
@@ -314,7 +407,7 @@ class AppTest {
             }
             until("the conversations") { chat.loaded }
             say(Fixture.questions.first())
-            click("Answer on this phone")
+            click("Answer on this device")
             untilWritten()
             val before = chat.conversation
             onNodeWithTag("message").performTextInput("half a thought")
@@ -333,14 +426,14 @@ class AppTest {
             turn(newProcess = true)
             untilShown(hasText("half a thought"))
             assertEquals(before, chat.conversation)
-            onNodeWithTag("reply", useUnmergedTree = true).assertTextContains(reply!!.text)
+            onNodeWithTag("reply").assertTextContains(reply!!.text)
         }
     }
 
     @Test
     fun conversations_are_switched_renamed_and_deleted_in_the_drawer() = app {
         say(Fixture.questions.first())
-        click("Answer on this phone")
+        click("Answer on this device")
         untilWritten()
         val title = chat.conversation!!.title
         onNodeWithContentDescription("Conversations").performClick()
@@ -368,7 +461,7 @@ class AppTest {
         File(folder, "secrets.json/in the way").writeText("")
         wiring.viewModels.settings.secret(VERIFIER_TOKEN, "a-token")
         say("Hello")
-        click("Answer on this phone")
+        click("Answer on this device")
         val first = hasText("The token could not be kept safely, so it was not kept.")
         val second = hasText("There is no room to keep the message. Free some storage.")
         mainClock.autoAdvance = false
@@ -379,7 +472,11 @@ class AppTest {
         }
         val seen = mutableSetOf<SemanticsMatcher>()
         advanceUntil("one notice") { shown().also(seen::addAll).isNotEmpty() }
-        advanceUntil("the other one alone") { shown().also { assertTrue(it.size < 2) }.also(seen::addAll).size == 1 && seen.size == 2 }
+        advanceUntil("the other one alone") {
+            val shown = shown().also(seen::addAll)
+            assertTrue(shown.size < 2, "both at once")
+            shown.size == 1 && seen.size == 2
+        }
         advanceUntil("none") { shown().isEmpty() && wiring.viewModels.chat.state.value.notice == null }
         mainClock.autoAdvance = true
     }
@@ -387,7 +484,7 @@ class AppTest {
     @Test
     fun everything_that_can_be_tapped_has_a_name() = app {
         say(Fixture.questions.first())
-        click("Answer on this phone")
+        click("Answer on this device")
         untilWritten()
         onNodeWithTag("controls").performClick()
         val clickable = SemanticsMatcher("can be clicked") { SemanticsActions.OnClick in it.config }
@@ -411,7 +508,12 @@ class AppTest {
 private class PickedOutside : Outside {
     var picked: PickedFile? = null
     val given = mutableListOf<Pair<String, String>>()
+    var copied: String? = null
     override val shares = true
+
+    override fun copy(text: String) {
+        copied = text
+    }
 
     override fun pick(onPicked: (PickedFile) -> Unit) {
         picked?.let(onPicked)

@@ -1,23 +1,31 @@
 package dev.uhlm.demo.desktop
 
+import androidx.compose.runtime.CompositionLocalProvider
 import androidx.compose.ui.ExperimentalComposeUiApi
 import androidx.compose.ui.awt.ComposeWindow
+import androidx.compose.ui.platform.LocalDensity
 import androidx.compose.ui.semantics.SemanticsNode
 import androidx.compose.ui.semantics.SemanticsProperties
 import androidx.compose.ui.semantics.getOrNull
+import androidx.compose.ui.unit.Density
+import dev.uhlm.FinishReason
 import dev.uhlm.Mode
+import dev.uhlm.Origin
 import dev.uhlm.demo.Wiring
 import dev.uhlm.demo.settings.GoalChoice
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.Theme
+import dev.uhlm.demo.storage.Entry
 import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.storage.Reply
+import dev.uhlm.demo.storage.ReplyEnd
 import dev.uhlm.demo.ui.App
 import java.awt.Robot
 import java.awt.event.InputEvent
 import java.io.File
 import java.nio.file.Files
+import java.util.Locale
 import javax.imageio.ImageIO
 import javax.swing.SwingUtilities
 import kotlin.system.exitProcess
@@ -33,6 +41,8 @@ internal class Screenshots(
     private val settings: Settings,
     width: Int = 420,
     height: Int = 860,
+    private val fontScale: Float = 1f,
+    kept: List<Entry> = emptyList(),
 ) : AutoCloseable {
     private val folder = Files.createTempDirectory("uhlm-demo").toFile()
     private val server = ModelServer(folder, File(Fixture.draft), quick = (File(Fixture.draft).length() * 0.43).toInt())
@@ -44,6 +54,7 @@ internal class Screenshots(
 
     init {
         runBlocking { SettingsStore(folder).change { settings } }
+        if (kept.isNotEmpty()) keep(kept)
         // Slowed down to what a phone with a real model writes: of the demo model no picture could be taken on its way.
         val store = SlowStore(JournalStore(File(folder, "conversations")), millis = 40)
         wiring = Wiring(DesktopPlatform(folder, server.trust), store)
@@ -51,13 +62,24 @@ internal class Screenshots(
             ComposeWindow().apply {
                 isUndecorated = true
                 setBounds(0, 0, width, height)
-                setContent { App(wiring.viewModels) }
+                setContent {
+                    val density = Density(LocalDensity.current.density, fontScale)
+                    CompositionLocalProvider(LocalDensity provides density) { App(wiring.viewModels, DesktopOutside()) }
+                }
                 isVisible = true
             }
         }
         eventually({ "the conversations" }) { chat.loaded }
         // The first frame comes late.
         Thread.sleep(4000)
+    }
+
+    /** A conversation that was had before the app was started. */
+    private fun keep(entries: List<Entry>) {
+        val store = JournalStore(File(folder, "conversations"))
+        val id = store.create("Sorting in Kotlin", System.currentTimeMillis()).id
+        entries.forEach { store.append(id, it) }
+        runBlocking { SettingsStore(folder).change { it.copy(open = id) } }
     }
 
     fun change(change: (Settings) -> Settings) = wiring.viewModels.settings.change(change)
@@ -142,6 +164,7 @@ private fun chat(into: File, name: String, settings: Settings) = Screenshots(int
     app.written()
     app.send(Fixture.questions[5])
     app.written()
+    app.click("Details")
     app.take("answered-$name")
     app.send(Fixture.questions[9])
     eventually({ "a reply on its way" }) {
@@ -153,6 +176,13 @@ private fun chat(into: File, name: String, settings: Settings) = Screenshots(int
     app.written()
     app.click("controls")
     app.take("controls-$name")
+    app.click("controls")
+    app.open("Who wrote what", "legend")
+    app.click("Colour every word by who wrote it")
+    app.take("legend-$name")
+    app.click("OK")
+    app.take("tinted-$name")
+    app.change { it.copy(tinted = false) }
     app.open("What was sent", "sent")
     app.take("sent-$name")
     app.click("Back")
@@ -180,6 +210,25 @@ private fun offline(into: File, name: String, settings: Settings) = Screenshots(
     Fixture.weather("clear")
 }
 
+/** What a real model writes: the demo pair knows no Markdown. */
+private fun markdown(into: File, name: String, settings: Settings, fontScale: Float = 1f) {
+    val kept = listOf(
+        Entry.SaidText(1, "How do I sort a list of people by age in Kotlin?"),
+        Entry.ReplyBegan(2, Mode.EXACT),
+        Entry.Reasoned("They want `sortedBy`, and perhaps the descending form."),
+        Entry.Committed("Use `sortedBy`, which returns a **new** list:\n\n```kotlin\nval ", Origin.VERIFIED),
+        Entry.Committed("byAge", Origin.TARGET, corrected = true),
+        Entry.Committed(" = people.sortedBy { it.age }\n```\n\nTwo things to know:\n\n", Origin.VERIFIED),
+        Entry.Committed("1. It is *stable*: ", Origin.VERIFIED),
+        Entry.Committed("equal", Origin.TARGET, corrected = true),
+        Entry.Committed(" ages keep their order.\n2. For the oldest first: `sortedByDescending`.\n\n", Origin.VERIFIED),
+        Entry.Committed("| function | changes the list |\n|---|---|\n| `sortedBy` | no |\n", Origin.UNVERIFIED),
+        Entry.Committed("| `sortBy` | yes |", Origin.UNVERIFIED),
+        Entry.ReplyEnded(ReplyEnd(FinishReason.END_OF_REPLY)),
+    )
+    Screenshots(into, settings, fontScale = fontScale, kept = kept).use { it.take("markdown-$name") }
+}
+
 private fun wide(into: File, settings: Settings) = Screenshots(into, settings, 1000, 700).use { app ->
     for (index in listOf(2, 4, 0)) {
         app.send(Fixture.questions[index])
@@ -201,6 +250,16 @@ fun main(arguments: Array<String>) {
         chat(into, name, shown("server").copy(mode = Mode.EXACT))
         offline(into, name, shown("weather"))
     }
+    for (theme in listOf(Theme.LIGHT, Theme.DARK)) {
+        markdown(into, theme.name.lowercase(), Fixture.settings("server").copy(theme = theme))
+    }
+    markdown(into, "large", Fixture.settings("server").copy(theme = Theme.LIGHT), fontScale = 1.8f)
+    Locale.setDefault(Locale.GERMANY)
+    Screenshots(into, Fixture.settings("server").copy(theme = Theme.LIGHT)).use { app ->
+        app.click("controls")
+        app.take("german")
+    }
+    Locale.setDefault(Locale.ENGLISH)
     wide(into, Fixture.settings("server").copy(theme = Theme.LIGHT, temperature = 0.7f))
     exitProcess(0)
 }

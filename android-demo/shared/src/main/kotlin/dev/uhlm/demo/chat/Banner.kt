@@ -4,22 +4,41 @@ import dev.uhlm.LinkCause
 import dev.uhlm.LinkState
 import dev.uhlm.Mode
 import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.settings.WhenOffline
+import dev.uhlm.demo.ui.title
+import dev.uhlm.demo.words.say
+import java.io.File
 
 /**
  * Returns what the strip above a conversation says: what is different now, and what follows for replies. Null while all
  * is as it should be, and if the person wants the device alone. The iOS app has the same words.
  */
 internal fun ChatState.banner(settings: Settings): String? {
-    if (settings.remote == null || settings.mode == Mode.DEVICE_ONLY) return null
-    val consequence = when (settings.mode) {
-        Mode.REMOTE_ONLY -> "Replies wait for it."
-        else -> "The device goes on alone; its words are not checked."
+    if (!settings.asksServer) return null
+    val consequence = when (settings.whenOffline) {
+        WhenOffline.FAIL -> say("banner.fail")
+        WhenOffline.WAIT -> say("banner.wait")
+        WhenOffline.GO_ON -> say(if (settings.mode == Mode.REMOTE_ONLY) "banner.wait" else "banner.go_on")
     }
     return when {
-        !network -> "No network. $consequence"
+        !network -> say("banner.no_network", consequence)
         link == LinkState.ONLINE -> null
-        cause == LinkCause.BUSY -> "The server is busy. $consequence"
-        link == LinkState.OFFLINE -> "The server does not answer. $consequence"
-        else -> "The connection is unsteady. Trying again…"
+        cause == LinkCause.BUSY -> say("banner.busy", consequence)
+        link == LinkState.OFFLINE -> say("banner.away", consequence)
+        else -> say("banner.unsteady")
     }
+}
+
+/** "demo-draft · Exact · host": what writes here, how, and with which server or what is the matter with it. */
+internal fun ChatState.heading(settings: Settings): String {
+    val model = File(settings.model).name.removeSuffix(".gguf").ifBlank { say("chat.no_model") }
+    val server = when {
+        !settings.asksServer -> null
+        !network -> say("link.no_network")
+        link == LinkState.ONLINE -> settings.endpoint.substringAfter("://").substringBefore('/')
+        cause == LinkCause.BUSY -> say("link.busy")
+        link == LinkState.OFFLINE -> say("link.away")
+        else -> say("link.unsteady")
+    }
+    return listOfNotNull(model, settings.effectiveMode.title, server).joinToString(" · ")
 }

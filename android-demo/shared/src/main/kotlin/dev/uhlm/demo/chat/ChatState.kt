@@ -1,5 +1,6 @@
 package dev.uhlm.demo.chat
 
+import dev.uhlm.ContextUse
 import dev.uhlm.LinkCause
 import dev.uhlm.LinkState
 import dev.uhlm.demo.storage.Conversation
@@ -13,6 +14,8 @@ data class ChatState(
     val open: String? = null,
     /** Conversations whose reply is being written. */
     val writing: Map<String, Writing> = emptyMap(),
+    /** How much of the models' contexts conversations take, for those that were written in since the app started. */
+    val uses: Map<String, ContextUse> = emptyMap(),
     val link: LinkState = LinkState.ONLINE,
     /** Why the server does not answer; null while it does. */
     val cause: LinkCause? = null,
@@ -25,6 +28,9 @@ data class ChatState(
     val conversation: Conversation? get() = conversations.firstOrNull { it.id == open }
 
     val writingHere: Writing? get() = open?.let(writing::get)
+
+    /** How much of the models' contexts the open conversation takes. */
+    val use: ContextUse? get() = open?.let(uses::get)
 
     /** Whether words are written that nobody checks although they should be. */
     val offline: Boolean get() = !network || link == LinkState.OFFLINE
@@ -47,7 +53,18 @@ data class ConsentQuestion(
     /** Earlier messages that would be sent, too. */
     val earlier: Int,
     val endpoint: String,
+    /** The turn in whose place, and of all that follow it, the message is said; none where it is a new one. */
+    val replaces: Int? = null,
 )
 
 /** What the person answers. */
-enum class ConsentChoice { THIS_MESSAGE, CONVERSATION, ON_DEVICE, NEITHER }
+enum class ConsentChoice { THIS_MESSAGE, CONVERSATION, SERVER, ON_DEVICE, NEITHER }
+
+/** The share of the contexts that is taken, in [0, 1]; none before it is known. */
+internal val ContextUse.share: Float?
+    get() = context?.takeIf { it > 0u }?.let { (tokens.toFloat() / it.toFloat()).coerceIn(0f, 1f) }
+
+/** Whether there is little room left. */
+internal val ContextUse.isNearlyFull: Boolean get() = (share ?: 0f) >= NEARLY
+
+private const val NEARLY = 0.85f

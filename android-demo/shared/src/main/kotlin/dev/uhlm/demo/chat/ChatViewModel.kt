@@ -3,6 +3,7 @@ package dev.uhlm.demo.chat
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
 import dev.uhlm.Consent
+import dev.uhlm.ContextUse
 import dev.uhlm.Mode
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmSessionInterface
@@ -15,6 +16,7 @@ import dev.uhlm.demo.storage.Entry
 import dev.uhlm.demo.storage.Reply
 import dev.uhlm.demo.storage.Said
 import dev.uhlm.demo.storage.after
+import dev.uhlm.demo.words.say
 import dev.uhlm.statusFlow
 import java.io.IOException
 import kotlinx.coroutines.CoroutineDispatcher
@@ -79,8 +81,25 @@ class ChatViewModel(
     fun send(text: String): Boolean {
         val conversation = state.value.conversation
         if (text.isBlank() || (conversation?.id ?: NEW) in replies) return false
+        return put(conversation, text, null)
+    }
+
+    /**
+     * Says something else in the place of a message of the open conversation; what followed it goes.
+     *
+     * @param turn the message's place among the turns.
+     * @return as [send] does.
+     */
+    fun edit(turn: Int, text: String): Boolean {
+        val conversation = state.value.conversation ?: return false
+        if (text.isBlank() || conversation.id in replies || conversation.turns.getOrNull(turn) !is Said) return false
+        return put(conversation, text, turn)
+    }
+
+    private fun put(conversation: Conversation?, text: String, replaces: Int?): Boolean {
         val asks = mustAsk(conversation)
-        if (asks) ask(conversation, text.trim()) else begin(conversation, text.trim(), null, null)
+        val message = text.trim()
+        if (asks) ask(conversation, message, replaces) else begin(conversation, message, null, null, replaces)
         return !asks
     }
 
@@ -98,9 +117,13 @@ class ChatViewModel(
         mutable.update { it.copy(question = null) }
         when (choice) {
             ConsentChoice.NEITHER -> Unit
-            ConsentChoice.ON_DEVICE -> begin(conversation, question.message, Mode.DEVICE_ONLY, null)
-            ConsentChoice.THIS_MESSAGE -> begin(conversation, question.message, null, Consent.MESSAGE)
-            ConsentChoice.CONVERSATION -> begin(conversation, question.message, null, Consent.CONVERSATION)
+            ConsentChoice.ON_DEVICE -> begin(conversation, question, Mode.DEVICE_ONLY, null)
+            ConsentChoice.THIS_MESSAGE -> begin(conversation, question, null, Consent.MESSAGE)
+            ConsentChoice.CONVERSATION -> begin(conversation, question, null, Consent.CONVERSATION)
+            ConsentChoice.SERVER -> viewModelScope.launch {
+                settings.change { it.copy(agreed = it.agreed + question.endpoint) }
+                begin(conversation, question, null, Consent.CONVERSATION)
+            }
         }
     }
 
@@ -137,7 +160,7 @@ class ChatViewModel(
                 mutable.update { state -> state.copy(conversations = state.conversations.filter { it.id != id }) }
                 if (state.value.open == id) open(null)
             } catch (_: IOException) {
-                notice("The conversation could not be deleted.")
+                notice(say("chat.not_deleted"))
             }
         }
     }
@@ -149,19 +172,25 @@ class ChatViewModel(
 
     override fun onCleared(): Unit = sessions.close()
 
-    private fun mode(settings: Settings) = if (settings.remote == null) Mode.DEVICE_ONLY else settings.mode
-
-    private fun mustAsk(conversation: Conversation?) =
-        mode(settings.settings.value) != Mode.DEVICE_ONLY && conversation?.consent != Consent.CONVERSATION
-
-    private fun ask(conversation: Conversation?, message: String?) {
-        val said = conversation?.turns.orEmpty().count { it is Said }
-        val earlier = if (message == null) said - 1 else said
-        val endpoint = settings.settings.value.endpoint
-        mutable.update { it.copy(question = ConsentQuestion(conversation?.id, message, earlier, endpoint)) }
+    private fun mustAsk(conversation: Conversation?): Boolean {
+        val settings = settings.settings.value
+        val server = settings.endpoint
+        val mayBeSent = conversation?.mayBeSent(server, settings.agreed) ?: (server in settings.agreed)
+        return settings.asksServer && !mayBeSent
     }
 
-    private fun begin(before: Conversation?, message: String?, mode: Mode?, consent: Consent?) {
+    private fun ask(conversation: Conversation?, message: String?, replaces: Int? = null) {
+        val turns = conversation?.turns.orEmpty()
+        val said = (if (replaces == null) turns else turns.take(replaces)).count { it is Said }
+        val earlier = if (message == null) said - 1 else said
+        val endpoint = settings.settings.value.endpoint
+        mutable.update { it.copy(question = ConsentQuestion(conversation?.id, message, earlier, endpoint, replaces)) }
+    }
+
+    private fun begin(before: Conversation?, question: ConsentQuestion, mode: Mode?, consent: Consent?) =
+        begin(before, question.message, mode, consent, question.replaces)
+
+    private fun begin(before: Conversation?, message: String?, mode: Mode?, consent: Consent?, replaces: Int? = null) {
         val settings = settings.settings.value
         // From here on a second tap finds the first one's reply.
         val key = before?.id ?: NEW
@@ -169,7 +198,10 @@ class ChatViewModel(
         val job = viewModelScope.launch(start = CoroutineStart.LAZY) {
             try {
                 val conversation = before ?: create(checkNotNull(message))
-                if (consent == Consent.CONVERSATION) record(conversation.id, Entry.Consented(consent))
+                if (consent == Consent.CONVERSATION) {
+                    record(conversation.id, Entry.Consented(consent, settings.endpoint))
+                }
+                if (replaces != null) record(conversation.id, Entry.Cut(replaces))
                 if (message != null) {
                     record(conversation.id, Entry.SaidText(now(), message))
                 } else if (conversation.turns.last() is Reply) {
@@ -178,13 +210,14 @@ class ChatViewModel(
                 val run = ReplyRun(
                     conversation.id,
                     settings,
-                    mode ?: mode(settings),
+                    mode ?: settings.effectiveMode,
                     consent,
                     ::get,
                     ::record,
                     ::sync,
                     sessions,
                     ::writing,
+                    ::used,
                     now,
                 )
                 replies.remove(NEW)?.let { replies[conversation.id] = it }
@@ -192,7 +225,7 @@ class ChatViewModel(
                 replies -= conversation.id
                 if (run.askConsent) get(run.id)?.let { ask(it, null) }
             } catch (_: IOException) {
-                notice("There is no room to keep the message. Free some storage.")
+                notice(say("chat.no_room"))
             }
         }
         replies[key] = job
@@ -204,7 +237,7 @@ class ChatViewModel(
         try {
             run.write(onSession = ::watch)
         } catch (_: IOException) {
-            notice("There is no room to keep the reply. Free some storage.")
+            notice(say("chat.no_room.reply"))
         } finally {
             writing(run.id, null)
         }
@@ -238,6 +271,8 @@ class ChatViewModel(
         state.copy(writing = if (writing == null) state.writing - id else state.writing + (id to writing))
     }
 
+    private fun used(id: String, use: ContextUse) = mutable.update { it.copy(uses = it.uses + (id to use)) }
+
     /** First the disk, then the screen. */
     private suspend fun record(id: String, entry: Entry) {
         withContext(disk) { store.append(id, entry) }
@@ -258,7 +293,7 @@ class ChatViewModel(
                 record(id, entry)
                 sync(id)
             } catch (_: IOException) {
-                notice("There is no room to keep that. Free some storage.")
+                notice(say("chat.no_room.change"))
             }
         }
     }

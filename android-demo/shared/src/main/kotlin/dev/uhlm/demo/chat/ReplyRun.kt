@@ -1,6 +1,7 @@
 package dev.uhlm.demo.chat
 
 import dev.uhlm.Consent
+import dev.uhlm.ContextUse
 import dev.uhlm.FinishReason
 import dev.uhlm.GenerationEvent
 import dev.uhlm.GenerationOptions
@@ -18,6 +19,7 @@ import dev.uhlm.demo.storage.Problem
 import dev.uhlm.demo.storage.Reply
 import dev.uhlm.demo.storage.ReplyEnd
 import dev.uhlm.demo.storage.Said
+import dev.uhlm.demo.storage.Turn
 import dev.uhlm.generate
 import dev.uhlm.hint
 import dev.uhlm.recovery
@@ -41,6 +43,7 @@ internal class ReplyRun(
     private val sync: suspend (String) -> Unit,
     private val sessions: Sessions,
     private val show: (String, Writing?) -> Unit,
+    private val used: (String, ContextUse) -> Unit,
     private val now: () -> Long,
 ) {
     /** Whether it ended because of messages that the person did not agree to send. */
@@ -49,6 +52,7 @@ internal class ReplyRun(
 
     private var writing = Writing()
     private val provisional = ArrayDeque<String>()
+    private val corrections = Corrections()
     private var end: ReplyEnd? = null
     private var live: Live? = null
     private var sent: SentReader? = null
@@ -79,11 +83,10 @@ internal class ReplyRun(
     private suspend fun stream(session: UhlmSessionInterface) {
         val turns = conversation(id)?.turns.orEmpty()
         val message = turns.filterIsInstance<Said>().last()
-        val before = turns.take(turns.indexOf(message))
-        align(session, before.messages())
-        if (consent == Consent.CONVERSATION || conversation(id)?.consent == Consent.CONVERSATION) {
-            session.setConsent(Consent.CONVERSATION)
-        }
+        val before = turns.take(turns.lastIndexOf(message))
+        align(session, before.messages(settings.systemPrompt))
+        val mayBeSent = conversation(id)?.mayBeSent(settings.endpoint, settings.agreed) == true
+        if (consent == Consent.CONVERSATION || mayBeSent) session.setConsent(Consent.CONVERSATION)
         sent = SentReader(session.sent())
         val replies = before.filterIsInstance<Reply>()
         live = Live(replies.lastOrNull()?.end?.figures?.roundTripSeconds)
@@ -93,6 +96,7 @@ internal class ReplyRun(
             maxTokens = settings.maxTokens.toUInt(),
             mode = mode,
             consent = consent.takeIf { it == Consent.MESSAGE },
+            thinking = settings.thinkingOption,
         )
         writing = writing.copy(opening = false)
         show(id, writing)
@@ -109,6 +113,7 @@ internal class ReplyRun(
             }
             show(id, writing)
         }
+        used(id, session.contextUse())
     }
 
     private suspend fun take(event: GenerationEvent) {
@@ -117,15 +122,19 @@ internal class ReplyRun(
             is GenerationEvent.Committed -> {
                 provisional.removeFirstOrNull()
                 live?.committed(event.origin)
-                if (event.token.text.isNotEmpty()) record(id, Entry.Committed(event.token.text, event.origin))
+                val text = event.token.text
+                val corrected = corrections.takes(text, event.origin)
+                if (text.isNotEmpty()) record(id, Entry.Committed(text, event.origin, corrected))
             }
             is GenerationEvent.Reasoning -> {
                 provisional.removeFirstOrNull()
                 live?.committed(event.origin)
+                if (event.token.text.isNotEmpty()) record(id, Entry.Reasoned(event.token.text))
             }
             is GenerationEvent.Rollback -> {
                 provisional.clear()
                 live?.rolledBack()
+                corrections.rolledBack()
             }
             is GenerationEvent.State -> Unit
             is GenerationEvent.Finished -> {
@@ -161,14 +170,15 @@ internal class ReplyRun(
 
 /** The session may be a new one, or have seen a reply that was asked for again. */
 private fun align(session: UhlmSessionInterface, messages: List<Message>) {
-    val held = session.messages().filter { it.role != Role.SYSTEM }
+    val held = session.messages()
     val same = held.size == messages.size &&
         held.zip(messages).all { (a, b) -> a.role == b.role && a.content.trim() == b.content.trim() }
     if (!same) session.setMessages(messages)
 }
 
 /** What models are told of a conversation: a message that got no answer is left out. */
-internal fun List<dev.uhlm.demo.storage.Turn>.messages(): List<Message> = buildList {
+internal fun List<Turn>.messages(system: String): List<Message> = buildList {
+    if (system.isNotBlank()) add(Message(Role.SYSTEM, system))
     for ((turn, next) in this@messages.zipWithNext()) {
         if (turn !is Said || next !is Reply || next.pieces.isEmpty()) continue
         add(Message(Role.USER, turn.text))

@@ -4,6 +4,7 @@ import dev.uhlm.DeviceState
 import dev.uhlm.ErrorKind
 import dev.uhlm.Goal
 import dev.uhlm.ModelOptions
+import dev.uhlm.OfflinePolicy
 import dev.uhlm.Recovery
 import dev.uhlm.RemoteOptions
 import dev.uhlm.SamplingParams
@@ -35,6 +36,7 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
         val calibration: String,
         val remote: RemoteOptions?,
         val goal: Goal,
+        val offline: OfflinePolicy,
         val temperature: Float,
         val recordText: Boolean,
     )
@@ -51,7 +53,9 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
     private var device: DeviceState? = null
 
     override suspend fun session(conversation: String, settings: Settings): UhlmSession = loading.withLock {
-        val made = with(settings) { Made(model, calibration, remote, goalOption, temperature, recordText) }
+        val made = with(settings) {
+            Made(model, calibration, remote, goalOption, offlinePolicy, temperature, recordText)
+        }
         sessions[conversation]?.let { open ->
             if (open.made == made) return open.session
             release(conversation)
@@ -63,6 +67,7 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
             sampling = SamplingParams(temperature = made.temperature),
             calibrationPath = made.calibration.ifBlank { null },
             goal = made.goal,
+            offline = made.offline,
             context = minOf(loaded.context, loaded.engine.info().trainedContext),
             recordText = made.recordText,
         )

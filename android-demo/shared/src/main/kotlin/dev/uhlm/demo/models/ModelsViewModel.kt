@@ -14,12 +14,14 @@ import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.SettingsStore
+import dev.uhlm.demo.words.say
 import dev.uhlm.downloadFlow
-import dev.uhlm.hint
 import dev.uhlm.kind
+import dev.uhlm.recovery
 import dev.uhlm.title
 import java.io.File
 import java.io.IOException
+import java.util.Locale
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
@@ -163,7 +165,7 @@ class ModelsViewModel(
             val file = withContext(io) { bundled.install(pair) } ?: return
             if (settings.settings.value.model.isBlank()) choose(file.path)
         } catch (_: IOException) {
-            notice("There is no room for the model. Free some storage.")
+            notice(say("models.no_room"))
         }
     }
 
@@ -228,4 +230,8 @@ class ModelsViewModel(
 }
 
 /** What failed and what to do, for a person. */
-internal fun UhlmException.notice(): String = "$title $hint"
+internal fun UhlmException.notice(): String {
+    val advice = say("recovery.${recovery.name.lowercase()}")
+    // The library names what failed in English.
+    return if (Locale.getDefault().language == "en") "$title $advice" else advice
+}

@@ -7,6 +7,9 @@ interface Outside {
     /** Whether texts can be given to other apps. */
     val shares: Boolean
 
+    /** Puts a text where the person can paste it from. */
+    fun copy(text: String)
+
     /** Lets the person pick a file. [onPicked] is called on the main thread, and only where one was picked. */
     fun pick(onPicked: (PickedFile) -> Unit)
 

@@ -2,7 +2,9 @@ package dev.uhlm.demo.settings
 
 import dev.uhlm.Goal
 import dev.uhlm.Mode
+import dev.uhlm.OfflinePolicy
 import dev.uhlm.RemoteOptions
+import dev.uhlm.Thinking
 import dev.uhlm.TrustPolicy
 import kotlinx.serialization.Serializable
 
@@ -17,14 +19,22 @@ data class Settings(
     val model: String = "",
     /** The file of the pair's calibration, as the app keeps it; empty for a cautious one. */
     val calibration: String = "",
-    val mode: Mode = Mode.OPPORTUNISTIC,
+    val mode: Mode = Mode.EXACT,
     val goal: GoalChoice = GoalChoice.RISK_PRONE,
     /** Of [GoalChoice.SHARE_SENT] and [GoalChoice.RISK]. */
     val goalValue: Float = 0.2f,
+    val whenOffline: WhenOffline = WhenOffline.GO_ON,
+    /** Whether a model that can think before it replies does so. */
+    val thinking: ThinkingChoice = ThinkingChoice.MODEL,
+    /** What the models are told before each conversation. */
+    val systemPrompt: String = "",
+    /** Servers that may read every conversation that the person did not take back. */
+    val agreed: Set<String> = emptySet(),
     val temperature: Float = 0.7f,
     val maxTokens: Int = 512,
     val recordText: Boolean = true,
-    val tinted: Boolean = true,
+    /** Whether every word has the colour of its origin; else there are lines below what a reader should not miss. */
+    val tinted: Boolean = false,
     val theme: Theme = Theme.SYSTEM,
     val allowMetered: Boolean = false,
     /** The conversation that was open. */
@@ -33,6 +43,26 @@ data class Settings(
     /** None while there is no address. */
     val remote: RemoteOptions?
         get() = if (endpoint.isBlank()) null else RemoteOptions(endpoint.trim(), policy)
+
+    /** The mode that is possible: without a server the device is alone. */
+    val effectiveMode: Mode get() = if (remote == null) Mode.DEVICE_ONLY else mode
+
+    /** Whether replies ask a server. */
+    val asksServer: Boolean get() = effectiveMode != Mode.DEVICE_ONLY
+
+    val offlinePolicy: OfflinePolicy
+        get() = when (whenOffline) {
+            WhenOffline.GO_ON -> OfflinePolicy.GoOn
+            WhenOffline.WAIT -> OfflinePolicy.Wait(LONGEST_WAIT)
+            WhenOffline.FAIL -> OfflinePolicy.Fail
+        }
+
+    val thinkingOption: Thinking?
+        get() = when (thinking) {
+            ThinkingChoice.MODEL -> null
+            ThinkingChoice.ON -> Thinking.On(null)
+            ThinkingChoice.OFF -> Thinking.Off
+        }
 
     private val policy: TrustPolicy
         get() = when (trust) {
@@ -51,20 +81,19 @@ data class Settings(
         }
 }
 
+/** How long a reply waits for a server that does not answer, in seconds. */
+private const val LONGEST_WAIT = 30.0
+
 /** Whom to trust to be the verifier. */
-enum class Trust(val title: String) {
-    AUTHORITIES("Public authorities"),
-    PEM("These authorities"),
-    PIN("Pinned keys"),
-    FINGERPRINT("This certificate"),
-}
+enum class Trust { AUTHORITIES, PEM, PIN, FINGERPRINT }
 
 /** What the gate aims at. */
-enum class GoalChoice(val title: String) {
-    RISK_AVERSE("Cautious"),
-    RISK_PRONE("Relaxed"),
-    SHARE_SENT("Share asked"),
-    RISK("Risk"),
-}
+enum class GoalChoice { RISK_AVERSE, RISK_PRONE, SHARE_SENT, RISK }
 
-enum class Theme(val title: String) { SYSTEM("As the system"), LIGHT("Light"), DARK("Dark") }
+/** What happens while the server is out of reach. */
+enum class WhenOffline { GO_ON, WAIT, FAIL }
+
+/** Whether a model that can think before it replies does so. */
+enum class ThinkingChoice { MODEL, ON, OFF }
+
+enum class Theme { SYSTEM, LIGHT, DARK }

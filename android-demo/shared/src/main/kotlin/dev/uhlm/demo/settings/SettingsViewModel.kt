@@ -3,6 +3,7 @@ package dev.uhlm.demo.settings
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
 import dev.uhlm.demo.platform.PickedFile
+import dev.uhlm.demo.words.say
 import java.io.File
 import java.io.IOException
 import kotlinx.coroutines.CoroutineDispatcher
@@ -36,7 +37,7 @@ class SettingsViewModel(
 
     fun change(change: (Settings) -> Settings) {
         viewModelScope.launch {
-            if (!store.change(change)) notice("The settings could not be kept. They hold until the app ends.")
+            if (!store.change(change)) notice(say("settings.failed"))
         }
     }
 
@@ -47,7 +48,7 @@ class SettingsViewModel(
                 withContext(io) { secrets.put(name, secret.trim()) }
                 onSecret(name)
             } catch (_: IOException) {
-                notice("The token could not be kept safely, so it was not kept.")
+                notice(say("settings.token.failed"))
             }
             look()
         }
@@ -61,7 +62,7 @@ class SettingsViewModel(
                 val path = withContext(io) { file.open().use { calibrations.keep(name, it) } }
                 change { it.copy(calibration = path) }
             } catch (_: IOException) {
-                notice("The file could not be read.")
+                notice(say("settings.calibration.failed"))
             }
         }
     }

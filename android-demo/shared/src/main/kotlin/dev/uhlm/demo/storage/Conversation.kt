@@ -16,7 +16,15 @@ data class Conversation(
     /** What the person agreed to send of it. [Consent.MESSAGE] is never kept: it is asked for anew. */
     val consent: Consent = Consent.WITHHELD,
     val sent: List<SentEntry> = emptyList(),
+    /** The server that [consent] was said for; none in files of earlier versions, for which it is asked again. */
+    val consentTo: String? = null,
+    /** Whether the person took it back: from then on it is asked for, whatever Settings say. */
+    val withdrawn: Boolean = false,
 ) {
+    /** Whether all of it may be sent to a server, by what was said in it or once for every conversation. */
+    fun mayBeSent(server: String, agreed: Set<String>): Boolean =
+        (consent == Consent.CONVERSATION && consentTo == server) || (server in agreed && !withdrawn)
+
     /** When something was last said. */
     val touched: Long get() = turns.maxOfOrNull { it.at } ?: created
 }
@@ -37,12 +45,18 @@ data class Reply(
     val pieces: List<Piece> = emptyList(),
     /** None while it is written, and for one that was cut off with the app. */
     val end: ReplyEnd? = null,
+    /** What the model thought before it replied; no part of the reply. */
+    val reasoning: String = "",
 ) : Turn {
     val text: String get() = pieces.joinToString("") { it.text }
 }
 
-/** Text of one origin. */
-data class Piece(val text: String, val origin: Origin)
+/**
+ * Text of one origin.
+ *
+ * @property corrected whether the server put it in the place of another word of the device.
+ */
+data class Piece(val text: String, val origin: Origin, val corrected: Boolean = false)
 
 /** How a reply ended. */
 @Serializable
@@ -99,7 +113,8 @@ internal fun List<Piece>.plusPiece(piece: Piece): List<Piece> {
     val last = lastOrNull()
     return when {
         piece.text.isEmpty() -> this
-        last?.origin == piece.origin -> dropLast(1) + Piece(last.text + piece.text, piece.origin)
+        last?.origin == piece.origin && last.corrected == piece.corrected ->
+            dropLast(1) + last.copy(text = last.text + piece.text)
         else -> this + piece
     }
 }

@@ -19,7 +19,7 @@ sealed interface Entry {
 
     @Serializable
     @SerialName("consent")
-    data class Consented(val consent: Consent) : Entry
+    data class Consented(val consent: Consent, val server: String? = null) : Entry
 
     @Serializable
     @SerialName("said")
@@ -32,7 +32,16 @@ sealed interface Entry {
     /** Text of the reply that began last. */
     @Serializable
     @SerialName("text")
-    data class Committed(val text: String, @Serializable(StoredOrigin::class) val origin: Origin) : Entry
+    data class Committed(
+        val text: String,
+        @Serializable(StoredOrigin::class) val origin: Origin,
+        val corrected: Boolean = false,
+    ) : Entry
+
+    /** Text that the model thought before the reply that began last. */
+    @Serializable
+    @SerialName("thought")
+    data class Reasoned(val text: String) : Entry
 
     @Serializable
     @SerialName("end")
@@ -42,6 +51,11 @@ sealed interface Entry {
     @Serializable
     @SerialName("again")
     data object ReplyDropped : Entry
+
+    /** Only the first [turns] stand: what followed them is said in another way. */
+    @Serializable
+    @SerialName("cut")
+    data class Cut(val turns: Int) : Entry
 
     @Serializable
     @SerialName("sent")
@@ -56,12 +70,17 @@ sealed interface Entry {
 fun Conversation.after(entry: Entry): Conversation = when (entry) {
     is Entry.Created -> copy(created = entry.at, title = entry.title)
     is Entry.Titled -> copy(title = entry.title)
-    is Entry.Consented -> copy(consent = entry.consent)
+    is Entry.Consented ->
+        copy(consent = entry.consent, consentTo = entry.server, withdrawn = entry.consent == Consent.WITHHELD)
     is Entry.SaidText -> copy(turns = turns + Said(entry.at, entry.text))
     is Entry.ReplyBegan -> copy(turns = turns + Reply(entry.at, entry.mode))
-    is Entry.Committed -> reply { it.copy(pieces = it.pieces.plusPiece(Piece(entry.text, entry.origin))) }
+    is Entry.Committed -> reply {
+        it.copy(pieces = it.pieces.plusPiece(Piece(entry.text, entry.origin, entry.corrected)))
+     }
+    is Entry.Reasoned -> reply { it.copy(reasoning = it.reasoning + entry.text) }
     is Entry.ReplyEnded -> reply { it.copy(end = entry.end) }
     Entry.ReplyDropped -> if (turns.lastOrNull() is Reply) copy(turns = turns.dropLast(1)) else this
+    is Entry.Cut -> copy(turns = turns.take(entry.turns))
     is Entry.WasSent -> copy(sent = sent + entry.sent)
     Entry.SentForgotten -> copy(sent = emptyList())
 }
@@ -74,12 +93,13 @@ private fun Conversation.reply(change: (Reply) -> Reply): Conversation {
 /** The shortest journal that comes to this conversation. */
 internal fun Conversation.entries(): List<Entry> = buildList {
     add(Entry.Created(created, title))
-    if (consent != Consent.WITHHELD) add(Entry.Consented(consent))
+    if (consent != Consent.WITHHELD || withdrawn) add(Entry.Consented(consent, consentTo))
     for (turn in turns) when (turn) {
         is Said -> add(Entry.SaidText(turn.at, turn.text))
         is Reply -> {
             add(Entry.ReplyBegan(turn.at, turn.mode))
-            turn.pieces.forEach { add(Entry.Committed(it.text, it.origin)) }
+            if (turn.reasoning.isNotEmpty()) add(Entry.Reasoned(turn.reasoning))
+            turn.pieces.forEach { add(Entry.Committed(it.text, it.origin, it.corrected)) }
             turn.end?.let { add(Entry.ReplyEnded(it)) }
         }
     }

@@ -4,6 +4,8 @@ import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.BoxWithConstraints
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.imePadding
+import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.width
 import androidx.compose.material3.DrawerValue
 import androidx.compose.material3.ModalDrawerSheet
@@ -33,6 +35,7 @@ import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.settings.SettingsViewModel
+import dev.uhlm.demo.words.say
 import kotlinx.coroutines.launch
 
 /** The view models that the app's screens show; they outlive every turn of the phone. */
@@ -81,7 +84,9 @@ private fun Screens(viewModels: ViewModels, screen: Screen, back: () -> Unit, on
             Notice(chat.notice, viewModels.chat::noticeSeen, notices)
             Notice(models.notice, viewModels.models::noticeSeen, notices)
             Notice(secrets.notice, viewModels.settings::noticeSeen, notices)
-            SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).testTag("notices"))
+            // Above the field for the next message: a notice must not be in the way of sending it.
+            val above = Modifier.imePadding().padding(bottom = if (screen == Screen.CHAT) 88.dp else 0.dp)
+            SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).then(above).testTag("notices"))
         }
     }
 }
@@ -94,6 +99,7 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
     // What was typed belongs to a conversation: before it is known which one is open, there is nowhere to put it back
     // to.
     if (!state.loaded) return
+    val change = viewModels.settings::change
     val drawer = rememberDrawerState(DrawerValue.Closed)
     val scope = rememberCoroutineScope()
     BoxWithConstraints(Modifier.fillMaxSize()) {
@@ -103,7 +109,7 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
                     ConversationList(state, viewModels.chat::open, viewModels.chat::delete, viewModels.chat::rename)
                 }
                 VerticalDivider()
-                ChatScreen(state, settings, viewModels.chat, viewModels.settings::change, null, onScreen)
+                ChatScreen(state, settings, viewModels.chat, viewModels.models, change, null, onScreen)
             }
         } else {
             ModalNavigationDrawer(
@@ -123,7 +129,7 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
                 },
             ) {
                 val open: () -> Unit = { scope.launch { drawer.open() } }
-                ChatScreen(state, settings, viewModels.chat, viewModels.settings::change, open, onScreen)
+                ChatScreen(state, settings, viewModels.chat, viewModels.models, change, open, onScreen)
             }
         }
     }
@@ -134,7 +140,7 @@ private fun ChatPanes(viewModels: ViewModels, onScreen: (Screen) -> Unit) {
 private fun Notice(text: String?, onSeen: () -> Unit, notices: SnackbarHostState) {
     LaunchedEffect(text) {
         if (text == null) return@LaunchedEffect
-        notices.showSnackbar(text, actionLabel = "OK", duration = SnackbarDuration.Long)
+        notices.showSnackbar(text, actionLabel = say("ok"), duration = SnackbarDuration.Long)
         onSeen()
     }
 }

@@ -1,16 +1,19 @@
 package dev.uhlm.demo.ui
 
+import androidx.compose.foundation.clickable
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.imePadding
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.size
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.ArrowDropDown
+import androidx.compose.material.icons.filled.Close
 import androidx.compose.material.icons.filled.KeyboardArrowUp
 import androidx.compose.material.icons.filled.Menu
 import androidx.compose.material.icons.filled.MoreVert
-import androidx.compose.material.icons.filled.Warning
+import androidx.compose.material.icons.outlined.Info
 import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.ExperimentalMaterial3Api
@@ -23,6 +26,7 @@ import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
 import androidx.compose.material3.TopAppBar
 import androidx.compose.runtime.Composable
+import androidx.compose.runtime.collectAsState
 import androidx.compose.runtime.getValue
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.saveable.mapSaver
@@ -36,12 +40,20 @@ import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.unit.dp
-import dev.uhlm.Mode
 import dev.uhlm.demo.chat.ChatState
 import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.chat.ConsentChoice
 import dev.uhlm.demo.chat.banner
+import dev.uhlm.demo.chat.fileName
+import dev.uhlm.demo.chat.heading
+import dev.uhlm.demo.chat.isNearlyFull
+import dev.uhlm.demo.chat.transcript
+import dev.uhlm.demo.models.ModelsViewModel
+import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.storage.Conversation
+import dev.uhlm.demo.storage.Said
+import dev.uhlm.demo.words.say
 
 /** Where the menu leads. */
 internal enum class Screen { CHAT, SENT, MODELS, SETTINGS }
@@ -52,122 +64,179 @@ internal fun ChatScreen(
     state: ChatState,
     settings: Settings,
     chat: ChatViewModel,
+    models: ModelsViewModel,
     change: ((Settings) -> Settings) -> Unit,
     onDrawer: (() -> Unit)?,
     onScreen: (Screen) -> Unit,
 ) {
     var controls by rememberSaveable { mutableStateOf(false) }
+    var legend by rememberSaveable { mutableStateOf(false) }
     // What was typed and not sent, by conversation: it waits there while another one is looked at.
     var drafts by rememberSaveable(stateSaver = draftsSaver) { mutableStateOf(emptyMap()) }
     val here = state.open.orEmpty()
     val type = { text: String -> drafts = drafts + (here to text) }
+    // The message that is said in another way, by its place among the turns.
+    var editing by rememberSaveable(state.open) { mutableStateOf<Int?>(null) }
+    val leave = {
+        editing = null
+        type("")
+    }
+    val outside = LocalOutside.current
     Scaffold(
         topBar = {
             TopAppBar(
-                title = {
-                    val title = state.conversation?.title ?: "New conversation"
-                    Text(title, maxLines = 1, overflow = TextOverflow.Ellipsis)
-                },
+                title = { Title(state, settings, controls) { controls = !controls } },
                 navigationIcon = {
                     if (onDrawer != null) {
-                        IconButton(onDrawer) { Icon(Icons.Filled.Menu, contentDescription = "Conversations") }
+                        IconButton(onDrawer) { Icon(Icons.Filled.Menu, say("screen.conversations")) }
                     }
                 },
-                actions = { OverflowMenu(onScreen) },
+                actions = { OverflowMenu(state.conversation, outside, { legend = true }, onScreen) },
             )
         },
     ) { padding ->
         Column(Modifier.padding(padding).imePadding()) {
+            if (controls) {
+                val stored by models.state.collectAsState()
+                Controls(settings, stored.stored, state.use, models::use, change)
+                HorizontalDivider(Modifier.padding(top = 8.dp))
+            }
             Banner(state, settings)
             val conversation = state.conversation
             if (conversation == null || conversation.turns.isEmpty()) {
-                Welcome(settings.model.isNotBlank(), { onScreen(Screen.MODELS) }, Modifier.weight(1f))
+                val open = { onScreen(Screen.MODELS) }
+                Welcome(settings.model.isNotBlank(), settings.asksServer, open, Modifier.weight(1f))
             } else {
-                val actions = ProblemActions(chat::again, { onScreen(Screen.SETTINGS) }, { onScreen(Screen.MODELS) })
+                val actions = TurnActions(
+                    copy = { outside?.copy(it) },
+                    again = chat::again,
+                    edit = { turn ->
+                        editing = turn
+                        type((conversation.turns[turn] as Said).text)
+                    },
+                    share = outside?.takeIf { it.shares }?.let { { text -> it.share(conversation.title, text) } },
+                    settings = { onScreen(Screen.SETTINGS) },
+                    models = { onScreen(Screen.MODELS) },
+                )
                 Messages(conversation, state.writingHere, settings.tinted, actions, Modifier.weight(1f))
             }
-            HorizontalDivider()
-            ControlsBar(settings, controls, { controls = !controls }, change)
-            Composer(
-                drafts[here].orEmpty(),
-                state.writingHere != null,
-                type,
-                { if (state.loaded && chat.send(drafts[here].orEmpty())) type("") },
-                chat::stop,
-            )
+            if (editing != null) EditingNote(leave)
+            if (state.use?.isNearlyFull == true) Note(say("context.nearly_full"), Modifier.padding(horizontal = 20.dp))
+            val send = {
+                val text = drafts[here].orEmpty()
+                val turn = editing
+                val isTaken = state.loaded && (if (turn == null) chat.send(text) else chat.edit(turn, text))
+                if (isTaken) leave()
+            }
+            Composer(drafts[here].orEmpty(), state.writingHere != null, type, send, chat::stop)
         }
     }
+    if (legend) LegendDialog(settings.tinted, { on -> change { it.copy(tinted = on) } }) { legend = false }
     state.question?.let { question ->
         ConsentDialog(question) { choice ->
             // Until then the message is where it was typed: a dialog that is dismissed must not lose it.
-            if (choice != ConsentChoice.NEITHER && question.message != null) type("")
+            if (choice != ConsentChoice.NEITHER && question.message != null) leave()
             chat.answer(choice)
         }
     }
 }
 
-private val draftsSaver = mapSaver({ drafts: Map<String, String> -> drafts }, { kept -> kept.mapValues { "${it.value}" } })
+private val draftsSaver = mapSaver(
+    save = { drafts: Map<String, String> -> drafts },
+    restore = { kept -> kept.mapValues { "${it.value}" } },
+)
 
-/** One line that says how the next reply is written; it opens the rest. */
+/** What the conversation is about, and below it with which model, how and where; it opens what changes those. */
 @Composable
-private fun ControlsBar(
-    settings: Settings,
-    open: Boolean,
-    toggle: () -> Unit,
-    change: ((Settings) -> Settings) -> Unit,
-) {
-    Surface(toggle, Modifier.fillMaxWidth().testTag("controls")) {
-        val padding = Modifier.padding(start = 16.dp, end = 12.dp, top = 6.dp, bottom = 2.dp)
-        Row(padding, verticalAlignment = Alignment.CenterVertically) {
-            val mode = if (settings.remote == null) Mode.DEVICE_ONLY else settings.mode
+private fun Title(state: ChatState, settings: Settings, open: Boolean, toggle: () -> Unit) {
+    Column(Modifier.clickable(onClickLabel = say("chat.about"), onClick = toggle).testTag("controls")) {
+        Text(
+            state.conversation?.title ?: say("chat.new"),
+            maxLines = 1,
+            overflow = TextOverflow.Ellipsis,
+            style = MaterialTheme.typography.titleMedium,
+        )
+        Row(verticalAlignment = Alignment.CenterVertically) {
             Text(
-                mode.title,
-                Modifier.weight(1f),
-                style = MaterialTheme.typography.labelLarge,
-                color = MaterialTheme.colorScheme.primary,
+                state.heading(settings),
+                Modifier.weight(1f, fill = false).testTag("heading"),
+                maxLines = 1,
+                overflow = TextOverflow.Ellipsis,
+                style = MaterialTheme.typography.labelMedium,
+                color = MaterialTheme.colorScheme.onSurfaceVariant,
             )
             Icon(
-                if (open) Icons.Filled.ArrowDropDown else Icons.Filled.KeyboardArrowUp,
-                contentDescription = if (open) "Fewer controls" else "More controls",
+                if (open) Icons.Filled.KeyboardArrowUp else Icons.Filled.ArrowDropDown,
+                contentDescription = null,
+                Modifier.size(18.dp),
+                tint = MaterialTheme.colorScheme.onSurfaceVariant,
             )
         }
     }
-    if (open) Controls(settings, change)
-    else if (settings.tinted) Legend(Modifier.padding(horizontal = 16.dp))
 }
 
+/** What is different now. It is how the app is meant to go on, so it does not shout. */
 @Composable
 private fun Banner(state: ChatState, settings: Settings) {
     val text = state.banner(settings) ?: return
     Surface(
         Modifier.fillMaxWidth().testTag("banner").semantics { liveRegion = LiveRegionMode.Polite },
-        color = MaterialTheme.colorScheme.errorContainer,
+        color = MaterialTheme.colorScheme.surfaceContainer,
+        contentColor = MaterialTheme.colorScheme.onSurfaceVariant,
     ) {
-        Row(Modifier.padding(16.dp, 10.dp), verticalAlignment = Alignment.CenterVertically) {
-            Icon(Icons.Filled.Warning, contentDescription = null, tint = MaterialTheme.colorScheme.onErrorContainer)
-            Text(
-                text,
-                Modifier.padding(start = 12.dp),
-                style = MaterialTheme.typography.bodyMedium,
-                color = MaterialTheme.colorScheme.onErrorContainer,
-            )
+        Row(Modifier.padding(16.dp, 8.dp), verticalAlignment = Alignment.CenterVertically) {
+            Icon(Icons.Outlined.Info, contentDescription = null, Modifier.size(18.dp))
+            Text(text, Modifier.padding(start = 10.dp), style = MaterialTheme.typography.bodySmall)
         }
     }
 }
 
+/** Says that what is sent takes the place of a message, and leads out of that. */
 @Composable
-private fun OverflowMenu(onScreen: (Screen) -> Unit) {
+private fun EditingNote(onLeave: () -> Unit) {
+    Row(Modifier.fillMaxWidth().padding(start = 20.dp, end = 8.dp), verticalAlignment = Alignment.CenterVertically) {
+        Note(say("chat.editing"), Modifier.weight(1f))
+        SmallAction(Icons.Filled.Close, say("cancel"), onLeave)
+    }
+}
+
+@Composable
+private fun Note(text: String, modifier: Modifier) {
+    Text(
+        text,
+        modifier,
+        style = MaterialTheme.typography.bodySmall,
+        color = MaterialTheme.colorScheme.onSurfaceVariant,
+    )
+}
+
+@Composable
+private fun OverflowMenu(
+    conversation: Conversation?,
+    outside: Outside?,
+    onLegend: () -> Unit,
+    onScreen: (Screen) -> Unit,
+) {
     var open by rememberSaveable { mutableStateOf(false) }
-    IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = "More") }
+    IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = say("more")) }
     DropdownMenu(open, { open = false }) {
-        val entries =
-            listOf(Screen.SENT to "What was sent", Screen.MODELS to "Models", Screen.SETTINGS to "Settings")
-        for ((screen, title) in entries) {
+        val entries = buildList<Pair<String, () -> Unit>> {
+            add(say("screen.legend") to onLegend)
+            add(say("screen.sent") to { onScreen(Screen.SENT) })
+            if (conversation != null && outside != null) {
+                val text = conversation.transcript()
+                if (outside.shares) add(say("chat.share") to { outside.share(conversation.title, text) })
+                add(say("chat.export") to { outside.save(conversation.fileName(), text) })
+            }
+            add(say("screen.models") to { onScreen(Screen.MODELS) })
+            add(say("screen.settings") to { onScreen(Screen.SETTINGS) })
+        }
+        for ((title, act) in entries) {
             DropdownMenuItem(
                 text = { Text(title) },
                 onClick = {
                     open = false
-                    onScreen(screen)
+                    act()
                 },
             )
         }

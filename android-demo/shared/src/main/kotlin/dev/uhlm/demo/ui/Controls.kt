@@ -17,10 +17,10 @@ import androidx.compose.material.icons.automirrored.filled.Send
 import androidx.compose.material3.FilledIconButton
 import androidx.compose.material3.FilterChip
 import androidx.compose.material3.Icon
+import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.OutlinedTextField
 import androidx.compose.material3.Slider
-import androidx.compose.material3.Switch
 import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
@@ -41,15 +41,36 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.semantics.stateDescription
 import androidx.compose.ui.text.input.KeyboardCapitalization
 import androidx.compose.ui.unit.dp
+import dev.uhlm.ContextUse
 import dev.uhlm.Mode
+import dev.uhlm.StoredModel
+import dev.uhlm.demo.chat.share
 import dev.uhlm.demo.settings.GoalChoice
 import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.settings.ThinkingChoice
+import dev.uhlm.demo.settings.WhenOffline
+import dev.uhlm.demo.words.say
 
-/** How the next reply is written, and how it is shown. */
+/** How the next reply is written. */
 @Composable
-internal fun Controls(settings: Settings, change: ((Settings) -> Settings) -> Unit, modifier: Modifier = Modifier) {
+internal fun Controls(
+    settings: Settings,
+    models: List<StoredModel>,
+    use: ContextUse?,
+    onModel: (StoredModel) -> Unit,
+    change: ((Settings) -> Settings) -> Unit,
+    modifier: Modifier = Modifier,
+) {
     Column(modifier.fillMaxWidth().padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
         val remote = settings.remote != null
+        if (models.size > 1) {
+            Chips {
+                for (model in models) {
+                    val label = model.name.removeSuffix(".gguf")
+                    FilterChip(model.path == settings.model, { onModel(model) }, { Text(label) })
+                }
+            }
+        }
         Chips {
             for (mode in listOf(Mode.OPPORTUNISTIC, Mode.EXACT, Mode.DEVICE_ONLY, Mode.REMOTE_ONLY)) {
                 FilterChip(
@@ -61,21 +82,40 @@ internal fun Controls(settings: Settings, change: ((Settings) -> Settings) -> Un
             }
         }
         Text(
-            if (remote) settings.mode.about else "Set a server in Settings to have words checked.",
+            if (remote) settings.mode.about else say("mode.no_server"),
             style = MaterialTheme.typography.labelMedium,
             color = MaterialTheme.colorScheme.onSurfaceVariant,
         )
         if (remote && settings.mode == Mode.OPPORTUNISTIC) GoalControl(settings, change)
-        Row(verticalAlignment = Alignment.CenterVertically) {
-            Text("Show who wrote what", Modifier.weight(1f), style = MaterialTheme.typography.labelLarge)
-            Switch(
-                settings.tinted,
-                { on -> change { it.copy(tinted = on) } },
-                Modifier.semantics { contentDescription = "Show who wrote what" },
-            )
+        if (settings.asksServer) {
+            Labelled(say("offline.title")) {
+                for (choice in WhenOffline.entries) {
+                    val choose = { change { it.copy(whenOffline = choice) } }
+                    FilterChip(settings.whenOffline == choice, choose, { Text(choice.title) })
+                }
+            }
         }
-        if (settings.tinted) Legend(Modifier.padding(bottom = 4.dp))
+        Labelled(say("thinking.title")) {
+            for (choice in ThinkingChoice.entries) {
+                val choose = { change { it.copy(thinking = choice) } }
+                FilterChip(settings.thinking == choice, choose, { Text(choice.title) })
+            }
+        }
+        use?.share?.let { share ->
+            Text(
+                say("context.use", use.tokens, use.context ?: 0u),
+                style = MaterialTheme.typography.labelMedium,
+                color = MaterialTheme.colorScheme.onSurfaceVariant,
+            )
+            LinearProgressIndicator({ share }, Modifier.fillMaxWidth().testTag("context"))
+        }
     }
+}
+
+@Composable
+private fun Labelled(label: String, chips: @Composable () -> Unit) {
+    Text(label, style = MaterialTheme.typography.labelLarge)
+    Chips(chips)
 }
 
 @Composable
@@ -89,8 +129,8 @@ private fun GoalControl(settings: Settings, change: ((Settings) -> Settings) -> 
     // Kept when the finger leaves: a new goal opens a new session.
     var value by remember(settings.goalValue) { mutableFloatStateOf(settings.goalValue) }
     val says = when (settings.goal) {
-        GoalChoice.SHARE_SENT -> "Ask about ${percent(value.toDouble())} of the words"
-        else -> "At most ${percent(value.toDouble())} of the words would be corrected"
+        GoalChoice.SHARE_SENT -> say("goal.share_sent.says", percent(value.toDouble()))
+        else -> say("goal.risk.says", percent(value.toDouble()))
     }
     Text(says, style = MaterialTheme.typography.labelMedium)
     Slider(
@@ -134,18 +174,18 @@ internal fun Composer(
                 if (sends && !writing) onSend()
                 sends
             },
-            placeholder = { Text("Message") },
+            placeholder = { Text(say("chat.message")) },
             maxLines = 6,
-            shape = RoundedCornerShape(20.dp),
+            shape = RoundedCornerShape(28.dp),
             keyboardOptions = KeyboardOptions(capitalization = KeyboardCapitalization.Sentences),
         )
         if (writing) {
-            FilledIconButton(onStop, Modifier.size(56.dp).semantics { contentDescription = "Stop" }) {
+            FilledIconButton(onStop, Modifier.size(56.dp).semantics { contentDescription = say("stop") }) {
                 Box(Modifier.size(16.dp).background(MaterialTheme.colorScheme.onPrimary, RoundedCornerShape(3.dp)))
             }
         } else {
             FilledIconButton(onSend, Modifier.size(56.dp), enabled = text.isNotBlank()) {
-                Icon(Icons.AutoMirrored.Filled.Send, contentDescription = "Send")
+                Icon(Icons.AutoMirrored.Filled.Send, contentDescription = say("chat.send"))
             }
         }
     }

@@ -13,6 +13,7 @@ import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.Add
 import androidx.compose.material.icons.filled.MoreVert
+import androidx.compose.material.icons.filled.Search
 import androidx.compose.material3.AlertDialog
 import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
@@ -38,6 +39,8 @@ import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.ChatState
+import dev.uhlm.demo.chat.says
+import dev.uhlm.demo.words.say
 
 @Composable
 internal fun ConversationList(
@@ -48,14 +51,26 @@ internal fun ConversationList(
     modifier: Modifier = Modifier,
 ) {
     var deleting by rememberSaveable { mutableStateOf<String?>(null) }
+    var searched by rememberSaveable { mutableStateOf("") }
     var renaming by rememberSaveable { mutableStateOf<String?>(null) }
     Column(modifier.fillMaxHeight().padding(12.dp)) {
         FilledTonalButton({ onOpen(null) }, Modifier.fillMaxWidth()) {
             Icon(Icons.Filled.Add, contentDescription = null)
-            Text("New conversation", Modifier.padding(start = 8.dp))
+            Text(say("chat.new"), Modifier.padding(start = 8.dp))
         }
+        OutlinedTextField(
+            searched,
+            { searched = it },
+            Modifier.fillMaxWidth().padding(top = 8.dp).testTag("search"),
+            placeholder = { Text(say("list.search")) },
+            leadingIcon = { Icon(Icons.Filled.Search, contentDescription = null) },
+            singleLine = true,
+            shape = RoundedCornerShape(28.dp),
+        )
+        val shown = remember(state.conversations, searched) { state.conversations.filter { it.says(searched) } }
+        if (shown.isEmpty() && searched.isNotBlank()) Text(say("list.none"), Modifier.padding(12.dp))
         LazyColumn(Modifier.padding(top = 8.dp).testTag("conversations")) {
-            items(state.conversations, key = { it.id }) { conversation ->
+            items(shown, key = { it.id }) { conversation ->
                 val open = conversation.id == state.open
                 Surface(
                     Modifier.fillMaxWidth().padding(vertical = 2.dp).semantics { selected = open },
@@ -69,7 +84,8 @@ internal fun ConversationList(
                         Column(Modifier.weight(1f).padding(vertical = 8.dp)) {
                             Text(conversation.title, maxLines = 1, overflow = TextOverflow.Ellipsis)
                             Text(
-                                if (conversation.id in state.writing) "Writing…" else moment(conversation.touched),
+                                if (conversation.id in state.writing) say("chat.writing")
+                                else moment(conversation.touched),
                                 style = MaterialTheme.typography.labelSmall,
                                 color = MaterialTheme.colorScheme.onSurfaceVariant,
                             )
@@ -92,9 +108,9 @@ internal fun ConversationList(
 private fun RowMenu(title: String, onRename: () -> Unit, onDelete: () -> Unit) {
     var open by remember { mutableStateOf(false) }
     Box {
-        IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = "More about $title") }
+        IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = say("list.more", title)) }
         DropdownMenu(open, { open = false }) {
-            for ((text, act) in listOf("Rename" to onRename, "Delete" to onDelete)) {
+            for ((text, act) in listOf(say("list.rename") to onRename, say("delete") to onDelete)) {
                 val choose = {
                     open = false
                     act()
@@ -110,16 +126,16 @@ private fun RenameDialog(title: String, onClose: () -> Unit, onRename: (String) 
     var text by rememberSaveable { mutableStateOf(title) }
     AlertDialog(
         onDismissRequest = onClose,
-        title = { Text("Rename this conversation") },
+        title = { Text(say("list.rename.title")) },
         text = { OutlinedTextField(text, { text = it }, Modifier.testTag("title"), singleLine = true) },
         confirmButton = {
             val rename = {
                 onClose()
                 onRename(text)
             }
-            TextButton(rename, enabled = text.isNotBlank()) { Text("Rename") }
+            TextButton(rename, enabled = text.isNotBlank()) { Text(say("list.rename")) }
         },
-        dismissButton = { TextButton(onClose) { Text("Cancel") } },
+        dismissButton = { TextButton(onClose) { Text(say("cancel")) } },
     )
 }
 
@@ -127,14 +143,14 @@ private fun RenameDialog(title: String, onClose: () -> Unit, onRename: (String) 
 private fun DeleteDialog(title: String, onClose: () -> Unit, onDelete: () -> Unit) {
     AlertDialog(
         onDismissRequest = onClose,
-        title = { Text("Delete this conversation?") },
-        text = { Text("“$title” is removed from this device. That cannot be undone.") },
+        title = { Text(say("list.delete.title")) },
+        text = { Text(say("list.delete.text", title)) },
         confirmButton = {
             TextButton({
                 onClose()
                 onDelete()
-            }) { Text("Delete") }
+            }) { Text(say("delete")) }
         },
-        dismissButton = { TextButton(onClose) { Text("Keep") } },
+        dismissButton = { TextButton(onClose) { Text(say("keep")) } },
     )
 }

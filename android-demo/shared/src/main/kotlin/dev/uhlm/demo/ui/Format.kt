@@ -2,7 +2,13 @@ package dev.uhlm.demo.ui
 
 import dev.uhlm.Mode
 import dev.uhlm.SentKind
+import dev.uhlm.demo.settings.GoalChoice
+import dev.uhlm.demo.settings.Theme
+import dev.uhlm.demo.settings.ThinkingChoice
+import dev.uhlm.demo.settings.Trust
+import dev.uhlm.demo.settings.WhenOffline
 import dev.uhlm.demo.storage.Figures
+import dev.uhlm.demo.words.say
 import java.text.DateFormat
 import java.text.DecimalFormat
 import java.util.Date
@@ -15,6 +21,15 @@ internal fun bytes(count: Long): String = when {
     else -> DecimalFormat("0.##").format(count / 1e9) + " GB"
 }
 
+/** Tokens a second as one reads them: nobody needs a decimal of 37. */
+internal fun rounded(number: Double): String = DecimalFormat(if (number < 9.95) "0.0" else "0").format(number)
+
+/** In steps that a network's changes are larger than: 5 ms, and 10 ms from 100 ms on. */
+internal fun milliseconds(seconds: Double): Int {
+    val step = if (seconds < 0.0975) 5 else 10
+    return (seconds * 1000 / step).roundToInt() * step
+}
+
 internal fun percent(share: Double): String = "${(share * 100).roundToInt()} %"
 
 internal fun moment(at: Long): String =
@@ -24,37 +39,47 @@ internal fun time(at: Long): String = DateFormat.getTimeInstance(DateFormat.MEDI
 
 internal val Mode.title: String
     get() = when (this) {
-        Mode.OPPORTUNISTIC -> "Balanced"
-        Mode.EXACT -> "Exact"
-        Mode.DEVICE_ONLY -> "Phone only"
-        Mode.REMOTE_ONLY -> "Server only"
+        Mode.OPPORTUNISTIC -> say("mode.opportunistic")
+        Mode.EXACT -> say("mode.exact")
+        Mode.DEVICE_ONLY -> say("mode.device_only")
+        Mode.REMOTE_ONLY -> say("mode.remote_only")
     }
 
 internal val Mode.about: String
     get() = when (this) {
-        Mode.OPPORTUNISTIC -> "The phone writes; the server is asked where the phone is unsure."
-        Mode.EXACT -> "Every word is checked: as good as the server alone, with fewer requests."
-        Mode.DEVICE_ONLY -> "Nothing leaves the phone."
-        Mode.REMOTE_ONLY -> "The server writes everything."
+        Mode.OPPORTUNISTIC -> say("mode.opportunistic.about")
+        Mode.EXACT -> say("mode.exact.about")
+        Mode.DEVICE_ONLY -> say("mode.device_only.about")
+        Mode.REMOTE_ONLY -> say("mode.remote_only.about")
     }
+
+internal val GoalChoice.title: String get() = say("goal.${name.lowercase()}")
+
+internal val WhenOffline.title: String get() = say("offline.${name.lowercase()}")
+
+internal val ThinkingChoice.title: String get() = say("thinking.${name.lowercase()}")
+
+internal val Trust.title: String get() = say("settings.trust.${name.lowercase()}")
+
+internal val Theme.title: String get() = say("settings.theme.${name.lowercase()}")
 
 internal val SentKind.title: String
     get() = when (this) {
-        SentKind.OPEN -> "Opened a session"
-        SentKind.ADVANCE -> "Words to read and to check"
+        SentKind.OPEN -> say("sent.open")
+        SentKind.ADVANCE -> say("sent.advance")
     }
 
 /** The line under a reply, in the order of what one looks for first. */
 internal fun Figures.line(): List<String> = buildList {
-    add("${DecimalFormat("0.0").format(tokensPerSecond)} tokens/s")
+    add(say("figures.speed", rounded(tokensPerSecond)))
     if (requests == 0L) {
-        add("nothing sent")
+        add(say("figures.nothing"))
     } else if (unanswered) {
-        add("no answer from the server")
+        add(say("figures.unanswered"))
     } else {
-        shareAsked?.let { add("asked about ${percent(it)}") }
-        add(if (bytesDown > 0) "↑ ${bytes(bytesUp)} ↓ ${bytes(bytesDown)}" else "↑ ${bytes(bytesUp)}")
-        roundTripSeconds?.let { add("round trip ${(it * 1000).roundToInt()} ms") }
-        saved?.let { add("${percent(it)} of the large model's work saved") }
+        shareAsked?.let { add(say("figures.asked", percent(it))) }
+        add(say("figures.bytes", bytes(bytesUp + bytesDown)))
+        roundTripSeconds?.let { add(say("figures.trip", milliseconds(it))) }
+        saved?.let { add(say("figures.saved", percent(it))) }
     }
 }

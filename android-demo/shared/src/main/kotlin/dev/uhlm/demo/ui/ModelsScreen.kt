@@ -37,40 +37,43 @@ import dev.uhlm.demo.models.ModelsState
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.models.Progress
 import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.words.say
 
 @Composable
 internal fun ModelsScreen(state: ModelsState, settings: Settings, models: ModelsViewModel, back: () -> Unit) {
     var source by rememberSaveable { mutableStateOf("") }
-    Page("Models", back) {
+    Page(say("screen.models"), back) {
         LazyColumn(
             Modifier.testTag("models"),
             contentPadding = PaddingValues(16.dp, 0.dp, 16.dp, 16.dp),
             verticalArrangement = Arrangement.spacedBy(10.dp),
         ) {
             val stored = state.stored.map { it.name }.toSet()
-            if (state.downloads.isNotEmpty()) item { Heading("On their way") }
+            if (state.downloads.isNotEmpty()) item { Heading(say("models.downloads")) }
             items(state.downloads.toList(), key = { "down " + it.first }) { (name, progress) ->
                 DownloadCard(name, progress) { models.cancel(name) }
             }
             val stopped = state.unfinished.filter { it.name !in state.downloads }
-            if (stopped.isNotEmpty()) item { Heading("Unfinished") }
+            if (stopped.isNotEmpty()) item { Heading(say("models.unfinished")) }
             items(stopped, key = { "part " + it.name }) { part ->
-                ModelCard(part.name, "${bytes(part.bytes.toLong())} are here. Download it again to go on from there.") {
-                    TextButton({ models.delete(part.name) }) { Text("Remove") }
+                ModelCard(part.name, say("models.unfinished.text", bytes(part.bytes.toLong()))) {
+                    TextButton({ models.delete(part.name) }) { Text(say("remove")) }
                 }
             }
-            item { Heading("On this device") }
-            if (state.stored.isEmpty()) item { Text("None yet.", color = MaterialTheme.colorScheme.onSurfaceVariant) }
+            item { Heading(say("models.here")) }
+            if (state.stored.isEmpty()) {
+                item { Text(say("models.none"), color = MaterialTheme.colorScheme.onSurfaceVariant) }
+            }
             items(state.stored, key = { it.name }) { model ->
                 StoredCard(model, settings.model == model.path, state.checks[model.name], models)
             }
-            item { Heading("From an address") }
+            item { Heading(say("models.address")) }
             item {
                 OutlinedTextField(
                     source,
                     { source = it },
                     Modifier.fillMaxWidth().testTag("source"),
-                    label = { Text("https://… or hf:owner/repository/file.gguf") },
+                    label = { Text(say("models.address.hint")) },
                     singleLine = true,
                 )
             }
@@ -82,9 +85,9 @@ internal fun ModelsScreen(state: ModelsState, settings: Settings, models: Models
                     },
                     Modifier.testTag("download"),
                     enabled = source.isNotBlank(),
-                ) { Text("Download") }
+                ) { Text(say("models.download")) }
             }
-            item { Heading("Known pairs") }
+            item { Heading(say("models.pairs")) }
             items(state.catalogue, key = { "pair " + it.id }) { pair ->
                 val here = pair.draft.file in stored || pair.draft.file in state.downloads
                 PairCard(pair, here) { models.download(pair) }
@@ -100,13 +103,13 @@ private fun UncheckedDialog(request: DownloadRequest, onAnswer: (downloadAnyway:
     AlertDialog(
         onDismissRequest = { onAnswer(false) },
         modifier = Modifier.testTag("unchecked"),
-        title = { Text("Download without a check?") },
+        title = { Text(say("models.unchecked.title")) },
         text = {
             val name = request.name ?: request.sources.first()
-            Text("Nobody says which SHA-256 $name must have: whatever the server sends would be believed.")
+            Text(say("models.unchecked.text", name))
         },
-        confirmButton = { TextButton({ onAnswer(true) }) { Text("Download anyway") } },
-        dismissButton = { TextButton({ onAnswer(false) }) { Text("Cancel") } },
+        confirmButton = { TextButton({ onAnswer(true) }) { Text(say("models.unchecked.yes")) } },
+        dismissButton = { TextButton({ onAnswer(false) }) { Text(say("cancel")) } },
     )
 }
 
@@ -114,10 +117,11 @@ private fun UncheckedDialog(request: DownloadRequest, onAnswer: (downloadAnyway:
 private fun DownloadCard(name: String, progress: Progress, cancel: () -> Unit) {
     val total = progress.total
     val says = when (progress.phase) {
-        DownloadPhase.CONNECTING -> "Connecting…"
-        DownloadPhase.CHECKING -> "Checking…"
-        DownloadPhase.LOADING -> bytes(progress.received) + if (total == null) "" else " of ${bytes(total)}"
-    } + if (progress.part > 0) ", part ${progress.part} of ${progress.parts}" else ""
+        DownloadPhase.CONNECTING -> say("models.connecting")
+        DownloadPhase.CHECKING -> say("models.checking")
+        DownloadPhase.LOADING ->
+            bytes(progress.received).let { if (total == null) it else say("models.of", it, bytes(total)) }
+    }.let { if (progress.part > 0) say("models.part", it, progress.part, progress.parts) else it }
     ModelCard(
         name,
         says,
@@ -126,36 +130,37 @@ private fun DownloadCard(name: String, progress: Progress, cancel: () -> Unit) {
             val bar = Modifier.fillMaxWidth().semantics { contentDescription = "$name: $says" }
             if (share == null) LinearProgressIndicator(bar) else LinearProgressIndicator({ share }, bar)
         },
-    ) { OutlinedButton(cancel) { Text("Stop") } }
+    ) { OutlinedButton(cancel) { Text(say("stop")) } }
 }
 
 @Composable
 private fun StoredCard(model: StoredModel, used: Boolean, check: Check?, models: ModelsViewModel) {
     val checked = when (check) {
         null -> ""
-        Check.RUNNING -> " · checking…"
-        Check.INTACT -> " · intact"
-        Check.UNKNOWN -> " · nothing to compare with"
-        Check.DAMAGED -> " · damaged: remove it and download it again"
+        else -> " · " + say("models.check.${check.name.lowercase()}")
     }
     ModelCard(model.name, bytes(model.bytes.toLong()) + checked) {
-        if (used) Text("In use", style = MaterialTheme.typography.labelLarge, color = MaterialTheme.colorScheme.primary)
-        else FilledTonalButton({ models.use(model) }) { Text("Use") }
-        TextButton({ models.verify(model) }, enabled = check != Check.RUNNING) { Text("Check") }
-        TextButton({ models.delete(model.name) }, enabled = !used) { Text("Remove") }
+        if (used) {
+            val style = MaterialTheme.typography.labelLarge
+            Text(say("models.used"), style = style, color = MaterialTheme.colorScheme.primary)
+        } else {
+            FilledTonalButton({ models.use(model) }) { Text(say("models.use")) }
+        }
+        TextButton({ models.verify(model) }, enabled = check != Check.RUNNING) { Text(say("models.check")) }
+        TextButton({ models.delete(model.name) }, enabled = !used) { Text(say("remove")) }
     }
 }
 
 @Composable
 private fun PairCard(pair: CataloguePair, here: Boolean, download: () -> Unit) {
-    val size = pair.draft.bytes?.let { bytes(it.toLong()) } ?: "size not known"
-    val measured = if (pair.measured) "thresholds measured" else "thresholds not measured"
+    val size = pair.draft.bytes?.let { bytes(it.toLong()) } ?: say("models.size_unknown")
+    val measured = if (pair.measured) say("models.measured") else say("models.unmeasured")
     ModelCard(
         pair.draft.name,
-        "${pair.about}\n$size · ${pair.draft.licence} · $measured\nThe server must run ${pair.target.name}.",
+        "${pair.about}\n$size · ${pair.draft.licence} · $measured\n" + say("models.target", pair.target.name),
     ) {
-        val offer = if (pair.draft.request != null) "Download" else "Add"
-        FilledTonalButton(download, enabled = !here) { Text(if (here) "Here" else offer) }
+        val offer = if (pair.draft.request != null) say("models.download") else say("models.add")
+        FilledTonalButton(download, enabled = !here) { Text(if (here) say("models.have") else offer) }
     }
 }
 

@@ -22,6 +22,7 @@ import androidx.compose.ui.Modifier
 import androidx.compose.ui.semantics.heading
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
+import dev.uhlm.demo.words.say
 
 /** A screen that one comes back from. */
 @OptIn(ExperimentalMaterial3Api::class)
@@ -32,7 +33,7 @@ internal fun Page(title: String, back: () -> Unit, content: @Composable ColumnSc
             TopAppBar(
                 title = { Text(title) },
                 navigationIcon = {
-                    IconButton(back) { Icon(Icons.AutoMirrored.Filled.ArrowBack, contentDescription = "Back") }
+                    IconButton(back) { Icon(Icons.AutoMirrored.Filled.ArrowBack, contentDescription = say("back")) }
                 },
             )
         },

@@ -22,31 +22,32 @@ import dev.uhlm.demo.chat.ChatState
 import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.storage.SentEntry
+import dev.uhlm.demo.words.say
 
 /** What left the device in the open conversation, request by request. */
 @Composable
 internal fun SentScreen(state: ChatState, chat: ChatViewModel, settings: Settings, back: () -> Unit) {
-    Page("What was sent", back) {
+    Page(say("screen.sent"), back) {
         val conversation = state.conversation
         val sent = conversation?.sent.orEmpty()
         Column(Modifier.padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
             val (tokens, bytes) = sent.sumOf { it.tokens } to bytes(sent.sumOf { it.bytes })
             Text(
-                if (sent.isEmpty()) "Nothing was sent in this conversation."
-                else "${sent.size} requests, $tokens tokens, $bytes in this conversation.",
+                if (sent.isEmpty()) say("sent.none")
+                else say("sent.total", sent.size, tokens, bytes),
                 style = MaterialTheme.typography.titleMedium,
             )
             Text(
-                if (settings.recordText) "Times, sizes and texts are kept on this device only."
-                else "Times and sizes are kept on this device only. Texts are kept if Settings say so.",
+                if (settings.recordText) say("sent.kept")
+                else say("sent.kept.no_text"),
                 style = MaterialTheme.typography.bodyMedium,
                 color = MaterialTheme.colorScheme.onSurfaceVariant,
             )
             Chips {
                 if (conversation?.consent == Consent.CONVERSATION) {
-                    OutlinedButton(chat::withdrawConsent) { Text("Send no more of it") }
+                    OutlinedButton(chat::withdrawConsent) { Text(say("sent.withdraw")) }
                 }
-                if (sent.isNotEmpty()) OutlinedButton(chat::forgetSent) { Text("Clear this record") }
+                if (sent.isNotEmpty()) OutlinedButton(chat::forgetSent) { Text(say("sent.clear")) }
             }
         }
         LazyColumn(Modifier.testTag("sent")) {
@@ -65,9 +66,9 @@ private fun SentRow(entry: SentEntry) {
             Text(entry.kind.title, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
             Text(time(entry.at), style = MaterialTheme.typography.labelMedium)
         }
-        val answer = if (entry.answered) "" else " · no answer"
+        val answer = if (entry.answered) "" else " · " + say("sent.unanswered")
         Text(
-            "${entry.tokens} tokens · ${bytes(entry.bytes)}$answer",
+            say("sent.row", entry.tokens, bytes(entry.bytes)) + answer,
             style = MaterialTheme.typography.labelMedium,
             color = MaterialTheme.colorScheme.onSurfaceVariant,
         )

@@ -39,22 +39,23 @@ import dev.uhlm.demo.settings.SettingsViewModel
 import dev.uhlm.demo.settings.Theme
 import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
+import dev.uhlm.demo.words.say
 import java.text.DecimalFormat
 import kotlin.math.roundToInt
 
 @Composable
 internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: SettingsViewModel, back: () -> Unit) {
-    Page("Settings", back) {
+    Page(say("screen.settings"), back) {
         Column(
             Modifier.fillMaxWidth().verticalScroll(rememberScrollState())
                 .padding(16.dp, 0.dp, 16.dp, 24.dp).testTag("settings"),
             verticalArrangement = Arrangement.spacedBy(8.dp),
         ) {
-            Heading("Server")
-            KeptField("Address", settings.endpoint, "https://host:port", tag = "endpoint") { text ->
+            Heading(say("settings.server"))
+            KeptField(say("settings.address"), settings.endpoint, "https://host:port", tag = "endpoint") { text ->
                 model.change { it.copy(endpoint = text.trim()) }
             }
-            Text("Trust", style = MaterialTheme.typography.labelLarge)
+            Text(say("settings.trust"), style = MaterialTheme.typography.labelLarge)
             Chips {
                 for (trust in Trust.entries) {
                     val choose = { model.change { it.copy(trust = trust) } }
@@ -62,30 +63,40 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
                 }
             }
             TrustField(settings, model)
-            SecretField("Token", secrets.verifierToken) { model.secret(VERIFIER_TOKEN, it) }
+            SecretField(say("settings.token"), secrets.verifierToken) { model.secret(VERIFIER_TOKEN, it) }
 
-            Heading("Replies")
+            Heading(say("settings.replies"))
             val longest = settings.maxTokens.toFloat()
-            KeptSlider("Longest reply", longest, 32f..2048f, { "${it.roundToInt()} tokens" }) { value ->
+            val inTokens = { value: Float -> say("settings.tokens", value.roundToInt()) }
+            KeptSlider(say("settings.longest"), longest, 32f..2048f, inTokens) { value ->
                 model.change { it.copy(maxTokens = value.roundToInt()) }
             }
-            KeptSlider("Temperature", settings.temperature, 0f..1.5f, { DecimalFormat("0.0").format(it) }) { value ->
+            val inTenths = { value: Float -> DecimalFormat("0.0").format(value) }
+            KeptSlider(say("settings.temperature"), settings.temperature, 0f..1.5f, inTenths) { value ->
                 model.change { it.copy(temperature = (value * 10).roundToInt() / 10f) }
+            }
+            val prompt = settings.systemPrompt
+            KeptField(say("settings.system"), prompt, "", 5, "system", KeyboardType.Text) { text ->
+                model.change { it.copy(systemPrompt = text) }
             }
             CalibrationRow(settings.calibration.isNotBlank(), settings.model.isNotBlank(), model)
 
-            Heading("Models")
-            SwitchRow("Download on metered networks", settings.allowMetered) { on ->
+            Heading(say("screen.models"))
+            SwitchRow(say("settings.metered"), settings.allowMetered) { on ->
                 model.change { it.copy(allowMetered = on) }
             }
-            SecretField("Hugging Face token", secrets.hubToken) { model.secret(HUB_TOKEN, it) }
+            SecretField(say("settings.hub"), secrets.hubToken) { model.secret(HUB_TOKEN, it) }
 
-            Heading("Privacy")
-            SwitchRow("Keep the text of what was sent", settings.recordText) { on ->
+            Heading(say("settings.privacy"))
+            SwitchRow(say("settings.record"), settings.recordText) { on ->
                 model.change { it.copy(recordText = on) }
             }
 
-            Heading("Appearance")
+            for (server in settings.agreed.sorted()) AgreedRow(server) {
+                model.change { it.copy(agreed = it.agreed - server) }
+            }
+
+            Heading(say("settings.appearance"))
             Chips {
                 for (theme in Theme.entries) {
                     val choose = { model.change { it.copy(theme = theme) } }
@@ -100,19 +111,19 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
 @Composable
 private fun CalibrationRow(there: Boolean, hasModel: Boolean, model: SettingsViewModel) {
     val outside = LocalOutside.current
-    Text("Calibration", style = MaterialTheme.typography.labelLarge)
+    Text(say("settings.calibration"), style = MaterialTheme.typography.labelLarge)
     Text(
-        if (there) "The thresholds are those of a calibration file." else "No file: the thresholds are cautious ones.",
+        if (there) say("settings.calibration.there") else say("settings.calibration.none"),
         style = MaterialTheme.typography.bodyMedium,
         color = MaterialTheme.colorScheme.onSurfaceVariant,
     )
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         if (outside != null) {
-            FilledTonalButton({ outside.pick(model::calibrate) }, enabled = hasModel) { Text("Choose a file") }
+            FilledTonalButton({ outside.pick(model::calibrate) }, enabled = hasModel) { Text(say("models.import")) }
         }
         if (there) {
-            val described = Modifier.semantics { contentDescription = "Remove the calibration" }
-            TextButton({ model.change { it.copy(calibration = "") } }, described) { Text("Remove") }
+            val described = Modifier.semantics { contentDescription = say("settings.calibration.remove") }
+            TextButton({ model.change { it.copy(calibration = "") } }, described) { Text(say("remove")) }
         }
     }
 }
@@ -121,9 +132,9 @@ private fun CalibrationRow(there: Boolean, hasModel: Boolean, model: SettingsVie
 private fun TrustField(settings: Settings, model: SettingsViewModel) {
     val (label, lines) = when (settings.trust) {
         Trust.AUTHORITIES -> return
-        Trust.PEM -> "Certificates in PEM" to 6
-        Trust.PIN -> "SHA-256 of the keys, in hex" to 3
-        Trust.FINGERPRINT -> "SHA-256 of the certificate, in hex" to 2
+        Trust.PEM -> say("settings.trust.pem.label") to 6
+        Trust.PIN -> say("settings.trust.pin.label") to 3
+        Trust.FINGERPRINT -> say("settings.trust.fingerprint.label") to 2
     }
     KeptField(label, settings.trustValue, "", lines, "trust") { text -> model.change { it.copy(trustValue = text) } }
 }
@@ -136,6 +147,7 @@ private fun KeptField(
     hint: String,
     lines: Int = 1,
     tag: String = label,
+    keyboard: KeyboardType = KeyboardType.Uri,
     keep: (String) -> Unit,
 ) {
     var text by rememberSaveable(value) { mutableStateOf(value) }
@@ -150,7 +162,7 @@ private fun KeptField(
         placeholder = { Text(hint) },
         singleLine = lines == 1,
         maxLines = lines,
-        keyboardOptions = KeyboardOptions(autoCorrectEnabled = false, keyboardType = KeyboardType.Uri),
+        keyboardOptions = KeyboardOptions(autoCorrectEnabled = keyboard == KeyboardType.Text, keyboardType = keyboard),
     )
 }
 
@@ -164,7 +176,7 @@ private fun SecretField(label: String, there: Boolean, keep: (String) -> Unit) {
             { text = it },
             Modifier.weight(1f).testTag(label),
             label = { Text(label) },
-            placeholder = { Text(if (there) "One is kept" else "None") },
+            placeholder = { Text(if (there) say("settings.token.kept") else say("settings.token.none")) },
             singleLine = true,
             visualTransformation = PasswordVisualTransformation(),
             keyboardOptions = KeyboardOptions(autoCorrectEnabled = false, keyboardType = KeyboardType.Password),
@@ -174,12 +186,12 @@ private fun SecretField(label: String, there: Boolean, keep: (String) -> Unit) {
                 keep(text)
                 text = ""
             },
-            Modifier.semantics { contentDescription = "Keep $label" },
+            Modifier.semantics { contentDescription = say("settings.token.keep", label) },
             enabled = text.isNotBlank(),
-        ) { Text("Keep") }
+        ) { Text(say("keep")) }
         if (there) {
-            val described = Modifier.semantics { contentDescription = "Remove $label" }
-            TextButton({ keep("") }, described) { Text("Remove") }
+            val described = Modifier.semantics { contentDescription = say("settings.token.remove", label) }
+            TextButton({ keep("") }, described) { Text(say("remove")) }
         }
     }
 }
@@ -206,8 +218,17 @@ private fun KeptSlider(
     )
 }
 
+/** A server that reads conversations without being asked about. */
 @Composable
-private fun SwitchRow(label: String, on: Boolean, change: (Boolean) -> Unit) {
+private fun AgreedRow(server: String, onAsk: () -> Unit) {
+    Row(verticalAlignment = Alignment.CenterVertically) {
+        Text(say("settings.agreed", server), Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
+        TextButton(onAsk) { Text(say("settings.ask_again")) }
+    }
+}
+
+@Composable
+internal fun SwitchRow(label: String, on: Boolean, change: (Boolean) -> Unit) {
     Row(verticalAlignment = Alignment.CenterVertically) {
         Text(label, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
         Switch(on, change, Modifier.semantics { contentDescription = label })

@@ -1,6 +1,7 @@
 package dev.uhlm.demo.chat
 
 import dev.uhlm.Consent
+import dev.uhlm.ContextUse
 import dev.uhlm.ErrorKind
 import dev.uhlm.FinishReason
 import dev.uhlm.GenerationEvent
@@ -15,6 +16,7 @@ import dev.uhlm.Sent
 import dev.uhlm.SentKind
 import dev.uhlm.SentRecord
 import dev.uhlm.SessionStatus
+import dev.uhlm.TokenText
 import dev.uhlm.demo.FakePlatform
 import dev.uhlm.demo.FakeSessions
 import dev.uhlm.demo.committed
@@ -36,6 +38,7 @@ import kotlin.test.AfterTest
 import kotlin.test.BeforeTest
 import kotlin.test.Test
 import kotlin.test.assertEquals
+import kotlin.test.assertFalse
 import kotlin.test.assertNotNull
 import kotlin.test.assertNull
 import kotlin.test.assertTrue
@@ -298,8 +301,9 @@ class ChatViewModelTest {
 
     @Test
     fun `a session that holds the conversation is not told it again`() = test {
-        val chat = chat()
+        val chat = chat(Settings(endpoint = "https://server:1", model = "m", systemPrompt = "s"))
         sending(chat)
+        assertEquals(listOf(Message(Role.SYSTEM, "s")), sessions.only.held)
         sessions.only.play(committed("Hi"), finished())
         runCurrent()
         val held = listOf(Message(Role.SYSTEM, "s"), Message(Role.USER, "Hello"), Message(Role.ASSISTANT, "Hi"))
@@ -336,10 +340,10 @@ class ChatViewModelTest {
         sessions.only.status.value = SessionStatus(true, LinkState.OFFLINE)
         runCurrent()
         assertTrue(chat.state.value.offline)
-        assertEquals("The server does not answer. The device goes on alone; its words are not checked.", banner())
+        assertEquals("The server does not answer. This device goes on alone; its words are not checked.", banner())
         sessions.only.status.value = SessionStatus(true, LinkState.DEGRADED, LinkCause.BUSY)
         runCurrent()
-        assertEquals("The server is busy. The device goes on alone; its words are not checked.", banner())
+        assertEquals("The server is busy. This device goes on alone; its words are not checked.", banner())
         sessions.only.status.value = SessionStatus(true, LinkState.ONLINE)
         runCurrent()
         assertNull(banner())
@@ -347,6 +351,163 @@ class ChatViewModelTest {
         runCurrent()
         assertTrue(chat.state.value.offline)
         assertEquals(1, sessions.only.networkChanges)
+    }
+
+    @Test
+    fun `the title says what writes here and what is the matter with the server`() = test {
+        val settings = Settings(endpoint = "https://server:1/x", model = "/a/small.gguf")
+        val chat = chat(settings)
+        fun heading(settings: Settings) = chat.state.value.heading(settings)
+        sending(chat)
+        assertEquals("small · Exact · server:1", heading(settings))
+        assertEquals("small · This device only", heading(settings.copy(endpoint = "")))
+        sessions.only.status.value = SessionStatus(true, LinkState.OFFLINE)
+        runCurrent()
+        assertEquals("small · Exact · no answer", heading(settings))
+        platform.network.value = Network(available = false)
+        runCurrent()
+        val balanced = settings.copy(model = "", mode = Mode.OPPORTUNISTIC)
+        assertEquals("No model · Balanced · no network", heading(balanced))
+    }
+
+    @Test
+    fun `a word that the server put in the place of another one is marked and the words that follow are not`() = test {
+        val chat = chat()
+        sending(chat)
+        sessions.only.play(committed("The "), provisional("cat"), GenerationEvent.Rollback(1u))
+        sessions.only.play(committed("dog", Origin.TARGET), committed("gy", Origin.TARGET))
+        sessions.only.play(committed(" sat", Origin.TARGET), committed(" down"))
+        runCurrent()
+        assertEquals(
+            listOf(
+                Piece("The ", Origin.VERIFIED),
+                Piece("doggy", Origin.TARGET, corrected = true),
+                Piece(" sat", Origin.TARGET),
+                Piece(" down", Origin.VERIFIED),
+            ),
+            chat.reply.pieces,
+        )
+        assertEquals(chat.state.value.conversations, stored())
+    }
+
+    @Test
+    fun `what the model thinks is kept beside the reply and is no part of it`() = test {
+        val chat = chat()
+        sending(chat)
+        val thought = TokenText(id = 1u, text = "Hm. ", uncertainty = null)
+        sessions.only.play(GenerationEvent.Reasoning(thought, Origin.DRAFT), committed("Hi"), finished())
+        runCurrent()
+        assertEquals("Hm. " to "Hi", chat.reply.reasoning to chat.reply.text)
+        assertEquals(chat.state.value.conversations, stored())
+        sending(chat, "More")
+        assertEquals(Message(Role.ASSISTANT, "Hi"), sessions.only.held.last())
+    }
+
+    @Test
+    fun `a server that was agreed to is not asked about again unless it is taken back`() = test {
+        val chat = chat()
+        chat.send("Hello")
+        chat.answer(ConsentChoice.SERVER)
+        runCurrent()
+        sessions.only.play(committed("Hi"), finished())
+        runCurrent()
+        assertEquals(setOf("https://server:1"), SettingsStore(folder).settings.value.agreed)
+        chat.open(null)
+        assertTrue(chat.send("Another"))
+        runCurrent()
+        val second = sessions.sessions.getValue(chat.state.value.open!!)
+        assertEquals(listOf(Consent.CONVERSATION), second.consents)
+        second.play(committed("Hi"), finished())
+        runCurrent()
+        chat.withdrawConsent()
+        runCurrent()
+        assertFalse(chat.send("More"))
+        assertNotNull(chat.state.value.question)
+        // Nothing of this is forgotten with the process.
+        assertTrue(stored().single { it.id == chat.state.value.open }.withdrawn)
+    }
+
+    @Test
+    fun `what was agreed for one server is asked about for another`() = test {
+        val chat = chat()
+        sending(chat)
+        sessions.only.play(committed("Hi"), finished())
+        runCurrent()
+        val moved = chat(Settings(endpoint = "https://elsewhere:1", model = "m"))
+        assertFalse(moved.send("More"))
+        assertEquals("https://elsewhere:1", moved.state.value.question?.endpoint)
+        assertEquals(1, sessions.only.started.size)
+    }
+
+    @Test
+    fun `a conversation that an earlier version agreed to for no named server is asked about again`() = test {
+        val store = JournalStore(folder)
+        val id = store.create("Old", 1).id
+        store.append(id, Entry.Consented(Consent.CONVERSATION))
+        val chat = chat()
+        chat.open(id)
+        assertFalse(chat.send("Hello"))
+    }
+
+    @Test
+    fun `how full the context is shows after each reply`() = test {
+        val chat = chat()
+        sending(chat)
+        assertNull(chat.state.value.use)
+        sessions.only.use = ContextUse(100u, 1000u)
+        sessions.only.play(committed("Hi"), finished())
+        runCurrent()
+        val use = assertNotNull(chat.state.value.use)
+        assertEquals(0.1f to false, use.share to use.isNearlyFull)
+        assertTrue(ContextUse(860u, 1000u).isNearlyFull)
+        assertNull(ContextUse(5u, null).share)
+    }
+
+    @Test
+    fun `conversations are found by their title and by what was said in them in whatever case`() = test {
+        val chat = chat()
+        sending(chat, "Où est la gare?\nSecond line")
+        sessions.only.play(committed("Straight on."), finished())
+        runCurrent()
+        val conversation = chat.state.value.conversation!!
+        for (text in listOf("", " ", "ou EST", "second", "STRAIGHT", "gare?")) assertTrue(conversation.says(text), text)
+        assertFalse(conversation.says("left"))
+    }
+
+    @Test
+    fun `a message that is edited takes the place of all that followed it`() = test {
+        val chat = chat()
+        for (text in listOf("One", "Two")) {
+            sending(chat, text)
+            sessions.only.play(committed("$text!"), finished())
+            runCurrent()
+        }
+        assertTrue(chat.edit(2, "Three"))
+        runCurrent()
+        assertEquals("Three", sessions.only.started.last().first)
+        // The session forgets what is not said any more.
+        assertEquals(listOf(Message(Role.USER, "One"), Message(Role.ASSISTANT, "One!")), sessions.only.held)
+        sessions.only.play(committed("Three!"), finished())
+        runCurrent()
+        val texts = stored().single().turns.map { if (it is Said) it.text else (it as Reply).text }
+        assertEquals(listOf("One", "One!", "Three", "Three!"), texts)
+        assertEquals("# One\n\n> One\n\nOne!\n\n> Three\n\nThree!\n", stored().single().transcript())
+    }
+
+    @Test
+    fun `an edited message that is not agreed to changes nothing`() = test {
+        val chat = chat()
+        chat.send("One")
+        chat.answer(ConsentChoice.ON_DEVICE)
+        runCurrent()
+        sessions.only.play(committed("One!"), finished())
+        runCurrent()
+        assertFalse(chat.edit(0, "Two"))
+        assertEquals(0 to 0, chat.state.value.question?.run { earlier to replaces })
+        chat.answer(ConsentChoice.NEITHER)
+        runCurrent()
+        assertEquals("One", (stored().single().turns.first() as Said).text)
+        assertFalse(chat.edit(1, "a reply is no message"))
     }
 
     @Test

@@ -1,0 +1,204 @@
+package dev.uhlm.demo.ui
+
+import androidx.compose.foundation.layout.Arrangement
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.ExperimentalLayoutApi
+import androidx.compose.foundation.layout.FlowRow
+import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.offset
+import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.size
+import androidx.compose.foundation.shape.RoundedCornerShape
+import androidx.compose.foundation.text.selection.SelectionContainer
+import androidx.compose.material.icons.Icons
+import androidx.compose.material.icons.filled.KeyboardArrowDown
+import androidx.compose.material.icons.filled.KeyboardArrowUp
+import androidx.compose.material.icons.filled.Refresh
+import androidx.compose.material.icons.filled.Share
+import androidx.compose.material.icons.outlined.Info
+import androidx.compose.material3.Icon
+import androidx.compose.material3.LinearProgressIndicator
+import androidx.compose.material3.MaterialTheme
+import androidx.compose.material3.OutlinedButton
+import androidx.compose.material3.Surface
+import androidx.compose.material3.Text
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.getValue
+import androidx.compose.runtime.mutableStateOf
+import androidx.compose.runtime.remember
+import androidx.compose.runtime.saveable.rememberSaveable
+import androidx.compose.runtime.setValue
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.platform.testTag
+import androidx.compose.ui.semantics.LiveRegionMode
+import androidx.compose.ui.semantics.liveRegion
+import androidx.compose.ui.semantics.semantics
+import androidx.compose.ui.semantics.stateDescription
+import androidx.compose.ui.text.style.TextAlign
+import androidx.compose.ui.unit.dp
+import dev.uhlm.FinishReason
+import dev.uhlm.Recovery
+import dev.uhlm.demo.chat.Writing
+import dev.uhlm.demo.markdown.parseMarkdown
+import dev.uhlm.demo.storage.Figures
+import dev.uhlm.demo.storage.Problem
+import dev.uhlm.demo.storage.Reply
+import dev.uhlm.demo.storage.ReplyEnd
+import dev.uhlm.demo.words.say
+
+/** A reply with what can be done with it; its figures are there for who asks for them. */
+@Composable
+internal fun ReplyBlock(reply: Reply, writing: Writing?, last: Boolean, tinted: Boolean, actions: TurnActions) {
+    var details by rememberSaveable { mutableStateOf(false) }
+    val provisional = writing?.provisional.orEmpty()
+    val isEmpty = reply.pieces.isEmpty() && provisional.isEmpty()
+    val figures = writing?.figures ?: reply.end?.figures
+    Column(Modifier.fillMaxWidth(), verticalArrangement = Arrangement.spacedBy(6.dp)) {
+        if (reply.reasoning.isNotEmpty()) Thoughts(reply.reasoning, isOpen = writing != null && isEmpty)
+        if (writing != null && writing.opening) {
+            Text(say("chat.loading"), color = MaterialTheme.colorScheme.onSurfaceVariant)
+            LinearProgressIndicator(Modifier.fillMaxWidth())
+        } else if (writing != null && isEmpty) {
+            Text(say("chat.thinking"), color = MaterialTheme.colorScheme.onSurfaceVariant)
+        } else if (!isEmpty) {
+            ReplyText(reply, provisional, tinted, actions.copy)
+        }
+        if (writing == null) {
+            // The icons' own margins would set them apart from the text above.
+            Row(Modifier.offset((-15).dp)) {
+                if (reply.pieces.isNotEmpty()) SmallAction(CopyIcon, say("copy")) { actions.copy(reply.text) }
+                if (last) SmallAction(Icons.Filled.Refresh, say("chat.regenerate"), actions.again)
+                if (reply.pieces.isNotEmpty()) {
+                    actions.share?.let { share ->
+                        SmallAction(Icons.Filled.Share, say("chat.share")) { share(reply.text) }
+                    }
+                }
+                if (figures != null) SmallAction(Icons.Outlined.Info, say("chat.details")) { details = !details }
+            }
+        }
+        if (details && figures != null) FiguresLine(figures)
+        if (writing == null) Ending(reply.end, last, actions)
+    }
+}
+
+/** Markdown, with the marks of who wrote what. */
+@Composable
+private fun ReplyText(reply: Reply, provisional: String, tinted: Boolean, onCopy: (String) -> Unit) {
+    val colors = LocalOriginColors.current.takeIf { tinted }
+    val light = MaterialTheme.colorScheme.onSurface.copy(alpha = 0.5f)
+    val source = reply.text + provisional
+    val blocks = remember(source) { parseMarkdown(source) }
+    val marks = remember(reply.pieces, colors, light) { Marks(reply.pieces, colors, light) }
+    // What the marks say, for those who hear the screen.
+    val summary = remember(reply.pieces) { summary(reply.pieces) }
+    SelectionContainer {
+        MarkdownText(
+            blocks,
+            marks,
+            onCopy,
+            Modifier.testTag("reply").semantics(mergeDescendants = true) { stateDescription = summary },
+        )
+    }
+}
+
+/** What a model thought before it replied: open while nothing else is there, and folded from then on. */
+@Composable
+private fun Thoughts(text: String, isOpen: Boolean) {
+    var chosen by rememberSaveable { mutableStateOf<Boolean?>(null) }
+    val open = chosen ?: isOpen
+    Surface({ chosen = !open }, Modifier.testTag("thoughts"), shape = RoundedCornerShape(10.dp)) {
+        Column(Modifier.padding(vertical = 4.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
+            Row(verticalAlignment = Alignment.CenterVertically) {
+                val style = MaterialTheme.typography.labelLarge
+                Text(say("chat.thoughts"), style = style, color = MaterialTheme.colorScheme.onSurfaceVariant)
+                Icon(
+                    if (open) Icons.Filled.KeyboardArrowUp else Icons.Filled.KeyboardArrowDown,
+                    contentDescription = null,
+                    Modifier.size(18.dp),
+                    tint = MaterialTheme.colorScheme.onSurfaceVariant,
+                )
+            }
+            if (open) {
+                val style = MaterialTheme.typography.bodyMedium
+                Text(text.trim(), style = style, color = MaterialTheme.colorScheme.onSurfaceVariant)
+            }
+        }
+    }
+}
+
+@OptIn(ExperimentalLayoutApi::class)
+@Composable
+private fun FiguresLine(figures: Figures) {
+    FlowRow(
+        Modifier.testTag("figures").semantics(mergeDescendants = true) {},
+        horizontalArrangement = Arrangement.spacedBy(14.dp),
+        verticalArrangement = Arrangement.spacedBy(2.dp),
+    ) {
+        for (part in figures.line()) {
+            Text(part, style = MaterialTheme.typography.labelMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
+        }
+    }
+}
+
+@Composable
+private fun Ending(end: ReplyEnd?, last: Boolean, actions: TurnActions) {
+    val note = when {
+        end == null -> say("end.interrupted")
+        end.problem != null -> null
+        end.finish == FinishReason.CANCELLED -> say("end.stopped")
+        end.finish == FinishReason.MAX_TOKENS -> say("end.too_long")
+        end.finish == FinishReason.CONTEXT_FULL -> say("end.context_full")
+        else -> null
+    }
+    if (note != null) {
+        Text(note, style = MaterialTheme.typography.labelMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
+    }
+    end?.problem?.let { ProblemCard(it, last, actions) }
+    val again = end == null || end.finish == FinishReason.CANCELLED
+    if (last && again) OutlinedButton(actions.again) { Text(say("try_again")) }
+}
+
+@Composable
+private fun ProblemCard(problem: Problem, last: Boolean, actions: TurnActions) {
+    Surface(
+        Modifier.semantics { liveRegion = LiveRegionMode.Polite }.testTag("problem"),
+        shape = RoundedCornerShape(14.dp),
+        color = MaterialTheme.colorScheme.errorContainer,
+    ) {
+        Column(Modifier.padding(14.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
+            val hint = say("recovery.${problem.recovery.name.lowercase()}")
+            Text(hint, color = MaterialTheme.colorScheme.onErrorContainer)
+            if (!last) return@Column
+            when (problem.recovery) {
+                Recovery.PROVIDE_MODEL, Recovery.DOWNLOAD_AGAIN, Recovery.CHOOSE_ANOTHER_MODEL,
+                Recovery.FREE_MEMORY, Recovery.FREE_STORAGE,
+                -> OutlinedButton(actions.models) { Text(say("screen.models")) }
+                Recovery.SIGN_IN, Recovery.CHECK_ENDPOINT, Recovery.FIX_OPTIONS ->
+                    OutlinedButton(actions.settings) { Text(say("screen.settings")) }
+                else -> Unit
+            }
+            OutlinedButton(actions.again) { Text(say("try_again")) }
+        }
+    }
+}
+
+/** Where nothing was said yet. */
+@Composable
+internal fun Welcome(hasModel: Boolean, asksServer: Boolean, onModels: () -> Unit, modifier: Modifier = Modifier) {
+    Box(modifier.fillMaxSize().padding(32.dp), contentAlignment = Alignment.Center) {
+        Column(horizontalAlignment = Alignment.CenterHorizontally, verticalArrangement = Arrangement.spacedBy(12.dp)) {
+            Text(say("chat.ask"), style = MaterialTheme.typography.headlineSmall)
+            val about = when {
+                !hasModel -> say("chat.ask.model")
+                asksServer -> say("chat.ask.server")
+                else -> say("chat.ask.alone")
+            }
+            Text(about, textAlign = TextAlign.Center, color = MaterialTheme.colorScheme.onSurfaceVariant)
+            if (!hasModel) OutlinedButton(onModels) { Text(say("chat.choose_model")) }
+        }
+    }
+}
