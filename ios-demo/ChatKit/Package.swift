@@ -14,12 +14,14 @@ let linker: [LinkerSetting] = []
 
 let package = Package(
     name: "ChatKit",
+    defaultLocalization: "en",
     platforms: [.iOS(.v17), .macOS(.v14)],
     products: [.library(name: "ChatKit", targets: ["ChatKit"])],
     dependencies: [.package(name: "uhlm", path: "../..")],
     targets: [
         .target(
-            name: "ChatKit", dependencies: [.product(name: "Uhlm", package: "uhlm")], linkerSettings: linker),
+            name: "ChatKit", dependencies: [.product(name: "Uhlm", package: "uhlm")],
+            resources: [.process("Resources")], linkerSettings: linker),
         // The process that a test kills while it writes.
         .executableTarget(name: "ChatKitWriter", dependencies: ["ChatKit"]),
         .testTarget(name: "ChatKitTests", dependencies: ["ChatKit", "ChatKitWriter"]),

@@ -1,6 +1,7 @@
 import ChatKit
 import SwiftUI
 
+/// What is different now. It is how the app is meant to go on, so it does not shout.
 struct BannerView: View {
     let banner: Banner
     let settings: ChatSettings
@@ -8,10 +9,10 @@ struct BannerView: View {
     var body: some View {
         Label(banner.text(settings), systemImage: symbol)
             .font(.footnote)
+            .foregroundStyle(.secondary)
             .frame(maxWidth: .infinity, alignment: .leading)
             .padding(.horizontal)
             .padding(.vertical, 8)
-            .background(banner == .noServer ? AnyShapeStyle(.bar) : AnyShapeStyle(.yellow.opacity(0.25)))
             .background(.bar)
             .accessibilityElement(children: .combine)
             .onAppear { announce() }
@@ -25,7 +26,6 @@ struct BannerView: View {
         case .serverAway: "wifi.slash"
         case .serverBusy: "hourglass"
         case .unsteady: "wifi.exclamationmark"
-        case .noServer: "iphone"
         }
     }
 
@@ -48,7 +48,7 @@ extension View {
             }, presenting: problem
         ) { problem in
             actions(problem)
-            Button("OK", role: .cancel) {}
+            Button(say("ok"), role: .cancel) {}
         } message: { problem in
             Text(problem.advice ?? "")
         }

@@ -9,44 +9,71 @@ struct ChatView: View {
     let showSettings: () -> Void
     @State private var showsLegend = false
     @State private var showsSent = false
+    @State private var showsControls = false
 
     var body: some View {
-        TurnList(chat: chat)
+        TurnList(chat: chat, showModels: showModels)
             .safeAreaInset(edge: .top, spacing: 0) {
                 if let banner = app.banner { BannerView(banner: banner, settings: app.settings) }
             }
             .safeAreaInset(edge: .bottom, spacing: 0) { InputBar(chat: chat) }
             .animation(.default, value: app.banner)
-            .navigationTitle(chat.conversation.title.isEmpty ? "New conversation" : chat.conversation.title)
+            .navigationTitle(title)
             .navigationBarTitleDisplayMode(.inline)
-            .toolbar { menu }
+            .toolbar {
+                heading
+                menu
+            }
             .sheet(isPresented: $showsLegend) { LegendView() }
             .sheet(isPresented: $showsSent) { NavigationStack { SentView(chat: chat) } }
+            .sheet(isPresented: $showsControls) { ControlsView(chat: chat) }
             .sheet(item: consentQuestion) { question in
                 ConsentSheet(question: question) { chat.answer($0) }
             }
             .problemAlert(chat.problem, dismiss: { chat.dismissProblem() }) { problem in
                 switch problem.recovery {
                 case .provideModel, .downloadAgain, .chooseAnotherModel, .freeMemory, .freeStorage:
-                    Button("Models", action: showModels)
+                    Button(say("screen.models"), action: showModels)
                 case .signIn, .checkEndpoint, .fixOptions:
-                    Button("Settings", action: showSettings)
+                    Button(say("screen.settings"), action: showSettings)
                 default:
-                    if chat.canRetry { Button("Try Again") { chat.retry() } }
+                    if chat.canRetry { Button(say("try_again")) { chat.retry() } }
                 }
             }
     }
 
+    private var title: String {
+        chat.conversation.title.isEmpty ? say("chat.new") : chat.conversation.title
+    }
+
+    /// What the conversation is about, and with which model, how and where; it opens what changes those.
+    private var heading: some ToolbarContent {
+        ToolbarItem(placement: .principal) {
+            Button {
+                showsControls = true
+            } label: {
+                VStack(spacing: 0) {
+                    Text(title).font(.headline).lineLimit(1)
+                    Text(app.heading).font(.caption).foregroundStyle(.secondary).lineLimit(1)
+                }
+            }
+            .buttonStyle(.plain)
+            .accessibilityHint(say("chat.about"))
+        }
+    }
+
     private var menu: some ToolbarContent {
         ToolbarItem(placement: .primaryAction) {
-            Menu("More", systemImage: "ellipsis.circle") {
-                @Bindable var preferences = app.preferences
-                Toggle("Tint by origin", systemImage: "paintpalette", isOn: $preferences.settings.tintsOrigins)
-                Button("What the colours mean", systemImage: "info.circle") { showsLegend = true }
-                Divider()
-                Button("What was sent", systemImage: "paperplane") { showsSent = true }
-                if chat.conversation.mayBeSent {
-                    Button("Stop sending this conversation", systemImage: "hand.raised", role: .destructive) {
+            Menu(say("more"), systemImage: "ellipsis.circle") {
+                Button(say("screen.legend"), systemImage: "info.circle") { showsLegend = true }
+                Button(say("screen.sent"), systemImage: "paperplane") { showsSent = true }
+                if !chat.conversation.turns.isEmpty {
+                    ShareLink(item: chat.conversation.transcript) {
+                        Label(say("chat.share"), systemImage: "square.and.arrow.up")
+                    }
+                }
+                if chat.mayBeSent, app.settings.asksServer {
+                    Button(say("sent.withdraw"), systemImage: "hand.raised", role: .destructive) {
                         Task { await chat.withdrawConsent() }
                     }
                 }

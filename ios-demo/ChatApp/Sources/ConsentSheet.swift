@@ -5,48 +5,48 @@ import SwiftUI
 struct ConsentSheet: View {
     let question: ConsentQuestion
     let answer: (ConsentAnswer) -> Void
+    @State private var always = false
 
     var body: some View {
         ScrollView {
             VStack(alignment: .leading, spacing: 16) {
-                Label("Send this to your server?", systemImage: "hand.raised.fill").font(.title2.bold())
-                Text("To check what this device writes, \(question.endpoint) reads the conversation.")
-                GroupBox("Your message") {
-                    Text(question.message).frame(maxWidth: .infinity, alignment: .leading)
-                }
+                Text(say("consent.title")).font(.title2.bold())
+                Text(say("consent.text"))
+                Text(question.endpoint).font(.headline)
                 if question.earlierTurns > 0 {
-                    Text("\(question.earlierTurns) earlier questions with their replies go along.")
-                        .foregroundStyle(.secondary)
+                    let one = question.earlierTurns == 1
+                    Text(one ? say("consent.earlier.one") : say("consent.earlier", question.earlierTurns))
                 }
+                Toggle(say("consent.always"), isOn: $always)
                 VStack(spacing: 10) {
                     Button {
-                        answer(.conversation)
+                        answer(always ? .server : .conversation)
                     } label: {
-                        wide("Send this conversation")
+                        wide(say("consent.conversation"))
                     }
                     .buttonStyle(.borderedProminent)
-                    if question.allowsMessageAlone {
+                    if question.allowsMessageAlone, !always {
                         Button {
                             answer(.thisMessage)
                         } label: {
-                            wide("Only this message")
+                            wide(say("consent.message"))
                         }
                     }
                     Button {
                         answer(.deviceOnly)
                     } label: {
-                        wide("Answer on this device")
+                        wide(say("consent.device"))
                     }
                     Button(role: .cancel) {
                         answer(.cancel)
                     } label: {
-                        wide("Cancel")
+                        wide(say("cancel"))
                     }
                     .buttonStyle(.borderless)
                 }
                 .buttonStyle(.bordered)
                 .controlSize(.large)
-                Text("You can look at what was sent, and stop sending, in the conversation's menu.")
+                Text(say("consent.hint"))
                     .font(.footnote)
                     .foregroundStyle(.secondary)
             }
@@ -55,7 +55,7 @@ struct ConsentSheet: View {
         .presentationDetents([.medium, .large])
     }
 
-    private func wide(_ title: LocalizedStringKey) -> some View {
+    private func wide(_ title: String) -> some View {
         Text(title).frame(maxWidth: .infinity)
     }
 }

@@ -6,15 +6,17 @@ struct ConversationList: View {
     @Binding var column: NavigationSplitViewColumn
     @State private var renamed: ConversationSummary?
     @State private var title = ""
+    @State private var searched = ""
+    @State private var found: [ConversationSummary]?
 
     var body: some View {
         List(selection: selection) {
-            ForEach(app.conversations) { conversation in
+            ForEach(found ?? app.conversations) { conversation in
                 VStack(alignment: .leading, spacing: 2) {
                     Text(conversation.title).lineLimit(2)
                     Group {
                         if app.isWriting(conversation.id) {
-                            Text("Writing…")
+                            Text(say("chat.writing"))
                         } else {
                             Text(conversation.changed, format: .relative(presentation: .named))
                         }
@@ -25,10 +27,10 @@ struct ConversationList: View {
                 .accessibilityElement(children: .combine)
                 .tag(conversation.id)
                 .swipeActions {
-                    Button("Delete", systemImage: "trash", role: .destructive) {
+                    Button(say("delete"), systemImage: "trash", role: .destructive) {
                         Task { await app.deleteConversation(conversation.id) }
                     }
-                    Button("Rename", systemImage: "pencil") {
+                    Button(say("list.rename"), systemImage: "pencil") {
                         title = conversation.title
                         renamed = conversation
                     }
@@ -36,25 +38,29 @@ struct ConversationList: View {
             }
         }
         .overlay {
-            if app.conversations.isEmpty {
-                ContentUnavailableView(
-                    "No conversations", systemImage: "bubble.left",
-                    description: Text("What you write stays on this device."))
+            if (found ?? app.conversations).isEmpty {
+                ContentUnavailableView(say("list.none"), systemImage: "bubble.left")
             }
         }
-        .navigationTitle("Conversations")
+        .searchable(text: $searched, prompt: say("list.search"))
+        .task(id: searched) {
+            let text = searched
+            let conversations = text.isEmpty ? nil : await app.conversations(with: text)
+            if !Task.isCancelled { found = conversations }
+        }
+        .navigationTitle(say("screen.conversations"))
         .toolbar {
-            Button("New conversation", systemImage: "square.and.pencil") {
+            Button(say("chat.new"), systemImage: "square.and.pencil") {
                 app.startConversation()
                 column = .detail
             }
             .keyboardShortcut("n")
         }
-        .alert("Rename", isPresented: isRenaming, presenting: renamed) { conversation in
-            TextField("Title", text: $title)
-            Button("Rename") { Task { await app.renameConversation(conversation.id, to: title) } }
+        .alert(say("list.rename.title"), isPresented: isRenaming, presenting: renamed) { conversation in
+            TextField(say("list.title"), text: $title)
+            Button(say("list.rename")) { Task { await app.renameConversation(conversation.id, to: title) } }
                 .disabled(title.isEmpty)
-            Button("Cancel", role: .cancel) {}
+            Button(say("cancel"), role: .cancel) {}
         }
     }
 

@@ -5,8 +5,30 @@ struct InputBar: View {
     @Bindable var chat: ChatModel
 
     var body: some View {
+        VStack(spacing: 4) {
+            if chat.editing != nil { note(say("chat.editing")) { chat.leaveEditing() } }
+            if chat.isNearlyFull { note(say("context.nearly_full"), leave: nil) }
+            field
+        }
+        .padding(.horizontal)
+        .padding(.vertical, 8)
+        .background(.bar)
+        .sensoryFeedback(.impact(weight: .light), trigger: chat.phase == .idle)
+    }
+
+    private func note(_ text: String, leave: (() -> Void)?) -> some View {
+        HStack {
+            Text(text).font(.caption).foregroundStyle(.secondary)
+            Spacer()
+            if let leave {
+                Button(say("cancel"), systemImage: "xmark", action: leave).labelStyle(.iconOnly).font(.caption)
+            }
+        }
+    }
+
+    private var field: some View {
         HStack(alignment: .bottom, spacing: 8) {
-            TextField("Message", text: $chat.input, axis: .vertical)
+            TextField(say("chat.message"), text: $chat.input, axis: .vertical)
                 .lineLimit(1...6)
                 .padding(.horizontal, 14)
                 .padding(.vertical, 9)
@@ -20,7 +42,7 @@ struct InputBar: View {
                 }
                 .disabled(!chat.canSend)
                 .keyboardShortcut(.return)
-                .accessibilityLabel("Send")
+                .accessibilityLabel(say("chat.send"))
             } else {
                 Button {
                     chat.stop()
@@ -28,14 +50,10 @@ struct InputBar: View {
                     symbol("stop.circle.fill")
                 }
                 .keyboardShortcut(".")
-                .accessibilityLabel("Stop")
-                .accessibilityHint("What is written so far stays.")
+                .accessibilityLabel(say("stop"))
+                .accessibilityHint(say("chat.stop.hint"))
             }
         }
-        .padding(.horizontal)
-        .padding(.vertical, 8)
-        .background(.bar)
-        .sensoryFeedback(.impact(weight: .light), trigger: chat.phase == .idle)
     }
 
     private func symbol(_ name: String) -> some View {

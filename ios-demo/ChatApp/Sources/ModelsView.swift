@@ -13,13 +13,13 @@ struct ModelsView: View {
         let models = app.models
         List {
             if !models.downloads.isEmpty {
-                Section("Downloads") {
+                Section(say("models.downloads")) {
                     ForEach(models.downloads.sorted { $0.key < $1.key }, id: \.key) { name, download in
                         DownloadRow(name: name, download: download) { models.cancel(name) }
                     }
                 }
             }
-            Section("On this device") {
+            Section(say("models.here")) {
                 ForEach(models.installed, id: \.name) { model in
                     InstalledRow(
                         model: model, isChosen: model.name == app.settings.model, check: models.checks[model.name]
@@ -28,20 +28,22 @@ struct ModelsView: View {
                     .onTapGesture { app.choose(model.name) }
                     .accessibilityAddTraits(model.name == app.settings.model ? [.isButton, .isSelected] : .isButton)
                     .swipeActions {
-                        Button("Delete", systemImage: "trash", role: .destructive) { app.deleteModel(model.name) }
-                        Button("Check", systemImage: "checkmark.shield") {
+                        Button(say("delete"), systemImage: "trash", role: .destructive) { app.deleteModel(model.name) }
+                        Button(say("models.check"), systemImage: "checkmark.shield") {
                             Task { await models.verify(model.name) }
                         }
                     }
                 }
                 ForEach(models.unfinished, id: \.name) { model in
-                    LabeledContent(model.name, value: "\(model.bytes.inBytes), unfinished")
+                    LabeledContent(model.name, value: say("models.unfinished.text", model.bytes.inBytes))
                         .swipeActions {
-                            Button("Delete", systemImage: "trash", role: .destructive) { models.delete(model.name) }
+                            Button(say("delete"), systemImage: "trash", role: .destructive) {
+                                models.delete(model.name)
+                            }
                         }
                 }
             }
-            Section("Catalogue") {
+            Section(say("models.pairs")) {
                 ForEach(models.available, id: \.file) { model in
                     CatalogueRow(model: model) {
                         models.download(model, allowMetered: app.settings.allowsMeteredDownloads)
@@ -49,36 +51,36 @@ struct ModelsView: View {
                 }
             }
             Section {
-                TextField("https:// or hf:owner/repo/file.gguf", text: $address)
+                TextField(say("models.address.hint"), text: $address)
                     .textInputAutocapitalization(.never)
                     .autocorrectionDisabled()
                     .keyboardType(.URL)
-                Button("Download") {
+                Button(say("models.download")) {
                     models.download(from: address, allowMetered: app.settings.allowsMeteredDownloads)
                     address = ""
                 }
                 .disabled(address.isEmpty)
-                Toggle("Over mobile networks, too", isOn: $preferences.settings.allowsMeteredDownloads)
+                Toggle(say("settings.metered"), isOn: $preferences.settings.allowsMeteredDownloads)
             } header: {
-                Text("From an address")
+                Text(say("models.address"))
             }
             if !models.problems.isEmpty {
-                Section("Problems") {
+                Section {
                     ForEach(models.problems.sorted { $0.key < $1.key }, id: \.key) { name, problem in
                         ProblemRow(name: name, problem: problem).swipeActions {
-                            Button("Hide", systemImage: "xmark") { models.dismissProblem(name) }
+                            Button(say("close"), systemImage: "xmark") { models.dismissProblem(name) }
                         }
                     }
                 }
             }
         }
-        .navigationTitle("Models")
-        .toolbar { Button("Done") { dismiss() } }
-        .confirmationDialog("Download without a check?", isPresented: isUnchecked, titleVisibility: .visible) {
-            Button("Download Anyway") { models.answer(downloadsAnyway: true) }
-            Button("Cancel", role: .cancel) { models.answer(downloadsAnyway: false) }
+        .navigationTitle(say("screen.models"))
+        .toolbar { Button(say("done")) { dismiss() } }
+        .confirmationDialog(say("models.unchecked.title"), isPresented: isUnchecked, titleVisibility: .visible) {
+            Button(say("models.unchecked.yes")) { models.answer(downloadsAnyway: true) }
+            Button(say("cancel"), role: .cancel) { models.answer(downloadsAnyway: false) }
         } message: {
-            Text("Nobody says which SHA-256 this file must have: whatever the server sends would be believed.")
+            Text(say("models.unchecked.text", models.unchecked?.name ?? ""))
         }
         .onAppear { models.refresh() }
         .refreshable { models.refresh() }
@@ -108,10 +110,10 @@ private struct DownloadRow: View {
             } currentValueLabel: {
                 Text(download.text).monospacedDigit()
             }
-            Button("Stop", systemImage: "xmark.circle.fill", action: cancel)
+            Button(say("stop"), systemImage: "xmark.circle.fill", action: cancel)
                 .labelStyle(.iconOnly)
                 .buttonStyle(.borderless)
-                .accessibilityLabel("Stop downloading \(name)")
+                .accessibilityLabel(say("stop") + " " + name)
         }
     }
 }
@@ -137,9 +139,9 @@ private struct InstalledRow: View {
     private var detail: String {
         switch check {
         case nil, .running: model.bytes.inBytes
-        case .intact: "\(model.bytes.inBytes), intact"
-        case .nothingToCompare: "\(model.bytes.inBytes), nothing to compare with"
-        case .damaged: "Damaged: delete it and download it again."
+        case .intact: "\(model.bytes.inBytes) · \(say("models.check.intact"))"
+        case .nothingToCompare: "\(model.bytes.inBytes) · \(say("models.check.unknown"))"
+        case .damaged: say("models.check.damaged")
         }
     }
 }
@@ -157,10 +159,10 @@ private struct CatalogueRow: View {
                     .foregroundStyle(.secondary)
             }
             Spacer()
-            Button("Download", systemImage: "arrow.down.circle", action: download)
+            Button(say("models.download"), systemImage: "arrow.down.circle", action: download)
                 .labelStyle(.iconOnly)
                 .buttonStyle(.borderless)
-                .accessibilityLabel("Download \(model.name)")
+                .accessibilityLabel(say("models.download") + " " + model.name)
         }
     }
 }

@@ -12,27 +12,9 @@ extension Origin {
         case .unverified: .gray
         }
     }
-
-    var title: LocalizedStringKey {
-        switch self {
-        case .draft: "Written by the phone"
-        case .verified: "Checked by the server"
-        case .target: "Written by the server"
-        case .unverified: "Not checked"
-        }
-    }
-
-    var meaning: LocalizedStringKey {
-        switch self {
-        case .draft: "This device wrote it and was sure enough not to ask."
-        case .verified: "This device wrote it and the server would have written the same."
-        case .target: "The server wrote it, in the place of another word of this device or by itself."
-        case .unverified: "This device wrote it while the server was out of reach."
-        }
-    }
 }
 
-/// What the tints mean, and the switch for them.
+/// What lines and colours mean, and the switch for the colours.
 struct LegendView: View {
     @Environment(AppModel.self) private var app
     @Environment(\.dismiss) private var dismiss
@@ -41,25 +23,40 @@ struct LegendView: View {
         @Bindable var preferences = app.preferences
         NavigationStack {
             List {
-                Toggle("Tint by origin", isOn: $preferences.settings.tintsOrigins)
-                ForEach(Origin.all, id: \.self) { origin in
-                    HStack(alignment: .firstTextBaseline) {
-                        Image(systemName: "square.fill").foregroundStyle(origin.color).accessibilityHidden(true)
-                        VStack(alignment: .leading) {
-                            Text(origin.title).font(.headline)
-                            Text(origin.meaning).font(.subheadline).foregroundStyle(.secondary)
-                        }
-                    }
-                    .accessibilityElement(children: .combine)
+                Section {
+                    sample(say("legend.corrected"), .solid)
+                    sample(say("legend.unverified"), .dot)
+                    Text(say("legend.provisional")).font(.subheadline)
                 }
-                Text("Lighter text behind the reply was drafted and may still be taken back.")
-                    .font(.footnote)
-                    .foregroundStyle(.secondary)
+                Section {
+                    Toggle(say("legend.tint"), isOn: $preferences.settings.tintsOrigins)
+                    if preferences.settings.tintsOrigins {
+                        ForEach(Origin.all, id: \.self, content: tint)
+                    }
+                }
             }
-            .navigationTitle("Who wrote what")
+            .navigationTitle(say("screen.legend"))
             .navigationBarTitleDisplayMode(.inline)
-            .toolbar { Button("Done") { dismiss() } }
+            .toolbar { Button(say("done")) { dismiss() } }
         }
         .presentationDetents([.medium, .large])
+    }
+
+    private func sample(_ text: String, _ pattern: Text.LineStyle.Pattern) -> some View {
+        HStack(alignment: .firstTextBaseline, spacing: 12) {
+            Text("Aa").underline(pattern: pattern, color: .secondary).accessibilityHidden(true)
+            Text(text).font(.subheadline)
+        }
+    }
+
+    private func tint(_ origin: Origin) -> some View {
+        HStack(alignment: .firstTextBaseline) {
+            Image(systemName: "square.fill").foregroundStyle(origin.color).accessibilityHidden(true)
+            VStack(alignment: .leading) {
+                Text(origin.title).font(.headline)
+                Text(origin.meaning).font(.subheadline).foregroundStyle(.secondary)
+            }
+        }
+        .accessibilityElement(children: .combine)
     }
 }

@@ -1,71 +1,83 @@
 import ChatKit
 import SwiftUI
 
-/// A reply: committed text tinted by origin, what may be rolled back lighter behind it, and the figures.
+/// A reply with what can be done with it; its figures are there for who asks for them.
 struct ReplyView: View {
     let reply: Reply
     let tail: String
     let line: LiveLine?
     let isWriting: Bool
     let tints: Bool
+    /// Answers once more; nil where it is not the last one.
+    let again: (() -> Void)?
+    @State private var showsDetails = false
 
     var body: some View {
-        VStack(alignment: .leading, spacing: 6) {
-            if reply.runs.isEmpty, tail.isEmpty, isWriting {
-                ProgressView().accessibilityLabel("The reply begins")
-            } else {
-                Text(text).textSelection(.enabled)
+        VStack(alignment: .leading, spacing: 8) {
+            if let reasoning = reply.reasoning { ThoughtsView(text: reasoning, isOpen: isWriting && isEmpty) }
+            if isWriting, isEmpty {
+                ProgressView(say("chat.thinking"))
+            } else if !isEmpty {
+                ReplyText(reply: reply, blocks: markdownBlocks(reply.text + tail), tints: tints)
+                    .textSelection(.enabled)
                     // VoiceOver reads what stands; what may be taken back would be read in vain.
-                    .accessibilityLabel(spoken)
+                    .accessibilityElement(children: .contain)
+                    .accessibilityValue(reply.spokenOrigins)
                     .accessibilityAddTraits(isWriting ? .updatesFrequently : [])
             }
-            if let note { Label(note.text, systemImage: note.symbol).font(.caption).foregroundStyle(.secondary) }
-            if let line, !line.parts.isEmpty { FiguresView(line: line) }
+            if !isWriting { actions }
+            if showsDetails, let line {
+                Text(line.parts.joined(separator: " · ")).font(.caption).foregroundStyle(.secondary).monospacedDigit()
+            }
+            if !isWriting, let note = reply.note { Text(note).font(.caption).foregroundStyle(.secondary) }
         }
         .frame(maxWidth: .infinity, alignment: .leading)
     }
 
-    private var text: AttributedString {
-        var whole = AttributedString()
-        for run in reply.runs {
-            var piece = AttributedString(run.text)
-            if tints { piece.backgroundColor = run.origin.color.opacity(0.22) }
-            // Not by colour alone.
-            if tints, run.origin == .unverified { piece.underlineStyle = Text.LineStyle(pattern: .dot) }
-            whole += piece
-        }
-        var piece = AttributedString(tail)
-        piece.foregroundColor = Color.secondary.opacity(0.6)
-        return whole + piece
-    }
+    private var isEmpty: Bool { reply.runs.isEmpty && tail.isEmpty }
 
-    private var spoken: String {
-        let unverified = reply.runs.contains { $0.origin == .unverified }
-        return reply.text + (unverified ? ". Parts of it were not checked." : "")
-    }
-
-    private var note: (text: String, symbol: String)? {
-        if isWriting { return nil }
-        switch reply.end {
-        case .complete: return nil
-        case .tooLong: return ("Cut at the longest reply of the settings", "scissors")
-        case .contextFull: return ("The model's memory of this conversation is full", "tray.full")
-        case .stopped: return ("Stopped", "stop.circle")
-        case .failed: return ("Not finished", "exclamationmark.circle")
-        case nil: return ("Interrupted", "bolt.slash")
+    private var actions: some View {
+        HStack(spacing: 20) {
+            if !reply.runs.isEmpty {
+                Button(say("copy"), systemImage: "doc.on.doc") { UIPasteboard.general.string = reply.text }
+            }
+            if let again { Button(say("chat.regenerate"), systemImage: "arrow.clockwise", action: again) }
+            if !reply.runs.isEmpty {
+                ShareLink(item: reply.text) { Label(say("chat.share"), systemImage: "square.and.arrow.up") }
+            }
+            if line?.parts.isEmpty == false {
+                Button(say("chat.details"), systemImage: "info.circle") { showsDetails.toggle() }
+            }
         }
+        .labelStyle(.iconOnly)
+        .buttonStyle(.borderless)
+        .font(.footnote)
+        .foregroundStyle(.secondary)
+        .frame(minHeight: 32)
     }
 }
 
-/// `21.3 tok/s · 34 % asked · 5.1 kB · 48 ms · 61 % saved`
-private struct FiguresView: View {
-    let line: LiveLine
+/// What a model thought before it replied: open while nothing else is there, and folded from then on.
+private struct ThoughtsView: View {
+    let text: String
+    let isOpen: Bool
+    @State private var chosen: Bool?
 
     var body: some View {
-        Text(line.parts.map(\.text).joined(separator: " · "))
-            .font(.caption)
-            .monospacedDigit()
-            .foregroundStyle(.secondary)
-            .accessibilityLabel(line.parts.map(\.spoken).joined(separator: ", "))
+        DisclosureGroup(
+            say("chat.thoughts"),
+            isExpanded: Binding {
+                chosen ?? isOpen
+            } set: {
+                chosen = $0
+            }
+        ) {
+            Text(text.trimmingCharacters(in: .whitespacesAndNewlines))
+                .font(.callout)
+                .frame(maxWidth: .infinity, alignment: .leading)
+        }
+        .font(.footnote)
+        .foregroundStyle(.secondary)
+        .tint(.secondary)
     }
 }

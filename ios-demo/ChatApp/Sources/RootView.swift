@@ -17,9 +17,9 @@ struct RootView: View {
             ConversationList(column: $column)
                 .toolbar {
                     ToolbarItemGroup(placement: .bottomBar) {
-                        Button("Models", systemImage: "shippingbox") { sheet = .models }
+                        Button(say("screen.models"), systemImage: "shippingbox") { sheet = .models }
                         Spacer()
-                        Button("Settings", systemImage: "gearshape") { sheet = .settings }
+                        Button(say("screen.settings"), systemImage: "gearshape") { sheet = .settings }
                     }
                 }
         } detail: {

@@ -3,6 +3,7 @@ import SwiftUI
 
 /// What left the device in this conversation, request by request.
 struct SentView: View {
+    @Environment(AppModel.self) private var app
     @Environment(\.dismiss) private var dismiss
     let chat: ChatModel
 
@@ -11,11 +12,14 @@ struct SentView: View {
         List {
             if !sent.isEmpty {
                 Section {
-                    LabeledContent("Requests", value: sent.count, format: .number)
-                    LabeledContent("Tokens", value: sent.map(\.tokens).reduce(0, +), format: .number)
-                    LabeledContent("Sent", value: sent.map(\.bytes).reduce(0, +).inBytes)
+                    Text(
+                        say(
+                            "sent.total", sent.count, sent.map(\.tokens).reduce(0, +),
+                            sent.map(\.bytes).reduce(0, +).inBytes))
+                } footer: {
+                    Text(app.settings.recordsSentText ? say("sent.kept") : say("sent.kept.no_text"))
                 }
-                Section("Latest requests") {
+                Section {
                     ForEach(Array(sent.enumerated().reversed()), id: \.offset) { _, sent in
                         SentRow(sent: sent)
                     }
@@ -24,16 +28,16 @@ struct SentView: View {
         }
         .overlay {
             if sent.isEmpty {
-                ContentUnavailableView("Nothing was sent in this conversation.", systemImage: "iphone")
+                ContentUnavailableView(say("sent.none"), systemImage: "iphone")
             }
         }
-        .navigationTitle("What was sent")
+        .navigationTitle(say("screen.sent"))
         .navigationBarTitleDisplayMode(.inline)
         .toolbar {
             ToolbarItem(placement: .cancellationAction) {
-                Button("Clear", role: .destructive) { Task { await chat.clearSent() } }.disabled(sent.isEmpty)
+                Button(say("sent.clear"), role: .destructive) { Task { await chat.clearSent() } }.disabled(sent.isEmpty)
             }
-            ToolbarItem(placement: .confirmationAction) { Button("Done") { dismiss() } }
+            ToolbarItem(placement: .confirmationAction) { Button(say("done")) { dismiss() } }
         }
     }
 }
@@ -47,22 +51,22 @@ private struct SentRow: View {
                 Text(sent.at, format: .dateTime.hour().minute().second())
                 Text(kind)
                 Spacer()
-                Text("\(sent.tokens) tok, \(sent.bytes.inBytes)")
+                Text(say("sent.row", sent.tokens, sent.bytes.inBytes))
             }
             .font(.caption)
             .foregroundStyle(.secondary)
             if let text = sent.text, !text.isEmpty { Text(text).font(.callout) }
             if !sent.answered {
-                Label("No answer; it may not have arrived.", systemImage: "questionmark.circle").font(.caption)
+                Label(say("sent.unanswered"), systemImage: "questionmark.circle").font(.caption)
             }
         }
         .accessibilityElement(children: .combine)
     }
 
-    private var kind: LocalizedStringKey {
+    private var kind: String {
         switch sent.kind {
-        case .open: "Opened a session"
-        case .advance: "Words to read and to check"
+        case .open: say("sent.open")
+        case .advance: say("sent.advance")
         }
     }
 }

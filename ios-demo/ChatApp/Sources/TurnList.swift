@@ -4,6 +4,7 @@ import SwiftUI
 struct TurnList: View {
     @Environment(AppModel.self) private var app
     let chat: ChatModel
+    let showModels: () -> Void
     @State private var end = FollowsEnd()
 
     var body: some View {
@@ -35,32 +36,39 @@ struct TurnList: View {
         }
         .overlay {
             if chat.conversation.turns.isEmpty {
-                ContentUnavailableView(
-                    "Ask something", systemImage: "text.bubble",
-                    description: Text(
-                        app.settings.asksServer
-                            ? "The model on this device writes; where it is unsure, it asks your server."
-                            : "The model on this device writes. Nothing is sent."))
+                ContentUnavailableView {
+                    Label(say("chat.ask"), systemImage: "text.bubble")
+                } description: {
+                    Text(about)
+                } actions: {
+                    if app.settings.model.isEmpty { Button(say("chat.choose_model"), action: showModels) }
+                }
             }
         }
+    }
+
+    private var about: String {
+        if app.settings.model.isEmpty { return say("chat.ask.model") }
+        return app.settings.asksServer ? say("chat.ask.server") : say("chat.ask.alone")
     }
 
     private var turns: some View {
         LazyVStack(alignment: .leading, spacing: 16) {
             ForEach(chat.conversation.turns) { turn in
                 let isLast = turn.id == chat.conversation.turns.last?.id
-                QuestionView(text: turn.question)
+                QuestionView(text: turn.question) { chat.edit(turn.id) }
                 ReplyView(
                     reply: turn.reply, tail: isLast ? chat.tail.text : "",
                     line: isLast ? chat.line : turn.reply.cost.map(LiveLine.init),
-                    isWriting: isLast && chat.phase != .idle, tints: app.settings.tintsOrigins)
+                    isWriting: isLast && chat.phase != .idle, tints: app.settings.tintsOrigins,
+                    again: isLast && chat.canRegenerate ? { chat.retry() } : nil)
                 if isLast, chat.canRetry {
-                    Button("Try Again", systemImage: "arrow.clockwise") { chat.retry() }
+                    Button(say("try_again"), systemImage: "arrow.clockwise") { chat.retry() }
                         .buttonStyle(.bordered)
                 }
             }
             if chat.phase == .preparing, case .loading(let share) = app.loader.state {
-                ProgressView("Loading the model", value: share)
+                ProgressView(say("chat.loading"), value: share)
             }
             Color.clear.frame(height: 1).id(last)
         }
@@ -89,14 +97,18 @@ private struct Extent: PreferenceKey, Equatable {
 
 private struct QuestionView: View {
     let text: String
+    let edit: () -> Void
 
     var body: some View {
         Text(text)
-            .textSelection(.enabled)
             .padding(.horizontal, 14)
             .padding(.vertical, 10)
             .background(.tint.opacity(0.15), in: .rect(cornerRadius: 18))
+            .contextMenu {
+                Button(say("copy"), systemImage: "doc.on.doc") { UIPasteboard.general.string = text }
+                Button(say("chat.edit"), systemImage: "pencil", action: edit)
+            }
             .frame(maxWidth: .infinity, alignment: .trailing)
-            .accessibilityLabel("You: \(text)")
+            .accessibilityLabel(say("chat.you", text))
     }
 }

@@ -22,7 +22,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         XCTAssertEqual(try app.chat.line?.parts.count, 5)
         let stored = try await app.stored()
         XCTAssertEqual(stored, try app.chat.conversation)
-        XCTAssertTrue(stored.mayBeSent)
+        XCTAssertEqual(stored.agreedTo, ready.server.url)
         XCTAssertEqual(app.model.conversations.map(\.title), [stored.title])
         XCTAssertEqual(try app.chat.tail.text, "")
     }
@@ -165,7 +165,6 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         let sent = try one.chat.conversation.sent
         XCTAssertEqual(sent.first?.kind, .open)
         XCTAssertGreaterThan(sent.count, 1)
-        XCTAssertTrue(sent.allSatisfy(\.answered), "\(sent)")
         // Another conversation: the session of this one ends.
         one.model.startConversation()
         await one.model.openConversation(id)
@@ -216,7 +215,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
             XCTAssertNil(try app.chat.consentQuestion)
             XCTAssertEqual(reply.end, .complete)
         }
-        XCTAssertFalse(try app.chat.conversation.mayBeSent)
+        XCTAssertFalse(try app.chat.mayBeSent)
     }
 
     @MainActor
@@ -232,7 +231,8 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         XCTAssertNotNil(chat.consentQuestion)
         XCTAssertEqual(chat.conversation.sent, before)
         let stored = try await app.stored()
-        XCTAssertFalse(stored.mayBeSent)
+        XCTAssertNil(stored.agreedTo)
+        XCTAssertTrue(stored.isWithdrawn)
     }
 
     @MainActor
@@ -343,5 +343,92 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
         let reply = try await app.say("Hello?")
         XCTAssertEqual(reply.end, .failed)
         XCTAssertEqual(try app.chat.problem?.recovery, .provideModel)
+    }
+
+    @MainActor
+    func test_a_server_that_was_agreed_to_is_not_asked_about_again_unless_it_is_taken_back() async throws {
+        let ready = try Fixture.shared.ready
+        let app = try await App(server: ready.server)
+        try await app.say(ready.questions[0], consent: .server)
+        XCTAssertEqual(app.model.settings.agreedServers, [ready.server.url])
+        app.model.startConversation()
+        let reply = try await app.say(ready.questions[1])
+        XCTAssertNil(try app.chat.problem)
+        XCTAssertTrue(reply.runs.allSatisfy { [.verified, .target].contains($0.origin) }, "\(reply.runs)")
+        try await app.chat.withdrawConsent()
+        let chat = try app.chat
+        chat.input = ready.questions[2]
+        chat.send()
+        XCTAssertNotNil(chat.consentQuestion)
+        chat.answer(.cancel)
+
+        // What was agreed for one server is nothing for another.
+        app.model.startConversation()
+        app.model.preferences.settings.endpoint = ready.weather.url
+        app.model.preferences.settings.fingerprint = ready.weather.fingerprint
+        let other = try app.chat
+        other.input = ready.questions[0]
+        other.send()
+        XCTAssertNotNil(other.consentQuestion)
+    }
+
+    @MainActor
+    func test_what_was_agreed_for_one_server_is_asked_about_for_another() async throws {
+        let ready = try Fixture.shared.ready
+        let app = try await App(server: ready.server)
+        try await app.say(ready.questions[0], consent: .conversation)
+        app.model.preferences.settings.endpoint = ready.weather.url
+        app.model.preferences.settings.fingerprint = ready.weather.fingerprint
+        let chat = try app.chat
+        chat.input = ready.questions[1]
+        chat.send()
+        XCTAssertEqual(chat.consentQuestion?.endpoint, ready.weather.url)
+    }
+
+    @MainActor
+    func test_a_message_is_edited_and_a_reply_written_again() async throws {
+        let ready = try Fixture.shared.ready
+        let app = try await App()
+        for question in ready.questions.prefix(2) { try await app.say(question) }
+        let chat = try app.chat
+        let use = try XCTUnwrap(chat.use)
+        XCTAssertGreaterThan(use.tokens, 0)
+        XCTAssertFalse(chat.isNearlyFull)
+        chat.edit(chat.conversation.turns[0].id)
+        XCTAssertEqual(chat.input, ready.questions[0])
+        chat.input = ready.questions[3]
+        chat.send()
+        await chat.settled()
+        XCTAssertNil(chat.editing)
+        XCTAssertEqual(chat.conversation.turns.map(\.question), [ready.questions[3]])
+        let first = chat.conversation.turns[0].reply
+        XCTAssertEqual(first.end, .complete)
+        chat.retry()
+        await chat.settled()
+        XCTAssertEqual(chat.conversation.turns.count, 1)
+        // At temperature 0, with the same messages before it, it is the same.
+        XCTAssertEqual(chat.conversation.turns[0].reply.text, first.text)
+        let stored = try await app.stored()
+        XCTAssertEqual(stored, chat.conversation)
+        XCTAssertTrue(stored.transcript.hasPrefix("# "))
+        XCTAssertTrue(stored.transcript.contains("> \(ready.questions[3])\n\n\(first.text)"), stored.transcript)
+    }
+
+    @MainActor
+    func test_conversations_are_found_by_what_was_said_in_them() async throws {
+        let ready = try Fixture.shared.ready
+        let app = try await App()
+        for question in ready.questions.prefix(2) {
+            app.model.startConversation()
+            try await app.say(question)
+        }
+        let all = app.model.conversations
+        XCTAssertEqual(all.count, 2)
+        let found = await app.model.conversations(with: ready.questions[0].uppercased())
+        XCTAssertEqual(found.map(\.title), [all[1].title])
+        let none = await app.model.conversations(with: "no such words")
+        XCTAssertEqual(none, [])
+        let every = await app.model.conversations(with: " ")
+        XCTAssertEqual(every, all)
     }
 }

@@ -35,7 +35,25 @@ final class FiguresTests: XCTestCase {
         XCTAssertEqual(try XCTUnwrap(line.tokensPerSecond), 10, accuracy: 1e-9)
         XCTAssertEqual(line.shareAsked, 0.5)
         line.sent(1234)
-        XCTAssertEqual(line.parts.map(\.text), ["10.0 tok/s", "50 % asked", "1.2 kB"])
+        XCTAssertEqual(line.parts, ["10 tokens/s", "asked about 50 %", "1.2 kB exchanged"])
+    }
+
+    func test_figures_are_rounded_to_what_one_can_tell_apart() {
+        XCTAssertEqual([37.4, 9.96, 9.84, 99.7].map(\.rounded1), ["37", "10", "9.8", "100"])
+        XCTAssertEqual([0.001, 0.0512, 0.0961, 0.0984, 0.4762].map(\.milliseconds), [0, 50, 95, 100, 480])
+    }
+
+    func test_corrections_are_told_from_what_the_server_writes_by_itself() {
+        var corrections = Corrections()
+        XCTAssertFalse(corrections.takes("The", .target))
+        corrections.rolledBack()
+        XCTAssertTrue(corrections.takes(" dog", .target))
+        XCTAssertTrue(corrections.takes("gy", .target))
+        XCTAssertFalse(corrections.takes(" sat", .target))
+        XCTAssertFalse(corrections.takes("s", .target))
+        corrections.rolledBack()
+        XCTAssertFalse(corrections.takes(" down", .verified))
+        XCTAssertFalse(corrections.takes("er", .target))
     }
 
     func test_bytes_have_the_unit_that_fits() {
@@ -50,7 +68,8 @@ final class FiguresTests: XCTestCase {
         func banner(_ link: LinkState, _ network: Bool = true, cause: LinkCause? = nil) -> Banner? {
             Banner.current(link: link, cause: cause, hasNetwork: network, settings: settings)
         }
-        XCTAssertEqual(banner(.online), .noServer)
+        // Nobody is told what they know: the device alone is what was chosen.
+        XCTAssertNil(banner(.offline))
         settings.endpoint = "https://example.org"
         XCTAssertNil(banner(.online))
         XCTAssertEqual(banner(.degraded), .unsteady)
@@ -59,7 +78,7 @@ final class FiguresTests: XCTestCase {
         for link in [LinkState.degraded, .offline] { XCTAssertEqual(banner(link, cause: .busy), .serverBusy) }
         XCTAssertEqual(
             Banner.serverBusy.text(settings),
-            "The server is busy. The device goes on alone; its words are not checked.")
+            "The server is busy. This device goes on alone; its words are not checked.")
         XCTAssertEqual(banner(.online, false), .noNetwork)
         XCTAssertTrue(Banner.noNetwork.text(settings).contains("not checked"))
         settings.whenOffline = .wait

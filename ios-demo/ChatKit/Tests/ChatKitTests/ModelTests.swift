@@ -107,14 +107,14 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
         let store = FakeStore()
         let models = ModelManager(catalogue: []) { store }
         models.download(from: "https://host/big.gguf", allowMetered: true)
-        XCTAssertEqual(models.downloads["big.gguf"]?.text, "Connecting")
+        XCTAssertEqual(models.downloads["big.gguf"]?.text, "Connecting…")
         store.running.give(
             .progress(phase: .loading, received: 16_000_000, total: 64_000_000, part: 0, parts: 0))
         try await eventually("progress") { models.downloads["big.gguf"]?.share == 0.25 }
         XCTAssertEqual(models.downloads["big.gguf"]?.text, "16 MB of 64 MB")
         store.running.give(
             .progress(phase: .checking, received: 64_000_000, total: 64_000_000, part: 2, parts: 3))
-        try await eventually("checking") { models.downloads["big.gguf"]?.text == "Checking, part 2 of 3" }
+        try await eventually("checking") { models.downloads["big.gguf"]?.text == "Checking…, part 2 of 3" }
         models.download(from: "https://host/big.gguf", allowMetered: true)
         XCTAssertEqual(store.requests.count, 1)
         models.cancel("big.gguf")

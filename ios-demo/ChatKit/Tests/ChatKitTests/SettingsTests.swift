@@ -12,7 +12,8 @@ final class SettingsTests: XCTestCase, @unchecked Sendable {
         let secrets = FileSecrets(folder: folder.url.appendingPathComponent("secrets"))
         let one = SettingsModel(file: file, secrets: secrets)
         one.settings.mode = .opportunistic
-        one.settings.shareSent = 0.25
+        one.settings.goal = .shareSent
+        one.settings.goalValue = 0.25
         one.setSecret(.endpointKey, to: "  key-1 \n")
         XCTAssertNil(one.problem)
         let two = SettingsModel(file: file, secrets: secrets)
@@ -70,8 +71,9 @@ final class SettingsTests: XCTestCase, @unchecked Sendable {
         var other = settings
         other.tintsOrigins.toggle()
         other.maxTokens = 3
+        other.agreedServers = ["https://example.org"]
         XCTAssertTrue(settings.opensTheSame(as: other))
-        other.shareSent = 0.5
+        other.goal = .risk
         XCTAssertFalse(settings.opensTheSame(as: other))
     }
 }

@@ -61,6 +61,25 @@ public final class AppModel: ChatHost {
     /// What the device is going through.
     public var deviceState: DeviceState { device.state }
 
+    /// "demo-draft · Exact · host": what writes here, how, and with which server or what is the matter with it.
+    public var heading: String {
+        let settings = settings
+        let name = settings.model.hasSuffix(".gguf") ? String(settings.model.dropLast(5)) : settings.model
+        var parts = [name.isEmpty ? say("chat.no_model") : name, settings.effectiveMode.title]
+        if settings.asksServer {
+            switch banner {
+            case .noNetwork: parts.append(say("link.no_network"))
+            case .serverBusy: parts.append(say("link.busy"))
+            case .serverAway: parts.append(say("link.away"))
+            case .unsteady: parts.append(say("link.unsteady"))
+            case nil:
+                let address = settings.endpoint.components(separatedBy: "://").last ?? ""
+                parts.append(String(address.prefix { $0 != "/" }))
+            }
+        }
+        return parts.joined(separator: " · ")
+    }
+
     /// What is different now; nil where all is as it should be.
     public var banner: Banner? {
         Banner.current(
@@ -113,6 +132,14 @@ public final class AppModel: ChatHost {
         await refresh()
     }
 
+    /// The conversations that a text stands in, the latest first; all of them for no text.
+    public func conversations(with text: String) async -> [ConversationSummary] {
+        let text = text.trimmingCharacters(in: .whitespaces)
+        if text.isEmpty { return conversations }
+        let found = (try? await store.ids(with: text)) ?? []
+        return conversations.filter { found.contains($0.id) }
+    }
+
     /// Hides the problem.
     public func dismissProblem() {
         problem = nil
@@ -153,6 +180,11 @@ public final class AppModel: ChatHost {
     }
 
     // MARK: - Sessions
+
+    /// Every conversation may be sent to a server from now on.
+    public func agree(to server: String) {
+        preferences.settings.agreedServers.insert(server)
+    }
 
     /// A session on the chosen model, with the chosen server.
     public func openSession(consent: Consent) async throws -> any UhlmSessionProtocol {
@@ -230,7 +262,7 @@ public final class AppModel: ChatHost {
         chats.forEach { $0.networkChanged() }
         // Warms the connection up and takes the banner down. Nothing of a conversation is in it, and none is made where
         // the person did not agree to send this one.
-        guard let client = verifier?.client, let chat, chat.conversation.mayBeSent else { return }
+        guard let client = verifier?.client, let chat, chat.mayBeSent else { return }
         Task { if (try? await client.info()) != nil { chat.serverAnswered() } }
     }
 

@@ -10,15 +10,12 @@ public enum Banner: Sendable, Equatable {
     case serverBusy
     /// The last exchange failed; it is tried again.
     case unsteady
-    /// No server is set.
-    case noServer
 
     /// What applies; nil while all is as it should be, and if the person wants the device alone.
     public static func current(
         link: LinkState, cause: LinkCause?, hasNetwork: Bool, settings: ChatSettings
     ) -> Banner? {
-        if settings.mode == .deviceOnly { return nil }
-        if settings.endpoint.isEmpty { return .noServer }
+        if !settings.asksServer { return nil }
         if !hasNetwork { return .noNetwork }
         switch link {
         case .online: return nil
@@ -31,19 +28,18 @@ public enum Banner: Sendable, Equatable {
     /// What it says. The Android app has the same words.
     public func text(_ settings: ChatSettings) -> String {
         switch self {
-        case .noServer: "No server is set. The device answers alone."
-        case .unsteady: "The connection is unsteady. Trying again…"
-        case .noNetwork: "No network. " + Self.consequence(settings)
-        case .serverAway: "The server does not answer. " + Self.consequence(settings)
-        case .serverBusy: "The server is busy. " + Self.consequence(settings)
+        case .unsteady: say("banner.unsteady")
+        case .noNetwork: say("banner.no_network", Self.consequence(settings))
+        case .serverAway: say("banner.away", Self.consequence(settings))
+        case .serverBusy: say("banner.busy", Self.consequence(settings))
         }
     }
 
     private static func consequence(_ settings: ChatSettings) -> String {
         switch settings.whenOffline {
-        case .goOn where settings.mode == .remoteOnly, .wait: "Replies wait for it."
-        case .goOn: "The device goes on alone; its words are not checked."
-        case .fail: "Replies have to wait until it is back."
+        case .goOn where settings.mode == .remoteOnly, .wait: say("banner.wait")
+        case .goOn: say("banner.go_on")
+        case .fail: say("banner.fail")
         }
     }
 }

@@ -26,6 +26,8 @@ public final class ChatModel {
     public private(set) var phase = Phase.idle
     /// The figures of the latest reply.
     public private(set) var line: LiveLine?
+    /// How much of the models' contexts the conversation takes; nil while no session is open.
+    public private(set) var use: ContextUse?
     /// Whether the server answers.
     public private(set) var link = LinkState.online
     /// Why the server does not answer; nil while it does.
@@ -36,6 +38,8 @@ public final class ChatModel {
     public private(set) var consentQuestion: ConsentQuestion?
     /// The input field.
     public var input = ""
+    /// The place of the message that is said in another way; nil while a new one is written.
+    public private(set) var editing: Int?
 
     private let store: ConversationStore
     private unowned let host: any ChatHost
@@ -58,8 +62,17 @@ public final class ChatModel {
         self.isStored = isStored
         self.store = store
         self.host = host
-        isAllAgreed = conversation.turns.isEmpty || conversation.mayBeSent
+        isAllAgreed = conversation.turns.isEmpty || conversation.mayBeSent(host.settings)
         line = conversation.turns.last?.reply.cost.map(LiveLine.init)
+    }
+
+    /// Whether the person agreed to send all of it to the server that is set.
+    public var mayBeSent: Bool { conversation.mayBeSent(host.settings) }
+
+    /// Whether there is little room left in the models' contexts.
+    public var isNearlyFull: Bool {
+        guard let use, let context = use.context, context > 0 else { return false }
+        return Double(use.tokens) >= 0.85 * Double(context)
     }
 
     /// Whether the input can be sent now.
@@ -77,14 +90,33 @@ public final class ChatModel {
     public func send() {
         guard canSend else { return }
         let message = input.trimmingCharacters(in: .whitespacesAndNewlines)
-        input = ""
-        begin(message, isRepeated: false)
+        let replaced = editing
+        leaveEditing()
+        begin(message, isRepeated: false, replaces: replaced)
+    }
+
+    /// Whether the last question can be answered once more.
+    public var canRegenerate: Bool {
+        phase == .idle && consentQuestion == nil && !conversation.turns.isEmpty
     }
 
     /// Answers the last question once more.
     public func retry() {
-        guard canRetry, let question = conversation.turns.last?.question else { return }
+        guard canRegenerate, let question = conversation.turns.last?.question else { return }
         begin(question, isRepeated: true)
+    }
+
+    /// Puts a message back into the field; what is sent then takes its place, and that of all that follows it.
+    public func edit(_ turn: UUID) {
+        guard phase == .idle, let index = conversation.turns.firstIndex(where: { $0.id == turn }) else { return }
+        editing = index
+        input = conversation.turns[index].question
+    }
+
+    /// Leaves the message as it was said.
+    public func leaveEditing() {
+        editing = nil
+        input = ""
     }
 
     /// Stops the reply. What is committed stays.
@@ -98,14 +130,15 @@ public final class ChatModel {
         consentQuestion = nil
         switch answer {
         case .cancel:
-            if !question.isRepeated { input = question.message }
+            if !question.isRepeated { (input, editing) = (question.message, question.replaces) }
         case .deviceOnly:
-            start(question.message, isRepeated: question.isRepeated, GenerationOptions(mode: .deviceOnly))
+            start(question, GenerationOptions(mode: .deviceOnly))
         case .thisMessage:
-            start(question.message, isRepeated: question.isRepeated, GenerationOptions(consent: .message))
-        case .conversation:
+            start(question, GenerationOptions(consent: .message))
+        case .conversation, .server:
+            if answer == .server { host.agree(to: question.endpoint) }
             isAllAgreed = true
-            start(question.message, isRepeated: question.isRepeated, GenerationOptions(), consent: true)
+            start(question, GenerationOptions(), consent: true)
         }
     }
 
@@ -149,7 +182,7 @@ public final class ChatModel {
         session?.shutDown()
         session = nil
         (link, cause) = (.online, nil)
-        isAllAgreed = conversation.mayBeSent || conversation.turns.isEmpty
+        isAllAgreed = mayBeSent || conversation.turns.isEmpty
     }
 
     /// Hides the problem.
@@ -164,31 +197,36 @@ public final class ChatModel {
 
     // MARK: - One reply
 
-    private func begin(_ message: String, isRepeated: Bool) {
+    private func begin(_ message: String, isRepeated: Bool, replaces: Int? = nil) {
         problem = nil
-        if host.settings.asksServer, !conversation.mayBeSent {
-            ask(message, isRepeated: isRepeated)
+        let question = question(message, isRepeated: isRepeated, replaces: replaces)
+        if host.settings.asksServer, !mayBeSent {
+            consentQuestion = question
         } else {
-            start(message, isRepeated: isRepeated, GenerationOptions())
+            start(question, GenerationOptions())
         }
     }
 
-    private func ask(_ message: String, isRepeated: Bool) {
-        let earlier = conversation.turns.count - (isRepeated ? 1 : 0)
-        consentQuestion = ConsentQuestion(
+    private func question(_ message: String, isRepeated: Bool, replaces: Int? = nil) -> ConsentQuestion {
+        let earlier = replaces ?? conversation.turns.count - (isRepeated ? 1 : 0)
+        return ConsentQuestion(
             message: message, endpoint: host.settings.endpoint, earlierTurns: earlier,
-            allowsMessageAlone: isAllAgreed && !isRepeated || earlier == 0, isRepeated: isRepeated)
+            allowsMessageAlone: isAllAgreed && !isRepeated || earlier == 0, isRepeated: isRepeated,
+            replaces: replaces)
     }
 
-    private func start(_ message: String, isRepeated: Bool, _ options: GenerationOptions, consent: Bool = false) {
+    private func start(_ question: ConsentQuestion, _ options: GenerationOptions, consent: Bool = false) {
+        let (message, isRepeated) = (question.message, question.isRepeated)
         var options = options
         options.maxTokens = host.settings.maxTokens
+        options.thinking = host.settings.thinking.core
         phase = .preparing
         task = Task { [self] in
             do {
-                if consent { try await record(.consent(true)) }
+                if consent { try await record(.agreed(question.endpoint)) }
+                if let kept = question.replaces { try await record(.cut(kept)) }
                 try await record(isRepeated ? .again : .question(id: UUID(), asked: Date(), text: message))
-                if isRepeated { isOutOfStep = true }
+                if isRepeated || question.replaces != nil { isOutOfStep = true }
                 let session = try await openSession()
                 phase = .writing
                 try await stream(session.generate(message, options: options), of: session)
@@ -198,6 +236,7 @@ public final class ChatModel {
             }
             await takeSent(all: true)
             reader = nil
+            use = try? session?.contextUse()
             tail = ProvisionalTail()
             phase = .idle
         }
@@ -209,9 +248,13 @@ public final class ChatModel {
         reader = (try? session.sent()).map { SentReader(before: $0) }
         var lookedAt = begun
         line = LiveLine()
+        var corrections = Corrections()
         for try await event in events {
             if case .committed(let token, let origin) = event {
-                if !token.text.isEmpty { try await record(.piece(TextRun(text: token.text, origin: origin))) }
+                let corrected = corrections.takes(token.text, origin)
+                if !token.text.isEmpty {
+                    try await record(.piece(TextRun(text: token.text, origin: origin, corrected: corrected)))
+                }
                 line?.count(origin, after: (ContinuousClock.now - begun).seconds)
                 // A session that was offline before says so only once.
                 if origin == .unverified, link == .online { link = .offline }
@@ -228,9 +271,13 @@ public final class ChatModel {
                 await host.conversationChanged(conversation.id)
                 return
             case .provisional, .committed, .reasoning, .rollback:
-                if case .rollback = event { line?.countRollback() }
-                if case .reasoning(_, let origin) = event {
+                if case .rollback = event {
+                    line?.countRollback()
+                    corrections.rolledBack()
+                }
+                if case .reasoning(let token, let origin) = event {
                     line?.count(origin, after: (ContinuousClock.now - begun).seconds)
+                    if !token.text.isEmpty { try await record(.thought(token.text)) }
                 }
                 // The record is long, so not with each token.
                 if ContinuousClock.now - lookedAt > .milliseconds(500) {
@@ -263,7 +310,7 @@ public final class ChatModel {
         let kind = (error as? UhlmError)?.kind
         if case .consentRequired = kind {
             isAllAgreed = false
-            ask(message, isRepeated: true)
+            consentQuestion = self.question(message, isRepeated: true)
             return
         }
         if kind == .sessionClosed { session = nil }
@@ -287,14 +334,14 @@ public final class ChatModel {
     private func openSession() async throws -> any UhlmSessionProtocol {
         let settings = host.settings
         if let session, opened?.opensTheSame(as: settings) == true {
-            try session.setConsent(consent: conversation.mayBeSent ? .conversation : .withheld)
+            try session.setConsent(consent: mayBeSent ? .conversation : .withheld)
             if isOutOfStep { try restore(session) }
             return session
         }
         watch?.cancel()
         session?.shutDown()
         session = nil
-        let session = try await host.openSession(consent: conversation.mayBeSent ? .conversation : .withheld)
+        let session = try await host.openSession(consent: mayBeSent ? .conversation : .withheld)
         self.session = session
         opened = settings
         try session.setDevice(state: host.deviceState)
@@ -314,7 +361,7 @@ public final class ChatModel {
         try session.setMessages(messages: known.messages(system: host.settings.systemPrompt))
         isOutOfStep = false
         // Messages that were restored are not agreed to, except with the whole conversation.
-        isAllAgreed = conversation.mayBeSent || known.turns.isEmpty
+        isAllAgreed = mayBeSent || known.turns.isEmpty
     }
 }
 
@@ -325,6 +372,8 @@ public protocol ChatHost: AnyObject {
     var settings: ChatSettings { get }
     /// What the device is going through.
     var deviceState: DeviceState { get }
+    /// The person agreed to send every conversation to a server.
+    func agree(to server: String)
     /// A session on the chosen model, with the chosen server. Loads the model where it is not.
     func openSession(consent: Consent) async throws -> any UhlmSessionProtocol
     /// Something was written to a conversation.

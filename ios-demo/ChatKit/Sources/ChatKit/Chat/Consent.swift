@@ -15,6 +15,8 @@ public struct ConsentQuestion: Sendable, Equatable, Identifiable {
     public let allowsMessageAlone: Bool
     /// Whether the message is in the conversation already.
     let isRepeated: Bool
+    /// The place in which it is said, where it takes that of another message.
+    let replaces: Int?
 }
 
 /// What the person answers.
@@ -25,6 +27,8 @@ public enum ConsentAnswer: Sendable, Equatable {
     case thisMessage
     /// Everything before, and everything that follows.
     case conversation
+    /// The same, in every conversation with this server.
+    case server
     /// The message goes back to the input field.
     case cancel
 }

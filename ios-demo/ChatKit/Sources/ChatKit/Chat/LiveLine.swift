@@ -1,18 +1,8 @@
 import Foundation
 import Uhlm
 
-/// The figures under a reply: while it is written what can be counted so far, and afterwards what the core measured.
+/// The figures of a reply: while it is written what can be counted so far, and afterwards what the core measured.
 public struct LiveLine: Sendable, Equatable {
-    /// One figure.
-    public struct Part: Sendable, Equatable, Identifiable {
-        /// What is shown.
-        public let text: String
-        /// What is read aloud.
-        public let spoken: String
-        /// The text.
-        public var id: String { text }
-    }
-
     private var counts: [Origin: Int] = [:]
     private var rejected = 0
     private var seconds = 0.0
@@ -59,33 +49,31 @@ public struct LiveLine: Sendable, Equatable {
         return decided > 0 ? Double(asked) / Double(decided) : nil
     }
 
-    /// The figures that are known, in their order.
-    public var parts: [Part] {
-        var parts: [Part] = []
-        if let rate = tokensPerSecond {
-            parts.append(Part(text: "\(rate.formatted1) tok/s", spoken: "\(rate.formatted1) tokens a second"))
+    /// The figures that are known, in their order. The Android app has the same.
+    public var parts: [String] {
+        var parts: [String] = []
+        if let rate = tokensPerSecond { parts.append(say("figures.speed", rate.rounded1)) }
+        if let cost {
+            // Nothing was sent, or nobody answered: there is nothing to say about what was asked.
+            guard cost.bytes > 0 else { return parts + [say("figures.nothing")] }
+            if cost.isUnanswered == true { return parts + [say("figures.unanswered")] }
         }
-        if let share = shareAsked {
-            parts.append(Part(text: "\(share.percent) asked", spoken: "\(share.percent) of the tokens asked"))
-        }
-        if let bytes = cost?.bytes ?? bytes, bytes > 0 {
-            let text = bytes.inBytes
-            parts.append(Part(text: text, spoken: "\(text) exchanged"))
-        }
-        if let trip = cost?.roundTrip {
-            let milliseconds = Int((trip * 1000).rounded())
-            parts.append(Part(text: "\(milliseconds) ms", spoken: "\(milliseconds) milliseconds for a verdict"))
-        }
-        if let saved = cost?.saved {
-            parts.append(
-                Part(text: "\(saved.percent) saved", spoken: "\(saved.percent) of the large model's work saved"))
-        }
+        if let share = shareAsked { parts.append(say("figures.asked", share.percent)) }
+        if let bytes = cost?.bytes ?? bytes, bytes > 0 { parts.append(say("figures.bytes", bytes.inBytes)) }
+        if let trip = cost?.roundTrip { parts.append(say("figures.trip", trip.milliseconds)) }
+        if let saved = cost?.saved { parts.append(say("figures.saved", saved.percent)) }
         return parts
     }
 }
 
 extension Double {
-    var formatted1: String { String(format: "%.1f", self) }
+    /// As one reads it: nobody needs a decimal of 37.
+    var rounded1: String { String(format: self < 9.95 ? "%.1f" : "%.0f", self) }
+    /// In steps that a network's changes are larger than: 5 ms, and 10 ms from 100 ms on.
+    var milliseconds: Int {
+        let step = self < 0.0975 ? 5 : 10
+        return Int((self * 1000 / Double(step)).rounded()) * step
+    }
     var percent: String { "\(Int((self * 100).rounded())) %" }
 }
 

@@ -18,7 +18,9 @@ public struct Problem: Error, Sendable, Equatable {
         case let problem as Problem:
             self = problem
         case let error as UhlmError:
-            self.init(error.errorDescription ?? "The model failed.", error.recovery, isRetryable: error.isRetryable)
+            // The library names what failed in English.
+            let title = Words.current.language == "en" ? error.errorDescription : nil
+            self.init(title ?? say("end.failed"), error.recovery, isRetryable: error.isRetryable)
         case let failure as StoreFailure:
             self.init(failure)
         case is SecretFailure:
@@ -32,7 +34,7 @@ public struct Problem: Error, Sendable, Equatable {
         self.title = title
         self.recovery = recovery
         self.isRetryable = isRetryable
-        advice = recovery == .none ? nil : recoveryHint(recovery: recovery)
+        advice = recovery == .none ? nil : say("recovery.\(recovery.code)")
     }
 
     private init(_ failure: StoreFailure) {
@@ -40,6 +42,28 @@ public struct Problem: Error, Sendable, Equatable {
         case .missing: self.init("The conversation is not there any more.", .none)
         case .unreadable: self.init("The conversation's file is damaged.", .none)
         case .storage: self.init("The conversation could not be kept.", .freeStorage)
+        }
+    }
+}
+
+extension Recovery {
+    /// Its name among the words.
+    fileprivate var code: String {
+        switch self {
+        case .tryAgain: "try_again"
+        case .provideModel: "provide_model"
+        case .downloadAgain: "download_again"
+        case .chooseAnotherModel: "choose_another_model"
+        case .fixOptions: "fix_options"
+        case .shortenPrompt: "shorten_prompt"
+        case .signIn: "sign_in"
+        case .checkEndpoint: "check_endpoint"
+        case .waitForNetwork: "wait_for_network"
+        case .openAgain: "open_again"
+        case .freeMemory: "free_memory"
+        case .freeStorage: "free_storage"
+        case .askForConsent: "ask_for_consent"
+        case .none: "none"
         }
     }
 }

@@ -11,6 +11,8 @@ public struct ReplyCost: Codable, Sendable, Equatable {
     public var shareAsked: Double?
     /// Bytes of request and response bodies.
     public var bytes: UInt64
+    /// Whether the server was asked and never answered; nil in files of earlier versions.
+    public var isUnanswered: Bool?
     /// Median time from sending a window until its verdict, in seconds; nil without a verdict.
     public var roundTrip: Double?
     /// The share of the target's forward passes that were saved, compared with one for each token; nil where the target
@@ -23,6 +25,7 @@ public struct ReplyCost: Codable, Sendable, Equatable {
         tokensPerSecond = statistics.tokensPerSecond
         shareAsked = statistics.judged + statistics.skipped > 0 ? statistics.transmissionRate : nil
         bytes = statistics.bodyUp + statistics.bodyDown
+        isUnanswered = statistics.bodyUp > 0 && statistics.bodyDown == 0
         roundTrip = statistics.medianVerdictSeconds
         saved =
             statistics.verdicts > 0 && statistics.tokens > 0 ? max(0, 1 - statistics.targetPassesPerToken) : nil

@@ -29,6 +29,8 @@ public enum ReplyEnd: String, Codable, Sendable {
 public struct Reply: Codable, Sendable, Equatable {
     /// The committed text, in order.
     public internal(set) var runs: [TextRun] = []
+    /// What the model thought before it replied; no part of the reply.
+    public internal(set) var reasoning: String?
     /// How it ended; nil while it is written, and for one whose process ended in the middle.
     public internal(set) var end: ReplyEnd?
     /// What it took; nil until it ended, and where it failed.
@@ -40,11 +42,37 @@ public struct Reply: Codable, Sendable, Equatable {
     /// All committed text.
     public var text: String { runs.map(\.text).joined() }
 
-    mutating func add(_ text: String, origin: Origin) {
-        if runs.last?.origin == origin {
-            runs[runs.count - 1].text += text
+    mutating func add(_ run: TextRun) {
+        if let last = runs.last, last.origin == run.origin, last.corrected == run.corrected {
+            runs[runs.count - 1].text += run.text
         } else {
-            runs.append(TextRun(text: text, origin: origin))
+            runs.append(run)
+        }
+    }
+}
+
+extension Reply {
+    /// What lines and colours say, for those who hear the screen: how many words there are of each origin.
+    public var spokenOrigins: String {
+        let counts = Origin.all.map { origin in
+            let texts = runs.filter { $0.origin == origin }.map(\.text)
+            return (origin, texts.reduce(0) { $0 + $1.split(whereSeparator: \.isWhitespace).count })
+        }
+        let said = counts.filter { $0.1 > 0 }.map { origin, words in
+            words == 1 ? say("origin.word", origin.title) : say("origin.words", origin.title, words)
+        }
+        return said.joined(separator: " ")
+    }
+
+    /// What is said below a reply that did not end by itself; nil for one that did.
+    public var note: String? {
+        switch end {
+        case .complete: nil
+        case .tooLong: say("end.too_long")
+        case .contextFull: say("end.context_full")
+        case .stopped: say("end.stopped")
+        case .failed: say("end.failed")
+        case nil: say("end.interrupted")
         }
     }
 }
@@ -69,8 +97,10 @@ public struct Conversation: Sendable, Equatable, Identifiable {
     public let created: Date
     /// What the list shows.
     public internal(set) var title: String
-    /// Whether the person agreed to send all of it to the server.
-    public internal(set) var mayBeSent = false
+    /// The server that the person agreed to send all of it to; nil for none.
+    public internal(set) var agreedTo: String?
+    /// Whether the person took back that it may be sent: from then on it is asked for, whatever the settings say.
+    public internal(set) var isWithdrawn = false
     /// Questions and replies, in order.
     public internal(set) var turns: [Turn] = []
     /// What left the device of it, in order.
@@ -81,6 +111,12 @@ public struct Conversation: Sendable, Equatable, Identifiable {
         self.id = id
         self.created = created
         self.title = title
+    }
+
+    /// Whether the person agreed to send all of it to the server that is set.
+    public func mayBeSent(_ settings: ChatSettings) -> Bool {
+        if agreedTo == settings.endpoint { return true }
+        return !isWithdrawn && settings.agreedServers.contains(settings.endpoint)
     }
 
     /// What a session is told of it. A question without any reply is left out: chat templates want the roles to
@@ -100,14 +136,22 @@ public struct Conversation: Sendable, Equatable, Identifiable {
         case .title(let title):
             self.title = title
         case .consent(let given):
-            mayBeSent = given
+            agreedTo = nil
+            isWithdrawn = !given
+        case .agreed(let server):
+            agreedTo = server
+            isWithdrawn = false
         case .question(let id, let asked, let text):
             if title.isEmpty { title = Self.title(of: text) }
             turns.append(Turn(id: id, asked: asked, question: text, reply: Reply()))
         case .again:
             changeReply { $0 = Reply() }
         case .piece(let run):
-            changeReply { $0.add(run.text, origin: run.origin) }
+            changeReply { $0.add(run) }
+        case .thought(let text):
+            changeReply { $0.reasoning = ($0.reasoning ?? "") + text }
+        case .cut(let count):
+            turns = Array(turns.prefix(count))
         case .end(let end, let cost):
             changeReply { reply in
                 reply.end = end

@@ -62,6 +62,18 @@ public actor ConversationStore {
         return summaries.sorted { ($0.changed, $0.id.uuidString) > ($1.changed, $1.id.uuidString) }
     }
 
+    /// Those in whose title, messages or replies a text stands, in whatever case.
+    ///
+    /// - Throws: ``StoreFailure/storage``.
+    public func ids(with text: String) throws -> Set<UUID> {
+        let found = try summaries().filter { summary in
+            guard let conversation = try? conversation(summary.id) else { return false }
+            let texts = [conversation.title] + conversation.turns.flatMap { [$0.question, $0.reply.text] }
+            return texts.contains { $0.range(of: text, options: [.caseInsensitive, .diacriticInsensitive]) != nil }
+        }
+        return Set(found.map(\.id))
+    }
+
     /// All of a conversation.
     ///
     /// - Throws: ``StoreFailure``.

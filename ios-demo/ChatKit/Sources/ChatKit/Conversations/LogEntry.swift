@@ -7,14 +7,20 @@ public enum LogEntry: Codable, Sendable, Equatable {
     case head(id: UUID, created: Date)
     /// Another title.
     case title(String)
-    /// Whether all of it may be sent to the server.
+    /// Whether all of it may be sent. What earlier versions wrote names no server: for those it is asked again.
     case consent(Bool)
+    /// All of it may be sent to this server.
+    case agreed(String)
     /// The person said something; an empty reply begins.
     case question(id: UUID, asked: Date, text: String)
     /// The last question is answered once more, from the beginning.
     case again
     /// Text that was committed.
     case piece(TextRun)
+    /// Text that the model thought before the reply.
+    case thought(String)
+    /// Only so many turns stand: what followed them is said in another way.
+    case cut(Int)
     /// The reply is over.
     case end(ReplyEnd, ReplyCost?)
     /// A request left the device.
@@ -25,9 +31,11 @@ public enum LogEntry: Codable, Sendable, Equatable {
     /// The fewest lines that make `conversation`.
     static func lines(of conversation: Conversation) -> [LogEntry] {
         var lines = [LogEntry.head(id: conversation.id, created: conversation.created), .title(conversation.title)]
-        if conversation.mayBeSent { lines.append(.consent(true)) }
+        if let server = conversation.agreedTo { lines.append(.agreed(server)) }
+        if conversation.isWithdrawn { lines.append(.consent(false)) }
         for turn in conversation.turns {
             lines.append(.question(id: turn.id, asked: turn.asked, text: turn.question))
+            if let reasoning = turn.reply.reasoning { lines.append(.thought(reasoning)) }
             lines += turn.reply.runs.map(LogEntry.piece)
             if let end = turn.reply.end { lines.append(.end(end, turn.reply.cost)) }
         }

@@ -29,11 +29,11 @@ public final class ModelManager {
         public var text: String {
             let what =
                 switch phase {
-                case .connecting: "Connecting"
-                case .checking: "Checking"
-                case .loading: total.map { "\(received.inBytes) of \($0.inBytes)" } ?? received.inBytes
+                case .connecting: say("models.connecting")
+                case .checking: say("models.checking")
+                case .loading: total.map { say("models.of", received.inBytes, $0.inBytes) } ?? received.inBytes
                 }
-            return part > 0 ? "\(what), part \(part) of \(parts)" : what
+            return part > 0 ? say("models.part", what, part, parts) : what
         }
     }
 

@@ -30,11 +30,34 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         }
     }
 
+    /// What the gate aims at.
+    public enum Goal: String, Codable, Sendable, CaseIterable {
+        case riskAverse, riskProne, shareSent, risk
+    }
+
+    /// Whether a model that can think before it replies does so.
+    public enum Thinking: String, Codable, Sendable, CaseIterable {
+        case model, on, off
+
+        var core: Uhlm.Thinking? {
+            switch self {
+            case .model: nil
+            case .on: .on(budget: nil)
+            case .off: .off
+            }
+        }
+    }
+
     /// How text is generated.
     public var mode = Mode.exact
-    /// The share of drafted tokens that the gate sends to be judged, in [0, 1]; nil leaves it to the pair's
-    /// calibration.
-    public var shareSent: Double?
+    /// What the gate aims at, in the mode that leaves words unjudged.
+    public var goal = Goal.riskProne
+    /// The share of drafted tokens, or the risk, that the goal aims at, in [0, 1].
+    public var goalValue = 0.2
+    /// Whether a model that can think before it replies does so.
+    public var thinking = Thinking.model
+    /// Servers that may read every conversation that the person did not take back.
+    public var agreedServers: Set<String> = []
     /// What happens while the server is out of reach.
     public var whenOffline = WhenOffline.goOn
     /// Divides the logits; 0 takes the most probable token.
@@ -53,8 +76,8 @@ public struct ChatSettings: Codable, Sendable, Equatable {
     public var allowsMeteredDownloads = false
     /// The file name of the draft model in the model store; empty until one was chosen.
     public var model = ""
-    /// Whether text is tinted by who wrote it.
-    public var tintsOrigins = true
+    /// Whether every word has the colour of its origin; else there are lines below what a reader should not miss.
+    public var tintsOrigins = false
     /// Whether the record of what was sent keeps the text, too.
     public var recordsSentText = true
 
@@ -68,7 +91,10 @@ public struct ChatSettings: Codable, Sendable, Equatable {
             if let known = try? values.decodeIfPresent(Value.self, forKey: key) { value = known }
         }
         read(.mode, into: &mode)
-        shareSent = (try? values.decodeIfPresent(Double.self, forKey: .shareSent)) ?? nil
+        read(.goal, into: &goal)
+        read(.goalValue, into: &goalValue)
+        read(.thinking, into: &thinking)
+        read(.agreedServers, into: &agreedServers)
         read(.whenOffline, into: &whenOffline)
         read(.temperature, into: &temperature)
         read(.maxTokens, into: &maxTokens)
@@ -98,9 +124,17 @@ public struct ChatSettings: Codable, Sendable, Equatable {
     func session(calibration: String?, context: UInt32, consent: Consent) -> SessionOptions {
         SessionOptions(
             mode: effectiveMode.core, sampling: SamplingParams(temperature: temperature), calibrationPath: calibration,
-            goal: shareSent.map { .shareSent(share: $0) }, offline: whenOffline.core, context: context,
-            consent: consent,
+            goal: coreGoal, offline: whenOffline.core, context: context, consent: consent,
             recordText: recordsSentText)
+    }
+
+    private var coreGoal: Uhlm.Goal {
+        switch goal {
+        case .riskAverse: .riskAverse
+        case .riskProne: .riskProne
+        case .shareSent: .shareSent(share: goalValue)
+        case .risk: .risk(risk: goalValue)
+        }
     }
 
     /// Whether a session that was opened with `other` still does what these say.
@@ -109,7 +143,63 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         other.tintsOrigins = tintsOrigins
         other.allowsMeteredDownloads = allowsMeteredDownloads
         other.hub = hub
+        other.thinking = thinking
+        other.agreedServers = agreedServers
         other.maxTokens = maxTokens
         return self == other
     }
+}
+
+extension ChatSettings.Mode {
+    /// Its name, for who reads or hears it.
+    public var title: String { say("mode.\(code)") }
+
+    /// What it means.
+    public var meaning: String { say("mode.\(code).about") }
+
+    private var code: String {
+        switch self {
+        case .opportunistic: "opportunistic"
+        case .exact: "exact"
+        case .deviceOnly: "device_only"
+        case .remoteOnly: "remote_only"
+        }
+    }
+}
+
+extension ChatSettings.Goal {
+    /// Its name, for who reads or hears it.
+    public var title: String {
+        switch self {
+        case .riskAverse: say("goal.risk_averse")
+        case .riskProne: say("goal.risk_prone")
+        case .shareSent: say("goal.share_sent")
+        case .risk: say("goal.risk")
+        }
+    }
+
+    /// What a value of it means; nil where it has none.
+    public func meaning(_ value: Double) -> String? {
+        switch self {
+        case .riskAverse, .riskProne: nil
+        case .shareSent: say("goal.share_sent.says", value.percent)
+        case .risk: say("goal.risk.says", value.percent)
+        }
+    }
+}
+
+extension ChatSettings.WhenOffline {
+    /// Its name, for who reads or hears it.
+    public var title: String {
+        switch self {
+        case .goOn: say("offline.go_on")
+        case .wait: say("offline.wait")
+        case .fail: say("offline.fail")
+        }
+    }
+}
+
+extension ChatSettings.Thinking {
+    /// Its name, for who reads or hears it.
+    public var title: String { say("thinking.\(rawValue)") }
 }

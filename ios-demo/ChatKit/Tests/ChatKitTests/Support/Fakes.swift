@@ -103,4 +103,5 @@ final class OneSession: ChatHost {
 
     func openSession(consent: Consent) async throws -> any UhlmSessionProtocol { session }
     func conversationChanged(_ id: UUID) async {}
+    func agree(to server: String) { settings.agreedServers.insert(server) }
 }
