@@ -8,7 +8,6 @@ import dev.uhlm.Mode
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmSessionInterface
 import dev.uhlm.demo.platform.Platform
-import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.storage.ConversationStore

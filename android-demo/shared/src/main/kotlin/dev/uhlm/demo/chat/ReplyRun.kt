@@ -102,16 +102,18 @@ internal class ReplyRun(
         show(id, writing)
         session.generate(Prompt.Chat(message.text), options).collect { event ->
             take(event)
+            // At once with what was committed: else a word would be there twice for a moment.
+            show(id, writing)
             if (shown.elapsedNow() >= FIGURES_EVERY) {
                 shown = TimeSource.Monotonic.markNow()
                 takeSent(all = false)
                 writing = writing.copy(figures = figures())
+                show(id, writing)
             }
             if (synced.elapsedNow() >= SYNC_EVERY) {
                 synced = TimeSource.Monotonic.markNow()
                 sync(id)
             }
-            show(id, writing)
         }
         used(id, session.contextUse())
     }

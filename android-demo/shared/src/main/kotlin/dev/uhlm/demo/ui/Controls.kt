@@ -8,10 +8,13 @@ import androidx.compose.foundation.layout.ExperimentalLayoutApi
 import androidx.compose.foundation.layout.FlowRow
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.size
+import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.foundation.text.KeyboardOptions
+import androidx.compose.foundation.verticalScroll
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.automirrored.filled.Send
 import androidx.compose.material3.FilledIconButton
@@ -61,7 +64,9 @@ internal fun Controls(
     change: ((Settings) -> Settings) -> Unit,
     modifier: Modifier = Modifier,
 ) {
-    Column(modifier.fillMaxWidth().padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
+    // With large type there is more than fits: the conversation stays in sight, and this is scrolled.
+    val scrolled = modifier.fillMaxWidth().heightIn(max = 420.dp).verticalScroll(rememberScrollState())
+    Column(scrolled.padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
         val remote = settings.remote != null
         if (models.size > 1) {
             Chips {

@@ -10,7 +10,7 @@ import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.Modifier
-import androidx.compose.ui.draw.drawBehind
+import androidx.compose.ui.draw.drawWithContent
 import androidx.compose.ui.geometry.Offset
 import androidx.compose.ui.graphics.Color
 import androidx.compose.ui.graphics.PathEffect
@@ -85,7 +85,11 @@ internal fun MarkedText(
     val color = MaterialTheme.colorScheme.onSurfaceVariant
     Text(
         text,
-        modifier.drawBehind { layout?.let { drawMarks(it, color) } },
+        // Before the text's own backgrounds, such as that of code.
+        modifier.drawWithContent {
+            drawContent()
+            layout?.let { drawMarks(it, color) }
+        },
         style = style,
         onTextLayout = { layout = it },
     )
