@@ -1,12 +1,14 @@
 import ChatKit
 import SwiftUI
 import Uhlm
+import UniformTypeIdentifiers
 
 /// What is on the device, what comes in, what could be had.
 struct ModelsView: View {
     @Environment(AppModel.self) private var app
     @Environment(\.dismiss) private var dismiss
     @State private var address = ""
+    @State private var isPicking = false
 
     var body: some View {
         @Bindable var preferences = app.preferences
@@ -64,6 +66,9 @@ struct ModelsView: View {
             } header: {
                 Text(say("models.address"))
             }
+            Section(say("models.file")) {
+                Button(say("models.import")) { isPicking = true }
+            }
             if !models.problems.isEmpty {
                 Section {
                     ForEach(models.problems.sorted { $0.key < $1.key }, id: \.key) { name, problem in
@@ -81,6 +86,9 @@ struct ModelsView: View {
             Button(say("cancel"), role: .cancel) { models.answer(downloadsAnyway: false) }
         } message: {
             Text(say("models.unchecked.text", models.unchecked?.name ?? ""))
+        }
+        .fileImporter(isPresented: $isPicking, allowedContentTypes: [.data]) { picked in
+            if case .success(let file) = picked { Task { await app.takeModel(file) } }
         }
         .onAppear { models.refresh() }
         .refreshable { models.refresh() }

@@ -219,6 +219,17 @@ public final class AppModel: ChatHost {
         models.delete(name)
     }
 
+    /// Takes a model's file that lies elsewhere on the device.
+    public func takeModel(_ file: URL) async {
+        let name = file.lastPathComponent
+        guard name.hasSuffix(".gguf") else { return problem = Problem(say("models.not_gguf"), .none) }
+        let target = place.models.appendingPathComponent(name)
+        // Hundreds of megabytes: not while the screen waits.
+        let copy = Task.detached { try copyModel(file, to: target) }
+        do { try await copy.value } catch { problem = Problem(say("models.no_room"), .freeStorage) }
+        models.refresh()
+    }
+
     /// Sessions that share a client share its connection.
     private func verifier(_ remote: RemoteOptions) throws -> UhlmVerifier {
         if let verifier, verifier.settings.endpoint == remote.endpoint, verifier.settings.trust == remote.trust {
@@ -280,4 +291,19 @@ public final class AppModel: ChatHost {
             problem = Problem(error)
         }
     }
+}
+
+/// Copies a file whole or not at all: a file of a model's name is taken for the whole model.
+private func copyModel(_ file: URL, to target: URL) throws {
+    #if canImport(Darwin)
+    // A file that the person picked is the app's to read only in between.
+    let isScoped = file.startAccessingSecurityScopedResource()
+    defer { if isScoped { file.stopAccessingSecurityScopedResource() } }
+    #endif
+    let part = target.appendingPathExtension("new")
+    defer { try? FileManager.default.removeItem(at: part) }
+    try? FileManager.default.removeItem(at: part)
+    try FileManager.default.copyItem(at: file, to: part)
+    try? FileManager.default.removeItem(at: target)
+    try FileManager.default.moveItem(at: part, to: target)
 }

@@ -5,8 +5,9 @@ import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.Calibrations
 import java.io.File
 import java.io.IOException
+import java.io.InputStream
 
-/** Models that came with the app, copied once to where models are kept. Its calls block on the disk. */
+/** Models that came with the app or lie elsewhere on the device, copied to where models are kept. Its calls block. */
 internal class Bundled(private val platform: Platform, private val calibrations: Calibrations) {
     fun has(pair: CataloguePair): Boolean = platform.bundled(pair.draft.file)?.use { true } ?: false
 
@@ -17,17 +18,43 @@ internal class Bundled(private val platform: Platform, private val calibrations:
      * @throws IOException where there is no room for it.
      */
     fun install(pair: CataloguePair): File? {
-        val folder = File(platform.folder, "models")
-        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("the folder of models cannot be made")
-        val file = File(folder, pair.draft.file)
         val model = platform.bundled(pair.draft.file) ?: return null
-        model.use { source ->
-            // A file of a model's name is taken for the whole model.
-            val part = File(folder, pair.draft.file + ".new")
-            part.outputStream().use { source.copyTo(it) }
-            if (!part.renameTo(file)) throw IOException("the model cannot be put in its place")
-        }
+        val file = model.use { copy(pair.draft.file, it) {} }
         platform.bundled("${pair.id}.calibration.json")?.use { calibrations.keep(pair.draft.file, it) }
         return file
+    }
+
+    /**
+     * Puts a model's file on the device; [progress] takes the bytes that are copied.
+     *
+     * @throws IOException where it cannot be read or there is no room for it. Nothing of it is left then.
+     */
+    fun copy(name: String, source: InputStream, progress: (Long) -> Unit): File {
+        val folder = File(platform.folder, "models")
+        if (!folder.isDirectory && !folder.mkdirs()) throw IOException("the folder of models cannot be made")
+        // A file of a model's name is taken for the whole model.
+        val part = File(folder, "$name.new")
+        try {
+            part.outputStream().use { target ->
+                val chunk = ByteArray(CHUNK)
+                var copied = 0L
+                while (true) {
+                    val read = source.read(chunk)
+                    if (read < 0) break
+                    target.write(chunk, 0, read)
+                    copied += read
+                    progress(copied)
+                }
+            }
+            val file = File(folder, name)
+            if (!part.renameTo(file)) throw IOException("the model cannot be put in its place")
+            return file
+        } finally {
+            part.delete()
+        }
+    }
+
+    private companion object {
+        const val CHUNK = 1 shl 20
     }
 }

@@ -11,6 +11,7 @@ import dev.uhlm.StoredModel
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmModelStoreInterface
 import dev.uhlm.UnfinishedModel
+import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.SettingsStore
@@ -111,6 +112,27 @@ class ModelsViewModel(
     fun download(source: String) {
         val name = source.trim().substringBefore('?').substringAfterLast('/')
         start(DownloadRequest(listOf(source.trim()), name, allowMetered = settings.settings.value.allowMetered))
+    }
+
+    /** Takes a model's file that lies elsewhere on the device. */
+    fun take(file: PickedFile) {
+        val name = file.name.substringAfterLast('/')
+        if (!name.endsWith(".gguf")) return notice(say("models.not_gguf"))
+        if (name in running) return
+        running[name] = viewModelScope.launch {
+            try {
+                withContext(io) {
+                    val copied = { bytes: Long -> show(name, Progress(DownloadPhase.LOADING, bytes, null)) }
+                    file.open().use { bundled.copy(name, it, copied) }
+                }
+            } catch (_: IOException) {
+                notice(say("models.no_room"))
+            } finally {
+                running -= name
+                show(name, null)
+            }
+            refresh()
+        }
     }
 
     /** Downloads [ModelsState.unchecked] all the same and believes the server, or leaves it. */

@@ -41,6 +41,7 @@ import dev.uhlm.demo.words.say
 
 @Composable
 internal fun ModelsScreen(state: ModelsState, settings: Settings, models: ModelsViewModel, back: () -> Unit) {
+    val outside = LocalOutside.current
     var source by rememberSaveable { mutableStateOf("") }
     Page(say("screen.models"), back) {
         LazyColumn(
@@ -86,6 +87,10 @@ internal fun ModelsScreen(state: ModelsState, settings: Settings, models: Models
                     Modifier.testTag("download"),
                     enabled = source.isNotBlank(),
                 ) { Text(say("models.download")) }
+            }
+            if (outside != null) {
+                item { Heading(say("models.file")) }
+                item { FilledTonalButton({ outside.pick(models::take) }) { Text(say("models.import")) } }
             }
             item { Heading(say("models.pairs")) }
             items(state.catalogue, key = { "pair " + it.id }) { pair ->

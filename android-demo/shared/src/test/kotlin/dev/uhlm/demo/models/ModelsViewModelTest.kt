@@ -13,9 +13,12 @@ import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.FakeModelStore
 import dev.uhlm.demo.FakePlatform
 import dev.uhlm.demo.failed
+import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.SettingsStore
 import java.io.File
+import java.io.IOException
+import java.io.InputStream
 import kotlin.test.AfterTest
 import kotlin.test.BeforeTest
 import kotlin.test.Test
@@ -101,6 +104,26 @@ class ModelsViewModelTest {
             assertTrue(File(folder, "models/toy.gguf").isFile)
             assertEquals("/models/a.gguf", settings.settings.value.model)
         }
+    }
+
+    @Test
+    fun `a file that lies elsewhere on the device is taken whole or not at all`() = test { models ->
+        models.take(PickedFile("notes.txt") { "abc".byteInputStream() })
+        assertEquals("A model's file has a name that ends in .gguf.", models.state.value.notice)
+        models.noticeSeen()
+        models.take(PickedFile("own.gguf") { "abc".byteInputStream() })
+        runCurrent()
+        assertEquals("abc", File(folder, "models/own.gguf").readText())
+        assertTrue(models.state.value.downloads.isEmpty() && models.state.value.notice == null)
+        val broken = object : InputStream() {
+            private var left = 3
+
+            override fun read(): Int = if (left-- > 0) 'x'.code else throw IOException("gone")
+        }
+        models.take(PickedFile("broken.gguf") { broken })
+        runCurrent()
+        assertEquals(setOf("own.gguf"), File(folder, "models").list()!!.toSet())
+        assertTrue(models.state.value.notice != null)
     }
 
     @Test
