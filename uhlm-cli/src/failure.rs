@@ -73,6 +73,9 @@ impl From<LoadError> for Failure {
             LoadError::Unsupported { .. } => {
                 "use a decoder-only model of an architecture that this version of llama.cpp knows"
             }
+            LoadError::NotInvariant(_) => {
+                "docs/results.md says what it takes; --micro-batch 1 has the same effect anywhere"
+            }
             LoadError::Memory(_) => "choose a shorter context with --context, or a smaller model",
             LoadError::Cancelled | LoadError::Callback { .. } => return Self::new(error.to_string()),
         };

@@ -12,6 +12,7 @@ mod error;
 pub mod fingerprint;
 pub mod gguf;
 mod header;
+pub mod invariance;
 mod log;
 pub mod memory;
 mod model;
