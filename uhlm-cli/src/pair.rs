@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use uhlm_core::Engine;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::failure::Failure;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::noise::TokenKeys;
-use crate::protocol::Digest;
 use crate::sampling::TokenId;
 
 /// The reason why a model failed to process tokens.

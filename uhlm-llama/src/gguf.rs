@@ -8,9 +8,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use crate::architecture::{self, Facts};
 pub use crate::header::HeaderError;
 use crate::header::{Header, Value};
-use crate::support::{self, Facts};
 
 /// The facts that a header states; of a split model those of the headers of all parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl GgufSummary {
     /// llama.cpp runs them.
     #[must_use]
     pub fn is_tried(&self) -> bool {
-        support::is_tried(&self.architecture)
+        architecture::is_tried(&self.architecture)
     }
 
     /// Returns the size of the tensors that are kept a second time, in bytes.

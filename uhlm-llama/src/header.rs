@@ -1,7 +1,7 @@
 //! The words of a GGUF header: numbers, texts, values and tensors, one after the other, and why one is refused.
 //!
 //! Allocates nothing by a number that the file only claims. What the values mean is decided by
-//! [`gguf`](crate::gguf) and [`support`](crate::support).
+//! [`gguf`](crate::gguf) and [`architecture`](crate::architecture).
 
 use std::io::Read;
 use std::path::PathBuf;

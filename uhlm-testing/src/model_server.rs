@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::file_server::{Content, FileServer, Reply};
 use crate::{pair, split};

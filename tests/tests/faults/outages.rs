@@ -7,8 +7,8 @@ use uhlm_core::{
     DraftAhead, Event, FinishReason, GenerationError, LinkCause, LinkConfig, LinkState, Mode, OfflinePolicy, Origin,
     SessionOptions,
 };
-use uhlm_law::advance::{EndReason, Frame, PrefixHash, Text};
-use uhlm_law::protocol::{Digest, ErrorBody, ErrorCode};
+use uhlm_law::advance::{EndReason, ErrorBody, ErrorCode, Frame, PrefixHash, Text};
+use uhlm_law::digest::Digest;
 use uhlm_law::window::CloseRule;
 use uhlm_testing::faulty::{Fate, Faulty, Kind, Seen};
 use uhlm_testing::synthetic::SyntheticModel;

@@ -144,7 +144,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use uhlm_law::advance::{Capabilities, EndReason};
-    use uhlm_law::protocol::Digest;
+    use uhlm_law::digest::Digest;
 
     use super::*;
     use crate::verifier::BodyBytes;

@@ -9,7 +9,7 @@ use uhlm_law::advance::{
     Begin, Bounds, Capabilities, Conversation, Encoding, Frame, Grants, Info, InvalidAnswer, Labelling, Labels, Limits,
     Opened, Peer, Text, Wanted,
 };
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 
 use crate::support::script::{Act, Answer};

@@ -2,7 +2,7 @@
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_net::TrustPolicy;
 
 use crate::support::certificates::{Authority, Identity, expired, loopback, named};

@@ -30,9 +30,9 @@ use std::time::Duration;
 use uhlm_core::verifier::{Call, Reply, Request, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::{Capabilities, Info, Limits, MAX_DRAFT, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::Blocks;
 use uhlm_law::model::LanguageModel;
-use uhlm_law::protocol::Digest;
 
 use self::postman::Postman;
 use self::work::{Asked, Ticket, Work};

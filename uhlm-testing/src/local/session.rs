@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use uhlm_core::verifier::{Part, VerifierError};
-use uhlm_law::advance::{Drawing, Plan, Row, Sent, StreamId, TargetSession};
+use uhlm_law::advance::{Drawing, ErrorBody, ErrorCode, Plan, Row, Sent, StreamId, TargetSession};
 use uhlm_law::model::{LanguageModel, ModelError, Sequence};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::{SamplingError, Scratch};
 
 use super::postman::Postman;

@@ -3,9 +3,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use uhlm_core::verifier::Answer;
-use uhlm_law::advance::{Advance, Begin, EndReason, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text};
+use uhlm_law::advance::{
+    Advance, Begin, EndReason, ErrorCode, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text,
+};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{Decoder as _, ModelError, Sequence};
-use uhlm_law::protocol::{Digest, ErrorCode};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::*;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use uhlm_core::{SessionOptions, calibration_file};
 use uhlm_eval::questions::{self, Question};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use which::Which;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use clap::Args;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::split;
 use uhlm_models::catalogue::catalogue;
 use uhlm_models::{DownloadError, DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};

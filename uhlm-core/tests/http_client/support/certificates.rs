@@ -7,7 +7,7 @@ use rcgen::{
 };
 use sha2::{Digest as _, Sha256};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_net::TrustPolicy;
 
 /// A certificate authority.

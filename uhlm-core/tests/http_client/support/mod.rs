@@ -13,8 +13,8 @@ use uhlm_law::advance::{
     Advance, Capabilities, Encoding, EndReason, Frame, Grants, Info, Labelling, Limits, Open, Opened, PROTOCOL,
     PrefixHash, SessionId, Text,
 };
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::Blocks;
-use uhlm_law::protocol::Digest;
 
 /// Long enough that no test waits for it, short enough that a hanging one ends.
 pub const LONG: Duration = Duration::from_secs(20);

@@ -1,10 +1,9 @@
 //! The verifier's rules, one by one.
 
 use super::super::{
-    Advance, Begin, EndReason, Ending, Frame, Grant, Grants, Labelling, Limits, MAX_FRAME_IDS, Next, PassKind,
-    PassTiming, Plan, PrefixHash, Refusal, Row, Sent, StreamId, TargetSession, Text,
+    Advance, Begin, EndReason, Ending, ErrorBody, ErrorCode, Frame, Grant, Grants, Labelling, Limits, MAX_FRAME_IDS,
+    Next, PassKind, PassTiming, Plan, PrefixHash, Refusal, Row, Sent, StreamId, TargetSession, Text,
 };
-use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
 
 /// The token that ends a generation; a reply that holds 7 and 8 in a row holds a stop string.
