@@ -3,6 +3,7 @@
 
 pub mod alike;
 pub mod bed;
+pub mod certificates;
 pub mod counted;
 pub mod faulty;
 pub mod file_server;
@@ -10,7 +11,6 @@ pub mod flips;
 pub mod gguf;
 pub mod gguf_edit;
 pub mod goodness;
-pub mod identity;
 pub mod killed;
 pub mod local;
 pub mod model_server;

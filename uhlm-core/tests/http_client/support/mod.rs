@@ -1,6 +1,5 @@
-//! What the tests of the HTTPS client share: a server that misbehaves, certificates, and calls that wait.
+//! What the tests of the HTTPS client share: a server that misbehaves, and calls that wait.
 
-pub mod certificates;
 pub mod script;
 pub mod server;
 
