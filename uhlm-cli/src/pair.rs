@@ -55,11 +55,6 @@ impl Pair {
         self.folder.join("demo-target.gguf")
     }
 
-    /// Returns the file of the pair's calibration, which may not exist.
-    pub(crate) fn calibration(&self) -> PathBuf {
-        self.folder.join("demo.calibration.json")
-    }
-
     /// Returns the file of questions for evaluation, which neither training nor calibration saw.
     pub(crate) fn heldout(&self) -> PathBuf {
         self.folder.join("data/heldout.jsonl")
