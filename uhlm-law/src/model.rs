@@ -97,7 +97,7 @@ pub trait LanguageModel: Send + Sync {
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
 }
 
-/// What computes a model.
+/// The computation of a model.
 pub trait Decoder: Send + Sync {
     /// Makes an empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows)
     /// on `threads` threads.

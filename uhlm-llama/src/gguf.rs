@@ -75,7 +75,7 @@ pub struct Shape {
     pub repacked_bytes: u64,
 }
 
-/// What a part's header says of its place in the model.
+/// The place of a part in its model, as the part's header states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartHeader {
     /// `split.no`: the part's number, from 0.

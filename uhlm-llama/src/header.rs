@@ -77,7 +77,7 @@ pub(crate) enum Value {
     Other,
 }
 
-/// What is kept of a tensor.
+/// The part of a tensor's description that is kept.
 pub(crate) struct Tensor {
     pub(crate) name: String,
     /// Where its data end, relative to the data section; 0 for types that we cannot size.

@@ -39,9 +39,9 @@ use self::work::{Asked, Ticket, Work};
 pub use self::worker::SequenceFactory;
 use self::worker::Worker;
 
-/// What a [`LocalVerifier`] serves and how it behaves.
+/// The model that a [`LocalVerifier`] serves, and its behaviour.
 pub struct LocalConfig {
-    /// What `info` and `open` answer; requests are checked against its vocabulary and limits.
+    /// The answer to `info` and `open`; requests are checked against its vocabulary and limits.
     pub info: Info,
     /// Whose vocabulary and token keys the target has.
     pub model: Arc<dyn LanguageModel>,

@@ -61,7 +61,7 @@ impl Session {
     }
 }
 
-/// What is worked through row by row.
+/// A pass of the target, which is worked through row by row.
 pub(super) struct Pass {
     pub(super) plan: Plan,
     drawing: Drawing,

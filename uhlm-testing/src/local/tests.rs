@@ -73,7 +73,7 @@ fn begin(max_tokens: u32) -> Begin {
     Begin { seed: 42, sampling, reply_start: PROMPT.len() as u32, max_tokens, stop: Vec::new() }
 }
 
-/// What the target alone writes.
+/// Returns the reply that the target alone writes.
 fn reply(max_tokens: u32) -> Vec<TokenId> {
     target().reply(&begin(max_tokens), &PROMPT)
 }

@@ -1,4 +1,4 @@
-//! What a reply's reader is told of a verifier that is busy, silent or out of reach, and when it is asked again.
+//! States of the link as a reply's reader hears of them: a verifier that is busy, silent or out of reach.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

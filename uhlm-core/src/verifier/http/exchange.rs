@@ -42,7 +42,7 @@ pub(super) struct Post {
     pub(super) repeat: Repeat,
 }
 
-/// What all calls of one verifier share.
+/// The state that all calls of one verifier share.
 pub(super) struct Exchanges {
     endpoint: Url,
     pub(super) encoding: Encoding,

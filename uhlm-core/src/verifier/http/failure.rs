@@ -1,4 +1,4 @@
-//! What a failed exchange means: from transport errors and status codes to [`VerifierError`].
+//! The meaning of a failed exchange: from transport errors and status codes to [`VerifierError`].
 
 use std::error::Error;
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! What the tests of the HTTPS client share: a server that misbehaves, and calls that wait.
+//! The support that the tests of the HTTPS client share: a server that misbehaves, and calls that wait.
 
 pub mod script;
 pub mod server;
