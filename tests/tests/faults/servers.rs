@@ -16,13 +16,14 @@ use uhlm_law::advance::{Capabilities, Open};
 use uhlm_law::model::LanguageModel as _;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
-use uhlm_testing::counted::Counted;
 use uhlm_testing::certificates::CertificateFiles;
+use uhlm_testing::counted::Counted;
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::pair;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 
-use crate::support::{LONG, Record, consume, eventually, link, watch};
+use crate::support::{LONG, Record, consume, link, watch};
 
 const TOKENS: usize = 80;
 

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use uhlm_core::{Event, GenerationError, LinkState, Mode, OfflinePolicy, Origin, SessionOptions};
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::faulty::{Fate, Kind};
 
 use super::{MOMENTS, TOKENS, assert_usable, wait};
-use crate::support::{consume, eventually, faulty, impatient, options, outage, session, start, unreachable};
+use crate::support::{consume, faulty, impatient, options, outage, session, start, unreachable};
 
 #[test]
 fn a_black_hole_is_noticed_at_the_deadline_and_left_to_the_policy() {

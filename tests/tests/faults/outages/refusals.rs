@@ -4,11 +4,12 @@ use uhlm_core::verifier::VerifierError;
 use uhlm_core::{FinishReason, GenerationError, LinkState, Mode, OfflinePolicy};
 use uhlm_law::advance::{EndReason, ErrorCode, Frame, PrefixHash, Text};
 use uhlm_law::digest::Digest;
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::synthetic::SyntheticModel;
 
 use super::{TOKENS, refused, wait};
-use crate::support::{consume, eventually, faulty, options, outage, session, start};
+use crate::support::{consume, faulty, options, outage, session, start};
 
 #[test]
 fn another_vocabulary_is_refused_before_the_first_token() {

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::{Event, GenerationError, LinkCause, LinkConfig, LinkState, Mode, OfflinePolicy, SessionOptions};
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::faulty::{Fate, Kind};
 
 use super::{TOKENS, wait};
-use crate::support::{
-    LONG, Record, SHORT, consume, eventually, faulty, impatient, options, outage, session, start, unreachable,
-};
+use crate::support::{LONG, Record, SHORT, consume, faulty, impatient, options, outage, session, start, unreachable};
 
 #[test]
 fn a_busy_verifier_is_left_alone_for_as_long_as_it_asks() {
