@@ -118,6 +118,8 @@ pub enum GenerationEvent {
         finish: FinishReason,
         /// The whole text of this reply.
         text: String,
+        /// The model's reasoning before the reply, without white space around it; empty where there is none.
+        reasoning: String,
         /// Counts, rates and times of this reply.
         statistics: Statistics,
     },
@@ -131,8 +133,8 @@ impl From<uhlm_core::Event> for GenerationEvent {
             uhlm_core::Event::Reasoning { token, origin } => Self::Reasoning { token, origin },
             uhlm_core::Event::Rollback { tokens } => Self::Rollback { tokens },
             uhlm_core::Event::State { link, cause } => Self::State { link, cause },
-            uhlm_core::Event::Finished { reason, text, statistics, .. } => {
-                Self::Finished { finish: reason, text, statistics: (&*statistics).into() }
+            uhlm_core::Event::Finished { reason, text, reasoning, statistics } => {
+                Self::Finished { finish: reason, text, reasoning, statistics: (&*statistics).into() }
             }
         }
     }

@@ -6,9 +6,9 @@
 ///
 /// Both models stop within one decode step in each of these cases:
 /// - The task that loops is cancelled. The loop then still gets the events on their way, and ends with
-///   ``GenerationEvent/finished(finish:text:statistics:)``, whose reason is ``FinishReason/cancelled`` and whose text
-///   is all that was committed: cancelling is an event, not an error. In a task that was cancelled before its first
-///   element nothing is started, and the sequence is empty.
+///   ``GenerationEvent/finished(finish:text:reasoning:statistics:)``, whose reason is ``FinishReason/cancelled`` and
+///   whose text is all that was committed: cancelling is an event, not an error. In a task that was cancelled before
+///   its first element nothing is started, and the sequence is empty.
 /// - The loop is left by `break`, `return` or an error.
 /// - The session is shut down.
 ///

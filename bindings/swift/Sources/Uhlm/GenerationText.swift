@@ -1,7 +1,8 @@
 /// The committed text of a reply, piece by piece, as an asynchronous sequence.
 ///
 /// The text only ever grows: no piece is taken back, provisional tokens never appear in it, no character is cut in two,
-/// and no piece is empty. The pieces together are the text of ``GenerationEvent/finished(finish:text:statistics:)``.
+/// and no piece is empty. The pieces together are the text of
+/// ``GenerationEvent/finished(finish:text:reasoning:statistics:)``.
 /// The sequence starts, pulls, cancels and throws as ``GenerationEvents`` does; when its task is cancelled it simply
 /// ends.
 public struct GenerationText: AsyncSequence, Sendable {

@@ -2,14 +2,17 @@
 public struct GenerationResult: Sendable, Equatable {
     /// Committed text.
     public let text: String
+    /// The model's reasoning before the text; empty where there is none.
+    public let reasoning: String
     /// Reason for the end.
     public let finish: FinishReason
     /// Counts, rates and times of the reply.
     public let statistics: Statistics
 
     /// Makes a reply of its parts.
-    public init(text: String, finish: FinishReason, statistics: Statistics) {
+    public init(text: String, reasoning: String, finish: FinishReason, statistics: Statistics) {
         self.text = text
+        self.reasoning = reasoning
         self.finish = finish
         self.statistics = statistics
     }
@@ -68,7 +71,7 @@ extension UhlmSessionProtocol {
     /// - Parameters:
     ///   - message: The person's message.
     ///   - options: The options of this reply.
-    /// - Returns: The text, the reason for the end, and the statistics.
+    /// - Returns: The text, the reasoning before it, the reason for the end, and the statistics.
     /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled before the reply was whole. Text that
     ///   was committed by then stands in the conversation.
     public func respond(
@@ -82,16 +85,16 @@ extension UhlmSessionProtocol {
     /// - Parameters:
     ///   - prompt: The person's next message, or raw text to continue.
     ///   - options: The options of this generation.
-    /// - Returns: The text, the reason for the end, and the statistics.
+    /// - Returns: The text, the reasoning before it, the reason for the end, and the statistics.
     /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled before the reply was whole. Text that
     ///   was committed by then stands in the conversation.
     public func respond(
         to prompt: Prompt, options: GenerationOptions = GenerationOptions()
     ) async throws -> GenerationResult {
         for try await event in generate(prompt, options: options) {
-            guard case .finished(let finish, let text, let statistics) = event else { continue }
+            guard case .finished(let finish, let text, let reasoning, let statistics) = event else { continue }
             if finish == .cancelled { try Task.checkCancellation() }
-            return GenerationResult(text: text, finish: finish, statistics: statistics)
+            return GenerationResult(text: text, reasoning: reasoning, finish: finish, statistics: statistics)
         }
         // A generation ends with an event or an error, unless this task was cancelled before it began.
         throw CancellationError()

@@ -119,7 +119,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
                 if token.text.isEmpty { continue }
                 await channel.send(.response(action: .appendText(token.text, tokenCount: tokens)))
                 tokens = 0
-            case .finished(let finish, _, let statistics):
+            case .finished(let finish, _, _, let statistics):
                 if finish == .cancelled { throw CancellationError() }
                 await channel.send(
                     .response(

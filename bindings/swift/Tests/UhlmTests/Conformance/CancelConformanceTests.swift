@@ -141,7 +141,7 @@ final class CancelConformanceTests: Suite {
                 for try await event in heavy.generate(go, options: long) {
                     if case .committed = event { committed += 1 }
                     if committed == 3 { heavy.shutDown() }
-                    if case .finished(let reason, _, _) = event { finish = reason }
+                    if case .finished(let reason, _, _, _) = event { finish = reason }
                 }
                 return finish
             })

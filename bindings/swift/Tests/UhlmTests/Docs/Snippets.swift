@@ -40,7 +40,7 @@ func show(_ session: UhlmSession, _ message: String) async throws {
             provisional = ""
         case .state(let link, _):
             print("the link is \(link)")
-        case .finished(let finish, let text, let statistics):
+        case .finished(let finish, let text, _, let statistics):
             print(text, finish, statistics.tokensPerSecond)
         }
         print(thought, committed, provisional)

@@ -30,13 +30,14 @@ final class TextAndRespondTests: XCTestCase {
         XCTAssertEqual(pieces, ["a"])
     }
 
-    func test_a_reply_has_the_text_the_reason_and_the_statistics() async throws {
+    func test_a_reply_has_the_text_the_reasoning_the_reason_and_the_statistics() async throws {
         var statistics = noStatistics
         statistics.tokens = 3
-        let end = GenerationEvent.finished(finish: .maxTokens, text: "abc", statistics: statistics)
+        let end = GenerationEvent.finished(
+            finish: .maxTokens, text: "abc", reasoning: "hm", statistics: statistics)
         let session = FakeSession(FakeGeneration([.success([committed("abc"), end])]))
         let reply = try await session.respond(to: "hello")
-        XCTAssertEqual(reply, GenerationResult(text: "abc", finish: .maxTokens, statistics: statistics))
+        XCTAssertEqual(reply, GenerationResult(text: "abc", reasoning: "hm", finish: .maxTokens, statistics: statistics))
     }
 
     func test_a_cancelled_task_gets_a_cancellation_error_in_the_place_of_half_a_reply() async throws {

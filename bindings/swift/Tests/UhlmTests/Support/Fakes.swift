@@ -165,7 +165,7 @@ func committed(_ text: String) -> GenerationEvent {
 }
 
 func finished(_ finish: FinishReason, text: String) -> GenerationEvent {
-    .finished(finish: finish, text: text, statistics: noStatistics)
+    .finished(finish: finish, text: text, reasoning: "", statistics: noStatistics)
 }
 
 let noStatistics = Statistics(

@@ -72,7 +72,7 @@ struct Seen: Sendable {
 
     /// The last event, where it is the end.
     var end: (finish: FinishReason, text: String, statistics: Statistics)? {
-        guard case .finished(let finish, let text, let statistics) = events.last else { return nil }
+        guard case .finished(let finish, let text, _, let statistics) = events.last else { return nil }
         return (finish, text, statistics)
     }
 }

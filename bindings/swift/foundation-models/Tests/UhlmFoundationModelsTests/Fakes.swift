@@ -72,7 +72,7 @@ func committed(_ text: String) -> GenerationEvent {
 
 func finished(_ finish: FinishReason) -> GenerationEvent {
     .finished(
-        finish: finish, text: "",
+        finish: finish, text: "", reasoning: "",
         statistics: Statistics(
             promptTokens: 5, reusedTokens: 2, tokens: 3,
             origins: OriginCounts(draft: 0, verified: 3, target: 0, unverified: 0),

@@ -216,7 +216,7 @@ public final class ChatModel {
             switch event {
             case .state(let link, let cause):
                 (self.link, self.cause) = (link, cause)
-            case .finished(let finish, _, let statistics):
+            case .finished(let finish, _, _, let statistics):
                 let cost = ReplyCost(statistics)
                 line = LiveLine(cost)
                 try await record(.end(ReplyEnd(finish), cost))

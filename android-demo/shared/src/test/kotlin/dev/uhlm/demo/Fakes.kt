@@ -215,7 +215,7 @@ internal fun provisional(text: String) =
     GenerationEvent.Provisional(TokenText(id = 1u, text = text, uncertainty = 0.5f))
 
 internal fun finished(finish: FinishReason = FinishReason.END_OF_REPLY) =
-    GenerationEvent.Finished(finish, "", statistics)
+    GenerationEvent.Finished(finish, "", "", statistics)
 
 internal val statistics = Statistics(
     promptTokens = 7u, reusedTokens = 0u, tokens = 3u, origins = OriginCounts(0u, 2u, 1u, 0u), drafted = 3u,

@@ -83,11 +83,13 @@ public fun UhlmSessionInterface.generateText(
  * A whole reply.
  *
  * @property text the text, as [GenerationEvent.Finished] has it.
+ * @property reasoning the model's reasoning before the text; empty where there is none.
  * @property finish the reason for the end; [FinishReason.CANCELLED] if the session was shut down meanwhile.
  * @property statistics the counts, rates and times of the reply.
  */
 public data class GenerationResult(
     public val text: String,
+    public val reasoning: String,
     public val finish: FinishReason,
     public val statistics: Statistics,
 )
@@ -106,7 +108,7 @@ public suspend fun UhlmSessionInterface.respond(
     var result: GenerationResult? = null
     generate(prompt, options).collect { event ->
         if (event is GenerationEvent.Finished) {
-            result = GenerationResult(event.text, event.finish, event.statistics)
+            result = GenerationResult(event.text, event.reasoning, event.finish, event.statistics)
         }
     }
     return result ?: throw UhlmException.Failed(

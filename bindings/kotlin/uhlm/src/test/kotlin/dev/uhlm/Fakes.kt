@@ -105,8 +105,8 @@ internal fun committed(text: String, origin: Origin = Origin.VERIFIED) =
 internal fun provisional(text: String) =
     GenerationEvent.Provisional(TokenText(id = 1u, text = text, uncertainty = 0.5f))
 
-internal fun finished(text: String, finish: FinishReason = FinishReason.END_OF_REPLY) =
-    GenerationEvent.Finished(finish, text, statistics)
+internal fun finished(text: String, finish: FinishReason = FinishReason.END_OF_REPLY, reasoning: String = "") =
+    GenerationEvent.Finished(finish, text, reasoning, statistics)
 
 internal val statistics = Statistics(
     promptTokens = 7u, reusedTokens = 0u, tokens = 3u,

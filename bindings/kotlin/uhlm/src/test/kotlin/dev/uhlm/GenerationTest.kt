@@ -28,7 +28,7 @@ class GenerationTest {
     private val whole: Array<List<GenerationEvent>> = arrayOf(
         listOf(provisional("One"), provisional(" too")),
         listOf(committed("One"), GenerationEvent.Rollback(1u), committed("", Origin.TARGET), committed(" two")),
-        listOf(finished("One two")),
+        listOf(finished("One two", reasoning = "Two words.")),
     )
 
     @Test
@@ -68,7 +68,7 @@ class GenerationTest {
     @Test
     fun `the response is what the last event says`() = runTest {
         val response = FakeSession(*whole).respond("Count")
-        assertEquals(GenerationResult("One two", FinishReason.END_OF_REPLY, statistics), response)
+        assertEquals(GenerationResult("One two", "Two words.", FinishReason.END_OF_REPLY, statistics), response)
     }
 
     @Test
