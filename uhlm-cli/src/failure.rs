@@ -47,7 +47,7 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
-    /// What went wrong; empty where the command has said so itself.
+    /// Returns the description of the failure; empty where the command has printed it itself.
     pub(crate) fn text(&self) -> &str {
         &self.what
     }

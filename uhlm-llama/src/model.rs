@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use uhlm_law::chat::{Reasoning, TemplateError};
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
 
