@@ -142,7 +142,7 @@ pub(crate) fn committed(events: &[GenerationEvent]) -> String {
 /// Returns the content of the last event: the reason that the reply ended, the text and the statistics.
 pub(crate) fn finished(events: &[GenerationEvent]) -> (uhlm_ffi::FinishReason, String, uhlm_ffi::Statistics) {
     match events.last() {
-        Some(GenerationEvent::Finished { finish, text, statistics }) => (*finish, text.clone(), statistics.clone()),
+        Some(GenerationEvent::Finished { finish, text, statistics, .. }) => (*finish, text.clone(), statistics.clone()),
         other => panic!("ends with {other:?}"),
     }
 }
