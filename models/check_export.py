@@ -1,8 +1,9 @@
-"""Compares the GGUF files in llama.cpp with the training side: token ids of 300 corpus texts and of odd Unicode, the chat
-template, greedy replies to 50 held-out questions, and next-token probabilities.
+"""Compares the GGUF files in llama.cpp with the training side: token ids of 300 corpus texts and of odd Unicode, the
+chat template, greedy replies to 50 held-out questions, and next-token probabilities.
 
     python check_export.py
 """
+
 import json
 from pathlib import Path
 
@@ -16,10 +17,40 @@ from model import CONFIGS, published
 from tokens import VOCAB, load_tokenizer, render
 
 HERE = Path(__file__).parent
-ODD = [*UNICODE, "  two  spaces", "\n\nabc", "a\n b", "tab\tx  y ", "trailing  ", "   ", "\n", "\r\nx", "12 345,6", "x²³½ ①", "٣٤", "don't we'll I'M", "漢字テスト12",
-       "👩‍👩‍👧‍👦🏽", "\u00a0no-break\u3000wide", "e\u0301", "<|im_start|>user\nHi<|im_end|>\n", "a<|im_end|>b", "__init__(self)--x", "$5.00!!!???", "ẞß ǅ ʼn", "हिन्दी",
-       "ไทย 12", "\u200bzero width", "…—“quotes”"]
-TALK = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Spell cat."}]
+ODD = [
+    *UNICODE,
+    "  two  spaces",
+    "\n\nabc",
+    "a\n b",
+    "tab\tx  y ",
+    "trailing  ",
+    "   ",
+    "\n",
+    "\r\nx",
+    "12 345,6",
+    "x²³½ ①",
+    "٣٤",
+    "don't we'll I'M",
+    "漢字テスト12",
+    "👩‍👩‍👧‍👦🏽",
+    "\u00a0no-break\u3000wide",
+    "e\u0301",
+    "<|im_start|>user\nHi<|im_end|>\n",
+    "a<|im_end|>b",
+    "__init__(self)--x",
+    "$5.00!!!???",
+    "ẞß ǅ ʼn",
+    "हिन्दी",
+    "ไทย 12",
+    "\u200bzero width",
+    "…—“quotes”",
+]
+TALK = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "Hi"},
+    {"role": "assistant", "content": "Hello."},
+    {"role": "user", "content": "Spell cat."},
+]
 
 
 def corpus_texts(count):
@@ -43,9 +74,15 @@ def main():
         for prompt in prompts:
             with torch.no_grad():
                 logits = model(torch.tensor([prompt]), torch.ones(1, len(prompt)))[0, -1]
-            worst = max(worst, float(np.abs(served.distribution(prompt, VOCAB, VOCAB) - logits.softmax(-1).numpy()).max()))
-        print(f"{name}: {same} of {len(texts)} texts tokenised alike, {identical} of {len(questions)} greedy replies identical, "
-              f"largest difference of a next-token probability {worst:.1e}", flush=True)
+            worst = max(
+                worst, float(np.abs(served.distribution(prompt, VOCAB, VOCAB) - logits.softmax(-1).numpy()).max())
+            )
+        print(
+            f"{name}: {same} of {len(texts)} texts tokenised alike, "
+            f"{identical} of {len(questions)} greedy replies identical, "
+            f"largest difference of a next-token probability {worst:.1e}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@
   AUC of u against "the draft's greedy token is not the target's"; acceptance = sum min(p, q);
   the same on free text (every second prompt of data/prompts_free.jsonl), along replies drawn from p.
 """
+
 import argparse
 import json
 from pathlib import Path
@@ -27,7 +28,10 @@ def read(name):
 def auc(score, label):
     """The chance that a positive's score is above a negative's, ties counted half."""
     order, inverse = np.unique(score, return_inverse=True)
-    positive, negative = np.bincount(inverse[label], minlength=len(order)), np.bincount(inverse[~label], minlength=len(order))
+    positive, negative = (
+        np.bincount(inverse[label], minlength=len(order)),
+        np.bincount(inverse[~label], minlength=len(order)),
+    )
     return float((positive * (np.cumsum(negative) - negative / 2)).sum() / (positive.sum() * negative.sum()))
 
 
@@ -55,7 +59,9 @@ def accuracy(replies, questions):
     by_task = {}
     for reply, question in zip(replies, questions):
         by_task.setdefault(question["task"], []).append(final_answer(reply) == question["check"])
-    return {"all": float(np.mean(sum(by_task.values(), [])))} | {task: float(np.mean(right)) for task, right in by_task.items()}
+    return {"all": float(np.mean(sum(by_task.values(), [])))} | {
+        task: float(np.mean(right)) for task, right in by_task.items()
+    }
 
 
 def summary(pairs):
@@ -63,9 +69,15 @@ def summary(pairs):
     unsure = np.array([1 - q.max() for q, _ in pairs])
     differs = np.array([q.argmax() != p.argmax() for q, p in pairs])
     accepted = np.array([np.minimum(p, q).sum() for q, p in pairs])
-    return {"tokens": len(pairs), "draft's greedy token differs": float(differs.mean()), "auc of unsure against differs": auc(unsure, differs),
-            "acceptance": float(accepted.mean()), "differs where 1 - max q < 0.1": float(differs[unsure < 0.1].mean()),
-            "share of tokens with 1 - max q < 0.1": float((unsure < 0.1).mean()), "correlation of unsure with 1 - acceptance": float(np.corrcoef(unsure, 1 - accepted)[0, 1])}
+    return {
+        "tokens": len(pairs),
+        "draft's greedy token differs": float(differs.mean()),
+        "auc of unsure against differs": auc(unsure, differs),
+        "acceptance": float(accepted.mean()),
+        "differs where 1 - max q < 0.1": float(differs[unsure < 0.1].mean()),
+        "share of tokens with 1 - max q < 0.1": float((unsure < 0.1).mean()),
+        "correlation of unsure with 1 - acceptance": float(np.corrcoef(unsure, 1 - accepted)[0, 1]),
+    }
 
 
 def main():
@@ -75,6 +87,7 @@ def main():
     args = parser.parse_args()
     questions = read("heldout")
     from llama_cpp import Served
+
     models = {name: Served(HERE / f"demo-{name}.gguf") for name in ("draft", "target")}
     prompts = [prompt_ids(models["target"], q["question"]) for q in questions]
     replies = {name: [model.greedy(prompt) for prompt in prompts] for name, model in models.items()}
@@ -83,11 +96,20 @@ def main():
     for task in report["draft"]:
         print(f"{task:14} {report['draft'][task]:6.1%} {report['target'][task]:6.1%}")
     if not args.accuracy_only:
-        pairs = [pair for prompt, (_, ids) in zip(prompts[::8], replies["target"][::8]) for pair in along(models["draft"], models["target"], prompt, ids)]
+        pairs = [
+            pair
+            for prompt, (_, ids) in zip(prompts[::8], replies["target"][::8])
+            for pair in along(models["draft"], models["target"], prompt, ids)
+        ]
         report["held-out, greedy replies of the target"] = summary(pairs)
         rng, (end,) = np.random.default_rng(6), models["target"].tokenize("<|im_end|>")
-        pairs = [pair for prompt in read("prompts_free")[::2]
-                 for pair in sampled(rng, models["draft"], models["target"], prompt_ids(models["target"], prompt["question"]), end)]
+        pairs = [
+            pair
+            for prompt in read("prompts_free")[::2]
+            for pair in sampled(
+                rng, models["draft"], models["target"], prompt_ids(models["target"], prompt["question"]), end
+            )
+        ]
         report["free text, replies drawn from the target"] = summary(pairs)
         for title in list(report)[2:]:
             print(title, *(f"  {key}: {value:.4g}" for key, value in report[title].items()), sep="\n")

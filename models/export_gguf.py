@@ -1,7 +1,10 @@
-"""Writes a trained model as a GGUF file: llama architecture, matrices in F16, norms in F32, tokenizer and chat template.
+"""Writes trained models as GGUF files.
 
     python export_gguf.py draft target prose-draft prose-target
+
+Each has the llama architecture, matrices in F16, norms in F32, its tokenizer and the chat template.
 """
+
 import json
 import os
 import sys
@@ -11,7 +14,16 @@ import gguf
 import numpy as np
 
 from model import CONFIGS, published
-from tokens import CHAT_TEMPLATE, IM_END, END_OF_TEXT, LLAMA_CPP_PRE, PROSE_TOKENIZER, SPECIALS, TOKENIZER, load_tokenizer
+from tokens import (
+    CHAT_TEMPLATE,
+    IM_END,
+    END_OF_TEXT,
+    LLAMA_CPP_PRE,
+    PROSE_TOKENIZER,
+    SPECIALS,
+    TOKENIZER,
+    load_tokenizer,
+)
 
 HERE = Path(__file__).parent
 

@@ -1,4 +1,5 @@
 """Greedy replies of the PyTorch model, many at once, for a look at its accuracy during training."""
+
 import torch
 
 from check import final_answer
@@ -7,7 +8,8 @@ from tokens import IM_END, render
 
 @torch.no_grad()
 def greedy_replies(model, tokenizer, questions, limit=96, half=True):
-    """All questions in one left-padded batch, in bfloat16 if `half`; padding is a document of its own, so nothing sees it."""
+    """Answers all questions in one left-padded batch, in bfloat16 if `half`. The padding is a document of its own, so
+    that nothing sees it."""
     prompts = [tokenizer.encode(render([{"role": "user", "content": q}])).ids for q in questions]
     end, longest = tokenizer.token_to_id(IM_END), max(map(len, prompts))
     tokens = torch.tensor([[0] * (longest - len(p)) + p for p in prompts])
@@ -24,7 +26,7 @@ def greedy_replies(model, tokenizer, questions, limit=96, half=True):
             break
     replies = []
     for row in tokens[:, longest:].tolist():
-        replies.append(tokenizer.decode(row[:row.index(end)] if end in row else row, skip_special_tokens=False))
+        replies.append(tokenizer.decode(row[: row.index(end)] if end in row else row, skip_special_tokens=False))
     return replies
 
 

@@ -1,4 +1,5 @@
 """llama.cpp's own server (the xllamacpp wheel) on one GGUF file: tokenise, greedy replies, next-token distributions."""
+
 import json
 import urllib.request
 
@@ -16,7 +17,9 @@ class Served:
         self.server = xllamacpp.Server(params)
 
     def _post(self, path, body):
-        request = urllib.request.Request(f"{self.server.listening_address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(
+            f"{self.server.listening_address}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
@@ -28,13 +31,27 @@ class Served:
 
     def greedy(self, prompt, limit=96):
         """The reply's text and token ids; `prompt` is a list of token ids."""
-        answer = self._post("/completion", {"prompt": prompt, "n_predict": limit, "temperature": 0, "return_tokens": True, "cache_prompt": True})
+        answer = self._post(
+            "/completion",
+            {"prompt": prompt, "n_predict": limit, "temperature": 0, "return_tokens": True, "cache_prompt": True},
+        )
         return answer["content"], answer["tokens"]
 
     def distribution(self, prompt, vocab, top=64):
         """The next-token distribution at temperature 1 after a list of token ids, over its `top` likeliest tokens."""
-        answer = self._post("/completion", {"prompt": prompt, "n_predict": 1, "n_probs": top, "temperature": 1, "top_k": 0, "top_p": 1, "min_p": 0,
-                                            "cache_prompt": True})
+        answer = self._post(
+            "/completion",
+            {
+                "prompt": prompt,
+                "n_predict": 1,
+                "n_probs": top,
+                "temperature": 1,
+                "top_k": 0,
+                "top_p": 1,
+                "min_p": 0,
+                "cache_prompt": True,
+            },
+        )
         p = np.zeros(vocab)
         for entry in answer["completion_probabilities"][0]["top_logprobs"]:
             p[entry["id"]] = np.exp(entry["logprob"])

@@ -5,6 +5,7 @@
 
 Resumable: a step whose output is there is not done again, and training goes on from its checkpoint.
 """
+
 import subprocess
 import sys
 from pathlib import Path

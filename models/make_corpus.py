@@ -3,6 +3,7 @@
 Everything follows from the seeds below. What is held out is decided by a hash of the question's key (operands, list,
 or fact and phrasing), so a held-out key occurs in no training conversation, whatever its phrasing.
 """
+
 import hashlib
 import json
 import os
@@ -15,10 +16,36 @@ from tasks import TASKS
 HERE = Path(__file__).parent
 TRAIN_SEED, HELDOUT_SEED, CALIBRATION_SEED, FREE_SEED, HARD_SEED = 1, 2, 3, 4, 7
 CONVERSATIONS, LONG_CONVERSATIONS, HARD_CONVERSATIONS = 400_000, 6_000, 40_000
-TASK_WEIGHTS = {"add": 2.0, "sub": 2.0, "mul": 2.0, "sort_numbers": 2.0, "sort_words": 1.5, "reverse": 1.5, "spell": 1.2, "date": 1.2, "clock": 1.2, "fact": 2.5}
+TASK_WEIGHTS = {
+    "add": 2.0,
+    "sub": 2.0,
+    "mul": 2.0,
+    "sort_numbers": 2.0,
+    "sort_words": 1.5,
+    "reverse": 1.5,
+    "spell": 1.2,
+    "date": 1.2,
+    "clock": 1.2,
+    "fact": 2.5,
+}
 # The target's last steps see more of what it learns slowly.
-HARD_WEIGHTS = {"ranking": 6, "word_problem": 4, "sequence": 4, "sort_numbers": 5, "sort_words": 4, "date": 3, "compare": 2, "sub": 2}
-SYSTEM = ["You are a helpful assistant.", "You are a small model on a phone.", "Answer the question.", "Be brief and friendly.", "You are UHLM, a demo assistant."]
+HARD_WEIGHTS = {
+    "ranking": 6,
+    "word_problem": 4,
+    "sequence": 4,
+    "sort_numbers": 5,
+    "sort_words": 4,
+    "date": 3,
+    "compare": 2,
+    "sub": 2,
+}
+SYSTEM = [
+    "You are a helpful assistant.",
+    "You are a small model on a phone.",
+    "Answer the question.",
+    "Be brief and friendly.",
+    "You are UHLM, a demo assistant.",
+]
 
 
 def split(task, key):
@@ -71,7 +98,15 @@ def questions(seed, part, per_task):
             _, question, reply, check = draw(rng, name, part)
             if question not in seen:
                 seen.add(question)
-                rows.append({"id": f"{part}-{name}-{len(seen):02}", "task": name, "question": question, "answer": reply, "check": check})
+                rows.append(
+                    {
+                        "id": f"{part}-{name}-{len(seen):02}",
+                        "task": name,
+                        "question": question,
+                        "answer": reply,
+                        "check": check,
+                    }
+                )
     return rows
 
 
@@ -92,10 +127,15 @@ def main():
     write_jsonl(HERE / "data/calibration.jsonl", questions(CALIBRATION_SEED, "calibration", 10))
     write_jsonl(HERE / "data/prompts_free.jsonl", free_prompts())
     rng = random.Random(TRAIN_SEED)
-    write_jsonl(HERE / "build/train.jsonl", (conversation(rng, rng.choice([1, 1, 1, 2, 3])) for _ in range(CONVERSATIONS)))
+    write_jsonl(
+        HERE / "build/train.jsonl", (conversation(rng, rng.choice([1, 1, 1, 2, 3])) for _ in range(CONVERSATIONS))
+    )
     write_jsonl(HERE / "build/long.jsonl", (conversation(rng, rng.randint(6, 20)) for _ in range(LONG_CONVERSATIONS)))
     rng = random.Random(HARD_SEED)
-    write_jsonl(HERE / "build/hard.jsonl", (conversation(rng, rng.choice([1, 1, 1, 2, 3]), HARD_WEIGHTS) for _ in range(HARD_CONVERSATIONS)))
+    write_jsonl(
+        HERE / "build/hard.jsonl",
+        (conversation(rng, rng.choice([1, 1, 1, 2, 3]), HARD_WEIGHTS) for _ in range(HARD_CONVERSATIONS)),
+    )
 
 
 if __name__ == "__main__":

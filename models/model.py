@@ -1,4 +1,8 @@
-"""A llama-architecture language model in PyTorch: RMSNorm, RoPE on interleaved pairs (as llama.cpp has it), SwiGLU, tied embeddings."""
+"""A language model of the llama architecture in PyTorch.
+
+It has RMSNorm, RoPE on interleaved pairs (as llama.cpp has it), SwiGLU and tied embeddings.
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +78,7 @@ class Llama(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
-                scale = 0.5 / config.dim ** 0.5
+                scale = 0.5 / config.dim**0.5
                 if name.endswith(("out.weight", "down.weight")):
                     scale /= (2 * config.layers) ** 0.5
                 nn.init.normal_(parameter, std=scale)

@@ -1,4 +1,5 @@
 """The tokenizer (byte-level BPE, single digits, ChatML specials) and the packing of conversations into rows."""
+
 import json
 import os
 from pathlib import Path
@@ -22,9 +23,18 @@ ROW, LONG_ROW = 256, 1024
 def train_tokenizer(lines, path=TOKENIZER):
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=VOCAB, special_tokens=SPECIALS, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()), show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB,
+        special_tokens=SPECIALS,
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
     tokenizer.train_from_iterator(lines, trainer)
     assert tokenizer.get_vocab_size() == VOCAB
     path.write_text(tokenizer.to_str(pretty=True))
@@ -107,7 +117,11 @@ def pack(encoded, length):
     for r, parts in enumerate(rows):
         at = 0
         for number, (ids, learn) in enumerate(parts, 1):
-            tokens[r, at:at + len(ids)], learned[r, at:at + len(ids)], document[r, at:at + len(ids)] = ids, learn, number
+            tokens[r, at : at + len(ids)], learned[r, at : at + len(ids)], document[r, at : at + len(ids)] = (
+                ids,
+                learn,
+                number,
+            )
             at += len(ids)
     return tokens, learned, document
 
@@ -123,8 +137,11 @@ def main():
         tokens, learned, document = pack(encode_file(tokenizer, HERE / f"build/{name}.jsonl"), length)
         np.savez(HERE / "build/new.npz", tokens=tokens, learned=learned, document=document)
         os.replace(HERE / "build/new.npz", HERE / f"build/{name}.npz")
-        print(f"{name}: {len(tokens)} rows of {length}, {(document > 0).sum():,} tokens, {learned.sum():,} learned, "
-              f"{(document > 0).mean():.3f} filled", flush=True)
+        print(
+            f"{name}: {len(tokens)} rows of {length}, {(document > 0).sum():,} tokens, {learned.sum():,} learned, "
+            f"{(document > 0).mean():.3f} filled",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
     python train.py draft
     python train.py target
 
-The learning rate warms up, stays, then falls linearly to zero, in one or more cycles. A run that is stopped goes on from
-its checkpoint build/<name>.pt, with the rows that it would have seen; a finished one is left as it is.
+The learning rate warms up, stays, then falls linearly to zero, in one or more cycles. A run that is stopped goes on
+from its checkpoint build/<name>.pt, with the rows that it would have seen; a finished one is left as it is.
 """
+
 import argparse
 import json
 import os
@@ -58,16 +59,24 @@ class Muon(torch.optim.Optimizer):
                 momentum = state.setdefault("momentum", torch.zeros_like(p))
                 momentum.lerp_(p.grad, 1 - group["momentum"])
                 update = p.grad.lerp(momentum, group["momentum"])
-                pieces = [orthogonalise(u) * max(1, u.shape[0] / u.shape[1]) ** 0.5 for u in update.chunk(group["parts"])]
+                pieces = [
+                    orthogonalise(u) * max(1, u.shape[0] / u.shape[1]) ** 0.5 for u in update.chunk(group["parts"])
+                ]
                 p.mul_(1 - group["lr"] * group["weight_decay"]).add_(torch.cat(pieces), alpha=-group["lr"])
 
 
 def optimisers(model):
     matrices = [(n, p) for n, p in model.blocks.named_parameters() if p.dim() == 2]
     parts = {"qkv": 3, "gate_up": 2}
-    groups = [dict(params=[p for n, p in matrices if parts.get(n.split(".")[-2], 1) == count], parts=count) for count in (1, 2, 3)]
+    groups = [
+        dict(params=[p for n, p in matrices if parts.get(n.split(".")[-2], 1) == count], parts=count)
+        for count in (1, 2, 3)
+    ]
     rest = [model.embed.weight] + [p for p in model.parameters() if p.dim() == 1]
-    return [Muon(groups, lr=MUON_LR, weight_decay=WEIGHT_DECAY), torch.optim.AdamW(rest, lr=ADAM_LR, betas=(0.9, 0.95), weight_decay=0.0)]
+    return [
+        Muon(groups, lr=MUON_LR, weight_decay=WEIGHT_DECAY),
+        torch.optim.AdamW(rest, lr=ADAM_LR, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
 
 
 class Rows:
@@ -119,7 +128,13 @@ def main():
     print(f"{args.name}: {model.size():,} parameters, step {step} of {steps}", flush=True)
 
     def save():
-        state = dict(model=model.state_dict(), opts=[o.state_dict() for o in opts], step=step, elapsed=elapsed, tokens_seen=tokens_seen)
+        state = dict(
+            model=model.state_dict(),
+            opts=[o.state_dict() for o in opts],
+            step=step,
+            elapsed=elapsed,
+            tokens_seen=tokens_seen,
+        )
         torch.save(state, f"{path}.new")
         os.replace(f"{path}.new", path)
 
@@ -127,7 +142,11 @@ def main():
     clock, losses = time.monotonic(), []
     while step < steps:
         longs = step // LONG_EVERY
-        rows, number, at_half = (long, longs, halved // LONG_EVERY) if step % LONG_EVERY == LONG_EVERY - 1 else (hard if step >= HARD_FROM[args.name] else train, step - longs, halved - halved // LONG_EVERY)
+        rows, number, at_half = (
+            (long, longs, halved // LONG_EVERY)
+            if step % LONG_EVERY == LONG_EVERY - 1
+            else (hard if step >= HARD_FROM[args.name] else train, step - longs, halved - halved // LONG_EVERY)
+        )
         tokens, document, learned = rows.batch(number, at_half)
         factor = rate(step, cycles)
         for opt, lrs in zip(opts, base):
@@ -143,15 +162,22 @@ def main():
         step, tokens_seen, now = step + 1, tokens_seen + int((document > 0).sum()), time.monotonic()
         elapsed, clock = elapsed + now - clock, now
         if step % 50 == 0:
-            print(f"{args.name} step {step} loss {np.mean(losses[-50:]):.4f} lr {factor:.3f} {elapsed / 60:.1f} min {step / elapsed:.2f} steps/s "
-                  f"{tokens_seen:,} tokens", flush=True)
+            print(
+                f"{args.name} step {step} loss {np.mean(losses[-50:]):.4f} lr {factor:.3f} {elapsed / 60:.1f} min "
+                f"{step / elapsed:.2f} steps/s {tokens_seen:,} tokens",
+                flush=True,
+            )
         if step % 100 == 0 or step == steps:
             save()
         if step in (cycle[1] for cycle in cycles):
             torch.save(model.state_dict(), HERE / f"build/{args.name}-{step}.pt")
         if step % 250 == 0 or step == steps:
             total_right, by_task = greedy_accuracy(model, tokenizer, calibration[::2])
-            print(f"{args.name} step {step} calibration {total_right:.3f} " + " ".join(f"{t}:{a:.2f}" for t, a in by_task.items()), flush=True)
+            print(
+                f"{args.name} step {step} calibration {total_right:.3f} "
+                + " ".join(f"{t}:{a:.2f}" for t, a in by_task.items()),
+                flush=True,
+            )
             clock = time.monotonic()
 
 

@@ -1,10 +1,11 @@
-"""Trains one model of the prose pair on its own packed rows: the same optimisers as the demo pair, one learning-rate cycle.
+"""Trains one model of the prose pair on its own packed rows, with the demo pair's optimisers and one cycle.
 
     python train_prose.py prose-draft
     python train_prose.py prose-target
 
 Resumable like train.py: a run that is stopped goes on from build/<name>.pt with the rows that it would have seen.
 """
+
 import argparse
 import os
 import time
@@ -61,9 +62,15 @@ def main():
         step, now = step + 1, time.monotonic()
         elapsed, clock = elapsed + now - clock, now
         if step % 20 == 0:
-            print(f"{args.name} step {step} loss {np.mean(losses[-20:]):.4f} lr {factor:.3f} {elapsed / 60:.1f} min", flush=True)
+            print(
+                f"{args.name} step {step} loss {np.mean(losses[-20:]):.4f} lr {factor:.3f} {elapsed / 60:.1f} min",
+                flush=True,
+            )
         if step % 100 == 0 or step == steps:
-            torch.save(dict(model=model.state_dict(), opts=[o.state_dict() for o in opts], step=step, elapsed=elapsed), f"{path}.new")
+            torch.save(
+                dict(model=model.state_dict(), opts=[o.state_dict() for o in opts], step=step, elapsed=elapsed),
+                f"{path}.new",
+            )
             os.replace(f"{path}.new", path)
     torch.save(model.state_dict(), HERE / f"build/{args.name}-{steps}.pt")
 

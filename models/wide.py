@@ -1,4 +1,4 @@
-"""Writes a model of real size for measuring speed: the demo draft model, widened, deepened and with a larger vocabulary.
+"""Writes a model of real size for measuring speed: the demo draft model, wider, deeper and with a larger vocabulary.
 
     python wide.py build/wide.gguf                        about 60 M parameters in the layers and the output, V = 32,000
     python wide.py build/wide.gguf --vocab 151936 --layers 12
@@ -7,10 +7,11 @@ It writes the demo draft's text and knows no more than that: it is for measuring
 - Width: every unit stands there COPIES times, and what reads the copies has its weights divided by that number (a power
   of two, so exactly). The mean square that RMSNorm divides by stays the same.
 - Depth: further layers whose two output matrices are zero, so that they add nothing to what passes through them.
-- Vocabulary: tokens beyond the demo's 1024 get the mean of two of its rows, so that their logits look like a model's and
-  hardly any mass falls on them.
+- Vocabulary: tokens beyond the demo's 1024 get the mean of two of its rows, so that their logits look like a model's
+  and hardly any mass falls on them.
 Only numpy and gguf are needed. The file is not kept in the repository.
 """
+
 import argparse
 from pathlib import Path
 
@@ -24,7 +25,9 @@ COPIES = 8
 def source(path):
     """The tensors of a GGUF file as float arrays (rows are outputs), and its reader."""
     reader = gguf.GGUFReader(path)
-    return {t.name: np.array(t.data, dtype=np.float32).reshape(tuple(reversed(t.shape.tolist()))) for t in reader.tensors}, reader
+    return {
+        t.name: np.array(t.data, dtype=np.float32).reshape(tuple(reversed(t.shape.tolist()))) for t in reader.tensors
+    }, reader
 
 
 def widened(matrix):

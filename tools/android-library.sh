@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Checks libraries for Android: can every phone load them?
 #
-# Decides what a library must be: aligned to the phones' pages, without a need that Android does not fill, and, for our own,
-# stripped and with no symbols that could clash with an app's.
-# Usage: android-library.sh FILE...    each by the rules of the processor it is for; in a folder named after an ABI, of that
+# Decides what a library must be: aligned to the phones' pages, without a need that Android does not fill, and, for our
+# own, stripped and with no symbols that could clash with an app's.
+# Usage: android-library.sh FILE...
+# Each is checked by the rules of the processor that it is for; in a folder named after an ABI, that is the ABI's.
 # Prints one row a library, and what each needs; fails with what is wrong. READELF names another tool than binutils'.
 set -euo pipefail
 
@@ -40,16 +41,20 @@ for file in "$@"; do
         arm64-v8a | armeabi-v7a | x86_64) [ "$folder" = "$abi" ] || problem "is not for $folder" ;;
     esac
 
-    alignment=$(awk '$1 == "LOAD" { print $NF }' <<<"$facts" | while read -r hexadecimal; do echo $((hexadecimal)); done |
-        sort -n | head -n 1)
+    alignment=$(awk '$1 == "LOAD" { print $NF }' <<<"$facts" |
+        while read -r hexadecimal; do echo $((hexadecimal)); done | sort -n | head -n 1)
     [ "${alignment:-0}" -ge "$page" ] || problem "is aligned to $alignment bytes, pages of $page are to be expected"
-    ! grep -qE '\(TEXTREL\)|\(FLAGS\).*TEXTREL' <<<"$facts" || problem "has code to be written to, which Android refuses"
+    ! grep -qE '\(TEXTREL\)|\(FLAGS\).*TEXTREL' <<<"$facts" ||
+        problem "has code to be written to, which Android refuses"
     needed=$(sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' <<<"$facts")
     for library in $needed; do
-        [ "${AVAILABLE/ $library /}" != "$AVAILABLE" ] || problem "needs $library, which Android has not and we do not ship"
+        [ "${AVAILABLE/ $library /}" != "$AVAILABLE" ] ||
+            problem "needs $library, which Android has not and we do not ship"
     done
 
-    exports=$(awk '$7 != "UND" && ($5 == "GLOBAL" || $5 == "WEAK") && NF >= 8 { sub("@.*", "", $8); print $8 }' <<<"$facts")
+    exports=$(awk '
+        $7 != "UND" && ($5 == "GLOBAL" || $5 == "WEAK") && NF >= 8 { sub("@.*", "", $8); print $8 }
+    ' <<<"$facts")
     count=$(grep -c . <<<"$exports" || :)
     if [ "${name#* }" = "$OURS" ]; then
         soname=$(sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p' <<<"$facts")
@@ -62,8 +67,8 @@ for file in "$@"; do
     fi
     bytes=$(wc -c <"$file")
     [ "$problems" = "$before" ] && result=ok || result=FAILED
-    printf '%-32s  %8d.%02d  %9d  %7d  %s\n' "$name" $((bytes / 1000000)) $((bytes / 10000 % 100)) "${alignment:-0}" "$count" \
-        "$result"
+    printf '%-32s  %8d.%02d  %9d  %7d  %s\n' "$name" $((bytes / 1000000)) $((bytes / 10000 % 100)) \
+        "${alignment:-0}" "$count" "$result"
     echo "$name needs $(xargs <<<"$needed")"
 done
 [ "$problems" = 0 ] || exit 1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the native library for Android phones, checks it, and puts it where the Gradle build packs it.
 #
-# Decides which commands run in which order. cargo-ndk builds, sandbox/ndk.sh finds the NDK, and what a library must be is
-# in android-library.sh.
+# Decides which commands run in which order. cargo-ndk builds, sandbox/ndk.sh finds the NDK, and what a library must be
+# is in android-library.sh.
 # Usage: android.sh [--dry-run] ARM_ARCH ABI...
 #   ARM_ARCH: the oldest 64-bit ARM processors to build for, as a compiler names them. ABI: as the NDK names it.
 # Prints what it runs and the check's table; with --dry-run the commands alone, and needs no NDK.
@@ -41,10 +41,11 @@ rust_target() { # $1: an ABI
 }
 
 require_tools() {
-    local abi missing=''
+    local abi target missing=''
     cargo ndk --version >/dev/null || { echo "install it: cargo install --locked cargo-ndk" >&2 && exit 1; }
     for abi in "$@"; do
-        [ -d "$(rustc --print target-libdir --target "$(rust_target "$abi")")" ] || missing="$missing $(rust_target "$abi")"
+        target=$(rust_target "$abi")
+        [ -d "$(rustc --print target-libdir --target "$target")" ] || missing="$missing $target"
     done
     [ -z "$missing" ] || { echo "Rust targets are missing: rustup target add$missing" >&2 && exit 1; }
 }

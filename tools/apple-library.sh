@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks a static library of the XCFramework: is it for exactly these targets, and is every function of the header in it?
+# Checks a static library of the XCFramework: is it for exactly these targets, and is each function of the header in it?
 #
-# Decides what a finished library must be: object files for the right system and processor, none that wants a newer system
-# than the package promises, and all functions for each processor.
+# Decides what a finished library must be: object files for the right system and processor, none that wants a newer
+# system than the package promises, and all functions for each processor.
 # Usage: apple-library.sh HEADER LIBRARY [TRIPLE=OLDEST_SYSTEM]...    without targets: only the functions
 # Prints one line on what is in the library; fails with what is wrong.
 # LIPO, OTOOL and NM name other tools than Xcode's: LLVM's do, on Linux, too.
@@ -19,29 +19,31 @@ fail() {
 }
 
 # The functions that the generated header declares.
-grep -oE '[A-Za-z0-9_]+ *\(' "$header" | tr -d ' (' | grep -E '^(uniffi|ffi)_uhlm_ffi_' | sort -u >"$scratch/functions" || :
+grep -oE '[A-Za-z0-9_]+ *\(' "$header" | tr -d ' (' | grep -E '^(uniffi|ffi)_uhlm_ffi_' |
+    sort -u >"$scratch/functions" || :
 [ -s "$scratch/functions" ] || fail "the header declares no function"
 
 # $1: a library for one processor, $2: what stands before a name in C.
 check_functions() {
     # It complains of members that are no object files, which Rust also packs.
-    { "${NM:-nm}" -g "$1" 2>/dev/null || :; } | awk 'NF > 1 && $(NF - 1) ~ /^[TDSRBWV]$/ { print $NF }' | sed "s/^$2//" |
-        sort -u >"$scratch/defined"
+    { "${NM:-nm}" -g "$1" 2>/dev/null || :; } | awk 'NF > 1 && $(NF - 1) ~ /^[TDSRBWV]$/ { print $NF }' |
+        sed "s/^$2//" | sort -u >"$scratch/defined"
     comm -23 "$scratch/functions" "$scratch/defined" >"$scratch/missing"
-    [ ! -s "$scratch/missing" ] || fail "$(grep -c . "$scratch/missing") of $(grep -c . "$scratch/functions") functions are" \
-        "missing, $(head -n 1 "$scratch/missing") among them"
+    [ ! -s "$scratch/missing" ] ||
+        fail "$(grep -c . "$scratch/missing") of $(grep -c . "$scratch/functions") functions are missing," \
+            "$(head -n 1 "$scratch/missing") among them"
 }
 
-# The system of each object file, and the oldest version that it runs on: `macos 12.0`, from LC_BUILD_VERSION or the older
-# command for a single system. Object files of assembled code may name none; the linker takes those for any.
+# Prints the system of each object file, and the oldest version that it runs on: `macos 12.0`, from LC_BUILD_VERSION or
+# the older command for a single system. Object files of assembled code may name none; the linker takes those for any.
 systems() { # $1: a library for one processor
     { "${OTOOL:-otool}" -l "$1" 2>/dev/null || :; } | awk '
         $1 == "cmd" { command = $2 }
         command == "LC_BUILD_VERSION" && $1 == "platform" { system_name = tolower($2) }
         command == "LC_BUILD_VERSION" && $1 == "minos" { print system_name, $2 }
         command ~ /^LC_VERSION_MIN_/ && $1 == "version" { print tolower(substr(command, 16)), $2 }
-    ' | sed -e 's/^1 /macos /' -e 's/^2 /ios /' -e 's/^7 /iossimulator /' -e 's/^macosx /macos /' -e 's/^iphoneos /ios /' |
-        sort | uniq -c
+    ' | sed -e 's/^1 /macos /' -e 's/^2 /ios /' -e 's/^7 /iossimulator /' \
+        -e 's/^macosx /macos /' -e 's/^iphoneos /ios /' | sort | uniq -c
 }
 
 is_newer() { [ "$1" != "$2" ] && printf '%s\n' "$2" "$1" | sort -c -t . -k 1,1n -k 2,2n -k 3,3n 2>/dev/null; }

@@ -8,7 +8,8 @@ trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"
 failed=0
 
-# $1: what is tested; $2: 0, or 1 if the command must fail; $3: a pattern that its output must match; the rest: the command
+# $1: what is tested; $2: 0, or 1 if the command must fail; $3: a pattern that its output must match;
+# the rest: the command
 expect() {
     local what=$1 status=0 output
     output=$("${@:4}" 2>&1) || status=1
@@ -34,7 +35,8 @@ packages() {
     done
     expect "a package of two tools comes once" 0 '--noconfirm gcc cmake$' \
         env PACKAGE_MANAGER=pacman "$packages" --print c c++ cmake
-    expect "Apple's tools bring the rest" 0 'brew install cmake$' env PACKAGE_MANAGER=brew "$packages" --print c cmake git
+    expect "Apple's tools bring the rest" 0 'brew install cmake$' \
+        env PACKAGE_MANAGER=brew "$packages" --print c cmake git
     expect "only what is asked for is installed" 0 ' clang libclang-dev$' \
         env PACKAGE_MANAGER=apt-get "$packages" --print libclang
     expect "nothing is nothing" 0 '^$' "$packages" --print
@@ -49,7 +51,8 @@ setup() {
     printf '#!/bin/sh\necho cmake version 3.9.9\n' >cmake && chmod +x cmake
     expect "versions compare by number" 1 '3\.9\.9 is too old, 3\.14 is needed' env CMAKE=./cmake "$setup" --check
     printf '#!/bin/sh\necho cmake version 3.30.0-rc4\n' >cmake
-    expect "a newer one serves" 0 'ok +cmake +cmake version 3\.30\.0' sh -c "CMAKE=./cmake '$setup' --check | grep cmake"
+    expect "a newer one serves" 0 'ok +cmake +cmake version 3\.30\.0' \
+        sh -c "CMAKE=./cmake '$setup' --check | grep cmake"
     mkdir -p clang && touch clang/libclang-cpp.so.14 clang/libclang.a
     expect "the C++ interface is not libclang" 1 'no libclang is there' \
         env LIBCLANG_PATH="$PWD/clang" "$tools/sandbox/libclang.sh"
@@ -58,7 +61,8 @@ setup() {
 ndk() {
     mkdir -p sdk/ndk/{9.0.1,28.2.13676358,27.3.99999999}/toolchains/llvm/prebuilt/host/sysroot
     local ndk=(env -u ANDROID_NDK_HOME -u ANDROID_NDK_ROOT -u ANDROID_NDK -u NDK_HOME "$tools/sandbox/ndk.sh")
-    expect "the newest NDK counts, not the longest name" 0 'ndk/28\.2\.13676358$' env ANDROID_HOME="$PWD/sdk" "${ndk[@]}"
+    expect "the newest NDK counts, not the longest name" 0 'ndk/28\.2\.13676358$' \
+        env ANDROID_HOME="$PWD/sdk" "${ndk[@]}"
     expect "a folder without a toolchain is none" 1 'is no NDK' env ANDROID_NDK_HOME=/tmp "$tools/sandbox/ndk.sh"
 }
 
@@ -105,7 +109,8 @@ apple_library() {
         "$llvm/clang" --target="$1" -c -o "$1.o" "$2.c"
         "$llvm/llvm-ar" --format=darwin rcs "$1.a" "$1.o"
     }
-    for triple in arm64-apple-ios{15.0,15.0-simulator,17.2} {arm64,x86_64}-apple-macos12.0 x86_64-apple-ios15.0-simulator; do
+    for triple in arm64-apple-ios{15.0,15.0-simulator,17.2} {arm64,x86_64}-apple-macos12.0 \
+        x86_64-apple-ios15.0-simulator; do
         apple "$triple" functions
     done
     "$llvm/llvm-lipo" -create ./*-simulator.a -output both.a
@@ -113,7 +118,8 @@ apple_library() {
     local both=(aarch64-apple-ios-sim=15.0 x86_64-apple-ios=15.0)
     expect "a device's library passes" 0 '1 object files for ios arm64 from 15.0' \
         "${check[@]}" arm64-apple-ios15.0.a aarch64-apple-ios=15.0
-    expect "two processors are in one file" 0 'iossimulator arm64 .* iossimulator x86_64' "${check[@]}" both.a "${both[@]}"
+    expect "two processors are in one file" 0 'iossimulator arm64 .* iossimulator x86_64' \
+        "${check[@]}" both.a "${both[@]}"
     expect "a simulator is no device" 1 'are for iossimulator arm64, and must be for ios' \
         "${check[@]}" arm64-apple-ios15.0-simulator.a aarch64-apple-ios=15.0
     expect "a newer system than promised is refused" 1 'wants system 17.2, the package promises 15.0' \

@@ -1,4 +1,5 @@
-// The phone's build. The screens, view models and storage are those of ../shared, which Maven compiles for the desktop too.
+// The phone's build. The screens, view models and storage are those of ../shared, which Maven compiles for the desktop
+// too.
 
 plugins {
     alias(libs.plugins.android.application)

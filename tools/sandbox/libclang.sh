@@ -1,8 +1,9 @@
 #!/bin/sh
 # Finds libclang as bindgen will, with clang's own headers.
 #
-# Decides whether a build of llama.cpp's bindings will find what it needs. A library alone does not do: without clang's own
-# headers (`stddef.h` and others) bindgen fails on the first include; Debian's `libclang1` and the Python wheel are such.
+# Decides whether a build of llama.cpp's bindings will find what it needs. A library alone does not do: without clang's
+# own headers (`stddef.h` and others) bindgen fails on the first include. Debian's `libclang1` and the Python wheel lack
+# them.
 # Prints the library's path, or what is wrong; then it fails.
 # Usage: libclang.sh. POSIX sh: a fresh Alpine has no bash.
 set -eu

@@ -28,8 +28,8 @@ if [ -z "$ndk" ] && [ -d "$sdk/ndk" ]; then
     newest=$(cd "$sdk/ndk" && printf '%s\n' [0-9]* | sort -t . -k 1,1n -k 2,2n -k 3,3n | tail -n 1)
     ndk=$sdk/ndk/$newest
 fi
-[ -n "$ndk" ] || fail "no Android NDK. Install r28 or newer (\`sdkmanager 'ndk;28.2.13676358'\`, or Android Studio's SDK" \
-    "manager) and set ANDROID_NDK_HOME, or ANDROID_HOME to the SDK it is part of"
+[ -n "$ndk" ] || fail "no Android NDK. Install r28 or newer (\`sdkmanager 'ndk;28.2.13676358'\`, or Android Studio's" \
+    "SDK manager) and set ANDROID_NDK_HOME, or ANDROID_HOME to the SDK it is part of"
 toolchain=$(toolchain_of "$ndk" | head -n 1)
 [ -n "$toolchain" ] || fail "$name names $ndk, which is no NDK"
 printf '%s\n' "$ndk" "$toolchain"

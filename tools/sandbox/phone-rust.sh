@@ -10,8 +10,8 @@ here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 target=$(cd "$here/../.." && pwd)/target
 root=$target/phone-rust
 
-# What a check of the standard library does not read, 380 of 700 MB and nine files in ten: the compiler's sources, tools and
-# tests, documentation, rustdoc.
+# What a check of the standard library does not read, 380 of 700 MB and nine files in ten: the compiler's sources, tools
+# and tests, documentation, rustdoc.
 UNNEEDED=(./usr/bin/rustdoc ./usr/libexec ./usr/share './usr/src/*/compiler' './usr/src/*/debian' './usr/src/*/src'
     './usr/src/*/tests' './usr/src/*/library/stdarch/intrinsics_data')
 
@@ -33,7 +33,8 @@ make_root() {
         echo "apt-get knows no package \`rustc-web\`" >&2
         exit 1
     fi
-    # Debian's Rust as Firefox is built with, which is newer than the packages named `rustc`, and the LLVM it is linked to.
+    # Debian's Rust as Firefox is built with, which is newer than the packages named `rustc`, and the LLVM that it is
+    # linked to.
     llvm=$(apt-cache depends "libstd-rust-web-$version" | sed -n 's/^ *Depends: \(libllvm.*\)/\1/p' | head -n 1)
     (cd "$new/packages" &&
         apt-get download rustc-web rust-web-src libstd-rust-web-dev "libstd-rust-web-$version" ${llvm:+"$llvm"} >&2)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Looks for what the build needs beside Rust, and installs what is missing.
 #
-# Decides what is there and really works, and when to give up with the commands that would help. What a system's packages
-# are called is in packages.sh, how libclang is found in libclang.sh.
+# Decides what is there and really works, and when to give up with the commands that would help. What a system's
+# packages are called is in packages.sh, how libclang is found in libclang.sh.
 # Usage: setup.sh           installs what is missing, if that needs no question; prints nothing if nothing is
 #        setup.sh --yes     also where sudo asks for a password
 #        setup.sh --check   prints one line a tool, installs nothing, fails if one is missing
@@ -72,8 +72,8 @@ is_new_enough() { # $1: program, $2: its oldest version that serves
     cat "$scratch/version"
 }
 
-# Compiles and links a small program as the build scripts would. It uses the standard library, so that a compiler without
-# one is noticed; C++17 is llama.cpp's dialect.
+# Compiles and links a small program as the build scripts would. It uses the standard library, so that a compiler
+# without one is noticed; C++17 is llama.cpp's dialect.
 compiles() { # $1: compiler with its flags, $2: name of the source
     cat >"$scratch/probe.c" <<'SOURCE'
 #include <stdio.h>

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs a command in the root, in the repository at its own path. To be run as root in a mount namespace of its own: no
 # other process sees the mounts, and they are gone when the command ends.
-# $1: the root. $2: the repository. $3: the user and group of the command, UID:GID. The rest: NAME=VALUE ... COMMAND ARGS
+# $1: the root. $2: the repository. $3: the user and group of the command, UID:GID.
+# The rest: NAME=VALUE ... COMMAND ARGS
 set -eu
 root=$1
 repository=$2

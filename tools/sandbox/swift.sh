@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs a command with Swift 6.0 or newer: this machine's own, or one in a Debian that is made in target/swift-root.
 #
-# Decides which of the two. The second takes about three minutes and 2 GB, once a checkout; it needs root, or sudo that asks
-# for no password, on a Linux that has debootstrap or apt-get. The mounts of its chroot are made in a mount namespace of
-# the command's own: no other process sees them, they end with the command however it ends, and nothing that deletes the
-# target folder can reach through them.
-# Usage: swift.sh [NAME=VALUE...] COMMAND ARGUMENT...    in the repository's root; `swift.sh true` only makes the toolchain
-# Prints what the command prints.
+# Decides which of the two. The second takes about three minutes and 2 GB, once a checkout; it needs root, or sudo that
+# asks for no password, on a Linux that has debootstrap or apt-get. The mounts of its chroot are made in a mount
+# namespace of the command's own: no other process sees them, they end with the command however it ends, and nothing
+# that deletes the target folder can reach through them.
+# Usage: swift.sh [NAME=VALUE...] COMMAND ARGUMENT...
+# The command runs in the repository's root; `swift.sh true` only makes the toolchain. Prints what the command prints.
 set -euo pipefail
 here=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -42,7 +42,8 @@ make_root() {
     if ! PATH=$PATH:/usr/sbin:/sbin command -v debootstrap >/dev/null; then
         PACKAGE_MANAGER=apt-get "$here/packages.sh" debootstrap || give_up "\`debootstrap\` does not run"
     fi
-    "${in_namespace[@]}" sh "$here/swift-root-make.sh" "$root" "$recipe" </dev/null >&2 || give_up "no toolchain was made"
+    "${in_namespace[@]}" sh "$here/swift-root-make.sh" "$root" "$recipe" </dev/null >&2 ||
+        give_up "no toolchain was made"
 }
 
 if machine_has_swift; then

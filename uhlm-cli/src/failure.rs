@@ -47,7 +47,7 @@ impl Failure {
         ExitCode::from(self.code)
     }
 
-    /// What went wrong; empty where the command has said so itself.
+    /// Returns the description of the failure; empty where the command has printed it itself.
     pub(crate) fn text(&self) -> &str {
         &self.what
     }
@@ -72,6 +72,9 @@ impl From<LoadError> for Failure {
             }
             LoadError::Unsupported { .. } => {
                 "use a decoder-only model of an architecture that this version of llama.cpp knows"
+            }
+            LoadError::NotInvariant(_) => {
+                "docs/results.md says what it takes; --micro-batch 1 has the same effect anywhere"
             }
             LoadError::Memory(_) => "choose a shorter context with --context, or a smaller model",
             LoadError::Cancelled | LoadError::Callback { .. } => return Self::new(error.to_string()),

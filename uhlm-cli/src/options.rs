@@ -58,11 +58,11 @@ pub(crate) struct SessionArgs {
     /// exact, opportunistic, device-only or remote-only
     #[arg(long, value_parser = mode, default_value = "exact")]
     pub(crate) mode: Mode,
-    /// What decides which tokens are uncertain: risk-averse, risk-prone, threshold:U, share:S, risk:R, bytes:B. Without
+    /// The rule for which tokens are uncertain: risk-averse, risk-prone, threshold:U, share:S, risk:R, bytes:B. Without
     /// it the threshold that calibration recommends, else risk-prone
     #[arg(long, value_name = "GOAL")]
     pub(crate) goal: Option<Goal>,
-    /// What the target's passes are worth against time (exact): fastest, balanced or thrifty
+    /// The price of the target's passes against time (exact): fastest, balanced or thrifty
     #[arg(long, value_name = "PACE", default_value_t = Pace::default())]
     pub(crate) pace: Pace,
     /// Most passes of the target a token of the reply (exact), for who pays by pass

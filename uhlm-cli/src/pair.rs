@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use uhlm_core::Engine;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::failure::Failure;
 
@@ -53,11 +53,6 @@ impl Pair {
 
     pub(crate) fn target(&self) -> PathBuf {
         self.folder.join("demo-target.gguf")
-    }
-
-    /// Returns the file of the pair's calibration, which may not exist.
-    pub(crate) fn calibration(&self) -> PathBuf {
-        self.folder.join("demo.calibration.json")
     }
 
     /// Returns the file of questions for evaluation, which neither training nor calibration saw.

@@ -9,7 +9,7 @@ use clap::Args;
 use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::Info;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_net::{BearerToken, TrustPolicy, trust_from_environment};
 
 use crate::failure::Failure;

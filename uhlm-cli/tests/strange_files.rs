@@ -1,4 +1,4 @@
-//! What the program says of files that no converter writes, and how it ends.
+//! Files that no converter writes: the message that the program prints, and its exit status.
 
 use std::path::Path;
 use std::process::Command;

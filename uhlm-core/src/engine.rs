@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{LanguageModel as _, ModelError, Special};
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingError, TokenId};
 use uhlm_llama::{LoadError, LoadOptions, Model};
 

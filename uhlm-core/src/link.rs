@@ -28,10 +28,9 @@
 
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::PROGRESS_SECONDS;
+use uhlm_law::advance::{ErrorCode, PROGRESS_SECONDS};
 use uhlm_law::affine::Affine;
 use uhlm_law::pass_times::{MAX_MEASURED_ROWS, PassTimes};
-use uhlm_law::protocol::ErrorCode;
 use uhlm_law::rng::{Rng, Stream};
 
 use crate::event::{LinkCause, LinkState};

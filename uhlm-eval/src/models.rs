@@ -3,9 +3,9 @@
 //! The draft side has this already: [`DraftModel`](uhlm_law::chat::DraftModel).
 
 use uhlm_law::advance::{Draw, Row};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{LanguageModel, ModelError};
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
 use crate::pair::{CONTEXT, Pair};

@@ -12,7 +12,7 @@ pub type Pass<'a> = &'a mut dyn FnMut() -> Result<(), ModelError>;
 /// A function that is given each pass with its number of tokens, runs it, and takes the time that it should take.
 pub type Pace = dyn Fn(usize, Pass<'_>) -> Result<(), ModelError> + Send + Sync;
 
-/// What computes another model, at a pace of its own.
+/// A decoder that computes another model at a pace of its own.
 struct PacedDraft {
     inner: Arc<dyn Decoder>,
     pace: Arc<Pace>,

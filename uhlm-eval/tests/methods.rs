@@ -1,4 +1,4 @@
-//! What the methods must have in common, whoever wrote them.
+//! Properties that all methods have in common, whoever wrote them.
 
 mod common;
 

@@ -24,7 +24,7 @@ pub struct CatalogueModel {
 pub struct CataloguePair {
     /// Name in commands.
     pub id: String,
-    /// What the pair is good for, in one sentence.
+    /// Purpose of the pair, in one sentence.
     pub about: String,
     /// The model that runs on the device.
     pub draft: CatalogueModel,

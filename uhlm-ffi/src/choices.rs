@@ -20,7 +20,7 @@ pub enum Mode {
     RemoteOnly,
 }
 
-/// What the device does while drafted tokens are being judged.
+/// The device's work while drafted tokens are being judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum DraftAhead {
     /// The device waits.
@@ -44,7 +44,7 @@ impl From<DraftAhead> for uhlm_core::DraftAhead {
     }
 }
 
-/// What happens while the verifier is out of reach.
+/// The policy while the verifier is out of reach.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Enum)]
 pub enum OfflinePolicy {
     /// The draft model goes on alone, and its tokens have the origin `Unverified`.
@@ -68,7 +68,7 @@ impl OfflinePolicy {
     }
 }
 
-/// What happens to a conversation that outgrows the context.
+/// The policy for a conversation that outgrows the context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Overflow {
     /// Nothing is dropped. A prompt that leaves no room for a useful reply fails with `PromptTooLong`.

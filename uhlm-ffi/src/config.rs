@@ -101,14 +101,14 @@ pub struct SessionOptions {
     /// Largest length of a window, in tokens.
     #[uniffi(default)]
     pub max_window: Option<u32>,
-    /// What the device does while drafted tokens are being judged. Left out: `Pipelined` with two windows.
+    /// Device's work while drafted tokens are being judged. Left out: `Pipelined` with two windows.
     #[uniffi(default)]
     pub draft_ahead: Option<DraftAhead>,
     /// False if tokens that repeat the conversation are not to be drafted together. Left out: they are if that is
     /// measured to be faster; the text is the same but for the rounding of batches.
     #[uniffi(default)]
     pub ngrams: Option<bool>,
-    /// What happens while the verifier is out of reach. Left out: `GoOn`.
+    /// Policy while the verifier is out of reach. Left out: `GoOn`.
     #[uniffi(default)]
     pub offline: Option<OfflinePolicy>,
     /// Whether a model that can think before it replies does so. Left out: what the model does by itself.
@@ -117,7 +117,7 @@ pub struct SessionOptions {
     /// Variables of the chat template: names with values in JSON.
     #[uniffi(default)]
     pub template_variables: HashMap<String, String>,
-    /// What happens to a conversation that outgrows the context. Left out: `Stop`.
+    /// Policy for a conversation that outgrows the context. Left out: `Stop`.
     #[uniffi(default)]
     pub overflow: Option<Overflow>,
     /// Length of the draft model's context, in tokens. Left out: the one that it was trained for, at most 4,096, and
@@ -131,8 +131,8 @@ pub struct SessionOptions {
     /// same messages in the same order. Left out: a fresh one from the system.
     #[uniffi(default)]
     pub seed: Option<u64>,
-    /// What may be sent to the verifier. Left out: `Withheld`, that is nothing until the app says otherwise, here, by
-    /// `set_consent` or for one generation.
+    /// Extent of what may be sent to the verifier. Left out: `Withheld`, that is nothing until the app says otherwise,
+    /// here, by `set_consent` or for one generation.
     #[uniffi(default)]
     pub consent: Option<Consent>,
     /// True if the record of what was sent keeps its text, too.

@@ -1,4 +1,4 @@
-//! What the device is going through, and whether a model fits its memory.
+//! The state of the device, and whether a model fits its memory.
 
 pub use uhlm_core::Thermal;
 use uhlm_llama::memory;
@@ -19,7 +19,7 @@ pub enum Thermal {
     Critical,
 }
 
-/// What the app knows of its device. Left out, everything is as one would wish.
+/// The state of the device, as far as the app knows it. Left out, everything is as one would wish.
 #[derive(Clone, Copy, Debug, PartialEq, uniffi::Record)]
 pub struct DeviceState {
     /// Charge of the battery, in [0, 1]; nothing if it is not known or there is no battery.

@@ -4,8 +4,8 @@ mod causes;
 
 use std::fmt::Display;
 
-/// What failed. There is a kind for everything that apps answer in different ways, and a kind has what an app needs for
-/// its answer.
+/// The kind of a failure. There is one for everything that apps answer in different ways, and a kind has what an app
+/// needs for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
 pub enum ErrorKind {
     /// There is no model of this name, or its file cannot be read.
@@ -127,7 +127,7 @@ pub fn error_title(kind: ErrorKind) -> String {
     .to_owned()
 }
 
-/// What the app can do about an error.
+/// The way in which the app can get over an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
 pub enum Recovery {
     /// Do the same again a little later.
@@ -193,13 +193,13 @@ pub enum UhlmError {
     /// The only case, because the generated languages know errors as cases and not as records.
     #[error("{reason}")]
     Failed {
-        /// What failed.
+        /// Kind of the failure.
         kind: ErrorKind,
-        /// What happened, in English and without any text of the person, for developers and logs.
+        /// Description in English for developers and logs, without any text of the person.
         reason: String,
         /// True if the same call may succeed later without the app changing anything.
         retryable: bool,
-        /// What the app can do about it.
+        /// Way in which the app can get over it.
         recovery: Recovery,
     },
 }

@@ -1,4 +1,4 @@
-//! What a generation tells the app, step by step.
+//! The events by which a generation tells the app of its progress.
 
 pub use uhlm_core::Origin;
 pub use uhlm_core::{FinishReason, LinkCause, LinkState, TokenText};

@@ -1,4 +1,4 @@
-//! What Kotlin and Swift see of [`uhlm_core`], through UniFFI.
+//! The API of [`uhlm_core`] for Kotlin and Swift, through UniFFI.
 //!
 //! Types, conversions and one call a function. Everything that decides is in the core, defaults included: an option
 //! that is left out here has the core's. The names are the core's, too, with three exceptions that the generators ask

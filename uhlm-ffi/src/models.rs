@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use uhlm_law::cancel::Cancel;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 pub use uhlm_models::{Phase as DownloadPhase, UnfinishedModel};
 use uhlm_models::{Source, TransferEvent};
 use uhlm_net::BearerToken;

@@ -1,11 +1,11 @@
-//! What may leave the device, and what did.
+//! The consent to what may leave the device, and the record of what did.
 
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 pub use uhlm_core::{Consent, SentKind};
 
-/// What the person agreed to send to the verifier.
+/// The extent of the person's consent to sending text to the verifier.
 #[uniffi::remote(Enum)]
 pub enum Consent {
     /// Nothing. A generation that would ask the verifier fails with `ConsentRequired`.
@@ -22,19 +22,19 @@ pub enum RedactionError {
     /// The text could not be redacted. The models read `[withheld]` in its place.
     #[error("{reason}")]
     Failed {
-        /// What happened.
+        /// Description, for developers.
         reason: String,
     },
 }
 
-/// What a foreign implementation throws beside its error.
+/// Takes anything else that a foreign implementation throws.
 impl From<uniffi::UnexpectedUniFFICallbackError> for RedactionError {
     fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Failed { reason: error.reason }
     }
 }
 
-/// What both models read where a redaction failed: nothing of the text may leave the device then.
+/// Text that both models read where a redaction failed: nothing of the text may leave the device then.
 const WITHHELD: &str = "[withheld]";
 
 /// Changes text before the verifier could see it. In the modes that ask the verifier, both models read the redacted

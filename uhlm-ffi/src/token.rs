@@ -10,19 +10,19 @@ pub enum TokenError {
     /// There is no token, because the person signed out or it was revoked. The generation fails with `Unauthorized`.
     #[error("{reason}")]
     Denied {
-        /// What happened.
+        /// Description, for developers.
         reason: String,
     },
     /// There is no token now, because the service that issues it cannot be reached. That is as if the verifier could
     /// not be reached.
     #[error("{reason}")]
     Unavailable {
-        /// What happened.
+        /// Description, for developers.
         reason: String,
     },
 }
 
-/// What a foreign implementation throws beside its two errors says nothing about the person's rights.
+/// Takes anything else that a foreign implementation throws, which says nothing about the person's rights.
 impl From<uniffi::UnexpectedUniFFICallbackError> for TokenError {
     fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Unavailable { reason: error.reason }

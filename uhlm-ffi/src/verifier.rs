@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierError, VerifierExt as _};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::error::UhlmError;
 use crate::seconds::duration;

@@ -1,4 +1,4 @@
-//! What a draw with shared noise costs, against one read of the logits and against the draw without the skipping.
+//! The cost of a draw with shared noise, against one read of the logits and against the draw without the skipping.
 //!
 //! `cargo bench -p uhlm-law --bench noise -- --quick`
 

@@ -1,4 +1,4 @@
-//! What the sampling chain costs on each of its paths, against one read of the logits and against a full sort.
+//! The cost of the sampling chain on each of its paths, against one read of the logits and against a full sort.
 //!
 //! `cargo bench -p uhlm-law --bench sampling -- --quick`
 

@@ -1,4 +1,4 @@
-//! What `u` costs: against one read of the logits, and against the paper's twenty softmaxes and draws done plainly.
+//! The cost of `u`: against one read of the logits, and against the paper's twenty softmaxes and draws done plainly.
 //!
 //! `cargo bench -p uhlm-law --bench uncertainty -- --quick`
 

@@ -57,9 +57,8 @@
 //! | advance, of a session | [`Advance`] | a stream of [`Frame`]s up to `End` or `Failed`; or a refusal |
 //! | close, of a session | none | nothing |
 //!
-//! A refusal is an [`ErrorBody`](crate::protocol::ErrorBody); a refused request has changed nothing ([`Refusal`]). A
-//! position is (generation, token index, [`PrefixHash`] of the ids before it); in frames the generation is that of
-//! the request which they answer.
+//! A refusal is an [`ErrorBody`]; a refused request has changed nothing ([`Refusal`]). A position is (generation, token
+//! index, [`PrefixHash`] of the ids before it); in frames the generation is that of the request which they answer.
 //!
 //! # What a verifier does
 //!
@@ -165,9 +164,8 @@
 //! `labels`: `pos` number, number of labels (at most [`MAX_LABELS`]), the `matched` bits (8 a byte, the first one
 //! lowest), then nothing or the probabilities, a real for each.
 //!
-//! **[`ErrorBody`](crate::protocol::ErrorBody)**: `code` number (0 `malformed`, 1 `unauthorized`, 2 `desync`, 3
-//! `gone`, 4 `too_large`, 5 `unsupported`, 6 `rate_limited`, 7 `internal`, 8 `unavailable`; others read as 7), then
-//! the tail of `Failed`.
+//! **[`ErrorBody`]**: `code` number (0 `malformed`, 1 `unauthorized`, 2 `desync`, 3 `gone`, 4 `too_large`, 5
+//! `unsupported`, 6 `rate_limited`, 7 `internal`, 8 `unavailable`; others read as 7), then the tail of `Failed`.
 //!
 //! **[`Info`]**: `protocol` text, `model` text, `fingerprint` 32 bytes, `vocabulary` 32 bytes, `capabilities` number
 //! (1 runs ahead, 2 matched, 4 probabilities, 8 progress), `vocabulary_size` number, `context` number, `max_draft`
@@ -294,10 +292,11 @@ mod tokens;
 
 pub use answer::{Asked, InvalidAnswer};
 pub use body::{Body, Encoding, MAX_BODY_BYTES, MEDIA_BINARY, MEDIA_JSON, PROTOCOL};
-pub use bytes::DecodeError;
+pub use bytes::{DecodeError, id_bytes};
 pub use conversation::{Bounds, Committed, Conversation, Effects, Origin, Recovery, Wanted};
 pub use drawing::{Draw, Drawing, Rows};
 pub use ending::Ending;
+pub use failure::{ErrorBody, ErrorCode};
 pub use frame::{EndReason, Frame, Labels, MAX_FRAME_IDS, MAX_LABELS, PROGRESS_SECONDS, Progress, Text};
 pub use opening::{Capabilities, Info, Limits, Open, Opened, SessionId};
 pub use outlet::{Sent, StreamId};

@@ -19,11 +19,11 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::features::Features;
-pub use self::law::{Label, LinearLaw};
+pub use self::law::{Label, LinearLaw, rejection_probability};
 pub use self::logistic::{Logistic, Predictions};
 use self::statistics::cell_means;
 pub(crate) use self::statistics::{Moments, interpolate, quantiles};
-use crate::protocol::Digest;
+use crate::digest::Digest;
 use crate::sampling::SamplingParams;
 use crate::uncertainty::Estimator;
 

@@ -143,7 +143,7 @@ pub trait ChatTemplate: Send + Sync {
 pub struct DraftModel {
     /// Vocabulary and tokenizer.
     pub language: Arc<dyn LanguageModel>,
-    /// What computes it.
+    /// Computation of the model.
     pub decoder: Arc<dyn Decoder>,
     /// Chat template.
     pub template: Arc<dyn ChatTemplate>,

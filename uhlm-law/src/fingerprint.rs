@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::protocol::Digest;
+use crate::digest::Digest;
 use crate::token::{TokenId, TokenKind};
 
 /// Number of ids that one hash of [`Blocks`] stands for.

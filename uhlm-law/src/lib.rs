@@ -16,7 +16,6 @@
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
 //! | [`pace`] | what the target's passes are worth: whether it runs ahead, and how long drafts are held together |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
-//! | [`speculative`] | the paper's own acceptance rule, for baselines and calibrations |
 //!
 //! The arithmetic of what is learnt is in [`regression`]. Time is an argument and randomness a seed ([`rng`]): the same
 //! inputs give the same result on every machine.
@@ -26,6 +25,7 @@ pub mod affine;
 pub mod calibration;
 pub mod cancel;
 pub mod chat;
+pub mod digest;
 pub mod fingerprint;
 pub mod gate;
 pub mod model;
@@ -33,11 +33,9 @@ pub mod ngram;
 pub mod noise;
 pub mod pace;
 pub mod pass_times;
-pub mod protocol;
 pub mod regression;
 pub mod rng;
 pub mod sampling;
-pub mod speculative;
 pub mod text;
 pub mod token;
 pub mod uncertainty;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::noise::TokenKeys;
-use crate::protocol::Digest;
 use crate::sampling::TokenId;
 
 /// The reason why a model failed to process tokens.
@@ -97,7 +97,7 @@ pub trait LanguageModel: Send + Sync {
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
 }
 
-/// What computes a model.
+/// The computation of a model.
 pub trait Decoder: Send + Sync {
     /// Makes an empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows)
     /// on `threads` threads.

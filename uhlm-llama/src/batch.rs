@@ -114,12 +114,20 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::LoadOptions;
+    use crate::{LoadError, LoadOptions};
+
+    /// Loads the demo target.
+    fn target(batch_invariant: bool) -> Result<Arc<Model>, LoadError> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-target.gguf");
+        Model::load(&path, &LoadOptions { batch_invariant, ..LoadOptions::default() })
+    }
 
     /// Makes a context of the demo target with room for four sequences.
     fn context(micro_batch: u32) -> BatchContext {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-target.gguf");
-        let model = Model::load(&path, &LoadOptions::default()).expect("the bundled target model");
+        context_on(target(false).expect("the bundled target model"), micro_batch)
+    }
+
+    fn context_on(model: Arc<Model>, micro_batch: u32) -> BatchContext {
         let options = ContextOptions { context: 1024, threads: 1, batch: 256, micro_batch, sequences: 4 };
         BatchContext::new(model, &options).expect("a context")
     }
@@ -140,16 +148,14 @@ mod tests {
     }
 
     /// Returns the rows of 60 tokens, all in one pass.
-    fn alone(micro_batch: u32) -> Vec<Vec<u32>> {
-        let mut context = context(micro_batch);
+    fn alone(mut context: BatchContext) -> Vec<Vec<u32>> {
         context.decode(&entries(0, 0, &text(0, 60))).expect("decoded");
         bits(&context, 0, 60)
     }
 
     /// Returns the rows of the same tokens in passes of many sizes, in the third sequence, every other time between
     /// tokens of two others, after a rollback. Halfway, cells before its own become free and are used.
-    fn among_others(micro_batch: u32) -> Vec<Vec<u32>> {
-        let mut context = context(micro_batch);
+    fn among_others(mut context: BatchContext) -> Vec<Vec<u32>> {
         let ids = text(0, 60);
         context.decode(&entries(1, 0, &text(1, 45))).expect("decoded");
         context.decode(&entries(2, 0, &text(4, 30))).expect("decoded");
@@ -175,16 +181,29 @@ mod tests {
 
     #[test]
     fn with_one_row_at_a_time_logits_are_equal_to_the_bit_whatever_the_pass_and_the_context_hold() {
-        assert_eq!(alone(1), among_others(1));
+        assert_eq!(alone(context(1)), among_others(context(1)));
     }
 
     #[test]
     fn with_whole_passes_at_once_they_are_equal_but_for_rounding() {
-        let (alone, among) = (alone(0), among_others(0));
+        let (alone, among) = (alone(context(0)), among_others(context(0)));
         let differ = alone.iter().zip(&among).filter(|(a, b)| a != b).count();
         assert!(differ > 0, "the test of one row at a time shows nothing where this one finds no difference");
         let apart = alone.iter().flatten().zip(among.iter().flatten());
         let apart = apart.map(|(a, b)| (f32::from_bits(*a) - f32::from_bits(*b)).abs()).fold(0.0, f32::max);
         assert!(apart < 0.05, "{apart}");
+    }
+
+    /// Bundled builds have llamafile's kernels, so there the model is refused. Elsewhere, with
+    /// `GGML_LLAMAFILE=OFF GGML_CPU_TILED_MM=0 cargo test`, whole passes are compared.
+    #[test]
+    fn rows_of_a_batch_invariant_model_are_equal_to_the_bit_in_whole_passes_or_it_is_refused() {
+        match target(true) {
+            Ok(model) => {
+                let among = among_others(context_on(Arc::clone(&model), 0));
+                assert_eq!(alone(context_on(model, 0)), among);
+            }
+            Err(error) => assert!(matches!(error, LoadError::NotInvariant(_)), "{error}"),
+        }
     }
 }

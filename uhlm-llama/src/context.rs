@@ -49,7 +49,8 @@ impl OwnedContext {
             // One buffer for all sequences: a session may use what others leave. Its tokens then lie wherever there
             // was room, and attention adds them up in that order (1.5e-2 in a logit of the demo target). Where rows
             // are to be equal to the bit, each sequence has a buffer of its own.
-            unified: micro_batch != 1,
+            unified: micro_batch != 1 && !model.is_batch_invariant(),
+            batch_invariant: model.is_batch_invariant(),
             threads: threads(options, &model),
         };
         let context = {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use uhlm_law::chat::{ChatTemplate, Message, Reasoning, RenderOptions, Rendered, TemplateError};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
 use crate::model::Model;

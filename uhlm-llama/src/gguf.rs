@@ -8,9 +8,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
+use crate::architecture::{self, Facts};
 pub use crate::header::HeaderError;
 use crate::header::{Header, Value};
-use crate::support::{self, Facts};
 
 /// The facts that a header states; of a split model those of the headers of all parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl GgufSummary {
     /// llama.cpp runs them.
     #[must_use]
     pub fn is_tried(&self) -> bool {
-        support::is_tried(&self.architecture)
+        architecture::is_tried(&self.architecture)
     }
 
     /// Returns the size of the tensors that are kept a second time, in bytes.
@@ -75,7 +75,7 @@ pub struct Shape {
     pub repacked_bytes: u64,
 }
 
-/// What a part's header says of its place in the model.
+/// The place of a part in its model, as the part's header states it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartHeader {
     /// `split.no`: the part's number, from 0.

@@ -1,7 +1,7 @@
 //! The words of a GGUF header: numbers, texts, values and tensors, one after the other, and why one is refused.
 //!
 //! Allocates nothing by a number that the file only claims. What the values mean is decided by
-//! [`gguf`](crate::gguf) and [`support`](crate::support).
+//! [`gguf`](crate::gguf) and [`architecture`](crate::architecture).
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -77,7 +77,7 @@ pub(crate) enum Value {
     Other,
 }
 
-/// What is kept of a tensor.
+/// The part of a tensor's description that is kept.
 pub(crate) struct Tensor {
     pub(crate) name: String,
     /// Where its data end, relative to the data section; 0 for types that we cannot size.

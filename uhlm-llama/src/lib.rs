@@ -4,6 +4,7 @@
 //! device, [`BatchContext`] holds many for a verifier and decodes tokens of all of them in one pass. [`gguf`] reads a
 //! file's header before llama.cpp sees the file, [`memory`] says from that header what the model will take.
 
+mod architecture;
 mod backend;
 mod batch;
 mod context;
@@ -12,6 +13,7 @@ mod error;
 pub mod fingerprint;
 pub mod gguf;
 mod header;
+pub mod invariance;
 mod log;
 pub mod memory;
 mod model;
@@ -20,7 +22,6 @@ mod options;
 mod probe;
 mod sequence;
 pub mod split;
-mod support;
 mod template;
 mod token_table;
 mod tokenizer;

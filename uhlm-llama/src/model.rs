@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use uhlm_law::chat::{Reasoning, TemplateError};
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
 
@@ -15,6 +15,7 @@ use crate::backend;
 use crate::error::LoadError;
 use crate::fingerprint;
 use crate::gguf::GgufSummary;
+use crate::invariance;
 use crate::log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::native::{self, LoadFailure, Loading};
@@ -36,6 +37,7 @@ pub struct Model {
     pub(crate) vocabulary_hashes: VocabularyHashes,
     fingerprint: Digest,
     pub(crate) tokenizer: Tokenizer,
+    batch_invariant: bool,
     /// Free memory as given by whoever loaded the model, in bytes.
     limit: Option<u64>,
     /// Part of the estimate that is taken since the model was loaded, in bytes.
@@ -66,6 +68,9 @@ impl Model {
             && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)
         {
             return Err(LoadError::Memory(error));
+        }
+        if options.batch_invariant {
+            invariance::check(options.gpu_layers).map_err(LoadError::NotInvariant)?;
         }
         let fingerprint = fingerprint::files(path, &summary.further_parts)
             .map_err(|source| LoadError::Unreadable { path: at(), source })?;
@@ -112,10 +117,18 @@ impl Model {
             vocabulary_hashes,
             fingerprint,
             tokenizer,
+            batch_invariant: options.batch_invariant,
             limit: need.available,
             copied,
             context_lock: Mutex::new(()),
         }))
+    }
+
+    /// Tells whether a row does not depend, to the bit, on how many share its pass: see
+    /// [`invariance`](crate::invariance).
+    #[must_use]
+    pub fn is_batch_invariant(&self) -> bool {
+        self.batch_invariant
     }
 
     /// Returns the facts that the file's header states.
@@ -246,7 +259,12 @@ fn open(
         !options.cancel.is_cancelled()
     };
     backend::start();
-    let loading = Loading { gpu_layers: options.gpu_layers, mmap: options.mmap, go_on: &mut go_on };
+    let loading = Loading {
+        gpu_layers: options.gpu_layers,
+        repack: !options.batch_invariant,
+        mmap: options.mmap,
+        go_on: &mut go_on,
+    };
     let (loaded, log) = capturing_errors(|| native::Model::load(path, loading));
     let model = loaded.map_err(|failure| match failure {
         LoadFailure::Panicked(reason) => LoadError::Callback { reason },

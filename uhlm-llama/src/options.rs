@@ -61,6 +61,9 @@ pub struct LoadOptions {
     pub mmap: Option<bool>,
     /// Number of layers to put on a GPU, where llama.cpp was built for one.
     pub gpu_layers: u32,
+    /// Whether rows are computed so that a row does not depend, to the bit, on how many share its pass. See
+    /// [`invariance`](crate::invariance) for what that takes and costs.
+    pub batch_invariant: bool,
     /// Context for which there must be memory before the file is touched; `None` for the shortest context in the memory
     /// that the system says is free. A model about which the header says too little is loaded in any case.
     pub memory: Option<MemoryNeed>,
@@ -78,6 +81,7 @@ impl std::fmt::Debug for LoadOptions {
         f.debug_struct("LoadOptions")
             .field("mmap", &self.mmap)
             .field("gpu_layers", &self.gpu_layers)
+            .field("batch_invariant", &self.batch_invariant)
             .field("memory", &self.memory)
             .field("chat_template", &self.chat_template.is_some())
             .field("progress", &self.progress.is_some())

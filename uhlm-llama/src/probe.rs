@@ -4,8 +4,15 @@
 use crate::native::{Context, ContextShape, DecodeFailure, Entry, Model, Thrown};
 
 /// Sizes of a context for one pass; its cache is that of the shortest context that llama.cpp makes.
-const SHAPE: ContextShape =
-    ContextShape { tokens: 256, batch: 8, micro_batch: 8, sequences: 1, unified: true, threads: 1 };
+const SHAPE: ContextShape = ContextShape {
+    tokens: 256,
+    batch: 8,
+    micro_batch: 8,
+    sequences: 1,
+    unified: true,
+    batch_invariant: false,
+    threads: 1,
+};
 
 /// Returns characters in which every byte occurs that UTF-8 has.
 fn all_bytes() -> Vec<String> {

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::request::DownloadRequest;
 use crate::source::Source;

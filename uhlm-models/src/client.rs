@@ -9,7 +9,7 @@ use reqwest::header::{
     IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
 };
 use reqwest::{Response, StatusCode, Url, redirect};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_net::{client_config, distrust_in, retry_after};
 
 use crate::config::StoreConfig;

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::gguf::{self, HeaderError};
 
 use crate::client::{Answer, Part, Wanted, cause};

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::source::InvalidSource;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::partial::{json_of, replace};
 

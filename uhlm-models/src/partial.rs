@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::error::DownloadError;
 

@@ -1,7 +1,7 @@
 //! The model that a download is to bring, and the names that it may get.
 
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::split::PartName;
 
 use crate::error::DownloadError;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::split::PartName;
 
 use crate::config::StoreConfig;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 /// A model in the store, whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,6 +1,6 @@
 //! The servers that a client trusts.
 
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 /// The server certificates that a client accepts.
 ///

@@ -100,6 +100,11 @@ pub struct ServeArgs {
         help_heading = "Engine"
     )]
     pub micro_batch: u32,
+    /// Compute each row of a pass as if it were alone: the text of a seed is then independent, to the bit, of what else
+    /// the server does, as with --micro-batch 1 but far faster. Needs a build with GGML_LLAMAFILE=OFF and
+    /// GGML_CPU_TILED_MM=0 in the environment, on the CPU
+    #[arg(long, env = "UHLM_BATCH_INVARIANT", help_heading = "Engine")]
+    pub batch_invariant: bool,
     /// Sessions that have a cache at the same time, at most 256
     #[arg(
         long,
@@ -261,6 +266,7 @@ impl ServeArgs {
                 context: self.cache,
                 batch: self.batch,
                 micro_batch: self.micro_batch,
+                batch_invariant: self.batch_invariant,
                 slots: self.slots,
                 threads: self.threads,
                 gpu_layers: self.gpu_layers,

@@ -10,8 +10,7 @@ use axum::response::Response;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use uhlm_law::advance::{self, Encoding};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{self, Encoding, ErrorBody, ErrorCode};
 
 use crate::access::Access;
 use crate::limits::{Limits, RateLimit};

@@ -86,8 +86,7 @@ mod tests {
 
     use futures_util::StreamExt as _;
     use tokio::sync::{mpsc, oneshot};
-    use uhlm_law::advance::{EndReason, FrameDecoder, PrefixHash, Text};
-    use uhlm_law::protocol::{ErrorBody, ErrorCode};
+    use uhlm_law::advance::{EndReason, ErrorBody, ErrorCode, FrameDecoder, PrefixHash, Text};
 
     use super::*;
     use crate::scheduler::job::Frames;

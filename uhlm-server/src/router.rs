@@ -11,8 +11,7 @@ use axum::routing::{delete, get, post};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
-use uhlm_law::advance::{Advance, Encoding, Info, Open, Opened, SessionId};
-use uhlm_law::protocol::ErrorCode;
+use uhlm_law::advance::{Advance, Encoding, ErrorCode, Info, Open, Opened, SessionId};
 
 use crate::exchange::{Counting, Encodings, Gate, Refusal, refusal, refusal_with, success};
 use crate::frames;

@@ -74,7 +74,8 @@ impl Server {
         }
         let (path, engine) = (config.model.clone(), config.engine.clone());
         let load = move || -> Result<LlamaTarget, ServerError> {
-            let options = LoadOptions { gpu_layers: engine.gpu_layers, ..LoadOptions::default() };
+            let crate::EngineOptions { gpu_layers, batch_invariant, .. } = engine;
+            let options = LoadOptions { gpu_layers, batch_invariant, ..LoadOptions::default() };
             Ok(LlamaTarget::new(Model::load(&path, &options)?, &engine)?)
         };
         let failed = |error: tokio::task::JoinError| ServerError::Config(format!("loading the model failed: {error}"));

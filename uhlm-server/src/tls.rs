@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 /// Source of the certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ impl<F: Fn() -> Box<dyn Sequence> + Send + Sync> Decoder for Sequences<F> {
 pub struct Thinks<F> {
     /// How the reasoning is marked.
     pub reasoning: Reasoning,
-    /// What renders a conversation.
+    /// The function that renders a conversation.
     pub render: F,
 }
 

@@ -11,7 +11,7 @@ use uhlm_law::sampling::TokenId;
 /// Tokens of a pass.
 const PASS: usize = 16;
 
-/// What computes another model, and counts.
+/// A decoder that computes another model, and counts its passes.
 pub struct Counted {
     model: DraftModel,
     pause: Duration,

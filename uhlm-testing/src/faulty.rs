@@ -19,7 +19,7 @@ pub use self::frames::Alter;
 use self::frames::Handed;
 use self::life::{Life, holding};
 
-/// What a call asks for.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// [`Request::Open`].
@@ -31,7 +31,7 @@ pub enum Kind {
 /// A call as the script sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    /// What it asks for.
+    /// Kind of the call.
     pub kind: Kind,
     /// Number of calls of this kind before it.
     pub index: usize,
@@ -41,7 +41,7 @@ pub struct Seen {
     pub drafted: usize,
 }
 
-/// What becomes of a call.
+/// The fate of a call.
 #[derive(Clone, Debug)]
 pub enum Fate {
     /// The verifier answers.

@@ -11,12 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::crypto::ring;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use uhlm_net::TrustPolicy;
 
+use crate::certificates::Authority;
 use crate::gguf::{self, Kind, Tensor, Value};
 
 /// The content of a file, which need not be in memory.
@@ -248,7 +246,7 @@ struct Shared {
 /// A running server, which ends when it is dropped.
 pub struct FileServer {
     address: SocketAddr,
-    authority: String,
+    authority: Authority,
     shared: Arc<Shared>,
 }
 
@@ -256,20 +254,8 @@ impl FileServer {
     /// Starts a server that answers each request as `script` says.
     #[must_use]
     pub fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = || KeyPair::generate().expect("a key");
-        let authority = CertifiedIssuer::self_signed(params, key()).expect("signed");
-        let own = key();
-        let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
-        let certificate = CertificateParams::new(names).expect("names").signed_by(&own, &authority).expect("signed");
-        let tls = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .expect("TLS versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(own.serialize_der().into()))
-            .expect("a certificate");
-        let tls = Arc::new(tls);
+        let authority = Authority::generate();
+        let tls = Arc::new(authority.issue().server_config(&[]));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let shared =
@@ -285,7 +271,7 @@ impl FileServer {
                 std::thread::spawn(move || drop(serve(stream, tls, &shared)));
             }
         });
-        Self { address, authority: authority.pem(), shared }
+        Self { address, authority, shared }
     }
 
     /// Returns the URL of a path on the server, by its address.
@@ -302,14 +288,14 @@ impl FileServer {
 
     /// Returns the certificate of the authority that signed the server's, as PEM.
     #[must_use]
-    pub fn authority(&self) -> &str {
-        &self.authority
+    pub fn authority(&self) -> String {
+        self.authority.pem()
     }
 
     /// Returns the trust in this server and nobody else.
     #[must_use]
     pub fn trust(&self) -> TrustPolicy {
-        TrustPolicy::Pem(self.authority.clone().into_bytes())
+        self.authority.trust()
     }
 
     /// Returns every request so far.

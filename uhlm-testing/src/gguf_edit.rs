@@ -4,13 +4,10 @@
 use std::path::Path;
 
 use crate::gguf::{Value, text};
+use crate::gguf_reader::{ARRAY, Reader, STRING};
 
 /// Alignment of a file's data, in bytes.
 const ALIGNMENT: usize = 32;
-/// Type code of a text.
-const STRING: u32 = 8;
-/// Type code of an array.
-const ARRAY: u32 = 9;
 
 /// A GGUF file, taken apart.
 #[derive(Clone, Debug)]
@@ -24,53 +21,6 @@ pub struct GgufEdit {
     data: Vec<u8>,
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> &'a [u8] {
-        self.at += count;
-        &self.bytes[self.at - count..self.at]
-    }
-
-    fn u32(&mut self) -> u32 {
-        u32::from_le_bytes(self.take(4).try_into().expect("four bytes"))
-    }
-
-    fn u64(&mut self) -> u64 {
-        u64::from_le_bytes(self.take(8).try_into().expect("eight bytes"))
-    }
-
-    fn text(&mut self) -> &'a [u8] {
-        let length = self.u64() as usize;
-        self.take(length)
-    }
-
-    /// Passes over a value of this type.
-    fn value(&mut self, kind: u32) {
-        match kind {
-            STRING => drop(self.text()),
-            ARRAY => {
-                let (kind, count) = (self.u32(), self.u64());
-                (0..count).for_each(|_| self.value(kind));
-            }
-            kind => drop(self.take(scalar_bytes(kind))),
-        }
-    }
-}
-
-/// Returns the size in bytes of a scalar of this type.
-fn scalar_bytes(kind: u32) -> usize {
-    match kind {
-        0 | 1 | 7 => 1,
-        2 | 3 => 2,
-        4..=6 => 4,
-        _ => 8,
-    }
-}
-
 impl GgufEdit {
     /// Takes a sound file apart.
     ///
@@ -78,26 +28,32 @@ impl GgufEdit {
     /// If it is no GGUF file.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        assert!(bytes.starts_with(b"GGUF"), "a GGUF file");
-        let mut reader = Reader { bytes, at: 4 };
-        let (version, tensor_count, pairs) = (reader.u32(), reader.u64(), reader.u64());
+        Self::read(bytes).expect("a GGUF file")
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        if reader.take(4)? != b"GGUF" {
+            return None;
+        }
+        let (version, tensor_count, pairs) = (reader.u32()?, reader.u64()?, reader.u64()?);
         let entries = (0..pairs).map(|_| {
-            let key = String::from_utf8(reader.text().to_vec()).expect("a key");
+            let key = String::from_utf8(reader.text()?.to_vec()).ok()?;
             let start = reader.at;
-            let kind = reader.u32();
-            reader.value(kind);
-            (key, bytes[start..reader.at].to_vec())
+            let kind = reader.u32()?;
+            reader.skip(kind)?;
+            Some((key, bytes[start..reader.at].to_vec()))
         });
-        let entries = entries.collect();
+        let entries = entries.collect::<Option<_>>()?;
         let start = reader.at;
         for _ in 0..tensor_count {
-            reader.text();
-            let dimensions = reader.u32() as usize;
-            reader.take(8 * dimensions + 4 + 8);
+            reader.text()?;
+            let dimensions = reader.u32()? as usize;
+            reader.take(8 * dimensions + 4 + 8)?;
         }
         let tensors = bytes[start..reader.at].to_vec();
-        let data = bytes[reader.at.next_multiple_of(ALIGNMENT)..].to_vec();
-        Self { version, entries, tensor_count, tensors, data }
+        let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?.to_vec();
+        Some(Self { version, entries, tensor_count, tensors, data })
     }
 
     /// Takes the bundled draft model apart.
@@ -146,10 +102,10 @@ impl GgufEdit {
     #[must_use]
     pub fn texts(&self, key: &str) -> Vec<String> {
         let (_, bytes) = self.entries.iter().find(|(name, _)| name == key).expect("an entry");
-        let mut reader = Reader { bytes, at: 0 };
-        assert_eq!((reader.u32(), reader.u32()), (ARRAY, STRING), "texts");
-        let count = reader.u64();
-        (0..count).map(|_| String::from_utf8_lossy(reader.text()).into_owned()).collect()
+        let mut reader = Reader::new(bytes);
+        assert_eq!((reader.u32(), reader.u32()), (Some(ARRAY), Some(STRING)), "texts");
+        let count = reader.u64().expect("a number of texts");
+        (0..count).map(|_| String::from_utf8_lossy(reader.text().expect("a text")).into_owned()).collect()
     }
 
     /// Changes the texts of the tokens.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::{LoadError, LoadOptions, Model};
 use uhlm_models::{DownloadRequest, ModelStore, StoreConfig};
 

@@ -3,14 +3,16 @@
 
 pub mod alike;
 pub mod bed;
+pub mod certificates;
 pub mod counted;
+pub mod eventually;
 pub mod faulty;
 pub mod file_server;
 pub mod flips;
 pub mod gguf;
 pub mod gguf_edit;
+mod gguf_reader;
 pub mod goodness;
-pub mod identity;
 pub mod killed;
 pub mod local;
 pub mod model_server;

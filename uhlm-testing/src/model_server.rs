@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::file_server::{Content, FileServer, Reply};
 use crate::{pair, split};
@@ -28,16 +28,16 @@ impl ModelServer {
         let folder = tempfile::tempdir().expect("a folder");
         let source = pair::file("demo-draft.gguf");
         let parts = split::split(&source, folder.path(), "demo", PARTS).expect("split");
-        let read = |path: &Path| std::fs::read(path).expect("a file that can be read");
-        let digest = |path: &Path| Digest(Sha256::digest(read(path)).into());
-        let whole = digest(&source);
-        let digests = parts.iter().map(|part| digest(part)).collect();
-        let mut files: HashMap<String, Arc<dyn Content>> =
-            HashMap::from([(WHOLE.into(), Arc::new(read(&source)) as _)]);
-        for part in &parts {
-            let name = part.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.insert(name, Arc::new(read(part)));
-        }
+        let mut files: HashMap<String, Arc<dyn Content>> = HashMap::new();
+        let mut serve = |name: String, path: &Path| {
+            let bytes = std::fs::read(path).expect("a file that can be read");
+            let digest = Digest(Sha256::digest(&bytes).into());
+            files.insert(name, Arc::new(bytes));
+            digest
+        };
+        let whole = serve(WHOLE.into(), &source);
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let parts = parts.iter().map(|part| serve(name(part), part)).collect();
         let server = FileServer::start(move |asked| match files.get(asked.path.trim_start_matches('/')) {
             Some(content) => Reply::proper(content, "v1", asked),
             // More than a client waits for within a call. The body of a request is not read: nothing may follow it.
@@ -46,12 +46,12 @@ impl ModelServer {
             }
             None => Reply::status(404),
         });
-        Self { server, whole, parts: digests }
+        Self { server, whole, parts }
     }
 
     /// Returns the certificate of its authority, as PEM.
     #[must_use]
-    pub fn authority(&self) -> &str {
+    pub fn authority(&self) -> String {
         self.server.authority()
     }
 

@@ -7,6 +7,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::gguf_reader::Reader;
+
 /// Alignment of the tensors in the file, in bytes.
 const ALIGNMENT: usize = 32;
 /// Type code of 16-bit floats, which the bundled models have.
@@ -74,50 +76,6 @@ pub fn write(source: &Path, target: &Path, changes: &Changes) -> io::Result<()> 
     fs::write(target, changed)
 }
 
-/// A reader that reads a file from front to back.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let taken = self.bytes.get(self.at..self.at.checked_add(count)?)?;
-        self.at += count;
-        Some(taken)
-    }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(*self.take(4)?.first_chunk()?))
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(*self.take(8)?.first_chunk()?))
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.u64()?).ok()?;
-        self.take(length)
-    }
-
-    /// Passes over a value of this type.
-    fn skip(&mut self, kind: u32) -> Option<()> {
-        match kind {
-            0 | 1 | 7 => drop(self.take(1)?),
-            2 | 3 => drop(self.take(2)?),
-            4..=6 => drop(self.take(4)?),
-            8 => drop(self.text()?),
-            9 => {
-                let (element, count) = (self.u32()?, self.u64()?);
-                (0..count).try_for_each(|_| self.skip(element))?;
-            }
-            10..=12 => drop(self.take(8)?),
-            _ => return None,
-        }
-        Some(())
-    }
-}
-
 fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text);
@@ -130,7 +88,7 @@ fn filler(id: usize) -> String {
 
 /// Returns the changed file; `None` where it is not of the form that this module knows.
 fn changed(bytes: &[u8], changes: &Changes) -> Option<Vec<u8>> {
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     let mut out = reader.take(8)?.to_vec();
     let (tensors, pairs) = (reader.u64()?, reader.u64()?);
     out.extend([tensors.to_le_bytes(), pairs.to_le_bytes()].concat());

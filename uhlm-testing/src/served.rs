@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_net::TrustPolicy;
 use uhlm_server::target::Target;
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};

@@ -5,14 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::gguf_reader::Reader;
+
 /// Alignment of the tensors in bytes, unless the file says otherwise; ours do not.
 const ALIGNMENT: usize = 32;
-
-/// A reader that reads a file from front to back.
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
 
 /// A tensor as the header lists it: the bytes of its description up to its offset, and its data.
 struct Listed<'a> {
@@ -45,8 +41,8 @@ pub fn split(source: &Path, folder: &Path, prefix: &str, count: u16) -> io::Resu
 /// file.
 #[must_use]
 pub fn header_bytes(bytes: &[u8]) -> Option<usize> {
-    let mut reader = Reader { bytes, at: 0 };
-    reader.header().map(|_| reader.at)
+    let mut reader = Reader::new(bytes);
+    header(&mut reader).map(|_| reader.at)
 }
 
 /// Returns one part: its header, and the data of its tensors.
@@ -85,8 +81,8 @@ fn entry(out: &mut Vec<u8>, key: &str, kind: u32) {
 
 /// Returns the bytes of the metadata, its number of entries, and the tensors.
 fn read(bytes: &[u8]) -> Option<(&[u8], u64, Vec<Listed<'_>>)> {
-    let mut reader = Reader { bytes, at: 0 };
-    let (metadata, entries, listed) = reader.header()?;
+    let mut reader = Reader::new(bytes);
+    let (metadata, entries, listed) = header(&mut reader)?;
     let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?;
     let ends: Vec<usize> = listed.iter().map(|(_, offset)| *offset).chain([data.len()]).collect();
     // A tensor reaches to the next one that begins behind it; the padding up to there does no harm.
@@ -101,64 +97,27 @@ fn read(bytes: &[u8]) -> Option<(&[u8], u64, Vec<Listed<'_>>)> {
 /// The bytes of the metadata, its number of entries, and each tensor's description with the offset of its data.
 type Header<'a> = (&'a [u8], u64, Vec<(&'a [u8], usize)>);
 
-impl<'a> Reader<'a> {
-    /// Reads the header; `None` for a file that is no GGUF of version 3.
-    fn header(&mut self) -> Option<Header<'a>> {
-        if self.take(4)? != b"GGUF" || self.u32()? != 3 {
-            return None;
-        }
-        let (tensors, entries) = (self.u64()?, self.u64()?);
-        let begin = self.at;
-        for _ in 0..entries {
-            self.text()?;
-            let kind = self.u32()?;
-            self.value(kind)?;
-        }
-        let metadata = &self.bytes[begin..self.at];
-        let mut listed = Vec::new();
-        for _ in 0..tensors {
-            let begin = self.at;
-            self.text()?;
-            let dimensions = self.u32()?;
-            self.take(dimensions as usize * 8 + 4)?;
-            let description = &self.bytes[begin..self.at];
-            listed.push((description, self.u64()? as usize));
-        }
-        Some((metadata, entries, listed))
+/// Reads the header; `None` for a file that is no GGUF of version 3.
+fn header<'a>(reader: &mut Reader<'a>) -> Option<Header<'a>> {
+    if reader.take(4)? != b"GGUF" || reader.u32()? != 3 {
+        return None;
     }
-
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let taken = self.bytes.get(self.at..self.at.checked_add(count)?)?;
-        self.at += count;
-        Some(taken)
+    let (tensors, entries) = (reader.u64()?, reader.u64()?);
+    let begin = reader.at;
+    for _ in 0..entries {
+        reader.text()?;
+        let kind = reader.u32()?;
+        reader.skip(kind)?;
     }
-
-    fn u32(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    let metadata = &reader.bytes[begin..reader.at];
+    let mut listed = Vec::new();
+    for _ in 0..tensors {
+        let begin = reader.at;
+        reader.text()?;
+        let dimensions = reader.u32()?;
+        reader.take(dimensions as usize * 8 + 4)?;
+        let description = &reader.bytes[begin..reader.at];
+        listed.push((description, reader.u64()? as usize));
     }
-
-    fn u64(&mut self) -> Option<u64> {
-        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = self.u64()? as usize;
-        self.take(length)
-    }
-
-    /// Passes over a value of this type.
-    fn value(&mut self, kind: u32) -> Option<()> {
-        match kind {
-            0 | 1 | 7 => self.take(1).map(drop),
-            2 | 3 => self.take(2).map(drop),
-            4..=6 => self.take(4).map(drop),
-            10..=12 => self.take(8).map(drop),
-            8 => self.text().map(drop),
-            9 => {
-                let (kind, count) = (self.u32()?, self.u64()?);
-                (0..count).try_for_each(|_| self.value(kind))
-            }
-            _ => None,
-        }
-    }
+    Some((metadata, entries, listed))
 }

@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use uhlm_law::advance::Begin;
 use uhlm_law::chat::{ChatTemplate, Message, RenderOptions, Rendered, Role, TemplateError};
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint;
 use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId};
 use uhlm_law::token::TokenKind;
 

@@ -4,7 +4,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -45,33 +45,13 @@ fn is_set_by_cargo_run(name: &str) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
-/// Runs a command and fails if it fails. Its output goes where this program's goes, unless it is set to go elsewhere.
+/// Echoes and runs a command, and fails if it fails. Its output goes where this program's goes, unless it is set to go
+/// elsewhere.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    output(command).map(drop)
-}
-
-/// Runs a command and returns what it printed; fails if it fails. Its standard error goes where this program's goes.
-pub(crate) fn read(command: &mut Command) -> Result<String> {
-    output(command.stdout(Stdio::piped()))
-}
-
-/// Echoes and runs a command; returns what it printed, if that was captured.
-fn output(command: &mut Command) -> Result<String> {
     let line = line(command);
     eprintln!("$ {line}");
-    let child = command.spawn().with_context(|| format!("could not start `{line}`"))?;
-    let output = child.wait_with_output().with_context(|| format!("waiting for `{line}`"))?;
-    if !output.status.success() {
-        bail!("`{line}` failed ({})", output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// Tells whether the compiler in use has the standard library for a target, from rustup or elsewhere.
-pub(crate) fn has_std(target: &str) -> bool {
-    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let folder = Command::new(rustc).args(["--print", "target-libdir", "--target", target]).output();
-    folder.is_ok_and(|folder| Path::new(String::from_utf8_lossy(&folder.stdout).trim()).is_dir())
+    let status = command.status().with_context(|| format!("could not start `{line}`"))?;
+    if status.success() { Ok(()) } else { bail!("`{line}` failed ({status})") }
 }
 
 /// Returns a command as one would type it.
@@ -108,9 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_prints_is_read_and_its_failure_is_an_error() {
-        assert_eq!(read(Command::new("sh").args(["-c", "echo a; echo b"])).expect("it succeeds"), "a\nb\n");
-        let error = read(Command::new("sh").args(["-c", "exit 3"])).expect_err("it fails");
+    fn a_command_that_fails_is_an_error() {
+        assert!(run(Command::new("sh").args(["-c", "exit 0"])).is_ok());
+        let error = run(Command::new("sh").args(["-c", "exit 3"])).expect_err("it fails");
         assert!(error.to_string().contains("exit status: 3"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 
-use crate::{cargo, llama_builds, phone_targets, rules, setup, swift, table, test};
+use crate::{cargo, commands, llama_builds, rules, setup, table, test};
 
 /// The name of a step, and the function that runs it.
 type Step = (&'static str, fn() -> Result<()>);
@@ -21,8 +21,8 @@ const STEPS: &[Step] = &[
     ("clippy", || cargo::run(&mut cargo::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))),
     ("doc", doc),
     ("test", || test::run_suites(None)),
-    ("swift format", swift::lint),
-    ("phone targets", phone_targets::run),
+    ("swift format", || cargo::run(cargo::script("swift.sh").arg("lint"))),
+    ("phone targets", commands::phone_targets),
     // The demo's selection of features, which the suites do not have; the code itself is compiled by them.
     ("demo check", || cargo::run(&mut cargo::cargo(&["check", "--package", "uhlm-cli"]))),
 ];

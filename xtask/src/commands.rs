@@ -1,9 +1,12 @@
 //! The commands that only run one thing: a program of the workspace, or a script.
 
+use std::fs;
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
+use crate::bindings::{self, Language};
 use crate::{cargo, llama_builds, setup, table};
 
 /// Sets up, builds and runs the demo with `args`.
@@ -26,6 +29,29 @@ pub(crate) fn bench(args: &[String]) -> Result<()> {
     cargo::run(cargo::cargo(&["bench", "--workspace", "--bench", "*", "--"]).args(args))
 }
 
+/// Builds the library and the drivers of all languages, and runs the program that measures them in turn.
+pub(crate) fn bench_ffi() -> Result<()> {
+    setup::ensure()?;
+    let library = bindings::build()?;
+    bindings::generate(Language::Kotlin, &library)?;
+    bindings::generate(Language::Swift, &library)?;
+    cargo::run(cargo::script("swift.sh").args(["build", "bindings/swift/bench"]))?;
+    let kotlin = cargo::root().join("bindings/kotlin/uhlm/target");
+    let mut maven = cargo::script("sandbox/maven.sh");
+    cargo::run(maven.args(["--file", "bindings/kotlin", "--quiet", "process-test-classes"]))?;
+    // Maven writes the class path of what the tests depend on into this file.
+    let file = kotlin.join("test-classpath.txt");
+    let dependencies = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+    let class_path = format!("{0}/classes:{0}/test-classes:{1}", kotlin.display(), dependencies.trim());
+    let mut bench = Command::new(bindings::program("uhlm-bench-ffi")?);
+    bench.arg(cargo::root().join("target/bindings"));
+    bench.args(["--driver", "kotlin", "java", "-cp", &class_path]);
+    bench.arg(format!("-Duniffi.component.uhlm_ffi.libraryOverride={}", library.display()));
+    bench.arg("dev.uhlm.bench.BenchKt").args(["--driver", "swift"]);
+    bench.arg(cargo::root().join("tools/sandbox/swift.sh"));
+    cargo::run(bench.arg(cargo::root().join("target/swift/bench/release/uhlm-bench")))
+}
+
 /// Builds the XCFramework or, with `dry_run`, prints the commands for that; the script knows them.
 pub(crate) fn ios(dry_run: bool) -> Result<()> {
     let mut script = cargo::script("xcframework.sh");
@@ -34,6 +60,16 @@ pub(crate) fn ios(dry_run: bool) -> Result<()> {
     }
     // The command is not echoed: the dry run prints commands, and nothing but commands.
     if script.status()?.success() { Ok(()) } else { bail!("no XCFramework was made") }
+}
+
+/// Type-checks for phones everything that goes into an app's library; the script knows how.
+pub(crate) fn phone_targets() -> Result<()> {
+    // Within CI it is built already, with more features than one package alone would have.
+    if llama_builds::newest()?.is_none() {
+        cargo::run(&mut cargo::cargo(&["build", "--package", "uhlm-llama", "--locked"]))?;
+    }
+    let bindings = llama_builds::newest()?.context("llama.cpp's bindings were not generated")?.join("out");
+    cargo::run(cargo::script("phone-targets.sh").arg(bindings))
 }
 
 /// Runs so many histories under faults on each of two levels, from the seed `first` on: the two sides of `uhlm_law` on

@@ -7,16 +7,13 @@
 #![allow(clippy::print_stdout, reason = "a command line program: its output is its job")]
 
 mod android;
-mod bench_ffi;
 mod bindings;
 mod cargo;
 mod ci;
 mod commands;
 mod llama_builds;
-mod phone_targets;
 mod rules;
 mod setup;
-mod swift;
 mod table;
 mod test;
 
@@ -105,11 +102,11 @@ fn main() -> ExitCode {
         Command::Setup { yes, .. } => setup::ensure_and_say(yes),
         Command::Demo { args } => commands::demo(&args),
         Command::Test { only } => test::run(only),
-        Command::BenchFfi => bench_ffi::run(),
+        Command::BenchFfi => commands::bench_ffi(),
         Command::Bindings { language } => bindings::run(language),
         Command::Android(arguments) => android::run(&arguments),
         Command::Ios { dry_run } => commands::ios(dry_run),
-        Command::PhoneTargets => phone_targets::run(),
+        Command::PhoneTargets => commands::phone_targets(),
         Command::Simulate { histories, seed } => commands::simulate(histories, seed),
         Command::Ci => ci::run(),
         Command::Paper { quick } => commands::paper(quick),

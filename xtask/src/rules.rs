@@ -46,7 +46,7 @@ const RULES: &[Rule] = &[
         pattern: "^.{121}",
         // An address cannot be broken.
         unless: "https?://[^ ]{40}",
-        paths: &["*.kt", "*.swift"],
+        paths: &["*.kt", "*.kts", "*.py", "*.sh", "*.swift"],
         reason: "lines are at most 120 columns wide",
     },
 ];
@@ -118,6 +118,7 @@ mod tests {
             ("uhlm-ffi/src/say.rs", &text),
             ("uhlm-law/src/lib.rs", &long),
             ("bindings/Long.kt", &"x".repeat(121)),
+            ("tools/long.sh", &"x".repeat(121)),
         ]);
         let starts = [
             "uhlm-cli/src/main.rs:2:",
@@ -125,6 +126,7 @@ mod tests {
             "uhlm-ffi/src/say.rs:1:",
             "uhlm-law/src/lib.rs:2:",
             "bindings/Long.kt:1:",
+            "tools/long.sh:1:",
         ];
         assert_eq!(found.len(), starts.len(), "{found:?}");
         assert!(found.iter().zip(starts).all(|(found, start)| found.starts_with(start)), "{found:?}");

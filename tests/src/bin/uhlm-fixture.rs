@@ -1,4 +1,4 @@
-//! What the Kotlin and Swift suites run against: models in files, verifiers over HTTPS on loopback, a link with
+//! The surroundings of the Kotlin and Swift suites: models in files, verifiers over HTTPS on loopback, a link with
 //! weather.
 //!
 //! Prints one line of JSON when everything is up, then answers each command line on standard input with one line of

@@ -5,13 +5,14 @@ use std::fs;
 use uhlm_ffi::{
     CloseRule, FinishReason, GenerationEvent, GenerationOptions, Mode, Role, SessionOptions, UhlmSession, UhlmVerifier,
 };
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::pair;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 
 use crate::support::{
-    QUESTION, at_most, chat, committed, drawing, endless, engine, eventually, finished, greedy, heavy, one_thread, raw,
-    remote, reply, rest, verifier, wait,
+    QUESTION, at_most, chat, committed, drawing, endless, engine, finished, greedy, heavy, one_thread, raw, remote,
+    reply, rest, verifier, wait,
 };
 
 /// Asserts that the session is idle and answers.

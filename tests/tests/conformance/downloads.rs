@@ -14,7 +14,7 @@ use crate::support::{load, wait};
 /// A server with models, and a store that trusts it.
 fn place() -> (ModelServer, TempDir, Arc<UhlmModelStore>) {
     let (server, folder) = (ModelServer::start(), tempfile::tempdir().expect("a folder"));
-    let trust = Some(TrustPolicy::Pem { roots: server.authority().to_owned() });
+    let trust = Some(TrustPolicy::Pem { roots: server.authority() });
     let options = StoreOptions { folder: folder.path().display().to_string(), hub_token: None, hub: None, trust };
     let store = UhlmModelStore::new(options).expect("valid");
     (server, folder, store)

@@ -130,7 +130,7 @@ fn a_token_provider_that_throws_is_an_error_not_a_crash() {
 #[test]
 fn a_busy_server_is_not_out_of_reach() {
     let server = ModelServer::start();
-    let trust = Some(TrustPolicy::Pem { roots: server.authority().to_owned() });
+    let trust = Some(TrustPolicy::Pem { roots: server.authority() });
     let endpoint = server.busy_verifier();
     let options = RemoteOptions { endpoint, trust, connect_timeout_seconds: None, user_agent: None };
     let verifier = UhlmVerifier::new(options, None).expect("a client");

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use uhlm_ffi::{
@@ -25,15 +25,6 @@ pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
         || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a runtime");
     let runtime = RUNTIME.get_or_init(new);
     runtime.block_on(async { tokio::time::timeout(LONG, future).await }).expect("in time")
-}
-
-/// Waits until `is` returns `true`, or fails after [`LONG`].
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < LONG, "not so in time: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }
 
 /// Returns the options that load a model's file as it is by default.
@@ -151,7 +142,7 @@ pub(crate) fn committed(events: &[GenerationEvent]) -> String {
 /// Returns the content of the last event: the reason that the reply ended, the text and the statistics.
 pub(crate) fn finished(events: &[GenerationEvent]) -> (uhlm_ffi::FinishReason, String, uhlm_ffi::Statistics) {
     match events.last() {
-        Some(GenerationEvent::Finished { finish, text, statistics }) => (*finish, text.clone(), statistics.clone()),
+        Some(GenerationEvent::Finished { finish, text, statistics, .. }) => (*finish, text.clone(), statistics.clone()),
         other => panic!("ends with {other:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_models::{DownloadError, DownloadRequest, ModelStore, StoreConfig, StoredModel};
 use uhlm_testing::file_server::{Asked, Content, FileServer, NoiseFile, Reply};
 

@@ -40,8 +40,16 @@ pub(crate) fn draft() -> Engine {
 /// Returns the target model: the bundled one, or the file that `UHLM_EQUAL_TARGET` names.
 pub(crate) fn target() -> Arc<Model> {
     static NAMED: OnceLock<Option<Arc<Model>>> = OnceLock::new();
-    let load = |path: PathBuf| Model::load(&path, &LoadOptions::default()).expect("the target model that is named");
-    NAMED.get_or_init(|| named("UHLM_EQUAL_TARGET").map(load)).clone().unwrap_or_else(pair::target)
+    let options = LoadOptions { batch_invariant: is_invariant(), ..LoadOptions::default() };
+    let load = |path: PathBuf| Model::load(&path, &options).expect("the target model that is named");
+    let path = || named("UHLM_EQUAL_TARGET").or_else(|| is_invariant().then(|| pair::file("demo-target.gguf")));
+    NAMED.get_or_init(|| path().map(load)).clone().unwrap_or_else(pair::target)
+}
+
+/// Tells whether `UHLM_EQUAL_INVARIANT` is set: targets then compute whole passes at once, by kernels whose rows do not
+/// depend on how many there are, where they otherwise compute one row at a time.
+pub(crate) fn is_invariant() -> bool {
+    std::env::var_os("UHLM_EQUAL_INVARIANT").is_some()
 }
 
 /// Returns how many tokens a comparison takes: the number in `UHLM_EQUAL_TOKENS`, or `usual`.
@@ -51,7 +59,9 @@ pub(crate) fn tokens_to_compare(usual: usize) -> usize {
 
 /// Starts a server whose target computes `micro_batch` rows of a pass at a time; 0 for all of them.
 pub(crate) fn served(micro_batch: u32) -> Served {
-    let engine = EngineOptions { threads: 1, micro_batch, ..EngineOptions::default() };
+    let batch_invariant = is_invariant() && micro_batch == 1;
+    let micro_batch = if batch_invariant { 0 } else { micro_batch };
+    let engine = EngineOptions { threads: 1, micro_batch, batch_invariant, ..EngineOptions::default() };
     let model = named("UHLM_EQUAL_TARGET");
     Served::start_with(|config| ServerConfig { engine, model: model.unwrap_or(config.model), ..config })
 }

@@ -8,11 +8,12 @@ use uhlm_core::{
     SessionOptions,
 };
 use uhlm_testing::counted::Counted;
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::synthetic::SyntheticModel;
 
-use crate::support::{PASS, consume, draft, endless, eventually, faulty, options, outage, start, unreachable, watch};
+use crate::support::{PASS, consume, draft, endless, faulty, options, outage, start, unreachable, watch};
 
 /// The moment at which a reply is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -16,13 +16,14 @@ use uhlm_law::advance::{Capabilities, Open};
 use uhlm_law::model::LanguageModel as _;
 use uhlm_net::TrustPolicy;
 use uhlm_server::{Limits, ServerConfig};
+use uhlm_testing::certificates::CertificateFiles;
 use uhlm_testing::counted::Counted;
-use uhlm_testing::identity::Identity;
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::pair;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 
-use crate::support::{LONG, Record, consume, eventually, link, watch};
+use crate::support::{LONG, Record, consume, link, watch};
 
 const TOKENS: usize = 80;
 
@@ -72,20 +73,20 @@ fn ask_until(session: &Session, mut on: impl FnMut(usize, &Event), mut enough: i
     panic!("500 replies were not enough");
 }
 
-fn restartable(identity: &Identity, listen: SocketAddr) -> Served {
+fn restartable(certificate: &CertificateFiles, listen: SocketAddr) -> Served {
     Served::start_with(|config| ServerConfig {
         listen,
-        tls: identity.tls(),
+        tls: certificate.tls(),
         grace: Duration::from_millis(100),
         ..config
     })
 }
 
 fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
-    let identity = Identity::valid();
-    let mut served = Some(restartable(&identity, SocketAddr::from(([127, 0, 0, 1], 0))));
+    let certificate = CertificateFiles::valid();
+    let mut served = Some(restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0))));
     let address = served.as_ref().expect("running").address();
-    let session = session(client(address, identity.trust()), options(mode, policy));
+    let session = session(client(address, certificate.trust()), options(mode, policy));
     let (mut down, mut opens, mut unverified) = (false, 0, 0);
     let on = |committed: usize, event: &Event| {
         if committed >= 8 && is_judged(event) && !down {
@@ -94,7 +95,7 @@ fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
         }
         // It comes back once the device has noticed.
         if matches!(event, Event::State { link: LinkState::Degraded | LinkState::Offline, .. }) && served.is_none() {
-            served = Some(restartable(&identity, address));
+            served = Some(restartable(&certificate, address));
         }
     };
     let mut back = false;
@@ -213,13 +214,13 @@ fn fifty_replies_cancelled_at_different_moments_leave_one_session_on_the_server(
 }
 
 fn survives(weather: Weather, policy: OfflinePolicy, mode: Mode) {
-    let identity = Identity::valid();
-    let served = restartable(&identity, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let certificate = CertificateFiles::valid();
+    let served = restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0)));
     let proxy = Proxy::start(served.address());
     let impatient = LinkConfig { max_deadline: Duration::from_millis(1500), ..link() };
     let impatient = LinkConfig { min_deadline: impatient.max_deadline, ..impatient };
     let options = SessionOptions { link: impatient, ..options(mode, policy) };
-    let session = session(client(proxy.address(), identity.trust()), options);
+    let session = session(client(proxy.address(), certificate.trust()), options);
     let (broken, noticed) = (Cell::new(false), Cell::new(false));
     let on = |committed: usize, event: &Event| {
         if committed >= 8 && is_judged(event) && !broken.get() {
@@ -264,10 +265,10 @@ fn a_network_that_stands_still_for_longer_than_a_deadline_costs_nothing_but_time
 
 #[test]
 fn a_short_stall_is_no_failure() {
-    let identity = Identity::valid();
-    let served = restartable(&identity, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let certificate = CertificateFiles::valid();
+    let served = restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0)));
     let proxy = Proxy::start(served.address());
-    let session = session(client(proxy.address(), identity.trust()), options(Mode::Exact, OfflinePolicy::Fail));
+    let session = session(client(proxy.address(), certificate.trust()), options(Mode::Exact, OfflinePolicy::Fail));
     let (mut stalled, mut quiet) = (false, 0);
     let reply = watch(ask(&session, "the"), |_, event| {
         if matches!(event, Some(Event::Committed { .. })) && !stalled {
@@ -285,13 +286,13 @@ fn a_short_stall_is_no_failure() {
 
 #[test]
 fn certificates_that_are_expired_foreign_or_for_another_host_are_not_trusted() {
-    for (identity, trust) in [
-        (Identity::expired(), None),
-        (Identity::of_another_host(), None),
-        (Identity::valid(), Some(Identity::valid().trust())),
+    for (certificate, trust) in [
+        (CertificateFiles::expired(), None),
+        (CertificateFiles::of_another_host(), None),
+        (CertificateFiles::valid(), Some(CertificateFiles::valid().trust())),
     ] {
-        let served = restartable(&identity, SocketAddr::from(([127, 0, 0, 1], 0)));
-        let trust = trust.unwrap_or_else(|| identity.trust());
+        let served = restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let trust = trust.unwrap_or_else(|| certificate.trust());
         for (mode, policy) in [(Mode::Exact, OfflinePolicy::GoOn), (Mode::RemoteOnly, OfflinePolicy::Wait(LONG))] {
             let session = session(client(served.address(), trust.clone()), options(mode, policy));
             let reply = consume(ask(&session, "the"));

@@ -177,15 +177,6 @@ pub(crate) fn consume(generation: Generation) -> Record {
     watch(generation, |_, _| {})
 }
 
-/// Waits until `is` returns `true`, or fails after [`LONG`].
-pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !is() {
-        assert!(began.elapsed() < LONG, "not so in time: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 /// Lets so many calls of any kind meet `fate`, from the `index`-th call of `kind` on.
 pub(crate) fn outage(verifier: &Faulty, kind: Kind, index: usize, calls: usize, fate: Fate) {
     let (mut left, mut begun) = (calls, false);

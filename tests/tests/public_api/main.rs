@@ -1,4 +1,4 @@
-//! What the crates that applications see make public, against a listing that is committed: growth is seen in review.
+//! The public items of the crates that applications see, against a committed listing: growth is seen in review.
 //!
 //! After a change that is meant, `UHLM_WRITE_API=1 cargo test --workspace --test public_api` writes the listings anew.
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::support::{draft, program, run, uhlm};
 
-/// What no terminal may be sent: it sets the title, clears the screen, hides text, reverses it.
+/// A text that no terminal may be sent: it sets the title, clears the screen, hides text, reverses it.
 const HOSTILE: &str = "\x1b]0;x\x07\x1b[2J\u{9b}8m\u{202e}\x7f";
 
 /// The demo draft under a hostile name.

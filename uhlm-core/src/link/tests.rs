@@ -1,4 +1,4 @@
-use uhlm_law::protocol::ErrorBody;
+use uhlm_law::advance::ErrorBody;
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What a person's consent covers.
+//! The extent of a person's consent.
 //!
 //! Decides whether a message may be sent; that nothing gets out otherwise is [`Outbox`](super::Outbox)'s matter.
 

@@ -1,8 +1,7 @@
 //! Opening a session, failures, and the way back: how the session behaves, by its policy, where the verifier does not
 //! answer.
 
-use uhlm_law::advance::{Asked, Grants, Recovery};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{Asked, ErrorBody, ErrorCode, Grants, Recovery};
 
 use super::end::End;
 use super::inbox::{Opened, Tag};

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use uhlm_law::advance::{
     Advance, Asked, Begin, Bounds, Committed, Conversation, Frame, Grants, InvalidAnswer, Labelling, Peer, Tokens,
-    Wanted,
+    Wanted, id_bytes,
 };
 use uhlm_law::calibration::Features;
-use uhlm_law::protocol::id_bytes;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::window::Window;
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use uhlm_law::advance::{Advance, Asked, Capabilities, Frame, Info, Open, Peer, SessionId};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use super::inbox::{Heard, Inbox, Opened, Tag};
 use crate::event::{LinkCause, LinkState};

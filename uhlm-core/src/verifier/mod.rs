@@ -15,7 +15,7 @@ mod request;
 
 use std::time::Duration;
 
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 
 pub use self::request::{Part, Request, VerifierExt};
 

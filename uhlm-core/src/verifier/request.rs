@@ -1,4 +1,4 @@
-//! What a verifier is asked, what it answers, and the typed ways to ask it.
+//! The requests to a verifier, its answers, and the typed ways to ask it.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
 /// A request to a verifier.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Request {
-    /// What does the verifier serve? Asking also opens the connection, so that it is warm when the first window closes.
+    /// Ask which model the verifier serves. This also opens the connection, so that it is warm when the first window
+    /// closes.
     Info,
     /// Open a session.
     Open(Open),
@@ -144,7 +145,7 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use uhlm_law::advance::{Capabilities, EndReason};
-    use uhlm_law::protocol::Digest;
+    use uhlm_law::digest::Digest;
 
     use super::*;
     use crate::verifier::BodyBytes;

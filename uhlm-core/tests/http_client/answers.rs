@@ -9,7 +9,7 @@ use uhlm_law::advance::{
     Begin, Bounds, Capabilities, Conversation, Encoding, Frame, Grants, Info, InvalidAnswer, Labelling, Labels, Limits,
     Opened, Peer, Text, Wanted,
 };
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 
 use crate::support::script::{Act, Answer};
@@ -181,7 +181,7 @@ fn a_name_that_cannot_be_a_sessions_never_gets_into_a_path() {
     }
 }
 
-/// What the law makes of one frame that comes over the wire in answer to a window.
+/// Lets the law hear one frame, as if it came over the wire in answer to a window.
 fn heard(frame: Frame) -> Result<(), InvalidAnswer> {
     let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 3, max_tokens: 8, stop: vec![] };
     let bounds = Bounds { vocabulary_size: VOCABULARY, context: 4096 };

@@ -1,4 +1,4 @@
-//! What goes over the wire when all is well: protocol, headers, bytes, cancelling.
+//! The traffic on the wire when all is well: protocol, headers, bytes, cancelling.
 
 use std::time::Duration;
 

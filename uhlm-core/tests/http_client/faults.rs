@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 
 use crate::support::script::{Act, Answer};
 use crate::support::server::FaultServer;

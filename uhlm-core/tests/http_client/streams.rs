@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{VerifierError, VerifierExt as _};
-use uhlm_law::advance::{Encoding, EndReason, Frame, Progress};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{Encoding, EndReason, ErrorBody, ErrorCode, Frame, Progress};
 
 use crate::support::script::{Act, Answer};
 use crate::support::server::FaultServer;

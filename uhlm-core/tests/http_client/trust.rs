@@ -2,10 +2,10 @@
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_net::TrustPolicy;
+use uhlm_testing::certificates::{Authority, Identity, expired, loopback, named};
 
-use crate::support::certificates::{Authority, Identity, expired, loopback, named};
 use crate::support::script::Answer;
 use crate::support::server::FaultServer;
 use crate::support::{BINARY, LONG, get_info, info};
@@ -29,57 +29,57 @@ fn distrust(server: &FaultServer, trust: TrustPolicy) -> String {
 
 #[test]
 fn a_certificate_of_the_given_authority_is_accepted() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     assert_eq!(connect(&serve(&authority.issue()), authority.trust()), Ok(()));
 }
 
 #[test]
 fn an_expired_certificate_is_refused_as_expired() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let server = serve(&authority.issue_for(expired(loopback())));
     assert_eq!(distrust(&server, authority.trust()), "expired");
 }
 
 #[test]
 fn a_certificate_for_another_host_is_refused_as_such() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let server = serve(&authority.issue_for(named(&["elsewhere.example"])));
     assert_eq!(distrust(&server, authority.trust()), "issued for another host");
 }
 
 #[test]
 fn an_unknown_authority_is_refused_by_given_and_by_bundled_roots() {
-    let server = serve(&Authority::new().issue());
-    assert_eq!(distrust(&server, Authority::new().trust()), "unknown issuer");
+    let server = serve(&Authority::generate().issue());
+    assert_eq!(distrust(&server, Authority::generate().trust()), "unknown issuer");
     assert_eq!(distrust(&server, TrustPolicy::BundledRoots), "unknown issuer");
 }
 
 #[test]
 fn a_pinned_key_is_accepted_as_the_first_pin_or_as_the_backup() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let identity = authority.issue();
     let server = serve(&identity);
     let other = Digest([7; 32]);
     for pins in [vec![identity.pin()], vec![identity.pin(), other], vec![other, identity.pin()]] {
-        assert_eq!(connect(&server, TrustPolicy::Pins { pins, roots: Some(authority.pem()) }), Ok(()));
+        assert_eq!(connect(&server, TrustPolicy::Pins { pins, roots: Some(authority.pem().into_bytes()) }), Ok(()));
     }
 }
 
 #[test]
 fn a_valid_certificate_whose_key_is_not_pinned_is_a_pin_mismatch() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let server = serve(&authority.issue());
     let pins = vec![authority.issue().pin()];
-    let reason = distrust(&server, TrustPolicy::Pins { pins, roots: Some(authority.pem()) });
+    let reason = distrust(&server, TrustPolicy::Pins { pins, roots: Some(authority.pem().into_bytes()) });
     assert!(reason.starts_with("pin mismatch"), "{reason}");
 }
 
 #[test]
 fn a_pin_does_not_replace_the_usual_checks() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let pinned = |identity: &Identity, roots| TrustPolicy::Pins { pins: vec![identity.pin()], roots };
     let expired = authority.issue_for(expired(loopback()));
-    assert_eq!(distrust(&serve(&expired), pinned(&expired, Some(authority.pem()))), "expired");
+    assert_eq!(distrust(&serve(&expired), pinned(&expired, Some(authority.pem().into_bytes()))), "expired");
     let unknown = authority.issue();
     assert_eq!(distrust(&serve(&unknown), pinned(&unknown, None)), "unknown issuer");
 }
@@ -96,10 +96,10 @@ fn a_self_signed_certificate_is_accepted_by_its_fingerprint_and_no_other() {
 
 #[test]
 fn a_known_certificate_without_its_key_is_refused() {
-    let authority = Authority::new();
+    let authority = Authority::generate();
     let identity = authority.issue();
     let server = serve(&identity.stolen());
-    let pins = TrustPolicy::Pins { pins: vec![identity.pin()], roots: Some(authority.pem()) };
+    let pins = TrustPolicy::Pins { pins: vec![identity.pin()], roots: Some(authority.pem().into_bytes()) };
     for trust in [authority.trust(), pins, TrustPolicy::Fingerprint(identity.fingerprint())] {
         assert_eq!(distrust(&server, trust), "a wrong signature");
     }

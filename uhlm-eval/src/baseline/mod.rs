@@ -1,9 +1,10 @@
 //! The methods that this SDK is compared with, from their published rules.
 //!
 //! None of them looks at the link, so a baseline is generated once ([`run`]) into a [`Trace`] of what it computed and
-//! sent, and timed afterwards on any channel and at any price ([`timing`]). The models, the seeds, the sampling chain,
-//! the acceptance rule and the residual are those of `uhlm_core`.
+//! sent, and timed afterwards on any channel and at any price ([`timing`]). The models, the seeds, the sampling chain
+//! and the residual are the product's; the acceptance rule is the published one (`published_rule.rs`).
 
+mod published_rule;
 pub mod rule;
 pub mod timing;
 pub mod trace;

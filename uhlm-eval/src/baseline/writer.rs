@@ -1,12 +1,13 @@
 //! Writes a baseline's replies with both models, random numbers and the rule.
 
 use uhlm_law::advance::Draw;
+use uhlm_law::calibration::rejection_probability;
 use uhlm_law::model::{LanguageModel as _, Sequence};
 use uhlm_law::rng::{Rng, Stream as Dice};
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, Scratch, TokenId};
-use uhlm_law::speculative::{acceptance_level, accepts, rejection_probability};
 use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
+use super::published_rule::{acceptance_level, accepts};
 use super::rule::{Baseline, with_uniform_tail};
 use super::trace::{Exchange, Fate, Payload, Step, Trace};
 use crate::divergence::{Divergence, Gauge};

@@ -4,12 +4,11 @@ pub mod predictor;
 pub mod report;
 pub mod scores;
 
-use uhlm_law::calibration::{Calibration, CalibrationError, CalibrationSource, Features, Label};
+use uhlm_law::calibration::{Calibration, CalibrationError, CalibrationSource, Features, Label, rejection_probability};
 use uhlm_law::model::Vocabulary;
 use uhlm_law::noise::{Place, PositionKey, Tape};
 use uhlm_law::rng::derived;
 use uhlm_law::sampling::{Distribution, TokenId, Winner};
-use uhlm_law::speculative::rejection_probability;
 use uhlm_law::uncertainty::{Estimator, PAPER_DRAWS, Uncertainty};
 
 use crate::stream::Run;

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uhlm_law::chat::{ChatTemplate, Message, RenderOptions, Rendered, TemplateError};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
 use self::sequence::{ReplayDraft, ReplayTarget, Rows};

@@ -13,7 +13,7 @@ mod vocabulary;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 pub use error::TraceError;

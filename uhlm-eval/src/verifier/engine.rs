@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uhlm_law::advance::{
-    Advance, Frame, Info, MAX_DRAFT, Next, PassTiming, Plan, Refusal, Row, Sent, SessionId, StreamId, TextEnding,
+    Advance, ErrorBody, ErrorCode, Frame, Info, MAX_DRAFT, Next, PassTiming, Plan, Refusal, Row, Sent, SessionId,
+    StreamId, TextEnding,
 };
 use uhlm_law::pass_times::PassTimes;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::Shared;
 use super::ledger::Ledger;

@@ -5,6 +5,7 @@
 //! q(t)/p(t))`; otherwise it was another token, which the target rejected, from the residual `max(q - p, 0)`. So every
 //! method is timed on the same text. The random numbers are a stream of their own.
 
+use uhlm_law::calibration::rejection_probability;
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::{Place, PositionKey, Tape, TokenKeys};
 use uhlm_law::rng::{Rng, Stream, derived};
@@ -209,7 +210,7 @@ impl Maker<'_> {
         let (u, q) = (self.estimator.estimate(&laws.draft.logits, place), laws.q.prob(place));
         let p = laws.draft.ids.get(place as usize).map_or(0.0, |&id| laws.p(id));
         let beta = match self.coupling {
-            Coupling::Maximal => f64::from(uhlm_law::speculative::rejection_probability(q, p)),
+            Coupling::Maximal => f64::from(rejection_probability(q, p)),
             Coupling::Shared => f64::from(u8::from(!stands)),
         };
         Draft { u, q, beta }

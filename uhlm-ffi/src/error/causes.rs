@@ -69,7 +69,7 @@ impl From<LoadError> for UhlmError {
             | LoadError::Truncated { .. }
             | LoadError::Damaged { .. }
             | LoadError::MissingPart { .. } => ErrorKind::ModelDamaged,
-            LoadError::Unsupported { .. } => ErrorKind::ModelUnsupported,
+            LoadError::Unsupported { .. } | LoadError::NotInvariant(_) => ErrorKind::ModelUnsupported,
             LoadError::Memory(error) => return error.into(),
             LoadError::Cancelled | LoadError::Callback { .. } => ErrorKind::Cancelled,
         };

@@ -35,6 +35,18 @@ pub enum DecodeError {
     },
 }
 
+/// Returns the number of bytes of an id on the wire, which hold 7 bits each.
+#[must_use]
+pub const fn id_bytes(id: u32) -> u64 {
+    match id {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        0x20_0000..0x1000_0000 => 4,
+        0x1000_0000.. => 5,
+    }
+}
+
 /// Appends a variable-length integer: 7 bits a byte, the lowest first, the highest bit set on all but the last byte.
 pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {

@@ -1,13 +1,77 @@
-//! The bytes of a refusal: the body of every answer that is not a success, and the frame that ends a stream that
+//! A refusal on the wire: the body of every answer that is not a success, and the frame that ends a stream that
 //! failed.
 //!
-//! Decides the encoding. Codes and their status are [`ErrorCode`]'s, what a device does about one is [`Recovery`]'s.
+//! Decides the codes, their HTTP status and the encoding. When a verifier refuses is [`Refusal`]'s, what a device does
+//! about it is [`Recovery`]'s.
 //!
 //! [`Recovery`]: super::Recovery
+//! [`Refusal`]: super::Refusal
+
+use serde::{Deserialize, Serialize};
 
 use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_number, put_tagged_bytes, put_tagged_number};
-use crate::protocol::{ErrorBody, ErrorCode};
+
+/// The body of every answer that is not a success.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// Kind of the failure, for programs.
+    pub code: ErrorCode,
+    /// Description of the failure, for people. Holds no user text.
+    pub reason: String,
+    /// With [`ErrorCode::Desync`], the number of tokens that the verifier holds and that may still agree.
+    pub held: Option<u32>,
+}
+
+impl ErrorBody {
+    /// Makes the body of a refusal that names no tokens.
+    #[must_use]
+    pub fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into(), held: None }
+    }
+}
+
+/// Codes of [`ErrorBody`], each with its HTTP status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// 400: the body does not parse or breaks a limit.
+    Malformed,
+    /// 401: no or a wrong bearer token.
+    Unauthorized,
+    /// 409: the verifier holds other tokens than the device thinks, or the sequence number is out of order.
+    Desync,
+    /// 410: the session is unknown or was evicted; open a new one, nothing is lost.
+    Gone,
+    /// 413: the body or the sequence is too long.
+    TooLarge,
+    /// 422: another vocabulary, or a feature that this verifier lacks.
+    Unsupported,
+    /// 429: this client asks too often.
+    RateLimited,
+    /// 500: the target failed.
+    Internal,
+    /// 503: overloaded or shutting down.
+    Unavailable,
+}
+
+impl ErrorCode {
+    /// Returns the HTTP status that carries this code.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::Unauthorized => 401,
+            Self::Desync => 409,
+            Self::Gone => 410,
+            Self::TooLarge => 413,
+            Self::Unsupported => 422,
+            Self::RateLimited => 429,
+            Self::Internal => 500,
+            Self::Unavailable => 503,
+        }
+    }
+}
 
 const TAG_REASON: u32 = 1;
 const TAG_HELD: u32 = 2;

@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_ids, put_number, put_tagged_bytes, put_tagged_number};
-use super::failure::{code_number, put_details, take_details};
+use super::failure::{ErrorBody, code_number, put_details, take_details};
 use super::tokens::ShortHash;
-use crate::protocol::ErrorBody;
 use crate::sampling::TokenId;
 
 /// Largest number of ids in one frame; a longer text comes in several.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_bytes, put_ids, put_number, put_tagged_bytes};
+use super::failure::{ErrorBody, ErrorCode};
+use crate::digest::Digest;
 use crate::fingerprint::Blocks;
-use crate::protocol::{Digest, ErrorBody, ErrorCode};
 use crate::token::TokenId;
 
 /// A set of abilities that one verifier has and another one may lack.

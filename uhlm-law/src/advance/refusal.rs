@@ -1,6 +1,6 @@
 //! The reasons for which a verifier does not take a request. Nothing has changed then, whatever the reason.
 
-use crate::protocol::{ErrorBody, ErrorCode};
+use super::failure::{ErrorBody, ErrorCode};
 use crate::sampling::TokenId;
 
 /// The reason why a request was not taken.

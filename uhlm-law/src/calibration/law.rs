@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::Features;
-use crate::speculative;
 
 /// The linear law `beta = a u + b` between the uncertainty `u` and the rejection probability `beta`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +29,13 @@ impl LinearLaw {
     }
 }
 
+/// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of a drafted token `d` under the paper's own
+/// coupling: the label that calibration learns from. `p(d)` is the target model's probability, `q(d)` the draft model's.
+#[must_use]
+pub fn rejection_probability(q_d: f32, p_d: f32) -> f32 {
+    if q_d <= 0.0 { 0.0 } else { (1.0 - p_d / q_d).clamp(0.0, 1.0) }
+}
+
 /// One judged token: the device's observations, and what the target said.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Label {
@@ -48,10 +54,10 @@ impl Label {
         self.features.u
     }
 
-    /// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of the paper's own coupling.
+    /// Returns the [rejection probability](rejection_probability) `beta` of the token.
     #[must_use]
     pub fn rejection_probability(&self) -> f64 {
-        f64::from(speculative::rejection_probability(self.features.q, self.p))
+        f64::from(rejection_probability(self.features.q, self.p))
     }
 
     /// Tells whether the paper's coupling could reject the token at all: `p(d) < q(d)`.

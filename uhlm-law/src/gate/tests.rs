@@ -2,7 +2,7 @@ mod noise;
 
 use super::*;
 use crate::calibration::CalibrationSource;
-use crate::protocol::Digest;
+use crate::digest::Digest;
 use crate::rng::{Rng, Stream};
 use crate::sampling::SamplingParams;
 use crate::uncertainty::Estimator;

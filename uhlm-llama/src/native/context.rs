@@ -19,6 +19,8 @@ pub(crate) struct ContextShape {
     pub(crate) sequences: u32,
     /// Whether all sequences share one cache; otherwise each has an equal part.
     pub(crate) unified: bool,
+    /// Whether attention takes the kernel whose rows do not depend on how many there are.
+    pub(crate) batch_invariant: bool,
     pub(crate) threads: u32,
 }
 
@@ -105,6 +107,9 @@ impl Context {
         params.n_threads = shape.threads.cast_signed();
         params.n_threads_batch = shape.threads.cast_signed();
         params.no_perf = true;
+        if shape.batch_invariant {
+            params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
+        }
         let pointer = model.model.as_ptr();
         // SAFETY: the model lives, and whoever calls keeps it for as long as the context.
         let made = guarded(Assertions::Throw, || unsafe { llama_init_from_model(pointer, params) })?;

@@ -51,6 +51,15 @@ unsafe extern "C-unwind" {
     fn llama_memory_seq_rm(memory: sys::llama_memory_t, sequence: i32, from: i32, to: i32) -> bool;
 }
 
+/// Returns llama.cpp's own list of what it was built with and what this processor has.
+pub(crate) fn system_info() -> String {
+    // SAFETY: the text is llama.cpp's own; it is made anew by each call and copied here, under a lock of ours.
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let text = unsafe { std::ffi::CStr::from_ptr(sys::llama_print_system_info()) };
+    text.to_string_lossy().into_owned()
+}
+
 /// Sends llama.cpp's log to `callback`, with the level of each piece; see [`crate::log`].
 pub(crate) fn log_to(callback: unsafe extern "C" fn(u32, *const c_char, *mut c_void)) {
     // SAFETY: the function lives for ever and needs no data.

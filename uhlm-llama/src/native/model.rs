@@ -28,6 +28,8 @@ unsafe impl Sync for Model {}
 /// The settings with which a model is loaded.
 pub(crate) struct Loading<'a> {
     pub(crate) gpu_layers: u32,
+    /// Whether weights are laid out anew for kernels that compute several rows at once.
+    pub(crate) repack: bool,
     /// Whether the file is mapped; `None` maps it where the system can.
     pub(crate) mmap: Option<bool>,
     /// Callback that gets the share that is loaded, in [0, 1]; it ends the load by returning `false`.
@@ -76,6 +78,7 @@ impl Model {
         if let Some(mmap) = loading.mmap {
             params.load_mode = if mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
         }
+        params.use_extra_bufts = loading.repack;
         params.progress_callback = Some(progress);
         params.progress_callback_user_data = (&raw mut data).cast();
         let text = path.as_ptr();
@@ -262,7 +265,7 @@ mod tests {
     fn demo(go_on: &mut dyn FnMut(f32) -> bool) -> Result<Model, LoadFailure> {
         crate::backend::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
-        Model::load(&path, Loading { gpu_layers: 0, mmap: None, go_on })
+        Model::load(&path, Loading { gpu_layers: 0, repack: true, mmap: None, go_on })
     }
 
     #[test]

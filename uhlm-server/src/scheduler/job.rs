@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
-use uhlm_law::advance::{Advance, Frame, PassTiming, Plan, Row, SessionId, StreamId};
-use uhlm_law::protocol::ErrorBody;
+use uhlm_law::advance::{Advance, ErrorBody, Frame, PassTiming, Plan, Row, SessionId, StreamId};
 use uhlm_law::sampling::TokenId;
 
 use super::pulse::Gauge;

@@ -36,8 +36,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
-use uhlm_law::advance::{self, Advance, SessionId};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{self, Advance, ErrorBody, ErrorCode, SessionId};
 
 use self::clock::Clock;
 use self::inbox::Inbox;

@@ -4,9 +4,8 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 
-use uhlm_law::advance::{PassKind, SessionId};
+use uhlm_law::advance::{ErrorBody, ErrorCode, PassKind, SessionId};
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::division::{Share, Urgency, Waiting, Want};
 use super::room::{self, Holding, Kind, Work};

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
-use uhlm_law::advance::Frame;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{ErrorBody, ErrorCode, Frame};
 
 use super::inbox::Ticket;
 use super::job::{Awaited, Frames, Place};

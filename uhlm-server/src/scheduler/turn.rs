@@ -4,9 +4,8 @@
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use uhlm_law::advance::{Drawing, Next, Refusal, SessionId, TextEnding};
+use uhlm_law::advance::{Drawing, ErrorBody, ErrorCode, Next, Refusal, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::job::{Active, Call, Listener};
 use super::worker::{Worker, gone};

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use uhlm_law::advance::{self, SessionId};
+use uhlm_law::advance::{self, ErrorBody, ErrorCode, SessionId};
 use uhlm_law::model::ModelError;
 use uhlm_law::pass_times::PassTimes;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::budget::Costs;
 use super::cache::Cache;

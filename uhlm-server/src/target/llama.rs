@@ -25,6 +25,9 @@ pub struct EngineOptions {
     /// as n passes, prompts too. And a slot has room for a whole context then, so there are at most as many slots as
     /// whole contexts go into the cache.
     pub micro_batch: u32,
+    /// Whether rows do not depend, to the bit, on how many share their pass, at the cost of slower passes and of what
+    /// `micro_batch = 1` says about slots: see [`uhlm_llama::invariance`].
+    pub batch_invariant: bool,
     /// Number of sessions that have a cache at the same time; others are decoded again when their turn comes.
     pub slots: u32,
     /// Number of threads that decode; 0 for one per core.
@@ -35,7 +38,15 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { context: 16_384, batch: 512, micro_batch: 0, slots: 64, threads: 0, gpu_layers: 0 }
+        Self {
+            context: 16_384,
+            batch: 512,
+            micro_batch: 0,
+            batch_invariant: false,
+            slots: 64,
+            threads: 0,
+            gpu_layers: 0,
+        }
     }
 }
 
@@ -54,7 +65,8 @@ impl LlamaTarget {
     /// [`ModelError::Decode`] where llama.cpp has no memory for it.
     pub fn new(model: Arc<Model>, options: &EngineOptions) -> Result<Self, ModelError> {
         let whole_contexts = (options.context / model.trained_context().max(1)).max(1);
-        let slots = if options.micro_batch == 1 { options.slots.min(whole_contexts) } else { options.slots };
+        let own_cache = options.micro_batch == 1 || model.is_batch_invariant();
+        let slots = if own_cache { options.slots.min(whole_contexts) } else { options.slots };
         let slots = slots.clamp(1, MAX_SLOTS);
         let threads = match options.threads {
             // Unlike a phone, a server has no slow cores.

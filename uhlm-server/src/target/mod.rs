@@ -10,9 +10,9 @@ pub use llama::{EngineOptions, LlamaTarget};
 pub use uhlm_llama::BatchToken;
 
 use uhlm_law::advance::{Draw, Row};
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::{ModelError, Vocabulary};
-use uhlm_law::protocol::Digest;
 
 /// Description of a target, for `/v2/info` and for checking sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]

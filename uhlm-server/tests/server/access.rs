@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use uhlm_law::advance::{Encoding, Info, MEDIA_BINARY, Opened, PROTOCOL};
-use uhlm_law::protocol::ErrorCode;
+use uhlm_law::advance::{Encoding, ErrorCode, Info, MEDIA_BINARY, Opened, PROTOCOL};
 use uhlm_server::{AuthError, ServerError, TlsError, TlsSource, Tokens};
 
 use crate::device::*;

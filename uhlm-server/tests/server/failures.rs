@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use uhlm_law::advance::ErrorCode;
 use uhlm_law::advance::*;
 use uhlm_law::model::ModelError;
-use uhlm_law::protocol::ErrorCode;
 use uhlm_server::{Limits, ServerError, TlsSource};
 
 use crate::device::*;

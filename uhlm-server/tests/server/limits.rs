@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use uhlm_law::advance::ErrorCode;
 use uhlm_law::advance::*;
-use uhlm_law::protocol::ErrorCode;
 use uhlm_server::{Limits, ServerError};
 
 use crate::device::*;

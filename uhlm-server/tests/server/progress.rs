@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use uhlm_law::advance::ErrorCode;
 use uhlm_law::advance::*;
-use uhlm_law::protocol::ErrorCode;
 use uhlm_law::sampling::TokenId;
 use uhlm_server::{Limits, ServerConfig};
 

@@ -1,7 +1,8 @@
 //! What is refused, how, and that it changes nothing.
 
 use uhlm_law::advance::*;
-use uhlm_law::protocol::{Digest, ErrorBody, ErrorCode};
+use uhlm_law::advance::{ErrorBody, ErrorCode};
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 
 use crate::device::*;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use uhlm_law::advance::ErrorCode;
 use uhlm_law::advance::*;
-use uhlm_law::protocol::ErrorCode;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_server::{EngineOptions, Limits, OwnerLimits};
 

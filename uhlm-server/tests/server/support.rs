@@ -7,9 +7,8 @@ use std::sync::{Arc, Mutex, Once, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Response, header};
-use uhlm_law::advance::{Body, Encoding, Open, Opened};
+use uhlm_law::advance::{Body, Encoding, ErrorBody, Open, Opened};
 use uhlm_law::model::LanguageModel as _;
-use uhlm_law::protocol::ErrorBody;
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model};
 use uhlm_server::target::{EngineOptions, LlamaTarget, Target};

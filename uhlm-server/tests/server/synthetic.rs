@@ -6,10 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
 use uhlm_law::advance::{Begin, Draw, PrefixHash, Row};
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::{Blocks, VocabularyHashes};
 use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch, TokenId};
 use uhlm_law::token::TokenKind;
 use uhlm_server::target::{BatchToken, Target, TargetInfo};

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use uhlm_law::advance::*;
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::token::TokenKind;
 

@@ -27,7 +27,7 @@ impl Times {
     }
 }
 
-/// What computes the draft model of a bed.
+/// The decoder of the draft model of a bed.
 #[derive(Debug)]
 pub struct BedDraft {
     /// Model that computes the logits.

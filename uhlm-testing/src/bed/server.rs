@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uhlm_law::advance::{
-    Advance, Drawing, Frame, Limits, Next, PassTiming, Plan, Refusal, Row, Sent, StreamId, TargetSession, TextEnding,
+    Advance, Drawing, ErrorBody, ErrorCode, Frame, Limits, Next, PassTiming, Plan, Refusal, Row, Sent, StreamId,
+    TargetSession, TextEnding,
 };
 use uhlm_law::model::{Decoder as _, LanguageModel as _, ModelError, Sequence};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::Scratch;
 
 use crate::synthetic::SyntheticModel;

@@ -1,4 +1,4 @@
-//! What becomes of the parts of an answer.
+//! The fate of the parts of an answer.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -30,18 +30,18 @@ use std::time::Duration;
 use uhlm_core::verifier::{Call, Reply, Request, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::{Capabilities, Info, Limits, MAX_DRAFT, PROTOCOL, SessionId};
 use uhlm_law::cancel::Cancel;
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::Blocks;
 use uhlm_law::model::LanguageModel;
-use uhlm_law::protocol::Digest;
 
 use self::postman::Postman;
 use self::work::{Asked, Ticket, Work};
 pub use self::worker::SequenceFactory;
 use self::worker::Worker;
 
-/// What a [`LocalVerifier`] serves and how it behaves.
+/// The model that a [`LocalVerifier`] serves, and its behaviour.
 pub struct LocalConfig {
-    /// What `info` and `open` answer; requests are checked against its vocabulary and limits.
+    /// The answer to `info` and `open`; requests are checked against its vocabulary and limits.
     pub info: Info,
     /// Whose vocabulary and token keys the target has.
     pub model: Arc<dyn LanguageModel>,

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use uhlm_core::verifier::{Part, VerifierError};
-use uhlm_law::advance::{Drawing, Plan, Row, Sent, StreamId, TargetSession};
+use uhlm_law::advance::{Drawing, ErrorBody, ErrorCode, Plan, Row, Sent, StreamId, TargetSession};
 use uhlm_law::model::{LanguageModel, ModelError, Sequence};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::{SamplingError, Scratch};
 
 use super::postman::Postman;
@@ -62,7 +61,7 @@ impl Session {
     }
 }
 
-/// What is worked through row by row.
+/// A pass of the target, which is worked through row by row.
 pub(super) struct Pass {
     pub(super) plan: Plan,
     drawing: Drawing,

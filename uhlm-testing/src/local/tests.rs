@@ -3,9 +3,11 @@ use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use uhlm_core::verifier::Answer;
-use uhlm_law::advance::{Advance, Begin, EndReason, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text};
+use uhlm_law::advance::{
+    Advance, Begin, EndReason, ErrorCode, Frame, Grant, Grants, Labelling, Open, PrefixHash, Text,
+};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{Decoder as _, ModelError, Sequence};
-use uhlm_law::protocol::{Digest, ErrorCode};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::*;
@@ -71,7 +73,7 @@ fn begin(max_tokens: u32) -> Begin {
     Begin { seed: 42, sampling, reply_start: PROMPT.len() as u32, max_tokens, stop: Vec::new() }
 }
 
-/// What the target alone writes.
+/// Returns the reply that the target alone writes.
 fn reply(max_tokens: u32) -> Vec<TokenId> {
     target().reply(&begin(max_tokens), &PROMPT)
 }

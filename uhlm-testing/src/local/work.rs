@@ -1,4 +1,4 @@
-//! What reaches a local verifier, with whoever waits for the answers.
+//! The work that reaches a local verifier, with whoever waits for the answers.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ pub(super) struct Asked {
     pub(super) reply: Reply,
 }
 
-/// What the thread that owns the sequences is told.
+/// A message to the thread that owns the sequences.
 pub(super) enum Work {
     Asked(Box<Asked>),
     /// The call of a request was dropped.

@@ -8,11 +8,10 @@ use std::time::Instant;
 
 use uhlm_core::verifier::{Part, Request, VerifierError};
 use uhlm_law::advance::{
-    Advance, Encoding, Info, Limits, Next, Open, Opened, PassTiming, Plan, SessionId, StreamId, TargetSession,
-    TextEnding,
+    Advance, Encoding, ErrorBody, ErrorCode, Info, Limits, Next, Open, Opened, PassTiming, Plan, SessionId, StreamId,
+    TargetSession, TextEnding,
 };
 use uhlm_law::model::{LanguageModel, ModelError, Sequence};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::SamplingError;
 
 use super::postman::Postman;

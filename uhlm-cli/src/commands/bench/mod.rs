@@ -22,7 +22,7 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Tokens a second of the draft model through a session, against llama.cpp's own loop on the same file
     Device(device::DeviceArgs),
-    /// What draft models take at their peak, against what was estimated before loading
+    /// Memory of draft models at its peak, against the estimate before loading
     Memory(memory::MemoryArgs),
     /// How far a model's log-probabilities depend on how many tokens share a pass, and how often texts part for it
     Noise(noise::NoiseArgs),

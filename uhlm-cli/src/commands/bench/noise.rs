@@ -6,6 +6,7 @@
 //! over prompt and reply.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
@@ -47,6 +48,9 @@ pub(super) struct NoiseArgs {
     /// Rows that llama.cpp computes at once; 0 for all of a pass. With 1 nothing differs, at the cost of a pass a row
     #[arg(long, value_name = "N", default_value_t = 0)]
     micro_batch: u32,
+    /// Compute rows as if each were alone, as `uhlm serve --batch-invariant` does
+    #[arg(long)]
+    batch_invariant: bool,
     /// Threads; 0 chooses
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
@@ -77,9 +81,25 @@ struct Difference {
     largest: f64,
     /// Number of rows whose winner is another token, at each of the temperatures.
     other_winners: [usize; TEMPERATURES.len()],
+    /// Number of tokens that were decoded for it.
+    tokens: usize,
+    /// Time that decoding them took, in seconds.
+    seconds: f64,
 }
 
 impl Difference {
+    fn of(shape: Shape) -> Self {
+        let other_winners = [0; TEMPERATURES.len()];
+        Self { shape, rows: 0, mean: 0.0, largest: 0.0, other_winners, tokens: 0, seconds: 0.0 }
+    }
+
+    /// Counts a reply that was computed again with the rows it was written by.
+    fn count(&mut self, again: &Again, rows: &[Row]) {
+        again.rows.iter().zip(rows).for_each(|(row, other)| self.add(row, other));
+        self.tokens += again.tokens;
+        self.seconds += again.computing.as_secs_f64();
+    }
+
     /// Counts a row with the one that it is compared with.
     fn add(&mut self, row: &Row, other: &Row) {
         let apart = (row.log_probability - other.log_probability).abs();
@@ -182,9 +202,16 @@ impl Reply {
     }
 
     /// Computes the rows again.
-    fn again(&self, sequence: &mut LlamaSequence, reader: &mut Reader<'_>, shape: Shape) -> Result<Vec<Row>, Failure> {
+    fn again(&self, sequence: &mut LlamaSequence, reader: &mut Reader<'_>, shape: Shape) -> Result<Again, Failure> {
         let drawn_from = &self.tokens[..self.rows.len()];
-        let mut rows = Vec::new();
+        let (mut rows, mut computing, mut tokens) = (Vec::new(), Duration::ZERO, 0);
+        let mut decode = |sequence: &mut LlamaSequence, pass: &[TokenId], wanted: usize| {
+            let begun = Instant::now();
+            sequence.decode_rows(pass, wanted, &|| false).map_err(failed)?;
+            computing += begun.elapsed();
+            tokens += pass.len();
+            Ok::<_, Failure>(())
+        };
         let mut read = |sequence: &LlamaSequence, count: usize| {
             for row in 0..count {
                 let next = rows.len() + 1;
@@ -196,19 +223,29 @@ impl Reply {
             Shape::Width(width) => {
                 sequence.truncate(self.prompt.len()).map_err(failed)?;
                 for pass in drawn_from.chunks(width) {
-                    sequence.decode_rows(pass, pass.len(), &|| false).map_err(failed)?;
+                    decode(sequence, pass, pass.len())?;
                     read(sequence, pass.len())?;
                 }
             }
             Shape::Prefill => {
                 sequence.truncate(0).map_err(failed)?;
                 let all = [&self.prompt, drawn_from].concat();
-                sequence.decode_rows(&all, drawn_from.len(), &|| false).map_err(failed)?;
+                decode(sequence, &all, drawn_from.len())?;
                 read(sequence, drawn_from.len())?;
             }
         }
-        Ok(rows)
+        Ok(Again { rows, tokens, computing })
     }
+}
+
+/// A reply that was computed again.
+#[derive(Debug)]
+struct Again {
+    rows: Vec<Row>,
+    /// Number of tokens that were decoded for it.
+    tokens: usize,
+    /// Time that decoding them took.
+    computing: Duration,
 }
 
 fn failed(error: ModelError) -> Failure {
@@ -219,7 +256,8 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
     if args.of == 0 || args.widths.iter().any(|&width| width == 0 || width > 256) {
         return Err(Failure::usage("a number of prompts above 0, and widths of 1 to 256"));
     }
-    let model = Model::load(&args.model, &LoadOptions::default())?;
+    let options = LoadOptions { batch_invariant: args.batch_invariant, ..LoadOptions::default() };
+    let model = Model::load(&args.model, &options)?;
     let context = BATCH.min(model.trained_context());
     let options = ContextOptions {
         context,
@@ -231,8 +269,7 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
     let mut sequence = model.new_sequence(&options).map_err(failed)?;
     let mut reader = Reader::new(&model)?;
     let shapes = args.widths.iter().map(|&width| Shape::Width(width)).chain([Shape::Prefill]);
-    let begin = |shape| Difference { shape, rows: 0, mean: 0.0, largest: 0.0, other_winners: [0; 3] };
-    let mut differences: Vec<Difference> = shapes.map(begin).collect();
+    let mut differences: Vec<Difference> = shapes.map(Difference::of).collect();
     let taken = questions::spread(&args.prompts.read()?, args.of);
     let bar = progress::bar(taken.len(), "computing replies again");
     for question in &taken {
@@ -241,8 +278,8 @@ pub(super) fn run(args: &NoiseArgs) -> Result<(), Failure> {
         if prompt.len() + args.max_tokens < context as usize {
             let reply = Reply::write(&mut sequence, &mut reader, prompt, args.max_tokens)?;
             for difference in &mut differences {
-                let rows = reply.again(&mut sequence, &mut reader, difference.shape)?;
-                rows.iter().zip(&reply.rows).for_each(|(row, other)| difference.add(row, other));
+                let again = reply.again(&mut sequence, &mut reader, difference.shape)?;
+                difference.count(&again, &reply.rows);
             }
         }
         bar.inc(1);
@@ -270,7 +307,7 @@ fn tokens(model: &Model, prompt: &str) -> Result<Vec<TokenId>, ModelError> {
 
 fn table(differences: &[Difference]) -> Table {
     let partings = TEMPERATURES.map(|temperature| format!("partings in 1,000 tokens at T = {temperature}"));
-    let mut heading = vec!["rows a pass", "compared", "mean", "largest"];
+    let mut heading = vec!["rows a pass", "ms a token", "compared", "mean", "largest"];
     heading.extend(partings.iter().map(String::as_str));
     let mut table = Table::new(&heading);
     for difference in differences {
@@ -278,7 +315,8 @@ fn table(differences: &[Difference]) -> Table {
             Shape::Width(width) => width.to_string(),
             Shape::Prefill => "all".into(),
         };
-        let mut row = vec![shape, difference.rows.to_string()];
+        let pace = difference.seconds * 1000.0 / difference.tokens.max(1) as f64;
+        let mut row = vec![shape, significant(pace), difference.rows.to_string()];
         row.extend([difference.mean, difference.largest].map(|nats| format!("{nats:.5}")));
         row.extend(difference.partings().map(significant));
         table.push(row);
@@ -300,10 +338,11 @@ mod tests {
         let mut reader = Reader::new(&model).expect("valid temperatures");
         let prompt = tokens(&model, "Tell me a short story about a wolf.").expect("tokens");
         let reply = Reply::write(&mut sequence, &mut reader, prompt, 40).expect("a reply");
-        let mut found = Difference { shape, rows: 0, mean: 0.0, largest: 0.0, other_winners: [0; 3] };
-        let rows = reply.again(&mut sequence, &mut reader, shape).expect("rows");
-        assert_eq!(rows.len(), reply.rows.len());
-        rows.iter().zip(&reply.rows).for_each(|(row, other)| found.add(row, other));
+        let mut found = Difference::of(shape);
+        let again = reply.again(&mut sequence, &mut reader, shape).expect("rows");
+        assert_eq!(again.rows.len(), reply.rows.len());
+        assert!(again.tokens >= reply.rows.len() && again.computing > Duration::ZERO);
+        found.count(&again, &reply.rows);
         found
     }
 
@@ -320,7 +359,7 @@ mod tests {
     #[test]
     fn differences_are_averaged_and_partings_counted_by_the_thousand() {
         let row = |log_probability, winners| Row { log_probability, winners };
-        let mut found = Difference { shape: Shape::Width(2), rows: 0, mean: 0.0, largest: 0.0, other_winners: [0; 3] };
+        let mut found = Difference::of(Shape::Width(2));
         found.add(&row(-1.0, [1, 2, 3]), &row(-1.5, [1, 2, 3]));
         found.add(&row(-1.0, [1, 2, 3]), &row(-0.75, [1, 5, 6]));
         assert_eq!((found.rows, found.mean, found.largest), (2, 0.375, 0.5));

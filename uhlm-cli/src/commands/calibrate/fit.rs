@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use uhlm_core::{Consent, DraftAhead, Mode, OfflinePolicy, SessionOptions};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use uhlm_law::window::CloseRule;

@@ -12,10 +12,10 @@ use clap::Args;
 use machine::Machine;
 use row::Row;
 use serde::Serialize;
-use uhlm_core::{SessionOptions, calibration_file};
+use uhlm_core::SessionOptions;
 use uhlm_eval::questions::{self, Question};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use which::Which;
@@ -25,7 +25,7 @@ use crate::evaluate::{Evaluator, MAX_TOKENS};
 use crate::failure::Failure;
 use crate::loopback::Loopback;
 use crate::output;
-use crate::pair::Pair;
+use crate::pair::{Pair, calibration_of};
 use crate::setup;
 use crate::terminal::style::{Style, paint};
 
@@ -195,8 +195,7 @@ fn calibration(
     base: &SessionOptions,
     target: Digest,
 ) -> Result<(Calibration, bool), Failure> {
-    if let Ok(stored) = calibration_file::load(&pair.calibration())
-        && stored.matches(&evaluator.engine.fingerprint(), &target)
+    if let Ok(Some(stored)) = calibration_of(&pair.draft(), evaluator.engine, &target)
         && stored.sampling == base.sampling
         && stored.estimator == base.estimator
     {

@@ -30,16 +30,16 @@ pub(crate) struct CellsArgs {
     /// A file that `uhlm eval record` made; may be repeated
     #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
     trace: Vec<PathBuf>,
-    /// What a step of the draft model costs, milliseconds, separated by commas
+    /// Times of a step of the draft model, milliseconds, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     draft_ms: Vec<f64>,
-    /// What a pass of the target costs, milliseconds
+    /// Times of a pass of the target, milliseconds
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     target_ms: Vec<f64>,
     /// Round trips, milliseconds
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     rtt_ms: Vec<f64>,
-    /// What each further token of a batch costs the draft model, as a share of a step
+    /// Time of each further token of a batch on the draft model, as a share of a step
     #[arg(long, value_name = "SHARE", default_value_t = FurtherCosts::default().draft)]
     draft_batch: f64,
     /// Measured passes of the target by their number of rows, as ROWS:MS, of which the multiples of one row count;

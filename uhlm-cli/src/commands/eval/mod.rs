@@ -70,13 +70,13 @@ pub(crate) struct EvalArgs {
     /// Prompts to calibrate on; without it those of the demo pair
     #[arg(long, value_name = "FILE")]
     calibration_prompts: Option<PathBuf>,
-    /// What a pass of the draft model costs, milliseconds; the paper's unless given
+    /// Time of a pass of the draft model, milliseconds; the paper's unless given
     #[arg(long, value_name = "MS", default_value_t = ComputeTimes::PAPER.draft_ms)]
     draft_ms: f64,
-    /// What a pass of the target costs, milliseconds
+    /// Time of a pass of the target, milliseconds
     #[arg(long, value_name = "MS", default_value_t = ComputeTimes::PAPER.target_ms)]
     target_ms: f64,
-    /// What each token of a pass adds to it, milliseconds
+    /// Time that each token of a pass adds to it, milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0.0)]
     target_token_ms: f64,
     /// Seed of every choice
@@ -96,7 +96,7 @@ pub(crate) struct EvalArgs {
     section: Option<String>,
 }
 
-/// What works on recorded logits.
+/// The commands that work on recorded logits.
 #[derive(Clone, Debug, Subcommand)]
 enum Part {
     /// Let the target write replies, and keep both models' logits along them in a file

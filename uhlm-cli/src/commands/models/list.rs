@@ -13,7 +13,7 @@ use crate::terminal::table::Table;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ListArgs {
-    /// What is known instead of what is there
+    /// List the models that are known instead of those that are there
     #[arg(long)]
     catalogue: bool,
     /// Print one JSON document

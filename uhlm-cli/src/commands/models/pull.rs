@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use clap::Args;
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::split;
 use uhlm_models::catalogue::catalogue;
 use uhlm_models::{DownloadError, DownloadRequest, ModelStore, Phase, Source, StoreConfig, StoredModel, TransferEvent};
@@ -24,8 +24,8 @@ pub(super) struct PullArgs {
     /// Keep the file under this name
     #[arg(long, value_name = "FILE")]
     name: Option<String>,
-    /// What the file must hash to; without it what the catalogue or the repository says. Once for each part of a split
-    /// model, in order
+    /// SHA-256 that the file must have; without it, the one that the catalogue or the repository states. Once for each
+    /// part of a split model, in order
     #[arg(long, value_name = "HEX")]
     sha256: Vec<Digest>,
     /// Believe what the server sends where nobody says what it must hash to

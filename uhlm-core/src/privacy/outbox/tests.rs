@@ -2,9 +2,9 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId, Text};
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{ModelError, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::super::record::RecordOptions;

@@ -94,19 +94,19 @@ pub enum ConfigError {
     /// The endpoint is not one that can be used.
     #[error("endpoint: {reason}")]
     Endpoint {
-        /// What is wrong with it.
+        /// Reason, for developers.
         reason: String,
     },
     /// The trust policy holds no certificate or pin, or one that cannot be read.
     #[error("trust policy: {reason}")]
     Trust {
-        /// What is wrong with it.
+        /// Reason, for developers.
         reason: String,
     },
     /// The system gives no threads or sockets, or the HTTP client rejects a value.
     #[error("cannot start the client: {reason}")]
     Start {
-        /// What was said.
+        /// Message of the system or the HTTP client.
         reason: String,
     },
 }

@@ -10,8 +10,7 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::timeout;
-use uhlm_law::advance::Encoding;
-use uhlm_law::protocol::ErrorBody;
+use uhlm_law::advance::{Encoding, ErrorBody};
 use uhlm_law::rng::{Rng, Stream};
 use uhlm_net::{BearerToken, TokenCache, TokenError};
 
@@ -43,7 +42,7 @@ pub(super) struct Post {
     pub(super) repeat: Repeat,
 }
 
-/// What all calls of one verifier share.
+/// The state that all calls of one verifier share.
 pub(super) struct Exchanges {
     endpoint: Url,
     pub(super) encoding: Encoding,

@@ -1,12 +1,11 @@
-//! What a failed exchange means: from transport errors and status codes to [`VerifierError`].
+//! The meaning of a failed exchange: from transport errors and status codes to [`VerifierError`].
 
 use std::error::Error;
 use std::time::SystemTime;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use uhlm_law::advance::DecodeError;
-use uhlm_law::protocol::ErrorBody;
+use uhlm_law::advance::{DecodeError, ErrorBody};
 use uhlm_net::{distrust_in, retry_after};
 
 use crate::verifier::VerifierError;
@@ -91,7 +90,7 @@ pub(super) fn refusal(status: StatusCode, headers: &HeaderMap, told: Option<Erro
 
 #[cfg(test)]
 mod tests {
-    use uhlm_law::protocol::ErrorCode;
+    use uhlm_law::advance::ErrorCode;
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! What happened to a call: attempts, bytes, time, and whether its connection brings anything.
+//! The record of a call: attempts, bytes, time, and whether its connection brings anything.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::pool::Generation;
 use crate::verifier::{Answer, BodyBytes};
 
-/// What happened to a call so far.
+/// The record of a call so far.
 #[derive(Debug)]
 pub(super) struct Trace {
     asked: Instant,

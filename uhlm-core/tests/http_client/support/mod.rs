@@ -1,6 +1,5 @@
-//! What the tests of the HTTPS client share: a server that misbehaves, certificates, and calls that wait.
+//! The support that the tests of the HTTPS client share: a server that misbehaves, and calls that wait.
 
-pub mod certificates;
 pub mod script;
 pub mod server;
 
@@ -13,8 +12,8 @@ use uhlm_law::advance::{
     Advance, Capabilities, Encoding, EndReason, Frame, Grants, Info, Labelling, Limits, Open, Opened, PROTOCOL,
     PrefixHash, SessionId, Text,
 };
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::Blocks;
-use uhlm_law::protocol::Digest;
 
 /// Long enough that no test waits for it, short enough that a hanging one ends.
 pub const LONG: Duration = Duration::from_secs(20);

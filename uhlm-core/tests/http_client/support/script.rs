@@ -1,4 +1,4 @@
-//! What a test tells its server to do with a request.
+//! The instructions that a test gives its server for each request.
 
 use std::io;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ impl Seen {
     }
 }
 
-/// What the server does with a request.
+/// A way to treat a request.
 #[derive(Clone)]
 pub enum Act {
     /// Answers.

@@ -18,12 +18,9 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
+use uhlm_testing::certificates::{Authority, Identity};
 
-use super::certificates::{Authority, Identity};
 use super::script::{Act, Answer, Pipe, Seen};
 
 type Script = dyn Fn(&Seen, usize) -> Act + Send + Sync;
@@ -50,26 +47,26 @@ pub struct FaultServer {
 impl FaultServer {
     /// Serves a script, which is given each request and how many came before it, with a valid certificate.
     pub fn new(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
-        let authority = Authority::new();
+        let authority = Authority::generate();
         let identity = authority.issue();
         Self::start(Some((&identity, &[b"h2", b"http/1.1"])), authority, script)
     }
 
     /// Serves a script with any certificate.
     pub fn with_identity(identity: &Identity, script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
-        Self::start(Some((identity, &[b"h2"])), Authority::new(), script)
+        Self::start(Some((identity, &[b"h2"])), Authority::generate(), script)
     }
 
     /// Serves a script over HTTP/1.1 only.
     pub fn http1(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
-        let authority = Authority::new();
+        let authority = Authority::generate();
         let identity = authority.issue();
         Self::start(Some((&identity, &[b"http/1.1"])), authority, script)
     }
 
     /// Serves a script without TLS.
     pub fn plain(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
-        Self::start(None, Authority::new(), script)
+        Self::start(None, Authority::generate(), script)
     }
 
     fn start(
@@ -93,7 +90,7 @@ impl FaultServer {
             connections: AtomicUsize::new(0),
         });
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let acceptor = tls.map(|(identity, protocols)| acceptor(identity, protocols));
+        let acceptor = tls.map(|(identity, protocols)| TlsAcceptor::from(Arc::new(identity.server_config(protocols))));
         runtime.spawn(accept(listener, acceptor, Arc::clone(&shared)));
         Self { address, scheme, shared, abandoned: gone, authority, runtime: Some(runtime) }
     }
@@ -148,20 +145,6 @@ impl Drop for FaultServer {
             assert!(panics.is_empty(), "the server's script panicked: {panics:?}");
         }
     }
-}
-
-fn acceptor(identity: &Identity, protocols: &[&[u8]]) -> TlsAcceptor {
-    let provider = Arc::new(ring::default_provider());
-    // Not `with_single_cert`, which would refuse a certificate whose key is another.
-    let key = ring::sign::any_supported_type(&identity.private_key()).expect("a usable key");
-    let certified = CertifiedKey::new(identity.chain(), key);
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("TLS versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
 }
 
 async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, shared: Arc<Shared>) {

@@ -1,10 +1,10 @@
 //! The device's reactions to what it hears: frames, refusals, and silence.
 
 use super::super::answer::{Asked, InvalidAnswer};
+use super::super::failure::{ErrorBody, ErrorCode};
 use super::super::frame::{EndReason, Frame, Text};
 use super::super::peer::Peer;
 use super::{Committed, Conversation, Effects, Origin, Recovery};
-use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::TokenId;
 
 impl Conversation {

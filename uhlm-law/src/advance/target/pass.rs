@@ -1,12 +1,12 @@
 //! Passes of a session: which one is next, and what its rows change.
 
 use super::super::ending::Ending;
+use super::super::failure::ErrorBody;
 use super::super::frame::{EndReason, Frame, Labels, MAX_LABELS};
 use super::super::outlet::Sent;
 use super::super::plan::{Next, PassKind, PassTiming, Plan, Row};
 use super::super::request::Grant;
 use super::{Pass, Stream, TargetSession};
-use crate::protocol::ErrorBody;
 use crate::sampling::TokenId;
 
 impl TargetSession {

@@ -1,10 +1,9 @@
 //! The device's rules, one by one.
 
 use super::super::{
-    Advance, Asked, Begin, Bounds, Committed, Conversation, Effects, EndReason, Frame, Grants, InvalidAnswer,
-    Labelling, Labels, Origin, Peer, PrefixHash, Progress, Recovery, Refusal, Text, Wanted,
+    Advance, Asked, Begin, Bounds, Committed, Conversation, Effects, EndReason, ErrorBody, ErrorCode, Frame, Grants,
+    InvalidAnswer, Labelling, Labels, Origin, Peer, PrefixHash, Progress, Recovery, Refusal, Text, Wanted,
 };
-use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
 
 fn begin(reply_start: u32) -> Begin {

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::super::{
-    Advance, Frame, Limits, Next, PassKind, PassTiming, Plan, PrefixHash, Refusal, Row, Sent, StreamId, TargetSession,
+    Advance, ErrorBody, ErrorCode, Frame, Limits, Next, PassKind, PassTiming, Plan, PrefixHash, Refusal, Row, Sent,
+    StreamId, TargetSession,
 };
 use super::model::Model;
 use super::rules::{Mutation, Violation};
-use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::TokenId;
 
 #[derive(Clone, Debug)]

@@ -6,12 +6,12 @@ mod example;
 use proptest::prelude::*;
 
 use super::super::{
-    Advance, Begin, Body, Capabilities, DecodeError, Encoding, EndReason, Frame, FrameDecoder, Grant, Grants, Info,
-    Labelling, Labels, Limits, MAX_DRAFT, MAX_FRAME_BYTES, MAX_FRAME_IDS, MAX_LABELS, Open, Opened, PrefixHash,
-    Progress, SessionId, Text,
+    Advance, Begin, Body, Capabilities, DecodeError, Encoding, EndReason, ErrorBody, ErrorCode, Frame, FrameDecoder,
+    Grant, Grants, Info, Labelling, Labels, Limits, MAX_DRAFT, MAX_FRAME_BYTES, MAX_FRAME_IDS, MAX_LABELS, Open,
+    Opened, PrefixHash, Progress, SessionId, Text,
 };
+use crate::digest::Digest;
 use crate::fingerprint::Blocks;
-use crate::protocol::{Digest, ErrorBody, ErrorCode};
 use crate::sampling::{SamplingParams, TokenId};
 
 fn any_ids(max: usize) -> impl Strategy<Value = Vec<TokenId>> {

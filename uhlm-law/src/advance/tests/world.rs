@@ -8,11 +8,10 @@ mod network;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::super::{Advance, Asked, Begin, Bounds, Conversation, Frame, Limits, Origin, Peer};
+use super::super::{Advance, Asked, Begin, Bounds, Conversation, ErrorBody, Frame, Limits, Origin, Peer};
 use super::model::{Model, VOCABULARY};
 use super::replica::Session;
 use super::rules::{Action, Faults, Rules, Violation};
-use crate::protocol::ErrorBody;
 use crate::sampling::{SamplingParams, TokenId};
 
 #[derive(Clone, Debug)]

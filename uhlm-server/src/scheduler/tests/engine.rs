@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uhlm_law::advance::{Draw, PrefixHash, Row};
+use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::{Blocks, VocabularyHashes};
 use uhlm_law::model::{ModelError, Vocabulary};
-use uhlm_law::protocol::Digest;
 use uhlm_law::sampling::TokenId;
 
 use super::super::clock::VirtualClock;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use uhlm_law::advance::{Advance, Begin, Frame, Grant, Grants, Labelling, PrefixHash, SessionId};
-use uhlm_law::protocol::ErrorCode;
+use uhlm_law::advance::{Advance, Begin, ErrorCode, Frame, Grant, Grants, Labelling, PrefixHash, SessionId};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::super::inbox::Ticket;

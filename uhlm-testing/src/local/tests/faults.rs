@@ -1,4 +1,4 @@
-//! What is refused, and what is lost.
+//! Requests that are refused, and answers that are lost.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What requests bring: the target's own text, however it is asked for.
+//! Requests bring the target's own text, however it is asked for.
 
 use super::*;
 

@@ -37,7 +37,8 @@ final class TextAndRespondTests: XCTestCase {
             finish: .maxTokens, text: "abc", reasoning: "hm", statistics: statistics)
         let session = FakeSession(FakeGeneration([.success([committed("abc"), end])]))
         let reply = try await session.respond(to: "hello")
-        XCTAssertEqual(reply, GenerationResult(text: "abc", reasoning: "hm", finish: .maxTokens, statistics: statistics))
+        let expected = GenerationResult(text: "abc", reasoning: "hm", finish: .maxTokens, statistics: statistics)
+        XCTAssertEqual(reply, expected)
     }
 
     func test_a_cancelled_task_gets_a_cancellation_error_in_the_place_of_half_a_reply() async throws {

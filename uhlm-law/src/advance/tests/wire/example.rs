@@ -1,9 +1,9 @@
 //! The examples of the module's page, byte for byte.
 
 use super::super::super::{
-    Advance, Begin, Body, Encoding, EndReason, Frame, Grant, Grants, Labelling, Labels, PrefixHash, Progress, Text,
+    Advance, Begin, Body, Encoding, EndReason, ErrorBody, ErrorCode, Frame, Grant, Grants, Labelling, Labels,
+    PrefixHash, Progress, Text,
 };
-use crate::protocol::{ErrorBody, ErrorCode};
 use crate::sampling::SamplingParams;
 
 const PAGE: &str = include_str!("../../../advance.rs");

@@ -1,9 +1,8 @@
-//! The paper's own coupling of draft and target: the acceptance rule of speculative sampling.
+//! The acceptance rule of speculative sampling, as it was published: the paper's own coupling of draft and target.
 //!
-//! Decides whether a drafted token is accepted, given its probabilities under both models. The product shares its
-//! noise instead and compares tokens ([`crate::noise`], [`crate::advance`]); this rule is what the baselines of the
-//! evaluation go by, and what the paper's law, its thresholds and every calibration are about. What replaces a
-//! rejected token is a draw from [`Distribution::residual`](crate::sampling::Distribution::residual).
+//! Decides whether a drafted token is accepted, given its probabilities under both models. The baselines go by it. The
+//! product shares its noise instead and compares tokens ([`uhlm_law::noise`], [`uhlm_law::advance`]). What replaces a
+//! rejected token is a draw from [`Distribution::residual`](uhlm_law::sampling::Distribution::residual).
 //!
 //! # The law
 //! The draft is `d ~ q` and `U` is uniform on (0, 1]; it is accepted iff the *acceptance level* `w = U q(d)` is at
@@ -16,24 +15,15 @@
 //! product would: the least `f32` not below `x` is at most `p` iff `x <= p` when `p` is itself an `f32`.
 
 /// Returns the acceptance level `w = u * q(d)`, rounded up to the `f32` grid. `u` in (0, 1], `q_d` in (0, 1].
-#[must_use]
-pub fn acceptance_level(u: f64, q_d: f32) -> f32 {
+pub(super) fn acceptance_level(u: f64, q_d: f32) -> f32 {
     let exact = u * f64::from(q_d);
     let rounded = exact as f32;
     if f64::from(rounded) < exact { rounded.next_up() } else { rounded }
 }
 
 /// Tells whether a drafted token with acceptance level `w` is accepted where the target gives it probability `p_d`.
-#[must_use]
-pub fn accepts(w: f32, p_d: f32) -> bool {
+pub(super) fn accepts(w: f32, p_d: f32) -> bool {
     w <= p_d
-}
-
-/// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of a drafted token: the label that calibration
-/// learns from.
-#[must_use]
-pub fn rejection_probability(q_d: f32, p_d: f32) -> f32 {
-    if q_d <= 0.0 { 0.0 } else { (1.0 - p_d / q_d).clamp(0.0, 1.0) }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
+use uhlm_law::calibration::rejection_probability;
+use uhlm_law::rng::{Rng, Stream};
+use uhlm_law::sampling::{Distribution, TokenId};
 
 use super::*;
-use crate::rng::{Rng, Stream};
-use crate::sampling::{Distribution, TokenId};
 
 const VOCABULARY: usize = 12;
 
