@@ -1,8 +1,8 @@
 /// A line of the source; its indices are those of the source.
 typealias MarkdownLine = ArraySlice<Unicode.Scalar>
 
-/// Splits a Markdown text into blocks: headings, code, lists, quotes, tables, rules and paragraphs, which is what models
-/// write. Every text is one, what is written so far of a reply too. HTML is shown as it is written.
+/// Splits a Markdown text into blocks: headings, code, lists, quotes, tables, rules and paragraphs, which is what
+/// models write. Every text is one, what is written so far of a reply too. HTML is shown as it is written.
 ///
 /// The parser of Foundation tells no places in the source, by which it is known who wrote what, and is on Apple's
 /// systems alone.

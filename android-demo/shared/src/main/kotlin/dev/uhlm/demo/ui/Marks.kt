@@ -97,8 +97,10 @@ internal fun MarkedText(
 
 private fun DrawScope.drawMarks(layout: TextLayoutResult, color: Color) {
     // The text that was laid out, which may be the one before.
-    for (mark in layout.layoutInput.text.marks) {
-        var at = mark.start
+    val text = layout.layoutInput.text
+    for (mark in text.marks) {
+        // Tokens begin with the space before their word, which is nothing to mark.
+        var at = (mark.start until mark.end).firstOrNull { !text[it].isWhitespace() } ?: continue
         while (at < mark.end) {
             val line = layout.getLineForOffset(at)
             val lineEnd = layout.getLineEnd(line)
