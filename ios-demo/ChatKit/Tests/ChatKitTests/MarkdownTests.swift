@@ -104,6 +104,16 @@ final class MarkdownTests: XCTestCase {
         XCTAssertEqual(code.text, "let a = 1\nlet")
     }
 
+    func test_the_space_before_a_word_is_not_marked() {
+        var reply = Reply()
+        reply.add(TextRun(text: "The", origin: .verified))
+        reply.add(TextRun(text: " dog", origin: .target, corrected: true))
+        let parts = markdownBlocks(reply.text).flatMap(runs).flatMap { reply.marked([$0]) }
+        XCTAssertEqual(parts.map(\.text), ["The", " ", "dog"])
+        XCTAssertEqual(parts.map(\.mark), [nil, nil, .corrected])
+        XCTAssertEqual(parts.map(\.origin), [.verified, .target, .target])
+    }
+
     func test_marks_find_their_words_in_markdown() {
         var reply = Reply()
         for run in [

@@ -33,9 +33,13 @@ extension Reply {
                 let index = ends.firstIndex { $0 > at }
                 let count = index.map { min(ends[$0] - at, rest.count) } ?? rest.count
                 let written = index.map { self.runs[$0] }
-                let text = String(String.UnicodeScalarView(rest.prefix(count)))
-                parts.append(
-                    MarkedText(text: text, style: run.style, origin: written?.origin, mark: written?.mark))
+                let part = rest.prefix(count)
+                // Tokens begin with the space before their word, which is nothing to mark.
+                let space = written?.mark == nil ? part.prefix(0) : part.prefix { $0.properties.isWhitespace }
+                for (text, mark) in [(space, nil), (part.dropFirst(space.count), written?.mark)] where !text.isEmpty {
+                    let text = String(String.UnicodeScalarView(text))
+                    parts.append(MarkedText(text: text, style: run.style, origin: written?.origin, mark: mark))
+                }
                 rest = rest.dropFirst(count)
                 at += count
             }
