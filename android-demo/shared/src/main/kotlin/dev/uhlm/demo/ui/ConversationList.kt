@@ -133,7 +133,7 @@ private fun RenameDialog(title: String, onClose: () -> Unit, onRename: (String) 
                 onClose()
                 onRename(text)
             }
-            TextButton(rename, enabled = text.isNotBlank()) { Text(say("list.rename")) }
+            TextButton(rename, Modifier.testTag("rename"), text.isNotBlank()) { Text(say("list.rename")) }
         },
         dismissButton = { TextButton(onClose) { Text(say("cancel")) } },
     )
