@@ -103,7 +103,11 @@ impl Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     terminal::style::choose(cli.color);
-    logging::start(cli.verbose, matches!(cli.command, Command::Serve(_)));
+    let server = match &cli.command {
+        Command::Serve(args) => Some(args.log_format()),
+        _ => None,
+    };
+    logging::start(cli.verbose, server);
     match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -12,6 +12,7 @@ use super::division::{Share, Urgency, Waiting, Want};
 use super::room::{self, Holding, Kind, Work};
 use super::turn::{fail, give_up};
 use super::worker::Worker;
+use crate::metrics::Limit;
 use crate::owner::Owner;
 use crate::session_id::Short;
 
@@ -108,6 +109,7 @@ impl Worker {
 
     pub(super) fn refuse_for_room(&mut self, id: SessionId) {
         if let Some(session) = self.table.get_mut(id) {
+            self.metrics.by.reached(Limit::Cache);
             tracing::warn!(session = %Short(id), "refused: the cache is full");
             fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room in the target's cache"));
         }
