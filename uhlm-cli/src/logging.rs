@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 
 use tracing_subscriber::EnvFilter;
+use uhlm_server::LogFormat;
 
 use crate::terminal::border;
 
 /// Starts logging to stderr. Logging is quiet by default, llama.cpp's own log included; `RUST_LOG` decides before
 /// anything else. A server logs its requests from the first `-v` on and its warnings always.
-pub(crate) fn start(verbose: u8, server: bool) {
-    let default = match (verbose, server) {
+pub(crate) fn start(verbose: u8, server: Option<LogFormat>) {
+    let default = match (verbose, server.is_some()) {
         (0, false) => "off",
         (0, true) => "warn,uhlm_server=info,llama_cpp=error",
         (1, _) => "info,uhlm=debug,uhlm_core=debug,uhlm_server=debug,llama_cpp=warn",
@@ -21,7 +22,10 @@ pub(crate) fn start(verbose: u8, server: bool) {
         .with_writer(|| Bordered)
         .with_ansi(crate::terminal::style::stderr_has_colours());
     // Fails only if a subscriber is set already, and nothing before this sets one.
-    let _ = subscriber.try_init();
+    let _ = match server.unwrap_or_default() {
+        LogFormat::Text => subscriber.try_init(),
+        LogFormat::Json => subscriber.json().flatten_event(true).try_init(),
+    };
 }
 
 /// Stderr behind the border of the terminal: llama.cpp logs text from the model file.

@@ -25,6 +25,8 @@ pub(crate) struct Loopback {
     pub(crate) verifier: Arc<dyn Verifier>,
     pub(crate) info: Info,
     pub(crate) url: String,
+    /// Trust in the certificate that was made for this run.
+    pub(crate) trust: TrustPolicy,
     /// Modelled link between client and server, where a round trip is to take time.
     _link: Option<Shaper>,
 }
@@ -39,17 +41,26 @@ impl Loopback {
     /// Does as [`Self::start`] with a server that is reached over a link with this round trip, beside the time of
     /// loopback.
     pub(crate) fn start_behind(target: &Path, threads: u32, round_trip: Duration) -> Result<Self, Failure> {
+        let config = ServerConfig {
+            engine: EngineOptions { threads, ..EngineOptions::default() },
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ..ServerConfig::new(target)
+        };
+        Self::start_all(config, round_trip)
+    }
+
+    /// Does as [`Self::start`] with a server of these settings.
+    pub(crate) fn start_with(config: ServerConfig) -> Result<Self, Failure> {
+        Self::start_all(config, Duration::ZERO)
+    }
+
+    fn start_all(config: ServerConfig, round_trip: Duration) -> Result<Self, Failure> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("uhlm-loopback")
             .enable_all()
             .build()
             .map_err(|error| Failure::new(format!("no threads for the server: {error}")))?;
-        let config = ServerConfig {
-            engine: EngineOptions { threads, ..EngineOptions::default() },
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            ..ServerConfig::new(target)
-        };
         let server = runtime
             .block_on(async { Ok::<_, uhlm_server::ServerError>(Server::bind(config).await?.spawn()) })
             .map_err(Failure::from)?;
@@ -67,9 +78,9 @@ impl Loopback {
             link = Some(shaper);
         }
         let url = format!("https://{address}");
-        let verifier = remote::connect(HttpConfig::new(&url).with_trust(trust))?;
+        let verifier = remote::connect(HttpConfig::new(&url).with_trust(trust.clone()))?;
         let (info, metrics) = (server.info().clone(), Arc::clone(server.metrics()));
-        Ok(Self { server: Some(server), runtime, metrics, verifier, info, url, _link: link })
+        Ok(Self { server: Some(server), runtime, metrics, verifier, info, url, trust, _link: link })
     }
 
     /// Returns the server's counters as they are now.

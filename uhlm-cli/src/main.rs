@@ -75,6 +75,10 @@ enum Command {
     Models(commands::models::ModelsArgs),
     /// Measure speed, memory and rounding
     Bench(commands::bench::BenchArgs),
+    /// Load a verifier with many simulated phones, well-behaved and hostile ones
+    Loadtest(commands::loadtest::LoadtestArgs),
+    /// Say how many phones a verifier bears, from what a load test has measured
+    Capacity(commands::capacity::CapacityArgs),
 }
 
 impl Command {
@@ -90,6 +94,8 @@ impl Command {
             Self::Eval(args) => commands::eval::run(args),
             Self::Models(args) => commands::models::run(args),
             Self::Bench(args) => commands::bench::run(args),
+            Self::Loadtest(args) => commands::loadtest::run(args),
+            Self::Capacity(args) => commands::capacity::run(args),
         }
     }
 }
@@ -97,7 +103,11 @@ impl Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     terminal::style::choose(cli.color);
-    logging::start(cli.verbose, matches!(cli.command, Command::Serve(_)));
+    let server = match &cli.command {
+        Command::Serve(args) => Some(args.log_format()),
+        _ => None,
+    };
+    logging::start(cli.verbose, server);
     match cli.command.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -8,6 +8,7 @@ use crate::auth::Tokens;
 use crate::config::{DEFAULT_PORT, ServerConfig};
 use crate::error::ServerError;
 use crate::limits::{Limits, OwnerLimits};
+use crate::log_format::LogFormat;
 use crate::target::EngineOptions;
 use crate::tls::TlsSource;
 
@@ -246,6 +247,9 @@ pub struct ServeArgs {
     /// Seconds that answers under way may take when the server stops
     #[arg(long, env = "UHLM_GRACE", value_name = "SECONDS", default_value_t = 10, help_heading = "Limits")]
     pub grace: u64,
+    /// Form of log lines; no line holds text of a user
+    #[arg(long, env = "UHLM_LOG_FORMAT", value_name = "FORM", value_enum, default_value_t)]
+    pub log_format: LogFormat,
 }
 
 impl ServeArgs {

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::limits::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
 use crate::owner::pool::Pool;
 use crate::visit::Visit;
@@ -53,6 +53,7 @@ impl Connections {
     /// Serves a connection until it ends.
     pub(crate) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let Ok(stranger) = self.strangers.take(Owner::of_address(peer.ip()), 1) else {
+            self.metrics.by.reached(Limit::Strangers);
             tracing::debug!("too many connections of one address that asked nothing yet");
             return;
         };

@@ -14,7 +14,7 @@ use uhlm_law::advance::{self, Encoding, ErrorBody, ErrorCode};
 
 use crate::access::Access;
 use crate::limits::{Limits, RateLimit};
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
 use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
@@ -44,6 +44,10 @@ impl Refusal {
     pub(crate) fn new(code: ErrorCode, reason: impl Into<String>) -> Self {
         ErrorBody::new(code, reason).into()
     }
+
+    pub(crate) fn code(&self) -> ErrorCode {
+        self.body.code
+    }
 }
 
 /// The gate that decides whether a request is let in.
@@ -63,20 +67,28 @@ impl Gate {
         let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         let admitted = self.access.admit(authorization, visit.peer);
         // Guesses at tokens are slowed down by address.
-        self.rate.check(admitted.unwrap_or(Owner::of_address(visit.peer))).map_err(|wait| Refusal {
-            body: ErrorBody::new(ErrorCode::RateLimited, "too many requests"),
-            retry_after: Some(wait),
+        self.rate.check(admitted.unwrap_or(Owner::of_address(visit.peer))).map_err(|wait| {
+            self.metrics.by.reached(Limit::Rate);
+            let body = ErrorBody::new(ErrorCode::RateLimited, "too many requests");
+            Refusal { body, retry_after: Some(wait) }
         })?;
         let owner = admitted.map_err(|_| Refusal::new(ErrorCode::Unauthorized, "a known bearer token is needed"))?;
         visit.admitted();
+        self.metrics.by.admitted(owner);
         Ok(owner)
     }
 
     /// Takes room for a body before it is read: as much as is announced, or else as much as the longest body takes.
     fn room(&self, owner: Owner, announced: Option<usize>) -> Result<Held, Refusal> {
         self.bytes.take(owner, announced.unwrap_or(self.limits.body)).map_err(|full| match full {
-            Full::Owner => Refusal::new(ErrorCode::RateLimited, "too many bytes of this client are under way"),
-            Full::All => Refusal::new(ErrorCode::Unavailable, "too many bytes are under way"),
+            Full::Owner => {
+                self.metrics.by.reached(Limit::OwnerBytes);
+                Refusal::new(ErrorCode::RateLimited, "too many bytes of this client are under way")
+            }
+            Full::All => {
+                self.metrics.by.reached(Limit::Bytes);
+                Refusal::new(ErrorCode::Unavailable, "too many bytes are under way")
+            }
         })
     }
 

@@ -26,7 +26,8 @@
 //! decided stays, and a repeat of the request brings it. No reset ends a session.
 //!
 //! # What is logged
-//! Session names cut to eight digits, counts, and errors of engine and transport. No text, no tokens, no credentials.
+//! Session names cut to eight digits, counts, errors of engine and transport, and for each request its route, status,
+//! time and trace (W3C `traceparent`). No text, no tokens, no credentials.
 
 mod access;
 #[cfg(feature = "clap")]
@@ -38,8 +39,11 @@ mod error;
 mod exchange;
 mod frames;
 mod limits;
+#[cfg(feature = "clap")]
+mod log_format;
 mod metrics;
 mod owner;
+mod request_log;
 mod router;
 mod scheduler;
 mod server;
@@ -48,6 +52,7 @@ mod session_id;
 mod signal;
 pub mod target;
 mod tls;
+mod trace_context;
 mod visit;
 mod wire;
 
@@ -57,6 +62,8 @@ pub use auth::{AuthError, MIN_TOKEN_LENGTH, Tokens};
 pub use config::{DEFAULT_PORT, ServerConfig};
 pub use error::ServerError;
 pub use limits::{Limits, OwnerLimits};
+#[cfg(feature = "clap")]
+pub use log_format::LogFormat;
 pub use metrics::{Metrics, Snapshot};
 pub use server::{Server, ServerHandle};
 pub use signal::shutdown_signal;

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
-use uhlm_server::{ServeArgs, Server, shutdown_signal};
+use uhlm_server::{LogFormat, ServeArgs, Server, shutdown_signal};
 
 /// Judges what devices draft with a small model, with a large one, and writes on for them.
 #[derive(Debug, Parser)]
@@ -14,9 +14,14 @@ struct Cli {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let serve = Cli::parse().serve;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info,llama-cpp-2=warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let server = Server::bind(Cli::parse().serve.into_config()?).await?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match serve.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+    let server = Server::bind(serve.into_config()?).await?;
     tracing::info!(
         url = server.url(),
         model = server.info().model,

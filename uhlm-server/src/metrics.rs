@@ -8,14 +8,18 @@ use prometheus::{
 };
 use uhlm_law::advance::{Frame, PassKind, PassTiming};
 
+mod breakdown;
 mod snapshot;
 
+pub(crate) use self::breakdown::{Breakdown, Limit};
 pub use self::snapshot::Snapshot;
 
 /// All counters of one server.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    /// Counters by phase, by reason and by kind of owner.
+    pub(crate) by: Breakdown,
     pub(crate) sessions_open: IntGauge,
     pub(crate) sessions_opened: IntCounter,
     pub(crate) sessions_ended: IntCounterVec,
@@ -84,6 +88,7 @@ impl Metrics {
         let registry = Registry::new();
         let r = &registry;
         let metrics = Self {
+            by: Breakdown::new(r),
             sessions_open: gauge(r, "uhlm_sessions_open", "Sessions open now"),
             sessions_opened: counter(r, "uhlm_sessions_opened_total", "Sessions opened"),
             sessions_ended: counters(r, "uhlm_sessions_ended_total", "Sessions ended, by reason", &["reason"]),
@@ -203,6 +208,7 @@ impl Metrics {
         self.session_passes.with_label_values(&[pass_label(kind)]).inc();
         if let Some(queue_us) = timing.queue_us {
             self.queue_seconds.observe(f64::from(queue_us) / 1e6);
+            self.by.waited(f64::from(queue_us) / 1e6);
         }
         self.decode_seconds.observe(f64::from(timing.pass_us) / 1e6);
     }

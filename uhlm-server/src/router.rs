@@ -16,6 +16,7 @@ use uhlm_law::advance::{Advance, Encoding, ErrorCode, Info, Open, Opened, Sessio
 use crate::exchange::{Counting, Encodings, Gate, Refusal, refusal, refusal_with, success};
 use crate::frames;
 use crate::owner::Owner;
+use crate::request_log::Line;
 use crate::scheduler::Scheduler;
 use crate::visit::Visit;
 
@@ -70,15 +71,22 @@ impl App {
         handler: impl AsyncFnOnce(Caller, Request, Encoding) -> Result<Response, Refusal>,
     ) -> Response {
         let counting = Counting::new(&self.gate.metrics, route);
+        let mut log = Line::new(route, request.headers());
         let encodings = Encodings::of(request.headers());
         let answer = async {
             let owner = self.gate.admit(request.headers(), &visit)?;
+            log.owner = Some(owner);
             let Some(encoding) = encodings.request else {
                 return Err(Refusal::new(ErrorCode::Malformed, "the content type is not one of this protocol's"));
             };
             handler(Caller { owner, encoding: encodings.response }, request, encoding).await
         };
-        let response = answer.await.unwrap_or_else(|refused| refusal(encodings.response, &refused, &self.gate.metrics));
+        let answered = answer.await;
+        if let Err(refused) = &answered {
+            self.gate.metrics.by.refused(refused.code(), log.owner);
+        }
+        let response = answered.unwrap_or_else(|refused| refusal(encodings.response, &refused, &self.gate.metrics));
+        log.write(response.status());
         counting.answered(response)
     }
 }

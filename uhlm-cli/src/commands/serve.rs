@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use uhlm_server::Server;
+use uhlm_server::{LogFormat, Server};
 
 use crate::failure::Failure;
 use crate::output;
@@ -24,6 +24,13 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     server: uhlm_server::ServeArgs,
+}
+
+impl ServeArgs {
+    /// Returns the form of log lines.
+    pub(crate) fn log_format(&self) -> LogFormat {
+        self.server.log_format
+    }
 }
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {

@@ -47,6 +47,13 @@ fn every_command_says_what_is_wrong_with_its_input() {
         (&["models", "pull", "http://host/x.gguf", "--folder", folder], 2, "https"),
         (&["models", "pull", "https://127.0.0.1:9/download", "--folder", folder], 1, "--name"),
         (&["eval", "--model", draft], 2, "--target"),
+        (&["loadtest", "--hostile", "kindness"], 2, "open-flood"),
+        (&["loadtest", "--window", "0"], 2, "1 to 256"),
+        (&["loadtest", "--sessions", "0"], 2, "needs a phone"),
+        (&["loadtest", "--trace", "/nowhere.csv"], 1, "/nowhere.csv"),
+        (&["loadtest", "--server", nobody, "--seconds", "1"], 1, "cannot be reached"),
+        (&["capacity", "/nowhere.json"], 1, "/nowhere.json"),
+        (&["capacity", text], 1, "no load test"),
         (&["bench", "device", "--model", "/nowhere.gguf"], 1, "/nowhere.gguf"),
     ];
     for (arguments, code, said) in cases {

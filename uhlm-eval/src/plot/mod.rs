@@ -29,7 +29,7 @@ const EXACT: RGBColor = RGBColor(120, 128, 142);
 const LOSSY: RGBColor = RGBColor(226, 135, 67);
 
 /// Colours that tell series apart.
-const PALETTE: [RGBColor; 7] =
+pub const PALETTE: [RGBColor; 7] =
     [OURS, LOSSY, RGBColor(74, 157, 95), RGBColor(170, 92, 172), RGBColor(190, 62, 72), EXACT, RGBColor(150, 120, 40)];
 
 /// Returns the colour of a method, which tells whose it is and whether it is exact.

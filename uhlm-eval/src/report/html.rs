@@ -7,7 +7,11 @@ use crate::error::EvalError;
 
 const TEMPLATE: &str = include_str!("page.html");
 
-pub(super) fn page(title: &str, blocks: &[Block]) -> Result<String, EvalError> {
+/// Makes a page of the blocks under a title; it loads nothing.
+///
+/// # Errors
+/// [`EvalError::Plot`], if the page's template fails.
+pub fn page(title: &str, blocks: &[Block]) -> Result<String, EvalError> {
     let failed = |error: minijinja::Error| EvalError::Plot { reason: error.to_string() };
     let mut environment = Environment::new();
     // The ending of the template's name turns escaping on.

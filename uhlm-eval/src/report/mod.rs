@@ -12,6 +12,8 @@ use crate::law::report::LawReport;
 use crate::plot::figures::{self, Figure};
 use crate::record::Record;
 
+pub use self::html::page;
+
 /// A part of a report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -78,7 +80,7 @@ impl Report {
     /// # Errors
     /// [`EvalError::Plot`], if the page's template fails.
     pub fn html(&self) -> Result<String, EvalError> {
-        html::page(&self.title, &self.blocks)
+        page(&format!("{}: evaluation", self.title), &self.blocks)
     }
 
     /// Returns Markdown that shows the plots from files under `images`, each called `<prefix>-<name>.svg`.

@@ -16,8 +16,10 @@ pub(crate) const MAX_LABEL_BYTES: usize = 64;
 /// are no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Owner {
-    /// The SHA-256 value of a token, or of a token's value and a device's label.
+    /// The SHA-256 value of a token.
     Token([u8; 32]),
+    /// The SHA-256 value of a token's value and a device's label.
+    Device([u8; 32]),
     /// An address, or for IPv6 the /64 of one: a subscriber has all of that.
     Address(IpAddr),
 }
@@ -30,12 +32,21 @@ impl Owner {
 
     /// Makes the owner that is one device of those that share a token.
     pub(crate) fn of_device(token: [u8; 32], label: &[u8]) -> Self {
-        Self::Token(Sha256::new().chain_update(token).chain_update(label).finalize().into())
+        Self::Device(Sha256::new().chain_update(token).chain_update(label).finalize().into())
     }
 
     /// Makes the owner of an address.
     pub(crate) fn of_address(address: IpAddr) -> Self {
         Self::Address(network(address))
+    }
+
+    /// Returns the kind of owner, as metrics and logs name it.
+    pub(crate) fn class(self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::Device(_) => "device",
+            Self::Address(_) => "address",
+        }
     }
 
     /// Tells whether this owner may use the sessions of `other`. Without tokens, the name of a session is what lets in:

@@ -45,7 +45,7 @@ use self::pulse::{Gauge, Pulse};
 use self::source::{Source, not_running};
 use self::worker::{Alive, Worker};
 use crate::limits::Limits;
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
 use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
@@ -119,8 +119,14 @@ impl Scheduler {
     /// Takes a place in the queue.
     fn place(&self, owner: Owner) -> Result<Place, ErrorBody> {
         Place::take(&self.places, owner, &self.metrics).map_err(|full| match full {
-            Full::Owner => ErrorBody::new(ErrorCode::RateLimited, "too many requests of this client are waiting"),
-            Full::All => ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting"),
+            Full::Owner => {
+                self.metrics.by.reached(Limit::OwnerQueue);
+                ErrorBody::new(ErrorCode::RateLimited, "too many requests of this client are waiting")
+            }
+            Full::All => {
+                self.metrics.by.reached(Limit::Queue);
+                ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting")
+            }
         })
     }
 

@@ -49,7 +49,9 @@ impl Worker {
             newest.into_iter().for_each(|id| self.refuse_for_room(id));
             return Ok(());
         }
-        match self.target.decode(&batch) {
+        let decoded = self.target.decode(&batch);
+        let scoring_began = self.clock.now();
+        match decoded {
             Ok(()) => self.metrics.pass(batch.len(), shares.len()),
             Err(failure) => return self.retry(&batch, &shares, &failure, began),
         }
@@ -57,6 +59,9 @@ impl Worker {
         self.decoded(&batch, &shares, began)?;
         // The time includes the rows' scores, which an engine that works on its own may have waited for.
         let seconds = self.clock.now().saturating_duration_since(began).as_secs_f64();
+        let decode = scoring_began.saturating_duration_since(began).as_secs_f64();
+        let given = batch.iter().filter(|token| !token.logits).count();
+        self.metrics.by.pass(batch.len(), given, decode, seconds - decode);
         self.pass_times.observe(batch.len(), seconds);
         self.costs.observe(batch.len(), seconds);
         if shares.iter().any(|share| share.is_long) {
@@ -77,6 +82,7 @@ impl Worker {
                 active.moved = began;
             }
             self.table.fair.charge(owner, share.session.0, TOKEN * share.count as u64);
+            self.metrics.by.decoded(owner, share.count);
         }
         // A request that arrived meanwhile may replace the text that a pass rests on, or take its answer over.
         let mut allowance = self.allowance();

@@ -11,6 +11,7 @@ use super::division::{Share, Urgency, Waiting, Want};
 use super::room::{self, Holding, Kind, Work};
 use super::turn::{fail, give_up};
 use super::worker::Worker;
+use crate::metrics::Limit;
 use crate::owner::Owner;
 use crate::session_id::Short;
 
@@ -107,6 +108,7 @@ impl Worker {
 
     pub(super) fn refuse_for_room(&mut self, id: SessionId) {
         if let Some(session) = self.table.get_mut(id) {
+            self.metrics.by.reached(Limit::Cache);
             tracing::warn!(session = %Short(id), "refused: the cache is full");
             fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room in the target's cache"));
         }

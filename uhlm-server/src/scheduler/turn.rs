@@ -9,7 +9,7 @@ use uhlm_law::model::ModelError;
 
 use super::job::{Active, Call, Listener};
 use super::worker::{Worker, gone};
-use crate::metrics::Ended;
+use crate::metrics::{Ended, Limit};
 use crate::session::Session;
 use crate::session_id::Short;
 
@@ -115,6 +115,7 @@ impl Worker {
             if is_unwanted {
                 give_up(session);
             } else {
+                self.metrics.by.reached(Limit::QueueWait);
                 fail(session, ErrorBody::new(ErrorCode::Unavailable, "no room for the decode"));
             }
         }

@@ -16,7 +16,7 @@ use super::job::{Command, Had};
 use super::pulse::Pulse;
 use super::reading::Reading;
 use crate::limits::Limits;
-use crate::metrics::{Ended, Metrics};
+use crate::metrics::{Ended, Limit, Metrics};
 use crate::owner::Owner;
 use crate::session::table::Table;
 use crate::session_id::Short;
@@ -194,6 +194,7 @@ impl Worker {
         let now = self.clock.now();
         if self.table.is_full() || self.table.is_at_quota(owner) {
             let Some(idle) = self.table.evictable(owner, self.limits.keep, now) else {
+                self.metrics.by.reached(Limit::Sessions);
                 let reason = "there are too many sessions, and all were used lately";
                 return Ok(Err(ErrorBody::new(ErrorCode::RateLimited, reason)));
             };

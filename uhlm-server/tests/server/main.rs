@@ -9,6 +9,7 @@ mod equality;
 mod failures;
 mod judging;
 mod limits;
+mod logs;
 mod progress;
 mod refusals;
 mod repeats;
