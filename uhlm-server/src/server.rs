@@ -116,6 +116,7 @@ impl Server {
             },
             ends: target.vocabulary().ends(),
             blocks: about.vocabulary.blocks.clone(),
+            engine: String::new(),
         };
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =
