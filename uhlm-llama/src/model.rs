@@ -77,7 +77,7 @@ impl Model {
         let unsupported =
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
 
-        let inner = open(path, options, &unsupported)?;
+        let inner = open(path, options, false, &unsupported)?;
         let vocabulary = TokenTable::of(&inner).map_err(|error| unsupported(error.to_string()))?;
         if vocabulary.size() == 0 {
             return Err(unsupported("no row of its vocabulary stands for a token".into()));
@@ -247,9 +247,10 @@ impl Model {
 }
 
 /// Has llama.cpp load the file, and refuses a loaded model that does not write text token by token.
-fn open(
+pub(crate) fn open(
     path: &Path,
     options: &LoadOptions,
+    vocabulary_only: bool,
     unsupported: &dyn Fn(String) -> LoadError,
 ) -> Result<native::Model, LoadError> {
     let mut go_on = |share| {
@@ -262,6 +263,7 @@ fn open(
     let loading = Loading {
         gpu_layers: options.gpu_layers,
         repack: !options.batch_invariant,
+        vocabulary_only,
         mmap: options.mmap,
         go_on: &mut go_on,
     };

@@ -53,6 +53,9 @@ mod signal;
 pub mod target;
 mod tls;
 mod trace_context;
+pub mod upstream;
+#[cfg(feature = "clap")]
+mod upstream_args;
 mod visit;
 mod wire;
 
@@ -69,3 +72,5 @@ pub use server::{Server, ServerHandle};
 pub use signal::shutdown_signal;
 pub use target::EngineOptions;
 pub use tls::{Certificate, TlsError, TlsSource};
+#[cfg(feature = "clap")]
+pub use upstream_args::UpstreamArgs;

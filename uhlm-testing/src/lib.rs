@@ -5,6 +5,7 @@ pub mod alike;
 pub mod bed;
 pub mod certificates;
 pub mod counted;
+pub mod engine;
 pub mod eventually;
 pub mod faulty;
 pub mod file_server;

@@ -92,6 +92,7 @@ impl SimulatedVerifier {
             },
             ends: target.language().vocabulary().ends(),
             blocks: Blocks::default(),
+            engine: String::new(),
         }
     }
 

@@ -116,6 +116,12 @@ pub struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Returns the key of the noise at each row's place: it is known before any row is.
+    #[must_use]
+    pub fn positions(&self) -> &[PositionKey] {
+        &self.positions
+    }
+
     /// Draws the rows in order, up to the one that settles the pass, and appends them to `done`. Returns whether one
     /// did.
     ///

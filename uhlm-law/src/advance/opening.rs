@@ -131,11 +131,16 @@ pub struct Info {
     /// does not.
     #[serde(default, skip_serializing_if = "Blocks::is_empty")]
     pub blocks: Blocks,
+    /// Engines that run the target for the verifier, and what they can and cannot do, for people; empty where the
+    /// verifier runs it itself.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub engine: String,
 }
 
 /// Tags of [`Info`]'s tail.
 const ENDS: u32 = 1;
 const BLOCKS: u32 = 2;
+const ENGINE: u32 = 8;
 
 /// Limits on what a verifier takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,10 +173,10 @@ pub struct Opened {
 }
 
 impl Info {
-    /// Returns the part that the answer to `open` holds: all but the hashes over parts of the vocabulary.
+    /// Returns the part that the answer to `open` holds: all but what is for people.
     #[must_use]
     pub fn to_open(&self) -> Self {
-        Self { blocks: Blocks::default(), ..self.clone() }
+        Self { blocks: Blocks::default(), engine: String::new(), ..self.clone() }
     }
 
     /// Checks that this verifier can serve a session that `open` opens.
@@ -208,6 +213,9 @@ impl Info {
         if !self.blocks.is_empty() {
             put_tagged_bytes(out, BLOCKS, &self.blocks.to_bytes());
         }
+        if !self.engine.is_empty() {
+            put_tagged_bytes(out, ENGINE, self.engine.as_bytes());
+        }
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -228,6 +236,7 @@ impl Info {
             },
             ends: Vec::new(),
             blocks: Blocks::default(),
+            engine: String::new(),
         };
         read_tail(reader, |tag, field| {
             if tag == u64::from(ENDS) {
@@ -235,6 +244,8 @@ impl Info {
             } else if tag == u64::from(BLOCKS) {
                 let bytes = field.bytes("blocks")?;
                 info.blocks = Blocks::from_bytes(bytes).ok_or(DecodeError::OutOfRange { field: "blocks" })?;
+            } else if tag == u64::from(ENGINE) {
+                info.engine = field.text("engine")?;
             }
             Ok(())
         })?;

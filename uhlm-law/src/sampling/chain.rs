@@ -214,7 +214,7 @@ impl SamplingChain {
 
 /// Returns the distance below the greatest logit within which min-p keeps tokens, as a number of at most 0: the
 /// logarithm of `min_p`, with the same bits on every processor.
-fn depth(min_p: f32) -> f32 {
+pub(super) fn depth(min_p: f32) -> f32 {
     libm::log(f64::from(min_p)) as f32
 }
 

@@ -68,7 +68,8 @@ impl Cut {
     }
 }
 
-fn weight(z: f32, max: f32) -> f64 {
+/// Returns `exp(z - max)` with the same bits on every processor.
+pub(super) fn weight(z: f32, max: f32) -> f64 {
     f64::from(row::power::<false>((z - max) * std::f32::consts::LOG2_E))
 }
 

@@ -11,12 +11,14 @@ mod distribution;
 mod draw;
 mod order;
 mod params;
+mod partial;
 mod row;
 
 pub use chain::{ChainInput, SamplingChain, Scratch, TokenMask};
 pub use distribution::Distribution;
 pub use draw::Winner;
 pub use params::SamplingParams;
+pub use partial::{PartialRow, PartialRowError, Uncertain};
 
 pub use crate::token::TokenId;
 

@@ -129,6 +129,7 @@ impl Network {
             limits,
             ends: target.ends(),
             blocks: Blocks::default(),
+            engine: String::new(),
         };
         let state = State {
             dice: Dice::new(seed, 1),

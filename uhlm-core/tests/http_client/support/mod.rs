@@ -49,6 +49,7 @@ pub fn info() -> Info {
         limits: Limits { vocabulary_size: VOCABULARY, context: 4096, max_draft: 16 },
         ends: Vec::new(),
         blocks: Blocks::default(),
+        engine: String::new(),
     }
 }
 

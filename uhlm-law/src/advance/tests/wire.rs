@@ -114,6 +114,7 @@ fn info() -> Info {
         limits: Limits { vocabulary_size: 151_665, context: 32_768, max_draft: 64 },
         ends: vec![151_645, 151_643],
         blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).expect("two blocks"),
+        engine: "llama-server x 2".to_owned(),
     }
 }
 
