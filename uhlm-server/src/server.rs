@@ -113,6 +113,7 @@ impl Server {
                 vocabulary_size: about.vocabulary_size,
                 context: context.min(about.capacity as u32),
                 max_draft: limits.draft as u32,
+                max_body: limits.body as u32,
             },
             ends: target.vocabulary().ends(),
             blocks: about.vocabulary.blocks.clone(),

@@ -27,7 +27,7 @@ fn begin() -> Begin {
 }
 
 fn session() -> TargetSession {
-    TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 16 })
+    TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 16, max_body: 1 << 20 })
 }
 
 /// Makes a request that goes on after `before`, all of which is committed.
@@ -43,6 +43,7 @@ fn request(seq: u32, before: &[TokenId], draft: &[TokenId]) -> Advance {
         grants: Grants::NONE,
         labels: Labelling::NONE,
         begin: None,
+        deadline_ms: None,
     }
 }
 
@@ -289,7 +290,7 @@ fn a_draft_that_is_too_long_for_a_pass_is_judged_by_several() {
 #[test]
 fn a_reply_ends_with_its_end_token_its_stop_string_its_length_or_the_context() {
     let ends = |winners: &[TokenId], max_tokens, context| {
-        let mut session = TargetSession::new(Limits { vocabulary_size: 10, context, max_draft: 16 });
+        let mut session = TargetSession::new(Limits { vocabulary_size: 10, context, max_draft: 16, max_body: 1 << 20 });
         let begin = Begin { max_tokens, ..begin() };
         accept(&mut session, 1, &Advance { begin: Some(begin), ..first(&winners[..winners.len() - 1]) });
         let rows = pass(&mut session).rows;
@@ -343,8 +344,6 @@ fn what_cannot_be_taken_is_refused_and_changes_nothing() {
     };
     let unbegun = refused(&mut session, &request(0, &[1], &[2]));
     assert_eq!(unbegun, Refusal::NotBegun { generation: 0, held: 0 });
-    let early = Advance { begin: Some(begin()), ..given(0, &[], &[1], &[]) };
-    assert_eq!(refused(&mut session, &early), Refusal::NoPrompt { reply_start: 2, given: 1 });
     let empty = Advance { begin: Some(Begin { reply_start: 0, ..begin() }), ..given(0, &[], &[], &[1]) };
     assert_eq!(refused(&mut session, &empty), Refusal::NoPrompt { reply_start: 0, given: 0 });
     accept(&mut session, 1, &first(&[]));
@@ -414,7 +413,8 @@ fn an_engine_that_fails_ends_the_answer_and_the_text_stays() {
 
 #[test]
 fn a_long_text_comes_in_several_frames() {
-    let mut session = TargetSession::new(Limits { vocabulary_size: 10, context: 1 << 20, max_draft: 16 });
+    let mut session =
+        TargetSession::new(Limits { vocabulary_size: 10, context: 1 << 20, max_draft: 16, max_body: 1 << 20 });
     let long = vec![3; 2 * MAX_FRAME_IDS + 5];
     let begin = Begin { max_tokens: 1 << 19, stop: vec![], ..begin() };
     accept(&mut session, 1, &Advance { begin: Some(begin), ..given(0, &[], &[1, 2], &[]) });
@@ -422,4 +422,19 @@ fn a_long_text_comes_in_several_frames() {
     let sent = texts(&accept(&mut session, 3, &request(2, &[1, 2], &[])));
     let lengths: Vec<_> = sent.iter().map(|(_, pos, ids)| (*pos as usize, ids.len())).collect();
     assert_eq!(lengths, [(2, MAX_FRAME_IDS), (2 + MAX_FRAME_IDS, MAX_FRAME_IDS), (2 + 2 * MAX_FRAME_IDS, 5)]);
+}
+
+#[test]
+fn a_prompt_may_come_in_parts_and_nothing_is_decided_before_it_is_whole() {
+    let mut session = session();
+    let begin = Begin { reply_start: 4, ..begin() };
+    let generous = Advance { grants: Grants::UNLIMITED, draft: vec![7], ..given(0, &[], &[1, 2], &[]) };
+    accept(&mut session, 1, &Advance { begin: Some(begin), ..generous });
+    let Next::Pass(plan) = session.next(16) else { panic!("what is there is read") };
+    assert_eq!((plan.kind, plan.tokens.as_slice(), plan.rows), (PassKind::Fill, &[1][..], 0));
+    session.pass_ended(&[], None, &Rule);
+    assert!(matches!(session.next(16), Next::End(Sent { frame: Frame::End(EndReason::Granted), .. })));
+    accept(&mut session, 2, &Advance { grants: Grants::UNLIMITED, ..given(1, &[1, 2], &[3, 4], &[]) });
+    let Next::Pass(plan) = session.next(16) else { panic!("the prompt is whole") };
+    assert_eq!((plan.kind, plan.tokens.as_slice(), plan.rows), (PassKind::SelfMade, &[2, 3, 4][..], 1));
 }

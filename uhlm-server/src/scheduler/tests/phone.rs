@@ -135,7 +135,7 @@ impl Phone {
         let check = if base == 0 { PrefixHash::EMPTY } else { PrefixHash::of(&self.text) };
         let (base, have) = (base as u32, self.text.len() as u32);
         let (generation, labels) = (self.generation, Labelling::NONE);
-        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin }
+        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin, deadline_ms: None }
     }
 
     /// Takes what has come. Tells whether it is time for the next request.

@@ -67,7 +67,8 @@ impl World {
         let metrics = Arc::new(Metrics::new());
         let inbox = Inbox::new(Arc::clone(&metrics));
         let alive = Alive::new(watch::channel(true).0, Arc::clone(&inbox));
-        let offered = advance::Limits { vocabulary_size: VOCABULARY, context: CAPACITY as u32, max_draft: 64 };
+        let context = CAPACITY as u32;
+        let offered = advance::Limits { vocabulary_size: VOCABULARY, context, max_draft: 64, max_body: 1 << 20 };
         let places = Pool::new(limits.queue, limits.owner.queue);
         let worker = Worker::new(
             alive,
