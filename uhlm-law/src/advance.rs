@@ -298,7 +298,7 @@ pub use answer::{Asked, InvalidAnswer};
 pub use body::{Body, Encoding, MAX_BODY_BYTES, MEDIA_BINARY, MEDIA_JSON, PROTOCOL};
 pub use bytes::DecodeError;
 pub use conversation::{Bounds, Committed, Conversation, Effects, Origin, Recovery, Wanted};
-pub use drawing::{Draw, Drawing, Rows};
+pub use drawing::{Draw, Drawing, PreparedRows, Rows};
 pub use ending::Ending;
 pub use frame::{EndReason, Frame, Labels, MAX_FRAME_IDS, MAX_LABELS, PROGRESS_SECONDS, Progress, Text};
 pub use opening::{Capabilities, Info, Limits, Open, Opened, SessionId};

@@ -316,6 +316,7 @@ fn values_out_of_range_are_refused_in_both_encodings() {
         begin(|begin| begin.stop.push("x".repeat(1025))),
         begin(|begin| begin.stop = vec!["x".to_owned(); 65]),
         begin(|begin| begin.sampling.top_p = 2.0),
+        begin(|begin| begin.sampling.penalty_last_n = 4097),
         Advance { draft: vec![0; MAX_DRAFT + 1], ..good.clone() },
     ];
     for request in &wrong {
