@@ -17,7 +17,7 @@ use crate::access::Access;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
 use crate::owner::Owner;
-use crate::owner::pool::{Full, Held, Pool};
+use crate::owner::pool::{Held, Pool};
 use crate::session_id;
 use crate::visit::Visit;
 
@@ -75,10 +75,8 @@ impl Gate {
 
     /// Takes room for a body before it is read: as much as is announced, or else as much as the longest body takes.
     fn room(&self, owner: Owner, announced: Option<usize>) -> Result<Held, Refusal> {
-        self.bytes.take(owner, announced.unwrap_or(self.limits.body)).map_err(|full| match full {
-            Full::Owner => Refusal::new(ErrorCode::RateLimited, "too many bytes of this client are under way"),
-            Full::All => Refusal::new(ErrorCode::Unavailable, "too many bytes are under way"),
-        })
+        let taken = self.bytes.take(owner, announced.unwrap_or(self.limits.body));
+        taken.map_err(|full| full.refusal("bytes under way").into())
     }
 
     /// Reads and decodes a body. The room that it takes comes with it, to be kept as long as it is.

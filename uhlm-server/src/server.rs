@@ -111,7 +111,7 @@ impl Server {
             capabilities: CAPABILITIES,
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
-                context: context.min(about.capacity as u32),
+                context: context.min(about.capacity as u32 / target.contexts().max(1)),
                 max_draft: limits.draft as u32,
                 max_body: limits.body as u32,
             },
