@@ -34,6 +34,7 @@ mod args;
 mod auth;
 mod config;
 mod connection;
+mod descriptors;
 mod error;
 mod exchange;
 mod frames;

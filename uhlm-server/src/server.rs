@@ -18,6 +18,7 @@ use crate::access::Access;
 use crate::auth::Tokens;
 use crate::config::ServerConfig;
 use crate::connection::Connections;
+use crate::descriptors;
 use crate::error::ServerError;
 use crate::exchange::Gate;
 use crate::limits::RateLimit;
@@ -92,6 +93,7 @@ impl Server {
         let reloads = config.token_file.is_some();
         let access = Access::new(config.tokens, config.token_file, config.device_labels)?;
         limits.check()?;
+        descriptors::raise(limits.connections);
         access.tokens().check_exposure(listen, allow_anonymous)?;
         if tls == TlsSource::Off && !listen.ip().is_loopback() {
             return Err(TlsError::PlainOnPublicAddress.into());
