@@ -53,7 +53,8 @@ pub struct LinkConfig {
     pub min_deadline: Duration,
     /// Longest deadline after an answer that was in time; also the one used before anything was measured. It bounds the
     /// silence of a verifier that tells its progress; one that does not gets more by what it has to read. It is doubled
-    /// for each deadline that was missed in a row, up to six times its value.
+    /// for each deadline that was missed in a row, up to six times its value. A verifier is told it with each request:
+    /// one that cannot begin by then says so at once.
     pub max_deadline: Duration,
     /// Time for which a verifier that was reached before and then misses a deadline is asked again before it counts as
     /// out of reach. Failures that say that it is not there (no connection, no route, a refusal) end it at once.
@@ -314,6 +315,11 @@ impl Link {
         let max = max.max(duration(way).min(longest.saturating_mul(MAX_PATIENCE)));
         let expected = (way + silence) * f64::from(patience);
         Duration::try_from_secs_f64(expected).unwrap_or(max).clamp(self.config.min_deadline.min(max), max)
+    }
+
+    /// Returns how long a request may wait for its turn: as long as an answer whose time was never measured.
+    pub(crate) fn longest_wait(&self) -> Duration {
+        self.config.max_deadline
     }
 
     /// Returns the smoothed round-trip time without the verifier's own; `None` before the first measurement.

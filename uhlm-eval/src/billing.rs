@@ -128,6 +128,7 @@ mod tests {
             grants: Grants::NONE,
             labels: Labelling::NONE,
             begin: None,
+            deadline_ms: None,
         };
         let plain = encoded(&request);
         // Ids of one, one and two bytes become ids of three bytes.

@@ -28,14 +28,14 @@
 //! }
 //!
 //! let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 2, max_tokens: 9, stop: vec![] };
-//! let mut device = Conversation::new(Bounds { vocabulary_size: 10, context: 64 }, begin, &[1, 2]);
+//! let mut device = Conversation::new(Bounds { vocabulary_size: 10, context: 64, max_body: 1 << 20 }, begin, &[1, 2]);
 //! let mut peer = Peer::new();
 //! device.draft(3);
 //! device.draft(4);
 //! let wanted = Wanted { upto: 4, grants: Grants::NONE, labels: Labelling::NONE };
 //! let (request, mut asked) = device.advance(&mut peer, &wanted);
 //!
-//! let mut verifier = TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 8 });
+//! let mut verifier = TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 8, max_body: 1 << 20 });
 //! verifier.accept(StreamId(1), &request, &NoEnd).expect("a session takes the first request");
 //! let Next::Pass(plan) = verifier.next(8) else { panic!("there is a draft to judge") };
 //! assert_eq!((plan.tokens.as_slice(), plan.rows), (&[1, 2, 3, 4][..], 3));
@@ -133,6 +133,7 @@
 //! | `draft` | number, ids | at most [`MAX_DRAFT`] |
 //! | tail 1, `labels` | number | 1 `matched` + 2 `probabilities` |
 //! | tail 2, `begin` | bytes | as follows |
+//! | tail 3, `deadline_ms` | number | [`DEFAULT_DEADLINE_MS`] without it |
 //!
 //! **[`Begin`]**
 //!
@@ -169,7 +170,8 @@
 //!
 //! **[`Info`]**: `protocol` text, `model` text, `fingerprint` 32 bytes, `vocabulary` 32 bytes, `capabilities` number
 //! (1 runs ahead, 2 matched, 4 probabilities, 8 progress), `vocabulary_size` number, `context` number, `max_draft`
-//! number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids).
+//! number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids), tail 3 `max_body`
+//! number ([`MAX_BODY_BYTES`] without it).
 //!
 //! **[`Open`]**: `vocabulary` 32 bytes, `needs` number (as `capabilities`), an empty tail.
 //! **[`Opened`]**: `session` 16 bytes, then an `Info`.
@@ -294,7 +296,7 @@ pub use answer::{Asked, InvalidAnswer};
 pub use body::{Body, Encoding, MAX_BODY_BYTES, MEDIA_BINARY, MEDIA_JSON, PROTOCOL};
 pub use bytes::{DecodeError, id_bytes};
 pub use conversation::{Bounds, Committed, Conversation, Effects, Origin, Recovery, Wanted};
-pub use drawing::{Draw, Drawing, Rows};
+pub use drawing::{Draw, Drawing, PreparedRows, Rows};
 pub use ending::Ending;
 pub use failure::{ErrorBody, ErrorCode};
 pub use frame::{EndReason, Frame, Labels, MAX_FRAME_IDS, MAX_LABELS, PROGRESS_SECONDS, Progress, Text};
@@ -304,7 +306,9 @@ pub use peer::Peer;
 pub use plan::{Next, PassKind, PassTiming, Plan, Row};
 pub use proposal::MAX_PARKED;
 pub use refusal::Refusal;
-pub use request::{Advance, Begin, Grant, Grants, Labelling, MAX_DRAFT, MAX_STAND, MAX_STOP_BYTES, MAX_STOPS};
+pub use request::{
+    Advance, Begin, DEFAULT_DEADLINE_MS, Grant, Grants, Labelling, MAX_DRAFT, MAX_STAND, MAX_STOP_BYTES, MAX_STOPS,
+};
 pub use stream::{FrameDecoder, MAX_FRAME_BYTES};
 pub use target::TargetSession;
 pub use text_ending::TextEnding;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use uhlm_core::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::{Advance, Capabilities, Frame, Info, Open, Opened, SessionId};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 /// A part of the answer to the request with this number, or its failure.
 pub(crate) type Heard = (u64, Result<Answer<Frame>, VerifierError>);

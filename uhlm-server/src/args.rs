@@ -107,13 +107,13 @@ pub struct ServeArgs {
     /// GGML_CPU_TILED_MM=0 in the environment, on the CPU
     #[arg(long, env = "UHLM_BATCH_INVARIANT", help_heading = "Engine")]
     pub batch_invariant: bool,
-    /// Sessions that have a cache at the same time, at most 256
+    /// Sessions that have a cache at the same time; each 64 of them have a context and an equal part of the cache
     #[arg(
         long,
         env = "UHLM_SLOTS",
         value_name = "N",
         default_value_t = EngineOptions::default().slots,
-        value_parser = clap::value_parser!(u32).range(1..=256),
+        value_parser = clap::value_parser!(u32).range(1..=1024),
         help_heading = "Engine"
     )]
     pub slots: u32,

@@ -16,7 +16,7 @@ use crate::access::Access;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
-use crate::owner::pool::{Full, Held, Pool};
+use crate::owner::pool::{Held, Pool};
 use crate::session_id;
 use crate::visit::Visit;
 
@@ -80,15 +80,13 @@ impl Gate {
 
     /// Takes room for a body before it is read: as much as is announced, or else as much as the longest body takes.
     fn room(&self, owner: Owner, announced: Option<usize>) -> Result<Held, Refusal> {
-        self.bytes.take(owner, announced.unwrap_or(self.limits.body)).map_err(|full| match full {
-            Full::Owner => {
-                self.metrics.by.reached(Limit::OwnerBytes);
-                Refusal::new(ErrorCode::RateLimited, "too many bytes of this client are under way")
-            }
-            Full::All => {
-                self.metrics.by.reached(Limit::Bytes);
-                Refusal::new(ErrorCode::Unavailable, "too many bytes are under way")
-            }
+        let taken = self.bytes.take(owner, announced.unwrap_or(self.limits.body));
+        taken.map_err(|full| {
+            self.metrics.by.reached(match full {
+                Full::Owner => Limit::OwnerBytes,
+                Full::All => Limit::Bytes,
+            });
+            full.refusal("bytes under way").into()
         })
     }
 

@@ -35,6 +35,7 @@ mod args;
 mod auth;
 mod config;
 mod connection;
+mod descriptors;
 mod error;
 mod exchange;
 mod frames;

@@ -19,6 +19,7 @@ use crate::access::Access;
 use crate::auth::Tokens;
 use crate::config::ServerConfig;
 use crate::connection::Connections;
+use crate::descriptors;
 use crate::error::ServerError;
 use crate::exchange::Gate;
 use crate::limits::{Limits, RateLimit};
@@ -160,6 +161,7 @@ impl Server {
         let reloads = config.token_file.is_some();
         let access = Access::new(config.tokens, config.token_file, config.device_labels)?;
         limits.check()?;
+        descriptors::raise(limits.connections);
         access.tokens().check_exposure(listen, allow_anonymous)?;
         if tls == TlsSource::Off && !listen.ip().is_loopback() {
             return Err(TlsError::PlainOnPublicAddress.into());
@@ -179,8 +181,9 @@ impl Server {
             capabilities: backend.capabilities(),
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
-                context: context.min(about.capacity as u32),
+                context: context.min(about.capacity as u32 / target.contexts().max(1)),
                 max_draft: limits.draft as u32,
+                max_body: limits.body as u32,
             },
             ends: backend.ends(),
             blocks: about.vocabulary.blocks.clone(),

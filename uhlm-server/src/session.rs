@@ -23,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) drawing: Option<Drawing>,
     /// The session's sequence in the engine; `None` while it has none.
     pub(crate) slot: Option<u32>,
+    /// Time at which it got that.
+    pub(crate) placed: Instant,
     /// The pass that is planned for the session, until its rows are scored.
     pub(crate) active: Option<Active>,
     /// Whether something has happened since the session was last asked what it does next.
@@ -49,6 +51,7 @@ impl Session {
             target: TargetSession::new(limits),
             drawing: None,
             slot: None,
+            placed: now,
             active: None,
             stirred: false,
             arrived: now,
@@ -64,6 +67,11 @@ impl Session {
     /// Tells whether the session has nothing to do and nobody listens to it.
     pub(crate) fn is_idle(&self) -> bool {
         self.active.is_none() && self.listeners.is_empty() && !self.stirred
+    }
+
+    /// Tells whether a pass of the engine had no room for the session since its own became possible.
+    pub(crate) fn was_passed_over(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.passed_over > 0)
     }
 
     /// Returns the name of the next answer.

@@ -1,6 +1,6 @@
 //! Drafting and sending: whether the device drafts on, what becomes of a drafted token, and when windows go out.
 
-use uhlm_law::advance::Grants;
+use uhlm_law::advance::{DEFAULT_DEADLINE_MS, Grants};
 use uhlm_law::pace::{LEAST_SURVIVAL, Moment};
 
 use super::end::End;
@@ -218,9 +218,13 @@ impl Run<'_> {
     /// Sends a request as [`Self::ask`] does, with other grants.
     pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
         let (now, labels, one_by_one) = (self.now(), self.labelling(), self.mode == Mode::Opportunistic);
+        let patience = self.waits_at_most();
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
-        if let Some((request, asked, tokens)) = self.pipeline.send(&mut remote.peer, one_by_one, grants, labels, now) {
+        if let Some((mut request, asked, tokens)) =
+            self.pipeline.send(&mut remote.peer, one_by_one, grants, labels, now)
+        {
             self.target.first_asked.get_or_insert((now, tokens));
+            request.deadline_ms = patience.filter(|ms| *ms != DEFAULT_DEADLINE_MS);
             remote.send(request, asked, tokens, now);
         }
         Ok(())

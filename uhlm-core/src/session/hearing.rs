@@ -111,6 +111,9 @@ impl Run<'_> {
             return Err(self.reason(reason).into());
         }
         self.commit_skipped_behind()?;
+        if outcome.more {
+            return self.ask();
+        }
         if outcome.ask {
             if let Some(remote) = &mut self.remote {
                 let reason = "its text does not follow what it was told".into();

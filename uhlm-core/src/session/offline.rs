@@ -1,6 +1,8 @@
 //! Opening a session, failures, and the way back: how the session behaves, by its policy, where the verifier does not
 //! answer.
 
+use std::time::Duration;
+
 use uhlm_law::advance::{Asked, ErrorBody, ErrorCode, Grants, Recovery};
 
 use super::end::End;
@@ -57,6 +59,19 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Returns how long a request may wait for its turn before the policy would have the device do without an answer,
+    /// in milliseconds; `None` where nothing is waited for.
+    pub(super) fn waits_at_most(&self) -> Option<u32> {
+        let longest = match self.options.offline {
+            OfflinePolicy::Wait(limit) => {
+                let waited = self.outage.waiting_since().map_or(Duration::ZERO, |since| self.since(since));
+                limit.saturating_sub(waited)
+            }
+            OfflinePolicy::GoOn | OfflinePolicy::Fail => self.remote.as_ref()?.link.longest_wait(),
+        };
+        Some(u32::try_from(longest.as_millis()).unwrap_or(u32::MAX))
+    }
+
     /// Fails, under [`OfflinePolicy::Wait`], when the time is over.
     pub(super) fn give_up_if_waited_too_long(&self) -> Result<(), End> {
         match (self.outage.waiting_since(), self.options.offline) {
@@ -106,6 +121,7 @@ impl Run<'_> {
             let reason = format!("{here} tokens on the device, {there} on the verifier, and not the same ones");
             return Err(GenerationError::VocabularyMismatch { reason }.into());
         }
+        self.pipeline.set_max_body(answer.value.limits.max_body);
         if self.mode != Mode::DeviceOnly {
             self.drafter.draft_for(&answer.value.ends);
         }

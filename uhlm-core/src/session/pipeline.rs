@@ -42,11 +42,19 @@ impl Pipeline {
         let vocabulary_size = u32::try_from(vocabulary_size).unwrap_or(u32::MAX);
         Self {
             // A reply ends at the limit that it was given, however long the verifier's context is.
-            bounds: Bounds { vocabulary_size, context: u32::MAX },
+            bounds: Bounds { vocabulary_size, context: u32::MAX, max_body: u32::MAX },
             conversation: None,
             branch: VecDeque::new(),
             in_flight: VecDeque::new(),
             unlabelled: VecDeque::new(),
+        }
+    }
+
+    /// Sets the largest body, in bytes, of requests to the verifier from now on.
+    pub(super) fn set_max_body(&mut self, max_body: u32) {
+        self.bounds.max_body = max_body;
+        if let Some(conversation) = &mut self.conversation {
+            conversation.set_bounds(self.bounds);
         }
     }
 
@@ -197,8 +205,8 @@ impl Pipeline {
         let Some(conversation) = &mut self.conversation else { return Ok(Outcome::default()) };
         let first = conversation.committed();
         let effects = conversation.hear(peer, asked, frame)?;
-        let mut outcome =
-            Outcome { ask: effects.ask, ended: effects.ended, finished: effects.finished, ..Outcome::default() };
+        let mut outcome = Outcome { ask: effects.ask, more: effects.more, ..Outcome::default() };
+        (outcome.ended, outcome.finished) = (effects.ended, effects.finished);
         let decided = self.settle(first, &effects.committed, &mut outcome);
         if let Frame::Text(text) = frame {
             outcome.passes = Some(text.passes);

@@ -58,6 +58,8 @@ pub(super) struct Outcome {
     pub(super) passes: Option<u32>,
     /// Whether the device should ask again at once.
     pub(super) ask: bool,
+    /// Whether the device should give at once the rest of what did not fit into one request.
+    pub(super) more: bool,
     /// Reason that this answer ended; `None` while it has not.
     pub(super) ended: Option<EndReason>,
     /// Whether the whole reply has ended for that reason.

@@ -188,6 +188,7 @@ mod tests {
             grants: uhlm_law::advance::Grants::NONE,
             labels: uhlm_law::advance::Labelling::NONE,
             begin: None,
+            deadline_ms: None,
         };
         Stubborn.advance(SessionId([0; 16]), request, Duration::ZERO, frames).detach();
         assert_eq!(heard.iter().count(), 2);

@@ -14,18 +14,20 @@ fn answer() -> Act {
     Answer::frames(BINARY, &verdict()).into()
 }
 
-/// Serves pieces of a stream that stays open, then whole answers; returns the connections of two requests of which the
-/// first missed its deadline.
-fn connections(pieces: Vec<(Duration, Vec<u8>)>) -> (usize, usize) {
+/// Serves pieces of a stream that stays open twice, then whole answers; returns the connections of three requests of
+/// which the first two missed their deadlines.
+fn connections(pieces: Vec<(Duration, Vec<u8>)>) -> [usize; 3] {
     let server = FaultServer::new(move |_, before| match before {
-        0 => Act::Stream(BINARY.media_type(), pieces.clone(), true),
+        0 | 1 => Act::Stream(BINARY.media_type(), pieces.clone(), true),
         _ => answer(),
     });
     let client = server.client();
-    assert_eq!(advance(&client, SHORT).map(drop), Err(VerifierError::DeadlineExceeded { deadline: SHORT }));
+    for _ in 0..2 {
+        assert_eq!(advance(&client, SHORT).map(drop), Err(VerifierError::DeadlineExceeded { deadline: SHORT }));
+    }
     advance(&client, LONG).expect("an answer");
     let seen = server.seen();
-    (seen[0].connection, seen[1].connection)
+    [seen[0].connection, seen[1].connection, seen[2].connection]
 }
 
 #[test]
@@ -43,12 +45,12 @@ fn a_connection_of_http_1_outlives_a_stream_whose_end_comes_after_its_last_frame
 }
 
 #[test]
-fn a_stream_that_falls_silent_costs_its_connection_and_one_that_drips_does_not() {
+fn a_connection_is_kept_through_which_something_came_before_the_silence() {
     let frame = BINARY.encode_frame(&text(3, &[4, 5, 6]));
     let silent = vec![(Duration::ZERO, frame.clone())];
-    assert_eq!(connections(silent), (0, 1));
+    assert_eq!(connections(silent), [0, 0, 0], "each time something came before the silence");
     let dripping = frame.iter().map(|byte| (SHORT / 4, vec![*byte])).collect();
-    assert_eq!(connections(dripping), (0, 0));
+    assert_eq!(connections(dripping), [0, 0, 0]);
 }
 
 #[test]
@@ -94,13 +96,31 @@ fn the_connect_timeout_is_unreachable_before_the_deadline() {
 }
 
 #[test]
-fn after_a_missed_deadline_the_next_request_takes_a_new_connection() {
-    let server = FaultServer::new(|_, before| if before == 0 { Act::Hang } else { answer() });
+fn after_two_missed_deadlines_in_a_row_the_next_request_takes_a_new_connection() {
+    let server = FaultServer::new(|_, before| if matches!(before, 0 | 2 | 3) { Act::Hang } else { answer() });
     let client = server.client();
     assert!(advance(&client, SHORT).is_err());
+    advance(&client, LONG).expect("the connection works");
+    for _ in 0..2 {
+        assert!(advance(&client, SHORT).is_err());
+    }
     advance(&client, LONG).expect("an answer");
-    let seen = server.seen();
-    assert_ne!(seen[0].connection, seen[1].connection, "the dead connection was used again");
+    let seen: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(seen, [0, 0, 0, 0, 1], "a dead connection is not used a third time, one that works is kept");
+}
+
+#[test]
+fn deadlines_that_are_missed_together_are_one() {
+    let server = FaultServer::new(|_, before| if before < 3 { Act::Hang } else { answer() });
+    let client = server.client();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert!(advance(&client, SHORT).is_err()));
+        }
+    });
+    advance(&client, LONG).expect("an answer");
+    let seen: Vec<_> = server.seen().iter().map(|seen| seen.connection).collect();
+    assert_eq!(seen.last(), seen.first(), "{seen:?}");
 }
 
 #[test]

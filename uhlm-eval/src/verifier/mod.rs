@@ -89,6 +89,7 @@ impl SimulatedVerifier {
                 vocabulary_size: target.language().vocabulary().size() as u32,
                 context: target.context(),
                 max_draft: MAX_DRAFT as u32,
+                max_body: 1 << 20,
             },
             ends: target.language().vocabulary().ends(),
             blocks: Blocks::default(),

@@ -20,6 +20,8 @@ pub struct Asked {
     /// Number of tokens that the session's text begins with once it has taken the request; `None` where nothing was
     /// given.
     pub(super) stood: Option<usize>,
+    /// Whether the request gave only a part of what the session lacks.
+    pub(super) is_part: bool,
     /// Whether the request said how the generation begins.
     pub(super) begins: bool,
     pub(super) labels: Labelling,

@@ -11,6 +11,7 @@ mod hear;
 
 use super::answer::Asked;
 use super::frame::{EndReason, Labels};
+use super::id_bytes;
 use super::peer::Peer;
 use super::request::{Advance, Begin, Grants, Labelling, MAX_DRAFT};
 use super::tokens::{PrefixHash, Tokens};
@@ -63,6 +64,8 @@ pub struct Effects {
     pub ask: bool,
     /// Reason why this answer ended; `None` as long as it goes on.
     pub ended: Option<EndReason>,
+    /// Whether the answer was to a part of what had to be given, so that the device should give the rest at once.
+    pub more: bool,
     /// Whether the reply has ended for the reason in `ended`, with all of it committed.
     pub finished: bool,
     /// Labels of tokens that were given or drafted.
@@ -78,7 +81,15 @@ pub struct Bounds {
     pub vocabulary_size: u32,
     /// Length of the longest sequence, in tokens.
     pub context: u32,
+    /// Largest size of a request's body, in bytes. What is given beyond it goes in further requests.
+    pub max_body: u32,
 }
+
+/// Bytes that are left for everything in a request but given tokens and the settings of a generation: the numbers in
+/// front, labels and deadline, and the longest draft.
+const BESIDE_GIVEN: usize = 64 + MAX_DRAFT * 5;
+/// Smallest room for given tokens in a request, in bytes, however small a body is said to be: a token fits.
+const LEAST_GIVEN: usize = 5;
 
 /// The things that a request is to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,22 +229,29 @@ impl Conversation {
             let sent = peer.sent(&self.tokens, committed).min(wanted.upto.max(committed));
             (sent, sent)
         };
+        let begin = (!peer.begun).then(|| self.begin.clone());
+        let given = if is_behind { base + self.fitting(base, begin.as_ref()) } else { committed };
+        // What does not fit is given by the requests after this one, which drafts wait for.
+        let is_part = given < committed;
+        let draft_start = if is_part { given } else { draft_start };
         let end = wanted.upto.clamp(draft_start, self.tokens.len().max(draft_start)).min(draft_start + MAX_DRAFT);
+        let end = if is_part { given } else { end };
         let ids = self.tokens.ids();
-        let stand = if is_behind { &ids[base..committed] } else { &[] };
+        let stand = if is_behind { &ids[base..given] } else { &[] };
         let seq = self.next_seq;
         self.next_seq += 1;
         let request = Advance {
             generation: self.generation,
             seq,
-            have: number(committed),
+            have: number(given),
             base: number(base),
             check: self.tokens.hash_of(base).unwrap_or(PrefixHash::EMPTY),
             stand: stand.to_vec(),
             draft: ids[draft_start..end].to_vec(),
-            grants: wanted.grants,
+            grants: if is_part { Grants::NONE } else { wanted.grants },
             labels: wanted.labels,
-            begin: (!peer.begun).then(|| self.begin.clone()),
+            begin,
+            deadline_ms: None,
         };
         let limit = (self.begin.reply_start as usize).saturating_add(self.begin.max_tokens as usize);
         let asked = Asked {
@@ -241,7 +259,8 @@ impl Conversation {
             seq,
             session: peer.session,
             base,
-            stood: is_behind.then_some(committed),
+            stood: is_behind.then_some(given),
+            is_part,
             begins: request.begin.is_some(),
             labels: wanted.labels,
             reply_start: self.begin.reply_start as usize,
@@ -255,12 +274,30 @@ impl Conversation {
             peer.since = seq;
         }
         peer.begun = true;
-        peer.assumed = committed;
+        peer.assumed = given;
         let sent_before = peer.sent(&self.tokens, committed);
         let sent = if is_behind { end } else { end.max(sent_before) };
         peer.sent = self.tokens.hash_of(sent).map(|hash| (sent, hash));
         peer.last_seq = Some(seq);
         (request, asked)
+    }
+
+    /// Returns how many committed tokens from index `base` on fit into one request.
+    fn fitting(&self, base: usize, begin: Option<&Begin>) -> usize {
+        let beside = BESIDE_GIVEN + begin.map_or(0, Begin::bytes);
+        let mut room = (self.bounds.max_body as usize).saturating_sub(beside).max(LEAST_GIVEN);
+        let fits = |id: &&TokenId| {
+            let bytes = id_bytes(**id) as usize;
+            let fits = bytes <= room;
+            room = room.saturating_sub(bytes);
+            fits
+        };
+        self.tokens.ids()[base..self.committed].iter().take_while(fits).count()
+    }
+
+    /// Sets the bounds of the verifier that is asked from now on.
+    pub fn set_bounds(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 }
 

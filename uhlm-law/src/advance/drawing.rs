@@ -88,6 +88,33 @@ impl Drawing {
             [] => text.ids().into(),
             draft => [text.ids(), draft].concat().into(),
         };
+        let positions = self.positions(text, plan, rows.clone(), &history, vocabulary);
+        Rows { plan, chain: &self.chain, history, start: rows.start, positions }
+    }
+
+    /// Prepares rows as [`Self::rows`] does, without holding on to the session: they can be drawn on another thread.
+    pub fn prepare(
+        &mut self,
+        text: &Tokens,
+        plan: &Plan,
+        rows: Range<usize>,
+        vocabulary: &dyn Vocabulary,
+    ) -> PreparedRows {
+        let history = [text.ids(), plan.draft()].concat();
+        let positions = self.positions(text, plan, rows.clone(), &history, vocabulary);
+        PreparedRows { history, start: rows.start, positions }
+    }
+
+    /// Returns the noise of the tokens that the rows `rows` decide. `history` has the tokens of the text and of the
+    /// draft after it.
+    fn positions(
+        &mut self,
+        text: &Tokens,
+        plan: &Plan,
+        rows: Range<usize>,
+        history: &[TokenId],
+        vocabulary: &dyn Vocabulary,
+    ) -> Vec<PositionKey> {
         let after = |place: Place, id: TokenId| place.after(vocabulary.piece(id).len());
         let first = plan.first + rows.start;
         let decided = first.min(text.len());
@@ -99,7 +126,35 @@ impl Drawing {
             // What follows the last row's token is no row's place.
             place = history.get(at).map_or(place, |&id| after(place, id));
         }
-        Rows { plan, chain: &self.chain, history, start: rows.start, positions }
+        positions
+    }
+}
+
+/// Rows of a pass with what it takes to draw them, but their plan, their chain and their logits.
+#[derive(Debug, Default)]
+pub struct PreparedRows {
+    history: Vec<TokenId>,
+    start: usize,
+    positions: Vec<PositionKey>,
+}
+
+impl PreparedRows {
+    /// Returns the number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Tells whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// Returns the rows, to be drawn with the plan and the chain for which they were prepared.
+    #[must_use]
+    pub fn with<'a>(self, plan: &'a Plan, chain: &'a SamplingChain) -> Rows<'a> {
+        Rows { plan, chain, history: self.history.into(), start: self.start, positions: self.positions }
     }
 }
 
@@ -120,6 +175,24 @@ impl Rows<'_> {
     #[must_use]
     pub fn positions(&self) -> &[PositionKey] {
         &self.positions
+    }
+
+    /// Returns the number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Tells whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.positions.is_empty()
+    }
+
+    /// Returns the index of the first row in its pass.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        self.start
     }
 
     /// Draws the rows in order, up to the one that settles the pass, and appends them to `done`. Returns whether one
@@ -148,9 +221,8 @@ impl Draw<'_> {
     /// [`SamplingError`] where the logits tell no winner.
     pub fn of_logits(&self, logits: &[f32], scratch: &mut Scratch, keys: &TokenKeys) -> Result<Row, SamplingError> {
         let input = ChainInput { logits, history: self.history, mask: None };
-        let winner = self.chain.winner(input, scratch, keys, self.position)?.id;
-        let distribution = self.scored.map(|id| self.chain.distribution(input, scratch).map(|p| p.prob(id)));
-        Ok(Row { winner, p: distribution.transpose()? })
+        let scored = self.chain.score(input, scratch, keys, self.position, self.scored)?;
+        Ok(Row { winner: scored.winner.id, p: scored.p })
     }
 }
 

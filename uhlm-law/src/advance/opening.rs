@@ -7,8 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::body::{Body, read_tail};
-use super::bytes::{DecodeError, Reader, put_bytes, put_ids, put_number, put_tagged_bytes};
+use super::body::{Body, MAX_BODY_BYTES, read_tail};
+use super::bytes::{DecodeError, Reader, put_bytes, put_ids, put_number, put_tagged_bytes, put_tagged_number};
 use super::failure::{ErrorBody, ErrorCode};
 use crate::digest::Digest;
 use crate::fingerprint::Blocks;
@@ -140,6 +140,7 @@ pub struct Info {
 /// Tags of [`Info`]'s tail.
 const ENDS: u32 = 1;
 const BLOCKS: u32 = 2;
+const MAX_BODY: u32 = 3;
 const ENGINE: u32 = 8;
 
 /// Limits on what a verifier takes.
@@ -152,6 +153,21 @@ pub struct Limits {
     /// Largest number of drafted tokens that one pass judges; the rest of a longer draft is judged by the passes after
     /// it.
     pub max_draft: u32,
+    /// Largest size of a request's body, in bytes: a device gives longer texts in parts.
+    #[serde(default = "whole_body", skip_serializing_if = "is_whole_body")]
+    pub max_body: u32,
+}
+
+/// Limit on bodies of a verifier that tells none: that of the protocol.
+const WHOLE_BODY: u32 = MAX_BODY_BYTES as u32;
+
+fn whole_body() -> u32 {
+    WHOLE_BODY
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_whole_body(max_body: &u32) -> bool {
+    *max_body == WHOLE_BODY
 }
 
 /// The request that opens a session.
@@ -203,7 +219,7 @@ impl Info {
         out.extend(self.fingerprint.0);
         out.extend(self.vocabulary.0);
         put_number(out, self.capabilities.0);
-        let Limits { vocabulary_size, context, max_draft } = self.limits;
+        let Limits { vocabulary_size, context, max_draft, max_body } = self.limits;
         [vocabulary_size, context, max_draft].iter().for_each(|&limit| put_number(out, u64::from(limit)));
         if !self.ends.is_empty() {
             let mut ids = Vec::new();
@@ -215,6 +231,9 @@ impl Info {
         }
         if !self.engine.is_empty() {
             put_tagged_bytes(out, ENGINE, self.engine.as_bytes());
+        }
+        if max_body != WHOLE_BODY {
+            put_tagged_number(out, MAX_BODY, u64::from(max_body));
         }
     }
 
@@ -233,6 +252,7 @@ impl Info {
                 vocabulary_size: reader.number("vocabulary_size")?,
                 context: reader.number("context")?,
                 max_draft: reader.number("max_draft")?,
+                max_body: WHOLE_BODY,
             },
             ends: Vec::new(),
             blocks: Blocks::default(),
@@ -246,6 +266,8 @@ impl Info {
                 info.blocks = Blocks::from_bytes(bytes).ok_or(DecodeError::OutOfRange { field: "blocks" })?;
             } else if tag == u64::from(ENGINE) {
                 info.engine = field.text("engine")?;
+            } else if tag == u64::from(MAX_BODY) {
+                info.limits.max_body = field.number("max_body")?;
             }
             Ok(())
         })?;

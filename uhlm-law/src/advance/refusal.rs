@@ -31,8 +31,8 @@ pub enum Refusal {
         /// Number of the generation.
         generation: u32,
     },
-    /// The reply would begin after the last given token, or the device would lack a part of the prompt.
-    #[error("the reply begins at {reply_start}, after the {given} tokens that are given")]
+    /// No token is given, or the device would lack a part of the prompt.
+    #[error("{given} tokens are given, for a reply that begins at {reply_start}")]
     NoPrompt {
         /// Number of tokens before the reply.
         reply_start: u32,

@@ -6,6 +6,8 @@
 //! [`TargetSession`]: super::TargetSession
 //! [`Conversation`]: super::Conversation
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::body::{Body, read_tail};
@@ -21,9 +23,12 @@ pub const MAX_STAND: usize = super::body::MAX_BODY_BYTES;
 pub const MAX_STOPS: usize = 64;
 /// Length of the longest stop string, in bytes of UTF-8.
 pub const MAX_STOP_BYTES: usize = 1024;
+/// Deadline of a request that names none, in milliseconds.
+pub const DEFAULT_DEADLINE_MS: u32 = 10_000;
 
 const TAG_LABELS: u32 = 1;
 const TAG_BEGIN: u32 = 2;
+const TAG_DEADLINE: u32 = 3;
 const TAG_STOP: u32 = 1;
 
 /// The request to take the text further: to judge what was drafted, and to write on as far as was granted.
@@ -55,6 +60,11 @@ pub struct Advance {
     /// Settings of the generation, in its first request and wherever the verifier may not know them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub begin: Option<Begin>,
+    /// Longest time for which the request may wait for its turn before the device does without an answer, in
+    /// milliseconds; `None` for [`DEFAULT_DEADLINE_MS`]. The time that the target takes over the request's own tokens
+    /// does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u32>,
 }
 
 /// Self-made passes that the target may make: one token each, without a draft.
@@ -172,6 +182,11 @@ pub struct Begin {
 }
 
 impl Begin {
+    /// Returns the number of bytes that the settings take in a request.
+    pub(super) fn bytes(&self) -> usize {
+        self.write().len()
+    }
+
     fn write(&self) -> Vec<u8> {
         let mut out = self.seed.to_le_bytes().to_vec();
         put_number(&mut out, u64::from(self.reply_start));
@@ -248,6 +263,12 @@ impl Advance {
     pub fn draft_start(&self) -> u64 {
         u64::from(self.base) + self.stand.len() as u64
     }
+
+    /// Returns the longest time for which the request may wait for its turn.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms.unwrap_or(DEFAULT_DEADLINE_MS).into())
+    }
 }
 
 impl Body for Advance {
@@ -267,6 +288,9 @@ impl Body for Advance {
         if let Some(begin) = &self.begin {
             put_tagged_bytes(out, TAG_BEGIN, &begin.write());
         }
+        if let Some(deadline_ms) = self.deadline_ms {
+            put_tagged_number(out, TAG_DEADLINE, u64::from(deadline_ms));
+        }
     }
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
@@ -279,17 +303,19 @@ impl Body for Advance {
         let [after_mismatch, after_agreement] = reader.array::<2>()?.map(Grant::from_byte);
         let stand = reader.counted_ids(MAX_STAND, "stand")?;
         let draft = reader.counted_ids(MAX_DRAFT, "draft")?;
-        let (mut labels, mut begin) = (Labelling::NONE, None);
+        let (mut labels, mut begin, mut deadline_ms) = (Labelling::NONE, None, None);
         read_tail(&mut reader, |tag, field| {
             match u32::try_from(tag) {
                 Ok(TAG_LABELS) => labels = Labelling::from_bits(field.number("labels")?),
                 Ok(TAG_BEGIN) => begin = Some(Begin::read(field.bytes("begin")?)?),
+                Ok(TAG_DEADLINE) => deadline_ms = Some(field.number("deadline_ms")?),
                 _ => {}
             }
             Ok(())
         })?;
         let grants = Grants { after_mismatch, after_agreement };
-        let mut request = Self { generation, seq, have: 0, base, check, stand, draft, grants, labels, begin };
+        let have = 0;
+        let mut request = Self { generation, seq, have, base, check, stand, draft, grants, labels, begin, deadline_ms };
         let have = request.draft_start().checked_sub(ahead).and_then(|have| u32::try_from(have).ok());
         request.have = have.ok_or(DecodeError::OutOfRange { field: "ahead" })?;
         Ok(request)

@@ -224,7 +224,8 @@ impl TargetSession {
         let begin = request.begin.clone().ok_or(Refusal::NotBegun { generation, held: self.held() })?;
         self.check_base(request)?;
         let given = u32::try_from(request.draft_start()).unwrap_or(u32::MAX);
-        if given < begin.reply_start.max(1) || request.have < given {
+        // A prompt may come in parts: until all of it is there, nothing is decided.
+        if given == 0 || request.have < given {
             return Err(Refusal::NoPrompt { reply_start: begin.reply_start, given });
         }
         self.generation = Some((generation, begin));
@@ -272,6 +273,11 @@ impl TargetSession {
         self.parked.park(proposal);
         self.parked.prune(&self.text);
         Some(standing)
+    }
+
+    /// Tells whether a part of the prompt is still to be given.
+    fn lacks_prompt(&self) -> bool {
+        self.begin().is_some_and(|begin| self.text.len() < begin.reply_start as usize)
     }
 
     fn find_end(&self, ending: &dyn Ending) -> Option<EndReason> {

@@ -9,8 +9,8 @@
 
 use super::draw::{self, Winner};
 use super::order::{Candidate, Cut};
-use super::row;
 use super::{Distribution, SamplingError, SamplingParams, TokenId};
+use super::{mass, row};
 use crate::noise::{PositionKey, TokenKeys};
 
 /// The tokens that a grammar allows, one bit an id; both models must be given the same mask.
@@ -74,6 +74,7 @@ pub struct Scratch {
 }
 
 /// The logits and the cut that the chain leaves for a distribution or a draw.
+#[derive(Clone, Copy)]
 struct Kept<'a> {
     /// Logits after mask and penalties, one an id.
     logits: &'a [f32],
@@ -81,6 +82,15 @@ struct Kept<'a> {
     max: f32,
     /// The cut that says which of them are kept.
     cut: Cut,
+}
+
+/// The token that a draw picks, with the probability of another one where that was wanted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// The token that the draw picks.
+    pub winner: Winner,
+    /// Probability of the scored token; `None` where none was named.
+    pub p: Option<f32>,
 }
 
 /// The chain with its checked parameters.
@@ -141,16 +151,48 @@ impl SamplingChain {
         keys: &TokenKeys,
         position: PositionKey,
     ) -> Result<Winner, SamplingError> {
+        self.score(input, scratch, keys, position, None).map(|scored| scored.winner)
+    }
+
+    /// Draws as [`Self::winner`] does, and returns with it the probability of the token `scored` in
+    /// [`Self::distribution`], which is summed up and not built. (The two agree within rounding, not to the bit.)
+    ///
+    /// # Errors
+    /// As [`Self::winner`].
+    pub fn score(
+        &self,
+        input: ChainInput<'_>,
+        scratch: &mut Scratch,
+        keys: &TokenKeys,
+        position: PositionKey,
+        scored: Option<TokenId>,
+    ) -> Result<Scored, SamplingError> {
         if keys.len() != input.logits.len() && !input.logits.is_empty() {
             return Err(SamplingError::VocabularyMismatch { logits: input.logits.len(), keys: keys.len() });
         }
-        let Kept { logits, max, cut } = self.kept(input, scratch)?;
+        let kept = self.kept(input, scratch)?;
+        let Kept { logits, max, cut } = kept;
         let winner = if self.params.is_greedy() {
             draw::greedy(logits, max)
         } else {
             draw::noisy(logits, cut, self.params.temperature, keys, position)
         };
-        winner.ok_or(SamplingError::NonFiniteLogits)
+        let winner = winner.ok_or(SamplingError::NonFiniteLogits)?;
+        Ok(Scored { winner, p: scored.map(|id| self.probability(&kept, winner, id)) })
+    }
+
+    /// Returns the probability of a token in the distribution that is left of `kept`.
+    fn probability(&self, kept: &Kept<'_>, winner: Winner, id: TokenId) -> f32 {
+        let Kept { logits, max, cut } = *kept;
+        let Some(&z) = logits.get(id as usize) else { return 0.0 };
+        if self.params.is_greedy() {
+            return if id == winner.id { 1.0 } else { 0.0 };
+        }
+        if !cut.keeps(id, z) {
+            return 0.0;
+        }
+        let temperature = self.params.temperature;
+        (mass::weight(z, max, temperature) / mass::mass(logits, max, temperature, cut)) as f32
     }
 
     /// Returns the logits after mask and penalties, and which of them the chain keeps.

@@ -9,15 +9,16 @@ mod chain;
 mod cut;
 mod distribution;
 mod draw;
+mod mass;
 mod order;
 mod params;
 mod partial;
 mod row;
 
-pub use chain::{ChainInput, SamplingChain, Scratch, TokenMask};
+pub use chain::{ChainInput, SamplingChain, Scored, Scratch, TokenMask};
 pub use distribution::Distribution;
 pub use draw::Winner;
-pub use params::SamplingParams;
+pub use params::{MAX_PENALTY_LAST_N, SamplingParams};
 pub use partial::{PartialRow, PartialRowError, Uncertain};
 
 pub use crate::token::TokenId;

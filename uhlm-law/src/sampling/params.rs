@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::SamplingError;
 
+/// Largest number of last tokens that penalties may look at: they are sorted for each token that is drawn, and a
+/// verifier does that for everybody.
+pub const MAX_PENALTY_LAST_N: u32 = 4096;
+
 /// Parameters of the canonical chain. The default changes nothing: a draw from the model's own softmax.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -17,7 +21,7 @@ pub struct SamplingParams {
     pub top_p: f32,
     /// Part of the greatest probability that a token must have at least to be kept; 0 keeps all. In [0, 1].
     pub min_p: f32,
-    /// Number of last tokens that the penalties look at; 0 turns them off.
+    /// Number of last tokens that the penalties look at, at most [`MAX_PENALTY_LAST_N`]; 0 turns them off.
     pub penalty_last_n: u32,
     /// Divisor of the positive (factor on the negative) logit of a token that occurred; 1 is off. Above 0, at most 100.
     pub penalty_repeat: f32,
@@ -73,6 +77,8 @@ impl SamplingParams {
         check("temperature", self.temperature, (0.0..=100.0).contains(&self.temperature), "0 to 100")?;
         check("top_p", self.top_p, self.top_p > 0.0 && self.top_p <= 1.0, "above 0, at most 1")?;
         check("min_p", self.min_p, (0.0..=1.0).contains(&self.min_p), "0 to 1")?;
+        let last_n = self.penalty_last_n;
+        check("penalty_last_n", last_n as f32, last_n <= MAX_PENALTY_LAST_N, "at most 4096")?;
         check(
             "penalty_repeat",
             self.penalty_repeat,

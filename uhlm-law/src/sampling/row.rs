@@ -149,7 +149,7 @@ pub(super) fn softmax_above(logits: &[f32], max: f32, temperature: f32, cut: Cut
 
 /// Returns the factor from a natural logarithm over `temperature` to a logarithm of base two. Finite, so that 0 stays
 /// 0.
-fn scale(temperature: f32) -> f32 {
+pub(super) fn scale(temperature: f32) -> f32 {
     (std::f32::consts::LOG2_E / temperature).min(1e30)
 }
 

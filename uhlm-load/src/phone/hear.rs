@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uhlm_core::verifier::{Answer, VerifierError};
 use uhlm_law::advance::{Asked, EndReason, Frame, Recovery};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 
 use super::Phone;
 

@@ -3,7 +3,7 @@
 //! No label holds a name, a token or an address: their values are constants of this file.
 
 use prometheus::{CounterVec, IntCounterVec, Opts, Registry};
-use uhlm_law::protocol::ErrorCode;
+use uhlm_law::advance::ErrorCode;
 
 use super::{counters, registered};
 use crate::owner::Owner;

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use uhlm_law::advance::{ErrorBody, ErrorCode};
+
 use super::Owner;
 
 /// The reason why nothing is given.
@@ -15,6 +17,16 @@ pub(crate) enum Full {
     Owner,
     /// There is not enough left for anybody.
     All,
+}
+
+impl Full {
+    /// Makes the refusal of a request by its owner's limit or by the server's. `what` there is too much of.
+    pub(crate) fn refusal(self, what: &str) -> ErrorBody {
+        match self {
+            Self::Owner => ErrorBody::new(ErrorCode::RateLimited, format!("this client has too many {what}")),
+            Self::All => ErrorBody::new(ErrorCode::Unavailable, format!("there are too many {what}")),
+        }
+    }
 }
 
 /// The account of how much each owner has taken; the code of it is pure.

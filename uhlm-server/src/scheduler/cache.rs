@@ -1,6 +1,7 @@
 //! Keeps account of the engine's sequences ("slots"): which are free, and which tokens each of them holds.
 //!
-//! The tokens of a slot are kept one by one: when a long prompt's request is abandoned half-way and sent again, the
+//! An engine may have several contexts, each with its slots and its room; a slot stays in its context. The tokens of a
+//! slot are kept one by one: when a long prompt's request is abandoned half-way and sent again, the
 //! part that was decoded is found and not decoded a second time.
 
 use std::sync::Arc;
@@ -16,23 +17,55 @@ use crate::target::Target;
 pub(super) struct Cache {
     /// Tokens that each slot holds.
     held: Vec<Vec<TokenId>>,
-    free: Vec<u32>,
+    contexts: Vec<Context>,
+    /// Number of slots of each context but the last, which may have fewer.
+    slots_each: usize,
+    /// Number of tokens that one context holds.
     capacity: usize,
-    used: usize,
     /// The counters, which are told of each change at once, so that whoever has an answer finds it in them.
     metrics: Arc<Metrics>,
 }
 
+/// A context of the engine.
+#[derive(Clone, Debug, Default)]
+struct Context {
+    free: Vec<u32>,
+    /// Number of tokens in its cache.
+    used: usize,
+}
+
 impl Cache {
     pub(super) fn new(target: &dyn Target, metrics: Arc<Metrics>) -> Self {
-        let slots = target.info().slots;
-        Self {
+        let (slots, contexts) = (target.info().slots, target.contexts().max(1) as usize);
+        let slots_each = (slots as usize).div_ceil(contexts).max(1);
+        let mut cache = Self {
             held: (0..slots).map(|_| Vec::new()).collect(),
-            free: (0..slots).rev().collect(),
-            capacity: target.info().capacity,
-            used: 0,
+            contexts: vec![Context::default(); contexts],
+            slots_each,
+            capacity: target.info().capacity / contexts,
             metrics,
+        };
+        for slot in (0..slots).rev() {
+            let context = cache.context_of(slot);
+            cache.contexts[context].free.push(slot);
         }
+        cache
+    }
+
+    /// Returns the context of a slot.
+    pub(super) fn context_of(&self, slot: u32) -> usize {
+        (slot as usize / self.slots_each).min(self.contexts.len() - 1)
+    }
+
+    /// Returns the number of contexts.
+    pub(super) fn contexts(&self) -> usize {
+        self.contexts.len()
+    }
+
+    /// Returns the context with a free slot that has most room; `None` if no slot is free.
+    pub(super) fn roomiest(&self) -> Option<usize> {
+        let with_free = (0..self.contexts.len()).filter(|&i| !self.contexts[i].free.is_empty());
+        with_free.min_by_key(|&i| self.contexts[i].used)
     }
 
     /// Returns the number of slots.
@@ -40,24 +73,25 @@ impl Cache {
         self.held.len()
     }
 
-    /// Returns the number of tokens that all slots together can hold.
+    /// Returns the number of tokens that the slots of one context together can hold.
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Returns the number of tokens that still fit.
-    pub(super) fn room(&self) -> usize {
-        self.capacity.saturating_sub(self.used)
+    /// Returns the number of tokens that still fit into a context.
+    pub(super) fn room(&self, context: usize) -> usize {
+        self.capacity.saturating_sub(self.contexts[context].used)
     }
 
     fn changed(&self) {
-        self.metrics.slots_used.set((self.held.len() - self.free.len()) as i64);
-        self.metrics.cached_tokens.set(self.used as i64);
+        let free: usize = self.contexts.iter().map(|context| context.free.len()).sum();
+        self.metrics.slots_used.set((self.held.len() - free) as i64);
+        self.metrics.cached_tokens.set(self.contexts.iter().map(|context| context.used).sum::<usize>() as i64);
     }
 
-    /// Takes an empty slot; returns `None` if there is none.
-    pub(super) fn take(&mut self) -> Option<u32> {
-        let slot = self.free.pop();
+    /// Takes an empty slot of a context; returns `None` if there is none.
+    pub(super) fn take(&mut self, context: usize) -> Option<u32> {
+        let slot = self.contexts[context].free.pop();
         self.changed();
         slot
     }
@@ -65,7 +99,8 @@ impl Cache {
     /// Empties a slot and gives it back.
     pub(super) fn release(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
         self.forget(target, slot)?;
-        self.free.push(slot);
+        let context = self.context_of(slot);
+        self.contexts[context].free.push(slot);
         self.changed();
         Ok(())
     }
@@ -83,7 +118,8 @@ impl Cache {
     /// Notes tokens that a pass has added.
     pub(super) fn push(&mut self, slot: u32, tokens: &[TokenId]) {
         self.held[slot as usize].extend(tokens);
-        self.used += tokens.len();
+        let context = self.context_of(slot);
+        self.contexts[context].used += tokens.len();
         self.changed();
     }
 
@@ -91,7 +127,8 @@ impl Cache {
     pub(super) fn truncate(&mut self, target: &mut dyn Target, slot: u32, len: usize) -> Result<(), ModelError> {
         if len < self.len(slot) {
             target.truncate(slot, len)?;
-            self.used -= self.len(slot) - len;
+            let context = self.context_of(slot);
+            self.contexts[context].used -= self.len(slot) - len;
             self.held[slot as usize].truncate(len);
             self.changed();
         }
@@ -106,7 +143,8 @@ impl Cache {
     /// Empties a slot, whatever the engine holds in it.
     pub(super) fn forget(&mut self, target: &mut dyn Target, slot: u32) -> Result<(), ModelError> {
         target.truncate(slot, 0)?;
-        self.used -= self.len(slot);
+        let context = self.context_of(slot);
+        self.contexts[context].used -= self.len(slot);
         self.held[slot as usize].clear();
         self.changed();
         Ok(())

@@ -1,32 +1,36 @@
 //! The thread that owns the target: it takes requests of all sessions, decodes them together, and answers them.
 //!
-//! Decides whose request is taken next ([`inbox`]), what is asked of a session and when ([`turn`]), how many drafted
-//! tokens a pass of it judges ([`width`]), how long a pass of the engine may be ([`budget`]), whose tokens go into it
-//! ([`division`], by what each owner has had: [`fair`]), which rows are scored ([`score`]), what becomes of a pass that
-//! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`slots`], [`cache`]). What a session
-//! holds, what its next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
+//! Decides whose request is taken next ([`inbox`]), which requests come too late to be served in time ([`forecast`]),
+//! what is asked of a session and when ([`turn`]), how many drafted tokens a pass of it judges ([`width`]), how long a
+//! pass of the engine may be ([`budget`]), whose tokens go into it ([`division`], by what each owner has had: [`fair`]),
+//! which rows are scored ([`score`]), what becomes of a pass that fails ([`retry`]), and who has to make room
+//! ([`crate::session`], [`room`], [`rotation`], [`slots`], [`cache`]). All that is decided by time rests on what passes
+//! took ([`times`]). What a session holds, what its next pass is and which frames follow from the rows is
+//! [`uhlm_law::advance::TargetSession`]'s.
 //!
 //! Where engines behind HTTP run the target, [`gateway`] takes the place of everything that is about passes.
 //!
-//! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`] and [`room`] know no thread,
-//! no clock and no engine.
+//! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`], [`forecast`], [`room`],
+//! [`rotation`] and [`times`] know no thread, no clock and no engine.
 
 mod budget;
 mod cache;
 pub(crate) mod clock;
 mod division;
 pub(crate) mod fair;
+mod forecast;
 pub(crate) mod gateway;
 pub(crate) mod inbox;
 pub(crate) mod job;
 mod pass;
 pub(crate) mod pulse;
-mod reading;
 mod retry;
 mod room;
+mod rotation;
 mod score;
 mod slots;
 pub(crate) mod source;
+mod times;
 mod turn;
 mod width;
 mod worker;
@@ -51,7 +55,7 @@ use self::worker::{Alive, Worker};
 use crate::limits::Limits;
 use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
-use crate::owner::pool::{Full, Held, Pool};
+use crate::owner::pool::{Held, Pool};
 use crate::session_id;
 use crate::target::Target;
 
@@ -140,15 +144,12 @@ impl Scheduler {
 
     /// Takes a place in the queue.
     fn place(&self, owner: Owner) -> Result<Place, ErrorBody> {
-        Place::take(&self.places, owner, &self.metrics).map_err(|full| match full {
-            Full::Owner => {
-                self.metrics.by.reached(Limit::OwnerQueue);
-                ErrorBody::new(ErrorCode::RateLimited, "too many requests of this client are waiting")
-            }
-            Full::All => {
-                self.metrics.by.reached(Limit::Queue);
-                ErrorBody::new(ErrorCode::Unavailable, "too many requests are waiting")
-            }
+        Place::take(&self.places, owner, &self.metrics).map_err(|full| {
+            self.metrics.by.reached(match full {
+                Full::Owner => Limit::OwnerQueue,
+                Full::All => Limit::Queue,
+            });
+            full.refusal("requests waiting")
         })
     }
 

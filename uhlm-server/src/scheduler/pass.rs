@@ -13,8 +13,10 @@ use uhlm_law::model::ModelError;
 use super::budget::{Budget, Load};
 use super::division::{Share, Urgency, Waiting, Want, divide};
 use super::fair::TOKEN;
+use super::forecast::Arrival;
 use super::job::{Active, Had};
 use super::room::Kind;
+use super::slots::Need;
 use super::worker::Worker;
 use crate::owner::Owner;
 use crate::session::Session;
@@ -25,25 +27,38 @@ const PATIENCE: u32 = 8;
 /// Time for which an owner that was at work is still taken into account when a pass is filled.
 const LATELY: Duration = Duration::from_secs(5);
 
+/// Time after which sessions that wait for a place are looked at again, if nothing else happens.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
 /// A pass that is being filled.
 #[derive(Default)]
 struct Filling {
     batch: Vec<BatchToken>,
     shares: Vec<Share>,
+    /// Whether any of the sessions that wait has a place in the engine.
+    has_places: bool,
 }
 
 impl Worker {
     /// Decodes one pass of the engine for the sessions that wait for one, and tells those that are complete.
     pub(super) fn pass(&mut self) -> Result<(), ModelError> {
         let waiting = self.waiting();
+        let began = self.clock.now();
         if waiting.ids.is_empty() {
+            self.forecast.clear();
+            self.rotation.places(0, 0, began);
             return Ok(());
         }
-        let began = self.clock.now();
-        let Filling { batch, shares } = self.fill(&waiting, began)?;
+        self.rotation.rested(began);
+        let Filling { batch, shares, has_places } = self.fill(&waiting, began)?;
         self.report(&waiting);
         self.pulse.beat();
         if shares.is_empty() {
+            // Where those who wait have no place, whoever has one will make room.
+            if !has_places && self.is_any_at_rest() {
+                self.held_back = Some(began + LOOK_AGAIN);
+                return Ok(());
+            }
             // No session fits. The one whose request came last gives way; what it holds can then be unloaded.
             let newest = waiting.ids.iter().copied().max_by_key(|id| self.arrived(*id));
             newest.into_iter().for_each(|id| self.refuse_for_room(id));
@@ -53,20 +68,22 @@ impl Worker {
         let scoring_began = self.clock.now();
         match decoded {
             Ok(()) => self.metrics.pass(batch.len(), shares.len()),
-            Err(failure) => return self.retry(&batch, &shares, &failure, began),
+            Err(failure) => {
+                let retried = self.retry(&batch, &shares, &failure, began);
+                self.rotation.worked(self.clock.now());
+                return retried;
+            }
         }
         self.last_pass = shares.iter().filter_map(|share| self.had(share)).collect();
         self.decoded(&batch, &shares, began)?;
         // The time includes the rows' scores, which an engine that works on its own may have waited for.
-        let seconds = self.clock.now().saturating_duration_since(began).as_secs_f64();
+        let ended = self.clock.now();
+        let seconds = ended.saturating_duration_since(began).as_secs_f64();
         let decode = scoring_began.saturating_duration_since(began).as_secs_f64();
         let given = batch.iter().filter(|token| !token.logits).count();
         self.metrics.by.pass(batch.len(), given, decode, seconds - decode);
-        self.pass_times.observe(batch.len(), seconds);
-        self.costs.observe(batch.len(), seconds);
-        if shares.iter().any(|share| share.is_long) {
-            self.reading.observe(batch.len(), seconds);
-        }
+        self.rotation.worked(ended);
+        self.times.observe(batch.len(), seconds);
         Ok(())
     }
 
@@ -83,15 +100,14 @@ impl Worker {
             }
             self.table.fair.charge(owner, share.session.0, TOKEN * share.count as u64);
             self.metrics.by.decoded(owner, share.count);
+            self.forecast.done(owner, share.count, share.is_long);
         }
         // A request that arrived meanwhile may replace the text that a pass rests on, or take its answer over.
         let mut allowance = self.allowance();
         self.take_arrived(&mut allowance)?;
+        self.score(shares);
         for share in shares {
             // A request that arrived meanwhile may also have ended the session.
-            let Some(active) = self.active_mut(share.session) else { continue };
-            let range = active.done - share.count..active.done;
-            self.score(share.session, share.first, range);
             if self.active(share.session).is_some_and(|active| active.remaining() == 0) {
                 self.complete(share.session)?;
                 // Requests that have arrived by now belong into the session's next pass.
@@ -173,6 +189,19 @@ impl Worker {
         Waiting { ids, wants }
     }
 
+    /// Takes note of what waits for the target, by which requests that arrive from now on are judged.
+    fn foresee(&mut self, waiting: &Waiting, budget: Budget) {
+        self.forecast.begin(budget);
+        for (id, want) in waiting.ids.iter().zip(&waiting.wants) {
+            let is_unplaced = self.table.get(*id).is_some_and(|session| session.slot.is_none());
+            // Tokens that the target writes ahead keep nobody waiting.
+            if want.urgency != Urgency::Spare || is_unplaced {
+                let is_long = want.urgency == Urgency::Long;
+                self.forecast.add(&Arrival { owner: want.owner, tokens: want.tokens, is_long, is_unplaced });
+            }
+        }
+    }
+
     /// Returns the limits of the next pass.
     fn budget(&mut self, waiting: &Waiting, now: Instant) -> Budget {
         let mut owners: BTreeSet<Owner> = waiting.wants.iter().map(|want| want.owner).collect();
@@ -182,15 +211,15 @@ impl Worker {
         let short = waiting.wants.iter().any(|want| want.urgency == Urgency::Short);
         let load = Load { short, others: owners.len() > 1 };
         let batch_size = self.target.info().batch_size;
-        let piece = self.reading.piece(batch_size);
-        Budget::new(&self.costs, batch_size, piece, self.limits.pass_target.as_secs_f64(), load)
+        Budget::new(&self.times, batch_size, self.limits.pass_target.as_secs_f64(), load)
     }
 
     /// Fills a pass of the engine. Sessions without a slot get one; others make room where that is needed.
     fn fill(&mut self, waiting: &Waiting, now: Instant) -> Result<Filling, ModelError> {
         let budget = self.budget(waiting, now);
-        let mut filling = Filling::default();
-        let mut open = self.slotted(waiting)?;
+        let mut open = self.slotted(waiting, now)?;
+        self.foresee(waiting, budget);
+        let mut filling = Filling { has_places: !open.is_empty(), ..Filling::default() };
         // A session that finds no room may be the one that was given the whole pass: it is divided again among the
         // others.
         while filling.batch.is_empty() && !open.is_empty() {
@@ -232,8 +261,13 @@ impl Worker {
         };
         let Some(slot) = self.table.get(id).and_then(|session| session.slot) else { return Ok(false) };
         let taken = filling.batch.len();
-        while self.cache.room() < taken + count && self.unload_one(owner, Kind::Tokens, &filling.shares)? {}
-        let count = count.min(self.cache.room().saturating_sub(taken));
+        let context = self.cache.context_of(slot);
+        let is_there = |share: &&Share| self.cache.context_of(share.slot) == context;
+        let taken_there: usize = filling.shares.iter().filter(is_there).map(|share| share.count).sum();
+        while self.cache.room(context) < taken_there + count
+            && self.unload_one(owner, Kind::Tokens, &filling.shares, Need::Growth, Some(context))?
+        {}
+        let count = count.min(self.cache.room(context).saturating_sub(taken_there));
         if count == 0 || self.is_at_quota(owner, Kind::Tokens) {
             return Ok(false);
         }

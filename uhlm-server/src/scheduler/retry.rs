@@ -7,6 +7,7 @@ use uhlm_law::model::ModelError;
 
 use super::division::Share;
 use super::room::Kind;
+use super::slots::Need;
 use super::turn::fail;
 use super::worker::{Worker, internal};
 use crate::target::BatchToken;
@@ -62,7 +63,9 @@ impl Worker {
         let newest = shares.iter().map(|share| share.session).max_by_key(|id| self.arrived(*id));
         let Some(newest) = newest else { return Ok(()) };
         let Some(owner) = self.table.get(newest).map(|session| session.owner) else { return Ok(()) };
-        if !self.unload_one(owner, Kind::Tokens, shares)? {
+        let context =
+            shares.iter().find(|share| share.session == newest).map(|share| self.cache.context_of(share.slot));
+        if !self.unload_one(owner, Kind::Tokens, shares, Need::Growth, context)? {
             self.refuse_for_room(newest);
         }
         Ok(())

@@ -1,9 +1,12 @@
 //! Decides which session makes room when the engine's slots or its cache are full.
 //!
 //! An owner that has less than its share takes from the owner that has most beyond its own, from sessions at rest
-//! first, then from prompts half read and from what the target writes ahead. An owner that has its share makes room
+//! first, then from what the target writes ahead and from prompts half read. An owner that has its share makes room
 //! among its own sessions, or takes from sessions that nobody has used for a while. So no owner that keeps to its share
-//! is unloaded for another's sake while it is at work. The code here is pure.
+//! is unloaded for another's sake while it is at work.
+//!
+//! A session whose device was served a moment ago and will be back in another is at work too. Among equals it gives way
+//! only when that is due ([`super::rotation`]), and then the one goes that had its place longest. The code here is pure.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -20,10 +23,14 @@ pub(super) enum Kind {
 /// The state of a session that has a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Work {
-    /// The session waits for no pass.
+    /// The session waits for no pass, and has not for a while.
     Rest,
-    /// Its pass can be given up: a prompt half read, or what the target writes by itself.
-    Preemptible,
+    /// The session waits for no pass, but its last one was a moment ago.
+    Paused,
+    /// The target writes for it by itself, which can be given up.
+    Writing,
+    /// Its prompt is half read, which can be given up.
+    Reading,
     /// A device waits for its verdict, or it is in the pass that is being filled.
     Pinned,
 }
@@ -37,6 +44,8 @@ pub(super) struct Holding {
     pub(super) work: Work,
     /// Time at which the session was last used.
     pub(super) used: Instant,
+    /// Time since which it has its slot.
+    pub(super) placed: Instant,
 }
 
 /// The amount that is divided, and the rules by which it is.
@@ -49,6 +58,8 @@ pub(super) struct Division {
     /// Time after its last use in which a session is left alone by an owner that has its share already.
     pub(super) keep: Duration,
     pub(super) now: Instant,
+    /// Whether a session at work may give way to one that is no worse off by its owner's share.
+    pub(super) may_turn: bool,
 }
 
 /// Tells whether an owner has as much as one owner may have, even if some is left.
@@ -66,7 +77,14 @@ pub(super) fn victim(asker: Owner, holdings: &[Holding], division: &Division) ->
         let fits = |(_, holding): &(usize, &Holding)| holding.work == work && holding.amount > 0 && eligible(holding);
         holdings.iter().enumerate().filter(fits).min_by_key(|(_, holding)| holding.used).map(|(i, _)| i)
     };
-    let own = || oldest(Work::Rest, &|holding| holding.owner == asker);
+    let in_turn = |eligible: &dyn Fn(&Holding) -> bool| {
+        let is_paused = |holding: &Holding| holding.work == Work::Paused && holding.amount > 0;
+        let fits = |(_, holding): &(usize, &Holding)| is_paused(holding) && eligible(holding);
+        let longest = holdings.iter().enumerate().filter(fits).min_by_key(|(_, holding)| holding.placed);
+        longest.map(|(i, _)| i).filter(|_| division.may_turn)
+    };
+    let is_own = |holding: &Holding| holding.owner == asker;
+    let own = || oldest(Work::Rest, &is_own).or_else(|| in_turn(&is_own));
     if has >= division.each {
         return own();
     }
@@ -77,7 +95,8 @@ pub(super) fn victim(asker: Owner, holdings: &[Holding], division: &Division) ->
     let mut above: Vec<_> = held.iter().filter(|(owner, amount)| **amount > share && **owner != asker).collect();
     above.sort_by_key(|(_, amount)| std::cmp::Reverse(**amount));
     let of = |work| above.iter().find_map(|(owner, _)| oldest(work, &|holding| holding.owner == **owner));
-    of(Work::Rest).or_else(|| of(Work::Preemptible)).or_else(own).or_else(|| oldest(Work::Rest, &|_| true))
+    let of_who_has_most = [Work::Rest, Work::Paused, Work::Writing, Work::Reading].into_iter().find_map(of);
+    of_who_has_most.or_else(own).or_else(|| oldest(Work::Rest, &|_| true)).or_else(|| in_turn(&|_| true))
 }
 
 #[cfg(test)]
@@ -100,22 +119,27 @@ mod tests {
 
         fn with(mut self, owner: Owner, count: usize, work: Work, used: u64) -> Self {
             let used = self.start + Duration::from_secs(used);
-            self.holdings.extend((0..count).map(|_| Holding { owner, amount: 1, work, used }));
+            let placed = |i| self.start + Duration::from_secs(i as u64);
+            self.holdings.extend((0..count).map(|i| Holding { owner, amount: 1, work, used, placed: placed(i) }));
             self
         }
 
         fn victim(&self, asker: Owner, each: usize) -> Option<&Holding> {
-            let now = self.start + Duration::from_secs(100);
-            let division = Division { capacity: self.holdings.len(), each, keep: Duration::from_secs(30), now };
+            self.victim_if(asker, each, false)
+        }
+
+        fn victim_if(&self, asker: Owner, each: usize, may_turn: bool) -> Option<&Holding> {
+            let (now, keep) = (self.start + Duration::from_secs(100), Duration::from_secs(30));
+            let division = Division { capacity: self.holdings.len(), each, keep, now, may_turn };
             victim(asker, &self.holdings, &division).map(|i| &self.holdings[i])
         }
     }
 
     #[test]
     fn who_has_nothing_takes_from_who_hoards_even_if_all_of_it_is_at_work() {
-        let scene = Scene::new().with(B, 60, Work::Preemptible, 99).with(C, 4, Work::Rest, 0);
+        let scene = Scene::new().with(B, 60, Work::Writing, 99).with(C, 4, Work::Rest, 0);
         let victim = scene.victim(A, usize::MAX).expect("a victim");
-        assert_eq!((victim.owner, victim.work), (B, Work::Preemptible), "C has no more than its share");
+        assert_eq!((victim.owner, victim.work), (B, Work::Writing), "C has no more than its share");
         let scene = scene.with(B, 1, Work::Rest, 98);
         assert_eq!(scene.victim(A, usize::MAX).map(|v| (v.owner, v.work)), Some((B, Work::Rest)), "rest goes first");
     }
@@ -124,9 +148,9 @@ mod tests {
     fn who_hoards_unloads_its_own_sessions_and_nobody_elses_that_was_used_lately() {
         let scene = Scene::new().with(B, 60, Work::Rest, 99).with(A, 4, Work::Rest, 90);
         assert_eq!(scene.victim(B, usize::MAX).map(|victim| victim.owner), Some(B));
-        let scene = Scene::new().with(B, 60, Work::Preemptible, 99).with(A, 4, Work::Rest, 90);
+        let scene = Scene::new().with(B, 60, Work::Writing, 99).with(A, 4, Work::Rest, 90);
         assert!(scene.victim(B, usize::MAX).is_none());
-        let scene = Scene::new().with(B, 60, Work::Preemptible, 99).with(A, 4, Work::Rest, 60);
+        let scene = Scene::new().with(B, 60, Work::Writing, 99).with(A, 4, Work::Rest, 60);
         assert_eq!(scene.victim(B, usize::MAX).map(|victim| victim.owner), Some(A), "unused for 40 s");
     }
 
@@ -139,10 +163,23 @@ mod tests {
 
     #[test]
     fn a_quota_holds_although_others_are_at_rest() {
-        let scene = Scene::new().with(A, 2, Work::Preemptible, 99).with(B, 10, Work::Rest, 0);
+        let scene = Scene::new().with(A, 2, Work::Writing, 99).with(B, 10, Work::Rest, 0);
         assert!(scene.victim(A, 2).is_none());
-        let division = Division { capacity: 100, each: 2, keep: Duration::ZERO, now: scene.start };
+        let division = Division { capacity: 100, each: 2, keep: Duration::ZERO, now: scene.start, may_turn: true };
         assert!(is_at_quota(A, &scene.holdings, &division) && !is_at_quota(C, &scene.holdings, &division));
+    }
+
+    #[test]
+    fn who_is_at_work_gives_way_to_an_equal_only_in_its_turn_and_to_who_has_less_than_its_share_at_once() {
+        let alone = Scene::new().with(A, 4, Work::Paused, 99).with(A, 2, Work::Pinned, 99);
+        assert!(alone.victim(A, usize::MAX).is_none());
+        let turn = alone.victim_if(A, usize::MAX, true).expect("its turn");
+        assert_eq!((turn.work, turn.placed), (Work::Paused, alone.start), "who had its place longest");
+        let many = Scene::new().with(B, 1, Work::Paused, 99).with(C, 1, Work::Pinned, 99);
+        assert!(many.victim(A, usize::MAX).is_none(), "nobody has more than its share");
+        assert_eq!(many.victim_if(A, usize::MAX, true).map(|v| v.owner), Some(B));
+        let hoard = Scene::new().with(B, 8, Work::Paused, 99).with(A, 1, Work::Pinned, 99);
+        assert_eq!(hoard.victim(A, usize::MAX).map(|v| v.owner), Some(B));
     }
 
     #[test]

@@ -1,49 +1,86 @@
 //! Scores the rows of a pass: finds the tokens that they decide, and the labels where a device wants them.
+//!
+//! The rows of a session are scored in order, those of several sessions as the engine likes, at the same time if it can
+//! ([`Target::draw_all`]). That is done between two passes and not beside the next one: llama.cpp gives out its rows in
+//! a buffer that the next pass overwrites, so each row would have to be copied first.
+//!
+//! [`Target::draw_all`]: crate::target::Target::draw_all
 
-use std::ops::Range;
-
-use uhlm_law::advance::{PassKind, SessionId, TextEnding};
+use uhlm_law::advance::{Drawing, PassKind, PreparedRows, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
 
+use super::division::Share;
 use super::fair::{LABELLED_ROW, ROW};
 use super::job::Active;
 use super::turn::{fail, give_up};
 use super::worker::{Worker, internal};
+use crate::target::RowTask;
+
+/// The rows that the engine's last pass has brought for one session, taken out of it to be scored.
+struct Scoring {
+    session: SessionId,
+    active: Active,
+    drawing: Drawing,
+    rows: PreparedRows,
+    /// Index in the engine's pass of the token after which the first of them comes.
+    first: usize,
+}
+
+impl Scoring {
+    /// Makes the task to draw the rows.
+    fn task(&mut self) -> RowTask<'_> {
+        let Active { plan, rows: done, .. } = &mut self.active;
+        RowTask::new(self.first, std::mem::take(&mut self.rows).with(plan, self.drawing.chain()), done)
+    }
+}
 
 impl Worker {
-    /// Scores the rows that the engine's last pass has brought for a session: those after the tokens `range` of its
-    /// pass, the first of which was token `first` of the engine's. Ends with the row that settles the session's pass.
-    pub(super) fn score(&mut self, id: SessionId, first: usize, range: Range<usize>) {
-        let Err(failure) = self.try_score(id, first, range) else { return };
-        if let Some(session) = self.table.get_mut(id) {
-            fail(session, internal(&failure));
+    /// Scores the rows that the engine's last pass has brought for those who have a share in it. Ends for each session
+    /// with the row that settles its pass.
+    pub(super) fn score(&mut self, shares: &[Share]) {
+        let mut all: Vec<Scoring> = shares.iter().filter_map(|share| self.rows_of(share)).collect();
+        let results: Vec<Result<bool, ModelError>> = {
+            let mut tasks: Vec<RowTask<'_>> = all.iter_mut().map(Scoring::task).collect();
+            if !tasks.is_empty() {
+                self.target.draw_all(&mut tasks);
+            }
+            tasks.into_iter().map(RowTask::result).collect()
+        };
+        for (scoring, result) in all.into_iter().zip(results) {
+            let Some(session) = self.table.get_mut(scoring.session) else { continue };
+            let Scoring { mut active, drawing, .. } = scoring;
+            session.drawing = Some(drawing);
+            match result {
+                Ok(settled) => {
+                    active.settled = settled;
+                    session.active = Some(active);
+                }
+                Err(failure) => fail(session, internal(&failure)),
+            }
         }
     }
 
-    fn try_score(&mut self, id: SessionId, first: usize, range: Range<usize>) -> Result<(), ModelError> {
-        let Some(session) = self.table.get_mut(id) else { return Ok(()) };
-        let (Some(active), Some(drawing)) = (&mut session.active, &mut session.drawing) else { return Ok(()) };
+    /// Takes the rows of a share out of its session; `None` if it has none that are to be scored.
+    fn rows_of(&mut self, share: &Share) -> Option<Scoring> {
+        let id = share.session;
+        let session = self.table.get_mut(id)?;
         // The text that the pass rests on may have been replaced while the engine was at it.
         if !session.target.pass_is_wanted() {
-            return Ok(());
+            return None;
         }
-        let rows = active.rows_of(range.clone());
+        let active = session.active.as_ref()?;
+        let rows = active.rows_of(active.done - share.count..active.done);
         if rows.is_empty() {
-            return Ok(());
+            return None;
         }
+        let first = share.first + share.count - rows.len();
         let work = rows.len() as u64 * if active.plan.probabilities { ROW + LABELLED_ROW } else { ROW };
+        let mut drawing = session.drawing.take()?;
+        let active = session.active.take()?;
+        let rows = drawing.prepare(session.target.text(), &active.plan, rows, self.target.vocabulary());
         let owner = session.owner;
-        let target = self.target.as_mut();
-        let of_pass = first + range.len() - rows.len();
-        let start = rows.start;
-        let Active { plan, rows: done, settled, .. } = active;
-        let rows = drawing.rows(session.target.text(), plan, rows, target.vocabulary());
-        *settled = rows.draw(done, |draw| {
-            let index = of_pass + draw.row - start;
-            target.draw(index, &draw)
-        })?;
         self.table.fair.charge(owner, id.0, work);
-        Ok(())
+        Some(Scoring { session: id, active, drawing, rows, first })
     }
 
     /// Tells a session the results of its pass, and keeps the frames that follow from them.

@@ -1,103 +1,176 @@
-//! Gives slots of the engine to sessions, and takes them away where slots or cache are short, as [`super::room`]
-//! decides.
+//! Gives slots of the engine to sessions, and takes them away where slots or cache are short, as [`super::room`] and
+//! [`super::rotation`] decide.
+//!
+//! A session gets a slot only when there is room for all that it has to decode: with less, several would hold what none
+//! of them can use.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
+use std::time::Instant;
 
 use uhlm_law::advance::{ErrorBody, ErrorCode, PassKind, SessionId};
 use uhlm_law::model::ModelError;
 
 use super::division::{Share, Urgency, Waiting, Want};
 use super::room::{self, Holding, Kind, Work};
+use super::rotation::at_work_for;
 use super::turn::{fail, give_up};
 use super::worker::Worker;
 use crate::metrics::Limit;
 use crate::owner::Owner;
+use crate::session::Session;
 use crate::session_id::Short;
+
+/// Purpose for which room is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A place for a session that has none.
+    Place,
+    /// Further tokens of a session that has its place.
+    Growth,
+}
 
 impl Worker {
     /// Gives slots to the waiting sessions that have none, as far as there are any. Returns the indices of the sessions
     /// that have one: no other session is given a part of the pass.
-    pub(super) fn slotted(&mut self, waiting: &Waiting) -> Result<Vec<usize>, ModelError> {
+    pub(super) fn slotted(&mut self, waiting: &Waiting, now: Instant) -> Result<Vec<usize>, ModelError> {
+        // Tokens that sessions with a slot have still to decode: room that is spoken for, by context.
+        let mut promised = vec![0; self.cache.contexts()];
+        for (id, want) in waiting.ids.iter().zip(&waiting.wants) {
+            if let Some(slot) = self.table.get(*id).and_then(|session| session.slot) {
+                promised[self.cache.context_of(slot)] += want.tokens;
+            }
+        }
         let has_slot =
             |worker: &Self, i: &usize| worker.table.get(waiting.ids[*i]).is_some_and(|session| session.slot.is_some());
         let mut without: Vec<usize> = (0..waiting.ids.len()).filter(|i| !has_slot(self, i)).collect();
         let place =
             |want: &Want| (want.owner_served, Reverse(want.waited), want.urgency, want.session_served, want.ready);
         without.sort_by_key(|&i| place(&waiting.wants[i]));
-        // If one session of an owner finds no slot, its others do not either.
-        let mut in_vain = BTreeSet::new();
+        // If one session of an owner finds no place, its others do not either.
+        let (mut in_vain, mut waits, mut given) = (BTreeSet::new(), 0, 0);
         for i in without {
-            let owner = waiting.wants[i].owner;
-            if !in_vain.contains(&owner) && self.slot_of(waiting.ids[i], owner, &[])?.is_none() {
-                in_vain.insert(owner);
+            let want = &waiting.wants[i];
+            let is_placed = !in_vain.contains(&want.owner)
+                && self.place(waiting.ids[i], want.owner, want.tokens, &mut promised, now)?;
+            if is_placed {
+                // One that found its place at once says nothing about how long places are waited for.
+                given += usize::from(self.table.get(waiting.ids[i]).is_some_and(Session::was_passed_over));
+            } else {
+                in_vain.insert(want.owner);
+                waits += 1;
             }
         }
+        self.rotation.places(waits, given, now);
         Ok((0..waiting.ids.len()).filter(|i| has_slot(self, i)).collect())
     }
 
-    /// Returns the session's slot; if it has none, a free one or that of whoever makes room.
-    fn slot_of(&mut self, id: SessionId, owner: Owner, pinned: &[Share]) -> Result<Option<u32>, ModelError> {
-        if let Some(slot) = self.table.get(id).and_then(|session| session.slot) {
-            return Ok(Some(slot));
+    /// Gives a session a slot with room for the `tokens` tokens that it has to decode, and makes room for it where that
+    /// is due; returns whether it has one then. `promised` has the room that others will need, by context.
+    fn place(
+        &mut self,
+        id: SessionId,
+        owner: Owner,
+        tokens: usize,
+        promised: &mut [usize],
+        now: Instant,
+    ) -> Result<bool, ModelError> {
+        let must_give = self.is_at_quota(owner, Kind::Slots) || self.cache.roomiest().is_none();
+        if must_give && !self.unload_one(owner, Kind::Slots, &[], Need::Place, None)? {
+            return Ok(false);
         }
-        let mut slot = if self.is_at_quota(owner, Kind::Slots) { None } else { self.cache.take() };
-        if slot.is_none() && self.unload_one(owner, Kind::Slots, pinned)? {
-            slot = self.cache.take();
+        let Some(context) = self.cache.roomiest() else { return Ok(false) };
+        while self.cache.room(context) < promised[context] + tokens {
+            if !self.unload_one(owner, Kind::Tokens, &[], Need::Place, Some(context))? {
+                return Ok(false);
+            }
         }
-        if let Some(session) = self.table.get_mut(id) {
-            session.slot = slot;
-        }
-        Ok(slot)
+        let Some(session) = self.table.get_mut(id) else { return Ok(false) };
+        session.slot = self.cache.take(context);
+        session.placed = now;
+        promised[context] += tokens;
+        Ok(session.slot.is_some())
     }
 
-    /// Returns the sessions that have a slot, and how much of `kind` each of them holds. Those of `pinned` are in the
-    /// pass that is being filled.
-    fn holdings(&mut self, kind: Kind, pinned: &[Share]) -> (Vec<SessionId>, Vec<Holding>) {
+    /// Returns the sessions that have a slot, of one context or of all, and how much of `kind` each of them holds.
+    /// Those of `pinned` are in the pass that is being filled.
+    fn holdings(&mut self, kind: Kind, pinned: &[Share], context: Option<usize>) -> (Vec<SessionId>, Vec<Holding>) {
         let pinned: HashSet<SessionId> = pinned.iter().map(|share| share.session).collect();
-        let ids = self.table.slotted();
+        let (ids, now) = (self.table.slotted(), self.clock.now());
+        let each = self.times.reading(1, self.target.info().batch_size);
         let holding = |id: &SessionId| {
             let session = self.table.get(*id)?;
+            let slot = session.slot?;
+            if context.is_some_and(|context| context != self.cache.context_of(slot)) {
+                return None;
+            }
+            let held = self.cache.len(slot);
+            let is_at_work = || now.saturating_duration_since(session.last_use) < at_work_for(each * held as f64);
             let work = match &session.active {
                 _ if pinned.contains(id) => Work::Pinned,
+                None if is_at_work() => Work::Paused,
                 None => Work::Rest,
-                Some(active) if active.plan.kind != PassKind::Judged => Work::Preemptible,
-                Some(_) if self.urgency(session) == Some(Urgency::Long) => Work::Preemptible,
+                Some(_) if self.urgency(session) == Some(Urgency::Long) => Work::Reading,
+                Some(active) if active.plan.kind != PassKind::Judged => Work::Writing,
                 Some(_) => Work::Pinned,
             };
-            let amount = if kind == Kind::Slots { 1 } else { self.cache.len(session.slot?) };
-            Some(Holding { owner: session.owner, amount, work, used: session.last_use })
+            let amount = if kind == Kind::Slots { 1 } else { held };
+            Some(Holding { owner: session.owner, amount, work, used: session.last_use, placed: session.placed })
         };
         ids.into_iter().filter_map(|id| Some((id, holding(&id)?))).unzip()
     }
 
-    fn division(&self, kind: Kind) -> room::Division {
-        let quotas = &self.limits.owner;
+    /// Tells whether a session has a place and waits for no pass: it will make room, even if not now.
+    pub(super) fn is_any_at_rest(&mut self) -> bool {
+        let ids = self.table.slotted();
+        ids.iter().any(|id| self.table.get(*id).is_some_and(|session| session.active.is_none()))
+    }
+
+    /// Returns how slots, or the tokens of one context or of all, are divided.
+    fn division(&self, kind: Kind, need: Need, context: Option<usize>) -> room::Division {
+        let (quotas, contexts) = (&self.limits.owner, self.cache.contexts());
         let (capacity, each) = match kind {
             Kind::Slots => (self.cache.slots(), quotas.slots_of(self.cache.slots())),
-            Kind::Tokens => (self.cache.capacity(), quotas.cache_of(self.cache.capacity())),
+            Kind::Tokens => {
+                let whole = self.cache.capacity() * contexts;
+                let part = if context.is_some() { contexts } else { 1 };
+                (whole / part, quotas.cache_of(whole).div_ceil(part))
+            }
         };
-        room::Division { capacity, each, keep: self.limits.keep, now: self.clock.now() }
+        let may_turn = need == Need::Growth || self.rotation.may_turn();
+        room::Division { capacity, each, keep: self.limits.keep, now: self.clock.now(), may_turn }
     }
 
     /// Tells whether an owner has as much as one owner may have, even if some is left.
     pub(super) fn is_at_quota(&mut self, owner: Owner, kind: Kind) -> bool {
-        let division = self.division(kind);
+        let division = self.division(kind, Need::Growth, None);
         if division.each >= division.capacity {
             return false;
         }
-        let (_, holdings) = self.holdings(kind, &[]);
+        let (_, holdings) = self.holdings(kind, &[], None);
         room::is_at_quota(owner, &holdings, &division)
     }
 
-    /// Takes the slot of a session so that `owner` has room; returns `false` if no session makes any. The session
-    /// stays: its tokens are decoded again when it needs them.
-    pub(super) fn unload_one(&mut self, owner: Owner, kind: Kind, pinned: &[Share]) -> Result<bool, ModelError> {
-        let (ids, holdings) = self.holdings(kind, pinned);
-        let Some(victim) = room::victim(owner, &holdings, &self.division(kind)) else { return Ok(false) };
+    /// Takes the slot of a session, of one context or of any, so that `owner` has room; returns `false` if no session
+    /// makes any. The session stays: its tokens are decoded again when it needs them.
+    pub(super) fn unload_one(
+        &mut self,
+        owner: Owner,
+        kind: Kind,
+        pinned: &[Share],
+        need: Need,
+        context: Option<usize>,
+    ) -> Result<bool, ModelError> {
+        let (ids, holdings) = self.holdings(kind, pinned, context);
+        let division = self.division(kind, need, context);
+        let Some(victim) = room::victim(owner, &holdings, &division) else { return Ok(false) };
         let id = ids[victim];
         let Some(session) = self.table.get_mut(id) else { return Ok(false) };
         let Some(slot) = session.slot.take() else { return Ok(false) };
+        if holdings[victim].work != Work::Rest {
+            let tokens = self.cache.len(slot);
+            self.rotation.turned(self.times.reading(tokens, self.target.info().batch_size));
+        }
         give_up(session);
         session.target.cache_lost(0);
         self.cache.release(self.target.as_mut(), slot)?;

@@ -1,4 +1,5 @@
-//! Two owners on one scheduler in virtual time: what one of them does to the other's verdicts.
+//! Two owners on one scheduler in virtual time: what one of them does to the other's verdicts; and more phones than the
+//! engine can serve ([`overload`]).
 //!
 //! The worker is the real one, stepped on this thread; the engine is a double whose passes move the clock
 //! ([`engine`]), and the phones and their network are played ([`world`]). In both arms the two owners have phones that
@@ -7,6 +8,7 @@
 #![allow(clippy::print_stdout, reason = "the figures of these tests are worth reading")]
 
 mod engine;
+mod overload;
 mod phone;
 mod world;
 
@@ -47,6 +49,11 @@ fn a_hoard_of_streams_hardly_moves_the_verdicts_of_another_owner() {
 #[test]
 fn giant_prompts_hardly_move_the_verdicts_of_another_owner() {
     hardly_moves_verdicts(Attack::GiantPrompts);
+}
+
+#[test]
+fn costly_chains_with_windows_of_256_hardly_move_the_verdicts_of_another_owner() {
+    hardly_moves_verdicts(Attack::CostlyChains);
 }
 
 #[test]

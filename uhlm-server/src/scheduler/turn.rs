@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use uhlm_law::advance::{Drawing, ErrorBody, ErrorCode, Next, Refusal, SessionId, TextEnding};
 use uhlm_law::model::ModelError;
 
+use super::forecast::Arrival;
 use super::job::{Active, Call, Listener};
 use super::worker::{Worker, gone};
 use crate::metrics::{Ended, Limit};
@@ -28,6 +29,9 @@ impl Worker {
             self.metrics.requests_abandoned.inc();
             return;
         }
+        if let Some(refusal) = self.comes_too_late(&call) {
+            return call.refuse(refusal);
+        }
         let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
         let ending = TextEnding(self.target.vocabulary());
         let stream = session.next_stream();
@@ -48,6 +52,29 @@ impl Worker {
                 let _ = call.reply.send(Ok(receiver));
             }
         }
+    }
+
+    /// Refuses a request whose turn does not come before its deadline. A session that waits for a pass already has its
+    /// place in the order.
+    fn comes_too_late(&mut self, call: &Call) -> Option<ErrorBody> {
+        let batch = self.target.info().batch_size;
+        let session = self.table.owned(call.session, call.owner).filter(|session| session.active.is_none())?;
+        let (owner, is_unplaced) = (session.owner, session.slot.is_none());
+        // Without a place, all of its text is to be decoded.
+        let given = if is_unplaced { call.request.draft_start() as usize } else { call.request.stand.len() };
+        let tokens = (given + call.request.draft.len()).max(1);
+        let arrival = Arrival { owner, tokens, is_long: tokens > (batch / 8).max(1), is_unplaced };
+        let passes = self.forecast.passes_before(&arrival) as f64 * self.forecast.pass_seconds(&self.times);
+        let places = self.forecast.places_before(owner);
+        let place = if is_unplaced { self.rotation.place_in(places, self.clock.now()) } else { 0.0 };
+        if passes + place > call.request.deadline().as_secs_f64() {
+            return Some(ErrorBody::new(
+                ErrorCode::Unavailable,
+                "the target does not come to this before its deadline",
+            ));
+        }
+        self.forecast.add(&arrival);
+        None
     }
 
     /// Asks a session what it does next, until it waits for a pass or for a request, and sends what it says.

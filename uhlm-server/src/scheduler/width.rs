@@ -21,6 +21,6 @@ impl Worker {
             rows: beside.rows + had.rows,
             tokens: beside.tokens + had.tokens,
         });
-        self.pass_times.width_that_pays_beside(beside, session.acceptance.get(), self.limits.draft)
+        self.times.narrow().width_that_pays_beside(beside, session.acceptance.get(), self.limits.draft)
     }
 }

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use uhlm_law::advance::{self, ErrorBody, ErrorCode, SessionId};
 use uhlm_law::model::ModelError;
-use uhlm_law::pass_times::PassTimes;
 
-use super::budget::Costs;
 use super::cache::Cache;
 use super::clock::Clock;
+use super::forecast::Forecast;
 use super::inbox::{Inbox, patience};
 use super::job::{Command, Had};
 use super::pulse::Pulse;
-use super::reading::Reading;
+use super::rotation::Rotation;
+use super::times::Times;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Limit, Metrics};
 use crate::owner::Owner;
@@ -74,14 +74,16 @@ pub(super) struct Worker {
     pub(super) table: Table,
     pub(super) metrics: Arc<Metrics>,
     pub(super) limits: Limits,
-    /// Measured times of the engine's passes, by their rows.
-    pub(super) pass_times: PassTimes,
-    /// Measured times of the engine's passes, for estimates at any width.
-    pub(super) costs: Costs,
+    /// Measured times of the engine's passes.
+    pub(super) times: Times,
     /// The part of each session in the engine's last pass.
     pub(super) last_pass: Vec<Had>,
-    /// Measured speed at which the engine reads prompts.
-    pub(super) reading: Reading,
+    /// The work that waits for the engine.
+    pub(super) forecast: Forecast,
+    /// The account of the places in the engine that sessions at work give to each other.
+    pub(super) rotation: Rotation,
+    /// Time until which nothing can be done for those who wait, if nothing else happens; `None` if something can.
+    pub(super) held_back: Option<Instant>,
     pub(super) pulse: Arc<Pulse>,
     pub(super) inbox: Arc<Inbox>,
     offered: advance::Limits,
@@ -109,10 +111,11 @@ impl Worker {
             table,
             metrics,
             limits,
-            pass_times: PassTimes::new(),
-            costs: Costs::default(),
+            times: Times::default(),
             last_pass: Vec::new(),
-            reading: Reading::default(),
+            forecast: Forecast::default(),
+            rotation: Rotation::default(),
+            held_back: None,
             pulse,
             inbox,
             offered,
@@ -143,7 +146,9 @@ impl Worker {
 
     /// Waits until there is something to do, and takes what has arrived.
     fn receive(&mut self) -> Result<(), ModelError> {
-        if !self.table.is_busy() {
+        if let Some(until) = self.held_back.take() {
+            self.inbox.wait(patience(Some(until), self.clock.now()));
+        } else if !self.table.is_busy() {
             let due = self.table.next_expiry(self.limits.session_idle);
             self.inbox.wait(patience(due, self.clock.now()));
         }

@@ -5,8 +5,10 @@
 //! fails where that part is not sure to hold the winner, or does not hold the label that a device wants.
 
 mod llama;
+mod rows;
 
 pub use llama::{EngineOptions, LlamaTarget};
+pub use rows::RowTask;
 pub use uhlm_llama::BatchToken;
 
 use uhlm_law::advance::{Draw, Row};
@@ -55,6 +57,18 @@ pub trait Target: Send {
     /// # Errors
     /// [`ModelError::Decode`] where there is no such row, or it does not tell the winner or the label.
     fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError>;
+    /// Draws the rows of several sessions, those of each in order. An engine that has rows at hand may draw for several
+    /// sessions at once.
+    fn draw_all(&mut self, tasks: &mut [RowTask<'_>]) {
+        for task in tasks {
+            task.draw(|index, draw| self.draw(index, draw));
+        }
+    }
+    /// Returns the number of contexts, each with an equal part of the slots, in order, and of the cache. A sequence has
+    /// room in its own context alone.
+    fn contexts(&self) -> u32 {
+        1
+    }
     /// Forgets a slot's tokens from position `from` on.
     ///
     /// # Errors

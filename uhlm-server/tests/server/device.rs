@@ -138,6 +138,7 @@ pub(crate) fn start(prompt: &[TokenId], begin: Begin) -> Advance {
         grants: Grants::NONE,
         labels: Labelling::NONE,
         begin: Some(begin),
+        deadline_ms: None,
     }
 }
 
@@ -152,7 +153,19 @@ pub(crate) fn window(seq: u32, held: &[TokenId], draft: &[TokenId]) -> Advance {
     let (base, check) = (held.len() as u32, PrefixHash::of(held));
     let (grants, labels) = (Grants::NONE, Labelling::NONE);
     let draft = draft.to_vec();
-    Advance { generation: 0, seq, have: base, base, check, stand: Vec::new(), draft, grants, labels, begin: None }
+    Advance {
+        generation: 0,
+        seq,
+        have: base,
+        base,
+        check,
+        stand: Vec::new(),
+        draft,
+        grants,
+        labels,
+        begin: None,
+        deadline_ms: None,
+    }
 }
 
 /// So many self-made passes, whatever came before.
@@ -169,7 +182,7 @@ pub(crate) struct Device {
 impl Device {
     pub(crate) fn new(fixture: &Fixture, begin: Begin, prompt: &[TokenId]) -> Self {
         let Limits { vocabulary_size, context, .. } = fixture.handle().info().limits;
-        let conversation = Conversation::new(Bounds { vocabulary_size, context }, begin, prompt);
+        let conversation = Conversation::new(Bounds { vocabulary_size, context, max_body: 1 << 20 }, begin, prompt);
         Self { conversation, peer: Peer::new() }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use uhlm_law::advance::{Body as _, Capabilities, Encoding, Open};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 
 use crate::support::{Fixture, llama};
 

@@ -7,6 +7,8 @@ mod device;
 mod endings;
 mod equality;
 mod failures;
+mod flat;
+mod hostile;
 mod judging;
 mod limits;
 mod logs;

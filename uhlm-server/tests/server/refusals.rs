@@ -23,7 +23,6 @@ async fn nonsense_is_refused_with_400_and_leaves_the_session_as_it_was() {
         greedily(&[1], &[3; 257]),
         Advance { have: 1, ..good.clone() },
         with(Begin { sampling: hot, ..begun.clone() }),
-        with(Begin { reply_start: 3, ..begun.clone() }),
         with(Begin { reply_start: 0, ..begun.clone() }),
         with(Begin { max_tokens: 0, ..begun.clone() }),
         with(Begin { stop: vec![String::new()], ..begun.clone() }),

@@ -50,6 +50,7 @@ async fn random_traffic_leaves_every_session_with_its_own_tokens() {
                     grants: passes(below(3) as u8),
                     labels: Labelling::NONE,
                     begin: renew.then_some(begin),
+                    deadline_ms: None,
                 };
                 for _ in 0..1 + below(2) {
                     match session.advance(&request).await {

@@ -48,6 +48,7 @@ fn example_request() -> Advance {
         grants: Grants { after_mismatch: Grant::Passes(1), after_agreement: Grant::Unlimited },
         labels: Labelling::NONE,
         begin: None,
+        deadline_ms: None,
     }
 }
 

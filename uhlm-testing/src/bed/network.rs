@@ -37,6 +37,8 @@ pub struct Way {
     pub replicas: usize,
     /// Largest number of drafted tokens in a pass.
     pub max_draft: u32,
+    /// Largest size of a request's body, in bytes.
+    pub max_body: u32,
     /// Whether the verifier tells its progress.
     pub tells_progress: bool,
     /// Chances of faults of messages and passes.
@@ -118,8 +120,12 @@ impl Network {
     /// Makes a network with a verifier that has no session.
     #[must_use]
     pub fn new(clock: Arc<BedClock>, target: SyntheticModel, way: Way, seed: u64) -> Arc<Self> {
-        let limits =
-            Limits { vocabulary_size: VOCABULARY as u32, context: target.capacity as u32, max_draft: way.max_draft };
+        let limits = Limits {
+            vocabulary_size: VOCABULARY as u32,
+            context: target.capacity as u32,
+            max_draft: way.max_draft,
+            max_body: way.max_body,
+        };
         let info = Info {
             protocol: PROTOCOL.into(),
             model: "bed".into(),

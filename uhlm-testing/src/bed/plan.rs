@@ -98,6 +98,7 @@ fn way(dice: &mut Dice) -> Way {
         replicas: 1 + dice.roll(2),
         max_draft: dice.one(&[1, 3, 16, MAX_DRAFT as u32]),
         chances: chances(dice),
+        max_body: 1 << 20,
     }
 }
 

@@ -62,6 +62,7 @@ fn read(options: SessionOptions, tells_progress: bool, death: Option<Death>) -> 
         times: Times { pass: MS * 5, token: Duration::from_secs(1) / 60 },
         replicas: 1,
         max_draft: 256,
+        max_body: 1 << 20,
         tells_progress,
         chances: Chances::default(),
     };

@@ -46,6 +46,7 @@ fn start(
         grants: Grants::UNLIMITED,
         labels: Labelling::NONE,
         begin: Some(begin),
+        deadline_ms: None,
     };
     let (send, receive) = channel();
     (verifier.advance(session, request, silence, move |part| drop(send.send(part))), receive)

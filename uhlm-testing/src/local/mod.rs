@@ -62,7 +62,7 @@ impl LocalConfig {
             fingerprint: Digest([0; 32]),
             vocabulary: model.vocabulary_hash(),
             capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
-            limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32 },
+            limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32, max_body: 1 << 20 },
             ends: model.vocabulary().ends(),
             blocks: Blocks::default(),
             engine: String::new(),

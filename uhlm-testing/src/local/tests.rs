@@ -91,6 +91,7 @@ fn first(max_tokens: u32, draft: &[TokenId], grants: Grants) -> Advance {
         grants,
         labels: Labelling::NONE,
         begin: Some(begin(max_tokens)),
+        deadline_ms: None,
     }
 }
 

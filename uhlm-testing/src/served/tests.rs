@@ -54,6 +54,7 @@ fn first(temperature: f32, draft: &[TokenId], grants: Grants) -> Advance {
         grants,
         labels: Labelling::NONE,
         begin: Some(Begin { seed: 9, sampling, reply_start: have, max_tokens, stop: Vec::new() }),
+        deadline_ms: None,
     }
 }
 

@@ -129,6 +129,7 @@ mod tests {
             vocabulary_size: target.vocabulary().size() as u32,
             context: 1024,
             max_draft: 16,
+            max_body: 1 << 20,
         };
         Info {
             protocol: uhlm_law::advance::PROTOCOL.into(),

@@ -79,6 +79,7 @@ fn request(given: &str, drafted: &str, stop: &[&str]) -> Advance {
         grants: Grants::NONE,
         labels: Labelling::NONE,
         begin: (!stop.is_empty()).then_some(Begin { seed: 1, sampling, reply_start: 1, max_tokens: 1, stop }),
+        deadline_ms: None,
     }
 }
 

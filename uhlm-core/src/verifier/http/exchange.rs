@@ -95,16 +95,21 @@ impl Exchanges {
         trace: &mut Trace,
     ) -> Result<P::Part, VerifierError> {
         trace.unheard = Some(incoming.generation);
+        let generation = incoming.generation;
         match timeout(silence, incoming.next(trace)).await {
-            Ok(part) => part.map_err(|failure| failure.error),
+            Ok(part) => {
+                self.pool.heard(generation);
+                part.map_err(|failure| failure.error)
+            }
             Err(_) => Err(self.missed(silence, trace)),
         }
     }
 
-    /// Makes the error of a missed deadline. A connection that brought nothing at all in that time is given up.
+    /// Makes the error of a missed deadline. A connection that brought nothing at all in that time, and missed the
+    /// deadline before as well, is given up.
     fn missed(&self, deadline: Duration, trace: &Trace) -> VerifierError {
         if let Some(generation) = trace.unheard {
-            self.pool.renew(generation);
+            self.pool.missed(generation, deadline);
         }
         VerifierError::DeadlineExceeded { deadline }
     }
@@ -150,6 +155,7 @@ impl Exchanges {
         };
         trace.bytes.up += up;
         trace.hear(0);
+        self.pool.heard(generation);
         let status = response.status();
         let encoding = media_type(response.headers());
         if status == StatusCode::OK {

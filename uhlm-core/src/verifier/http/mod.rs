@@ -58,7 +58,7 @@ impl HttpVerifier {
     }
 
     /// Gives up the connection in use, for when the system reports another network: the next call connects anew, calls
-    /// under way go on. Without it a dead connection is given up after the first missed deadline.
+    /// under way go on. Without it a dead connection is given up after two missed deadlines in a row.
     pub fn reconnect(&self) {
         self.exchanges.reconnect();
     }

@@ -1,7 +1,7 @@
 //! The connection to the verifier, and when it is given up for a new one.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Client, redirect};
@@ -15,6 +15,9 @@ const IDLE: Duration = Duration::from_secs(50);
 /// A ping after this much silence, sent only while a request is under way: an idle phone keeps its radio off.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Number of deadlines missed in a row, with nothing heard in between, after which a connection is given up. One miss
+/// is mostly a server that is busy, and a new connection for each phone that waits would be the last thing it needs.
+const MISSES: u32 = 2;
 
 /// Makes HTTP clients of one configuration. All of them resume each other's TLS sessions.
 struct Template {
@@ -57,7 +60,18 @@ pub(super) struct Generation(u64);
 /// The client in use.
 pub(super) struct Pool {
     template: Template,
-    current: Mutex<(Generation, Client)>,
+    current: Mutex<Current>,
+}
+
+#[derive(Clone)]
+struct Current {
+    generation: Generation,
+    client: Client,
+    /// Number of deadlines that were missed since anything came through this client; those that were waited for at the
+    /// same time are one.
+    misses: u32,
+    /// Time of the last miss.
+    missed: Option<Instant>,
 }
 
 impl Pool {
@@ -70,23 +84,54 @@ impl Pool {
             https_only: !config.plain_loopback,
         };
         let client = template.build()?;
-        Ok(Self { template, current: Mutex::new((Generation::default(), client)) })
+        let current = Current { generation: Generation::default(), client, misses: 0, missed: None };
+        Ok(Self { template, current: Mutex::new(current) })
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Each change of it is complete before anything can panic.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The client for the next request.
     pub(super) fn client(&self) -> (Generation, Client) {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let current = self.current();
+        (current.generation, current.client.clone())
+    }
+
+    /// Takes note that something came through a client.
+    pub(super) fn heard(&self, from: Generation) {
+        let mut current = self.current();
+        if current.generation == from {
+            (current.misses, current.missed) = (0, None);
+        }
+    }
+
+    /// Takes note that nothing came through a client for as long as was `waited`, and gives its connections up after
+    /// the second time in a row.
+    pub(super) fn missed(&self, from: Generation, waited: Duration) {
+        let mut current = self.current();
+        let now = Instant::now();
+        let is_another =
+            current.missed.is_none_or(|missed| now.checked_sub(waited).is_some_and(|since| since >= missed));
+        if current.generation == from && is_another {
+            (current.misses, current.missed) = (current.misses + 1, Some(now));
+            if current.misses >= MISSES {
+                drop(current);
+                self.renew(from);
+            }
+        }
     }
 
     /// Gives up the connections of `stale`, unless that was done already; requests under way on them go on. A phone
     /// that changes networks leaves connections behind that look alive and answer nothing.
     pub(super) fn renew(&self, stale: Generation) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.0 == stale
+        let mut current = self.current();
+        if current.generation == stale
             // The same values made a client before; if that ever fails, the old one still serves.
             && let Ok(client) = self.template.build()
         {
-            *current = (Generation(stale.0 + 1), client);
+            *current = Current { generation: Generation(stale.0 + 1), client, misses: 0, missed: None };
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn info() -> Info {
         fingerprint: Digest([1; 32]),
         vocabulary: Digest([2; 32]),
         capabilities: Capabilities::MATCHED,
-        limits: Limits { vocabulary_size: VOCABULARY, context: 4096, max_draft: 16 },
+        limits: Limits { vocabulary_size: VOCABULARY, context: 4096, max_draft: 16, max_body: 1 << 20 },
         ends: Vec::new(),
         blocks: Blocks::default(),
         engine: String::new(),
@@ -74,6 +74,7 @@ pub fn window(seq: u32) -> Advance {
         grants: Grants::NONE,
         labels: Labelling::NONE,
         begin: None,
+        deadline_ms: None,
     }
 }
 

@@ -83,6 +83,8 @@ impl Conversation {
         if reason.ends_reply() && asked.clean && of_this_session && peer.agreed >= self.committed {
             // The session's text begins with all that is committed, and what it had beyond was told.
             effects.finished = true;
+        } else if self.is_last(peer, asked) && asked.is_part && reason == EndReason::Granted && asked.clean {
+            effects.more = true;
         } else if self.is_last(peer, asked) {
             let unjudged = reason == EndReason::Granted && self.sent(peer) > self.committed;
             if reason.ends_reply() || unjudged || (reason == EndReason::Granted && !asked.clean) {

@@ -23,6 +23,13 @@ impl TargetSession {
         let Some(begin) = self.begin() else { return Next::Idle };
         let fits = (begin.reply_start as usize).saturating_add(begin.max_tokens as usize);
         let room = fits.min(self.limits.context as usize).saturating_sub(self.text.len());
+        if self.lacks_prompt() {
+            // What is there is read; drafts and grants are for the reply.
+            if self.stream().is_some() && self.decoded + 1 < self.text.len() {
+                return self.begin_pass(PassKind::Fill, &[], None);
+            }
+            return self.close(EndReason::Granted);
+        }
         let path = self.parked.path(&self.text);
         if !path.is_empty() {
             // The row after the last drafted token decides one more.

@@ -1,8 +1,8 @@
 //! The device's rules, one by one.
 
 use super::super::{
-    Advance, Asked, Begin, Bounds, Committed, Conversation, Effects, EndReason, ErrorBody, ErrorCode, Frame, Grants,
-    InvalidAnswer, Labelling, Labels, Origin, Peer, PrefixHash, Progress, Recovery, Refusal, Text, Wanted,
+    Advance, Asked, Begin, Bounds, Committed, Conversation, Effects, Encoding, EndReason, ErrorBody, ErrorCode, Frame,
+    Grants, InvalidAnswer, Labelling, Labels, Origin, Peer, PrefixHash, Progress, Recovery, Refusal, Text, Wanted,
 };
 use crate::sampling::{SamplingParams, TokenId};
 
@@ -12,7 +12,7 @@ fn begin(reply_start: u32) -> Begin {
 
 /// Begins a generation after the prompt 1, 2, and a session that has taken its first request.
 fn begun() -> (Conversation, Peer) {
-    let bounds = Bounds { vocabulary_size: 10, context: 64 };
+    let bounds = Bounds { vocabulary_size: 10, context: 64, max_body: 1 << 20 };
     let mut conversation = Conversation::new(bounds, begin(2), &[1, 2]);
     let mut peer = Peer::new();
     let (_, mut asked) = ask(&mut conversation, &mut peer);
@@ -56,7 +56,7 @@ fn committed(effects: &Effects) -> Vec<(TokenId, Origin)> {
 
 #[test]
 fn the_first_request_gives_the_prompt_and_later_ones_only_what_was_drafted_since() {
-    let bounds = Bounds { vocabulary_size: 10, context: 64 };
+    let bounds = Bounds { vocabulary_size: 10, context: 64, max_body: 1 << 20 };
     let mut conversation = Conversation::new(bounds, begin(2), &[1, 2]);
     let mut peer = Peer::new();
     let (first, _) = ask(&mut conversation, &mut peer);
@@ -343,4 +343,31 @@ fn what_the_device_decrees_is_given_to_the_session_and_what_it_wrote_there_is_vo
     assert_eq!((next.base, next.stand.as_slice(), next.draft.as_slice()), (4, &[8, 9][..], &[5][..]));
     let effects = hear(&mut conversation, &mut peer, &mut asked, &text(&[1, 2, 3, 4, 8, 9], &[5, 2]));
     assert_eq!(committed(&effects), [(5, Origin::Verified), (2, Origin::Target)]);
+}
+
+#[test]
+fn what_one_body_does_not_hold_is_given_in_parts_and_drafts_wait_for_the_last() {
+    // Beside the longest draft there is room for 200 bytes: 200 tokens of one byte, less the generation's settings.
+    let bounds = Bounds { vocabulary_size: 10, context: 4096, max_body: 64 + 256 * 5 + 200 };
+    let prompt: Vec<TokenId> = (0..500).map(|i| i % 10).collect();
+    let mut conversation = Conversation::new(bounds, begin(500), &prompt);
+    let mut peer = Peer::new();
+    draft(&mut conversation, &[3, 4]);
+    let mut given = Vec::new();
+    for part in 0.. {
+        let wanted = Wanted { grants: Grants::UNLIMITED, ..wanted(&conversation) };
+        let (request, mut asked) = conversation.advance(&mut peer, &wanted);
+        assert!(Encoding::Binary.encode(&request).len() <= bounds.max_body as usize, "{request:?}");
+        assert_eq!((request.base as usize, request.check), (given.len(), PrefixHash::of(&given)));
+        assert_eq!((request.begin.is_some(), request.have), (part == 0, request.base + request.stand.len() as u32));
+        given.extend(&request.stand);
+        let is_last = given.len() == prompt.len();
+        assert_eq!((request.draft.is_empty(), request.grants.is_none()), (!is_last, !is_last), "part {part}");
+        if is_last {
+            assert_eq!((given, request.draft, part), (prompt, vec![3, 4], 2));
+            break;
+        }
+        let effects = hear(&mut conversation, &mut peer, &mut asked, &Frame::End(EndReason::Granted));
+        assert!(effects.more && !effects.ask && !effects.finished);
+    }
 }

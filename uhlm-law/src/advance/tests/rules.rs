@@ -40,6 +40,8 @@ pub(super) struct Rules {
     pub(super) labels: Labelling,
     pub(super) max_tokens: u32,
     pub(super) max_draft: usize,
+    /// Largest size of a request's body, in bytes.
+    pub(super) max_body: u32,
     pub(super) replicas: usize,
     /// Number of generations, each with another seed.
     pub(super) generations: u32,
@@ -59,6 +61,7 @@ impl Rules {
             labels: Labelling::NONE,
             max_tokens: 3,
             max_draft: 8,
+            max_body: 1 << 20,
             replicas: 1,
             generations: 1,
             encoded: false,

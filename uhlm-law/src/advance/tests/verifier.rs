@@ -30,7 +30,7 @@ fn begin() -> Begin {
 }
 
 fn session() -> TargetSession {
-    TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 16 })
+    TargetSession::new(Limits { vocabulary_size: 10, context: 64, max_draft: 16, max_body: 1 << 20 })
 }
 
 /// Makes a request that goes on after `before`, all of which is committed.
@@ -46,6 +46,7 @@ fn request(seq: u32, before: &[TokenId], draft: &[TokenId]) -> Advance {
         grants: Grants::NONE,
         labels: Labelling::NONE,
         begin: None,
+        deadline_ms: None,
     }
 }
 

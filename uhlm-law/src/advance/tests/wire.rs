@@ -63,7 +63,7 @@ fn any_advance() -> impl Strategy<Value = Advance> {
         let given = base + stand.len() as u32;
         let have = if stand.is_empty() { given - ahead % (given + 1) } else { given };
         let grants = Grants { after_mismatch, after_agreement };
-        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin }
+        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin, deadline_ms: None }
     })
 }
 
@@ -111,7 +111,7 @@ fn info() -> Info {
         fingerprint: Digest([7; 32]),
         vocabulary: Digest([9; 32]),
         capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED),
-        limits: Limits { vocabulary_size: 151_665, context: 32_768, max_draft: 64 },
+        limits: Limits { vocabulary_size: 151_665, context: 32_768, max_draft: 64, max_body: 65_536 },
         ends: vec![151_645, 151_643],
         blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).expect("two blocks"),
         engine: "llama-server x 2".to_owned(),
@@ -302,6 +302,7 @@ fn values_out_of_range_are_refused_in_both_encodings() {
             max_tokens: 1,
             stop: vec!["x".to_owned()],
         }),
+        deadline_ms: None,
     };
     comes_back(&good);
     let begin = |change: fn(&mut Begin)| {
@@ -316,6 +317,7 @@ fn values_out_of_range_are_refused_in_both_encodings() {
         begin(|begin| begin.stop.push("x".repeat(1025))),
         begin(|begin| begin.stop = vec!["x".to_owned(); 65]),
         begin(|begin| begin.sampling.top_p = 2.0),
+        begin(|begin| begin.sampling.penalty_last_n = 4097),
         Advance { draft: vec![0; MAX_DRAFT + 1], ..good.clone() },
     ];
     for request in &wrong {

@@ -65,7 +65,7 @@ const CONTEXT: u32 = 256;
 
 impl World {
     pub(super) fn new(rules: Rules, faults: Faults) -> Self {
-        let bounds = Bounds { vocabulary_size: VOCABULARY, context: CONTEXT };
+        let bounds = Bounds { vocabulary_size: VOCABULARY, context: CONTEXT, max_body: rules.max_body };
         let begin = Self::begin(&rules, PROMPT.len(), 0);
         let conversation = Conversation::new(bounds, begin, &PROMPT);
         let replicas = rules.replicas;
@@ -109,7 +109,12 @@ impl World {
     }
 
     fn open(&mut self, replica: usize, session: u32) {
-        let limits = Limits { vocabulary_size: VOCABULARY, context: CONTEXT, max_draft: self.rules.max_draft as u32 };
+        let limits = Limits {
+            vocabulary_size: VOCABULARY,
+            context: CONTEXT,
+            max_draft: self.rules.max_draft as u32,
+            max_body: 1 << 20,
+        };
         self.replicas[replica].insert(session, Session::new(replica, limits, self.rules.model, self.rules.mutation));
     }
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use uhlm_law::protocol::Digest;
+use uhlm_law::digest::Digest;
 use uhlm_llama::Lexicon;
 use uhlm_net::{BearerToken, TrustPolicy};
 use uhlm_upstream::{Probe, Settings, TokenSet, Upstream};

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Drawing, Plan, Row, Tokens};
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::sampling::{PartialRow, SamplingParams, TokenId, Uncertain};
 use uhlm_upstream::{Ask, UpstreamError};
 

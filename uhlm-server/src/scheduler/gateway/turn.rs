@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::advance::{Next, PassKind, Progress, SessionId, TextEnding};
 use uhlm_law::pass_times::Beside;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::super::fair::{ROW, TOKEN};
 use super::super::job::{Active, Call, Listener};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use uhlm_law::advance::{self, Row, SessionId};
+use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::pass_times::PassTimes;
-use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use super::super::inbox::{Inbox, patience};
 use super::super::job::Command;

@@ -14,14 +14,21 @@ use super::super::clock::VirtualClock;
 use crate::target::{BatchToken, Target, TargetInfo};
 
 pub(super) const VOCABULARY: u32 = 64;
-pub(super) const SLOTS: usize = 64;
-/// Capacity of the cache, in tokens.
-pub(super) const CAPACITY: usize = 16_384;
 const BATCH: usize = 512;
-/// Time of a pass of the engine, to which each of its tokens adds `TOKEN` and each of its scored rows `ROW`.
+/// Time of a pass of the engine, to which each of its tokens adds `TOKEN` and each of its scored rows `ROW`, or
+/// `COSTLY_ROW` where its chain has penalties.
 const PASS: Duration = Duration::from_millis(20);
 const TOKEN: Duration = Duration::from_micros(250);
 const ROW: Duration = Duration::from_micros(10);
+const COSTLY_ROW: Duration = Duration::from_micros(400);
+
+/// The room in an engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) slots: usize,
+    /// Capacity of the cache, in tokens.
+    pub(super) capacity: usize,
+}
 
 /// A vocabulary of texts of one byte, none of which ends a reply.
 #[derive(Debug)]
@@ -65,18 +72,18 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    pub(super) fn new(clock: Arc<VirtualClock>) -> Self {
+    pub(super) fn new(clock: Arc<VirtualClock>, room: Room) -> Self {
         let info = TargetInfo {
             name: "virtual".into(),
             fingerprint: Digest([1; 32]),
             vocabulary: VocabularyHashes { whole: Digest([2; 32]), blocks: Blocks::default() },
             vocabulary_size: VOCABULARY,
-            context: CAPACITY as u32,
-            capacity: CAPACITY,
+            context: room.capacity as u32,
+            capacity: room.capacity,
             batch_size: BATCH,
-            slots: SLOTS as u32,
+            slots: room.slots as u32,
         };
-        Self { info, clock, slots: vec![Vec::new(); SLOTS], rows: Vec::new() }
+        Self { info, clock, slots: vec![Vec::new(); room.slots], rows: Vec::new() }
     }
 }
 
@@ -99,16 +106,16 @@ impl Target for Engine {
             slot.push(token.id);
             self.rows.push(token.logits.then(|| PrefixHash::of(slot)));
         }
-        assert!(self.slots.iter().map(Vec::len).sum::<usize>() <= CAPACITY, "the cache is overfull");
+        assert!(self.slots.iter().map(Vec::len).sum::<usize>() <= self.info.capacity, "the cache is overfull");
         Ok(())
     }
 
     fn draw(&mut self, index: usize, draw: &Draw<'_>) -> Result<Row, ModelError> {
-        self.clock.advance(ROW);
+        self.clock.advance(if draw.chain.params().has_penalties() { COSTLY_ROW } else { ROW });
         let prefix = self.rows[index].expect("a row that was asked for");
         assert_eq!(prefix, PrefixHash::of(draw.history), "the slot holds what the session thinks");
-        assert_eq!(draw.scored, None, "there are no logits");
-        Ok(Row { winner: next(prefix), p: None })
+        let winner = next(prefix);
+        Ok(Row { winner, p: draw.scored.map(|id| if id == winner { 1.0 } else { 0.0 }) })
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use uhlm_law::advance::{Advance, Begin, ErrorCode, Frame, Grant, Grants, Labelling, PrefixHash, SessionId};
+use uhlm_law::advance::{Advance, Begin, ErrorCode, Frame, Grant, Grants, Labelling, MAX_DRAFT, PrefixHash, SessionId};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
 use super::super::inbox::Ticket;
@@ -13,7 +13,10 @@ use crate::owner::Owner;
 /// Number of drafted tokens of a window.
 const WINDOW: usize = 8;
 /// Length, in tokens, beyond which a text is replaced by a new one.
-const LONGEST: usize = 3000;
+pub(super) const LONGEST: usize = 3000;
+/// Shortest time after which a phone that was refused comes back; it is spread over three quarters more, as the server
+/// asks.
+const HINT: Duration = Duration::from_millis(500);
 
 /// An answer that is under way.
 pub(super) struct Listening {
@@ -46,6 +49,8 @@ pub(super) enum Habit {
     Streaming,
     /// Gives a prompt of so many tokens, and another one as soon as that is read.
     Reading(usize),
+    /// Drafts windows of 256 tokens under a chain that is costly to score, and wants all labels.
+    Costly,
 }
 
 pub(super) struct Phone {
@@ -58,6 +63,17 @@ pub(super) struct Phone {
     pub(super) verdicts: Vec<Duration>,
     /// Number of requests that were refused and of sessions that were gone.
     pub(super) lost: usize,
+    /// Refusals that do not say when to come back.
+    pub(super) without_hint: Vec<ErrorCode>,
+    /// Number of tokens that were decided.
+    pub(super) gained: usize,
+    /// Length, in tokens, beyond which a text is replaced by a new one.
+    pub(super) longest: usize,
+    pub(super) deadline_ms: Option<u32>,
+    /// Whether the last request was refused.
+    refused: bool,
+    /// Whether the target has answered anything of this generation.
+    begun: bool,
     text: Vec<TokenId>,
     generation: u32,
     seq: Option<u32>,
@@ -74,6 +90,12 @@ impl Phone {
             asked: None,
             verdicts: Vec::new(),
             lost: 0,
+            without_hint: Vec::new(),
+            gained: 0,
+            longest: LONGEST,
+            deadline_ms: None,
+            refused: false,
+            begun: false,
             text: Vec::new(),
             generation: 0,
             seq: None,
@@ -96,7 +118,7 @@ impl Phone {
     fn draft(&mut self) -> Vec<TokenId> {
         let mut prefix = PrefixHash::of(&self.text);
         let mut draft = Vec::new();
-        for _ in 0..WINDOW {
+        for _ in 0..if self.habit == Habit::Costly { MAX_DRAFT } else { WINDOW } {
             let right = engine::next(prefix);
             let id = if self.roll(20) == 0 { (right + 1) % VOCABULARY } else { right };
             prefix = prefix.push(id);
@@ -107,16 +129,22 @@ impl Phone {
 
     /// Makes the next request.
     pub(super) fn request(&mut self, now: Duration) -> Advance {
-        if self.text.len() > LONGEST || matches!(self.habit, Habit::Reading(_)) {
+        if self.text.len() > self.longest || matches!(self.habit, Habit::Reading(_)) {
             (self.generation, self.seq) = (self.generation + 1, None);
         }
         let (mut base, mut stand, mut begin) = (self.text.len(), Vec::new(), None);
         if self.seq.is_none() {
             self.text = self.prompt();
+            self.begun = false;
             (base, stand) = (0, self.text.clone());
             begin = Some(Begin {
                 seed: 1,
-                sampling: SamplingParams::greedy(),
+                sampling: match self.habit {
+                    Habit::Costly => {
+                        SamplingParams { penalty_repeat: 1.1, penalty_last_n: 4096, ..SamplingParams::default() }
+                    }
+                    _ => SamplingParams::greedy(),
+                },
                 reply_start: self.text.len() as u32,
                 max_tokens: 100_000,
                 stop: Vec::new(),
@@ -126,15 +154,38 @@ impl Phone {
         self.seq = Some(seq);
         self.asked = Some((now, self.text.len()));
         let grants = match self.habit {
-            Habit::Drafting => Grants { after_mismatch: Grant::Passes(3), after_agreement: Grant::Passes(1) },
+            Habit::Drafting | Habit::Costly => {
+                Grants { after_mismatch: Grant::Passes(3), after_agreement: Grant::Passes(1) }
+            }
             Habit::Streaming => Grants::UNLIMITED,
             Habit::Reading(_) => Grants { after_mismatch: Grant::Passes(1), after_agreement: Grant::Passes(1) },
         };
-        let draft = if self.habit == Habit::Drafting { self.draft() } else { Vec::new() };
+        let draft = if self.drafts() { self.draft() } else { Vec::new() };
         let check = if base == 0 { PrefixHash::EMPTY } else { PrefixHash::of(&self.text) };
         let (base, have) = (base as u32, self.text.len() as u32);
-        let (generation, labels) = (self.generation, Labelling::NONE);
-        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin }
+        let is_costly = self.habit == Habit::Costly;
+        let labels = Labelling { matched: is_costly, probabilities: is_costly };
+        let (generation, deadline_ms) = (self.generation, self.deadline_ms);
+        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin, deadline_ms }
+    }
+
+    fn drafts(&self) -> bool {
+        matches!(self.habit, Habit::Drafting | Habit::Costly)
+    }
+
+    /// Returns how long the phone rests before its next request, of which an undisturbed one takes `drafting`.
+    pub(super) fn pause(&mut self, drafting: Duration) -> Duration {
+        if std::mem::take(&mut self.refused) {
+            return HINT.mul_f64(1.0 + 0.75 * self.roll(256) as f64 / 256.0);
+        }
+        // Not all of them in step.
+        drafting.mul_f64(0.75 + self.roll(50) as f64 / 100.0)
+    }
+
+    /// Begins to count anew.
+    pub(super) fn restart(&mut self) {
+        self.verdicts.clear();
+        self.gained = 0;
     }
 
     /// Takes what has come. Tells whether it is time for the next request.
@@ -144,23 +195,34 @@ impl Phone {
         for frame in &frames {
             match frame {
                 Frame::Text(text) => {
+                    self.begun = true;
+                    let held = self.text.len();
                     self.text.truncate(text.pos as usize);
                     self.text.extend(&text.ids);
+                    self.gained += self.text.len().saturating_sub(held);
                     if let Some((asked, _)) = self.asked.take_if(|(_, held)| self.text.len() > *held) {
                         self.verdicts.push(now.saturating_sub(asked));
-                        is_free |= self.habit == Habit::Drafting;
+                        is_free |= self.drafts();
                     }
                 }
                 Frame::Failed(refusal) => {
                     self.lost += 1;
-                    self.seq = None;
-                    self.generation += 1;
+                    (self.refused, self.asked) = (true, None);
+                    let is_temporary = matches!(refusal.code, ErrorCode::Unavailable | ErrorCode::RateLimited);
+                    if !is_temporary {
+                        self.without_hint.push(refusal.code);
+                    }
+                    // What was decided stays, on both sides.
+                    if !(is_temporary && self.begun) {
+                        self.seq = None;
+                        self.generation += 1;
+                    }
                     if refusal.code == ErrorCode::Gone {
                         self.session = None;
                     }
                     is_free = true;
                 }
-                Frame::End(_) => is_free |= self.habit != Habit::Drafting,
+                Frame::End(_) => is_free |= !self.drafts(),
                 Frame::Progress(_) => {}
             }
             if frame.is_last()

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
+use uhlm_law::advance::ErrorCode;
 use uhlm_law::advance::{self, SessionId};
 
 use super::super::clock::{Clock, VirtualClock};
@@ -12,7 +13,7 @@ use super::super::inbox::{Inbox, Ticket};
 use super::super::job::{Awaited, Call, Command, Place};
 use super::super::pulse::{Gauge, Pulse};
 use super::super::worker::{Alive, Worker};
-use super::engine::{CAPACITY, Engine, SLOTS, VOCABULARY};
+use super::engine::{Engine, Room, VOCABULARY};
 use super::phone::{Habit, Listening, Phone};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -43,7 +44,12 @@ pub(super) enum Attack {
     GiantPrompts,
     /// Sends requests and resets them, some at once and some a moment later.
     OpenAndReset,
+    /// Has sixteen sessions judge windows of 256 tokens under a chain that is costly to score, with all labels.
+    CostlyChains,
 }
+
+/// Room of the engine on which one owner attacks another.
+const ROOM: Room = Room { slots: 64, capacity: 16_384 };
 
 pub(super) struct World {
     worker: Worker,
@@ -61,25 +67,26 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(attack: Option<Attack>) -> Self {
+    /// Makes a world with nobody in it.
+    pub(super) fn empty(room: Room, limits: Limits) -> Self {
         let clock = VirtualClock::new(READING);
-        let limits = Limits { pass_target: Duration::ZERO, ..Limits::default() };
         let metrics = Arc::new(Metrics::new());
         let inbox = Inbox::new(Arc::clone(&metrics));
         let alive = Alive::new(watch::channel(true).0, Arc::clone(&inbox));
-        let offered = advance::Limits { vocabulary_size: VOCABULARY, context: CAPACITY as u32, max_draft: 64 };
+        let context = room.capacity as u32;
+        let offered = advance::Limits { vocabulary_size: VOCABULARY, context, max_draft: 64, max_body: 1 << 20 };
         let places = Pool::new(limits.queue, limits.owner.queue);
         let worker = Worker::new(
             alive,
             Clock::Virtual(Arc::clone(&clock)),
             Arc::new(Pulse::new(limits.stall)),
-            Box::new(Engine::new(Arc::clone(&clock))),
+            Box::new(Engine::new(Arc::clone(&clock), room)),
             limits,
             offered,
             Arc::clone(&inbox),
             Arc::clone(&metrics),
         );
-        let mut world = Self {
+        Self {
             worker,
             clock,
             inbox,
@@ -87,20 +94,46 @@ impl World {
             metrics,
             phones: Vec::new(),
             due: BTreeSet::new(),
-            attack,
+            attack: None,
             opens: Vec::new(),
             resets: Vec::new(),
             names: 0,
-        };
+        }
+    }
+
+    /// Makes a world of two owners, one of whom may attack.
+    pub(super) fn new(attack: Option<Attack>) -> Self {
+        let mut world = Self::empty(ROOM, Limits { pass_target: Duration::ZERO, ..Limits::default() });
+        world.attack = attack;
         (0..4).for_each(|i| world.join(PEACEFUL, Habit::Drafting, DRAFTING / 4 * i));
         (0..8).for_each(|i| world.join(OTHER, Habit::Drafting, DRAFTING / 8 * i));
         (0..STREAMS).for_each(|i| world.join(OTHER, Habit::Streaming, DRAFTING / 8 * i));
         match attack {
-            Some(Attack::Hoard) => (0..2 * SLOTS).for_each(|_| world.join(OTHER, Habit::Streaming, WARM)),
+            Some(Attack::Hoard) => (0..2 * ROOM.slots).for_each(|_| world.join(OTHER, Habit::Streaming, WARM)),
             Some(Attack::GiantPrompts) => {
-                (0..8).for_each(|_| world.join(OTHER, Habit::Reading(CAPACITY - 400), WARM));
+                (0..8).for_each(|_| world.join(OTHER, Habit::Reading(ROOM.capacity - 400), WARM));
             }
+            Some(Attack::CostlyChains) => (0..16).for_each(|_| world.join(OTHER, Habit::Costly, WARM)),
             Some(Attack::OpenFlood | Attack::OpenAndReset) | None => {}
+        }
+        world
+    }
+
+    /// Makes a world of `count` owners with a phone each, whose texts grow to `longest` tokens.
+    pub(super) fn of_phones(
+        room: Room,
+        limits: Limits,
+        count: usize,
+        longest: usize,
+        deadline_ms: Option<u32>,
+    ) -> Self {
+        let mut world = Self::empty(room, limits);
+        for i in 0..count {
+            let mut name = [0; 32];
+            name[..8].copy_from_slice(&(i as u64).to_le_bytes());
+            world.join(Owner::Token(name), Habit::Drafting, DRAFTING.mul_f64(i as f64 / count as f64));
+            world.phones[i].longest = longest;
+            world.phones[i].deadline_ms = deadline_ms;
         }
         world
     }
@@ -109,6 +142,37 @@ impl World {
         let number = self.phones.len();
         self.phones.push(Phone::new(owner, habit, number as u64));
         self.due.insert((at, number));
+    }
+
+    /// Has sessions at work give way to whoever asks, as if that cost nothing.
+    pub(super) fn turn_always(&mut self) {
+        self.worker.rotation.is_free = true;
+    }
+
+    /// Returns the number of tokens that all phones have got since the counting began.
+    pub(super) fn gained(&self) -> usize {
+        self.phones.iter().map(|phone| phone.gained).sum()
+    }
+
+    /// Returns the number of phones.
+    pub(super) fn phones(&self) -> usize {
+        self.phones.len()
+    }
+
+    /// Returns the number of phones that have got anything since the counting began.
+    pub(super) fn served(&self) -> usize {
+        self.phones.iter().filter(|phone| phone.gained > 0).count()
+    }
+
+    /// Returns how often phones were refused, and the refusals that did not say when to come back.
+    pub(super) fn refusals(&self) -> (usize, Vec<ErrorCode>) {
+        let without_hint = self.phones.iter().flat_map(|phone| phone.without_hint.clone()).collect();
+        (self.phones.iter().map(|phone| phone.lost).sum(), without_hint)
+    }
+
+    /// Returns the number of times that a session was unloaded.
+    pub(super) fn unloaded(&self) -> u64 {
+        self.metrics.snapshot().sessions_unloaded
     }
 
     /// Returns the times that the verdicts of the peaceful owner's phones took since the attack began.
@@ -128,7 +192,7 @@ impl World {
             let now = self.clock.elapsed();
             if now >= WARM && !is_warm {
                 is_warm = true;
-                self.phones.iter_mut().for_each(|phone| phone.verdicts.clear());
+                self.phones.iter_mut().for_each(Phone::restart);
             }
             while let Some((_, number)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
                 self.due.pop_first();
@@ -139,10 +203,17 @@ impl World {
             }
             let mut allowance = self.worker.allowance();
             self.worker.take_arrived(&mut allowance).expect("the engine works");
-            if self.worker.table.is_busy() {
+            let is_busy = self.worker.table.is_busy();
+            if is_busy {
                 self.worker.turn().expect("the engine works");
-            } else if let Some((at, _)) = self.due.first() {
-                self.clock.advance(at.saturating_sub(self.clock.elapsed()));
+            }
+            let since_start = |until: Instant| until.saturating_duration_since(self.clock.at(Duration::ZERO));
+            let held_back = self.worker.held_back.take().map(since_start);
+            if held_back.is_some() || !is_busy {
+                // Nothing happens before that.
+                let next = self.due.first().map(|(at, _)| *at);
+                let next = held_back.into_iter().chain(next).min();
+                next.into_iter().for_each(|at| self.clock.advance(at.saturating_sub(self.clock.elapsed())));
             }
             self.hear();
         }
@@ -152,8 +223,7 @@ impl World {
         let now = self.clock.elapsed();
         for number in 0..self.phones.len() {
             if self.phones[number].hear(now) {
-                // Not all of them in step.
-                let pause = DRAFTING.mul_f64(0.75 + self.phones[number].roll(50) as f64 / 100.0);
+                let pause = self.phones[number].pause(DRAFTING);
                 self.due.insert((now + pause, number));
             }
         }
@@ -211,7 +281,7 @@ impl World {
                 self.resets.clear();
                 self.reset_some();
             }
-            Some(Attack::Hoard | Attack::GiantPrompts) | None => {}
+            Some(Attack::Hoard | Attack::GiantPrompts | Attack::CostlyChains) | None => {}
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: Limits = Limits { vocabulary_size: 10, context: 64, max_draft: 8 };
+const LIMITS: Limits = Limits { vocabulary_size: 10, context: 64, max_draft: 8, max_body: 1 << 20 };
 const A: Owner = Owner::Token([1; 32]);
 const B: Owner = Owner::Token([2; 32]);
 const KEEP: Duration = Duration::from_secs(30);

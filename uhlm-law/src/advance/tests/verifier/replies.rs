@@ -7,7 +7,7 @@ use crate::sampling::TokenId;
 #[test]
 fn a_reply_ends_with_its_end_token_its_stop_string_its_length_or_the_context() {
     let ends = |winners: &[TokenId], max_tokens, context| {
-        let mut session = TargetSession::new(Limits { vocabulary_size: 10, context, max_draft: 16 });
+        let mut session = TargetSession::new(Limits { vocabulary_size: 10, context, max_draft: 16, max_body: 1 << 20 });
         let begin = Begin { max_tokens, ..begin() };
         accept(&mut session, 1, &Advance { begin: Some(begin), ..first(&winners[..winners.len() - 1]) });
         let rows = pass(&mut session).rows;
@@ -52,7 +52,8 @@ fn a_new_generation_replaces_the_old_one_and_forgets_what_another_seed_wrote() {
 
 #[test]
 fn a_long_text_comes_in_several_frames() {
-    let mut session = TargetSession::new(Limits { vocabulary_size: 10, context: 1 << 20, max_draft: 16 });
+    let mut session =
+        TargetSession::new(Limits { vocabulary_size: 10, context: 1 << 20, max_draft: 16, max_body: 1 << 20 });
     let long = vec![3; 2 * MAX_FRAME_IDS + 5];
     let begin = Begin { max_tokens: 1 << 19, stop: vec![], ..begin() };
     accept(&mut session, 1, &Advance { begin: Some(begin), ..given(0, &[], &[1, 2], &[]) });

@@ -110,8 +110,6 @@ fn what_cannot_be_taken_is_refused_and_changes_nothing() {
     };
     let unbegun = refused(&mut session, &request(0, &[1], &[2]));
     assert_eq!(unbegun, Refusal::NotBegun { generation: 0, held: 0 });
-    let early = Advance { begin: Some(begin()), ..given(0, &[], &[1], &[]) };
-    assert_eq!(refused(&mut session, &early), Refusal::NoPrompt { reply_start: 2, given: 1 });
     let empty = Advance { begin: Some(Begin { reply_start: 0, ..begin() }), ..given(0, &[], &[], &[1]) };
     assert_eq!(refused(&mut session, &empty), Refusal::NoPrompt { reply_start: 0, given: 0 });
     accept(&mut session, 1, &first(&[]));
@@ -128,4 +126,19 @@ fn what_cannot_be_taken_is_refused_and_changes_nothing() {
     let codes = [unbegun, behind, unknown, long, Refusal::Gone].map(|refusal| refusal.code());
     let expected = [ErrorCode::Desync, ErrorCode::Desync, ErrorCode::Malformed, ErrorCode::TooLarge, ErrorCode::Gone];
     assert_eq!(codes, expected);
+}
+
+#[test]
+fn a_prompt_may_come_in_parts_and_nothing_is_decided_before_it_is_whole() {
+    let mut session = session();
+    let begin = Begin { reply_start: 4, ..begin() };
+    let generous = Advance { grants: Grants::UNLIMITED, draft: vec![7], ..given(0, &[], &[1, 2], &[]) };
+    accept(&mut session, 1, &Advance { begin: Some(begin), ..generous });
+    let Next::Pass(plan) = session.next(16) else { panic!("what is there is read") };
+    assert_eq!((plan.kind, plan.tokens.as_slice(), plan.rows), (PassKind::Fill, &[1][..], 0));
+    session.pass_ended(&[], None, &Rule);
+    assert!(matches!(session.next(16), Next::End(Sent { frame: Frame::End(EndReason::Granted), .. })));
+    accept(&mut session, 2, &Advance { grants: Grants::UNLIMITED, ..given(1, &[1, 2], &[3, 4], &[]) });
+    let Next::Pass(plan) = session.next(16) else { panic!("the prompt is whole") };
+    assert_eq!((plan.kind, plan.tokens.as_slice(), plan.rows), (PassKind::SelfMade, &[2, 3, 4][..], 1));
 }

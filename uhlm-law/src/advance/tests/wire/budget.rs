@@ -20,6 +20,7 @@ fn request(draft: usize) -> usize {
             grants: Grants::UNLIMITED,
             labels: Labelling::NONE,
             begin: None,
+            deadline_ms: None,
         })
         .len()
 }

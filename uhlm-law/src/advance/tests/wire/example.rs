@@ -44,6 +44,7 @@ fn the_examples_of_the_page_are_what_is_written() {
         grants: Grants { after_mismatch: Grant::Passes(1), after_agreement: Grant::Unlimited },
         labels: Labelling::NONE,
         begin: None,
+        deadline_ms: None,
     };
     is_as_written("a request of three drafted tokens", &request);
     json("The request of three drafted tokens", &request);

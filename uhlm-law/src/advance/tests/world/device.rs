@@ -109,7 +109,7 @@ impl World {
             Some(Recovery::Retry) => {}
             Some(Recovery::GiveUp) => return Err("a request is refused for good".to_owned()),
         }
-        let asks = effects.ask || effects.recovery.is_some();
+        let asks = effects.ask || effects.more || effects.recovery.is_some();
         // Where the target writes alone, what was granted may be used up.
         let is_heard = self.listening.values().any(|l| l.asked.generation == self.conversation.generation());
         let alone = self.rules.window == 0 && !is_heard && effects.ended.is_some();

@@ -72,6 +72,13 @@ proptest! {
             (Ok(winner), Ok(p)) => {
                 prop_assert!(p.prob(winner.id) > 0.0);
                 prop_assert!(winner.margin >= 0.0);
+                // The probability of any token comes without the distribution.
+                for id in [winner.id, (offset % logits.len() as u64) as TokenId, logits.len() as TokenId] {
+                    let scored = chain.score(input, &mut scratch, &keys, position, Some(id)).expect("as before");
+                    let told = scored.p.expect("a probability");
+                    prop_assert_eq!(scored.winner, winner);
+                    prop_assert!((told - p.prob(id)).abs() < 1e-5, "{}: {} for {}", id, told, p.prob(id));
+                }
                 if winner.margin == f64::INFINITY {
                     prop_assert_eq!(p.iter().take(2).count(), 1);
                 }
