@@ -1,7 +1,8 @@
 //! Requests that come late, twice, out of order, or are not taken.
 
 use super::super::super::{
-    Advance, Begin, EndReason, ErrorBody, ErrorCode, Grant, Grants, Next, PassKind, Refusal, StreamId, TargetSession,
+    Advance, Begin, EndReason, ErrorBody, ErrorCode, Frame, Grant, Grants, Next, PassKind, Refusal, Sent, StreamId,
+    TargetSession,
 };
 use super::{Rule, accept, begin, end, ended, first, given, pass, request, session, texts};
 
