@@ -57,6 +57,9 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
+/// Largest size of a file with a target's vocabulary, in bytes: the largest vocabularies that there are take 12 MiB.
+pub const MAX_VOCABULARY_FILE: usize = 16 << 20;
+
 /// The body of every answer that is not a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {

@@ -19,6 +19,8 @@ pub struct ServerConfig {
     pub model: PathBuf,
     /// Options by which the engine runs the model.
     pub engine: EngineOptions,
+    /// Whether devices whose model has another vocabulary are offered a file with the target's.
+    pub offer_vocabulary: bool,
     /// The address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// Source of the certificate.
@@ -50,6 +52,7 @@ impl ServerConfig {
         Self {
             model: model.into(),
             engine: EngineOptions::default(),
+            offer_vocabulary: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             tls: TlsSource::default(),
             tls12: false,

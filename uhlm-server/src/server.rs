@@ -11,8 +11,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL};
-use uhlm_llama::{LoadOptions, Model};
+use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL, VocabularyOffer};
+use uhlm_llama::{LoadOptions, Model, VocabularyFile};
 
 use crate::access::Access;
 use crate::auth::Tokens;
@@ -72,10 +72,14 @@ impl Server {
         if let Some(file) = &config.token_file {
             Tokens::read(file)?;
         }
-        let (path, engine) = (config.model.clone(), config.engine.clone());
+        let (path, engine, offers) = (config.model.clone(), config.engine.clone(), config.offer_vocabulary);
         let load = move || -> Result<LlamaTarget, ServerError> {
             let options = LoadOptions { gpu_layers: engine.gpu_layers, ..LoadOptions::default() };
-            Ok(LlamaTarget::new(Model::load(&path, &options)?, &engine)?)
+            let target = LlamaTarget::new(Model::load(&path, &options)?, &engine)?;
+            let file = offers.then(|| VocabularyFile::of(&path)).transpose();
+            // Devices with the same vocabulary need none, so a model without such a file is served all the same.
+            let file = file.inspect_err(|error| tracing::warn!(%error, "no file with the vocabulary is offered"));
+            Ok(target.offering(file.ok().flatten()))
         };
         let failed = |error: tokio::task::JoinError| ServerError::Config(format!("loading the model failed: {error}"));
         let target = tokio::task::spawn_blocking(load).await.map_err(failed)??;
@@ -101,6 +105,7 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
+        let vocabulary_file = target.vocabulary_file();
         let about = target.info();
         let context = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
         let info = Info {
@@ -116,13 +121,16 @@ impl Server {
             },
             ends: target.vocabulary().ends(),
             blocks: about.vocabulary.blocks.clone(),
+            vocabulary_file: vocabulary_file
+                .as_ref()
+                .map(|file| VocabularyOffer { sha256: file.digest(), bytes: file.bytes().len() as u32 }),
         };
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =
             Scheduler::start(target, &limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
         let gate = Gate { access, rate: RateLimit::new(&limits), bytes, limits, metrics };
-        let app = Arc::new(App { gate, scheduler, info, leaving: AtomicBool::new(false) });
+        let app = Arc::new(App { gate, scheduler, info, vocabulary_file, leaving: AtomicBool::new(false) });
         Ok(Self { listener, address, app, tls, thread, reloads, notice, grace })
     }
 

@@ -39,7 +39,7 @@ impl Outbox {
     /// nothing, and closing nothing but the session's name.
     fn note(&self, request: &Request) -> Option<u64> {
         let (kind, tokens, text) = match request {
-            Request::Info | Request::Close(_) => return None,
+            Request::Info | Request::Vocabulary(_) | Request::Close(_) => return None,
             Request::Open(_) => (SentKind::Open, 0, None),
             Request::Advance(_, advance) => {
                 let text = self.log.keeps_text().then(|| self.text(advance)).filter(|text| !text.is_empty());
@@ -63,7 +63,7 @@ impl Outbox {
 
 impl Verifier for Outbox {
     fn ask(&self, request: Request, patience: Duration, mut reply: Reply) -> Call {
-        let says_something = !matches!(request, Request::Info | Request::Close(_));
+        let says_something = matches!(request, Request::Open(_) | Request::Advance(..));
         if says_something && !self.may_send() {
             reply(Err(VerifierError::Cancelled));
             return Call::finished();

@@ -13,6 +13,8 @@ pub const PROTOCOL: &str = "uhlm-verify/2";
 pub const MEDIA_BINARY: &str = "application/vnd.uhlm.verify.v2";
 /// Media type of the JSON encoding.
 pub const MEDIA_JSON: &str = "application/json";
+/// Media type of a file with the target's vocabulary, which is no body of the protocol.
+pub const MEDIA_VOCABULARY: &str = "application/octet-stream";
 /// Largest body that either side reads, in bytes: a prompt of 256k tokens fits.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_bytes, put_ids, put_number, put_tagged_bytes};
 use crate::fingerprint::Blocks;
-use crate::protocol::{Digest, ErrorBody, ErrorCode};
+use crate::protocol::{Digest, ErrorBody, ErrorCode, MAX_VOCABULARY_FILE};
 use crate::token::TokenId;
 
 /// A set of abilities that one verifier has and another one may lack.
@@ -130,11 +130,25 @@ pub struct Info {
     /// does not.
     #[serde(default, skip_serializing_if = "Blocks::is_empty")]
     pub blocks: Blocks,
+    /// File with the vocabulary, for devices whose model has another one; `None` where the verifier offers none. Only
+    /// `info` tells of it, `open` does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_file: Option<VocabularyOffer>,
+}
+
+/// A GGUF file that has the target's vocabulary, tokenizer and chat template, and no weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VocabularyOffer {
+    /// SHA-256 value of the file, by which it is asked for.
+    pub sha256: Digest,
+    /// Size of the file in bytes, at most [`MAX_VOCABULARY_FILE`].
+    pub bytes: u32,
 }
 
 /// Tags of [`Info`]'s tail.
 const ENDS: u32 = 1;
 const BLOCKS: u32 = 2;
+const VOCABULARY_FILE: u32 = 3;
 
 /// Limits on what a verifier takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,10 +181,10 @@ pub struct Opened {
 }
 
 impl Info {
-    /// Returns the part that the answer to `open` holds: all but the hashes over parts of the vocabulary.
+    /// Returns the part that the answer to `open` holds: all but what only helps where the vocabularies differ.
     #[must_use]
     pub fn to_open(&self) -> Self {
-        Self { blocks: Blocks::default(), ..self.clone() }
+        Self { blocks: Blocks::default(), vocabulary_file: None, ..self.clone() }
     }
 
     /// Checks that this verifier can serve a session that `open` opens.
@@ -207,6 +221,11 @@ impl Info {
         if !self.blocks.is_empty() {
             put_tagged_bytes(out, BLOCKS, &self.blocks.to_bytes());
         }
+        if let Some(VocabularyOffer { sha256, bytes }) = self.vocabulary_file {
+            let mut offer = sha256.0.to_vec();
+            put_number(&mut offer, u64::from(bytes));
+            put_tagged_bytes(out, VOCABULARY_FILE, &offer);
+        }
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -227,6 +246,7 @@ impl Info {
             },
             ends: Vec::new(),
             blocks: Blocks::default(),
+            vocabulary_file: None,
         };
         read_tail(reader, |tag, field| {
             if tag == u64::from(ENDS) {
@@ -234,11 +254,23 @@ impl Info {
             } else if tag == u64::from(BLOCKS) {
                 let bytes = field.bytes("blocks")?;
                 info.blocks = Blocks::from_bytes(bytes).ok_or(DecodeError::OutOfRange { field: "blocks" })?;
+            } else if tag == u64::from(VOCABULARY_FILE) {
+                info.vocabulary_file = Some(offer(field.bytes("vocabulary_file")?)?);
             }
             Ok(())
         })?;
         Ok(info)
     }
+}
+
+/// Reads the offer of a file with the vocabulary.
+fn offer(bytes: &[u8]) -> Result<VocabularyOffer, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let (sha256, bytes) = (Digest(reader.array()?), reader.number("vocabulary_file")?);
+    if bytes as usize > MAX_VOCABULARY_FILE {
+        return Err(DecodeError::OutOfRange { field: "vocabulary_file" });
+    }
+    Ok(VocabularyOffer { sha256, bytes })
 }
 
 /// Reads ids up to the end of a field.

@@ -30,6 +30,8 @@ pub(crate) struct Loading<'a> {
     pub(crate) gpu_layers: u32,
     /// Whether the file is mapped; `None` maps it where the system can.
     pub(crate) mmap: Option<bool>,
+    /// Whether only the vocabulary is read, and no weights.
+    pub(crate) vocabulary_only: bool,
     /// Callback that gets the share that is loaded, in [0, 1]; it ends the load by returning `false`.
     pub(crate) go_on: &'a mut dyn FnMut(f32) -> bool,
 }
@@ -72,6 +74,7 @@ impl Model {
         let mut data = Progress { go_on: loading.go_on, panicked: None };
         // SAFETY: it only fills in numbers.
         let mut params = unsafe { sys::llama_model_default_params() };
+        params.vocab_only = loading.vocabulary_only;
         params.n_gpu_layers = i32::try_from(loading.gpu_layers).unwrap_or(i32::MAX);
         if let Some(mmap) = loading.mmap {
             params.load_mode = if mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
@@ -262,7 +265,7 @@ mod tests {
     fn demo(go_on: &mut dyn FnMut(f32) -> bool) -> Result<Model, LoadFailure> {
         crate::backend::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
-        Model::load(&path, Loading { gpu_layers: 0, mmap: None, go_on })
+        Model::load(&path, Loading { gpu_layers: 0, mmap: None, vocabulary_only: false, go_on })
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uhlm_law::advance::{Draw, Row};
 use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
 use uhlm_law::sampling::Scratch;
-use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};
+use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
 
 use super::{Target, TargetInfo};
 
@@ -44,6 +44,7 @@ impl Default for EngineOptions {
 pub struct LlamaTarget {
     context: BatchContext,
     info: TargetInfo,
+    vocabulary_file: Option<VocabularyFile>,
     scratch: Scratch,
 }
 
@@ -76,7 +77,13 @@ impl LlamaTarget {
             batch_size: context.batch_size(),
             slots,
         };
-        Ok(Self { context, info, scratch: Scratch::default() })
+        Ok(Self { context, info, vocabulary_file: None, scratch: Scratch::default() })
+    }
+
+    /// Offers this file with the model's vocabulary to devices that have another one.
+    #[must_use]
+    pub fn offering(self, vocabulary_file: Option<VocabularyFile>) -> Self {
+        Self { vocabulary_file, ..self }
     }
 }
 
@@ -87,6 +94,10 @@ impl Target for LlamaTarget {
 
     fn vocabulary(&self) -> &dyn Vocabulary {
         self.context.model().vocabulary()
+    }
+
+    fn vocabulary_file(&self) -> Option<VocabularyFile> {
+        self.vocabulary_file.clone()
     }
 
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {

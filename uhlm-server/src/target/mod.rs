@@ -13,6 +13,7 @@ use uhlm_law::advance::{Draw, Row};
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::protocol::Digest;
+use uhlm_llama::VocabularyFile;
 
 /// Description of a target, for `/v2/info` and for checking sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,10 @@ pub trait Target: Send {
     fn info(&self) -> &TargetInfo;
     /// Returns its vocabulary: the text of tokens, by which noise and stop strings go, and which of them end a reply.
     fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Returns the file with the vocabulary that devices of another one are offered; `None`, the default, offers none.
+    fn vocabulary_file(&self) -> Option<VocabularyFile> {
+        None
+    }
     /// Runs tokens of any slots in one pass. Positions of a slot continue what it holds; a slot's tokens stand in
     /// order.
     ///

@@ -129,6 +129,7 @@ impl Network {
             limits,
             ends: target.ends(),
             blocks: Blocks::default(),
+            vocabulary_file: None,
         };
         let state = State {
             dice: Dice::new(seed, 1),

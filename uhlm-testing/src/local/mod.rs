@@ -65,6 +65,7 @@ impl LocalConfig {
             limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32 },
             ends: model.vocabulary().ends(),
             blocks: Blocks::default(),
+            vocabulary_file: None,
         };
         Self { info, model, round_trip: Duration::ZERO }
     }

@@ -139,6 +139,7 @@ mod tests {
             limits,
             ends: target.vocabulary().ends(),
             blocks: target.vocabulary_hashes().blocks.clone(),
+            vocabulary_file: None,
         }
     }
 

@@ -50,6 +50,7 @@ pub fn info() -> Info {
         limits: Limits { vocabulary_size: VOCABULARY, context: 4096, max_draft: 16 },
         ends: Vec::new(),
         blocks: Blocks::default(),
+        vocabulary_file: None,
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::{
     Advance, Begin, Body, Capabilities, DecodeError, Encoding, EndReason, Frame, FrameDecoder, Grant, Grants, Info,
     Labelling, Labels, Limits, MAX_DRAFT, MAX_FRAME_BYTES, MAX_FRAME_IDS, MAX_LABELS, Open, Opened, PrefixHash,
-    Progress, SessionId, Text,
+    Progress, SessionId, Text, VocabularyOffer,
 };
 use crate::fingerprint::Blocks;
 use crate::protocol::{Digest, ErrorBody, ErrorCode};
@@ -114,6 +114,7 @@ fn info() -> Info {
         limits: Limits { vocabulary_size: 151_665, context: 32_768, max_draft: 64 },
         ends: vec![151_645, 151_643],
         blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).expect("two blocks"),
+        vocabulary_file: Some(VocabularyOffer { sha256: Digest([3; 32]), bytes: 5_900_000 }),
     }
 }
 
