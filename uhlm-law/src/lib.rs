@@ -16,6 +16,7 @@
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
 //! | [`pace`] | what the target's passes are worth: whether it runs ahead, and how long drafts are held together |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
+//! | [`bridge`] | how a draft model proposes for a target with another vocabulary |
 //! | [`speculative`] | the paper's own acceptance rule, for baselines and calibrations |
 //!
 //! The arithmetic of what is learnt is in [`regression`]. Time is an argument and randomness a seed ([`rng`]): the same
@@ -23,6 +24,7 @@
 
 pub mod advance;
 pub mod affine;
+pub mod bridge;
 pub mod calibration;
 pub mod cancel;
 pub mod chat;
