@@ -13,6 +13,8 @@ use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
 use uhlm_law::window::CloseRule;
 
+use crate::stored;
+
 /// The canonical sampling chain, for draft and target alike.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Sampling")]
@@ -141,6 +143,7 @@ impl SessionArgs {
             context: self.context.into(),
             threads: self.threads,
             seed: self.sampling.seed,
+            vocabulary_folder: stored::folder(None).ok().map(|folder| folder.join("vocabularies")),
             link: LinkConfig { grace: self.grace, ..LinkConfig::default() },
             // A person who names a server on the command line wants it asked.
             consent: Consent::Conversation,

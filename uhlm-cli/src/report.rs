@@ -9,6 +9,8 @@ use uhlm_eval::statistics::quantile;
 pub(crate) struct Rates {
     pub(crate) tokens: u64,
     pub(crate) tokens_per_second: f64,
+    /// Whether draft and target model have different vocabularies.
+    pub(crate) bridged: bool,
     /// Transmission rate (TR): share of the drafted tokens that were judged; `None` in a mode that judges nothing.
     pub(crate) transmission_rate: Option<f64>,
     /// True skip rate (TSR): share of the skipped tokens that are the target's own; `None` where none was labelled.
@@ -73,6 +75,7 @@ impl Rates {
         Self {
             tokens: statistics.tokens(),
             tokens_per_second: statistics.tokens_per_second(),
+            bridged: statistics.bridged,
             transmission_rate: when(mode.judges(), statistics.transmission_rate()),
             true_skip_rate: statistics.true_skip_rate(),
             target_passes_per_token: statistics.target_passes_per_token(),
@@ -91,6 +94,9 @@ impl Rates {
     /// Returns the rates on one line for people.
     pub(crate) fn line(&self) -> String {
         let mut parts = vec![format!("{} tokens", self.tokens), format!("{}/s", significant(self.tokens_per_second))];
+        if self.bridged {
+            parts.push("bridged".into());
+        }
         if self.unverified_tokens > 0 {
             parts.push(format!("{} unverified (server out of reach)", self.unverified_tokens));
         }
@@ -111,6 +117,35 @@ impl Rates {
         }
         parts.join(", ")
     }
+}
+
+/// Returns in a sentence whether a pair of models is worth it, by replies in which everything was judged, and whether
+/// it is; `None` where nothing was judged.
+///
+/// A draft that stands saves a pass, so drafting pays where a pass takes longer than the drafts for one that stands.
+pub(crate) fn worth(statistics: &Statistics) -> Option<(String, bool)> {
+    if statistics.judged == 0 || statistics.drafted == 0 {
+        return None;
+    }
+    let stands = statistics.acceptance_rate();
+    // Across vocabularies a drafted token may take more than one draw, or less.
+    let draft = statistics.drafting.as_secs_f64() / statistics.drafted as f64;
+    let passes: Vec<f64> = statistics.verdict_times.iter().map(|time| f64::from(time.decode_us) / 1e6).collect();
+    let pass = quantile(&passes, 0.5)?;
+    let pays = stands > 0.0 && pass > draft / stands;
+    let needed = if stands > 0.0 { significant(1.0 / stands) } else { "any number of".into() };
+    let is = if pays { "worth it" } else { "not worth it" };
+    Some((
+        format!(
+            "{is}: {} of {} judged tokens are the target's own, so a pass has to take longer than {needed} drafts, and \
+             takes {} ms against {} ms a draft",
+            percent(stands),
+            statistics.judged,
+            significant(pass * 1e3),
+            significant(draft * 1e3),
+        ),
+        pays,
+    ))
 }
 
 /// Returns the value with three significant digits, without an exponent.

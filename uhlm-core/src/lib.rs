@@ -64,6 +64,7 @@ mod seed;
 mod session;
 mod state;
 pub mod verifier;
+mod vocabulary;
 
 pub use uhlm_law::calibration::Calibration;
 pub use uhlm_law::chat::{DraftModel, Message, Role, TemplateError, TemplateVariables};

@@ -69,6 +69,9 @@ pub struct Statistics {
     pub dropped_messages: u64,
     /// Numbers of committed tokens by origin.
     pub origins: OriginCounts,
+    /// Whether the draft model has another vocabulary than the target and proposed through a bridge; tokens are then the
+    /// target's.
+    pub bridged: bool,
     /// Of all committed tokens, the number of those of the reasoning, its marks included.
     pub reasoning_tokens: u64,
     /// Number of tokens that the draft model drafted. Each takes a forward pass of its own except those of
@@ -211,6 +214,7 @@ impl Statistics {
         self.origins.verified += o.verified;
         self.origins.target += o.target;
         self.origins.unverified += o.unverified;
+        self.bridged |= other.bridged;
         self.reasoning_tokens += other.reasoning_tokens;
         self.drafted += other.drafted;
         self.ngram_proposed += other.ngram_proposed;

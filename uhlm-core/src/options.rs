@@ -1,5 +1,6 @@
 //! The options of a session and of one reply.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,9 @@ pub struct SessionOptions {
     pub seed: Option<u64>,
     /// Reaction of the session to [`Session::set_device`](crate::session::Session::set_device).
     pub device: DevicePolicy,
+    /// Folder in which the vocabularies of targets are kept that the draft model does not share, a few MB each and at
+    /// most four; `None` keeps them only as long as a session uses them.
+    pub vocabulary_folder: Option<PathBuf>,
     /// Consent to what may be sent to the verifier, unless a generation says otherwise; by default, until the app gives
     /// it, nothing.
     pub consent: Consent,
@@ -201,6 +205,7 @@ impl Default for SessionOptions {
             threads: 0,
             seed: None,
             device: DevicePolicy::default(),
+            vocabulary_folder: None,
             consent: Consent::default(),
             redaction: None,
             record: RecordOptions::default(),

@@ -2,12 +2,16 @@
 //!
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
+mod bridging;
 mod closing;
+mod crossing;
 mod drafter;
 mod drafting;
 mod end;
+mod ends;
 mod hearing;
 mod inbox;
+mod language;
 mod lookahead;
 mod observed;
 mod offline;
@@ -37,6 +41,7 @@ use uhlm_law::chat::{DraftModel, Message, RenderOptions};
 use uhlm_law::sampling::SamplingError;
 
 use self::inbox::{Inbox, Job};
+pub(crate) use self::language::Language;
 use self::worker::Worker;
 use crate::clock::{Clock, SystemClock};
 use crate::device::DeviceState;
@@ -64,7 +69,6 @@ pub struct Session {
     mode: Mode,
     has_verifier: bool,
     consent: Mutex<Consent>,
-    model: DraftModel,
 }
 
 impl std::fmt::Debug for Session {
@@ -100,14 +104,14 @@ impl Session {
     ) -> Result<Self, SamplingError> {
         let model = model.into();
         let (sender, inbox) = channel();
-        let shared = Arc::new(SessionState::new(&options));
+        let shared = Arc::new(SessionState::new(&options, Language::from(&model)));
         let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
         let verifier = verifier.map(|verifier| {
             let (sent, may_ask) = (Arc::clone(&shared.sent), Arc::clone(&shared.may_ask));
-            Arc::new(Outbox::new(verifier, Arc::clone(&model.language), sent, may_ask)) as Arc<dyn Verifier>
+            Arc::new(Outbox::new(verifier, Arc::clone(&shared.language), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let worker = Worker::new(model.clone(), verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
         let work = move || {
             // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
@@ -119,7 +123,7 @@ impl Session {
             tracing::error!(%error, "no thread for a session");
         }
         let (running, consent) = (Mutex::new(None), Mutex::new(consent));
-        Ok(Self { inbox: sender, shared, running, mode, has_verifier, consent, model })
+        Ok(Self { inbox: sender, shared, running, mode, has_verifier, consent })
     }
 
     /// Starts a generation; one that follows a cancelled one begins when that has ended, a decode step later at most.
@@ -264,9 +268,9 @@ impl Session {
     fn count(&self, messages: &[Message]) {
         let options = RenderOptions { add_generation_prompt: false, ..RenderOptions::default() };
         let rendered = Some(messages).filter(|messages| !messages.is_empty());
-        let rendered = rendered.and_then(|messages| self.model.template.render(messages, &options).ok());
-        let tokens = rendered
-            .and_then(|rendered| rendered.tokens(|text, special| self.model.language.tokenize(text, special)).ok());
+        let Language { words, template } = locked(&self.shared.language).clone();
+        let rendered = rendered.and_then(|messages| template.render(messages, &options).ok());
+        let tokens = rendered.and_then(|rendered| rendered.tokens(|text, special| words.tokenize(text, special)).ok());
         locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
     }
 

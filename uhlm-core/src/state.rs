@@ -11,6 +11,7 @@ use crate::device::DeviceState;
 use crate::event::{LinkCause, LinkState};
 use crate::options::SessionOptions;
 use crate::privacy::{Conversation, SentLog};
+use crate::session::Language;
 
 /// The status of a session that an app shows: whether it writes, and whether its verifier answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +39,8 @@ pub struct ContextUse {
 #[derive(Debug)]
 pub(crate) struct SessionState {
     pub(crate) conversation: Mutex<Conversation>,
+    /// Language of the session's tokens.
+    pub(crate) language: Arc<Mutex<Language>>,
     pub(crate) calibration: Mutex<Calibration>,
     pub(crate) sent: Arc<SentLog>,
     /// Whether the generation that runs may ask the verifier.
@@ -70,9 +73,10 @@ impl SessionState {
         });
     }
 
-    pub(crate) fn new(options: &SessionOptions) -> Self {
+    pub(crate) fn new(options: &SessionOptions, language: Language) -> Self {
         Self {
             conversation: Mutex::default(),
+            language: Arc::new(Mutex::new(language)),
             calibration: Mutex::new(options.calibration.clone()),
             sent: Arc::new(SentLog::new(options.record)),
             may_ask: Arc::default(),

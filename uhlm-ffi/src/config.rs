@@ -243,6 +243,7 @@ impl SessionOptions {
             consent: self.consent.unwrap_or(default.consent),
             redaction: redactor.map(redaction),
             record: RecordOptions { text: self.record_text, ..default.record },
+            vocabulary_folder: default.vocabulary_folder,
             device: DevicePolicy { enabled: self.follow_device.unwrap_or(default.device.enabled), ..default.device },
             link: self.link.into_core()?,
         })

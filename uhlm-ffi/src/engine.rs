@@ -1,5 +1,6 @@
 //! Loads a draft model once and opens sessions on it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uhlm_core::{Engine, GenerationError};
@@ -45,6 +46,8 @@ pub struct ModelInfo {
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmEngine {
     engine: Engine,
+    /// Folder beside the model's file in which the vocabularies of targets are kept.
+    vocabularies: PathBuf,
 }
 
 #[uniffi::export]
@@ -73,9 +76,10 @@ impl UhlmEngine {
             }),
             cancel: cancel.clone(),
         };
+        let vocabularies = Path::new(&options.path).with_file_name("vocabularies");
         let loaded = on_thread("uhlm-load", cancel, move || Engine::load(&options.path, &load)).await;
         let engine = loaded.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??;
-        Ok(Arc::new(Self { engine }))
+        Ok(Arc::new(Self { engine, vocabularies }))
     }
 
     /// Returns facts about the model.
@@ -131,6 +135,8 @@ impl UhlmEngine {
         redactor: Option<Arc<dyn Redactor>>,
     ) -> Result<Arc<UhlmSession>, UhlmError> {
         let verifier = verifier.map(|verifier| verifier.client());
-        Ok(UhlmSession::new(self.engine.session(verifier, options.into_core(redactor)?)?))
+        let vocabulary_folder = Some(self.vocabularies.clone());
+        let options = uhlm_core::SessionOptions { vocabulary_folder, ..options.into_core(redactor)? };
+        Ok(UhlmSession::new(self.engine.session(verifier, options)?))
     }
 }

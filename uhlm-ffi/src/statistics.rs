@@ -78,6 +78,10 @@ pub struct Statistics {
     /// Messages of earlier turns that the models have forgotten for this reply and those after it, to make room.
     #[uniffi(default = 0)]
     pub dropped_messages: u64,
+    /// Whether the draft model has another vocabulary than the target and proposed through a bridge; all counts of
+    /// tokens are then in the target's.
+    #[uniffi(default = false)]
+    pub bridged: bool,
 }
 
 impl From<&uhlm_core::Statistics> for Statistics {
@@ -111,6 +115,7 @@ impl From<&uhlm_core::Statistics> for Statistics {
             ngram_proposed: s.ngram_proposed,
             ngram_accepted: s.ngram_accepted,
             dropped_messages: s.dropped_messages,
+            bridged: s.bridged,
         }
     }
 }

@@ -293,14 +293,16 @@ mod text_ending;
 mod tokens;
 
 pub use answer::{Asked, InvalidAnswer};
-pub use body::{Body, Encoding, MAX_BODY_BYTES, MEDIA_BINARY, MEDIA_JSON, PROTOCOL};
+pub use body::{
+    Body, Encoding, MAX_BODY_BYTES, MAX_VOCABULARY_FILE, MEDIA_BINARY, MEDIA_JSON, MEDIA_VOCABULARY, PROTOCOL,
+};
 pub use bytes::{DecodeError, id_bytes};
 pub use conversation::{Bounds, Committed, Conversation, Effects, Origin, Recovery, Wanted};
 pub use drawing::{Draw, Drawing, PreparedRows, Rows};
 pub use ending::Ending;
 pub use failure::{ErrorBody, ErrorCode};
 pub use frame::{EndReason, Frame, Labels, MAX_FRAME_IDS, MAX_LABELS, PROGRESS_SECONDS, Progress, Text};
-pub use opening::{Capabilities, Info, Limits, Open, Opened, SessionId};
+pub use opening::{Capabilities, Info, Limits, Open, Opened, SessionId, VocabularyOffer};
 pub use outlet::{Sent, StreamId};
 pub use peer::Peer;
 pub use plan::{Next, PassKind, PassTiming, Plan, Row};

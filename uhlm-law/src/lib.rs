@@ -16,12 +16,14 @@
 //! | [`window`] | when drafted tokens are sent to be judged, by what everything costs |
 //! | [`pace`] | what the target's passes are worth: whether it runs ahead, and how long drafts are held together |
 //! | [`advance`] | which drafted tokens stand: the protocol between device and verifier, and both sides of a session |
+//! | [`bridge`] | how a draft model proposes for a target with another vocabulary |
 //!
 //! The arithmetic of what is learnt is in [`regression`]. Time is an argument and randomness a seed ([`rng`]): the same
 //! inputs give the same result on every machine.
 
 pub mod advance;
 pub mod affine;
+pub mod bridge;
 pub mod calibration;
 pub mod cancel;
 pub mod chat;

@@ -77,12 +77,12 @@ impl OwnedContext {
 
     /// Decodes at most [`Self::batch_size`] tokens in one pass.
     pub(crate) fn decode(&mut self, entries: impl Iterator<Item = Entry> + Clone) -> Result<(), ModelError> {
-        let size = self.model.vocabulary.size();
+        let size = self.model.language.vocabulary.size();
         if let Some(unknown) = entries.clone().find(|entry| entry.id as usize >= size) {
             return Err(ModelError::UnknownToken { id: unknown.id });
         }
         self.patched.clear();
-        if !self.model.vocabulary.holes().is_empty() {
+        if !self.model.language.vocabulary.holes().is_empty() {
             self.patched.extend(entries.clone().map(|_| OnceCell::new()));
         }
         self.context.decode(entries).map_err(|failure| match failure {
@@ -94,7 +94,7 @@ impl OwnedContext {
     /// Returns the logits after the `index`-th token of the last batch, up to the last token of the vocabulary, `-inf`
     /// for a row before it that stands for no token; empty unless the batch asked for them.
     pub(crate) fn logits(&self, index: usize) -> &[f32] {
-        let vocabulary = &self.model.vocabulary;
+        let vocabulary = &self.model.language.vocabulary;
         let row = self.context.logits(index);
         let row = &row[..vocabulary.size().min(row.len())];
         let Some(patched) = self.patched.get(index) else { return row };

@@ -1,4 +1,4 @@
-//! A loaded model as the session's draft model: text to tokens and back, messages to text, sequences.
+//! A loaded model as the session's draft model: its language, and sequences.
 
 use std::sync::Arc;
 
@@ -9,31 +9,11 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
 
 use crate::model::Model;
-use crate::native::Thrown;
 use crate::options::{ContextOptions, MAX_THREADS};
-use crate::template::Template;
-
-impl Model {
-    /// Returns a token of a text as it is. Some files let the tokenizer find the name of a row without a token in a
-    /// text; then it returns the tokens of that name.
-    fn with_token(&self, id: TokenId) -> Result<Vec<TokenId>, ModelError> {
-        if self.vocabulary.kind(id).is_some() {
-            return Ok(vec![id]);
-        }
-        let failed = |Thrown(reason): Thrown| ModelError::Text { reason };
-        let name = self.inner().text(id).map_err(failed)?;
-        // In two parts it is not that name.
-        let (first, rest) = name.split_at(name.len().min(1));
-        let mut tokens = self.inner().tokenize(first, false).map_err(failed)?;
-        tokens.extend(self.inner().tokenize(rest, false).map_err(failed)?);
-        tokens.retain(|&id| self.vocabulary.kind(id).is_some());
-        Ok(tokens)
-    }
-}
 
 impl LanguageModel for Model {
     fn vocabulary(&self) -> &dyn Vocabulary {
-        &self.vocabulary
+        self.language.vocabulary()
     }
 
     fn token_keys(&self) -> &TokenKeys {
@@ -41,40 +21,25 @@ impl LanguageModel for Model {
     }
 
     fn vocabulary_hash(&self) -> Digest {
-        self.vocabulary_hashes.whole
+        self.language.vocabulary_hash()
     }
 
     fn tokenize(&self, text: &str, special: Special) -> Result<Vec<TokenId>, ModelError> {
-        let tokens = match special {
-            Special::Plain => self.tokenizer.tokens(self.inner(), text, false),
-            Special::Parse => self.tokenizer.tokens(self.inner(), text, true),
-            Special::ParseWithBos => self.tokenizer.tokens_from_the_beginning(self.inner(), text),
-        }?;
-        if tokens.iter().all(|&id| self.vocabulary.kind(id).is_some()) {
-            return Ok(tokens);
-        }
-        let parts = tokens.into_iter().map(|id| self.with_token(id)).collect::<Result<Vec<_>, _>>()?;
-        Ok(parts.concat())
+        self.language.tokenize(text, special)
     }
 
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for &id in tokens {
-            // A token that the vocabulary does not have stands for no text.
-            let _ = self.inner().piece(id, true, &mut bytes);
-        }
-        bytes
+        self.language.detokenize(tokens)
     }
 }
 
 impl ChatTemplate for Model {
     fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError> {
-        let template = self.template.as_ref().map_err(Clone::clone)?;
-        template.conversation(messages, options, &self.control_names, chrono::Local::now().naive_local())
+        self.language.render(messages, options)
     }
 
     fn reasoning(&self) -> Option<Reasoning> {
-        self.template.as_ref().ok().and_then(Template::reasoning)
+        self.language.reasoning()
     }
 }
 

@@ -4,8 +4,6 @@
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use crate::architecture::{self, Facts};
@@ -88,9 +86,6 @@ pub struct PartHeader {
     pub(crate) has_output: bool,
 }
 
-/// Largest number of tensors: models of hundreds of layers with all experts apart have fewer.
-const MAX_TENSORS: u64 = 1 << 17;
-const MAX_PAIRS: u64 = 1 << 16;
 const DEFAULT_ALIGNMENT: u64 = 32;
 
 /// Reads and checks the header of this one file, whether it is a whole model or a part
@@ -99,24 +94,8 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// # Errors
 /// [`HeaderError`].
 pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
-    let file = File::open(path)?;
-    let file_bytes = file.metadata()?.len();
-    let mut header = Header { reader: BufReader::with_capacity(1 << 16, file), position: 0, file_bytes };
-    let mut magic = [0; 4];
-    match header.bytes(&mut magic) {
-        Ok(()) if &magic == b"GGUF" => {}
-        Ok(()) | Err(HeaderError::Truncated { .. }) => return Err(HeaderError::NotGguf),
-        Err(error) => return Err(error),
-    }
-    let version = header.u32()?;
-    if !(2..=3).contains(&version) {
-        return Err(HeaderError::Damaged(format!("GGUF version {version}, known are 2 and 3")));
-    }
-    let tensors = header.u64()?;
-    let pairs = header.u64()?;
-    if tensors > MAX_TENSORS || pairs > MAX_PAIRS {
-        return Err(HeaderError::Damaged(format!("{tensors} tensors and {pairs} metadata entries")));
-    }
+    let (mut header, tensors, pairs) = Header::open(path)?;
+    let file_bytes = header.file_bytes;
     let (mut architecture, mut name, mut alignment) = (None, None, DEFAULT_ALIGNMENT);
     let mut shape = Shape::default();
     let (mut sizes, mut facts) = (HashMap::new(), Facts::default());
@@ -162,7 +141,8 @@ pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
         // The embedding is then only looked up, never multiplied with.
         shape.repacked_bytes -= embedding;
     }
-    let data = header.position.next_multiple_of(alignment);
+    // A file without tensors ends with its header.
+    let data = if tensors == 0 { header.position } else { header.position.next_multiple_of(alignment) };
     let required_bytes = data.checked_add(end).ok_or_else(|| HeaderError::Damaged("tensor offsets overflow".into()))?;
     if required_bytes > file_bytes {
         return Err(HeaderError::Truncated { expected: required_bytes, found: file_bytes });

@@ -3,8 +3,9 @@
 //! Allocates nothing by a number that the file only claims. What the values mean is decided by
 //! [`gguf`](crate::gguf) and [`architecture`](crate::architecture).
 
-use std::io::Read;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 
 /// Why a header was refused.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,9 @@ pub enum HeaderError {
     },
 }
 
+/// Largest number of tensors: models of hundreds of layers with all experts apart have fewer.
+const MAX_TENSORS: u64 = 1 << 17;
+const MAX_PAIRS: u64 = 1 << 16;
 /// Arrays and texts longer than this are damage, not data.
 const MAX_ELEMENTS: u64 = 1 << 24;
 const MAX_STRING: u64 = 1 << 24;
@@ -63,6 +67,8 @@ pub(crate) struct Header<R> {
     pub(crate) reader: R,
     pub(crate) position: u64,
     pub(crate) file_bytes: u64,
+    /// Bytes that were read since keeping began; `None` while nothing is kept.
+    pub(crate) kept: Option<Vec<u8>>,
 }
 
 /// A metadata value, as far as it is of interest.
@@ -89,6 +95,32 @@ pub(crate) struct Tensor {
 /// An array of numbers longer than this is none of the sizes of a model.
 const MOST_NUMBERS: u64 = 1024;
 
+impl Header<BufReader<File>> {
+    /// Opens a file and reads up to its metadata; returns the number of tensors and that of metadata entries too.
+    pub(crate) fn open(path: &Path) -> Result<(Self, u64, u64), HeaderError> {
+        let file = File::open(path)?;
+        let file_bytes = file.metadata()?.len();
+        let reader = BufReader::with_capacity(1 << 16, file);
+        let mut header = Self { reader, position: 0, file_bytes, kept: None };
+        let mut magic = [0; 4];
+        match header.bytes(&mut magic) {
+            Ok(()) if &magic == b"GGUF" => {}
+            Ok(()) | Err(HeaderError::Truncated { .. }) => return Err(HeaderError::NotGguf),
+            Err(error) => return Err(error),
+        }
+        let version = header.u32()?;
+        if !(2..=3).contains(&version) {
+            return Err(HeaderError::Damaged(format!("GGUF version {version}, known are 2 and 3")));
+        }
+        let tensors = header.u64()?;
+        let pairs = header.u64()?;
+        if tensors > MAX_TENSORS || pairs > MAX_PAIRS {
+            return Err(HeaderError::Damaged(format!("{tensors} tensors and {pairs} metadata entries")));
+        }
+        Ok((header, tensors, pairs))
+    }
+}
+
 impl<R: Read> Header<R> {
     pub(crate) fn bytes(&mut self, buffer: &mut [u8]) -> Result<(), HeaderError> {
         self.reader.read_exact(buffer).map_err(|error| {
@@ -99,11 +131,18 @@ impl<R: Read> Header<R> {
             }
         })?;
         self.position += buffer.len() as u64;
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(buffer);
+        }
         Ok(())
     }
 
     fn skip(&mut self, bytes: u64) -> Result<(), HeaderError> {
-        let skipped = std::io::copy(&mut self.reader.by_ref().take(bytes), &mut std::io::sink())?;
+        let mut passed = self.reader.by_ref().take(bytes);
+        let skipped = match &mut self.kept {
+            Some(kept) => std::io::copy(&mut passed, kept)?,
+            None => std::io::copy(&mut passed, &mut std::io::sink())?,
+        };
         if skipped < bytes {
             return Err(HeaderError::Truncated { expected: self.position + bytes, found: self.file_bytes });
         }

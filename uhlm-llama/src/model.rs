@@ -1,9 +1,8 @@
-//! A loaded GGUF file: vocabulary, tokenizer, chat template, and the lock under which contexts are made.
+//! A loaded GGUF file: its language, its weights, and the lock under which contexts are made.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use uhlm_law::chat::{Reasoning, TemplateError};
 use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
@@ -16,27 +15,20 @@ use crate::error::LoadError;
 use crate::fingerprint;
 use crate::gguf::GgufSummary;
 use crate::invariance;
+use crate::language::Language;
 use crate::log::capturing_errors;
 use crate::memory::{self, MemoryError};
 use crate::native::{self, LoadFailure, Loading};
 use crate::options::LoadOptions;
 use crate::probe;
 use crate::split;
-use crate::template::{ControlNames, Template};
-use crate::token_table::{self, TokenTable};
-use crate::tokenizer::Tokenizer;
+use crate::token_table;
 
 /// A loaded model. Cheap to share; sequences keep it alive.
 pub struct Model {
-    inner: native::Model,
+    pub(crate) language: Language,
     summary: GgufSummary,
-    pub(crate) vocabulary: TokenTable,
-    pub(crate) template: Result<Template, TemplateError>,
-    pub(crate) control_names: ControlNames,
-    token_keys: TokenKeys,
-    pub(crate) vocabulary_hashes: VocabularyHashes,
     fingerprint: Digest,
-    pub(crate) tokenizer: Tokenizer,
     batch_invariant: bool,
     /// Free memory as given by whoever loaded the model, in bytes.
     limit: Option<u64>,
@@ -78,45 +70,18 @@ impl Model {
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
 
         let inner = open(path, options, false, &unsupported)?;
-        let vocabulary = TokenTable::of(&inner).map_err(|error| unsupported(error.to_string()))?;
-        if vocabulary.size() == 0 {
-            return Err(unsupported("no row of its vocabulary stands for a token".into()));
-        }
-        probe::every_byte(&inner).and_then(|()| probe::one_pass(&inner)).map_err(&unsupported)?;
-        let tokenizer = Tokenizer::of(&inner, summary.pre_tokenizer.as_deref());
-        let token_texts = vocabulary.texts(&inner).map_err(|error| unsupported(error.to_string()))?;
-        let token_keys = vocabulary.keys(&token_texts).map_err(|error| unsupported(error.to_string()))?;
-        let vocabulary_hashes = vocabulary.hashes(&token_texts);
-        let special_text = |id: Option<TokenId>| {
-            let text = id.and_then(|id| token_texts.get(id as usize));
-            text.map_or_else(String::new, |text| String::from_utf8_lossy(text).into_owned())
-        };
-        let control_names =
-            token_table::control_names(&inner, &token_texts).map_err(|error| unsupported(error.to_string()))?;
-        let own = || match inner.chat_template().map(|text| text.map(String::from_utf8)) {
-            Ok(Some(Ok(text))) => Ok(text),
-            Ok(Some(Err(error))) => Err(TemplateError::Invalid { reason: error.to_string() }),
-            Ok(None) => Err(TemplateError::Missing),
-            Err(error) => Err(TemplateError::Invalid { reason: error.to_string() }),
-        };
-        let template = options.chat_template.clone().map_or_else(own, Ok).and_then(|text| {
-            let reasoning = Reasoning::detect(Some(&text), |name| token_table::has_token(&inner, name));
-            Template::compile(&text, special_text(inner.bos()), special_text(inner.eos()), reasoning)
-        });
+        writes_text(&inner).map_err(&unsupported)?;
+        let pre_tokenizer = summary.pre_tokenizer.as_deref();
+        let language = Language::of(inner, pre_tokenizer, options.chat_template.clone()).map_err(&unsupported)?;
+        probe::one_pass(language.inner()).map_err(&unsupported)?;
         let estimate = memory::of_summary(&summary, 0).unwrap_or_default();
         let weights = if options.mmap == Some(false) { estimate.weights } else { 0 };
         // What the app said is free was so before the load.
         let copied = if need.available.is_some() { 0 } else { weights + estimate.repacked + estimate.vocabulary };
         Ok(Arc::new(Self {
-            inner,
+            language,
             summary,
-            vocabulary,
-            template,
-            control_names,
-            token_keys,
-            vocabulary_hashes,
             fingerprint,
-            tokenizer,
             batch_invariant: options.batch_invariant,
             limit: need.available,
             copied,
@@ -152,39 +117,39 @@ impl Model {
     /// Returns the keys of the vocabulary's tokens, which shared noise is drawn by.
     #[must_use]
     pub fn token_keys(&self) -> &TokenKeys {
-        &self.token_keys
+        self.language.keys()
     }
 
     /// Returns the hashes of the vocabulary, by which two models are compared.
     #[must_use]
     pub fn vocabulary_hashes(&self) -> &VocabularyHashes {
-        &self.vocabulary_hashes
+        self.language.hashes()
     }
 
     /// Returns the number of rows of the vocabulary's matrix; those that stand for no token are never drawn.
     #[must_use]
     pub fn vocabulary_rows(&self) -> usize {
-        self.vocabulary.rows()
+        self.language.vocabulary.rows()
     }
 
     /// Returns the number of tokens: rows that stand for one.
     #[must_use]
     pub fn tokens(&self) -> usize {
-        self.vocabulary.size() - self.vocabulary.holes().len()
+        self.language.vocabulary.size() - self.language.vocabulary.holes().len()
     }
 
     /// Returns a token's text, with the name of a control token written out, and its purpose besides ending a reply;
     /// `None` where there is no token.
     #[must_use]
     pub fn token(&self, id: TokenId) -> Option<(Vec<u8>, TokenKind)> {
-        let kind = self.vocabulary.kind(id)?;
-        token_table::raw_text(&self.inner, id).ok().map(|text| (text, kind))
+        let kind = self.language.vocabulary.kind(id)?;
+        token_table::raw_text(self.inner(), id).ok().map(|text| (text, kind))
     }
 
     /// Returns the length of the context that the model was trained for, in tokens.
     #[must_use]
     pub fn trained_context(&self) -> u32 {
-        self.inner.trained_context()
+        self.inner().trained_context()
     }
 
     /// Returns the length of the context that a session on it gets which asks for none by length, in tokens: see
@@ -222,7 +187,7 @@ impl Model {
     /// Returns the number of parameters.
     #[must_use]
     pub fn parameters(&self) -> u64 {
-        self.inner.parameters()
+        self.inner().parameters()
     }
 
     /// Returns the number of threads to decode with unless something else is wanted: one a core, at most `most`, but a
@@ -238,7 +203,7 @@ impl Model {
     }
 
     pub(crate) fn inner(&self) -> &native::Model {
-        &self.inner
+        self.language.inner()
     }
 
     pub(crate) fn context_lock(&self) -> &Mutex<()> {
@@ -246,7 +211,7 @@ impl Model {
     }
 }
 
-/// Has llama.cpp load the file, and refuses a loaded model that does not write text token by token.
+/// Has llama.cpp load the file, or only its vocabulary.
 pub(crate) fn open(
     path: &Path,
     options: &LoadOptions,
@@ -268,24 +233,26 @@ pub(crate) fn open(
         go_on: &mut go_on,
     };
     let (loaded, log) = capturing_errors(|| native::Model::load(path, loading));
-    let model = loaded.map_err(|failure| match failure {
+    loaded.map_err(|failure| match failure {
         LoadFailure::Panicked(reason) => LoadError::Callback { reason },
         _ if options.cancel.is_cancelled() => LoadError::Cancelled,
         LoadFailure::Thrown(thrown) => unsupported(thrown.0),
         LoadFailure::Refused if log.is_empty() => unsupported("llama.cpp did not load it".into()),
         LoadFailure::Refused => unsupported(log),
         LoadFailure::Path => unsupported("a path with a zero in it".into()),
-    })?;
+    })
+}
+
+/// Checks that a loaded model writes text token by token; the error says what it does instead.
+fn writes_text(model: &native::Model) -> Result<(), String> {
     let refused = if model.is_recurrent() {
         "a recurrent state cannot be rolled back token by token"
     } else if model.is_diffusion() {
         "it is a diffusion model, which does not write from left to right"
     } else if model.has_encoder() {
         "it is a model whose text goes through an encoder first"
-    } else if !model.has_tokenizer() || model.tokens() == 0 {
-        "it has no vocabulary, only weights"
     } else {
-        return Ok(model);
+        return Ok(());
     };
-    Err(unsupported(refused.into()))
+    Err(refused.into())
 }

@@ -212,7 +212,7 @@ mod tests {
     fn the_end_of_the_demo_model_s_turn_has_the_key_of_all_vocabularies_and_text_that_of_its_bytes() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
         let model = Model::load(&path, &LoadOptions::default()).expect("the bundled draft model");
-        let (keys, vocabulary) = (model.token_keys(), &model.vocabulary);
+        let (keys, vocabulary) = (model.token_keys(), &model.language.vocabulary);
         assert_eq!(keys.len(), vocabulary.size());
         let ends: Vec<TokenId> = (0..keys.len() as TokenId).filter(|&id| vocabulary.is_end(id)).collect();
         let elsewhere = TokenKeys::new([("anything", TokenKind::EndOfTurn), ("e", TokenKind::Normal)]).expect("keys");

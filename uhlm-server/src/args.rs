@@ -28,6 +28,10 @@ pub struct ServeArgs {
     )]
     pub listen: SocketAddr,
 
+    /// Offer no file with the target's vocabulary: devices whose model has another one are refused
+    #[arg(long, env = "UHLM_NO_VOCABULARY")]
+    pub no_vocabulary: bool,
+
     /// Certificate with its chain, PEM; without it a self-signed one is made
     #[arg(long, env = "UHLM_TLS_CERT", value_name = "PEM", requires = "tls_key", help_heading = "TLS")]
     pub tls_cert: Option<PathBuf>,
@@ -281,6 +285,7 @@ impl ServeArgs {
                 threads: self.threads,
                 gpu_layers: self.gpu_layers,
             },
+            offer_vocabulary: !self.no_vocabulary,
             listen: self.listen,
             tls,
             tls12: self.tls12,

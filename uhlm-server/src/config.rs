@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub engine: EngineOptions,
     /// Engines behind HTTP that run the target; with them, `model` and `engine` are not used.
     pub upstream: Option<UpstreamOptions>,
+    /// Whether devices whose model has another vocabulary are offered a file with the target's.
+    pub offer_vocabulary: bool,
     /// The address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// Source of the certificate.
@@ -54,6 +56,7 @@ impl ServerConfig {
             model: model.into(),
             engine: EngineOptions::default(),
             upstream: None,
+            offer_vocabulary: true,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             tls: TlsSource::default(),
             tls12: false,

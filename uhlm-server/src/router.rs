@@ -8,10 +8,13 @@ use axum::body::Body;
 use axum::extract::{Extension, Path, Request, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tower_http::catch_panic::CatchPanicLayer;
-use uhlm_law::advance::{Advance, Encoding, ErrorCode, Info, Open, Opened, SessionId};
+use uhlm_law::advance::{Advance, Encoding, ErrorCode, Info, MEDIA_VOCABULARY, Open, Opened, SessionId};
+use uhlm_law::digest::Digest;
+use uhlm_llama::VocabularyFile;
 
 use crate::exchange::{Counting, Encodings, Gate, Refusal, refusal, refusal_with, success};
 use crate::frames;
@@ -26,6 +29,8 @@ pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) scheduler: Scheduler,
     pub(crate) info: Info,
+    /// File that devices of another vocabulary may ask for.
+    pub(crate) vocabulary_file: Option<VocabularyFile>,
     /// Whether the server is about to stop, so that whoever balances load is to send nothing more.
     pub(crate) leaving: AtomicBool,
 }
@@ -45,6 +50,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics_text))
         .route("/v2/info", get(info))
+        .route("/v2/vocabulary/{sha256}", get(vocabulary))
         .route("/v2/sessions", post(open))
         .route("/v2/sessions/{id}", delete(close))
         .route("/v2/sessions/{id}/advance", post(advance))
@@ -149,6 +155,25 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 async fn info(State(app): Shared, Extension(visit): Extension<Visit>, request: Request) -> Response {
     app.exchange("info", visit, request, async |caller, _, _| {
         Ok(success(caller.encoding, &app.info, &app.gate.metrics))
+    })
+    .await
+}
+
+/// Answers with the file that has the target's vocabulary, under the hash that names it.
+async fn vocabulary(
+    State(app): Shared,
+    Extension(visit): Extension<Visit>,
+    Path(sha256): Path<String>,
+    request: Request,
+) -> Response {
+    app.exchange("vocabulary", visit, request, async |_, _, _| {
+        let asked = sha256.parse::<Digest>().ok();
+        let file = app.vocabulary_file.as_ref().filter(|file| Some(file.digest()) == asked);
+        let file = file.ok_or_else(|| Refusal::new(ErrorCode::Gone, "there is no such vocabulary"))?;
+        app.gate.metrics.body_out.inc_by(file.bytes().len() as u64);
+        let mut response = Response::new(Body::from(Bytes::from_owner(Arc::clone(file.bytes()))));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_VOCABULARY));
+        Ok(response)
     })
     .await
 }

@@ -11,9 +11,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL};
+use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL, VocabularyOffer};
 use uhlm_law::sampling::TokenId;
-use uhlm_llama::{LoadOptions, Model};
+use uhlm_llama::{LoadOptions, Model, VocabularyFile};
 
 use crate::access::Access;
 use crate::auth::Tokens;
@@ -30,7 +30,7 @@ use crate::scheduler::Scheduler;
 use crate::scheduler::gateway::Engines;
 use crate::scheduler::gateway::counters::EngineCounters;
 use crate::signal::Hangups;
-use crate::target::{LlamaTarget, Target, TargetInfo};
+use crate::target::{LlamaTarget, Target, TargetInfo, offered_vocabulary};
 use crate::tls::{Certificate, Tls, TlsError, TlsSource};
 
 /// Time between two looks at the files of the certificate and of tokens.
@@ -71,6 +71,14 @@ impl Backend {
         match self {
             Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES),
             Self::Engines(_) => CAPABILITIES,
+        }
+    }
+
+    /// Returns the file with the vocabulary that is offered to devices with another one, if any is.
+    fn vocabulary_file(&self) -> Option<VocabularyFile> {
+        match self {
+            Self::Target(target) => target.vocabulary_file(),
+            Self::Engines(engines) => engines.vocabulary_file.clone(),
         }
     }
 
@@ -133,14 +141,15 @@ impl Server {
             Tokens::read(file)?;
         }
         if let Some(upstream) = &config.upstream {
-            let engines = Engines::start(upstream).await?;
+            let engines = Engines::start(upstream, config.offer_vocabulary).await?;
             return Self::on(config, Backend::Engines(Arc::new(engines))).await;
         }
-        let (path, engine) = (config.model.clone(), config.engine.clone());
+        let (path, engine, offers) = (config.model.clone(), config.engine.clone(), config.offer_vocabulary);
         let load = move || -> Result<LlamaTarget, ServerError> {
             let crate::EngineOptions { gpu_layers, batch_invariant, .. } = engine;
             let options = LoadOptions { gpu_layers, batch_invariant, ..LoadOptions::default() };
-            Ok(LlamaTarget::new(Model::load(&path, &options)?, &engine)?)
+            let target = LlamaTarget::new(Model::load(&path, &options)?, &engine)?;
+            Ok(target.offering(offered_vocabulary(&path, offers)))
         };
         let failed = |error: tokio::task::JoinError| ServerError::Config(format!("loading the model failed: {error}"));
         let target = tokio::task::spawn_blocking(load).await.map_err(failed)??;
@@ -171,6 +180,7 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
+        let vocabulary_file = backend.vocabulary_file();
         let about = backend.info();
         let context = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
         let info = Info {
@@ -188,13 +198,16 @@ impl Server {
             ends: backend.ends(),
             blocks: about.vocabulary.blocks.clone(),
             engine: backend.describe(),
+            vocabulary_file: vocabulary_file
+                .as_ref()
+                .map(|file| VocabularyOffer { sha256: file.digest(), bytes: file.bytes().len() as u32 }),
         };
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =
             backend.start(&limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
         let gate = Gate { access, rate: RateLimit::new(&limits), bytes, limits, metrics };
-        let app = Arc::new(App { gate, scheduler, info, leaving: AtomicBool::new(false) });
+        let app = Arc::new(App { gate, scheduler, info, vocabulary_file, leaving: AtomicBool::new(false) });
         Ok(Self { listener, address, app, tls, thread, reloads, notice, grace })
     }
 

@@ -155,7 +155,7 @@ impl Faulty {
 impl Verifier for Faulty {
     fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
         let fate = match &request {
-            Request::Info => return self.inner.ask(request, patience, reply),
+            Request::Info | Request::Vocabulary(_) => return self.inner.ask(request, patience, reply),
             Request::Open(_) => self.fate(Kind::Open, 0, 0),
             Request::Advance(_, advance) => self.fate(Kind::Advance, advance.stand.len(), advance.draft.len()),
             Request::Close(session) => {

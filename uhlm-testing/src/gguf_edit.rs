@@ -52,7 +52,8 @@ impl GgufEdit {
             reader.take(8 * dimensions + 4 + 8)?;
         }
         let tensors = bytes[start..reader.at].to_vec();
-        let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..)?.to_vec();
+        // A file without tensors may end with its header.
+        let data = bytes.get(reader.at.next_multiple_of(ALIGNMENT)..).unwrap_or_default().to_vec();
         Some(Self { version, entries, tensor_count, tensors, data })
     }
 
@@ -81,6 +82,15 @@ impl GgufEdit {
     #[must_use]
     pub fn without(mut self, key: &str) -> Self {
         self.entries.retain(|(name, _)| name != key);
+        self
+    }
+
+    /// Replaces the tokenizer and the chat template by those of another file.
+    #[must_use]
+    pub fn with_tokenizer_of(mut self, other: &Self) -> Self {
+        let is_tokenizer = |key: &str| key.starts_with("tokenizer.");
+        self.entries.retain(|(key, _)| !is_tokenizer(key));
+        self.entries.extend(other.entries.iter().filter(|(key, _)| is_tokenizer(key)).cloned());
         self
     }
 

@@ -55,7 +55,10 @@ fn main() -> std::io::Result<()> {
     let server = Served::start();
     let tokens = Tokens::new([TOKEN]).map_err(std::io::Error::other)?;
     let guarded = Served::start_with(|config| ServerConfig { tokens, ..config });
-    let parrot_server = Served::start_with(|config| ServerConfig { model: file("parrot.gguf"), ..config });
+    let parrot_server = Served::start_with(|config| {
+        // Without its vocabulary, devices that have another one are refused.
+        ServerConfig { model: file("parrot.gguf"), offer_vocabulary: false, ..config }
+    });
     let steady = Served::start_with(|config| {
         let engine = EngineOptions { micro_batch: 1, ..config.engine.clone() };
         ServerConfig { engine, ..config }

@@ -50,7 +50,7 @@ fn another_vocabulary_is_refused() {
     let files = tempfile::tempdir().expect("a directory");
     let path = files.path().join("parrot.gguf");
     parrot::write_parrot(&path, "another vocabulary").expect("written");
-    let served = Served::start_with(|config| ServerConfig { model: path, ..config });
+    let served = Served::start_with(|config| ServerConfig { model: path, offer_vocabulary: false, ..config });
     let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
     let error = failure(&session);
     assert_is(&error, ErrorKind::VocabularyMismatch, Recovery::ChooseAnotherModel);

@@ -1,19 +1,21 @@
 //! The one way from a session to its verifier: closed without consent, and recorded.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uhlm_law::advance::{Advance, Encoding};
-use uhlm_law::model::LanguageModel;
 
 use super::record::{SentKind, SentLog};
+use crate::session::Language;
+use crate::state::locked;
 use crate::verifier::{Call, Reply, Request, Verifier, VerifierError};
 
 /// A verifier that is asked only with consent, with a record of what it was asked.
 pub(crate) struct Outbox {
     verifier: Arc<dyn Verifier>,
-    model: Arc<dyn LanguageModel>,
+    /// Language of the session's tokens.
+    language: Arc<Mutex<Language>>,
     log: Arc<SentLog>,
     /// Whether the generation that runs may ask the verifier.
     is_open: Arc<AtomicBool>,
@@ -23,11 +25,11 @@ impl Outbox {
     /// Makes an outbox; `is_open` says whether the generation that runs may ask.
     pub(crate) fn new(
         verifier: Arc<dyn Verifier>,
-        model: Arc<dyn LanguageModel>,
+        language: Arc<Mutex<Language>>,
         log: Arc<SentLog>,
         is_open: Arc<AtomicBool>,
     ) -> Self {
-        Self { verifier, model, log, is_open }
+        Self { verifier, language, log, is_open }
     }
 
     /// Tells whether anything may be sent.
@@ -39,7 +41,7 @@ impl Outbox {
     /// nothing, and closing nothing but the session's name.
     fn note(&self, request: &Request) -> Option<u64> {
         let (kind, tokens, text) = match request {
-            Request::Info | Request::Close(_) => return None,
+            Request::Info | Request::Vocabulary(_) | Request::Close(_) => return None,
             Request::Open(_) => (SentKind::Open, 0, None),
             Request::Advance(_, advance) => {
                 let text = self.log.keeps_text().then(|| self.text(advance)).filter(|text| !text.is_empty());
@@ -51,8 +53,9 @@ impl Outbox {
 
     /// Returns all text that a person can read in a request.
     fn text(&self, request: &Advance) -> String {
+        let words = Arc::clone(&locked(&self.language).words);
         let tokens = [&request.stand[..], &request.draft].concat();
-        let mut text = String::from_utf8_lossy(&self.model.detokenize(&tokens)).into_owned();
+        let mut text = String::from_utf8_lossy(&words.detokenize(&tokens)).into_owned();
         for stop in request.begin.iter().flat_map(|begin| &begin.stop) {
             text.push('\n');
             text.push_str(stop);
@@ -63,7 +66,7 @@ impl Outbox {
 
 impl Verifier for Outbox {
     fn ask(&self, request: Request, patience: Duration, mut reply: Reply) -> Call {
-        let says_something = !matches!(request, Request::Info | Request::Close(_));
+        let says_something = matches!(request, Request::Open(_) | Request::Advance(..));
         if says_something && !self.may_send() {
             reply(Err(VerifierError::Cancelled));
             return Call::finished();

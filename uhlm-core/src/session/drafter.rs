@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
+use uhlm_law::bridge::Bridge;
 use uhlm_law::calibration::Features;
 use uhlm_law::chat::DraftModel;
 use uhlm_law::gate::Gate;
-use uhlm_law::model::{LanguageModel, ModelError, Sequence, Special};
-use uhlm_law::noise::TokenKeys;
+use uhlm_law::model::{ModelError, Sequence};
+use uhlm_law::noise::{Place, PositionKey};
 use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
+use super::ends::{TargetEnds, ends_either, marks};
+use super::language::Language;
 use super::lookahead::{Counts, Lookahead};
 use super::reply::Piece;
 use super::token::Drafted;
@@ -35,30 +38,23 @@ fn average(mean: &mut f64, value: f64, newest: f64) {
     *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
 }
 
-/// The tokens that end a reply of the target, and the noise keys of all tokens for such a target.
-struct TargetEnds {
-    ends: Vec<TokenId>,
-    keys: TokenKeys,
-}
-
-/// Tells whether a token ends a reply of the draft model or of the target.
-fn ends_either(model: &dyn LanguageModel, target: Option<&TargetEnds>, id: TokenId) -> bool {
-    target.is_some_and(|target| target.ends.contains(&id)) || model.vocabulary().is_end(id)
-}
-
-/// Returns the tokens by which a model marks its reasoning.
-fn marks(model: &DraftModel) -> Vec<(TokenId, &'static str)> {
-    let names = model.template.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
-    let token = |name: &'static str| match model.language.tokenize(name, Special::Parse).as_deref() {
-        Ok([id]) => Some((*id, name)),
-        _ => None,
-    };
-    names.into_iter().filter_map(token).collect()
+/// What a draw of the draft model adds to the drafted tokens.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// Number of drafted tokens, at their end, whose place the new ones take.
+    pub(super) replaces: usize,
+    pub(super) tokens: Vec<Drafted>,
 }
 
 /// The draft model with everything that is needed to draft with it.
 pub(super) struct Drafter {
     pub(super) model: DraftModel,
+    /// Language of the session's tokens.
+    language: Language,
+    /// Way between the session's tokens and the draft model's own, where they are not the same.
+    pub(super) bridge: Option<Bridge<Drafted>>,
+    /// Number of its own tokens that the draft model's context holds; known once that was asked for.
+    pub(super) fits: usize,
     /// Control tokens that mark the model's reasoning, with their names.
     marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
@@ -94,9 +90,13 @@ impl Drafter {
         // This drawing is replaced as soon as a reply begins; it only checks the session's chain here.
         let sampling = options.sampling.clone();
         let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
+        let language = Language::from(&model);
         Ok(Self {
-            marks: marks(&model),
+            marks: marks(&language),
             model,
+            language,
+            bridge: None,
+            fits: usize::MAX,
             sequence: None,
             held: Vec::new(),
             rows: 0,
@@ -123,14 +123,27 @@ impl Drafter {
     pub(super) fn begin(&mut self, begin: &Begin) -> Result<(), SamplingError> {
         self.drawing = Drawing::new(begin)?;
         self.lookahead.begin();
-        self.end = begin.reply_start as usize + begin.max_tokens as usize;
+        let end = begin.reply_start as usize + begin.max_tokens as usize;
+        // Across a bridge these are not the draft model's own tokens.
+        self.end = if self.bridge.is_some() { usize::MAX } else { end };
         Ok(())
+    }
+
+    /// Returns the language of the session's tokens.
+    pub(super) fn language(&self) -> &Language {
+        &self.language
+    }
+
+    pub(super) fn set_language(&mut self, language: Language) {
+        self.marks = marks(&language);
+        self.language = language;
+        self.target_ends = None;
     }
 
     /// Drafts from now on for a target whose replies end with `ends`; with none, the draft model writes for itself.
     pub(super) fn draft_for(&mut self, ends: &[TokenId]) {
         let own = self.model.language.vocabulary().ends();
-        if ends.is_empty() || ends == own {
+        if ends.is_empty() || ends == own || self.bridge.is_some() {
             self.target_ends = None;
         } else if self.target_ends.as_ref().is_none_or(|target| target.ends != ends) {
             let keys =
@@ -160,7 +173,7 @@ impl Drafter {
     /// Returns what the vocabulary says of a token that the draft model wrote: it ends the reply if it ends one of
     /// either model.
     pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {
-        let vocabulary = self.model.language.vocabulary();
+        let vocabulary = self.language.words.vocabulary();
         let bytes = vocabulary.piece(id);
         let mark = self.marks.iter().find(|(mark, _)| *mark == id && bytes.is_empty());
         Piece { id, bytes, mark: mark.map_or(&[], |(_, name)| name.as_bytes()), is_end: self.may_end(id) }
@@ -178,16 +191,11 @@ impl Drafter {
 
     /// Tells whether a token ends a reply of either model.
     fn may_end(&self, id: TokenId) -> bool {
-        ends_either(self.model.language.as_ref(), self.target_ends.as_ref(), id)
-    }
-
-    /// Returns how many tokens fit the draft model's context.
-    pub(super) fn capacity(&mut self) -> Result<usize, ModelError> {
-        Ok(self.sequence()?.capacity())
+        ends_either(self.language.words.as_ref(), self.target_ends.as_ref(), id)
     }
 
     /// Returns the draft model's sequence, which is made when it is first needed.
-    fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, ModelError> {
+    pub(super) fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, ModelError> {
         let sequence = match self.sequence.take() {
             Some(sequence) => sequence,
             None => Arc::clone(&self.model.decoder).sequence(self.context, self.threads)?,
@@ -195,14 +203,28 @@ impl Drafter {
         Ok(self.sequence.insert(sequence))
     }
 
-    /// Returns how many of `tokens` the draft model has not read yet.
-    pub(super) fn unread(&self, tokens: &[TokenId]) -> usize {
+    /// Returns how many tokens the draft model has not read yet of the conversation `tokens`.
+    pub(super) fn unread(&mut self, tokens: &[TokenId]) -> usize {
+        self.with_own(tokens, |drafter, own| drafter.unread_own(own))
+    }
+
+    /// Does the same for a conversation in the draft model's own tokens.
+    fn unread_own(&self, tokens: &[TokenId]) -> usize {
         tokens.len() - self.held.iter().zip(tokens).take_while(|(held, token)| held == token).count()
     }
 
-    /// Reads the part of `tokens` that the draft model has not read, so that there are logits after the last of them.
-    pub(super) fn catch_up(&mut self, tokens: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
-        if self.row(tokens).is_some() { Ok(()) } else { self.read(tokens, &[], cancelled) }
+    /// Reads the next tokens of the conversation `tokens` that the draft model has not read, at most `most`, so that
+    /// there are logits after the last of them.
+    pub(super) fn catch_up(
+        &mut self,
+        tokens: &[TokenId],
+        most: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), ModelError> {
+        self.with_own(tokens, |drafter, own| {
+            let own = &own[..own.len() - drafter.unread_own(own).saturating_sub(most)];
+            if drafter.row(own).is_some() { Ok(()) } else { drafter.read(own, &[], cancelled) }
+        })
     }
 
     /// Returns the row that has the logits after `tokens`, if there is one.
@@ -214,7 +236,7 @@ impl Drafter {
     /// Reads the part of `tokens` that was not read, at least the last of them, and the tokens `ahead` after them.
     fn read(&mut self, tokens: &[TokenId], ahead: &[TokenId], cancelled: &dyn Fn() -> bool) -> Result<(), ModelError> {
         // Logits are there only after the pass that made them.
-        let start = (tokens.len() - self.unread(tokens)).min(tokens.len().saturating_sub(1));
+        let start = (tokens.len() - self.unread_own(tokens)).min(tokens.len().saturating_sub(1));
         self.sequence()?;
         let (Some(sequence), held) = (&mut self.sequence, &mut self.held) else { return Ok(()) };
         held.truncate(start);
@@ -247,7 +269,7 @@ impl Drafter {
         if let Some(mean) = self.lookahead.settle() {
             self.average_step(mean);
         }
-        let unread = self.unread(tokens).max(1);
+        let unread = self.unread_own(tokens).max(1);
         let ahead = if unread == 1 { self.ahead(tokens)? } else { Vec::new() };
         self.read(tokens, &ahead, cancelled)?;
         self.lookahead.decoded(tokens.len(), unread, ahead.len());
@@ -265,14 +287,35 @@ impl Drafter {
         Ok(lookahead.proposal(most, |id| ends_either(model.language.as_ref(), target_ends.as_ref(), id)))
     }
 
-    /// Drafts the token after `tokens`, with the noise of its place.
-    pub(super) fn draft(&mut self, tokens: &Tokens, mode: Mode, cancelled: &dyn Fn() -> bool) -> Result<Drafted, End> {
-        let row = self.prepare(tokens.ids(), cancelled)?;
+    /// Drafts the token after `tokens`, which are the draft model's own, with the noise of its place.
+    pub(super) fn draw_at(
+        &mut self,
+        tokens: &Tokens,
+        mode: Mode,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Drafted, End> {
+        let place = self.drawing.place(tokens, tokens.len(), self.model.language.vocabulary());
+        self.draw(tokens.ids(), self.drawing.position(place), mode, cancelled)
+    }
+
+    /// Returns the key of a place of the reply.
+    pub(super) fn position(&self, place: Place) -> PositionKey {
+        self.drawing.position(place)
+    }
+
+    /// Draws the draft model's token after its own `tokens`.
+    pub(super) fn draw(
+        &mut self,
+        tokens: &[TokenId],
+        position: PositionKey,
+        mode: Mode,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Drafted, End> {
+        let row = self.prepare(tokens, cancelled)?;
         let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, .. } = self;
-        let place = drawing.place(tokens, tokens.len(), model.language.vocabulary());
-        let (chain, position) = (drawing.chain(), drawing.position(place));
+        let chain = drawing.chain();
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
-        let input = ChainInput { logits, history: tokens.ids(), mask: None };
+        let input = ChainInput { logits, history: tokens, mask: None };
         let keys = target_ends.as_ref().map_or(model.language.token_keys(), |target| &target.keys);
         let Winner { id, margin } = chain.winner(input, scratch, keys, position)?;
         self.lookahead.drafted(tokens.len(), id, self.held.get(tokens.len()).copied());
@@ -319,6 +362,11 @@ impl Drafter {
     /// Takes note of a mean time in seconds, and of the number of tokens that took it.
     fn average_step(&mut self, (seconds, tokens): (f64, u32)) {
         (0..tokens).for_each(|_| average(&mut self.seconds, seconds, NEWEST_TIME));
+    }
+
+    /// Returns the seconds that one drafted token of the session's takes; 0 before the first.
+    pub(super) fn seconds_a_token(&self) -> f64 {
+        self.seconds * self.bridge.as_ref().map_or(1.0, Bridge::draws_a_token)
     }
 
     /// Returns how many tokens of the reply were read ahead, and how many of them were drafted.

@@ -3,6 +3,7 @@
 use uhlm_law::advance::{DEFAULT_DEADLINE_MS, Grants};
 use uhlm_law::pace::{LEAST_SURVIVAL, Moment};
 
+use super::drafter::Draft;
 use super::end::End;
 use super::lookahead::Counts;
 use super::reply::Piece;
@@ -32,6 +33,9 @@ impl Run<'_> {
         if self.is_sealed() || self.is_full()? || self.pipeline.branch().len() >= self.max_pending() {
             return Ok(false);
         }
+        if self.drafter.is_bridged() && self.drafter.is_stuck(self.pipeline.ids()) {
+            return Ok(false);
+        }
         if self.mode.judges() && self.options.offline != OfflinePolicy::GoOn && !self.is_online() {
             return Ok(false);
         }
@@ -50,7 +54,7 @@ impl Run<'_> {
 
     /// Tells whether a few drafts are worth the reading before them: where the target wrote alone, that may be a prompt
     /// which keeps the device busy for longer than the reply keeps the target.
-    fn may_probe(&self) -> bool {
+    fn may_probe(&mut self) -> bool {
         let (costs, unread) = (self.costs(), self.drafter.unread(self.pipeline.ids()));
         unread as f64 * costs.catch_up <= PROBE_READING * costs.target(0)
     }
@@ -85,7 +89,8 @@ impl Run<'_> {
         let cancel = self.sink.cancel().clone();
         let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
         let unread = self.drafter.unread(tokens.ids());
-        let drafted = self.drafter.draft(tokens, self.mode, &|| cancel.is_cancelled())?;
+        let unsent = self.pipeline.unsent_to(self.remote.as_ref().map(|remote| &remote.peer));
+        let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, self.mode, &|| cancel.is_cancelled())?;
         self.reply.statistics.drafted += 1;
         self.pacer.observe_draft();
         let Counts { proposed, accepted } = self.drafter.lookahead_counts();
@@ -93,7 +98,27 @@ impl Run<'_> {
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
         self.drafter.took(spent.as_secs_f64(), unread);
-        self.place(drafted)
+        self.retract(replaces);
+        for (place, drafted) in tokens.into_iter().enumerate() {
+            if place > 0 && self.is_sealed() {
+                break;
+            }
+            self.place(drafted)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the last drafted tokens back, of which nobody has heard but the reader, and shows what is left anew.
+    fn retract(&mut self, tokens: usize) {
+        if tokens == 0 {
+            return;
+        }
+        self.reply.revise(self.pipeline.branch().len());
+        self.pipeline.retract(tokens);
+        let pieces: Vec<_> = self.pipeline.branch().iter().map(|&id| self.drafter.piece(id)).collect();
+        for (uncertainty, end) in self.pipeline.uncertainties().zip(1..) {
+            self.reply.show(&pieces[..end], uncertainty);
+        }
     }
 
     /// Commits a drafted token, or keeps it in the open window.
@@ -238,7 +263,7 @@ impl Run<'_> {
     /// Tells whether a pass over the prompt alone, followed by one over the first window, is done sooner than one pass
     /// over both. The first window takes the device its own pass over the prompt and a token or two. A cost that was
     /// not measured yet counts for yes: a target that is idle loses nothing.
-    fn prompt_pays_ahead(&self) -> bool {
+    fn prompt_pays_ahead(&mut self) -> bool {
         let costs = self.costs();
         let prompt = self.remote.as_ref().map_or(0, |remote| self.pipeline.unknown_to(&remote.peer));
         let unread = self.drafter.unread(self.pipeline.ids());

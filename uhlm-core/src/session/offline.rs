@@ -27,6 +27,9 @@ impl Run<'_> {
         let (link, cause) = remote.news();
         let is_away =
             link == LinkState::Offline || cause == Some(LinkCause::TimedOut) || remote.link.is_far(self.now());
+        if remote.is_foreign {
+            return true;
+        }
         self.options.offline == OfflinePolicy::GoOn
             && link != LinkState::Online
             && !self.has_grace()
@@ -42,7 +45,7 @@ impl Run<'_> {
 
     /// Asks for a session if there is none.
     pub(super) fn open(&mut self) -> Result<(), End> {
-        let (vocabulary, now) = (self.drafter.model.language.vocabulary_hash(), self.now());
+        let (vocabulary, now) = (self.drafter.language().words.vocabulary_hash(), self.now());
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         remote.open(vocabulary, now);
         Ok(())
@@ -115,9 +118,10 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.out_of_order(error),
         };
-        if answer.value.vocabulary != self.drafter.model.language.vocabulary_hash() {
+        let words = &self.drafter.language().words;
+        if answer.value.vocabulary != words.vocabulary_hash() {
             remote.give_up();
-            let (here, there) = (self.drafter.model.language.vocabulary().size(), answer.value.limits.vocabulary_size);
+            let (here, there) = (words.vocabulary().size(), answer.value.limits.vocabulary_size);
             let reason = format!("{here} tokens on the device, {there} on the verifier, and not the same ones");
             return Err(GenerationError::VocabularyMismatch { reason }.into());
         }
@@ -191,6 +195,13 @@ impl Run<'_> {
     fn out_of_order(&mut self, error: VerifierError) -> Result<(), End> {
         let now = self.now();
         let Some(remote) = &mut self.remote else { return Ok(()) };
+        let is_foreign =
+            !remote.is_open() && matches!(&error, VerifierError::Refused(body) if body.code == ErrorCode::Unsupported);
+        if is_foreign && self.reply.committed() > 0 && self.options.offline == OfflinePolicy::GoOn {
+            // A reply that the device began alone stays in its own tokens; the next one is in the target's.
+            remote.is_foreign = true;
+            return self.commit_alone();
+        }
         remote.failed(error.clone(), now);
         let is_open = remote.is_open();
         self.tell_state();

@@ -101,7 +101,7 @@ impl Run<'_> {
         let link = self.remote.as_ref().map(|remote| &remote.link);
         let (base, per_token) = link.and_then(Link::decode_time).unwrap_or_default();
         Costs {
-            draft: self.drafter.seconds,
+            draft: self.drafter.seconds_a_token(),
             catch_up: self.drafter.catch_up_seconds,
             target_base: base.as_secs_f64(),
             target_per_token: per_token.as_secs_f64(),

@@ -106,6 +106,25 @@ impl Pipeline {
         }
     }
 
+    /// Returns how many drafted tokens `peer` was not sent; all of them without one.
+    pub(super) fn unsent_to(&self, peer: Option<&Peer>) -> usize {
+        peer.map_or(self.branch.len(), |peer| self.unsent(peer).count())
+    }
+
+    /// Returns the uncertainty of each drafted token.
+    pub(super) fn uncertainties(&self) -> impl Iterator<Item = f32> + use<'_> {
+        self.branch.iter().map(|drafted| drafted.uncertainty)
+    }
+
+    /// Takes the last `tokens` drafted ones back, for others that take their place; nobody was sent them.
+    pub(super) fn retract(&mut self, tokens: usize) {
+        let kept = self.branch.len().saturating_sub(tokens);
+        self.branch.truncate(kept);
+        if let Some(conversation) = &mut self.conversation {
+            conversation.take_back(conversation.committed() + kept);
+        }
+    }
+
     /// Returns the drafted tokens that `peer` was not sent.
     fn unsent<'a>(&'a self, peer: &Peer) -> impl Iterator<Item = &'a Drafted> + use<'a> {
         let sent =

@@ -1,10 +1,11 @@
 //! The way from a prompt to the tokens that both models read, and to the turns that they forget where there are too
 //! many.
 
-use uhlm_law::chat::{DraftModel, Message, RenderOptions, Rendered};
+use uhlm_law::chat::{Message, RenderOptions, Rendered};
 use uhlm_law::model::{LanguageModel, ModelError, Special};
 use uhlm_law::sampling::TokenId;
 
+use super::language::Language;
 use crate::error::GenerationError;
 use crate::options::{Overflow, Prompt};
 use crate::privacy::{Conversation, Redaction};
@@ -12,7 +13,7 @@ use crate::privacy::{Conversation, Redaction};
 /// The parts that a prompt is made of, besides the conversation.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
-    pub(super) model: &'a DraftModel,
+    pub(super) language: &'a Language,
     /// Tokens of the session so far.
     pub(super) held: &'a [TokenId],
     pub(super) prompt: &'a Prompt,
@@ -79,16 +80,16 @@ impl Asked<'_> {
 
     /// Returns the tokens of the prompt, with those of everything in the conversation that the models have not
     /// forgotten.
-    fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
+    pub(super) fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
         let read = match self.prompt {
-            Prompt::Raw(_) => Read { tokens: self.model.language.tokenize(text, Special::ParseWithBos)?, text: None },
+            Prompt::Raw(_) => Read { tokens: self.language.words.tokenize(text, Special::ParseWithBos)?, text: None },
             Prompt::Chat(_) => {
                 let mut messages = conversation.read_by_models(self.read.is_some(), self.redaction);
                 messages.push(Message::user(text));
-                let rendered = self.model.template.render(&messages, self.options)?;
+                let rendered = self.language.template.render(&messages, self.options)?;
                 Read {
-                    tokens: chat_tokens(self.model.language.as_ref(), &rendered, self.held)?,
+                    tokens: chat_tokens(self.language.words.as_ref(), &rendered, self.held)?,
                     text: Some(rendered.text()),
                 }
             }

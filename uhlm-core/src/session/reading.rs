@@ -45,9 +45,8 @@ impl Run<'_> {
     fn read(&mut self, most: usize) -> Result<(), ModelError> {
         let (began, ids) = (self.now(), self.pipeline.ids());
         let unread = self.drafter.unread(ids);
-        let end = ids.len() - unread.saturating_sub(most);
         let cancel = self.sink.cancel().clone();
-        self.drafter.catch_up(&ids[..end], &|| cancel.is_cancelled())?;
+        self.drafter.catch_up(ids, most, &|| cancel.is_cancelled())?;
         let spent = self.since(began);
         self.drafter.has_read(unread.min(most), spent.as_secs_f64());
         Ok(())

@@ -43,6 +43,8 @@ pub(crate) struct Remote {
     reading: usize,
     /// Information about the verifier, known once a session was opened.
     pub(super) info: Option<Info>,
+    /// Whether the verifier refused the vocabulary in the middle of a reply, which goes on without it.
+    pub(super) is_foreign: bool,
     pub(super) link: Link,
     /// Last failure of a call.
     pub(super) last_failure: Option<VerifierError>,
@@ -65,10 +67,22 @@ impl Remote {
             next_tag: 0,
             reading: 0,
             info: None,
+            is_foreign: false,
             link: Link::new(link),
             last_failure: None,
             told: LinkNews::default(),
         }
+    }
+
+    pub(super) fn verifier(&self) -> &Arc<dyn Verifier> {
+        &self.verifier
+    }
+
+    /// Gives up the session and everything that is known of what it holds.
+    pub(super) fn forget(&mut self) {
+        self.give_up();
+        self.peer = Peer::new();
+        self.info = None;
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -101,7 +115,7 @@ impl Remote {
 
     /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone.
     pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) {
-        if self.is_open() || self.is_opening() || !self.link.may_send(now) {
+        if self.is_open() || self.is_opening() || self.is_foreign || !self.link.may_send(now) {
             return;
         }
         let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));

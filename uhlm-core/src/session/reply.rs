@@ -184,6 +184,13 @@ impl Reply {
         self.events.push(Event::Rollback { tokens: u32::try_from(tokens).unwrap_or(u32::MAX) });
     }
 
+    /// Takes the `tokens` drafted ones that were shown off the page, because some of them are to be shown as others.
+    pub(super) fn revise(&mut self, tokens: usize) {
+        self.tell_pending();
+        self.shown.clear();
+        self.events.push(Event::Rollback { tokens: u32::try_from(tokens).unwrap_or(u32::MAX) });
+    }
+
     /// Takes note of what the reader was told of the verifier in earlier replies.
     pub(super) fn was_told(&mut self, state: (LinkState, Option<LinkCause>)) {
         self.state = state;

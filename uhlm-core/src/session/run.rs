@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::Labelling;
+use uhlm_law::advance::{Grant, Grants, Labelling};
 use uhlm_law::pace::Pacer;
 
 use super::closing::Closing;
@@ -169,6 +169,9 @@ impl Run<'_> {
         if !pending && !streams && self.is_full()? {
             return Err(FinishReason::ContextFull.into());
         }
+        if !pending && !streams && self.drafter.is_bridged() && self.drafter.is_stuck(self.pipeline.ids()) {
+            return self.hand_on();
+        }
         // No token joins this window before the next verdict, so there is no reason to wait with sending it.
         let waits_for_drafts = !self.is_paced() || self.pacer.policy().drafts;
         if !self.due && waits_for_drafts && self.has_room_in_flight() && self.needs_verdict() && self.mode.judges() {
@@ -176,6 +179,19 @@ impl Run<'_> {
             return Ok(());
         }
         if self.keep_up()? { Ok(()) } else { self.rest() }
+    }
+
+    /// Does what is left where the draft model says something that the target's tokens cannot: the target writes a
+    /// token, and where none is asked, the reply ends.
+    fn hand_on(&mut self) -> Result<(), End> {
+        if self.mode == Mode::DeviceOnly || self.is_alone() {
+            return Err(FinishReason::EndOfReply.into());
+        }
+        let waits = self.remote.as_ref().is_none_or(|remote| !remote.is_ready() || !remote.streams.is_empty());
+        if !waits {
+            self.ask_with(Grants { after_mismatch: Grant::NONE, after_agreement: Grant::Passes(1) })?;
+        }
+        self.rest()
     }
 
     /// Waits for news, for as long as nothing is due.
@@ -284,11 +300,13 @@ impl Run<'_> {
     /// Returns which labels the target is asked for. The opportunistic law goes on learning from judged tokens.
     pub(super) fn labelling(&self) -> Labelling {
         let collects = self.reply.statistics.labels.is_some();
+        // The target's probability of a token says nothing about the draft model's, which is of other tokens.
+        let probabilities = !self.drafter.is_bridged();
         match self.mode {
             Mode::Opportunistic => {
-                Labelling { matched: collects || self.drafter.gate.learns_from_skipped(), probabilities: true }
+                Labelling { matched: collects || self.drafter.gate.learns_from_skipped(), probabilities }
             }
-            _ => Labelling { matched: false, probabilities: collects },
+            _ => Labelling { matched: false, probabilities: collects && probabilities },
         }
     }
 
@@ -296,7 +314,7 @@ impl Run<'_> {
     fn close(&mut self, reason: &Result<FinishReason, GenerationError>) {
         let now = self.now();
         let goes_on = matches!(reason, Ok(reason) if *reason != FinishReason::Cancelled);
-        let vocabulary = self.drafter.model.language.vocabulary_hash();
+        let vocabulary = self.drafter.language().words.vocabulary_hash();
         if let Some(remote) = &mut self.remote {
             if let Some(result) = self.mail.opened.take() {
                 remote.opened_late(result, vocabulary, now);

@@ -6,7 +6,7 @@ use uhlm_law::sampling::TokenId;
 use crate::origin::Origin;
 
 /// A drafted token.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Drafted {
     pub(super) id: TokenId,
     /// The draft model's uncertainty about it, in [0, 1].

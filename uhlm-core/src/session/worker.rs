@@ -11,11 +11,13 @@ use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions};
 use uhlm_law::model::{ModelError, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
-use uhlm_law::sampling::SamplingError;
+use uhlm_law::sampling::{SamplingError, TokenId};
 
 use super::closing::Closing;
+use super::crossing::CrossError;
 use super::drafter::Drafter;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+use super::language::Language;
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
@@ -46,17 +48,17 @@ struct Terms<'a> {
 
 /// The state of a session on its thread.
 pub(crate) struct Worker {
-    drafter: Drafter,
-    pipeline: Pipeline,
+    pub(super) drafter: Drafter,
+    pub(super) pipeline: Pipeline,
     pacer: Pacer,
-    remote: Option<Remote>,
+    pub(super) remote: Option<Remote>,
     /// Options that the app requested.
-    asked: SessionOptions,
+    pub(super) asked: SessionOptions,
     /// Seed of the replies that have no seed of their own.
     seed: u64,
     /// Number of generations so far.
     generations: u64,
-    shared: Arc<SessionState>,
+    pub(super) shared: Arc<SessionState>,
     clock: Arc<dyn Clock>,
     queue: Queue,
 }
@@ -151,7 +153,8 @@ impl Worker {
     }
 
     /// Writes the reply to a prompt. Where the target's context turns out to be shorter than was known, and turns may
-    /// be dropped, it begins again with fewer of them; nothing was written by then.
+    /// be dropped, it begins again with fewer of them; where the target turns out to have another vocabulary, with that.
+    /// Nothing was written by then.
     fn write(
         &mut self,
         prompt: &Prompt,
@@ -172,9 +175,14 @@ impl Worker {
             thinking: thinking.map(Thinking::is_on),
             variables: self.asked.template_variables.with(&options.template_variables),
         };
+        let mut crossed = false;
+        if let Some(remote) = &mut self.remote {
+            remote.is_foreign = false;
+        }
         loop {
+            let language = self.drafter.language().clone();
             let asked = Asked {
-                model: &self.drafter.model,
+                language: &language,
                 held: self.pipeline.ids(),
                 prompt,
                 read,
@@ -186,10 +194,14 @@ impl Worker {
                 (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
             let (tokens, rendered) = (read.tokens, read.text);
-            let reasoning = self.drafter.model.template.reasoning().filter(|_| rendered.is_some());
+            if self.drafter.is_bridged() {
+                let own = self.own_prompt(&asked, rendered.as_deref())?;
+                self.drafter.cross(tokens.len(), own);
+            }
+            let reasoning = language.template.reasoning().filter(|_| rendered.is_some());
             let mut closing = Closing::default();
             if let Some(reasoning) = reasoning {
-                closing.ids = self.drafter.model.language.tokenize(&reasoning.closing(), Special::Parse)?;
+                closing.ids = language.words.tokenize(&reasoning.closing(), Special::Parse)?;
             }
             let format = reasoning.map(|reasoning| reasoning.format);
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
@@ -212,6 +224,7 @@ impl Worker {
             let reply = Reply::new(options, tokens.len(), reused);
             let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
+            reply.statistics.bridged = self.drafter.is_bridged();
             let run = Run {
                 drafter: &mut self.drafter,
                 pipeline: &mut self.pipeline,
@@ -242,6 +255,17 @@ impl Worker {
                 {
                     room.capacity = capacity;
                 }
+                Err(GenerationError::VocabularyMismatch { reason }) if !crossed && reply.committed() == 0 => {
+                    crossed = true;
+                    match self.cross(sink.cancel()) {
+                        Ok(()) => room.capacity = self.known_capacity(mode)?,
+                        Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
+                        Err(error) => {
+                            let reason = format!("{reason}; {error}");
+                            return Ok((Err(GenerationError::VocabularyMismatch { reason }), reply));
+                        }
+                    }
+                }
                 reason => {
                     if matches!(reason, Err(GenerationError::PromptTooLong { .. })) {
                         locked(&self.shared.conversation).set_dropped(forgotten);
@@ -250,6 +274,16 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Returns what the draft model reads of a prompt in place of the target's tokens: the same messages in its own chat
+    /// template, or where it has none for them the target's text.
+    fn own_prompt(&self, asked: &Asked<'_>, rendered: Option<&str>) -> Result<Vec<TokenId>, ModelError> {
+        let own = Language::from(&self.drafter.model);
+        let asked = Asked { language: &own, held: self.drafter.own_tokens(&[]), ..*asked };
+        let read = asked.all(&mut locked(&self.shared.conversation));
+        let text = rendered.or(asked.read).unwrap_or(asked.prompt.text());
+        read.map(|read| read.tokens).or_else(|_| own.words.tokenize(text, Special::ParseWithBos))
     }
 
     /// Returns how many tokens a conversation may have, as far as is known before the verifier is asked.
@@ -301,7 +335,7 @@ impl Worker {
 
     /// Takes the answer to an attempt to open a session after the generation that made it.
     fn opened_late(&mut self, result: Result<Opened, VerifierError>) {
-        let (now, vocabulary) = (self.clock.now(), self.drafter.model.language.vocabulary_hash());
+        let (now, vocabulary) = (self.clock.now(), self.drafter.language().words.vocabulary_hash());
         if let Some(remote) = &mut self.remote {
             remote.opened_late(result, vocabulary, now);
             let (link, cause) = remote.news();

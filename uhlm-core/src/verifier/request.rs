@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use uhlm_law::advance::{Advance, Encoding, Frame, Info, Open, Opened, SessionId};
+use uhlm_law::digest::Digest;
 
 use super::{Answer, Call, Reply, Verifier, VerifierError};
 
@@ -15,6 +16,8 @@ pub enum Request {
     /// Ask which model the verifier serves. This also opens the connection, so that it is warm when the first window
     /// closes.
     Info,
+    /// Send the file with the target's vocabulary that `info` has told of by this hash.
+    Vocabulary(Digest),
     /// Open a session.
     Open(Open),
     /// Take the text of a session further. The answer is a stream of frames.
@@ -30,7 +33,7 @@ impl Request {
         match self {
             Self::Open(open) => encoding.encode(open),
             Self::Advance(_, advance) => encoding.encode(advance),
-            Self::Info | Self::Close(_) => Vec::new(),
+            Self::Info | Self::Vocabulary(_) | Self::Close(_) => Vec::new(),
         }
     }
 }
@@ -40,6 +43,8 @@ impl Request {
 pub enum Part {
     /// The answer to [`Request::Info`].
     Info(Info),
+    /// The answer to [`Request::Vocabulary`], whose hash nobody has looked at yet.
+    Vocabulary(Vec<u8>),
     /// The answer to [`Request::Open`].
     Opened(Opened),
     /// A frame of the answer to [`Request::Advance`].
@@ -62,7 +67,7 @@ impl Part {
     #[must_use]
     pub fn is_last(&self) -> bool {
         match self {
-            Self::Info(_) | Self::Opened(_) => true,
+            Self::Info(_) | Self::Vocabulary(_) | Self::Opened(_) => true,
             Self::Frame(frame) => frame.is_last(),
         }
     }
@@ -72,6 +77,7 @@ impl Part {
     pub fn body(&self, encoding: Encoding) -> Vec<u8> {
         match self {
             Self::Info(info) => encoding.encode(info),
+            Self::Vocabulary(file) => file.clone(),
             Self::Opened(opened) => encoding.encode(opened),
             Self::Frame(frame) => encoding.encode_frame(frame),
         }
@@ -87,6 +93,15 @@ pub trait VerifierExt: Verifier {
     {
         let reply = once(reply, |part| if let Part::Info(info) = part { Some(info) } else { None });
         self.ask(Request::Info, deadline, reply)
+    }
+
+    /// Asks for the file with the target's vocabulary, see [`Request::Vocabulary`].
+    fn vocabulary<F>(&self, sha256: Digest, deadline: Duration, reply: F) -> Call
+    where
+        F: FnOnce(Result<Answer<Vec<u8>>, VerifierError>) + Send + 'static,
+    {
+        let reply = once(reply, |part| if let Part::Vocabulary(file) = part { Some(file) } else { None });
+        self.ask(Request::Vocabulary(sha256), deadline, reply)
     }
 
     /// Opens a session, see [`Request::Open`].

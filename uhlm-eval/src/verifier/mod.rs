@@ -94,6 +94,7 @@ impl SimulatedVerifier {
             ends: target.language().vocabulary().ends(),
             blocks: Blocks::default(),
             engine: String::new(),
+            vocabulary_file: None,
         }
     }
 
@@ -158,6 +159,8 @@ impl Verifier for SimulatedVerifier {
         let up = request.body(Encoding::Binary).len() as u64;
         match request {
             Request::Info => self.answer(up, patience, |_| Ok(Part::Info(self.info_now())), reply),
+            // What is evaluated shares one vocabulary.
+            Request::Vocabulary(_) => self.answer(up, patience, |_| Err(VerifierError::SessionGone), reply),
             Request::Open(_) => {
                 let info = self.info_now();
                 let make = |engine: &mut Engine| {

@@ -13,6 +13,10 @@ pub const PROTOCOL: &str = "uhlm-verify/2";
 pub const MEDIA_BINARY: &str = "application/vnd.uhlm.verify.v2";
 /// Media type of the JSON encoding.
 pub const MEDIA_JSON: &str = "application/json";
+/// Media type of a file with the target's vocabulary, which is no body of the protocol.
+pub const MEDIA_VOCABULARY: &str = "application/octet-stream";
+/// Largest size of a file with a target's vocabulary, in bytes: the largest vocabularies that there are take 12 MiB.
+pub const MAX_VOCABULARY_FILE: usize = 16 << 20;
 /// Largest body that either side reads, in bytes: a prompt of 256k tokens fits.
 pub const MAX_BODY_BYTES: usize = 1 << 20;
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::body::{Body, MAX_BODY_BYTES, read_tail};
+use super::body::{Body, MAX_BODY_BYTES, MAX_VOCABULARY_FILE, read_tail};
 use super::bytes::{DecodeError, Reader, put_bytes, put_ids, put_number, put_tagged_bytes, put_tagged_number};
 use super::failure::{ErrorBody, ErrorCode};
 use crate::digest::Digest;
@@ -135,12 +135,26 @@ pub struct Info {
     /// verifier runs it itself.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub engine: String,
+    /// File with the vocabulary, for devices whose model has another one; `None` where the verifier offers none. Only
+    /// `info` tells of it, `open` does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vocabulary_file: Option<VocabularyOffer>,
+}
+
+/// A GGUF file that has the target's vocabulary, tokenizer and chat template, and no weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VocabularyOffer {
+    /// SHA-256 value of the file, by which it is asked for.
+    pub sha256: Digest,
+    /// Size of the file in bytes, at most [`MAX_VOCABULARY_FILE`].
+    pub bytes: u32,
 }
 
 /// Tags of [`Info`]'s tail.
 const ENDS: u32 = 1;
 const BLOCKS: u32 = 2;
 const MAX_BODY: u32 = 3;
+const VOCABULARY_FILE: u32 = 4;
 const ENGINE: u32 = 8;
 
 /// Limits on what a verifier takes.
@@ -189,10 +203,11 @@ pub struct Opened {
 }
 
 impl Info {
-    /// Returns the part that the answer to `open` holds: all but what is for people.
+    /// Returns the part that the answer to `open` holds: all but what is for people, or only helps where the vocabularies
+    /// differ.
     #[must_use]
     pub fn to_open(&self) -> Self {
-        Self { blocks: Blocks::default(), engine: String::new(), ..self.clone() }
+        Self { blocks: Blocks::default(), engine: String::new(), vocabulary_file: None, ..self.clone() }
     }
 
     /// Checks that this verifier can serve a session that `open` opens.
@@ -235,6 +250,11 @@ impl Info {
         if max_body != WHOLE_BODY {
             put_tagged_number(out, MAX_BODY, u64::from(max_body));
         }
+        if let Some(VocabularyOffer { sha256, bytes }) = self.vocabulary_file {
+            let mut offer = sha256.0.to_vec();
+            put_number(&mut offer, u64::from(bytes));
+            put_tagged_bytes(out, VOCABULARY_FILE, &offer);
+        }
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -257,6 +277,7 @@ impl Info {
             ends: Vec::new(),
             blocks: Blocks::default(),
             engine: String::new(),
+            vocabulary_file: None,
         };
         read_tail(reader, |tag, field| {
             if tag == u64::from(ENDS) {
@@ -268,11 +289,23 @@ impl Info {
                 info.engine = field.text("engine")?;
             } else if tag == u64::from(MAX_BODY) {
                 info.limits.max_body = field.number("max_body")?;
+            } else if tag == u64::from(VOCABULARY_FILE) {
+                info.vocabulary_file = Some(offer(field.bytes("vocabulary_file")?)?);
             }
             Ok(())
         })?;
         Ok(info)
     }
+}
+
+/// Reads the offer of a file with the vocabulary.
+fn offer(bytes: &[u8]) -> Result<VocabularyOffer, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let (sha256, bytes) = (Digest(reader.array()?), reader.number("vocabulary_file")?);
+    if bytes as usize > MAX_VOCABULARY_FILE {
+        return Err(DecodeError::OutOfRange { field: "vocabulary_file" });
+    }
+    Ok(VocabularyOffer { sha256, bytes })
 }
 
 /// Reads ids up to the end of a field.

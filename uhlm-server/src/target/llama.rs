@@ -10,7 +10,7 @@ use uhlm_law::advance::{Draw, Row};
 use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::Scratch;
-use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model};
+use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
 
 use super::rows::{draw_on_threads, draw_one};
 use super::{RowTask, Target, TargetInfo};
@@ -73,6 +73,7 @@ pub struct LlamaTarget {
     info: TargetInfo,
     /// Number of threads that score rows.
     threads: usize,
+    vocabulary_file: Option<VocabularyFile>,
     scratch: Scratch,
 }
 
@@ -112,7 +113,13 @@ impl LlamaTarget {
             slots,
         };
         let (places, scratch, threads) = (Vec::new(), Scratch::default(), threads as usize);
-        Ok(Self { contexts, sequences, places, info, threads, scratch })
+        Ok(Self { contexts, sequences, places, info, threads, vocabulary_file: None, scratch })
+    }
+
+    /// Offers this file with the model's vocabulary to devices that have another one.
+    #[must_use]
+    pub fn offering(self, vocabulary_file: Option<VocabularyFile>) -> Self {
+        Self { vocabulary_file, ..self }
     }
 
     /// Returns the context of a slot, and the sequence that the slot is there.
@@ -137,6 +144,10 @@ impl Target for LlamaTarget {
 
     fn vocabulary(&self) -> &dyn Vocabulary {
         self.contexts[0].model().vocabulary()
+    }
+
+    fn vocabulary_file(&self) -> Option<VocabularyFile> {
+        self.vocabulary_file.clone()
     }
 
     fn decode(&mut self, tokens: &[BatchToken]) -> Result<(), ModelError> {

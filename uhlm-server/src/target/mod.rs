@@ -11,10 +11,20 @@ pub use llama::{EngineOptions, LlamaTarget};
 pub use rows::RowTask;
 pub use uhlm_llama::BatchToken;
 
+use std::path::Path;
+
 use uhlm_law::advance::{Draw, Row};
 use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_llama::VocabularyFile;
+
+/// Makes the file with a model's vocabulary that devices with another one are offered; `None` if `offers` is false.
+/// Devices with the same vocabulary need none, so a model that no such file can be made of is served all the same.
+pub(crate) fn offered_vocabulary(model: &Path, offers: bool) -> Option<VocabularyFile> {
+    let file = offers.then(|| VocabularyFile::of(model)).transpose();
+    file.inspect_err(|error| tracing::warn!(%error, "no file with the vocabulary is offered")).ok().flatten()
+}
 
 /// Description of a target, for `/v2/info` and for checking sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +55,10 @@ pub trait Target: Send {
     fn info(&self) -> &TargetInfo;
     /// Returns its vocabulary: the text of tokens, by which noise and stop strings go, and which of them end a reply.
     fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Returns the file with the vocabulary that devices of another one are offered; `None`, the default, offers none.
+    fn vocabulary_file(&self) -> Option<VocabularyFile> {
+        None
+    }
     /// Runs tokens of any slots in one pass. Positions of a slot continue what it holds; a slot's tokens stand in
     /// order.
     ///

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use uhlm_law::advance::{Encoding, ErrorCode, Info, MEDIA_BINARY, Opened, PROTOCOL};
+use http::StatusCode;
+use uhlm_law::advance::{Encoding, ErrorCode, Info, MEDIA_BINARY, MEDIA_VOCABULARY, Opened, PROTOCOL};
 use uhlm_server::{AuthError, ServerError, TlsError, TlsSource, Tokens};
 
 use crate::device::*;
 use crate::support::*;
-use crate::synthetic::{Synthetic, greedy};
+use crate::synthetic::{Synthetic, VOCABULARY_FILE, greedy};
 
 const A: &str = "token-of-the-first-app";
 const B: &str = "token-of-the-second-app";
@@ -38,6 +39,25 @@ async fn without_a_known_token_nothing_is_answered_but_the_health_checks() {
     assert_eq!(refused.status, 401);
     let info: Info = answer(get("/v2/info", Some(A)).await).await.unwrap();
     assert_eq!((info.protocol.as_str(), info.limits.vocabulary_size), (PROTOCOL, 40));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_vocabulary_that_info_offers_is_sent_under_its_hash_and_to_a_known_token_only() {
+    let fixture = with_tokens().await;
+    let get = async |path: &str, token: &str| {
+        fixture.client.get(format!("{}{path}", fixture.url)).bearer_auth(token).send().await.unwrap()
+    };
+    let info: Info = answer(get("/v2/info", A).await).await.unwrap();
+    let offer = info.vocabulary_file.expect("an offer");
+    assert_eq!(offer.bytes as usize, VOCABULARY_FILE.len());
+    let path = format!("/v2/vocabulary/{}", offer.sha256);
+    let file = get(&path, A).await;
+    assert_eq!((file.status(), file.headers()["content-type"].to_str().unwrap()), (StatusCode::OK, MEDIA_VOCABULARY));
+    assert_eq!(file.bytes().await.unwrap(), VOCABULARY_FILE);
+    assert_eq!(get(&path, "wrong").await.status(), 401);
+    for other in ["/v2/vocabulary/abc".to_owned(), format!("/v2/vocabulary/{}", "0".repeat(64))] {
+        assert_eq!(get(&other, A).await.status(), 410, "{other}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

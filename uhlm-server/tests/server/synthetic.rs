@@ -12,9 +12,12 @@ use uhlm_law::model::{ModelError, Vocabulary};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
 use uhlm_law::sampling::{ChainInput, SamplingChain, Scratch, TokenId};
 use uhlm_law::token::TokenKind;
+use uhlm_llama::VocabularyFile;
 use uhlm_server::target::{BatchToken, Target, TargetInfo};
 
 pub(crate) const VOCABULARY: u32 = 40;
+/// Bytes that are offered as the vocabulary's file.
+pub(crate) const VOCABULARY_FILE: &[u8] = b"GGUF, as far as a server cares";
 /// The token that ends a reply; its logit is low.
 pub(crate) const END: TokenId = 39;
 
@@ -207,6 +210,10 @@ pub(crate) fn alone(prompt: &[TokenId], begin: &Begin, count: usize) -> Vec<Toke
 }
 
 impl Target for Synthetic {
+    fn vocabulary_file(&self) -> Option<VocabularyFile> {
+        Some(VocabularyFile::from_bytes(VOCABULARY_FILE.to_vec()))
+    }
+
     fn info(&self) -> &TargetInfo {
         &self.info
     }

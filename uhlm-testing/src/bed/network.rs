@@ -136,6 +136,7 @@ impl Network {
             ends: target.ends(),
             blocks: Blocks::default(),
             engine: String::new(),
+            vocabulary_file: None,
         };
         let state = State {
             dice: Dice::new(seed, 1),

@@ -21,6 +21,8 @@ impl Verifier for Uplink {
     fn ask(&self, request: Request, patience: Duration, reply: Reply) -> Call {
         match request {
             Request::Info => self.0.answer(patience, |network, _| Ok(Part::Info(network.info.clone())), reply),
+            // The models of a bed share one vocabulary.
+            Request::Vocabulary(_) => self.0.answer(patience, |_, _| Err(VerifierError::SessionGone), reply),
             Request::Open(_) => {
                 let make = |network: &Network, state: &mut State| {
                     let active = state.active;

@@ -66,6 +66,7 @@ impl LocalConfig {
             ends: model.vocabulary().ends(),
             blocks: Blocks::default(),
             engine: String::new(),
+            vocabulary_file: None,
         };
         Self { info, model, round_trip: Duration::ZERO }
     }

@@ -119,6 +119,10 @@ impl Worker {
             Request::Info => {
                 answer.send(&self.postman, Ok(Part::Info(self.info.clone())));
             }
+            Request::Vocabulary(_) => {
+                let body = ErrorBody::new(ErrorCode::Gone, "there is no such vocabulary");
+                answer.send(&self.postman, Err(body.into()));
+            }
             Request::Open(open) => {
                 let opened = self.open(&open).map(Part::Opened).map_err(VerifierError::from);
                 answer.send(&self.postman, opened);

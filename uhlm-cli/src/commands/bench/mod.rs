@@ -1,5 +1,6 @@
 //! `uhlm bench`: speed, memory, and the effects of rounding.
 
+mod bridge;
 mod device;
 mod memory;
 mod noise;
@@ -20,6 +21,8 @@ pub(crate) struct BenchArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum What {
+    /// Time a token of the bridge between two vocabularies, and how their tokens go together
+    Bridge(bridge::BridgeArgs),
     /// Tokens a second of the draft model through a session, against llama.cpp's own loop on the same file
     Device(device::DeviceArgs),
     /// Memory of draft models at its peak, against the estimate before loading
@@ -32,6 +35,7 @@ enum What {
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.what {
+        What::Bridge(args) => bridge::run(args),
         What::Device(args) => device::run(args),
         What::Memory(args) => memory::run(args),
         What::Noise(args) => noise::run(args),

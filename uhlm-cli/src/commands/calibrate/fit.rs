@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use uhlm_core::{Consent, DraftAhead, Mode, OfflinePolicy, SessionOptions};
+use uhlm_core::{Consent, DraftAhead, Mode, OfflinePolicy, SessionOptions, Statistics};
 use uhlm_law::calibration::{Calibration, CalibrationSource};
 use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
@@ -34,6 +34,18 @@ pub(crate) fn base_options(sampling: SamplingParams, estimator: Estimator, seed:
 
 /// Judges every token of the replies to the questions and fits the law to the labels.
 pub(crate) fn fit(evaluator: &Evaluator<'_>, base: &SessionOptions, target: Digest) -> Result<Calibration, Failure> {
+    let statistics = judge_all(evaluator, base, true)?;
+    let source = CalibrationSource {
+        draft: evaluator.engine.fingerprint(),
+        target,
+        estimator: base.estimator,
+        sampling: base.sampling.clone(),
+    };
+    Ok(Calibration::fit(statistics.labels.as_deref().unwrap_or_default(), source)?)
+}
+
+/// Judges every token of the replies to the questions; `labels` asks for the target's probabilities of them.
+pub(super) fn judge_all(evaluator: &Evaluator<'_>, base: &SessionOptions, labels: bool) -> Result<Statistics, Failure> {
     let bar = progress::bar(evaluator.questions.len(), "calibrating: every token judged");
     let options = SessionOptions {
         mode: Mode::Exact,
@@ -42,13 +54,7 @@ pub(crate) fn fit(evaluator: &Evaluator<'_>, base: &SessionOptions, target: Dige
         ..base.clone()
     };
     let session = evaluator.warm_session(options)?;
-    let evaluation = evaluator.run(&session, true, &bar)?;
+    let evaluation = evaluator.run(&session, labels, &bar)?;
     bar.finish_and_clear();
-    let source = CalibrationSource {
-        draft: evaluator.engine.fingerprint(),
-        target,
-        estimator: base.estimator,
-        sampling: base.sampling.clone(),
-    };
-    Ok(Calibration::fit(evaluation.statistics.labels.as_deref().unwrap_or_default(), source)?)
+    Ok(evaluation.statistics)
 }

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use clap::Args;
 use search::Search;
 use serde::Serialize;
-use uhlm_core::{Mode, calibration_file};
+use uhlm_core::{Mode, SessionOptions, calibration_file};
 use uhlm_eval::questions;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::gate::{Gate, Goal};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_law::uncertainty::Estimator;
 
 use crate::evaluate::{Evaluator, MAX_TOKENS};
@@ -19,8 +20,8 @@ use crate::failure::Failure;
 use crate::options::SamplingArgs;
 use crate::output;
 use crate::pair::calibration_beside;
-use crate::report::percent;
-use crate::setup::ModelArgs;
+use crate::report::{percent, worth};
+use crate::setup::{ModelArgs, Setup};
 use crate::terminal::style::{Style, paint};
 use crate::terminal::table::Table;
 
@@ -147,6 +148,9 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     };
     let evaluator = Evaluator { engine: &setup.engine, verifier, questions: &questions, max_tokens: args.max_tokens };
     let base = fit::base_options(args.sampling.params(), args.estimator, args.sampling.seed);
+    if info.vocabulary != setup.engine.model().vocabulary_hash() {
+        return across(&setup, &evaluator, &base, args.json);
+    }
     let mut calibration = fit::fit(&evaluator, &base, info.fingerprint)?;
     // The bundled pair comes with a goal, which its demo shows.
     let keep = args.keep_accuracy.or_else(|| pair.filter(|_| marked).map(|_| search::KEEP));
@@ -173,6 +177,36 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
         search: found,
     };
     if args.json { output::json(&document) } else { document.print() }
+}
+
+/// The document of a pair with different vocabularies.
+#[derive(Debug, Serialize)]
+struct BridgedDocument {
+    draft: String,
+    target: Option<String>,
+    judged: u64,
+    acceptance_rate: f64,
+    worth_it: bool,
+    verdict: String,
+}
+
+/// Says whether a pair with different vocabularies is worth it. There is no law to fit: the target's probability of a
+/// token says nothing about a draft in other tokens, and a session learns from what matches while it runs.
+fn across(setup: &Setup, evaluator: &Evaluator<'_>, base: &SessionOptions, json: bool) -> Result<(), Failure> {
+    let statistics = fit::judge_all(evaluator, base, false)?;
+    let Some((verdict, worth_it)) = worth(&statistics) else {
+        return Err(Failure::new("no token was judged").hint("give more or longer prompts"));
+    };
+    let (draft, target) = setup.names();
+    let (judged, acceptance_rate) = (statistics.judged, statistics.acceptance_rate());
+    let document = BridgedDocument { draft, target, judged, acceptance_rate, worth_it, verdict };
+    if json {
+        return output::json(&document);
+    }
+    let target = document.target.as_deref().unwrap_or("the target");
+    output::line(format_args!("{} drafts for {target} across vocabularies, {}", document.draft, document.verdict));
+    output::line("There is nothing to store: a session learns from what matches while it runs.");
+    Ok(())
 }
 
 impl Document {

@@ -6,14 +6,16 @@ use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::http::HttpConfig;
 use uhlm_core::verifier::{Verifier, VerifierError};
-use uhlm_core::{Consent, Engine, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions};
+use uhlm_core::{
+    CloseRule, Consent, DraftAhead, Engine, GenerationOptions, Mode, OfflinePolicy, Prompt, SessionOptions, Statistics,
+};
 use uhlm_law::advance::{Info, PROTOCOL};
 use uhlm_law::sampling::SamplingParams;
 
 use super::check::Report;
 use crate::failure::Failure;
 use crate::remote;
-use crate::report::{Quantiles, significant};
+use crate::report::{self, Quantiles, significant};
 
 /// Longest time for a TCP connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -21,6 +23,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Number of round trips that the latency is measured by.
 const ROUND_TRIPS: usize = 10;
+/// Prompts of the replies by which a pair with different vocabularies is tried, most tokens of each, and tokens that are
+/// judged together: few, because nothing is learnt of what follows a rejected one.
+const TRIAL_PROMPTS: [&str; 3] =
+    ["Tell me a short story about a wolf.", "How do I boil an egg?", "Write a function that adds two numbers."];
+const TRIAL_TOKENS: usize = 48;
+const TRIAL_WINDOW: usize = 3;
 /// Median round trip from which hiding it no longer works well, in milliseconds.
 const SLOW_MS: f64 = 300.0;
 
@@ -138,9 +146,33 @@ pub(super) fn measure(report: &mut Report, verifier: &dyn Verifier) {
     }
 }
 
-/// Runs a short generation in which every token is judged.
-pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<dyn Verifier>) {
-    let options = SessionOptions {
+/// Says whether a pair of models with different vocabularies is worth it, by a few replies.
+fn try_pair(report: &mut Report, engine: &Engine, verifier: &Arc<dyn Verifier>) {
+    let options =
+        SessionOptions { close: CloseRule::Fixed(TRIAL_WINDOW), draft_ahead: DraftAhead::Off, ..trial_options() };
+    let mut all = Statistics::default();
+    let outcome = engine.session(Some(Arc::clone(verifier)), options).map_err(Failure::from).and_then(|session| {
+        for prompt in TRIAL_PROMPTS {
+            session.reset()?;
+            let options = GenerationOptions { max_tokens: TRIAL_TOKENS, ..GenerationOptions::default() };
+            all.add(&session.generate(Prompt::Chat(prompt.into()), options)?.blocking_finish()?.1);
+        }
+        Ok(())
+    });
+    match (outcome, report::worth(&all)) {
+        // A target without a chat template is no failure of the way to it.
+        (Err(failure), _) => report.skipped("pair", failure.text()),
+        (Ok(()), Some((text, true))) => report.good("pair", text),
+        (Ok(()), Some((text, false))) => {
+            report.warning("pair", text, "the pace turns drafting off where it does not pay; another draft model may");
+        }
+        (Ok(()), None) => report.skipped("pair", "no token was judged"),
+    }
+}
+
+/// Options of a generation that tries the verifier, in which every token is judged.
+fn trial_options() -> SessionOptions {
+    SessionOptions {
         mode: Mode::Exact,
         sampling: SamplingParams::greedy(),
         // A server that has just started may miss the first deadline.
@@ -149,8 +181,13 @@ pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<d
         // The prompt is this program's own, so no person has to consent.
         consent: Consent::Conversation,
         ..SessionOptions::default()
-    };
-    let outcome = engine.session(Some(Arc::clone(verifier)), options).map_err(Failure::from).and_then(|session| {
+    }
+}
+
+/// Runs a short generation in which every token is judged.
+pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<dyn Verifier>) {
+    let session = engine.session(Some(Arc::clone(verifier)), trial_options());
+    let outcome = session.map_err(Failure::from).and_then(|session| {
         let options = GenerationOptions { max_tokens: 8, ..GenerationOptions::default() };
         Ok(session.generate(Prompt::Raw("Hello".into()), options)?.blocking_finish()?)
     });
@@ -158,6 +195,9 @@ pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<d
         Ok((_, statistics)) if statistics.verdicts > 0 => {
             let text = format!("{} verdicts on {} tokens", statistics.verdicts, statistics.judged);
             report.good("test verdict", text);
+            if statistics.bridged {
+                try_pair(report, engine, verifier);
+            }
         }
         Ok(_) => report.failed("test verdict", Failure::new("the generation ended without a verdict")),
         Err(failure) => report.failed("test verdict", failure),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use uhlm_core::Engine;
-use uhlm_law::advance::Info;
+use uhlm_law::advance::{Info, VocabularyOffer};
 use uhlm_law::fingerprint::{self, BLOCK_IDS};
 use uhlm_law::model::LanguageModel as _;
 use uhlm_law::token::{TokenId, TokenKind};
@@ -11,10 +11,11 @@ use uhlm_llama::{LoadOptions, Model};
 
 use super::check::Report;
 use crate::failure::Failure;
+use crate::report;
 
 /// Number of tokens that are named where two vocabularies differ.
 const NAMED: usize = 5;
-const HINT: &str = "use a draft model of the target's family: both must have the same tokenizer";
+const HINT: &str = "use a draft model of the target's family, or a server that offers its vocabulary";
 
 /// Compares the draft model with the server's information about its target. `target` is that model's file, if it is
 /// here.
@@ -33,8 +34,14 @@ pub(super) fn check_server(report: &mut Report, engine: &Engine, info: &Info, ta
         None => model.vocabulary_hashes().blocks.first_difference(&info.blocks).map(|from| part(model, from)),
     };
     let first = first.map(|first| format!("; {first}")).unwrap_or_default();
-    let failure = Failure::new(format!("draft and target have different tokens: {sizes}{first}"));
-    report.failed("vocabulary", failure.hint(HINT));
+    let differ = format!("draft and target have different tokens: {sizes}{first}");
+    match info.vocabulary_file {
+        Some(VocabularyOffer { bytes, .. }) => {
+            let size = report::bytes(bytes.into());
+            report.good("vocabulary", format!("bridged by the target's own, {size}, fetched once: {differ}"));
+        }
+        None => report.failed("vocabulary", Failure::new(differ).hint(HINT)),
+    }
 }
 
 /// Compares the draft model with another file, token by token.
@@ -141,6 +148,7 @@ mod tests {
             ends: target.vocabulary().ends(),
             blocks: target.vocabulary_hashes().blocks.clone(),
             engine: String::new(),
+            vocabulary_file: None,
         }
     }
 

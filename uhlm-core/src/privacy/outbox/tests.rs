@@ -1,9 +1,9 @@
-use std::sync::Mutex;
 use std::sync::mpsc::channel;
 
 use uhlm_law::advance::{Begin, Capabilities, EndReason, Frame, Grants, Labelling, Open, PrefixHash, SessionId, Text};
+use uhlm_law::chat::{ChatTemplate, Message, RenderOptions, Rendered, TemplateError};
 use uhlm_law::digest::Digest;
-use uhlm_law::model::{ModelError, Special, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 
@@ -35,6 +35,12 @@ impl LanguageModel for Letters {
     }
 }
 
+impl ChatTemplate for Letters {
+    fn render(&self, _: &[Message], _: &RenderOptions) -> Result<Rendered, TemplateError> {
+        Err(TemplateError::Missing)
+    }
+}
+
 /// Answers an `advance` in two frames, of which the first reports 70 bytes, and counts all requests.
 #[derive(Default)]
 struct Answering(Mutex<usize>);
@@ -61,7 +67,8 @@ fn outbox(is_open: bool) -> (Outbox, Arc<Answering>, Arc<SentLog>) {
     let verifier = Arc::new(Answering::default());
     let log = Arc::new(SentLog::new(RecordOptions { text: true, ..RecordOptions::default() }));
     let may_ask = Arc::new(AtomicBool::new(is_open));
-    (Outbox::new(Arc::clone(&verifier) as _, Arc::new(Letters), Arc::clone(&log), may_ask), verifier, log)
+    let language = Arc::new(Mutex::new(Arc::new(Letters).into()));
+    (Outbox::new(Arc::clone(&verifier) as _, language, Arc::clone(&log), may_ask), verifier, log)
 }
 
 fn request(given: &str, drafted: &str, stop: &[&str]) -> Advance {

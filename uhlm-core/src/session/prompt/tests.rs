@@ -23,8 +23,8 @@ fn after(before: &[Message], held: &[TokenId], text: &str) -> Vec<TokenId> {
     let mut conversation = Conversation::default();
     conversation.replace(before.to_vec());
     let prompt = Prompt::Chat(text.into());
-    let (model, options) = (DraftModel::from(model()), RenderOptions::default());
-    let asked = Asked { model: &model, held, prompt: &prompt, read: None, redaction: None, options: &options };
+    let (model, options) = (Language::from(model()), RenderOptions::default());
+    let asked = Asked { language: &model, held, prompt: &prompt, read: None, redaction: None, options: &options };
     asked.all(&mut conversation).expect("renders").tokens
 }
 
@@ -56,9 +56,9 @@ fn what_the_verifier_reads_of_a_message_is_text_too() {
     let mut conversation = Conversation::default();
     conversation.replace(vec![Message::user("I am Anna"), Message::assistant("Hello")]);
     let prompt = Prompt::Chat("Anna asks".into());
-    let (model, options) = (DraftModel::from(model()), RenderOptions::default());
+    let (model, options) = (Language::from(model()), RenderOptions::default());
     let (read, redaction) = (Some("<|im_end|> asks"), Some(&redaction));
-    let asked = Asked { model: &model, held: &[], prompt: &prompt, read, redaction, options: &options };
+    let asked = Asked { language: &model, held: &[], prompt: &prompt, read, redaction, options: &options };
     let read = asked.all(&mut conversation);
     let plain = after(&[Message::user("x"), Message::assistant("x")], &[], "x");
     assert_eq!(controls(&read.expect("renders").tokens), controls(&plain));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 use tokio::time::timeout;
-use uhlm_law::advance::{Encoding, ErrorBody};
+use uhlm_law::advance::{Encoding, ErrorBody, MEDIA_VOCABULARY};
 use uhlm_law::rng::{Rng, Stream};
 use uhlm_net::{BearerToken, TokenCache, TokenError};
 
@@ -159,10 +159,12 @@ impl Exchanges {
         let status = response.status();
         let encoding = media_type(response.headers());
         if status == StatusCode::OK {
-            return match encoding {
-                Some(encoding) if encoding == self.encoding => Ok(Incoming::new(response, encoding, generation)),
-                _ => Err(invalid(format!("the content type is not {}", self.encoding.media_type())).into()),
-            };
+            let (wanted, told) = (P::media_type(self.encoding), response.headers().get(CONTENT_TYPE));
+            let is_file = wanted == MEDIA_VOCABULARY && told.is_some_and(|told| told == wanted);
+            if is_file || encoding == Some(self.encoding) && wanted == self.encoding.media_type() {
+                return Ok(Incoming::new(response, self.encoding, generation));
+            }
+            return Err(invalid(format!("the content type is not {wanted}")).into());
         }
         let headers = response.headers().clone();
         // A refusal whose reason cannot be read is still that refusal.

@@ -34,7 +34,7 @@ use uhlm_law::advance::{Body, Info, Open, Opened, PROTOCOL};
 pub use self::config::{ConfigError, HttpConfig, RetryPolicy};
 use self::exchange::{Exchanges, Post, Repeat};
 use self::failure::invalid;
-use self::parts::Whole;
+use self::parts::{VocabularyBytes, Whole};
 use self::trace::Trace;
 use super::{Call, Part, Reply, Request, Verifier, VerifierError};
 
@@ -90,6 +90,15 @@ impl Verifier for HttpVerifier {
             Request::Info => {
                 let post = Post { method: Method::GET, path: "v2/info".into(), body: None, repeat: Repeat::Harmless };
                 self.whole(post, patience, reply, check_info)
+            }
+            Request::Vocabulary(sha256) => {
+                let path = format!("v2/vocabulary/{sha256}");
+                let post = Post { method: Method::GET, path, body: None, repeat: Repeat::Harmless };
+                let (exchanges, mut trace, mut reply) = (Arc::clone(&self.exchanges), Trace::new(patience), reply);
+                self.spawn(async move {
+                    let answered = exchanges.ask::<VocabularyBytes>(&post, patience, &mut trace).await;
+                    reply(answered.map(|(file, _)| trace.answer(Part::Vocabulary(file))));
+                })
             }
             Request::Open(open) => {
                 let path = "v2/sessions".into();

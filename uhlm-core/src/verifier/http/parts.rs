@@ -6,7 +6,8 @@
 use std::marker::PhantomData;
 
 use reqwest::Response;
-use uhlm_law::advance::{Body, Encoding, Frame, FrameDecoder, MAX_BODY_BYTES};
+use uhlm_law::advance::MAX_VOCABULARY_FILE;
+use uhlm_law::advance::{Body, Encoding, Frame, FrameDecoder, MAX_BODY_BYTES, MEDIA_VOCABULARY};
 
 use super::failure::{Failure, invalid};
 use super::pool::Generation;
@@ -20,6 +21,11 @@ pub(super) trait Parts {
 
     /// Makes what reads a body from its beginning.
     fn new(encoding: Encoding) -> Self;
+
+    /// Returns the media type that a body of such parts has.
+    fn media_type(encoding: Encoding) -> &'static str {
+        encoding.media_type()
+    }
 
     /// Takes the next bytes.
     fn push(&mut self, piece: &[u8]) -> Result<(), VerifierError>;
@@ -59,6 +65,37 @@ impl<T: Body> Parts for Whole<T> {
 
     fn end(&mut self) -> Result<T, VerifierError> {
         Ok(self.encoding.decode(&self.body)?)
+    }
+}
+
+/// A body that is a file with a vocabulary.
+pub(super) struct VocabularyBytes(Vec<u8>);
+
+impl Parts for VocabularyBytes {
+    type Part = Vec<u8>;
+
+    fn new(_: Encoding) -> Self {
+        Self(Vec::new())
+    }
+
+    fn media_type(_: Encoding) -> &'static str {
+        MEDIA_VOCABULARY
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<(), VerifierError> {
+        if self.0.len() + piece.len() > MAX_VOCABULARY_FILE {
+            return Err(invalid(format!("a vocabulary of more than {MAX_VOCABULARY_FILE} bytes")));
+        }
+        self.0.extend_from_slice(piece);
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Option<Vec<u8>>, VerifierError> {
+        Ok(None)
+    }
+
+    fn end(&mut self) -> Result<Vec<u8>, VerifierError> {
+        Ok(std::mem::take(&mut self.0))
     }
 }
 

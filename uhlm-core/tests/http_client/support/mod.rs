@@ -50,6 +50,7 @@ pub fn info() -> Info {
         ends: Vec::new(),
         blocks: Blocks::default(),
         engine: String::new(),
+        vocabulary_file: None,
     }
 }
 

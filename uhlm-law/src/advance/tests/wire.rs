@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::{
     Advance, Begin, Body, Capabilities, DecodeError, Encoding, EndReason, ErrorBody, ErrorCode, Frame, FrameDecoder,
     Grant, Grants, Info, Labelling, Labels, Limits, MAX_DRAFT, MAX_FRAME_BYTES, MAX_FRAME_IDS, MAX_LABELS, Open,
-    Opened, PrefixHash, Progress, SessionId, Text,
+    Opened, PrefixHash, Progress, SessionId, Text, VocabularyOffer,
 };
 use crate::digest::Digest;
 use crate::fingerprint::Blocks;
@@ -115,6 +115,7 @@ fn info() -> Info {
         ends: vec![151_645, 151_643],
         blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).expect("two blocks"),
         engine: "llama-server x 2".to_owned(),
+        vocabulary_file: Some(VocabularyOffer { sha256: Digest([3; 32]), bytes: 5_900_000 }),
     }
 }
 

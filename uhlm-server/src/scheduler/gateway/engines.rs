@@ -7,13 +7,13 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
-use uhlm_llama::Lexicon;
+use uhlm_llama::{Lexicon, VocabularyFile};
 use uhlm_net::{BearerToken, TrustPolicy};
 use uhlm_upstream::{Probe, Settings, TokenSet, Upstream};
 
 use crate::error::ServerError;
 use crate::owner::Owner;
-use crate::target::TargetInfo;
+use crate::target::{TargetInfo, offered_vocabulary};
 use crate::upstream::UpstreamOptions;
 
 /// Texts whose ids are compared: words, numbers, white space, scripts, what looks like code, and characters of four
@@ -36,6 +36,8 @@ const CONTEXT: u32 = 4096;
 pub(crate) struct Engines {
     pub(crate) upstream: Upstream,
     pub(crate) lexicon: Lexicon,
+    /// File with the vocabulary that is offered to devices with another one, if any is.
+    pub(crate) vocabulary_file: Option<VocabularyFile>,
     pub(crate) info: TargetInfo,
     /// Largest number of questions that are asked at the same time.
     pub(crate) parallel: usize,
@@ -44,13 +46,16 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
-    /// Reads the vocabulary and reaches the engines. Must be called in a tokio runtime.
-    pub(crate) async fn start(options: &UpstreamOptions) -> Result<Self, ServerError> {
+    /// Reads the vocabulary, which is offered to devices if `offers` is true, and reaches the engines. Must be called in
+    /// a tokio runtime.
+    pub(crate) async fn start(options: &UpstreamOptions, offers: bool) -> Result<Self, ServerError> {
         let path = options.vocabulary.clone();
-        let read = tokio::task::spawn_blocking(move || Lexicon::load(&path));
+        let read = tokio::task::spawn_blocking(move || {
+            Lexicon::load(&path).map(|lexicon| (lexicon, offered_vocabulary(&path, offers)))
+        });
         let failed =
             |error: tokio::task::JoinError| ServerError::Config(format!("reading the vocabulary failed: {error}"));
-        let lexicon = read.await.map_err(failed)??;
+        let (lexicon, vocabulary_file) = read.await.map_err(failed)??;
         let settings = Settings {
             engines: options.engines.clone(),
             key: options.key_file.as_deref().map(key).transpose()?,
@@ -66,7 +71,7 @@ impl Engines {
         let random = rustls::crypto::ring::default_provider().secure_random;
         random.fill(&mut secret).map_err(|_| ServerError::Config("the system gives no random numbers".into()))?;
         let parallel = options.parallel.max(1) * options.engines.len();
-        Ok(Self { upstream, lexicon, info, parallel, secret })
+        Ok(Self { upstream, lexicon, vocabulary_file, info, parallel, secret })
     }
 
     /// Returns the name of an owner that engines are told, so that they can keep caches apart. Nobody can guess it.

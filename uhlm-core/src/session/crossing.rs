@@ -1,0 +1,103 @@
+//! The way to a target with another vocabulary: it is asked for its own, and the session's tokens are its from then on.
+
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use uhlm_law::advance::Info;
+use uhlm_law::cancel::Cancel;
+use uhlm_law::chat::{ChatTemplate, Message, RenderOptions};
+
+use super::language::Language;
+use super::pipeline::Pipeline;
+use super::worker::Worker;
+use crate::state::locked;
+use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
+use crate::vocabulary::{self, VocabularyError};
+
+/// Time for which the verifier is asked what it serves.
+const INFO_PATIENCE: Duration = Duration::from_secs(10);
+/// Time in which the file with its vocabulary has to come: a few MB, once, over a slow link.
+const FILE_PATIENCE: Duration = Duration::from_secs(120);
+/// Time between two looks at whether the generation was cancelled.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why the session's language stays what it is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CrossError {
+    /// The verifier offers no file, or says that it has the vocabulary that it refused.
+    #[error("it offers no file with its vocabulary")]
+    NotOffered,
+    /// The generation was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    #[error(transparent)]
+    Verifier(#[from] VerifierError),
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+}
+
+impl Worker {
+    /// Takes the language up that the verifier's target has now; blocks until its vocabulary is there.
+    pub(super) fn cross(&mut self, cancel: &Cancel) -> Result<(), CrossError> {
+        let Some(remote) = &mut self.remote else { return Err(CrossError::NotOffered) };
+        let verifier = Arc::clone(remote.verifier());
+        let info = heard(cancel, |reply| verifier.info(INFO_PATIENCE, reply))?;
+        let here = self.drafter.language().words.vocabulary_hash();
+        if info.vocabulary == here {
+            return Err(CrossError::NotOffered);
+        }
+        let target = if info.vocabulary == self.drafter.model.language.vocabulary_hash() {
+            None
+        } else {
+            Some(self.language_of(&info, verifier.as_ref(), cancel)?)
+        };
+        tracing::info!(model = info.model, bridged = target.is_some(), "the session takes the target's vocabulary up");
+        self.drafter.speak(target);
+        *locked(&self.shared.language) = self.drafter.language().clone();
+        self.pipeline = Pipeline::new(self.drafter.language().words.vocabulary().size());
+        if let Some(remote) = &mut self.remote {
+            remote.forget();
+        }
+        Ok(())
+    }
+
+    /// Returns the language of a target whose vocabulary the device's model does not have.
+    fn language_of(&self, info: &Info, verifier: &dyn Verifier, cancel: &Cancel) -> Result<Language, CrossError> {
+        let offer = info.vocabulary_file.as_ref().ok_or(CrossError::NotOffered)?;
+        let folder = self.asked.vocabulary_folder.as_deref();
+        let words = match vocabulary::kept(offer, info.vocabulary, folder) {
+            Some(kept) => kept,
+            None => {
+                let bytes = heard(cancel, |reply| verifier.vocabulary(offer.sha256, FILE_PATIENCE, reply))?;
+                vocabulary::taken(bytes, offer, info.vocabulary, folder)?
+            }
+        };
+        // A target without a template reads a conversation as the draft model's template writes it.
+        let has_template = words.render(&[Message::user("a")], &RenderOptions::default()).is_ok();
+        let own = Arc::clone(&self.drafter.model.template);
+        let template: Arc<dyn ChatTemplate> = if has_template { words.clone() } else { own };
+        Ok(Language { words, template })
+    }
+}
+
+/// A reply that hands its answer on.
+type Handed<T> = Box<dyn FnOnce(Result<Answer<T>, VerifierError>) + Send>;
+
+/// Asks, and waits for the answer or until the generation is cancelled.
+fn heard<T: Send + 'static>(cancel: &Cancel, ask: impl FnOnce(Handed<T>) -> Call) -> Result<T, CrossError> {
+    let (send, heard) = channel();
+    // Nobody listens any more only where the call was dropped.
+    let call = ask(Box::new(move |answer| drop(send.send(answer))));
+    loop {
+        match heard.recv_timeout(LOOK) {
+            Ok(answer) => {
+                call.detach();
+                return Ok(answer?.value);
+            }
+            Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(CrossError::Cancelled),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(VerifierError::Cancelled.into()),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The tokens that end a reply of the draft model or of the target, and those that mark reasoning.
+
+use uhlm_law::model::{LanguageModel, Special};
+use uhlm_law::noise::TokenKeys;
+use uhlm_law::sampling::TokenId;
+
+use super::language::Language;
+
+/// The tokens that end a reply of the target, and the noise keys of all tokens for such a target.
+pub(super) struct TargetEnds {
+    pub(super) ends: Vec<TokenId>,
+    pub(super) keys: TokenKeys,
+}
+
+/// Tells whether a token ends a reply of the draft model or of the target.
+pub(super) fn ends_either(model: &dyn LanguageModel, target: Option<&TargetEnds>, id: TokenId) -> bool {
+    target.is_some_and(|target| target.ends.contains(&id)) || model.vocabulary().is_end(id)
+}
+
+/// Returns the tokens by which a model marks its reasoning.
+pub(super) fn marks(language: &Language) -> Vec<(TokenId, &'static str)> {
+    let names = language.template.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
+    let token = |name: &'static str| match language.words.tokenize(name, Special::Parse).as_deref() {
+        Ok([id]) => Some((*id, name)),
+        _ => None,
+    };
+    names.into_iter().filter_map(token).collect()
+}
