@@ -176,8 +176,11 @@ impl Worker {
             variables: self.asked.template_variables.with(&options.template_variables),
         };
         let mut crossed = false;
-        if let Some(remote) = &mut self.remote {
-            remote.is_foreign = false;
+        if let Some(remote) = &mut self.remote
+            && std::mem::take(&mut remote.is_foreign)
+        {
+            // It answered, if only to refuse: this reply waits for it, and is bridged.
+            remote.link.on_reachable();
         }
         loop {
             let language = self.drafter.language().clone();
