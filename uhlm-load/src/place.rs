@@ -7,6 +7,7 @@ use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
 use uhlm_net::{BearerToken, TokenProvider, TrustPolicy};
 
 use crate::error::LoadTestError;
+use crate::hostile::Attack;
 
 /// The server that is loaded.
 #[derive(Clone, Debug)]
@@ -17,8 +18,9 @@ pub struct Place {
     pub trust: TrustPolicy,
     /// Tokens of the owners of well-behaved phones, in turn; empty where there are no tokens.
     pub owners: Vec<BearerToken>,
-    /// Token of the owner of hostile phones; `None` for the first of the others.
-    pub hostile: Option<BearerToken>,
+    /// Tokens of the owners of hostile phones, one for each kind in turn, so that none finds what another has left;
+    /// empty for the first of the others.
+    pub hostile: Vec<BearerToken>,
 }
 
 impl Place {
@@ -27,9 +29,9 @@ impl Place {
         self.owners.get(phone % self.owners.len().max(1))
     }
 
-    /// Returns the token of hostile phones.
-    pub(crate) fn hostile_owner(&self) -> Option<&BearerToken> {
-        self.hostile.as_ref().or_else(|| self.owners.first())
+    /// Returns the token of hostile phones of a kind.
+    pub(crate) fn hostile_owner(&self, attack: Attack) -> Option<&BearerToken> {
+        self.hostile.get(attack as usize % self.hostile.len().max(1)).or_else(|| self.owners.first())
     }
 
     /// Makes a client with a connection of its own. It repeats nothing by itself, so that each refusal is seen; the

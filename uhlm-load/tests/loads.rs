@@ -54,7 +54,7 @@ impl Fixture {
             url: server.url().to_owned(),
             trust: TrustPolicy::Fingerprint(server.certificate().unwrap().fingerprint),
             owners: ["a", "b", "c"].map(owner).to_vec(),
-            hostile: Some(owner("hostile")),
+            hostile: Attack::ALL.map(|attack| owner(&attack.to_string())).to_vec(),
         };
         let config = ServerConfig { listen: server.local_addr(), ..config };
         Self { runtime, server: Some(server), place, config, _files: files }

@@ -112,12 +112,12 @@ impl Attackers {
                 }
                 Attack::Dripping | Attack::Oversized => {
                     let endless = attack == Attack::Oversized;
-                    let (client, token) = sockets::client(place)?;
+                    let (client, token) = sockets::client(place, attack)?;
                     let url = place.url.trim_end_matches('/').to_owned();
                     tasks.spawn(sockets::drip(client, url, token, endless, tally));
                 }
                 _ => {
-                    let verifier = place.client(place.hostile_owner())?;
+                    let verifier = place.client(place.hostile_owner(attack))?;
                     asking::start(&mut tasks, attack, &verifier, info, seed, &tally);
                 }
             }

@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 use uhlm_law::advance::MEDIA_BINARY;
 use uhlm_net::{BearerToken, client_config};
 
+use super::Attack;
 use crate::error::LoadTestError;
 use crate::place::Place;
 
@@ -65,7 +66,7 @@ pub(super) async fn hold(address: SocketAddr, is_slow: bool, count: Arc<AtomicU6
 }
 
 /// Makes a client, with the token that it sends.
-pub(super) fn client(place: &Place) -> Result<(Client, Option<BearerToken>), LoadTestError> {
+pub(super) fn client(place: &Place, attack: Attack) -> Result<(Client, Option<BearerToken>), LoadTestError> {
     let settings = |reason: String| LoadTestError::Settings(reason);
     let tls = client_config(&place.trust).map_err(|error| settings(error.reason))?;
     let client = Client::builder()
@@ -73,7 +74,7 @@ pub(super) fn client(place: &Place) -> Result<(Client, Option<BearerToken>), Loa
         .no_proxy()
         .build()
         .map_err(|error| settings(error.to_string()))?;
-    Ok((client, place.hostile_owner().cloned()))
+    Ok((client, place.hostile_owner(attack).cloned()))
 }
 
 /// Sends bodies that do not end: a byte at a time of one that is announced as large as it may be, or without an end of

@@ -44,7 +44,7 @@ pub fn about(record: &Record) -> String {
     };
     format!(
         "{}, context {}, vocabulary {}; replies are written as `{}`, {drafts}. Prompts have {:.0} tokens and replies \
-         {:.0} on average; temperature {}; {} owners; {} processors. Goodput is tokens whose verdict came within \
+         {:.0} on average; temperature {}; owners: {}, processors: {}. Goodput is tokens whose verdict came within \
          {:.1} s.",
         about.model,
         about.context,

@@ -40,9 +40,11 @@ fn over_phones(arms: &[Arm], name: &str, color: usize, value: fn(&Arm) -> f64) -
 }
 
 fn rates(arms: &[Arm]) -> Curves {
+    // Goodput is mostly all there is: dashes let the line below be seen.
+    let goodput = over_phones(arms, "goodput", 2, |arm| arm.goodput);
     let series = vec![
         over_phones(arms, "tokens", 0, |arm| arm.tokens_per_second),
-        over_phones(arms, "goodput", 2, |arm| arm.goodput),
+        Series { mark: Mark::Dashed, ..goodput },
         over_phones(arms, "verdicts", 1, |arm| arm.verdicts_per_second),
     ];
     curves("Rates", "phones", "a second", series, SeriesLabelPosition::LowerRight)

@@ -181,10 +181,11 @@ impl Load {
         let mut plans = Vec::new();
         for _ in 0..self.repeat {
             for &phones in &numbers {
-                plans.push(Plan { name: format!("{phones} phones"), phones, ..base.clone() });
+                let name = if phones == 1 { "1 phone".to_owned() } else { format!("{phones} phones") };
+                plans.push(Plan { name: name.clone(), phones, ..base.clone() });
                 for &attack in self.hostile.iter().flatten() {
                     let attackers = if attack.is_of_sockets() { self.sockets } else { self.attackers };
-                    let name = format!("{phones} phones, {attack}");
+                    let name = format!("{name}, {attack}");
                     plans.push(Plan { name, phones, attack: Some(attack), attackers, ..base.clone() });
                 }
             }

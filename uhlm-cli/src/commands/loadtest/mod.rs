@@ -44,7 +44,7 @@ pub(crate) struct LoadtestArgs {
     /// Owners among whom the phones are divided: labels behind the token, which a server takes with --device-labels
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     owners: u32,
-    /// Bearer token of the hostile phones; without it a label of its own behind --token
+    /// Bearer token of the hostile phones; without it labels of their own behind --token
     #[arg(long, value_name = "TOKEN")]
     hostile_token: Option<String>,
     #[command(flatten)]

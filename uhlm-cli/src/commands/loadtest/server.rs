@@ -8,7 +8,7 @@ use clap::Args;
 use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model};
-use uhlm_load::Place;
+use uhlm_load::{Attack, Place};
 use uhlm_net::{BearerToken, TrustPolicy};
 use uhlm_server::{EngineOptions, Limits, ServerConfig, Tokens};
 
@@ -115,9 +115,11 @@ fn place(args: &LoadtestArgs, url: String, trust: TrustPolicy, token: Option<&st
         (None, _) => return Err(Failure::usage("without a token all phones of one address are one owner")),
     };
     let hostile = match (&args.hostile_token, token) {
-        (Some(token), _) => Some(bearer(token)?),
-        (None, Some(token)) => Some(bearer(&format!("{token}~hostile"))?),
-        (None, None) => None,
+        (Some(token), _) => vec![bearer(token)?],
+        (None, Some(token)) => {
+            Attack::ALL.iter().map(|attack| bearer(&format!("{token}~{attack}"))).collect::<Result<_, _>>()?
+        }
+        (None, None) => Vec::new(),
     };
     Ok(Place { url, trust, owners, hostile })
 }
