@@ -16,7 +16,7 @@ use crate::access::Access;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
-use crate::owner::pool::{Held, Pool};
+use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
 use crate::visit::Visit;
 

@@ -82,6 +82,14 @@ impl Backend {
         }
     }
 
+    /// Returns the number of contexts that the target's capacity is divided into.
+    fn contexts(&self) -> u32 {
+        match self {
+            Self::Target(target) => target.contexts(),
+            Self::Engines(_) => 1,
+        }
+    }
+
     /// Describes the engines, for people; empty where this process runs the target.
     fn describe(&self) -> String {
         match self {
@@ -191,7 +199,7 @@ impl Server {
             capabilities: backend.capabilities(),
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
-                context: context.min(about.capacity as u32 / target.contexts().max(1)),
+                context: context.min(about.capacity as u32 / backend.contexts().max(1)),
                 max_draft: limits.draft as u32,
                 max_body: limits.body as u32,
             },

@@ -156,6 +156,7 @@ impl Hostile {
             grants,
             labels,
             begin: Some(begin),
+            deadline_ms: None,
         }
     }
 }

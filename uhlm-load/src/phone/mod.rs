@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use uhlm_core::verifier::{Call, Verifier, VerifierError, VerifierExt as _};
-use uhlm_law::advance::{Asked, Bounds, Conversation, Grants, Info, Labelling, Peer, SessionId, Wanted};
+use uhlm_law::advance::{Asked, Bounds, Conversation, Grants, Info, Labelling, Limits, Peer, SessionId, Wanted};
 use uhlm_law::rng::{Rng, Stream as Random};
 use uhlm_law::sampling::TokenId;
 
@@ -302,5 +302,6 @@ impl Phone {
 }
 
 fn bounds(info: &Info) -> Bounds {
-    Bounds { vocabulary_size: info.limits.vocabulary_size, context: info.limits.context }
+    let Limits { vocabulary_size, context, max_body, .. } = info.limits;
+    Bounds { vocabulary_size, context, max_body }
 }

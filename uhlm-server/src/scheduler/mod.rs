@@ -55,7 +55,7 @@ use self::worker::{Alive, Worker};
 use crate::limits::Limits;
 use crate::metrics::{Limit, Metrics};
 use crate::owner::Owner;
-use crate::owner::pool::{Held, Pool};
+use crate::owner::pool::{Full, Held, Pool};
 use crate::session_id;
 use crate::target::Target;
 

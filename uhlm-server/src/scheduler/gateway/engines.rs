@@ -76,9 +76,9 @@ impl Engines {
 
     /// Returns the name of an owner that engines are told, so that they can keep caches apart. Nobody can guess it.
     pub(super) fn salt(&self, owner: Owner) -> String {
-        let hash = Sha256::new().chain_update(self.secret);
+        let hash = Sha256::new().chain_update(self.secret).chain_update(owner.class());
         let hash = match owner {
-            Owner::Token(token) => hash.chain_update(token),
+            Owner::Token(hashed) | Owner::Device(hashed) => hash.chain_update(hashed),
             Owner::Address(address) => hash.chain_update(address.to_string()),
         };
         Digest(hash.finalize().into()).to_string()
