@@ -10,13 +10,14 @@ use crate::error::ServerError;
 use crate::limits::{Limits, OwnerLimits};
 use crate::target::EngineOptions;
 use crate::tls::TlsSource;
+use crate::upstream_args::UpstreamArgs;
 
 /// Flags of `uhlm serve` and `uhlm-server`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
     /// Target model, a GGUF file
-    #[arg(short, long, env = "UHLM_TARGET_MODEL", value_name = "GGUF")]
-    pub model: PathBuf,
+    #[arg(short, long, env = "UHLM_TARGET_MODEL", value_name = "GGUF", required_unless_present = "upstream_url")]
+    pub model: Option<PathBuf>,
     /// Address to listen on; only loopback without a token
     #[arg(
         long,
@@ -116,6 +117,10 @@ pub struct ServeArgs {
     /// Layers on a GPU
     #[arg(long, env = "UHLM_GPU_LAYERS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
     pub gpu_layers: u32,
+
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "its text would become that of the whole command")]
+    pub upstream: UpstreamArgs,
 
     /// Sessions open at the same time; at one more, one unused for 30 s or longer is evicted, the opener's own first
     #[arg(
@@ -256,7 +261,8 @@ impl ServeArgs {
             _ => TlsSource::SelfSigned { names: self.tls_name },
         };
         Ok(ServerConfig {
-            model: self.model,
+            upstream: self.upstream.into_options()?,
+            model: self.model.unwrap_or_default(),
             engine: EngineOptions {
                 context: self.cache,
                 batch: self.batch,
@@ -302,7 +308,10 @@ impl ServeArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::upstream::EngineKind;
     use clap::{Args as _, Command, FromArgMatches as _};
 
     fn parse(args: &[&str]) -> Result<ServeArgs, clap::Error> {
@@ -318,6 +327,30 @@ mod tests {
         let default = ServerConfig::new("m.gguf");
         assert_eq!(config.listen, default.listen);
         assert_eq!((config.tls, config.limits, config.engine), (default.tls, default.limits, default.engine));
+    }
+
+    #[test]
+    fn engines_take_the_place_of_a_model_and_are_of_one_kind_or_have_one_each() {
+        let options = |args: &[&str]| parse(args).expect("parsed").into_config().map(|config| config.upstream);
+        let urls = ["--upstream-url", "http://a:8000/", "--upstream-url", "https://b"];
+        let vocabulary = ["--upstream-vocabulary", "v.gguf"];
+        let one_kind = options(&[&["--upstream", "vllm"], &urls[..], &vocabulary].concat()).expect("valid");
+        let engines = one_kind.expect("engines").engines;
+        assert_eq!(
+            engines.iter().map(|engine| engine.url.as_str()).collect::<Vec<_>>(),
+            ["http://a:8000", "https://b"]
+        );
+        assert!(engines.iter().all(|engine| engine.kind == EngineKind::Vllm));
+        let kinds = ["--upstream", "sglang", "--upstream", "llama-server"];
+        let each = options(&[&kinds[..], &urls, &vocabulary].concat()).expect("valid").expect("engines");
+        assert_eq!(each.engines[1].kind, EngineKind::LlamaServer);
+        assert_eq!(each.vocabulary, Path::new("v.gguf"));
+        assert!(options(&[&kinds[..], &urls[..2], &vocabulary].concat()).is_err(), "two kinds and one URL");
+        assert!(parse(&[&["--upstream", "vllm"], &urls[..]].concat()).is_err(), "a vocabulary is needed");
+        assert!(parse(&["--upstream", "ollama", "--upstream-url", "http://a", "--upstream-vocabulary", "v"]).is_err());
+        let wrong = ["--upstream", "vllm", "--upstream-url", "http://user:key@a", "--upstream-vocabulary", "v"];
+        assert!(options(&wrong).is_err(), "a key belongs into a file");
+        assert_eq!(options(&["--model", "m.gguf"]).expect("valid"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::auth::Tokens;
 use crate::limits::Limits;
 use crate::target::EngineOptions;
 use crate::tls::TlsSource;
+use crate::upstream::UpstreamOptions;
 
 /// The port that is listened on unless another is given.
 pub const DEFAULT_PORT: u16 = 8443;
@@ -19,6 +20,8 @@ pub struct ServerConfig {
     pub model: PathBuf,
     /// Options by which the engine runs the model.
     pub engine: EngineOptions,
+    /// Engines behind HTTP that run the target; with them, `model` and `engine` are not used.
+    pub upstream: Option<UpstreamOptions>,
     /// The address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// Source of the certificate.
@@ -50,6 +53,7 @@ impl ServerConfig {
         Self {
             model: model.into(),
             engine: EngineOptions::default(),
+            upstream: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             tls: TlsSource::default(),
             tls12: false,

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use uhlm_law::model::ModelError;
 use uhlm_llama::LoadError;
+use uhlm_upstream::StartError;
 
 use crate::auth::AuthError;
 use crate::tls::TlsError;
@@ -17,6 +18,9 @@ pub enum ServerError {
     /// The engine has no memory for the context that was asked for.
     #[error("the target cannot be set up: {0}")]
     Target(#[from] ModelError),
+    /// The engines that are to run the target cannot be asked, or run something else.
+    #[error("the target's engines cannot be used: {0}")]
+    Upstream(#[from] StartError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -48,6 +48,9 @@ mod session_id;
 mod signal;
 pub mod target;
 mod tls;
+pub mod upstream;
+#[cfg(feature = "clap")]
+mod upstream_args;
 mod visit;
 mod wire;
 
@@ -62,3 +65,5 @@ pub use server::{Server, ServerHandle};
 pub use signal::shutdown_signal;
 pub use target::EngineOptions;
 pub use tls::{Certificate, TlsError, TlsSource};
+#[cfg(feature = "clap")]
+pub use upstream_args::UpstreamArgs;

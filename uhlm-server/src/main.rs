@@ -20,6 +20,7 @@ async fn main() -> anyhow::Result<()> {
     tracing::info!(
         url = server.url(),
         model = server.info().model,
+        engines = server.info().engine,
         context = server.info().limits.context,
         "listening"
     );

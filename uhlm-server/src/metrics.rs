@@ -153,6 +153,13 @@ impl Metrics {
         metrics
     }
 
+    /// Adds counters of a part that is not always there; those of a name that is there already are left out.
+    pub(crate) fn add(&self, counters: impl Collector + 'static) {
+        if let Err(error) = self.registry.register(Box::new(counters)) {
+            tracing::error!(%error, "counters are not shown");
+        }
+    }
+
     /// Returns the counters in Prometheus' text format.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {

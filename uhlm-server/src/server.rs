@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL};
+use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model};
 
 use crate::access::Access;
@@ -20,26 +21,84 @@ use crate::config::ServerConfig;
 use crate::connection::Connections;
 use crate::error::ServerError;
 use crate::exchange::Gate;
-use crate::limits::RateLimit;
+use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
 use crate::owner::pool::Pool;
 use crate::router::{App, router};
 use crate::scheduler::Scheduler;
+use crate::scheduler::gateway::Engines;
+use crate::scheduler::gateway::counters::EngineCounters;
 use crate::signal::Hangups;
-use crate::target::{LlamaTarget, Target};
+use crate::target::{LlamaTarget, Target, TargetInfo};
 use crate::tls::{Certificate, Tls, TlsError, TlsSource};
 
 /// Time between two looks at the files of the certificate and of tokens.
 const RELOAD_EVERY: Duration = Duration::from_secs(60);
-/// Services that a device can ask of this server beyond judging.
-const CAPABILITIES: Capabilities = Capabilities::RUNS_AHEAD
-    .union(Capabilities::MATCHED)
-    .union(Capabilities::PROBABILITIES)
-    .union(Capabilities::PROGRESS);
+/// Services that a device can ask of any server beyond judging.
+const CAPABILITIES: Capabilities = Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROGRESS);
 /// Pause after a failed `accept` (no file descriptors left, mostly), before the next one.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest grace period after the target has failed, in which those who wait for it are told.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Whatever runs the target.
+enum Backend {
+    /// This process.
+    Target(Box<dyn Target>),
+    /// Engines behind HTTP.
+    Engines(Arc<Engines>),
+}
+
+impl Backend {
+    fn info(&self) -> &TargetInfo {
+        match self {
+            Self::Target(target) => target.info(),
+            Self::Engines(engines) => &engines.info,
+        }
+    }
+
+    fn ends(&self) -> Vec<TokenId> {
+        match self {
+            Self::Target(target) => target.vocabulary().ends(),
+            Self::Engines(engines) => engines.lexicon.vocabulary().ends(),
+        }
+    }
+
+    /// Returns what devices can ask for beyond judging. The probability of a token after the chain's cuts cannot be
+    /// told from a part of a row.
+    fn capabilities(&self) -> Capabilities {
+        match self {
+            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES),
+            Self::Engines(_) => CAPABILITIES,
+        }
+    }
+
+    /// Describes the engines, for people; empty where this process runs the target.
+    fn describe(&self) -> String {
+        match self {
+            Self::Target(_) => String::new(),
+            Self::Engines(engines) => engines.upstream.describe(),
+        }
+    }
+
+    fn start(
+        self,
+        limits: &Limits,
+        offered: advance::Limits,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<(Scheduler, JoinHandle<()>)> {
+        match self {
+            Self::Target(target) => Scheduler::start(target, limits, offered, metrics),
+            Self::Engines(engines) => {
+                match EngineCounters::new(Arc::clone(&engines)) {
+                    Ok(counters) => metrics.add(counters),
+                    Err(error) => tracing::error!(%error, "the engines' counters are not shown"),
+                }
+                Scheduler::start_gateway(engines, limits, offered, metrics)
+            }
+        }
+    }
+}
 
 /// A server that listens; [`Self::run_until`] or [`Self::spawn`] serves.
 pub struct Server {
@@ -61,8 +120,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Loads the model of `config`, binds its address and starts the scheduler's thread. Takes as long as the model
-    /// takes to load. Must be called in a tokio runtime.
+    /// Loads the model of `config`, or reaches the engines that run it, binds its address and starts the scheduler's
+    /// thread. Takes as long as the model takes to load. Must be called in a tokio runtime.
     ///
     /// # Errors
     /// [`ServerError`]: nothing runs then.
@@ -71,6 +130,10 @@ impl Server {
         config.limits.check()?;
         if let Some(file) = &config.token_file {
             Tokens::read(file)?;
+        }
+        if let Some(upstream) = &config.upstream {
+            let engines = Engines::start(upstream).await?;
+            return Self::on(config, Backend::Engines(Arc::new(engines))).await;
         }
         let (path, engine) = (config.model.clone(), config.engine.clone());
         let load = move || -> Result<LlamaTarget, ServerError> {
@@ -88,6 +151,10 @@ impl Server {
     /// # Errors
     /// [`ServerError`].
     pub async fn with_target(config: ServerConfig, target: Box<dyn Target>) -> Result<Self, ServerError> {
+        Self::on(config, Backend::Target(target)).await
+    }
+
+    async fn on(config: ServerConfig, backend: Backend) -> Result<Self, ServerError> {
         let ServerConfig { listen, tls, tls12, allow_anonymous, limits, notice, grace, .. } = config;
         let reloads = config.token_file.is_some();
         let access = Access::new(config.tokens, config.token_file, config.device_labels)?;
@@ -101,26 +168,26 @@ impl Server {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
 
-        let about = target.info();
+        let about = backend.info();
         let context = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
         let info = Info {
             protocol: PROTOCOL.into(),
             model: about.name.clone(),
             fingerprint: about.fingerprint,
             vocabulary: about.vocabulary.whole,
-            capabilities: CAPABILITIES,
+            capabilities: backend.capabilities(),
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
                 context: context.min(about.capacity as u32),
                 max_draft: limits.draft as u32,
             },
-            ends: target.vocabulary().ends(),
+            ends: backend.ends(),
             blocks: about.vocabulary.blocks.clone(),
-            engine: String::new(),
+            engine: backend.describe(),
         };
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =
-            Scheduler::start(target, &limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
+            backend.start(&limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
         let gate = Gate { access, rate: RateLimit::new(&limits), bytes, limits, metrics };
         let app = Arc::new(App { gate, scheduler, info, leaving: AtomicBool::new(false) });

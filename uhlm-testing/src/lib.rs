@@ -4,6 +4,7 @@
 pub mod alike;
 pub mod bed;
 pub mod counted;
+pub mod engine;
 pub mod faulty;
 pub mod file_server;
 pub mod flips;

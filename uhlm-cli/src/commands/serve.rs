@@ -28,7 +28,9 @@ pub(crate) struct ServeArgs {
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let mut server = args.server.clone();
-    server.model = located(&server.model)?;
+    server.model = server.model.as_deref().map(located).transpose()?;
+    let vocabulary = &mut server.upstream.upstream_vocabulary;
+    *vocabulary = vocabulary.as_deref().map(located).transpose()?;
     let config = server.into_config().map_err(|error| Failure::usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -36,7 +38,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::new(format!("no threads for the server: {error}")))?;
     runtime.block_on(async {
         // Loading gigabytes takes a while, and until then nothing answers.
-        let waiting = progress::spinner("loading the target model");
+        let what = if config.upstream.is_some() { "reaching the engines" } else { "loading the target model" };
+        let waiting = progress::spinner(what);
         waiting.enable_steady_tick(Duration::from_millis(200));
         let server = Server::bind(config).await;
         waiting.finish_and_clear();
@@ -46,6 +49,9 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         };
         field("listening", &server.url());
         field("model", &server.info().model);
+        if !server.info().engine.is_empty() {
+            field("engines", &server.info().engine);
+        }
         if let Some(certificate) = server.certificate() {
             field("fingerprint", &certificate.fingerprint);
             field("key pin", &certificate.spki);

@@ -177,11 +177,13 @@ impl Run<'_> {
         let now = self.now();
         let Some(remote) = &mut self.remote else { return Ok(()) };
         remote.failed(error.clone(), now);
+        let is_open = remote.is_open();
         self.tell_state();
         match error {
             VerifierError::Untrusted { reason } => Err(GenerationError::Untrusted { reason }.into()),
             VerifierError::Unauthorized => Err(GenerationError::Unauthorized.into()),
-            VerifierError::Refused(body) if body.code == ErrorCode::Unsupported => {
+            // Vocabularies are compared when a session opens; later it is the chain that a verifier cannot serve.
+            VerifierError::Refused(body) if body.code == ErrorCode::Unsupported && !is_open => {
                 Err(GenerationError::VocabularyMismatch { reason: body.reason }.into())
             }
             VerifierError::Refused(body) if body.code != ErrorCode::Internal => {

@@ -28,13 +28,15 @@ struct State {
     /// Sessions of which a client went away after its request was taken.
     left: BTreeSet<SessionKey>,
     numbers: u64,
+    /// Whether something has happened elsewhere that the thread is to look at.
+    is_nudged: bool,
     is_stopping: bool,
     is_closed: bool,
 }
 
 impl State {
     fn is_empty(&self) -> bool {
-        self.turns.is_empty() && self.left.is_empty() && !self.is_stopping
+        self.turns.is_empty() && self.left.is_empty() && !self.is_stopping && !self.is_nudged
     }
 
     fn remove(&mut self, owner: Owner, number: u64) -> Option<Command> {
@@ -95,6 +97,12 @@ impl Inbox {
         Ok(Ticket { inbox: Arc::clone(self), owner, number, session, is_done: false })
     }
 
+    /// Wakes the thread, whatever waits for it.
+    pub(super) fn nudge(&self) {
+        self.state().is_nudged = true;
+        self.arrived.notify_one();
+    }
+
     /// Asks the thread to end.
     pub(crate) fn stop(&self) {
         self.state().is_stopping = true;
@@ -139,10 +147,14 @@ impl Inbox {
     /// Waits until there is something to do, for `patience` at most.
     pub(super) fn wait(&self, patience: Option<Duration>) {
         let state = self.state();
-        match patience {
-            None => drop(self.arrived.wait_while(state, |state| state.is_empty())),
-            Some(patience) => drop(self.arrived.wait_timeout_while(state, patience, |state| state.is_empty())),
-        }
+        let mut state = match patience {
+            None => self.arrived.wait_while(state, |state| state.is_empty()).unwrap_or_else(PoisonError::into_inner),
+            Some(patience) => {
+                let waited = self.arrived.wait_timeout_while(state, patience, |state| state.is_empty());
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.is_nudged = false;
     }
 }
 

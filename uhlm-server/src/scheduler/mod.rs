@@ -6,6 +6,8 @@
 //! fails ([`retry`]), and who has to make room ([`crate::session`], [`room`], [`slots`], [`cache`]). What a session
 //! holds, what its next pass is and which frames follow from the rows is [`uhlm_law::advance::TargetSession`]'s.
 //!
+//! Where engines behind HTTP run the target, [`gateway`] takes the place of everything that is about passes.
+//!
 //! [`pass`] and [`worker`] arrange what these decide: [`budget`], [`division`], [`fair`] and [`room`] know no thread,
 //! no clock and no engine.
 
@@ -14,6 +16,7 @@ mod cache;
 pub(crate) mod clock;
 mod division;
 pub(crate) mod fair;
+pub(crate) mod gateway;
 pub(crate) mod inbox;
 pub(crate) mod job;
 mod pass;
@@ -40,6 +43,7 @@ use uhlm_law::advance::{self, Advance, SessionId};
 use uhlm_law::protocol::{ErrorBody, ErrorCode};
 
 use self::clock::Clock;
+use self::gateway::{Engines, Gateway};
 use self::inbox::Inbox;
 use self::job::{Call, Command, Place};
 use self::pulse::{Gauge, Pulse};
@@ -72,21 +76,39 @@ impl Scheduler {
         offered: advance::Limits,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (own, counters) = (limits.clone(), Arc::clone(&metrics));
+        Self::spawn(limits, metrics, move |flag, pulse, inbox| {
+            Worker::new(flag, Clock::System, pulse, target, own, offered, inbox, counters).run();
+        })
+    }
+
+    /// Starts the thread of a verifier whose target is run by engines behind HTTP. Must be called in a tokio runtime,
+    /// whose tasks wait for them.
+    pub(crate) fn start_gateway(
+        engines: Arc<Engines>,
+        limits: &Limits,
+        offered: advance::Limits,
+        metrics: Arc<Metrics>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (own, counters) = (limits.clone(), Arc::clone(&metrics));
+        let runtime = tokio::runtime::Handle::current();
+        Self::spawn(limits, metrics, move |flag, pulse, inbox| {
+            Gateway::new(flag, runtime, pulse, engines, own, offered, inbox, counters).run();
+        })
+    }
+
+    fn spawn(
+        limits: &Limits,
+        metrics: Arc<Metrics>,
+        run: impl FnOnce(Alive, Arc<Pulse>, Arc<Inbox>) + Send + 'static,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let inbox = Inbox::new(Arc::clone(&metrics));
         let (flag, alive) = watch::channel(true);
         let flag = Alive::new(flag, Arc::clone(&inbox));
         let pulse = Arc::new(Pulse::new(limits.stall));
-        let worker = Worker::new(
-            flag,
-            Clock::System,
-            Arc::clone(&pulse),
-            target,
-            limits.clone(),
-            offered,
-            Arc::clone(&inbox),
-            Arc::clone(&metrics),
-        );
-        let thread = std::thread::Builder::new().name("uhlm-scheduler".into()).spawn(move || worker.run())?;
+        let (of_thread, requests) = (Arc::clone(&pulse), Arc::clone(&inbox));
+        let thread =
+            std::thread::Builder::new().name("uhlm-scheduler".into()).spawn(move || run(flag, of_thread, requests))?;
         let places = Pool::new(limits.queue, limits.owner.queue_of(limits.queue));
         Ok((Self { inbox, places, alive, pulse, progress: limits.progress, metrics }, thread))
     }

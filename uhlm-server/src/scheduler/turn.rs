@@ -142,7 +142,7 @@ impl Worker {
 }
 
 /// Hands a request to a session with `accept`, and takes up the chain and the noise of the generation that it begins.
-fn take<T>(
+pub(super) fn take<T>(
     session: &mut Session,
     call: &Call,
     accept: impl FnOnce(&mut Session) -> Result<T, Refusal>,

@@ -1,0 +1,245 @@
+//! One turn of the gateway: it takes what the engines have answered, drops what nobody waits for, asks every session
+//! that stirred what it does next, and asks the engines for those whose turn it is.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use uhlm_law::advance::{Next, PassKind, Progress, SessionId, TextEnding};
+use uhlm_law::pass_times::Beside;
+use uhlm_law::protocol::{ErrorBody, ErrorCode};
+
+use super::super::fair::{ROW, TOKEN};
+use super::super::job::{Active, Call, Listener};
+use super::super::turn::{fail, give_up, take};
+use super::super::worker::gone;
+use super::pass::{Pass, needs_logits, no_repeat_penalty};
+use super::worker::{Gateway, Outcome, Running};
+use crate::metrics::Ended;
+use crate::session_id::Short;
+
+/// Part of a session's name by which it finds its engine again.
+fn number(id: SessionId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = id.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+impl Gateway {
+    pub(super) fn turn(&mut self, now: Instant) {
+        for outcome in self.take_outcomes() {
+            self.complete(outcome, now);
+        }
+        self.sweep(now);
+        for id in self.table.stirred() {
+            self.plan(id, now);
+        }
+        self.ask(now);
+    }
+
+    /// Hands a request to its session.
+    pub(super) fn accept(&mut self, call: Call) {
+        if call.reply.is_closed() {
+            self.metrics.requests_abandoned.inc();
+            return;
+        }
+        let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
+        if call.request.begin.as_ref().is_some_and(|begin| needs_logits(&begin.sampling)) {
+            return call.refuse(no_repeat_penalty());
+        }
+        let ending = TextEnding(self.engines.lexicon.vocabulary());
+        let stream = session.next_stream();
+        match take(session, &call, |session| session.target.accept(stream, &call.request, &ending)) {
+            Err(refusal) => call.refuse(refusal),
+            Ok(sent) => {
+                let (frames, receiver) = mpsc::unbounded_channel();
+                session.listen(Listener { stream, frames, gauge: call.gauge });
+                session.say(sent);
+                session.stirred = true;
+                // A pass that was planned without the request and has not begun may be another one now.
+                if session.active.as_ref().is_some_and(|active| active.begun.is_none()) {
+                    give_up(session);
+                }
+                (session.arrived, session.ready, session.last_use) = (call.arrived, call.arrived, call.arrived);
+                // A client that went away in this moment is found by the sweep.
+                let _ = call.reply.send(Ok(receiver));
+            }
+        }
+    }
+
+    /// Resets answers that nobody waits for, gives up passes that serve nobody, refuses those that waited too long,
+    /// ends sessions that are not used.
+    fn sweep(&mut self, now: Instant) {
+        for key in self.inbox.take_left() {
+            let Some(session) = self.table.get_mut(SessionId(key)) else { continue };
+            for stream in session.take_abandoned() {
+                self.metrics.requests_abandoned.inc();
+                let was_heard = session.target.stream() == Some(stream);
+                session.target.reset(stream);
+                session.stirred = true;
+                if was_heard {
+                    give_up(session);
+                }
+            }
+            self.stop_unwanted(SessionId(key));
+        }
+        for id in self.table.waiting() {
+            let Some(session) = self.table.get_mut(id) else { continue };
+            let waited = session.active.as_ref().filter(|active| active.begun.is_none()).map(|active| active.moved);
+            if !session.target.pass_is_wanted() {
+                give_up(session);
+            } else if waited.is_some_and(|since| now.saturating_duration_since(since) >= self.limits.queue_wait) {
+                fail(session, ErrorBody::new(ErrorCode::Unavailable, "the target's engines have no room"));
+            }
+            self.stop_unwanted(id);
+        }
+        for id in self.table.expired(self.limits.session_idle, now) {
+            self.remove(id, Ended::Expired);
+        }
+    }
+
+    /// Asks the engines no more for a session that waits for nothing.
+    fn stop_unwanted(&mut self, id: SessionId) {
+        let waits = self.table.get(id).and_then(|session| session.active.as_ref());
+        if !waits.is_some_and(|active| active.begun.is_some()) {
+            self.running.remove(&id);
+        }
+    }
+
+    /// Returns the largest number of drafted tokens that the next pass of a session may judge.
+    fn width(&self, id: SessionId) -> usize {
+        let Some(session) = self.table.get(id).filter(|session| session.target.runs_ahead()) else {
+            return self.limits.draft;
+        };
+        if !self.engines.upstream.abilities().takes_windows {
+            // A row is a question either way, and its token goes out at once if it is a pass of its own.
+            return 0;
+        }
+        let acceptance = session.acceptance.get();
+        self.pass_times.width_that_pays_beside(Beside::default(), acceptance, self.limits.draft)
+    }
+
+    /// Asks a session what it does next, and sends what it says.
+    fn plan(&mut self, id: SessionId, now: Instant) {
+        loop {
+            let width = self.width(id);
+            let Some(session) = self.table.get_mut(id) else { break };
+            session.stirred = false;
+            if session.active.is_some() {
+                break;
+            }
+            match session.target.next(width) {
+                Next::Pass(plan) => session.active = Some(Active::new(plan, session.ready, now)),
+                Next::End(sent) => session.say([sent]),
+                Next::Busy | Next::Idle => break,
+            }
+        }
+        if let Some(session) = self.table.get_mut(id) {
+            session.flush(&self.metrics);
+        }
+    }
+
+    /// Asks the engines for the sessions that have had least, as far as there is room.
+    fn ask(&mut self, now: Instant) {
+        let free = self.engines.parallel.saturating_sub(self.running.len());
+        self.table.fair.bound();
+        let mut waiting = Vec::new();
+        for id in self.table.waiting() {
+            let Some(session) = self.table.get(id) else { continue };
+            let Some(active) = session.active.as_ref().filter(|active| active.begun.is_none()) else { continue };
+            // What the target writes by itself under grants that end goes into room that nobody needs.
+            let is_spare = active.plan.kind == PassKind::SelfMade && !session.target.runs_ahead();
+            let owner = self.table.fair.of_owner(session.owner);
+            let own = self.table.fair.of_session(session.owner, id.0);
+            waiting.push((is_spare, owner, own, active.ready, id.0));
+        }
+        waiting.sort_unstable();
+        for (ahead, &(.., key)) in waiting.iter().enumerate() {
+            if ahead < free {
+                self.begin(SessionId(key), now);
+            } else if let Some(session) = self.table.get(SessionId(key)) {
+                let ahead = u32::try_from(ahead + 1 - free).unwrap_or(u32::MAX);
+                session.report(Progress { read: 0, total: 0, ahead });
+            }
+        }
+    }
+
+    /// Begins the pass that a session waits for.
+    fn begin(&mut self, id: SessionId, now: Instant) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        let (Some(active), Some(drawing)) = (&mut session.active, &mut session.drawing) else { return };
+        active.begun = Some(now);
+        active.moved = now;
+        let total = u32::try_from(active.tokens.len()).unwrap_or(u32::MAX);
+        let text = session.target.text().clone();
+        // The walk to the reply's end is kept, so that the next pass does not begin at the reply's start.
+        drawing.place(&text, text.len(), self.engines.lexicon.vocabulary());
+        let pass = Pass {
+            engines: Arc::clone(&self.engines),
+            drawing: drawing.clone(),
+            text,
+            plan: active.plan.clone(),
+            session: number(id),
+            salt: self.engines.salt(session.owner),
+        };
+        session.report(Progress { read: 0, total, ahead: 0 });
+        self.numbers += 1;
+        let number = self.numbers;
+        let (outcomes, inbox) = (Arc::clone(&self.outcomes), Arc::clone(&self.inbox));
+        let task = self.runtime.spawn(async move {
+            let rows = pass.run().await;
+            outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(Outcome { session: id, number, rows });
+            inbox.nudge();
+        });
+        self.running.insert(id, Running { number, task: task.abort_handle() });
+    }
+
+    /// Tells a session the rows of its pass, and keeps the frames that follow from them.
+    fn complete(&mut self, outcome: Outcome, now: Instant) {
+        let Outcome { session: id, number, rows } = outcome;
+        if self.running.get(&id).is_none_or(|running| running.number != number) {
+            return;
+        }
+        self.running.remove(&id);
+        let Some(session) = self.table.get_mut(id) else { return };
+        session.stirred = true;
+        session.last_use = now;
+        if !session.target.pass_is_wanted() {
+            return give_up(session);
+        }
+        let rows = match rows {
+            Ok(rows) => rows,
+            Err(error) => {
+                tracing::warn!(session = %Short(id), %error, "the engines gave no rows");
+                return fail(session, error.to_body());
+            }
+        };
+        let Some(mut active) = session.active.take() else { return };
+        active.done = active.tokens.len();
+        active.rows = rows;
+        let (timing, plan) = (active.timing(session.arrived, now), &active.plan);
+        let before = session.target.text().len();
+        let ending = TextEnding(self.engines.lexicon.vocabulary());
+        let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
+        let decided = session.target.text().tail(before);
+        self.metrics.session_pass(plan.kind, timing);
+        self.metrics.pass(plan.tokens.len(), 1);
+        if plan.kind == PassKind::Judged {
+            let (mut judged, mut matched) = (0, 0);
+            for stood in plan.judged(decided) {
+                session.acceptance.observe(stood);
+                judged += 1;
+                matched += usize::from(stood);
+            }
+            self.metrics.judged(plan.draft().len(), judged, matched);
+        }
+        session.say(sent);
+        // A request that came during the pass has waited since it came.
+        let came_during = active.begun.is_some_and(|begun| session.arrived > begun);
+        session.ready = if came_during { session.arrived } else { now };
+        let (owner, rows) = (session.owner, active.rows.len());
+        if rows > 0 && active.tokens.len() == active.plan.rows {
+            self.pass_times.observe(active.plan.rows, f64::from(timing.pass_us) / 1e6);
+        }
+        self.table.fair.charge(owner, id.0, TOKEN * active.tokens.len() as u64 + ROW * rows as u64);
+    }
+}
