@@ -148,7 +148,7 @@ pub struct VocabularyOffer {
 /// Tags of [`Info`]'s tail.
 const ENDS: u32 = 1;
 const BLOCKS: u32 = 2;
-const VOCABULARY_FILE: u32 = 3;
+const VOCABULARY_FILE: u32 = 9;
 
 /// Limits on what a verifier takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
