@@ -12,7 +12,7 @@ use super::super::{
 };
 use crate::digest::Digest;
 use crate::fingerprint::Blocks;
-use crate::sampling::{SamplingParams, TokenId};
+use crate::sampling::{MAX_PENALTY_LAST_N, SamplingParams, TokenId};
 
 fn any_ids(max: usize) -> impl Strategy<Value = Vec<TokenId>> {
     prop::collection::vec(any::<TokenId>(), 0..=max)
@@ -32,7 +32,7 @@ fn any_labelling() -> impl Strategy<Value = Labelling> {
 
 fn any_sampling() -> impl Strategy<Value = SamplingParams> {
     let first = (0.0..100_f32, any::<u32>(), 0.01..1_f32, 0.0..1_f32);
-    let penalties = (any::<u32>(), 0.01..100_f32, -100.0..100_f32, -100.0..100_f32);
+    let penalties = (0..=MAX_PENALTY_LAST_N, 0.01..100_f32, -100.0..100_f32, -100.0..100_f32);
     (first, penalties).prop_map(|((temperature, top_k, top_p, min_p), (last_n, repeat, frequency, presence))| {
         SamplingParams {
             temperature,
@@ -57,13 +57,13 @@ fn any_begin() -> impl Strategy<Value = Begin> {
 fn any_advance() -> impl Strategy<Value = Advance> {
     let numbers = (any::<u32>(), any::<u32>(), 0..u32::MAX / 2, any_hash(), any::<u32>());
     let ids = (any_ids(40), any_ids(40));
-    let asked = (any_grant(), any_grant(), any_labelling(), prop::option::of(any_begin()));
+    let asked = (any_grant(), any_grant(), any_labelling(), prop::option::of(any_begin()), any::<Option<u32>>());
     (numbers, ids, asked).prop_map(|((generation, seq, base, check, ahead), (stand, draft), asked)| {
-        let (after_mismatch, after_agreement, labels, begin) = asked;
+        let (after_mismatch, after_agreement, labels, begin, deadline_ms) = asked;
         let given = base + stand.len() as u32;
         let have = if stand.is_empty() { given - ahead % (given + 1) } else { given };
         let grants = Grants { after_mismatch, after_agreement };
-        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin, deadline_ms: None }
+        Advance { generation, seq, have, base, check, stand, draft, grants, labels, begin, deadline_ms }
     })
 }
 
@@ -156,7 +156,7 @@ proptest! {
 
     #[test]
     fn a_body_that_is_cut_or_has_zeros_after_its_end_is_refused(request in any_advance()) {
-        let request = Advance { labels: Labelling::NONE, begin: None, ..request };
+        let request = Advance { labels: Labelling::NONE, begin: None, deadline_ms: None, ..request };
         let body = Encoding::Binary.encode(&request);
         for cut in 0..body.len() {
             prop_assert_eq!(Encoding::Binary.decode::<Advance>(&body[..cut]), Err(DecodeError::Truncated));

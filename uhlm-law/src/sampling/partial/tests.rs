@@ -114,7 +114,7 @@ fn most_rows_are_settled_by_the_first_hundreds_and_more_by_those_with_the_greate
     let warm = SamplingParams::default();
     let (few, many, named) =
         (certain_share(&warm, 20, 0), certain_share(&warm, 400, 0), certain_share(&warm, 400, 128));
-    assert!(few < many && many < named && named > 0.95, "{few} {many} {named}");
+    assert!(few < many && many < named && named > 0.9, "{few} {many} {named}");
 }
 
 #[test]
