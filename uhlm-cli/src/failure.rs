@@ -131,7 +131,7 @@ impl From<GenerationError> for Failure {
                 "shorten the prompt, raise --context, or let the oldest turns go with --overflow drop-oldest:TOKENS",
             ),
             GenerationError::VocabularyMismatch { .. } => {
-                Some("use a draft model of the target's family: both must have the same tokenizer")
+                Some("use a draft model of the target's family, or a server that offers its vocabulary")
             }
             GenerationError::Template(_) => Some("this model cannot chat; `uhlm generate --raw` continues plain text"),
             GenerationError::Unauthorized => verifier_hint(&VerifierError::Unauthorized),

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
@@ -100,7 +100,9 @@ impl Written {
         fs::create_dir_all(folder)?;
         let path = folder.join(format!("{PREFIX}{}-{number}.part", std::process::id()));
         let written = Self { path, sha256: file.digest(), is_kept: false };
-        fs::write(&written.path, file.bytes())?;
+        // A folder for temporary files may be everybody's: what lies under the name is not written through.
+        let _ = fs::remove_file(&written.path);
+        fs::OpenOptions::new().write(true).create_new(true).open(&written.path)?.write_all(file.bytes())?;
         Ok(written)
     }
 

@@ -373,7 +373,7 @@ mod tests {
         assert!(parse(&[]).is_err(), "a model is needed");
         assert!(parse(&["-m", "m", "--tls-cert", "c"]).is_err(), "a certificate needs its key");
         assert!(parse(&["-m", "m", "--no-tls", "--tls-name", "n"]).is_err());
-        assert!(parse(&["-m", "m", "--slots", "257"]).is_err());
+        assert!(parse(&["-m", "m", "--slots", "1025"]).is_err());
         assert!(parse(&["-m", "m", "--token", "short"]).expect("parsed").into_config().is_err());
     }
 }

@@ -25,6 +25,7 @@ mod tests {
         raise(1000);
         let (soft, hard) = rlimit::getrlimit(rlimit::Resource::NOFILE).expect("a limit");
         // macOS allows no more than a number of its own, whatever the hard limit says.
-        assert!(soft == hard || soft >= 1024, "{soft} of {hard}");
+        let least = if cfg!(target_os = "macos") { 1024 } else { hard };
+        assert!(soft >= least.min(hard), "{soft} of {hard}");
     }
 }

@@ -23,10 +23,12 @@ impl EngineAddress {
     /// # Errors
     /// [`InvalidUrl`] for what is no URL of HTTP.
     pub fn new(kind: EngineKind, url: &str) -> Result<Self, InvalidUrl> {
-        let parsed = reqwest::Url::from_str(url).map_err(|_| InvalidUrl(url.to_owned()))?;
+        // What may hold a password or a key is not quoted.
+        let refused = || InvalidUrl(if url.contains(['@', '?']) { "this" } else { url }.to_owned());
+        let parsed = reqwest::Url::from_str(url).map_err(|_| refused())?;
         let is_plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.query().is_none();
         if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() || !is_plain {
-            return Err(InvalidUrl(url.to_owned()));
+            return Err(refused());
         }
         Ok(Self { kind, url: url.trim_end_matches('/').to_owned() })
     }

@@ -11,6 +11,7 @@ use uhlm_law::chat::{ChatTemplate, Message, RenderOptions};
 use super::language::Language;
 use super::pipeline::Pipeline;
 use super::worker::Worker;
+use crate::error::GenerationError;
 use crate::state::locked;
 use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
 use crate::vocabulary::{self, VocabularyError};
@@ -35,6 +36,32 @@ pub(super) enum CrossError {
     Verifier(#[from] VerifierError),
     #[error(transparent)]
     Vocabulary(#[from] VocabularyError),
+}
+
+impl CrossError {
+    /// Tells whether the verifier was not reached: whether it offers its vocabulary is not known.
+    pub(super) fn is_outage(&self) -> bool {
+        let Self::Verifier(error) = self else { return false };
+        // A file that is gone was offered by a server that has been replaced since.
+        matches!(
+            error,
+            VerifierError::Unreachable { .. }
+                | VerifierError::DeadlineExceeded { .. }
+                | VerifierError::Busy { .. }
+                | VerifierError::SessionGone
+        )
+    }
+
+    /// Returns the failure of a reply whose vocabulary was refused for the reason `refused`.
+    pub(super) fn into_failure(self, refused: &str) -> GenerationError {
+        let is_outage = self.is_outage();
+        match self {
+            Self::Verifier(VerifierError::Untrusted { reason }) => GenerationError::Untrusted { reason },
+            Self::Verifier(VerifierError::Unauthorized) => GenerationError::Unauthorized,
+            Self::Verifier(cause) if is_outage => GenerationError::Offline { cause },
+            error => GenerationError::VocabularyMismatch { reason: format!("{refused}; {error}") },
+        }
+    }
 }
 
 impl Worker {

@@ -26,6 +26,8 @@ const MAX_UNLABELLED: usize = 256;
 #[derive(Debug)]
 pub(super) struct Pipeline {
     bounds: Bounds,
+    /// Number of tokens, the prompt's included, with which the verifier ends the reply.
+    limit: usize,
     /// All tokens, and the state of the protocol over them; `None` before the first generation.
     conversation: Option<Conversation>,
     /// Drafted tokens that do not stand yet, with what is known of each.
@@ -43,6 +45,7 @@ impl Pipeline {
         Self {
             // A reply ends at the limit that it was given, however long the verifier's context is.
             bounds: Bounds { vocabulary_size, context: u32::MAX, max_body: u32::MAX },
+            limit: usize::MAX,
             conversation: None,
             branch: VecDeque::new(),
             in_flight: VecDeque::new(),
@@ -63,6 +66,7 @@ impl Pipeline {
         self.branch.clear();
         self.in_flight.clear();
         self.unlabelled.clear();
+        self.limit = (begin.reply_start as usize).saturating_add(begin.max_tokens as usize);
         match &mut self.conversation {
             Some(conversation) => conversation.renew(begin, prompt, peer),
             None => {
@@ -86,6 +90,11 @@ impl Pipeline {
     /// Returns the number of all tokens.
     pub(super) fn len(&self) -> usize {
         self.ids().len()
+    }
+
+    /// Tells whether as many tokens are committed as the verifier was told that the reply may have.
+    pub(super) fn is_at_limit(&self) -> bool {
+        self.committed() >= self.limit
     }
 
     /// Returns the number of committed tokens, the prompt's included.

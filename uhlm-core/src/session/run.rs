@@ -156,9 +156,10 @@ impl Run<'_> {
         Ok(target.map_or(device, |target| target.min(device)))
     }
 
-    /// Tells whether no token fits any more.
+    /// Tells whether no token fits any more. Across a bridge the capacity moves with the text, and the limit that the
+    /// verifier was told does not.
     pub(super) fn is_full(&mut self) -> Result<bool, End> {
-        Ok(self.pipeline.len() >= self.capacity()?)
+        Ok(self.pipeline.is_at_limit() || self.pipeline.len() >= self.capacity()?)
     }
 
     /// Does what is left where nothing can be drafted: waits for what is on its way, or finds that nothing will come.

@@ -31,7 +31,7 @@ use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
 use crate::generation::EventSink;
 use crate::mode::Mode;
-use crate::options::{DraftAhead, GenerationOptions, Overflow, Prompt, SessionOptions, Thinking};
+use crate::options::{DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking};
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
@@ -263,10 +263,13 @@ impl Worker {
                     match self.cross(sink.cancel()) {
                         Ok(()) => room.capacity = self.known_capacity(mode)?,
                         Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
-                        Err(error) => {
-                            let reason = format!("{reason}; {error}");
-                            return Ok((Err(GenerationError::VocabularyMismatch { reason }), reply));
+                        Err(error) if error.is_outage() && kept.offline == OfflinePolicy::GoOn => {
+                            // The device writes this reply alone, in its own tokens; the next one asks again.
+                            if let Some(remote) = &mut self.remote {
+                                remote.is_foreign = true;
+                            }
                         }
+                        Err(error) => return Ok((Err(error.into_failure(&reason)), reply)),
                     }
                 }
                 reason => {

@@ -12,7 +12,7 @@ use uhlm_law::advance::{
     Advance, Begin, Capabilities, Frame, Grants, Info, Labelling, MAX_DRAFT, Open, PrefixHash, SessionId,
 };
 use uhlm_law::rng::{Rng, Stream, derived};
-use uhlm_law::sampling::{SamplingParams, TokenId};
+use uhlm_law::sampling::{MAX_PENALTY_LAST_N, SamplingParams, TokenId};
 
 use super::Attack;
 use crate::client;
@@ -122,7 +122,8 @@ impl Hostile {
             temperature: 1.0,
             top_p: 0.999,
             min_p: 1e-6,
-            penalty_last_n: u32::MAX,
+            // With more the verifier refuses the request before it does anything for it.
+            penalty_last_n: MAX_PENALTY_LAST_N,
             penalty_repeat: 1.1,
             penalty_frequency: 0.1,
             penalty_presence: 0.1,

@@ -92,9 +92,18 @@ impl Forecast {
         self.before(arrival.owner, arrival.tokens, |ahead| ahead.short) / tokens
     }
 
-    /// Returns the time of a full pass, in seconds; 0 while nothing is known of it.
-    pub(super) fn pass_seconds(&self, times: &Times) -> f64 {
-        self.budget.and_then(|budget| times.at(budget.tokens)).unwrap_or(0.0)
+    /// Returns the time of one of the passes before the request, in seconds; 0 while nothing is known of it.
+    pub(super) fn pass_seconds(&self, arrival: &Arrival, times: &Times) -> f64 {
+        let Some(budget) = self.budget else { return 0.0 };
+        // Where long prompts are read, a pass has no more tokens than may be read in one, and those that are short.
+        let short: usize = self.owners.values().map(|ahead| ahead.short).sum();
+        let tokens = if arrival.is_long { budget.tokens.min(budget.prefill + short) } else { budget.tokens };
+        times.at(tokens).unwrap_or(0.0)
+    }
+
+    /// Tells whether a session of `owner` waits for a place in the engine.
+    pub(super) fn has_unplaced(&self, owner: Owner) -> bool {
+        self.owners.get(&owner).is_some_and(|ahead| ahead.unplaced > 0)
     }
 
     /// Returns the number of sessions that get a place in the engine before one of `owner` that asks now.
@@ -142,10 +151,24 @@ mod tests {
     }
 
     #[test]
+    fn a_slow_engine_reads_long_prompts_in_passes_that_are_not_full() {
+        let mut times = Times::default();
+        [64, 512].into_iter().for_each(|tokens| times.observe(tokens, tokens as f64 / 60.0));
+        let mut forecast = Forecast::default();
+        forecast.begin(Budget { tokens: 512, prefill: 64, reserved: 64 });
+        forecast.add(&arrival(B, 640, true));
+        let (long, short) = (arrival(B, 640, true), arrival(B, 10, false));
+        assert_eq!(forecast.passes_before(&long), 10);
+        assert!((forecast.pass_seconds(&long, &times) - 64.0 / 60.0).abs() < 1e-6);
+        assert!((forecast.pass_seconds(&short, &times) - 512.0 / 60.0).abs() < 1e-6);
+    }
+
+    #[test]
     fn places_are_given_to_owners_in_turn() {
         let mut forecast = forecast();
         let unplaced = |owner| Arrival { is_unplaced: true, ..arrival(owner, 1, false) };
         (0..50).for_each(|_| forecast.add(&unplaced(B)));
         assert_eq!((forecast.places_before(B), forecast.places_before(A)), (50, 1));
+        assert!(forecast.has_unplaced(B) && !forecast.has_unplaced(A));
     }
 }

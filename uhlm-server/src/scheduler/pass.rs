@@ -267,6 +267,10 @@ impl Worker {
         while self.cache.room(context) < taken_there + count
             && self.unload_one(owner, Kind::Tokens, &filling.shares, Need::Growth, Some(context))?
         {}
+        // An owner that has as much as it may have makes room among its own sessions, even if there is room left.
+        while self.is_at_quota(owner, Kind::Tokens)
+            && self.unload_one(owner, Kind::Tokens, &filling.shares, Need::Growth, None)?
+        {}
         let count = count.min(self.cache.room(context).saturating_sub(taken_there));
         if count == 0 || self.is_at_quota(owner, Kind::Tokens) {
             return Ok(false);

@@ -151,6 +151,21 @@ impl Worker {
         room::is_at_quota(owner, &holdings, &division)
     }
 
+    /// Tells whether a session of `owner` with so many tokens to decode gets a place as soon as it asks for one, however
+    /// long others wait for theirs: there is one left, or the owner has less than its share.
+    pub(super) fn finds_place(&mut self, owner: Owner, tokens: usize) -> bool {
+        if self.forecast.has_unplaced(owner) {
+            return false;
+        }
+        let has_room = self.cache.roomiest().is_some_and(|context| self.cache.room(context) >= tokens);
+        if has_room && !self.is_at_quota(owner, Kind::Slots) {
+            return true;
+        }
+        let (_, holdings) = self.holdings(Kind::Slots, &[], None);
+        let division = room::Division { may_turn: false, ..self.division(Kind::Slots, Need::Place, None) };
+        room::victim(owner, &holdings, &division).is_some()
+    }
+
     /// Takes the slot of a session, of one context or of any, so that `owner` has room; returns `false` if no session
     /// makes any. The session stays: its tokens are decoded again when it needs them.
     pub(super) fn unload_one(

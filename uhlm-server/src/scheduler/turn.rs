@@ -64,9 +64,10 @@ impl Worker {
         let given = if is_unplaced { call.request.draft_start() as usize } else { call.request.stand.len() };
         let tokens = (given + call.request.draft.len()).max(1);
         let arrival = Arrival { owner, tokens, is_long: tokens > (batch / 8).max(1), is_unplaced };
-        let passes = self.forecast.passes_before(&arrival) as f64 * self.forecast.pass_seconds(&self.times);
+        let passes = self.forecast.passes_before(&arrival) as f64 * self.forecast.pass_seconds(&arrival, &self.times);
         let places = self.forecast.places_before(owner);
-        let place = if is_unplaced { self.rotation.place_in(places, self.clock.now()) } else { 0.0 };
+        let waits = is_unplaced && !self.finds_place(owner, tokens);
+        let place = if waits { self.rotation.place_in(places, self.clock.now()) } else { 0.0 };
         if passes + place > call.request.deadline().as_secs_f64() {
             return Some(ErrorBody::new(
                 ErrorCode::Unavailable,

@@ -6,6 +6,7 @@ use uhlm_core::Engine;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_law::advance::Info;
 use uhlm_law::chat::{ChatTemplate as _, Message, RenderOptions};
+use uhlm_law::model::LanguageModel as _;
 use uhlm_llama::LoadOptions;
 
 use super::check::Report;
@@ -57,6 +58,10 @@ pub(super) fn check_calibration(
     named: Option<&Path>,
     info: Option<&Info>,
 ) {
+    if info.is_some_and(|info| info.vocabulary != engine.model().vocabulary_hash()) {
+        report.skipped("calibration", "none is made across vocabularies: a session learns from what matches");
+        return;
+    }
     let path = named.map_or_else(|| calibration_beside(draft), Path::to_path_buf);
     let hint = "make it with `uhlm calibrate`; until then a general one is used and adapted while generating";
     match calibration_file::load(&path) {

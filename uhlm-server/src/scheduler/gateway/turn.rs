@@ -9,14 +9,25 @@ use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::advance::{Next, PassKind, Progress, SessionId, TextEnding};
 use uhlm_law::pass_times::Beside;
 
+use super::super::budget::Budget;
 use super::super::fair::{ROW, TOKEN};
+use super::super::forecast::Arrival;
 use super::super::job::{Active, Call, Listener};
 use super::super::turn::{fail, give_up, take};
 use super::super::worker::gone;
 use super::pass::{Pass, needs_logits, no_repeat_penalty};
 use super::worker::{Gateway, Outcome, Running};
-use crate::metrics::Ended;
+use crate::metrics::{Ended, Limit};
+use crate::owner::Owner;
 use crate::session_id::Short;
+
+/// Weight of a new time of a pass in the average.
+const WEIGHT: f64 = 0.1;
+
+/// Makes the work of a pass of one session, as far as the order of turns goes: each takes a question's place.
+fn place(owner: Owner) -> Arrival {
+    Arrival { owner, tokens: 1, is_long: false, is_unplaced: false }
+}
 
 /// Part of a session's name by which it finds its engine again.
 fn number(id: SessionId) -> u64 {
@@ -42,6 +53,9 @@ impl Gateway {
             self.metrics.requests_abandoned.inc();
             return;
         }
+        if let Some(refusal) = self.comes_too_late(&call) {
+            return call.refuse(refusal);
+        }
         let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
         if call.request.begin.as_ref().is_some_and(|begin| needs_logits(&begin.sampling)) {
             return call.refuse(no_repeat_penalty());
@@ -66,6 +80,20 @@ impl Gateway {
         }
     }
 
+    /// Refuses a request whose turn does not come before its deadline. A session that waits for a pass already has its
+    /// place in the order.
+    fn comes_too_late(&mut self, call: &Call) -> Option<ErrorBody> {
+        let session = self.table.owned(call.session, call.owner).filter(|session| session.active.is_none())?;
+        let arrival = place(session.owner);
+        let turns = self.forecast.passes_before(&arrival) as f64;
+        if turns * self.seconds.unwrap_or(0.0) > call.request.deadline().as_secs_f64() {
+            let reason = "the target's engines do not come to this before its deadline";
+            return Some(ErrorBody::new(ErrorCode::Unavailable, reason));
+        }
+        self.forecast.add(&arrival);
+        None
+    }
+
     /// Resets answers that nobody waits for, gives up passes that serve nobody, refuses those that waited too long,
     /// ends sessions that are not used.
     fn sweep(&mut self, now: Instant) {
@@ -88,6 +116,7 @@ impl Gateway {
             if !session.target.pass_is_wanted() {
                 give_up(session);
             } else if waited.is_some_and(|since| now.saturating_duration_since(since) >= self.limits.queue_wait) {
+                self.metrics.by.reached(Limit::QueueWait);
                 fail(session, ErrorBody::new(ErrorCode::Unavailable, "the target's engines have no room"));
             }
             self.stop_unwanted(id);
@@ -153,10 +182,13 @@ impl Gateway {
             waiting.push((is_spare, owner, own, active.ready, id.0));
         }
         waiting.sort_unstable();
+        let parallel = self.engines.parallel;
+        self.forecast.begin(Budget { tokens: parallel, prefill: parallel, reserved: 0 });
         for (ahead, &(.., key)) in waiting.iter().enumerate() {
             if ahead < free {
                 self.begin(SessionId(key), now);
             } else if let Some(session) = self.table.get(SessionId(key)) {
+                self.forecast.add(&place(session.owner));
                 let ahead = u32::try_from(ahead + 1 - free).unwrap_or(u32::MAX);
                 session.report(Progress { read: 0, total: 0, ahead });
             }
@@ -170,6 +202,7 @@ impl Gateway {
         active.begun = Some(now);
         active.moved = now;
         let total = u32::try_from(active.tokens.len()).unwrap_or(u32::MAX);
+        let (owner, work) = (session.owner, TOKEN * active.tokens.len() as u64);
         let text = session.target.text().clone();
         // The walk to the reply's end is kept, so that the next pass does not begin at the reply's start.
         drawing.place(&text, text.len(), self.engines.lexicon.vocabulary());
@@ -191,6 +224,8 @@ impl Gateway {
             inbox.nudge();
         });
         self.running.insert(id, Running { number, task: task.abort_handle() });
+        // Whoever resets the request before its rows come has had the engine read for it all the same.
+        self.table.fair.charge(owner, id.0, work);
     }
 
     /// Tells a session the rows of its pass, and keeps the frames that follow from them.
@@ -237,9 +272,12 @@ impl Gateway {
         let came_during = active.begun.is_some_and(|begun| session.arrived > begun);
         session.ready = if came_during { session.arrived } else { now };
         let (owner, rows) = (session.owner, active.rows.len());
+        let seconds = f64::from(timing.pass_us) / 1e6;
+        self.seconds = Some(self.seconds.map_or(seconds, |mean| mean + WEIGHT * (seconds - mean)));
+        self.metrics.by.decoded(owner, active.tokens.len());
         if rows > 0 && active.tokens.len() == active.plan.rows {
-            self.pass_times.observe(active.plan.rows, f64::from(timing.pass_us) / 1e6);
+            self.pass_times.observe(active.plan.rows, seconds);
         }
-        self.table.fair.charge(owner, id.0, TOKEN * active.tokens.len() as u64 + ROW * rows as u64);
+        self.table.fair.charge(owner, id.0, ROW * rows as u64);
     }
 }

@@ -10,6 +10,7 @@ use uhlm_law::advance::{self, Row, SessionId};
 use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::pass_times::PassTimes;
 
+use super::super::forecast::Forecast;
 use super::super::inbox::{Inbox, patience};
 use super::super::job::Command;
 use super::super::pulse::Pulse;
@@ -17,7 +18,7 @@ use super::super::worker::{Alive, gone};
 use super::engines::Engines;
 use super::pass::PassError;
 use crate::limits::Limits;
-use crate::metrics::{Ended, Metrics};
+use crate::metrics::{Ended, Limit, Metrics};
 use crate::owner::Owner;
 use crate::session::table::Table;
 use crate::session_id::Short;
@@ -62,6 +63,10 @@ pub(in crate::scheduler) struct Gateway {
     pub(super) numbers: u64,
     /// Measured times of questions, by their rows.
     pub(super) pass_times: PassTimes,
+    /// Sessions that wait for their turn, by which requests that arrive are judged.
+    pub(super) forecast: Forecast,
+    /// Running average of the seconds of a pass; `None` before the first.
+    pub(super) seconds: Option<f64>,
     pub(super) limits: Limits,
     pub(super) metrics: Arc<Metrics>,
     pub(super) inbox: Arc<Inbox>,
@@ -91,6 +96,8 @@ impl Gateway {
             outcomes: Arc::default(),
             numbers: 0,
             pass_times: PassTimes::new(),
+            forecast: Forecast::default(),
+            seconds: None,
             limits,
             metrics,
             inbox,
@@ -168,6 +175,7 @@ impl Gateway {
         let now = Instant::now();
         if self.table.is_full() || self.table.is_at_quota(owner) {
             let Some(idle) = self.table.evictable(owner, self.limits.keep, now) else {
+                self.metrics.by.reached(Limit::Sessions);
                 let reason = "there are too many sessions, and all were used lately";
                 return Err(ErrorBody::new(ErrorCode::RateLimited, reason));
             };
