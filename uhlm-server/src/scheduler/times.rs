@@ -56,8 +56,9 @@ impl Times {
             return Some(along(before, measured[above], tokens));
         }
         // Narrower than anything measured: as the next two widths say, but no less than its share of the narrowest.
-        let next = measured.get(1).map_or(first.1, |second| along(first, *second, tokens));
-        Some(next.clamp(first.1 * tokens / first.0, first.1))
+        let share = first.1 * tokens / first.0;
+        let next = measured.get(1).map_or(share, |second| along(first, *second, tokens));
+        Some(next.clamp(share, first.1))
     }
 
     /// Returns the largest number of tokens, at most `most`, with which a pass takes no longer than `seconds`.
