@@ -53,9 +53,9 @@ unsafe extern "C-unwind" {
 
 /// Returns llama.cpp's own list of what it was built with and what this processor has.
 pub(crate) fn system_info() -> String {
-    // SAFETY: the text is llama.cpp's own; it is made anew by each call and copied here, under a lock of ours.
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    // SAFETY: the text is llama.cpp's own and ends with a zero. Each call makes it anew, so it is copied under the lock.
     let text = unsafe { std::ffi::CStr::from_ptr(sys::llama_print_system_info()) };
     text.to_string_lossy().into_owned()
 }

@@ -55,9 +55,8 @@ pub(super) async fn hold(address: SocketAddr, is_slow: bool, count: Arc<AtomicU6
                 {
                     break;
                 }
-                match timeout(Duration::from_secs(1), stream.read(&mut answer)).await {
-                    Ok(Ok(0) | Err(_)) => break,
-                    Ok(Ok(_)) | Err(_) => {}
+                if let Ok(Ok(0) | Err(_)) = timeout(Duration::from_secs(1), stream.read(&mut answer)).await {
+                    break;
                 }
             }
         }

@@ -143,13 +143,14 @@ mod tests {
         let began = Instant::now();
         let at = |seconds: f64| began + Duration::from_secs_f64(seconds);
         let verdict = |when: f64, seconds: f64, tokens| Verdict { at: at(when), seconds, tokens };
-        let mut tally = Tally::default();
-        tally.verdicts = vec![verdict(0.5, 9.0, 9), verdict(1.5, 0.1, 4), verdict(2.5, 3.0, 2), verdict(9.0, 0.1, 1)];
-        tally.firsts = vec![verdict(1.5, 0.4, 4)];
-        tally.failures = vec![(at(1.2), "busy", true), (at(2.2), "busy", false), (at(8.0), "gone", false)];
         let reply = |is_whole, differs_at, lost| Reply { at: at(2.0), is_whole, differs_at, lost };
-        tally.replies =
-            vec![reply(true, None, 0), reply(true, Some(3), 0), reply(true, None, 2), reply(false, None, 0)];
+        let tally = Tally {
+            verdicts: vec![verdict(0.5, 9.0, 9), verdict(1.5, 0.1, 4), verdict(2.5, 3.0, 2), verdict(9.0, 0.1, 1)],
+            firsts: vec![verdict(1.5, 0.4, 4)],
+            failures: vec![(at(1.2), "busy", true), (at(2.2), "busy", false), (at(8.0), "gone", false)],
+            replies: vec![reply(true, None, 0), reply(true, Some(3), 0), reply(true, None, 2), reply(false, None, 0)],
+            ..Tally::default()
+        };
         let plan = Plan { phones: 2, deadline: Duration::from_secs(1), ..Plan::default() };
         let seen = Seen { tally, late: 1, failed: 1 };
         let sides = Sides { attacks: 0, never_begun: 3 };

@@ -80,7 +80,7 @@ pub(super) fn draw_on_threads<'l>(
     std::thread::scope(|scope| {
         for _ in 1..threads {
             // Where the system gives no thread, the others do its part.
-            drop(std::thread::Builder::new().name("uhlm-scoring".into()).spawn_scoped(scope, &work));
+            drop(std::thread::Builder::new().name("uhlm-scoring".into()).spawn_scoped(scope, work));
         }
         work();
     });

@@ -60,7 +60,7 @@ async fn many_sessions() {
             let prompt: Vec<u32> = (0..20).map(|at| ((number + at * 7) % 30) as u32).collect();
             let answer = session.advance(&greedily(&prompt, &written(&prompt, 2))).await.expect("not refused");
             assert_eq!(answer.ids(), written(&prompt, 3));
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 assert_eq!(session.close().await, 204);
             }
         });

@@ -144,9 +144,12 @@ fn about(args: &LoadtestArgs, server: &Target, texts: &Texts) -> About {
     }
 }
 
+/// A table of the result: its heading, and the row of an arm.
+type Sheet<'a> = (&'a [&'a str], fn(&Arm) -> Vec<String>);
+
 fn show(record: &Record) {
     output::line(report::about(record));
-    let tables: [(&[&str], fn(&Arm) -> Vec<String>); 4] = [
+    let tables: [Sheet<'_>; 4] = [
         (&report::SPEEDS, report::speeds),
         (&report::REPLIES, report::replies),
         (&report::SERVER, report::server),

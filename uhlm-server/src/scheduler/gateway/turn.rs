@@ -129,7 +129,7 @@ impl Gateway {
     /// Asks the engines no more for a session that waits for nothing.
     fn stop_unwanted(&mut self, id: SessionId) {
         let waits = self.table.get(id).and_then(|session| session.active.as_ref());
-        if !waits.is_some_and(|active| active.begun.is_some()) {
+        if waits.is_none_or(|active| active.begun.is_none()) {
             self.running.remove(&id);
         }
     }

@@ -162,7 +162,10 @@ impl Gateway {
             }
             Command::Close { owner, session, reply } => {
                 let answer = match self.table.owned(session, owner) {
-                    Some(_) => Ok(self.remove(session, Ended::Closed)),
+                    Some(_) => {
+                        self.remove(session, Ended::Closed);
+                        Ok(())
+                    }
                     None => Err(gone()),
                 };
                 let _ = reply.send(answer);
