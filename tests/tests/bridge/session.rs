@@ -151,7 +151,11 @@ fn what_is_shown_before_it_stands_is_the_text_that_comes_or_is_taken_back() {
                 Event::Provisional(token) => shown.push_str(&token.text),
                 Event::Committed { token, .. } => {
                     stood.push_str(&token.text);
-                    shown = shown.strip_prefix(&token.text).unwrap_or_default().to_owned();
+                    // What the target says instead comes after the rollback of what was shown.
+                    if !shown.is_empty() {
+                        let rest = shown.strip_prefix(&token.text);
+                        shown = rest.unwrap_or_else(|| panic!("{:?} stands, {shown:?} was shown", token.text)).into();
+                    }
                 }
                 Event::Rollback { .. } => shown.clear(),
                 Event::Finished { text, .. } => assert_eq!(text, stood),
