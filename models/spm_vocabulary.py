@@ -1,6 +1,6 @@
 """Trains the vocabulary of 1,024 pieces of `spm-1024.vocabulary.gguf`: a SentencePiece tokenizer (BPE with bytes for
-what it has no piece for), in a GGUF file without weights. Tests bridge between it and the byte-level vocabularies of the
-bundled models.
+what it has no piece for), in a GGUF file without weights. Tests bridge between it and the byte-level vocabularies of
+the bundled models.
 
     python spm_vocabulary.py
 

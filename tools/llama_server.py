@@ -3,9 +3,9 @@
 
 A device drafts, and the target decides token by token. llama-server has no way to judge a window: it gives the
 probabilities of one position a request, so each token that is decided takes a request and a forward pass of its own
-(`/completion`, `n_predict` 1, `n_probs`, `cache_prompt`), however many drafted tokens would have stood. This script asks
-for them as phones would, from so many sessions at once, each with a slot of its own and the cache on, and counts passes,
-time and bytes.
+(`/completion`, `n_predict` 1, `n_probs`, `cache_prompt`), however many drafted tokens would have stood. This script
+asks for them as phones would, from so many sessions at once, each with a slot of its own and the cache on, and counts
+passes, time and bytes.
 
     python3 -m venv venv && venv/bin/pip install xllamacpp
     venv/bin/python tools/llama_server.py target.gguf --sessions 1,8,32 --seconds 10

@@ -45,7 +45,11 @@ def write_tokenizer(reader, folder):
     merges = [tuple(pair.split(" ")) for pair in field(reader, "tokenizer.ggml.merges")]
     tokenizer = Tokenizer(models.BPE(vocab={piece: i for i, piece in enumerate(pieces)}, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     control = [piece for piece, kind in zip(pieces, types) if kind == 3]
     tokenizer.add_special_tokens([AddedToken(piece, special=True, normalized=False) for piece in control])

@@ -69,8 +69,8 @@ pub struct Statistics {
     pub dropped_messages: u64,
     /// Numbers of committed tokens by origin.
     pub origins: OriginCounts,
-    /// Whether the draft model has another vocabulary than the target and proposed through a bridge; tokens are then the
-    /// target's.
+    /// Whether the draft model has another vocabulary than the target and proposed through a bridge; tokens are then
+    /// the target's.
     pub bridged: bool,
     /// Of all committed tokens, the number of those of the reasoning, its marks included.
     pub reasoning_tokens: u64,

@@ -1,4 +1,5 @@
-//! The vocabularies of targets that the device's model does not share: files that a verifier offers, kept by their hash.
+//! The vocabularies of targets that the device's model does not share: files that a verifier offers, kept by their
+//! hash.
 //!
 //! Decides what is believed of such a file, and for how long it is kept. Fetching it is the session's business.
 

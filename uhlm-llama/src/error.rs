@@ -72,7 +72,8 @@ pub enum LoadError {
         /// Message of the panic.
         reason: String,
     },
-    /// [`LoadOptions::batch_invariant`](crate::LoadOptions::batch_invariant) was asked for where llama.cpp cannot do it.
+    /// [`LoadOptions::batch_invariant`](crate::LoadOptions::batch_invariant) was asked for where llama.cpp cannot do
+    /// it.
     #[error("rows cannot be computed independently of their batch here: {0}")]
     NotInvariant(crate::invariance::Obstacle),
     /// [`LoadOptions::cancel`](crate::LoadOptions::cancel) was raised.

@@ -1,4 +1,5 @@
-//! Drafting across a bridge: the draft model draws in its own tokens, and what it has drawn is proposed in the target's.
+//! Drafting across a bridge: the draft model draws in its own tokens, and what it has drawn is proposed in the
+//! target's.
 //!
 //! Decides what a proposed token inherits of the draws that it covers. Which tokens those are is the
 //! [`Bridge`]'s business.

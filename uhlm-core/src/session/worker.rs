@@ -153,8 +153,8 @@ impl Worker {
     }
 
     /// Writes the reply to a prompt. Where the target's context turns out to be shorter than was known, and turns may
-    /// be dropped, it begins again with fewer of them; where the target turns out to have another vocabulary, with that.
-    /// Nothing was written by then.
+    /// be dropped, it begins again with fewer of them; where the target turns out to have another vocabulary, with
+    /// that. Nothing was written by then.
     fn write(
         &mut self,
         prompt: &Prompt,
@@ -282,8 +282,8 @@ impl Worker {
         }
     }
 
-    /// Returns what the draft model reads of a prompt in place of the target's tokens: the same messages in its own chat
-    /// template, or where it has none for them the target's text.
+    /// Returns what the draft model reads of a prompt in place of the target's tokens: the same messages in its own
+    /// chat template, or where it has none for them the target's text.
     fn own_prompt(&self, asked: &Asked<'_>, rendered: Option<&str>) -> Result<Vec<TokenId>, ModelError> {
         let own = Language::from(&self.drafter.model);
         let asked = Asked { language: &own, held: self.drafter.own_tokens(&[]), ..*asked };

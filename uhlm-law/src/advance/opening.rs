@@ -203,8 +203,8 @@ pub struct Opened {
 }
 
 impl Info {
-    /// Returns the part that the answer to `open` holds: all but what is for people, or only helps where the vocabularies
-    /// differ.
+    /// Returns the part that the answer to `open` holds: all but what is for people, or only helps where the
+    /// vocabularies differ.
     #[must_use]
     pub fn to_open(&self) -> Self {
         Self { blocks: Blocks::default(), engine: String::new(), vocabulary_file: None, ..self.clone() }

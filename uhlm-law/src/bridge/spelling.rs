@@ -1,5 +1,5 @@
-//! The way from bytes to the tokens of one vocabulary: those that the model's own tokenizer gives, and for bytes that are
-//! no characters the longest tokens that have them.
+//! The way from bytes to the tokens of one vocabulary: those that the model's own tokenizer gives, and for bytes that
+//! are no characters the longest tokens that have them.
 //!
 //! Every result is checked against the bytes. A tokenizer that puts a space before a text, as those of SentencePiece
 //! do, is given a text that goes on after a few characters, whose tokens are then left out.

@@ -30,7 +30,8 @@ impl LinearLaw {
 }
 
 /// Returns the rejection probability `beta = max(0, 1 - p(d)/q(d))` of a drafted token `d` under the paper's own
-/// coupling: the label that calibration learns from. `p(d)` is the target model's probability, `q(d)` the draft model's.
+/// coupling: the label that calibration learns from. `p(d)` is the target model's probability, `q(d)` the draft
+/// model's.
 #[must_use]
 pub fn rejection_probability(q_d: f32, p_d: f32) -> f32 {
     if q_d <= 0.0 { 0.0 } else { (1.0 - p_d / q_d).clamp(0.0, 1.0) }

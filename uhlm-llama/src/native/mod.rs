@@ -55,7 +55,8 @@ unsafe extern "C-unwind" {
 pub(crate) fn system_info() -> String {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    // SAFETY: the text is llama.cpp's own and ends with a zero. Each call makes it anew, so it is copied under the lock.
+    // SAFETY: the text is llama.cpp's own and ends with a zero. Each call makes it anew, so it is copied under the
+    // lock.
     let text = unsafe { std::ffi::CStr::from_ptr(sys::llama_print_system_info()) };
     text.to_string_lossy().into_owned()
 }

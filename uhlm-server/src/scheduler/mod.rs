@@ -2,10 +2,10 @@
 //!
 //! Decides whose request is taken next ([`inbox`]), which requests come too late to be served in time ([`forecast`]),
 //! what is asked of a session and when ([`turn`]), how many drafted tokens a pass of it judges ([`width`]), how long a
-//! pass of the engine may be ([`budget`]), whose tokens go into it ([`division`], by what each owner has had: [`fair`]),
-//! which rows are scored ([`score`]), what becomes of a pass that fails ([`retry`]), and who has to make room
-//! ([`crate::session`], [`room`], [`rotation`], [`slots`], [`cache`]). All that is decided by time rests on what passes
-//! took ([`times`]). What a session holds, what its next pass is and which frames follow from the rows is
+//! pass of the engine may be ([`budget`]), whose tokens go into it ([`division`], by what each owner has had:
+//! [`fair`]), which rows are scored ([`score`]), what becomes of a pass that fails ([`retry`]), and who has to make
+//! room ([`crate::session`], [`room`], [`rotation`], [`slots`], [`cache`]). All that is decided by time rests on what
+//! passes took ([`times`]). What a session holds, what its next pass is and which frames follow from the rows is
 //! [`uhlm_law::advance::TargetSession`]'s.
 //!
 //! Where engines behind HTTP run the target, [`gateway`] takes the place of everything that is about passes.

@@ -6,7 +6,8 @@
 //! is unloaded for another's sake while it is at work.
 //!
 //! A session whose device was served a moment ago and will be back in another is at work too. Among equals it gives way
-//! only when that is due ([`super::rotation`]), and then the one goes that had its place longest. The code here is pure.
+//! only when that is due ([`super::rotation`]), and then the one goes that had its place longest. The code here is
+//! pure.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

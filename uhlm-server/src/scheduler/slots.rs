@@ -151,8 +151,8 @@ impl Worker {
         room::is_at_quota(owner, &holdings, &division)
     }
 
-    /// Tells whether a session of `owner` with so many tokens to decode gets a place as soon as it asks for one, however
-    /// long others wait for theirs: there is one left, or the owner has less than its share.
+    /// Tells whether a session of `owner` with so many tokens to decode gets a place as soon as it asks for one,
+    /// however long others wait for theirs: there is one left, or the owner has less than its share.
     pub(super) fn finds_place(&mut self, owner: Owner, tokens: usize) -> bool {
         if self.forecast.has_unplaced(owner) {
             return false;

@@ -77,11 +77,11 @@ impl Times {
         &self.narrow
     }
 
-    /// Returns how many tokens of long prompts go into a pass of at most `batch` tokens: what is read in about a second,
-    /// or an eighth of `batch` before anything was measured.
+    /// Returns how many tokens of long prompts go into a pass of at most `batch` tokens: what is read in about a
+    /// second, or an eighth of `batch` before anything was measured.
     ///
-    /// A pass cannot be broken off: while it lasts no session opens, no window is judged, and a client that went away is
-    /// not noticed. On an engine that reads 60 tokens a second a pass of 512 takes 8.5 s.
+    /// A pass cannot be broken off: while it lasts no session opens, no window is judged, and a client that went away
+    /// is not noticed. On an engine that reads 60 tokens a second a pass of 512 takes 8.5 s.
     pub(super) fn piece(&self, batch: usize) -> usize {
         let is_measured = self.classes.iter().any(Option::is_some);
         let piece = if is_measured { self.within(PIECE_SECONDS, batch) } else { batch / 8 };

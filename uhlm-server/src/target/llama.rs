@@ -1,8 +1,8 @@
 //! The target model run by llama.cpp in this process.
 //!
 //! A context's tokens look at all cells of its cache, those of other sequences too, so a context has at most
-//! [`SEQUENCES`] sequences; where there are to be more, there are several contexts, and a pass of the scheduler is one of
-//! llama.cpp in each context that has a part in it.
+//! [`SEQUENCES`] sequences; where there are to be more, there are several contexts, and a pass of the scheduler is one
+//! of llama.cpp in each context that has a part in it.
 
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ pub struct EngineOptions {
     /// Whether rows do not depend, to the bit, on how many share their pass, at the cost of slower passes and of what
     /// `micro_batch = 1` says about slots: see [`uhlm_llama::invariance`].
     pub batch_invariant: bool,
-    /// Number of sessions that have a cache at the same time; others are decoded again when their turn comes. For each 64
-    /// of them there is a context of its own, with its own pass: a token looks at all that its context holds.
+    /// Number of sessions that have a cache at the same time; others are decoded again when their turn comes. For each
+    /// 64 of them there is a context of its own, with its own pass: a token looks at all that its context holds.
     pub slots: u32,
     /// Number of threads that decode; 0 for one per core.
     pub threads: u32,

@@ -16,8 +16,8 @@ use crate::synthetic::{Synthetic, greedily as written};
 const SESSIONS: usize = 10_000;
 /// Number of sessions after which memory is looked at first: what is made once is made by then.
 const WARM: usize = 2000;
-/// Growth that is allowed after that, in bytes: less than 1 kB for a session. What an allocator keeps in reserve for its
-/// threads comes and goes by some megabytes.
+/// Growth that is allowed after that, in bytes: less than 1 kB for a session. What an allocator keeps in reserve for
+/// its threads comes and goes by some megabytes.
 const TOLERANCE: i64 = 8 << 20;
 /// Sessions that are used at the same time.
 const AT_ONCE: usize = 16;

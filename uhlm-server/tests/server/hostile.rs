@@ -40,8 +40,8 @@ async fn fixture(first_request: Duration) -> Fixture {
     fixture
 }
 
-/// Lets a phone draft and have its drafts judged until `attack` is over; returns how long each verdict took. The text is
-/// the target's own, token by token.
+/// Lets a phone draft and have its drafts judged until `attack` is over; returns how long each verdict took. The text
+/// is the target's own, token by token.
 async fn verdicts_during<T>(fixture: &Fixture, attack: impl Future<Output = T>) -> (Vec<Duration>, T) {
     let mut attack = std::pin::pin!(attack);
     let mut took = Vec::new();

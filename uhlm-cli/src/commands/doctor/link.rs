@@ -23,8 +23,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Number of round trips that the latency is measured by.
 const ROUND_TRIPS: usize = 10;
-/// Prompts of the replies by which a pair with different vocabularies is tried, most tokens of each, and tokens that are
-/// judged together: few, because nothing is learnt of what follows a rejected one.
+/// Prompts of the replies by which a pair with different vocabularies is tried, most tokens of each, and tokens that
+/// are judged together: few, because nothing is learnt of what follows a rejected one.
 const TRIAL_PROMPTS: [&str; 3] =
     ["Tell me a short story about a wolf.", "How do I boil an egg?", "Write a function that adds two numbers."];
 const TRIAL_TOKENS: usize = 48;

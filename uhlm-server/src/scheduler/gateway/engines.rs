@@ -46,8 +46,8 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
-    /// Reads the vocabulary, which is offered to devices if `offers` is true, and reaches the engines. Must be called in
-    /// a tokio runtime.
+    /// Reads the vocabulary, which is offered to devices if `offers` is true, and reaches the engines. Must be called
+    /// in a tokio runtime.
     pub(crate) async fn start(options: &UpstreamOptions, offers: bool) -> Result<Self, ServerError> {
         let path = options.vocabulary.clone();
         let read = tokio::task::spawn_blocking(move || {
