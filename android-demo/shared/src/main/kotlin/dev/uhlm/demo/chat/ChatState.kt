@@ -62,7 +62,7 @@ enum class ConsentChoice { THIS_MESSAGE, CONVERSATION, SERVER, ON_DEVICE, NEITHE
 
 /** The share of the contexts that is taken, in [0, 1]; none before it is known. */
 internal val ContextUse.share: Float?
-    get() = context?.takeIf { it > 0u }?.let { (tokens.toFloat() / it.toFloat()).coerceIn(0f, 1f) }
+    get() = context?.takeIf { it != 0u }?.let { (tokens.toFloat() / it.toFloat()).coerceIn(0f, 1f) }
 
 /** Whether there is little room left. */
 internal val ContextUse.isNearlyFull: Boolean get() = (share ?: 0f) >= NEARLY

@@ -53,7 +53,7 @@ internal fun figures(statistics: Statistics, requests: Long) = Figures(
     requests = requests,
     roundTripSeconds = statistics.medianVerdictSeconds,
     unanswered = requests > 0 && statistics.bodyDown == 0uL,
-    saved = if (statistics.verdicts > 0uL && statistics.tokens > 0uL) {
+    saved = if (statistics.verdicts != 0uL && statistics.tokens != 0uL) {
         (1 - statistics.targetPassesPerToken).coerceAtLeast(0.0)
     } else {
         null

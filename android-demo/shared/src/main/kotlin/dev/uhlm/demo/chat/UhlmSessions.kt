@@ -156,6 +156,6 @@ internal suspend fun <T> withContextThatFits(load: suspend (UInt) -> T): Pair<T,
     load(LONGEST_CONTEXT) to LONGEST_CONTEXT
 } catch (failure: UhlmException) {
     val fits = (failure.kind as? ErrorKind.NotEnoughMemory)?.fits
-    if (fits == null || fits < SHORTEST_CONTEXT) throw failure
+    if (fits == null || fits.toLong() < SHORTEST_CONTEXT.toLong()) throw failure
     load(fits) to fits
 }
