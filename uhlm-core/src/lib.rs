@@ -54,6 +54,7 @@ mod engine;
 mod error;
 mod event;
 mod generation;
+mod language;
 mod link;
 mod metrics;
 mod mode;

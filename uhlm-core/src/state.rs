@@ -9,9 +9,9 @@ use uhlm_law::calibration::Calibration;
 
 use crate::device::DeviceState;
 use crate::event::{LinkCause, LinkState};
+use crate::language::Language;
 use crate::options::SessionOptions;
 use crate::privacy::{Conversation, SentLog};
-use crate::session::Language;
 
 /// The status of a session that an app shows: whether it writes, and whether its verifier answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -16,6 +16,7 @@ mod header;
 pub mod invariance;
 mod language;
 mod lexicon;
+mod loading;
 mod log;
 pub mod memory;
 mod model;

@@ -10,15 +10,14 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
 use uhlm_law::token::TokenKind;
 
-use crate::backend;
 use crate::error::LoadError;
 use crate::fingerprint;
 use crate::gguf::GgufSummary;
 use crate::invariance;
 use crate::language::Language;
-use crate::log::capturing_errors;
+use crate::loading::open;
 use crate::memory::{self, MemoryError};
-use crate::native::{self, LoadFailure, Loading};
+use crate::native;
 use crate::options::LoadOptions;
 use crate::probe;
 use crate::split;
@@ -209,38 +208,6 @@ impl Model {
     pub(crate) fn context_lock(&self) -> &Mutex<()> {
         &self.context_lock
     }
-}
-
-/// Has llama.cpp load the file, or only its vocabulary.
-pub(crate) fn open(
-    path: &Path,
-    options: &LoadOptions,
-    vocabulary_only: bool,
-    unsupported: &dyn Fn(String) -> LoadError,
-) -> Result<native::Model, LoadError> {
-    let mut go_on = |share| {
-        if let Some(progress) = &options.progress {
-            progress(share);
-        }
-        !options.cancel.is_cancelled()
-    };
-    backend::start();
-    let loading = Loading {
-        gpu_layers: options.gpu_layers,
-        repack: !options.batch_invariant,
-        vocabulary_only,
-        mmap: options.mmap,
-        go_on: &mut go_on,
-    };
-    let (loaded, log) = capturing_errors(|| native::Model::load(path, loading));
-    loaded.map_err(|failure| match failure {
-        LoadFailure::Panicked(reason) => LoadError::Callback { reason },
-        _ if options.cancel.is_cancelled() => LoadError::Cancelled,
-        LoadFailure::Thrown(thrown) => unsupported(thrown.0),
-        LoadFailure::Refused if log.is_empty() => unsupported("llama.cpp did not load it".into()),
-        LoadFailure::Refused => unsupported(log),
-        LoadFailure::Path => unsupported("a path with a zero in it".into()),
-    })
 }
 
 /// Checks that a loaded model writes text token by token; the error says what it does instead.

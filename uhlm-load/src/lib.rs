@@ -10,6 +10,7 @@
 //! What is measured against models, methods and links is `uhlm-eval`'s.
 
 pub mod arrivals;
+mod attack;
 pub mod capacity;
 mod client;
 mod error;
@@ -18,6 +19,7 @@ mod phone;
 mod place;
 mod plan;
 mod record;
+mod recording;
 pub mod report;
 mod resources;
 mod run;
@@ -25,10 +27,11 @@ mod scrape;
 mod tally;
 mod text;
 
+pub use self::attack::Attack;
 pub use self::error::LoadTestError;
-pub use self::hostile::Attack;
 pub use self::place::Place;
 pub use self::plan::{Behaviour, Pattern, Plan, Writing};
 pub use self::record::{About, Arm, Bytes, Memory, Passes, Percentiles, Record, Refusals, Replies, Second};
+pub use self::recording::Texts;
 pub use self::run::{Tick, run};
-pub use self::text::{Shape, Text, Texts};
+pub use self::text::{Shape, Text};

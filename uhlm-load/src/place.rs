@@ -6,8 +6,8 @@ use uhlm_core::verifier::Verifier;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
 use uhlm_net::{BearerToken, TokenProvider, TrustPolicy};
 
+use crate::attack::Attack;
 use crate::error::LoadTestError;
-use crate::hostile::Attack;
 
 /// The server that is loaded.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::arrivals::Arrival;
-use crate::hostile::Attack;
+use crate::attack::Attack;
 
 /// The way in which a phone has its replies written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

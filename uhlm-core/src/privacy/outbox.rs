@@ -7,7 +7,7 @@ use std::time::Duration;
 use uhlm_law::advance::{Advance, Encoding};
 
 use super::record::{SentKind, SentLog};
-use crate::session::Language;
+use crate::language::Language;
 use crate::state::locked;
 use crate::verifier::{Call, Reply, Request, Verifier, VerifierError};
 

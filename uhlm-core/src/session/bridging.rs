@@ -11,8 +11,8 @@ use uhlm_law::sampling::TokenId;
 
 use super::drafter::{Draft, Drafter};
 use super::end::End;
-use super::language::Language;
 use super::token::Drafted;
+use crate::language::Language;
 use crate::mode::Mode;
 
 impl Drafter {

@@ -8,10 +8,10 @@ use uhlm_law::advance::Info;
 use uhlm_law::cancel::Cancel;
 use uhlm_law::chat::{ChatTemplate, Message, RenderOptions};
 
-use super::language::Language;
 use super::pipeline::Pipeline;
 use super::worker::Worker;
 use crate::error::GenerationError;
+use crate::language::Language;
 use crate::state::locked;
 use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
 use crate::vocabulary::{self, VocabularyError};

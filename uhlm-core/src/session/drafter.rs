@@ -17,10 +17,10 @@ use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
 use super::ends::{TargetEnds, ends_either, marks};
-use super::language::Language;
 use super::lookahead::{Counts, Lookahead};
 use super::reply::Piece;
 use super::token::Drafted;
+use crate::language::Language;
 use crate::mode::Mode;
 use crate::options::SessionOptions;
 use crate::origin::Origin;

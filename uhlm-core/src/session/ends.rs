@@ -4,7 +4,7 @@ use uhlm_law::model::{LanguageModel, Special};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
 
-use super::language::Language;
+use crate::language::Language;
 
 /// The tokens that end a reply of the target, and the noise keys of all tokens for such a target.
 pub(super) struct TargetEnds {

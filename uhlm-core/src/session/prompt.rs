@@ -5,8 +5,8 @@ use uhlm_law::chat::{Message, RenderOptions, Rendered};
 use uhlm_law::model::{LanguageModel, ModelError, Special};
 use uhlm_law::sampling::TokenId;
 
-use super::language::Language;
 use crate::error::GenerationError;
+use crate::language::Language;
 use crate::options::{Overflow, Prompt};
 use crate::privacy::{Conversation, Redaction};
 

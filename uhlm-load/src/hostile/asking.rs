@@ -14,7 +14,7 @@ use uhlm_law::advance::{
 use uhlm_law::rng::{Rng, Stream, derived};
 use uhlm_law::sampling::{MAX_PENALTY_LAST_N, SamplingParams, TokenId};
 
-use super::Attack;
+use crate::attack::Attack;
 use crate::client;
 
 /// Number of requests that one hostile phone has under way, as many as a connection takes.

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use uhlm_law::advance::MEDIA_BINARY;
 use uhlm_net::{BearerToken, client_config};
 
-use super::Attack;
+use crate::attack::Attack;
 use crate::error::LoadTestError;
 use crate::place::Place;
 

@@ -16,10 +16,10 @@ use crate::phone::{Ended, Phone};
 use crate::place::Place;
 use crate::plan::{Pattern, Plan};
 use crate::record::{Arm, Memory};
+use crate::recording::Texts;
 use crate::resources;
 use crate::scrape::Counters;
 use crate::tally::{Live, Tally};
-use crate::text::Texts;
 
 mod account;
 
