@@ -26,6 +26,7 @@ mod sending;
 mod text;
 mod thinking;
 mod token;
+mod uncrossed;
 mod verdict;
 mod worker;
 

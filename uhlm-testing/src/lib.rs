@@ -22,6 +22,7 @@ pub mod pair;
 pub mod parrot;
 pub mod patient;
 pub mod proxy;
+pub mod replies;
 pub mod served;
 pub mod slow;
 pub mod split;

@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use uhlm_core::verifier::Verifier;
-use uhlm_core::{
-    DraftAhead, Engine, Event, GenerationOptions, LoadOptions, Mode, Origin, Prompt, Session, SessionOptions,
-    Statistics,
-};
+use uhlm_core::{DraftAhead, Engine, LoadOptions, Mode, Session, SessionOptions};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, Tape};
@@ -17,17 +14,9 @@ use uhlm_llama::{ContextOptions, Language, LlamaSequence, Model};
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::gguf::{Kind, RandomModel};
 use uhlm_testing::gguf_edit::GgufEdit;
+pub(crate) use uhlm_testing::replies::{MAX_TOKENS, prompts, temperatures, write};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
-
-/// Largest number of tokens of a reply.
-pub(crate) const MAX_TOKENS: usize = 120;
-
-/// Returns greedy decoding, truncated sampling and plain sampling.
-pub(crate) fn temperatures() -> [SamplingParams; 3] {
-    let truncating = SamplingParams { temperature: 0.7, top_k: 40, top_p: 0.95, ..SamplingParams::default() };
-    [SamplingParams::greedy(), truncating, SamplingParams::default()]
-}
 
 /// Returns the number in the environment's `name`, or `usual`.
 pub(crate) fn number(name: &str, usual: usize) -> usize {
@@ -87,31 +76,6 @@ pub(crate) fn engine(path: &Path) -> Engine {
 
 pub(crate) fn open(engine: &Engine, verifier: Arc<dyn Verifier>, options: SessionOptions) -> Session {
     engine.session(Some(verifier), options).expect("a session")
-}
-
-/// Returns free text and questions to reply to.
-pub(crate) fn prompts() -> Vec<String> {
-    let (held_out, free) = (pair::questions("heldout"), pair::questions("prompts_free"));
-    free.into_iter().zip(held_out).flat_map(|(free, question)| [free, question]).collect()
-}
-
-/// Writes the reply to a prompt as a conversation of its own; returns its tokens.
-pub(crate) fn write(session: &Session, prompt: &str, seed: u64) -> (Vec<TokenId>, Statistics) {
-    session.reset().expect("idle");
-    let options = GenerationOptions { max_tokens: MAX_TOKENS, seed: Some(seed), ..GenerationOptions::default() };
-    let mut generation = session.generate(Prompt::Chat(prompt.into()), options).expect("idle");
-    let mut ids = Vec::new();
-    while let Some(event) = generation.blocking_next() {
-        match event.expect("no failure") {
-            Event::Committed { token, origin } => {
-                assert_ne!(origin, Origin::Unverified);
-                ids.push(token.id);
-            }
-            Event::Finished { statistics, .. } => return (ids, *statistics),
-            _ => {}
-        }
-    }
-    panic!("a stream without an end");
 }
 
 /// A target alone in a plain loop: one decode for each token, one row a pass.

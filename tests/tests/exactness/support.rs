@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use uhlm_core::verifier::Verifier;
-use uhlm_core::{DraftAhead, Engine, Event, GenerationOptions, Mode, Origin, Prompt, Session, SessionOptions};
+use uhlm_core::{DraftAhead, Engine, Mode, Session, SessionOptions};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, PositionKey, Tape};
@@ -14,16 +14,9 @@ use uhlm_llama::{ContextOptions, LoadOptions, Model};
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::pair;
 use uhlm_testing::patient;
+use uhlm_testing::replies;
+pub(crate) use uhlm_testing::replies::{MAX_TOKENS, prompts, temperatures};
 use uhlm_testing::served::Served;
-
-/// Largest number of tokens of a reply.
-pub(crate) const MAX_TOKENS: usize = 120;
-
-/// Returns the three ways of sampling at which everything is compared.
-pub(crate) fn temperatures() -> [SamplingParams; 3] {
-    let truncating = SamplingParams { temperature: 0.7, top_k: 40, top_p: 0.95, ..SamplingParams::default() };
-    [SamplingParams::greedy(), truncating, SamplingParams::default()]
-}
 
 /// Returns the model file that the environment names, instead of a bundled one.
 fn named(variable: &str) -> Option<PathBuf> {
@@ -75,29 +68,9 @@ pub(crate) fn session(verifier: Arc<dyn Verifier>, options: SessionOptions) -> S
     draft().session(Some(verifier), options).expect("a session")
 }
 
-/// Returns questions that the pair was trained for, and free text, where the draft model is wrong most.
-pub(crate) fn prompts() -> Vec<String> {
-    let (held_out, free) = (pair::questions("heldout"), pair::questions("prompts_free"));
-    free.into_iter().zip(held_out).flat_map(|(free, question)| [free, question]).collect()
-}
-
 /// Writes the reply to a prompt as a conversation of its own, with a seed of its own; returns its tokens.
 pub(crate) fn write(session: &Session, prompt: &str, seed: u64) -> Vec<TokenId> {
-    session.reset().expect("idle");
-    let options = GenerationOptions { max_tokens: MAX_TOKENS, seed: Some(seed), ..GenerationOptions::default() };
-    let mut generation = session.generate(Prompt::Chat(prompt.into()), options).expect("idle");
-    let mut ids = Vec::new();
-    while let Some(event) = generation.blocking_next() {
-        match event.expect("no failure") {
-            Event::Committed { token, origin } => {
-                assert_ne!(origin, Origin::Unverified);
-                ids.push(token.id);
-            }
-            Event::Finished { .. } => return ids,
-            _ => {}
-        }
-    }
-    panic!("a stream without an end");
+    replies::write(session, prompt, seed).0
 }
 
 /// Returns the winner of a row of the target.

@@ -9,12 +9,12 @@ use uhlm_law::cancel::Cancel;
 use uhlm_law::chat::{ChatTemplate, Message, RenderOptions};
 
 use super::pipeline::Pipeline;
+use super::uncrossed::CrossError;
 use super::worker::Worker;
-use crate::error::GenerationError;
 use crate::language::Language;
 use crate::state::locked;
 use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
-use crate::vocabulary::{self, VocabularyError};
+use crate::vocabulary;
 
 /// Time for which the verifier is asked what it serves.
 const INFO_PATIENCE: Duration = Duration::from_secs(10);
@@ -22,47 +22,6 @@ const INFO_PATIENCE: Duration = Duration::from_secs(10);
 const FILE_PATIENCE: Duration = Duration::from_secs(120);
 /// Time between two looks at whether the generation was cancelled.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// Why the session's language stays what it is.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum CrossError {
-    /// The verifier offers no file, or says that it has the vocabulary that it refused.
-    #[error("it offers no file with its vocabulary")]
-    NotOffered,
-    /// The generation was cancelled.
-    #[error("cancelled")]
-    Cancelled,
-    #[error(transparent)]
-    Verifier(#[from] VerifierError),
-    #[error(transparent)]
-    Vocabulary(#[from] VocabularyError),
-}
-
-impl CrossError {
-    /// Tells whether the verifier was not reached: whether it offers its vocabulary is not known.
-    pub(super) fn is_outage(&self) -> bool {
-        let Self::Verifier(error) = self else { return false };
-        // A file that is gone was offered by a server that has been replaced since.
-        matches!(
-            error,
-            VerifierError::Unreachable { .. }
-                | VerifierError::DeadlineExceeded { .. }
-                | VerifierError::Busy { .. }
-                | VerifierError::SessionGone
-        )
-    }
-
-    /// Returns the failure of a reply whose vocabulary was refused for the reason `refused`.
-    pub(super) fn into_failure(self, refused: &str) -> GenerationError {
-        let is_outage = self.is_outage();
-        match self {
-            Self::Verifier(VerifierError::Untrusted { reason }) => GenerationError::Untrusted { reason },
-            Self::Verifier(VerifierError::Unauthorized) => GenerationError::Unauthorized,
-            Self::Verifier(cause) if is_outage => GenerationError::Offline { cause },
-            error => GenerationError::VocabularyMismatch { reason: format!("{refused}; {error}") },
-        }
-    }
-}
 
 impl Worker {
     /// Takes the language up that the verifier's target has now; blocks until its vocabulary is there.

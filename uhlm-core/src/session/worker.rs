@@ -14,7 +14,6 @@ use uhlm_law::rng;
 use uhlm_law::sampling::{SamplingError, TokenId};
 
 use super::closing::Closing;
-use super::crossing::CrossError;
 use super::drafter::Drafter;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
 use super::observed::Observed;
@@ -24,6 +23,7 @@ use super::prompt::{Asked, Room};
 use super::remote::Remote;
 use super::reply::Reply;
 use super::run::{Mail, Run};
+use super::uncrossed::CrossError;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;

@@ -1,0 +1,46 @@
+//! The reasons why the language of a target is not taken up, and what they mean for a reply.
+
+use crate::error::GenerationError;
+use crate::verifier::VerifierError;
+use crate::vocabulary::VocabularyError;
+
+/// A reason why the session's language stays what it is.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CrossError {
+    /// The verifier offers no file, or says that it has the vocabulary that it refused.
+    #[error("it offers no file with its vocabulary")]
+    NotOffered,
+    /// The generation was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+    #[error(transparent)]
+    Verifier(#[from] VerifierError),
+    #[error(transparent)]
+    Vocabulary(#[from] VocabularyError),
+}
+
+impl CrossError {
+    /// Tells whether the verifier was not reached: whether it offers its vocabulary is not known.
+    pub(super) fn is_outage(&self) -> bool {
+        let Self::Verifier(error) = self else { return false };
+        // A file that is gone was offered by a server that has been replaced since.
+        matches!(
+            error,
+            VerifierError::Unreachable { .. }
+                | VerifierError::DeadlineExceeded { .. }
+                | VerifierError::Busy { .. }
+                | VerifierError::SessionGone
+        )
+    }
+
+    /// Returns the failure of a reply whose vocabulary was refused for the reason `refused`.
+    pub(super) fn into_failure(self, refused: &str) -> GenerationError {
+        let is_outage = self.is_outage();
+        match self {
+            Self::Verifier(VerifierError::Untrusted { reason }) => GenerationError::Untrusted { reason },
+            Self::Verifier(VerifierError::Unauthorized) => GenerationError::Unauthorized,
+            Self::Verifier(cause) if is_outage => GenerationError::Offline { cause },
+            error => GenerationError::VocabularyMismatch { reason: format!("{refused}; {error}") },
+        }
+    }
+}
