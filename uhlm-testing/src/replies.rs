@@ -1,5 +1,5 @@
-//! Replies as lists of tokens, for tests that compare a text with what a target writes alone: prompts, ways of sampling,
-//! and the reply of a session.
+//! Replies as lists of tokens, for tests that compare a text with what a target writes alone:
+//! prompts, ways of sampling, and the reply of a session.
 
 use uhlm_core::{Event, GenerationOptions, Origin, Prompt, Session, Statistics};
 use uhlm_law::sampling::{SamplingParams, TokenId};
