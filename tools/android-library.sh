@@ -9,8 +9,9 @@
 set -euo pipefail
 
 OURS=libuhlm_ffi.so # the name that the Kotlin code asks for
-# What Android has for apps, of that which ours may want, and the C++ library, which we ship where it is needed.
-AVAILABLE=" libc.so libm.so libdl.so liblog.so libandroid.so libc++_shared.so "
+# What Android has for apps, of that which ours may want. The C++ library is not among it, and is inside ours: two
+# libraries that each ship their own libc++_shared.so cannot be in one app.
+AVAILABLE=" libc.so libm.so libdl.so liblog.so libandroid.so "
 # How the names begin that must be visible: functions of the surface, what the generator reads, and the loader's hooks.
 VISIBLE='^(uniffi_|ffi_|UNIFFI_META_|JNI_OnLoad|Java_)'
 

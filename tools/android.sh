@@ -13,7 +13,6 @@ API_LEVEL=24                                       # the oldest Android that is 
 PACKED=bindings/kotlin/uhlm-android/target/jniLibs # where the Gradle build looks for libraries
 BUILT=target/android                               # and where they stay with their symbols, to read crash reports
 LIBRARY=libuhlm_ffi.so
-CXX=libc++_shared.so # the C++ library: Android has none for apps, whoever needs it ships it
 
 dry_run=
 if [ "$1" = --dry-run ]; then
@@ -50,16 +49,6 @@ require_tools() {
     [ -z "$missing" ] || { echo "Rust targets are missing: rustup target add$missing" >&2 && exit 1; }
 }
 
-# Ships the C++ library beside ours, if that needs it. The NDK's folder is not always named after Rust's target.
-ship_cxx() { # $1: ABI
-    local folder
-    folder=$(rust_target "$1" | sed s/^armv7/arm/)
-    if "$tools/bin/llvm-readelf" -d "$PACKED/$1/$LIBRARY" | grep -qF "[$CXX]"; then
-        run cp "$tools/sysroot/usr/lib/$folder/$CXX" "$PACKED/$1/$CXX"
-        packed+=("$PACKED/$1/$CXX")
-    fi
-}
-
 ndk="\$NDK" strip=llvm-strip
 if [ -z "$dry_run" ]; then
     paths=$(tools/sandbox/ndk.sh)
@@ -80,6 +69,5 @@ for abi in "$@"; do
     fi
     run "$strip" --strip-unneeded -o "$PACKED/$abi/$LIBRARY" "$BUILT/$abi/$LIBRARY"
     packed+=("$PACKED/$abi/$LIBRARY")
-    [ -n "$dry_run" ] || ship_cxx "$abi"
 done
 [ -n "$dry_run" ] || READELF=$tools/bin/llvm-readelf tools/android-library.sh "${packed[@]}"

@@ -85,6 +85,10 @@ SOURCE
     library "symbols must be stripped" 1 'not stripped' $file $large -g
     library "other symbols may clash" 1 'exports 1 symbols .* llama_x' $file $large -s -Wl,--defsym=llama_x=5
     library "a foreign need is refused" 1 'needs libm\.so\.6' $file $large -s -Wl,--no-as-needed -lm
+    echo 'int cxx(void) { return 1; }' >cxx.c
+    "${CC:-cc}" -shared -fPIC -nostdlib -o libc++_shared.so cxx.c -Wl,-soname,libc++_shared.so
+    library "so is a C++ library of its own" 1 'needs libc\+\+_shared\.so' $file $large -s -Wl,--no-as-needed \
+        ./libc++_shared.so
     library "the name counts" 1 'calls itself libother\.so' $file $large -s -Wl,-soname,libother.so
     library "so does the ABI" 1 'is not for armeabi-v7a' armeabi-v7a/libuhlm_ffi.so $large -s
     expect "a text is no library" 1 'is no shared library' "$tools/android-library.sh" library.c

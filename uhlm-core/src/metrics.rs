@@ -74,8 +74,9 @@ pub struct Statistics {
     pub bridged: bool,
     /// Of all committed tokens, the number of those of the reasoning, its marks included.
     pub reasoning_tokens: u64,
-    /// Number of tokens that the draft model drafted. Each takes a forward pass of its own except those of
-    /// `ngram_accepted`, which share one.
+    /// Number of tokens that were drafted. Each takes a forward pass of its own except those of `ngram_accepted`, which
+    /// share one; where `bridged`, they are the target's, and such a token takes as many passes as it covers of the
+    /// draft model's.
     pub drafted: u64,
     /// Number of tokens that repeat the conversation and that the draft model read ahead of drafting them.
     pub ngram_proposed: u64,

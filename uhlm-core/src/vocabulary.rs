@@ -48,8 +48,15 @@ pub(crate) fn kept(offer: &VocabularyOffer, vocabulary: Digest, folder: Option<&
     if let Some(language) = loaded.filter(|language| language.vocabulary_hash() == vocabulary) {
         return Some(language);
     }
-    let bytes = fs::read(path_in(folder?, offer.sha256)).ok()?;
-    taken(bytes, offer, vocabulary, folder).ok()
+    let path = path_in(folder?, offer.sha256);
+    if VocabularyFile::from_bytes(fs::read(&path).ok()?).digest() != offer.sha256 {
+        return None;
+    }
+    let language = Language::load(&path).ok().filter(|language| language.vocabulary_hash() == vocabulary)?;
+    // The oldest file goes first where there are too many; a folder that may only be read loses none.
+    let _ = fs::File::options().append(true).open(&path).and_then(|file| file.set_modified(SystemTime::now()));
+    remember(offer.sha256, &language);
+    Some(language)
 }
 
 /// Takes the bytes of a file that was offered, checks them, loads the vocabulary, and keeps the file in `folder`.
@@ -75,11 +82,16 @@ pub(crate) fn taken(
         return Err(VocabularyError::OtherVocabulary);
     }
     written.keep(folder);
+    remember(offer.sha256, &language);
+    Ok(language)
+}
+
+/// Has other sessions find the vocabulary for as long as one uses it.
+fn remember(sha256: Digest, language: &Arc<Language>) {
     let mut loaded = locked(&LOADED);
     let loaded = loaded.get_or_insert_default();
     loaded.retain(|_, language| language.strong_count() > 0);
-    loaded.insert(offer.sha256, Arc::downgrade(&language));
-    Ok(language)
+    loaded.insert(sha256, Arc::downgrade(language));
 }
 
 fn path_in(folder: &Path, sha256: Digest) -> PathBuf {

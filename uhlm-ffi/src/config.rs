@@ -37,6 +37,11 @@ pub struct ModelOptions {
     /// knows it.
     #[uniffi(default)]
     pub chat_template: Option<String>,
+    /// Folder in which the vocabularies of targets are kept that have another one than the model: a few MB each, at
+    /// most four. Left out: `vocabularies` beside the model. Give one of the app's own where the model lies in a folder
+    /// that the app may only read.
+    #[uniffi(default)]
+    pub vocabulary_folder: Option<String>,
 }
 
 /// Deadlines of verdicts, and pauses between attempts to reach the verifier. Within its limits, the deadline follows

@@ -46,7 +46,7 @@ pub struct ModelInfo {
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmEngine {
     engine: Engine,
-    /// Folder beside the model's file in which the vocabularies of targets are kept.
+    /// Folder in which the vocabularies of targets are kept.
     vocabularies: PathBuf,
 }
 
@@ -76,7 +76,8 @@ impl UhlmEngine {
             }),
             cancel: cancel.clone(),
         };
-        let vocabularies = Path::new(&options.path).with_file_name("vocabularies");
+        let beside = || Path::new(&options.path).with_file_name("vocabularies");
+        let vocabularies = options.vocabulary_folder.as_ref().map_or_else(beside, PathBuf::from);
         let loaded = on_thread("uhlm-load", cancel, move || Engine::load(&options.path, &load)).await;
         let engine = loaded.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??;
         Ok(Arc::new(Self { engine, vocabularies }))

@@ -100,6 +100,18 @@ impl BatchContext {
         self.rows.get(index).is_some_and(|&row| row).then(|| self.context.logits(index))
     }
 
+    /// Has an empty sequence hold the first `tokens` tokens of another one as well, which are then in the cache once;
+    /// returns `false`, and changes nothing, where each sequence has a cache of its own.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] for a sequence that does not exist, or a failing engine.
+    pub fn share(&mut self, source: u32, sequence: u32, tokens: usize) -> Result<bool, ModelError> {
+        if source.max(sequence) >= self.sequences || source == sequence {
+            return Err(ModelError::Decode { reason: format!("sequence {sequence} cannot share tokens of {source}") });
+        }
+        self.context.share(source, sequence, tokens)
+    }
+
     /// Forgets a sequence's tokens from position `from` on.
     ///
     /// # Errors
@@ -205,5 +217,27 @@ mod tests {
             }
             Err(error) => assert!(matches!(error, LoadError::NotInvariant(_)), "{error}"),
         }
+    }
+
+    #[test]
+    fn a_sequence_that_shares_tokens_of_another_goes_on_as_if_it_had_decoded_them() {
+        let mut shared = context(0);
+        let prefix = text(1, 40);
+        shared.decode(&entries(0, 0, &prefix)).expect("room");
+        assert!(shared.share(0, 1, 32).expect("one cache"));
+        // The first sequence goes, and the other keeps what both had.
+        shared.truncate(0, 0).expect("rolls back");
+        let rest = text(2, 8);
+        shared.decode(&entries(1, 32, &rest)).expect("room");
+        let mut alone = context(0);
+        alone.decode(&entries(1, 0, &prefix[..32])).expect("room");
+        alone.decode(&entries(1, 32, &rest)).expect("room");
+        for index in 0..rest.len() {
+            let (one, other) = (shared.logits(index).expect("a row"), alone.logits(index).expect("a row"));
+            let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(apart < 0.05, "row {index} is apart by {apart}");
+        }
+        assert!(shared.share(1, 1, 4).is_err() && shared.share(0, 9, 4).is_err(), "no such pair");
+        assert!(!context(1).share(0, 1, 4).expect("caches of their own"));
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct OwnedContext {
     /// Rows of the last batch in which whatever stands for no token has the logit `-inf`, made when they are looked at;
     /// none for a vocabulary without holes.
     patched: Vec<OnceCell<Box<[f32]>>>,
+    /// Whether all sequences share one cache.
+    unified: bool,
 }
 
 impl OwnedContext {
@@ -60,7 +62,7 @@ impl OwnedContext {
         let context =
             context.map_err(|Thrown(reason)| ModelError::Decode { reason: format!("no context: {reason}") })?;
         let (capacity, batch_size) = (context.capacity(), context.batch().min(batch as usize).max(1));
-        Ok(Self { context, model, batch_size, capacity, patched: Vec::new() })
+        Ok(Self { context, model, batch_size, capacity, patched: Vec::new(), unified: shape.unified })
     }
 
     pub(crate) fn model(&self) -> &Arc<Model> {
@@ -107,6 +109,17 @@ impl OwnedContext {
             }
             row
         })
+    }
+
+    /// Has an empty sequence hold the first `tokens` tokens of another one as well; returns `false` where each sequence
+    /// has a cache of its own.
+    pub(crate) fn share(&mut self, source: u32, sequence: u32, tokens: usize) -> Result<bool, ModelError> {
+        if !self.unified {
+            return Ok(false);
+        }
+        let shared = self.context.share(source, sequence, tokens);
+        shared.map_err(|error| ModelError::Decode { reason: format!("the cache cannot be shared: {error}") })?;
+        Ok(true)
     }
 
     /// Removes a sequence's tokens from position `from` on.

@@ -32,6 +32,11 @@ pub struct ServeArgs {
     #[arg(long, env = "UHLM_NO_VOCABULARY")]
     pub no_vocabulary: bool,
 
+    /// A system prompt that is no secret, a text file: what is decoded of it is shared across owners, not among the
+    /// sessions of each alone. May be repeated
+    #[arg(long, value_name = "FILE", conflicts_with = "upstream_url")]
+    pub system_prompt: Vec<PathBuf>,
+
     /// Certificate with its chain, PEM; without it a self-signed one is made
     #[arg(long, env = "UHLM_TLS_CERT", value_name = "PEM", requires = "tls_key", help_heading = "TLS")]
     pub tls_cert: Option<PathBuf>,
@@ -286,6 +291,7 @@ impl ServeArgs {
                 gpu_layers: self.gpu_layers,
             },
             offer_vocabulary: !self.no_vocabulary,
+            system_prompts: self.system_prompt,
             listen: self.listen,
             tls,
             tls12: self.tls12,

@@ -24,6 +24,8 @@ pub struct ServerConfig {
     pub upstream: Option<UpstreamOptions>,
     /// Whether devices whose model has another vocabulary are offered a file with the target's.
     pub offer_vocabulary: bool,
+    /// Text files with system prompts that are no secret: what is decoded of them is shared across owners.
+    pub system_prompts: Vec<PathBuf>,
     /// The address to listen on; port 0 lets the system choose.
     pub listen: SocketAddr,
     /// Source of the certificate.
@@ -57,6 +59,7 @@ impl ServerConfig {
             engine: EngineOptions::default(),
             upstream: None,
             offer_vocabulary: true,
+            system_prompts: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             tls: TlsSource::default(),
             tls12: false,

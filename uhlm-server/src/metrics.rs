@@ -36,6 +36,7 @@ pub struct Metrics {
     frames: IntCounterVec,
     pub(crate) passes: IntCounter,
     pub(crate) decoded: IntCounter,
+    pub(crate) shared_tokens: IntCounter,
     pub(crate) pass_tokens: Histogram,
     pub(crate) pass_sessions: Histogram,
     pub(crate) queue_seconds: Histogram,
@@ -118,6 +119,11 @@ impl Metrics {
             frames: counters(r, "uhlm_frames_total", "Frames sent, by kind", &["kind"]),
             passes: counter(r, "uhlm_passes_total", "Passes of the engine"),
             decoded: counter(r, "uhlm_decoded_tokens_total", "Tokens that went through the target"),
+            shared_tokens: counter(
+                r,
+                "uhlm_shared_tokens_total",
+                "Tokens that were not decoded because another session's cache held them",
+            ),
             pass_tokens: histogram(
                 r,
                 "uhlm_pass_tokens",
@@ -198,6 +204,7 @@ impl Metrics {
             frames: FRAMES.iter().map(|kind| self.frames.with_label_values(&[kind]).get()).sum(),
             passes: self.passes.get(),
             decoded_tokens: self.decoded.get(),
+            shared_tokens: self.shared_tokens.get(),
             body_bytes_in: self.body_in.get(),
             body_bytes_out: self.body_out.get(),
             wire_bytes_in: self.wire_in.get(),
@@ -238,6 +245,9 @@ impl Metrics {
             Frame::Progress(_) => progress,
         };
         self.frames.with_label_values(&[kind]).inc();
+        if let Frame::Failed(error) = frame {
+            self.by.failed(error.code);
+        }
     }
 
     /// Counts a pass of the engine.

@@ -111,11 +111,12 @@ async fn health(State(app): Shared) -> Response {
     plain(status, text.into())
 }
 
-/// Says whether requests should be sent here: not once the server is about to stop, and not while the target is stuck.
+/// Says whether requests should be sent here: not once the server is about to stop, and not while the target is stuck
+/// or none of the engines that run it answers.
 async fn ready(State(app): Shared) -> Response {
     if app.leaving.load(Ordering::Acquire) {
         plain(StatusCode::SERVICE_UNAVAILABLE, "the server is about to stop\n".into())
-    } else if !app.scheduler.is_live() {
+    } else if !app.scheduler.is_live() || !app.scheduler.has_target() {
         plain(StatusCode::SERVICE_UNAVAILABLE, "the target does not answer\n".into())
     } else {
         plain(StatusCode::OK, "ok\n".into())

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -117,6 +118,16 @@ impl Backend {
     }
 }
 
+/// Reads a system prompt; a line feed at the end of the file is none of it.
+fn system_prompt(file: &Path) -> Result<String, ServerError> {
+    let read = std::fs::read_to_string(file);
+    let mut text = read.map_err(|error| ServerError::Config(format!("{}: {error}", file.display())))?;
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    Ok(text)
+}
+
 /// A server that listens; [`Self::run_until`] or [`Self::spawn`] serves.
 pub struct Server {
     listener: TcpListener,
@@ -153,10 +164,14 @@ impl Server {
             return Self::on(config, Backend::Engines(Arc::new(engines))).await;
         }
         let (path, engine, offers) = (config.model.clone(), config.engine.clone(), config.offer_vocabulary);
+        let system_prompts =
+            config.system_prompts.iter().map(|file| system_prompt(file)).collect::<Result<Vec<_>, _>>()?;
         let load = move || -> Result<LlamaTarget, ServerError> {
             let crate::EngineOptions { gpu_layers, batch_invariant, .. } = engine;
             let options = LoadOptions { gpu_layers, batch_invariant, ..LoadOptions::default() };
             let target = LlamaTarget::new(Model::load(&path, &options)?, &engine)?;
+            let declared = target.declaring(&system_prompts);
+            let target = declared.map_err(|error| ServerError::Config(format!("--system-prompt: {error}")))?;
             Ok(target.offering(offered_vocabulary(&path, offers)))
         };
         let failed = |error: tokio::task::JoinError| ServerError::Config(format!("loading the model failed: {error}"));

@@ -54,6 +54,7 @@ android {
     publishing {
         singleVariant("release") {
             withSourcesJar()
+            withJavadocJar()
         }
     }
 }
@@ -101,6 +102,20 @@ publishing {
                     license {
                         name = "Apache-2.0"
                         url = "https://www.apache.org/licenses/LICENSE-2.0"
+                    }
+                }
+                // Maven Central asks for these; they are the publisher's (docs/release.md).
+                providers.gradleProperty("uhlm.url").orNull?.let { home ->
+                    url = home
+                    scm {
+                        url = home
+                        connection = "scm:git:$home.git"
+                    }
+                    developers {
+                        developer {
+                            name = providers.gradleProperty("uhlm.developer").get()
+                            url = home
+                        }
                     }
                 }
             }

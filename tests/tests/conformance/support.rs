@@ -36,6 +36,7 @@ pub(crate) fn model(path: &Path) -> ModelOptions {
         fit_context: None,
         available_memory: None,
         chat_template: None,
+        vocabulary_folder: None,
     }
 }
 

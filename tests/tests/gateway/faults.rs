@@ -161,7 +161,6 @@ fn a_second_engine_is_asked_where_the_first_is_unusually_late() {
 }
 
 #[test]
-#[ignore = "not seen to pass yet: on a busy machine the stand-in, which holds one text, reads anew for every session"]
 fn an_owner_with_many_sessions_does_not_keep_the_engine_from_another() {
     const TOKENS: usize = 30;
     let engine = stand_in(EngineKind::Vllm);
@@ -182,7 +181,7 @@ fn an_owner_with_many_sessions_does_not_keep_the_engine_from_another() {
     // Twelve replies of one owner, one after the other in each of twelve sessions.
     let crowd: Vec<Session> = (0..12).map(|i| of_owner(owners[1], i)).collect();
     let replies: Vec<Generation> = crowd.iter().map(|session| begin(session, &prompts()[1], 5, 10 * TOKENS)).collect();
-    wait_for("the crowd is served", || counter(&served, "uhlm_sessions_open").is_some_and(|open| open >= 13));
+    wait_for("the crowd is served", || counter(&served, "uhlm_sessions_open").is_some_and(|open| open >= 12));
     let (before, mut ids) = (engine.asked(), Vec::new());
     rest(&mut begin(&quiet, &prompts()[0], 3, TOKENS), &mut ids).expect("no failure");
     let asked = engine.asked() - before;

@@ -5,6 +5,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use uhlm_law::advance::Info;
+use uhlm_law::calibration::Calibration;
 use uhlm_law::cancel::Cancel;
 use uhlm_law::chat::{ChatTemplate, Message, RenderOptions};
 
@@ -18,8 +19,8 @@ use crate::vocabulary;
 
 /// Time for which the verifier is asked what it serves.
 const INFO_PATIENCE: Duration = Duration::from_secs(10);
-/// Time in which the file with its vocabulary has to come: a few MB, once, over a slow link.
-const FILE_PATIENCE: Duration = Duration::from_secs(120);
+/// Slowest link over which the file with its vocabulary is waited for, in bytes per second: a few MB, once.
+const SLOWEST_LINK: f64 = 16_384.0;
 /// Time between two looks at whether the generation was cancelled.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -39,6 +40,14 @@ impl Worker {
             Some(self.language_of(&info, verifier.as_ref(), cancel)?)
         };
         tracing::info!(model = info.model, bridged = target.is_some(), "the session takes the target's vocabulary up");
+        let calibration = &self.asked.calibration;
+        if target.is_some() && calibration.target != info.fingerprint {
+            // It was measured on a target with the draft model's own tokens, and says nothing about this one.
+            // What the gate learns from here on is this pair's, and can be kept for it.
+            let (estimator, target) = (calibration.estimator, info.fingerprint);
+            let generic = Calibration { estimator, target, ..Calibration::generic() };
+            self.drafter.take_calibration(&generic, self.asked.goal, self.asked.predictor);
+        }
         self.drafter.speak(target);
         *locked(&self.shared.language) = self.drafter.language().clone();
         self.pipeline = Pipeline::new(self.drafter.language().words.vocabulary().size());
@@ -55,7 +64,8 @@ impl Worker {
         let words = match vocabulary::kept(offer, info.vocabulary, folder) {
             Some(kept) => kept,
             None => {
-                let bytes = heard(cancel, |reply| verifier.vocabulary(offer.sha256, FILE_PATIENCE, reply))?;
+                let patience = INFO_PATIENCE + Duration::from_secs_f64(f64::from(offer.bytes) / SLOWEST_LINK);
+                let bytes = heard(cancel, |reply| verifier.vocabulary(offer.sha256, patience, reply))?;
                 vocabulary::taken(bytes, offer, info.vocabulary, folder)?
             }
         };

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
 use uhlm_law::bridge::Bridge;
-use uhlm_law::calibration::Features;
+use uhlm_law::calibration::{Calibration, Features};
 use uhlm_law::chat::DraftModel;
-use uhlm_law::gate::Gate;
+use uhlm_law::gate::{Gate, Goal, Predictor};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::{Place, PositionKey};
 use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
@@ -114,6 +114,12 @@ impl Drafter {
             catch_up_seconds: 0.0,
             prefill_time: Affine::default(),
         })
+    }
+
+    /// Takes up another calibration; what the gate has learned since is forgotten.
+    pub(super) fn take_calibration(&mut self, calibration: &Calibration, goal: Goal, predictor: Predictor) {
+        self.gate = Gate::new(calibration, goal).with_predictor(predictor);
+        self.mean_beta = calibration.mean_beta();
     }
 
     /// Begins a reply.

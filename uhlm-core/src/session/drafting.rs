@@ -91,7 +91,8 @@ impl Run<'_> {
         let unread = self.drafter.unread(tokens.ids());
         let unsent = self.pipeline.unsent_to(self.remote.as_ref().map(|remote| &remote.peer));
         let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, self.mode, &|| cancel.is_cancelled())?;
-        self.reply.statistics.drafted += 1;
+        let drafted = &mut self.reply.statistics.drafted;
+        *drafted = (*drafted + tokens.len() as u64).saturating_sub(replaces as u64);
         self.pacer.observe_draft();
         let Counts { proposed, accepted } = self.drafter.lookahead_counts();
         (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);

@@ -4,6 +4,7 @@
 //! Every result is checked against the bytes. A tokenizer that puts a space before a text, as those of SentencePiece
 //! do, is given a text that goes on after a few characters, whose tokens are then left out.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +15,10 @@ use crate::token::TokenId;
 const ANCHORS: [&str; 3] = ["\n", ".", "a"];
 /// Length of the longest part of a text that is looked up byte by byte, in bytes.
 const MAX_PART: usize = 16;
+/// Length of the longest text whose tokens are remembered, in bytes: a word.
+const MAX_WORD: usize = 24;
+/// Largest number of texts whose tokens are remembered.
+const MAX_REMEMBERED: usize = 4096;
 
 /// A model's language, made ready for spelling.
 pub struct Spelling {
@@ -22,6 +27,8 @@ pub struct Spelling {
     is_plain: bool,
     /// Tokens of one byte, and tokens whose bytes are no whole characters.
     parts: HashMap<Vec<u8>, TokenId>,
+    /// Tokens of words that were spelled before: a tokenizer takes tens of microseconds for one, and texts repeat theirs.
+    words: RefCell<HashMap<String, Vec<(TokenId, usize)>>>,
 }
 
 impl std::fmt::Debug for Spelling {
@@ -45,7 +52,7 @@ impl Spelling {
                 parts.insert(piece.to_vec(), id);
             }
         }
-        let mut spelling = Self { language, is_plain: true, parts };
+        let mut spelling = Self { language, is_plain: true, parts, words: RefCell::default() };
         spelling.is_plain = spelling.tokens("", "a").is_some();
         spelling
     }
@@ -88,6 +95,22 @@ impl Spelling {
 
     /// Returns the tokens that the tokenizer gives for a text; `None` where they are not those of the text alone.
     fn spell_text(&self, text: &str) -> Option<Vec<(TokenId, usize)>> {
+        if text.len() > MAX_WORD {
+            return self.spell_anew(text);
+        }
+        if let Some(tokens) = self.words.borrow().get(text) {
+            return Some(tokens.clone());
+        }
+        let tokens = self.spell_anew(text)?;
+        let mut words = self.words.borrow_mut();
+        if words.len() >= MAX_REMEMBERED {
+            words.clear();
+        }
+        words.insert(text.to_owned(), tokens.clone());
+        Some(tokens)
+    }
+
+    fn spell_anew(&self, text: &str) -> Option<Vec<(TokenId, usize)>> {
         if self.is_plain {
             return self.tokens("", text);
         }

@@ -7,7 +7,8 @@ use llama_cpp_sys_2 as sys;
 use super::guard::{Assertions, Thrown, guarded};
 use super::model::Model;
 use super::{
-    llama_decode, llama_free, llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_seq_rm,
+    llama_decode, llama_free, llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_seq_cp,
+    llama_memory_seq_rm,
 };
 
 /// The sizes of a context.
@@ -165,6 +166,16 @@ impl Context {
             }
             _ => &[],
         }
+    }
+
+    /// Has a sequence hold the first `tokens` tokens of another one as well. The cache must be one for all sequences.
+    pub(crate) fn share(&mut self, source: u32, sequence: u32, tokens: usize) -> Result<(), Thrown> {
+        let (context, source, sequence) = (self.context.as_ptr(), source.cast_signed(), sequence.cast_signed());
+        let to = i32::try_from(tokens).unwrap_or(i32::MAX);
+        // SAFETY: the context lives, and its memory as long.
+        guarded(Assertions::Throw, || unsafe {
+            llama_memory_seq_cp(llama_get_memory(context), source, sequence, 0, to);
+        })
     }
 
     /// Removes a sequence's tokens from position `from` on; an error where the cache cannot.

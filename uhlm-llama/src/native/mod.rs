@@ -49,6 +49,7 @@ unsafe extern "C-unwind" {
     fn llama_get_logits_ith(context: *mut sys::llama_context, index: i32) -> *mut f32;
     fn llama_get_memory(context: *const sys::llama_context) -> sys::llama_memory_t;
     fn llama_memory_seq_rm(memory: sys::llama_memory_t, sequence: i32, from: i32, to: i32) -> bool;
+    fn llama_memory_seq_cp(memory: sys::llama_memory_t, source: i32, sequence: i32, from: i32, to: i32);
 }
 
 /// Returns llama.cpp's own list of what it was built with and what this processor has.

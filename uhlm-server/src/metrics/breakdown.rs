@@ -62,6 +62,9 @@ impl Limit {
 /// Phases of a verdict.
 const PHASES: [&str; 4] = ["queue", "prefill", "verify", "scoring"];
 
+/// Kinds of owners.
+const CLASSES: [&str; 4] = ["token", "device", "address", "unknown"];
+
 /// Returns the kind of an owner; `unknown` is whoever was not let in.
 fn class(owner: Option<Owner>) -> &'static str {
     owner.map_or("unknown", Owner::class)
@@ -86,6 +89,7 @@ fn code_label(code: ErrorCode) -> &'static str {
 pub(crate) struct Breakdown {
     phases: CounterVec,
     refusals: IntCounterVec,
+    failures: IntCounterVec,
     limits: IntCounterVec,
     requests: IntCounterVec,
     tokens: IntCounterVec,
@@ -100,6 +104,12 @@ impl Breakdown {
         let breakdown = Self {
             phases: registered(r, CounterVec::new(phases, &["phase"])),
             refusals: counters(r, "uhlm_refusals_total", "Requests refused, by code and owner", &["code", "owner"]),
+            failures: counters(
+                r,
+                "uhlm_failures_total",
+                "Answers that ended with an error after they had begun, by code",
+                &["code"],
+            ),
             limits: counters(r, "uhlm_limits_reached_total", "Times that a limit was reached", &["limit"]),
             requests: counters(r, "uhlm_owner_requests_total", "Requests let in, by kind of owner", &["owner"]),
             tokens: counters(
@@ -112,6 +122,10 @@ impl Breakdown {
         // What an alert is on has to be there before it happens.
         for phase in PHASES {
             breakdown.phases.with_label_values(&[phase]);
+        }
+        breakdown.failures.with_label_values(&[code_label(ErrorCode::Internal)]);
+        for owner in CLASSES {
+            breakdown.refusals.with_label_values(&[code_label(ErrorCode::Internal), owner]);
         }
         for limit in Limit::ALL {
             breakdown.limits.with_label_values(&[limit.label()]);
@@ -144,6 +158,11 @@ impl Breakdown {
         self.refusals.with_label_values(&[code_label(code), class(owner)]).inc();
     }
 
+    /// Counts an answer that ended with an error after it had begun.
+    pub(super) fn failed(&self, code: ErrorCode) {
+        self.failures.with_label_values(&[code_label(code)]).inc();
+    }
+
     /// Counts a limit that was reached.
     pub(crate) fn reached(&self, limit: Limit) {
         self.limits.with_label_values(&[limit.label()]).inc();
@@ -157,6 +176,8 @@ impl Breakdown {
 
 #[cfg(test)]
 mod tests {
+    use uhlm_law::advance::{ErrorBody, Frame};
+
     use super::*;
     use crate::metrics::Metrics;
 
@@ -170,6 +191,7 @@ mod tests {
         by.decoded(Owner::of_token([7; 32]), 10);
         by.refused(ErrorCode::RateLimited, None);
         by.reached(Limit::OwnerQueue);
+        metrics.frame(&Frame::Failed(ErrorBody::new(ErrorCode::Unavailable, "later")));
         let text = String::from_utf8(metrics.render()).expect("UTF-8");
         for line in [
             "uhlm_phase_seconds_total{phase=\"queue\"} 0.5",
@@ -181,6 +203,9 @@ mod tests {
             "uhlm_refusals_total{code=\"rate_limited\",owner=\"unknown\"} 1",
             "uhlm_limits_reached_total{limit=\"owner_queue\"} 1",
             "uhlm_limits_reached_total{limit=\"sessions\"} 0",
+            "uhlm_failures_total{code=\"unavailable\"} 1",
+            "uhlm_failures_total{code=\"internal\"} 0",
+            "uhlm_refusals_total{code=\"internal\",owner=\"token\"} 0",
         ] {
             assert!(text.contains(line), "{line} in {text}");
         }
@@ -190,6 +215,6 @@ mod tests {
     fn every_kind_of_owner_has_a_label() {
         let address = Owner::of_address("192.0.2.1".parse().expect("an address"));
         let owners = [Some(Owner::of_token([1; 32])), Some(Owner::of_device([1; 32], b"x")), Some(address), None];
-        assert_eq!(owners.map(class), ["token", "device", "address", "unknown"]);
+        assert_eq!(owners.map(class), CLASSES);
     }
 }

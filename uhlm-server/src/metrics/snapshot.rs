@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub passes: u64,
     /// Tokens that went through the target.
     pub decoded_tokens: u64,
+    /// Tokens that did not, because another session's cache held them.
+    pub shared_tokens: u64,
     /// Size of all request bodies, in bytes.
     pub body_bytes_in: u64,
     /// Size of all response bodies, in bytes.

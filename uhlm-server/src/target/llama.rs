@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Row};
+use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
 use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::sampling::Scratch;
+use uhlm_law::sampling::{Scratch, TokenId};
 use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
 
 use super::rows::{draw_on_threads, draw_one};
@@ -74,6 +75,7 @@ pub struct LlamaTarget {
     /// Number of threads that score rows.
     threads: usize,
     vocabulary_file: Option<VocabularyFile>,
+    declared: Vec<Vec<TokenId>>,
     scratch: Scratch,
 }
 
@@ -113,13 +115,32 @@ impl LlamaTarget {
             slots,
         };
         let (places, scratch, threads) = (Vec::new(), Scratch::default(), threads as usize);
-        Ok(Self { contexts, sequences, places, info, threads, vocabulary_file: None, scratch })
+        Ok(Self { contexts, sequences, places, info, threads, vocabulary_file: None, declared: Vec::new(), scratch })
     }
 
     /// Offers this file with the model's vocabulary to devices that have another one.
     #[must_use]
     pub fn offering(self, vocabulary_file: Option<VocabularyFile>) -> Self {
         Self { vocabulary_file, ..self }
+    }
+
+    /// Declares system prompts to be no secret: sessions share what is decoded of them across owners.
+    ///
+    /// # Errors
+    /// [`TemplateError`] where the model's template does not take one.
+    pub fn declaring(mut self, system_prompts: &[String]) -> Result<Self, TemplateError> {
+        let model = self.contexts[0].model();
+        self.declared = system_prompts
+            .iter()
+            .map(|text| {
+                // What conversations have in common that differ from the first message on.
+                let begun = |first: &str| model.prompt(&[Message::system(text.as_str()), Message::user(first)]);
+                let (mut one, other) = (begun("a")?, begun("b")?);
+                one.truncate(one.iter().zip(&other).take_while(|(one, other)| one == other).count());
+                Ok(one)
+            })
+            .collect::<Result<_, TemplateError>>()?;
+        Ok(self)
     }
 
     /// Returns the context of a slot, and the sequence that the slot is there.
@@ -184,6 +205,18 @@ impl Target for LlamaTarget {
 
     fn contexts(&self) -> u32 {
         self.contexts.len() as u32
+    }
+
+    fn share(&mut self, source: u32, slot: u32, tokens: usize) -> Result<bool, ModelError> {
+        let ((of, source), (context, sequence)) = (self.sequence(source), self.sequence(slot));
+        if of != context {
+            return Ok(false);
+        }
+        self.contexts[context].share(source, sequence, tokens)
+    }
+
+    fn declared(&self) -> &[Vec<TokenId>] {
+        &self.declared
     }
 
     fn truncate(&mut self, slot: u32, from: usize) -> Result<(), ModelError> {

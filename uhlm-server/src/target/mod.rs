@@ -17,6 +17,7 @@ use uhlm_law::advance::{Draw, Row};
 use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::sampling::TokenId;
 use uhlm_llama::VocabularyFile;
 
 /// Makes the file with a model's vocabulary that devices with another one are offered; `None` if `offers` is false.
@@ -82,6 +83,19 @@ pub trait Target: Send {
     /// room in its own context alone.
     fn contexts(&self) -> u32 {
         1
+    }
+    /// Has an empty slot hold the first `tokens` tokens of another slot of its context as well; returns `false`, and
+    /// changes nothing, where the engine cannot do that.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where the engine fails.
+    fn share(&mut self, _source: u32, _slot: u32, _tokens: usize) -> Result<bool, ModelError> {
+        Ok(false)
+    }
+    /// Returns the beginnings of conversations that the operator has declared to be no secret, such as the system
+    /// prompt of an app: a session may take them from the slot of another owner.
+    fn declared(&self) -> &[Vec<TokenId>] {
+        &[]
     }
     /// Forgets a slot's tokens from position `from` on.
     ///

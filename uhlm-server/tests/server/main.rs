@@ -12,6 +12,7 @@ mod hostile;
 mod judging;
 mod limits;
 mod logs;
+mod prefixes;
 mod progress;
 mod refusals;
 mod repeats;

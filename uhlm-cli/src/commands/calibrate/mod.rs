@@ -149,6 +149,12 @@ pub(crate) fn run(args: &CalibrateArgs) -> Result<(), Failure> {
     let evaluator = Evaluator { engine: &setup.engine, verifier, questions: &questions, max_tokens: args.max_tokens };
     let base = fit::base_options(args.sampling.params(), args.estimator, args.sampling.seed);
     if info.vocabulary != setup.engine.model().vocabulary_hash() {
+        if args.out.is_some() || args.keep_accuracy.is_some() || !args.goal.is_empty() {
+            return Err(Failure::usage(
+                "the models have different vocabularies: no calibration is stored for such a pair",
+            )
+            .hint("leave --out, --keep-accuracy and --goal away to learn whether the pair is worth it"));
+        }
         return across(&setup, &evaluator, &base, args.json);
     }
     let mut calibration = fit::fit(&evaluator, &base, info.fingerprint)?;
