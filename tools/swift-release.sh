@@ -40,5 +40,5 @@ if [ -n "$url" ]; then
 fi
 git -C "$folder" add --all
 git -C "$folder" commit --quiet --message "Release $version"
-git -C "$folder" tag "$version"
+git -C "$folder" tag --annotate --message "Release $version" "$version"
 echo "$folder: $version, $(git -C "$folder" ls-files | wc -l | tr -d ' ') files"

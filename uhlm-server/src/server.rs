@@ -124,6 +124,9 @@ fn system_prompt(file: &Path) -> Result<String, ServerError> {
     let mut text = read.map_err(|error| ServerError::Config(format!("{}: {error}", file.display())))?;
     if text.ends_with('\n') {
         text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
     }
     Ok(text)
 }

@@ -40,14 +40,16 @@ impl Worker {
             Some(self.language_of(&info, verifier.as_ref(), cancel)?)
         };
         tracing::info!(model = info.model, bridged = target.is_some(), "the session takes the target's vocabulary up");
-        let calibration = &self.asked.calibration;
-        if target.is_some() && calibration.target != info.fingerprint {
-            // It was measured on a target with the draft model's own tokens, and says nothing about this one.
-            // What the gate learns from here on is this pair's, and can be kept for it.
-            let (estimator, target) = (calibration.estimator, info.fingerprint);
-            let generic = Calibration { estimator, target, ..Calibration::generic() };
-            self.drafter.take_calibration(&generic, self.asked.goal, self.asked.predictor);
-        }
+        let measured = &self.asked.calibration;
+        let calibration = if target.is_none() || measured.target == info.fingerprint {
+            measured.clone()
+        } else {
+            // It was measured on a target with the draft model's own tokens, and says nothing about this one. What the
+            // gate learns from here on is this pair's, and can be kept for it.
+            let (estimator, draft) = (measured.estimator, measured.draft);
+            Calibration { estimator, draft, target: info.fingerprint, ..Calibration::generic() }
+        };
+        self.drafter.take_calibration(&calibration, self.asked.goal, self.asked.predictor);
         self.drafter.speak(target);
         *locked(&self.shared.language) = self.drafter.language().clone();
         self.pipeline = Pipeline::new(self.drafter.language().words.vocabulary().size());

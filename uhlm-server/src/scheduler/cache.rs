@@ -123,6 +123,23 @@ impl Cache {
         self.changed();
     }
 
+    /// Has an empty slot hold the first `tokens` tokens of another one as well, if the engine can do that. They count
+    /// for both: who goes first leaves them to the other.
+    pub(super) fn share(
+        &mut self,
+        target: &mut dyn Target,
+        source: u32,
+        slot: u32,
+        tokens: usize,
+    ) -> Result<bool, ModelError> {
+        if !target.share(source, slot, tokens)? {
+            return Ok(false);
+        }
+        let shared = self.held[source as usize][..tokens].to_vec();
+        self.push(slot, &shared);
+        Ok(true)
+    }
+
     /// Keeps only the first `len` tokens of a slot.
     pub(super) fn truncate(&mut self, target: &mut dyn Target, slot: u32, len: usize) -> Result<(), ModelError> {
         if len < self.len(slot) {

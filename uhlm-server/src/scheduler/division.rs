@@ -44,6 +44,10 @@ pub(super) struct Want {
     pub(super) ready: Instant,
     /// Number of tokens still to be decoded.
     pub(super) tokens: usize,
+    /// Largest number of them that this pass takes.
+    pub(super) most: usize,
+    /// Whether most of them have rows that are costly to score.
+    pub(super) costly: bool,
 }
 
 impl Want {
@@ -63,8 +67,8 @@ pub(super) struct Part {
 
 /// Divides a pass among `wants`. The parts come in the order in which they were given out.
 pub(super) fn divide(wants: &[Want], budget: &Budget) -> Vec<Part> {
-    let (given, prefill) = (vec![0; wants.len()], budget.prefill);
-    let mut division = Division { wants, given, order: Vec::new(), spent: BTreeMap::new(), prefill };
+    let (given, prefill, costly) = (vec![0; wants.len()], budget.prefill, budget.costly);
+    let mut division = Division { wants, given, order: Vec::new(), spent: BTreeMap::new(), prefill, costly };
     let has_long = wants.iter().any(|want| want.urgency == Urgency::Long);
     let reserved = if has_long { budget.reserved.min(budget.tokens.saturating_sub(1)) } else { 0 };
     let mut left = budget.tokens - reserved;
@@ -85,6 +89,8 @@ struct Division<'a> {
     spent: BTreeMap<Owner, u64>,
     /// Number of tokens of long prompts that the pass may still take.
     prefill: usize,
+    /// Number of tokens of sessions with costly rows that the pass may still take.
+    costly: usize,
 }
 
 impl Division<'_> {
@@ -103,11 +109,14 @@ impl Division<'_> {
         {
             let Some(queue) = queues.get_mut(&owner) else { continue };
             let Some(i) = queue.pop_front() else { continue };
-            let is_long = self.wants[i].urgency == Urgency::Long;
-            let tokens = self.open(i).min(TURN).min(places).min(if is_long { self.prefill } else { places });
+            let (is_long, is_costly) = (self.wants[i].urgency == Urgency::Long, self.wants[i].costly);
+            let prefill = if is_long { self.prefill } else { places };
+            let costly = if is_costly { self.costly } else { places };
+            let tokens = self.open(i).min(TURN).min(places).min(prefill).min(costly);
             if tokens > 0 {
                 places -= tokens;
                 self.prefill -= if is_long { tokens } else { 0 };
+                self.costly -= if is_costly { tokens } else { 0 };
                 if self.given[i] == 0 {
                     self.order.push(i);
                 }
@@ -124,9 +133,9 @@ impl Division<'_> {
         places
     }
 
-    /// Returns the number of tokens that the session of want `i` still wants.
+    /// Returns the number of tokens that the session of want `i` still wants of this pass.
     fn open(&self, i: usize) -> usize {
-        self.wants[i].tokens - self.given[i]
+        self.wants[i].tokens.min(self.wants[i].most) - self.given[i]
     }
 
     /// Returns the place in the order of turns of the owner whose next session is that of want `i`.
@@ -163,11 +172,21 @@ mod tests {
     const B: Owner = Owner::Token([2; 32]);
 
     fn want(owner: Owner, urgency: Urgency, tokens: usize, ready: Instant) -> Want {
-        Want { owner, owner_served: 0, session_served: 0, urgency, waited: false, ready, tokens }
+        Want {
+            owner,
+            owner_served: 0,
+            session_served: 0,
+            urgency,
+            waited: false,
+            ready,
+            tokens,
+            most: usize::MAX,
+            costly: false,
+        }
     }
 
     fn budget(tokens: usize, prefill: usize, reserved: usize) -> Budget {
-        Budget { tokens, prefill, reserved }
+        Budget { tokens, prefill, reserved, costly: tokens }
     }
 
     /// Returns the number of tokens that each want gets.
@@ -225,6 +244,22 @@ mod tests {
         assert_eq!(given(&wants, &budget(2, 0, 0)), [1, 1]);
         wants[1].waited = true;
         assert_eq!(given(&wants, &budget(1, 0, 0)), [0, 1]);
+    }
+
+    #[test]
+    fn a_session_gets_no_more_than_this_pass_takes_of_it() {
+        let now = Instant::now();
+        let wants = [Want { most: 2, ..want(A, Urgency::Short, 9, now) }, want(B, Urgency::Short, 9, now)];
+        assert_eq!(given(&wants, &budget(64, 0, 0)), [2, 9]);
+    }
+
+    #[test]
+    fn sessions_with_costly_rows_share_the_limit_for_them_and_leave_the_rest_to_others() {
+        let now = Instant::now();
+        let mut wants = vec![Want { costly: true, ..want(B, Urgency::Short, 256, now) }; 16];
+        wants.push(want(A, Urgency::Short, 9, now));
+        let given = given(&wants, &Budget { costly: 12, ..budget(32, 0, 0) });
+        assert_eq!((given[..16].iter().sum::<usize>(), given[16]), (12, 9));
     }
 
     #[test]

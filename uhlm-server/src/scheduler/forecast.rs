@@ -125,7 +125,7 @@ mod tests {
 
     fn forecast() -> Forecast {
         let mut forecast = Forecast::default();
-        forecast.begin(Budget { tokens: 100, prefill: 20, reserved: 20 });
+        forecast.begin(Budget { tokens: 100, prefill: 20, reserved: 20, costly: 100 });
         forecast
     }
 
@@ -155,7 +155,7 @@ mod tests {
         let mut times = Times::default();
         [64, 512].into_iter().for_each(|tokens| times.observe(tokens, tokens as f64 / 60.0));
         let mut forecast = Forecast::default();
-        forecast.begin(Budget { tokens: 512, prefill: 64, reserved: 64 });
+        forecast.begin(Budget { tokens: 512, prefill: 64, reserved: 64, costly: 512 });
         forecast.add(&arrival(B, 640, true));
         let (long, short) = (arrival(B, 640, true), arrival(B, 10, false));
         assert_eq!(forecast.passes_before(&long), 10);

@@ -16,6 +16,7 @@
 mod budget;
 mod cache;
 pub(crate) mod clock;
+mod costs;
 mod division;
 pub(crate) mod fair;
 mod forecast;
@@ -28,11 +29,13 @@ mod retry;
 mod room;
 mod rotation;
 mod score;
+mod sharing;
 mod slots;
 pub(crate) mod source;
 mod times;
 mod turn;
 mod width;
+mod windows;
 mod worker;
 
 #[cfg(test)]
@@ -69,6 +72,8 @@ pub(crate) struct Scheduler {
     /// Longest silence of an answer before it reports how far the target is.
     progress: Duration,
     metrics: Arc<Metrics>,
+    /// The engines that run the target; `None` where this process does.
+    engines: Option<Arc<Engines>>,
 }
 
 impl Scheduler {
@@ -93,11 +98,12 @@ impl Scheduler {
         offered: advance::Limits,
         metrics: Arc<Metrics>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
-        let (own, counters) = (limits.clone(), Arc::clone(&metrics));
+        let (own, counters, asked) = (limits.clone(), Arc::clone(&metrics), Arc::clone(&engines));
         let runtime = tokio::runtime::Handle::current();
-        Self::spawn(limits, metrics, move |flag, pulse, inbox| {
-            Gateway::new(flag, runtime, pulse, engines, own, offered, inbox, counters).run();
-        })
+        let (started, thread) = Self::spawn(limits, metrics, move |flag, pulse, inbox| {
+            Gateway::new(flag, runtime, pulse, asked, own, offered, inbox, counters).run();
+        })?;
+        Ok((Self { engines: Some(engines), ..started }, thread))
     }
 
     fn spawn(
@@ -113,7 +119,8 @@ impl Scheduler {
         let thread =
             std::thread::Builder::new().name("uhlm-scheduler".into()).spawn(move || run(flag, of_thread, requests))?;
         let places = Pool::new(limits.queue, limits.owner.queue_of(limits.queue));
-        Ok((Self { inbox, places, alive, pulse, progress: limits.progress, metrics }, thread))
+        let progress = limits.progress;
+        Ok((Self { inbox, places, alive, pulse, progress, metrics, engines: None }, thread))
     }
 
     /// Tells whether the thread runs.
@@ -124,6 +131,11 @@ impl Scheduler {
     /// Tells whether the thread runs and, if anybody waits for it, is not stuck at a pass.
     pub(crate) fn is_live(&self) -> bool {
         self.is_alive() && (self.pulse.is_live() || !self.is_asked())
+    }
+
+    /// Tells whether the target can be asked: where engines run it, whether one of them answers.
+    pub(crate) fn has_target(&self) -> bool {
+        self.engines.as_ref().is_none_or(|engines| engines.upstream.replicas().iter().any(|replica| replica.is_up))
     }
 
     /// Tells whether anybody waits for an answer: a thread that nobody asks anything rests.

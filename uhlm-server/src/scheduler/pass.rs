@@ -16,6 +16,7 @@ use super::fair::TOKEN;
 use super::forecast::Arrival;
 use super::job::{Active, Had};
 use super::room::Kind;
+use super::score::is_costly;
 use super::slots::Need;
 use super::worker::Worker;
 use crate::owner::Owner;
@@ -26,6 +27,9 @@ use crate::target::BatchToken;
 const PATIENCE: u32 = 8;
 /// Time for which an owner that was at work is still taken into account when a pass is filled.
 const LATELY: Duration = Duration::from_secs(5);
+
+/// Number of rows above which a window is no short matter any more, and waits among the long prompts.
+const LONG_WINDOW: usize = 64;
 
 /// Time after which sessions that wait for a place are looked at again, if nothing else happens.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -84,6 +88,7 @@ impl Worker {
         self.metrics.by.pass(batch.len(), given, decode, seconds - decode);
         self.rotation.worked(ended);
         self.times.observe(batch.len(), seconds);
+        self.costs.observe(self.scored, self.costly_scored, seconds - decode);
         Ok(())
     }
 
@@ -151,7 +156,8 @@ impl Worker {
         if only_writes && !session.target.runs_ahead() {
             return Some(Urgency::Spare);
         }
-        let is_long = active.before_rows() > (self.target.info().batch_size / 8).max(1);
+        let part = (self.target.info().batch_size / 8).max(1);
+        let is_long = active.before_rows() > part || active.plan.rows > part.max(LONG_WINDOW);
         Some(if is_long { Urgency::Long } else { Urgency::Short })
     }
 
@@ -172,21 +178,25 @@ impl Worker {
     fn waiting(&mut self) -> Waiting {
         let ids = self.table.waiting();
         self.table.fair.bound();
-        let want = |id: &SessionId| {
-            let session = self.table.get(*id)?;
-            let active = session.active.as_ref()?;
-            Some(Want {
-                owner: session.owner,
-                owner_served: self.table.fair.of_owner(session.owner),
-                session_served: self.table.fair.of_session(session.owner, id.0),
-                urgency: self.urgency(session)?,
-                waited: active.passed_over >= PATIENCE,
-                ready: active.ready,
-                tokens: active.remaining(),
-            })
-        };
-        let (ids, wants) = ids.into_iter().filter_map(|id| Some((id, want(&id)?))).unzip();
+        let (ids, wants) = ids.into_iter().filter_map(|id| Some((id, self.want(id)?))).unzip();
         Waiting { ids, wants }
+    }
+
+    /// Returns what a session that waits wants of the next pass.
+    fn want(&self, id: SessionId) -> Option<Want> {
+        let session = self.table.get(id)?;
+        let active = session.active.as_ref()?;
+        Some(Want {
+            owner: session.owner,
+            owner_served: self.table.fair.of_owner(session.owner),
+            session_served: self.table.fair.of_session(session.owner, id.0),
+            urgency: self.urgency(session)?,
+            waited: active.passed_over >= PATIENCE,
+            ready: active.ready,
+            tokens: active.remaining(),
+            most: usize::MAX,
+            costly: active.before_rows() < active.plan.rows && is_costly(session, active),
+        })
     }
 
     /// Takes note of what waits for the target, by which requests that arrive from now on are judged.
@@ -211,7 +221,7 @@ impl Worker {
         let short = waiting.wants.iter().any(|want| want.urgency == Urgency::Short);
         let load = Load { short, others: owners.len() > 1 };
         let batch_size = self.target.info().batch_size;
-        Budget::new(&self.times, batch_size, self.limits.pass_target.as_secs_f64(), load)
+        Budget::new(&self.times, &self.costs, batch_size, self.limits.pass_target.as_secs_f64(), load)
     }
 
     /// Fills a pass of the engine. Sessions without a slot get one; others make room where that is needed.
@@ -219,11 +229,14 @@ impl Worker {
         let budget = self.budget(waiting, now);
         let mut open = self.slotted(waiting, now)?;
         self.foresee(waiting, budget);
+        let most = self.rows_at_once(waiting, budget.tokens);
         let mut filling = Filling { has_places: !open.is_empty(), ..Filling::default() };
         // A session that finds no room may be the one that was given the whole pass: it is divided again among the
         // others.
         while filling.batch.is_empty() && !open.is_empty() {
-            let wants: Vec<Want> = open.iter().map(|&i| waiting.wants[i]).collect();
+            // A session that has just found its place may have less to decode than it waited with.
+            let fresh = |i: usize| self.want(waiting.ids[i]).unwrap_or(waiting.wants[i]);
+            let wants: Vec<Want> = open.iter().map(|&i| Want { most: most[i], ..fresh(i) }).collect();
             let mut without_room = HashSet::new();
             for part in divide(&wants, &budget) {
                 let i = open[part.want];
@@ -255,10 +268,12 @@ impl Worker {
         filling: &mut Filling,
         now: Instant,
     ) -> Result<bool, ModelError> {
-        let Some(owner) = self.table.get(id).filter(|session| session.active.is_some()).map(|session| session.owner)
-        else {
+        let session = self.table.get(id);
+        let Some((owner, left)) = session.and_then(|it| Some((it.owner, it.active.as_ref()?.remaining()))) else {
             return Ok(false);
         };
+        // What others hold of the text may have been taken over since the pass was divided.
+        let count = count.min(left);
         let Some(slot) = self.table.get(id).and_then(|session| session.slot) else { return Ok(false) };
         let taken = filling.batch.len();
         let context = self.cache.context_of(slot);

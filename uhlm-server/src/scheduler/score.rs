@@ -14,6 +14,7 @@ use super::fair::{LABELLED_ROW, ROW};
 use super::job::Active;
 use super::turn::{fail, give_up};
 use super::worker::{Worker, internal};
+use crate::session::Session;
 use crate::target::RowTask;
 
 /// The rows that the engine's last pass has brought for one session, taken out of it to be scored.
@@ -24,6 +25,8 @@ struct Scoring {
     rows: PreparedRows,
     /// Index in the engine's pass of the token after which the first of them comes.
     first: usize,
+    /// Number of rows of its pass that were scored before.
+    scored_before: usize,
 }
 
 impl Scoring {
@@ -39,6 +42,7 @@ impl Worker {
     /// with the row that settles its pass.
     pub(super) fn score(&mut self, shares: &[Share]) {
         let mut all: Vec<Scoring> = shares.iter().filter_map(|share| self.rows_of(share)).collect();
+        (self.scored, self.costly_scored) = (0, 0);
         let results: Vec<Result<bool, ModelError>> = {
             let mut tasks: Vec<RowTask<'_>> = all.iter_mut().map(Scoring::task).collect();
             if !tasks.is_empty() {
@@ -48,8 +52,12 @@ impl Worker {
         };
         for (scoring, result) in all.into_iter().zip(results) {
             let Some(session) = self.table.get_mut(scoring.session) else { continue };
-            let Scoring { mut active, drawing, .. } = scoring;
+            let Scoring { mut active, drawing, scored_before, .. } = scoring;
             session.drawing = Some(drawing);
+            // Rows after the one that settles the pass were decoded and not scored.
+            let scored = active.rows.len() - scored_before;
+            self.scored += scored;
+            self.costly_scored += if is_costly(session, &active) { scored } else { 0 };
             match result {
                 Ok(settled) => {
                     active.settled = settled;
@@ -80,7 +88,8 @@ impl Worker {
         let rows = drawing.prepare(session.target.text(), &active.plan, rows, self.target.vocabulary());
         let owner = session.owner;
         self.table.fair.charge(owner, id.0, work);
-        Some(Scoring { session: id, active, drawing, rows, first })
+        let scored_before = active.rows.len();
+        Some(Scoring { session: id, active, drawing, rows, first, scored_before })
     }
 
     /// Tells a session the results of its pass, and keeps the frames that follow from them.
@@ -117,4 +126,10 @@ impl Worker {
             None => Ok(()),
         }
     }
+}
+
+/// Tells whether the rows of a session's pass take more than finding each one's winner.
+pub(super) fn is_costly(session: &Session, active: &Active) -> bool {
+    let has_penalties = session.drawing.as_ref().is_some_and(|drawing| drawing.chain().params().has_penalties());
+    active.plan.probabilities || has_penalties
 }

@@ -12,6 +12,7 @@ use uhlm_law::advance::{ErrorBody, ErrorCode, PassKind, SessionId};
 use uhlm_law::model::ModelError;
 
 use super::division::{Share, Urgency, Waiting, Want};
+use super::job::Active;
 use super::room::{self, Holding, Kind, Work};
 use super::rotation::at_work_for;
 use super::turn::{fail, give_up};
@@ -88,8 +89,12 @@ impl Worker {
         let Some(session) = self.table.get_mut(id) else { return Ok(false) };
         session.slot = self.cache.take(context);
         session.placed = now;
-        promised[context] += tokens;
-        Ok(session.slot.is_some())
+        let is_placed = session.slot.is_some();
+        self.share(id)?;
+        // What is shared is in the cache's account by now.
+        let left = self.table.get(id).and_then(|session| session.active.as_ref()).map_or(tokens, Active::remaining);
+        promised[context] += left;
+        Ok(is_placed)
     }
 
     /// Returns the sessions that have a slot, of one context or of all, and how much of `kind` each of them holds.

@@ -108,7 +108,7 @@ impl Worker {
 
     /// Rolls a session's slot back to what its pass builds on, and takes what the slot holds beyond that if it is what
     /// the pass would have decoded.
-    fn reuse(&mut self, id: SessionId) -> Result<(), ModelError> {
+    pub(super) fn reuse(&mut self, id: SessionId) -> Result<(), ModelError> {
         let Some(session) = self.table.get_mut(id) else { return Ok(()) };
         let (Some(active), Some(slot)) = (&mut session.active, session.slot) else { return Ok(()) };
         let prefix = &session.target.text().ids()[..active.start];

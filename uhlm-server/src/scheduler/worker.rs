@@ -9,6 +9,7 @@ use uhlm_law::model::ModelError;
 
 use super::cache::Cache;
 use super::clock::Clock;
+use super::costs::RowCosts;
 use super::forecast::Forecast;
 use super::inbox::{Inbox, patience};
 use super::job::{Command, Had};
@@ -76,6 +77,14 @@ pub(super) struct Worker {
     pub(super) limits: Limits,
     /// Measured times of the engine's passes.
     pub(super) times: Times,
+    /// Measured times of scoring rows that cost more than usual.
+    pub(super) costs: RowCosts,
+    /// Number of such rows that were scored after the last pass.
+    pub(super) costly_scored: usize,
+    /// Number of rows that were scored after it.
+    pub(super) scored: usize,
+    /// Number of passes that were divided among sessions.
+    pub(super) divided: u64,
     /// The part of each session in the engine's last pass.
     pub(super) last_pass: Vec<Had>,
     /// The work that waits for the engine.
@@ -112,6 +121,10 @@ impl Worker {
             metrics,
             limits,
             times: Times::default(),
+            costs: RowCosts::default(),
+            costly_scored: 0,
+            scored: 0,
+            divided: 0,
             last_pass: Vec::new(),
             forecast: Forecast::default(),
             rotation: Rotation::default(),

@@ -35,6 +35,9 @@ pub(super) enum PassError {
     Upstream(#[from] UpstreamError),
     #[error(transparent)]
     Uncertain(#[from] Uncertain),
+    /// It ended without rows: it was given up, or it panicked.
+    #[error("the pass ended without an answer")]
+    Lost,
 }
 
 impl PassError {
@@ -47,7 +50,9 @@ impl PassError {
                 "the target's engine lists too few tokens for an exact draw with this chain; a chain that cuts \
                  (top_k, min_p) or a lower temperature needs fewer",
             ),
-            Self::Upstream(UpstreamError::Status(_)) => ErrorBody::new(ErrorCode::Internal, "the target failed"),
+            Self::Lost | Self::Upstream(UpstreamError::Status(_)) => {
+                ErrorBody::new(ErrorCode::Internal, "the target failed")
+            }
             Self::Upstream(_) => ErrorBody::new(ErrorCode::Unavailable, "the target cannot be asked at present"),
         }
     }

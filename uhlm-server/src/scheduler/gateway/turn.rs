@@ -1,7 +1,8 @@
 //! One turn of the gateway: it takes what the engines have answered, drops what nobody waits for, asks every session
 //! that stirred what it does next, and asks the engines for those whose turn it is.
 
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -10,13 +11,13 @@ use uhlm_law::advance::{Next, PassKind, Progress, SessionId, TextEnding};
 use uhlm_law::pass_times::Beside;
 
 use super::super::budget::Budget;
-use super::super::fair::{ROW, TOKEN};
+use super::super::fair::{ROW, SessionKey, TOKEN};
 use super::super::forecast::Arrival;
 use super::super::job::{Active, Call, Listener};
 use super::super::turn::{fail, give_up, take};
 use super::super::worker::gone;
-use super::pass::{Pass, needs_logits, no_repeat_penalty};
-use super::worker::{Gateway, Outcome, Running};
+use super::pass::{Pass, PassError, needs_logits, no_repeat_penalty};
+use super::worker::{Gateway, Outcome, Report, Running};
 use crate::metrics::{Ended, Limit};
 use crate::owner::Owner;
 use crate::session_id::Short;
@@ -33,6 +34,16 @@ fn place(owner: Owner) -> Arrival {
 fn number(id: SessionId) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = id.0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// A session that waits for its turn, in the order of its owner's turns.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Waiting {
+    is_spare: bool,
+    /// Counter of the session, in weighted tokens.
+    served: u64,
+    ready: Instant,
+    session: SessionKey,
 }
 
 impl Gateway {
@@ -169,30 +180,56 @@ impl Gateway {
 
     /// Asks the engines for the sessions that have had least, as far as there is room.
     fn ask(&mut self, now: Instant) {
-        let free = self.engines.parallel.saturating_sub(self.running.len());
+        let mut free = self.engines.parallel.saturating_sub(self.running.len());
         self.table.fair.bound();
-        let mut waiting = Vec::new();
+        let mut owners: BTreeMap<Owner, VecDeque<Waiting>> = BTreeMap::new();
         for id in self.table.waiting() {
             let Some(session) = self.table.get(id) else { continue };
             let Some(active) = session.active.as_ref().filter(|active| active.begun.is_none()) else { continue };
             // What the target writes by itself under grants that end goes into room that nobody needs.
             let is_spare = active.plan.kind == PassKind::SelfMade && !session.target.runs_ahead();
-            let owner = self.table.fair.of_owner(session.owner);
-            let own = self.table.fair.of_session(session.owner, id.0);
-            waiting.push((is_spare, owner, own, active.ready, id.0));
+            let served = self.table.fair.of_session(session.owner, id.0);
+            let ready = active.ready;
+            owners.entry(session.owner).or_default().push_back(Waiting { is_spare, served, ready, session: id.0 });
         }
-        waiting.sort_unstable();
+        owners.values_mut().for_each(|queue| queue.make_contiguous().sort_unstable());
         let parallel = self.engines.parallel;
-        self.forecast.begin(Budget { tokens: parallel, prefill: parallel, reserved: 0 });
-        for (ahead, &(.., key)) in waiting.iter().enumerate() {
-            if ahead < free {
-                self.begin(SessionId(key), now);
-            } else if let Some(session) = self.table.get(SessionId(key)) {
-                self.forecast.add(&place(session.owner));
-                let ahead = u32::try_from(ahead + 1 - free).unwrap_or(u32::MAX);
+        self.forecast.begin(Budget { tokens: parallel, prefill: parallel, reserved: 0, costly: parallel });
+        // Each question is charged for at once, so that no owner takes all places that have become free together.
+        while free > 0
+            && let Some(session) = self.take_next(&mut owners)
+        {
+            free -= 1;
+            self.begin(session, now);
+        }
+        let mut rest: Vec<_> =
+            owners.into_iter().flat_map(|(owner, queue)| queue.into_iter().map(move |w| (owner, w))).collect();
+        rest.sort_by_cached_key(|(owner, waiting)| {
+            let own = (waiting.served, waiting.ready, waiting.session);
+            (waiting.is_spare, self.table.fair.of_owner(*owner), own)
+        });
+        for (ahead, (owner, waiting)) in (1..).zip(rest) {
+            self.forecast.add(&place(owner));
+            if let Some(session) = self.table.get(SessionId(waiting.session)) {
                 session.report(Progress { read: 0, total: 0, ahead });
             }
         }
+    }
+
+    /// Takes the session whose turn it is out of the owners' queues: one that a device waits for, of the owner that has
+    /// had least.
+    fn take_next(&self, owners: &mut BTreeMap<Owner, VecDeque<Waiting>>) -> Option<SessionId> {
+        let turn = |(owner, queue): (&Owner, &VecDeque<Waiting>)| {
+            let first = queue.front()?;
+            Some((first.is_spare, self.table.fair.of_owner(*owner), first.ready, *owner))
+        };
+        let (.., owner) = owners.iter().filter_map(turn).min()?;
+        let queue = owners.get_mut(&owner)?;
+        let next = queue.pop_front()?;
+        if queue.is_empty() {
+            owners.remove(&owner);
+        }
+        Some(SessionId(next.session))
     }
 
     /// Begins the pass that a session waits for.
@@ -218,10 +255,10 @@ impl Gateway {
         self.numbers += 1;
         let number = self.numbers;
         let (outcomes, inbox) = (Arc::clone(&self.outcomes), Arc::clone(&self.inbox));
+        let report = Report { session: id, number, outcomes, inbox, rows: Err(PassError::Lost) };
         let task = self.runtime.spawn(async move {
-            let rows = pass.run().await;
-            outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(Outcome { session: id, number, rows });
-            inbox.nudge();
+            let mut report = report;
+            report.rows = pass.run().await;
         });
         self.running.insert(id, Running { number, task: task.abort_handle() });
         // Whoever resets the request before its rows come has had the engine read for it all the same.
@@ -258,6 +295,8 @@ impl Gateway {
         let decided = session.target.text().tail(before);
         self.metrics.session_pass(plan.kind, timing);
         self.metrics.pass(plan.tokens.len(), 1);
+        let given = plan.tokens.len() - plan.rows;
+        self.metrics.by.pass(plan.tokens.len(), given, f64::from(timing.pass_us) / 1e6, 0.0);
         if plan.kind == PassKind::Judged {
             let (mut judged, mut matched) = (0, 0);
             for stood in plan.judged(decided) {

@@ -50,6 +50,26 @@ pub(super) struct Outcome {
     pub(super) rows: Result<Vec<Row>, PassError>,
 }
 
+/// A pass that is under way. Dropped, whether it ended or panicked, it hands its outcome over.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) session: SessionId,
+    pub(super) number: u64,
+    /// What came of it so far.
+    pub(super) rows: Result<Vec<Row>, PassError>,
+    pub(super) outcomes: Arc<Mutex<Vec<Outcome>>>,
+    pub(super) inbox: Arc<Inbox>,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        let rows = std::mem::replace(&mut self.rows, Err(PassError::Lost));
+        let outcome = Outcome { session: self.session, number: self.number, rows };
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+        self.inbox.nudge();
+    }
+}
+
 /// All state of the gateway's thread.
 pub(in crate::scheduler) struct Gateway {
     /// The first to be dropped: whoever is told that the thread is gone finds it so.
