@@ -14,7 +14,7 @@ const LEAST_TOKENS: usize = 32;
 /// better.
 const STRETCH: f64 = 2.0;
 /// Share of a pass's time that scoring its costly rows may add.
-const COSTLY_SHARE: f64 = 0.125;
+const COSTLY_SHARE: f64 = 0.08;
 /// Smallest number of costly rows to which a pass is cut.
 const LEAST_COSTLY: usize = 8;
 
@@ -81,12 +81,12 @@ mod tests {
     }
 
     #[test]
-    fn rows_that_are_costly_to_score_add_an_eighth_to_a_pass_that_owners_share() {
+    fn rows_that_are_costly_to_score_add_a_twelfth_to_a_pass_that_owners_share() {
         let mut costs = free();
         costs.observe(8, 0, 0.0);
         costs.observe(64, 64, 64.0 * 0.000_4);
         let times = engine(0.020, 0.0005);
-        assert_eq!(Budget::new(&times, &costs, 512, 0.060, SHARED).costly, 18);
+        assert_eq!(Budget::new(&times, &costs, 512, 0.060, SHARED).costly, 12);
         assert_eq!(Budget::new(&times, &costs, 512, 0.060, ALONE).costly, 512);
         costs.observe(1, 1, 10.0);
         assert_eq!(Budget::new(&times, &costs, 512, 0.060, SHARED).costly, LEAST_COSTLY);
