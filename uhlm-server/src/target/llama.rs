@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Row};
-use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::Scratch;
 use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
@@ -144,6 +144,10 @@ impl Target for LlamaTarget {
 
     fn vocabulary(&self) -> &dyn Vocabulary {
         self.contexts[0].model().vocabulary()
+    }
+
+    fn language(&self) -> Option<Arc<dyn LanguageModel>> {
+        Some(Arc::clone(self.contexts[0].model()) as _)
     }
 
     fn vocabulary_file(&self) -> Option<VocabularyFile> {
