@@ -9,6 +9,7 @@
 mod commands;
 mod evaluate;
 mod failure;
+mod grammar;
 mod logging;
 mod loopback;
 mod options;

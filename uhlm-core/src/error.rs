@@ -4,6 +4,7 @@ use uhlm_law::chat::TemplateError;
 use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 
+use crate::event::FinishReason;
 use crate::verifier::VerifierError;
 
 /// The reason that a generation did not start or could not go on. Text committed before stands, and the session stays
@@ -70,6 +71,23 @@ pub enum GenerationError {
     Offline {
         /// The last failure of a call to the verifier.
         cause: VerifierError,
+    },
+    /// The reply's grammar cannot be used: it is not valid, takes too much work, or the model or the verifier cannot
+    /// follow it. Nothing was written, unless the verifier's text was not of the grammar.
+    #[error("the grammar cannot be used: {reason}")]
+    Grammar {
+        /// The reason, which may quote the grammar.
+        reason: String,
+    },
+    /// A reply with a grammar ended before it was a whole text of the grammar, mostly at a limit on its length. Only
+    /// [`Generation::finish`](crate::Generation::finish) and its blocking twin give this error; a stream ends with the
+    /// reason.
+    #[error("the reply ended before it was whole: {reason:?}")]
+    Incomplete {
+        /// The text that was written.
+        text: String,
+        /// The reason for its end.
+        reason: FinishReason,
     },
     /// The draft model failed.
     #[error(transparent)]

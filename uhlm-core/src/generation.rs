@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use uhlm_law::cancel::Cancel;
 
 use crate::error::GenerationError;
-use crate::event::Event;
+use crate::event::{Event, FinishReason};
 use crate::metrics::Statistics;
 use crate::state::locked;
 
@@ -213,11 +213,11 @@ impl Generation {
     /// Blocks until the end and returns the whole text with the statistics.
     ///
     /// # Errors
-    /// [`GenerationError`].
+    /// [`GenerationError`]; [`GenerationError::Incomplete`] for a reply with a grammar that was cut.
     pub fn blocking_finish(mut self) -> Result<(String, Statistics), GenerationError> {
         while let Some(event) = self.blocking_next() {
-            if let Event::Finished { text, statistics, .. } = event? {
-                return Ok((text, *statistics));
+            if let Event::Finished { reason, text, statistics, .. } = event? {
+                return whole(reason, text, *statistics);
             }
         }
         Err(GenerationError::SessionClosed)
@@ -226,15 +226,23 @@ impl Generation {
     /// Waits for the end and returns the whole text with the statistics.
     ///
     /// # Errors
-    /// [`GenerationError`].
+    /// [`GenerationError`]; [`GenerationError::Incomplete`] for a reply with a grammar that was cut.
     pub async fn finish(mut self) -> Result<(String, Statistics), GenerationError> {
         while let Some(event) = self.next().await {
-            if let Event::Finished { text, statistics, .. } = event? {
-                return Ok((text, *statistics));
+            if let Event::Finished { reason, text, statistics, .. } = event? {
+                return whole(reason, text, *statistics);
             }
         }
         Err(GenerationError::SessionClosed)
     }
+}
+
+/// Returns a reply that has ended, unless it was to have a form and was cut before it had.
+fn whole(reason: FinishReason, text: String, statistics: Statistics) -> Result<(String, Statistics), GenerationError> {
+    if statistics.grammar_complete == Some(false) && reason != FinishReason::Cancelled {
+        return Err(GenerationError::Incomplete { text, reason });
+    }
+    Ok((text, statistics))
 }
 
 impl Drop for Generation {

@@ -70,6 +70,7 @@ mod vocabulary;
 pub use uhlm_law::calibration::Calibration;
 pub use uhlm_law::chat::{DraftModel, Message, Role, TemplateError, TemplateVariables};
 pub use uhlm_law::gate::{Goal, Predictor};
+pub use uhlm_law::grammar::Grammar;
 pub use uhlm_law::model::ModelError;
 pub use uhlm_law::pace::Pace;
 pub use uhlm_law::sampling::{SamplingError, SamplingParams, TokenId};

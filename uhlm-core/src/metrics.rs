@@ -82,6 +82,12 @@ pub struct Statistics {
     pub ngram_proposed: u64,
     /// Of those, the number that were then drafted.
     pub ngram_accepted: u64,
+    /// Number of tokens of a grammar that leaves no choice about them, which the device added without a pass of the
+    /// draft model. They are not counted as drafted, judged or skipped. Those that the verifier added are among its
+    /// tokens.
+    pub forced: u64,
+    /// Whether the reply is a whole text of its grammar; `None` where it has none.
+    pub grammar_complete: Option<bool>,
     /// Number of drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
     /// Of those, the number of rejected ones: the target wrote another token.
@@ -220,6 +226,11 @@ impl Statistics {
         self.drafted += other.drafted;
         self.ngram_proposed += other.ngram_proposed;
         self.ngram_accepted += other.ngram_accepted;
+        self.forced += other.forced;
+        self.grammar_complete = match (self.grammar_complete, other.grammar_complete) {
+            (Some(one), Some(two)) => Some(one && two),
+            (one, two) => one.or(two),
+        };
         self.judged += other.judged;
         self.rejected += other.rejected;
         self.skipped += other.skipped;

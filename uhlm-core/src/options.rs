@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::chat::TemplateVariables;
 use uhlm_law::gate::{Goal, Predictor};
+use uhlm_law::grammar::Grammar;
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
@@ -231,6 +232,9 @@ pub struct GenerationOptions {
     pub thinking: Option<Thinking>,
     /// Variables of the chat template, beside the session's and before them.
     pub template_variables: TemplateVariables,
+    /// Form that the reply has: both models draw only tokens that it allows, and a model does not think before such a
+    /// reply. `None` leaves the text free.
+    pub grammar: Option<Grammar>,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
     /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
@@ -250,6 +254,7 @@ impl Default for GenerationOptions {
             consent: None,
             thinking: None,
             template_variables: TemplateVariables::default(),
+            grammar: None,
             collect_labels: false,
             seed: None,
         }

@@ -112,6 +112,42 @@ impl From<Thinking> for uhlm_core::Thinking {
     }
 }
 
+/// The form that a reply is to have. Both models draw only tokens that it allows.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Grammar {
+    /// The reply is a JSON value that a JSON schema describes.
+    JsonSchema {
+        /// Text of the schema.
+        schema: String,
+    },
+    /// A regular expression matches the reply from its beginning to its end.
+    Regex {
+        /// The expression, in the syntax of Rust's `regex`.
+        pattern: String,
+    },
+    /// The reply is one of some texts.
+    Choices {
+        /// The texts.
+        texts: Vec<String>,
+    },
+    /// The reply is a text of a context-free grammar.
+    Lark {
+        /// The grammar, in the Lark syntax of llguidance; its first rule is `start`.
+        text: String,
+    },
+}
+
+impl From<Grammar> for uhlm_core::Grammar {
+    fn from(grammar: Grammar) -> Self {
+        match grammar {
+            Grammar::JsonSchema { schema } => Self::JsonSchema(schema),
+            Grammar::Regex { pattern } => Self::Regex(pattern),
+            Grammar::Choices { texts } => Self::Choices(texts),
+            Grammar::Lark { text } => Self::Lark(text),
+        }
+    }
+}
+
 /// The text that a generation continues.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Prompt {

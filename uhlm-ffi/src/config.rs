@@ -8,7 +8,7 @@ use uhlm_core::RecordOptions;
 use uhlm_core::calibration_file;
 use uhlm_law::chat::TemplateVariables;
 
-use crate::choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Thinking};
+use crate::choices::{DraftAhead, Grammar, Mode, OfflinePolicy, Overflow, Thinking};
 use crate::error::UhlmError;
 use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
@@ -175,6 +175,9 @@ pub struct GenerationOptions {
     /// Variables of the chat template for this reply: names with values in JSON, which go before the session's.
     #[uniffi(default)]
     pub template_variables: HashMap<String, String>,
+    /// Form that the reply has. A model does not think before such a reply. Left out: free text.
+    #[uniffi(default)]
+    pub grammar: Option<Grammar>,
     /// Seed of this reply alone. The same seed brings the same text for the same conversation, as long as the verifier
     /// can be reached, in `Exact`, `RemoteOnly` and `DeviceOnly`, and in `Opportunistic` with a fixed threshold as its
     /// goal. `Exact` and `RemoteOnly` write the same text. Left out: the session's seed, mixed with the number of the
@@ -266,6 +269,7 @@ impl GenerationOptions {
             consent: self.consent,
             thinking: self.thinking.map(Into::into),
             template_variables: variables(&self.template_variables)?,
+            grammar: self.grammar.map(Into::into),
             seed: self.seed,
             ..default
         })

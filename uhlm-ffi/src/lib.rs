@@ -36,7 +36,7 @@ mod token;
 mod verifier;
 
 pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
-pub use choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
+pub use choices::{DraftAhead, Grammar, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
 pub use config::{GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};

@@ -8,5 +8,6 @@ mod events;
 mod offline;
 mod seeds;
 mod sessions;
+mod structured;
 mod support;
 mod tokens;

@@ -9,7 +9,7 @@ use super::lookahead::Counts;
 use super::reply::Piece;
 use super::run::Run;
 use super::sending::{self, Situation};
-use super::token::Drafted;
+use super::token::{Drafted, Standing};
 use crate::error::GenerationError;
 use crate::generation::TOGETHER;
 use crate::mode::Mode;
@@ -23,6 +23,11 @@ pub(crate) const MAX_WINDOW: usize = 25;
 const PROBE_READING: f64 = 64.0;
 /// Number of tokens that are drafted, roughly, when the first window of a reply is sent.
 const FIRST_WINDOW: f64 = 2.0;
+
+/// Tells whether the grammar left no choice about a token.
+fn is_forced(standing: &Standing) -> bool {
+    standing.drafted.is_some_and(|drafted| drafted.forced)
+}
 
 impl Run<'_> {
     /// Tells whether the device may draft now.
@@ -91,14 +96,18 @@ impl Run<'_> {
         let unread = self.drafter.unread(tokens.ids());
         let unsent = self.pipeline.unsent_to(self.remote.as_ref().map(|remote| &remote.peer));
         let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, self.mode, &|| cancel.is_cancelled())?;
-        let drafted = &mut self.reply.statistics.drafted;
-        *drafted = (*drafted + tokens.len() as u64).saturating_sub(replaces as u64);
-        self.pacer.observe_draft();
-        let Counts { proposed, accepted } = self.drafter.lookahead_counts();
-        (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
-        self.drafter.took(spent.as_secs_f64(), unread);
+        if tokens.first().is_some_and(|drafted| drafted.forced) {
+            self.reply.statistics.forced += 1;
+        } else {
+            let drafted = &mut self.reply.statistics.drafted;
+            *drafted = (*drafted + tokens.len() as u64).saturating_sub(replaces as u64);
+            self.pacer.observe_draft();
+            let Counts { proposed, accepted } = self.drafter.lookahead_counts();
+            (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);
+            self.drafter.took(spent.as_secs_f64(), unread);
+        }
         self.retract(replaces);
         for (place, drafted) in tokens.into_iter().enumerate() {
             if place > 0 && self.is_sealed() {
@@ -145,7 +154,7 @@ impl Run<'_> {
     pub(super) fn commit_skipped(&mut self) -> Result<(), End> {
         let counts = self.mode == Mode::Opportunistic;
         let standing = self.pipeline.skip().into_iter().map(|standing| {
-            self.reply.statistics.skipped += u64::from(counts);
+            self.reply.statistics.skipped += u64::from(counts && !is_forced(&standing));
             (0, standing)
         });
         let standing = standing.collect();
@@ -161,7 +170,7 @@ impl Run<'_> {
             if remote_only {
                 standing.origin = crate::origin::Origin::Unverified;
             }
-            let passed = standing.origin == crate::origin::Origin::Draft;
+            let passed = standing.origin == crate::origin::Origin::Draft && !is_forced(&standing);
             self.reply.statistics.skipped += u64::from(passed);
             (0, standing)
         });

@@ -211,15 +211,16 @@ impl Run<'_> {
     /// Learns from what the target said about drafted tokens.
     fn learn(&mut self, outcome: &Outcome) {
         let statistics = &mut self.reply.statistics;
-        for decided in &outcome.judged {
+        let is_drawn = |decided: &&Decided| !decided.drafted.forced;
+        for decided in outcome.judged.iter().filter(is_drawn) {
             statistics.judged += 1;
             statistics.rejected += u64::from(!decided.matched);
         }
-        for decided in &outcome.skipped {
+        for decided in outcome.skipped.iter().filter(is_drawn) {
             statistics.skipped_labelled += 1;
             statistics.skipped_matched += u64::from(decided.matched);
         }
-        for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped) {
+        for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped).filter(is_drawn) {
             self.pacer.observe(drafted.beta, matched);
             let features = drafted.features();
             self.drafter.gate.observe_verdict(&features, matched, p);

@@ -125,6 +125,7 @@ impl Run<'_> {
             let reason = format!("{here} tokens on the device, {there} on the verifier, and not the same ones");
             return Err(GenerationError::VocabularyMismatch { reason }.into());
         }
+        self.check_grammar()?;
         self.pipeline.set_max_body(answer.value.limits.max_body);
         if self.mode != Mode::DeviceOnly {
             self.drafter.draft_for(&answer.value.ends);

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::{Grant, Grants, Labelling};
+use uhlm_law::advance::{Capabilities, Grant, Grants, Labelling};
 use uhlm_law::pace::Pacer;
 
 use super::closing::Closing;
@@ -95,6 +95,7 @@ impl Run<'_> {
                 return Err(GenerationError::NoVerifier.into());
             }
             self.resume()?;
+            self.check_grammar()?;
             self.open()?;
         }
         if self.mode != Mode::RemoteOnly {
@@ -135,6 +136,17 @@ impl Run<'_> {
 
     pub(super) fn check_cancelled(&self) -> Result<(), End> {
         if self.sink.cancel().is_cancelled() { Err(FinishReason::Cancelled.into()) } else { Ok(()) }
+    }
+
+    /// Checks that the verifier, as far as it is known, takes the reply's grammar: one that does not would skip it.
+    pub(super) fn check_grammar(&self) -> Result<(), End> {
+        let info = self.remote.as_ref().and_then(|remote| remote.info.as_ref());
+        let lacks = info.is_some_and(|info| !info.capabilities.contains(Capabilities::GRAMMAR));
+        if lacks && self.drafter.has_grammar() && self.mode != Mode::DeviceOnly {
+            let reason = "the verifier does not take grammars".into();
+            return Err(GenerationError::Grammar { reason }.into());
+        }
+        Ok(())
     }
 
     /// Checks that the prompt leaves room for a useful reply, as far as is known of the contexts.

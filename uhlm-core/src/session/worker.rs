@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
+use uhlm_grammar::GrammarError;
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions};
+use uhlm_law::chat::{Channel, DraftModel, Message, ReasoningSplitter, RenderOptions};
 use uhlm_law::model::{ModelError, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
@@ -169,7 +170,13 @@ impl Worker {
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
         let number = self.generations;
-        let thinking = options.thinking.or(self.asked.thinking);
+        let thinking = match (&options.grammar, options.thinking) {
+            (None, thinking) => thinking.or(self.asked.thinking),
+            (Some(_), Some(thinking)) if thinking.is_on() => {
+                return Err(GenerationError::Grammar { reason: "a model does not think before such a reply".into() });
+            }
+            (Some(_), _) => Some(Thinking::Off),
+        };
         let render = RenderOptions {
             add_generation_prompt: true,
             thinking: thinking.map(Thinking::is_on),
@@ -184,6 +191,18 @@ impl Worker {
         }
         loop {
             let language = self.drafter.language().clone();
+            let invalid = |error: GrammarError| GenerationError::Grammar { reason: error.to_string() };
+            self.drafter.compile(options.grammar.as_ref()).map_err(invalid)?;
+            let strict = self.unbridged_alone(kept);
+            let kept = strict.as_ref().unwrap_or(kept);
+            let mode = match mode {
+                Mode::Opportunistic if strict.is_some() => Mode::Exact,
+                Mode::DeviceOnly if strict.is_some() => {
+                    let reason = "in the target's tokens the draft model cannot follow it alone".into();
+                    return Err(GenerationError::Grammar { reason });
+                }
+                mode => mode,
+            };
             let asked = Asked {
                 language: &language,
                 held: self.pipeline.ids(),
@@ -208,6 +227,10 @@ impl Worker {
             }
             let format = reasoning.map(|reasoning| reasoning.format);
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
+            if options.grammar.is_some() && splitter.channel() == Channel::Reasoning {
+                let reason = "the model's chat template begins every reply with reasoning".into();
+                return Err(GenerationError::Grammar { reason });
+            }
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
             self.generations = number + 1;
             // Judged tokens must fit into the device's context too; the target alone has only its own.
@@ -251,7 +274,8 @@ impl Worker {
                 bytes: BodyBytes::default(),
                 target: Observed::default(),
             };
-            let (reason, reply) = run.run();
+            let (reason, mut reply) = run.run();
+            reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>
@@ -280,6 +304,17 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Returns other options for a reply with a grammar across a bridge; `None` for any other. The draft model's own
+    /// tokens are not masked there, so nothing stands that the target has not written or judged.
+    fn unbridged_alone(&self, kept: &SessionOptions) -> Option<SessionOptions> {
+        let offline = match kept.offline {
+            OfflinePolicy::GoOn => OfflinePolicy::Fail,
+            offline => offline,
+        };
+        let is_strict = self.drafter.has_grammar() && self.drafter.is_bridged();
+        is_strict.then(|| SessionOptions { offline, ..kept.clone() })
     }
 
     /// Returns what the draft model reads of a prompt in place of the target's tokens: the same messages in its own
@@ -380,5 +415,6 @@ fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: 
         reply_start: u32::try_from(prompt).unwrap_or(u32::MAX),
         max_tokens: u32::try_from(options.max_tokens.min(room)).unwrap_or(u32::MAX).max(1),
         stop: options.stop.iter().filter(fits).take(MAX_STOPS).cloned().collect(),
+        grammar: options.grammar.clone().map(Arc::new),
     }
 }

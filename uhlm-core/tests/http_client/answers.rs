@@ -183,7 +183,14 @@ fn a_name_that_cannot_be_a_sessions_never_gets_into_a_path() {
 
 /// Lets the law hear one frame, as if it came over the wire in answer to a window.
 fn heard(frame: Frame) -> Result<(), InvalidAnswer> {
-    let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 3, max_tokens: 8, stop: vec![] };
+    let begin = Begin {
+        seed: 1,
+        sampling: SamplingParams::default(),
+        reply_start: 3,
+        max_tokens: 8,
+        stop: vec![],
+        grammar: None,
+    };
     let bounds = Bounds { vocabulary_size: VOCABULARY, context: 4096, max_body: 1 << 20 };
     let (mut conversation, mut peer) = (Conversation::new(bounds, begin, &[1, 2, 3]), Peer::new());
     [4, 5, 6].iter().for_each(|&id| conversation.draft(id));

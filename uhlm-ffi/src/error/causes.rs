@@ -22,8 +22,13 @@ impl From<GenerationError> for UhlmError {
                 ErrorKind::PromptTooLong { tokens, reply, capacity }
             }
             GenerationError::Template(_) => ErrorKind::ModelUnsupported,
-            GenerationError::EmptyPrompt | GenerationError::NoVerifier | GenerationError::Sampling(_) => {
-                ErrorKind::InvalidOptions
+            GenerationError::EmptyPrompt
+            | GenerationError::NoVerifier
+            | GenerationError::Grammar { .. }
+            | GenerationError::Sampling(_) => ErrorKind::InvalidOptions,
+            // Generations are asked for their events here, of which the last says how the reply ended.
+            GenerationError::Incomplete { .. } => {
+                return Self::with(ErrorKind::EngineFailed, Recovery::TryAgain, error);
             }
             GenerationError::ConsentRequired { messages } => ErrorKind::ConsentRequired { messages: *messages as u64 },
             GenerationError::VocabularyMismatch { .. } => ErrorKind::VocabularyMismatch,

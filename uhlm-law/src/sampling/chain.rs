@@ -32,14 +32,56 @@ impl TokenMask {
         Self { words }
     }
 
-    /// Puts every logit that is not allowed to `-inf`; returns whether any is allowed.
+    /// Makes a mask of its words, in which bit `id % 64` of word `id / 64` allows `id`.
+    #[must_use]
+    pub fn of_words(words: Vec<u64>) -> Self {
+        Self { words }
+    }
+
+    /// Makes the mask that allows nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { words: Vec::new() }
+    }
+
+    /// Returns the number of tokens that are allowed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Returns the tokens that are allowed, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = TokenId> {
+        let bits = |word: u64| (0..64).filter(move |bit| word >> bit & 1 == 1);
+        (0..).step_by(64).zip(&self.words).flat_map(move |(first, &word)| bits(word).map(move |bit| first + bit))
+    }
+
+    /// Allows or forbids a token that the mask has a bit for.
+    pub fn set(&mut self, id: TokenId, allowed: bool) {
+        if let Some(word) = self.words.get_mut(id as usize / 64) {
+            let bit = 1 << (id % 64);
+            *word = if allowed { *word | bit } else { *word & !bit };
+        }
+    }
+
+    /// Puts every logit that is not allowed to `-inf`; returns whether any is allowed. Most words allow all of their
+    /// tokens or none.
     fn apply(&self, logits: &mut [f32]) -> bool {
         let mut any = false;
-        for (id, z) in logits.iter_mut().enumerate() {
-            if self.allows(id as TokenId) {
-                any = true;
-            } else {
-                *z = f32::NEG_INFINITY;
+        let mut rest = self.words.iter();
+        for logits in logits.chunks_mut(64) {
+            match rest.next().copied().unwrap_or(0) {
+                0 => logits.fill(f32::NEG_INFINITY),
+                u64::MAX => any = true,
+                word => {
+                    for (bit, z) in logits.iter_mut().enumerate() {
+                        if word >> bit & 1 == 0 {
+                            *z = f32::NEG_INFINITY;
+                        } else {
+                            any = true;
+                        }
+                    }
+                }
             }
         }
         any

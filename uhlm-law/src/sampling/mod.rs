@@ -50,6 +50,9 @@ pub enum SamplingError {
         /// Number of keys in the table.
         keys: usize,
     },
+    /// A generation has a grammar, and nothing that says what it allows.
+    #[error("nothing here reads the grammar of this generation")]
+    Unconstrained,
     /// The mask leaves no token.
     #[error("the grammar allows no token here")]
     EmptyMask,

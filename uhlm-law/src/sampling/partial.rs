@@ -13,7 +13,7 @@
 
 use super::cut::weight;
 use super::order::{Candidate, in_order};
-use super::{SamplingChain, TokenId};
+use super::{SamplingChain, TokenId, TokenMask};
 use crate::noise::{PositionKey, TokenKeys};
 
 /// Amount by which the probabilities of an engine may add up to more than 1, and by which what it leaves out may weigh
@@ -105,6 +105,16 @@ impl PartialRow {
         }
         let rest = if bound == f32::NEG_INFINITY { 0.0 } else { (1.0 - sum).max(0.0) + ROUNDING };
         Ok(Self { listed, bound, rest })
+    }
+
+    /// Returns the part of the row that a mask leaves; `None` where no listed token is allowed and others may be. What
+    /// is not listed stays as probable as it may be, unless all allowed tokens are listed.
+    #[must_use]
+    pub fn masked(&self, mask: &TokenMask) -> Option<Self> {
+        let listed: Vec<_> = self.listed.iter().copied().filter(|entry| mask.allows(entry.0)).collect();
+        let is_whole = self.is_whole() || listed.len() == mask.count();
+        let (bound, rest) = if is_whole { (f32::NEG_INFINITY, 0.0) } else { (self.bound, self.rest) };
+        (!listed.is_empty()).then_some(Self { listed, bound, rest })
     }
 
     /// Returns the listed tokens with the logarithms of their probabilities, ascending by id.

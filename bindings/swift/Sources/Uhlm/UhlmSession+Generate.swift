@@ -72,7 +72,8 @@ extension UhlmSessionProtocol {
     ///   - message: The person's message.
     ///   - options: The options of this reply.
     /// - Returns: The text, the reasoning before it, the reason for the end, and the statistics.
-    /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled before the reply was whole. Text that
+    /// - Throws: ``IncompleteReply`` if the options have a grammar and a limit cuts the reply, ``UhlmError``, or
+    ///   `CancellationError` if the task was cancelled before the reply was whole. Text that
     ///   was committed by then stands in the conversation.
     public func respond(
         to message: String, options: GenerationOptions = GenerationOptions()
@@ -86,7 +87,8 @@ extension UhlmSessionProtocol {
     ///   - prompt: The person's next message, or raw text to continue.
     ///   - options: The options of this generation.
     /// - Returns: The text, the reasoning before it, the reason for the end, and the statistics.
-    /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled before the reply was whole. Text that
+    /// - Throws: ``IncompleteReply`` if the options have a grammar and a limit cuts the reply, ``UhlmError``, or
+    ///   `CancellationError` if the task was cancelled before the reply was whole. Text that
     ///   was committed by then stands in the conversation.
     public func respond(
         to prompt: Prompt, options: GenerationOptions = GenerationOptions()
@@ -94,6 +96,9 @@ extension UhlmSessionProtocol {
         for try await event in generate(prompt, options: options) {
             guard case .finished(let finish, let text, let reasoning, let statistics) = event else { continue }
             if finish == .cancelled { try Task.checkCancellation() }
+            if statistics.grammarComplete == false && finish != .cancelled {
+                throw IncompleteReply(text: text, finish: finish)
+            }
             return GenerationResult(text: text, reasoning: reasoning, finish: finish, statistics: statistics)
         }
         // A generation ends with an event or an error, unless this task was cancelled before it began.

@@ -3,6 +3,8 @@
 mod budget;
 mod example;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::{
@@ -12,6 +14,7 @@ use super::super::{
 };
 use crate::digest::Digest;
 use crate::fingerprint::Blocks;
+use crate::grammar::{Grammar, MAX_CHOICES, MAX_GRAMMAR_BYTES};
 use crate::sampling::{MAX_PENALTY_LAST_N, SamplingParams, TokenId};
 
 fn any_ids(max: usize) -> impl Strategy<Value = Vec<TokenId>> {
@@ -49,9 +52,27 @@ fn any_sampling() -> impl Strategy<Value = SamplingParams> {
 
 fn any_begin() -> impl Strategy<Value = Begin> {
     let stop = prop::collection::vec("[a-zä\\n]{1,8}", 0..4);
-    (any::<u64>(), any_sampling(), 1..u32::MAX, 1..u32::MAX, stop).prop_map(
-        |(seed, sampling, reply_start, max_tokens, stop)| Begin { seed, sampling, reply_start, max_tokens, stop },
+    let grammar = prop::option::of(any_grammar().prop_map(Arc::new));
+    (any::<u64>(), any_sampling(), 1..u32::MAX, 1..u32::MAX, stop, grammar).prop_map(
+        |(seed, sampling, reply_start, max_tokens, stop, grammar)| Begin {
+            seed,
+            sampling,
+            reply_start,
+            max_tokens,
+            stop,
+            grammar,
+        },
     )
+}
+
+fn any_grammar() -> impl Strategy<Value = Grammar> {
+    let text = || "[a-zä\\n\\{\"]{0,300}";
+    prop_oneof![
+        text().prop_map(Grammar::JsonSchema),
+        text().prop_map(Grammar::Regex),
+        prop::collection::vec(text(), 1..5).prop_map(Grammar::Choices),
+        text().prop_map(Grammar::Lark),
+    ]
 }
 
 fn any_advance() -> impl Strategy<Value = Advance> {
@@ -302,6 +323,7 @@ fn values_out_of_range_are_refused_in_both_encodings() {
             reply_start: 1,
             max_tokens: 1,
             stop: vec!["x".to_owned()],
+            grammar: None,
         }),
         deadline_ms: None,
     };
@@ -318,6 +340,9 @@ fn values_out_of_range_are_refused_in_both_encodings() {
         begin(|begin| begin.stop.push("x".repeat(1025))),
         begin(|begin| begin.stop = vec!["x".to_owned(); 65]),
         begin(|begin| begin.sampling.top_p = 2.0),
+        begin(|begin| begin.grammar = Some(Arc::new(Grammar::Choices(Vec::new())))),
+        begin(|begin| begin.grammar = Some(Arc::new(Grammar::Choices(vec![String::new(); MAX_CHOICES + 1])))),
+        begin(|begin| begin.grammar = Some(Arc::new(Grammar::Regex("x".repeat(MAX_GRAMMAR_BYTES + 1))))),
         begin(|begin| begin.sampling.penalty_last_n = 4097),
         Advance { draft: vec![0; MAX_DRAFT + 1], ..good.clone() },
     ];

@@ -99,6 +99,7 @@ public data class GenerationResult(
  *
  * @param prompt the text to continue: a message of the person, or raw text.
  * @param options the options of this reply.
+ * @throws IncompleteReplyException if the options have a grammar and a limit cuts the reply.
  * @throws UhlmException as [generate] does. Text that was committed before it stands in [UhlmSession.messages].
  */
 public suspend fun UhlmSessionInterface.respond(
@@ -111,6 +112,7 @@ public suspend fun UhlmSessionInterface.respond(
             result = GenerationResult(event.text, event.reasoning, event.finish, event.statistics)
         }
     }
+    result?.requireWhole()
     return result ?: throw UhlmException.Failed(
         kind = ErrorKind.SessionClosed,
         reason = "the session was shut down",
@@ -119,11 +121,19 @@ public suspend fun UhlmSessionInterface.respond(
     )
 }
 
+/** Throws where the reply was to have a form and ended before it had; one that the app ended is as it is. */
+private fun GenerationResult.requireWhole() {
+    if (statistics.grammarComplete == false && finish != FinishReason.CANCELLED) {
+        throw IncompleteReplyException(text, finish)
+    }
+}
+
 /**
  * Generates the reply to the person's next message: [respond] with [Prompt.Chat].
  *
  * @param prompt the person's message.
  * @param options the options of this reply.
+ * @throws IncompleteReplyException if the options have a grammar and a limit cuts the reply.
  * @throws UhlmException as [generate] does.
  */
 public suspend fun UhlmSessionInterface.respond(

@@ -26,6 +26,14 @@ internal suspend fun alone(modelPath: String) {
     engine.close()
 }
 
+internal suspend fun formed(session: UhlmSession): String {
+    // region grammar
+    val choices = Grammar.Choices(listOf("yes", "no"))
+    val answer = session.respond("Is 7 a prime?", GenerationOptions(grammar = choices)).text
+    // endregion
+    return answer
+}
+
 internal suspend fun hybrid(
     engine: UhlmEngine,
     calibrationPath: String,

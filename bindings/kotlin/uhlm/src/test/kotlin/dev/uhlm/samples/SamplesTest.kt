@@ -53,6 +53,7 @@ class SamplesTest {
                 assertEquals(whole, transcript.text)
                 assertEquals("", transcript.tail)
                 errors(session, signIn = {})
+                assertTrue(formed(session) in listOf("yes", "no"))
                 val (reply, again) = seed(session)
                 assertEquals(reply.text, again.text)
             }
