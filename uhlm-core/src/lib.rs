@@ -60,12 +60,15 @@ mod metrics;
 mod mode;
 mod options;
 mod origin;
+mod prefixes;
 mod privacy;
+mod saved_session;
 mod seed;
 mod session;
 mod state;
 pub mod verifier;
 mod vocabulary;
+mod whole_file;
 
 pub use uhlm_law::calibration::Calibration;
 pub use uhlm_law::chat::{DraftModel, Message, Role, TemplateError, TemplateVariables};
@@ -91,6 +94,7 @@ pub use self::options::{
 };
 pub use self::origin::Origin;
 pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
+pub use self::saved_session::SavedSessionError;
 pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};

@@ -22,12 +22,14 @@ mod reading;
 mod remote;
 mod reply;
 mod run;
+mod saving;
 mod sending;
 mod text;
 mod thinking;
 mod token;
 mod uncrossed;
 mod verdict;
+mod warming;
 mod worker;
 
 use std::sync::atomic::Ordering;
@@ -102,7 +104,17 @@ impl Session {
         options: SessionOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
-        let model = model.into();
+        Self::begun(model.into(), verifier, options, clock, |_| Ok(()))
+    }
+
+    /// Opens a session whose thread begins when `prepare` is done with what it will own.
+    pub(crate) fn begun<E: From<SamplingError>>(
+        model: DraftModel,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+        clock: Arc<dyn Clock>,
+        prepare: impl FnOnce(&mut Worker) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState::new(&options, Language::from(&model)));
         let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
@@ -111,7 +123,8 @@ impl Session {
             Arc::new(Outbox::new(verifier, Arc::clone(&shared.language), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let mut worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        prepare(&mut worker)?;
         let work = move || {
             // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));

@@ -67,7 +67,7 @@ pub struct LinkOptions {
 /// Options of a session. They hold for its life; `GenerationOptions` are for one reply.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct SessionOptions {
-    /// Way to generate, unless a generation says otherwise. Left out: `Exact`.
+    /// Way to generate, unless a generation says otherwise. Left out: `Exact`, or `DeviceOnly` without a verifier.
     #[uniffi(default)]
     pub mode: Option<Mode>,
     /// Parameters of the sampling, which draft and target share.
@@ -213,15 +213,27 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<uhlm_core::SessionOptions, UhlmError> {
+    pub(crate) fn into_core(
+        self,
+        has_verifier: bool,
+        redactor: Option<Arc<dyn Redactor>>,
+    ) -> Result<uhlm_core::SessionOptions, UhlmError> {
         let default = uhlm_core::SessionOptions::default();
+        let mode = match self.mode {
+            Some(mode) if !has_verifier && mode != Mode::DeviceOnly => {
+                return Err(UhlmError::invalid(format!("the mode {mode:?} needs a verifier")));
+            }
+            Some(mode) => mode,
+            None if has_verifier => default.mode,
+            None => Mode::DeviceOnly,
+        };
         let calibration = match &self.calibration_path {
             Some(path) => calibration_file::load(path.as_ref())?,
             None => default.calibration,
         };
         let measured_with = if calibration.is_generic() { default.estimator } else { calibration.estimator };
         Ok(uhlm_core::SessionOptions {
-            mode: self.mode.unwrap_or(default.mode),
+            mode,
             sampling: self.sampling.into(),
             estimator: self.estimator.unwrap_or(measured_with),
             calibration,

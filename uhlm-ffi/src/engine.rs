@@ -123,7 +123,8 @@ impl UhlmEngine {
 
     /// Opens a session. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
     /// them. Sessions on one engine are independent and may generate at the same time. A session without a verifier can
-    /// generate in the mode `DeviceOnly` alone. `redactor` changes messages before the verifier could see them.
+    /// generate in the mode `DeviceOnly` alone; options that name another mode are refused. `redactor` changes messages
+    /// before the verifier could see them.
     ///
     /// # Errors
     /// `InvalidOptions`.
@@ -134,9 +135,25 @@ impl UhlmEngine {
         options: SessionOptions,
         redactor: Option<Arc<dyn Redactor>>,
     ) -> Result<Arc<UhlmSession>, UhlmError> {
+        let options = self.options(options, verifier.is_some(), redactor)?;
         let verifier = verifier.map(|verifier| verifier.client());
-        let vocabulary_folder = Some(self.vocabularies.clone());
-        let options = uhlm_core::SessionOptions { vocabulary_folder, ..options.into_core(redactor)? };
         Ok(UhlmSession::new(self.engine.session(verifier, options)?))
+    }
+}
+
+impl UhlmEngine {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Returns the core's options of a session on this engine.
+    pub(crate) fn options(
+        &self,
+        options: SessionOptions,
+        has_verifier: bool,
+        redactor: Option<Arc<dyn Redactor>>,
+    ) -> Result<uhlm_core::SessionOptions, UhlmError> {
+        let vocabulary_folder = Some(self.vocabularies.clone());
+        Ok(uhlm_core::SessionOptions { vocabulary_folder, ..options.into_core(has_verifier, redactor)? })
     }
 }

@@ -4,6 +4,8 @@ mod causes;
 
 use std::fmt::Display;
 
+use crate::keeping::SavedSessionFault;
+
 /// The kind of a failure. There is one for everything that apps answer in different ways, and a kind has what an app
 /// needs for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
@@ -44,6 +46,11 @@ pub enum ErrorKind {
     Busy,
     /// The session was shut down.
     SessionClosed,
+    /// A saved session cannot be restored. The file is as it was.
+    SavedSession {
+        /// Why it cannot be used.
+        fault: SavedSessionFault,
+    },
     /// Draft and target do not share a vocabulary, so the target cannot judge what the draft model writes.
     VocabularyMismatch,
     /// The server cannot be reached, and the policy is to fail, or waiting took too long.
@@ -81,7 +88,7 @@ impl ErrorKind {
             Self::PromptTooLong { .. } => Recovery::ShortenPrompt,
             Self::ConsentRequired { .. } => Recovery::AskForConsent,
             Self::Busy | Self::ServerBusy => Recovery::TryAgain,
-            Self::SessionClosed => Recovery::OpenAgain,
+            Self::SessionClosed | Self::SavedSession { .. } => Recovery::OpenAgain,
             Self::Offline | Self::Metered => Recovery::WaitForNetwork,
             Self::Unauthorized => Recovery::SignIn,
             Self::Untrusted | Self::Refused => Recovery::CheckEndpoint,
@@ -112,6 +119,7 @@ pub fn error_title(kind: ErrorKind) -> String {
         ErrorKind::ConsentRequired { .. } => "This conversation may not be sent to the server.",
         ErrorKind::Busy => "This is being done already.",
         ErrorKind::SessionClosed => "The conversation was closed.",
+        ErrorKind::SavedSession { .. } => "The saved conversation cannot be used.",
         ErrorKind::VocabularyMismatch => "The model does not fit the server's.",
         ErrorKind::Offline => "The server cannot be reached.",
         ErrorKind::ServerBusy => "The server is busy.",

@@ -24,6 +24,7 @@ mod engine;
 mod error;
 mod event;
 mod generation;
+mod keeping;
 mod law;
 mod logging;
 mod models;
@@ -43,6 +44,7 @@ pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
+pub use keeping::SavedSessionFault;
 pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{

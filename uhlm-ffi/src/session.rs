@@ -81,7 +81,7 @@ impl UhlmSession {
         Arc::new(Self { session: Mutex::new(Some(session)) })
     }
 
-    fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+    pub(crate) fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
     }

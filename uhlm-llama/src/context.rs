@@ -115,4 +115,17 @@ impl OwnedContext {
             .truncate(sequence, from)
             .map_err(|error| ModelError::Decode { reason: format!("the cache cannot be rolled back: {error}") })
     }
+
+    /// Returns the cache of a sequence in llama.cpp's own form.
+    pub(crate) fn state(&mut self, sequence: u32) -> Result<Vec<u8>, ModelError> {
+        let state = self.context.state(sequence);
+        state.map_err(|error| ModelError::Decode { reason: format!("the cache cannot be saved: {error}") })
+    }
+
+    /// Takes up the cache of a sequence of `len` tokens; on an error the sequence holds nothing.
+    pub(crate) fn set_state(&mut self, sequence: u32, len: usize, state: &[u8]) -> Result<(), ModelError> {
+        self.patched.clear();
+        let taken = self.context.set_state(sequence, len, state);
+        taken.map_err(|error| ModelError::Decode { reason: format!("the cache cannot be taken up: {error}") })
+    }
 }

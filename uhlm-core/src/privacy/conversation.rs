@@ -1,11 +1,12 @@
 //! The messages of a session, each as it was said and, once needed, as the verifier may read it.
 
+use serde::{Deserialize, Serialize};
 use uhlm_law::chat::{Message, Role};
 
 use super::{Redaction, redacted};
 
 /// One message with what both models may read of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     message: Message,
     /// Text that both models read where the verifier is asked; settled once, so that their caches stay valid.
@@ -27,7 +28,7 @@ impl Entry {
 }
 
 /// The messages of a session so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Conversation {
     entries: Vec<Entry>,
     /// Number of messages that the models have forgotten: the oldest ones, system messages not counted.

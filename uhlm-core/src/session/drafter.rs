@@ -170,6 +170,23 @@ impl Drafter {
         self.rows = 0;
     }
 
+    /// Returns how many of `tokens` the cache is of, with the cache where the engine gives it; what else was read is
+    /// forgotten.
+    pub(super) fn cache_of(&mut self, tokens: &[TokenId]) -> Result<(usize, Option<Vec<u8>>), ModelError> {
+        let cached = tokens.len() - self.unread_own(tokens);
+        let Some(sequence) = &mut self.sequence else { return Ok((0, None)) };
+        sequence.truncate(cached)?;
+        self.held.truncate(cached);
+        self.rows = 0;
+        Ok((cached, sequence.save()?))
+    }
+
+    /// Takes note that the sequence holds `tokens` and nothing else.
+    pub(super) fn holds(&mut self, tokens: &[TokenId]) {
+        self.held = tokens.to_vec();
+        self.rows = 0;
+    }
+
     /// Returns what the vocabulary says of a token that the draft model wrote: it ends the reply if it ends one of
     /// either model.
     pub(super) fn piece(&self, id: TokenId) -> Piece<'_> {

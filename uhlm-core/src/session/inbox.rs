@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uhlm_law::advance::{self, Frame};
 
+use super::worker::Worker;
 use crate::generation::EventSink;
 use crate::options::{GenerationOptions, Prompt};
 use crate::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
@@ -22,8 +23,29 @@ pub(crate) struct Job {
 pub(super) struct Queue {
     /// Generations that were requested while a cancelled one had not ended yet.
     pub(super) jobs: VecDeque<Job>,
+    /// Work that waits until no generation runs.
+    pub(super) tasks: VecDeque<Task>,
     /// Whether the session was dropped.
     pub(super) closed: bool,
+}
+
+/// Work for the session's thread beside generations: to save the conversation, or to read ahead of a message.
+pub(crate) struct Task(Box<dyn FnOnce(&mut Worker) + Send>);
+
+impl Task {
+    pub(super) fn new(work: impl FnOnce(&mut Worker) + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+
+    pub(super) fn run(self, worker: &mut Worker) {
+        (self.0)(worker);
+    }
+}
+
+impl std::fmt::Debug for Task {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Task")
+    }
 }
 
 /// The number of the answer that a frame belongs to; no two answers of a session have the same.
@@ -38,6 +60,8 @@ pub(crate) type Heard = Result<Answer<Frame>, VerifierError>;
 pub(crate) enum Inbox {
     /// A generation to run.
     Job(Box<Job>),
+    /// Work beside generations.
+    Task(Task),
     /// The answer to an attempt to open a session on the verifier.
     Opened(Result<Opened, VerifierError>),
     Frame {

@@ -224,6 +224,7 @@ impl Run<'_> {
                 Inbox::Frame { tag, heard } => self.mail.frames.push_back((tag, heard)),
                 // A generation may be asked for as soon as this one is cancelled; it begins when this one has ended.
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
+                Inbox::Task(task) => self.queue.tasks.push_back(task),
                 // The session was dropped: this generation ends, and the thread with it.
                 Inbox::Close => {
                     self.queue.closed = true;

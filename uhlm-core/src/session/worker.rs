@@ -32,6 +32,7 @@ use crate::generation::EventSink;
 use crate::language::Language;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking};
+use crate::prefixes::Prefixes;
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
@@ -55,12 +56,14 @@ pub(crate) struct Worker {
     /// Options that the app requested.
     pub(super) asked: SessionOptions,
     /// Seed of the replies that have no seed of their own.
-    seed: u64,
+    pub(super) seed: u64,
     /// Number of generations so far.
-    generations: u64,
+    pub(super) generations: u64,
     pub(super) shared: Arc<SessionState>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     queue: Queue,
+    /// Beginnings that sessions of the same engine have read.
+    pub(super) prefixes: Arc<Prefixes>,
 }
 
 impl Worker {
@@ -86,7 +89,13 @@ impl Worker {
             shared,
             clock,
             queue: Queue::default(),
+            prefixes: Arc::default(),
         })
+    }
+
+    /// Shares the beginnings of other sessions, and its own with them.
+    pub(crate) fn share(&mut self, prefixes: Arc<Prefixes>) {
+        self.prefixes = prefixes;
     }
 
     /// Works until the session is dropped. It calls `ended` for each generation before its last event is sent, so that
@@ -95,6 +104,7 @@ impl Worker {
         while let Some(message) = self.next(inbox) {
             match message {
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
+                Inbox::Task(task) => self.queue.tasks.push_back(task),
                 Inbox::Opened(result) => self.opened_late(result),
                 Inbox::Frame { tag, heard } => self.heard_late(tag, heard),
                 Inbox::Wake => self.attend(),
@@ -106,6 +116,9 @@ impl Worker {
             }
             if self.queue.closed {
                 break;
+            }
+            while let Some(task) = self.queue.tasks.pop_front() {
+                task.run(&mut self);
             }
         }
     }
@@ -223,7 +236,9 @@ impl Worker {
             self.drafter.draft_for(target.map_or(&[], |info| &info.ends));
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
-            let reused = self.pipeline.begin(begin, &tokens, peer);
+            let held = self.pipeline.begin(begin, &tokens, peer);
+            // What was read ahead of the message counts like what earlier turns left.
+            let reused = held.max(tokens.len() - self.drafter.unread(&tokens));
             let reply = Reply::new(options, tokens.len(), reused);
             let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
@@ -314,17 +329,18 @@ impl Worker {
         }
         if self.limits().unload {
             self.drafter.unload();
+            self.prefixes.clear();
         }
     }
 
     /// Returns the limits that the device's state asks for.
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         self.asked.device.decide(&locked(&self.shared.device))
     }
 
     /// Returns the options of the generation that begins, as far as `limits` allows, and sets the number of threads.
     /// Nothing that a window in flight rests on may change under it.
-    fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
+    pub(super) fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
         let asked = &self.asked;
         let max_window = limits.max_window.map_or(asked.max_window, |most| asked.max_window.min(most));
         let draft_ahead = if limits.no_draft_ahead { DraftAhead::Off } else { asked.draft_ahead };

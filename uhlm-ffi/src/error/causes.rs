@@ -1,6 +1,6 @@
 //! Of which kind the failures of the crates below are.
 
-use uhlm_core::GenerationError;
+use uhlm_core::{GenerationError, SavedSessionError};
 use uhlm_core::calibration_file::CalibrationFileError;
 use uhlm_core::verifier::VerifierError;
 use uhlm_law::model::ModelError;
@@ -10,6 +10,7 @@ use uhlm_llama::memory::MemoryError;
 use uhlm_models::{DownloadError, StoreError};
 
 use super::{ErrorKind, Recovery, UhlmError};
+use crate::keeping::SavedSessionFault;
 
 impl From<GenerationError> for UhlmError {
     fn from(error: GenerationError) -> Self {
@@ -128,6 +129,27 @@ impl From<StoreError> for UhlmError {
             StoreError::Damaged { .. } => ErrorKind::ModelDamaged,
             StoreError::Cancelled => ErrorKind::Cancelled,
             StoreError::Io { .. } => ErrorKind::StorageFailed,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<SavedSessionError> for UhlmError {
+    fn from(error: SavedSessionError) -> Self {
+        use SavedSessionError as E;
+        let unusable = |fault| ErrorKind::SavedSession { fault };
+        let kind = match error {
+            E::Busy => ErrorKind::Busy,
+            E::SessionClosed => ErrorKind::SessionClosed,
+            E::Missing { .. } => unusable(SavedSessionFault::Missing),
+            E::Damaged { .. } => unusable(SavedSessionFault::Damaged),
+            E::WrongVersion { .. } => unusable(SavedSessionFault::AnotherVersion),
+            E::AnotherModel { .. } => unusable(SavedSessionFault::AnotherModel),
+            E::TooLong { .. } => unusable(SavedSessionFault::TooLong),
+            E::Cache { .. } => unusable(SavedSessionFault::AnotherCache),
+            E::Io { .. } => ErrorKind::StorageFailed,
+            E::Model(error) => return GenerationError::Model(error).into(),
+            E::Sampling(error) => return error.into(),
         };
         Self::new(kind, error)
     }
