@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
 use uhlm_law::digest::Digest;
 use uhlm_law::model::{LanguageModel as _, ModelError, Special};
-use uhlm_law::sampling::{SamplingError, TokenId};
+use uhlm_law::sampling::{SamplingError, SamplingParams, TokenId};
 use uhlm_llama::{LoadError, LoadOptions, Model};
 
 use crate::clock::SystemClock;
@@ -43,6 +43,12 @@ impl Engine {
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.model.fingerprint()
+    }
+
+    /// Returns the sampling that the model's authors recommend, where the file says it (`general.sampling.*`).
+    #[must_use]
+    pub fn recommended_sampling(&self) -> Option<SamplingParams> {
+        self.model.recommended_sampling().cloned()
     }
 
     /// Counts the tokens of a conversation up to where the reply begins, in the model's chat template.

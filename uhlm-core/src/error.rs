@@ -71,6 +71,10 @@ pub enum GenerationError {
         /// The last failure of a call to the verifier.
         cause: VerifierError,
     },
+    /// The session has taken as much of its verifier as its [budget](crate::options::SessionOptions::budget) allows,
+    /// and the policy is not to go on without it.
+    #[error("the budget for the verifier is spent")]
+    BudgetSpent,
     /// The draft model failed.
     #[error(transparent)]
     Model(#[from] ModelError),

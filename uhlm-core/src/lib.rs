@@ -66,16 +66,18 @@ mod saved_session;
 mod seed;
 mod session;
 mod state;
+mod totals;
 pub mod verifier;
 mod vocabulary;
 mod whole_file;
+mod why;
 
 pub use uhlm_law::calibration::Calibration;
 pub use uhlm_law::chat::{DraftModel, Message, Role, TemplateError, TemplateVariables};
 pub use uhlm_law::gate::{Goal, Predictor};
 pub use uhlm_law::model::ModelError;
 pub use uhlm_law::pace::Pace;
-pub use uhlm_law::sampling::{SamplingError, SamplingParams, TokenId};
+pub use uhlm_law::sampling::{LogitBias, SamplingError, SamplingParams, TokenId};
 pub use uhlm_law::uncertainty::Estimator;
 pub use uhlm_law::window::CloseRule;
 pub use uhlm_llama::{ContextSize, LoadError, LoadOptions};
@@ -90,12 +92,15 @@ pub use self::link::LinkConfig;
 pub use self::metrics::{OriginCounts, Statistics, VerdictTiming};
 pub use self::mode::Mode;
 pub use self::options::{
-    DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking, USEFUL_REPLY,
+    DraftAhead, GenerationOptions, OfflinePolicy, Overflow, MAX_TOP_TOKENS, Prompt, SessionOptions, Thinking,
+    USEFUL_REPLY,
 };
 pub use self::origin::Origin;
 pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
 pub use self::saved_session::SavedSessionError;
 pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
+pub use self::totals::{Budget, Totals};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};
 pub use self::verifier::{Verifier, VerifierError};
+pub use self::why::{Decision, TokenLogProbability, Why};

@@ -17,6 +17,7 @@ use crate::device::DevicePolicy;
 use crate::link::LinkConfig;
 use crate::mode::Mode;
 use crate::privacy::{Consent, RecordOptions, Redaction};
+use crate::totals::{Budget, Totals};
 
 /// A session's behaviour while the verifier is out of reach. A verifier that tells that it is at work is within reach,
 /// however long it takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this
@@ -119,6 +120,9 @@ impl DraftAhead {
 /// The options of a session, which hold for its life; [`GenerationOptions`] are for one reply.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
+    /// Instructions for the whole conversation, its system message; `None` for a conversation without, or with those
+    /// among its messages.
+    pub instructions: Option<String>,
     /// Mode in which text is generated, unless a generation says otherwise.
     pub mode: Mode,
     /// Parameters of the sampling chain, for draft model and target model alike.
@@ -137,6 +141,10 @@ pub struct SessionOptions {
     /// pace, policies that are expected to need more are not taken, and where the budget is spent, windows are as long
     /// as they can be and nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
     pub max_passes_per_token: Option<f64>,
+    /// Most that the session may take of its verifier.
+    pub budget: Budget,
+    /// What was taken before and counts against the budget: of other sessions of the same day, say.
+    pub spent: Totals,
     /// Rule by which an `exact` window is closed and sent. The pace decides under [`CloseRule::CostModel`] alone: by
     /// any other rule the target waits for drafts.
     pub close: CloseRule,
@@ -185,6 +193,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         Self {
+            instructions: None,
             mode: Mode::default(),
             sampling: SamplingParams::default(),
             estimator: Estimator::default(),
@@ -193,6 +202,8 @@ impl Default for SessionOptions {
             predictor: Predictor::default(),
             pace: Pace::default(),
             max_passes_per_token: None,
+            budget: Budget::default(),
+            spent: Totals::default(),
             close: CloseRule::CostModel,
             max_window: 16,
             draft_ahead: DraftAhead::Pipelined(2),
@@ -214,6 +225,9 @@ impl Default for SessionOptions {
     }
 }
 
+/// Largest number of most probable tokens that a token is told with.
+pub const MAX_TOP_TOKENS: usize = 20;
+
 /// The options of one generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {
@@ -223,6 +237,10 @@ pub struct GenerationOptions {
     pub stop: Vec<String>,
     /// Mode of this generation; `None` takes the session's.
     pub mode: Option<Mode>,
+    /// Parameters of the sampling chain for this generation; `None` takes the session's.
+    pub sampling: Option<SamplingParams>,
+    /// Goal of the gate from this generation on; `None` leaves it as it is.
+    pub goal: Option<Goal>,
     /// Pace of this generation; `None` takes the session's.
     pub pace: Option<Pace>,
     /// Consent for this message; `None` takes the session's.
@@ -234,6 +252,15 @@ pub struct GenerationOptions {
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
     /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
+    /// Whether each token says [why](crate::why::Why) the target was asked about it, or was not.
+    pub explain: bool,
+    /// Number of the draft model's most probable tokens that each token it drafted is told with, at most
+    /// [`MAX_TOP_TOKENS`]; 0 for none.
+    pub top_tokens: usize,
+    /// Whether the draft model writes alone, and the tokens about which the target would have been asked are marked
+    /// [`Unverified`](crate::origin::Origin::Unverified): what the mode would have sent, without sending anything. The
+    /// text is the draft model's, so it is an estimate where the target would have written another.
+    pub dry_run: bool,
     /// Seed of this reply alone: given twice for the same conversation, it brings the same text, whatever windows and
     /// timing do while the verifier is reachable (`opportunistic`: with a fixed threshold). `None` goes on from the
     /// session's seed.
@@ -246,11 +273,16 @@ impl Default for GenerationOptions {
             max_tokens: 512,
             stop: Vec::new(),
             mode: None,
+            sampling: None,
+            goal: None,
             pace: None,
             consent: None,
             thinking: None,
             template_variables: TemplateVariables::default(),
             collect_labels: false,
+            explain: false,
+            top_tokens: 0,
+            dry_run: false,
             seed: None,
         }
     }

@@ -3,12 +3,14 @@
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
 mod bridging;
+mod budget;
 mod closing;
 mod crossing;
 mod drafter;
 mod drafting;
 mod end;
 mod ends;
+mod explaining;
 mod hearing;
 mod inbox;
 mod lookahead;
@@ -54,6 +56,7 @@ use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
 use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::Verifier;
 
 /// Size of the session thread's stack, in bytes. Only what is used takes memory. Templates and llama.cpp's graphs nest
@@ -171,7 +174,7 @@ impl Session {
     /// Checks that the person agreed to what a generation would send; opens the way to the verifier if so, and shuts it
     /// if not.
     fn check_consent(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
-        let asks = self.has_verifier && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
+        let asks = self.has_verifier && !options.dry_run && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
         let consent = options.consent.unwrap_or(*locked(&self.consent));
         let mut conversation = locked(&self.shared.conversation);
         // Raw text stands alone: nothing of the conversation goes with it.
@@ -255,6 +258,21 @@ impl Session {
         Ok(())
     }
 
+    /// Changes the instructions: they take the place of all system messages; `None` takes these away. The conversation
+    /// is read anew with the next message.
+    ///
+    /// # Errors
+    /// [`GenerationError::Busy`].
+    pub fn set_instructions(&self, instructions: Option<&str>) -> Result<(), GenerationError> {
+        if self.is_generating() {
+            return Err(GenerationError::Busy);
+        }
+        let mut conversation = locked(&self.shared.conversation);
+        conversation.set_instructions(instructions);
+        self.count(&conversation.messages());
+        Ok(())
+    }
+
     /// Forgets the conversation, except for its system messages.
     ///
     /// # Errors
@@ -285,6 +303,12 @@ impl Session {
         let rendered = rendered.and_then(|messages| template.render(messages, &options).ok());
         let tokens = rendered.and_then(|rendered| rendered.tokens(|text, special| words.tokenize(text, special)).ok());
         locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
+    }
+
+    /// Returns what the session's generations have taken in all, those that have ended.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        *locked(&self.shared.totals)
     }
 
     /// Returns the calibration with what this session's verdicts have taught.

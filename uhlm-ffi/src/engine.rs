@@ -9,6 +9,7 @@ use uhlm_llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
 use crate::error::{ErrorKind, UhlmError};
+use crate::law::SamplingParams;
 use crate::privacy::Redactor;
 use crate::session::{Message, UhlmSession};
 use crate::thread::on_thread;
@@ -95,6 +96,12 @@ impl UhlmEngine {
             is_tried: model.summary().is_tried(),
             fingerprint: self.engine.fingerprint().to_string(),
         }
+    }
+
+    /// Returns the sampling that the model's authors recommend; nothing where its file does not say.
+    #[must_use]
+    pub fn recommended_sampling(&self) -> Option<SamplingParams> {
+        self.engine.recommended_sampling().map(Into::into)
     }
 
     /// Counts the tokens of a conversation in the model's chat template, up to where the reply begins.

@@ -55,6 +55,8 @@ pub enum ErrorKind {
     VocabularyMismatch,
     /// The server cannot be reached, and the policy is to fail, or waiting took too long.
     Offline,
+    /// The session has taken as much of the verifier as its budget allows, and the policy is not to go on without it.
+    BudgetSpent,
     /// The server can be reached but has no room for another request.
     ServerBusy,
     /// The server does not accept the token, or there is none.
@@ -84,7 +86,7 @@ impl ErrorKind {
             Self::ModelDamaged => Recovery::DownloadAgain,
             Self::ModelUnsupported | Self::VocabularyMismatch => Recovery::ChooseAnotherModel,
             Self::NotEnoughMemory { .. } | Self::EngineFailed => Recovery::FreeMemory,
-            Self::InvalidOptions | Self::ChecksumMissing => Recovery::FixOptions,
+            Self::InvalidOptions | Self::ChecksumMissing | Self::BudgetSpent => Recovery::FixOptions,
             Self::PromptTooLong { .. } => Recovery::ShortenPrompt,
             Self::ConsentRequired { .. } => Recovery::AskForConsent,
             Self::Busy | Self::ServerBusy => Recovery::TryAgain,
@@ -122,6 +124,7 @@ pub fn error_title(kind: ErrorKind) -> String {
         ErrorKind::SavedSession { .. } => "The saved conversation cannot be used.",
         ErrorKind::VocabularyMismatch => "The model does not fit the server's.",
         ErrorKind::Offline => "The server cannot be reached.",
+        ErrorKind::BudgetSpent => "As much was asked of the server as is allowed.",
         ErrorKind::ServerBusy => "The server is busy.",
         ErrorKind::Unauthorized => "The server does not know you.",
         ErrorKind::Untrusted => "The server cannot be trusted.",

@@ -34,6 +34,7 @@ mod session;
 mod statistics;
 mod thread;
 mod token;
+mod totals;
 mod verifier;
 
 pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
@@ -42,10 +43,12 @@ pub use config::{GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
-pub use event::{FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenText};
+pub use event::{
+    Decision, FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenLogProbability, TokenText, Why,
+};
 pub use generation::UhlmGeneration;
 pub use keeping::SavedSessionFault;
-pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
+pub use law::{CloseRule, Estimator, Goal, LogitBias, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
     DownloadEvent, DownloadPhase, DownloadRequest, StoreOptions, StoredModel, StoredPart, UhlmDownload, UhlmModelStore,
@@ -54,6 +57,7 @@ pub use models::{
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
+pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use token::{TokenError, TokenProvider};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 

@@ -15,6 +15,7 @@ use crate::error::UhlmError;
 use crate::event::{LinkCause, LinkState};
 use crate::generation::UhlmGeneration;
 use crate::privacy::{Consent, SentRecord};
+use crate::totals::Totals;
 
 /// The speaker of a message.
 #[uniffi::remote(Enum)]
@@ -177,6 +178,22 @@ impl UhlmSession {
     /// `Busy`, `SessionClosed`.
     pub fn set_messages(&self, messages: Vec<Message>) -> Result<(), UhlmError> {
         self.with(|session| session.set_messages(messages))
+    }
+
+    /// Changes the instructions, which take the place of all system messages; nothing takes these away.
+    ///
+    /// # Errors
+    /// `Busy`, `SessionClosed`.
+    pub fn set_instructions(&self, instructions: Option<String>) -> Result<(), UhlmError> {
+        self.with(|session| session.set_instructions(instructions.as_deref()))
+    }
+
+    /// Returns what the session's generations have taken in all, those that have ended.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn totals(&self) -> Result<Totals, UhlmError> {
+        self.with(|session| Ok(session.totals().into()))
     }
 
     /// Forgets the conversation, except for its system messages.

@@ -82,6 +82,12 @@ pub struct Statistics {
     /// tokens are then in the target's.
     #[uniffi(default = false)]
     pub bridged: bool,
+    /// Requests to the verifier, those included that open a session.
+    #[uniffi(default = 0)]
+    pub requests: u64,
+    /// Whether the budget was spent before the reply ended, so that the rest was written without the verifier.
+    #[uniffi(default = false)]
+    pub budget_spent: bool,
 }
 
 impl From<&uhlm_core::Statistics> for Statistics {
@@ -116,6 +122,8 @@ impl From<&uhlm_core::Statistics> for Statistics {
             ngram_accepted: s.ngram_accepted,
             dropped_messages: s.dropped_messages,
             bridged: s.bridged,
+            requests: s.requests,
+            budget_spent: s.budget_spent,
         }
     }
 }

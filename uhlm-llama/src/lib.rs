@@ -23,6 +23,7 @@ mod model;
 mod native;
 mod options;
 mod probe;
+mod recommended;
 mod sequence;
 pub mod split;
 mod template;

@@ -7,7 +7,7 @@ use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::sampling::TokenId;
+use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::token::TokenKind;
 
 use crate::error::LoadError;
@@ -105,6 +105,12 @@ impl Model {
     #[must_use]
     pub fn name(&self) -> &str {
         self.summary.name.as_deref().unwrap_or(&self.summary.architecture)
+    }
+
+    /// Returns the sampling that the model's authors recommend, where the file says it.
+    #[must_use]
+    pub fn recommended_sampling(&self) -> Option<&SamplingParams> {
+        self.summary.recommended.as_ref()
     }
 
     /// Returns the fingerprint of the file.

@@ -69,7 +69,7 @@ impl Backend {
     /// told from a part of a row.
     fn capabilities(&self) -> Capabilities {
         match self {
-            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES),
+            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES).union(Capabilities::WIDER_CHAIN),
             Self::Engines(_) => CAPABILITIES,
         }
     }

@@ -50,6 +50,22 @@ impl Conversation {
             .collect();
     }
 
+    /// Puts `instructions` in the place of all system messages, at the beginning; with `None` there are none.
+    pub(crate) fn set_instructions(&mut self, instructions: Option<&str>) {
+        let is_system = |entry: &Entry| entry.message.role == Role::System;
+        let mut present = self.entries.iter().filter(|entry| is_system(entry));
+        if let (Some(only), None) = (present.next(), present.next())
+            && instructions == Some(only.message.content.as_str())
+        {
+            return;
+        }
+        self.entries.retain(|entry| !is_system(entry));
+        if let Some(instructions) = instructions {
+            let message = Message::system(instructions);
+            self.entries.insert(0, Entry { message, shared: None, shared_reasoning: false, covered: false });
+        }
+    }
+
     /// Forgets everything but system messages.
     pub(crate) fn keep_system(&mut self) {
         self.dropped = 0;
@@ -185,6 +201,21 @@ mod tests {
         assert_eq!(read(&mut conversation), "be brief c d e f");
         conversation.replace(vec![Message::user("g")]);
         assert_eq!((read(&mut conversation), conversation.dropped()), ("g".into(), 0));
+    }
+
+    #[test]
+    fn instructions_take_the_place_of_all_system_messages_and_leave_the_rest() {
+        let mut conversation = Conversation::default();
+        conversation.replace(vec![Message::system("a"), Message::user("b"), Message::system("c")]);
+        conversation.cover();
+        conversation.set_instructions(Some("d"));
+        assert_eq!(contents(&conversation.messages()), ["d", "b"]);
+        assert_eq!(conversation.uncovered(), 1, "nobody agreed to the new ones");
+        conversation.cover();
+        conversation.set_instructions(Some("d"));
+        assert_eq!(conversation.uncovered(), 0, "they are the same");
+        conversation.set_instructions(None);
+        assert_eq!(contents(&conversation.messages()), ["b"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Decides the next drafted token. Whether to draft at all, and what becomes of the token, is decided elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uhlm_law::advance::{Begin, Drawing, Tokens};
@@ -9,10 +10,10 @@ use uhlm_law::affine::Affine;
 use uhlm_law::bridge::Bridge;
 use uhlm_law::calibration::Features;
 use uhlm_law::chat::DraftModel;
-use uhlm_law::gate::Gate;
+use uhlm_law::gate::{Gate, Goal, Predictor};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::{Place, PositionKey};
-use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
+use uhlm_law::sampling::{self, ChainInput, SamplingError, Scratch, TokenId, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
@@ -22,8 +23,9 @@ use super::reply::Piece;
 use super::token::Drafted;
 use crate::language::Language;
 use crate::mode::Mode;
-use crate::options::SessionOptions;
+use crate::options::{MAX_TOP_TOKENS, SessionOptions};
 use crate::origin::Origin;
+use crate::why::TokenLogProbability;
 
 /// Weight of the newest value in the average time of a step, which may change at once, with the phone's clock.
 const NEWEST_TIME: f64 = 0.1;
@@ -68,12 +70,17 @@ pub(super) struct Drafter {
     scratch: Scratch,
     estimator: Box<dyn Uncertainty>,
     pub(super) gate: Gate,
+    predictor: Predictor,
     /// Sampling chain and noise of the reply.
     drawing: Drawing,
     /// End tokens of the target, where they are not those of the draft model.
     target_ends: Option<TargetEnds>,
     /// Largest number of tokens that the conversation may have with the reply.
     end: usize,
+    /// Number of most probable tokens that are told with each drafted one.
+    top_tokens: usize,
+    /// Those tokens, by the number of tokens before the place.
+    tops: BTreeMap<usize, Vec<(TokenId, f32)>>,
     /// Seconds that one drafted token takes, as an exponential average; 0 before the first.
     pub(super) seconds: f64,
     /// Mean of the drafted tokens' expected rejection probability, as an exponential average.
@@ -106,9 +113,12 @@ impl Drafter {
             scratch: Scratch::default(),
             estimator: options.estimator.build(seed),
             gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
+            predictor: options.predictor,
             drawing,
             target_ends: None,
             end: usize::MAX,
+            top_tokens: 0,
+            tops: BTreeMap::new(),
             seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
             catch_up_seconds: 0.0,
@@ -127,6 +137,27 @@ impl Drafter {
         // Across a bridge these are not the draft model's own tokens.
         self.end = if self.bridge.is_some() { usize::MAX } else { end };
         Ok(())
+    }
+
+    /// Takes note of how many of the most probable tokens are told with each one of the reply that begins.
+    pub(super) fn tell_top(&mut self, tokens: usize) {
+        self.top_tokens = tokens.min(MAX_TOP_TOKENS);
+        self.tops.clear();
+    }
+
+    /// Returns the most probable tokens at the place after so many tokens, as they were when a token was drafted there
+    /// last. Across a bridge the draft model's tokens are not the session's, and there are none.
+    pub(super) fn top_tokens(&self, place: usize) -> Vec<TokenLogProbability> {
+        let top = self.tops.get(&place).filter(|_| self.bridge.is_none());
+        let told = |&(id, log_probability)| TokenLogProbability { id, log_probability };
+        top.into_iter().flatten().map(told).collect()
+    }
+
+    /// Goes by another goal from now on, with what the gate has learnt.
+    pub(super) fn aim_at(&mut self, goal: Goal) {
+        if self.gate.goal() != goal {
+            self.gate = Gate::new(&self.gate.tracked(), goal).with_predictor(self.predictor);
+        }
     }
 
     /// Returns the language of the session's tokens.
@@ -329,7 +360,7 @@ impl Drafter {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Drafted, End> {
         let row = self.prepare(tokens, cancelled)?;
-        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, .. } = self;
+        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, top_tokens, tops, .. } = self;
         let chain = drawing.chain();
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
         let input = ChainInput { logits, history: tokens, mask: None };
@@ -343,6 +374,10 @@ impl Drafter {
             (distribution.prob(id), distribution.entropy())
         };
         let features = Features { u: estimator.estimate(logits, id), q, entropy, margin: margin as f32 };
+        if *top_tokens > 0 {
+            tops.insert(tokens.len(), sampling::top_log_probabilities(logits, *top_tokens));
+        }
+        let threshold = (mode == Mode::Opportunistic).then(|| gate.threshold());
         let judged = match mode {
             Mode::Exact => true,
             Mode::Opportunistic => gate.is_uncertain(&features),
@@ -353,7 +388,7 @@ impl Drafter {
         gate.observe_draft(&features);
         let beta = gate.expected_rejection(&features);
         average(&mut self.mean_beta, beta, NEWEST_BETA);
-        Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged })
+        Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, threshold, judged })
     }
 
     /// Takes note of how long the step took that drafted the last token; `unread` tokens were read before it in the

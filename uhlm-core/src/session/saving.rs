@@ -29,8 +29,8 @@ use crate::verifier::Verifier;
 impl Session {
     /// Restores a session from a file that [`Self::save`] wrote; blocks on the file and until the context is made. The
     /// session goes on where the saved one stood: the next message reads no earlier token anew, and brings the reply
-    /// that it would have brought. The seed of the replies is the saved one, unless the options have one; everything
-    /// else is as the options say.
+    /// that it would have brought. The seed of the replies and the instructions are the saved ones, unless the options
+    /// have others; everything else is as the options say.
     ///
     /// # Errors
     /// [`SavedSessionError`]; the file is as it was. The app may open a session and give it the messages that it keeps
@@ -135,7 +135,11 @@ impl Worker {
             // The next reply begins anew with what these tokens have in common with its prompt.
             self.pipeline.begin(begin, &tokens, None);
         }
-        *locked(&self.shared.conversation) = head.conversation;
+        let mut conversation = head.conversation;
+        if let Some(instructions) = &self.asked.instructions {
+            conversation.set_instructions(Some(instructions));
+        }
+        *locked(&self.shared.conversation) = conversation;
         Ok(())
     }
 }

@@ -71,8 +71,10 @@ impl Worker {
         self.keep_to(&limits);
         let mode = limits.mode(self.asked.mode, self.remote.is_some());
         let vocabulary = self.drafter.language().words.vocabulary_hash();
-        if let Some(remote) = self.remote.as_mut().filter(|_| asks) {
-            remote.open(vocabulary, self.clock.now());
+        if let Some(remote) = self.remote.as_mut().filter(|_| asks)
+            && remote.open(vocabulary, self.clock.now())
+        {
+            locked(&self.shared.totals).requests += 1;
         }
         // Where the target writes alone, the device need not read; across a bridge it reads when a reply begins.
         if mode == Mode::RemoteOnly || self.drafter.is_bridged() {

@@ -36,6 +36,7 @@ use crate::prefixes::Prefixes;
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::{BodyBytes, Verifier, VerifierError};
 
 /// The terms of a generation.
@@ -44,6 +45,8 @@ struct Terms<'a> {
     /// Options that the app requested, as far as the device's state allows.
     kept: &'a SessionOptions,
     mode: Mode,
+    /// Mode whose decisions are reported although the device writes alone.
+    dry_run: Option<Mode>,
     started: Instant,
 }
 
@@ -141,11 +144,15 @@ impl Worker {
         self.attend();
         let limits = self.limits();
         let kept = self.keep_to(&limits);
-        let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        let asked_mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        let mode = if options.dry_run { Mode::DeviceOnly } else { asked_mode };
+        // Of a text that the target would write alone, it is asked for everything.
+        let reported = if asked_mode == Mode::RemoteOnly { Mode::Exact } else { asked_mode };
+        let dry_run = Some(reported).filter(|_| options.dry_run);
         // Both models read the same text: where the verifier is asked, the text that it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
         let outcome =
-            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
+            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, dry_run, started }, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
             // Text that was committed before a failure joins the conversation; a reply that failed without any text
@@ -158,6 +165,7 @@ impl Worker {
                 locked(&self.shared.conversation).push_turn(Message::user(text), read, reply);
             }
             let (text, reasoning) = (reply.text().to_owned(), reply.reasoning().to_owned());
+            locked(&self.shared.totals).count(&reply.statistics);
             Ok(Event::Finished { reason: reason?, text, reasoning, statistics: Box::new(reply.statistics) })
         });
         self.attend();
@@ -177,7 +185,7 @@ impl Worker {
         sink: &EventSink,
         inbox: &Receiver<Inbox>,
     ) -> Result<(Result<FinishReason, GenerationError>, Reply), GenerationError> {
-        let Terms { kept, mode, started } = *terms;
+        let Terms { kept, mode, dry_run, started } = *terms;
         let forgotten = locked(&self.shared.conversation).dropped();
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
@@ -226,11 +234,19 @@ impl Worker {
             // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let mut begin = begin(seed, kept, options, tokens.len(), left);
+            if self.drafter.is_bridged() && !begin.sampling.logit_bias.is_empty() {
+                let reason = "a logit bias names tokens of the draft model, and the target has others".into();
+                return Err(GenerationError::Refused { reason });
+            }
             if reasoning.is_some() {
                 // A stop string in the reasoning stops nothing, which the verifier cannot know.
                 begin.stop.clear();
             }
             self.drafter.begin(&begin)?;
+            self.drafter.tell_top(options.top_tokens);
+            if let Some(goal) = options.goal {
+                self.drafter.aim_at(goal);
+            }
             let target =
                 self.remote.as_ref().filter(|_| mode != Mode::DeviceOnly).and_then(|remote| remote.info.as_ref());
             self.drafter.draft_for(target.map_or(&[], |info| &info.ends));
@@ -265,16 +281,23 @@ impl Worker {
                 outage: Outage::default(),
                 bytes: BodyBytes::default(),
                 target: Observed::default(),
+                spent: taken(&kept.spent, &locked(&self.shared.totals)),
+                explains: options.explain,
+                heard_request: None,
+                dry_run,
             };
             let (reason, reply) = run.run();
+            let begins_again = |totals: &mut Totals| totals.spend(&reply.statistics);
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>
                 {
                     room.capacity = capacity;
+                    begins_again(&mut locked(&self.shared.totals));
                 }
                 Err(GenerationError::VocabularyMismatch { reason }) if !crossed && reply.committed() == 0 => {
                     crossed = true;
+                    begins_again(&mut locked(&self.shared.totals));
                     match self.cross(sink.cancel()) {
                         Ok(()) => room.capacity = self.known_capacity(mode)?,
                         Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
@@ -386,13 +409,20 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
     }
 }
 
+/// Returns what counts against a session's budget: what was taken before it, and what it has taken itself.
+fn taken(before: &Totals, itself: &Totals) -> Totals {
+    let mut taken = *before;
+    taken.add(itself);
+    taken
+}
+
 /// Makes the beginning of a reply, from which both sides draw it; the reply has `room` for so many tokens.
 fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: usize, room: usize) -> Begin {
     // Stop strings that the protocol has no room for are found on the device alone.
     let fits = |stop: &&String| (1..=MAX_STOP_BYTES).contains(&stop.len());
     Begin {
         seed,
-        sampling: kept.sampling.clone(),
+        sampling: options.sampling.as_ref().unwrap_or(&kept.sampling).clone(),
         reply_start: u32::try_from(prompt).unwrap_or(u32::MAX),
         max_tokens: u32::try_from(options.max_tokens.min(room)).unwrap_or(u32::MAX).max(1),
         stop: options.stop.iter().filter(fits).take(MAX_STOPS).cloned().collect(),

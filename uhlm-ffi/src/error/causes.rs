@@ -31,6 +31,7 @@ impl From<GenerationError> for UhlmError {
             GenerationError::Unauthorized => ErrorKind::Unauthorized,
             GenerationError::Untrusted { .. } => ErrorKind::Untrusted,
             GenerationError::Refused { .. } => ErrorKind::Refused,
+            GenerationError::BudgetSpent => ErrorKind::BudgetSpent,
             GenerationError::Offline { cause: VerifierError::Busy { .. } } => ErrorKind::ServerBusy,
             GenerationError::Offline { .. } => ErrorKind::Offline,
             GenerationError::Model(ModelError::Text { .. }) => {

@@ -33,11 +33,15 @@ impl Capabilities {
     /// An answer that has nothing to say says so at least every [`PROGRESS_SECONDS`](super::PROGRESS_SECONDS).
     pub const PROGRESS: Self = Self(1 << 3);
 
-    const NAMES: [(&'static str, Self); 4] = [
+    /// The sampling chain may have a logit bias and top-n-sigma.
+    pub const WIDER_CHAIN: Self = Self(1 << 8);
+
+    const NAMES: [(&'static str, Self); 5] = [
         ("runs_ahead", Self::RUNS_AHEAD),
         ("matched", Self::MATCHED),
         ("probabilities", Self::PROBABILITIES),
         ("progress", Self::PROGRESS),
+        ("wider_chain", Self::WIDER_CHAIN),
     ];
     /// Bit that stands for every name that this version does not know.
     const UNKNOWN: Self = Self(1 << 63);

@@ -1,0 +1,110 @@
+//! What a message may ask for itself: sampling, instructions, the most probable tokens; and a mode that cannot be.
+
+use uhlm_ffi::{
+    ErrorKind, GenerationEvent, GenerationOptions, LogitBias, Mode, Role, SamplingParams, SessionOptions,
+};
+use uhlm_testing::served::Served;
+
+use crate::support::{QUESTION, at_most, chat, drawing, engine, finished, greedy, reply, rest, verifier};
+
+fn device_only() -> SessionOptions {
+    SessionOptions { mode: Some(Mode::DeviceOnly), ..greedy() }
+}
+
+#[test]
+fn a_reply_has_a_sampling_of_its_own() {
+    let served = Served::start();
+    let engine = engine();
+    // The end of the answer is forbidden, and the space raised: both models write on.
+    let space = engine.tokenize(" ".to_owned()).expect("tokens")[0];
+    let bias = |bias| vec![LogitBias { id: space, bias }];
+    let wide = SamplingParams {
+        temperature: Some(1.0),
+        top_n_sigma: Some(1.0),
+        logit_bias: bias(4.0),
+        ..SamplingParams::default()
+    };
+    let texts = [Mode::Exact, Mode::RemoteOnly].map(|mode| {
+        let options = SessionOptions { mode: Some(mode), ..drawing() };
+        let session = engine.open_session(Some(verifier(&served)), options, None).expect("valid");
+        let plain = GenerationOptions { seed: Some(3), ..at_most(40) };
+        let own = GenerationOptions { sampling: Some(wide.clone()), ..plain.clone() };
+        let write = |options| {
+            let text = finished(&reply(&session, chat(QUESTION), options)).1;
+            session.reset().expect("idle");
+            text
+        };
+        [write(plain.clone()), write(own), write(plain)]
+    });
+    assert_eq!(texts[0][1], texts[1][1], "both sides draw by the same chain");
+    for [before, own, after] in &texts {
+        assert_ne!(before, own);
+        assert_eq!(before, after, "the session's holds again");
+    }
+    let session = engine.open_session(None, device_only(), None).expect("valid");
+    let wrong = [
+        SamplingParams { temperature: Some(-1.0), ..SamplingParams::default() },
+        SamplingParams { logit_bias: bias(101.0), ..SamplingParams::default() },
+        SamplingParams { logit_bias: [bias(1.0), bias(2.0)].concat(), ..SamplingParams::default() },
+    ];
+    for sampling in wrong {
+        let options = GenerationOptions { sampling: Some(sampling.clone()), ..at_most(8) };
+        let outcome = session.start(chat(QUESTION), options).map(|generation| rest(&generation).1);
+        let error = outcome.and_then(|outcome| outcome).err().map(|error| error.kind());
+        assert_eq!(error, Some(ErrorKind::InvalidOptions), "{sampling:?}");
+    }
+    // The demo pair's authors recommend nothing.
+    assert!(engine.recommended_sampling().is_none());
+}
+
+#[test]
+fn instructions_can_be_changed() {
+    let options = SessionOptions { instructions: Some("Be brief.".into()), ..device_only() };
+    let session = engine().open_session(None, options, None).expect("valid");
+    let instructions = || {
+        let messages = session.messages().expect("open");
+        let system = messages.iter().filter(|message| message.role == Role::System);
+        system.map(|message| message.content.clone()).collect::<Vec<_>>()
+    };
+    reply(&session, chat(QUESTION), at_most(8));
+    assert_eq!(instructions(), ["Be brief."]);
+    session.set_instructions(Some("Be exact.".into())).expect("idle");
+    assert_eq!((instructions(), session.messages().expect("open").len()), (vec!["Be exact.".to_owned()], 3));
+    let (_, _, longer) = finished(&reply(&session, chat(QUESTION), at_most(8)));
+    session.reset().expect("idle");
+    assert_eq!(instructions(), ["Be exact."]);
+    session.set_instructions(None).expect("idle");
+    assert!(instructions().is_empty());
+    let (_, _, shorter) = finished(&reply(&session, chat(QUESTION), at_most(8)));
+    assert!(longer.prompt_tokens > shorter.prompt_tokens);
+}
+
+#[test]
+fn the_most_probable_tokens_are_told() {
+    let session = engine().open_session(None, device_only(), None).expect("valid");
+    let events = reply(&session, chat(QUESTION), GenerationOptions { top_tokens: 5, ..at_most(20) });
+    let mut tokens = 0;
+    for event in &events {
+        let GenerationEvent::Committed { token, .. } = event else { continue };
+        tokens += 1;
+        assert_eq!((token.top.len(), token.top[0].id), (5, token.id), "the most probable one is written");
+        assert!(token.top.windows(2).all(|pair| pair[0].log_probability >= pair[1].log_probability));
+        let sum: f32 = token.top.iter().map(|top| top.log_probability.exp()).sum();
+        assert!(sum > 0.0 && sum < 1.0001, "{sum}");
+    }
+    assert!(tokens > 3);
+    let without = reply(&session, chat(QUESTION), at_most(20));
+    let any = |event: &GenerationEvent| matches!(event, GenerationEvent::Committed { token, .. } if !token.top.is_empty());
+    assert!(!without.iter().any(any));
+}
+
+#[test]
+fn a_mode_that_needs_a_verifier_is_refused_without_one() {
+    for mode in [Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly] {
+        let refused = engine().open_session(None, SessionOptions { mode: Some(mode), ..greedy() }, None);
+        assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{mode:?}");
+    }
+    let session = engine().open_session(None, greedy(), None).expect("without a mode the device writes alone");
+    let (_, _, statistics) = finished(&reply(&session, chat(QUESTION), at_most(8)));
+    assert_eq!(statistics.origins.draft, statistics.tokens);
+}
