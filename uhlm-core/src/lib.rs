@@ -66,6 +66,7 @@ mod saved_session;
 mod seed;
 mod session;
 mod state;
+mod summary;
 mod totals;
 pub mod verifier;
 mod vocabulary;
@@ -80,7 +81,7 @@ pub use uhlm_law::pace::Pace;
 pub use uhlm_law::sampling::{LogitBias, SamplingError, SamplingParams, TokenId};
 pub use uhlm_law::uncertainty::Estimator;
 pub use uhlm_law::window::CloseRule;
-pub use uhlm_llama::{ContextSize, LoadError, LoadOptions};
+pub use uhlm_llama::{CachePrecision, ContextSize, LoadError, LoadOptions};
 pub use uhlm_net::{BearerToken, TokenError, TokenFuture, TokenProvider, TrustPolicy};
 
 pub use self::device::{DevicePolicy, DeviceState, Thermal};
@@ -98,8 +99,9 @@ pub use self::options::{
 pub use self::origin::Origin;
 pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
 pub use self::saved_session::SavedSessionError;
-pub use self::session::{Session, StatusUpdates};
+pub use self::session::{Session, StatusUpdates, Summary};
 pub use self::state::{ContextUse, SessionStatus};
+pub use self::summary::{Summariser, SummaryOptions, SummaryStep};
 pub use self::totals::{Budget, Totals};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};
 pub use self::verifier::{Verifier, VerifierError};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::chat::TemplateVariables;
+use uhlm_law::chat::{Message, TemplateVariables};
 use uhlm_law::gate::{Goal, Predictor};
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
@@ -52,6 +52,13 @@ pub enum Overflow {
         /// Room that is kept for a reply, in tokens; at least 1.
         reserve: usize,
     },
+    /// The models forget the oldest turns likewise, and read a summary in their place, which the draft model writes
+    /// before the reply. Where it has no room for that, they are just forgotten. The summary is of what a verifier may
+    /// read where the reply asks one.
+    Summarise {
+        /// Room that is kept for a reply, in tokens; at least 1.
+        reserve: usize,
+    },
 }
 
 impl Overflow {
@@ -59,7 +66,7 @@ impl Overflow {
     pub(crate) fn reply(self, max_tokens: usize) -> usize {
         match self {
             Self::Stop => USEFUL_REPLY,
-            Self::DropOldest { reserve } => reserve.max(1),
+            Self::DropOldest { reserve } | Self::Summarise { reserve } => reserve.max(1),
         }
         .min(max_tokens)
     }
@@ -293,8 +300,12 @@ impl Default for GenerationOptions {
 pub enum Prompt {
     /// The person's next message; the model's chat template is applied and the reply joins the conversation.
     Chat(String),
-    /// Text as it is, after everything that was there is forgotten; no template.
+    /// Text as it is, without a template. Nothing of the conversation is read, and neither the text nor its reply joins
+    /// it: [`Session::messages`](crate::session::Session::messages) and the next message are as if it had not been.
     Raw(String),
+    /// Messages that are a conversation of their own; the chat template is applied. Nothing of the session's is read,
+    /// and nothing joins it.
+    Apart(Vec<Message>),
 }
 
 impl Prompt {
@@ -302,6 +313,7 @@ impl Prompt {
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Chat(text) | Self::Raw(text) => text,
+            Self::Apart(messages) => messages.last().map_or("", |message| &message.content),
         }
     }
 }

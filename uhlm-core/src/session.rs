@@ -26,6 +26,7 @@ mod reply;
 mod run;
 mod saving;
 mod sending;
+mod summarising;
 mod text;
 mod thinking;
 mod token;
@@ -45,6 +46,7 @@ use uhlm_law::chat::{DraftModel, Message, RenderOptions};
 use uhlm_law::sampling::SamplingError;
 
 use self::inbox::{Inbox, Job};
+pub use self::summarising::Summary;
 use self::worker::Worker;
 use crate::clock::{Clock, SystemClock};
 use crate::device::DeviceState;
@@ -177,8 +179,8 @@ impl Session {
         let asks = self.has_verifier && !options.dry_run && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
         let consent = options.consent.unwrap_or(*locked(&self.consent));
         let mut conversation = locked(&self.shared.conversation);
-        // Raw text stands alone: nothing of the conversation goes with it.
-        let earlier = if matches!(prompt, Prompt::Raw(_)) { 0 } else { conversation.uncovered() };
+        // Raw text and messages apart stand alone: nothing of the conversation goes with them.
+        let earlier = if matches!(prompt, Prompt::Chat(_)) { conversation.uncovered() } else { 0 };
         let lacking = if asks { consent.lacks(earlier) } else { None };
         self.shared.may_ask.store(asks && lacking.is_none(), Ordering::Release);
         if let Some(messages) = lacking {

@@ -7,6 +7,7 @@ use uhlm_core::DevicePolicy;
 use uhlm_core::RecordOptions;
 use uhlm_core::calibration_file;
 use uhlm_law::chat::TemplateVariables;
+pub use uhlm_llama::CachePrecision;
 
 use crate::choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Thinking};
 use crate::error::UhlmError;
@@ -14,6 +15,15 @@ use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
 use crate::seconds::duration;
 use crate::totals::{Budget, Totals};
+
+/// The form in which the keys and values of a context are kept.
+#[uniffi::remote(Enum)]
+pub enum CachePrecision {
+    /// Numbers of 16 bits.
+    F16,
+    /// Blocks of 32 numbers of 8 bits with a scale: about half the memory, and slightly other logits.
+    Q8,
+}
 
 /// The file of a model, and the way in which it is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -34,6 +44,9 @@ pub struct ModelOptions {
     /// nothing, nothing is checked.
     #[uniffi(default)]
     pub available_memory: Option<u64>,
+    /// Form in which sessions keep the keys and values of their contexts. Left out: `F16`.
+    #[uniffi(default)]
+    pub cache: Option<CachePrecision>,
     /// Chat template in the place of the file's, for models that have none or a broken one, in Jinja as `transformers`
     /// knows it.
     #[uniffi(default)]

@@ -64,6 +64,7 @@ impl UhlmEngine {
         let load = LoadOptions {
             mmap: options.mmap,
             batch_invariant: false,
+            cache: options.cache.unwrap_or_default(),
             gpu_layers: options.gpu_layers,
             chat_template: options.chat_template.clone(),
             memory: Some(MemoryNeed { context: options.fit_context.unwrap_or(0), available: options.available_memory }),

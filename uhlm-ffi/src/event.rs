@@ -2,7 +2,7 @@
 
 pub use uhlm_core::Origin;
 pub use uhlm_core::{Decision, FinishReason, LinkCause, LinkState, TokenLogProbability, TokenText, Why};
-pub use uhlm_law::pace::Pace;
+use uhlm_law::pace::Pace;
 
 use crate::statistics::Statistics;
 

@@ -32,6 +32,7 @@ mod privacy;
 mod seconds;
 mod session;
 mod statistics;
+mod summary;
 mod thread;
 mod token;
 mod totals;
@@ -39,7 +40,7 @@ mod verifier;
 
 pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
 pub use choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
-pub use config::{GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
+pub use config::{CachePrecision, GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
@@ -57,6 +58,7 @@ pub use models::{
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
+pub use summary::{SummaryOptions, SummaryStep, UhlmSummary};
 pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use token::{TokenError, TokenProvider};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};

@@ -8,7 +8,7 @@ use uhlm_law::model::{ModelError, Vocabulary as _};
 use crate::memory::MemoryError;
 use crate::model::Model;
 use crate::native::{self, ContextShape, DecodeFailure, Thrown};
-use crate::options::{ContextOptions, MAX_THREADS};
+use crate::options::{CachePrecision, ContextOptions, MAX_THREADS};
 
 pub(crate) use crate::native::Entry;
 
@@ -50,6 +50,7 @@ impl OwnedContext {
             // was room, and attention adds them up in that order (1.5e-2 in a logit of the demo target). Where rows
             // are to be equal to the bit, each sequence has a buffer of its own.
             unified: micro_batch != 1 && !model.is_batch_invariant(),
+            quantised_cache: model.cache() == CachePrecision::Q8,
             batch_invariant: model.is_batch_invariant(),
             threads: threads(options, &model),
         };

@@ -63,7 +63,7 @@ pub struct Shape {
     pub feed_forward: u64,
     /// Largest number of query heads of a layer.
     pub heads: u64,
-    /// Count of the numbers that a token adds to the cache, keys and values of all layers.
+    /// Size of what a token adds to the cache, keys and values of all layers, in numbers of 16 bits.
     pub cache_per_token: u64,
     /// Length of the context that it was trained for, in tokens.
     pub context: u64,
@@ -76,6 +76,13 @@ pub struct Shape {
     /// Size of the tensors that llama.cpp keeps a second time in an order of its own on this kind of processor, in
     /// bytes.
     pub repacked_bytes: u64,
+}
+
+impl Shape {
+    /// Takes note that keys and values are kept in blocks of 32 numbers of 8 bits with a scale of 16.
+    pub(crate) fn quantise_cache(&mut self) {
+        self.cache_per_token = self.cache_per_token.saturating_mul(17).div_ceil(32);
+    }
 }
 
 /// The place of a part in its model, as the part's header states it.

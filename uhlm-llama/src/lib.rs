@@ -37,6 +37,6 @@ pub use self::gguf::GgufSummary;
 pub use self::language::Language;
 pub use self::lexicon::Lexicon;
 pub use self::model::Model;
-pub use self::options::{ContextOptions, ContextSize, LoadOptions, MemoryNeed};
+pub use self::options::{CachePrecision, ContextOptions, ContextSize, LoadOptions, MemoryNeed};
 pub use self::sequence::LlamaSequence;
 pub use self::vocabulary_file::VocabularyFile;

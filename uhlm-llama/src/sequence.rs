@@ -152,7 +152,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{LoadOptions, Model};
+    use crate::{CachePrecision, LoadOptions, Model};
 
     const CAPACITY: u32 = 256;
 
@@ -274,6 +274,27 @@ mod tests {
             saved_of.truncate(kept - 1).expect("rolls back");
             other.truncate(kept - 1).expect("rolls back");
         }
+    }
+
+    /// A cache of 8 bits takes half the memory, gives other logits, and is no cache of 16 bits.
+    #[test]
+    fn a_cache_of_8_bits_is_close_to_one_of_16_and_cannot_be_taken_for_it() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        let load = LoadOptions { cache: CachePrecision::Q8, ..LoadOptions::default() };
+        let model = Model::load(&path, &load).expect("heads of 32");
+        let options = ContextOptions { context: CAPACITY, batch: 64, ..ContextOptions::default() };
+        let mut small = model.new_sequence(&options).expect("a context");
+        let mut large = sequence(64);
+        let tokens: Vec<TokenId> = (0..100).map(|i| 3 + i * 7 % 500).collect();
+        decode(&mut small, &tokens);
+        decode(&mut large, &tokens);
+        let apart = apart(small.logits(), large.logits());
+        assert!(apart > 0.0 && apart < 0.5, "{apart}");
+        let [small_state, large_state] = [&mut small, &mut large].map(|one| one.save().expect("saves").expect("a cache"));
+        assert!(small_state.len() * 3 < large_state.len() * 2, "{} and {}", small_state.len(), large_state.len());
+        assert!(matches!(large.restore(100, &small_state), Err(ModelError::Decode { .. })));
+        assert!(matches!(small.restore(100, &large_state), Err(ModelError::Decode { .. })));
+        small.restore(100, &small_state).expect("its own");
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! What a message may ask for itself: sampling, instructions, the most probable tokens; and a mode that cannot be.
 
 use uhlm_ffi::{
-    ErrorKind, GenerationEvent, GenerationOptions, LogitBias, Mode, Role, SamplingParams, SessionOptions,
+    ErrorKind, GenerationEvent, GenerationOptions, LogitBias, Mode, Overflow, Prompt, Role, SamplingParams,
+    SessionOptions, SummaryOptions, UhlmSession,
 };
 use uhlm_testing::served::Served;
 
-use crate::support::{QUESTION, at_most, chat, drawing, engine, finished, greedy, reply, rest, verifier};
+use crate::support::{QUESTION, at_most, chat, drawing, engine, finished, greedy, reply, rest, verifier, wait};
 
 fn device_only() -> SessionOptions {
     SessionOptions { mode: Some(Mode::DeviceOnly), ..greedy() }
@@ -107,4 +108,60 @@ fn a_mode_that_needs_a_verifier_is_refused_without_one() {
     let session = engine().open_session(None, greedy(), None).expect("without a mode the device writes alone");
     let (_, _, statistics) = finished(&reply(&session, chat(QUESTION), at_most(8)));
     assert_eq!(statistics.origins.draft, statistics.tokens);
+}
+
+#[test]
+fn raw_text_leaves_the_conversation_as_it_was() {
+    let open = || engine().open_session(None, device_only(), None).expect("valid");
+    let (session, other) = (open(), open());
+    for session in [&session, &other] {
+        reply(session, chat(QUESTION), at_most(20));
+    }
+    let raw = Prompt::Raw { text: "Once upon a time".into() };
+    let (_, text, statistics) = finished(&reply(&session, raw.clone(), at_most(20)));
+    assert!(statistics.prompt_tokens < 20, "{}", statistics.prompt_tokens);
+    assert_eq!(finished(&reply(&open(), raw, at_most(20))).1, text, "nothing of the conversation is read");
+    assert_eq!(session.messages().expect("open"), other.messages().expect("open"));
+    let next = |session: &UhlmSession| finished(&reply(session, chat("And backwards?"), at_most(20))).1;
+    assert_eq!(next(&session), next(&other));
+}
+
+#[test]
+fn a_long_text_is_summarised_in_pieces() {
+    let session = engine().open_session(None, device_only(), None).expect("valid");
+    let text = "The train leaves at nine. It is late. ".repeat(30);
+    let options = SummaryOptions { piece_tokens: Some(128), summary_tokens: Some(16), instructions: None };
+    let summary = session.clone().summarise(text.clone(), options.clone(), GenerationOptions::default()).expect("open");
+    let mut steps = Vec::new();
+    while let Some(step) = wait(summary.next()).expect("no error") {
+        steps.push(step);
+    }
+    assert!(steps.len() > 4, "{steps:?}");
+    let last = steps.pop().expect("a step");
+    assert!(last.text.is_some() && last.done == last.pieces, "{last:?}");
+    assert!(steps.iter().zip(1..).all(|(step, done)| step.done == done && step.text.is_none()), "{steps:?}");
+    assert!(session.messages().expect("open").is_empty());
+    let summary = session.clone().summarise(text.clone(), options.clone(), GenerationOptions::default()).expect("open");
+    wait(summary.next()).expect("a step");
+    summary.cancel();
+    assert_eq!(wait(summary.next()).err().map(|error| error.kind()), Some(ErrorKind::Cancelled));
+    session.shut_down();
+    let closed = session.summarise(text, options, GenerationOptions::default()).err();
+    assert_eq!(closed.map(|error| error.kind()), Some(ErrorKind::SessionClosed));
+}
+
+#[test]
+fn a_conversation_that_is_too_long_is_summarised() {
+    let overflow = Some(Overflow::Summarise { reserve: 32 });
+    let options = SessionOptions { context: Some(512), overflow, ..device_only() };
+    let session = engine().open_session(None, options, None).expect("valid");
+    let mut dropped = 0;
+    for _ in 0..24 {
+        let (_, _, statistics) = finished(&reply(&session, chat(QUESTION), at_most(32)));
+        dropped += statistics.dropped_messages;
+    }
+    assert!(dropped > 0);
+    assert_eq!(session.messages().expect("open").len(), 48, "the session still has everything");
+    // What was summarised counts as generations of the session.
+    assert!(session.totals().expect("open").generations > 24);
 }

@@ -41,13 +41,13 @@ use crate::verifier::{BodyBytes, Verifier, VerifierError};
 
 /// The terms of a generation.
 #[derive(Clone, Copy)]
-struct Terms<'a> {
+pub(super) struct Terms<'a> {
     /// Options that the app requested, as far as the device's state allows.
-    kept: &'a SessionOptions,
-    mode: Mode,
+    pub(super) kept: &'a SessionOptions,
+    pub(super) mode: Mode,
     /// Mode whose decisions are reported although the device writes alone.
-    dry_run: Option<Mode>,
-    started: Instant,
+    pub(super) dry_run: Option<Mode>,
+    pub(super) started: Instant,
 }
 
 /// The state of a session on its thread.
@@ -176,7 +176,7 @@ impl Worker {
     /// Writes the reply to a prompt. Where the target's context turns out to be shorter than was known, and turns may
     /// be dropped, it begins again with fewer of them; where the target turns out to have another vocabulary, with
     /// that. Nothing was written by then.
-    fn write(
+    pub(super) fn write(
         &mut self,
         prompt: &Prompt,
         read: Option<&str>,
@@ -196,7 +196,7 @@ impl Worker {
             thinking: thinking.map(Thinking::is_on),
             variables: self.asked.template_variables.with(&options.template_variables),
         };
-        let mut crossed = false;
+        let (mut crossed, mut summarised) = (false, forgotten);
         if let Some(remote) = &mut self.remote
             && std::mem::take(&mut remote.is_foreign)
         {
@@ -213,10 +213,17 @@ impl Worker {
                 redaction: kept.redaction.as_ref(),
                 options: &render,
             };
+            let shares = read.is_some();
             let (read, dropped) = {
                 let mut conversation = locked(&self.shared.conversation);
                 (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
+            if dropped + forgotten > summarised && matches!(kept.overflow, Overflow::Summarise { .. }) {
+                self.summarise_forgotten(summarised, shares, kept, sink.cancel(), inbox);
+                summarised = dropped + forgotten;
+                // The prompt has the summary now.
+                continue;
+            }
             let (tokens, rendered) = (read.tokens, read.text);
             if self.drafter.is_bridged() {
                 let own = self.own_prompt(&asked, rendered.as_deref())?;

@@ -21,6 +21,8 @@ pub(crate) struct ContextShape {
     pub(crate) sequences: u32,
     /// Whether all sequences share one cache; otherwise each has an equal part.
     pub(crate) unified: bool,
+    /// Whether keys and values are kept in 8 bits.
+    pub(crate) quantised_cache: bool,
     /// Whether attention takes the kernel whose rows do not depend on how many there are.
     pub(crate) batch_invariant: bool,
     pub(crate) threads: u32,
@@ -109,6 +111,11 @@ impl Context {
         params.n_threads = shape.threads.cast_signed();
         params.n_threads_batch = shape.threads.cast_signed();
         params.no_perf = true;
+        if shape.quantised_cache {
+            (params.type_k, params.type_v) = (sys::GGML_TYPE_Q8_0, sys::GGML_TYPE_Q8_0);
+            // No other kernel reads values of 8 bits.
+            params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_ENABLED;
+        }
         if shape.batch_invariant {
             params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
         }
