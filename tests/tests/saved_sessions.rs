@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uhlm_core::{
-    ContextSize, Engine, Event, GenerationOptions, LoadOptions, Message, Mode, Prompt, SavedSessionError, SentKind, Session,
-    SessionOptions, Statistics,
+    ContextSize, Engine, Event, GenerationOptions, LoadOptions, Message, Mode, Prompt, SavedSessionError, SentKind,
+    Session, SessionOptions, Statistics,
 };
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_testing::counted::Counted;
@@ -17,8 +17,10 @@ use uhlm_testing::{pair, patient};
 const QUESTION: &str = "Please add 7447 to 9340.";
 const NEXT: &str = "Spell the word planet backwards.";
 
+/// Returns options without n-grams: when these are read ahead depends on time, and with it the rounding of batches.
 fn options(mode: Mode) -> SessionOptions {
-    patient::options(mode, SamplingParams { temperature: 0.8, ..SamplingParams::default() }, 11)
+    let sampling = SamplingParams { temperature: 0.8, ..SamplingParams::default() };
+    SessionOptions { ngrams: false, ..patient::options(mode, sampling, 11) }
 }
 
 /// Returns the committed tokens of a reply of at most 40, with its statistics.
@@ -108,6 +110,8 @@ fn a_restored_session_reads_nothing_anew() {
 fn the_verifier_of_a_restored_session_is_given_what_it_lacks() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.uhlm");
+    // What shares a batch moves logits a little, so nothing is drawn.
+    let options = |mode| SessionOptions { sampling: SamplingParams::greedy(), ..options(mode) };
     for mode in [Mode::Exact, Mode::RemoteOnly] {
         let session = pair::draft().session(Some(local()), options(mode)).expect("valid");
         reply(&session, QUESTION);
@@ -176,7 +180,9 @@ fn what_is_known_of_a_message_is_read_ahead_of_it_and_shared_between_sessions() 
     };
     let (cold, warm) = (open(false), open(true));
     assert_eq!(warm.0, cold.0);
-    assert!(warm.2 > 100 && warm.1.reused_tokens >= warm.2 as u64 && cold.1.reused_tokens == 0, "{warm:?}");
+    // The last tokens of a beginning may go on otherwise than was taken to be known.
+    let reused = warm.1.reused_tokens as usize;
+    assert!(warm.2 > 100 && reused + 3 >= warm.2 && cold.1.reused_tokens == 0, "{reused} of {}", warm.2);
     assert!(warm.3 + 5 < cold.3, "{} passes, and {} without reading ahead", warm.3, cold.3);
     // Sessions of one engine read it once, and a session that is gone leaves it to others.
     let engine = pair::draft();

@@ -93,13 +93,14 @@ pub use self::link::LinkConfig;
 pub use self::metrics::{OriginCounts, Statistics, VerdictTiming};
 pub use self::mode::Mode;
 pub use self::options::{
-    DraftAhead, GenerationOptions, OfflinePolicy, Overflow, MAX_TOP_TOKENS, Prompt, SessionOptions, Thinking,
+    DraftAhead, GenerationOptions, MAX_TOP_TOKENS, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking,
     USEFUL_REPLY,
 };
 pub use self::origin::Origin;
 pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
 pub use self::saved_session::SavedSessionError;
-pub use self::session::{Session, StatusUpdates, Summary};
+pub use self::session::summarising::Summary;
+pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
 pub use self::summary::{Summariser, SummaryOptions, SummaryStep};
 pub use self::totals::{Budget, Totals};

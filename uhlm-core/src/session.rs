@@ -26,7 +26,7 @@ mod reply;
 mod run;
 mod saving;
 mod sending;
-mod summarising;
+pub(crate) mod summarising;
 mod text;
 mod thinking;
 mod token;
@@ -46,7 +46,6 @@ use uhlm_law::chat::{DraftModel, Message, RenderOptions};
 use uhlm_law::sampling::SamplingError;
 
 use self::inbox::{Inbox, Job};
-pub use self::summarising::Summary;
 use self::worker::Worker;
 use crate::clock::{Clock, SystemClock};
 use crate::device::DeviceState;

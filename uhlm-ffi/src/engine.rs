@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uhlm_core::{Engine, GenerationError};
+use uhlm_core::{Engine, GenerationError, Verifier};
 use uhlm_law::cancel::Cancel;
 use uhlm_llama::{LoadOptions, MemoryNeed};
 
@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, UhlmError};
 use crate::law::SamplingParams;
 use crate::privacy::Redactor;
 use crate::session::{Message, UhlmSession};
-use crate::thread::on_thread;
+use crate::thread::{off_thread, on_thread};
 use crate::verifier::UhlmVerifier;
 
 /// Takes the progress of a load.
@@ -129,7 +129,7 @@ impl UhlmEngine {
         self.engine.detokenize(&tokens)
     }
 
-    /// Opens a session. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
+    /// Opens a session, reading its calibration on a thread of its own. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
     /// them. Sessions on one engine are independent and may generate at the same time. A session without a verifier can
     /// generate in the mode `DeviceOnly` alone; options that name another mode are refused. `redactor` changes messages
     /// before the verifier could see them.
@@ -137,31 +137,37 @@ impl UhlmEngine {
     /// # Errors
     /// `InvalidOptions`.
     #[uniffi::method(default(verifier = None, redactor = None), default(options))]
-    pub fn open_session(
+    pub async fn open_session(
         &self,
         verifier: Option<Arc<UhlmVerifier>>,
         options: SessionOptions,
         redactor: Option<Arc<dyn Redactor>>,
     ) -> Result<Arc<UhlmSession>, UhlmError> {
-        let options = self.options(options, verifier.is_some(), redactor)?;
-        let verifier = verifier.map(|verifier| verifier.client());
-        Ok(UhlmSession::new(self.engine.session(verifier, options)?))
+        let opening = self.opening(verifier, options, redactor);
+        off_thread(move || {
+            let (engine, verifier, options) = opening()?;
+            Ok::<_, UhlmError>(UhlmSession::new(engine.session(verifier, options)?))
+        })
+        .await
     }
 }
 
-impl UhlmEngine {
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
-    }
+/// What a session is opened with.
+type Opening = (Engine, Option<Arc<dyn Verifier>>, uhlm_core::SessionOptions);
 
-    /// Returns the core's options of a session on this engine.
-    pub(crate) fn options(
+impl UhlmEngine {
+    /// Returns a function that gives what a session on this engine is opened with; it reads the calibration's file.
+    pub(crate) fn opening(
         &self,
+        verifier: Option<Arc<UhlmVerifier>>,
         options: SessionOptions,
-        has_verifier: bool,
         redactor: Option<Arc<dyn Redactor>>,
-    ) -> Result<uhlm_core::SessionOptions, UhlmError> {
-        let vocabulary_folder = Some(self.vocabularies.clone());
-        Ok(uhlm_core::SessionOptions { vocabulary_folder, ..options.into_core(has_verifier, redactor)? })
+    ) -> impl FnOnce() -> Result<Opening, UhlmError> + Send + use<> {
+        let (engine, vocabulary_folder) = (self.engine.clone(), Some(self.vocabularies.clone()));
+        move || {
+            let options = options.into_core(verifier.is_some(), redactor)?;
+            let options = uhlm_core::SessionOptions { vocabulary_folder, ..options };
+            Ok((engine, verifier.map(|verifier| verifier.client()), options))
+        }
     }
 }

@@ -4,7 +4,22 @@ mod causes;
 
 use std::fmt::Display;
 
-use crate::keeping::SavedSessionFault;
+/// Why a saved session cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
+pub enum SavedSessionFault {
+    /// There is no such file.
+    Missing,
+    /// The file is no saved session, was cut, or was changed since it was written.
+    Damaged,
+    /// The file was written by another version of this library.
+    AnotherVersion,
+    /// The session was one with another model.
+    AnotherModel,
+    /// The conversation does not fit the context.
+    TooLong,
+    /// The model was loaded with other settings than those the cache was made with.
+    AnotherCache,
+}
 
 /// The kind of a failure. There is one for everything that apps answer in different ways, and a kind has what an app
 /// needs for its answer.

@@ -2,32 +2,13 @@
 
 use std::sync::Arc;
 
-use uhlm_law::cancel::Cancel;
-
 use crate::config::SessionOptions;
 use crate::engine::UhlmEngine;
-use crate::error::{ErrorKind, UhlmError};
+use crate::error::UhlmError;
 use crate::privacy::Redactor;
 use crate::session::UhlmSession;
-use crate::thread::on_thread;
+use crate::thread::off_thread;
 use crate::verifier::UhlmVerifier;
-
-/// Why a saved session cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
-pub enum SavedSessionFault {
-    /// There is no such file.
-    Missing,
-    /// The file is no saved session, was cut, or was changed since it was written.
-    Damaged,
-    /// The file was written by another version of this library.
-    AnotherVersion,
-    /// The session was one with another model.
-    AnotherModel,
-    /// The conversation does not fit the context.
-    TooLong,
-    /// The model was loaded with other settings than those the cache was made with.
-    AnotherCache,
-}
 
 #[uniffi::export]
 impl UhlmSession {
@@ -70,11 +51,11 @@ impl UhlmEngine {
         options: SessionOptions,
         redactor: Option<Arc<dyn Redactor>>,
     ) -> Result<Arc<UhlmSession>, UhlmError> {
-        let (engine, options) = (self.engine().clone(), self.options(options, verifier.is_some(), redactor)?);
-        let verifier = verifier.map(|verifier| verifier.client());
-        let restore = move || engine.restore_session(path, verifier, options);
-        let restored = on_thread("uhlm-restore", Cancel::new(), restore).await;
-        let session = restored.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??;
-        Ok(UhlmSession::new(session))
+        let opening = self.opening(verifier, options, redactor);
+        off_thread(move || {
+            let (engine, verifier, options) = opening()?;
+            Ok::<_, UhlmError>(UhlmSession::new(engine.restore_session(path, verifier, options)?))
+        })
+        .await
     }
 }

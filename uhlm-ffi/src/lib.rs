@@ -43,12 +43,11 @@ pub use choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
 pub use config::{CachePrecision, GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
-pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
+pub use error::{ErrorKind, Recovery, SavedSessionFault, UhlmError, error_title, recovery_hint};
 pub use event::{
     Decision, FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenLogProbability, TokenText, Why,
 };
 pub use generation::UhlmGeneration;
-pub use keeping::SavedSessionFault;
 pub use law::{CloseRule, Estimator, Goal, LogitBias, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
@@ -59,8 +58,8 @@ pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord}
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
 pub use summary::{SummaryOptions, SummaryStep, UhlmSummary};
-pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use token::{TokenError, TokenProvider};
+pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 
 uniffi::setup_scaffolding!();

@@ -15,6 +15,7 @@ use crate::error::UhlmError;
 use crate::event::{LinkCause, LinkState};
 use crate::generation::UhlmGeneration;
 use crate::privacy::{Consent, SentRecord};
+use crate::thread::off_thread;
 use crate::totals::Totals;
 
 /// The speaker of a message.
@@ -82,7 +83,10 @@ impl UhlmSession {
         Arc::new(Self { session: Mutex::new(Some(session)) })
     }
 
-    pub(crate) fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+    pub(crate) fn with<T>(
+        &self,
+        call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>,
+    ) -> Result<T, UhlmError> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
     }
@@ -225,9 +229,9 @@ impl UhlmSession {
     ///
     /// # Errors
     /// `InvalidOptions` if the file cannot be written, `SessionClosed`.
-    pub fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
+    pub async fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
         let calibration = self.with(|session| Ok(session.calibration()))?;
-        Ok(calibration_file::save(&calibration, path.as_ref())?)
+        off_thread(move || calibration_file::save(&calibration, path.as_ref())).await
     }
 
     /// Ends the session and returns at once: what runs is cancelled, and its memory and the verifier's session are

@@ -85,9 +85,8 @@ impl UhlmSession {
         options: SummaryOptions,
         generation: GenerationOptions,
     ) -> Result<Arc<UhlmSummary>, UhlmError> {
-        let summariser = self.with(|session| {
-            Ok(Summariser::new(&text, options.into_core(), |text| session.tokens_of(text)))
-        })?;
+        let summariser =
+            self.with(|session| Ok(Summariser::new(&text, options.into_core(), |text| session.tokens_of(text))))?;
         let summariser = Mutex::new(summariser);
         Ok(Arc::new(UhlmSummary { session: self, options: generation, summariser, running: Default::default() }))
     }

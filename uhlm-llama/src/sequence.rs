@@ -290,7 +290,8 @@ mod tests {
         decode(&mut large, &tokens);
         let apart = apart(small.logits(), large.logits());
         assert!(apart > 0.0 && apart < 0.5, "{apart}");
-        let [small_state, large_state] = [&mut small, &mut large].map(|one| one.save().expect("saves").expect("a cache"));
+        let [small_state, large_state] =
+            [&mut small, &mut large].map(|one| one.save().expect("saves").expect("a cache"));
         assert!(small_state.len() * 3 < large_state.len() * 2, "{} and {}", small_state.len(), large_state.len());
         assert!(matches!(large.restore(100, &small_state), Err(ModelError::Decode { .. })));
         assert!(matches!(small.restore(100, &large_state), Err(ModelError::Decode { .. })));

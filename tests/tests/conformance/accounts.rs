@@ -6,7 +6,7 @@ use uhlm_ffi::{
 };
 use uhlm_testing::served::Served;
 
-use crate::support::{QUESTION, at_most, chat, drawing, engine, finished, reply, rest, verifier};
+use crate::support::{QUESTION, at_most, chat, drawing, engine, finished, reply, rest, verifier, wait};
 
 fn explained(tokens: u32) -> GenerationOptions {
     GenerationOptions { explain: true, ..at_most(tokens) }
@@ -29,7 +29,7 @@ fn patient(mode: Mode) -> SessionOptions {
 fn each_token_says_why_it_was_asked_about() {
     let served = Served::start();
     let verifier = verifier(&served);
-    let open = |options| engine().open_session(Some(verifier.clone()), options, None).expect("valid");
+    let open = |options| wait(engine().open_session(Some(verifier.clone()), options, None)).expect("valid");
     let goal = Some(Goal::Threshold { uncertainty: 0.3 });
     let session = open(SessionOptions { goal, ..patient(Mode::Opportunistic) });
     let events = reply(&session, chat(QUESTION), explained(60));
@@ -63,7 +63,7 @@ fn a_budget_bounds_what_is_taken_of_the_verifier() {
     let verifier = verifier(&served);
     let open = |budget: Budget, spent: Option<Totals>, offline| {
         let options = SessionOptions { budget, spent, offline: Some(offline), ..patient(Mode::Exact) };
-        engine().open_session(Some(verifier.clone()), options, None).expect("valid")
+        wait(engine().open_session(Some(verifier.clone()), options, None)).expect("valid")
     };
     let none = Budget { requests: None, bytes: None, target_passes: None };
     let limits = [
@@ -107,7 +107,7 @@ fn a_dry_run_tells_what_would_be_asked_and_sends_nothing() {
         goal: Some(Goal::Threshold { uncertainty: 0.3 }),
         ..patient(Mode::Opportunistic)
     };
-    let session = engine().open_session(Some(verifier), options, None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier), options, None)).expect("valid");
     let dry = GenerationOptions { dry_run: true, seed: Some(5), ..explained(60) };
     let events = reply(&session, chat(QUESTION), dry.clone());
     let (_, text, statistics) = finished(&events);
@@ -131,7 +131,7 @@ fn a_dry_run_tells_what_would_be_asked_and_sends_nothing() {
 #[test]
 fn totals_add_up_and_can_be_kept() {
     let options = SessionOptions { mode: Some(Mode::DeviceOnly), ..drawing() };
-    let session = engine().open_session(None, options, None).expect("valid");
+    let session = wait(engine().open_session(None, options, None)).expect("valid");
     assert_eq!(session.totals().expect("open"), Totals::default());
     let replies: Vec<_> = (0..2).map(|_| finished(&reply(&session, chat(QUESTION), at_most(20))).2).collect();
     let totals = session.totals().expect("open");

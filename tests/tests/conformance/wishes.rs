@@ -1,9 +1,10 @@
 //! What a message may ask for itself: sampling, instructions, the most probable tokens; and a mode that cannot be.
 
 use uhlm_ffi::{
-    ErrorKind, GenerationEvent, GenerationOptions, LogitBias, Mode, Overflow, Prompt, Role, SamplingParams,
-    SessionOptions, SummaryOptions, UhlmSession,
+    ErrorKind, GenerationEvent, GenerationOptions, LogitBias, Mode, OfflinePolicy, Overflow, Prompt, Role,
+    SamplingParams, SessionOptions, SummaryOptions, UhlmSession,
 };
+use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::served::Served;
 
 use crate::support::{QUESTION, at_most, chat, drawing, engine, finished, greedy, reply, rest, verifier, wait};
@@ -14,7 +15,11 @@ fn device_only() -> SessionOptions {
 
 #[test]
 fn a_reply_has_a_sampling_of_its_own() {
-    let served = Served::start();
+    // One row a pass, so that logits do not depend on what shares a batch.
+    let served = Served::start_with(|config| {
+        let engine = EngineOptions { micro_batch: 1, ..config.engine.clone() };
+        ServerConfig { engine, ..config }
+    });
     let engine = engine();
     // The end of the answer is forbidden, and the space raised: both models write on.
     let space = engine.tokenize(" ".to_owned()).expect("tokens")[0];
@@ -26,8 +31,9 @@ fn a_reply_has_a_sampling_of_its_own() {
         ..SamplingParams::default()
     };
     let texts = [Mode::Exact, Mode::RemoteOnly].map(|mode| {
-        let options = SessionOptions { mode: Some(mode), ..drawing() };
-        let session = engine.open_session(Some(verifier(&served)), options, None).expect("valid");
+        let offline = Some(OfflinePolicy::Wait { seconds: 60.0 });
+        let options = SessionOptions { mode: Some(mode), offline, ..drawing() };
+        let session = wait(engine.open_session(Some(verifier(&served)), options, None)).expect("valid");
         let plain = GenerationOptions { seed: Some(3), ..at_most(40) };
         let own = GenerationOptions { sampling: Some(wide.clone()), ..plain.clone() };
         let write = |options| {
@@ -42,7 +48,7 @@ fn a_reply_has_a_sampling_of_its_own() {
         assert_ne!(before, own);
         assert_eq!(before, after, "the session's holds again");
     }
-    let session = engine.open_session(None, device_only(), None).expect("valid");
+    let session = wait(engine.open_session(None, device_only(), None)).expect("valid");
     let wrong = [
         SamplingParams { temperature: Some(-1.0), ..SamplingParams::default() },
         SamplingParams { logit_bias: bias(101.0), ..SamplingParams::default() },
@@ -61,7 +67,7 @@ fn a_reply_has_a_sampling_of_its_own() {
 #[test]
 fn instructions_can_be_changed() {
     let options = SessionOptions { instructions: Some("Be brief.".into()), ..device_only() };
-    let session = engine().open_session(None, options, None).expect("valid");
+    let session = wait(engine().open_session(None, options, None)).expect("valid");
     let instructions = || {
         let messages = session.messages().expect("open");
         let system = messages.iter().filter(|message| message.role == Role::System);
@@ -82,7 +88,7 @@ fn instructions_can_be_changed() {
 
 #[test]
 fn the_most_probable_tokens_are_told() {
-    let session = engine().open_session(None, device_only(), None).expect("valid");
+    let session = wait(engine().open_session(None, device_only(), None)).expect("valid");
     let events = reply(&session, chat(QUESTION), GenerationOptions { top_tokens: 5, ..at_most(20) });
     let mut tokens = 0;
     for event in &events {
@@ -95,24 +101,25 @@ fn the_most_probable_tokens_are_told() {
     }
     assert!(tokens > 3);
     let without = reply(&session, chat(QUESTION), at_most(20));
-    let any = |event: &GenerationEvent| matches!(event, GenerationEvent::Committed { token, .. } if !token.top.is_empty());
+    let any =
+        |event: &GenerationEvent| matches!(event, GenerationEvent::Committed { token, .. } if !token.top.is_empty());
     assert!(!without.iter().any(any));
 }
 
 #[test]
 fn a_mode_that_needs_a_verifier_is_refused_without_one() {
     for mode in [Mode::Exact, Mode::Opportunistic, Mode::RemoteOnly] {
-        let refused = engine().open_session(None, SessionOptions { mode: Some(mode), ..greedy() }, None);
+        let refused = wait(engine().open_session(None, SessionOptions { mode: Some(mode), ..greedy() }, None));
         assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{mode:?}");
     }
-    let session = engine().open_session(None, greedy(), None).expect("without a mode the device writes alone");
+    let session = wait(engine().open_session(None, greedy(), None)).expect("without a mode the device writes alone");
     let (_, _, statistics) = finished(&reply(&session, chat(QUESTION), at_most(8)));
     assert_eq!(statistics.origins.draft, statistics.tokens);
 }
 
 #[test]
 fn raw_text_leaves_the_conversation_as_it_was() {
-    let open = || engine().open_session(None, device_only(), None).expect("valid");
+    let open = || wait(engine().open_session(None, device_only(), None)).expect("valid");
     let (session, other) = (open(), open());
     for session in [&session, &other] {
         reply(session, chat(QUESTION), at_most(20));
@@ -128,7 +135,7 @@ fn raw_text_leaves_the_conversation_as_it_was() {
 
 #[test]
 fn a_long_text_is_summarised_in_pieces() {
-    let session = engine().open_session(None, device_only(), None).expect("valid");
+    let session = wait(engine().open_session(None, device_only(), None)).expect("valid");
     let text = "The train leaves at nine. It is late. ".repeat(30);
     let options = SummaryOptions { piece_tokens: Some(128), summary_tokens: Some(16), instructions: None };
     let summary = session.clone().summarise(text.clone(), options.clone(), GenerationOptions::default()).expect("open");
@@ -154,7 +161,7 @@ fn a_long_text_is_summarised_in_pieces() {
 fn a_conversation_that_is_too_long_is_summarised() {
     let overflow = Some(Overflow::Summarise { reserve: 32 });
     let options = SessionOptions { context: Some(512), overflow, ..device_only() };
-    let session = engine().open_session(None, options, None).expect("valid");
+    let session = wait(engine().open_session(None, options, None)).expect("valid");
     let mut dropped = 0;
     for _ in 0..24 {
         let (_, _, statistics) = finished(&reply(&session, chat(QUESTION), at_most(32)));

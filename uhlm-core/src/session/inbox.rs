@@ -1,13 +1,16 @@
 //! The messages to the session's thread: jobs, answers, and reasons to look around.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use uhlm_law::advance::{self, Frame};
 
-use super::worker::Worker;
+use crate::error::GenerationError;
 use crate::generation::EventSink;
 use crate::options::{GenerationOptions, Prompt};
+use crate::saved_session::SavedSessionError;
 use crate::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
 
 /// A generation to run.
@@ -29,23 +32,13 @@ pub(super) struct Queue {
     pub(super) closed: bool,
 }
 
-/// Work for the session's thread beside generations: to save the conversation, or to read ahead of a message.
-pub(crate) struct Task(Box<dyn FnOnce(&mut Worker) + Send>);
-
-impl Task {
-    pub(super) fn new(work: impl FnOnce(&mut Worker) + Send + 'static) -> Self {
-        Self(Box::new(work))
-    }
-
-    pub(super) fn run(self, worker: &mut Worker) {
-        (self.0)(worker);
-    }
-}
-
-impl std::fmt::Debug for Task {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Task")
-    }
+/// Work for the session's thread beside generations. Nobody may wait for its outcome any more.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// To save the session to a file.
+    Save { path: PathBuf, done: oneshot::Sender<Result<(), SavedSessionError>> },
+    /// To read ahead of a message that begins so, and to open the session on the verifier if it may be asked.
+    Warm { beginning: String, asks: bool, done: oneshot::Sender<Result<usize, GenerationError>> },
 }
 
 /// The number of the answer that a frame belongs to; no two answers of a session have the same.

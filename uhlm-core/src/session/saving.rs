@@ -85,17 +85,12 @@ impl Session {
         self.ask_to_save(path)?.blocking_recv().unwrap_or(Err(SavedSessionError::SessionClosed))
     }
 
-    fn ask_to_save(
-        &self,
-        path: &Path,
-    ) -> Result<oneshot::Receiver<Result<(), SavedSessionError>>, SavedSessionError> {
+    fn ask_to_save(&self, path: &Path) -> Result<oneshot::Receiver<Result<(), SavedSessionError>>, SavedSessionError> {
         if self.is_generating() {
             return Err(SavedSessionError::Busy);
         }
-        let (sender, saved) = oneshot::channel();
-        let path = path.to_owned();
-        // Nobody may wait for it any more.
-        let task = Task::new(move |worker| drop(sender.send(worker.save(&path))));
+        let (done, saved) = oneshot::channel();
+        let task = Task::Save { path: path.to_owned(), done };
         self.inbox.send(Inbox::Task(task)).map_err(|_| SavedSessionError::SessionClosed)?;
         Ok(saved)
     }
@@ -108,7 +103,7 @@ fn identity(model: &DraftModel) -> Digest {
 
 impl Worker {
     /// Writes the session to a file.
-    fn save(&mut self, path: &Path) -> Result<(), SavedSessionError> {
+    pub(super) fn save(&mut self, path: &Path) -> Result<(), SavedSessionError> {
         // Across a bridge the tokens are another model's, and the way to it is made anew.
         let tokens = if self.drafter.is_bridged() { Vec::new() } else { self.pipeline.ids().to_vec() };
         let (cached, cache) = self.drafter.save(&tokens)?;

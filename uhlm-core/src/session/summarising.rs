@@ -81,8 +81,7 @@ impl Worker {
         inbox: &Receiver<Inbox>,
     ) {
         let redaction = self.asked.redaction.clone();
-        let (turns, covered) =
-            locked(&self.shared.conversation).newly_forgotten(forgotten, shares, redaction.as_ref());
+        let (turns, covered) = locked(&self.shared.conversation).newly_forgotten(forgotten, shares, redaction.as_ref());
         let capacity = match self.drafter.capacity() {
             Ok(capacity) if !turns.is_empty() => capacity,
             _ => return,

@@ -56,17 +56,16 @@ impl Session {
         if asks {
             self.shared.may_ask.store(true, Ordering::Release);
         }
-        let (sender, warm) = oneshot::channel();
-        let beginning = beginning.to_owned();
-        // Nobody may wait for it any more.
-        let task = Task::new(move |worker| drop(sender.send(worker.warm(&beginning, asks))));
+        let (done, warm) = oneshot::channel();
+        let task = Task::Warm { beginning: beginning.to_owned(), asks, done };
         self.inbox.send(Inbox::Task(task)).map_err(|_| GenerationError::SessionClosed)?;
         Ok(warm)
     }
 }
 
 impl Worker {
-    fn warm(&mut self, beginning: &str, asks: bool) -> Result<usize, GenerationError> {
+    /// Reads what is known of the next prompt; returns how many of its tokens are in the cache.
+    pub(super) fn warm(&mut self, beginning: &str, asks: bool) -> Result<usize, GenerationError> {
         let limits = self.limits();
         self.keep_to(&limits);
         let mode = limits.mode(self.asked.mode, self.remote.is_some());

@@ -15,7 +15,7 @@ use uhlm_law::sampling::{SamplingError, TokenId};
 
 use super::closing::Closing;
 use super::drafter::Drafter;
-use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
@@ -121,8 +121,16 @@ impl Worker {
                 break;
             }
             while let Some(task) = self.queue.tasks.pop_front() {
-                task.run(&mut self);
+                self.attend_to(task);
             }
+        }
+    }
+
+    /// Does work beside generations.
+    fn attend_to(&mut self, task: Task) {
+        match task {
+            Task::Save { path, done } => drop(done.send(self.save(&path))),
+            Task::Warm { beginning, asks, done } => drop(done.send(self.warm(&beginning, asks))),
         }
     }
 
@@ -151,8 +159,14 @@ impl Worker {
         let dry_run = Some(reported).filter(|_| options.dry_run);
         // Both models read the same text: where the verifier is asked, the text that it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let outcome =
-            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, dry_run, started }, &sink, inbox);
+        let outcome = self.write(
+            &prompt,
+            read.as_deref(),
+            &options,
+            &Terms { kept: &kept, mode, dry_run, started },
+            &sink,
+            inbox,
+        );
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
             // Text that was committed before a failure joins the conversation; a reply that failed without any text

@@ -1,16 +1,15 @@
 //! Of which kind the failures of the crates below are.
 
-use uhlm_core::{GenerationError, SavedSessionError};
 use uhlm_core::calibration_file::CalibrationFileError;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{GenerationError, SavedSessionError};
 use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 use uhlm_llama::memory::MemoryError;
 use uhlm_models::{DownloadError, StoreError};
 
-use super::{ErrorKind, Recovery, UhlmError};
-use crate::keeping::SavedSessionFault;
+use super::{ErrorKind, Recovery, SavedSessionFault, UhlmError};
 
 impl From<GenerationError> for UhlmError {
     fn from(error: GenerationError) -> Self {

@@ -199,7 +199,8 @@ impl Context {
         let into = state.as_mut_ptr();
         // SAFETY: the context lives, and the buffer has the size that is said. Tested in
         // `a_saved_cache_gives_the_logits_of_the_sequence_that_it_was_saved_of`.
-        let written = guarded(Assertions::Throw, || unsafe { llama_state_seq_get_data(context, into, size, sequence) })?;
+        let written =
+            guarded(Assertions::Throw, || unsafe { llama_state_seq_get_data(context, into, size, sequence) })?;
         if written == size && size > 0 { Ok(state) } else { Err(Thrown("llama.cpp gives no state of it".into())) }
     }
 

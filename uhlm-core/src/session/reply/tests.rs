@@ -86,7 +86,8 @@ fn a_reply_ends_with_an_end_token_or_with_the_last_that_was_asked_for() {
     assert!(!reply.is_sealed(&[piece(1, "a")]));
     assert!(reply.is_sealed(&[piece(1, "a"), piece(2, "b")]), "no third token fits");
     assert!(reply.is_sealed(&[Piece { is_end: true, ..piece(3, "") }]));
-    let end = reply.commit(Piece { is_end: true, ..piece(3, "") }, Origin::Target, Told::default(), Duration::from_millis(5));
+    let end =
+        reply.commit(Piece { is_end: true, ..piece(3, "") }, Origin::Target, Told::default(), Duration::from_millis(5));
     assert_eq!(end, Some(FinishReason::EndOfReply));
     assert_eq!(reply.statistics.first_token, Duration::from_millis(5));
     assert_eq!(reply.statistics.origins.target, 1);
@@ -172,7 +173,9 @@ fn a_reply_behind_provisional_reasoning_is_shown_once() {
     let mut reply = thinking(&[], "<think>\n", None);
     let branch = [piece(1, "hm"), piece(2, "</think>"), piece(3, "\n\nYes"), piece(4, " no")];
     (1..=4).for_each(|end| reply.show(&branch[..end], 0.5));
-    branch.iter().for_each(|piece| assert_eq!(reply.commit(*piece, Origin::Verified, Told::default(), Duration::ZERO), None));
+    branch
+        .iter()
+        .for_each(|piece| assert_eq!(reply.commit(*piece, Origin::Verified, Told::default(), Duration::ZERO), None));
     let expected = ["1?", "2?", "3?Yes", "4? no", "1~hm", "2~", "3=Yes", "4= no"];
     assert_eq!(told(&mut reply), expected);
 }
