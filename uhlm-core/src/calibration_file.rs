@@ -3,11 +3,13 @@
 //! Decides what a missing, damaged or too new file looks like to the caller, and that a reader sees either the old file
 //! or the new one. Its content is the business of [`Calibration`].
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration};
+
+use crate::whole_file;
 
 /// The reason that a calibration could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -67,22 +69,8 @@ pub fn load(path: &Path) -> Result<Calibration, CalibrationFileError> {
 /// # Errors
 /// [`CalibrationFileError::Io`].
 pub fn save(calibration: &Calibration, path: &Path) -> Result<(), CalibrationFileError> {
-    let io = |source| CalibrationFileError::Io { path: path.into(), source };
-    let mut name = path.file_name().ok_or_else(|| io(ErrorKind::InvalidInput.into()))?.to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = write_durably(&temporary, &calibration.to_json()).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // This is best effort: the error that matters is the one above.
-        let _ = fs::remove_file(&temporary);
-        io(source)
-    })
-}
-
-fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(text)?;
-    file.sync_all()
+    let written = whole_file::write(path, &[&calibration.to_json()]);
+    written.map_err(|source| CalibrationFileError::Io { path: path.into(), source })
 }
 
 #[cfg(test)]

@@ -89,6 +89,10 @@ pub enum GenerationError {
         /// The reason for its end.
         reason: FinishReason,
     },
+    /// The session has taken as much of its verifier as its [budget](crate::options::SessionOptions::budget) allows,
+    /// and the policy is not to go on without it.
+    #[error("the budget for the verifier is spent")]
+    BudgetSpent,
     /// The draft model failed.
     #[error(transparent)]
     Model(#[from] ModelError),

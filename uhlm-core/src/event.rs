@@ -11,6 +11,7 @@ use uhlm_law::sampling::TokenId;
 
 use crate::metrics::Statistics;
 use crate::origin::Origin;
+use crate::why::{TokenLogProbability, Why};
 
 /// The reachability of the verifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,7 +60,7 @@ pub enum FinishReason {
 }
 
 /// A token with its text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenText {
     /// Id of the token.
     pub id: TokenId,
@@ -68,6 +69,14 @@ pub struct TokenText {
     pub text: String,
     /// The draft model's uncertainty about the token, in [0, 1]; `None` where the draft model did not write it.
     pub uncertainty: Option<f32>,
+    /// The reason why the target was asked about it or was not, for a token that stands, where the generation was asked
+    /// to [explain](crate::options::GenerationOptions::explain) itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// The draft model's most probable tokens at this place, the most probable one first, for a token that stands where
+    /// the draft model drafted one, as many as were [asked for](crate::options::GenerationOptions::top_tokens).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TokenLogProbability>,
 }
 
 /// One step of a generation.

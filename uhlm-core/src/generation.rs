@@ -66,6 +66,8 @@ pub(crate) struct EventSink {
     held: RefCell<Held>,
     last: Arc<Mutex<Option<Last>>>,
     cancel: Cancel,
+    /// Whether nobody is to see the events.
+    is_silent: bool,
 }
 
 /// The events that were not handed over yet.
@@ -81,7 +83,13 @@ pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
     let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
     let last = Arc::new(Mutex::new(None));
     let cancel = Cancel::new();
-    let sink = EventSink { events: sender, held: RefCell::default(), last: Arc::clone(&last), cancel: cancel.clone() };
+    let sink = EventSink {
+        events: sender,
+        held: RefCell::default(),
+        last: Arc::clone(&last),
+        cancel: cancel.clone(),
+        is_silent: false,
+    };
     (sink, Generation { events: receiver, last, cancel, wake })
 }
 
@@ -101,12 +109,21 @@ impl Canceller {
 }
 
 impl EventSink {
+    /// Makes a sink of a generation that nobody listens to, which `cancel` ends.
+    pub(crate) fn silent(cancel: Cancel) -> Self {
+        let (events, _) = mpsc::channel(1);
+        Self { events, held: RefCell::default(), last: Arc::default(), cancel, is_silent: true }
+    }
+
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
     /// Sends an event, at once or together with those that follow within [`TOGETHER`].
     pub(crate) fn send(&self, event: Event) {
+        if self.is_silent {
+            return;
+        }
         let due = {
             let mut held = self.held.borrow_mut();
             held.events.push_back(event);

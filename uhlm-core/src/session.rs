@@ -3,12 +3,14 @@
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
 mod bridging;
+mod budget;
 mod closing;
 mod crossing;
 mod drafter;
 mod drafting;
 mod end;
 mod ends;
+mod explaining;
 mod hearing;
 mod inbox;
 mod lookahead;
@@ -22,12 +24,15 @@ mod reading;
 mod remote;
 mod reply;
 mod run;
+mod saving;
 mod sending;
+pub(crate) mod summarising;
 mod text;
 mod thinking;
 mod token;
 mod uncrossed;
 mod verdict;
+mod warming;
 mod worker;
 
 use std::sync::atomic::Ordering;
@@ -52,6 +57,7 @@ use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
 use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::Verifier;
 
 /// Size of the session thread's stack, in bytes. Only what is used takes memory. Templates and llama.cpp's graphs nest
@@ -102,7 +108,17 @@ impl Session {
         options: SessionOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
-        let model = model.into();
+        Self::begun(model.into(), verifier, options, clock, |_| Ok(()))
+    }
+
+    /// Opens a session whose thread begins when `prepare` is done with what it will own.
+    pub(crate) fn begun<E: From<SamplingError>>(
+        model: DraftModel,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+        clock: Arc<dyn Clock>,
+        prepare: impl FnOnce(&mut Worker) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState::new(&options, Language::from(&model)));
         let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
@@ -111,7 +127,8 @@ impl Session {
             Arc::new(Outbox::new(verifier, Arc::clone(&shared.language), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let mut worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        prepare(&mut worker)?;
         let work = move || {
             // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
@@ -158,11 +175,11 @@ impl Session {
     /// Checks that the person agreed to what a generation would send; opens the way to the verifier if so, and shuts it
     /// if not.
     fn check_consent(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
-        let asks = self.has_verifier && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
+        let asks = self.has_verifier && !options.dry_run && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
         let consent = options.consent.unwrap_or(*locked(&self.consent));
         let mut conversation = locked(&self.shared.conversation);
-        // Raw text stands alone: nothing of the conversation goes with it.
-        let earlier = if matches!(prompt, Prompt::Raw(_)) { 0 } else { conversation.uncovered() };
+        // Raw text and messages apart stand alone: nothing of the conversation goes with them.
+        let earlier = if matches!(prompt, Prompt::Chat(_)) { conversation.uncovered() } else { 0 };
         let lacking = if asks { consent.lacks(earlier) } else { None };
         self.shared.may_ask.store(asks && lacking.is_none(), Ordering::Release);
         if let Some(messages) = lacking {
@@ -242,6 +259,21 @@ impl Session {
         Ok(())
     }
 
+    /// Changes the instructions: they take the place of all system messages; `None` takes these away. The conversation
+    /// is read anew with the next message.
+    ///
+    /// # Errors
+    /// [`GenerationError::Busy`].
+    pub fn set_instructions(&self, instructions: Option<&str>) -> Result<(), GenerationError> {
+        if self.is_generating() {
+            return Err(GenerationError::Busy);
+        }
+        let mut conversation = locked(&self.shared.conversation);
+        conversation.set_instructions(instructions);
+        self.count(&conversation.messages());
+        Ok(())
+    }
+
     /// Forgets the conversation, except for its system messages.
     ///
     /// # Errors
@@ -272,6 +304,12 @@ impl Session {
         let rendered = rendered.and_then(|messages| template.render(messages, &options).ok());
         let tokens = rendered.and_then(|rendered| rendered.tokens(|text, special| words.tokenize(text, special)).ok());
         locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
+    }
+
+    /// Returns what the session's generations have taken in all, those that have ended.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        *locked(&self.shared.totals)
     }
 
     /// Returns the calibration with what this session's verdicts have taught.

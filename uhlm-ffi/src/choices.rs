@@ -79,6 +79,11 @@ pub enum Overflow {
         /// Room that is kept for a reply, in tokens.
         reserve: u32,
     },
+    /// The models forget the oldest turns likewise, and read a summary in their place, which the draft model writes.
+    Summarise {
+        /// Room that is kept for a reply, in tokens.
+        reserve: u32,
+    },
 }
 
 impl From<Overflow> for uhlm_core::Overflow {
@@ -86,6 +91,7 @@ impl From<Overflow> for uhlm_core::Overflow {
         match overflow {
             Overflow::Stop => Self::Stop,
             Overflow::DropOldest { reserve } => Self::DropOldest { reserve: reserve as usize },
+            Overflow::Summarise { reserve } => Self::Summarise { reserve: reserve as usize },
         }
     }
 }
@@ -156,7 +162,8 @@ pub enum Prompt {
         /// The message.
         text: String,
     },
-    /// Text that is continued as it is, without a chat template. The conversation before it is forgotten.
+    /// Text that is continued as it is, without a chat template. Nothing of the conversation is read, and neither the
+    /// text nor its reply joins it.
     Raw {
         /// The text.
         text: String,

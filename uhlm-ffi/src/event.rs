@@ -1,7 +1,8 @@
 //! The events by which a generation tells the app of its progress.
 
 pub use uhlm_core::Origin;
-pub use uhlm_core::{FinishReason, LinkCause, LinkState, TokenText};
+pub use uhlm_core::{Decision, FinishReason, LinkCause, LinkState, TokenLogProbability, TokenText, Why};
+use uhlm_law::pace::Pace;
 
 use crate::statistics::Statistics;
 
@@ -69,6 +70,62 @@ pub struct TokenText {
     pub text: String,
     /// Uncertainty of the draft model about it, in [0, 1]; nothing if the draft model did not write it.
     pub uncertainty: Option<f32>,
+    /// Why the target was asked about it or was not, for a token that stands, if the generation was asked to explain
+    /// itself.
+    #[uniffi(default)]
+    pub why: Option<Why>,
+    /// The draft model's most probable tokens at its place, for a token that stands where the draft model drafted one,
+    /// as many as were asked for.
+    #[uniffi(default)]
+    pub top: Vec<TokenLogProbability>,
+}
+
+/// Decision that led to a token.
+#[uniffi::remote(Enum)]
+pub enum Decision {
+    /// The draft model writes alone, by the mode.
+    DeviceOnly,
+    /// The gate let the drafted token pass: the target was not asked.
+    Passed,
+    /// The target was asked about the drafted token, and it is the target's own.
+    Agreed,
+    /// The target was asked about a drafted token, and wrote this one in its place.
+    Replaced,
+    /// The target wrote it where nothing was drafted: after a window that it agreed to, or running ahead.
+    RanAhead,
+    /// The target should have been asked and was not: it was out of reach, the budget was spent, or the run was a dry
+    /// one.
+    Alone,
+    /// The session wrote it, to end a reasoning that had used up its budget.
+    Ended,
+}
+
+/// Why the target was asked about a token, or was not.
+#[uniffi::remote(Record)]
+pub struct Why {
+    /// Decision that led to the token.
+    pub decision: Decision,
+    /// Uncertainty of the draft model about its own token at this place, in [0, 1]; nothing if it drafted none.
+    pub uncertainty: Option<f32>,
+    /// Threshold of the gate when the token was drafted, in [0, 1]; nothing if no gate decided.
+    pub threshold: Option<f32>,
+    /// Margin by which the drafted token won the race of the noise, at least 0.
+    pub margin: Option<f32>,
+    /// Probability that the target writes another token, as expected when the token was drafted, in [0, 1].
+    pub rejection: Option<f64>,
+    /// Pace of the reply; nothing outside the mode `Exact`, and while the device is alone.
+    pub pace: Option<Pace>,
+    /// Number of the request of this reply that brought the token, from 1; nothing if none did.
+    pub request: Option<u64>,
+}
+
+/// A token that could have stood at a place.
+#[uniffi::remote(Record)]
+pub struct TokenLogProbability {
+    /// Id of the token in the vocabulary.
+    pub id: u32,
+    /// Natural logarithm of the draft model's probability of it, before the sampling changes anything.
+    pub log_probability: f32,
 }
 
 /// One step of a generation.

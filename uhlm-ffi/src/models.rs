@@ -10,7 +10,7 @@ use uhlm_models::{Source, TransferEvent};
 use uhlm_net::BearerToken;
 
 use crate::error::{ErrorKind, UhlmError};
-use crate::thread::on_thread;
+use crate::thread::{off_thread, on_thread};
 use crate::verifier::TrustPolicy;
 
 /// Settings of a model store.
@@ -217,16 +217,18 @@ impl UhlmModelStore {
     ///
     /// # Errors
     /// `StorageFailed`.
-    pub fn list(&self) -> Result<Vec<StoredModel>, UhlmError> {
-        Ok(self.store.list()?.into_iter().map(Into::into).collect())
+    pub async fn list(&self) -> Result<Vec<StoredModel>, UhlmError> {
+        let store = self.store.clone();
+        Ok(off_thread(move || store.list()).await?.into_iter().map(Into::into).collect())
     }
 
     /// Lists the downloads that have not ended, by name.
     ///
     /// # Errors
     /// `StorageFailed`.
-    pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, UhlmError> {
-        Ok(self.store.unfinished()?)
+    pub async fn unfinished(&self) -> Result<Vec<UnfinishedModel>, UhlmError> {
+        let store = self.store.clone();
+        off_thread(move || store.unfinished()).await
     }
 
     /// Starts a download, on a thread of its own.
@@ -262,8 +264,9 @@ impl UhlmModelStore {
     ///
     /// # Errors
     /// `ModelNotFound`, `StorageFailed`.
-    pub fn delete(&self, name: String) -> Result<u64, UhlmError> {
-        Ok(self.store.delete(&name)?)
+    pub async fn delete(&self, name: String) -> Result<u64, UhlmError> {
+        let store = self.store.clone();
+        off_thread(move || store.delete(&name)).await
     }
 }
 

@@ -15,6 +15,8 @@ use crate::error::UhlmError;
 use crate::event::{LinkCause, LinkState};
 use crate::generation::UhlmGeneration;
 use crate::privacy::{Consent, SentRecord};
+use crate::thread::off_thread;
+use crate::totals::Totals;
 
 /// The speaker of a message.
 #[uniffi::remote(Enum)]
@@ -81,7 +83,10 @@ impl UhlmSession {
         Arc::new(Self { session: Mutex::new(Some(session)) })
     }
 
-    fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+    pub(crate) fn with<T>(
+        &self,
+        call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>,
+    ) -> Result<T, UhlmError> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
     }
@@ -179,6 +184,22 @@ impl UhlmSession {
         self.with(|session| session.set_messages(messages))
     }
 
+    /// Changes the instructions, which take the place of all system messages; nothing takes these away.
+    ///
+    /// # Errors
+    /// `Busy`, `SessionClosed`.
+    pub fn set_instructions(&self, instructions: Option<String>) -> Result<(), UhlmError> {
+        self.with(|session| session.set_instructions(instructions.as_deref()))
+    }
+
+    /// Returns what the session's generations have taken in all, those that have ended.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn totals(&self) -> Result<Totals, UhlmError> {
+        self.with(|session| Ok(session.totals().into()))
+    }
+
     /// Forgets the conversation, except for its system messages.
     ///
     /// # Errors
@@ -208,9 +229,9 @@ impl UhlmSession {
     ///
     /// # Errors
     /// `InvalidOptions` if the file cannot be written, `SessionClosed`.
-    pub fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
+    pub async fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
         let calibration = self.with(|session| Ok(session.calibration()))?;
-        Ok(calibration_file::save(&calibration, path.as_ref())?)
+        off_thread(move || calibration_file::save(&calibration, path.as_ref())).await
     }
 
     /// Ends the session and returns at once: what runs is cancelled, and its memory and the verifier's session are

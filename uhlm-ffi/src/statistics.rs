@@ -88,6 +88,12 @@ pub struct Statistics {
     /// tokens are then in the target's.
     #[uniffi(default = false)]
     pub bridged: bool,
+    /// Requests to the verifier, those included that open a session.
+    #[uniffi(default = 0)]
+    pub requests: u64,
+    /// Whether the budget was spent before the reply ended, so that the rest was written without the verifier.
+    #[uniffi(default = false)]
+    pub budget_spent: bool,
 }
 
 impl From<&uhlm_core::Statistics> for Statistics {
@@ -124,6 +130,8 @@ impl From<&uhlm_core::Statistics> for Statistics {
             grammar_complete: s.grammar_complete,
             dropped_messages: s.dropped_messages,
             bridged: s.bridged,
+            requests: s.requests,
+            budget_spent: s.budget_spent,
         }
     }
 }

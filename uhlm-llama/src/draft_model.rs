@@ -51,6 +51,10 @@ impl Decoder for Model {
     fn default_threads(&self) -> u32 {
         self.sensible_threads(MAX_THREADS)
     }
+
+    fn fingerprint(&self) -> Option<Digest> {
+        Some(Model::fingerprint(self))
+    }
 }
 
 #[cfg(test)]

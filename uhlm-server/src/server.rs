@@ -80,7 +80,7 @@ impl Backend {
     /// told from a part of a row.
     fn capabilities(&self, takes_grammars: bool) -> Capabilities {
         let own = match self {
-            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES),
+            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES).union(Capabilities::WIDER_CHAIN),
             Self::Engines(_) => CAPABILITIES,
         };
         if takes_grammars { own.union(Capabilities::GRAMMAR) } else { own }

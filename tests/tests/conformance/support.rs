@@ -35,6 +35,7 @@ pub(crate) fn model(path: &Path) -> ModelOptions {
         gpu_layers: 0,
         fit_context: None,
         available_memory: None,
+        cache: None,
         chat_template: None,
         vocabulary_folder: None,
     }

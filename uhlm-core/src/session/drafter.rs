@@ -2,6 +2,7 @@
 //!
 //! Decides the next drafted token. Whether to draft at all, and what becomes of the token, is decided elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uhlm_grammar::{Compiled, ConstraintError, Grammar, GrammarError, Tables};
@@ -13,7 +14,7 @@ use uhlm_law::chat::DraftModel;
 use uhlm_law::gate::{Gate, Goal, Predictor};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::{Place, PositionKey};
-use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, TokenMask, Winner};
+use uhlm_law::sampling::{self, ChainInput, SamplingError, Scratch, TokenId, TokenMask, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
@@ -24,8 +25,9 @@ use super::token::Drafted;
 use crate::error::GenerationError;
 use crate::language::Language;
 use crate::mode::Mode;
-use crate::options::SessionOptions;
+use crate::options::{MAX_TOP_TOKENS, SessionOptions};
 use crate::origin::Origin;
+use crate::why::TokenLogProbability;
 
 /// Weight of the newest value in the average time of a step, which may change at once, with the phone's clock.
 const NEWEST_TIME: f64 = 0.1;
@@ -76,6 +78,7 @@ pub(super) struct Drafter {
     scratch: Scratch,
     estimator: Box<dyn Uncertainty>,
     pub(super) gate: Gate,
+    predictor: Predictor,
     /// Sampling chain, noise and grammar of the reply.
     drawing: Drawing,
     /// Tables by which grammars in the session's tokens are compiled; `None` before the first.
@@ -86,6 +89,10 @@ pub(super) struct Drafter {
     target_ends: Option<TargetEnds>,
     /// Largest number of tokens that the conversation may have with the reply.
     end: usize,
+    /// Number of most probable tokens that are told with each drafted one.
+    top_tokens: usize,
+    /// Those tokens, by the number of tokens before the place.
+    tops: BTreeMap<usize, Vec<(TokenId, f32)>>,
     /// Seconds that one drafted token takes, as an exponential average; 0 before the first.
     pub(super) seconds: f64,
     /// Mean of the drafted tokens' expected rejection probability, as an exponential average.
@@ -119,11 +126,14 @@ impl Drafter {
             scratch: Scratch::default(),
             estimator: options.estimator.build(seed),
             gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
+            predictor: options.predictor,
             drawing,
             tables: None,
             grammar: None,
             target_ends: None,
             end: usize::MAX,
+            top_tokens: 0,
+            tops: BTreeMap::new(),
             seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
             catch_up_seconds: 0.0,
@@ -179,6 +189,27 @@ impl Drafter {
         Ok(())
     }
 
+    /// Takes note of how many of the most probable tokens are told with each one of the reply that begins.
+    pub(super) fn tell_top(&mut self, tokens: usize) {
+        self.top_tokens = tokens.min(MAX_TOP_TOKENS);
+        self.tops.clear();
+    }
+
+    /// Returns the most probable tokens at the place after so many tokens, as they were when a token was drafted there
+    /// last. Across a bridge the draft model's tokens are not the session's, and there are none.
+    pub(super) fn top_tokens(&self, place: usize) -> Vec<TokenLogProbability> {
+        let top = self.tops.get(&place).filter(|_| self.bridge.is_none());
+        let told = |&(id, log_probability)| TokenLogProbability { id, log_probability };
+        top.into_iter().flatten().map(told).collect()
+    }
+
+    /// Goes by another goal from now on, with what the gate has learnt.
+    pub(super) fn aim_at(&mut self, goal: Goal) {
+        if self.gate.goal() != goal {
+            self.gate = Gate::new(&self.gate.tracked(), goal).with_predictor(self.predictor);
+        }
+    }
+
     /// Returns the language of the session's tokens.
     pub(super) fn language(&self) -> &Language {
         &self.language
@@ -221,6 +252,23 @@ impl Drafter {
     pub(super) fn unload(&mut self) {
         self.sequence = None;
         self.held.clear();
+        self.rows = 0;
+    }
+
+    /// Returns how many of `tokens` the cache is of, with the cache where the engine gives it; what else was read is
+    /// forgotten.
+    pub(super) fn cache_of(&mut self, tokens: &[TokenId]) -> Result<(usize, Option<Vec<u8>>), ModelError> {
+        let cached = tokens.len() - self.unread_own(tokens);
+        let Some(sequence) = &mut self.sequence else { return Ok((0, None)) };
+        sequence.truncate(cached)?;
+        self.held.truncate(cached);
+        self.rows = 0;
+        Ok((cached, sequence.save()?))
+    }
+
+    /// Takes note that the sequence holds `tokens` and nothing else.
+    pub(super) fn holds(&mut self, tokens: &[TokenId]) {
+        self.held = tokens.to_vec();
         self.rows = 0;
     }
 
@@ -371,7 +419,7 @@ impl Drafter {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Drafted, End> {
         let row = self.prepare(tokens, cancelled)?;
-        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, .. } = self;
+        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, top_tokens, tops, .. } = self;
         let chain = drawing.chain();
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
         let input = ChainInput { logits, history: tokens, mask };
@@ -385,6 +433,10 @@ impl Drafter {
             (distribution.prob(id), distribution.entropy())
         };
         let features = Features { u: estimator.estimate(logits, id), q, entropy, margin: margin as f32 };
+        if *top_tokens > 0 {
+            tops.insert(tokens.len(), sampling::top_log_probabilities(logits, *top_tokens));
+        }
+        let threshold = (mode == Mode::Opportunistic).then(|| gate.threshold());
         let judged = match mode {
             Mode::Exact => true,
             Mode::Opportunistic => gate.is_uncertain(&features),
@@ -395,7 +447,17 @@ impl Drafter {
         gate.observe_draft(&features);
         let beta = gate.expected_rejection(&features);
         average(&mut self.mean_beta, beta, NEWEST_BETA);
-        Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged, forced: false })
+        Ok(Drafted {
+            id,
+            uncertainty: features.u,
+            q,
+            entropy,
+            margin: features.margin,
+            beta,
+            threshold,
+            judged,
+            forced: false,
+        })
     }
 
     /// Takes note of how long the step took that drafted the last token; `unread` tokens were read before it in the

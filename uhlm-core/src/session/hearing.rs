@@ -43,6 +43,7 @@ impl Run<'_> {
             self.at_it(answer.bytes);
             return Ok(());
         }
+        self.heard_request = Some(stream.number);
         // The answer may have come while the device was at a step.
         let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {

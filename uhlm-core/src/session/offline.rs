@@ -24,6 +24,9 @@ impl Run<'_> {
     /// wait for the next attempt only where that is near: where the connection failed once or twice.
     pub(super) fn is_alone(&self) -> bool {
         let Some(remote) = &self.remote else { return false };
+        if self.reply.statistics.budget_spent {
+            return true;
+        }
         let (link, cause) = remote.news();
         let is_away =
             link == LinkState::Offline || cause == Some(LinkCause::TimedOut) || remote.link.is_far(self.now());
@@ -46,8 +49,11 @@ impl Run<'_> {
     /// Asks for a session if there is none.
     pub(super) fn open(&mut self) -> Result<(), End> {
         let (vocabulary, now) = (self.drafter.language().words.vocabulary_hash(), self.now());
+        let may_not_ask = self.may_not_ask();
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
-        remote.open(vocabulary, now);
+        if !may_not_ask && remote.open(vocabulary, now) {
+            self.reply.statistics.requests += 1;
+        }
         Ok(())
     }
 

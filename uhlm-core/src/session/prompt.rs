@@ -1,14 +1,14 @@
 //! The way from a prompt to the tokens that both models read, and to the turns that they forget where there are too
 //! many.
 
-use uhlm_law::chat::{Message, RenderOptions, Rendered};
+use uhlm_law::chat::{Message, RenderOptions, Rendered, Role};
 use uhlm_law::model::{LanguageModel, ModelError, Special};
 use uhlm_law::sampling::TokenId;
 
 use crate::error::GenerationError;
 use crate::language::Language;
 use crate::options::{Overflow, Prompt};
-use crate::privacy::{Conversation, Redaction};
+use crate::privacy::{Conversation, Redaction, redacted};
 
 /// The parts that a prompt is made of, besides the conversation.
 #[derive(Clone, Copy)]
@@ -83,10 +83,32 @@ impl Asked<'_> {
     pub(super) fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
         let text = self.read.unwrap_or(self.prompt.text());
         let read = match self.prompt {
+            Prompt::Apart(messages) => {
+                let shares = self.read.is_some();
+                let seen = |message: &Message| {
+                    let redact = |text: &String| if shares { redacted(self.redaction, text) } else { text.clone() };
+                    Message {
+                        role: message.role,
+                        content: redact(&message.content),
+                        reasoning: message.reasoning.as_ref().map(redact),
+                    }
+                };
+                let messages: Vec<Message> = messages.iter().map(seen).collect();
+                let rendered = self.language.template.render(&messages, self.options)?;
+                let words = &self.language.words;
+                let tokens = rendered.tokens(|text, special| words.tokenize(text, special))?;
+                Read { tokens, text: Some(rendered.text()) }
+            }
             Prompt::Raw(_) => Read { tokens: self.language.words.tokenize(text, Special::ParseWithBos)?, text: None },
             Prompt::Chat(_) => {
                 let mut messages = conversation.read_by_models(self.read.is_some(), self.redaction);
                 messages.push(Message::user(text));
+                if let Some(summary) = conversation.summary(self.read.is_some(), self.redaction)
+                    && let Some(first) = messages.iter_mut().find(|message| message.role == Role::User)
+                {
+                    // Not every template has a place for a second message of instructions.
+                    first.content = format!("[Earlier in this conversation: {summary}]\n\n{}", first.content);
+                }
                 let rendered = self.language.template.render(&messages, self.options)?;
                 Read {
                     tokens: chat_tokens(self.language.words.as_ref(), &rendered, self.held)?,

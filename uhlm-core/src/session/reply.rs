@@ -13,6 +13,7 @@ use crate::event::{Event, FinishReason, LinkCause, LinkState, TokenText};
 use crate::metrics::Statistics;
 use crate::options::GenerationOptions;
 use crate::origin::Origin;
+use crate::why::{TokenLogProbability, Why};
 
 /// A token with its entry in the vocabulary.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +25,21 @@ pub(super) struct Piece<'a> {
     pub(super) mark: &'a [u8],
     /// Whether the token ends a reply.
     pub(super) is_end: bool,
+}
+
+/// What is told with a token besides its text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// The draft model's uncertainty about the token; `None` where it did not write it.
+    pub(super) uncertainty: Option<f32>,
+    pub(super) why: Option<Why>,
+    pub(super) top: Vec<TokenLogProbability>,
+}
+
+impl Told {
+    fn of(self, id: TokenId, text: String) -> TokenText {
+        TokenText { id, text, uncertainty: self.uncertainty, why: self.why, top: self.top }
+    }
 }
 
 /// A reply as far as it is written.
@@ -109,7 +125,7 @@ impl Reply {
         &mut self,
         piece: Piece<'_>,
         origin: Origin,
-        uncertainty: Option<f32>,
+        told: Told,
         elapsed: Duration,
     ) -> Option<FinishReason> {
         let thought_before = self.splitter.channel() == Channel::Reasoning;
@@ -126,10 +142,10 @@ impl Reply {
         if thinks {
             self.statistics.reasoning_tokens += 1;
             let text = self.push_reasoning(&split.reasoning);
-            self.events.push(Event::Reasoning { token: TokenText { id: piece.id, text, uncertainty }, origin });
+            self.events.push(Event::Reasoning { token: told.clone().of(piece.id, text), origin });
         }
         if !thinks || !text.is_empty() {
-            self.pending = Some((TokenText { id: piece.id, text, uncertainty }, origin));
+            self.pending = Some((told.of(piece.id, text), origin));
         }
         if !self.text.holds_back() && !self.splitter.holds_back() {
             self.tell_pending();
@@ -169,7 +185,12 @@ impl Reply {
         let preview = self.text.preview(&self.reply_of(branch));
         let text = preview.strip_prefix(&self.shown).unwrap_or_default().to_owned();
         self.shown.push_str(&text);
-        self.events.push(Event::Provisional(TokenText { id, text, uncertainty: Some(uncertainty) }));
+        self.events.push(Event::Provisional(TokenText {
+            id,
+            text,
+            uncertainty: Some(uncertainty),
+            ..TokenText::default()
+        }));
     }
 
     /// Takes back the `tokens` drafted ones that were shown.
@@ -220,14 +241,14 @@ impl Reply {
         let thought = self.push_reasoning(&split.reasoning) + &self.reasoning.finish();
         if let (false, Some((id, origin))) = (thought.is_empty(), self.last) {
             self.tell_pending();
-            self.events.push(Event::Reasoning { token: TokenText { id, text: thought, uncertainty: None }, origin });
+            self.events.push(Event::Reasoning { token: Told::default().of(id, thought), origin });
         }
         let rest = self.text.push(&split.reply) + &self.text.finish();
         match (&mut self.pending, self.last) {
             (Some((token, _)), _) => token.text.push_str(&rest),
             // Another event was told after the last committed token: the rest of its text comes under its id once more.
             (None, Some((id, origin))) if !rest.is_empty() => {
-                self.pending = Some((TokenText { id, text: rest, uncertainty: None }, origin));
+                self.pending = Some((Told::default().of(id, rest), origin));
             }
             _ => {}
         }

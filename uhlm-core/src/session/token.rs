@@ -23,6 +23,8 @@ pub(super) struct Drafted {
     pub(super) margin: f32,
     /// Probability that the target writes another token, in [0, 1].
     pub(super) beta: f64,
+    /// Threshold of the gate that decided so; `None` where the mode did.
+    pub(super) threshold: Option<f32>,
     /// Whether the target decides on it.
     pub(super) judged: bool,
     /// Whether the grammar leaves no choice about it: no model has drawn it, and it tells nothing about one.

@@ -16,7 +16,7 @@ use uhlm_law::sampling::{SamplingError, TokenId};
 
 use super::closing::Closing;
 use super::drafter::Drafter;
-use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
@@ -33,18 +33,22 @@ use crate::generation::EventSink;
 use crate::language::Language;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking};
+use crate::prefixes::Prefixes;
 use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::{BodyBytes, Verifier, VerifierError};
 
 /// The terms of a generation.
 #[derive(Clone, Copy)]
-struct Terms<'a> {
+pub(super) struct Terms<'a> {
     /// Options that the app requested, as far as the device's state allows.
-    kept: &'a SessionOptions,
-    mode: Mode,
-    started: Instant,
+    pub(super) kept: &'a SessionOptions,
+    pub(super) mode: Mode,
+    /// Mode whose decisions are reported although the device writes alone.
+    pub(super) dry_run: Option<Mode>,
+    pub(super) started: Instant,
 }
 
 /// The state of a session on its thread.
@@ -56,12 +60,14 @@ pub(crate) struct Worker {
     /// Options that the app requested.
     pub(super) asked: SessionOptions,
     /// Seed of the replies that have no seed of their own.
-    seed: u64,
+    pub(super) seed: u64,
     /// Number of generations so far.
-    generations: u64,
+    pub(super) generations: u64,
     pub(super) shared: Arc<SessionState>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     queue: Queue,
+    /// Beginnings that sessions of the same engine have read.
+    pub(super) prefixes: Arc<Prefixes>,
 }
 
 impl Worker {
@@ -87,7 +93,13 @@ impl Worker {
             shared,
             clock,
             queue: Queue::default(),
+            prefixes: Arc::default(),
         })
+    }
+
+    /// Shares the beginnings of other sessions, and its own with them.
+    pub(crate) fn share(&mut self, prefixes: Arc<Prefixes>) {
+        self.prefixes = prefixes;
     }
 
     /// Works until the session is dropped. It calls `ended` for each generation before its last event is sent, so that
@@ -96,6 +108,7 @@ impl Worker {
         while let Some(message) = self.next(inbox) {
             match message {
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
+                Inbox::Task(task) => self.queue.tasks.push_back(task),
                 Inbox::Opened(result) => self.opened_late(result),
                 Inbox::Frame { tag, heard } => self.heard_late(tag, heard),
                 Inbox::Wake => self.attend(),
@@ -108,6 +121,17 @@ impl Worker {
             if self.queue.closed {
                 break;
             }
+            while let Some(task) = self.queue.tasks.pop_front() {
+                self.attend_to(task);
+            }
+        }
+    }
+
+    /// Does work beside generations.
+    fn attend_to(&mut self, task: Task) {
+        match task {
+            Task::Save { path, done } => drop(done.send(self.save(&path))),
+            Task::Warm { beginning, asks, done } => drop(done.send(self.warm(&beginning, asks))),
         }
     }
 
@@ -129,11 +153,21 @@ impl Worker {
         self.attend();
         let limits = self.limits();
         let kept = self.keep_to(&limits);
-        let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        let asked_mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        let mode = if options.dry_run { Mode::DeviceOnly } else { asked_mode };
+        // Of a text that the target would write alone, it is asked for everything.
+        let reported = if asked_mode == Mode::RemoteOnly { Mode::Exact } else { asked_mode };
+        let dry_run = Some(reported).filter(|_| options.dry_run);
         // Both models read the same text: where the verifier is asked, the text that it may see.
         let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let outcome =
-            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
+        let outcome = self.write(
+            &prompt,
+            read.as_deref(),
+            &options,
+            &Terms { kept: &kept, mode, dry_run, started },
+            &sink,
+            inbox,
+        );
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         let last = outcome.and_then(|(reason, reply)| {
             // Text that was committed before a failure joins the conversation; a reply that failed without any text
@@ -146,6 +180,7 @@ impl Worker {
                 locked(&self.shared.conversation).push_turn(Message::user(text), read, reply);
             }
             let (text, reasoning) = (reply.text().to_owned(), reply.reasoning().to_owned());
+            locked(&self.shared.totals).count(&reply.statistics);
             Ok(Event::Finished { reason: reason?, text, reasoning, statistics: Box::new(reply.statistics) })
         });
         self.attend();
@@ -156,7 +191,7 @@ impl Worker {
     /// Writes the reply to a prompt. Where the target's context turns out to be shorter than was known, and turns may
     /// be dropped, it begins again with fewer of them; where the target turns out to have another vocabulary, with
     /// that. Nothing was written by then.
-    fn write(
+    pub(super) fn write(
         &mut self,
         prompt: &Prompt,
         read: Option<&str>,
@@ -165,7 +200,7 @@ impl Worker {
         sink: &EventSink,
         inbox: &Receiver<Inbox>,
     ) -> Result<(Result<FinishReason, GenerationError>, Reply), GenerationError> {
-        let Terms { kept, mode, started } = *terms;
+        let Terms { kept, mode, dry_run, started } = *terms;
         let forgotten = locked(&self.shared.conversation).dropped();
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
@@ -182,7 +217,7 @@ impl Worker {
             thinking: thinking.map(Thinking::is_on),
             variables: self.asked.template_variables.with(&options.template_variables),
         };
-        let mut crossed = false;
+        let (mut crossed, mut summarised) = (false, forgotten);
         if let Some(remote) = &mut self.remote
             && std::mem::take(&mut remote.is_foreign)
         {
@@ -211,10 +246,17 @@ impl Worker {
                 redaction: kept.redaction.as_ref(),
                 options: &render,
             };
+            let shares = read.is_some();
             let (read, dropped) = {
                 let mut conversation = locked(&self.shared.conversation);
                 (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
+            if dropped + forgotten > summarised && matches!(kept.overflow, Overflow::Summarise { .. }) {
+                self.summarise_forgotten(summarised, shares, kept, sink.cancel(), inbox);
+                summarised = dropped + forgotten;
+                // The prompt has the summary now.
+                continue;
+            }
             let (tokens, rendered) = (read.tokens, read.text);
             if self.drafter.is_bridged() {
                 let own = self.own_prompt(&asked, rendered.as_deref())?;
@@ -236,17 +278,27 @@ impl Worker {
             // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let mut begin = begin(seed, kept, options, tokens.len(), left);
+            if self.drafter.is_bridged() && !begin.sampling.logit_bias.is_empty() {
+                let reason = "a logit bias names tokens of the draft model, and the target has others".into();
+                return Err(GenerationError::Refused { reason });
+            }
             if reasoning.is_some() {
                 // A stop string in the reasoning stops nothing, which the verifier cannot know.
                 begin.stop.clear();
             }
             self.drafter.begin(&begin)?;
+            self.drafter.tell_top(options.top_tokens);
+            if let Some(goal) = options.goal {
+                self.drafter.aim_at(goal);
+            }
             let target =
                 self.remote.as_ref().filter(|_| mode != Mode::DeviceOnly).and_then(|remote| remote.info.as_ref());
             self.drafter.draft_for(target.map_or(&[], |info| &info.ends));
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
-            let reused = self.pipeline.begin(begin, &tokens, peer);
+            let held = self.pipeline.begin(begin, &tokens, peer);
+            // What was read ahead of the message counts like what earlier turns left.
+            let reused = held.max(tokens.len() - self.drafter.unread(&tokens));
             let reply = Reply::new(options, tokens.len(), reused);
             let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
@@ -273,17 +325,24 @@ impl Worker {
                 outage: Outage::default(),
                 bytes: BodyBytes::default(),
                 target: Observed::default(),
+                spent: taken(&kept.spent, &locked(&self.shared.totals)),
+                explains: options.explain,
+                heard_request: None,
+                dry_run,
             };
             let (reason, mut reply) = run.run();
             reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
+            let begins_again = |totals: &mut Totals| totals.spend(&reply.statistics);
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>
                 {
                     room.capacity = capacity;
+                    begins_again(&mut locked(&self.shared.totals));
                 }
                 Err(GenerationError::VocabularyMismatch { reason }) if !crossed && reply.committed() == 0 => {
                     crossed = true;
+                    begins_again(&mut locked(&self.shared.totals));
                     match self.cross(sink.cancel()) {
                         Ok(()) => room.capacity = self.known_capacity(mode)?,
                         Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
@@ -349,17 +408,18 @@ impl Worker {
         }
         if self.limits().unload {
             self.drafter.unload();
+            self.prefixes.clear();
         }
     }
 
     /// Returns the limits that the device's state asks for.
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         self.asked.device.decide(&locked(&self.shared.device))
     }
 
     /// Returns the options of the generation that begins, as far as `limits` allows, and sets the number of threads.
     /// Nothing that a window in flight rests on may change under it.
-    fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
+    pub(super) fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
         let asked = &self.asked;
         let max_window = limits.max_window.map_or(asked.max_window, |most| asked.max_window.min(most));
         let draft_ahead = if limits.no_draft_ahead { DraftAhead::Off } else { asked.draft_ahead };
@@ -405,13 +465,20 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
     }
 }
 
+/// Returns what counts against a session's budget: what was taken before it, and what it has taken itself.
+fn taken(before: &Totals, itself: &Totals) -> Totals {
+    let mut taken = *before;
+    taken.add(itself);
+    taken
+}
+
 /// Makes the beginning of a reply, from which both sides draw it; the reply has `room` for so many tokens.
 fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: usize, room: usize) -> Begin {
     // Stop strings that the protocol has no room for are found on the device alone.
     let fits = |stop: &&String| (1..=MAX_STOP_BYTES).contains(&stop.len());
     Begin {
         seed,
-        sampling: kept.sampling.clone(),
+        sampling: options.sampling.as_ref().unwrap_or(&kept.sampling).clone(),
         reply_start: u32::try_from(prompt).unwrap_or(u32::MAX),
         max_tokens: u32::try_from(options.max_tokens.min(room)).unwrap_or(u32::MAX).max(1),
         stop: options.stop.iter().filter(fits).take(MAX_STOPS).cloned().collect(),

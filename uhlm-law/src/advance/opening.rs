@@ -35,13 +35,16 @@ impl Capabilities {
 
     /// Only tokens that the grammar of a generation allows are drawn.
     pub const GRAMMAR: Self = Self(1 << 4);
+    /// The sampling chain may have a logit bias and top-n-sigma.
+    pub const WIDER_CHAIN: Self = Self(1 << 8);
 
-    const NAMES: [(&'static str, Self); 5] = [
+    const NAMES: [(&'static str, Self); 6] = [
         ("runs_ahead", Self::RUNS_AHEAD),
         ("matched", Self::MATCHED),
         ("probabilities", Self::PROBABILITIES),
         ("progress", Self::PROGRESS),
         ("grammar", Self::GRAMMAR),
+        ("wider_chain", Self::WIDER_CHAIN),
     ];
     /// Bit that stands for every name that this version does not know.
     const UNKNOWN: Self = Self(1 << 63);

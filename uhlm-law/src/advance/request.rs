@@ -15,7 +15,7 @@ use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_bytes, put_counted_ids, put_number, put_tagged_bytes, put_tagged_number};
 use super::tokens::PrefixHash;
 use crate::grammar::Grammar;
-use crate::sampling::{SamplingParams, TokenId};
+use crate::sampling::{LogitBias, MAX_LOGIT_BIAS, SamplingParams, TokenId};
 
 /// Largest number of drafted tokens in one request.
 pub const MAX_DRAFT: usize = 256;
@@ -256,6 +256,14 @@ impl Begin {
         [penalty_repeat, penalty_frequency, penalty_presence]
             .iter()
             .for_each(|value| chain.extend(value.to_le_bytes()));
+        if self.sampling.is_wide() {
+            chain.extend(self.sampling.top_n_sigma.to_le_bytes());
+            put_number(&mut chain, self.sampling.logit_bias.len() as u64);
+            for token in &self.sampling.logit_bias {
+                put_number(&mut chain, u64::from(token.id));
+                chain.extend(token.bias.to_le_bytes());
+            }
+        }
         put_bytes(&mut out, &chain);
         self.stop.iter().for_each(|stop| put_tagged_bytes(&mut out, TAG_STOP, stop.as_bytes()));
         if let Some(grammar) = &self.grammar {
@@ -272,7 +280,7 @@ impl Begin {
         // What a later version appends to the chain is skipped: what it would change is asked for when a session opens.
         let mut chain = Reader::new(reader.bytes("sampling")?);
         let real = |chain: &mut Reader<'_>| chain.array().map(f32::from_le_bytes);
-        let sampling = SamplingParams {
+        let mut sampling = SamplingParams {
             temperature: real(&mut chain)?,
             top_k: chain.number("top_k")?,
             top_p: real(&mut chain)?,
@@ -281,7 +289,20 @@ impl Begin {
             penalty_repeat: real(&mut chain)?,
             penalty_frequency: real(&mut chain)?,
             penalty_presence: real(&mut chain)?,
+            ..SamplingParams::default()
         };
+        if chain.len() > 0 {
+            sampling.top_n_sigma = real(&mut chain)?;
+            let count: u64 = chain.number("logit_bias")?;
+            let max = MAX_LOGIT_BIAS as u64;
+            if count > max {
+                return Err(DecodeError::TooMany { field: "logit_bias", count, max });
+            }
+            for _ in 0..count {
+                let id = chain.number("logit_bias")?;
+                sampling.logit_bias.push(LogitBias { id, bias: real(&mut chain)? });
+            }
+        }
         let (mut stop, mut grammar) = (Vec::new(), None);
         read_tail(&mut reader, |tag, field| {
             match u32::try_from(tag) {

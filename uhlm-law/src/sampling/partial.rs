@@ -72,6 +72,9 @@ pub enum Uncertain {
     /// probabilities do not tell, would change it.
     #[error("a repeat penalty needs logits, and probabilities are known")]
     RepeatPenalty,
+    /// The chain raises or lowers logits, or goes by how far all of them are spread: what is not listed counts.
+    #[error("a logit bias and top-n-sigma need the whole row, and a part of it is known")]
+    WholeRow,
 }
 
 impl PartialRow {
@@ -191,6 +194,9 @@ impl SamplingChain {
     fn penalised(&self, row: &PartialRow, history: &[TokenId]) -> Result<Field, Uncertain> {
         let p = self.params();
         let (mut tokens, mut bound) = (row.listed.clone(), row.bound);
+        if p.is_wide() {
+            return Err(Uncertain::WholeRow);
+        }
         if p.has_penalties() {
             if p.penalty_repeat != 1.0 {
                 return Err(Uncertain::RepeatPenalty);

@@ -66,7 +66,17 @@ impl Bench {
 }
 
 fn drafted(id: TokenId, judged: bool) -> Drafted {
-    Drafted { id, uncertainty: 0.5, q: 0.5, entropy: 1.0, margin: 1.0, beta: 0.1, judged, forced: false }
+    Drafted {
+        id,
+        uncertainty: 0.5,
+        q: 0.5,
+        entropy: 1.0,
+        margin: 1.0,
+        beta: 0.1,
+        threshold: None,
+        judged,
+        forced: false,
+    }
 }
 
 /// Returns the tokens that stand in short: id, origin, drafted tokens taken back before it.

@@ -11,7 +11,7 @@ fn piece(id: TokenId, text: &str) -> Piece<'_> {
 }
 
 fn commit(reply: &mut Reply, id: TokenId, text: &str) -> Option<FinishReason> {
-    reply.commit(piece(id, text), Origin::Verified, Some(0.5), Duration::ZERO)
+    reply.commit(piece(id, text), Origin::Verified, Told { uncertainty: Some(0.5), ..Told::default() }, Duration::ZERO)
 }
 
 /// Returns events in short: texts that were committed, shown, taken back.
@@ -86,7 +86,8 @@ fn a_reply_ends_with_an_end_token_or_with_the_last_that_was_asked_for() {
     assert!(!reply.is_sealed(&[piece(1, "a")]));
     assert!(reply.is_sealed(&[piece(1, "a"), piece(2, "b")]), "no third token fits");
     assert!(reply.is_sealed(&[Piece { is_end: true, ..piece(3, "") }]));
-    let end = reply.commit(Piece { is_end: true, ..piece(3, "") }, Origin::Target, None, Duration::from_millis(5));
+    let end =
+        reply.commit(Piece { is_end: true, ..piece(3, "") }, Origin::Target, Told::default(), Duration::from_millis(5));
     assert_eq!(end, Some(FinishReason::EndOfReply));
     assert_eq!(reply.statistics.first_token, Duration::from_millis(5));
     assert_eq!(reply.statistics.origins.target, 1);
@@ -172,7 +173,9 @@ fn a_reply_behind_provisional_reasoning_is_shown_once() {
     let mut reply = thinking(&[], "<think>\n", None);
     let branch = [piece(1, "hm"), piece(2, "</think>"), piece(3, "\n\nYes"), piece(4, " no")];
     (1..=4).for_each(|end| reply.show(&branch[..end], 0.5));
-    branch.iter().for_each(|piece| assert_eq!(reply.commit(*piece, Origin::Verified, None, Duration::ZERO), None));
+    branch
+        .iter()
+        .for_each(|piece| assert_eq!(reply.commit(*piece, Origin::Verified, Told::default(), Duration::ZERO), None));
     let expected = ["1?", "2?", "3?Yes", "4? no", "1~hm", "2~", "3=Yes", "4= no"];
     assert_eq!(told(&mut reply), expected);
 }
@@ -209,7 +212,7 @@ fn control_tokens_that_mark_channels_are_never_text() {
         piece(9, "Yes"),
     ];
     for piece in pieces {
-        assert_eq!(reply.commit(piece, Origin::Target, None, Duration::ZERO), None);
+        assert_eq!(reply.commit(piece, Origin::Target, Told::default(), Duration::ZERO), None);
     }
     assert_eq!((reply.text(), reply.reasoning()), ("Yes", "hm"));
 }

@@ -15,7 +15,7 @@ use super::super::{
 use crate::digest::Digest;
 use crate::fingerprint::Blocks;
 use crate::grammar::{Grammar, MAX_CHOICES, MAX_GRAMMAR_BYTES};
-use crate::sampling::{MAX_PENALTY_LAST_N, SamplingParams, TokenId};
+use crate::sampling::{LogitBias, MAX_PENALTY_LAST_N, SamplingParams, TokenId};
 
 fn any_ids(max: usize) -> impl Strategy<Value = Vec<TokenId>> {
     prop::collection::vec(any::<TokenId>(), 0..=max)
@@ -36,7 +36,10 @@ fn any_labelling() -> impl Strategy<Value = Labelling> {
 fn any_sampling() -> impl Strategy<Value = SamplingParams> {
     let first = (0.0..100_f32, any::<u32>(), 0.01..1_f32, 0.0..1_f32);
     let penalties = (0..=MAX_PENALTY_LAST_N, 0.01..100_f32, -100.0..100_f32, -100.0..100_f32);
-    (first, penalties).prop_map(|((temperature, top_k, top_p, min_p), (last_n, repeat, frequency, presence))| {
+    let biases = prop::collection::btree_map(any::<u32>(), -100.0..100_f32, 0..4);
+    let wider = (prop_oneof![Just(0.0), 0.0..100_f32], biases);
+    (first, penalties, wider).prop_map(|((temperature, top_k, top_p, min_p), penalties, (top_n_sigma, biases))| {
+        let (last_n, repeat, frequency, presence) = penalties;
         SamplingParams {
             temperature,
             top_k,
@@ -46,6 +49,8 @@ fn any_sampling() -> impl Strategy<Value = SamplingParams> {
             penalty_repeat: repeat,
             penalty_frequency: frequency,
             penalty_presence: presence,
+            top_n_sigma,
+            logit_bias: biases.into_iter().map(|(id, bias)| LogitBias { id, bias }).collect(),
         }
     })
 }

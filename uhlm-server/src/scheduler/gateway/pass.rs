@@ -49,7 +49,7 @@ impl PassError {
     pub(super) fn to_body(&self) -> ErrorBody {
         match self {
             Self::Grammar(failure) => not_of_grammar(failure),
-            Self::Uncertain(Uncertain::RepeatPenalty) => no_repeat_penalty(),
+            Self::Uncertain(Uncertain::RepeatPenalty | Uncertain::WholeRow) => no_logits(),
             Self::Uncertain(Uncertain::Unlisted) | Self::Upstream(UpstreamError::TopLimit { .. }) => ErrorBody::new(
                 ErrorCode::Unsupported,
                 "the target's engine lists too few tokens for an exact draw with this chain; a chain that cuts \
@@ -64,13 +64,17 @@ impl PassError {
 }
 
 /// Makes the refusal of a chain that needs more than probabilities.
-pub(super) fn no_repeat_penalty() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Unsupported, "penalty_repeat needs logits, and the target's engine gives probabilities")
+pub(super) fn no_logits() -> ErrorBody {
+    ErrorBody::new(
+        ErrorCode::Unsupported,
+        "penalty_repeat, top_n_sigma and logit_bias need whole rows of logits, and the target's engine gives \
+         probabilities",
+    )
 }
 
 /// Tells whether a chain needs more than probabilities.
 pub(super) fn needs_logits(params: &SamplingParams) -> bool {
-    params.has_penalties() && params.penalty_repeat != 1.0
+    params.is_wide() || (params.has_penalties() && params.penalty_repeat != 1.0)
 }
 
 /// Everything that a pass needs; it shares nothing with the session, which may change meanwhile.

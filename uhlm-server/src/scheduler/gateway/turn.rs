@@ -16,7 +16,7 @@ use super::super::forecast::Arrival;
 use super::super::job::{Active, Call, Listener};
 use super::super::turn::{fail, give_up, take};
 use super::super::worker::gone;
-use super::pass::{Pass, PassError, needs_logits, no_repeat_penalty};
+use super::pass::{Pass, PassError, needs_logits, no_logits};
 use super::worker::{Gateway, Outcome, Report, Running};
 use crate::metrics::{Ended, Limit};
 use crate::owner::Owner;
@@ -69,7 +69,7 @@ impl Gateway {
         }
         let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
         if call.request.begin.as_ref().is_some_and(|begin| needs_logits(&begin.sampling)) {
-            return call.refuse(no_repeat_penalty());
+            return call.refuse(no_logits());
         }
         let vocabulary = self.engines.lexicon.vocabulary();
         let (stream, constraint) = (session.next_stream(), call.constraint.take());

@@ -47,7 +47,7 @@ final class SnippetTests: Suite {
         let model = try await download(
             models.whole, sha256: models.wholeSha256, into: folder, trust: .pem(roots: models.roots))
         XCTAssertEqual(model?.sha256, models.wholeSha256)
-        let careful = try careful(try await engine(ready.draft), try verifier(ready.server))
+        let careful = try await careful(try await engine(ready.draft), try verifier(ready.server))
         let whole = try await careful.respond(to: question)
         XCTAssertFalse(whole.text.isEmpty)
         let watched = Task { await watch(session) }

@@ -14,7 +14,7 @@ func chat(model: URL, server: String, fingerprint: String) async throws {
     let engine = try await UhlmEngine.load(contentsOf: model)
     let verifier = try UhlmVerifier(
         options: RemoteOptions(endpoint: server, trust: .fingerprint(sha256: fingerprint)))
-    let session = try engine.openSession(
+    let session = try await engine.openSession(
         verifier: verifier, options: SessionOptions(consent: .conversation))
 
     for try await text in session.generateText("What is seven times eight?") {
@@ -32,7 +32,8 @@ func show(_ session: UhlmSession, _ message: String) async throws {
             provisional += token.text
         case .committed(let token, let origin):
             committed += token.text
-            provisional = String(provisional.dropFirst(token.text.count))
+            let said = min(token.text.unicodeScalars.count, provisional.unicodeScalars.count)
+            provisional.unicodeScalars.removeFirst(said)
             if origin == .unverified { print("(not judged)") }
         case .reasoning(let token, _):
             thought += token.text
@@ -66,9 +67,12 @@ final class Chat {
     private var task: Task<Void, Never>?
 
     func send(_ message: String, to session: UhlmSession) {
-        task?.cancel()
-        text = ""
+        let earlier = task
+        earlier?.cancel()
         task = Task {
+            // What the earlier reply still wrote is none of this one.
+            await earlier?.value
+            text = ""
             do {
                 for try await piece in session.generateText(message) { text += piece }
             } catch {
@@ -101,8 +105,8 @@ func download(_ address: String, sha256: String, into folder: URL, trust: TrustP
     return nil
 }
 
-func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) throws -> UhlmSession {
-    try engine.openSession(
+func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) async throws -> UhlmSession {
+    try await engine.openSession(
         verifier: verifier,
         options: SessionOptions(
             mode: .exact, sampling: SamplingParams(temperature: 0.7, topP: 0.95), offline: .wait(seconds: 10),
