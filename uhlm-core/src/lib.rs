@@ -64,6 +64,7 @@ mod privacy;
 mod seed;
 mod session;
 mod state;
+mod tools;
 pub mod verifier;
 mod vocabulary;
 
@@ -93,5 +94,8 @@ pub use self::origin::Origin;
 pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
 pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
+pub use self::tools::{
+    CallError, Runner, ToolCall, ToolDefinition, ToolFailure, ToolResult, ToolRunner, ToolUse, Tools,
+};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};
 pub use self::verifier::{Verifier, VerifierError};

@@ -13,6 +13,7 @@ use crate::error::UhlmError;
 use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
 use crate::seconds::duration;
+use crate::tools::{ToolRunner, Tools};
 
 /// The file of a model, and the way in which it is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -176,6 +177,9 @@ pub struct GenerationOptions {
     /// reply.
     #[uniffi(default)]
     pub seed: Option<u64>,
+    /// Tools that the model may call.
+    #[uniffi(default)]
+    pub tools: Tools,
 }
 
 /// Variables of the chat template that the app gave.
@@ -251,7 +255,10 @@ impl SessionOptions {
 }
 
 impl GenerationOptions {
-    pub(crate) fn into_core(self) -> Result<uhlm_core::GenerationOptions, UhlmError> {
+    pub(crate) fn into_core(
+        self,
+        runner: Option<Arc<dyn ToolRunner>>,
+    ) -> Result<uhlm_core::GenerationOptions, UhlmError> {
         let default = uhlm_core::GenerationOptions::default();
         Ok(uhlm_core::GenerationOptions {
             max_tokens: self.max_tokens.map_or(default.max_tokens, |tokens| tokens as usize),
@@ -262,6 +269,7 @@ impl GenerationOptions {
             thinking: self.thinking.map(Into::into),
             template_variables: variables(&self.template_variables)?,
             seed: self.seed,
+            tools: self.tools.into_core(runner)?,
             ..default
         })
     }

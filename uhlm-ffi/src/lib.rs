@@ -10,7 +10,8 @@
 //!
 //! # Rules of the border
 //! - Pull, not push: [`UhlmGeneration::next`] waits for an event, and no event is pushed from a thread of ours. Only
-//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`LoadProgress`] and a [`LogSink`].
+//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`ToolRunner`], a [`LoadProgress`] and a
+//!   [`LogSink`].
 //! - There is one error, [`UhlmError`], whose kind says what failed.
 //! - No call blocks its thread; what takes long is `async`.
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
@@ -33,6 +34,7 @@ mod session;
 mod statistics;
 mod thread;
 mod token;
+mod tools;
 mod verifier;
 
 pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
@@ -53,6 +55,7 @@ pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord}
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
 pub use token::{TokenError, TokenProvider};
+pub use tools::{ToolCall, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 
 uniffi::setup_scaffolding!();

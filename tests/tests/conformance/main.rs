@@ -10,3 +10,4 @@ mod seeds;
 mod sessions;
 mod support;
 mod tokens;
+mod tools;

@@ -22,9 +22,10 @@ impl From<GenerationError> for UhlmError {
                 ErrorKind::PromptTooLong { tokens, reply, capacity }
             }
             GenerationError::Template(_) => ErrorKind::ModelUnsupported,
-            GenerationError::EmptyPrompt | GenerationError::NoVerifier | GenerationError::Sampling(_) => {
-                ErrorKind::InvalidOptions
-            }
+            GenerationError::EmptyPrompt
+            | GenerationError::InvalidTools { .. }
+            | GenerationError::NoVerifier
+            | GenerationError::Sampling(_) => ErrorKind::InvalidOptions,
             GenerationError::ConsentRequired { messages } => ErrorKind::ConsentRequired { messages: *messages as u64 },
             GenerationError::VocabularyMismatch { .. } => ErrorKind::VocabularyMismatch,
             GenerationError::Unauthorized => ErrorKind::Unauthorized,

@@ -52,6 +52,7 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func messages() throws -> [Message] { history }
     func reset() throws {}
     func saveCalibration(path: String) throws {}
+    func setToolRunner(runner: ToolRunner?) {}
     func setConsent(consent: Consent) throws {}
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
     func clearSent() throws {}

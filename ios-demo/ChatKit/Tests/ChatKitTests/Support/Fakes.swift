@@ -87,6 +87,7 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}
     func saveCalibration(path: String) throws {}
+    func setToolRunner(runner: ToolRunner?) {}
     func shutDown() {}
 }
 

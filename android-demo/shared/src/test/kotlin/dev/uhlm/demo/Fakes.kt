@@ -21,6 +21,7 @@ import dev.uhlm.SessionStatus
 import dev.uhlm.Statistics
 import dev.uhlm.StoredModel
 import dev.uhlm.TokenText
+import dev.uhlm.ToolRunner
 import dev.uhlm.UhlmDownload
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmGeneration
@@ -111,6 +112,8 @@ internal class FakeSession : UhlmSessionInterface {
     }
 
     override fun reset() = throw UnsupportedOperationException()
+
+    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
 
     override fun saveCalibration(path: String) = throw UnsupportedOperationException()
 

@@ -46,6 +46,7 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
     override fun messages(): List<Message> = throw UnsupportedOperationException()
     override fun setMessages(messages: List<Message>) = throw UnsupportedOperationException()
     override fun reset() = throw UnsupportedOperationException()
+    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
     override fun saveCalibration(path: String) = throw UnsupportedOperationException()
 
     override fun shutDown() {

@@ -55,6 +55,9 @@ class SamplesTest {
                 errors(session, signIn = {})
                 val (reply, again) = seed(session)
                 assertEquals(reply.text, again.text)
+                session.reset()
+                // The demo model calls nothing by itself.
+                assertEquals(emptyList(), tools(session) { "rain" }.toolCalls)
             }
         }
         times(facts.server.endpoint)
