@@ -42,6 +42,12 @@ pub enum GenerationError {
     /// The chat template cannot render the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The tools, or the results of their calls, cannot be given to a model.
+    #[error("the tools cannot be used: {reason}")]
+    InvalidTools {
+        /// The tool and what is wrong with it, or the call whose result is missing.
+        reason: String,
+    },
     /// This mode needs a verifier and the session has none.
     #[error("this mode needs a verifier")]
     NoVerifier,

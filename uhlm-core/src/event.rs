@@ -4,13 +4,15 @@
 //! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when
 //! there is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
 //!
-//! The model's reasoning before its reply comes as [`Event::Reasoning`] and is in no text of another event.
+//! The model's reasoning before its reply comes as [`Event::Reasoning`] and is in no text of another event. Calls of
+//! tools come as [`Event::ToolCall`]; where they are run here, the reply goes on after [`Event::ToolResult`].
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::TokenId;
 
 use crate::metrics::Statistics;
 use crate::origin::Origin;
+use crate::tools::{ToolCall, ToolResult};
 use crate::why::{TokenLogProbability, Why};
 
 /// The reachability of the verifier.
@@ -57,6 +59,9 @@ pub enum FinishReason {
     ContextFull,
     /// The consumer cancelled.
     Cancelled,
+    /// The model called tools, and waits for their results: [`ToolUse::Manual`](crate::ToolUse::Manual), or as many
+    /// rounds as [`Tools::max_rounds`](crate::Tools::max_rounds) allows.
+    ToolCalls,
 }
 
 /// A token with its text.
@@ -114,6 +119,18 @@ pub enum Event {
         link: LinkState,
         /// The reason that the verifier does not answer; `None` where it does.
         cause: Option<LinkCause>,
+    },
+    /// The model called a tool. The text of the call is in no text of another event.
+    ToolCall(ToolCall),
+    /// A tool that ran has given its result, which the model reads next.
+    ToolResult(ToolResult),
+    /// The model wrote what looks like a call and is none. Nothing is run for it, and it is in no text of another
+    /// event.
+    MalformedToolCall {
+        /// The text as the model wrote it, cut off where it is very long.
+        raw: String,
+        /// The reason why it is no call.
+        reason: String,
     },
     /// The end of the generation; the last event.
     Finished {

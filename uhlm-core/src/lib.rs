@@ -67,6 +67,7 @@ mod seed;
 mod session;
 mod state;
 mod summary;
+mod tools;
 mod totals;
 pub mod verifier;
 mod vocabulary;
@@ -104,6 +105,9 @@ pub use self::session::summarising::Summary;
 pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
 pub use self::summary::{Summariser, SummaryOptions, SummaryStep};
+pub use self::tools::{
+    CallError, Runner, ToolCall, ToolDefinition, ToolFailure, ToolResult, ToolRunner, ToolUse, Tools,
+};
 pub use self::totals::{Budget, Totals};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};
 pub use self::verifier::{Verifier, VerifierError};

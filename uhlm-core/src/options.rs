@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::chat::{Message, TemplateVariables};
+use uhlm_law::chat::{Message, Role, TemplateVariables};
 use uhlm_law::gate::{Goal, Predictor};
 use uhlm_law::grammar::Grammar;
 use uhlm_law::pace::Pace;
@@ -17,7 +17,8 @@ use uhlm_llama::ContextSize;
 use crate::device::DevicePolicy;
 use crate::link::LinkConfig;
 use crate::mode::Mode;
-use crate::privacy::{Consent, RecordOptions, Redaction};
+use crate::privacy::{Consent, RecordOptions, Redaction, redacted, redacted_message};
+use crate::tools::{ToolResult, Tools};
 use crate::totals::{Budget, Totals};
 
 /// A session's behaviour while the verifier is out of reach. A verifier that tells that it is at work is within reach,
@@ -276,6 +277,8 @@ pub struct GenerationOptions {
     /// timing do while the verifier is reachable (`opportunistic`: with a fixed threshold). `None` goes on from the
     /// session's seed.
     pub seed: Option<u64>,
+    /// Tools that the model may call.
+    pub tools: Tools,
 }
 
 impl Default for GenerationOptions {
@@ -296,6 +299,7 @@ impl Default for GenerationOptions {
             top_tokens: 0,
             dry_run: false,
             seed: None,
+            tools: Tools::default(),
         }
     }
 }
@@ -311,14 +315,58 @@ pub enum Prompt {
     /// Messages that are a conversation of their own; the chat template is applied. Nothing of the session's is read,
     /// and nothing joins it.
     Apart(Vec<Message>),
+    /// Results of all tools that the reply before has called; the model goes on with them.
+    ToolResults(Vec<ToolResult>),
 }
 
 impl Prompt {
-    /// Returns the text without the chat template.
-    pub(crate) fn text(&self) -> &str {
+    /// Returns the texts without the chat template: that of each message.
+    fn texts(&self) -> Vec<&str> {
         match self {
-            Self::Chat(text) | Self::Raw(text) => text,
-            Self::Apart(messages) => messages.last().map_or("", |message| &message.content),
+            Self::Chat(text) | Self::Raw(text) => vec![text],
+            Self::Apart(messages) => messages.iter().map(|message| message.content.as_str()).collect(),
+            Self::ToolResults(results) => results.iter().map(|result| result.content.as_str()).collect(),
+        }
+    }
+
+    /// Returns the texts as the verifier may see them.
+    pub(crate) fn redacted(&self, redaction: Option<&Redaction>) -> Vec<String> {
+        self.texts().into_iter().map(|text| redacted(redaction, text)).collect()
+    }
+
+    /// Returns the whole text without the chat template, with `read` in place of the texts where it is given.
+    pub(crate) fn text(&self, read: Option<&[String]>) -> String {
+        read.map_or_else(|| self.texts().join("\n"), |read| read.join("\n"))
+    }
+
+    /// Returns the messages of a conversation of its own, which are all that the models read of it: the originals, or,
+    /// if the generation `shares` them, what the verifier may see of them.
+    pub(crate) fn seen(&self, shares: bool, redaction: Option<&Redaction>) -> Vec<Message> {
+        match self {
+            Self::Apart(messages) if shares => {
+                messages.iter().map(|message| redacted_message(redaction, message)).collect()
+            }
+            Self::Apart(messages) => messages.clone(),
+            Self::Chat(_) | Self::Raw(_) | Self::ToolResults(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the messages that join the conversation, with the texts that are `read` in place of their own where they are given.
+    pub(crate) fn messages(&self, read: Option<&[String]>) -> Vec<Message> {
+        let text =
+            |place: usize, own: &str| read.and_then(|read| read.get(place)).map_or(own, String::as_str).to_owned();
+        match self {
+            Self::Chat(own) => vec![Message::user(text(0, own))],
+            Self::Raw(_) | Self::Apart(_) => Vec::new(),
+            Self::ToolResults(results) => {
+                let message = |(place, result): (usize, &ToolResult)| Message {
+                    role: Role::Tool,
+                    tool_call_id: Some(result.id.clone()),
+                    tool_name: Some(result.name.clone()),
+                    ..Message::user(text(place, &result.content))
+                };
+                results.iter().enumerate().map(message).collect()
+            }
         }
     }
 }

@@ -227,7 +227,7 @@ mod tests {
 
     fn saved() -> SavedSession {
         let mut conversation = Conversation::default();
-        conversation.push_turn(Message::user("a"), Some("b".into()), Message::assistant("c"));
+        conversation.push_turn(vec![Message::user("a")], Some(vec!["b".into()]), Message::assistant("c"));
         let head = Head { seed: u64::MAX, generations: 3, conversation };
         SavedSession { model: Digest([7; 32]), head, tokens: vec![1, 2, 70_000], cached: 2, cache: vec![5; 100] }
     }

@@ -2,8 +2,10 @@
 //!
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
+mod apart;
 mod bridging;
 mod budget;
+mod calling;
 mod closing;
 mod crossing;
 mod drafter;
@@ -147,14 +149,15 @@ impl Session {
     ///
     /// # Errors
     /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::ConsentRequired`]
-    /// if it would send what the person has not agreed to, [`GenerationError::SessionClosed`]. Everything else comes
-    /// from the stream.
+    /// if it would send what the person has not agreed to, [`GenerationError::InvalidTools`],
+    /// [`GenerationError::SessionClosed`]. Everything else comes from the stream.
     pub fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Generation, GenerationError> {
         let mut running = locked(&self.running);
         if !self.shared.begin(|| running.as_ref().is_some_and(Cancel::is_cancelled)) {
             return Err(GenerationError::Busy);
         }
-        if let Err(error) = self.check_consent(&prompt, &options) {
+        let checked = self.check_tools(&prompt, &options).and_then(|()| self.check_consent(&prompt, &options));
+        if let Err(error) = checked {
             self.shared.end();
             return Err(error);
         }
@@ -172,14 +175,34 @@ impl Session {
         Ok(generation)
     }
 
+    /// Checks that the model can be given these tools, and that results are those that it waits for.
+    fn check_tools(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
+        let invalid = |reason: String| GenerationError::InvalidTools { reason };
+        uhlm_tools::check(&options.tools.definitions).map_err(|error| invalid(error.to_string()))?;
+        if matches!(prompt, Prompt::Apart(_)) && !options.tools.definitions.is_empty() {
+            return Err(invalid("results of tools would join a conversation that this prompt is apart from".into()));
+        }
+        let Prompt::ToolResults(results) = prompt else { return Ok(()) };
+        let open = locked(&self.shared.conversation).open_calls();
+        let missing = open.iter().find(|id| !results.iter().any(|result| result.id == **id));
+        let unknown = results.iter().find(|result| !open.contains(&result.id));
+        match (missing, unknown) {
+            _ if open.is_empty() => Err(invalid("no call waits for a result".into())),
+            (Some(id), _) => Err(invalid(format!("the call '{id}' has no result"))),
+            (None, Some(result)) => Err(invalid(format!("no call '{}' waits for a result", result.id))),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Checks that the person agreed to what a generation would send; opens the way to the verifier if so, and shuts it
     /// if not.
     fn check_consent(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
         let asks = self.has_verifier && !options.dry_run && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
         let consent = options.consent.unwrap_or(*locked(&self.consent));
         let mut conversation = locked(&self.shared.conversation);
+        let joins = matches!(prompt, Prompt::Chat(_) | Prompt::ToolResults(_));
         // Raw text and messages apart stand alone: nothing of the conversation goes with them.
-        let earlier = if matches!(prompt, Prompt::Chat(_)) { conversation.uncovered() } else { 0 };
+        let earlier = if joins { conversation.uncovered() } else { 0 };
         let lacking = if asks { consent.lacks(earlier) } else { None };
         self.shared.may_ask.store(asks && lacking.is_none(), Ordering::Release);
         if let Some(messages) = lacking {

@@ -71,6 +71,11 @@ impl Totals {
     /// Adds a generation.
     pub fn count(&mut self, statistics: &Statistics) {
         self.generations += 1;
+        self.count_round(statistics);
+    }
+
+    /// Adds a round of a generation, which is not counted itself.
+    pub(crate) fn count_round(&mut self, statistics: &Statistics) {
         self.prompt_tokens += statistics.prompt_tokens;
         self.origins.add(&statistics.origins);
         self.drafted += statistics.drafted;

@@ -4,6 +4,7 @@ pub use uhlm_core::Mode;
 
 use crate::error::UhlmError;
 use crate::seconds::duration;
+use crate::tools::ToolResult;
 
 /// The ways to generate a reply.
 #[uniffi::remote(Enum)]
@@ -168,6 +169,11 @@ pub enum Prompt {
         /// The text.
         text: String,
     },
+    /// The results of all tools that the reply before has called. The model goes on with them.
+    ToolResults {
+        /// The results, one for each call.
+        results: Vec<ToolResult>,
+    },
 }
 
 impl From<Prompt> for uhlm_core::Prompt {
@@ -175,6 +181,7 @@ impl From<Prompt> for uhlm_core::Prompt {
         match prompt {
             Prompt::Chat { text } => Self::Chat(text),
             Prompt::Raw { text } => Self::Raw(text),
+            Prompt::ToolResults { results } => Self::ToolResults(results),
         }
     }
 }

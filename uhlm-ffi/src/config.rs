@@ -14,6 +14,7 @@ use crate::error::UhlmError;
 use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
 use crate::seconds::duration;
+use crate::tools::{ToolRunner, Tools};
 use crate::totals::{Budget, Totals};
 
 /// The form in which the keys and values of a context are kept.
@@ -223,6 +224,9 @@ pub struct GenerationOptions {
     /// reply.
     #[uniffi(default)]
     pub seed: Option<u64>,
+    /// Tools that the model may call.
+    #[uniffi(default)]
+    pub tools: Tools,
 }
 
 /// Variables of the chat template that the app gave.
@@ -313,7 +317,10 @@ impl SessionOptions {
 }
 
 impl GenerationOptions {
-    pub(crate) fn into_core(self) -> Result<uhlm_core::GenerationOptions, UhlmError> {
+    pub(crate) fn into_core(
+        self,
+        runner: Option<Arc<dyn ToolRunner>>,
+    ) -> Result<uhlm_core::GenerationOptions, UhlmError> {
         let default = uhlm_core::GenerationOptions::default();
         Ok(uhlm_core::GenerationOptions {
             max_tokens: self.max_tokens.map_or(default.max_tokens, |tokens| tokens as usize),
@@ -330,6 +337,7 @@ impl GenerationOptions {
             top_tokens: self.top_tokens as usize,
             dry_run: self.dry_run,
             seed: self.seed,
+            tools: self.tools.into_core(runner)?,
             ..default
         })
     }

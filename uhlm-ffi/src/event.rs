@@ -5,6 +5,7 @@ pub use uhlm_core::{Decision, FinishReason, LinkCause, LinkState, TokenLogProbab
 use uhlm_law::pace::Pace;
 
 use crate::statistics::Statistics;
+use crate::tools::{ToolCall, ToolResult};
 
 /// Origin of a committed token: the model that wrote it, and whether it was judged.
 #[uniffi::remote(Enum)]
@@ -58,6 +59,8 @@ pub enum FinishReason {
     ContextFull,
     /// The app cancelled.
     Cancelled,
+    /// The model called tools, and the app is to give their results.
+    ToolCalls,
 }
 
 /// A token with its text.
@@ -169,6 +172,24 @@ pub enum GenerationEvent {
         #[uniffi(default)]
         cause: Option<LinkCause>,
     },
+    /// The model called a tool. The text of the call is in no text of another event.
+    ToolCall {
+        /// The call.
+        call: ToolCall,
+    },
+    /// A tool that ran has given its result, which the model reads next.
+    ToolResult {
+        /// The result.
+        result: ToolResult,
+    },
+    /// The model wrote what looks like a call and is none. Nothing is run for it, and it is in no text of another
+    /// event.
+    MalformedToolCall {
+        /// The text as the model wrote it, cut off where it is very long.
+        raw: String,
+        /// Reason why it is no call.
+        reason: String,
+    },
     /// The reply has ended, and no event follows.
     Finished {
         /// Reason for the end.
@@ -190,6 +211,9 @@ impl From<uhlm_core::Event> for GenerationEvent {
             uhlm_core::Event::Reasoning { token, origin } => Self::Reasoning { token, origin },
             uhlm_core::Event::Rollback { tokens } => Self::Rollback { tokens },
             uhlm_core::Event::State { link, cause } => Self::State { link, cause },
+            uhlm_core::Event::ToolCall(call) => Self::ToolCall { call },
+            uhlm_core::Event::ToolResult(result) => Self::ToolResult { result },
+            uhlm_core::Event::MalformedToolCall { raw, reason } => Self::MalformedToolCall { raw, reason },
             uhlm_core::Event::Finished { reason, text, reasoning, statistics } => {
                 Self::Finished { finish: reason, text, reasoning, statistics: (&*statistics).into() }
             }

@@ -10,7 +10,8 @@
 //!
 //! # Rules of the border
 //! - Pull, not push: [`UhlmGeneration::next`] waits for an event, and no event is pushed from a thread of ours. Only
-//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`LoadProgress`] and a [`LogSink`].
+//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`ToolRunner`], a [`LoadProgress`] and a
+//!   [`LogSink`].
 //! - There is one error, [`UhlmError`], whose kind says what failed.
 //! - No call blocks its thread; what takes long is `async`.
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
@@ -35,6 +36,7 @@ mod statistics;
 mod summary;
 mod thread;
 mod token;
+mod tools;
 mod totals;
 mod verifier;
 
@@ -59,6 +61,7 @@ pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmSta
 pub use statistics::{OriginCounts, Statistics};
 pub use summary::{SummaryOptions, SummaryStep, UhlmSummary};
 pub use token::{TokenError, TokenProvider};
+pub use tools::{ToolCall, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools};
 pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 

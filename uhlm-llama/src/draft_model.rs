@@ -41,6 +41,10 @@ impl ChatTemplate for Model {
     fn reasoning(&self) -> Option<Reasoning> {
         self.language.reasoning()
     }
+
+    fn source(&self) -> Option<&str> {
+        self.language.source()
+    }
 }
 
 impl Decoder for Model {

@@ -39,7 +39,10 @@ fn assert_order(events: &[GenerationEvent], mode: Mode) {
                 assert!(*tokens >= 1);
                 open = 0;
             }
-            GenerationEvent::State { .. } => {}
+            GenerationEvent::State { .. }
+            | GenerationEvent::ToolCall { .. }
+            | GenerationEvent::ToolResult { .. }
+            | GenerationEvent::MalformedToolCall { .. } => {}
             GenerationEvent::Finished { .. } => ended = true,
         }
     }

@@ -13,4 +13,5 @@ mod sessions;
 mod structured;
 mod support;
 mod tokens;
+mod tools;
 mod wishes;

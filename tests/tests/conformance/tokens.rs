@@ -1,14 +1,14 @@
 //! The number of tokens of a conversation, what is text in it, and what becomes of one that is too long.
 
 use uhlm_ffi::{
-    ErrorKind, GenerationOptions, Message, Mode, ModelOptions, Overflow, Role, SessionOptions, Thinking, UhlmEngine,
+    ErrorKind, GenerationOptions, Message, Mode, ModelOptions, Overflow, SessionOptions, Thinking, UhlmEngine,
 };
 use uhlm_testing::pair;
 
 use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, model, reply, wait};
 
 fn user(content: &str) -> Message {
-    Message { role: Role::User, content: content.to_owned(), reasoning: None }
+    Message::user(content)
 }
 
 fn device_only() -> SessionOptions {

@@ -1,7 +1,7 @@
 //! The messages of a session, each as it was said and, once needed, as the verifier may read it.
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::chat::{Message, Role};
+use uhlm_law::chat::{Message, Role, ToolCall};
 
 use super::{Redaction, redacted};
 
@@ -156,7 +156,8 @@ impl Conversation {
         let turns = self.entries.iter_mut().filter(|entry| entry.message.role != Role::System);
         let turns = turns.take(self.dropped).skip(from).map(|entry| {
             covered &= entry.covered;
-            Message { role: entry.message.role, content: entry.read(shares, redaction), reasoning: None }
+            let content = entry.read(shares, redaction);
+            Message { content, reasoning: None, tool_calls: Vec::new(), ..entry.message.clone() }
         });
         let turns: Vec<Message> = turns.collect();
         if turns.is_empty() { (Vec::new(), covered) } else { (before.into_iter().chain(turns).collect(), covered) }
@@ -189,19 +190,71 @@ impl Conversation {
             let reasoning = reasoning.map(|thought| {
                 if shares && entry.shared_reasoning { thought.clone() } else { redacted_if(shares, redaction, thought) }
             });
-            Message { role: entry.message.role, content: entry.read(shares, redaction), reasoning }
+            let calls = entry.message.tool_calls.iter();
+            let is_read_as_it_is = !shares || entry.shared_reasoning;
+            let redacted =
+                |call: &ToolCall| if is_read_as_it_is { call.clone() } else { redacted_call(redaction, call) };
+            let tool_calls = calls.map(redacted).collect();
+            Message { content: entry.read(shares, redaction), reasoning, tool_calls, ..entry.message.clone() }
         };
         entries.map(read).collect()
     }
 
-    /// Appends a message of the person with its reply. `shared` is what the models read of the message, if the verifier
-    /// was asked.
-    pub(crate) fn push_turn(&mut self, asked: Message, shared: Option<String>, reply: Message) {
+    /// Appends messages, of the person or of tools, with their reply. `shared` is what the models read of the messages,
+    /// if the verifier was asked.
+    pub(crate) fn push_turn(&mut self, asked: Vec<Message>, shared: Option<Vec<String>>, reply: Message) {
         let covered = shared.is_some();
-        let shared_reply = covered.then(|| reply.content.clone());
-        self.entries.push(Entry { message: asked, shared, shared_reasoning: false, covered });
-        self.entries.push(Entry { message: reply, shared: shared_reply, shared_reasoning: covered, covered });
+        let mut shared = shared.into_iter().flatten();
+        for message in asked {
+            let shared = shared.next().filter(|_| covered);
+            self.entries.push(Entry { message, shared, shared_reasoning: false, covered });
+        }
+        let shared = covered.then(|| reply.content.clone());
+        self.entries.push(Entry { message: reply, shared, shared_reasoning: covered, covered });
     }
+
+    /// Appends results of tools that have no reply. They hold nothing of the person's; the verifier may see them if it
+    /// saw the calls.
+    pub(crate) fn push_results(&mut self, results: Vec<Message>, covered: bool) {
+        let entry = |message: Message| {
+            let shared = covered.then(|| message.content.clone());
+            Entry { message, shared, shared_reasoning: false, covered }
+        };
+        self.entries.extend(results.into_iter().map(entry));
+    }
+
+    /// Returns the number of turns that the models have not forgotten.
+    pub(crate) fn turns(&self) -> usize {
+        self.remembered().filter(|entry| entry.message.role == Role::User).count()
+    }
+
+    /// Returns the number of calls of tools in all messages.
+    pub(crate) fn calls(&self) -> usize {
+        self.entries.iter().map(|entry| entry.message.tool_calls.len()).sum()
+    }
+
+    /// Returns the ids of the calls of the last message, which wait for their results.
+    pub(crate) fn open_calls(&self) -> Vec<String> {
+        let calls = self.entries.last().map(|entry| entry.message.tool_calls.iter());
+        calls.into_iter().flatten().map(|call| call.id.clone()).collect()
+    }
+}
+
+/// Returns a message of no conversation as the verifier may see it.
+pub(crate) fn redacted_message(redaction: Option<&Redaction>, message: &Message) -> Message {
+    Message {
+        content: redacted(redaction, &message.content),
+        reasoning: message.reasoning.as_ref().map(|thought| redacted(redaction, thought)),
+        tool_calls: message.tool_calls.iter().map(|call| redacted_call(redaction, call)).collect(),
+        ..message.clone()
+    }
+}
+
+/// Returns a call as the verifier may see it. Arguments that a redaction makes unreadable are left out.
+fn redacted_call(redaction: Option<&Redaction>, call: &ToolCall) -> ToolCall {
+    let arguments = redacted(redaction, &call.arguments);
+    let arguments = if uhlm_tools::is_object(&arguments) { arguments } else { "{}".into() };
+    ToolCall { arguments, ..call.clone() }
 }
 
 fn redacted_if(shares: bool, redaction: Option<&Redaction>, text: &str) -> String {
@@ -223,7 +276,7 @@ mod tests {
     #[test]
     fn the_device_alone_reads_the_original_and_the_verifier_never() {
         let mut conversation = Conversation::default();
-        conversation.push_turn(Message::user("I am Anna"), None, Message::assistant("Hello Anna"));
+        conversation.push_turn(vec![Message::user("I am Anna")], None, Message::assistant("Hello Anna"));
         assert_eq!(contents(&conversation.read_by_models(false, Some(&redaction()))), ["I am Anna", "Hello Anna"]);
         assert_eq!(contents(&conversation.read_by_models(true, Some(&redaction()))), ["I am [name]", "Hello [name]"]);
         assert_eq!(contents(&conversation.messages()), ["I am Anna", "Hello Anna"]);
@@ -233,8 +286,8 @@ mod tests {
     fn what_the_target_wrote_is_not_redacted_again() {
         let mut conversation = Conversation::default();
         conversation.push_turn(
-            Message::user("I am Anna"),
-            Some("I am [name]".into()),
+            vec![Message::user("I am Anna")],
+            Some(vec!["I am [name]".into()]),
             Message::assistant("Anna Karenina"),
         );
         let read = conversation.read_by_models(true, Some(&redaction()));
@@ -245,8 +298,8 @@ mod tests {
     fn the_oldest_turns_are_forgotten_and_the_system_s_messages_never() {
         let mut conversation = Conversation::default();
         conversation.replace(vec![Message::system("be brief"), Message::assistant("hello")]);
-        conversation.push_turn(Message::user("a"), None, Message::assistant("b"));
-        conversation.push_turn(Message::user("c"), Some("c".into()), Message::assistant("d"));
+        conversation.push_turn(vec![Message::user("a")], None, Message::assistant("b"));
+        conversation.push_turn(vec![Message::user("c")], Some(vec!["c".into()]), Message::assistant("d"));
         let read = |conversation: &mut Conversation| {
             let messages = conversation.read_by_models(false, None);
             contents(&messages).join(" ")
@@ -261,7 +314,7 @@ mod tests {
         assert_eq!(conversation.uncovered(), 1);
         conversation.set_dropped(3);
         assert_eq!(read(&mut conversation), "be brief c d");
-        conversation.push_turn(Message::user("e"), None, Message::assistant("f"));
+        conversation.push_turn(vec![Message::user("e")], None, Message::assistant("f"));
         assert_eq!(read(&mut conversation), "be brief c d e f");
         conversation.replace(vec![Message::user("g")]);
         assert_eq!((read(&mut conversation), conversation.dropped()), ("g".into(), 0));
@@ -270,8 +323,8 @@ mod tests {
     #[test]
     fn a_summary_is_read_in_the_place_of_what_it_is_of_and_agreed_to_as_that() {
         let mut conversation = Conversation::default();
-        conversation.push_turn(Message::user("Anna asks"), None, Message::assistant("b"));
-        conversation.push_turn(Message::user("c"), Some("c".into()), Message::assistant("d"));
+        conversation.push_turn(vec![Message::user("Anna asks")], None, Message::assistant("b"));
+        conversation.push_turn(vec![Message::user("c")], Some(vec!["c".into()]), Message::assistant("d"));
         assert!(conversation.drop_turn());
         let (turns, covered) = conversation.newly_forgotten(0, true, Some(&redaction()));
         assert_eq!((contents(&turns), covered), (vec!["[name] asks", "b"], false));
@@ -309,8 +362,8 @@ mod tests {
     fn what_was_thought_is_redacted_unless_the_target_took_part_in_it() {
         let reply = Message { reasoning: Some("Anna asks".into()), ..Message::assistant("yes") };
         let mut conversation = Conversation::default();
-        conversation.push_turn(Message::user("a"), None, reply.clone());
-        conversation.push_turn(Message::user("b"), Some("b".into()), reply);
+        conversation.push_turn(vec![Message::user("a")], None, reply.clone());
+        conversation.push_turn(vec![Message::user("b")], Some(vec!["b".into()]), reply);
         let thoughts =
             |messages: Vec<Message>| -> Vec<_> { messages.into_iter().filter_map(|m| m.reasoning).collect() };
         assert_eq!(thoughts(conversation.read_by_models(true, Some(&redaction()))), ["[name] asks", "Anna asks"]);
@@ -318,13 +371,34 @@ mod tests {
     }
 
     #[test]
+    fn calls_and_results_are_redacted_like_what_is_said() {
+        let call = |arguments: &str| ToolCall { id: "1".into(), name: "f".into(), arguments: arguments.into() };
+        let asks = Message { tool_calls: vec![call(r#"{"who": "Anna"}"#)], ..Message::assistant("") };
+        let mut conversation = Conversation::default();
+        conversation.push_turn(vec![Message::user("find Anna")], None, asks.clone());
+        assert_eq!((conversation.calls(), conversation.open_calls()), (1, vec!["1".to_owned()]));
+        let result = vec![Message::tool(&asks.tool_calls[0], "Anna lives here")];
+        conversation.push_turn(result, None, Message::assistant("here"));
+        let read = conversation.read_by_models(true, Some(&redaction()));
+        assert_eq!(contents(&read), ["find [name]", "", "[name] lives here", "here"]);
+        assert_eq!(read[1].tool_calls, [call(r#"{"who": "[name]"}"#)]);
+        assert_eq!((read[2].role, read[2].tool_call_id.as_deref()), (Role::Tool, Some("1")));
+        assert_eq!(conversation.read_by_models(false, Some(&redaction()))[1].tool_calls, asks.tool_calls);
+        assert_eq!((conversation.uncovered(), conversation.turns()), (4, 1));
+        let all = Redaction::new(|_| "[withheld]".into());
+        assert_eq!(conversation.read_by_models(true, Some(&all))[1].tool_calls, [call("{}")]);
+        // All of a turn goes at once: no result is left without its call.
+        assert!(conversation.drop_turn() && conversation.read_by_models(false, None).is_empty());
+    }
+
+    #[test]
     fn messages_are_covered_once_they_were_agreed_to() {
         let mut conversation = Conversation::default();
         conversation.replace(vec![Message::system("be brief")]);
-        conversation.push_turn(Message::user("a"), Some("a".into()), Message::assistant("b"));
+        conversation.push_turn(vec![Message::user("a")], Some(vec!["a".into()]), Message::assistant("b"));
         assert_eq!(conversation.uncovered(), 1);
         conversation.cover();
-        conversation.push_turn(Message::user("c"), None, Message::assistant("d"));
+        conversation.push_turn(vec![Message::user("c")], None, Message::assistant("d"));
         assert_eq!(conversation.uncovered(), 2);
         conversation.keep_system();
         assert_eq!(conversation.uncovered(), 0);

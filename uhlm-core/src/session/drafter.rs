@@ -65,7 +65,7 @@ pub(super) struct Drafter {
     pub(super) bridge: Option<Bridge<Drafted>>,
     /// Number of its own tokens that the draft model's context holds; known once that was asked for.
     pub(super) fits: usize,
-    /// Control tokens that mark the model's reasoning, with their names.
+    /// Control tokens that mark the model's reasoning or its calls of tools, with their names.
     marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
     /// Tokens that the sequence holds, including those that were read ahead of being drafted.

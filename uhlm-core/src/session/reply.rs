@@ -8,11 +8,13 @@ use std::time::Duration;
 use uhlm_law::chat::{Channel, ReasoningSplitter};
 use uhlm_law::sampling::TokenId;
 
+use super::apart::{Apart, Called, Taken};
 use super::text::TextStream;
 use crate::event::{Event, FinishReason, LinkCause, LinkState, TokenText};
 use crate::metrics::Statistics;
 use crate::options::GenerationOptions;
 use crate::origin::Origin;
+use crate::tools::ToolCall;
 use crate::why::{TokenLogProbability, Why};
 
 /// A token with its entry in the vocabulary.
@@ -21,7 +23,7 @@ pub(super) struct Piece<'a> {
     pub(super) id: TokenId,
     /// Bytes of its text; they need not be whole characters.
     pub(super) bytes: &'a [u8],
-    /// Name of the token, if it is one of the control tokens that mark reasoning; empty otherwise.
+    /// Name of the token, if it is one of the control tokens that mark reasoning or calls; empty otherwise.
     pub(super) mark: &'a [u8],
     /// Whether the token ends a reply.
     pub(super) is_end: bool,
@@ -46,10 +48,12 @@ impl Told {
 #[derive(Debug)]
 pub(super) struct Reply {
     text: TextStream,
-    splitter: ReasoningSplitter,
+    apart: Apart,
     reasoning: TextStream,
     /// Largest number of tokens of the reasoning, which is ended after them; `None` for no limit.
     budget: Option<usize>,
+    /// Calls of tools so far.
+    calls: Vec<ToolCall>,
     /// Provisional text that the reader shows.
     shown: String,
     /// Last committed token while text is held back: what is held joins its text at the end.
@@ -75,9 +79,10 @@ impl Reply {
         };
         Self {
             text: TextStream::new(&options.stop),
-            splitter: ReasoningSplitter::new(None, ""),
+            apart: Apart::new(ReasoningSplitter::new(None, ""), None),
             reasoning: TextStream::new(&[]),
             budget: None,
+            calls: Vec::new(),
             shown: String::new(),
             pending: None,
             last: None,
@@ -89,9 +94,14 @@ impl Reply {
         }
     }
 
-    /// Sets how the text is taken apart into reasoning and reply; the reasoning may have `budget` tokens.
-    pub(super) fn with_reasoning(self, splitter: ReasoningSplitter, budget: Option<usize>) -> Self {
-        Self { splitter, budget, ..self }
+    /// Sets how the text is taken apart into reasoning, reply and calls; the reasoning may have `budget` tokens.
+    pub(super) fn with_parts(self, apart: Apart, budget: Option<usize>) -> Self {
+        Self { apart, budget, ..self }
+    }
+
+    /// Returns the calls of tools that were told.
+    pub(super) fn calls(&self) -> &[ToolCall] {
+        &self.calls
     }
 
     /// Returns the text of the reply that was told.
@@ -112,7 +122,7 @@ impl Reply {
     /// Tells whether the reasoning is to be ended here.
     pub(super) fn thinks_too_long(&self) -> bool {
         let thought = usize::try_from(self.statistics.reasoning_tokens).unwrap_or(usize::MAX);
-        self.splitter.channel() == Channel::Reasoning && self.budget.is_some_and(|budget| thought >= budget)
+        self.apart.channel() == Channel::Reasoning && self.budget.is_some_and(|budget| thought >= budget)
     }
 
     /// Takes the events that happened since the last call, in their order.
@@ -128,10 +138,10 @@ impl Reply {
         told: Told,
         elapsed: Duration,
     ) -> Option<FinishReason> {
-        let thought_before = self.splitter.channel() == Channel::Reasoning;
-        let split = self.splitter.push(piece.bytes, piece.mark);
-        let thinks = thought_before || !split.reasoning.is_empty() || self.splitter.channel() == Channel::Reasoning;
-        let text = self.text.push(&split.reply);
+        let thought_before = self.apart.channel() == Channel::Reasoning;
+        let Taken { reasoning, reply, called } = self.apart.push(piece.bytes, piece.mark);
+        let thinks = thought_before || !reasoning.is_empty() || self.apart.channel() == Channel::Reasoning;
+        let text = self.text.push(&reply);
         if self.committed == 0 {
             self.statistics.first_token = elapsed;
         }
@@ -141,15 +151,16 @@ impl Reply {
         self.last = Some((piece.id, origin));
         if thinks {
             self.statistics.reasoning_tokens += 1;
-            let text = self.push_reasoning(&split.reasoning);
+            let text = self.push_reasoning(&reasoning);
             self.events.push(Event::Reasoning { token: told.clone().of(piece.id, text), origin });
         }
         if !thinks || !text.is_empty() {
             self.pending = Some((told.of(piece.id, text), origin));
         }
-        if !self.text.holds_back() && !self.splitter.holds_back() {
+        if !self.text.holds_back() && !self.apart.holds_back() {
             self.tell_pending();
         }
+        self.tell_calls(called);
         if piece.is_end {
             Some(FinishReason::EndOfReply)
         } else if self.text.is_stopped() {
@@ -174,7 +185,7 @@ impl Reply {
 
     /// Returns the bytes that the drafted tokens `branch` would add to the reply, reasoning left out.
     fn reply_of(&self, branch: &[Piece<'_>]) -> Vec<u8> {
-        let mut ahead = self.splitter.clone();
+        let mut ahead = self.apart.clone();
         branch.iter().flat_map(|piece| ahead.push(piece.bytes, piece.mark).reply).collect()
     }
 
@@ -237,13 +248,13 @@ impl Reply {
 
     /// Tells the reader the text that was held back as a possible stop sequence or an incomplete character.
     pub(super) fn release_rest(&mut self) {
-        let split = self.splitter.finish();
-        let thought = self.push_reasoning(&split.reasoning) + &self.reasoning.finish();
+        let Taken { reasoning, reply, called } = self.apart.finish();
+        let thought = self.push_reasoning(&reasoning) + &self.reasoning.finish();
         if let (false, Some((id, origin))) = (thought.is_empty(), self.last) {
             self.tell_pending();
             self.events.push(Event::Reasoning { token: Told::default().of(id, thought), origin });
         }
-        let rest = self.text.push(&split.reply) + &self.text.finish();
+        let rest = self.text.push(&reply) + &self.text.finish();
         match (&mut self.pending, self.last) {
             (Some((token, _)), _) => token.text.push_str(&rest),
             // Another event was told after the last committed token: the rest of its text comes under its id once more.
@@ -253,6 +264,23 @@ impl Reply {
             _ => {}
         }
         self.tell_pending();
+        self.tell_calls(called);
+    }
+
+    /// Tells the reader of calls that have become certain.
+    fn tell_calls(&mut self, called: Vec<Called>) {
+        for called in called {
+            self.tell_pending();
+            self.events.push(match called {
+                Called::Tool(call) => {
+                    self.calls.push(call.clone());
+                    Event::ToolCall(call)
+                }
+                Called::Malformed(malformed) => {
+                    Event::MalformedToolCall { raw: malformed.raw, reason: malformed.reason.to_string() }
+                }
+            });
+        }
     }
 
     /// Tells the reader the last committed token, if that has not happened yet.

@@ -126,7 +126,8 @@ impl Worker {
         self.generations = head.generations;
         if !tokens.is_empty() {
             let sampling = self.asked.sampling.clone();
-            let begin = Begin { seed: self.seed, sampling, reply_start: 1, max_tokens: 1, stop: Vec::new() };
+            let begin =
+                Begin { seed: self.seed, sampling, reply_start: 1, max_tokens: 1, stop: Vec::new(), grammar: None };
             // The next reply begins anew with what these tokens have in common with its prompt.
             self.pipeline.begin(begin, &tokens, None);
         }

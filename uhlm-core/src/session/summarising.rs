@@ -111,7 +111,11 @@ impl Worker {
         let tokens = |text: &str| words.tokenize(text, Special::Plain).map_or(text.len(), |tokens| tokens.len());
         loop {
             let said = |message: &Message| {
-                let speaker = if message.role == Role::Assistant { "Assistant" } else { "User" };
+                let speaker = match message.role {
+                    Role::Assistant => "Assistant",
+                    Role::Tool => "Tool",
+                    _ => "User",
+                };
                 format!("{speaker}: {}", message.content)
             };
             let text = turns.iter().map(said).collect::<Vec<_>>().join("\n");

@@ -94,15 +94,17 @@ impl Worker {
             variables: self.asked.template_variables.clone(),
         };
         let read = |end: &str| {
-            let text = format!("{beginning}{end}");
-            let prompt = Prompt::Chat(text.clone());
+            let prompt = Prompt::Chat(format!("{beginning}{end}"));
+            let redaction = self.asked.redaction.as_ref();
+            let seen = (mode != Mode::DeviceOnly).then(|| prompt.redacted(redaction));
             let asked = Asked {
                 language: &language,
                 held: self.pipeline.ids(),
                 prompt: &prompt,
-                read: (mode != Mode::DeviceOnly).then_some(&text),
-                redaction: self.asked.redaction.as_ref(),
+                read: seen.as_deref(),
+                redaction,
                 options: &options,
+                tools: &[],
             };
             asked.all(&mut locked(&self.shared.conversation)).map(|read| read.tokens)
         };

@@ -8,14 +8,17 @@ use std::time::Instant;
 
 use uhlm_grammar::GrammarError;
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{Channel, DraftModel, Message, ReasoningSplitter, RenderOptions};
+use uhlm_law::chat::{Channel, DraftModel, ReasoningSplitter, RenderOptions};
 use uhlm_law::model::{ModelError, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::{SamplingError, TokenId};
+use uhlm_tools::ToolParser;
 
+use super::apart::Apart;
 use super::closing::Closing;
 use super::drafter::Drafter;
+use super::ends::tool_format;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
 use super::observed::Observed;
 use super::outage::Outage;
@@ -28,13 +31,12 @@ use super::uncrossed::CrossError;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;
-use crate::event::{Event, FinishReason};
+use crate::event::FinishReason;
 use crate::generation::EventSink;
 use crate::language::Language;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking};
 use crate::prefixes::Prefixes;
-use crate::privacy::redacted;
 use crate::seed;
 use crate::state::{SessionState, locked};
 use crate::totals::Totals;
@@ -158,31 +160,9 @@ impl Worker {
         // Of a text that the target would write alone, it is asked for everything.
         let reported = if asked_mode == Mode::RemoteOnly { Mode::Exact } else { asked_mode };
         let dry_run = Some(reported).filter(|_| options.dry_run);
-        // Both models read the same text: where the verifier is asked, the text that it may see.
-        let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let outcome = self.write(
-            &prompt,
-            read.as_deref(),
-            &options,
-            &Terms { kept: &kept, mode, dry_run, started },
-            &sink,
-            inbox,
-        );
+        let terms = Terms { kept: &kept, mode, dry_run, started };
+        let last = self.converse(prompt, &options, &terms, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
-        let last = outcome.and_then(|(reason, reply)| {
-            // Text that was committed before a failure joins the conversation; a reply that failed without any text
-            // never happened.
-            if let Prompt::Chat(text) = prompt
-                && (reason.is_ok() || !reply.text().is_empty())
-            {
-                let reasoning = Some(reply.reasoning()).filter(|thought| !thought.is_empty()).map(str::to_owned);
-                let reply = Message { reasoning, ..Message::assistant(reply.text()) };
-                locked(&self.shared.conversation).push_turn(Message::user(text), read, reply);
-            }
-            let (text, reasoning) = (reply.text().to_owned(), reply.reasoning().to_owned());
-            locked(&self.shared.totals).count(&reply.statistics);
-            Ok(Event::Finished { reason: reason?, text, reasoning, statistics: Box::new(reply.statistics) })
-        });
         self.attend();
         ended();
         sink.finish(last);
@@ -194,7 +174,7 @@ impl Worker {
     pub(super) fn write(
         &mut self,
         prompt: &Prompt,
-        read: Option<&str>,
+        read: Option<&[String]>,
         options: &GenerationOptions,
         terms: &Terms<'_>,
         sink: &EventSink,
@@ -245,6 +225,7 @@ impl Worker {
                 read,
                 redaction: kept.redaction.as_ref(),
                 options: &render,
+                tools: &options.tools.definitions,
             };
             let shares = read.is_some();
             let (read, dropped) = {
@@ -277,13 +258,14 @@ impl Worker {
             self.generations = number + 1;
             // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
+            let tools = self.parser(&language, options, rendered.as_deref());
             let mut begin = begin(seed, kept, options, tokens.len(), left);
             if self.drafter.is_bridged() && !begin.sampling.logit_bias.is_empty() {
                 let reason = "a logit bias names tokens of the draft model, and the target has others".into();
                 return Err(GenerationError::Refused { reason });
             }
-            if reasoning.is_some() {
-                // A stop string in the reasoning stops nothing, which the verifier cannot know.
+            if reasoning.is_some() || tools.is_some() {
+                // A stop string in the reasoning or in a call stops nothing, which the verifier cannot know.
                 begin.stop.clear();
             }
             self.drafter.begin(&begin)?;
@@ -300,7 +282,7 @@ impl Worker {
             // What was read ahead of the message counts like what earlier turns left.
             let reused = held.max(tokens.len() - self.drafter.unread(&tokens));
             let reply = Reply::new(options, tokens.len(), reused);
-            let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
+            let mut reply = reply.with_parts(Apart::new(splitter, tools), thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
             reply.statistics.bridged = self.drafter.is_bridged();
             let run = Run {
@@ -382,8 +364,21 @@ impl Worker {
         let own = Language::from(&self.drafter.model);
         let asked = Asked { language: &own, held: self.drafter.own_tokens(&[]), ..*asked };
         let read = asked.all(&mut locked(&self.shared.conversation));
-        let text = rendered.or(asked.read).unwrap_or(asked.prompt.text());
-        read.map(|read| read.tokens).or_else(|_| own.words.tokenize(text, Special::ParseWithBos))
+        let text = rendered.map_or_else(|| asked.prompt.text(asked.read), str::to_owned);
+        read.map(|read| read.tokens).or_else(|_| own.words.tokenize(&text, Special::ParseWithBos))
+    }
+
+    /// Returns the parser of calls in a reply to the text `rendered`; `None` without tools, or for raw text.
+    fn parser(&self, language: &Language, options: &GenerationOptions, rendered: Option<&str>) -> Option<ToolParser> {
+        let tools = &options.tools.definitions;
+        let rendered = rendered.filter(|_| !tools.is_empty())?;
+        let names = tools.iter().map(|tool| tool.name.clone());
+        let calls = locked(&self.shared.conversation).calls();
+        Some(ToolParser::new(tool_format(language), names, rendered, calls))
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// Returns how many tokens a conversation may have, as far as is known before the verifier is asked.

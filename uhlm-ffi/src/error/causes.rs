@@ -24,6 +24,7 @@ impl From<GenerationError> for UhlmError {
             GenerationError::Template(_) => ErrorKind::ModelUnsupported,
             GenerationError::EmptyPrompt
             | GenerationError::NoVerifier
+            | GenerationError::InvalidTools { .. }
             | GenerationError::Grammar { .. }
             | GenerationError::Sampling(_) => ErrorKind::InvalidOptions,
             // Generations are asked for their events here, of which the last says how the reply ended.

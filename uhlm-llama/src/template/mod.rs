@@ -9,6 +9,7 @@ mod limits;
 mod python;
 mod python_methods;
 mod python_text;
+mod tools;
 mod typed;
 
 use chrono::NaiveDateTime;

@@ -8,13 +8,19 @@ public struct GenerationResult: Sendable, Equatable {
     public let finish: FinishReason
     /// Counts, rates and times of the reply.
     public let statistics: Statistics
+    /// Calls of tools that the model wrote, in order. Those of the last round wait for their results if ``finish`` is
+    /// ``FinishReason/toolCalls``.
+    public let toolCalls: [ToolCall]
 
     /// Makes a reply of its parts.
-    public init(text: String, reasoning: String, finish: FinishReason, statistics: Statistics) {
+    public init(
+        text: String, reasoning: String, finish: FinishReason, statistics: Statistics, toolCalls: [ToolCall] = []
+    ) {
         self.text = text
         self.reasoning = reasoning
         self.finish = finish
         self.statistics = statistics
+        self.toolCalls = toolCalls
     }
 }
 
@@ -93,13 +99,16 @@ extension UhlmSessionProtocol {
     public func respond(
         to prompt: Prompt, options: GenerationOptions = GenerationOptions()
     ) async throws -> GenerationResult {
+        var calls: [ToolCall] = []
         for try await event in generate(prompt, options: options) {
+            if case .toolCall(let call) = event { calls.append(call) }
             guard case .finished(let finish, let text, let reasoning, let statistics) = event else { continue }
             if finish == .cancelled { try Task.checkCancellation() }
             if statistics.grammarComplete == false && finish != .cancelled {
                 throw IncompleteReply(text: text, finish: finish)
             }
-            return GenerationResult(text: text, reasoning: reasoning, finish: finish, statistics: statistics)
+            return GenerationResult(
+                text: text, reasoning: reasoning, finish: finish, statistics: statistics, toolCalls: calls)
         }
         // A generation ends with an event or an error, unless this task was cancelled before it began.
         throw CancellationError()

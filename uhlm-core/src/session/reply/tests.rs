@@ -1,4 +1,5 @@
 use uhlm_law::chat::ReasoningFormat;
+use uhlm_tools::{ToolFormat, ToolParser};
 
 use super::*;
 
@@ -22,7 +23,9 @@ fn told(reply: &mut Reply) -> Vec<String> {
         Event::Provisional(token) => format!("{}?{}", token.id, token.text),
         Event::Rollback { tokens } => format!("-{tokens}"),
         Event::State { link, .. } => format!("{link:?}"),
-        Event::Finished { .. } => "end".to_owned(),
+        Event::ToolCall(call) => format!("{}({})", call.name, call.arguments),
+        Event::MalformedToolCall { raw, .. } => format!("!{raw}"),
+        Event::ToolResult(_) | Event::Finished { .. } => "end".to_owned(),
     };
     reply.take_events().into_iter().map(short).collect()
 }
@@ -111,7 +114,8 @@ fn characters_whose_bytes_come_apart_arrive_whole() {
 const THINK: ReasoningFormat = ReasoningFormat::Tags { open: "<think>", close: "</think>" };
 
 fn thinking(stop: &[&str], prompt: &str, budget: Option<usize>) -> Reply {
-    Reply::new(&options(stop, 20), 3, 0).with_reasoning(ReasoningSplitter::new(Some(THINK), prompt), budget)
+    Reply::new(&options(stop, 20), 3, 0)
+        .with_parts(Apart::new(ReasoningSplitter::new(Some(THINK), prompt), None), budget)
 }
 
 #[test]
@@ -196,7 +200,7 @@ fn reasoning_is_too_long_when_its_budget_is_used_up_and_not_after_it_ended() {
 #[test]
 fn control_tokens_that_mark_channels_are_never_text() {
     let splitter = ReasoningSplitter::new(Some(ReasoningFormat::Channels), "<|start|>assistant");
-    let mut reply = Reply::new(&options(&[], 20), 3, 0).with_reasoning(splitter, None);
+    let mut reply = Reply::new(&options(&[], 20), 3, 0).with_parts(Apart::new(splitter, None), None);
     let mark = |id, mark: &'static str| Piece { id, bytes: b"", mark: mark.as_bytes(), is_end: false };
     let pieces = [
         mark(1, "<|channel|>"),
@@ -215,4 +219,24 @@ fn control_tokens_that_mark_channels_are_never_text() {
         assert_eq!(reply.commit(piece, Origin::Target, Told::default(), Duration::ZERO), None);
     }
     assert_eq!((reply.text(), reply.reasoning()), ("Yes", "hm"));
+}
+
+#[test]
+fn calls_are_told_apart_from_the_text_and_provisional_ones_are_not_told() {
+    let parser = ToolParser::new(ToolFormat::Hermes, ["f".to_owned()], "", 3);
+    let apart = Apart::new(ReasoningSplitter::new(None, ""), Some(parser));
+    let mut reply = Reply::new(&options(&["\"x\""], 20), 3, 0).with_parts(apart, None);
+    let open = Piece { id: 2, bytes: b"", mark: b"<tool_call>", is_end: false };
+    let call = "{\"name\": \"f\", \"arguments\": {\"x\": 1}}";
+    reply.show(&[piece(1, "Ok. ")], 0.5);
+    reply.show(&[piece(1, "Ok. "), open, piece(3, call)], 0.5);
+    assert!(!reply.is_sealed(&[piece(1, "Ok. "), open, piece(3, call)]), "a stop string in a call stops nothing");
+    assert_eq!(commit(&mut reply, 1, "Ok. "), None);
+    assert_eq!(reply.commit(open, Origin::Target, None, Duration::ZERO), None);
+    assert_eq!(commit(&mut reply, 3, call), None);
+    assert_eq!(commit(&mut reply, 4, "\n<tool_call>none</tool_call>"), None);
+    reply.release_rest();
+    let expected = ["1?Ok. ", "3?", "1=Ok. ", "2=", "3=", "f({\"x\": 1})", "4=", "!<tool_call>none</tool_call>"];
+    assert_eq!(told(&mut reply), expected);
+    assert_eq!((reply.text(), reply.calls()[0].id.as_str()), ("Ok. ", "call00004"));
 }

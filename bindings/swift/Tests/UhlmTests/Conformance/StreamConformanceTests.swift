@@ -55,7 +55,7 @@ final class StreamConformanceTests: Suite {
                 XCTAssertEqual(Int(tokens), open.count, "\(what): a rollback voids what is open")
                 XCTAssertGreaterThan(tokens, 0, what)
                 open = []
-            case .state:
+            case .state, .toolCall, .toolResult, .malformedToolCall:
                 break
             case .finished:
                 XCTAssertEqual(index, seen.events.count - 1, "\(what): nothing follows the end")

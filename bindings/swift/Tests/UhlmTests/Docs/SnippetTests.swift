@@ -35,6 +35,10 @@ final class SnippetTests: Suite {
         try session.reset()
         let (reply, again) = try await twice(session, question)
         XCTAssertEqual(reply, again)
+        try session.reset()
+        // The demo model calls nothing by itself.
+        let dry = try await umbrella(session) { _ in "rain" }
+        XCTAssertTrue(dry.hasPrefix("[]"), dry)
         let offline = failed(.offline, retryable: true, recovery: .waitForNetwork)
         XCTAssertEqual(explain(offline), "You are offline.")
         let damaged = failed(.engineFailed, recovery: .freeMemory)

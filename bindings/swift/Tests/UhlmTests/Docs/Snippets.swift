@@ -39,6 +39,12 @@ func show(_ session: UhlmSession, _ message: String) async throws {
             thought += token.text
         case .rollback:
             provisional = ""
+        case .toolCall(let call):
+            print("calls \(call.name)(\(call.arguments))")
+        case .toolResult(let result):
+            print("\(result.name) says \(result.content)")
+        case .malformedToolCall(_, let reason):
+            print("no call: \(reason)")
         case .state(let link, _):
             print("the link is \(link)")
         case .finished(let finish, let text, _, let statistics):
@@ -51,6 +57,19 @@ func show(_ session: UhlmSession, _ message: String) async throws {
 func answer(_ session: UhlmSession, _ message: String) async throws -> String {
     let reply = try await session.respond(to: message, options: GenerationOptions(maxTokens: 200, stop: ["\n\n"]))
     return reply.text
+}
+
+func umbrella(
+    _ session: UhlmSession, _ weather: @escaping @Sendable (String) async throws -> String
+) async throws -> String {
+    let schema = #"{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}"#
+    let box = Toolbox([
+        Tool(name: "get_weather", description: "Tells the weather in a city.", parameters: schema, run: weather)
+    ])
+    session.setToolRunner(runner: box)
+    let options = GenerationOptions(tools: box.tools)
+    let reply = try await session.respond(to: "Do I need an umbrella in Paris?", options: options)
+    return "\(reply.toolCalls.map(\.name)): \(reply.text)"
 }
 
 func twice(_ session: UhlmSession, _ message: String) async throws -> (String, String) {

@@ -155,6 +155,7 @@ final class FakeSession: UhlmSessionProtocol {
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
     func clearSent() throws {}
     func setDevice(state: DeviceState) throws {}
+    func setToolRunner(runner: ToolRunner?) {}
     func onNetworkChange() throws {}
 }
 

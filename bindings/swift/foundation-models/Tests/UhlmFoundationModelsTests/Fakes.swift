@@ -63,6 +63,7 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func summarise(text: String, options: SummaryOptions, generation: Uhlm.GenerationOptions) throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
+    func setToolRunner(runner: ToolRunner?) {}
     func setConsent(consent: Consent) throws {}
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
     func clearSent() throws {}

@@ -94,6 +94,7 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
     func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
+    func setToolRunner(runner: ToolRunner?) {}
     func shutDown() {}
 }
 

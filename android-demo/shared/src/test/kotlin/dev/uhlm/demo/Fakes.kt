@@ -22,6 +22,7 @@ import dev.uhlm.Statistics
 import dev.uhlm.StoredModel
 import dev.uhlm.SummaryOptions
 import dev.uhlm.TokenText
+import dev.uhlm.ToolRunner
 import dev.uhlm.Totals
 import dev.uhlm.UhlmDownload
 import dev.uhlm.UhlmException
@@ -122,6 +123,7 @@ internal class FakeSession : UhlmSessionInterface {
     override fun totals(): Totals = throw UnsupportedOperationException()
     override fun summarise(text: String, options: SummaryOptions, generation: GenerationOptions): UhlmSummary =
         throw UnsupportedOperationException()
+    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
 
     override fun shutDown() {
         status.value = null

@@ -86,12 +86,15 @@ public fun UhlmSessionInterface.generateText(
  * @property reasoning the model's reasoning before the text; empty where there is none.
  * @property finish the reason for the end; [FinishReason.CANCELLED] if the session was shut down meanwhile.
  * @property statistics the counts, rates and times of the reply.
+ * @property toolCalls the calls of tools that the model wrote, in order; those of the last round wait for their results
+ * if [finish] is [FinishReason.TOOL_CALLS].
  */
 public data class GenerationResult(
     public val text: String,
     public val reasoning: String,
     public val finish: FinishReason,
     public val statistics: Statistics,
+    public val toolCalls: List<ToolCall> = emptyList(),
 )
 
 /**
@@ -107,9 +110,11 @@ public suspend fun UhlmSessionInterface.respond(
     options: GenerationOptions = GenerationOptions(),
 ): GenerationResult {
     var result: GenerationResult? = null
+    val calls = mutableListOf<ToolCall>()
     generate(prompt, options).collect { event ->
+        if (event is GenerationEvent.ToolCall) calls += event.call
         if (event is GenerationEvent.Finished) {
-            result = GenerationResult(event.text, event.reasoning, event.finish, event.statistics)
+            result = GenerationResult(event.text, event.reasoning, event.finish, event.statistics, calls)
         }
     }
     result?.requireWhole()

@@ -53,6 +53,7 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
     override fun totals(): Totals = throw UnsupportedOperationException()
     override fun summarise(text: String, options: SummaryOptions, generation: GenerationOptions): UhlmSummary =
         throw UnsupportedOperationException()
+    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
 
     override fun shutDown() {
         status.value = null
