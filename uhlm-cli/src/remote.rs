@@ -36,6 +36,9 @@ pub(crate) struct RemoteArgs {
     /// The server's key must have this SHA-256 (SPKI), besides a valid certificate; may be repeated
     #[arg(long, value_name = "HEX")]
     pub(crate) pin: Vec<Digest>,
+    /// Speak TLS 1.2 with a server that lacks 1.3
+    #[arg(long, env = "UHLM_CLIENT_TLS12", requires = "server")]
+    pub(crate) client_tls12: bool,
 }
 
 impl RemoteArgs {
@@ -50,7 +53,8 @@ impl RemoteArgs {
                 _ => TrustPolicy::Pins { pins: self.pin.clone(), roots: None },
             },
         };
-        let config = HttpConfig { plain_loopback: true, ..HttpConfig::new(server) }.with_trust(trust);
+        let config = HttpConfig { plain_loopback: true, tls12: self.client_tls12, ..HttpConfig::new(server) };
+        let config = config.with_trust(trust);
         Ok(Some(match &self.token {
             Some(token) => {
                 config.with_token(BearerToken::new(token).map_err(|error| Failure::usage(error.to_string()))?)
