@@ -226,7 +226,7 @@ fn values_out_of_range_are_invalid() {
 
 #[test]
 fn headers_that_are_too_large_or_too_many_are_given_up() {
-    let large = || Answer::ok(BINARY, &info()).with("x-padding", "x".repeat(200_000));
+    let large = || Answer::ok(BINARY, &info()).with("x-padding", "x".repeat(1_000_000));
     let many = || (0..4000).fold(Answer::ok(BINARY, &info()), |answer, i| answer.with("x-padding", format!("{i:064}")));
     for (name, answer) in [("large", large()), ("many", many())] {
         for old in [false, true] {
