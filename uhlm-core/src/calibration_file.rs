@@ -3,11 +3,11 @@
 //! Decides what a missing, damaged or too new file looks like to the caller, and that a reader sees either the old file
 //! or the new one. Its content is the business of [`Calibration`].
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration};
+use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration, MAX_CALIBRATION_BYTES};
 
 use crate::whole_file;
 
@@ -54,7 +54,7 @@ pub enum CalibrationFileError {
 /// # Errors
 /// [`CalibrationFileError`].
 pub fn load(path: &Path) -> Result<Calibration, CalibrationFileError> {
-    let text = fs::read(path).map_err(|source| match source.kind() {
+    let text = read(path).map_err(|source| match source.kind() {
         ErrorKind::NotFound => CalibrationFileError::Missing { path: path.into() },
         _ => CalibrationFileError::Io { path: path.into(), source },
     })?;
@@ -62,6 +62,13 @@ pub fn load(path: &Path) -> Result<Calibration, CalibrationFileError> {
         InvalidCalibration::Damaged { reason } => CalibrationFileError::Damaged { path: path.into(), reason },
         InvalidCalibration::WrongVersion { found } => CalibrationFileError::WrongVersion { path: path.into(), found },
     })
+}
+
+/// Reads no more of a file than shows that it is too long to be a calibration.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_CALIBRATION_BYTES as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Writes a calibration so that a reader sees either the old file or the new one; blocks on the file.
@@ -98,5 +105,17 @@ mod tests {
         fs::write(&path, "{\"version\": 2").expect("a writable folder");
         assert!(matches!(load(&path), Err(CalibrationFileError::Damaged { .. })));
         assert!(matches!(load(folder.path()), Err(CalibrationFileError::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_of_a_gigabyte_is_refused_by_its_first_megabyte() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("pair.json");
+        save(&Calibration::generic(), &path).expect("a writable folder");
+        // What was never written of it takes no room on the disk, and reads as zeros.
+        File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 30)).expect("a long file");
+        let refused = load(&path);
+        assert!(matches!(&refused, Err(CalibrationFileError::Damaged { reason, .. }) if reason.contains("longer")));
+        assert_eq!(read(&path).expect("it is there").len(), MAX_CALIBRATION_BYTES + 1);
     }
 }

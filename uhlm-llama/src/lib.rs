@@ -39,4 +39,5 @@ pub use self::lexicon::Lexicon;
 pub use self::model::Model;
 pub use self::options::{CachePrecision, ContextOptions, ContextSize, LoadOptions, MemoryNeed};
 pub use self::sequence::LlamaSequence;
+pub use self::template::render_template;
 pub use self::vocabulary_file::VocabularyFile;

@@ -15,8 +15,8 @@ use crate::support::{load, wait};
 fn place() -> (ModelServer, TempDir, Arc<UhlmModelStore>) {
     let (server, folder) = (ModelServer::start(), tempfile::tempdir().expect("a folder"));
     let trust = Some(TrustPolicy::Pem { roots: server.authority() });
-    let options = StoreOptions { folder: folder.path().display().to_string(), hub_token: None, hub: None, trust };
-    let store = UhlmModelStore::new(options).expect("valid");
+    let options = StoreOptions { folder: folder.path().display().to_string(), hub: None, trust };
+    let store = UhlmModelStore::new(options, None).expect("valid");
     (server, folder, store)
 }
 

@@ -132,7 +132,7 @@ fn a_busy_server_is_not_out_of_reach() {
     let server = ModelServer::start();
     let trust = Some(TrustPolicy::Pem { roots: server.authority() });
     let endpoint = server.busy_verifier();
-    let options = RemoteOptions { endpoint, trust, connect_timeout_seconds: None, user_agent: None };
+    let options = RemoteOptions { endpoint, trust, tls12: false, connect_timeout_seconds: None, user_agent: None };
     let verifier = UhlmVerifier::new(options, None).expect("a client");
     let open = |offline| {
         let options = SessionOptions { offline: Some(offline), ..greedy() };

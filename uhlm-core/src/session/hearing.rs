@@ -40,8 +40,7 @@ impl Run<'_> {
             return self.heard_late(tag, answer);
         }
         if matches!(answer.value, Frame::Progress(_)) && !stream.asked.is_ended() {
-            self.at_it(answer.bytes);
-            return Ok(());
+            return if self.is_fruitless() { self.failed(tag, fruitless()) } else { self.at_it(answer.bytes) };
         }
         self.heard_request = Some(stream.number);
         // The answer may have come while the device was at a step.
@@ -54,10 +53,17 @@ impl Run<'_> {
 
     /// Takes note that the verifier is there, and at work on what it was asked. It is not waited for in vain, even
     /// where it lost its session before and reads everything once more.
-    fn at_it(&mut self, bytes: BodyBytes) {
+    fn at_it(&mut self, bytes: BodyBytes) -> Result<(), End> {
         self.account(bytes);
         self.reached(None, Duration::ZERO, 1);
         self.outage.at_work();
+        Ok(())
+    }
+
+    /// Takes note of an answer that brings no token; tells whether the verifier has said enough of the kind.
+    fn is_fruitless(&mut self) -> bool {
+        let now = self.now();
+        self.outage.fruitless(now) > self.options.link.max_fruitless
     }
 
     /// Takes a frame of an answer for which an earlier reply asked, to try the link. It tells nothing for this reply
@@ -75,6 +81,9 @@ impl Run<'_> {
     /// Applies the outcome of a frame that came at the time `came`.
     fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, came: Instant) -> Result<(), End> {
         self.account(answer.bytes);
+        if outcome.standing.is_empty() && self.is_fruitless() {
+            return self.failed(tag, fruitless());
+        }
         if outcome.ended == Some(EndReason::Superseded) {
             return self.superseded(tag);
         }
@@ -260,4 +269,9 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Makes the failure of a verifier that goes on answering and brings nothing.
+fn fruitless() -> VerifierError {
+    VerifierError::InvalidAnswer { reason: "it goes on answering, and brings no token".into() }
 }

@@ -120,10 +120,19 @@ impl Run<'_> {
     /// Takes the answer to an attempt to open a session.
     pub(super) fn opened(&mut self, result: Result<Opened, VerifierError>) -> Result<(), End> {
         let Some(remote) = &mut self.remote else { return Ok(()) };
+        let before = remote.info.clone();
         let answer = match remote.opened(result) {
             Ok(answer) => answer,
             Err(error) => return self.out_of_order(error),
         };
+        let is_written = self.reply.statistics.origins.verified + self.reply.statistics.origins.target > 0;
+        if let Some(before) = before.filter(|before| is_written && before.fingerprint != answer.value.fingerprint) {
+            // A reply is one model's: what another writes after it would be nobody's text.
+            remote.give_up();
+            remote.info = Some(before);
+            let reason = "it serves another model than the one that this reply is of".into();
+            return self.out_of_order(VerifierError::InvalidAnswer { reason });
+        }
         let words = &self.drafter.language().words;
         if answer.value.vocabulary != words.vocabulary_hash() {
             remote.give_up();

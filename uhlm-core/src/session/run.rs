@@ -300,6 +300,7 @@ impl Run<'_> {
         let told = self.told(&standing, replaces);
         let piece = self.drafter.standing_piece(standing.id, standing.origin);
         let end = self.reply.commit(piece, standing.origin, told, elapsed);
+        self.outage.went_on();
         self.drafter.gate.observe_committed();
         self.pacer.observe_token(self.reply.statistics.target_passes as usize);
         self.hand_over();

@@ -308,11 +308,7 @@ impl Info {
 /// Reads the offer of a file with the vocabulary.
 fn offer(bytes: &[u8]) -> Result<VocabularyOffer, DecodeError> {
     let mut reader = Reader::new(bytes);
-    let (sha256, bytes) = (Digest(reader.array()?), reader.number("vocabulary_file")?);
-    if bytes as usize > MAX_VOCABULARY_FILE {
-        return Err(DecodeError::OutOfRange { field: "vocabulary_file" });
-    }
-    Ok(VocabularyOffer { sha256, bytes })
+    Ok(VocabularyOffer { sha256: Digest(reader.array()?), bytes: reader.number("vocabulary_file")? })
 }
 
 /// Reads ids up to the end of a field.
@@ -329,9 +325,25 @@ fn skip_tail(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     read_tail(reader, |_, _| Ok(()))
 }
 
+impl Info {
+    /// Checks that the file that is offered is no longer than any may be.
+    fn check_offer(&self) -> Result<(), DecodeError> {
+        match self.vocabulary_file {
+            Some(offer) if offer.bytes as usize > MAX_VOCABULARY_FILE => {
+                Err(DecodeError::OutOfRange { field: "vocabulary_file" })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Body for Info {
     fn write(&self, out: &mut Vec<u8>) {
         self.put(out);
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        self.check_offer()
     }
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
@@ -359,6 +371,10 @@ impl Body for Opened {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.session.0);
         self.info.put(out);
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        self.info.check_offer()
     }
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {

@@ -38,9 +38,8 @@ public final class AppModel: ChatHost {
         models = ModelManager {
             let settings = preferences.settings
             return try UhlmModelStore(
-                options: StoreOptions(
-                    folder: place.models.path, hubToken: preferences.secret(.hubToken),
-                    hub: settings.hub.isEmpty ? nil : settings.hub))
+                options: StoreOptions(folder: place.models.path, hub: settings.hub.isEmpty ? nil : settings.hub),
+                hubToken: preferences.secret(.hubToken))
         }
         device = DeviceMonitor(source: source)
     }
