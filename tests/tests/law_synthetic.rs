@@ -45,7 +45,7 @@ fn prompt(seed: u64) -> String {
 fn target_alone(sampling: &SamplingParams, prompt: &str, seed: u64) -> Vec<TokenId> {
     let prompt = SyntheticModel::target().tokenize(prompt, Special::Plain).expect("tokens");
     let (reply_start, max_tokens) = (prompt.len() as u32, MAX_TOKENS as u32);
-    let begin = Begin { seed, sampling: sampling.clone(), reply_start, max_tokens, stop: Vec::new() };
+    let begin = Begin { seed, sampling: sampling.clone(), reply_start, max_tokens, stop: Vec::new(), grammar: None };
     SyntheticModel::target().reply(&begin, &prompt)
 }
 

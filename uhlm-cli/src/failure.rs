@@ -139,6 +139,7 @@ impl From<GenerationError> for Failure {
                 verifier_hint(&VerifierError::Untrusted { reason: reason.clone() })
             }
             GenerationError::Offline { cause } => verifier_hint(cause),
+            GenerationError::Incomplete { .. } => Some("raise --max-tokens, or ask for a shorter form"),
             GenerationError::Model(ModelError::Text { .. }) => Some("break the text into lines"),
             GenerationError::Model(ModelError::NotEnoughMemory { .. }) => {
                 Some("choose a shorter context with --context, or a smaller model")

@@ -9,6 +9,7 @@
 mod commands;
 mod evaluate;
 mod failure;
+mod grammar;
 mod logging;
 mod loopback;
 mod options;
@@ -17,6 +18,7 @@ mod pair;
 mod prompts;
 mod remote;
 mod report;
+mod served;
 mod setup;
 mod stored;
 mod terminal;
@@ -79,6 +81,10 @@ enum Command {
     Loadtest(commands::loadtest::LoadtestArgs),
     /// Say how many phones a verifier bears, from what a load test has measured
     Capacity(commands::capacity::CapacityArgs),
+    /// Generate through a network that cuts, stalls and corrupts, with a server that is killed and started again
+    Chaos(commands::chaos::ChaosArgs),
+    /// Generate for long, and see whether memory, descriptors or times grow
+    Soak(commands::soak::SoakArgs),
 }
 
 impl Command {
@@ -96,6 +102,8 @@ impl Command {
             Self::Bench(args) => commands::bench::run(args),
             Self::Loadtest(args) => commands::loadtest::run(args),
             Self::Capacity(args) => commands::capacity::run(args),
+            Self::Chaos(args) => commands::chaos::run(args),
+            Self::Soak(args) => commands::soak::run(args),
         }
     }
 }

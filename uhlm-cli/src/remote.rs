@@ -10,7 +10,7 @@ use uhlm_core::verifier::http::{ConfigError, HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::advance::Info;
 use uhlm_law::digest::Digest;
-use uhlm_net::{BearerToken, TrustPolicy, trust_from_environment};
+use uhlm_net::{BearerToken, Secret, TrustPolicy, trust_from_environment};
 
 use crate::failure::Failure;
 
@@ -26,7 +26,7 @@ pub(crate) struct RemoteArgs {
     pub(crate) server: Option<String>,
     /// Bearer token. Other users of this host can see flags: prefer UHLM_TOKEN
     #[arg(long, env = "UHLM_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    pub(crate) token: Option<String>,
+    pub(crate) token: Option<Secret>,
     /// Trust exactly the certificate with this SHA-256 (`uhlm serve` prints it)
     #[arg(long, env = "UHLM_FINGERPRINT", value_name = "HEX", conflicts_with_all = ["ca", "pin"])]
     pub(crate) fingerprint: Option<Digest>,
@@ -36,6 +36,9 @@ pub(crate) struct RemoteArgs {
     /// The server's key must have this SHA-256 (SPKI), besides a valid certificate; may be repeated
     #[arg(long, value_name = "HEX")]
     pub(crate) pin: Vec<Digest>,
+    /// Speak TLS 1.2 with a server that lacks 1.3
+    #[arg(long, env = "UHLM_CLIENT_TLS12", requires = "server")]
+    pub(crate) client_tls12: bool,
 }
 
 impl RemoteArgs {
@@ -50,10 +53,12 @@ impl RemoteArgs {
                 _ => TrustPolicy::Pins { pins: self.pin.clone(), roots: None },
             },
         };
-        let config = HttpConfig { plain_loopback: true, ..HttpConfig::new(server) }.with_trust(trust);
+        let config = HttpConfig { plain_loopback: true, tls12: self.client_tls12, ..HttpConfig::new(server) };
+        let config = config.with_trust(trust);
         Ok(Some(match &self.token {
             Some(token) => {
-                config.with_token(BearerToken::new(token).map_err(|error| Failure::usage(error.to_string()))?)
+                let token = BearerToken::new(token.expose()).map_err(|error| Failure::usage(error.to_string()))?;
+                config.with_token(token)
             }
             None => config,
         }))

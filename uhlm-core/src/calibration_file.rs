@@ -4,10 +4,12 @@
 //! or the new one. Its content is the business of [`Calibration`].
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration};
+use uhlm_law::calibration::{CALIBRATION_VERSION, Calibration, InvalidCalibration, MAX_CALIBRATION_BYTES};
+
+use crate::whole_file;
 
 /// The reason that a calibration could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +54,7 @@ pub enum CalibrationFileError {
 /// # Errors
 /// [`CalibrationFileError`].
 pub fn load(path: &Path) -> Result<Calibration, CalibrationFileError> {
-    let text = fs::read(path).map_err(|source| match source.kind() {
+    let text = read(path).map_err(|source| match source.kind() {
         ErrorKind::NotFound => CalibrationFileError::Missing { path: path.into() },
         _ => CalibrationFileError::Io { path: path.into(), source },
     })?;
@@ -62,27 +64,20 @@ pub fn load(path: &Path) -> Result<Calibration, CalibrationFileError> {
     })
 }
 
+/// Reads no more of a file than shows that it is too long to be a calibration.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_CALIBRATION_BYTES as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
 /// Writes a calibration so that a reader sees either the old file or the new one; blocks on the file.
 ///
 /// # Errors
 /// [`CalibrationFileError::Io`].
 pub fn save(calibration: &Calibration, path: &Path) -> Result<(), CalibrationFileError> {
-    let io = |source| CalibrationFileError::Io { path: path.into(), source };
-    let mut name = path.file_name().ok_or_else(|| io(ErrorKind::InvalidInput.into()))?.to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = write_durably(&temporary, &calibration.to_json()).and_then(|()| fs::rename(&temporary, path));
-    written.map_err(|source| {
-        // This is best effort: the error that matters is the one above.
-        let _ = fs::remove_file(&temporary);
-        io(source)
-    })
-}
-
-fn write_durably(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(text)?;
-    file.sync_all()
+    let written = whole_file::write(path, &[&calibration.to_json()]);
+    written.map_err(|source| CalibrationFileError::Io { path: path.into(), source })
 }
 
 #[cfg(test)]
@@ -110,5 +105,17 @@ mod tests {
         fs::write(&path, "{\"version\": 2").expect("a writable folder");
         assert!(matches!(load(&path), Err(CalibrationFileError::Damaged { .. })));
         assert!(matches!(load(folder.path()), Err(CalibrationFileError::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_of_a_gigabyte_is_refused_by_its_first_megabyte() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("pair.json");
+        save(&Calibration::generic(), &path).expect("a writable folder");
+        // What was never written of it takes no room on the disk, and reads as zeros.
+        File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 30)).expect("a long file");
+        let refused = load(&path);
+        assert!(matches!(&refused, Err(CalibrationFileError::Damaged { reason, .. }) if reason.contains("longer")));
+        assert_eq!(read(&path).expect("it is there").len(), MAX_CALIBRATION_BYTES + 1);
     }
 }

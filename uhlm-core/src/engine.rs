@@ -6,10 +6,13 @@ use std::sync::Arc;
 use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
 use uhlm_law::digest::Digest;
 use uhlm_law::model::{LanguageModel as _, ModelError, Special};
-use uhlm_law::sampling::{SamplingError, TokenId};
+use uhlm_law::sampling::{SamplingError, SamplingParams, TokenId};
 use uhlm_llama::{LoadError, LoadOptions, Model};
 
+use crate::clock::SystemClock;
 use crate::options::SessionOptions;
+use crate::prefixes::Prefixes;
+use crate::saved_session::SavedSessionError;
 use crate::session::Session;
 use crate::verifier::Verifier;
 
@@ -17,6 +20,8 @@ use crate::verifier::Verifier;
 #[derive(Clone, Debug)]
 pub struct Engine {
     model: Arc<Model>,
+    /// Beginnings that its sessions share.
+    prefixes: Arc<Prefixes>,
 }
 
 impl Engine {
@@ -25,7 +30,7 @@ impl Engine {
     /// # Errors
     /// [`LoadError`].
     pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, LoadError> {
-        Ok(Self { model: Model::load(path.as_ref(), options)? })
+        Ok(Self { model: Model::load(path.as_ref(), options)?, prefixes: Arc::default() })
     }
 
     /// Returns the model.
@@ -38,6 +43,12 @@ impl Engine {
     #[must_use]
     pub fn fingerprint(&self) -> Digest {
         self.model.fingerprint()
+    }
+
+    /// Returns the sampling that the model's authors recommend, where the file says it (`general.sampling.*`).
+    #[must_use]
+    pub fn recommended_sampling(&self) -> Option<SamplingParams> {
+        self.model.recommended_sampling().cloned()
     }
 
     /// Counts the tokens of a conversation up to where the reply begins, in the model's chat template.
@@ -74,6 +85,25 @@ impl Engine {
         verifier: Option<Arc<dyn Verifier>>,
         options: SessionOptions,
     ) -> Result<Session, SamplingError> {
-        Session::new(Arc::clone(&self.model), verifier, options)
+        let model = Arc::clone(&self.model).into();
+        Session::begun(model, verifier, options, Arc::new(SystemClock), |worker| {
+            worker.share(Arc::clone(&self.prefixes));
+            Ok(())
+        })
+    }
+
+    /// Restores a session from a file that [`Session::save`] wrote; blocks on the file, and until the context is made.
+    /// [`Session::restore`] says what it goes on with.
+    ///
+    /// # Errors
+    /// [`SavedSessionError`].
+    pub fn restore_session(
+        &self,
+        path: impl AsRef<Path>,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+    ) -> Result<Session, SavedSessionError> {
+        let (model, prefixes) = (Arc::clone(&self.model).into(), Arc::clone(&self.prefixes));
+        Session::restore_with(model, verifier, options, path.as_ref(), prefixes)
     }
 }

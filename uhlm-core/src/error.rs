@@ -4,6 +4,7 @@ use uhlm_law::chat::TemplateError;
 use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 
+use crate::event::FinishReason;
 use crate::verifier::VerifierError;
 
 /// The reason that a generation did not start or could not go on. Text committed before stands, and the session stays
@@ -41,6 +42,12 @@ pub enum GenerationError {
     /// The chat template cannot render the conversation.
     #[error(transparent)]
     Template(#[from] TemplateError),
+    /// The tools, or the results of their calls, cannot be given to a model.
+    #[error("the tools cannot be used: {reason}")]
+    InvalidTools {
+        /// The tool and what is wrong with it, or the call whose result is missing.
+        reason: String,
+    },
     /// This mode needs a verifier and the session has none.
     #[error("this mode needs a verifier")]
     NoVerifier,
@@ -71,6 +78,27 @@ pub enum GenerationError {
         /// The last failure of a call to the verifier.
         cause: VerifierError,
     },
+    /// The reply's grammar cannot be used: it is not valid, takes too much work, or the model or the verifier cannot
+    /// follow it. Nothing was written, unless the verifier's text was not of the grammar.
+    #[error("the grammar cannot be used: {reason}")]
+    Grammar {
+        /// The reason, which may quote the grammar.
+        reason: String,
+    },
+    /// A reply with a grammar ended before it was a whole text of the grammar, mostly at a limit on its length. Only
+    /// [`Generation::finish`](crate::Generation::finish) and its blocking twin give this error; a stream ends with the
+    /// reason.
+    #[error("the reply ended before it was whole: {reason:?}")]
+    Incomplete {
+        /// The text that was written.
+        text: String,
+        /// The reason for its end.
+        reason: FinishReason,
+    },
+    /// The session has taken as much of its verifier as its [budget](crate::options::SessionOptions::budget) allows,
+    /// and the policy is not to go on without it.
+    #[error("the budget for the verifier is spent")]
+    BudgetSpent,
     /// The draft model failed.
     #[error(transparent)]
     Model(#[from] ModelError),

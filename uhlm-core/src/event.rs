@@ -4,13 +4,16 @@
 //! tail: [`Event::Provisional`] appends to it, [`Event::Committed`] takes its text from the front of the tail when
 //! there is one, and [`Event::Rollback`] empties it. A consumer that only wants text ignores everything but commits.
 //!
-//! The model's reasoning before its reply comes as [`Event::Reasoning`] and is in no text of another event.
+//! The model's reasoning before its reply comes as [`Event::Reasoning`] and is in no text of another event. Calls of
+//! tools come as [`Event::ToolCall`]; where they are run here, the reply goes on after [`Event::ToolResult`].
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::sampling::TokenId;
 
 use crate::metrics::Statistics;
 use crate::origin::Origin;
+use crate::tools::{ToolCall, ToolResult};
+use crate::why::{TokenLogProbability, Why};
 
 /// The reachability of the verifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -56,10 +59,13 @@ pub enum FinishReason {
     ContextFull,
     /// The consumer cancelled.
     Cancelled,
+    /// The model called tools, and waits for their results: [`ToolUse::Manual`](crate::ToolUse::Manual), or as many
+    /// rounds as [`Tools::max_rounds`](crate::Tools::max_rounds) allows.
+    ToolCalls,
 }
 
 /// A token with its text.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TokenText {
     /// Id of the token.
     pub id: TokenId,
@@ -68,6 +74,14 @@ pub struct TokenText {
     pub text: String,
     /// The draft model's uncertainty about the token, in [0, 1]; `None` where the draft model did not write it.
     pub uncertainty: Option<f32>,
+    /// The reason why the target was asked about it or was not, for a token that stands, where the generation was asked
+    /// to [explain](crate::options::GenerationOptions::explain) itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Why>,
+    /// The draft model's most probable tokens at this place, the most probable one first, for a token that stands where
+    /// the draft model drafted one, as many as were [asked for](crate::options::GenerationOptions::top_tokens).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub top: Vec<TokenLogProbability>,
 }
 
 /// One step of a generation.
@@ -105,6 +119,18 @@ pub enum Event {
         link: LinkState,
         /// The reason that the verifier does not answer; `None` where it does.
         cause: Option<LinkCause>,
+    },
+    /// The model called a tool. The text of the call is in no text of another event.
+    ToolCall(ToolCall),
+    /// A tool that ran has given its result, which the model reads next.
+    ToolResult(ToolResult),
+    /// The model wrote what looks like a call and is none. Nothing is run for it, and it is in no text of another
+    /// event.
+    MalformedToolCall {
+        /// The text as the model wrote it, cut off where it is very long.
+        raw: String,
+        /// The reason why it is no call.
+        reason: String,
     },
     /// The end of the generation; the last event.
     Finished {

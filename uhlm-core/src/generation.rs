@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use uhlm_law::cancel::Cancel;
 
 use crate::error::GenerationError;
-use crate::event::Event;
+use crate::event::{Event, FinishReason};
 use crate::metrics::Statistics;
 use crate::state::locked;
 
@@ -66,6 +66,8 @@ pub(crate) struct EventSink {
     held: RefCell<Held>,
     last: Arc<Mutex<Option<Last>>>,
     cancel: Cancel,
+    /// Whether nobody is to see the events.
+    is_silent: bool,
 }
 
 /// The events that were not handed over yet.
@@ -81,7 +83,13 @@ pub(crate) fn channel(wake: Waker) -> (EventSink, Generation) {
     let (sender, receiver) = mpsc::channel(BUFFERED_EVENTS);
     let last = Arc::new(Mutex::new(None));
     let cancel = Cancel::new();
-    let sink = EventSink { events: sender, held: RefCell::default(), last: Arc::clone(&last), cancel: cancel.clone() };
+    let sink = EventSink {
+        events: sender,
+        held: RefCell::default(),
+        last: Arc::clone(&last),
+        cancel: cancel.clone(),
+        is_silent: false,
+    };
     (sink, Generation { events: receiver, last, cancel, wake })
 }
 
@@ -101,12 +109,21 @@ impl Canceller {
 }
 
 impl EventSink {
+    /// Makes a sink of a generation that nobody listens to, which `cancel` ends.
+    pub(crate) fn silent(cancel: Cancel) -> Self {
+        let (events, _) = mpsc::channel(1);
+        Self { events, held: RefCell::default(), last: Arc::default(), cancel, is_silent: true }
+    }
+
     pub(crate) fn cancel(&self) -> &Cancel {
         &self.cancel
     }
 
     /// Sends an event, at once or together with those that follow within [`TOGETHER`].
     pub(crate) fn send(&self, event: Event) {
+        if self.is_silent {
+            return;
+        }
         let due = {
             let mut held = self.held.borrow_mut();
             held.events.push_back(event);
@@ -213,11 +230,11 @@ impl Generation {
     /// Blocks until the end and returns the whole text with the statistics.
     ///
     /// # Errors
-    /// [`GenerationError`].
+    /// [`GenerationError`]; [`GenerationError::Incomplete`] for a reply with a grammar that was cut.
     pub fn blocking_finish(mut self) -> Result<(String, Statistics), GenerationError> {
         while let Some(event) = self.blocking_next() {
-            if let Event::Finished { text, statistics, .. } = event? {
-                return Ok((text, *statistics));
+            if let Event::Finished { reason, text, statistics, .. } = event? {
+                return whole(reason, text, *statistics);
             }
         }
         Err(GenerationError::SessionClosed)
@@ -226,15 +243,23 @@ impl Generation {
     /// Waits for the end and returns the whole text with the statistics.
     ///
     /// # Errors
-    /// [`GenerationError`].
+    /// [`GenerationError`]; [`GenerationError::Incomplete`] for a reply with a grammar that was cut.
     pub async fn finish(mut self) -> Result<(String, Statistics), GenerationError> {
         while let Some(event) = self.next().await {
-            if let Event::Finished { text, statistics, .. } = event? {
-                return Ok((text, *statistics));
+            if let Event::Finished { reason, text, statistics, .. } = event? {
+                return whole(reason, text, *statistics);
             }
         }
         Err(GenerationError::SessionClosed)
     }
+}
+
+/// Returns a reply that has ended, unless it was to have a form and was cut before it had.
+fn whole(reason: FinishReason, text: String, statistics: Statistics) -> Result<(String, Statistics), GenerationError> {
+    if statistics.grammar_complete == Some(false) && reason != FinishReason::Cancelled {
+        return Err(GenerationError::Incomplete { text, reason });
+    }
+    Ok((text, statistics))
 }
 
 impl Drop for Generation {

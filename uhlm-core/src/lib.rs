@@ -60,22 +60,30 @@ mod metrics;
 mod mode;
 mod options;
 mod origin;
+mod prefixes;
 mod privacy;
+mod saved_session;
 mod seed;
 mod session;
 mod state;
+mod summary;
+mod tools;
+mod totals;
 pub mod verifier;
 mod vocabulary;
+mod whole_file;
+mod why;
 
 pub use uhlm_law::calibration::Calibration;
 pub use uhlm_law::chat::{DraftModel, Message, Role, TemplateError, TemplateVariables};
 pub use uhlm_law::gate::{Goal, Predictor};
+pub use uhlm_law::grammar::Grammar;
 pub use uhlm_law::model::ModelError;
 pub use uhlm_law::pace::Pace;
-pub use uhlm_law::sampling::{SamplingError, SamplingParams, TokenId};
+pub use uhlm_law::sampling::{LogitBias, SamplingError, SamplingParams, TokenId};
 pub use uhlm_law::uncertainty::Estimator;
 pub use uhlm_law::window::CloseRule;
-pub use uhlm_llama::{ContextSize, LoadError, LoadOptions};
+pub use uhlm_llama::{CachePrecision, ContextSize, LoadError, LoadOptions};
 pub use uhlm_net::{BearerToken, TokenError, TokenFuture, TokenProvider, TrustPolicy};
 
 pub use self::device::{DevicePolicy, DeviceState, Thermal};
@@ -87,11 +95,20 @@ pub use self::link::LinkConfig;
 pub use self::metrics::{OriginCounts, Statistics, VerdictTiming};
 pub use self::mode::Mode;
 pub use self::options::{
-    DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking, USEFUL_REPLY,
+    DraftAhead, GenerationOptions, MAX_TOP_TOKENS, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking,
+    USEFUL_REPLY,
 };
 pub use self::origin::Origin;
 pub use self::privacy::{Consent, RecordOptions, Redaction, Sent, SentKind, SentRecord};
+pub use self::saved_session::SavedSessionError;
+pub use self::session::summarising::Summary;
 pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
+pub use self::summary::{Summariser, SummaryOptions, SummaryStep};
+pub use self::tools::{
+    CallError, Runner, ToolCall, ToolDefinition, ToolFailure, ToolResult, ToolRunner, ToolUse, Tools,
+};
+pub use self::totals::{Budget, Totals};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};
 pub use self::verifier::{Verifier, VerifierError};
+pub use self::why::{Decision, TokenLogProbability, Why};

@@ -65,6 +65,9 @@ pub struct LinkConfig {
     pub max_back_off: Duration,
     /// Longest `Retry-After` of the verifier that is believed.
     pub max_retry_after: Duration,
+    /// Longest time for which a verifier may answer while the reply does not go on: say that it is at work, or tell what
+    /// the device has. After that, its answer counts as an invalid one.
+    pub max_fruitless: Duration,
     /// Number of failures in a row that make the link [`LinkState::Offline`].
     pub offline_after: u32,
     /// Seed of the pauses' jitter.
@@ -80,6 +83,7 @@ impl Default for LinkConfig {
             back_off: Duration::from_millis(250),
             max_back_off: Duration::from_secs(30),
             max_retry_after: Duration::from_secs(600),
+            max_fruitless: Duration::from_secs(600),
             offline_after: 3,
             seed: crate::seed::fresh(),
         }

@@ -49,6 +49,14 @@ impl OriginCounts {
         } += 1;
     }
 
+    /// Adds other numbers.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.draft += other.draft;
+        self.verified += other.verified;
+        self.target += other.target;
+        self.unverified += other.unverified;
+    }
+
     /// Returns the number of all committed tokens.
     #[must_use]
     pub fn total(&self) -> u64 {
@@ -82,6 +90,12 @@ pub struct Statistics {
     pub ngram_proposed: u64,
     /// Of those, the number that were then drafted.
     pub ngram_accepted: u64,
+    /// Number of tokens of a grammar that leaves no choice about them, which the device added without a pass of the
+    /// draft model. They are not counted as drafted, judged or skipped. Those that the verifier added are among its
+    /// tokens.
+    pub forced: u64,
+    /// Whether the reply is a whole text of its grammar; `None` where it has none.
+    pub grammar_complete: Option<bool>,
     /// Number of drafted tokens that a verdict decided on: equal to the target's own, or rejected.
     pub judged: u64,
     /// Of those, the number of rejected ones: the target wrote another token.
@@ -104,6 +118,11 @@ pub struct Statistics {
     pub target_passes: u64,
     /// Number of sessions opened on the verifier.
     pub opens: u64,
+    /// Number of requests to the verifier, those included that open a session. Repetitions on the way do not count.
+    pub requests: u64,
+    /// Whether the [budget](crate::options::SessionOptions::budget) was spent before the reply ended, so that the rest
+    /// of it was written without the verifier.
+    pub budget_spent: bool,
     /// Number of windows sent again after a failure, a desynchronisation or an eviction.
     pub resent: u64,
     /// Size of all request bodies, in bytes.
@@ -138,16 +157,16 @@ pub struct Statistics {
 }
 
 /// Writes durations as seconds.
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(value.as_secs_f64())
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
@@ -207,19 +226,20 @@ impl Statistics {
 
     /// Adds another generation's counts and times.
     pub fn add(&mut self, other: &Self) {
-        let o = &other.origins;
         self.prompt_tokens += other.prompt_tokens;
         self.reused_tokens += other.reused_tokens;
         self.dropped_messages += other.dropped_messages;
-        self.origins.draft += o.draft;
-        self.origins.verified += o.verified;
-        self.origins.target += o.target;
-        self.origins.unverified += o.unverified;
+        self.origins.add(&other.origins);
         self.bridged |= other.bridged;
         self.reasoning_tokens += other.reasoning_tokens;
         self.drafted += other.drafted;
         self.ngram_proposed += other.ngram_proposed;
         self.ngram_accepted += other.ngram_accepted;
+        self.forced += other.forced;
+        self.grammar_complete = match (self.grammar_complete, other.grammar_complete) {
+            (Some(one), Some(two)) => Some(one && two),
+            (one, two) => one.or(two),
+        };
         self.judged += other.judged;
         self.rejected += other.rejected;
         self.skipped += other.skipped;
@@ -230,6 +250,8 @@ impl Statistics {
         self.verdicts += other.verdicts;
         self.target_passes += other.target_passes;
         self.opens += other.opens;
+        self.requests += other.requests;
+        self.budget_spent |= other.budget_spent;
         self.resent += other.resent;
         self.body_up += other.body_up;
         self.body_down += other.body_down;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use uhlm_law::calibration::Calibration;
-use uhlm_law::chat::TemplateVariables;
+use uhlm_law::chat::{Message, Role, TemplateVariables};
 use uhlm_law::gate::{Goal, Predictor};
+use uhlm_law::grammar::Grammar;
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
@@ -16,7 +17,9 @@ use uhlm_llama::ContextSize;
 use crate::device::DevicePolicy;
 use crate::link::LinkConfig;
 use crate::mode::Mode;
-use crate::privacy::{Consent, RecordOptions, Redaction};
+use crate::privacy::{Consent, RecordOptions, Redaction, redacted, redacted_message};
+use crate::tools::{ToolResult, Tools};
+use crate::totals::{Budget, Totals};
 
 /// A session's behaviour while the verifier is out of reach. A verifier that tells that it is at work is within reach,
 /// however long it takes; one that was reached before and falls silent has its [grace](LinkConfig::grace) before this
@@ -51,6 +54,13 @@ pub enum Overflow {
         /// Room that is kept for a reply, in tokens; at least 1.
         reserve: usize,
     },
+    /// The models forget the oldest turns likewise, and read a summary in their place, which the draft model writes
+    /// before the reply. Where it has no room for that, they are just forgotten. The summary is of what a verifier may
+    /// read where the reply asks one.
+    Summarise {
+        /// Room that is kept for a reply, in tokens; at least 1.
+        reserve: usize,
+    },
 }
 
 impl Overflow {
@@ -58,7 +68,7 @@ impl Overflow {
     pub(crate) fn reply(self, max_tokens: usize) -> usize {
         match self {
             Self::Stop => USEFUL_REPLY,
-            Self::DropOldest { reserve } => reserve.max(1),
+            Self::DropOldest { reserve } | Self::Summarise { reserve } => reserve.max(1),
         }
         .min(max_tokens)
     }
@@ -119,6 +129,9 @@ impl DraftAhead {
 /// The options of a session, which hold for its life; [`GenerationOptions`] are for one reply.
 #[derive(Clone, Debug)]
 pub struct SessionOptions {
+    /// Instructions for the whole conversation, its system message; `None` for a conversation without, or with those
+    /// among its messages.
+    pub instructions: Option<String>,
     /// Mode in which text is generated, unless a generation says otherwise.
     pub mode: Mode,
     /// Parameters of the sampling chain, for draft model and target model alike.
@@ -137,6 +150,10 @@ pub struct SessionOptions {
     /// pace, policies that are expected to need more are not taken, and where the budget is spent, windows are as long
     /// as they can be and nothing is granted; what still exceeds it is what an exact text takes. `None` sets no limit.
     pub max_passes_per_token: Option<f64>,
+    /// Most that the session may take of its verifier.
+    pub budget: Budget,
+    /// What was taken before and counts against the budget: of other sessions of the same day, say.
+    pub spent: Totals,
     /// Rule by which an `exact` window is closed and sent. The pace decides under [`CloseRule::CostModel`] alone: by
     /// any other rule the target waits for drafts.
     pub close: CloseRule,
@@ -185,6 +202,7 @@ pub struct SessionOptions {
 impl Default for SessionOptions {
     fn default() -> Self {
         Self {
+            instructions: None,
             mode: Mode::default(),
             sampling: SamplingParams::default(),
             estimator: Estimator::default(),
@@ -193,6 +211,8 @@ impl Default for SessionOptions {
             predictor: Predictor::default(),
             pace: Pace::default(),
             max_passes_per_token: None,
+            budget: Budget::default(),
+            spent: Totals::default(),
             close: CloseRule::CostModel,
             max_window: 16,
             draft_ahead: DraftAhead::Pipelined(2),
@@ -214,6 +234,9 @@ impl Default for SessionOptions {
     }
 }
 
+/// Largest number of most probable tokens that a token is told with.
+pub const MAX_TOP_TOKENS: usize = 20;
+
 /// The options of one generation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GenerationOptions {
@@ -223,6 +246,10 @@ pub struct GenerationOptions {
     pub stop: Vec<String>,
     /// Mode of this generation; `None` takes the session's.
     pub mode: Option<Mode>,
+    /// Parameters of the sampling chain for this generation; `None` takes the session's.
+    pub sampling: Option<SamplingParams>,
+    /// Goal of the gate from this generation on; `None` leaves it as it is.
+    pub goal: Option<Goal>,
     /// Pace of this generation; `None` takes the session's.
     pub pace: Option<Pace>,
     /// Consent for this message; `None` takes the session's.
@@ -231,13 +258,27 @@ pub struct GenerationOptions {
     pub thinking: Option<Thinking>,
     /// Variables of the chat template, beside the session's and before them.
     pub template_variables: TemplateVariables,
+    /// Form that the reply has: both models draw only tokens that it allows, and a model does not think before such a
+    /// reply. `None` leaves the text free.
+    pub grammar: Option<Grammar>,
     /// Whether the statistics list a label for each token whose target probability came back, for calibration. In the
     /// opportunistic mode skipped tokens report theirs then, which takes some bytes for each.
     pub collect_labels: bool,
+    /// Whether each token says [why](crate::why::Why) the target was asked about it, or was not.
+    pub explain: bool,
+    /// Number of the draft model's most probable tokens that each token it drafted is told with, at most
+    /// [`MAX_TOP_TOKENS`]; 0 for none.
+    pub top_tokens: usize,
+    /// Whether the draft model writes alone, and the tokens about which the target would have been asked are marked
+    /// [`Unverified`](crate::origin::Origin::Unverified): what the mode would have sent, without sending anything. The
+    /// text is the draft model's, so it is an estimate where the target would have written another.
+    pub dry_run: bool,
     /// Seed of this reply alone: given twice for the same conversation, it brings the same text, whatever windows and
     /// timing do while the verifier is reachable (`opportunistic`: with a fixed threshold). `None` goes on from the
     /// session's seed.
     pub seed: Option<u64>,
+    /// Tools that the model may call.
+    pub tools: Tools,
 }
 
 impl Default for GenerationOptions {
@@ -246,12 +287,19 @@ impl Default for GenerationOptions {
             max_tokens: 512,
             stop: Vec::new(),
             mode: None,
+            sampling: None,
+            goal: None,
             pace: None,
             consent: None,
             thinking: None,
             template_variables: TemplateVariables::default(),
+            grammar: None,
             collect_labels: false,
+            explain: false,
+            top_tokens: 0,
+            dry_run: false,
             seed: None,
+            tools: Tools::default(),
         }
     }
 }
@@ -261,15 +309,64 @@ impl Default for GenerationOptions {
 pub enum Prompt {
     /// The person's next message; the model's chat template is applied and the reply joins the conversation.
     Chat(String),
-    /// Text as it is, after everything that was there is forgotten; no template.
+    /// Text as it is, without a template. Nothing of the conversation is read, and neither the text nor its reply joins
+    /// it: [`Session::messages`](crate::session::Session::messages) and the next message are as if it had not been.
     Raw(String),
+    /// Messages that are a conversation of their own; the chat template is applied. Nothing of the session's is read,
+    /// and nothing joins it.
+    Apart(Vec<Message>),
+    /// Results of all tools that the reply before has called; the model goes on with them.
+    ToolResults(Vec<ToolResult>),
 }
 
 impl Prompt {
-    /// Returns the text without the chat template.
-    pub(crate) fn text(&self) -> &str {
+    /// Returns the texts without the chat template: that of each message.
+    fn texts(&self) -> Vec<&str> {
         match self {
-            Self::Chat(text) | Self::Raw(text) => text,
+            Self::Chat(text) | Self::Raw(text) => vec![text],
+            Self::Apart(messages) => messages.iter().map(|message| message.content.as_str()).collect(),
+            Self::ToolResults(results) => results.iter().map(|result| result.content.as_str()).collect(),
+        }
+    }
+
+    /// Returns the texts as the verifier may see them.
+    pub(crate) fn redacted(&self, redaction: Option<&Redaction>) -> Vec<String> {
+        self.texts().into_iter().map(|text| redacted(redaction, text)).collect()
+    }
+
+    /// Returns the whole text without the chat template, with `read` in place of the texts where it is given.
+    pub(crate) fn text(&self, read: Option<&[String]>) -> String {
+        read.map_or_else(|| self.texts().join("\n"), |read| read.join("\n"))
+    }
+
+    /// Returns the messages of a conversation of its own, which are all that the models read of it: the originals, or,
+    /// if the generation `shares` them, what the verifier may see of them.
+    pub(crate) fn seen(&self, shares: bool, redaction: Option<&Redaction>) -> Vec<Message> {
+        match self {
+            Self::Apart(messages) if shares => {
+                messages.iter().map(|message| redacted_message(redaction, message)).collect()
+            }
+            Self::Apart(messages) => messages.clone(),
+            Self::Chat(_) | Self::Raw(_) | Self::ToolResults(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the messages that join the conversation, with the texts that are `read` in place of their own where they are given.
+    pub(crate) fn messages(&self, read: Option<&[String]>) -> Vec<Message> {
+        let text =
+            |place: usize, own: &str| read.and_then(|read| read.get(place)).map_or(own, String::as_str).to_owned();
+        match self {
+            Self::Chat(own) => vec![Message::user(text(0, own))],
+            Self::Raw(_) | Self::Apart(_) => Vec::new(),
+            Self::ToolResults(results) => {
+                let message = |(place, result): (usize, &ToolResult)| Message {
+                    role: Role::Tool,
+                    tool_call_id: Some(result.id.clone()),
+                    tool_name: Some(result.name.clone()),
+                    ..Message::user(text(place, &result.content))
+                };
+                results.iter().enumerate().map(message).collect()
+            }
         }
     }
 }

@@ -2,13 +2,17 @@
 //!
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
+mod apart;
 mod bridging;
+mod budget;
+mod calling;
 mod closing;
 mod crossing;
 mod drafter;
 mod drafting;
 mod end;
 mod ends;
+mod explaining;
 mod hearing;
 mod inbox;
 mod lookahead;
@@ -22,12 +26,15 @@ mod reading;
 mod remote;
 mod reply;
 mod run;
+mod saving;
 mod sending;
+pub(crate) mod summarising;
 mod text;
 mod thinking;
 mod token;
 mod uncrossed;
 mod verdict;
+mod warming;
 mod worker;
 
 use std::sync::atomic::Ordering;
@@ -52,6 +59,7 @@ use crate::options::{GenerationOptions, Prompt, SessionOptions};
 use crate::privacy::{Consent, Outbox, SentRecord};
 use crate::state::{ContextUse, SessionStatus};
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::Verifier;
 
 /// Size of the session thread's stack, in bytes. Only what is used takes memory. Templates and llama.cpp's graphs nest
@@ -102,7 +110,17 @@ impl Session {
         options: SessionOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, SamplingError> {
-        let model = model.into();
+        Self::begun(model.into(), verifier, options, clock, |_| Ok(()))
+    }
+
+    /// Opens a session whose thread begins when `prepare` is done with what it will own.
+    pub(crate) fn begun<E: From<SamplingError>>(
+        model: DraftModel,
+        verifier: Option<Arc<dyn Verifier>>,
+        options: SessionOptions,
+        clock: Arc<dyn Clock>,
+        prepare: impl FnOnce(&mut Worker) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let (sender, inbox) = channel();
         let shared = Arc::new(SessionState::new(&options, Language::from(&model)));
         let (mode, consent, has_verifier) = (options.mode, options.consent, verifier.is_some());
@@ -111,7 +129,8 @@ impl Session {
             Arc::new(Outbox::new(verifier, Arc::clone(&shared.language), sent, may_ask)) as Arc<dyn Verifier>
         });
         let state = Arc::clone(&shared);
-        let worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        let mut worker = Worker::new(model, verifier, options, sender.clone(), Arc::clone(&shared), clock)?;
+        prepare(&mut worker)?;
         let work = move || {
             // Even if a panic ends the thread, nobody is told afterwards that the session is busy for ever.
             let ended = Ended(Arc::clone(&state));
@@ -130,14 +149,15 @@ impl Session {
     ///
     /// # Errors
     /// [`GenerationError::Busy`] while another one runs that is not cancelled, [`GenerationError::ConsentRequired`]
-    /// if it would send what the person has not agreed to, [`GenerationError::SessionClosed`]. Everything else comes
-    /// from the stream.
+    /// if it would send what the person has not agreed to, [`GenerationError::InvalidTools`],
+    /// [`GenerationError::SessionClosed`]. Everything else comes from the stream.
     pub fn generate(&self, prompt: Prompt, options: GenerationOptions) -> Result<Generation, GenerationError> {
         let mut running = locked(&self.running);
         if !self.shared.begin(|| running.as_ref().is_some_and(Cancel::is_cancelled)) {
             return Err(GenerationError::Busy);
         }
-        if let Err(error) = self.check_consent(&prompt, &options) {
+        let checked = self.check_tools(&prompt, &options).and_then(|()| self.check_consent(&prompt, &options));
+        if let Err(error) = checked {
             self.shared.end();
             return Err(error);
         }
@@ -155,14 +175,34 @@ impl Session {
         Ok(generation)
     }
 
+    /// Checks that the model can be given these tools, and that results are those that it waits for.
+    fn check_tools(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
+        let invalid = |reason: String| GenerationError::InvalidTools { reason };
+        uhlm_tools::check(&options.tools.definitions).map_err(|error| invalid(error.to_string()))?;
+        if matches!(prompt, Prompt::Apart(_)) && !options.tools.definitions.is_empty() {
+            return Err(invalid("results of tools would join a conversation that this prompt is apart from".into()));
+        }
+        let Prompt::ToolResults(results) = prompt else { return Ok(()) };
+        let open = locked(&self.shared.conversation).open_calls();
+        let missing = open.iter().find(|id| !results.iter().any(|result| result.id == **id));
+        let unknown = results.iter().find(|result| !open.contains(&result.id));
+        match (missing, unknown) {
+            _ if open.is_empty() => Err(invalid("no call waits for a result".into())),
+            (Some(id), _) => Err(invalid(format!("the call '{id}' has no result"))),
+            (None, Some(result)) => Err(invalid(format!("no call '{}' waits for a result", result.id))),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Checks that the person agreed to what a generation would send; opens the way to the verifier if so, and shuts it
     /// if not.
     fn check_consent(&self, prompt: &Prompt, options: &GenerationOptions) -> Result<(), GenerationError> {
-        let asks = self.has_verifier && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
+        let asks = self.has_verifier && !options.dry_run && options.mode.unwrap_or(self.mode) != Mode::DeviceOnly;
         let consent = options.consent.unwrap_or(*locked(&self.consent));
         let mut conversation = locked(&self.shared.conversation);
-        // Raw text stands alone: nothing of the conversation goes with it.
-        let earlier = if matches!(prompt, Prompt::Raw(_)) { 0 } else { conversation.uncovered() };
+        let joins = matches!(prompt, Prompt::Chat(_) | Prompt::ToolResults(_));
+        // Raw text and messages apart stand alone: nothing of the conversation goes with them.
+        let earlier = if joins { conversation.uncovered() } else { 0 };
         let lacking = if asks { consent.lacks(earlier) } else { None };
         self.shared.may_ask.store(asks && lacking.is_none(), Ordering::Release);
         if let Some(messages) = lacking {
@@ -242,6 +282,21 @@ impl Session {
         Ok(())
     }
 
+    /// Changes the instructions: they take the place of all system messages; `None` takes these away. The conversation
+    /// is read anew with the next message.
+    ///
+    /// # Errors
+    /// [`GenerationError::Busy`].
+    pub fn set_instructions(&self, instructions: Option<&str>) -> Result<(), GenerationError> {
+        if self.is_generating() {
+            return Err(GenerationError::Busy);
+        }
+        let mut conversation = locked(&self.shared.conversation);
+        conversation.set_instructions(instructions);
+        self.count(&conversation.messages());
+        Ok(())
+    }
+
     /// Forgets the conversation, except for its system messages.
     ///
     /// # Errors
@@ -272,6 +327,12 @@ impl Session {
         let rendered = rendered.and_then(|messages| template.render(messages, &options).ok());
         let tokens = rendered.and_then(|rendered| rendered.tokens(|text, special| words.tokenize(text, special)).ok());
         locked(&self.shared.context).tokens = tokens.map_or(0, |tokens| tokens.len());
+    }
+
+    /// Returns what the session's generations have taken in all, those that have ended.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        *locked(&self.shared.totals)
     }
 
     /// Returns the calibration with what this session's verdicts have taught.

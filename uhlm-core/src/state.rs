@@ -12,6 +12,7 @@ use crate::event::{LinkCause, LinkState};
 use crate::language::Language;
 use crate::options::SessionOptions;
 use crate::privacy::{Conversation, SentLog};
+use crate::totals::Totals;
 
 /// The status of a session that an app shows: whether it writes, and whether its verifier answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub(crate) struct SessionState {
     pub(crate) news: News,
     pub(crate) device: Mutex<DeviceState>,
     pub(crate) context: Mutex<ContextUse>,
+    /// What the generations that have ended have taken in all.
+    pub(crate) totals: Mutex<Totals>,
     /// Number of generations that were asked for and have not ended; more than one only while all but the newest are
     /// cancelled.
     generations: Mutex<usize>,
@@ -74,8 +77,10 @@ impl SessionState {
     }
 
     pub(crate) fn new(options: &SessionOptions, language: Language) -> Self {
+        let mut conversation = Conversation::default();
+        conversation.set_instructions(options.instructions.as_deref());
         Self {
-            conversation: Mutex::default(),
+            conversation: Mutex::new(conversation),
             language: Arc::new(Mutex::new(language)),
             calibration: Mutex::new(options.calibration.clone()),
             sent: Arc::new(SentLog::new(options.record)),
@@ -83,6 +88,7 @@ impl SessionState {
             news: News::default(),
             device: Mutex::default(),
             context: Mutex::default(),
+            totals: Mutex::default(),
             generations: Mutex::default(),
             status: watch::Sender::default(),
         }

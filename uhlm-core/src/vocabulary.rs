@@ -49,6 +49,8 @@ pub(crate) fn kept(offer: &VocabularyOffer, vocabulary: Digest, folder: Option<&
         return Some(language);
     }
     let path = path_in(folder?, offer.sha256);
+    // Another file may have taken its place; only one of the right length is read at all.
+    fs::metadata(&path).ok().filter(|found| found.is_file() && found.len() == u64::from(offer.bytes))?;
     if VocabularyFile::from_bytes(fs::read(&path).ok()?).digest() != offer.sha256 {
         return None;
     }
@@ -202,6 +204,25 @@ mod tests {
         let wrong = refused(file.bytes().to_vec(), &offer, Digest([7; 32]));
         assert!(matches!(wrong, Some(VocabularyError::OtherVocabulary)));
         assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_took_the_place_of_a_kept_one_is_not_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, offer) = file("demo-target.gguf");
+        let vocabulary = hash(&file);
+        drop(taken(file.bytes().to_vec(), &offer, vocabulary, Some(folder.path())).expect("a vocabulary"));
+        let path = path_in(folder.path(), offer.sha256);
+        let kept = || kept(&offer, vocabulary, Some(folder.path())).is_some();
+        assert!(kept(), "it is there");
+        let mut other = file.bytes().to_vec();
+        other[100] ^= 1;
+        fs::write(&path, other).expect("written");
+        assert!(!kept(), "other bytes");
+        fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(1 << 32)).expect("a long file");
+        assert!(!kept(), "a longer file, of which nothing is read");
+        fs::remove_file(&path).and_then(|()| fs::create_dir(&path)).expect("a folder");
+        assert!(!kept(), "a folder");
     }
 
     #[test]

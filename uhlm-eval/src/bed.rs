@@ -135,6 +135,11 @@ impl Running {
                 self.draft.language.tokenize(text, Special::ParseWithBos).map_err(GenerationError::from)?
             }
             Prompt::Chat(text) => self.draft.prompt(&[Message::user(text.clone())]).map_err(GenerationError::from)?,
+            Prompt::Apart(messages) => self.draft.prompt(messages).map_err(GenerationError::from)?,
+            Prompt::ToolResults(_) => {
+                let reason = "a conversation that begins has no calls".into();
+                return Err(GenerationError::InvalidTools { reason }.into());
+            }
         };
         let unread = Unread { tokens: tokens.len(), begun: false };
         *self.prompt.lock().unwrap_or_else(PoisonError::into_inner) = unread;

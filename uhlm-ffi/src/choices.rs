@@ -4,6 +4,7 @@ pub use uhlm_core::Mode;
 
 use crate::error::UhlmError;
 use crate::seconds::duration;
+use crate::tools::ToolResult;
 
 /// The ways to generate a reply.
 #[uniffi::remote(Enum)]
@@ -79,6 +80,11 @@ pub enum Overflow {
         /// Room that is kept for a reply, in tokens.
         reserve: u32,
     },
+    /// The models forget the oldest turns likewise, and read a summary in their place, which the draft model writes.
+    Summarise {
+        /// Room that is kept for a reply, in tokens.
+        reserve: u32,
+    },
 }
 
 impl From<Overflow> for uhlm_core::Overflow {
@@ -86,6 +92,7 @@ impl From<Overflow> for uhlm_core::Overflow {
         match overflow {
             Overflow::Stop => Self::Stop,
             Overflow::DropOldest { reserve } => Self::DropOldest { reserve: reserve as usize },
+            Overflow::Summarise { reserve } => Self::Summarise { reserve: reserve as usize },
         }
     }
 }
@@ -112,6 +119,42 @@ impl From<Thinking> for uhlm_core::Thinking {
     }
 }
 
+/// The form that a reply is to have. Both models draw only tokens that it allows.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum Grammar {
+    /// The reply is a JSON value that a JSON schema describes.
+    JsonSchema {
+        /// Text of the schema.
+        schema: String,
+    },
+    /// A regular expression matches the reply from its beginning to its end.
+    Regex {
+        /// The expression, in the syntax of Rust's `regex`.
+        pattern: String,
+    },
+    /// The reply is one of some texts.
+    Choices {
+        /// The texts.
+        texts: Vec<String>,
+    },
+    /// The reply is a text of a context-free grammar.
+    Lark {
+        /// The grammar, in the Lark syntax of llguidance; its first rule is `start`.
+        text: String,
+    },
+}
+
+impl From<Grammar> for uhlm_core::Grammar {
+    fn from(grammar: Grammar) -> Self {
+        match grammar {
+            Grammar::JsonSchema { schema } => Self::JsonSchema(schema),
+            Grammar::Regex { pattern } => Self::Regex(pattern),
+            Grammar::Choices { texts } => Self::Choices(texts),
+            Grammar::Lark { text } => Self::Lark(text),
+        }
+    }
+}
+
 /// The text that a generation continues.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum Prompt {
@@ -120,10 +163,16 @@ pub enum Prompt {
         /// The message.
         text: String,
     },
-    /// Text that is continued as it is, without a chat template. The conversation before it is forgotten.
+    /// Text that is continued as it is, without a chat template. Nothing of the conversation is read, and neither the
+    /// text nor its reply joins it.
     Raw {
         /// The text.
         text: String,
+    },
+    /// The results of all tools that the reply before has called. The model goes on with them.
+    ToolResults {
+        /// The results, one for each call.
+        results: Vec<ToolResult>,
     },
 }
 
@@ -132,6 +181,7 @@ impl From<Prompt> for uhlm_core::Prompt {
         match prompt {
             Prompt::Chat { text } => Self::Chat(text),
             Prompt::Raw { text } => Self::Raw(text),
+            Prompt::ToolResults { results } => Self::ToolResults(results),
         }
     }
 }

@@ -7,12 +7,24 @@ use uhlm_core::DevicePolicy;
 use uhlm_core::RecordOptions;
 use uhlm_core::calibration_file;
 use uhlm_law::chat::TemplateVariables;
+pub use uhlm_llama::CachePrecision;
 
-use crate::choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Thinking};
+use crate::choices::{DraftAhead, Grammar, Mode, OfflinePolicy, Overflow, Thinking};
 use crate::error::UhlmError;
 use crate::law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 use crate::privacy::{Consent, Redactor, redaction};
 use crate::seconds::duration;
+use crate::tools::{ToolRunner, Tools};
+use crate::totals::{Budget, Totals};
+
+/// The form in which the keys and values of a context are kept.
+#[uniffi::remote(Enum)]
+pub enum CachePrecision {
+    /// Numbers of 16 bits.
+    F16,
+    /// Blocks of 32 numbers of 8 bits with a scale: about half the memory, and slightly other logits.
+    Q8,
+}
 
 /// The file of a model, and the way in which it is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -33,6 +45,9 @@ pub struct ModelOptions {
     /// nothing, nothing is checked.
     #[uniffi(default)]
     pub available_memory: Option<u64>,
+    /// Form in which sessions keep the keys and values of their contexts. Left out: `F16`.
+    #[uniffi(default)]
+    pub cache: Option<CachePrecision>,
     /// Chat template in the place of the file's, for models that have none or a broken one, in Jinja as `transformers`
     /// knows it.
     #[uniffi(default)]
@@ -72,7 +87,10 @@ pub struct LinkOptions {
 /// Options of a session. They hold for its life; `GenerationOptions` are for one reply.
 #[derive(Clone, Debug, Default, uniffi::Record)]
 pub struct SessionOptions {
-    /// Way to generate, unless a generation says otherwise. Left out: `Exact`.
+    /// Instructions for the whole conversation, its system message.
+    #[uniffi(default)]
+    pub instructions: Option<String>,
+    /// Way to generate, unless a generation says otherwise. Left out: `Exact`, or `DeviceOnly` without a verifier.
     #[uniffi(default)]
     pub mode: Option<Mode>,
     /// Parameters of the sampling, which draft and target share.
@@ -99,6 +117,12 @@ pub struct SessionOptions {
     /// more. Left out: no limit.
     #[uniffi(default)]
     pub max_passes_per_token: Option<f64>,
+    /// Most that the session may take of its verifier. Left out: no limits.
+    #[uniffi(default)]
+    pub budget: Budget,
+    /// Totals that count against the budget from the beginning, as those of earlier sessions of the day.
+    #[uniffi(default)]
+    pub spent: Option<Totals>,
     /// Rule by which a window is closed in the mode `Exact`. The pace counts under `CostModel` alone. Left out:
     /// `CostModel`.
     #[uniffi(default)]
@@ -163,6 +187,12 @@ pub struct GenerationOptions {
     /// Mode of this reply. Left out: the session's.
     #[uniffi(default)]
     pub mode: Option<Mode>,
+    /// Parameters of the sampling for this reply. Left out: the session's.
+    #[uniffi(default)]
+    pub sampling: Option<SamplingParams>,
+    /// Aim of the gate from this reply on. Left out: as before.
+    #[uniffi(default)]
+    pub goal: Option<Goal>,
     /// Pace of this reply. Left out: the session's.
     #[uniffi(default)]
     pub pace: Option<Pace>,
@@ -175,12 +205,28 @@ pub struct GenerationOptions {
     /// Variables of the chat template for this reply: names with values in JSON, which go before the session's.
     #[uniffi(default)]
     pub template_variables: HashMap<String, String>,
+    /// Form that the reply has. A model does not think before such a reply. Left out: free text.
+    #[uniffi(default)]
+    pub grammar: Option<Grammar>,
+    /// True if each token says why the target was asked about it, or was not.
+    #[uniffi(default)]
+    pub explain: bool,
+    /// Number of the draft model's most probable tokens that each token it drafted is told with, at most 20.
+    #[uniffi(default)]
+    pub top_tokens: u32,
+    /// True if the draft model writes alone and marks as `Unverified` what the target would have been asked about.
+    /// Nothing is sent.
+    #[uniffi(default)]
+    pub dry_run: bool,
     /// Seed of this reply alone. The same seed brings the same text for the same conversation, as long as the verifier
     /// can be reached, in `Exact`, `RemoteOnly` and `DeviceOnly`, and in `Opportunistic` with a fixed threshold as its
     /// goal. `Exact` and `RemoteOnly` write the same text. Left out: the session's seed, mixed with the number of the
     /// reply.
     #[uniffi(default)]
     pub seed: Option<u64>,
+    /// Tools that the model may call.
+    #[uniffi(default)]
+    pub tools: Tools,
 }
 
 /// Variables of the chat template that the app gave.
@@ -218,15 +264,28 @@ impl LinkOptions {
 
 impl SessionOptions {
     /// Reads the calibration file where one is named.
-    pub(crate) fn into_core(self, redactor: Option<Arc<dyn Redactor>>) -> Result<uhlm_core::SessionOptions, UhlmError> {
+    pub(crate) fn into_core(
+        self,
+        has_verifier: bool,
+        redactor: Option<Arc<dyn Redactor>>,
+    ) -> Result<uhlm_core::SessionOptions, UhlmError> {
         let default = uhlm_core::SessionOptions::default();
+        let mode = match self.mode {
+            Some(mode) if !has_verifier && mode != Mode::DeviceOnly => {
+                return Err(UhlmError::invalid(format!("the mode {mode:?} needs a verifier")));
+            }
+            Some(mode) => mode,
+            None if has_verifier => default.mode,
+            None => Mode::DeviceOnly,
+        };
         let calibration = match &self.calibration_path {
             Some(path) => calibration_file::load(path.as_ref())?,
             None => default.calibration,
         };
         let measured_with = if calibration.is_generic() { default.estimator } else { calibration.estimator };
         Ok(uhlm_core::SessionOptions {
-            mode: self.mode.unwrap_or(default.mode),
+            instructions: self.instructions,
+            mode,
             sampling: self.sampling.into(),
             estimator: self.estimator.unwrap_or(measured_with),
             calibration,
@@ -234,6 +293,8 @@ impl SessionOptions {
             predictor: self.predictor.unwrap_or(default.predictor),
             pace: self.pace.unwrap_or(default.pace),
             max_passes_per_token: self.max_passes_per_token.map(passes).transpose()?,
+            budget: self.budget,
+            spent: self.spent.map(Into::into).unwrap_or_default(),
             close: self.close.map_or(default.close, Into::into),
             max_window: self.max_window.map_or(default.max_window, |tokens| tokens as usize),
             draft_ahead: self.draft_ahead.map_or(default.draft_ahead, Into::into),
@@ -256,17 +317,27 @@ impl SessionOptions {
 }
 
 impl GenerationOptions {
-    pub(crate) fn into_core(self) -> Result<uhlm_core::GenerationOptions, UhlmError> {
+    pub(crate) fn into_core(
+        self,
+        runner: Option<Arc<dyn ToolRunner>>,
+    ) -> Result<uhlm_core::GenerationOptions, UhlmError> {
         let default = uhlm_core::GenerationOptions::default();
         Ok(uhlm_core::GenerationOptions {
             max_tokens: self.max_tokens.map_or(default.max_tokens, |tokens| tokens as usize),
             stop: self.stop,
             mode: self.mode,
+            sampling: self.sampling.map(Into::into),
+            goal: self.goal.map(Into::into),
             pace: self.pace,
             consent: self.consent,
             thinking: self.thinking.map(Into::into),
             template_variables: variables(&self.template_variables)?,
+            grammar: self.grammar.map(Into::into),
+            explain: self.explain,
+            top_tokens: self.top_tokens as usize,
+            dry_run: self.dry_run,
             seed: self.seed,
+            tools: self.tools.into_core(runner)?,
             ..default
         })
     }

@@ -4,6 +4,7 @@ pub use uhlm_core::Thermal;
 use uhlm_llama::memory;
 
 use crate::error::UhlmError;
+use crate::thread::off_thread;
 
 /// How hot the device is. These are the four levels of iOS's `ProcessInfo.ThermalState`. Of the statuses of Android's
 /// `PowerManager`, `LIGHT` is `Fair`, `MODERATE` and `SEVERE` are `Serious`, and all above are `Critical`.
@@ -78,8 +79,9 @@ pub fn available_memory() -> Option<u64> {
 /// # Errors
 /// `NotEnoughMemory` with the longest context that fits, `ModelDamaged`, `ModelUnsupported`.
 #[uniffi::export(default(context = 0, available))]
-pub fn check_memory(path: String, context: u32, available: Option<u64>) -> Result<MemoryEstimate, UhlmError> {
-    let estimate = memory::check(path.as_ref(), context, available.unwrap_or(u64::MAX))?;
+pub async fn check_memory(path: String, context: u32, available: Option<u64>) -> Result<MemoryEstimate, UhlmError> {
+    let check = move || memory::check(path.as_ref(), context, available.unwrap_or(u64::MAX));
+    let estimate = off_thread(check).await?;
     Ok(MemoryEstimate {
         context: estimate.context,
         weights: estimate.weights + estimate.repacked,

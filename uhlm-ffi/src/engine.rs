@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uhlm_core::{Engine, GenerationError};
+use uhlm_core::{Engine, GenerationError, Verifier};
 use uhlm_law::cancel::Cancel;
 use uhlm_llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
 use crate::error::{ErrorKind, UhlmError};
+use crate::law::SamplingParams;
 use crate::privacy::Redactor;
 use crate::session::{Message, UhlmSession};
-use crate::thread::on_thread;
+use crate::thread::{off_thread, on_thread};
 use crate::verifier::UhlmVerifier;
 
 /// Takes the progress of a load.
@@ -63,6 +64,7 @@ impl UhlmEngine {
         let load = LoadOptions {
             mmap: options.mmap,
             batch_invariant: false,
+            cache: options.cache.unwrap_or_default(),
             gpu_layers: options.gpu_layers,
             chat_template: options.chat_template.clone(),
             memory: Some(MemoryNeed { context: options.fit_context.unwrap_or(0), available: options.available_memory }),
@@ -98,6 +100,12 @@ impl UhlmEngine {
         }
     }
 
+    /// Returns the sampling that the model's authors recommend; nothing where its file does not say.
+    #[must_use]
+    pub fn recommended_sampling(&self) -> Option<SamplingParams> {
+        self.engine.recommended_sampling().map(Into::into)
+    }
+
     /// Counts the tokens of a conversation in the model's chat template, up to where the reply begins.
     ///
     /// # Errors
@@ -122,22 +130,45 @@ impl UhlmEngine {
         self.engine.detokenize(&tokens)
     }
 
-    /// Opens a session. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
+    /// Opens a session, reading its calibration on a thread of its own. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
     /// them. Sessions on one engine are independent and may generate at the same time. A session without a verifier can
-    /// generate in the mode `DeviceOnly` alone. `redactor` changes messages before the verifier could see them.
+    /// generate in the mode `DeviceOnly` alone; options that name another mode are refused. `redactor` changes messages
+    /// before the verifier could see them.
     ///
     /// # Errors
     /// `InvalidOptions`.
     #[uniffi::method(default(verifier = None, redactor = None), default(options))]
-    pub fn open_session(
+    pub async fn open_session(
         &self,
         verifier: Option<Arc<UhlmVerifier>>,
         options: SessionOptions,
         redactor: Option<Arc<dyn Redactor>>,
     ) -> Result<Arc<UhlmSession>, UhlmError> {
-        let verifier = verifier.map(|verifier| verifier.client());
-        let vocabulary_folder = Some(self.vocabularies.clone());
-        let options = uhlm_core::SessionOptions { vocabulary_folder, ..options.into_core(redactor)? };
-        Ok(UhlmSession::new(self.engine.session(verifier, options)?))
+        let opening = self.opening(verifier, options, redactor);
+        off_thread(move || {
+            let (engine, verifier, options) = opening()?;
+            Ok::<_, UhlmError>(UhlmSession::new(engine.session(verifier, options)?))
+        })
+        .await
+    }
+}
+
+/// What a session is opened with.
+type Opening = (Engine, Option<Arc<dyn Verifier>>, uhlm_core::SessionOptions);
+
+impl UhlmEngine {
+    /// Returns a function that gives what a session on this engine is opened with; it reads the calibration's file.
+    pub(crate) fn opening(
+        &self,
+        verifier: Option<Arc<UhlmVerifier>>,
+        options: SessionOptions,
+        redactor: Option<Arc<dyn Redactor>>,
+    ) -> impl FnOnce() -> Result<Opening, UhlmError> + Send + use<> {
+        let (engine, vocabulary_folder) = (self.engine.clone(), Some(self.vocabularies.clone()));
+        move || {
+            let options = options.into_core(verifier.is_some(), redactor)?;
+            let options = uhlm_core::SessionOptions { vocabulary_folder, ..options };
+            Ok((engine, verifier.map(|verifier| verifier.client()), options))
+        }
     }
 }

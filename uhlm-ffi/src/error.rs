@@ -4,6 +4,23 @@ mod causes;
 
 use std::fmt::Display;
 
+/// Why a saved session cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
+pub enum SavedSessionFault {
+    /// There is no such file.
+    Missing,
+    /// The file is no saved session, was cut, or was changed since it was written.
+    Damaged,
+    /// The file was written by another version of this library.
+    AnotherVersion,
+    /// The session was one with another model.
+    AnotherModel,
+    /// The conversation does not fit the context.
+    TooLong,
+    /// The model was loaded with other settings than those the cache was made with.
+    AnotherCache,
+}
+
 /// The kind of a failure. There is one for everything that apps answer in different ways, and a kind has what an app
 /// needs for its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, uniffi::Enum)]
@@ -44,10 +61,17 @@ pub enum ErrorKind {
     Busy,
     /// The session was shut down.
     SessionClosed,
+    /// A saved session cannot be restored. The file is as it was.
+    SavedSession {
+        /// Why it cannot be used.
+        fault: SavedSessionFault,
+    },
     /// Draft and target do not share a vocabulary, so the target cannot judge what the draft model writes.
     VocabularyMismatch,
     /// The server cannot be reached, and the policy is to fail, or waiting took too long.
     Offline,
+    /// The session has taken as much of the verifier as its budget allows, and the policy is not to go on without it.
+    BudgetSpent,
     /// The server can be reached but has no room for another request.
     ServerBusy,
     /// The server does not accept the token, or there is none.
@@ -77,11 +101,11 @@ impl ErrorKind {
             Self::ModelDamaged => Recovery::DownloadAgain,
             Self::ModelUnsupported | Self::VocabularyMismatch => Recovery::ChooseAnotherModel,
             Self::NotEnoughMemory { .. } | Self::EngineFailed => Recovery::FreeMemory,
-            Self::InvalidOptions | Self::ChecksumMissing => Recovery::FixOptions,
+            Self::InvalidOptions | Self::ChecksumMissing | Self::BudgetSpent => Recovery::FixOptions,
             Self::PromptTooLong { .. } => Recovery::ShortenPrompt,
             Self::ConsentRequired { .. } => Recovery::AskForConsent,
             Self::Busy | Self::ServerBusy => Recovery::TryAgain,
-            Self::SessionClosed => Recovery::OpenAgain,
+            Self::SessionClosed | Self::SavedSession { .. } => Recovery::OpenAgain,
             Self::Offline | Self::Metered => Recovery::WaitForNetwork,
             Self::Unauthorized => Recovery::SignIn,
             Self::Untrusted | Self::Refused => Recovery::CheckEndpoint,
@@ -112,8 +136,10 @@ pub fn error_title(kind: ErrorKind) -> String {
         ErrorKind::ConsentRequired { .. } => "This conversation may not be sent to the server.",
         ErrorKind::Busy => "This is being done already.",
         ErrorKind::SessionClosed => "The conversation was closed.",
+        ErrorKind::SavedSession { .. } => "The saved conversation cannot be used.",
         ErrorKind::VocabularyMismatch => "The model does not fit the server's.",
         ErrorKind::Offline => "The server cannot be reached.",
+        ErrorKind::BudgetSpent => "As much was asked of the server as is allowed.",
         ErrorKind::ServerBusy => "The server is busy.",
         ErrorKind::Unauthorized => "The server does not know you.",
         ErrorKind::Untrusted => "The server cannot be trusted.",

@@ -1,9 +1,11 @@
 //! The events by which a generation tells the app of its progress.
 
 pub use uhlm_core::Origin;
-pub use uhlm_core::{FinishReason, LinkCause, LinkState, TokenText};
+pub use uhlm_core::{Decision, FinishReason, LinkCause, LinkState, TokenLogProbability, TokenText, Why};
+use uhlm_law::pace::Pace;
 
 use crate::statistics::Statistics;
+use crate::tools::{ToolCall, ToolResult};
 
 /// Origin of a committed token: the model that wrote it, and whether it was judged.
 #[uniffi::remote(Enum)]
@@ -57,6 +59,8 @@ pub enum FinishReason {
     ContextFull,
     /// The app cancelled.
     Cancelled,
+    /// The model called tools, and the app is to give their results.
+    ToolCalls,
 }
 
 /// A token with its text.
@@ -69,6 +73,62 @@ pub struct TokenText {
     pub text: String,
     /// Uncertainty of the draft model about it, in [0, 1]; nothing if the draft model did not write it.
     pub uncertainty: Option<f32>,
+    /// Why the target was asked about it or was not, for a token that stands, if the generation was asked to explain
+    /// itself.
+    #[uniffi(default)]
+    pub why: Option<Why>,
+    /// The draft model's most probable tokens at its place, for a token that stands where the draft model drafted one,
+    /// as many as were asked for.
+    #[uniffi(default)]
+    pub top: Vec<TokenLogProbability>,
+}
+
+/// Decision that led to a token.
+#[uniffi::remote(Enum)]
+pub enum Decision {
+    /// The draft model writes alone, by the mode.
+    DeviceOnly,
+    /// The gate let the drafted token pass: the target was not asked.
+    Passed,
+    /// The target was asked about the drafted token, and it is the target's own.
+    Agreed,
+    /// The target was asked about a drafted token, and wrote this one in its place.
+    Replaced,
+    /// The target wrote it where nothing was drafted: after a window that it agreed to, or running ahead.
+    RanAhead,
+    /// The target should have been asked and was not: it was out of reach, the budget was spent, or the run was a dry
+    /// one.
+    Alone,
+    /// The session wrote it, to end a reasoning that had used up its budget.
+    Ended,
+}
+
+/// Why the target was asked about a token, or was not.
+#[uniffi::remote(Record)]
+pub struct Why {
+    /// Decision that led to the token.
+    pub decision: Decision,
+    /// Uncertainty of the draft model about its own token at this place, in [0, 1]; nothing if it drafted none.
+    pub uncertainty: Option<f32>,
+    /// Threshold of the gate when the token was drafted, in [0, 1]; nothing if no gate decided.
+    pub threshold: Option<f32>,
+    /// Margin by which the drafted token won the race of the noise, at least 0.
+    pub margin: Option<f32>,
+    /// Probability that the target writes another token, as expected when the token was drafted, in [0, 1].
+    pub rejection: Option<f64>,
+    /// Pace of the reply; nothing outside the mode `Exact`, and while the device is alone.
+    pub pace: Option<Pace>,
+    /// Number of the request of this reply that brought the token, from 1; nothing if none did.
+    pub request: Option<u64>,
+}
+
+/// A token that could have stood at a place.
+#[uniffi::remote(Record)]
+pub struct TokenLogProbability {
+    /// Id of the token in the vocabulary.
+    pub id: u32,
+    /// Natural logarithm of the draft model's probability of it, before the sampling changes anything.
+    pub log_probability: f32,
 }
 
 /// One step of a generation.
@@ -112,6 +172,24 @@ pub enum GenerationEvent {
         #[uniffi(default)]
         cause: Option<LinkCause>,
     },
+    /// The model called a tool. The text of the call is in no text of another event.
+    ToolCall {
+        /// The call.
+        call: ToolCall,
+    },
+    /// A tool that ran has given its result, which the model reads next.
+    ToolResult {
+        /// The result.
+        result: ToolResult,
+    },
+    /// The model wrote what looks like a call and is none. Nothing is run for it, and it is in no text of another
+    /// event.
+    MalformedToolCall {
+        /// The text as the model wrote it, cut off where it is very long.
+        raw: String,
+        /// Reason why it is no call.
+        reason: String,
+    },
     /// The reply has ended, and no event follows.
     Finished {
         /// Reason for the end.
@@ -133,6 +211,9 @@ impl From<uhlm_core::Event> for GenerationEvent {
             uhlm_core::Event::Reasoning { token, origin } => Self::Reasoning { token, origin },
             uhlm_core::Event::Rollback { tokens } => Self::Rollback { tokens },
             uhlm_core::Event::State { link, cause } => Self::State { link, cause },
+            uhlm_core::Event::ToolCall(call) => Self::ToolCall { call },
+            uhlm_core::Event::ToolResult(result) => Self::ToolResult { result },
+            uhlm_core::Event::MalformedToolCall { raw, reason } => Self::MalformedToolCall { raw, reason },
             uhlm_core::Event::Finished { reason, text, reasoning, statistics } => {
                 Self::Finished { finish: reason, text, reasoning, statistics: (&*statistics).into() }
             }

@@ -4,6 +4,7 @@
 
 pub use uhlm_law::gate::Predictor;
 pub use uhlm_law::pace::Pace;
+pub use uhlm_law::sampling::LogitBias;
 pub use uhlm_law::uncertainty::Estimator;
 use uhlm_law::{gate, sampling, window};
 
@@ -35,6 +36,22 @@ pub struct SamplingParams {
     /// Amount that is subtracted once from the logit of a token that occurred; 0 is off.
     #[uniffi(default)]
     pub penalty_presence: Option<f32>,
+    /// Number of standard deviations of the logits below the greatest one within which tokens are kept; 0 keeps all.
+    #[uniffi(default)]
+    pub top_n_sigma: Option<f32>,
+    /// Amounts, -100 to 100, that are added to the logits of tokens before everything else, each token once, at most
+    /// 64. Ids are those of `UhlmEngine.tokenize`.
+    #[uniffi(default)]
+    pub logit_bias: Vec<LogitBias>,
+}
+
+/// A token whose logit is raised or lowered.
+#[uniffi::remote(Record)]
+pub struct LogitBias {
+    /// Id of the token in the vocabulary.
+    pub id: u32,
+    /// Amount that is added to its logit, -100 to 100.
+    pub bias: f32,
 }
 
 impl From<SamplingParams> for sampling::SamplingParams {
@@ -49,6 +66,25 @@ impl From<SamplingParams> for sampling::SamplingParams {
             penalty_repeat: given.penalty_repeat.unwrap_or(default.penalty_repeat),
             penalty_frequency: given.penalty_frequency.unwrap_or(default.penalty_frequency),
             penalty_presence: given.penalty_presence.unwrap_or(default.penalty_presence),
+            top_n_sigma: given.top_n_sigma.unwrap_or(default.top_n_sigma),
+            logit_bias: given.logit_bias,
+        }
+    }
+}
+
+impl From<sampling::SamplingParams> for SamplingParams {
+    fn from(params: sampling::SamplingParams) -> Self {
+        Self {
+            temperature: Some(params.temperature),
+            top_k: Some(params.top_k),
+            top_p: Some(params.top_p),
+            min_p: Some(params.min_p),
+            penalty_last_n: Some(params.penalty_last_n),
+            penalty_repeat: Some(params.penalty_repeat),
+            penalty_frequency: Some(params.penalty_frequency),
+            penalty_presence: Some(params.penalty_presence),
+            top_n_sigma: Some(params.top_n_sigma),
+            logit_bias: params.logit_bias,
         }
     }
 }

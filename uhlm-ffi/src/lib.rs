@@ -10,7 +10,8 @@
 //!
 //! # Rules of the border
 //! - Pull, not push: [`UhlmGeneration::next`] waits for an event, and no event is pushed from a thread of ours. Only
-//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`LoadProgress`] and a [`LogSink`].
+//!   what the app lends is called back: a [`TokenProvider`], a [`Redactor`], a [`ToolRunner`], a [`LoadProgress`] and a
+//!   [`LogSink`].
 //! - There is one error, [`UhlmError`], whose kind says what failed.
 //! - No call blocks its thread; what takes long is `async`.
 //! - A generation that is cancelled, or whose last handle is gone, stops both models.
@@ -24,6 +25,7 @@ mod engine;
 mod error;
 mod event;
 mod generation;
+mod keeping;
 mod law;
 mod logging;
 mod models;
@@ -31,19 +33,24 @@ mod privacy;
 mod seconds;
 mod session;
 mod statistics;
+mod summary;
 mod thread;
 mod token;
+mod tools;
+mod totals;
 mod verifier;
 
 pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
-pub use choices::{DraftAhead, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
-pub use config::{GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
+pub use choices::{DraftAhead, Grammar, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
+pub use config::{CachePrecision, GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
 pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
-pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
-pub use event::{FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenText};
+pub use error::{ErrorKind, Recovery, SavedSessionFault, UhlmError, error_title, recovery_hint};
+pub use event::{
+    Decision, FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenLogProbability, TokenText, Why,
+};
 pub use generation::UhlmGeneration;
-pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
+pub use law::{CloseRule, Estimator, Goal, LogitBias, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
     DownloadEvent, DownloadPhase, DownloadRequest, StoreOptions, StoredModel, StoredPart, UhlmDownload, UhlmModelStore,
@@ -52,7 +59,10 @@ pub use models::{
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
 pub use statistics::{OriginCounts, Statistics};
+pub use summary::{SummaryOptions, SummaryStep, UhlmSummary};
 pub use token::{TokenError, TokenProvider};
+pub use tools::{ToolCall, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools};
+pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 
 uniffi::setup_scaffolding!();

@@ -7,10 +7,10 @@ use uhlm_law::cancel::Cancel;
 use uhlm_law::digest::Digest;
 pub use uhlm_models::{Phase as DownloadPhase, UnfinishedModel};
 use uhlm_models::{Source, TransferEvent};
-use uhlm_net::BearerToken;
+use uhlm_net::{BearerToken, Secret};
 
 use crate::error::{ErrorKind, UhlmError};
-use crate::thread::on_thread;
+use crate::thread::{off_thread, on_thread};
 use crate::verifier::TrustPolicy;
 
 /// Settings of a model store.
@@ -18,10 +18,6 @@ use crate::verifier::TrustPolicy;
 pub struct StoreOptions {
     /// Folder of the models. It is made with the first download.
     pub folder: String,
-    /// Token for Hugging Face, for private repositories and for those whose terms must be accepted. It is sent nowhere
-    /// else.
-    #[uniffi(default)]
-    pub hub_token: Option<String>,
     /// Address of a mirror that is asked for Hugging Face repositories. Left out: Hugging Face itself.
     #[uniffi(default)]
     pub hub: Option<String>,
@@ -195,14 +191,16 @@ pub struct UhlmModelStore {
 
 #[uniffi::export]
 impl UhlmModelStore {
-    /// Makes a store for a folder.
+    /// Makes a store for a folder. `hub_token` is a token for Hugging Face, for private repositories and for those
+    /// whose terms must be accepted; it is sent nowhere else. It stands beside the options because whatever prints
+    /// options would print it.
     ///
     /// # Errors
     /// `InvalidOptions`.
-    #[uniffi::constructor]
-    pub fn new(options: StoreOptions) -> Result<Arc<Self>, UhlmError> {
+    #[uniffi::constructor(default(hub_token))]
+    pub fn new(options: StoreOptions, hub_token: Option<String>) -> Result<Arc<Self>, UhlmError> {
         let mut config = uhlm_models::StoreConfig::new(options.folder);
-        let token = options.hub_token.map(|token| BearerToken::new(&token)).transpose();
+        let token = hub_token.map(Secret::from).map(|token| BearerToken::new(token.expose())).transpose();
         config.hub_token = token.map_err(UhlmError::invalid)?;
         if let Some(hub) = options.hub {
             config.hub = hub;
@@ -217,16 +215,18 @@ impl UhlmModelStore {
     ///
     /// # Errors
     /// `StorageFailed`.
-    pub fn list(&self) -> Result<Vec<StoredModel>, UhlmError> {
-        Ok(self.store.list()?.into_iter().map(Into::into).collect())
+    pub async fn list(&self) -> Result<Vec<StoredModel>, UhlmError> {
+        let store = self.store.clone();
+        Ok(off_thread(move || store.list()).await?.into_iter().map(Into::into).collect())
     }
 
     /// Lists the downloads that have not ended, by name.
     ///
     /// # Errors
     /// `StorageFailed`.
-    pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, UhlmError> {
-        Ok(self.store.unfinished()?)
+    pub async fn unfinished(&self) -> Result<Vec<UnfinishedModel>, UhlmError> {
+        let store = self.store.clone();
+        off_thread(move || store.unfinished()).await
     }
 
     /// Starts a download, on a thread of its own.
@@ -262,8 +262,9 @@ impl UhlmModelStore {
     ///
     /// # Errors
     /// `ModelNotFound`, `StorageFailed`.
-    pub fn delete(&self, name: String) -> Result<u64, UhlmError> {
-        Ok(self.store.delete(&name)?)
+    pub async fn delete(&self, name: String) -> Result<u64, UhlmError> {
+        let store = self.store.clone();
+        off_thread(move || store.delete(&name)).await
     }
 }
 

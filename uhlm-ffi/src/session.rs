@@ -15,6 +15,9 @@ use crate::error::UhlmError;
 use crate::event::{LinkCause, LinkState};
 use crate::generation::UhlmGeneration;
 use crate::privacy::{Consent, SentRecord};
+use crate::thread::off_thread;
+use crate::tools::{ToolCall, ToolRunner};
+use crate::totals::Totals;
 
 /// The speaker of a message.
 #[uniffi::remote(Enum)]
@@ -25,6 +28,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool that the model called.
+    Tool,
 }
 
 /// One message of a conversation.
@@ -37,6 +42,15 @@ pub struct Message {
     /// Reasoning of the model before the message, for chat templates that show it again; nothing if there was none.
     #[uniffi(default)]
     pub reasoning: Option<String>,
+    /// Calls of tools that the model made with the message.
+    #[uniffi(default)]
+    pub tool_calls: Vec<ToolCall>,
+    /// Id of the call that the message is the result of, if it is a tool's.
+    #[uniffi(default)]
+    pub tool_call_id: Option<String>,
+    /// Name of the tool, if the message is a tool's.
+    #[uniffi(default)]
+    pub tool_name: Option<String>,
 }
 
 /// The status of a session, for an app to show.
@@ -69,19 +83,30 @@ impl From<uhlm_core::ContextUse> for ContextUse {
 }
 
 /// A conversation with a draft model and, mostly, a verifier. No call blocks, and any thread may call.
-#[derive(Debug, uniffi::Object)]
+#[derive(uniffi::Object)]
 pub struct UhlmSession {
     session: Mutex<Option<uhlm_core::Session>>,
+    /// Runs the tools that the model calls, where the app left that to the session.
+    runner: Mutex<Option<Arc<dyn ToolRunner>>>,
+}
+
+impl std::fmt::Debug for UhlmSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UhlmSession").field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 impl UhlmSession {
     /// Public for tests in Rust that bring a model of their own; UniFFI does not see it.
     #[must_use]
     pub fn new(session: uhlm_core::Session) -> Arc<Self> {
-        Arc::new(Self { session: Mutex::new(Some(session)) })
+        Arc::new(Self { session: Mutex::new(Some(session)), runner: Mutex::default() })
     }
 
-    fn with<T>(&self, call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>) -> Result<T, UhlmError> {
+    pub(crate) fn with<T>(
+        &self,
+        call: impl FnOnce(&uhlm_core::Session) -> Result<T, GenerationError>,
+    ) -> Result<T, UhlmError> {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(call(session.as_ref().ok_or(GenerationError::SessionClosed)?)?)
     }
@@ -96,9 +121,16 @@ impl UhlmSession {
     /// generation.
     #[uniffi::method(default(options))]
     pub fn start(&self, prompt: Prompt, options: GenerationOptions) -> Result<Arc<UhlmGeneration>, UhlmError> {
-        let options = options.into_core()?;
+        let runner = self.runner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let options = options.into_core(runner)?;
         let generation = self.with(|session| session.generate(prompt.into(), options))?;
         Ok(Arc::new(UhlmGeneration::new(generation)))
+    }
+
+    /// Sets who runs the tools that the model calls in the generations that follow, under `Automatic` and `Ask`.
+    #[uniffi::method(default(runner = None))]
+    pub fn set_tool_runner(&self, runner: Option<Arc<dyn ToolRunner>>) {
+        *self.runner.lock().unwrap_or_else(PoisonError::into_inner) = runner;
     }
 
     /// Returns how much of its context the conversation takes, also while a reply is being written.
@@ -179,6 +211,22 @@ impl UhlmSession {
         self.with(|session| session.set_messages(messages))
     }
 
+    /// Changes the instructions, which take the place of all system messages; nothing takes these away.
+    ///
+    /// # Errors
+    /// `Busy`, `SessionClosed`.
+    pub fn set_instructions(&self, instructions: Option<String>) -> Result<(), UhlmError> {
+        self.with(|session| session.set_instructions(instructions.as_deref()))
+    }
+
+    /// Returns what the session's generations have taken in all, those that have ended.
+    ///
+    /// # Errors
+    /// `SessionClosed`.
+    pub fn totals(&self) -> Result<Totals, UhlmError> {
+        self.with(|session| Ok(session.totals().into()))
+    }
+
     /// Forgets the conversation, except for its system messages.
     ///
     /// # Errors
@@ -208,9 +256,9 @@ impl UhlmSession {
     ///
     /// # Errors
     /// `InvalidOptions` if the file cannot be written, `SessionClosed`.
-    pub fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
+    pub async fn save_calibration(&self, path: String) -> Result<(), UhlmError> {
         let calibration = self.with(|session| Ok(session.calibration()))?;
-        Ok(calibration_file::save(&calibration, path.as_ref())?)
+        off_thread(move || calibration_file::save(&calibration, path.as_ref())).await
     }
 
     /// Ends the session and returns at once: what runs is cancelled, and its memory and the verifier's session are
@@ -218,6 +266,7 @@ impl UhlmSession {
     pub fn shut_down(&self) {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(session);
+        self.set_tool_runner(None);
     }
 }
 

@@ -75,6 +75,12 @@ pub struct Statistics {
     /// Of those, the ones that were then drafted, which share a forward pass.
     #[uniffi(default = 0)]
     pub ngram_accepted: u64,
+    /// Tokens of the reply's grammar that leaves no choice about them, which the device added without a forward pass.
+    #[uniffi(default = 0)]
+    pub forced: u64,
+    /// True if the reply is a whole text of its grammar, false if it was cut before; none where it has none.
+    #[uniffi(default)]
+    pub grammar_complete: Option<bool>,
     /// Messages of earlier turns that the models have forgotten for this reply and those after it, to make room.
     #[uniffi(default = 0)]
     pub dropped_messages: u64,
@@ -82,6 +88,12 @@ pub struct Statistics {
     /// tokens are then in the target's.
     #[uniffi(default = false)]
     pub bridged: bool,
+    /// Requests to the verifier, those included that open a session.
+    #[uniffi(default = 0)]
+    pub requests: u64,
+    /// Whether the budget was spent before the reply ended, so that the rest was written without the verifier.
+    #[uniffi(default = false)]
+    pub budget_spent: bool,
 }
 
 impl From<&uhlm_core::Statistics> for Statistics {
@@ -114,8 +126,12 @@ impl From<&uhlm_core::Statistics> for Statistics {
             target_passes_per_token: s.target_passes_per_token(),
             ngram_proposed: s.ngram_proposed,
             ngram_accepted: s.ngram_accepted,
+            forced: s.forced,
+            grammar_complete: s.grammar_complete,
             dropped_messages: s.dropped_messages,
             bridged: s.bridged,
+            requests: s.requests,
+            budget_spent: s.budget_spent,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use tokio::sync::oneshot;
 use uhlm_law::cancel::Cancel;
 
+use crate::error::{ErrorKind, UhlmError};
+
 /// Raises a signal when the caller goes away.
 struct CancelOnDrop(Cancel);
 
@@ -30,4 +32,15 @@ pub(crate) async fn on_thread<T: Send + 'static>(
         let _ = sender.send(work());
     })?;
     done.await.map_err(|_| io::Error::other(format!("the thread {name} ended early")))
+}
+
+/// Runs work with files, and waits for what it gives; dropping the future lets it run to its end.
+///
+/// # Errors
+/// Those of `work`, and `EngineFailed` where the system gives no thread.
+pub(crate) async fn off_thread<T: Send + 'static, E: Into<UhlmError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, UhlmError> {
+    let done = on_thread("uhlm-files", Cancel::new(), work).await;
+    done.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))?.map_err(Into::into)
 }

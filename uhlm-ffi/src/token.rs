@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use uhlm_net::{BearerToken, TokenFuture};
+use uhlm_net::{BearerToken, Secret, TokenFuture};
 
 /// The error of an app that gives no token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
@@ -51,9 +51,10 @@ impl uhlm_net::TokenProvider for Provider {
                 TokenError::Denied { .. } => uhlm_net::TokenError::Denied,
                 TokenError::Unavailable { reason } => uhlm_net::TokenError::Unavailable { reason },
             })?;
+            let token = Secret::from(token);
             let invalid =
                 |error: uhlm_net::InvalidToken| uhlm_net::TokenError::Unavailable { reason: error.to_string() };
-            BearerToken::new(&token).map_err(invalid)
+            BearerToken::new(token.expose()).map_err(invalid)
         })
     }
 }

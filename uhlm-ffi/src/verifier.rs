@@ -59,6 +59,9 @@ pub struct RemoteOptions {
     /// Certificates that are accepted. Left out: `BundledRoots`.
     #[uniffi(default)]
     pub trust: Option<TrustPolicy>,
+    /// Whether a verifier that lacks TLS 1.3 is spoken to. Left out: it is not.
+    #[uniffi(default = false)]
+    pub tls12: bool,
     /// Longest time for name resolution, TCP and TLS together, in seconds. Left out: 5.
     #[uniffi(default)]
     pub connect_timeout_seconds: Option<f64>,
@@ -108,6 +111,7 @@ impl UhlmVerifier {
             config.connect_timeout = duration("connect_timeout_seconds", seconds)?;
         }
         config.user_agent = options.user_agent;
+        config.tls12 = options.tls12;
         config.token = tokens.map(|tokens| Arc::new(Provider(tokens)) as _);
         Ok(Arc::new(Self { client: Arc::new(HttpVerifier::new(config).map_err(UhlmError::invalid)?) }))
     }

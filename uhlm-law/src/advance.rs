@@ -27,7 +27,8 @@
 //!     }
 //! }
 //!
-//! let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 2, max_tokens: 9, stop: vec![] };
+//! let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 2, max_tokens: 9, stop: vec![],
+//!     grammar: None };
 //! let mut device = Conversation::new(Bounds { vocabulary_size: 10, context: 64, max_body: 1 << 20 }, begin, &[1, 2]);
 //! let mut peer = Peer::new();
 //! device.draft(3);
@@ -144,6 +145,7 @@
 //! | `max_tokens` | number | at least 1 |
 //! | `sampling` | bytes | as follows |
 //! | tail 1, `stop` | text | once for each, in order; at most [`MAX_STOPS`] of [`MAX_STOP_BYTES`] |
+//! | tail 2, `grammar` | bytes | a [`Grammar`](crate::grammar::Grammar): its kind, then its text or texts |
 //!
 //! `sampling`: `temperature` real, `top_k` number, `top_p` real, `min_p` real, `penalty_last_n` number,
 //! `penalty_repeat` real, `penalty_frequency` real, `penalty_presence` real; what follows is skipped.
@@ -169,8 +171,8 @@
 //! `unsupported`, 6 `rate_limited`, 7 `internal`, 8 `unavailable`; others read as 7), then the tail of `Failed`.
 //!
 //! **[`Info`]**: `protocol` text, `model` text, `fingerprint` 32 bytes, `vocabulary` 32 bytes, `capabilities` number
-//! (1 runs ahead, 2 matched, 4 probabilities, 8 progress), `vocabulary_size` number, `context` number, `max_draft`
-//! number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids), tail 3 `max_body`
+//! (1 runs ahead, 2 matched, 4 probabilities, 8 progress, 16 grammar), `vocabulary_size` number, `context` number,
+//! `max_draft` number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids), tail 3 `max_body`
 //! number ([`MAX_BODY_BYTES`] without it).
 //!
 //! **[`Open`]**: `vocabulary` 32 bytes, `needs` number (as `capabilities`), an empty tail.
@@ -313,7 +315,7 @@ pub use request::{
 };
 pub use stream::{FrameDecoder, MAX_FRAME_BYTES};
 pub use target::TargetSession;
-pub use text_ending::TextEnding;
+pub use text_ending::{GenerationEnding, TextEnding};
 pub use tokens::{PrefixHash, ShortHash, Tokens};
 
 #[cfg(test)]

@@ -25,11 +25,13 @@ use self::statistics::cell_means;
 pub(crate) use self::statistics::{Moments, interpolate, quantiles};
 use crate::digest::Digest;
 use crate::sampling::SamplingParams;
-use crate::uncertainty::Estimator;
+use crate::uncertainty::{Estimator, MAX_DRAWS};
 
 /// Version of the file that is written; older ones are read too, newer ones refused. Version 2 added the learned law,
 /// version 3 the noise and the entropy to what it sees.
 pub const CALIBRATION_VERSION: u32 = 3;
+/// Largest text that is read as a calibration, in bytes: one that is written has less than 20,000.
+pub const MAX_CALIBRATION_BYTES: usize = 1 << 20;
 /// Smallest number of labels that a law is fitted to. A thousand or more is sensible: the paper used 5,134.
 pub const MIN_LABELS: usize = 50;
 /// Number of equal shares of the drafted tokens, in order of `u`, that a calibration describes one by one.
@@ -292,6 +294,9 @@ impl Calibration {
             version: u32,
         }
         let damaged = |reason: String| InvalidCalibration::Damaged { reason };
+        if text.len() > MAX_CALIBRATION_BYTES {
+            return Err(damaged(format!("it is longer than {MAX_CALIBRATION_BYTES} bytes")));
+        }
         let header: Header = serde_json::from_slice(text).map_err(|error| damaged(error.to_string()))?;
         if !(1..=CALIBRATION_VERSION).contains(&header.version) {
             return Err(InvalidCalibration::WrongVersion { found: header.version });
@@ -351,6 +356,11 @@ impl Calibration {
         }
         if self.learned.as_ref().is_some_and(|learned| !learned.is_sound()) {
             return Err("the learned law holds a value outside its range");
+        }
+        if let Estimator::SampledTemperaturePerturbation { draws } = self.estimator
+            && !(1..=MAX_DRAWS).contains(&draws)
+        {
+            return Err("the estimator's number of draws lies outside its range");
         }
         if self.recommended_threshold.is_some_and(|threshold| !(0.0..=1.0).contains(&threshold)) {
             return Err("the recommended threshold lies outside [0, 1]");

@@ -2,6 +2,7 @@
 
 mod reasoning;
 mod rendered;
+mod tool_call;
 mod variables;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::sampling::TokenId;
 
 pub use reasoning::{Channel, Reasoning, ReasoningFormat, ReasoningSplitter, Split};
 pub use rendered::{Part, Rendered};
+pub use tool_call::ToolCall;
 pub use variables::{TemplateVariables, VariableError};
 
 /// The speaker of a message.
@@ -25,6 +27,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool that the model called.
+    Tool,
 }
 
 /// One message of a conversation.
@@ -37,22 +41,41 @@ pub struct Message {
     /// Thoughts of the model before the message, for templates that show them again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning: Option<String>,
+    /// Calls of tools that the model made with the message.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// Id of the call that the message is the result of, if it is a tool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_call_id: Option<String>,
+    /// Name of the tool, if the message is a tool's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool_name: Option<String>,
 }
 
 impl Message {
     /// Makes a message of the person.
     pub fn user(content: impl Into<String>) -> Self {
-        Self { role: Role::User, content: content.into(), reasoning: None }
+        Self::of(Role::User, content.into())
     }
 
     /// Makes a message of the model.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self { role: Role::Assistant, content: content.into(), reasoning: None }
+        Self::of(Role::Assistant, content.into())
     }
 
     /// Makes a message of instructions.
     pub fn system(content: impl Into<String>) -> Self {
-        Self { role: Role::System, content: content.into(), reasoning: None }
+        Self::of(Role::System, content.into())
+    }
+
+    /// Makes the message of a tool that has the result of a call.
+    pub fn tool(call: &ToolCall, content: impl Into<String>) -> Self {
+        let (id, name) = (call.id.clone(), call.name.clone());
+        Self { tool_call_id: Some(id), tool_name: Some(name), ..Self::of(Role::Tool, content.into()) }
+    }
+
+    fn of(role: Role, content: String) -> Self {
+        Self { role, content, reasoning: None, tool_calls: Vec::new(), tool_call_id: None, tool_name: None }
     }
 }
 
@@ -123,6 +146,10 @@ pub trait ChatTemplate: Send + Sync {
     fn render(&self, messages: &[Message], options: &RenderOptions) -> Result<Rendered, TemplateError>;
     /// Returns how the model marks what it thinks before it replies; `None` where it does not.
     fn reasoning(&self) -> Option<Reasoning> {
+        None
+    }
+    /// Returns the template's own text, which shows what a model can do; `None` where there is none.
+    fn source(&self) -> Option<&str> {
         None
     }
     /// Returns the tokens of a conversation up to where the reply begins, as a session without options of its own reads

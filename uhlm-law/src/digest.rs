@@ -23,7 +23,8 @@ impl std::str::FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
         let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        // `from_str_radix` alone would take a sign for a digit.
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(InvalidDigest);
         }
         for (i, byte) in bytes.iter_mut().enumerate() {
@@ -63,6 +64,8 @@ mod tests {
         let digest = Digest([0xab; 32]);
         assert_eq!(serde_json::to_string(&digest).expect("writes"), format!("\"{}\"", "ab".repeat(32)));
         assert_eq!(digest.to_string().parse(), Ok(digest));
-        assert_eq!("zz".parse::<Digest>(), Err(InvalidDigest));
+        for text in ["zz".to_owned(), "+f".repeat(32), "\u{e9}".repeat(32), "ab".repeat(33)] {
+            assert_eq!(text.parse::<Digest>(), Err(InvalidDigest), "{text}");
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! | [`token`] | what a token is: its id and its kind |
 //! | [`noise`] | the random numbers that device and verifier share, one a position and token |
 //! | [`sampling`] | how logits become the distribution that a token is drawn from, and the draw with shared noise |
+//! | [`grammar`] | which form a reply is to have; which tokens that allows is asked of whoever reads grammars |
 //! | [`uncertainty`] | how unsure the draft model is about a token |
 //! | [`calibration`], [`gate`] | what that uncertainty means for a pair of models, and whether a token is judged |
 //! | [`pass_times`] | how many drafted tokens a pass of the target is worth judging, by what passes have taken |
@@ -30,6 +31,7 @@ pub mod chat;
 pub mod digest;
 pub mod fingerprint;
 pub mod gate;
+pub mod grammar;
 pub mod model;
 pub mod ngram;
 pub mod noise;

@@ -109,6 +109,10 @@ pub trait Decoder: Send + Sync {
     fn default_threads(&self) -> u32 {
         1
     }
+    /// Returns the fingerprint of the weights, by which a saved cache knows its model; `None` where there is no file.
+    fn fingerprint(&self) -> Option<Digest> {
+        None
+    }
 }
 
 /// One sequence of a model: tokens go in, the logits after the last one come out, and the end can be rolled back.
@@ -153,4 +157,23 @@ pub trait Sequence: Send {
     /// # Errors
     /// [`ModelError::Decode`] where the engine cannot roll back.
     fn truncate(&mut self, len: usize) -> Result<(), ModelError>;
+    /// Returns the engine's cache of everything decoded so far, for [`Self::restore`]; `None` where the engine cannot
+    /// give it, the default.
+    ///
+    /// # Errors
+    /// [`ModelError::Decode`] where the engine fails at it.
+    fn save(&mut self) -> Result<Option<Vec<u8>>, ModelError> {
+        Ok(None)
+    }
+    /// Takes up a cache of `len` tokens that a sequence of the same model has [saved](Self::save), in place of
+    /// everything decoded so far. There are no logits until the next token is decoded. The bytes must be those that
+    /// were saved: whoever kept them in a file has checked that.
+    ///
+    /// # Errors
+    /// [`ModelError::ContextFull`] where they do not fit, [`ModelError::Decode`] where the engine does not take them;
+    /// then the sequence is empty.
+    fn restore(&mut self, len: usize, saved: &[u8]) -> Result<(), ModelError> {
+        let _ = (len, saved);
+        Err(ModelError::Decode { reason: "the engine cannot take up a saved cache".into() })
+    }
 }

@@ -8,7 +8,7 @@ use uhlm_law::model::{ModelError, Vocabulary as _};
 use crate::memory::MemoryError;
 use crate::model::Model;
 use crate::native::{self, ContextShape, DecodeFailure, Thrown};
-use crate::options::{ContextOptions, MAX_THREADS};
+use crate::options::{CachePrecision, ContextOptions, MAX_THREADS};
 
 pub(crate) use crate::native::Entry;
 
@@ -52,6 +52,7 @@ impl OwnedContext {
             // was room, and attention adds them up in that order (1.5e-2 in a logit of the demo target). Where rows
             // are to be equal to the bit, each sequence has a buffer of its own.
             unified: micro_batch != 1 && !model.is_batch_invariant(),
+            quantised_cache: model.cache() == CachePrecision::Q8,
             batch_invariant: model.is_batch_invariant(),
             threads: threads(options, &model),
         };
@@ -127,5 +128,18 @@ impl OwnedContext {
         self.context
             .truncate(sequence, from)
             .map_err(|error| ModelError::Decode { reason: format!("the cache cannot be rolled back: {error}") })
+    }
+
+    /// Returns the cache of a sequence in llama.cpp's own form.
+    pub(crate) fn state(&mut self, sequence: u32) -> Result<Vec<u8>, ModelError> {
+        let state = self.context.state(sequence);
+        state.map_err(|error| ModelError::Decode { reason: format!("the cache cannot be saved: {error}") })
+    }
+
+    /// Takes up the cache of a sequence of `len` tokens; on an error the sequence holds nothing.
+    pub(crate) fn set_state(&mut self, sequence: u32, len: usize, state: &[u8]) -> Result<(), ModelError> {
+        self.patched.clear();
+        let taken = self.context.set_state(sequence, len, state);
+        taken.map_err(|error| ModelError::Decode { reason: format!("the cache cannot be taken up: {error}") })
     }
 }

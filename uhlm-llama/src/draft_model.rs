@@ -41,6 +41,10 @@ impl ChatTemplate for Model {
     fn reasoning(&self) -> Option<Reasoning> {
         self.language.reasoning()
     }
+
+    fn source(&self) -> Option<&str> {
+        self.language.source()
+    }
 }
 
 impl Decoder for Model {
@@ -50,6 +54,10 @@ impl Decoder for Model {
 
     fn default_threads(&self) -> u32 {
         self.sensible_threads(MAX_THREADS)
+    }
+
+    fn fingerprint(&self) -> Option<Digest> {
+        Some(Model::fingerprint(self))
     }
 }
 

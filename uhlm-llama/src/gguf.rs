@@ -6,12 +6,15 @@
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use uhlm_law::sampling::SamplingParams;
+
 use crate::architecture::{self, Facts};
 pub use crate::header::HeaderError;
 use crate::header::{Header, Value};
+use crate::recommended::Recommended;
 
 /// The facts that a header states; of a split model those of the headers of all parts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GgufSummary {
     /// Architecture of the model, `general.architecture`, for example `llama`.
     pub architecture: String,
@@ -27,6 +30,8 @@ pub struct GgufSummary {
     pub shape: Option<Shape>,
     /// Name of the way in which text is split before it becomes tokens, `tokenizer.ggml.pre`, where present.
     pub pre_tokenizer: Option<String>,
+    /// Sampling that the authors recommend, `general.sampling.*`, where present.
+    pub recommended: Option<SamplingParams>,
     /// Place of the file in a split model, as the header says; `None` for a whole one.
     pub part: Option<PartHeader>,
     /// The files of the parts after the first, in order, for a split model.
@@ -58,7 +63,7 @@ pub struct Shape {
     pub feed_forward: u64,
     /// Largest number of query heads of a layer.
     pub heads: u64,
-    /// Count of the numbers that a token adds to the cache, keys and values of all layers.
+    /// Size of what a token adds to the cache, keys and values of all layers, in numbers of 16 bits.
     pub cache_per_token: u64,
     /// Length of the context that it was trained for, in tokens.
     pub context: u64,
@@ -71,6 +76,13 @@ pub struct Shape {
     /// Size of the tensors that llama.cpp keeps a second time in an order of its own on this kind of processor, in
     /// bytes.
     pub repacked_bytes: u64,
+}
+
+impl Shape {
+    /// Takes note that keys and values are kept in blocks of 32 numbers of 8 bits with a scale of 16.
+    pub(crate) fn quantise_cache(&mut self) {
+        self.cache_per_token = self.cache_per_token.saturating_mul(17).div_ceil(32);
+    }
 }
 
 /// The place of a part in its model, as the part's header states it.
@@ -98,7 +110,7 @@ pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
     let file_bytes = header.file_bytes;
     let (mut architecture, mut name, mut alignment) = (None, None, DEFAULT_ALIGNMENT);
     let mut shape = Shape::default();
-    let (mut sizes, mut facts) = (HashMap::new(), Facts::default());
+    let (mut sizes, mut facts, mut recommended) = (HashMap::new(), Facts::default(), Recommended::default());
     for _ in 0..pairs {
         let key = header.string()?;
         if key == "tokenizer.ggml.tokens" {
@@ -109,6 +121,7 @@ pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
         }
         let value = header.value()?;
         facts.note(&key, &value);
+        recommended.note(&key, &value);
         match (key.as_str(), value) {
             ("general.architecture", Value::Text(text)) => architecture = Some(text),
             ("general.name", Value::Text(text)) => name = Some(text),
@@ -158,6 +171,7 @@ pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
             file_bytes,
             shape: Some(shape),
             pre_tokenizer: None,
+            recommended: None,
             part,
             further_parts,
         });
@@ -176,6 +190,7 @@ pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
         file_bytes,
         shape,
         pre_tokenizer,
+        recommended: recommended.finish(),
         part,
         further_parts,
     })

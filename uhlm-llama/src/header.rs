@@ -75,6 +75,7 @@ pub(crate) struct Header<R> {
 pub(crate) enum Value {
     Text(String),
     Unsigned(u64),
+    Real(f32),
     Bool(bool),
     /// A short array of numbers.
     Numbers(Vec<u64>),
@@ -196,6 +197,7 @@ impl<R: Read> Header<R> {
         match kind {
             2 => Ok(Value::Unsigned(self.u16()?.into())),
             4 => Ok(Value::Unsigned(self.u32()?.into())),
+            6 => Ok(Value::Real(f32::from_bits(self.u32()?))),
             10 => Ok(Value::Unsigned(self.u64()?)),
             // Signed numbers count where they are none below zero.
             5 => Ok(i32::from_le_bytes(self.u32()?.to_le_bytes()).try_into().map_or(Value::Other, Value::Unsigned)),

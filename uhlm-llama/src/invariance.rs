@@ -15,6 +15,7 @@
 //!
 //! [`LoadOptions::batch_invariant`]: crate::LoadOptions::batch_invariant
 
+use crate::options::CachePrecision;
 use crate::{backend, native};
 
 /// Name of the environment variable that turns llama.cpp's tiled matrix kernels off. llama.cpp reads it once, at its
@@ -33,10 +34,16 @@ pub enum Obstacle {
     /// Layers would be computed on a GPU, where kernels are others.
     #[error("it was found on a CPU only, and layers are to be put on a GPU")]
     Gpu,
+    /// The cache is to be kept in 8 bits, which flash attention alone reads.
+    #[error("a cache of 8 bits is read by flash attention alone, whose rows depend on their batch")]
+    QuantisedCache,
 }
 
 /// Checks that nothing stands in the way.
-pub(crate) fn check(gpu_layers: u32) -> Result<(), Obstacle> {
+pub(crate) fn check(gpu_layers: u32, cache: CachePrecision) -> Result<(), Obstacle> {
+    if cache == CachePrecision::Q8 {
+        return Err(Obstacle::QuantisedCache);
+    }
     backend::start();
     let tiled = std::env::var(TILED_KERNELS).ok();
     obstacle(&native::system_info(), tiled.as_deref(), gpu_layers).map_or(Ok(()), Err)

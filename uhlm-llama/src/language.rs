@@ -172,4 +172,8 @@ impl ChatTemplate for Language {
     fn reasoning(&self) -> Option<Reasoning> {
         self.template.as_ref().ok().and_then(Template::reasoning)
     }
+
+    fn source(&self) -> Option<&str> {
+        self.template.as_ref().ok().map(Template::source)
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use uhlm_law::fingerprint::VocabularyHashes;
-use uhlm_law::model::{LanguageModel as _, ModelError, Special, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
 
@@ -46,6 +46,12 @@ impl Lexicon {
     #[must_use]
     pub fn context(&self) -> Option<u32> {
         self.context
+    }
+
+    /// Returns the vocabulary with its tokenizer.
+    #[must_use]
+    pub fn language(&self) -> Arc<dyn LanguageModel> {
+        Arc::clone(&self.language) as _
     }
 
     /// Returns the vocabulary.

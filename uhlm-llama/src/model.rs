@@ -7,7 +7,7 @@ use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
 use uhlm_law::model::Vocabulary as _;
 use uhlm_law::noise::TokenKeys;
-use uhlm_law::sampling::TokenId;
+use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::token::TokenKind;
 
 use crate::error::LoadError;
@@ -18,7 +18,7 @@ use crate::language::Language;
 use crate::loading::open;
 use crate::memory::{self, MemoryError};
 use crate::native;
-use crate::options::LoadOptions;
+use crate::options::{CachePrecision, LoadOptions};
 use crate::probe;
 use crate::split;
 use crate::token_table;
@@ -29,6 +29,7 @@ pub struct Model {
     summary: GgufSummary,
     fingerprint: Digest,
     batch_invariant: bool,
+    cache: CachePrecision,
     /// Free memory as given by whoever loaded the model, in bytes.
     limit: Option<u64>,
     /// Part of the estimate that is taken since the model was loaded, in bytes.
@@ -53,7 +54,10 @@ impl Model {
         // llama.cpp wants the first part and finds the others.
         let path = &split::first_part(path);
         let at = || path.to_path_buf();
-        let summary = split::read(path).map_err(|error| LoadError::of_header(at(), error))?;
+        let mut summary = split::read(path).map_err(|error| LoadError::of_header(at(), error))?;
+        if let (CachePrecision::Q8, Some(shape)) = (options.cache, &mut summary.shape) {
+            shape.quantise_cache();
+        }
         let need = options.memory.unwrap_or_default();
         if let Some(available) = need.available.or_else(memory::available)
             && let Err(error @ MemoryError::NotEnough { .. }) = memory::check_summary(&summary, need.context, available)
@@ -61,7 +65,7 @@ impl Model {
             return Err(LoadError::Memory(error));
         }
         if options.batch_invariant {
-            invariance::check(options.gpu_layers).map_err(LoadError::NotInvariant)?;
+            invariance::check(options.gpu_layers, options.cache).map_err(LoadError::NotInvariant)?;
         }
         let fingerprint = fingerprint::files(path, &summary.further_parts)
             .map_err(|source| LoadError::Unreadable { path: at(), source })?;
@@ -72,7 +76,7 @@ impl Model {
         writes_text(&inner).map_err(&unsupported)?;
         let pre_tokenizer = summary.pre_tokenizer.as_deref();
         let language = Language::of(inner, pre_tokenizer, options.chat_template.clone()).map_err(&unsupported)?;
-        probe::one_pass(language.inner()).map_err(&unsupported)?;
+        probe::one_pass(language.inner(), options.cache == CachePrecision::Q8).map_err(&unsupported)?;
         let estimate = memory::of_summary(&summary, 0).unwrap_or_default();
         let weights = if options.mmap == Some(false) { estimate.weights } else { 0 };
         // What the app said is free was so before the load.
@@ -82,6 +86,7 @@ impl Model {
             summary,
             fingerprint,
             batch_invariant: options.batch_invariant,
+            cache: options.cache,
             limit: need.available,
             copied,
             context_lock: Mutex::new(()),
@@ -95,7 +100,13 @@ impl Model {
         self.batch_invariant
     }
 
-    /// Returns the facts that the file's header states.
+    /// Returns the form in which contexts keep keys and values.
+    #[must_use]
+    pub fn cache(&self) -> CachePrecision {
+        self.cache
+    }
+
+    /// Returns the facts that the file's header states, with the cache as contexts keep it.
     #[must_use]
     pub fn summary(&self) -> &GgufSummary {
         &self.summary
@@ -105,6 +116,12 @@ impl Model {
     #[must_use]
     pub fn name(&self) -> &str {
         self.summary.name.as_deref().unwrap_or(&self.summary.architecture)
+    }
+
+    /// Returns the sampling that the model's authors recommend, where the file says it.
+    #[must_use]
+    pub fn recommended_sampling(&self) -> Option<&SamplingParams> {
+        self.summary.recommended.as_ref()
     }
 
     /// Returns the fingerprint of the file.

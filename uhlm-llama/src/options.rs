@@ -44,6 +44,18 @@ impl From<u32> for ContextSize {
     }
 }
 
+/// The form in which the keys and values of a context are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CachePrecision {
+    /// Numbers of 16 bits.
+    #[default]
+    F16,
+    /// Blocks of 32 numbers of 8 bits with a scale: about half the memory, and other logits. The heads of the model must
+    /// be multiples of 32 wide.
+    Q8,
+}
+
 /// A context that there must be memory for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryNeed {
@@ -64,6 +76,8 @@ pub struct LoadOptions {
     /// Whether rows are computed so that a row does not depend, to the bit, on how many share its pass. See
     /// [`invariance`](crate::invariance) for what that takes and costs.
     pub batch_invariant: bool,
+    /// Form in which the contexts of the model keep keys and values.
+    pub cache: CachePrecision,
     /// Context for which there must be memory before the file is touched; `None` for the shortest context in the memory
     /// that the system says is free. A model about which the header says too little is loaded in any case.
     pub memory: Option<MemoryNeed>,
@@ -82,6 +96,7 @@ impl std::fmt::Debug for LoadOptions {
             .field("mmap", &self.mmap)
             .field("gpu_layers", &self.gpu_layers)
             .field("batch_invariant", &self.batch_invariant)
+            .field("cache", &self.cache)
             .field("memory", &self.memory)
             .field("chat_template", &self.chat_template.is_some())
             .field("progress", &self.progress.is_some())

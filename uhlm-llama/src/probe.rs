@@ -10,6 +10,7 @@ const SHAPE: ContextShape = ContextShape {
     micro_batch: 8,
     sequences: 1,
     unified: true,
+    quantised_cache: false,
     batch_invariant: false,
     threads: 1,
 };
@@ -43,12 +44,13 @@ pub(crate) fn every_byte(model: &Model) -> Result<(), String> {
     Err("its tokenizer fails on long text".into())
 }
 
-/// Decodes one token and checks that there are logits after it.
+/// Decodes one token, with a cache of 8 bits or of 16, and checks that there are logits after it.
 ///
 /// # Errors
 /// A description of the failure.
-pub(crate) fn one_pass(model: &Model) -> Result<(), String> {
-    let mut context = Context::new(model, SHAPE).map_err(|Thrown(reason)| format!("no context: {reason}"))?;
+pub(crate) fn one_pass(model: &Model, quantised_cache: bool) -> Result<(), String> {
+    let shape = ContextShape { quantised_cache, ..SHAPE };
+    let mut context = Context::new(model, shape).map_err(|Thrown(reason)| format!("no context: {reason}"))?;
     let id = model.bos().unwrap_or(0);
     let entry = Entry { id, position: 0, sequence: 0, logits: true };
     context.decode([entry].into_iter()).map_err(|failure| match failure {

@@ -10,6 +10,11 @@ use crate::context::{Entry, OwnedContext};
 use crate::model::Model;
 use crate::options::ContextOptions;
 
+/// Version of the form in which llama.cpp writes the state of a sequence: `LLAMA_STATE_SEQ_VERSION` of `llama.h`, which
+/// is not among the bindings. It changes with the pinned version of llama.cpp. Its bytes say so in files only, so it
+/// stands before them here.
+const STATE_VERSION: u32 = 4;
+
 /// A sequence with its own context. Send, but used from one thread at a time.
 pub struct LlamaSequence {
     context: OwnedContext,
@@ -115,6 +120,31 @@ impl Sequence for LlamaSequence {
         }
         Ok(())
     }
+
+    fn save(&mut self) -> Result<Option<Vec<u8>>, ModelError> {
+        if self.len == 0 {
+            return Ok(None);
+        }
+        let mut saved = STATE_VERSION.to_le_bytes().to_vec();
+        saved.extend(self.context.state(0)?);
+        Ok(Some(saved))
+    }
+
+    fn restore(&mut self, len: usize, saved: &[u8]) -> Result<(), ModelError> {
+        if len > self.capacity() {
+            return Err(ModelError::ContextFull { needed: len, capacity: self.capacity() });
+        }
+        (self.len, self.rows) = (0, 0..0);
+        let state = saved.strip_prefix(&STATE_VERSION.to_le_bytes());
+        let state = state.filter(|_| len > 0);
+        let Some(state) = state else {
+            self.context.truncate(0, 0)?;
+            return Err(ModelError::Decode { reason: "the cache was saved by another version of llama.cpp".into() });
+        };
+        self.context.set_state(0, len, state)?;
+        self.len = len;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +152,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{LoadOptions, Model};
+    use crate::{CachePrecision, LoadOptions, Model};
 
     const CAPACITY: u32 = 256;
 
@@ -223,6 +253,80 @@ mod tests {
         assert!(!sequence.logits_at(0).is_empty() && sequence.logits_at(1).is_empty());
         sequence.truncate(4).expect("rolls back");
         assert!(sequence.logits_at(0).is_empty());
+    }
+
+    #[test]
+    fn a_saved_cache_gives_the_logits_of_the_sequence_that_it_was_saved_of() {
+        let tokens: Vec<TokenId> = (0..100).map(|i| 3 + i * 7 % 500).collect();
+        let mut saved_of = sequence(64);
+        assert_eq!(saved_of.save(), Ok(None), "nothing to save");
+        decode(&mut saved_of, &tokens);
+        let saved = saved_of.save().expect("saves").expect("a cache");
+        let mut other = sequence(64);
+        decode(&mut other, &[9; 30]);
+        other.restore(tokens.len(), &saved).expect("takes it up");
+        assert!(other.len() == tokens.len() && other.logits().is_empty());
+        for (id, kept) in [(40, 101), (41, 51)] {
+            decode(&mut saved_of, &[id]);
+            decode(&mut other, &[id]);
+            assert_eq!(saved_of.logits(), other.logits());
+            // It can be rolled back as any other.
+            saved_of.truncate(kept - 1).expect("rolls back");
+            other.truncate(kept - 1).expect("rolls back");
+        }
+    }
+
+    /// A cache of 8 bits takes half the memory, gives other logits, and is no cache of 16 bits.
+    #[test]
+    fn a_cache_of_8_bits_is_close_to_one_of_16_and_cannot_be_taken_for_it() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        let load = LoadOptions { cache: CachePrecision::Q8, ..LoadOptions::default() };
+        let model = Model::load(&path, &load).expect("heads of 32");
+        let options = ContextOptions { context: CAPACITY, batch: 64, ..ContextOptions::default() };
+        let mut small = model.new_sequence(&options).expect("a context");
+        let mut large = sequence(64);
+        let tokens: Vec<TokenId> = (0..100).map(|i| 3 + i * 7 % 500).collect();
+        decode(&mut small, &tokens);
+        decode(&mut large, &tokens);
+        let apart = apart(small.logits(), large.logits());
+        assert!(apart > 0.0 && apart < 0.5, "{apart}");
+        let [small_state, large_state] =
+            [&mut small, &mut large].map(|one| one.save().expect("saves").expect("a cache"));
+        assert!(small_state.len() * 3 < large_state.len() * 2, "{} and {}", small_state.len(), large_state.len());
+        assert!(matches!(large.restore(100, &small_state), Err(ModelError::Decode { .. })));
+        assert!(matches!(small.restore(100, &large_state), Err(ModelError::Decode { .. })));
+        small.restore(100, &small_state).expect("its own");
+    }
+
+    #[test]
+    fn a_state_of_another_form_length_or_context_is_an_error_and_leaves_an_empty_sequence() {
+        let mut saved_of = sequence(64);
+        decode(&mut saved_of, &[5, 6, 7]);
+        let saved = saved_of.save().expect("saves").expect("a cache");
+        let mut other = sequence(64);
+        let cut = &saved[..saved.len() - 1];
+        let (empty, longer) = (&saved[..4], [&saved[..], &[0]].concat());
+        let (mut later, mut odd) = (saved.clone(), saved.clone());
+        later[0] ^= 1;
+        // The count of cells.
+        odd[16] = 200;
+        for (what, len, state) in [
+            ("cut", 3, cut),
+            ("empty", 3, empty),
+            ("longer", 3, &longer),
+            ("later", 3, &later),
+            ("odd", 3, &odd),
+            ("fewer tokens", 2, &saved),
+            ("no tokens", 0, &saved),
+        ] {
+            decode(&mut other, &[8]);
+            assert!(matches!(other.restore(len, state), Err(ModelError::Decode { .. })), "{what}");
+            assert_eq!(other.len(), 0, "{what}");
+        }
+        let capacity = other.capacity();
+        let full = other.restore(capacity + 1, &saved);
+        assert_eq!(full, Err(ModelError::ContextFull { needed: capacity + 1, capacity }));
+        other.restore(3, &saved).expect("it is as good as new");
     }
 
     #[test]

@@ -7,11 +7,13 @@
 //! should have said. All of it runs on the one network thread of the process.
 //!
 //! [`run`] measures one [`Plan`]; [`capacity`] carries measured points to other numbers of phones; [`report`] draws.
+//! [`chaos`] and [`soak`] have whole sessions with a draft model generate: through bad weather, and for long.
 //! What is measured against models, methods and links is `uhlm-eval`'s.
 
 pub mod arrivals;
 mod attack;
 pub mod capacity;
+pub mod chaos;
 mod client;
 mod error;
 mod hostile;
@@ -24,6 +26,7 @@ pub mod report;
 mod resources;
 mod run;
 mod scrape;
+pub mod soak;
 mod tally;
 mod text;
 

@@ -19,7 +19,7 @@ impl Counters {
     /// Fetches the counters; `None` where the server does not show them.
     pub(crate) async fn fetch(place: &Place) -> Option<Self> {
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(&place.trust).ok()?)
+            .tls_backend_preconfigured(client_config(&place.trust, false).ok()?)
             .no_proxy()
             .timeout(PATIENCE)
             .build()

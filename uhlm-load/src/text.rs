@@ -51,6 +51,7 @@ impl Text {
             reply_start: number(self.prompt.len()),
             max_tokens: number(self.max_tokens),
             stop: Vec::new(),
+            grammar: None,
         }
     }
 

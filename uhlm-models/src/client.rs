@@ -62,7 +62,7 @@ pub(super) struct Answer {
 impl Client {
     pub(super) fn new(config: &StoreConfig) -> Result<Self, DownloadError> {
         let start = |reason: String| DownloadError::Start { reason };
-        let tls = client_config(&config.trust).map_err(|error| start(error.to_string()))?;
+        let tls = client_config(&config.trust, config.tls12).map_err(|error| start(error.to_string()))?;
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)

@@ -16,6 +16,8 @@ pub struct StoreConfig {
     pub hub_token: Option<BearerToken>,
     /// Policy that says which server certificates are accepted.
     pub trust: TrustPolicy,
+    /// Lets in servers that lack TLS 1.3.
+    pub tls12: bool,
     /// Longest time for name resolution, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Longest silence of a server that is waited for.
@@ -41,6 +43,7 @@ impl StoreConfig {
             hub: "https://huggingface.co".into(),
             hub_token: None,
             trust: TrustPolicy::default(),
+            tls12: false,
             connect_timeout: Duration::from_secs(15),
             silence: Duration::from_secs(30),
             attempts: 5,

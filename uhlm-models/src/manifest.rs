@@ -1,6 +1,5 @@
 //! The facts about a file, kept beside it: `NAME.json`.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use uhlm_law::digest::Digest;
 
-use crate::partial::{json_of, replace};
+use crate::partial::{json_of, read_small, replace};
 
 /// The facts about a file of the store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,7 +25,7 @@ pub(super) struct Manifest {
 impl Manifest {
     /// Reads the facts about the file `model`.
     pub(super) fn read(model: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs::read(json_of(model)).ok()?).ok()
+        serde_json::from_slice(&read_small(&json_of(model))?).ok()
     }
 
     /// Writes the facts beside the file `model`.

@@ -39,7 +39,7 @@ pub(super) struct State {
 impl State {
     /// Reads the state of the partial file at `path`, if there is one that can be read.
     fn read(path: &Path) -> Option<Self> {
-        let state = serde_json::from_slice::<Self>(&fs::read(json_of(path)).ok()?).ok()?;
+        let state = serde_json::from_slice::<Self>(&read_small(&json_of(path))?).ok()?;
         (state.version == VERSION).then_some(state)
     }
 
@@ -86,12 +86,26 @@ pub(super) fn json_of(path: &Path) -> PathBuf {
     name.into()
 }
 
+/// Largest small file that is read, in bytes: one that is written has a source, which is mostly short, and little else.
+const MAX_SMALL: u64 = 1 << 20;
+
+/// Reads a small file; `None` where it is not there, is no file, or is not small.
+pub(super) fn read_small(path: &Path) -> Option<Vec<u8>> {
+    // A pipe would be waited for.
+    fs::metadata(path).ok().filter(|found| found.is_file() && found.len() <= MAX_SMALL)?;
+    let mut text = Vec::new();
+    File::open(path).ok()?.take(MAX_SMALL + 1).read_to_end(&mut text).ok()?;
+    (text.len() as u64 <= MAX_SMALL).then_some(text)
+}
+
 /// Writes a small file so that after a crash either the old or the new one is there.
 pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
-    let mut file = File::create(&new)?;
+    // What lies under the name is not written through: it may be a link to anywhere.
+    remove(&new)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
     file.write_all(text)?;
     file.sync_data()?;
     fs::rename(&new, path)
@@ -242,13 +256,10 @@ fn remove(path: &Path) -> io::Result<()> {
 fn lock(path: &Path) -> Result<Option<File>, DownloadError> {
     let storage = |error: &io::Error| DownloadError::storage("open the partial file", 0, error);
     loop {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(|error| storage(&error))?;
+        let file = open(path).map_err(|error| storage(&error))?;
+        if !file.metadata().map_err(|error| storage(&error))?.is_file() {
+            return Err(storage(&io::Error::other("something else than a file has its name")));
+        }
         if !try_lock(&file).map_err(|error| storage(&error))? {
             return Ok(None);
         }
@@ -257,6 +268,19 @@ fn lock(path: &Path) -> Result<Option<File>, DownloadError> {
             return Ok(Some(file));
         }
     }
+}
+
+/// Opens the file, which is made where it is missing. A link is not followed: it may lead anywhere.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // The bits are those of the system's own flag, whose sign they may use.
+        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
+    }
+    options.open(path)
 }
 
 #[cfg(unix)]

@@ -10,23 +10,28 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject as _};
 use rustls::server::ParsedCertificate;
+use rustls::version::{TLS12, TLS13};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
 };
 use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
 
 use crate::trust::{TrustError, TrustPolicy};
 
-/// Makes the settings of TLS 1.2 and 1.3 under a trust policy, offering HTTP/2 and then HTTP/1.1.
+/// Makes the settings of TLS 1.3 under a trust policy, offering HTTP/2 and then HTTP/1.1. `tls12` lets in servers that
+/// lack TLS 1.3: nobody between can choose the older version where a server has both, but it shows the server's
+/// certificate to whoever listens.
 ///
 /// # Errors
 /// [`TrustError`] where the policy holds nothing that a certificate could be checked against.
-pub fn client_config(trust: &TrustPolicy) -> Result<ClientConfig, TrustError> {
+pub fn client_config(trust: &TrustPolicy, tls12: bool) -> Result<ClientConfig, TrustError> {
     let provider = Arc::new(ring::default_provider());
     let verifier = verifier(trust, &provider)?;
+    let versions: &[&SupportedProtocolVersion] = if tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
     let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|error| refuse(&error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)

@@ -4,10 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use reqwest::header::HeaderValue;
 use tokio::sync::Mutex;
+use zeroize::Zeroizing;
 
-/// A token as it goes into the `Authorization` header. It is never printed.
+/// A token as it goes into the `Authorization` header. It is never printed, and all clones share one piece of memory,
+/// which is overwritten when the last one goes. What a connection sends is a copy, in a buffer that is not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BearerToken(HeaderValue);
 
@@ -20,7 +23,9 @@ impl BearerToken {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(InvalidToken);
         }
-        let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| InvalidToken)?;
+        let text = Zeroizing::new(["Bearer ", token].concat().into_bytes());
+        // The value keeps this very memory, which wipes itself.
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(text)).map_err(|_| InvalidToken)?;
         value.set_sensitive(true);
         Ok(Self(value))
     }
@@ -128,5 +133,14 @@ mod tests {
         assert_eq!(BearerToken::new("a\r\nx: y"), Err(InvalidToken));
         let token = BearerToken::new("abc.def").expect("a token");
         assert_eq!(format!("{token:?}"), "BearerToken(..)");
+    }
+
+    #[test]
+    fn a_header_is_the_token_s_own_memory_and_sensitive() {
+        let token = BearerToken::new("abc.def").expect("a token");
+        let (one, other) = (token.header(), token.clone().header());
+        assert_eq!(one.as_bytes(), b"Bearer abc.def");
+        assert_eq!(one.as_bytes().as_ptr(), other.as_bytes().as_ptr(), "a copy would not be wiped");
+        assert!(one.is_sensitive() && !format!("{one:?}").contains("abc"));
     }
 }

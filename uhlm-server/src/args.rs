@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use uhlm_net::Secret;
+
 use crate::auth::Tokens;
 use crate::config::{DEFAULT_PORT, ServerConfig};
 use crate::error::ServerError;
@@ -70,7 +72,7 @@ pub struct ServeArgs {
         value_delimiter = ',',
         help_heading = "Access"
     )]
-    pub tokens: Vec<String>,
+    pub tokens: Vec<Secret>,
     /// File of bearer tokens, one a line; read again when it changes, and at SIGHUP
     #[arg(long, env = "UHLM_TOKEN_FILE", value_name = "FILE", help_heading = "Access")]
     pub token_file: Option<PathBuf>,
@@ -272,7 +274,7 @@ impl ServeArgs {
     /// # Errors
     /// [`ServerError::Auth`] where the tokens are not usable.
     pub fn into_config(self) -> Result<ServerConfig, ServerError> {
-        let tokens = Tokens::new(self.tokens.iter().map(String::as_str))?;
+        let tokens = Tokens::new(self.tokens.iter().map(Secret::expose))?;
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
             _ if self.no_tls => TlsSource::Off,
@@ -372,6 +374,15 @@ mod tests {
         let wrong = ["--upstream", "vllm", "--upstream-url", "http://user:key@a", "--upstream-vocabulary", "v"];
         assert!(options(&wrong).is_err(), "a key belongs into a file");
         assert_eq!(options(&["--model", "m.gguf"]).expect("valid"), None);
+    }
+
+    #[test]
+    fn flags_and_settings_show_no_token() {
+        let args = parse(&["-m", "m", "--token", "quillfeather-0123,quillfeather-4567"]).expect("parsed");
+        assert_eq!(args.tokens.len(), 2);
+        assert!(!format!("{args:?}").contains("quillfeather"), "{args:?}");
+        let config = args.into_config().expect("valid");
+        assert!(!format!("{config:?}").contains("quillfeather"), "{config:?}");
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod descriptors;
 mod error;
 mod exchange;
 mod frames;
+mod grammars;
 mod limits;
 #[cfg(feature = "clap")]
 mod log_format;

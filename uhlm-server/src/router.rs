@@ -18,6 +18,7 @@ use uhlm_llama::VocabularyFile;
 
 use crate::exchange::{Counting, Encodings, Gate, Refusal, refusal, refusal_with, success};
 use crate::frames;
+use crate::grammars::Grammars;
 use crate::owner::Owner;
 use crate::request_log::Line;
 use crate::scheduler::Scheduler;
@@ -28,6 +29,7 @@ use crate::visit::Visit;
 pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) scheduler: Scheduler,
+    pub(crate) grammars: Arc<Grammars>,
     pub(crate) info: Info,
     /// File that devices of another vocabulary may ask for.
     pub(crate) vocabulary_file: Option<VocabularyFile>,
@@ -213,7 +215,10 @@ async fn advance(
 ) -> Response {
     app.exchange("advance", visit, request, async |caller, request, encoding| {
         let (request, room): (Advance, _) = app.gate.body(caller.owner, request, encoding).await?;
-        let source = app.scheduler.advance(caller.owner, session(&id)?, request, room)?;
+        let id = session(&id)?;
+        // Here and not where the session is: compiling a grammar takes time.
+        let constraint = app.grammars.constraint(request.begin.as_ref()).await?;
+        let source = app.scheduler.advance(caller.owner, id, request, constraint, room)?;
         frames::answer(&app.gate.metrics, source, caller.encoding).await
     })
     .await

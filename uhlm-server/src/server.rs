@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use uhlm_law::advance::{self, Capabilities, Info, PROTOCOL, VocabularyOffer};
+use uhlm_law::model::LanguageModel;
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model, VocabularyFile};
 
@@ -23,6 +24,7 @@ use crate::connection::Connections;
 use crate::descriptors;
 use crate::error::ServerError;
 use crate::exchange::Gate;
+use crate::grammars::Grammars;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
 use crate::owner::pool::Pool;
@@ -66,13 +68,22 @@ impl Backend {
         }
     }
 
+    /// Returns the language by which grammars are read, if there is one.
+    fn language(&self) -> Option<Arc<dyn LanguageModel>> {
+        match self {
+            Self::Target(target) => target.language(),
+            Self::Engines(engines) => Some(engines.lexicon.language()),
+        }
+    }
+
     /// Returns what devices can ask for beyond judging. The probability of a token after the chain's cuts cannot be
     /// told from a part of a row.
-    fn capabilities(&self) -> Capabilities {
-        match self {
-            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES),
+    fn capabilities(&self, takes_grammars: bool) -> Capabilities {
+        let own = match self {
+            Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES).union(Capabilities::WIDER_CHAIN),
             Self::Engines(_) => CAPABILITIES,
-        }
+        };
+        if takes_grammars { own.union(Capabilities::GRAMMAR) } else { own }
     }
 
     /// Returns the file with the vocabulary that is offered to devices with another one, if any is.
@@ -207,6 +218,7 @@ impl Server {
         let address = listener.local_addr().map_err(failed)?;
 
         let vocabulary_file = backend.vocabulary_file();
+        let grammars = Grammars::new(backend.language(), backend.ends());
         let about = backend.info();
         let context = if limits.context == 0 { about.context } else { limits.context.min(about.context) };
         let info = Info {
@@ -214,7 +226,7 @@ impl Server {
             model: about.name.clone(),
             fingerprint: about.fingerprint,
             vocabulary: about.vocabulary.whole,
-            capabilities: backend.capabilities(),
+            capabilities: backend.capabilities(grammars.are_there()),
             limits: advance::Limits {
                 vocabulary_size: about.vocabulary_size,
                 context: context.min(about.capacity as u32 / backend.contexts().max(1)),
@@ -233,7 +245,7 @@ impl Server {
             backend.start(&limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
         let gate = Gate { access, rate: RateLimit::new(&limits), bytes, limits, metrics };
-        let app = Arc::new(App { gate, scheduler, info, vocabulary_file, leaving: AtomicBool::new(false) });
+        let app = Arc::new(App { gate, scheduler, grammars, info, vocabulary_file, leaving: AtomicBool::new(false) });
         Ok(Self { listener, address, app, tls, thread, reloads, notice, grace })
     }
 

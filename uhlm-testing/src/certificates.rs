@@ -8,10 +8,11 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData as _,
     date_time_ymd,
 };
-use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, SupportedProtocolVersion};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use uhlm_law::digest::Digest;
@@ -119,12 +120,22 @@ impl Identity {
     /// Returns the settings of a server that shows this certificate and offers these protocols by ALPN.
     #[must_use]
     pub fn server_config(&self, protocols: &[&[u8]]) -> ServerConfig {
+        self.config_of(protocols, &[&TLS13, &TLS12])
+    }
+
+    /// Returns the same settings for a server that lacks TLS 1.3.
+    #[must_use]
+    pub fn old_server_config(&self, protocols: &[&[u8]]) -> ServerConfig {
+        self.config_of(protocols, &[&TLS12])
+    }
+
+    fn config_of(&self, protocols: &[&[u8]], versions: &[&'static SupportedProtocolVersion]) -> ServerConfig {
         // `with_single_cert` would refuse a certificate whose key is another.
         let key = PrivateKeyDer::Pkcs8(self.key.serialize_der().into());
         let key = ring::sign::any_supported_type(&key).expect("a usable key");
         let certified = CertifiedKey::new(vec![self.certificate.der().clone()], key);
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("TLS versions")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use uhlm_law::chat::DraftModel;
+use uhlm_law::digest::Digest;
 use uhlm_law::model::{Decoder, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 
@@ -46,6 +47,10 @@ impl Decoder for Counted {
 
     fn default_threads(&self) -> u32 {
         self.model.decoder.default_threads()
+    }
+
+    fn fingerprint(&self) -> Option<Digest> {
+        self.model.decoder.fingerprint()
     }
 }
 
@@ -95,5 +100,13 @@ impl Sequence for CountedSequence {
 
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {
         self.inner.truncate(len)
+    }
+
+    fn save(&mut self) -> Result<Option<Vec<u8>>, ModelError> {
+        self.inner.save()
+    }
+
+    fn restore(&mut self, len: usize, saved: &[u8]) -> Result<(), ModelError> {
+        self.inner.restore(len, saved)
     }
 }

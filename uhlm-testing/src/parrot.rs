@@ -8,6 +8,10 @@ use uhlm_law::rng::{Rng, Stream};
 
 use crate::gguf::{self, Kind, RandomModel, Value};
 
+/// What a model that calls a tool writes: some text, then a call of `get_weather` in the format of Hermes.
+pub const CALL: &str =
+    "I will look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>";
+
 /// Width of an attention head, in numbers.
 const HEAD: u32 = 32;
 

@@ -206,6 +206,7 @@ impl ChatTemplate for SyntheticModel {
                 Role::System => 's',
                 Role::User => 'q',
                 Role::Assistant => 'r',
+                Role::Tool => 't',
             };
             text.push_str(&format!("{who} {}|", message.content));
         }

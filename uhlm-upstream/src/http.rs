@@ -49,7 +49,7 @@ impl Http {
             headers.insert(AUTHORIZATION, key.header());
         }
         let client = Client::builder()
-            .tls_backend_preconfigured(client_config(trust)?)
+            .tls_backend_preconfigured(client_config(trust, false)?)
             .default_headers(headers)
             .redirect(redirect::Policy::none())
             .no_proxy()

@@ -16,6 +16,7 @@ mod rules;
 mod setup;
 mod table;
 mod test;
+mod unsafe_code;
 
 use std::process::ExitCode;
 

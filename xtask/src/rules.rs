@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cargo;
+use crate::{cargo, unsafe_code};
 
 /// A rule about lines that may not be in the files that `paths` select.
 struct Rule {
@@ -66,13 +66,16 @@ pub(crate) fn run() -> Result<()> {
 /// Returns the violations in a repository, one per line of a file.
 fn violations_in(root: &Path) -> Result<Vec<String>> {
     let mut violations = Vec::new();
-    for path in git(root, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?.split('\0') {
+    let files = git(root, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
+    let files: Vec<&str> = files.split('\0').collect();
+    for path in &files {
         // A tracked file may have been deleted.
         let bytes = fs::metadata(root.join(path)).map_or(0, |file| file.len());
         if bytes > LARGEST_FILE {
             violations.push(format!("{path}: {bytes} bytes, git may hold at most {LARGEST_FILE} a file"));
         }
     }
+    violations.extend(unsafe_code::violations(root, &files)?);
     for rule in RULES {
         let search = ["grep", "--untracked", "-nIE", "-e", rule.pattern, "--and", "--not", "-e", rule.unless, "--"];
         let found = git(root, &[&search[..], rule.paths].concat())?;

@@ -67,6 +67,8 @@ kotlin {
 
 dependencies {
     api(libs.coroutines.core)
+    // Replies as values of the app's classes, which its `serializer()` describes.
+    api(libs.serialization.json)
     // Dispatchers.Main, which an app collects on.
     api(libs.coroutines.android)
     // The AAR: a JAR has no libraries for Android in it.

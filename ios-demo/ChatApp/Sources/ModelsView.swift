@@ -30,7 +30,9 @@ struct ModelsView: View {
                     .onTapGesture { app.choose(model.name) }
                     .accessibilityAddTraits(model.name == app.settings.model ? [.isButton, .isSelected] : .isButton)
                     .swipeActions {
-                        Button(say("delete"), systemImage: "trash", role: .destructive) { app.deleteModel(model.name) }
+                        Button(say("delete"), systemImage: "trash", role: .destructive) {
+                            Task { await app.deleteModel(model.name) }
+                        }
                         Button(say("models.check"), systemImage: "checkmark.shield") {
                             Task { await models.verify(model.name) }
                         }
@@ -40,7 +42,7 @@ struct ModelsView: View {
                     LabeledContent(model.name, value: say("models.unfinished.text", model.bytes.inBytes))
                         .swipeActions {
                             Button(say("delete"), systemImage: "trash", role: .destructive) {
-                                models.delete(model.name)
+                                Task { await models.delete(model.name) }
                             }
                         }
                 }
@@ -90,8 +92,8 @@ struct ModelsView: View {
         .fileImporter(isPresented: $isPicking, allowedContentTypes: [.data]) { picked in
             if case .success(let file) = picked { Task { await app.takeModel(file) } }
         }
-        .onAppear { models.refresh() }
-        .refreshable { models.refresh() }
+        .task { await models.refresh() }
+        .refreshable { await models.refresh() }
     }
 }
 

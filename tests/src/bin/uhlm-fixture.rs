@@ -30,6 +30,8 @@ struct Ready<'a> {
     missing: &'a Path,
     parrot: &'a Path,
     parrot_text: &'a str,
+    /// A model that calls the tool `get_weather` in every reply.
+    caller: &'a Path,
     heavy: &'a Path,
     calibration: &'a Path,
     questions: Vec<String>,
@@ -50,6 +52,7 @@ fn main() -> std::io::Result<()> {
     let whole = std::fs::read(&draft)?;
     std::fs::write(file("damaged.gguf"), &whole[..whole.len() / 2])?;
     parrot::write_parrot(&file("parrot.gguf"), PARROT_TEXT)?;
+    parrot::write_parrot(&file("caller.gguf"), parrot::CALL)?;
     parrot::write_heavy(&file("heavy.gguf"))?;
 
     let server = Served::start();
@@ -85,6 +88,7 @@ fn main() -> std::io::Result<()> {
         missing: &file("missing.gguf"),
         parrot: &file("parrot.gguf"),
         parrot_text: PARROT_TEXT,
+        caller: &file("caller.gguf"),
         heavy: &file("heavy.gguf"),
         calibration: &pair::file("demo.calibration.json").canonicalize()?,
         questions: pair::questions("heldout").into_iter().step_by(16).take(24).collect(),

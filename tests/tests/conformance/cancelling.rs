@@ -27,7 +27,7 @@ fn assert_usable(session: &UhlmSession) {
 #[test]
 fn cancelling_before_the_first_token_stops() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier(&served)), greedy(), None)).expect("valid");
     for _ in 0..20 {
         let generation = session.start(chat(QUESTION), at_most(200)).expect("idle");
         generation.cancel();
@@ -41,7 +41,7 @@ fn cancelling_before_the_first_token_stops() {
 #[test]
 fn cancelling_at_the_first_token_stops() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier(&served)), greedy(), None)).expect("valid");
     for mode in [Mode::Exact, Mode::DeviceOnly] {
         let options = GenerationOptions { mode: Some(mode), ..endless() };
         let generation = session.start(chat(QUESTION), options).expect("idle");
@@ -58,7 +58,7 @@ fn cancelling_at_the_first_token_stops() {
 #[test]
 fn cancelling_later_stops_within_one_token() {
     // Each step takes milliseconds, so the consumer has seen all but the token that is being drafted.
-    let session = heavy().open_session(None, one_thread(), None).expect("valid");
+    let session = wait(heavy().open_session(None, one_thread(), None)).expect("valid");
     let generation = session.start(raw(), endless()).expect("idle");
     let mut seen = Vec::new();
     while seen.len() < 8 {
@@ -76,7 +76,7 @@ fn cancelling_later_stops_within_one_token() {
     assert!(statistics.drafted <= 11, "{} tokens drafted", statistics.drafted);
 
     // What was committed stands in the conversation.
-    let session = engine().open_session(None, greedy(), None).expect("valid");
+    let session = wait(engine().open_session(None, greedy(), None)).expect("valid");
     let generation = session.start(chat(QUESTION), endless()).expect("idle");
     wait(generation.next()).expect("no error");
     generation.cancel();
@@ -94,7 +94,7 @@ fn cancelling_during_a_verdict_stops() {
     let verifier = UhlmVerifier::new(remote(format!("https://{}", proxy.address()), &served), None).expect("a client");
     // By the pace, a machine under load may find that the target is faster alone, and draft nothing.
     let options = SessionOptions { close: Some(CloseRule::Fixed { tokens: 4 }), ..drawing() };
-    let session = engine().open_session(Some(verifier), options, None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier), options, None)).expect("valid");
     // The verifier's session is open from here on.
     reply(&session, chat(QUESTION), at_most(20));
     session.reset().expect("idle");
@@ -115,7 +115,7 @@ fn cancelling_during_a_verdict_stops() {
 #[test]
 fn closing_while_generating_stops() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), drawing(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier(&served)), drawing(), None)).expect("valid");
     let generation = session.start(chat(QUESTION), at_most(400)).expect("idle");
     while !matches!(wait(generation.next()), Ok(Some(GenerationEvent::Committed { .. }))) {}
     assert_eq!(served.metrics().snapshot().sessions_open, 1);
@@ -149,7 +149,7 @@ fn two_hundred_cycles_leave_nothing_behind() {
     let verifier = verifier(&served);
     let questions = pair::questions("heldout");
     let cycle = |index: usize| {
-        let session = engine().open_session(Some(verifier.clone()), drawing(), None).expect("valid");
+        let session = wait(engine().open_session(Some(verifier.clone()), drawing(), None)).expect("valid");
         let generation = session.start(chat(&questions[index % questions.len()]), at_most(200)).expect("idle");
         for _ in 0..index % 7 {
             let _ = wait(generation.next());

@@ -15,8 +15,8 @@ use crate::support::{load, wait};
 fn place() -> (ModelServer, TempDir, Arc<UhlmModelStore>) {
     let (server, folder) = (ModelServer::start(), tempfile::tempdir().expect("a folder"));
     let trust = Some(TrustPolicy::Pem { roots: server.authority() });
-    let options = StoreOptions { folder: folder.path().display().to_string(), hub_token: None, hub: None, trust };
-    let store = UhlmModelStore::new(options).expect("valid");
+    let options = StoreOptions { folder: folder.path().display().to_string(), hub: None, trust };
+    let store = UhlmModelStore::new(options, None).expect("valid");
     (server, folder, store)
 }
 
@@ -49,7 +49,7 @@ fn a_model_without_a_checksum_must_be_asked_for() {
     let (server, _folder, store) = place();
     let error = pull(&store, request(server.whole())).expect_err("nobody says what it hashes to");
     assert_eq!((error.kind(), error.recovery()), (ErrorKind::ChecksumMissing, Recovery::FixOptions), "{error:?}");
-    assert!(store.list().expect("a folder").is_empty() && store.unfinished().expect("a folder").is_empty());
+    assert!(wait(store.list()).expect("a folder").is_empty() && wait(store.unfinished()).expect("a folder").is_empty());
     let wrong = DownloadRequest { sha256: Some("ab".repeat(32)), ..request(server.whole()) };
     assert_eq!(pull(&store, wrong).expect_err("another file").kind(), ErrorKind::ModelDamaged);
     let believed = DownloadRequest { require_sha256: false, ..request(server.whole()) };
@@ -57,7 +57,7 @@ fn a_model_without_a_checksum_must_be_asked_for() {
     for request in [believed, known] {
         let (_, model) = pull(&store, request).expect("a model");
         assert_eq!(model.sha256, Some(server.whole_sha256().to_string()));
-        store.delete(model.name).expect("there");
+        wait(store.delete(model.name)).expect("there");
     }
 }
 

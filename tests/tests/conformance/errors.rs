@@ -51,7 +51,7 @@ fn another_vocabulary_is_refused() {
     let path = files.path().join("parrot.gguf");
     parrot::write_parrot(&path, "another vocabulary").expect("written");
     let served = Served::start_with(|config| ServerConfig { model: path, offer_vocabulary: false, ..config });
-    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier(&served)), greedy(), None)).expect("valid");
     let error = failure(&session);
     assert_is(&error, ErrorKind::VocabularyMismatch, Recovery::ChooseAnotherModel);
 }
@@ -60,7 +60,7 @@ fn another_vocabulary_is_refused() {
 fn a_wrong_certificate_is_refused() {
     let (served, other) = (Served::start(), Served::start());
     let verifier = UhlmVerifier::new(remote(served.url(), &other), None).expect("a client");
-    let session = engine().open_session(Some(verifier), greedy(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier), greedy(), None)).expect("valid");
     let error = failure(&session);
     assert_is(&error, ErrorKind::Untrusted, Recovery::CheckEndpoint);
     // A fingerprint that is none is noticed at once.
@@ -93,7 +93,7 @@ fn with_tokens(
 ) -> (Arc<UhlmSession>, impl Fn() -> (u32, u32)) {
     let provider = Arc::new(Provider(give, AtomicU32::new(0), AtomicU32::new(0)));
     let verifier = UhlmVerifier::new(remote(served.url(), served), Some(provider.clone() as _)).expect("a client");
-    let session = engine().open_session(Some(verifier), options, None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier), options, None)).expect("valid");
     (session, move || (provider.1.load(Ordering::Relaxed), provider.2.load(Ordering::Relaxed)))
 }
 
@@ -132,11 +132,11 @@ fn a_busy_server_is_not_out_of_reach() {
     let server = ModelServer::start();
     let trust = Some(TrustPolicy::Pem { roots: server.authority() });
     let endpoint = server.busy_verifier();
-    let options = RemoteOptions { endpoint, trust, connect_timeout_seconds: None, user_agent: None };
+    let options = RemoteOptions { endpoint, trust, tls12: false, connect_timeout_seconds: None, user_agent: None };
     let verifier = UhlmVerifier::new(options, None).expect("a client");
     let open = |offline| {
         let options = SessionOptions { offline: Some(offline), ..greedy() };
-        engine().open_session(Some(verifier.clone()), options, None).expect("valid")
+        wait(engine().open_session(Some(verifier.clone()), options, None)).expect("valid")
     };
     let asked = wait(verifier.info(10.0)).expect_err("no room");
     for error in [asked, failure(&open(OfflinePolicy::Fail))] {

@@ -10,7 +10,7 @@ use crate::support::{
 
 #[test]
 fn the_first_event_comes_before_the_end() {
-    let session = engine().open_session(None, drawing(), None).expect("valid");
+    let session = wait(engine().open_session(None, drawing(), None)).expect("valid");
     let generation = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
     let first = wait(generation.next()).expect("no error").expect("an event");
     assert!(matches!(first, GenerationEvent::Committed { .. }), "{first:?}");
@@ -39,7 +39,10 @@ fn assert_order(events: &[GenerationEvent], mode: Mode) {
                 assert!(*tokens >= 1);
                 open = 0;
             }
-            GenerationEvent::State { .. } => {}
+            GenerationEvent::State { .. }
+            | GenerationEvent::ToolCall { .. }
+            | GenerationEvent::ToolResult { .. }
+            | GenerationEvent::MalformedToolCall { .. } => {}
             GenerationEvent::Finished { .. } => ended = true,
         }
     }
@@ -51,7 +54,7 @@ fn events_come_in_their_order() {
     let served = Served::start();
     let verifier = verifier(&served);
     for mode in [Mode::Exact, Mode::Opportunistic, Mode::DeviceOnly, Mode::RemoteOnly] {
-        let session = engine().open_session(Some(verifier.clone()), drawing(), None).expect("valid");
+        let session = wait(engine().open_session(Some(verifier.clone()), drawing(), None)).expect("valid");
         for question in pair::questions("heldout").iter().take(8) {
             let options = uhlm_ffi::GenerationOptions { mode: Some(mode), ..at_most(60) };
             assert_order(&reply(&session, chat(question), options), mode);
@@ -63,7 +66,7 @@ fn events_come_in_their_order() {
 #[test]
 fn the_text_is_the_sum_of_the_commits() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), greedy(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier(&served)), greedy(), None)).expect("valid");
     let events = reply(&session, chat(QUESTION), at_most(200));
     let (finish, text, statistics) = finished(&events);
     assert_eq!((finish, committed(&events)), (FinishReason::EndOfReply, text.clone()));
@@ -77,7 +80,7 @@ fn the_text_is_the_sum_of_the_commits() {
 #[test]
 fn a_rollback_never_reaches_the_text_stream() {
     let served = Served::start();
-    let session = engine().open_session(Some(verifier(&served)), drawing(), None).expect("valid");
+    let session = wait(engine().open_session(Some(verifier(&served)), drawing(), None)).expect("valid");
     let (mut rollbacks, mut void) = (0, 0);
     for question in pair::questions("heldout").iter().take(60) {
         let events = reply(&session, chat(question), at_most(60));
@@ -107,7 +110,7 @@ fn split_characters_arrive_whole() {
     let served = Served::start_with(|config| uhlm_server::ServerConfig { model: path.clone(), ..config });
     let engine = load(&path).expect("a model");
     for mode in [Mode::DeviceOnly, Mode::Exact, Mode::RemoteOnly] {
-        let session = engine.open_session(Some(verifier(&served)), greedy(), None).expect("valid");
+        let session = wait(engine.open_session(Some(verifier(&served)), greedy(), None)).expect("valid");
         let options = uhlm_ffi::GenerationOptions { mode: Some(mode), ..at_most(200) };
         let events = reply(&session, Prompt::Raw { text: "go".into() }, options);
         let (finish, text, _) = finished(&events);

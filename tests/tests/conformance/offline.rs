@@ -10,13 +10,13 @@ use uhlm_ffi::{
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 
-use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, remote, reply, rest};
+use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, remote, reply, rest, wait};
 
 fn session(served: &Served, proxy: &Proxy, offline: OfflinePolicy) -> Arc<UhlmSession> {
     let verifier = UhlmVerifier::new(remote(format!("https://{}", proxy.address()), served), None).expect("a client");
     let link = LinkOptions { back_off_seconds: Some(0.02), max_back_off_seconds: Some(0.05), ..LinkOptions::default() };
     let options = SessionOptions { offline: Some(offline), link, ..greedy() };
-    engine().open_session(Some(verifier), options, None).expect("valid")
+    wait(engine().open_session(Some(verifier), options, None)).expect("valid")
 }
 
 fn down() -> (Served, Proxy) {

@@ -50,7 +50,7 @@ fn every_pace_writes_the_same_text() {
     let verifier = verifier(&served);
     let prompts = prompts();
     let write = |options: SessionOptions| {
-        let session = engine().open_session(Some(verifier.clone()), options, None).expect("valid");
+        let session = wait(engine().open_session(Some(verifier.clone()), options, None)).expect("valid");
         let answer = |prompt: &Prompt| {
             let answer = finished(&reply(&session, prompt.clone(), seeded(SEED)));
             session.reset().expect("idle");
@@ -70,7 +70,7 @@ fn every_pace_writes_the_same_text() {
     let budget = |passes| SessionOptions { max_passes_per_token: Some(passes), ..patient(Mode::Exact) };
     assert_eq!(write(budget(0.2)).0, texts, "under a budget");
     for nonsense in [0.0, -1.0, f64::NAN] {
-        let refused = engine().open_session(None, budget(nonsense), None);
+        let refused = wait(engine().open_session(None, budget(nonsense), None));
         assert_eq!(refused.err().map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{nonsense}");
     }
 }
@@ -80,7 +80,7 @@ fn the_same_seed_brings_the_same_text() {
     let served = one_row_a_pass();
     let verifier = verifier(&served);
     let prompts = prompts();
-    let open = |options| engine().open_session(Some(verifier.clone()), options, None).expect("valid");
+    let open = |options| wait(engine().open_session(Some(verifier.clone()), options, None)).expect("valid");
     let write = |options: &SessionOptions, seed| {
         let answer = |prompt: &Prompt| finished(&reply(&open(options.clone()), prompt.clone(), seeded(seed)));
         let answers: Vec<_> = prompts.iter().map(answer).collect();
@@ -124,7 +124,7 @@ fn the_same_seed_brings_the_same_text() {
 fn a_session_with_the_same_seed_brings_the_same_replies_to_the_same_messages() {
     let talk = |seed| {
         let options = SessionOptions { seed: Some(seed), mode: Some(Mode::DeviceOnly), ..drawing() };
-        let session = engine().open_session(None, options, None).expect("valid");
+        let session = wait(engine().open_session(None, options, None)).expect("valid");
         prompts().into_iter().map(|prompt| finished(&reply(&session, prompt, at_most(60))).1).collect::<Vec<_>>()
     };
     let replies = talk(7);
@@ -132,7 +132,7 @@ fn a_session_with_the_same_seed_brings_the_same_replies_to_the_same_messages() {
     assert_ne!(talk(8), replies);
     // The number of the reply is mixed in: the same beginning goes on in another way.
     let options = SessionOptions { mode: Some(Mode::DeviceOnly), ..drawing() };
-    let session = engine().open_session(None, options, None).expect("valid");
+    let session = wait(engine().open_session(None, options, None)).expect("valid");
     let again = || finished(&reply(&session, Prompt::Raw { text: BEGINNINGS[0].to_owned() }, at_most(60))).1;
     assert_ne!(again(), again());
 }

@@ -12,7 +12,7 @@ fn two_sessions_generate_at_once() {
     let served = Served::start();
     let verifier = verifier(&served);
     let questions = [QUESTION, "Spell the word planet backwards."];
-    let open = || engine().open_session(Some(verifier.clone()), greedy(), None).expect("valid");
+    let open = || wait(engine().open_session(Some(verifier.clone()), greedy(), None)).expect("valid");
     let alone = questions.map(|question| finished(&crate::support::reply(&open(), chat(question), at_most(200))).1);
     let sessions = questions.map(|question| (open(), question));
     let generations =
@@ -37,7 +37,7 @@ fn two_sessions_generate_at_once() {
 
 #[test]
 fn a_generation_may_follow_a_cancelled_one_at_once() {
-    let session = heavy().open_session(None, one_thread(), None).expect("valid");
+    let session = wait(heavy().open_session(None, one_thread(), None)).expect("valid");
     for _ in 0..10 {
         let first = session.start(raw(), crate::support::endless()).expect("idle");
         let refused = session.start(raw(), at_most(10)).err();
@@ -67,7 +67,7 @@ fn a_generation_may_follow_a_cancelled_one_at_once() {
 
 #[test]
 fn use_after_close_is_an_error() {
-    let session = engine().open_session(None, greedy(), None).expect("valid");
+    let session = wait(engine().open_session(None, greedy(), None)).expect("valid");
     let updates = session.status_updates().expect("open");
     assert!(!wait(updates.next()).expect("the present status").generating);
     session.shut_down();
@@ -82,9 +82,9 @@ fn use_after_close_is_an_error() {
     closed(session.set_messages(Vec::new()).err());
     closed(session.reset().err());
     closed(session.status().err());
-    closed(session.save_calibration("never-written".into()).err());
+    closed(wait(session.save_calibration("never-written".into())).err());
     // A generation that is still held ends as well.
-    let session = engine().open_session(None, greedy(), None).expect("valid");
+    let session = wait(engine().open_session(None, greedy(), None)).expect("valid");
     let generation = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
     session.shut_down();
     assert!(rest(&generation).1.is_ok());

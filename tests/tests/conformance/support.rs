@@ -35,6 +35,7 @@ pub(crate) fn model(path: &Path) -> ModelOptions {
         gpu_layers: 0,
         fit_context: None,
         available_memory: None,
+        cache: None,
         chat_template: None,
         vocabulary_folder: None,
     }
@@ -54,7 +55,7 @@ pub(crate) fn engine() -> Arc<UhlmEngine> {
 /// Returns the options of a client of the server at `url`, with trust in the certificate of `served` alone.
 pub(crate) fn remote(url: String, served: &Served) -> RemoteOptions {
     let trust = Some(TrustPolicy::Fingerprint { sha256: served.fingerprint().to_string() });
-    RemoteOptions { endpoint: url, trust, connect_timeout_seconds: None, user_agent: None }
+    RemoteOptions { endpoint: url, trust, tls12: false, connect_timeout_seconds: None, user_agent: None }
 }
 
 /// Returns a client of a server.

@@ -1,14 +1,14 @@
 //! The number of tokens of a conversation, what is text in it, and what becomes of one that is too long.
 
 use uhlm_ffi::{
-    ErrorKind, GenerationOptions, Message, Mode, ModelOptions, Overflow, Role, SessionOptions, Thinking, UhlmEngine,
+    ErrorKind, GenerationOptions, Message, Mode, ModelOptions, Overflow, SessionOptions, Thinking, UhlmEngine,
 };
 use uhlm_testing::pair;
 
 use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, model, reply, wait};
 
 fn user(content: &str) -> Message {
-    Message { role: Role::User, content: content.to_owned(), reasoning: None }
+    Message::user(content)
 }
 
 fn device_only() -> SessionOptions {
@@ -18,7 +18,7 @@ fn device_only() -> SessionOptions {
 #[test]
 fn tokens_can_be_counted() {
     let engine = engine();
-    let session = engine.open_session(None, device_only(), None).expect("valid");
+    let session = wait(engine.open_session(None, device_only(), None)).expect("valid");
     let before = session.context_use().expect("open");
     assert_eq!((before.tokens, before.context), (0, None));
     let (_, _, statistics) = finished(&reply(&session, chat(QUESTION), at_most(8)));
@@ -46,7 +46,7 @@ fn what_people_type_is_text() {
 fn a_conversation_that_is_too_long_drops_its_oldest_turns() {
     let open = |overflow| {
         let options = SessionOptions { context: Some(256), overflow: Some(overflow), ..device_only() };
-        engine().open_session(None, options, None).expect("valid")
+        wait(engine().open_session(None, options, None)).expect("valid")
     };
     let session = open(Overflow::DropOldest { reserve: 32 });
     let dropped: u64 =
@@ -69,12 +69,12 @@ fn a_conversation_that_is_too_long_drops_its_oldest_turns() {
 fn options_of_the_template_that_make_no_sense_are_refused() {
     let with = |name: &str, json: &str| {
         let template_variables = [(name.to_owned(), json.to_owned())].into();
-        engine().open_session(None, SessionOptions { template_variables, ..device_only() }, None)
+        wait(engine().open_session(None, SessionOptions { template_variables, ..device_only() }, None))
     };
     for (name, json) in [("messages", "[]"), ("tone", "not json")] {
         assert_eq!(with(name, json).err().map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{name}");
         let template_variables = [(name.to_owned(), json.to_owned())].into();
-        let session = engine().open_session(None, device_only(), None).expect("valid");
+        let session = wait(engine().open_session(None, device_only(), None)).expect("valid");
         let refused = session.start(chat(QUESTION), GenerationOptions { template_variables, ..at_most(8) }).err();
         assert_eq!(refused.map(|error| error.kind()), Some(ErrorKind::InvalidOptions), "{name}");
     }
@@ -82,7 +82,7 @@ fn options_of_the_template_that_make_no_sense_are_refused() {
     // A model that cannot think writes as it always does.
     let texts = [None, Some(Thinking::Off), Some(Thinking::On { budget: Some(4) })].map(|thinking| {
         let options = SessionOptions { thinking, ..device_only() };
-        let session = engine().open_session(None, options, None).expect("valid");
+        let session = wait(engine().open_session(None, options, None)).expect("valid");
         finished(&reply(&session, chat(QUESTION), at_most(40))).1
     });
     assert!(texts[0] == texts[1] && texts[0] == texts[2], "{texts:?}");
@@ -96,7 +96,7 @@ fn a_reply_has_template_variables_of_its_own() {
     let engine = wait(UhlmEngine::load(options, None)).expect("the bundled draft model");
     let tone = |words: &str| [("tone".to_owned(), format!("\"{words}\""))].into();
     let options = SessionOptions { template_variables: tone("calm"), ..device_only() };
-    let session = engine.open_session(None, options, None).expect("valid");
+    let session = wait(engine.open_session(None, options, None)).expect("valid");
     let prompt = |options: GenerationOptions| {
         session.reset().expect("idle");
         finished(&reply(&session, chat(QUESTION), options)).2.prompt_tokens

@@ -266,7 +266,10 @@ fn a_certificate_that_is_not_trusted_and_a_dead_port_have_their_errors() {
 #[test]
 fn names_that_would_leave_the_folder_are_refused() {
     let place = Place::new(|_| Reply::status(404));
-    for name in ["../x.gguf", "a/b.gguf", ".gguf", ".x.gguf", "x.bin", ""] {
+    let long = format!("{}.gguf", "x".repeat(1 << 16));
+    let names = ["../x.gguf", "a/b.gguf", "..\\x.gguf", "C:x.gguf", ".gguf", "..gguf", ".x.gguf", "x.bin", "", &long];
+    let strange = ["a\0b.gguf", "a\nb.gguf", "a\x1b[2Jb.gguf", "a\u{202e}b.gguf", "a\u{85}b.gguf"];
+    for name in names.into_iter().chain(strange) {
         let request = DownloadRequest { name: Some(name.into()), ..place.request() };
         let outcome = place.store.download(request).blocking_finish();
         assert_eq!(outcome, Err(DownloadError::InvalidName { name: name.into() }));

@@ -4,11 +4,12 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::Serialize;
-use uhlm_core::{Event, FinishReason, GenerationOptions, Mode, Origin, Prompt, Statistics};
+use uhlm_core::{Event, FinishReason, GenerationError, GenerationOptions, Mode, Origin, Prompt, Statistics};
 use uhlm_law::chat::Message;
 use uhlm_law::sampling::TokenId;
 
 use crate::failure::Failure;
+use crate::grammar::GrammarArgs;
 use crate::options::{SessionArgs, some_tokens};
 use crate::output;
 use crate::report::Rates;
@@ -20,6 +21,7 @@ const EXAMPLES: &str = "\
 Examples:
   uhlm generate 'What is 17 + 25?'
   uhlm generate --model draft.gguf --server https://host:8443 --json 'Name three rivers.'
+  uhlm generate --json-schema person.json 'Mara is 31 and lives in Bonn.'
   echo 'Once upon a time' | uhlm generate --model draft.gguf --mode device-only --raw -";
 
 #[derive(Clone, Debug, Args)]
@@ -42,6 +44,8 @@ pub(crate) struct GenerateArgs {
     /// Print one JSON document with tokens, origins, uncertainties and statistics
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    grammar: GrammarArgs,
     #[command(flatten)]
     models: ModelArgs,
     #[command(flatten)]
@@ -85,6 +89,7 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     if nothing {
         return Err(Failure::usage("the prompt is empty"));
     }
+    let grammar = args.grammar.read()?;
     let mode = args.session.mode;
     let setup = args.models.open(mode, args.session.calibration.as_deref())?;
     let session = setup.session(&args.session)?;
@@ -92,8 +97,12 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
         session.set_messages(vec![Message::system(system)])?;
     }
     let prompt = if args.raw { Prompt::Raw(prompt) } else { Prompt::Chat(prompt) };
-    let options =
-        GenerationOptions { max_tokens: args.max_tokens, stop: args.stop.clone(), ..GenerationOptions::default() };
+    let options = GenerationOptions {
+        max_tokens: args.max_tokens,
+        stop: args.stop.clone(),
+        grammar,
+        ..GenerationOptions::default()
+    };
     let mut generation = session.generate(prompt, options)?;
     let mut view = (!args.json).then(ReplyView::new);
     let mut tokens = Vec::new();
@@ -115,6 +124,9 @@ pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
                 if let Some(view) = &mut view {
                     view.finish();
                     output::note(paint_stderr(Style::Dim, &rates.line()));
+                    if statistics.grammar_complete == Some(false) {
+                        return Err(GenerationError::Incomplete { text, reason }.into());
+                    }
                     return Ok(());
                 }
                 let (draft, target) = setup.names();

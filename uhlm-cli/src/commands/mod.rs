@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod calibrate;
 pub(crate) mod capacity;
+pub(crate) mod chaos;
 pub(crate) mod chat;
 pub(crate) mod demo;
 pub(crate) mod doctor;
@@ -12,3 +13,4 @@ pub(crate) mod info;
 pub(crate) mod loadtest;
 pub(crate) mod models;
 pub(crate) mod serve;
+pub(crate) mod soak;

@@ -183,7 +183,7 @@ mod tests {
     }
 
     fn token(text: &str) -> TokenText {
-        TokenText { id: 0, text: text.into(), uncertainty: None }
+        TokenText { id: 0, text: text.into(), ..TokenText::default() }
     }
 
     /// Runs the written text through a small terminal and returns its lines.

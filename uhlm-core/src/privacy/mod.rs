@@ -19,7 +19,7 @@ mod record;
 use std::sync::Arc;
 
 pub use consent::Consent;
-pub(crate) use conversation::Conversation;
+pub(crate) use conversation::{Conversation, redacted_message};
 pub(crate) use outbox::Outbox;
 pub(crate) use record::SentLog;
 pub use record::{RecordOptions, Sent, SentKind, SentRecord};

@@ -97,7 +97,7 @@ impl Drafter {
             return Ok(Draft::default());
         }
         let position = self.position(bridge.place());
-        let drawn = self.draw(bridge.tokens(), position, mode, cancelled)?;
+        let drawn = self.draw(bridge.tokens(), position, None, mode, cancelled)?;
         bridge.drew(drawn.id, drawn);
         let proposal = bridge.propose(unsent);
         Ok(Draft { replaces: proposal.replaces, tokens: proposal.tokens.iter().map(Drafted::of).collect() })

@@ -2,8 +2,10 @@
 //!
 //! Decides the next drafted token. Whether to draft at all, and what becomes of the token, is decided elsewhere.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use uhlm_grammar::{Compiled, ConstraintError, Grammar, GrammarError, Tables};
 use uhlm_law::advance::{Begin, Drawing, Tokens};
 use uhlm_law::affine::Affine;
 use uhlm_law::bridge::Bridge;
@@ -12,7 +14,7 @@ use uhlm_law::chat::DraftModel;
 use uhlm_law::gate::{Gate, Goal, Predictor};
 use uhlm_law::model::{ModelError, Sequence};
 use uhlm_law::noise::{Place, PositionKey};
-use uhlm_law::sampling::{ChainInput, SamplingError, Scratch, TokenId, Winner};
+use uhlm_law::sampling::{self, ChainInput, SamplingError, Scratch, TokenId, TokenMask, Winner};
 use uhlm_law::uncertainty::Uncertainty;
 
 use super::end::End;
@@ -20,10 +22,12 @@ use super::ends::{TargetEnds, ends_either, marks};
 use super::lookahead::{Counts, Lookahead};
 use super::reply::Piece;
 use super::token::Drafted;
+use crate::error::GenerationError;
 use crate::language::Language;
 use crate::mode::Mode;
-use crate::options::SessionOptions;
+use crate::options::{MAX_TOP_TOKENS, SessionOptions};
 use crate::origin::Origin;
+use crate::why::TokenLogProbability;
 
 /// Weight of the newest value in the average time of a step, which may change at once, with the phone's clock.
 const NEWEST_TIME: f64 = 0.1;
@@ -36,6 +40,12 @@ const NEWEST_BETA: f64 = 1.0 / 32.0;
 /// Moves an exponential average towards `value`; 0 is the average of nothing.
 fn average(mean: &mut f64, value: f64, newest: f64) {
     *mean = if *mean == 0.0 { value } else { *mean + newest * (value - *mean) };
+}
+
+/// Makes the error of a reply that its grammar says nothing about: the tokens before are the verifier's, or the grammar
+/// takes too much work there.
+fn not_of_grammar(error: &ConstraintError) -> GenerationError {
+    GenerationError::Grammar { reason: error.to_string() }
 }
 
 /// What a draw of the draft model adds to the drafted tokens.
@@ -55,7 +65,7 @@ pub(super) struct Drafter {
     pub(super) bridge: Option<Bridge<Drafted>>,
     /// Number of its own tokens that the draft model's context holds; known once that was asked for.
     pub(super) fits: usize,
-    /// Control tokens that mark the model's reasoning, with their names.
+    /// Control tokens that mark the model's reasoning or its calls of tools, with their names.
     marks: Vec<(TokenId, &'static str)>,
     sequence: Option<Box<dyn Sequence>>,
     /// Tokens that the sequence holds, including those that were read ahead of being drafted.
@@ -68,12 +78,21 @@ pub(super) struct Drafter {
     scratch: Scratch,
     estimator: Box<dyn Uncertainty>,
     pub(super) gate: Gate,
-    /// Sampling chain and noise of the reply.
+    predictor: Predictor,
+    /// Sampling chain, noise and grammar of the reply.
     drawing: Drawing,
+    /// Tables by which grammars in the session's tokens are compiled; `None` before the first.
+    tables: Option<Tables>,
+    /// Grammar of the reply, if it has one.
+    grammar: Option<Compiled>,
     /// End tokens of the target, where they are not those of the draft model.
     target_ends: Option<TargetEnds>,
     /// Largest number of tokens that the conversation may have with the reply.
     end: usize,
+    /// Number of most probable tokens that are told with each drafted one.
+    top_tokens: usize,
+    /// Those tokens, by the number of tokens before the place.
+    tops: BTreeMap<usize, Vec<(TokenId, f32)>>,
     /// Seconds that one drafted token takes, as an exponential average; 0 before the first.
     pub(super) seconds: f64,
     /// Mean of the drafted tokens' expected rejection probability, as an exponential average.
@@ -89,7 +108,8 @@ impl Drafter {
     pub(super) fn new(model: DraftModel, options: &SessionOptions, seed: u64) -> Result<Self, SamplingError> {
         // This drawing is replaced as soon as a reply begins; it only checks the session's chain here.
         let sampling = options.sampling.clone();
-        let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop: Vec::new() })?;
+        let (stop, grammar) = (Vec::new(), None);
+        let drawing = Drawing::new(&Begin { seed, sampling, reply_start: 0, max_tokens: 1, stop, grammar })?;
         let language = Language::from(&model);
         Ok(Self {
             marks: marks(&language),
@@ -106,9 +126,14 @@ impl Drafter {
             scratch: Scratch::default(),
             estimator: options.estimator.build(seed),
             gate: Gate::new(&options.calibration, options.goal).with_predictor(options.predictor),
+            predictor: options.predictor,
             drawing,
+            tables: None,
+            grammar: None,
             target_ends: None,
             end: usize::MAX,
+            top_tokens: 0,
+            tops: BTreeMap::new(),
             seconds: 0.0,
             mean_beta: options.calibration.mean_beta(),
             catch_up_seconds: 0.0,
@@ -122,17 +147,67 @@ impl Drafter {
         self.mean_beta = calibration.mean_beta();
     }
 
-    /// Begins a reply.
+    /// Compiles the grammar of the reply that begins next, or takes note that it has none.
+    ///
+    /// # Errors
+    /// [`GrammarError`].
+    pub(super) fn compile(&mut self, grammar: Option<&Grammar>) -> Result<(), GrammarError> {
+        self.grammar = None;
+        if let Some(grammar) = grammar {
+            let tables = match &self.tables {
+                Some(tables) => tables,
+                None => self.tables.insert(Tables::shared(&self.language.words)?),
+            };
+            self.grammar = Some(tables.compile(grammar)?);
+        }
+        Ok(())
+    }
+
+    /// Tells whether the reply has a grammar.
+    pub(super) fn has_grammar(&self) -> bool {
+        self.grammar.is_some()
+    }
+
+    /// Tells whether the reply in `tokens`, the prompt's included, is a whole text of its grammar; `None` where it has
+    /// none.
+    pub(super) fn is_complete(&mut self, tokens: &[TokenId]) -> Option<bool> {
+        self.drawing.is_complete(tokens)
+    }
+
+    /// Begins a reply, with the grammar that was compiled for it.
     ///
     /// # Errors
     /// [`SamplingError::InvalidParameter`].
     pub(super) fn begin(&mut self, begin: &Begin) -> Result<(), SamplingError> {
-        self.drawing = Drawing::new(begin)?;
+        let ends = self.language.words.vocabulary().ends();
+        let constraint = self.grammar.as_ref().map(|grammar| Box::new(grammar.matcher(&ends)) as _);
+        self.drawing = Drawing::constrained(begin, constraint)?;
         self.lookahead.begin();
         let end = begin.reply_start as usize + begin.max_tokens as usize;
         // Across a bridge these are not the draft model's own tokens.
         self.end = if self.bridge.is_some() { usize::MAX } else { end };
         Ok(())
+    }
+
+    /// Takes note of how many of the most probable tokens are told with each one of the reply that begins.
+    pub(super) fn tell_top(&mut self, tokens: usize) {
+        self.top_tokens = tokens.min(MAX_TOP_TOKENS);
+        self.tops.clear();
+    }
+
+    /// Returns the most probable tokens at the place after so many tokens, as they were when a token was drafted there
+    /// last. Across a bridge the draft model's tokens are not the session's, and there are none.
+    pub(super) fn top_tokens(&self, place: usize) -> Vec<TokenLogProbability> {
+        let top = self.tops.get(&place).filter(|_| self.bridge.is_none());
+        let told = |&(id, log_probability)| TokenLogProbability { id, log_probability };
+        top.into_iter().flatten().map(told).collect()
+    }
+
+    /// Goes by another goal from now on, with what the gate has learnt.
+    pub(super) fn aim_at(&mut self, goal: Goal) {
+        if self.gate.goal() != goal {
+            self.gate = Gate::new(&self.gate.tracked(), goal).with_predictor(self.predictor);
+        }
     }
 
     /// Returns the language of the session's tokens.
@@ -143,11 +218,15 @@ impl Drafter {
     pub(super) fn set_language(&mut self, language: Language) {
         self.marks = marks(&language);
         self.language = language;
+        (self.tables, self.grammar) = (None, None);
         self.target_ends = None;
     }
 
     /// Drafts from now on for a target whose replies end with `ends`; with none, the draft model writes for itself.
     pub(super) fn draft_for(&mut self, ends: &[TokenId]) {
+        if let Some(grammar) = self.grammar.as_ref().filter(|_| !ends.is_empty()) {
+            self.drawing.constrain(Box::new(grammar.matcher(ends)));
+        }
         let own = self.model.language.vocabulary().ends();
         if ends.is_empty() || ends == own || self.bridge.is_some() {
             self.target_ends = None;
@@ -173,6 +252,23 @@ impl Drafter {
     pub(super) fn unload(&mut self) {
         self.sequence = None;
         self.held.clear();
+        self.rows = 0;
+    }
+
+    /// Returns how many of `tokens` the cache is of, with the cache where the engine gives it; what else was read is
+    /// forgotten.
+    pub(super) fn cache_of(&mut self, tokens: &[TokenId]) -> Result<(usize, Option<Vec<u8>>), ModelError> {
+        let cached = tokens.len() - self.unread_own(tokens);
+        let Some(sequence) = &mut self.sequence else { return Ok((0, None)) };
+        sequence.truncate(cached)?;
+        self.held.truncate(cached);
+        self.rows = 0;
+        Ok((cached, sequence.save()?))
+    }
+
+    /// Takes note that the sequence holds `tokens` and nothing else.
+    pub(super) fn holds(&mut self, tokens: &[TokenId]) {
+        self.held = tokens.to_vec();
         self.rows = 0;
     }
 
@@ -300,8 +396,12 @@ impl Drafter {
         mode: Mode,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Drafted, End> {
+        if let Some(id) = self.drawing.forced_after(tokens.ids()) {
+            return Ok(Drafted::forced(id, mode));
+        }
+        let mask = self.drawing.mask_after(tokens.ids()).map_err(|error| not_of_grammar(&error))?;
         let place = self.drawing.place(tokens, tokens.len(), self.model.language.vocabulary());
-        self.draw(tokens.ids(), self.drawing.position(place), mode, cancelled)
+        self.draw(tokens.ids(), self.drawing.position(place), mask.as_ref(), mode, cancelled)
     }
 
     /// Returns the key of a place of the reply.
@@ -309,19 +409,20 @@ impl Drafter {
         self.drawing.position(place)
     }
 
-    /// Draws the draft model's token after its own `tokens`.
+    /// Draws the draft model's token after its own `tokens`, one that `mask` allows where there is one.
     pub(super) fn draw(
         &mut self,
         tokens: &[TokenId],
         position: PositionKey,
+        mask: Option<&TokenMask>,
         mode: Mode,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Drafted, End> {
         let row = self.prepare(tokens, cancelled)?;
-        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, .. } = self;
+        let Self { model, sequence, drawing, scratch, estimator, gate, target_ends, top_tokens, tops, .. } = self;
         let chain = drawing.chain();
         let logits = sequence.as_ref().map_or(&[][..], |sequence| sequence.logits_at(row));
-        let input = ChainInput { logits, history: tokens, mask: None };
+        let input = ChainInput { logits, history: tokens, mask };
         let keys = target_ends.as_ref().map_or(model.language.token_keys(), |target| &target.keys);
         let Winner { id, margin } = chain.winner(input, scratch, keys, position)?;
         self.lookahead.drafted(tokens.len(), id, self.held.get(tokens.len()).copied());
@@ -332,6 +433,10 @@ impl Drafter {
             (distribution.prob(id), distribution.entropy())
         };
         let features = Features { u: estimator.estimate(logits, id), q, entropy, margin: margin as f32 };
+        if *top_tokens > 0 {
+            tops.insert(tokens.len(), sampling::top_log_probabilities(logits, *top_tokens));
+        }
+        let threshold = (mode == Mode::Opportunistic).then(|| gate.threshold());
         let judged = match mode {
             Mode::Exact => true,
             Mode::Opportunistic => gate.is_uncertain(&features),
@@ -342,7 +447,17 @@ impl Drafter {
         gate.observe_draft(&features);
         let beta = gate.expected_rejection(&features);
         average(&mut self.mean_beta, beta, NEWEST_BETA);
-        Ok(Drafted { id, uncertainty: features.u, q, entropy, margin: features.margin, beta, judged })
+        Ok(Drafted {
+            id,
+            uncertainty: features.u,
+            q,
+            entropy,
+            margin: features.margin,
+            beta,
+            threshold,
+            judged,
+            forced: false,
+        })
     }
 
     /// Takes note of how long the step took that drafted the last token; `unread` tokens were read before it in the

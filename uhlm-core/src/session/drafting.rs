@@ -1,6 +1,6 @@
 //! Drafting and sending: whether the device drafts on, what becomes of a drafted token, and when windows go out.
 
-use uhlm_law::advance::{DEFAULT_DEADLINE_MS, Grants};
+use uhlm_law::advance::{Capabilities, DEFAULT_DEADLINE_MS, Grants, Info};
 use uhlm_law::pace::{LEAST_SURVIVAL, Moment};
 
 use super::drafter::Draft;
@@ -9,7 +9,7 @@ use super::lookahead::Counts;
 use super::reply::Piece;
 use super::run::Run;
 use super::sending::{self, Situation};
-use super::token::Drafted;
+use super::token::{Drafted, Standing};
 use crate::error::GenerationError;
 use crate::generation::TOGETHER;
 use crate::mode::Mode;
@@ -23,6 +23,11 @@ pub(crate) const MAX_WINDOW: usize = 25;
 const PROBE_READING: f64 = 64.0;
 /// Number of tokens that are drafted, roughly, when the first window of a reply is sent.
 const FIRST_WINDOW: f64 = 2.0;
+
+/// Tells whether the grammar left no choice about a token.
+fn is_forced(standing: &Standing) -> bool {
+    standing.drafted.is_some_and(|drafted| drafted.forced)
+}
 
 impl Run<'_> {
     /// Tells whether the device may draft now.
@@ -90,15 +95,20 @@ impl Run<'_> {
         let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
         let unread = self.drafter.unread(tokens.ids());
         let unsent = self.pipeline.unsent_to(self.remote.as_ref().map(|remote| &remote.peer));
-        let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, self.mode, &|| cancel.is_cancelled())?;
-        let drafted = &mut self.reply.statistics.drafted;
-        *drafted = (*drafted + tokens.len() as u64).saturating_sub(replaces as u64);
-        self.pacer.observe_draft();
-        let Counts { proposed, accepted } = self.drafter.lookahead_counts();
-        (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);
+        let mode = self.dry_run.unwrap_or(self.mode);
+        let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, mode, &|| cancel.is_cancelled())?;
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
-        self.drafter.took(spent.as_secs_f64(), unread);
+        if tokens.first().is_some_and(|drafted| drafted.forced) {
+            self.reply.statistics.forced += 1;
+        } else {
+            let drafted = &mut self.reply.statistics.drafted;
+            *drafted = (*drafted + tokens.len() as u64).saturating_sub(replaces as u64);
+            self.pacer.observe_draft();
+            let Counts { proposed, accepted } = self.drafter.lookahead_counts();
+            (self.reply.statistics.ngram_proposed, self.reply.statistics.ngram_accepted) = (proposed, accepted);
+            self.drafter.took(spent.as_secs_f64(), unread);
+        }
         self.retract(replaces);
         for (place, drafted) in tokens.into_iter().enumerate() {
             if place > 0 && self.is_sealed() {
@@ -125,10 +135,10 @@ impl Run<'_> {
     /// Commits a drafted token, or keeps it in the open window.
     fn place(&mut self, drafted: Drafted) -> Result<(), End> {
         self.pipeline.push(drafted);
-        if self.mode == Mode::DeviceOnly {
+        if self.mode == Mode::DeviceOnly && self.dry_run.is_none() {
             return self.commit_skipped();
         }
-        if self.is_alone() {
+        if self.dry_run.is_some() || self.is_alone() {
             return self.commit_alone();
         }
         if !drafted.judged && self.pipeline.branch().len() == 1 {
@@ -145,7 +155,7 @@ impl Run<'_> {
     pub(super) fn commit_skipped(&mut self) -> Result<(), End> {
         let counts = self.mode == Mode::Opportunistic;
         let standing = self.pipeline.skip().into_iter().map(|standing| {
-            self.reply.statistics.skipped += u64::from(counts);
+            self.reply.statistics.skipped += u64::from(counts && !is_forced(&standing));
             (0, standing)
         });
         let standing = standing.collect();
@@ -161,7 +171,7 @@ impl Run<'_> {
             if remote_only {
                 standing.origin = crate::origin::Origin::Unverified;
             }
-            let passed = standing.origin == crate::origin::Origin::Draft;
+            let passed = standing.origin == crate::origin::Origin::Draft && !is_forced(&standing);
             self.reply.statistics.skipped += u64::from(passed);
             (0, standing)
         });
@@ -245,13 +255,29 @@ impl Run<'_> {
     pub(super) fn ask_with(&mut self, grants: Grants) -> Result<(), End> {
         let (now, labels, one_by_one) = (self.now(), self.labelling(), self.mode == Mode::Opportunistic);
         let patience = self.waits_at_most();
+        if self.may_not_ask() {
+            return Ok(());
+        }
+        self.check_chain()?;
+        let number = self.reply.statistics.requests + 1;
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
         if let Some((mut request, asked, tokens)) =
             self.pipeline.send(&mut remote.peer, one_by_one, grants, labels, now)
         {
             self.target.first_asked.get_or_insert((now, tokens));
             request.deadline_ms = patience.filter(|ms| *ms != DEFAULT_DEADLINE_MS);
-            remote.send(request, asked, tokens, now);
+            self.reply.statistics.requests += u64::from(remote.send(request, asked, tokens, number, now));
+        }
+        Ok(())
+    }
+
+    /// Checks that the verifier knows every part of the reply's chain: one that does not would draw otherwise.
+    fn check_chain(&self) -> Result<(), End> {
+        let knows = |info: &Info| info.capabilities.contains(Capabilities::WIDER_CHAIN);
+        let info = self.remote.as_ref().and_then(|remote| remote.info.as_ref());
+        if self.pipeline.is_wide() && !info.is_some_and(knows) {
+            let reason = "this verifier knows neither a logit bias nor top-n-sigma".into();
+            return Err(GenerationError::Refused { reason }.into());
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! The tokens that end a reply of the draft model or of the target, and those that mark reasoning.
+//! The tokens that end a reply of the draft model or of the target, and those that mark reasoning or calls.
 
 use uhlm_law::model::{LanguageModel, Special};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
+use uhlm_tools::ToolFormat;
 
 use crate::language::Language;
 
@@ -17,12 +18,19 @@ pub(super) fn ends_either(model: &dyn LanguageModel, target: Option<&TargetEnds>
     target.is_some_and(|target| target.ends.contains(&id)) || model.vocabulary().is_end(id)
 }
 
-/// Returns the tokens by which a model marks its reasoning.
+/// Returns the tokens by which a model marks its reasoning and its calls of tools.
 pub(super) fn marks(language: &Language) -> Vec<(TokenId, &'static str)> {
-    let names = language.template.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
+    let mut names = language.template.reasoning().map(|reasoning| reasoning.format.marks()).unwrap_or_default();
+    let calls = tool_format(language).marks().iter().filter(|name| !names.contains(name));
+    names.extend(calls.copied().collect::<Vec<_>>());
     let token = |name: &'static str| match language.words.tokenize(name, Special::Parse).as_deref() {
         Ok([id]) => Some((*id, name)),
         _ => None,
     };
     names.into_iter().filter_map(token).collect()
+}
+
+/// Returns the format in which a model writes calls. One whose template knows none is told of that of Hermes.
+pub(super) fn tool_format(language: &Language) -> ToolFormat {
+    language.template.source().and_then(ToolFormat::detect).unwrap_or(ToolFormat::Hermes)
 }

@@ -40,9 +40,9 @@ impl Run<'_> {
             return self.heard_late(tag, answer);
         }
         if matches!(answer.value, Frame::Progress(_)) && !stream.asked.is_ended() {
-            self.at_it(answer.bytes);
-            return Ok(());
+            return if self.is_fruitless() { self.failed(tag, fruitless()) } else { self.at_it(answer.bytes) };
         }
+        self.heard_request = Some(stream.number);
         // The answer may have come while the device was at a step.
         let came = (stream.sent + answer.elapsed).min(now);
         match self.pipeline.hear(&mut remote.peer, &mut stream.asked, &answer.value, now) {
@@ -53,10 +53,17 @@ impl Run<'_> {
 
     /// Takes note that the verifier is there, and at work on what it was asked. It is not waited for in vain, even
     /// where it lost its session before and reads everything once more.
-    fn at_it(&mut self, bytes: BodyBytes) {
+    fn at_it(&mut self, bytes: BodyBytes) -> Result<(), End> {
         self.account(bytes);
         self.reached(None, Duration::ZERO, 1);
         self.outage.at_work();
+        Ok(())
+    }
+
+    /// Takes note of an answer that brings no token; tells whether the verifier has said enough of the kind.
+    fn is_fruitless(&mut self) -> bool {
+        let now = self.now();
+        self.outage.fruitless(now) > self.options.link.max_fruitless
     }
 
     /// Takes a frame of an answer for which an earlier reply asked, to try the link. It tells nothing for this reply
@@ -74,6 +81,9 @@ impl Run<'_> {
     /// Applies the outcome of a frame that came at the time `came`.
     fn apply<T>(&mut self, tag: Tag, answer: &Answer<T>, outcome: Outcome, came: Instant) -> Result<(), End> {
         self.account(answer.bytes);
+        if outcome.standing.is_empty() && self.is_fruitless() {
+            return self.failed(tag, fruitless());
+        }
         if outcome.ended == Some(EndReason::Superseded) {
             return self.superseded(tag);
         }
@@ -211,15 +221,16 @@ impl Run<'_> {
     /// Learns from what the target said about drafted tokens.
     fn learn(&mut self, outcome: &Outcome) {
         let statistics = &mut self.reply.statistics;
-        for decided in &outcome.judged {
+        let is_drawn = |decided: &&Decided| !decided.drafted.forced;
+        for decided in outcome.judged.iter().filter(is_drawn) {
             statistics.judged += 1;
             statistics.rejected += u64::from(!decided.matched);
         }
-        for decided in &outcome.skipped {
+        for decided in outcome.skipped.iter().filter(is_drawn) {
             statistics.skipped_labelled += 1;
             statistics.skipped_matched += u64::from(decided.matched);
         }
-        for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped) {
+        for &Decided { drafted, matched, p } in outcome.judged.iter().chain(&outcome.skipped).filter(is_drawn) {
             self.pacer.observe(drafted.beta, matched);
             let features = drafted.features();
             self.drafter.gate.observe_verdict(&features, matched, p);
@@ -258,4 +269,9 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// Makes the failure of a verifier that goes on answering and brings nothing.
+fn fruitless() -> VerifierError {
+    VerifierError::InvalidAnswer { reason: "it goes on answering, and brings no token".into() }
 }

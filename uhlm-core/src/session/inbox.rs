@@ -1,12 +1,16 @@
 //! The messages to the session's thread: jobs, answers, and reasons to look around.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use uhlm_law::advance::{self, Frame};
 
+use crate::error::GenerationError;
 use crate::generation::EventSink;
 use crate::options::{GenerationOptions, Prompt};
+use crate::saved_session::SavedSessionError;
 use crate::verifier::{Answer, Verifier, VerifierError, VerifierExt as _};
 
 /// A generation to run.
@@ -22,8 +26,19 @@ pub(crate) struct Job {
 pub(super) struct Queue {
     /// Generations that were requested while a cancelled one had not ended yet.
     pub(super) jobs: VecDeque<Job>,
+    /// Work that waits until no generation runs.
+    pub(super) tasks: VecDeque<Task>,
     /// Whether the session was dropped.
     pub(super) closed: bool,
+}
+
+/// Work for the session's thread beside generations. Nobody may wait for its outcome any more.
+#[derive(Debug)]
+pub(crate) enum Task {
+    /// To save the session to a file.
+    Save { path: PathBuf, done: oneshot::Sender<Result<(), SavedSessionError>> },
+    /// To read ahead of a message that begins so, and to open the session on the verifier if it may be asked.
+    Warm { beginning: String, asks: bool, done: oneshot::Sender<Result<usize, GenerationError>> },
 }
 
 /// The number of the answer that a frame belongs to; no two answers of a session have the same.
@@ -38,6 +53,8 @@ pub(crate) type Heard = Result<Answer<Frame>, VerifierError>;
 pub(crate) enum Inbox {
     /// A generation to run.
     Job(Box<Job>),
+    /// Work beside generations.
+    Task(Task),
     /// The answer to an attempt to open a session on the verifier.
     Opened(Result<Opened, VerifierError>),
     Frame {

@@ -24,6 +24,9 @@ impl Run<'_> {
     /// wait for the next attempt only where that is near: where the connection failed once or twice.
     pub(super) fn is_alone(&self) -> bool {
         let Some(remote) = &self.remote else { return false };
+        if self.reply.statistics.budget_spent {
+            return true;
+        }
         let (link, cause) = remote.news();
         let is_away =
             link == LinkState::Offline || cause == Some(LinkCause::TimedOut) || remote.link.is_far(self.now());
@@ -46,8 +49,11 @@ impl Run<'_> {
     /// Asks for a session if there is none.
     pub(super) fn open(&mut self) -> Result<(), End> {
         let (vocabulary, now) = (self.drafter.language().words.vocabulary_hash(), self.now());
+        let may_not_ask = self.may_not_ask();
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
-        remote.open(vocabulary, now);
+        if !may_not_ask && remote.open(vocabulary, now) {
+            self.reply.statistics.requests += 1;
+        }
         Ok(())
     }
 
@@ -114,10 +120,19 @@ impl Run<'_> {
     /// Takes the answer to an attempt to open a session.
     pub(super) fn opened(&mut self, result: Result<Opened, VerifierError>) -> Result<(), End> {
         let Some(remote) = &mut self.remote else { return Ok(()) };
+        let before = remote.info.clone();
         let answer = match remote.opened(result) {
             Ok(answer) => answer,
             Err(error) => return self.out_of_order(error),
         };
+        let is_written = self.reply.statistics.origins.verified + self.reply.statistics.origins.target > 0;
+        if let Some(before) = before.filter(|before| is_written && before.fingerprint != answer.value.fingerprint) {
+            // A reply is one model's: what another writes after it would be nobody's text.
+            remote.give_up();
+            remote.info = Some(before);
+            let reason = "it serves another model than the one that this reply is of".into();
+            return self.out_of_order(VerifierError::InvalidAnswer { reason });
+        }
         let words = &self.drafter.language().words;
         if answer.value.vocabulary != words.vocabulary_hash() {
             remote.give_up();
@@ -125,6 +140,7 @@ impl Run<'_> {
             let reason = format!("{here} tokens on the device, {there} on the verifier, and not the same ones");
             return Err(GenerationError::VocabularyMismatch { reason }.into());
         }
+        self.check_grammar()?;
         self.pipeline.set_max_body(answer.value.limits.max_body);
         if self.mode != Mode::DeviceOnly {
             self.drafter.draft_for(&answer.value.ends);

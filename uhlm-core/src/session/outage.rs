@@ -3,7 +3,7 @@
 //! Pure: it only counts. What follows from the counts is decided in [`offline`](super::offline) and
 //! [`hearing`](super::hearing).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Number of desynchronisations without a token in between after which the session is given up for a new one; after as
 /// many more the verifier counts as out of reach.
@@ -16,6 +16,8 @@ pub(super) struct Outage {
     desyncs: u32,
     /// Time since which the reply waits for the verifier.
     waiting_since: Option<Instant>,
+    /// Time of the first answer without a token since the reply last went on.
+    fruitless_since: Option<Instant>,
     /// Whether the policy is to decide when the link's grace is over.
     is_postponed: bool,
 }
@@ -24,6 +26,17 @@ impl Outage {
     /// Takes note that the verifier decided a token: it has what the device has.
     pub(super) fn decided(&mut self) {
         self.desyncs = 0;
+    }
+
+    /// Takes note that the reply has a token more, whoever decided on it.
+    pub(super) fn went_on(&mut self) {
+        self.fruitless_since = None;
+    }
+
+    /// Takes note of an answer that brought no token at `now`; returns for how long there were no others, and the reply
+    /// did not go on.
+    pub(super) fn fruitless(&mut self, now: Instant) -> Duration {
+        now.saturating_duration_since(*self.fruitless_since.get_or_insert(now))
     }
 
     /// Takes note that device and verifier disagree on what the verifier holds, or that it lost its session.
@@ -102,10 +115,20 @@ mod tests {
     }
 
     #[test]
+    fn answers_are_fruitless_from_the_first_one_without_a_token_until_the_reply_goes_on() {
+        let (mut outage, now) = (Outage::default(), Instant::now());
+        let minute = Duration::from_secs(60);
+        assert_eq!(outage.fruitless(now), Duration::ZERO);
+        assert_eq!(outage.fruitless(now + minute), minute);
+        outage.went_on();
+        assert_eq!(outage.fruitless(now + 2 * minute), Duration::ZERO);
+    }
+
+    #[test]
     fn an_answer_ends_the_waiting_only_where_nothing_was_lost() {
         let (mut outage, now) = (Outage::default(), Instant::now());
         outage.wait(now);
-        outage.wait(now + std::time::Duration::from_secs(1));
+        outage.wait(now + Duration::from_secs(1));
         assert_eq!(outage.waiting_since(), Some(now));
         outage.desynced();
         outage.answered();

@@ -97,6 +97,11 @@ impl Pipeline {
         self.committed() >= self.limit
     }
 
+    /// Tells whether the reply's chain has parts that not every verifier knows.
+    pub(super) fn is_wide(&self) -> bool {
+        self.conversation.as_ref().is_some_and(|conversation| conversation.begin().sampling.is_wide())
+    }
+
     /// Returns the number of committed tokens, the prompt's included.
     pub(super) fn committed(&self) -> usize {
         self.conversation.as_ref().map_or(0, Conversation::committed)

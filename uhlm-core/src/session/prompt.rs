@@ -1,9 +1,10 @@
 //! The way from a prompt to the tokens that both models read, and to the turns that they forget where there are too
 //! many.
 
-use uhlm_law::chat::{Message, RenderOptions, Rendered};
+use uhlm_law::chat::{Message, RenderOptions, Rendered, Role, VariableError};
 use uhlm_law::model::{LanguageModel, ModelError, Special};
 use uhlm_law::sampling::TokenId;
+use uhlm_tools::{ToolDefinition, ToolFormat, described};
 
 use crate::error::GenerationError;
 use crate::language::Language;
@@ -17,10 +18,11 @@ pub(super) struct Asked<'a> {
     /// Tokens of the session so far.
     pub(super) held: &'a [TokenId],
     pub(super) prompt: &'a Prompt,
-    /// Text of the prompt that a verifier may see, if one is asked.
-    pub(super) read: Option<&'a str>,
+    /// Texts of the prompt that a verifier may see, if one is asked.
+    pub(super) read: Option<&'a [String]>,
     pub(super) redaction: Option<&'a Redaction>,
     pub(super) options: &'a RenderOptions,
+    pub(super) tools: &'a [ToolDefinition],
 }
 
 /// A prompt as both models read it.
@@ -54,14 +56,16 @@ impl Asked<'_> {
     /// be dropped, the oldest are; where that does not help, none are.
     pub(super) fn read(&self, conversation: &mut Conversation, room: &Room) -> Result<Read, GenerationError> {
         let whole = self.all(conversation)?;
-        let may_drop = room.overflow != Overflow::Stop && matches!(self.prompt, Prompt::Chat(_));
+        let may_drop = room.overflow != Overflow::Stop && !matches!(self.prompt, Prompt::Raw(_) | Prompt::Apart(_));
+        // The turn that results belong to is still being written.
+        let kept = usize::from(matches!(self.prompt, Prompt::ToolResults(_)));
         if !may_drop || room.fits(whole.tokens.len(), room.reply) {
             return Ok(whole);
         }
         let before = conversation.dropped();
         // The steps hold, after each dropped turn, how many messages are forgotten and which tokens are left.
         let mut steps = Vec::new();
-        while conversation.drop_turn() {
+        while conversation.turns() > kept && conversation.drop_turn() {
             steps.push((conversation.dropped(), self.all(conversation)?));
         }
         let place = |reply| steps.iter().position(|(_, left): &(usize, Read)| room.fits(left.tokens.len(), reply));
@@ -81,13 +85,27 @@ impl Asked<'_> {
     /// Returns the tokens of the prompt, with those of everything in the conversation that the models have not
     /// forgotten.
     pub(super) fn all(&self, conversation: &mut Conversation) -> Result<Read, GenerationError> {
-        let text = self.read.unwrap_or(self.prompt.text());
         let read = match self.prompt {
-            Prompt::Raw(_) => Read { tokens: self.language.words.tokenize(text, Special::ParseWithBos)?, text: None },
-            Prompt::Chat(_) => {
+            Prompt::Apart(_) => {
+                let rendered = self.render(self.prompt.seen(self.read.is_some(), self.redaction))?;
+                let words = &self.language.words;
+                let tokens = rendered.tokens(|text, special| words.tokenize(text, special))?;
+                Read { tokens, text: Some(rendered.text()) }
+            }
+            Prompt::Raw(_) => {
+                let text = self.prompt.text(self.read);
+                Read { tokens: self.language.words.tokenize(&text, Special::ParseWithBos)?, text: None }
+            }
+            Prompt::Chat(_) | Prompt::ToolResults(_) => {
                 let mut messages = conversation.read_by_models(self.read.is_some(), self.redaction);
-                messages.push(Message::user(text));
-                let rendered = self.language.template.render(&messages, self.options)?;
+                messages.extend(self.prompt.messages(self.read));
+                if let Some(summary) = conversation.summary(self.read.is_some(), self.redaction)
+                    && let Some(first) = messages.iter_mut().find(|message| message.role == Role::User)
+                {
+                    // Not every template has a place for a second message of instructions.
+                    first.content = format!("[Earlier in this conversation: {summary}]\n\n{}", first.content);
+                }
+                let rendered = self.render(messages)?;
                 Read {
                     tokens: chat_tokens(self.language.words.as_ref(), &rendered, self.held)?,
                     text: Some(rendered.text()),
@@ -95,6 +113,26 @@ impl Asked<'_> {
             }
         };
         if read.tokens.is_empty() { Err(GenerationError::EmptyPrompt) } else { Ok(read) }
+    }
+
+    /// Renders messages and tools: in the template's own way if it has one, else described in plain messages.
+    fn render(&self, messages: Vec<Message>) -> Result<Rendered, GenerationError> {
+        let template = &self.language.template;
+        let uses_tools = !self.tools.is_empty()
+            || messages.iter().any(|message| message.role == Role::Tool || !message.tool_calls.is_empty());
+        if !uses_tools {
+            return Ok(template.render(&messages, self.options)?);
+        }
+        if template.source().and_then(ToolFormat::detect).is_none() {
+            return Ok(template.render(&described(&messages, self.tools), self.options)?);
+        }
+        let mut options = self.options.clone();
+        if !self.tools.is_empty() && options.variables.get("tools").is_none() {
+            let all: Vec<String> = self.tools.iter().map(ToolDefinition::json).collect();
+            let invalid = |error: VariableError| GenerationError::InvalidTools { reason: error.to_string() };
+            options.variables.set("tools", format!("[{}]", all.join(", "))).map_err(invalid)?;
+        }
+        Ok(template.render(&messages, &options)?)
     }
 }
 

@@ -18,6 +18,8 @@ use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
 /// An answer that is awaited.
 pub(super) struct Stream {
     pub(super) tag: Tag,
+    /// Number of the request in its reply, from 1.
+    pub(super) number: u64,
     /// Time at which the request was sent.
     pub(super) sent: Instant,
     /// Record of what was asked, by which the answer is checked.
@@ -113,10 +115,11 @@ impl Remote {
         self.info.as_ref().map(|info| info.limits.context as usize)
     }
 
-    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone.
-    pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) {
+    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone; returns whether
+    /// it asked.
+    pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) -> bool {
         if self.is_open() || self.is_opening() || self.is_foreign || !self.link.may_send(now) {
-            return;
+            return false;
         }
         let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
         // Sending fails only when the device's session is gone; the message is dropped then, which closes the opened
@@ -127,6 +130,7 @@ impl Remote {
         self.link.on_send();
         let request = Open { vocabulary, needs: Capabilities::NONE };
         self.opening = Some(self.verifier.open(request, self.link.deadline(0), reply));
+        true
     }
 
     /// Takes the answer to [`Self::open`]; a new session holds nothing.
@@ -185,10 +189,10 @@ impl Remote {
         }
     }
 
-    /// Sends a request for which the verifier has `tokens` tokens to process; returns the tag that its answer carries,
-    /// or `None` where there is no session.
-    pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize, now: Instant) -> Option<Tag> {
-        let session = self.session?;
+    /// Sends a request, the `number`-th of its reply, for which the verifier has `tokens` tokens to process; returns
+    /// whether there is a session to send it to.
+    pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize, number: u64, now: Instant) -> bool {
+        let Some(session) = self.session else { return false };
         let tag = Tag(self.next_tag);
         self.next_tag += 1;
         let inbox = self.inbox.clone();
@@ -197,8 +201,8 @@ impl Remote {
         let silence = self.link.deadline(self.reading);
         self.link.on_send();
         let call = self.verifier.advance(session, request, silence, reply);
-        self.streams.push(Stream { tag, sent: now, asked, call });
-        Some(tag)
+        self.streams.push(Stream { tag, number, sent: now, asked, call });
+        true
     }
 
     /// Takes note that the verifier has read all that it was sent.

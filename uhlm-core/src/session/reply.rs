@@ -8,11 +8,14 @@ use std::time::Duration;
 use uhlm_law::chat::{Channel, ReasoningSplitter};
 use uhlm_law::sampling::TokenId;
 
+use super::apart::{Apart, Called, Taken};
 use super::text::TextStream;
 use crate::event::{Event, FinishReason, LinkCause, LinkState, TokenText};
 use crate::metrics::Statistics;
 use crate::options::GenerationOptions;
 use crate::origin::Origin;
+use crate::tools::ToolCall;
+use crate::why::{TokenLogProbability, Why};
 
 /// A token with its entry in the vocabulary.
 #[derive(Clone, Copy, Debug)]
@@ -20,20 +23,37 @@ pub(super) struct Piece<'a> {
     pub(super) id: TokenId,
     /// Bytes of its text; they need not be whole characters.
     pub(super) bytes: &'a [u8],
-    /// Name of the token, if it is one of the control tokens that mark reasoning; empty otherwise.
+    /// Name of the token, if it is one of the control tokens that mark reasoning or calls; empty otherwise.
     pub(super) mark: &'a [u8],
     /// Whether the token ends a reply.
     pub(super) is_end: bool,
+}
+
+/// What is told with a token besides its text.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// The draft model's uncertainty about the token; `None` where it did not write it.
+    pub(super) uncertainty: Option<f32>,
+    pub(super) why: Option<Why>,
+    pub(super) top: Vec<TokenLogProbability>,
+}
+
+impl Told {
+    fn of(self, id: TokenId, text: String) -> TokenText {
+        TokenText { id, text, uncertainty: self.uncertainty, why: self.why, top: self.top }
+    }
 }
 
 /// A reply as far as it is written.
 #[derive(Debug)]
 pub(super) struct Reply {
     text: TextStream,
-    splitter: ReasoningSplitter,
+    apart: Apart,
     reasoning: TextStream,
     /// Largest number of tokens of the reasoning, which is ended after them; `None` for no limit.
     budget: Option<usize>,
+    /// Calls of tools so far.
+    calls: Vec<ToolCall>,
     /// Provisional text that the reader shows.
     shown: String,
     /// Last committed token while text is held back: what is held joins its text at the end.
@@ -59,9 +79,10 @@ impl Reply {
         };
         Self {
             text: TextStream::new(&options.stop),
-            splitter: ReasoningSplitter::new(None, ""),
+            apart: Apart::new(ReasoningSplitter::new(None, ""), None),
             reasoning: TextStream::new(&[]),
             budget: None,
+            calls: Vec::new(),
             shown: String::new(),
             pending: None,
             last: None,
@@ -73,9 +94,14 @@ impl Reply {
         }
     }
 
-    /// Sets how the text is taken apart into reasoning and reply; the reasoning may have `budget` tokens.
-    pub(super) fn with_reasoning(self, splitter: ReasoningSplitter, budget: Option<usize>) -> Self {
-        Self { splitter, budget, ..self }
+    /// Sets how the text is taken apart into reasoning, reply and calls; the reasoning may have `budget` tokens.
+    pub(super) fn with_parts(self, apart: Apart, budget: Option<usize>) -> Self {
+        Self { apart, budget, ..self }
+    }
+
+    /// Returns the calls of tools that were told.
+    pub(super) fn calls(&self) -> &[ToolCall] {
+        &self.calls
     }
 
     /// Returns the text of the reply that was told.
@@ -96,7 +122,7 @@ impl Reply {
     /// Tells whether the reasoning is to be ended here.
     pub(super) fn thinks_too_long(&self) -> bool {
         let thought = usize::try_from(self.statistics.reasoning_tokens).unwrap_or(usize::MAX);
-        self.splitter.channel() == Channel::Reasoning && self.budget.is_some_and(|budget| thought >= budget)
+        self.apart.channel() == Channel::Reasoning && self.budget.is_some_and(|budget| thought >= budget)
     }
 
     /// Takes the events that happened since the last call, in their order.
@@ -109,13 +135,13 @@ impl Reply {
         &mut self,
         piece: Piece<'_>,
         origin: Origin,
-        uncertainty: Option<f32>,
+        told: Told,
         elapsed: Duration,
     ) -> Option<FinishReason> {
-        let thought_before = self.splitter.channel() == Channel::Reasoning;
-        let split = self.splitter.push(piece.bytes, piece.mark);
-        let thinks = thought_before || !split.reasoning.is_empty() || self.splitter.channel() == Channel::Reasoning;
-        let text = self.text.push(&split.reply);
+        let thought_before = self.apart.channel() == Channel::Reasoning;
+        let Taken { reasoning, reply, called } = self.apart.push(piece.bytes, piece.mark);
+        let thinks = thought_before || !reasoning.is_empty() || self.apart.channel() == Channel::Reasoning;
+        let text = self.text.push(&reply);
         if self.committed == 0 {
             self.statistics.first_token = elapsed;
         }
@@ -125,15 +151,16 @@ impl Reply {
         self.last = Some((piece.id, origin));
         if thinks {
             self.statistics.reasoning_tokens += 1;
-            let text = self.push_reasoning(&split.reasoning);
-            self.events.push(Event::Reasoning { token: TokenText { id: piece.id, text, uncertainty }, origin });
+            let text = self.push_reasoning(&reasoning);
+            self.events.push(Event::Reasoning { token: told.clone().of(piece.id, text), origin });
         }
         if !thinks || !text.is_empty() {
-            self.pending = Some((TokenText { id: piece.id, text, uncertainty }, origin));
+            self.pending = Some((told.of(piece.id, text), origin));
         }
-        if !self.text.holds_back() && !self.splitter.holds_back() {
+        if !self.text.holds_back() && !self.apart.holds_back() {
             self.tell_pending();
         }
+        self.tell_calls(called);
         if piece.is_end {
             Some(FinishReason::EndOfReply)
         } else if self.text.is_stopped() {
@@ -158,7 +185,7 @@ impl Reply {
 
     /// Returns the bytes that the drafted tokens `branch` would add to the reply, reasoning left out.
     fn reply_of(&self, branch: &[Piece<'_>]) -> Vec<u8> {
-        let mut ahead = self.splitter.clone();
+        let mut ahead = self.apart.clone();
         branch.iter().flat_map(|piece| ahead.push(piece.bytes, piece.mark).reply).collect()
     }
 
@@ -169,7 +196,12 @@ impl Reply {
         let preview = self.text.preview(&self.reply_of(branch));
         let text = preview.strip_prefix(&self.shown).unwrap_or_default().to_owned();
         self.shown.push_str(&text);
-        self.events.push(Event::Provisional(TokenText { id, text, uncertainty: Some(uncertainty) }));
+        self.events.push(Event::Provisional(TokenText {
+            id,
+            text,
+            uncertainty: Some(uncertainty),
+            ..TokenText::default()
+        }));
     }
 
     /// Takes back the `tokens` drafted ones that were shown.
@@ -216,22 +248,39 @@ impl Reply {
 
     /// Tells the reader the text that was held back as a possible stop sequence or an incomplete character.
     pub(super) fn release_rest(&mut self) {
-        let split = self.splitter.finish();
-        let thought = self.push_reasoning(&split.reasoning) + &self.reasoning.finish();
+        let Taken { reasoning, reply, called } = self.apart.finish();
+        let thought = self.push_reasoning(&reasoning) + &self.reasoning.finish();
         if let (false, Some((id, origin))) = (thought.is_empty(), self.last) {
             self.tell_pending();
-            self.events.push(Event::Reasoning { token: TokenText { id, text: thought, uncertainty: None }, origin });
+            self.events.push(Event::Reasoning { token: Told::default().of(id, thought), origin });
         }
-        let rest = self.text.push(&split.reply) + &self.text.finish();
+        let rest = self.text.push(&reply) + &self.text.finish();
         match (&mut self.pending, self.last) {
             (Some((token, _)), _) => token.text.push_str(&rest),
             // Another event was told after the last committed token: the rest of its text comes under its id once more.
             (None, Some((id, origin))) if !rest.is_empty() => {
-                self.pending = Some((TokenText { id, text: rest, uncertainty: None }, origin));
+                self.pending = Some((Told::default().of(id, rest), origin));
             }
             _ => {}
         }
         self.tell_pending();
+        self.tell_calls(called);
+    }
+
+    /// Tells the reader of calls that have become certain.
+    fn tell_calls(&mut self, called: Vec<Called>) {
+        for called in called {
+            self.tell_pending();
+            self.events.push(match called {
+                Called::Tool(call) => {
+                    self.calls.push(call.clone());
+                    Event::ToolCall(call)
+                }
+                Called::Malformed(malformed) => {
+                    Event::MalformedToolCall { raw: malformed.raw, reason: malformed.reason.to_string() }
+                }
+            });
+        }
     }
 
     /// Tells the reader the last committed token, if that has not happened yet.

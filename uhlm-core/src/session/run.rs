@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::{Grant, Grants, Labelling};
+use uhlm_law::advance::{Capabilities, Grant, Grants, Labelling};
 use uhlm_law::pace::Pacer;
 
 use super::closing::Closing;
@@ -30,6 +30,7 @@ use crate::generation::EventSink;
 use crate::mode::Mode;
 use crate::options::{OfflinePolicy, SessionOptions};
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::{BodyBytes, VerifierError};
 
 /// Longest time that the loop sleeps before it looks at its clocks again.
@@ -63,6 +64,14 @@ pub(super) struct Run<'a> {
     /// Sizes of the bodies since the last verdict.
     pub(super) bytes: BodyBytes,
     pub(super) target: Observed,
+    /// What was taken of the verifier before this reply, as far as it counts against the budget.
+    pub(super) spent: Totals,
+    /// Whether tokens are told with their reasons.
+    pub(super) explains: bool,
+    /// Number of the request whose answer is being heard.
+    pub(super) heard_request: Option<u64>,
+    /// Mode whose decisions are reported although the device writes alone; `None` for a generation in earnest.
+    pub(super) dry_run: Option<Mode>,
 }
 
 /// Parts of answers that came and were not looked at yet.
@@ -95,6 +104,8 @@ impl Run<'_> {
                 return Err(GenerationError::NoVerifier.into());
             }
             self.resume()?;
+            self.check_grammar()?;
+            self.keep_budget()?;
             self.open()?;
         }
         if self.mode != Mode::RemoteOnly {
@@ -121,6 +132,7 @@ impl Run<'_> {
         self.receive(Duration::ZERO);
         self.settle()?;
         self.check_cancelled()?;
+        self.keep_budget()?;
         self.revive()?;
         self.choose_pace()?;
         self.send()?;
@@ -135,6 +147,17 @@ impl Run<'_> {
 
     pub(super) fn check_cancelled(&self) -> Result<(), End> {
         if self.sink.cancel().is_cancelled() { Err(FinishReason::Cancelled.into()) } else { Ok(()) }
+    }
+
+    /// Checks that the verifier, as far as it is known, takes the reply's grammar: one that does not would skip it.
+    pub(super) fn check_grammar(&self) -> Result<(), End> {
+        let info = self.remote.as_ref().and_then(|remote| remote.info.as_ref());
+        let lacks = info.is_some_and(|info| !info.capabilities.contains(Capabilities::GRAMMAR));
+        if lacks && self.drafter.has_grammar() && self.mode != Mode::DeviceOnly {
+            let reason = "the verifier does not take grammars".into();
+            return Err(GenerationError::Grammar { reason }.into());
+        }
+        Ok(())
     }
 
     /// Checks that the prompt leaves room for a useful reply, as far as is known of the contexts.
@@ -224,6 +247,7 @@ impl Run<'_> {
                 Inbox::Frame { tag, heard } => self.mail.frames.push_back((tag, heard)),
                 // A generation may be asked for as soon as this one is cancelled; it begins when this one has ended.
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
+                Inbox::Task(task) => self.queue.tasks.push_back(task),
                 // The session was dropped: this generation ends, and the thread with it.
                 Inbox::Close => {
                     self.queue.closed = true;
@@ -270,12 +294,13 @@ impl Run<'_> {
         self.now().saturating_duration_since(began)
     }
 
-    /// Commits a token that stands in the pipeline. Returns the end as an error if the reply ends with the token.
-    pub(super) fn commit(&mut self, standing: Standing) -> Result<(), End> {
+    /// Commits a token that stands in the pipeline, in the place of a drafted one or not. Returns the end as an error if the reply ends with the token.
+    pub(super) fn commit(&mut self, standing: Standing, replaces: bool) -> Result<(), End> {
         let elapsed = self.since(self.started);
-        let uncertainty = standing.drafted.map(|drafted| drafted.uncertainty);
+        let told = self.told(&standing, replaces);
         let piece = self.drafter.standing_piece(standing.id, standing.origin);
-        let end = self.reply.commit(piece, standing.origin, uncertainty, elapsed);
+        let end = self.reply.commit(piece, standing.origin, told, elapsed);
+        self.outage.went_on();
         self.drafter.gate.observe_committed();
         self.pacer.observe_token(self.reply.statistics.target_passes as usize);
         self.hand_over();
@@ -288,7 +313,7 @@ impl Run<'_> {
         let mut all = all.into_iter();
         while let Some((taken_back, standing)) = all.next() {
             self.reply.roll_back(taken_back);
-            self.commit(standing)?;
+            self.commit(standing, taken_back > 0)?;
             if self.reply.thinks_too_long() {
                 let unsaid: usize =
                     all.map(|(taken_back, standing)| taken_back + usize::from(standing.drafted.is_some())).sum();

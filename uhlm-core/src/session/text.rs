@@ -176,4 +176,46 @@ mod tests {
         assert_eq!(stream.preview(b"O"), "STO");
         assert_eq!(stream.finish(), "ST");
     }
+
+    #[test]
+    fn whatever_the_boundaries_and_the_damage_are_the_text_is_that_of_all_bytes_up_to_the_stop_sequence() {
+        use uhlm_law::rng::{Rng, Stream};
+        // Whole characters, their parts, bytes that are in no text, and what a stop sequence is made of.
+        let pieces: [&[u8]; 11] = [
+            b"a",
+            b"ab",
+            b"b",
+            b"\n",
+            b"\xc3\xa9",
+            b"\xc3",
+            b"\xa9",
+            b"\xff",
+            b"\xe4\xb8\xad",
+            b"\xe4\xb8",
+            b"\xf0\x9f",
+        ];
+        let stops = ["ab", "aab", "b\u{e9}", "\u{4e2d}a", "\n\n", "\u{fffd}b"];
+        let mut rng = Rng::new(1, Stream::Simulation);
+        let mut below = |sides: usize| (rng.next_u64() % sides as u64) as usize;
+        for case in 0..20_000 {
+            let bytes: Vec<u8> = (0..below(12)).flat_map(|_| pieces[below(pieces.len())].to_vec()).collect();
+            let stop = [stops[below(stops.len())].to_owned()];
+            let stop = if below(3) > 0 { &stop[..] } else { &[] };
+            let (whole, _) = complete(&bytes);
+            let end = stop.iter().find_map(|stop| whole.find(stop.as_str()));
+            let mut stream = TextStream::new(stop);
+            let (mut out, mut rest) = (String::new(), &bytes[..]);
+            while !rest.is_empty() {
+                let (token, after) = rest.split_at(1 + below(rest.len().min(4)));
+                rest = after;
+                let shown = stream.preview(token);
+                assert!(out.len() + shown.len() <= whole.len() + 3, "case {case}: a preview of more than there is");
+                out.push_str(&stream.push(token));
+                assert!(whole.starts_with(&out), "case {case}: {out:?} of {whole:?}");
+            }
+            out.push_str(&stream.finish());
+            assert_eq!(out, whole[..end.unwrap_or(whole.len())], "case {case}: {bytes:?} {stop:?}");
+            assert_eq!((stream.is_stopped(), stream.released()), (end.is_some(), out.as_str()), "case {case}");
+        }
+    }
 }

@@ -5,9 +5,11 @@
 //! windows, timing and network do.
 
 use super::end::End;
+use super::reply::Told;
 use super::run::Run;
 use crate::mode::Mode;
 use crate::origin::Origin;
+use crate::why::Decision;
 
 impl Run<'_> {
     /// Ends the reasoning after the tokens that were committed so far. `unsaid` drafted tokens beyond it were shown and
@@ -21,8 +23,9 @@ impl Run<'_> {
         self.due = false;
         for place in 0..self.closing.ids.len() {
             let elapsed = self.since(self.started);
+            let why = self.explain(Decision::Ended, None);
             let piece = self.drafter.piece(self.closing.ids[place]);
-            let end = self.reply.commit(piece, Origin::Draft, None, elapsed);
+            let end = self.reply.commit(piece, Origin::Draft, Told { why, ..Told::default() }, elapsed);
             self.hand_over();
             if let Some(reason) = end {
                 return Err(reason.into());

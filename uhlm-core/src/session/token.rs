@@ -3,7 +3,11 @@
 use uhlm_law::calibration::Features;
 use uhlm_law::sampling::TokenId;
 
+use crate::mode::Mode;
 use crate::origin::Origin;
+
+/// Margin of a token that no other can win against: the range of the noise.
+const CERTAIN: f32 = 40.0;
 
 /// A drafted token.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,11 +23,20 @@ pub(super) struct Drafted {
     pub(super) margin: f32,
     /// Probability that the target writes another token, in [0, 1].
     pub(super) beta: f64,
+    /// Threshold of the gate that decided so; `None` where the mode did.
+    pub(super) threshold: Option<f32>,
     /// Whether the target decides on it.
     pub(super) judged: bool,
+    /// Whether the grammar leaves no choice about it: no model has drawn it, and it tells nothing about one.
+    pub(super) forced: bool,
 }
 
 impl Drafted {
+    /// Returns a token that the grammar leaves no choice about.
+    pub(super) fn forced(id: TokenId, mode: Mode) -> Self {
+        Self { id, q: 1.0, margin: CERTAIN, judged: mode == Mode::Exact, forced: true, ..Self::default() }
+    }
+
     /// Returns the features by which the gate judges the token.
     pub(super) fn features(&self) -> Features {
         Features { u: self.uncertainty, q: self.q, entropy: self.entropy, margin: self.margin }

@@ -6,16 +6,20 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Instant;
 
+use uhlm_grammar::GrammarError;
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{DraftModel, Message, ReasoningSplitter, RenderOptions};
+use uhlm_law::chat::{Channel, DraftModel, ReasoningSplitter, RenderOptions};
 use uhlm_law::model::{ModelError, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
 use uhlm_law::sampling::{SamplingError, TokenId};
+use uhlm_tools::ToolParser;
 
+use super::apart::Apart;
 use super::closing::Closing;
 use super::drafter::Drafter;
-use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+use super::ends::tool_format;
+use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
@@ -27,23 +31,26 @@ use super::uncrossed::CrossError;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
 use crate::error::GenerationError;
-use crate::event::{Event, FinishReason};
+use crate::event::FinishReason;
 use crate::generation::EventSink;
 use crate::language::Language;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking};
-use crate::privacy::redacted;
+use crate::prefixes::Prefixes;
 use crate::seed;
 use crate::state::{SessionState, locked};
+use crate::totals::Totals;
 use crate::verifier::{BodyBytes, Verifier, VerifierError};
 
 /// The terms of a generation.
 #[derive(Clone, Copy)]
-struct Terms<'a> {
+pub(super) struct Terms<'a> {
     /// Options that the app requested, as far as the device's state allows.
-    kept: &'a SessionOptions,
-    mode: Mode,
-    started: Instant,
+    pub(super) kept: &'a SessionOptions,
+    pub(super) mode: Mode,
+    /// Mode whose decisions are reported although the device writes alone.
+    pub(super) dry_run: Option<Mode>,
+    pub(super) started: Instant,
 }
 
 /// The state of a session on its thread.
@@ -55,12 +62,14 @@ pub(crate) struct Worker {
     /// Options that the app requested.
     pub(super) asked: SessionOptions,
     /// Seed of the replies that have no seed of their own.
-    seed: u64,
+    pub(super) seed: u64,
     /// Number of generations so far.
-    generations: u64,
+    pub(super) generations: u64,
     pub(super) shared: Arc<SessionState>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
     queue: Queue,
+    /// Beginnings that sessions of the same engine have read.
+    pub(super) prefixes: Arc<Prefixes>,
 }
 
 impl Worker {
@@ -86,7 +95,13 @@ impl Worker {
             shared,
             clock,
             queue: Queue::default(),
+            prefixes: Arc::default(),
         })
+    }
+
+    /// Shares the beginnings of other sessions, and its own with them.
+    pub(crate) fn share(&mut self, prefixes: Arc<Prefixes>) {
+        self.prefixes = prefixes;
     }
 
     /// Works until the session is dropped. It calls `ended` for each generation before its last event is sent, so that
@@ -95,6 +110,7 @@ impl Worker {
         while let Some(message) = self.next(inbox) {
             match message {
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
+                Inbox::Task(task) => self.queue.tasks.push_back(task),
                 Inbox::Opened(result) => self.opened_late(result),
                 Inbox::Frame { tag, heard } => self.heard_late(tag, heard),
                 Inbox::Wake => self.attend(),
@@ -107,6 +123,17 @@ impl Worker {
             if self.queue.closed {
                 break;
             }
+            while let Some(task) = self.queue.tasks.pop_front() {
+                self.attend_to(task);
+            }
+        }
+    }
+
+    /// Does work beside generations.
+    fn attend_to(&mut self, task: Task) {
+        match task {
+            Task::Save { path, done } => drop(done.send(self.save(&path))),
+            Task::Warm { beginning, asks, done } => drop(done.send(self.warm(&beginning, asks))),
         }
     }
 
@@ -128,25 +155,14 @@ impl Worker {
         self.attend();
         let limits = self.limits();
         let kept = self.keep_to(&limits);
-        let mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
-        // Both models read the same text: where the verifier is asked, the text that it may see.
-        let read = (mode != Mode::DeviceOnly).then(|| redacted(kept.redaction.as_ref(), prompt.text()));
-        let outcome =
-            self.write(&prompt, read.as_deref(), &options, &Terms { kept: &kept, mode, started }, &sink, inbox);
+        let asked_mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        let mode = if options.dry_run { Mode::DeviceOnly } else { asked_mode };
+        // Of a text that the target would write alone, it is asked for everything.
+        let reported = if asked_mode == Mode::RemoteOnly { Mode::Exact } else { asked_mode };
+        let dry_run = Some(reported).filter(|_| options.dry_run);
+        let terms = Terms { kept: &kept, mode, dry_run, started };
+        let last = self.converse(prompt, &options, &terms, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
-        let last = outcome.and_then(|(reason, reply)| {
-            // Text that was committed before a failure joins the conversation; a reply that failed without any text
-            // never happened.
-            if let Prompt::Chat(text) = prompt
-                && (reason.is_ok() || !reply.text().is_empty())
-            {
-                let reasoning = Some(reply.reasoning()).filter(|thought| !thought.is_empty()).map(str::to_owned);
-                let reply = Message { reasoning, ..Message::assistant(reply.text()) };
-                locked(&self.shared.conversation).push_turn(Message::user(text), read, reply);
-            }
-            let (text, reasoning) = (reply.text().to_owned(), reply.reasoning().to_owned());
-            Ok(Event::Finished { reason: reason?, text, reasoning, statistics: Box::new(reply.statistics) })
-        });
         self.attend();
         ended();
         sink.finish(last);
@@ -155,27 +171,33 @@ impl Worker {
     /// Writes the reply to a prompt. Where the target's context turns out to be shorter than was known, and turns may
     /// be dropped, it begins again with fewer of them; where the target turns out to have another vocabulary, with
     /// that. Nothing was written by then.
-    fn write(
+    pub(super) fn write(
         &mut self,
         prompt: &Prompt,
-        read: Option<&str>,
+        read: Option<&[String]>,
         options: &GenerationOptions,
         terms: &Terms<'_>,
         sink: &EventSink,
         inbox: &Receiver<Inbox>,
     ) -> Result<(Result<FinishReason, GenerationError>, Reply), GenerationError> {
-        let Terms { kept, mode, started } = *terms;
+        let Terms { kept, mode, dry_run, started } = *terms;
         let forgotten = locked(&self.shared.conversation).dropped();
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
         let number = self.generations;
-        let thinking = options.thinking.or(self.asked.thinking);
+        let thinking = match (&options.grammar, options.thinking) {
+            (None, thinking) => thinking.or(self.asked.thinking),
+            (Some(_), Some(thinking)) if thinking.is_on() => {
+                return Err(GenerationError::Grammar { reason: "a model does not think before such a reply".into() });
+            }
+            (Some(_), _) => Some(Thinking::Off),
+        };
         let render = RenderOptions {
             add_generation_prompt: true,
             thinking: thinking.map(Thinking::is_on),
             variables: self.asked.template_variables.with(&options.template_variables),
         };
-        let mut crossed = false;
+        let (mut crossed, mut summarised) = (false, forgotten);
         if let Some(remote) = &mut self.remote
             && std::mem::take(&mut remote.is_foreign)
         {
@@ -184,6 +206,18 @@ impl Worker {
         }
         loop {
             let language = self.drafter.language().clone();
+            let invalid = |error: GrammarError| GenerationError::Grammar { reason: error.to_string() };
+            self.drafter.compile(options.grammar.as_ref()).map_err(invalid)?;
+            let strict = self.unbridged_alone(kept);
+            let kept = strict.as_ref().unwrap_or(kept);
+            let mode = match mode {
+                Mode::Opportunistic if strict.is_some() => Mode::Exact,
+                Mode::DeviceOnly if strict.is_some() => {
+                    let reason = "in the target's tokens the draft model cannot follow it alone".into();
+                    return Err(GenerationError::Grammar { reason });
+                }
+                mode => mode,
+            };
             let asked = Asked {
                 language: &language,
                 held: self.pipeline.ids(),
@@ -191,11 +225,19 @@ impl Worker {
                 read,
                 redaction: kept.redaction.as_ref(),
                 options: &render,
+                tools: &options.tools.definitions,
             };
+            let shares = read.is_some();
             let (read, dropped) = {
                 let mut conversation = locked(&self.shared.conversation);
                 (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
+            if dropped + forgotten > summarised && matches!(kept.overflow, Overflow::Summarise { .. }) {
+                self.summarise_forgotten(summarised, shares, kept, sink.cancel(), inbox);
+                summarised = dropped + forgotten;
+                // The prompt has the summary now.
+                continue;
+            }
             let (tokens, rendered) = (read.tokens, read.text);
             if self.drafter.is_bridged() {
                 let own = self.own_prompt(&asked, rendered.as_deref())?;
@@ -208,24 +250,39 @@ impl Worker {
             }
             let format = reasoning.map(|reasoning| reasoning.format);
             let splitter = ReasoningSplitter::new(format, rendered.as_deref().unwrap_or_default());
+            if options.grammar.is_some() && splitter.channel() == Channel::Reasoning {
+                let reason = "the model's chat template begins every reply with reasoning".into();
+                return Err(GenerationError::Grammar { reason });
+            }
             let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
             self.generations = number + 1;
             // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
+            let tools = self.parser(&language, options, rendered.as_deref());
             let mut begin = begin(seed, kept, options, tokens.len(), left);
-            if reasoning.is_some() {
-                // A stop string in the reasoning stops nothing, which the verifier cannot know.
+            if self.drafter.is_bridged() && !begin.sampling.logit_bias.is_empty() {
+                let reason = "a logit bias names tokens of the draft model, and the target has others".into();
+                return Err(GenerationError::Refused { reason });
+            }
+            if reasoning.is_some() || tools.is_some() {
+                // A stop string in the reasoning or in a call stops nothing, which the verifier cannot know.
                 begin.stop.clear();
             }
             self.drafter.begin(&begin)?;
+            self.drafter.tell_top(options.top_tokens);
+            if let Some(goal) = options.goal {
+                self.drafter.aim_at(goal);
+            }
             let target =
                 self.remote.as_ref().filter(|_| mode != Mode::DeviceOnly).and_then(|remote| remote.info.as_ref());
             self.drafter.draft_for(target.map_or(&[], |info| &info.ends));
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
-            let reused = self.pipeline.begin(begin, &tokens, peer);
+            let held = self.pipeline.begin(begin, &tokens, peer);
+            // What was read ahead of the message counts like what earlier turns left.
+            let reused = held.max(tokens.len() - self.drafter.unread(&tokens));
             let reply = Reply::new(options, tokens.len(), reused);
-            let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
+            let mut reply = reply.with_parts(Apart::new(splitter, tools), thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
             reply.statistics.bridged = self.drafter.is_bridged();
             let run = Run {
@@ -250,16 +307,24 @@ impl Worker {
                 outage: Outage::default(),
                 bytes: BodyBytes::default(),
                 target: Observed::default(),
+                spent: taken(&kept.spent, &locked(&self.shared.totals)),
+                explains: options.explain,
+                heard_request: None,
+                dry_run,
             };
-            let (reason, reply) = run.run();
+            let (reason, mut reply) = run.run();
+            reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
+            let begins_again = |totals: &mut Totals| totals.spend(&reply.statistics);
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>
                 {
                     room.capacity = capacity;
+                    begins_again(&mut locked(&self.shared.totals));
                 }
                 Err(GenerationError::VocabularyMismatch { reason }) if !crossed && reply.committed() == 0 => {
                     crossed = true;
+                    begins_again(&mut locked(&self.shared.totals));
                     match self.cross(sink.cancel()) {
                         Ok(()) => room.capacity = self.known_capacity(mode)?,
                         Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
@@ -282,14 +347,38 @@ impl Worker {
         }
     }
 
+    /// Returns other options for a reply with a grammar across a bridge; `None` for any other. The draft model's own
+    /// tokens are not masked there, so nothing stands that the target has not written or judged.
+    fn unbridged_alone(&self, kept: &SessionOptions) -> Option<SessionOptions> {
+        let offline = match kept.offline {
+            OfflinePolicy::GoOn => OfflinePolicy::Fail,
+            offline => offline,
+        };
+        let is_strict = self.drafter.has_grammar() && self.drafter.is_bridged();
+        is_strict.then(|| SessionOptions { offline, ..kept.clone() })
+    }
+
     /// Returns what the draft model reads of a prompt in place of the target's tokens: the same messages in its own
     /// chat template, or where it has none for them the target's text.
     fn own_prompt(&self, asked: &Asked<'_>, rendered: Option<&str>) -> Result<Vec<TokenId>, ModelError> {
         let own = Language::from(&self.drafter.model);
         let asked = Asked { language: &own, held: self.drafter.own_tokens(&[]), ..*asked };
         let read = asked.all(&mut locked(&self.shared.conversation));
-        let text = rendered.or(asked.read).unwrap_or(asked.prompt.text());
-        read.map(|read| read.tokens).or_else(|_| own.words.tokenize(text, Special::ParseWithBos))
+        let text = rendered.map_or_else(|| asked.prompt.text(asked.read), str::to_owned);
+        read.map(|read| read.tokens).or_else(|_| own.words.tokenize(&text, Special::ParseWithBos))
+    }
+
+    /// Returns the parser of calls in a reply to the text `rendered`; `None` without tools, or for raw text.
+    fn parser(&self, language: &Language, options: &GenerationOptions, rendered: Option<&str>) -> Option<ToolParser> {
+        let tools = &options.tools.definitions;
+        let rendered = rendered.filter(|_| !tools.is_empty())?;
+        let names = tools.iter().map(|tool| tool.name.clone());
+        let calls = locked(&self.shared.conversation).calls();
+        Some(ToolParser::new(tool_format(language), names, rendered, calls))
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// Returns how many tokens a conversation may have, as far as is known before the verifier is asked.
@@ -314,17 +403,18 @@ impl Worker {
         }
         if self.limits().unload {
             self.drafter.unload();
+            self.prefixes.clear();
         }
     }
 
     /// Returns the limits that the device's state asks for.
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         self.asked.device.decide(&locked(&self.shared.device))
     }
 
     /// Returns the options of the generation that begins, as far as `limits` allows, and sets the number of threads.
     /// Nothing that a window in flight rests on may change under it.
-    fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
+    pub(super) fn keep_to(&mut self, limits: &Limits) -> SessionOptions {
         let asked = &self.asked;
         let max_window = limits.max_window.map_or(asked.max_window, |most| asked.max_window.min(most));
         let draft_ahead = if limits.no_draft_ahead { DraftAhead::Off } else { asked.draft_ahead };
@@ -370,15 +460,23 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
     }
 }
 
+/// Returns what counts against a session's budget: what was taken before it, and what it has taken itself.
+fn taken(before: &Totals, itself: &Totals) -> Totals {
+    let mut taken = *before;
+    taken.add(itself);
+    taken
+}
+
 /// Makes the beginning of a reply, from which both sides draw it; the reply has `room` for so many tokens.
 fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: usize, room: usize) -> Begin {
     // Stop strings that the protocol has no room for are found on the device alone.
     let fits = |stop: &&String| (1..=MAX_STOP_BYTES).contains(&stop.len());
     Begin {
         seed,
-        sampling: kept.sampling.clone(),
+        sampling: options.sampling.as_ref().unwrap_or(&kept.sampling).clone(),
         reply_start: u32::try_from(prompt).unwrap_or(u32::MAX),
         max_tokens: u32::try_from(options.max_tokens.min(room)).unwrap_or(u32::MAX).max(1),
         stop: options.stop.iter().filter(fits).take(MAX_STOPS).cloned().collect(),
+        grammar: options.grammar.clone().map(Arc::new),
     }
 }

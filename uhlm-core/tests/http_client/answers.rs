@@ -183,7 +183,14 @@ fn a_name_that_cannot_be_a_sessions_never_gets_into_a_path() {
 
 /// Lets the law hear one frame, as if it came over the wire in answer to a window.
 fn heard(frame: Frame) -> Result<(), InvalidAnswer> {
-    let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 3, max_tokens: 8, stop: vec![] };
+    let begin = Begin {
+        seed: 1,
+        sampling: SamplingParams::default(),
+        reply_start: 3,
+        max_tokens: 8,
+        stop: vec![],
+        grammar: None,
+    };
     let bounds = Bounds { vocabulary_size: VOCABULARY, context: 4096, max_body: 1 << 20 };
     let (mut conversation, mut peer) = (Conversation::new(bounds, begin, &[1, 2, 3]), Peer::new());
     [4, 5, 6].iter().for_each(|&id| conversation.draft(id));
@@ -221,5 +228,20 @@ fn values_out_of_range_are_invalid() {
         let labels = Some(Labels { pos: 3, matched: vec![true], p: vec![p] });
         let frame = Frame::Text(Text { labels, ..labelled.clone() });
         assert!(refused(Answer::frames(BINARY, &[frame, end()])).contains("labels"), "{p}");
+    }
+}
+
+#[test]
+fn headers_that_are_too_large_or_too_many_are_given_up() {
+    let large = || Answer::ok(BINARY, &info()).with("x-padding", "x".repeat(1_000_000));
+    let many = || (0..4000).fold(Answer::ok(BINARY, &info()), |answer, i| answer.with("x-padding", format!("{i:064}")));
+    for (name, answer) in [("large", large()), ("many", many())] {
+        for old in [false, true] {
+            let answer = answer.clone();
+            let act = move |_: &_, _| Act::Answer(answer.clone());
+            let server = if old { FaultServer::http1(act) } else { FaultServer::new(act) };
+            let refused = get_info(&server.client(), LONG).map(drop);
+            assert!(matches!(refused, Err(VerifierError::Unreachable { .. })), "{name}, HTTP/1.1 {old}: {refused:?}");
+        }
     }
 }

@@ -6,6 +6,7 @@ mod connections;
 mod downloads;
 mod exchanges;
 mod faults;
+mod hostile;
 mod streams;
 mod support;
 mod tokens;

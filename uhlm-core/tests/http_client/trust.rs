@@ -116,3 +116,15 @@ fn a_trust_policy_without_anything_to_trust_is_refused_at_once() {
         assert!(matches!(refused, Err(ConfigError::Trust { .. })));
     }
 }
+
+#[test]
+fn a_server_that_lacks_tls_1_3_is_spoken_to_only_where_that_is_asked_for() {
+    let authority = Authority::generate();
+    let server = FaultServer::with_old_tls(&authority.issue(), |_, _| Answer::ok(BINARY, &info()).into());
+    let config = HttpConfig { trust: authority.trust(), ..server.config() };
+    let refused = get_info(&HttpVerifier::new(config.clone()).expect("a client"), LONG).map(drop);
+    assert!(matches!(refused, Err(VerifierError::Unreachable { .. })), "{refused:?}");
+    assert!(server.seen().is_empty(), "a request was sent all the same");
+    let asked_for = HttpVerifier::new(HttpConfig { tls12: true, ..config }).expect("a client");
+    assert_eq!(get_info(&asked_for, LONG).map(drop), Ok(()));
+}

@@ -175,7 +175,7 @@ impl Writer {
         if let Some(observer) = &mut self.observer {
             let Progress { ids, prompt, trace, .. } = &*progress;
             let position = observer.position(trace.prompt, &ids[*prompt..], self.pair.draft.vocabulary());
-            let draw = Draw { row: 0, history: ids, chain: &self.chain, position, scored: None };
+            let draw = Draw { row: 0, history: ids, chain: &self.chain, position, scored: None, mask: None };
             let winner = self.target.draw(draw, self.pair.target.token_keys())?.winner;
             observer.label(trace.prompt, winner, &p);
         }

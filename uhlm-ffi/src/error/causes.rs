@@ -1,15 +1,15 @@
 //! Of which kind the failures of the crates below are.
 
-use uhlm_core::GenerationError;
 use uhlm_core::calibration_file::CalibrationFileError;
 use uhlm_core::verifier::VerifierError;
+use uhlm_core::{GenerationError, SavedSessionError};
 use uhlm_law::model::ModelError;
 use uhlm_law::sampling::SamplingError;
 use uhlm_llama::LoadError;
 use uhlm_llama::memory::MemoryError;
 use uhlm_models::{DownloadError, StoreError};
 
-use super::{ErrorKind, Recovery, UhlmError};
+use super::{ErrorKind, Recovery, SavedSessionFault, UhlmError};
 
 impl From<GenerationError> for UhlmError {
     fn from(error: GenerationError) -> Self {
@@ -22,14 +22,21 @@ impl From<GenerationError> for UhlmError {
                 ErrorKind::PromptTooLong { tokens, reply, capacity }
             }
             GenerationError::Template(_) => ErrorKind::ModelUnsupported,
-            GenerationError::EmptyPrompt | GenerationError::NoVerifier | GenerationError::Sampling(_) => {
-                ErrorKind::InvalidOptions
+            GenerationError::EmptyPrompt
+            | GenerationError::NoVerifier
+            | GenerationError::InvalidTools { .. }
+            | GenerationError::Grammar { .. }
+            | GenerationError::Sampling(_) => ErrorKind::InvalidOptions,
+            // Generations are asked for their events here, of which the last says how the reply ended.
+            GenerationError::Incomplete { .. } => {
+                return Self::with(ErrorKind::EngineFailed, Recovery::TryAgain, error);
             }
             GenerationError::ConsentRequired { messages } => ErrorKind::ConsentRequired { messages: *messages as u64 },
             GenerationError::VocabularyMismatch { .. } => ErrorKind::VocabularyMismatch,
             GenerationError::Unauthorized => ErrorKind::Unauthorized,
             GenerationError::Untrusted { .. } => ErrorKind::Untrusted,
             GenerationError::Refused { .. } => ErrorKind::Refused,
+            GenerationError::BudgetSpent => ErrorKind::BudgetSpent,
             GenerationError::Offline { cause: VerifierError::Busy { .. } } => ErrorKind::ServerBusy,
             GenerationError::Offline { .. } => ErrorKind::Offline,
             GenerationError::Model(ModelError::Text { .. }) => {
@@ -128,6 +135,27 @@ impl From<StoreError> for UhlmError {
             StoreError::Damaged { .. } => ErrorKind::ModelDamaged,
             StoreError::Cancelled => ErrorKind::Cancelled,
             StoreError::Io { .. } => ErrorKind::StorageFailed,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl From<SavedSessionError> for UhlmError {
+    fn from(error: SavedSessionError) -> Self {
+        use SavedSessionError as E;
+        let unusable = |fault| ErrorKind::SavedSession { fault };
+        let kind = match error {
+            E::Busy => ErrorKind::Busy,
+            E::SessionClosed => ErrorKind::SessionClosed,
+            E::Missing { .. } => unusable(SavedSessionFault::Missing),
+            E::Damaged { .. } => unusable(SavedSessionFault::Damaged),
+            E::WrongVersion { .. } => unusable(SavedSessionFault::AnotherVersion),
+            E::AnotherModel { .. } => unusable(SavedSessionFault::AnotherModel),
+            E::TooLong { .. } => unusable(SavedSessionFault::TooLong),
+            E::Cache { .. } => unusable(SavedSessionFault::AnotherCache),
+            E::Io { .. } => ErrorKind::StorageFailed,
+            E::Model(error) => return GenerationError::Model(error).into(),
+            E::Sampling(error) => return error.into(),
         };
         Self::new(kind, error)
     }

@@ -7,9 +7,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::advance::{Begin, Plan, PrefixHash, Row, Tokens};
+use crate::grammar::{Constraint, ConstraintError};
 use crate::model::Vocabulary;
 use crate::noise::{Place, PositionKey, Tape, TokenKeys};
-use crate::sampling::{ChainInput, SamplingChain, SamplingError, Scratch, TokenId};
+use crate::sampling::{ChainInput, SamplingChain, SamplingError, Scratch, TokenId, TokenMask};
 
 /// A row of logits from which a token is to be drawn.
 #[derive(Clone, Copy, Debug)]
@@ -24,10 +25,12 @@ pub struct Draw<'a> {
     pub position: PositionKey,
     /// The token whose probability is wanted, if any.
     pub scored: Option<TokenId>,
+    /// The tokens that the grammar of the generation allows; `None` without one.
+    pub mask: Option<&'a TokenMask>,
 }
 
-/// The sampling chain and the noise of one generation.
-#[derive(Clone, Debug)]
+/// The sampling chain, the noise and the grammar of one generation.
+#[derive(Debug)]
 pub struct Drawing {
     begin: Begin,
     chain: SamplingChain,
@@ -35,16 +38,98 @@ pub struct Drawing {
     /// Number of tokens that the last walk passed, their hash, and the place after them. The next walk begins there as
     /// long as the text begins with these tokens.
     walked: Option<(usize, PrefixHash, Place)>,
+    /// What the grammar allows; `None` without one.
+    constraint: Option<Box<dyn Constraint>>,
+}
+
+impl Clone for Drawing {
+    fn clone(&self) -> Self {
+        let (begin, chain, constraint) = (self.begin.clone(), self.chain.clone(), self.constraint.as_ref());
+        let constraint = constraint.map(|constraint| constraint.fork());
+        Self { begin, chain, tape: self.tape.clone(), walked: self.walked, constraint }
+    }
 }
 
 impl Drawing {
-    /// Makes chain and noise of a generation that begins with `begin`.
+    /// Makes chain and noise of a generation that begins with `begin` and has no grammar.
     ///
     /// # Errors
-    /// [`SamplingError::InvalidParameter`] for a sampling parameter outside its range.
+    /// [`SamplingError::InvalidParameter`] for a sampling parameter outside its range, [`SamplingError::Unconstrained`]
+    /// for a generation with a grammar.
     pub fn new(begin: &Begin) -> Result<Self, SamplingError> {
+        Self::constrained(begin, None)
+    }
+
+    /// Makes chain, noise and grammar of a generation that begins with `begin`; `constraint` is what the grammar allows.
+    ///
+    /// # Errors
+    /// [`SamplingError::InvalidParameter`] for a sampling parameter outside its range, [`SamplingError::Unconstrained`]
+    /// for a generation with a grammar and no constraint.
+    pub fn constrained(begin: &Begin, constraint: Option<Box<dyn Constraint>>) -> Result<Self, SamplingError> {
         let chain = SamplingChain::new(begin.sampling.clone())?;
-        Ok(Self { begin: begin.clone(), chain, tape: Tape::new(begin.seed, 0), walked: None })
+        if begin.grammar.is_some() && constraint.is_none() {
+            return Err(SamplingError::Unconstrained);
+        }
+        let constraint = constraint.filter(|_| begin.grammar.is_some());
+        Ok(Self { begin: begin.clone(), chain, tape: Tape::new(begin.seed, 0), walked: None, constraint })
+    }
+
+    /// Takes another state of the generation's grammar, of which nothing is known.
+    pub fn constrain(&mut self, constraint: Box<dyn Constraint>) {
+        self.constraint = Some(constraint).filter(|_| self.begin.grammar.is_some());
+    }
+
+    /// Returns the reply in `tokens`, the prompt's included.
+    fn reply<'t>(&self, tokens: &'t [TokenId]) -> &'t [TokenId] {
+        tokens.get(self.begin.reply_start as usize..).unwrap_or_default()
+    }
+
+    /// Returns the token that the grammar makes follow `tokens`, the prompt's included; `None` where logits decide.
+    pub fn forced_after(&mut self, tokens: &[TokenId]) -> Option<TokenId> {
+        let reply = self.reply(tokens);
+        self.forced(reply)
+    }
+
+    /// Returns the tokens that the grammar allows after `tokens`, the prompt's included; `None` without a grammar.
+    ///
+    /// # Errors
+    /// [`ConstraintError`].
+    pub fn mask_after(&mut self, tokens: &[TokenId]) -> Result<Option<TokenMask>, ConstraintError> {
+        let reply = self.reply(tokens);
+        self.constraint.as_mut().map(|constraint| constraint.mask(reply)).transpose()
+    }
+
+    /// Tells whether the reply in `tokens`, the prompt's included, is a whole text of the grammar; `None` without one.
+    pub fn is_complete(&mut self, tokens: &[TokenId]) -> Option<bool> {
+        let reply = self.reply(tokens);
+        self.constraint.as_mut().map(|constraint| constraint.is_complete(reply))
+    }
+
+    /// Returns what the grammar of the generation allows; `None` without one.
+    pub fn constraint(&mut self) -> Option<&mut (dyn Constraint + 'static)> {
+        self.constraint.as_deref_mut()
+    }
+
+    /// Returns the token that the grammar makes follow `reply`; `None` where logits decide.
+    pub fn forced(&mut self, reply: &[TokenId]) -> Option<TokenId> {
+        self.constraint.as_mut()?.forced(reply).ok().flatten()
+    }
+
+    /// Returns the tokens that the grammar allows at the places `rows` of `history`, of which the first `decided` are
+    /// decided; the list ends early behind a drafted token that it does not allow, which settles the pass. Without a
+    /// grammar there is no list.
+    fn masks(&mut self, history: &[TokenId], decided: usize, places: Range<usize>) -> Masks {
+        let Some(constraint) = &mut self.constraint else { return Masks::default() };
+        let start = self.begin.reply_start as usize;
+        let mut masks = Vec::with_capacity(places.len());
+        for place in places {
+            match constraint.mask(history.get(start..place).unwrap_or_default()) {
+                Ok(mask) => masks.push(mask),
+                Err(ConstraintError::NotOfGrammar { at }) if start + at >= decided => break,
+                Err(error) => return Masks { of_rows: Some(Vec::new()), failure: Some(error) },
+            }
+        }
+        Masks { of_rows: Some(masks), failure: None }
     }
 
     /// Tells whether a generation that begins with `begin` draws like this one.
@@ -89,7 +174,8 @@ impl Drawing {
             draft => [text.ids(), draft].concat().into(),
         };
         let positions = self.positions(text, plan, rows.clone(), &history, vocabulary);
-        Rows { plan, chain: &self.chain, history, start: rows.start, positions }
+        let masks = self.masks(&history, text.len(), plan.first + rows.start..plan.first + rows.end);
+        Rows { plan, chain: &self.chain, history, start: rows.start, positions, masks }
     }
 
     /// Prepares rows as [`Self::rows`] does, without holding on to the session: they can be drawn on another thread.
@@ -102,7 +188,8 @@ impl Drawing {
     ) -> PreparedRows {
         let history = [text.ids(), plan.draft()].concat();
         let positions = self.positions(text, plan, rows.clone(), &history, vocabulary);
-        PreparedRows { history, start: rows.start, positions }
+        let masks = self.masks(&history, text.len(), plan.first + rows.start..plan.first + rows.end);
+        PreparedRows { history, start: rows.start, positions, masks }
     }
 
     /// Returns the noise of the tokens that the rows `rows` decide. `history` has the tokens of the text and of the
@@ -130,15 +217,40 @@ impl Drawing {
     }
 }
 
+/// What a grammar allows at rows.
+#[derive(Clone, Debug, Default)]
+struct Masks {
+    /// Masks of the rows, as far as they are drawn; `None` without a grammar.
+    of_rows: Option<Vec<TokenMask>>,
+    /// The reason why the grammar says nothing about the rows.
+    failure: Option<ConstraintError>,
+}
+
+impl Masks {
+    /// Returns the mask of the `row`-th of these rows. A row that has none is not to be drawn, and its mask allows
+    /// nothing.
+    fn of(&self, row: usize) -> Option<&TokenMask> {
+        const NOTHING: &TokenMask = &TokenMask::none();
+        self.of_rows.as_ref().map(|masks| masks.get(row).unwrap_or(NOTHING))
+    }
+}
+
 /// Rows of a pass with what it takes to draw them, but their plan, their chain and their logits.
 #[derive(Debug, Default)]
 pub struct PreparedRows {
     history: Vec<TokenId>,
     start: usize,
     positions: Vec<PositionKey>,
+    masks: Masks,
 }
 
 impl PreparedRows {
+    /// Returns the reason why the grammar says nothing about the rows, so that they cannot be drawn; `None` if it does.
+    #[must_use]
+    pub fn failure(&self) -> Option<&ConstraintError> {
+        self.masks.failure.as_ref()
+    }
+
     /// Returns the number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -154,7 +266,8 @@ impl PreparedRows {
     /// Returns the rows, to be drawn with the plan and the chain for which they were prepared.
     #[must_use]
     pub fn with<'a>(self, plan: &'a Plan, chain: &'a SamplingChain) -> Rows<'a> {
-        Rows { plan, chain, history: self.history.into(), start: self.start, positions: self.positions }
+        let Self { history, start, positions, masks } = self;
+        Rows { plan, chain, history: history.into(), start, positions, masks }
     }
 }
 
@@ -168,9 +281,22 @@ pub struct Rows<'a> {
     /// Index of the first of these rows in its pass.
     start: usize,
     positions: Vec<PositionKey>,
+    masks: Masks,
 }
 
 impl Rows<'_> {
+    /// Returns the reason why the grammar says nothing about the rows, so that they cannot be drawn; `None` if it does.
+    #[must_use]
+    pub fn failure(&self) -> Option<&ConstraintError> {
+        self.masks.failure.as_ref()
+    }
+
+    /// Returns the tokens that the grammar allows at the `row`-th of these rows; `None` without a grammar.
+    #[must_use]
+    pub fn mask(&self, row: usize) -> Option<&TokenMask> {
+        self.masks.of(row)
+    }
+
     /// Returns the key of the noise at each row's place: it is known before any row is.
     #[must_use]
     pub fn positions(&self) -> &[PositionKey] {
@@ -204,7 +330,8 @@ impl Rows<'_> {
         for (row, position) in (self.start..).zip(self.positions) {
             let history = &self.history[..self.plan.first + row];
             let scored = self.plan.scored.get(row).copied().filter(|_| self.plan.probabilities);
-            let drawn = draw(Draw { row, history, chain: self.chain, position, scored })?;
+            let mask = self.masks.of(row - self.start);
+            let drawn = draw(Draw { row, history, chain: self.chain, position, scored, mask })?;
             done.push(drawn);
             if self.plan.settles(row, drawn.winner) {
                 return Ok(true);
@@ -220,7 +347,7 @@ impl Draw<'_> {
     /// # Errors
     /// [`SamplingError`] where the logits tell no winner.
     pub fn of_logits(&self, logits: &[f32], scratch: &mut Scratch, keys: &TokenKeys) -> Result<Row, SamplingError> {
-        let input = ChainInput { logits, history: self.history, mask: None };
+        let input = ChainInput { logits, history: self.history, mask: self.mask };
         let scored = self.chain.score(input, scratch, keys, self.position, self.scored)?;
         Ok(Row { winner: scored.winner.id, p: scored.p })
     }
@@ -252,8 +379,14 @@ mod tests {
 
     #[test]
     fn a_place_counts_the_bytes_of_the_reply_whatever_was_walked_before() {
-        let begin =
-            Begin { seed: 5, sampling: SamplingParams::default(), reply_start: 2, max_tokens: 9, stop: Vec::new() };
+        let begin = Begin {
+            seed: 5,
+            sampling: SamplingParams::default(),
+            reply_start: 2,
+            max_tokens: 9,
+            stop: Vec::new(),
+            grammar: None,
+        };
         let mut drawing = Drawing::new(&begin).expect("a valid chain");
         let place = |offset, silent| Place { offset, silent };
         let text = |ids: &[TokenId]| ids.iter().copied().collect::<Tokens>();
@@ -271,8 +404,14 @@ mod tests {
 
     #[test]
     fn rows_are_drawn_with_the_noise_of_their_places_up_to_the_one_that_settles_the_pass() {
-        let begin =
-            Begin { seed: 5, sampling: SamplingParams::default(), reply_start: 1, max_tokens: 9, stop: Vec::new() };
+        let begin = Begin {
+            seed: 5,
+            sampling: SamplingParams::default(),
+            reply_start: 1,
+            max_tokens: 9,
+            stop: Vec::new(),
+            grammar: None,
+        };
         let text: Tokens = [7, 1, 2].into_iter().collect();
         let plan = Plan {
             kind: PassKind::Judged,
@@ -304,5 +443,74 @@ mod tests {
         // A pass may be cut anywhere.
         assert_eq!(drawn(0..1, &mut done), (vec![first], false));
         assert_eq!(drawn(1..2, &mut done), (vec![second], true));
+    }
+
+    /// Allows token `n` after `n - 1` tokens, and 9 anywhere.
+    #[derive(Clone, Debug)]
+    struct Counting;
+
+    impl Constraint for Counting {
+        fn mask(&mut self, reply: &[TokenId]) -> Result<TokenMask, ConstraintError> {
+            let wrong = (1..).zip(reply).position(|(n, &id)| id != n && id != 9);
+            wrong.map_or_else(
+                || Ok(TokenMask::allowing(10, [reply.len() as TokenId + 1, 9])),
+                |at| Err(ConstraintError::NotOfGrammar { at }),
+            )
+        }
+
+        fn forced(&mut self, _: &[TokenId]) -> Result<Option<TokenId>, ConstraintError> {
+            Ok(None)
+        }
+
+        fn is_complete(&mut self, _: &[TokenId]) -> bool {
+            false
+        }
+
+        fn fork(&self) -> Box<dyn Constraint> {
+            Box::new(self.clone())
+        }
+    }
+
+    #[test]
+    fn rows_are_drawn_under_the_masks_of_their_places_and_a_draft_that_is_not_allowed_settles_the_pass() {
+        let (sampling, stop) = (SamplingParams::default(), Vec::new());
+        let grammar = Some(std::sync::Arc::new(crate::grammar::Grammar::Regex("a".into())));
+        let begin = Begin { seed: 5, sampling, reply_start: 1, max_tokens: 9, stop, grammar };
+        assert_eq!(Drawing::new(&begin).err(), Some(SamplingError::Unconstrained));
+        let mut drawing = Drawing::constrained(&begin, Some(Box::new(Counting))).expect("a valid chain");
+        let plan = |scored: Vec<TokenId>, contexts| Plan {
+            kind: PassKind::Judged,
+            keep: 0,
+            tokens: vec![0; 3 + scored.len()],
+            rows: scored.len() + 1,
+            first: 3 - contexts,
+            contexts,
+            scored,
+            next_drafted: None,
+            probabilities: false,
+        };
+        let text: Tokens = [7, 1, 2].into_iter().collect();
+        let mut drawn = |text: &Tokens, plan: &Plan| {
+            let rows = drawing.prepare(text, plan, 0..plan.rows, &Lengths);
+            let failure = rows.failure().cloned();
+            let (mut done, mut masks) = (Vec::new(), Vec::new());
+            let chain = SamplingChain::new(SamplingParams::default()).expect("valid");
+            let settled = rows.with(plan, &chain).draw(&mut done, |draw| {
+                let allowed: Vec<TokenId> = draw.mask.expect("a grammar").ids().collect();
+                masks.push(allowed.clone());
+                Ok::<_, SamplingError>(Row { winner: *allowed.first().ok_or(SamplingError::EmptyMask)?, p: None })
+            });
+            (masks, settled, failure)
+        };
+        let expected = vec![vec![3, 9], vec![4, 9], vec![5, 9]];
+        assert_eq!(drawn(&text, &plan(vec![3, 4], 0)), (expected, Ok(true), None));
+        // The second drafted token is not allowed: the target's is another one, and no row after it is drawn.
+        assert_eq!(drawn(&text, &plan(vec![3, 8, 5], 0)), (vec![vec![3, 9], vec![4, 9]], Ok(true), None));
+        // A given token that is not allowed says so.
+        let other: Tokens = [7, 1, 8].into_iter().collect();
+        let failed = drawn(&other, &plan(vec![3], 0));
+        assert_eq!(failed.2, Some(ConstraintError::NotOfGrammar { at: 1 }));
+        assert_eq!(failed.1, Err(SamplingError::EmptyMask));
+        assert_eq!(drawing.clone().mask_after(&[7]).map(|mask| mask.map(|mask| mask.count())), Ok(Some(2)));
     }
 }

@@ -14,6 +14,13 @@ pub trait Ending {
 
     /// Tells whether the text of `reply` holds one of the strings `stop`, which it did not without its last token.
     fn completes_stop(&self, reply: &[TokenId], stop: &[String]) -> bool;
+
+    /// Returns the token that the grammar of the generation makes follow `reply`, whatever the logits are; `None`
+    /// where they decide, and without a grammar.
+    fn forced(&self, reply: &[TokenId]) -> Option<TokenId> {
+        let _ = reply;
+        None
+    }
 }
 
 /// Returns why the reply ends with the last of `tokens`, the prompt's included; `None` where it goes on. `tokens` are

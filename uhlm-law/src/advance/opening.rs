@@ -33,11 +33,18 @@ impl Capabilities {
     /// An answer that has nothing to say says so at least every [`PROGRESS_SECONDS`](super::PROGRESS_SECONDS).
     pub const PROGRESS: Self = Self(1 << 3);
 
-    const NAMES: [(&'static str, Self); 4] = [
+    /// Only tokens that the grammar of a generation allows are drawn.
+    pub const GRAMMAR: Self = Self(1 << 4);
+    /// The sampling chain may have a logit bias and top-n-sigma.
+    pub const WIDER_CHAIN: Self = Self(1 << 8);
+
+    const NAMES: [(&'static str, Self); 6] = [
         ("runs_ahead", Self::RUNS_AHEAD),
         ("matched", Self::MATCHED),
         ("probabilities", Self::PROBABILITIES),
         ("progress", Self::PROGRESS),
+        ("grammar", Self::GRAMMAR),
+        ("wider_chain", Self::WIDER_CHAIN),
     ];
     /// Bit that stands for every name that this version does not know.
     const UNKNOWN: Self = Self(1 << 63);
@@ -301,11 +308,7 @@ impl Info {
 /// Reads the offer of a file with the vocabulary.
 fn offer(bytes: &[u8]) -> Result<VocabularyOffer, DecodeError> {
     let mut reader = Reader::new(bytes);
-    let (sha256, bytes) = (Digest(reader.array()?), reader.number("vocabulary_file")?);
-    if bytes as usize > MAX_VOCABULARY_FILE {
-        return Err(DecodeError::OutOfRange { field: "vocabulary_file" });
-    }
-    Ok(VocabularyOffer { sha256, bytes })
+    Ok(VocabularyOffer { sha256: Digest(reader.array()?), bytes: reader.number("vocabulary_file")? })
 }
 
 /// Reads ids up to the end of a field.
@@ -322,9 +325,25 @@ fn skip_tail(reader: &mut Reader<'_>) -> Result<(), DecodeError> {
     read_tail(reader, |_, _| Ok(()))
 }
 
+impl Info {
+    /// Checks that the file that is offered is no longer than any may be.
+    fn check_offer(&self) -> Result<(), DecodeError> {
+        match self.vocabulary_file {
+            Some(offer) if offer.bytes as usize > MAX_VOCABULARY_FILE => {
+                Err(DecodeError::OutOfRange { field: "vocabulary_file" })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Body for Info {
     fn write(&self, out: &mut Vec<u8>) {
         self.put(out);
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        self.check_offer()
     }
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {
@@ -352,6 +371,10 @@ impl Body for Opened {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend(self.session.0);
         self.info.put(out);
+    }
+
+    fn check(&self) -> Result<(), DecodeError> {
+        self.info.check_offer()
     }
 
     fn read(body: &[u8]) -> Result<Self, DecodeError> {

@@ -58,7 +58,13 @@ impl Plan {
     /// tokens `decided`. One more than was decoded can be among them: [`Self::next_drafted`].
     pub fn judged(&self, decided: &[TokenId]) -> impl Iterator<Item = bool> {
         let drafted = self.draft().iter().chain(&self.next_drafted);
-        drafted.zip(decided).map(|(drafted, token)| drafted == token)
+        let mut stands = true;
+        // What a grammar has appended after a difference says nothing about the draft.
+        drafted.zip(decided).map_while(move |(drafted, token)| {
+            let judged = stands.then_some(drafted == token);
+            stands = drafted == token;
+            judged
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! [`TargetSession`]: super::TargetSession
 //! [`Conversation`]: super::Conversation
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::body::{Body, read_tail};
 use super::bytes::{DecodeError, Reader, put_bytes, put_counted_ids, put_number, put_tagged_bytes, put_tagged_number};
 use super::tokens::PrefixHash;
-use crate::sampling::{SamplingParams, TokenId};
+use crate::grammar::Grammar;
+use crate::sampling::{LogitBias, MAX_LOGIT_BIAS, SamplingParams, TokenId};
 
 /// Largest number of drafted tokens in one request.
 pub const MAX_DRAFT: usize = 256;
@@ -30,6 +32,7 @@ const TAG_LABELS: u32 = 1;
 const TAG_BEGIN: u32 = 2;
 const TAG_DEADLINE: u32 = 3;
 const TAG_STOP: u32 = 1;
+const TAG_GRAMMAR: u32 = 2;
 
 /// The request to take the text further: to judge what was drafted, and to write on as far as was granted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -179,6 +182,58 @@ pub struct Begin {
     /// Strings each of which ends the reply; none is empty. At most [`MAX_STOPS`] of at most [`MAX_STOP_BYTES`] each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stop: Vec<String>,
+    /// Form that the reply is to have: only tokens that it allows are drawn. A verifier without
+    /// [`Capabilities::GRAMMAR`](super::Capabilities::GRAMMAR) would skip it, so it is not asked then. Within
+    /// [`MAX_GRAMMAR_BYTES`](crate::grammar::MAX_GRAMMAR_BYTES).
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "shared")]
+    pub grammar: Option<Arc<Grammar>>,
+}
+
+/// Writes a grammar that several requests share.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use crate::grammar::Grammar;
+
+    #[allow(clippy::ref_option, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(grammar: &Option<Arc<Grammar>>, out: S) -> Result<S::Ok, S::Error> {
+        grammar.as_deref().serialize(out)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Arc<Grammar>>, D::Error> {
+        Ok(Option::<Grammar>::deserialize(text)?.map(Arc::new))
+    }
+}
+
+/// Writes a grammar: its kind, and its text; of a list, each choice behind its length.
+fn write_grammar(grammar: &Grammar) -> Vec<u8> {
+    let mut out = vec![grammar.kind()];
+    match grammar {
+        Grammar::JsonSchema(text) | Grammar::Regex(text) | Grammar::Lark(text) => out.extend(text.as_bytes()),
+        Grammar::Choices(choices) => choices.iter().for_each(|choice| put_bytes(&mut out, choice.as_bytes())),
+    }
+    out
+}
+
+fn read_grammar(bytes: &[u8]) -> Result<Grammar, DecodeError> {
+    const UNKNOWN: DecodeError = DecodeError::OutOfRange { field: "grammar" };
+    let (&kind, rest) = bytes.split_first().ok_or(UNKNOWN)?;
+    let text = |bytes: &[u8]| str::from_utf8(bytes).map(str::to_owned).map_err(|_| UNKNOWN);
+    match kind {
+        0 => text(rest).map(Grammar::JsonSchema),
+        1 => text(rest).map(Grammar::Regex),
+        2 => {
+            let (mut reader, mut choices) = (Reader::new(rest), Vec::new());
+            while reader.len() > 0 {
+                choices.push(text(reader.bytes("grammar")?)?);
+            }
+            Ok(Grammar::Choices(choices))
+        }
+        3 => text(rest).map(Grammar::Lark),
+        _ => Err(UNKNOWN),
+    }
 }
 
 impl Begin {
@@ -201,8 +256,19 @@ impl Begin {
         [penalty_repeat, penalty_frequency, penalty_presence]
             .iter()
             .for_each(|value| chain.extend(value.to_le_bytes()));
+        if self.sampling.is_wide() {
+            chain.extend(self.sampling.top_n_sigma.to_le_bytes());
+            put_number(&mut chain, self.sampling.logit_bias.len() as u64);
+            for token in &self.sampling.logit_bias {
+                put_number(&mut chain, u64::from(token.id));
+                chain.extend(token.bias.to_le_bytes());
+            }
+        }
         put_bytes(&mut out, &chain);
         self.stop.iter().for_each(|stop| put_tagged_bytes(&mut out, TAG_STOP, stop.as_bytes()));
+        if let Some(grammar) = &self.grammar {
+            put_tagged_bytes(&mut out, TAG_GRAMMAR, &write_grammar(grammar));
+        }
         out
     }
 
@@ -214,7 +280,7 @@ impl Begin {
         // What a later version appends to the chain is skipped: what it would change is asked for when a session opens.
         let mut chain = Reader::new(reader.bytes("sampling")?);
         let real = |chain: &mut Reader<'_>| chain.array().map(f32::from_le_bytes);
-        let sampling = SamplingParams {
+        let mut sampling = SamplingParams {
             temperature: real(&mut chain)?,
             top_k: chain.number("top_k")?,
             top_p: real(&mut chain)?,
@@ -223,15 +289,30 @@ impl Begin {
             penalty_repeat: real(&mut chain)?,
             penalty_frequency: real(&mut chain)?,
             penalty_presence: real(&mut chain)?,
+            ..SamplingParams::default()
         };
-        let mut stop = Vec::new();
+        if chain.len() > 0 {
+            sampling.top_n_sigma = real(&mut chain)?;
+            let count: u64 = chain.number("logit_bias")?;
+            let max = MAX_LOGIT_BIAS as u64;
+            if count > max {
+                return Err(DecodeError::TooMany { field: "logit_bias", count, max });
+            }
+            for _ in 0..count {
+                let id = chain.number("logit_bias")?;
+                sampling.logit_bias.push(LogitBias { id, bias: real(&mut chain)? });
+            }
+        }
+        let (mut stop, mut grammar) = (Vec::new(), None);
         read_tail(&mut reader, |tag, field| {
-            if tag == u64::from(TAG_STOP) {
-                stop.push(field.text("stop")?);
+            match u32::try_from(tag) {
+                Ok(TAG_STOP) => stop.push(field.text("stop")?),
+                Ok(TAG_GRAMMAR) => grammar = Some(Arc::new(read_grammar(field.bytes("grammar")?)?)),
+                _ => {}
             }
             Ok(())
         })?;
-        Ok(Self { seed, sampling, reply_start, max_tokens, stop })
+        Ok(Self { seed, sampling, reply_start, max_tokens, stop, grammar })
     }
 
     fn check(&self) -> Result<(), DecodeError> {
@@ -249,6 +330,7 @@ impl Begin {
             ("max_tokens", self.max_tokens == 0),
             ("stop", self.stop.iter().any(String::is_empty)),
             ("sampling", self.sampling.validate().is_err()),
+            ("grammar", self.grammar.as_ref().is_some_and(|grammar| !grammar.is_within_limits())),
         ];
         match out_of_range.iter().find(|(_, wrong)| *wrong) {
             Some((field, _)) => Err(DecodeError::OutOfRange { field }),

@@ -4,7 +4,8 @@
 //! the winners of a pass's rows; logits, chain and noise are its caller's, as are the engine, the clock and the
 //! connections.
 //!
-//! The decided text changes in two ways only: a pass appends the target's own tokens, and a device gives ids. What
+//! The decided text changes in three ways only: a pass appends the target's own tokens, a grammar those that it leaves
+//! no choice about, and a device gives ids. What
 //! the engine holds of it (`decoded`) is no part of it: a session whose cache is given away loses time and nothing
 //! else.
 
@@ -160,6 +161,7 @@ impl TargetSession {
             }
         };
         self.end = self.find_end(ending);
+        self.force(ending);
         let contradicted = self.park(request) == Some(Standing::Contradicted);
         let mut sent: Vec<Sent> = self.stream().map(superseded).into_iter().collect();
         self.stream = Stream::Live(stream);
@@ -282,6 +284,21 @@ impl TargetSession {
 
     fn find_end(&self, ending: &dyn Ending) -> Option<EndReason> {
         reply_end(self.text.ids(), self.begin()?, self.limits.context as usize, ending)
+    }
+
+    /// Appends the tokens that the grammar leaves no choice about: any pass would decide on them.
+    fn force(&mut self, ending: &dyn Ending) {
+        let begin = self.begin().filter(|begin| begin.grammar.is_some());
+        let Some(start) = begin.map(|begin| begin.reply_start as usize) else { return };
+        // A pass under way rests on the text as it is; what it decides is followed by what is forced then.
+        if self.pass.as_ref().is_some_and(|pass| !pass.discarded) {
+            return;
+        }
+        while self.end.is_none() && self.text.len() >= start {
+            let Some(id) = ending.forced(self.text.tail(start)) else { break };
+            self.text.push(id);
+            self.end = self.find_end(ending);
+        }
     }
 
     /// Makes the frames that bring the text from index `from` on to whoever listens.

@@ -1,8 +1,40 @@
 //! The end of a reply, by the text of the target's vocabulary.
 
-use crate::advance::Ending;
+use std::cell::RefCell;
+
+use crate::advance::{Drawing, Ending};
 use crate::model::Vocabulary;
 use crate::sampling::TokenId;
+
+/// The ends of replies as [`TextEnding`] sees them, of a generation that may have a grammar.
+#[allow(missing_debug_implementations, reason = "a vocabulary is not printed")]
+pub struct GenerationEnding<'a> {
+    text: TextEnding<'a>,
+    /// What knows the grammar; no call is made within another.
+    drawing: RefCell<Option<&'a mut Drawing>>,
+}
+
+impl<'a> GenerationEnding<'a> {
+    /// Makes the ends of the generation that `drawing` draws; `None` before the first.
+    #[must_use]
+    pub fn new(vocabulary: &'a dyn Vocabulary, drawing: Option<&'a mut Drawing>) -> Self {
+        Self { text: TextEnding(vocabulary), drawing: RefCell::new(drawing) }
+    }
+}
+
+impl Ending for GenerationEnding<'_> {
+    fn is_end(&self, id: TokenId) -> bool {
+        self.text.is_end(id)
+    }
+
+    fn completes_stop(&self, reply: &[TokenId], stop: &[String]) -> bool {
+        self.text.completes_stop(reply, stop)
+    }
+
+    fn forced(&self, reply: &[TokenId]) -> Option<TokenId> {
+        self.drawing.try_borrow_mut().ok()?.as_mut()?.forced(reply)
+    }
+}
 
 /// The ends of replies, by the text of a vocabulary.
 #[allow(missing_debug_implementations, reason = "a vocabulary is not printed")]

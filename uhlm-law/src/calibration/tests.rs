@@ -132,6 +132,20 @@ fn texts_that_are_damaged_or_of_another_version_are_told_apart() {
     assert!(matches!(read(&calibration.to_json()), Err(InvalidCalibration::Damaged { .. })));
 }
 
+#[test]
+fn a_text_that_would_keep_a_device_busy_is_refused() {
+    let mut calibration = Calibration::generic();
+    for (draws, is_taken) in [(0, false), (1, true), (MAX_DRAWS, true), (MAX_DRAWS + 1, false), (4_000_000_000, false)]
+    {
+        calibration.estimator = Estimator::SampledTemperaturePerturbation { draws };
+        assert_eq!(Calibration::from_json(&calibration.to_json()).is_ok(), is_taken, "{draws} draws");
+    }
+    // White space is as much JSON as anything else.
+    let long = [calibration.to_json(), vec![b' '; MAX_CALIBRATION_BYTES]].concat();
+    let refused = Calibration::from_json(&long);
+    assert!(matches!(refused, Err(InvalidCalibration::Damaged { reason }) if reason.contains("longer")));
+}
+
 /// Makes labels whose `beta` bends as a pair's does: nothing up to a half, then steeply up; `q` says a little more.
 fn bent(n: usize) -> Vec<Label> {
     let mut rng = Rng::new(6, Stream::Simulation);

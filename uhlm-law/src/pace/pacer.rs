@@ -78,6 +78,12 @@ impl Pacer {
         }
     }
 
+    /// Returns the pace of the reply.
+    #[must_use]
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// Returns the policy that holds.
     #[must_use]
     pub fn policy(&self) -> &Policy {

@@ -1,16 +1,16 @@
-//! From logits to a distribution or a draw: penalties, top-k, top-p, min-p, temperature.
+//! From logits to a distribution or a draw: bias, penalties, top-n-sigma, top-k, top-p, min-p, temperature.
 //!
 //! Decides which tokens are kept, once for both; it leaves the search for a cut to [`super::cut`], the softmax to
 //! [`super::row`] and the race of the noise to [`super::draw`].
 //!
-//! What top-k, top-p and min-p keep is always a prefix of the tokens ordered by logit, the lower id first among equals.
+//! What top-n-sigma, top-k, top-p and min-p keep is always a prefix of the tokens ordered by logit, the lower id first among equals.
 //! So each of them only moves one [`Cut`] through that order, found by partial selection; nothing is sorted but the few
 //! tokens around the cut. A last pass in id order collects what lies above it.
 
 use super::draw::{self, Winner};
 use super::order::{Candidate, Cut};
 use super::{Distribution, SamplingError, SamplingParams, TokenId};
-use super::{mass, row};
+use super::{deviation, mass, row};
 use crate::noise::{PositionKey, TokenKeys};
 
 /// The tokens that a grammar allows, one bit an id; both models must be given the same mask.
@@ -32,14 +32,56 @@ impl TokenMask {
         Self { words }
     }
 
-    /// Puts every logit that is not allowed to `-inf`; returns whether any is allowed.
+    /// Makes a mask of its words, in which bit `id % 64` of word `id / 64` allows `id`.
+    #[must_use]
+    pub fn of_words(words: Vec<u64>) -> Self {
+        Self { words }
+    }
+
+    /// Makes the mask that allows nothing.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { words: Vec::new() }
+    }
+
+    /// Returns the number of tokens that are allowed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    /// Returns the tokens that are allowed, ascending.
+    pub fn ids(&self) -> impl Iterator<Item = TokenId> {
+        let bits = |word: u64| (0..64).filter(move |bit| word >> bit & 1 == 1);
+        (0..).step_by(64).zip(&self.words).flat_map(move |(first, &word)| bits(word).map(move |bit| first + bit))
+    }
+
+    /// Allows or forbids a token that the mask has a bit for.
+    pub fn set(&mut self, id: TokenId, allowed: bool) {
+        if let Some(word) = self.words.get_mut(id as usize / 64) {
+            let bit = 1 << (id % 64);
+            *word = if allowed { *word | bit } else { *word & !bit };
+        }
+    }
+
+    /// Puts every logit that is not allowed to `-inf`; returns whether any is allowed. Most words allow all of their
+    /// tokens or none.
     fn apply(&self, logits: &mut [f32]) -> bool {
         let mut any = false;
-        for (id, z) in logits.iter_mut().enumerate() {
-            if self.allows(id as TokenId) {
-                any = true;
-            } else {
-                *z = f32::NEG_INFINITY;
+        let mut rest = self.words.iter();
+        for logits in logits.chunks_mut(64) {
+            match rest.next().copied().unwrap_or(0) {
+                0 => logits.fill(f32::NEG_INFINITY),
+                u64::MAX => any = true,
+                word => {
+                    for (bit, z) in logits.iter_mut().enumerate() {
+                        if word >> bit & 1 == 0 {
+                            *z = f32::NEG_INFINITY;
+                        } else {
+                            any = true;
+                        }
+                    }
+                }
             }
         }
         any
@@ -66,7 +108,7 @@ pub struct ChainInput<'a> {
 /// Buffers that live from one position to the next, so that the hot path allocates nothing but its result.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// Logits after mask and penalties.
+    /// Logits after mask, bias and penalties.
     logits: Vec<f32>,
     /// The tokens that the penalties look at.
     recent: Vec<TokenId>,
@@ -201,11 +243,17 @@ impl SamplingChain {
             return Err(SamplingError::EmptyLogits);
         }
         let Scratch { logits: changed, recent, candidates } = scratch;
-        let logits = if input.mask.is_some() || self.params.has_penalties() {
+        let has_bias = !self.params.logit_bias.is_empty();
+        let logits = if input.mask.is_some() || has_bias || self.params.has_penalties() {
             changed.clear();
             changed.extend_from_slice(input.logits);
             if input.mask.is_some_and(|mask| !mask.apply(changed)) {
                 return Err(SamplingError::EmptyMask);
+            }
+            for token in &self.params.logit_bias {
+                if let Some(z) = changed.get_mut(token.id as usize) {
+                    *z += token.bias;
+                }
             }
             self.penalise(changed, input.history, recent);
             changed.as_slice()
@@ -236,13 +284,25 @@ impl SamplingChain {
         }
     }
 
-    /// Returns the place at which top-k, top-p and min-p, in this order, cut the tokens off. The arithmetic has the
+    /// Returns the place at which top-n-sigma, top-k, top-p and min-p, in this order, cut the tokens off. The arithmetic has the
     /// same bits on every processor: a token at the border must not be kept on one side of the wire only.
     fn cut(&self, logits: &[f32], max: f32, candidates: &mut Vec<Candidate>) -> Cut {
         let p = &self.params;
         let (k, top_p) = (p.top_k as usize, f64::from(p.top_p));
         let mut cut = Cut::NONE;
-        if k > 0 && k < logits.len() {
+        let near = (p.top_n_sigma > 0.0).then(|| Cut::at_least(deviation::bound(logits, max, p.top_n_sigma)));
+        if let Some(near) = near {
+            cut = near;
+            if k > 0 && k < logits.len() {
+                cut = cut.or_higher(Cut::top_k(logits, k, candidates));
+                candidates.retain(|&(id, z)| near.keeps(id, z));
+            } else if p.top_p < 1.0 {
+                row::above(logits, near.z.next_down(), usize::MAX, candidates);
+            }
+            if p.top_p < 1.0 {
+                cut = Cut::top_p_of(candidates, max, top_p);
+            }
+        } else if k > 0 && k < logits.len() {
             cut = Cut::top_k(logits, k, candidates);
             if p.top_p < 1.0 {
                 cut = Cut::top_p_of(candidates, max, top_p);

@@ -3,10 +3,11 @@
 //!
 //! There is one chain and one implementation. On the device it yields the draft distribution `q`, on the verifier the
 //! target distribution `p`; acceptance compares the two, so both must come from the same code and the same parameters.
-//! The order is llama.cpp's: penalties, top-k, top-p, min-p, temperature. Temperature 0 is greedy.
+//! The order is llama.cpp's: logit bias, penalties, top-n-sigma, top-k, top-p, min-p, temperature. Temperature 0 is greedy.
 
 mod chain;
 mod cut;
+mod deviation;
 mod distribution;
 mod draw;
 mod mass;
@@ -14,12 +15,14 @@ mod order;
 mod params;
 mod partial;
 mod row;
+mod top;
 
 pub use chain::{ChainInput, SamplingChain, Scored, Scratch, TokenMask};
 pub use distribution::Distribution;
 pub use draw::Winner;
-pub use params::{MAX_PENALTY_LAST_N, SamplingParams};
+pub use params::{LogitBias, MAX_LOGIT_BIAS, MAX_PENALTY_LAST_N, SamplingParams};
 pub use partial::{PartialRow, PartialRowError, Uncertain};
+pub use top::top_log_probabilities;
 
 pub use crate::token::TokenId;
 
@@ -50,6 +53,9 @@ pub enum SamplingError {
         /// Number of keys in the table.
         keys: usize,
     },
+    /// A generation has a grammar, and nothing that says what it allows.
+    #[error("nothing here reads the grammar of this generation")]
+    Unconstrained,
     /// The mask leaves no token.
     #[error("the grammar allows no token here")]
     EmptyMask,

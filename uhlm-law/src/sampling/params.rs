@@ -2,11 +2,23 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SamplingError;
+use super::{SamplingError, TokenId};
 
 /// Largest number of last tokens that penalties may look at: they are sorted for each token that is drawn, and a
 /// verifier does that for everybody.
 pub const MAX_PENALTY_LAST_N: u32 = 4096;
+
+/// Largest number of tokens whose logits are raised or lowered: a verifier looks at them for each token that is drawn.
+pub const MAX_LOGIT_BIAS: usize = 64;
+
+/// A token whose logit is raised or lowered.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogitBias {
+    /// Id of the token; one that the vocabulary does not have changes nothing.
+    pub id: TokenId,
+    /// Amount that is added to its logit, -100 to 100.
+    pub bias: f32,
+}
 
 /// Parameters of the canonical chain. The default changes nothing: a draw from the model's own softmax.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +41,18 @@ pub struct SamplingParams {
     pub penalty_frequency: f32,
     /// Amount that is subtracted once from the logit of a token that occurred; 0 is off. -100 to 100.
     pub penalty_presence: f32,
+    /// Number of standard deviations of all logits below the greatest one within which tokens are kept; 0 keeps all. 0
+    /// to 100.
+    #[serde(skip_serializing_if = "is_off")]
+    pub top_n_sigma: f32,
+    /// Tokens whose logits are raised or lowered before everything else, each once, at most [`MAX_LOGIT_BIAS`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logit_bias: Vec<LogitBias>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_off(value: &f32) -> bool {
+    *value == 0.0
 }
 
 impl Default for SamplingParams {
@@ -42,6 +66,8 @@ impl Default for SamplingParams {
             penalty_repeat: 1.0,
             penalty_frequency: 0.0,
             penalty_presence: 0.0,
+            top_n_sigma: 0.0,
+            logit_bias: Vec::new(),
         }
     }
 }
@@ -66,6 +92,13 @@ impl SamplingParams {
             && (self.penalty_repeat != 1.0 || self.penalty_frequency != 0.0 || self.penalty_presence != 0.0)
     }
 
+    /// Tells whether the chain has parts that a verifier must say it knows
+    /// ([`Capabilities::WIDER_CHAIN`](crate::advance::Capabilities::WIDER_CHAIN)).
+    #[must_use]
+    pub fn is_wide(&self) -> bool {
+        self.top_n_sigma != 0.0 || !self.logit_bias.is_empty()
+    }
+
     /// Checks every range.
     ///
     /// # Errors
@@ -86,6 +119,15 @@ impl SamplingParams {
             "above 0, at most 100",
         )?;
         check("penalty_frequency", self.penalty_frequency, self.penalty_frequency.abs() <= 100.0, "-100 to 100")?;
-        check("penalty_presence", self.penalty_presence, self.penalty_presence.abs() <= 100.0, "-100 to 100")
+        check("penalty_presence", self.penalty_presence, self.penalty_presence.abs() <= 100.0, "-100 to 100")?;
+        check("top_n_sigma", self.top_n_sigma, (0.0..=100.0).contains(&self.top_n_sigma), "0 to 100")?;
+        let count = self.logit_bias.len();
+        check("logit_bias", count as f32, count <= MAX_LOGIT_BIAS, "at most 64 tokens")?;
+        let wrong = self.logit_bias.iter().find(|token| token.bias.is_nan() || token.bias.abs() > 100.0);
+        check("logit_bias", wrong.map_or(0.0, |token| token.bias), wrong.is_none(), "-100 to 100")?;
+        let mut ids: Vec<TokenId> = self.logit_bias.iter().map(|token| token.id).collect();
+        ids.sort_unstable();
+        let twice = ids.windows(2).find(|pair| pair[0] == pair[1]);
+        check("logit_bias", twice.map_or(0.0, |pair| pair[0] as f32), twice.is_none(), "each token once")
     }
 }

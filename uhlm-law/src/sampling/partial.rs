@@ -13,7 +13,7 @@
 
 use super::cut::weight;
 use super::order::{Candidate, in_order};
-use super::{SamplingChain, TokenId};
+use super::{SamplingChain, TokenId, TokenMask};
 use crate::noise::{PositionKey, TokenKeys};
 
 /// Amount by which the probabilities of an engine may add up to more than 1, and by which what it leaves out may weigh
@@ -72,6 +72,9 @@ pub enum Uncertain {
     /// probabilities do not tell, would change it.
     #[error("a repeat penalty needs logits, and probabilities are known")]
     RepeatPenalty,
+    /// The chain raises or lowers logits, or goes by how far all of them are spread: what is not listed counts.
+    #[error("a logit bias and top-n-sigma need the whole row, and a part of it is known")]
+    WholeRow,
 }
 
 impl PartialRow {
@@ -105,6 +108,16 @@ impl PartialRow {
         }
         let rest = if bound == f32::NEG_INFINITY { 0.0 } else { (1.0 - sum).max(0.0) + ROUNDING };
         Ok(Self { listed, bound, rest })
+    }
+
+    /// Returns the part of the row that a mask leaves; `None` where no listed token is allowed and others may be. What
+    /// is not listed stays as probable as it may be, unless all allowed tokens are listed.
+    #[must_use]
+    pub fn masked(&self, mask: &TokenMask) -> Option<Self> {
+        let listed: Vec<_> = self.listed.iter().copied().filter(|entry| mask.allows(entry.0)).collect();
+        let is_whole = self.is_whole() || listed.len() == mask.count();
+        let (bound, rest) = if is_whole { (f32::NEG_INFINITY, 0.0) } else { (self.bound, self.rest) };
+        (!listed.is_empty()).then_some(Self { listed, bound, rest })
     }
 
     /// Returns the listed tokens with the logarithms of their probabilities, ascending by id.
@@ -181,6 +194,9 @@ impl SamplingChain {
     fn penalised(&self, row: &PartialRow, history: &[TokenId]) -> Result<Field, Uncertain> {
         let p = self.params();
         let (mut tokens, mut bound) = (row.listed.clone(), row.bound);
+        if p.is_wide() {
+            return Err(Uncertain::WholeRow);
+        }
         if p.has_penalties() {
             if p.penalty_repeat != 1.0 {
                 return Err(Uncertain::RepeatPenalty);

@@ -24,6 +24,9 @@ use crate::sampling::TokenId;
 pub const THETA_MAX: f32 = 2.0;
 /// Number of draws in the sampled form, as in the paper.
 pub const PAPER_DRAWS: u32 = 20;
+/// Largest number of draws in the sampled form: each takes two passes over the logits, so that a file which asks for
+/// more would keep a device at its first token.
+pub const MAX_DRAWS: u32 = 1000;
 
 /// An estimator of how unsure the draft model is of one token.
 pub trait Uncertainty: Send {
@@ -43,7 +46,7 @@ pub enum Estimator {
     /// Temperature perturbation as the paper has it: the share of draws, each at its own random temperature, that
     /// differ from the drafted token. Kept so that the paper's figures can be reproduced.
     SampledTemperaturePerturbation {
-        /// The number of draws, the paper's `K`.
+        /// The number of draws, the paper's `K`, 1 to [`MAX_DRAWS`]; another number is taken to the nearest of these.
         draws: u32,
     },
     /// Shannon entropy of the softmax over `ln V`; the same for every token.
@@ -96,7 +99,11 @@ impl FromStr for Estimator {
             ("temperature-perturbation", None) => Ok(Self::TemperaturePerturbation),
             ("sampled-temperature-perturbation", draws) => {
                 let draws = draws.map_or(Ok(PAPER_DRAWS), str::parse).map_err(|_| UnknownEstimator)?;
-                if draws == 0 { Err(UnknownEstimator) } else { Ok(Self::SampledTemperaturePerturbation { draws }) }
+                if (1..=MAX_DRAWS).contains(&draws) {
+                    Ok(Self::SampledTemperaturePerturbation { draws })
+                } else {
+                    Err(UnknownEstimator)
+                }
             }
             ("entropy", None) => Ok(Self::Entropy),
             ("max-probability", None) => Ok(Self::MaxProbability),
@@ -132,7 +139,9 @@ mod tests {
         }
         assert_eq!("sampled-temperature-perturbation".parse(), Ok(ALL[1]));
         assert_eq!("entropy:3".parse::<Estimator>(), Err(UnknownEstimator));
-        assert_eq!("sampled-temperature-perturbation:0".parse::<Estimator>(), Err(UnknownEstimator));
+        for draws in ["0", "1001", "4000000000"] {
+            assert_eq!(format!("sampled-temperature-perturbation:{draws}").parse::<Estimator>(), Err(UnknownEstimator));
+        }
     }
 
     #[test]

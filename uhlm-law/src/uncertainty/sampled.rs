@@ -1,6 +1,6 @@
 //! Temperature perturbation exactly as the paper samples it.
 
-use super::{THETA_MAX, Uncertainty, finite_logit};
+use super::{MAX_DRAWS, THETA_MAX, Uncertainty, finite_logit};
 use crate::rng::{Rng, Stream};
 use crate::sampling::TokenId;
 
@@ -14,7 +14,7 @@ pub(super) struct Sampled {
 
 impl Sampled {
     pub(super) fn new(draws: u32, seed: u64) -> Self {
-        Self { draws: draws.max(1), rng: Rng::new(seed, Stream::Uncertainty) }
+        Self { draws: draws.clamp(1, MAX_DRAWS), rng: Rng::new(seed, Stream::Uncertainty) }
     }
 }
 

@@ -8,7 +8,8 @@ use super::guard::{Assertions, Thrown, guarded};
 use super::model::Model;
 use super::{
     llama_decode, llama_free, llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_seq_cp,
-    llama_memory_seq_rm,
+    llama_memory_seq_pos_max, llama_memory_seq_pos_min, llama_memory_seq_rm, llama_state_seq_get_data,
+    llama_state_seq_get_size, llama_state_seq_set_data,
 };
 
 /// The sizes of a context.
@@ -20,6 +21,8 @@ pub(crate) struct ContextShape {
     pub(crate) sequences: u32,
     /// Whether all sequences share one cache; otherwise each has an equal part.
     pub(crate) unified: bool,
+    /// Whether keys and values are kept in 8 bits.
+    pub(crate) quantised_cache: bool,
     /// Whether attention takes the kernel whose rows do not depend on how many there are.
     pub(crate) batch_invariant: bool,
     pub(crate) threads: u32,
@@ -108,6 +111,11 @@ impl Context {
         params.n_threads = shape.threads.cast_signed();
         params.n_threads_batch = shape.threads.cast_signed();
         params.no_perf = true;
+        if shape.quantised_cache {
+            (params.type_k, params.type_v) = (sys::GGML_TYPE_Q8_0, sys::GGML_TYPE_Q8_0);
+            // No other kernel reads values of 8 bits.
+            params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_ENABLED;
+        }
         if shape.batch_invariant {
             params.flash_attn_type = sys::LLAMA_FLASH_ATTN_TYPE_DISABLED;
         }
@@ -187,6 +195,48 @@ impl Context {
             llama_memory_seq_rm(llama_get_memory(context), sequence, from, -1)
         })?;
         if removed { Ok(()) } else { Err(Thrown("a part of the sequence cannot be removed".into())) }
+    }
+
+    /// Returns the cache of a sequence in llama.cpp's own form.
+    pub(crate) fn state(&mut self, sequence: u32) -> Result<Vec<u8>, Thrown> {
+        if self.broken {
+            return Err(Thrown("an earlier pass of this context broke off".into()));
+        }
+        let (context, sequence) = (self.context.as_ptr(), sequence.cast_signed());
+        // SAFETY: the context lives; it counts what it would write.
+        let size = guarded(Assertions::Throw, || unsafe { llama_state_seq_get_size(context, sequence) })?;
+        let mut state = vec![0u8; size];
+        let into = state.as_mut_ptr();
+        // SAFETY: the context lives, and the buffer has the size that is said. Tested in
+        // `a_saved_cache_gives_the_logits_of_the_sequence_that_it_was_saved_of`.
+        let written =
+            guarded(Assertions::Throw, || unsafe { llama_state_seq_get_data(context, into, size, sequence) })?;
+        if written == size && size > 0 { Ok(state) } else { Err(Thrown("llama.cpp gives no state of it".into())) }
+    }
+
+    /// Takes up the state of a sequence of `len` tokens, in place of what the sequence holds; on an error it holds
+    /// nothing.
+    pub(crate) fn set_state(&mut self, sequence: u32, len: usize, state: &[u8]) -> Result<(), Thrown> {
+        let (context, number) = (self.context.as_ptr(), sequence.cast_signed());
+        let (from, size) = (state.as_ptr(), state.len());
+        // SAFETY: the context lives, and so do that many bytes. llama.cpp checks each length in them before it reads
+        // on, and their types and sizes against the cache; what it finds wrong it throws, inside.
+        let taken = guarded(Assertions::Throw, || unsafe { llama_state_seq_set_data(context, from, size, number) });
+        let Ok(taken) = taken else {
+            self.broken = true;
+            return Err(Thrown("llama.cpp broke off within the state".into()));
+        };
+        // SAFETY: looks at the cache of a context that lives.
+        let (first, last) = guarded(Assertions::Throw, || unsafe {
+            let memory = llama_get_memory(context);
+            (llama_memory_seq_pos_min(memory, number), llama_memory_seq_pos_max(memory, number))
+        })?;
+        // A cache that attends to the latest tokens only does not hold the others, and could not be rolled back.
+        if taken == size && first == 0 && usize::try_from(last).is_ok_and(|last| last + 1 == len) {
+            return Ok(());
+        }
+        self.truncate(sequence, 0)?;
+        Err(Thrown("llama.cpp does not take the state".into()))
     }
 }
 

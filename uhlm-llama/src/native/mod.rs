@@ -50,6 +50,12 @@ unsafe extern "C-unwind" {
     fn llama_get_memory(context: *const sys::llama_context) -> sys::llama_memory_t;
     fn llama_memory_seq_rm(memory: sys::llama_memory_t, sequence: i32, from: i32, to: i32) -> bool;
     fn llama_memory_seq_cp(memory: sys::llama_memory_t, source: i32, sequence: i32, from: i32, to: i32);
+    fn llama_memory_seq_pos_min(memory: sys::llama_memory_t, sequence: i32) -> i32;
+    fn llama_memory_seq_pos_max(memory: sys::llama_memory_t, sequence: i32) -> i32;
+    fn llama_state_seq_get_size(context: *mut sys::llama_context, sequence: i32) -> usize;
+    fn llama_state_seq_get_data(context: *mut sys::llama_context, into: *mut u8, size: usize, sequence: i32) -> usize;
+    fn llama_state_seq_set_data(context: *mut sys::llama_context, from: *const u8, size: usize, sequence: i32)
+    -> usize;
 }
 
 /// Returns llama.cpp's own list of what it was built with and what this processor has.

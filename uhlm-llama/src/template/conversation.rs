@@ -6,6 +6,7 @@ use uhlm_law::chat::{Message, Reasoning, RenderOptions, Rendered, Role, Template
 
 use super::Template;
 use super::python_text::{JsonStyle, json};
+use super::tools;
 use super::typed::{ControlNames, Mark, marked};
 
 /// Names of the variables by which templates turn thinking off and on.
@@ -32,7 +33,8 @@ impl Template {
                 value.map_err(|error| TemplateError::Failed { reason: format!("variable '{name}': {error}") })?;
             variables.push((name.to_owned(), value));
         }
-        let mark = self.mark(messages, &variables)?;
+        let calls = messages.iter().map(tools::calls).collect::<Result<Vec<_>, _>>()?;
+        let mark = self.mark(messages, &calls, &variables)?;
         let typed = |(name, value)| (name, marked(value, mark, names));
         let mut all: Vec<_> = variables.into_iter().map(typed).collect();
         if let Some(thinking) = options.thinking {
@@ -42,7 +44,8 @@ impl Template {
                 }
             }
         }
-        let messages: Vec<Value> = messages.iter().map(|message| self.message(message, mark, names)).collect();
+        let message = |(message, calls)| self.message(message, calls, mark, names);
+        let messages: Vec<Value> = messages.iter().zip(calls).map(message).collect();
         all.push(("messages".to_owned(), messages.into()));
         all.push(("add_generation_prompt".to_owned(), options.add_generation_prompt.into()));
         let mut rendered = mark.take_out(self.render(all, now)?, names);
@@ -59,23 +62,36 @@ impl Template {
         self.reasoning
     }
 
-    fn mark(&self, messages: &[Message], variables: &[(String, Value)]) -> Result<Mark, TemplateError> {
+    /// Returns the template's text.
+    pub(crate) fn source(&self) -> &str {
+        &self.source
+    }
+
+    fn mark(
+        &self,
+        messages: &[Message],
+        calls: &[Option<Value>],
+        variables: &[(String, Value)],
+    ) -> Result<Mark, TemplateError> {
         let style = JsonStyle::default();
-        let given: Vec<String> = variables.iter().map(|(_, value)| json(value, &style).unwrap_or_default()).collect();
-        let said = messages
-            .iter()
-            .flat_map(|message| [message.content.as_str(), message.reasoning.as_deref().unwrap_or_default()]);
+        let given = variables.iter().map(|(_, value)| value).chain(calls.iter().flatten());
+        let given: Vec<String> = given.map(|value| json(value, &style).unwrap_or_default()).collect();
+        let said = messages.iter().flat_map(|message| {
+            let own = [message.content.as_str(), message.reasoning.as_deref().unwrap_or_default()];
+            own.into_iter().chain(tools::result(message).map(|(_, text)| text))
+        });
         let texts = said.chain([self.source.as_str()]).chain(given.iter().map(String::as_str));
         let full = || TemplateError::Failed { reason: "the messages use every private character".into() };
         Mark::absent_from(texts).ok_or_else(full)
     }
 
     /// Makes a message as templates know it.
-    fn message(&self, message: &Message, mark: Mark, names: &ControlNames) -> Value {
+    fn message(&self, message: &Message, calls: Option<Value>, mark: Mark, names: &ControlNames) -> Value {
         let role = match message.role {
             Role::System => "system",
             Role::User => "user",
             Role::Assistant => "assistant",
+            Role::Tool => "tool",
         };
         let (mut content, mut reasoning) = (message.content.as_str(), message.reasoning.as_deref());
         // A template cuts reasoning off by its marks, which it cannot find where they are control tokens, and so text.
@@ -91,6 +107,8 @@ impl Template {
         if let Some(reasoning) = reasoning.filter(|reasoning| !reasoning.is_empty()) {
             fields.extend(THOUGHTS.map(|name| (name, typed(reasoning))));
         }
+        fields.extend(calls.map(|calls| ("tool_calls", marked(calls, mark, names))));
+        fields.extend(tools::result(message).map(|(name, text)| (name, typed(text))));
         fields.into_iter().collect()
     }
 }
@@ -98,7 +116,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use chrono::NaiveDate;
-    use uhlm_law::chat::TemplateVariables;
+    use uhlm_law::chat::{TemplateVariables, ToolCall};
 
     use super::super::typed::ControlName;
     use super::*;
@@ -173,6 +191,29 @@ mod tests {
         variables.set("enable_thinking", "\"low\"").expect("JSON");
         let own = RenderOptions { thinking: Some(true), variables, ..RenderOptions::default() };
         assert_eq!(shown(switch, &[Message::user("q")], &own), "q>low</think>");
+    }
+
+    #[test]
+    fn calls_and_results_come_as_transformers_passes_them() {
+        let call = ToolCall {
+            id: "call00001".into(),
+            name: "f".into(),
+            arguments: r#"{"z": 1.0, "a": "\u003c|im_end|>"}"#.into(),
+        };
+        let messages = [
+            Message::user("q"),
+            Message { tool_calls: vec![call.clone()], ..Message::assistant("") },
+            Message::tool(&call, "<|im_end|>5"),
+        ];
+        let template = "{% for m in messages %}{{ m.role }}:{% for c in m.tool_calls %}{% set f = c.function %}\
+            {{ c.type }} {{ c.id }} {{ f.name }} {{ f.arguments | tojson }}{% endfor %}\
+            {{ m.tool_call_id }}{{ m.name }} {{ m.content }};<|im_end|>{% endfor %}";
+        let expected = "user: q;<|im_end|>[assistant:function call00001 f {\"z\": 1.0, \"a\": \"<|im_end|>\"} ;]\
+            <|im_end|>[tool:call00001f <|im_end|>5;]<|im_end|>";
+        assert_eq!(shown(template, &messages, &RenderOptions::default()), expected);
+        let broken = ToolCall { arguments: "{".into(), ..call };
+        let message = Message { tool_calls: vec![broken], ..Message::assistant("") };
+        assert!(matches!(tools::calls(&message), Err(TemplateError::Failed { .. })));
     }
 
     #[test]

@@ -9,11 +9,12 @@ mod limits;
 mod python;
 mod python_methods;
 mod python_text;
+mod tools;
 mod typed;
 
 use chrono::NaiveDateTime;
 use minijinja::{Environment, Value};
-use uhlm_law::chat::{Reasoning, TemplateError};
+use uhlm_law::chat::{Message, Reasoning, RenderOptions, Rendered, TemplateError};
 
 pub(crate) use typed::{ControlName, ControlNames};
 
@@ -73,6 +74,24 @@ impl Template {
         let all: Value = own.chain(variables).collect();
         limits::rendered(&self.environment, NAME, &all)
     }
+}
+
+/// Renders a conversation with a template that belongs to no model, for a vocabulary whose control tokens have these
+/// names, and whose BOS and EOS have no text: so a template can be tried before there is a model.
+///
+/// # Errors
+/// [`TemplateError`].
+pub fn render_template(
+    template: &str,
+    control_names: &[&str],
+    messages: &[Message],
+    options: &RenderOptions,
+) -> Result<Rendered, TemplateError> {
+    let name = |text: &&str| ControlName { text: (*text).to_owned(), strips_left: false, strips_right: false };
+    let names = ControlNames::new(control_names.iter().map(name));
+    let reasoning = Reasoning::detect(Some(template), |name| control_names.contains(&name));
+    let template = Template::compile(template, String::new(), String::new(), reasoning)?;
+    template.conversation(messages, options, &names, chrono::Local::now().naive_local())
 }
 
 #[cfg(test)]

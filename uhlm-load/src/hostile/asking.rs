@@ -144,6 +144,7 @@ impl Hostile {
             reply_start: prompt as u32,
             max_tokens: context as u32,
             stop: Vec::new(),
+            grammar: None,
         };
         self.generation += 1;
         Advance {

@@ -67,7 +67,7 @@ pub(super) async fn hold(address: SocketAddr, is_slow: bool, count: Arc<AtomicU6
 /// Makes a client, with the token that it sends.
 pub(super) fn client(place: &Place, attack: Attack) -> Result<(Client, Option<BearerToken>), LoadTestError> {
     let settings = |reason: String| LoadTestError::Settings(reason);
-    let tls = client_config(&place.trust).map_err(|error| settings(error.reason))?;
+    let tls = client_config(&place.trust, false).map_err(|error| settings(error.reason))?;
     let client = Client::builder()
         .tls_backend_preconfigured(tls)
         .no_proxy()

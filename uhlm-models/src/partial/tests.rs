@@ -22,6 +22,43 @@ fn what_was_not_made_safe_is_not_believed() {
     assert_eq!(fs::read(partial.path()).expect("there"), b"safe");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_or_a_pipe_in_the_place_of_a_partial_file_is_neither_written_nor_read_through() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (model, elsewhere) = (model(&folder), folder.path().join("elsewhere"));
+    fs::write(&elsewhere, b"precious").expect("written");
+    for name in [path_of(&model), json_of(&path_of(&model))] {
+        std::os::unix::fs::symlink(&elsewhere, &name).expect("a link");
+    }
+    assert!(matches!(open(&model), Err(DownloadError::Storage { .. })));
+    fs::remove_file(path_of(&model)).expect("removed");
+    // The state's own link gives way to the state, and so does one in the place of the next state.
+    let mut next = json_of(&path_of(&model)).into_os_string();
+    next.push(".new");
+    std::os::unix::fs::symlink(&elsewhere, next).expect("a link");
+    let mut partial = open(&model).expect("opens");
+    partial.write(b"safe").and_then(|()| partial.checkpoint()).expect("room");
+    drop(partial);
+    assert_eq!(fs::read(&elsewhere).expect("there"), b"precious");
+    assert_eq!(open(&model).expect("opens").len(), 4);
+    fs::remove_file(path_of(&model)).expect("removed");
+    let status = std::process::Command::new("mkfifo").arg(path_of(&model)).status().expect("mkfifo");
+    assert!(status.success() && matches!(open(&model), Err(DownloadError::Storage { .. })));
+}
+
+#[test]
+fn a_state_that_is_not_small_is_not_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut partial = open(&model(&folder)).expect("opens");
+    partial.write(b"safe").and_then(|()| partial.checkpoint()).expect("room");
+    drop(partial);
+    let state = json_of(&path_of(&model(&folder)));
+    File::options().write(true).open(&state).and_then(|file| file.set_len(1 << 32)).expect("a long file");
+    assert!(read_small(&state).is_none());
+    assert_eq!(open(&model(&folder)).expect("opens").len(), 0, "without a state nothing is believed");
+}
+
 #[test]
 fn a_file_without_a_state_or_shorter_than_it_says_begins_anew() {
     let folder = tempfile::tempdir().expect("a folder");

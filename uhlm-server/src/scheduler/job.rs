@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use uhlm_law::advance::{Advance, ErrorBody, Frame, PassTiming, Plan, Row, SessionId, StreamId};
+use uhlm_law::grammar::Constraint;
 use uhlm_law::sampling::TokenId;
 
 use super::pulse::Gauge;
@@ -49,6 +50,8 @@ pub(crate) struct Call {
     pub(crate) owner: Owner,
     pub(crate) session: SessionId,
     pub(crate) request: Advance,
+    /// State of the grammar with which the request begins a generation; `None` without one.
+    pub(crate) constraint: Option<Box<dyn Constraint>>,
     pub(crate) arrived: Instant,
     pub(crate) reply: Reply<Frames>,
     /// The gauge that the scheduler keeps up to date with its progress.

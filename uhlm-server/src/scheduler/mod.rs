@@ -47,6 +47,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 use uhlm_law::advance::{self, Advance, ErrorBody, ErrorCode, SessionId};
+use uhlm_law::grammar::Constraint;
 
 use self::clock::Clock;
 use self::gateway::{Engines, Gateway};
@@ -199,20 +200,23 @@ impl Scheduler {
         answer.await.unwrap_or_else(|_| Err(not_running()))
     }
 
-    /// Hands a request to its session and returns the source of its answer, which the session makes as it goes. `room`
-    /// is the room that its body has taken, given back when the session has looked at it.
+    /// Hands a request to its session and returns the source of its answer, which the session makes as it goes.
+    /// `constraint` is the state of the grammar with which the request begins a generation, if it does so with one.
+    /// `room` is the room that its body has taken, given back when the session has looked at it.
     pub(crate) fn advance(
         &self,
         owner: Owner,
         session: SessionId,
         request: Advance,
+        constraint: Option<Box<dyn Constraint>>,
         room: Held,
     ) -> Result<Source, ErrorBody> {
         let arrived = Instant::now();
         let place = self.place(owner)?;
         let gauge = Arc::new(Gauge::default());
         let (reply, answer) = oneshot::channel();
-        let call = Call { owner, session, request, arrived, reply, gauge: Arc::clone(&gauge), _room: Some(room) };
+        let gauge_there = Arc::clone(&gauge);
+        let call = Call { owner, session, request, constraint, arrived, reply, gauge: gauge_there, _room: Some(room) };
         let sent = self.inbox.send(owner, Some(session), Command::Advance(Box::new(call)));
         let ticket = sent.map_err(|_| not_running())?;
         Ok(Source::new(answer, gauge, Arc::clone(&self.pulse), self.progress).holding(place, ticket))

@@ -6,7 +6,8 @@
 //!
 //! [`Target::draw_all`]: crate::target::Target::draw_all
 
-use uhlm_law::advance::{Drawing, PassKind, PreparedRows, SessionId, TextEnding};
+use uhlm_law::advance::{Drawing, ErrorBody, ErrorCode, GenerationEnding, PassKind, PreparedRows, SessionId};
+use uhlm_law::grammar::ConstraintError;
 use uhlm_law::model::ModelError;
 
 use super::division::Share;
@@ -35,6 +36,15 @@ impl Scoring {
         let Active { plan, rows: done, .. } = &mut self.active;
         RowTask::new(self.first, std::mem::take(&mut self.rows).with(plan, self.drawing.chain()), done)
     }
+}
+
+/// Makes the refusal of a session whose grammar says nothing about its text.
+pub(super) fn not_of_grammar(failure: &ConstraintError) -> ErrorBody {
+    let reason = match failure {
+        ConstraintError::NotOfGrammar { .. } => "the text that was given is not of the grammar",
+        ConstraintError::TooComplex { .. } => "the grammar takes too much work at this text",
+    };
+    ErrorBody::new(ErrorCode::Unsupported, reason)
 }
 
 impl Worker {
@@ -86,6 +96,12 @@ impl Worker {
         let mut drawing = session.drawing.take()?;
         let active = session.active.take()?;
         let rows = drawing.prepare(session.target.text(), &active.plan, rows, self.target.vocabulary());
+        if let Some(failure) = rows.failure() {
+            let refusal = not_of_grammar(failure);
+            session.drawing = Some(drawing);
+            fail(session, refusal);
+            return None;
+        }
         let owner = session.owner;
         self.table.fair.charge(owner, id.0, work);
         let scored_before = active.rows.len();
@@ -103,7 +119,7 @@ impl Worker {
         } else if let Some(active) = session.active.take() {
             let (timing, plan) = (active.timing(session.arrived, now), &active.plan);
             let before = session.target.text().len();
-            let ending = TextEnding(self.target.vocabulary());
+            let ending = GenerationEnding::new(self.target.vocabulary(), session.drawing.as_mut());
             let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
             let decided = session.target.text().tail(before);
             self.metrics.session_pass(plan.kind, timing);

@@ -4,8 +4,10 @@
 use std::time::Instant;
 
 use tokio::sync::mpsc;
-use uhlm_law::advance::{Drawing, ErrorBody, ErrorCode, Next, Refusal, SessionId, TextEnding};
-use uhlm_law::model::ModelError;
+use uhlm_law::advance::{Advance, Drawing, ErrorBody, ErrorCode, GenerationEnding, Next, Sent, SessionId, StreamId};
+use uhlm_law::grammar::Constraint;
+use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::sampling::SamplingError;
 
 use super::forecast::Arrival;
 use super::job::{Active, Call, Listener};
@@ -24,7 +26,7 @@ impl Worker {
     }
 
     /// Hands a request to its session.
-    pub(super) fn accept(&mut self, call: Call) {
+    pub(super) fn accept(&mut self, mut call: Call) {
         if call.reply.is_closed() {
             self.metrics.requests_abandoned.inc();
             return;
@@ -33,9 +35,9 @@ impl Worker {
             return call.refuse(refusal);
         }
         let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
-        let ending = TextEnding(self.target.vocabulary());
-        let stream = session.next_stream();
-        match take(session, &call, |session| session.target.accept(stream, &call.request, &ending)) {
+        let (vocabulary, stream, constraint) =
+            (self.target.vocabulary(), session.next_stream(), call.constraint.take());
+        match take(session, vocabulary, stream, &call.request, constraint) {
             Err(refusal) => call.refuse(refusal),
             Ok(sent) => {
                 let (frames, receiver) = mpsc::unbounded_channel();
@@ -169,24 +171,29 @@ impl Worker {
     }
 }
 
-/// Hands a request to a session with `accept`, and takes up the chain and the noise of the generation that it begins.
-pub(super) fn take<T>(
+/// Hands a request to a session, and takes up the chain, the noise and the grammar of the generation that it begins.
+/// `constraint` is the state of that grammar, if it has one.
+pub(super) fn take(
     session: &mut Session,
-    call: &Call,
-    accept: impl FnOnce(&mut Session) -> Result<T, Refusal>,
-) -> Result<T, ErrorBody> {
-    let drawing = match &call.request.begin {
-        Some(begin) => {
-            Some(Drawing::new(begin).map_err(|invalid| ErrorBody::new(ErrorCode::Malformed, invalid.to_string()))?)
-        }
-        None => None,
+    vocabulary: &dyn Vocabulary,
+    stream: StreamId,
+    request: &Advance,
+    constraint: Option<Box<dyn Constraint>>,
+) -> Result<Vec<Sent>, ErrorBody> {
+    let refused = |invalid: SamplingError| {
+        let is_missing = invalid == SamplingError::Unconstrained;
+        let code = if is_missing { ErrorCode::Unsupported } else { ErrorCode::Malformed };
+        ErrorBody::new(code, invalid.to_string())
     };
-    let taken = accept(session)?;
+    let begin = request.begin.as_ref();
+    let mut drawing = begin.map(|begin| Drawing::constrained(begin, constraint)).transpose().map_err(refused)?;
+    let ending = GenerationEnding::new(vocabulary, drawing.as_mut().or(session.drawing.as_mut()));
+    let sent = session.target.accept(stream, request, &ending)?;
     let is_new = |drawing: &Drawing| session.target.begin().is_some_and(|begin| drawing.is_of(begin));
     if let Some(drawing) = drawing.filter(is_new) {
         session.drawing = Some(drawing);
     }
-    Ok(taken)
+    Ok(sent)
 }
 
 /// Gives up the pass that a session waits for. The tokens of it that the engine holds stay there.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Row};
 use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
-use uhlm_law::model::{LanguageModel as _, ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{Scratch, TokenId};
 use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
@@ -165,6 +165,10 @@ impl Target for LlamaTarget {
 
     fn vocabulary(&self) -> &dyn Vocabulary {
         self.contexts[0].model().vocabulary()
+    }
+
+    fn language(&self) -> Option<Arc<dyn LanguageModel>> {
+        Some(Arc::clone(self.contexts[0].model()) as _)
     }
 
     fn vocabulary_file(&self) -> Option<VocabularyFile> {

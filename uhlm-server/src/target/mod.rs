@@ -12,11 +12,12 @@ pub use rows::RowTask;
 pub use uhlm_llama::BatchToken;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Row};
 use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::VocabularyHashes;
-use uhlm_law::model::{ModelError, Vocabulary};
+use uhlm_law::model::{LanguageModel, ModelError, Vocabulary};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::VocabularyFile;
 
@@ -56,6 +57,10 @@ pub trait Target: Send {
     fn info(&self) -> &TargetInfo;
     /// Returns its vocabulary: the text of tokens, by which noise and stop strings go, and which of them end a reply.
     fn vocabulary(&self) -> &dyn Vocabulary;
+    /// Returns its language, by which grammars are read; `None`, the default, takes no grammars.
+    fn language(&self) -> Option<Arc<dyn LanguageModel>> {
+        None
+    }
     /// Returns the file with the vocabulary that devices of another one are offered; `None`, the default, offers none.
     fn vocabulary_file(&self) -> Option<VocabularyFile> {
         None

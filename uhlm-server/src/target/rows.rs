@@ -145,7 +145,7 @@ mod tests {
             let logits = (0..sessions * rows).map(|_| row()).collect();
             let drawing = |seed| {
                 let sampling = SamplingParams::default();
-                Drawing::new(&Begin { seed, sampling, reply_start: 1, max_tokens: 9, stop: Vec::new() })
+                Drawing::new(&Begin { seed, sampling, reply_start: 1, max_tokens: 9, stop: Vec::new(), grammar: None })
             };
             // Given tokens that are labelled: none of them settles the pass.
             let plan = Plan {

@@ -122,7 +122,7 @@ impl Answer {
 
 /// How a generation over `prompt` begins.
 pub(crate) fn begin(prompt: &[TokenId], sampling: SamplingParams, seed: u64) -> Begin {
-    Begin { seed, sampling, reply_start: prompt.len() as u32, max_tokens: 10_000, stop: Vec::new() }
+    Begin { seed, sampling, reply_start: prompt.len() as u32, max_tokens: 10_000, stop: Vec::new(), grammar: None }
 }
 
 /// The first request of a generation, for nothing yet.

@@ -8,6 +8,7 @@ mod endings;
 mod equality;
 mod failures;
 mod flat;
+mod grammars;
 mod hostile;
 mod judging;
 mod limits;

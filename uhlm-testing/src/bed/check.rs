@@ -95,6 +95,10 @@ impl Reader {
                 self.shown.clear();
             }
             Event::State { link, .. } => self.hear_of(link)?,
+            // No session of the simulation has tools.
+            Event::ToolCall(_) | Event::ToolResult(_) | Event::MalformedToolCall { .. } => {
+                return Err("a tool is called that nobody offers".into());
+            }
             Event::Finished { .. } => {}
         }
         Ok(())

@@ -302,6 +302,7 @@ impl History {
             reply_start: prompt.len() as u32,
             max_tokens: ask.options.max_tokens as u32,
             stop: Vec::new(),
+            grammar: None,
         };
         let plain = self.plan.target.reply(&begin, prompt);
         let ids: Vec<u32> = said.tokens.iter().map(|token| token.0).collect();

@@ -141,6 +141,7 @@ fn options(dice: &mut Dice) -> SessionOptions {
             back_off: MS * 100,
             max_back_off: MS * 5000,
             max_retry_after: MS * 2000,
+            max_fruitless: Duration::from_secs(600),
             offline_after: 3,
             seed: dice.bits(),
         },

@@ -34,7 +34,14 @@ fn start(
     session: SessionId,
     silence: Duration,
 ) -> (Call, Receiver<Result<Answer<Frame>, VerifierError>>) {
-    let begin = Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 2, max_tokens: 4, stop: Vec::new() };
+    let begin = Begin {
+        seed: 1,
+        sampling: SamplingParams::default(),
+        reply_start: 2,
+        max_tokens: 4,
+        stop: Vec::new(),
+        grammar: None,
+    };
     let request = Advance {
         generation: 0,
         seq: 0,

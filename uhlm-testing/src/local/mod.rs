@@ -61,7 +61,10 @@ impl LocalConfig {
             // Of no file.
             fingerprint: Digest([0; 32]),
             vocabulary: model.vocabulary_hash(),
-            capabilities: Capabilities::RUNS_AHEAD.union(Capabilities::MATCHED).union(Capabilities::PROBABILITIES),
+            capabilities: Capabilities::RUNS_AHEAD
+                .union(Capabilities::MATCHED)
+                .union(Capabilities::PROBABILITIES)
+                .union(Capabilities::WIDER_CHAIN),
             limits: Limits { vocabulary_size, context, max_draft: MAX_DRAFT as u32, max_body: 1 << 20 },
             ends: model.vocabulary().ends(),
             blocks: Blocks::default(),

@@ -70,7 +70,7 @@ impl Sequence for Tallied {
 
 fn begin(max_tokens: u32) -> Begin {
     let sampling = SamplingParams { temperature: 0.9, ..SamplingParams::default() };
-    Begin { seed: 42, sampling, reply_start: PROMPT.len() as u32, max_tokens, stop: Vec::new() }
+    Begin { seed: 42, sampling, reply_start: PROMPT.len() as u32, max_tokens, stop: Vec::new(), grammar: None }
 }
 
 /// Returns the reply that the target alone writes.

@@ -53,7 +53,7 @@ fn first(temperature: f32, draft: &[TokenId], grants: Grants) -> Advance {
         draft: draft.to_vec(),
         grants,
         labels: Labelling::NONE,
-        begin: Some(Begin { seed: 9, sampling, reply_start: have, max_tokens, stop: Vec::new() }),
+        begin: Some(Begin { seed: 9, sampling, reply_start: have, max_tokens, stop: Vec::new(), grammar: None }),
         deadline_ms: None,
     }
 }

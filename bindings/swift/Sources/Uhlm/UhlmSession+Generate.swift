@@ -8,13 +8,19 @@ public struct GenerationResult: Sendable, Equatable {
     public let finish: FinishReason
     /// Counts, rates and times of the reply.
     public let statistics: Statistics
+    /// Calls of tools that the model wrote, in order. Those of the last round wait for their results if ``finish`` is
+    /// ``FinishReason/toolCalls``.
+    public let toolCalls: [ToolCall]
 
     /// Makes a reply of its parts.
-    public init(text: String, reasoning: String, finish: FinishReason, statistics: Statistics) {
+    public init(
+        text: String, reasoning: String, finish: FinishReason, statistics: Statistics, toolCalls: [ToolCall] = []
+    ) {
         self.text = text
         self.reasoning = reasoning
         self.finish = finish
         self.statistics = statistics
+        self.toolCalls = toolCalls
     }
 }
 
@@ -72,7 +78,8 @@ extension UhlmSessionProtocol {
     ///   - message: The person's message.
     ///   - options: The options of this reply.
     /// - Returns: The text, the reasoning before it, the reason for the end, and the statistics.
-    /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled before the reply was whole. Text that
+    /// - Throws: ``IncompleteReply`` if the options have a grammar and a limit cuts the reply, ``UhlmError``, or
+    ///   `CancellationError` if the task was cancelled before the reply was whole. Text that
     ///   was committed by then stands in the conversation.
     public func respond(
         to message: String, options: GenerationOptions = GenerationOptions()
@@ -86,15 +93,22 @@ extension UhlmSessionProtocol {
     ///   - prompt: The person's next message, or raw text to continue.
     ///   - options: The options of this generation.
     /// - Returns: The text, the reasoning before it, the reason for the end, and the statistics.
-    /// - Throws: ``UhlmError``, or `CancellationError` if the task was cancelled before the reply was whole. Text that
+    /// - Throws: ``IncompleteReply`` if the options have a grammar and a limit cuts the reply, ``UhlmError``, or
+    ///   `CancellationError` if the task was cancelled before the reply was whole. Text that
     ///   was committed by then stands in the conversation.
     public func respond(
         to prompt: Prompt, options: GenerationOptions = GenerationOptions()
     ) async throws -> GenerationResult {
+        var calls: [ToolCall] = []
         for try await event in generate(prompt, options: options) {
+            if case .toolCall(let call) = event { calls.append(call) }
             guard case .finished(let finish, let text, let reasoning, let statistics) = event else { continue }
             if finish == .cancelled { try Task.checkCancellation() }
-            return GenerationResult(text: text, reasoning: reasoning, finish: finish, statistics: statistics)
+            if statistics.grammarComplete == false && finish != .cancelled {
+                throw IncompleteReply(text: text, finish: finish)
+            }
+            return GenerationResult(
+                text: text, reasoning: reasoning, finish: finish, statistics: statistics, toolCalls: calls)
         }
         // A generation ends with an event or an error, unless this task was cancelled before it began.
         throw CancellationError()

@@ -11,6 +11,18 @@ struct Conversation {
 
     /// - Throws: `LanguageModelError.unsupportedTranscriptContent` if an entry is not text, or the last is no prompt.
     init(_ transcript: Transcript) throws {
+        var messages = try Self.messages(of: transcript)
+        guard let last = messages.popLast(), last.role == .user else {
+            throw LanguageModelError.unsupportedTranscriptContent(
+                .init(unsupportedContent: [], debugDescription: "the transcript does not end with a prompt"))
+        }
+        (history, prompt) = (messages, last.content)
+    }
+
+    /// The messages of a transcript.
+    ///
+    /// - Throws: `LanguageModelError.unsupportedTranscriptContent` if an entry is not text.
+    static func messages(of transcript: Transcript) throws -> [Message] {
         var messages: [Message] = []
         for entry in transcript {
             switch entry {
@@ -24,11 +36,7 @@ struct Conversation {
                 throw Self.unsupported(entry)
             }
         }
-        guard let last = messages.popLast(), last.role == .user else {
-            throw LanguageModelError.unsupportedTranscriptContent(
-                .init(unsupportedContent: [], debugDescription: "the transcript does not end with a prompt"))
-        }
-        (history, prompt) = (messages, last.content)
+        return messages
     }
 
     private static func text(of segments: [Transcript.Segment], in entry: Transcript.Entry) throws -> String {

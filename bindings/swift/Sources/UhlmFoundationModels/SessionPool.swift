@@ -7,24 +7,28 @@ import Uhlm
 /// one that answered before still has most of it in its cache. Several are open only while several requests run at
 /// once.
 final class SessionPool: @unchecked Sendable {
-    private let open: @Sendable (SamplingParams) throws -> any UhlmSessionProtocol
+    private let open: @Sendable (SamplingParams) async throws -> any UhlmSessionProtocol
     private let lock = NSLock()
     private var idle: [(sampling: SamplingParams, session: any UhlmSessionProtocol)] = []
 
     /// Sampling changes rarely; more idle sessions than this would only hold memory.
     private static let maxIdle = 2
 
-    init(open: @escaping @Sendable (SamplingParams) throws -> any UhlmSessionProtocol) {
+    init(open: @escaping @Sendable (SamplingParams) async throws -> any UhlmSessionProtocol) {
         self.open = open
     }
 
     /// The session that was used last, or a new one.
-    func take(_ sampling: SamplingParams) throws -> any UhlmSessionProtocol {
-        lock.lock()
-        let index = idle.lastIndex { $0.sampling == sampling }
-        let session = index.map { idle.remove(at: $0).session }
-        lock.unlock()
-        return try session ?? open(sampling)
+    func take(_ sampling: SamplingParams) async throws -> any UhlmSessionProtocol {
+        if let session = takeIdle(sampling) { return session }
+        return try await open(sampling)
+    }
+
+    private func takeIdle(_ sampling: SamplingParams) -> (any UhlmSessionProtocol)? {
+        lock.withLock {
+            let index = idle.lastIndex { $0.sampling == sampling }
+            return index.map { idle.remove(at: $0).session }
+        }
     }
 
     /// Keeps the session for the next request; the one that was idle longest is closed where there are too many.

@@ -38,12 +38,12 @@ public struct UhlmLanguageModel: LanguageModel {
         self.init(sampling: options.sampling) { sampling in
             var options = options
             options.sampling = sampling
-            return try engine.openSession(verifier: verifier, options: options)
+            return try await engine.openSession(verifier: verifier, options: options)
         }
     }
 
     /// For tests that bring sessions of their own.
-    init(sampling: SamplingParams, open: @escaping @Sendable (SamplingParams) throws -> any UhlmSessionProtocol) {
+    init(sampling: SamplingParams, open: @escaping @Sendable (SamplingParams) async throws -> any UhlmSessionProtocol) {
         executorConfiguration = .init(sessions: SessionPool(open: open), sampling: sampling)
     }
 }
@@ -77,6 +77,24 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
         self.configuration = configuration
     }
 
+    /// Reads the transcript ahead of the next prompt, so that the reply to it begins sooner. It returns at once; a
+    /// transcript that holds something other than text, and a model that fails, are told of by the reply.
+    ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - transcript: The transcript so far.
+    public func prewarm(model: UhlmLanguageModel, transcript: Transcript) {
+        guard let messages = try? Conversation.messages(of: transcript) else { return }
+        let configuration = configuration
+        Task {
+            guard let session = try? await configuration.sessions.take(configuration.sampling) else { return }
+            if (try? session.setMessages(messages: messages)) != nil {
+                _ = try? await session.prewarm(beginning: "")
+            }
+            configuration.sessions.giveBack(session, configuration.sampling)
+        }
+    }
+
     /// Streams the reply to the transcript's last prompt.
     ///
     /// - Parameters:
@@ -93,7 +111,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
     ) async throws {
         let conversation = try Conversation(request.transcript)
         let sampling = configuration.sampling.with(request.generationOptions)
-        let session = try configuration.sessions.take(sampling)
+        let session = try await configuration.sessions.take(sampling)
         defer { configuration.sessions.giveBack(session, sampling) }
         try session.setMessages(messages: conversation.history)
         do {
@@ -128,7 +146,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
                                 totalTokenCount: Int(statistics.promptTokens),
                                 cachedTokenCount: Int(statistics.reusedTokens)),
                             output: .init(totalTokenCount: Int(statistics.tokens), reasoningTokenCount: 0))))
-            case .provisional, .reasoning, .rollback, .state:
+            case .provisional, .reasoning, .rollback, .state, .toolCall, .toolResult, .malformedToolCall:
                 break
             }
         }

@@ -339,7 +339,7 @@ final class ChatTests: XCTestCase, @unchecked Sendable {
     @MainActor
     func test_without_a_model_the_app_says_so() async throws {
         let app = try await App()
-        app.model.deleteModel(app.model.settings.model)
+        await app.model.deleteModel(app.model.settings.model)
         let reply = try await app.say("Hello?")
         XCTAssertEqual(reply.end, .failed)
         XCTAssertEqual(try app.chat.problem?.recovery, .provideModel)

@@ -16,14 +16,14 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
         let draft = try Fixture.shared.ready.draft
         try FileManager.default.copyItem(atPath: draft, toPath: folder.url.appendingPathComponent("a.gguf").path)
         let models = manager(folder)
-        models.refresh()
+        await models.refresh()
         XCTAssertEqual(models.installed.map(\.name), ["a.gguf"])
         XCTAssertNotNil(models.file(of: "a.gguf"))
         await models.verify("a.gguf")
         XCTAssertEqual(models.checks["a.gguf"], .nothingToCompare)
-        models.delete("a.gguf")
+        await models.delete("a.gguf")
         XCTAssertEqual(models.installed, [])
-        models.delete("a.gguf")
+        await models.delete("a.gguf")
         XCTAssertEqual(models.problems["a.gguf"]?.title, "The model is not there.")
     }
 
@@ -127,8 +127,8 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
     @MainActor
     func test_a_model_gets_the_context_that_fits_and_none_that_does_not() async throws {
         let ready = try Fixture.shared.ready
-        let long = try checkMemory(path: ready.heavy, context: ModelLoader.longestContext).total
-        let short = try checkMemory(path: ready.heavy, context: ModelLoader.shortestContext).total
+        let long = try await checkMemory(path: ready.heavy, context: ModelLoader.longestContext).total
+        let short = try await checkMemory(path: ready.heavy, context: ModelLoader.shortestContext).total
         XCTAssertLessThan(short, long)
         let between = try await ModelLoader { (short + long) / 2 }.model(ready.heavy)
         XCTAssertLessThan(between.context, ModelLoader.longestContext)

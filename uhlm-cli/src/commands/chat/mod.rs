@@ -247,6 +247,7 @@ impl Chat {
                 "the context is full: /reset starts anew, --overflow drop-oldest:TOKENS makes room; "
             }
             FinishReason::Cancelled => "stopped; ",
+            FinishReason::ToolCalls => "tools were called; ",
         };
         let forgotten = match statistics.dropped_messages {
             0 => String::new(),

@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_load::{About, Arm, Attack, LoadTestError, Plan, Record, Texts, Tick, Writing, report, run as put_load};
+use uhlm_net::Secret;
 
 use self::arms::Load;
 use self::server::{EngineArgs, Target};
@@ -46,7 +47,7 @@ pub(crate) struct LoadtestArgs {
     owners: u32,
     /// Bearer token of the hostile phones; without it labels of their own behind --token
     #[arg(long, value_name = "TOKEN")]
-    hostile_token: Option<String>,
+    hostile_token: Option<Secret>,
     #[command(flatten)]
     load: Load,
     #[command(flatten)]

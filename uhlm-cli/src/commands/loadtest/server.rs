@@ -9,7 +9,7 @@ use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{LoadOptions, Model};
 use uhlm_load::{Attack, Place};
-use uhlm_net::{BearerToken, TrustPolicy};
+use uhlm_net::{BearerToken, Secret, TrustPolicy};
 use uhlm_server::{EngineOptions, Limits, ServerConfig, Tokens};
 
 use super::LoadtestArgs;
@@ -79,7 +79,7 @@ impl Target {
     pub(super) fn open(args: &LoadtestArgs) -> Result<Self, Failure> {
         if let Some(url) = &args.remote.server {
             let trust = args.remote.config()?.map(|config| config.trust).unwrap_or_default();
-            let place = place(args, url.clone(), trust, args.remote.token.as_deref())?;
+            let place = place(args, url.clone(), trust, args.remote.token.as_ref().map(Secret::expose))?;
             return Ok(Self { place, source: Vec::new(), loopback: None });
         }
         let path = match &args.target {
@@ -115,7 +115,7 @@ fn place(args: &LoadtestArgs, url: String, trust: TrustPolicy, token: Option<&st
         (None, _) => return Err(Failure::usage("without a token all phones of one address are one owner")),
     };
     let hostile = match (&args.hostile_token, token) {
-        (Some(token), _) => vec![bearer(token)?],
+        (Some(token), _) => vec![bearer(token.expose())?],
         (None, Some(token)) => {
             Attack::ALL.iter().map(|attack| bearer(&format!("{token}~{attack}"))).collect::<Result<_, _>>()?
         }

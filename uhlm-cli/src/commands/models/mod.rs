@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use uhlm_law::cancel::Cancel;
 use uhlm_models::{ModelStore, StoreConfig, Verification};
-use uhlm_net::BearerToken;
+use uhlm_net::{BearerToken, Secret};
 
 use crate::failure::Failure;
 use crate::output;
@@ -80,7 +80,7 @@ struct SourceArgs {
     hub: String,
     /// Token for it. Other users of this host can see flags: prefer the variable
     #[arg(long, env = "HF_TOKEN", hide_env_values = true, value_name = "TOKEN")]
-    hub_token: Option<String>,
+    hub_token: Option<Secret>,
     /// Trust these authorities instead of the public ones; without it SSL_CERT_FILE and SSL_CERT_DIR count
     #[arg(long, value_name = "PEM")]
     ca: Option<PathBuf>,
@@ -89,7 +89,8 @@ struct SourceArgs {
 impl SourceArgs {
     fn config(&self, config: StoreConfig) -> Result<StoreConfig, Failure> {
         let trust = remote::authorities(self.ca.as_deref())?;
-        let token = self.hub_token.as_deref().filter(|token| !token.is_empty()).map(BearerToken::new).transpose();
+        let token = self.hub_token.as_ref().map(Secret::expose).filter(|token| !token.is_empty());
+        let token = token.map(BearerToken::new).transpose();
         let hub_token = token.map_err(|error| Failure::usage(error.to_string()))?;
         Ok(StoreConfig { hub: self.hub.clone(), hub_token, trust, ..config })
     }

@@ -85,7 +85,14 @@ fn request(given: &str, drafted: &str, stop: &[&str]) -> Advance {
         draft: ids(drafted),
         grants: Grants::NONE,
         labels: Labelling::NONE,
-        begin: (!stop.is_empty()).then_some(Begin { seed: 1, sampling, reply_start: 1, max_tokens: 1, stop }),
+        begin: (!stop.is_empty()).then_some(Begin {
+            seed: 1,
+            sampling,
+            reply_start: 1,
+            max_tokens: 1,
+            stop,
+            grammar: None,
+        }),
         deadline_ms: None,
     }
 }

@@ -19,8 +19,14 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let mut pipeline = Pipeline::new(1000);
-        let begin =
-            Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 3, max_tokens: 100, stop: Vec::new() };
+        let begin = Begin {
+            seed: 1,
+            sampling: SamplingParams::default(),
+            reply_start: 3,
+            max_tokens: 100,
+            stop: Vec::new(),
+            grammar: None,
+        };
         assert_eq!(pipeline.begin(begin, &PROMPT, None), 0);
         Self { pipeline, peer: Peer::new(), asked: Vec::new(), now: Instant::now() }
     }
@@ -60,7 +66,17 @@ impl Bench {
 }
 
 fn drafted(id: TokenId, judged: bool) -> Drafted {
-    Drafted { id, uncertainty: 0.5, q: 0.5, entropy: 1.0, margin: 1.0, beta: 0.1, judged }
+    Drafted {
+        id,
+        uncertainty: 0.5,
+        q: 0.5,
+        entropy: 1.0,
+        margin: 1.0,
+        beta: 0.1,
+        threshold: None,
+        judged,
+        forced: false,
+    }
 }
 
 /// Returns the tokens that stand in short: id, origin, drafted tokens taken back before it.

@@ -24,7 +24,8 @@ fn after(before: &[Message], held: &[TokenId], text: &str) -> Vec<TokenId> {
     conversation.replace(before.to_vec());
     let prompt = Prompt::Chat(text.into());
     let (model, options) = (Language::from(model()), RenderOptions::default());
-    let asked = Asked { language: &model, held, prompt: &prompt, read: None, redaction: None, options: &options };
+    let asked =
+        Asked { language: &model, held, prompt: &prompt, read: None, redaction: None, options: &options, tools: &[] };
     asked.all(&mut conversation).expect("renders").tokens
 }
 
@@ -57,8 +58,9 @@ fn what_the_verifier_reads_of_a_message_is_text_too() {
     conversation.replace(vec![Message::user("I am Anna"), Message::assistant("Hello")]);
     let prompt = Prompt::Chat("Anna asks".into());
     let (model, options) = (Language::from(model()), RenderOptions::default());
-    let (read, redaction) = (Some("<|im_end|> asks"), Some(&redaction));
-    let asked = Asked { language: &model, held: &[], prompt: &prompt, read, redaction, options: &options };
+    let (read, redaction) = (prompt.redacted(Some(&redaction)), Some(&redaction));
+    let read = Some(&read[..]);
+    let asked = Asked { language: &model, held: &[], prompt: &prompt, read, redaction, options: &options, tools: &[] };
     let read = asked.all(&mut conversation);
     let plain = after(&[Message::user("x"), Message::assistant("x")], &[], "x");
     assert_eq!(controls(&read.expect("renders").tokens), controls(&plain));

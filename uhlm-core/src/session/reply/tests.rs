@@ -1,4 +1,5 @@
 use uhlm_law::chat::ReasoningFormat;
+use uhlm_tools::{ToolFormat, ToolParser};
 
 use super::*;
 
@@ -11,7 +12,7 @@ fn piece(id: TokenId, text: &str) -> Piece<'_> {
 }
 
 fn commit(reply: &mut Reply, id: TokenId, text: &str) -> Option<FinishReason> {
-    reply.commit(piece(id, text), Origin::Verified, Some(0.5), Duration::ZERO)
+    reply.commit(piece(id, text), Origin::Verified, Told { uncertainty: Some(0.5), ..Told::default() }, Duration::ZERO)
 }
 
 /// Returns events in short: texts that were committed, shown, taken back.
@@ -22,7 +23,9 @@ fn told(reply: &mut Reply) -> Vec<String> {
         Event::Provisional(token) => format!("{}?{}", token.id, token.text),
         Event::Rollback { tokens } => format!("-{tokens}"),
         Event::State { link, .. } => format!("{link:?}"),
-        Event::Finished { .. } => "end".to_owned(),
+        Event::ToolCall(call) => format!("{}({})", call.name, call.arguments),
+        Event::MalformedToolCall { raw, .. } => format!("!{raw}"),
+        Event::ToolResult(_) | Event::Finished { .. } => "end".to_owned(),
     };
     reply.take_events().into_iter().map(short).collect()
 }
@@ -86,7 +89,8 @@ fn a_reply_ends_with_an_end_token_or_with_the_last_that_was_asked_for() {
     assert!(!reply.is_sealed(&[piece(1, "a")]));
     assert!(reply.is_sealed(&[piece(1, "a"), piece(2, "b")]), "no third token fits");
     assert!(reply.is_sealed(&[Piece { is_end: true, ..piece(3, "") }]));
-    let end = reply.commit(Piece { is_end: true, ..piece(3, "") }, Origin::Target, None, Duration::from_millis(5));
+    let end =
+        reply.commit(Piece { is_end: true, ..piece(3, "") }, Origin::Target, Told::default(), Duration::from_millis(5));
     assert_eq!(end, Some(FinishReason::EndOfReply));
     assert_eq!(reply.statistics.first_token, Duration::from_millis(5));
     assert_eq!(reply.statistics.origins.target, 1);
@@ -110,7 +114,8 @@ fn characters_whose_bytes_come_apart_arrive_whole() {
 const THINK: ReasoningFormat = ReasoningFormat::Tags { open: "<think>", close: "</think>" };
 
 fn thinking(stop: &[&str], prompt: &str, budget: Option<usize>) -> Reply {
-    Reply::new(&options(stop, 20), 3, 0).with_reasoning(ReasoningSplitter::new(Some(THINK), prompt), budget)
+    Reply::new(&options(stop, 20), 3, 0)
+        .with_parts(Apart::new(ReasoningSplitter::new(Some(THINK), prompt), None), budget)
 }
 
 #[test]
@@ -172,7 +177,9 @@ fn a_reply_behind_provisional_reasoning_is_shown_once() {
     let mut reply = thinking(&[], "<think>\n", None);
     let branch = [piece(1, "hm"), piece(2, "</think>"), piece(3, "\n\nYes"), piece(4, " no")];
     (1..=4).for_each(|end| reply.show(&branch[..end], 0.5));
-    branch.iter().for_each(|piece| assert_eq!(reply.commit(*piece, Origin::Verified, None, Duration::ZERO), None));
+    branch
+        .iter()
+        .for_each(|piece| assert_eq!(reply.commit(*piece, Origin::Verified, Told::default(), Duration::ZERO), None));
     let expected = ["1?", "2?", "3?Yes", "4? no", "1~hm", "2~", "3=Yes", "4= no"];
     assert_eq!(told(&mut reply), expected);
 }
@@ -193,7 +200,7 @@ fn reasoning_is_too_long_when_its_budget_is_used_up_and_not_after_it_ended() {
 #[test]
 fn control_tokens_that_mark_channels_are_never_text() {
     let splitter = ReasoningSplitter::new(Some(ReasoningFormat::Channels), "<|start|>assistant");
-    let mut reply = Reply::new(&options(&[], 20), 3, 0).with_reasoning(splitter, None);
+    let mut reply = Reply::new(&options(&[], 20), 3, 0).with_parts(Apart::new(splitter, None), None);
     let mark = |id, mark: &'static str| Piece { id, bytes: b"", mark: mark.as_bytes(), is_end: false };
     let pieces = [
         mark(1, "<|channel|>"),
@@ -209,7 +216,27 @@ fn control_tokens_that_mark_channels_are_never_text() {
         piece(9, "Yes"),
     ];
     for piece in pieces {
-        assert_eq!(reply.commit(piece, Origin::Target, None, Duration::ZERO), None);
+        assert_eq!(reply.commit(piece, Origin::Target, Told::default(), Duration::ZERO), None);
     }
     assert_eq!((reply.text(), reply.reasoning()), ("Yes", "hm"));
+}
+
+#[test]
+fn calls_are_told_apart_from_the_text_and_provisional_ones_are_not_told() {
+    let parser = ToolParser::new(ToolFormat::Hermes, ["f".to_owned()], "", 3);
+    let apart = Apart::new(ReasoningSplitter::new(None, ""), Some(parser));
+    let mut reply = Reply::new(&options(&["\"x\""], 20), 3, 0).with_parts(apart, None);
+    let open = Piece { id: 2, bytes: b"", mark: b"<tool_call>", is_end: false };
+    let call = "{\"name\": \"f\", \"arguments\": {\"x\": 1}}";
+    reply.show(&[piece(1, "Ok. ")], 0.5);
+    reply.show(&[piece(1, "Ok. "), open, piece(3, call)], 0.5);
+    assert!(!reply.is_sealed(&[piece(1, "Ok. "), open, piece(3, call)]), "a stop string in a call stops nothing");
+    assert_eq!(commit(&mut reply, 1, "Ok. "), None);
+    assert_eq!(reply.commit(open, Origin::Target, None, Duration::ZERO), None);
+    assert_eq!(commit(&mut reply, 3, call), None);
+    assert_eq!(commit(&mut reply, 4, "\n<tool_call>none</tool_call>"), None);
+    reply.release_rest();
+    let expected = ["1?Ok. ", "3?", "1=Ok. ", "2=", "3=", "f({\"x\": 1})", "4=", "!<tool_call>none</tool_call>"];
+    assert_eq!(told(&mut reply), expected);
+    assert_eq!((reply.text(), reply.calls()[0].id.as_str()), ("Ok. ", "call00004"));
 }

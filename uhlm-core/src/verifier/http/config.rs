@@ -38,6 +38,8 @@ pub struct HttpConfig {
     pub token: Option<Arc<dyn TokenProvider>>,
     /// Which certificates are accepted.
     pub trust: TrustPolicy,
+    /// Lets in verifiers that lack TLS 1.3.
+    pub tls12: bool,
     /// How bodies are encoded.
     pub encoding: Encoding,
     /// The longest time for name resolution, TCP and TLS together.
@@ -57,6 +59,7 @@ impl HttpConfig {
             plain_loopback: false,
             token: None,
             trust: TrustPolicy::default(),
+            tls12: false,
             encoding: Encoding::default(),
             connect_timeout: Duration::from_secs(5),
             retry: RetryPolicy::default(),

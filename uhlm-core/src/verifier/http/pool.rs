@@ -77,7 +77,7 @@ struct Current {
 impl Pool {
     pub(super) fn new(config: &HttpConfig) -> Result<Self, ConfigError> {
         let template = Template {
-            tls: client_config(&config.trust)?,
+            tls: client_config(&config.trust, config.tls12)?,
             connect_timeout: config.connect_timeout,
             user_agent: config.user_agent.clone(),
             media_type: config.encoding.media_type(),

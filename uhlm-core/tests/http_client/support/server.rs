@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier, RetryPolicy};
 use uhlm_testing::certificates::{Authority, Identity};
 
@@ -49,19 +50,24 @@ impl FaultServer {
     pub fn new(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
         let authority = Authority::generate();
         let identity = authority.issue();
-        Self::start(Some((&identity, &[b"h2", b"http/1.1"])), authority, script)
+        Self::start(Some(identity.server_config(&[b"h2", b"http/1.1"])), authority, script)
+    }
+
+    /// Serves a script to whoever speaks TLS 1.2.
+    pub fn with_old_tls(identity: &Identity, script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+        Self::start(Some(identity.old_server_config(&[b"h2"])), Authority::generate(), script)
     }
 
     /// Serves a script with any certificate.
     pub fn with_identity(identity: &Identity, script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
-        Self::start(Some((identity, &[b"h2"])), Authority::generate(), script)
+        Self::start(Some(identity.server_config(&[b"h2"])), Authority::generate(), script)
     }
 
     /// Serves a script over HTTP/1.1 only.
     pub fn http1(script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
         let authority = Authority::generate();
         let identity = authority.issue();
-        Self::start(Some((&identity, &[b"http/1.1"])), authority, script)
+        Self::start(Some(identity.server_config(&[b"http/1.1"])), authority, script)
     }
 
     /// Serves a script without TLS.
@@ -70,7 +76,7 @@ impl FaultServer {
     }
 
     fn start(
-        tls: Option<(&Identity, &[&[u8]])>,
+        tls: Option<ServerConfig>,
         authority: Authority,
         script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
     ) -> Self {
@@ -90,7 +96,7 @@ impl FaultServer {
             connections: AtomicUsize::new(0),
         });
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let acceptor = tls.map(|(identity, protocols)| TlsAcceptor::from(Arc::new(identity.server_config(protocols))));
+        let acceptor = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         runtime.spawn(accept(listener, acceptor, Arc::clone(&shared)));
         Self { address, scheme, shared, abandoned: gone, authority, runtime: Some(runtime) }
     }
@@ -287,7 +293,7 @@ fn head_of(answer: &Answer, pipe: Pipe) -> Response<Pipe> {
     let mut response = Response::new(pipe);
     *response.status_mut() = StatusCode::from_u16(answer.status).expect("a status");
     for (name, value) in &answer.headers {
-        response.headers_mut().insert(*name, value.parse().expect("a header value"));
+        response.headers_mut().append(*name, value.parse().expect("a header value"));
     }
     response
 }

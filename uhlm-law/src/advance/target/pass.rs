@@ -117,6 +117,10 @@ impl TargetSession {
                 }
             }
         }
+        let decided = self.text.len() - before;
+        if decided > 0 {
+            self.force(ending);
+        }
         self.take_decoded(&plan, plan.tokens.len());
         self.parked.prune(&self.text);
         if plan.kind == PassKind::Judged && self.stream().is_some() {
@@ -124,7 +128,6 @@ impl TargetSession {
         } else if granted_by == Some(self.seq) {
             self.left = self.left.minus_one();
         }
-        let decided = self.text.len() - before;
         let labels = self.label(&plan, rows, decided);
         let rows = u32::try_from(plan.tokens.len()).unwrap_or(u32::MAX);
         self.say(before, timing.map(|timing| (timing, rows)), labels)

@@ -7,7 +7,7 @@ use super::super::{
 use crate::sampling::{SamplingParams, TokenId};
 
 fn begin(reply_start: u32) -> Begin {
-    Begin { seed: 1, sampling: SamplingParams::default(), reply_start, max_tokens: 20, stop: vec![] }
+    Begin { seed: 1, sampling: SamplingParams::default(), reply_start, max_tokens: 20, stop: vec![], grammar: None }
 }
 
 /// Begins a generation after the prompt 1, 2, and a session that has taken its first request.

@@ -1,5 +1,6 @@
 //! The verifier's rules, one by one.
 
+mod forced;
 mod passes;
 mod replies;
 mod requests;
@@ -26,7 +27,8 @@ impl Ending for Rule {
 }
 
 fn begin() -> Begin {
-    Begin { seed: 1, sampling: SamplingParams::default(), reply_start: 2, max_tokens: 8, stop: vec!["x".to_owned()] }
+    let (sampling, stop) = (SamplingParams::default(), vec!["x".to_owned()]);
+    Begin { seed: 1, sampling, reply_start: 2, max_tokens: 8, stop, grammar: None }
 }
 
 fn session() -> TargetSession {

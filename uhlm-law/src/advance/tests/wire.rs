@@ -3,6 +3,8 @@
 mod budget;
 mod example;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::{
@@ -12,7 +14,8 @@ use super::super::{
 };
 use crate::digest::Digest;
 use crate::fingerprint::Blocks;
-use crate::sampling::{MAX_PENALTY_LAST_N, SamplingParams, TokenId};
+use crate::grammar::{Grammar, MAX_CHOICES, MAX_GRAMMAR_BYTES};
+use crate::sampling::{LogitBias, MAX_PENALTY_LAST_N, SamplingParams, TokenId};
 
 fn any_ids(max: usize) -> impl Strategy<Value = Vec<TokenId>> {
     prop::collection::vec(any::<TokenId>(), 0..=max)
@@ -33,7 +36,10 @@ fn any_labelling() -> impl Strategy<Value = Labelling> {
 fn any_sampling() -> impl Strategy<Value = SamplingParams> {
     let first = (0.0..100_f32, any::<u32>(), 0.01..1_f32, 0.0..1_f32);
     let penalties = (0..=MAX_PENALTY_LAST_N, 0.01..100_f32, -100.0..100_f32, -100.0..100_f32);
-    (first, penalties).prop_map(|((temperature, top_k, top_p, min_p), (last_n, repeat, frequency, presence))| {
+    let biases = prop::collection::btree_map(any::<u32>(), -100.0..100_f32, 0..4);
+    let wider = (prop_oneof![Just(0.0), 0.0..100_f32], biases);
+    (first, penalties, wider).prop_map(|((temperature, top_k, top_p, min_p), penalties, (top_n_sigma, biases))| {
+        let (last_n, repeat, frequency, presence) = penalties;
         SamplingParams {
             temperature,
             top_k,
@@ -43,15 +49,35 @@ fn any_sampling() -> impl Strategy<Value = SamplingParams> {
             penalty_repeat: repeat,
             penalty_frequency: frequency,
             penalty_presence: presence,
+            top_n_sigma,
+            logit_bias: biases.into_iter().map(|(id, bias)| LogitBias { id, bias }).collect(),
         }
     })
 }
 
 fn any_begin() -> impl Strategy<Value = Begin> {
     let stop = prop::collection::vec("[a-zä\\n]{1,8}", 0..4);
-    (any::<u64>(), any_sampling(), 1..u32::MAX, 1..u32::MAX, stop).prop_map(
-        |(seed, sampling, reply_start, max_tokens, stop)| Begin { seed, sampling, reply_start, max_tokens, stop },
+    let grammar = prop::option::of(any_grammar().prop_map(Arc::new));
+    (any::<u64>(), any_sampling(), 1..u32::MAX, 1..u32::MAX, stop, grammar).prop_map(
+        |(seed, sampling, reply_start, max_tokens, stop, grammar)| Begin {
+            seed,
+            sampling,
+            reply_start,
+            max_tokens,
+            stop,
+            grammar,
+        },
     )
+}
+
+fn any_grammar() -> impl Strategy<Value = Grammar> {
+    let text = || "[a-zä\\n\\{\"]{0,300}";
+    prop_oneof![
+        text().prop_map(Grammar::JsonSchema),
+        text().prop_map(Grammar::Regex),
+        prop::collection::vec(text(), 1..5).prop_map(Grammar::Choices),
+        text().prop_map(Grammar::Lark),
+    ]
 }
 
 fn any_advance() -> impl Strategy<Value = Advance> {
@@ -302,6 +328,7 @@ fn values_out_of_range_are_refused_in_both_encodings() {
             reply_start: 1,
             max_tokens: 1,
             stop: vec!["x".to_owned()],
+            grammar: None,
         }),
         deadline_ms: None,
     };
@@ -318,6 +345,9 @@ fn values_out_of_range_are_refused_in_both_encodings() {
         begin(|begin| begin.stop.push("x".repeat(1025))),
         begin(|begin| begin.stop = vec!["x".to_owned(); 65]),
         begin(|begin| begin.sampling.top_p = 2.0),
+        begin(|begin| begin.grammar = Some(Arc::new(Grammar::Choices(Vec::new())))),
+        begin(|begin| begin.grammar = Some(Arc::new(Grammar::Choices(vec![String::new(); MAX_CHOICES + 1])))),
+        begin(|begin| begin.grammar = Some(Arc::new(Grammar::Regex("x".repeat(MAX_GRAMMAR_BYTES + 1))))),
         begin(|begin| begin.sampling.penalty_last_n = 4097),
         Advance { draft: vec![0; MAX_DRAFT + 1], ..good.clone() },
     ];

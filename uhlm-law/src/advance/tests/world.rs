@@ -100,6 +100,7 @@ impl World {
             reply_start: reply_start as u32,
             max_tokens: rules.max_tokens,
             stop: Vec::new(),
+            grammar: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 
 use super::*;
+use crate::sampling::LogitBias;
 
 /// Runs the chain as its definition reads, with a full sort and double precision; the fast one must agree with it.
 fn plain(p: &SamplingParams, input: ChainInput<'_>) -> Result<Vec<(TokenId, f64)>, SamplingError> {
@@ -17,6 +18,9 @@ fn plain(p: &SamplingParams, input: ChainInput<'_>) -> Result<Vec<(TokenId, f64)
     }
     if candidates.iter().any(|c| c.1.is_nan() || c.1 == f32::INFINITY) {
         return Err(SamplingError::NonFiniteLogits);
+    }
+    for (id, z) in &mut candidates {
+        *z += p.logit_bias.iter().find(|token| token.id == *id).map_or(0.0, |token| token.bias);
     }
     if p.has_penalties() {
         let recent = &input.history[input.history.len().saturating_sub(p.penalty_last_n as usize)..];
@@ -35,6 +39,13 @@ fn plain(p: &SamplingParams, input: ChainInput<'_>) -> Result<Vec<(TokenId, f64)
     }
     if p.is_greedy() {
         return Ok(vec![(candidates[0].0, 1.0)]);
+    }
+    if p.top_n_sigma > 0.0 {
+        // In the order of ids, in which the fast one adds up.
+        let mut by_id = vec![f32::NEG_INFINITY; input.logits.len()];
+        candidates.iter().for_each(|&(id, z)| by_id[id as usize] = z);
+        let bound = deviation::bound(&by_id, max, p.top_n_sigma);
+        candidates.retain(|c| c.1 >= bound);
     }
     if p.top_k > 0 {
         candidates.truncate(p.top_k as usize);
@@ -64,17 +75,29 @@ fn params() -> impl Strategy<Value = SamplingParams> {
         prop_oneof![Just(1.0f32), 0.01f32..1.0],
         prop_oneof![Just(0.0f32), Just(1.0), 0.001f32..0.5],
         prop_oneof![Just((0u32, 1.0f32, 0.0f32, 0.0f32)), (1u32..40, 0.5f32..2.0, -1.0f32..1.0, -1.0f32..1.0)],
+        (prop_oneof![2 => Just(0.0f32), 1 => 0.1f32..4.0], biases()),
     )
-        .prop_map(|(temperature, top_k, top_p, min_p, (last_n, repeat, frequency, presence))| SamplingParams {
+        .prop_map(|(temperature, top_k, top_p, min_p, penalties, (top_n_sigma, logit_bias))| SamplingParams {
             temperature,
             top_k,
             top_p,
             min_p,
-            penalty_last_n: last_n,
-            penalty_repeat: repeat,
-            penalty_frequency: frequency,
-            penalty_presence: presence,
+            penalty_last_n: penalties.0,
+            penalty_repeat: penalties.1,
+            penalty_frequency: penalties.2,
+            penalty_presence: penalties.3,
+            top_n_sigma,
+            logit_bias,
         })
+}
+
+/// Returns lists of a few tokens, none of them twice, some beyond the vocabulary.
+fn biases() -> impl Strategy<Value = Vec<LogitBias>> {
+    let some = prop::collection::btree_map(0u32..70, -5.0f32..5.0, 1..6);
+    prop_oneof![
+        2 => Just(Vec::new()),
+        1 => some.prop_map(|some| some.into_iter().map(|(id, bias)| LogitBias { id, bias }).collect()),
+    ]
 }
 
 /// Returns rows of all sizes around the block length: smooth ones, ones full of ties, ones with `-inf`.

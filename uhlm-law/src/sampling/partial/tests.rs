@@ -94,6 +94,42 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_masked_part_gives_the_winner_of_the_whole_row_under_the_mask_or_none(
+        logits in logits(),
+        p in params(),
+        top in prop_oneof![1usize..30, 1usize..700],
+        named in prop_oneof![Just(0usize), 1usize..40],
+        allowed in prop_oneof![prop::collection::vec(0u32..700, 1..12), prop::collection::vec(0u32..700, 100..900)],
+        history in prop::collection::vec(0u32..60, 0..50),
+        seed in 0u64..1000,
+    ) {
+        let (row, chain) = (log_softmax(&logits), chain(p));
+        let keys = numbered(row.len() as u32);
+        let position = position(seed, 0, 0, 0);
+        let mask = TokenMask::allowing(row.len(), allowed.iter().map(|id| id % row.len() as u32));
+        let leaders: Vec<TokenId> = keys.greatest(position, named).into_iter().map(|leader| leader.0).collect();
+        let asked = if mask.count() <= named { mask.ids().collect() } else { leaders };
+        let part = part(&row, top, &asked);
+        let input = ChainInput { logits: &row, history: &history, mask: Some(&mask) };
+        let expected = chain.winner(input, &mut Scratch::default(), &keys, position).expect("finite logits").id;
+        let Some(masked) = part.masked(&mask) else {
+            prop_assert!(!part.is_whole() && mask.count() > named);
+            return Ok(());
+        };
+        match chain.certain_winner(&masked, &history, &keys, position) {
+            Ok(winner) => prop_assert_eq!(winner, expected, "of {} tokens", row.len()),
+            Err(doubt) => {
+                prop_assert_eq!(doubt, Uncertain::Unlisted);
+                prop_assert!(!part.is_whole() && mask.count() > named, "all that is allowed is listed");
+            }
+        }
+    }
+}
+
 /// Returns the share of 400 rows of a peaked distribution over 4,000 tokens whose winner a part gives.
 fn certain_share(params: &SamplingParams, top: usize, named: usize) -> f64 {
     let (chain, keys) = (chain(params.clone()), numbered(4000));

@@ -8,7 +8,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
 use uhlm_llama::{Lexicon, VocabularyFile};
-use uhlm_net::{BearerToken, TrustPolicy};
+use uhlm_net::{BearerToken, Secret, TrustPolicy};
 use uhlm_upstream::{Probe, Settings, TokenSet, Upstream};
 
 use crate::error::ServerError;
@@ -113,8 +113,8 @@ fn probes(lexicon: &Lexicon) -> Vec<Probe> {
 /// Reads a key. Its file is named in an error, and nothing of what is in it.
 fn key(path: &Path) -> Result<BearerToken, ServerError> {
     let unusable = |reason: String| ServerError::Config(format!("the key in {}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| unusable(error.to_string()))?;
-    BearerToken::new(text.trim()).map_err(|error| unusable(error.to_string()))
+    let text = std::fs::read_to_string(path).map(Secret::from).map_err(|error| unusable(error.to_string()))?;
+    BearerToken::new(text.expose().trim()).map_err(|error| unusable(error.to_string()))
 }
 
 fn trust(path: &Path) -> Result<TrustPolicy, ServerError> {

@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use uhlm_law::advance::{Draw, Drawing, Plan, Row, Tokens};
 use uhlm_law::advance::{ErrorBody, ErrorCode};
+use uhlm_law::grammar::ConstraintError;
 use uhlm_law::sampling::{PartialRow, SamplingParams, TokenId, Uncertain};
 use uhlm_upstream::{Ask, UpstreamError};
 
+use super::super::score::not_of_grammar;
 use super::engines::Engines;
 
 /// Number of tokens a row where the chain takes the most probable one.
@@ -38,13 +40,16 @@ pub(super) enum PassError {
     /// It ended without rows: it was given up, or it panicked.
     #[error("the pass ended without an answer")]
     Lost,
+    #[error(transparent)]
+    Grammar(#[from] ConstraintError),
 }
 
 impl PassError {
     /// Returns what the client is told. An engine's own words are not among it.
     pub(super) fn to_body(&self) -> ErrorBody {
         match self {
-            Self::Uncertain(Uncertain::RepeatPenalty) => no_repeat_penalty(),
+            Self::Grammar(failure) => not_of_grammar(failure),
+            Self::Uncertain(Uncertain::RepeatPenalty | Uncertain::WholeRow) => no_logits(),
             Self::Uncertain(Uncertain::Unlisted) | Self::Upstream(UpstreamError::TopLimit { .. }) => ErrorBody::new(
                 ErrorCode::Unsupported,
                 "the target's engine lists too few tokens for an exact draw with this chain; a chain that cuts \
@@ -59,13 +64,17 @@ impl PassError {
 }
 
 /// Makes the refusal of a chain that needs more than probabilities.
-pub(super) fn no_repeat_penalty() -> ErrorBody {
-    ErrorBody::new(ErrorCode::Unsupported, "penalty_repeat needs logits, and the target's engine gives probabilities")
+pub(super) fn no_logits() -> ErrorBody {
+    ErrorBody::new(
+        ErrorCode::Unsupported,
+        "penalty_repeat, top_n_sigma and logit_bias need whole rows of logits, and the target's engine gives \
+         probabilities",
+    )
 }
 
 /// Tells whether a chain needs more than probabilities.
 pub(super) fn needs_logits(params: &SamplingParams) -> bool {
-    params.has_penalties() && params.penalty_repeat != 1.0
+    params.is_wide() || (params.has_penalties() && params.penalty_repeat != 1.0)
 }
 
 /// Everything that a pass needs; it shares nothing with the session, which may change meanwhile.
@@ -115,11 +124,13 @@ impl Pass {
             match self.draw(&rows, from, &mut done) {
                 Ok(true) => break,
                 Ok(false) => top = usual,
-                Err(Uncertain::Unlisted) if done.len() > from => top = self.more(top, usual, all),
-                Err(Uncertain::Unlisted) if top < all.min(self.engines.upstream.abilities().top) => {
+                Err(PassError::Uncertain(Uncertain::Unlisted)) if done.len() > from => top = self.more(top, usual, all),
+                Err(PassError::Uncertain(Uncertain::Unlisted))
+                    if top < all.min(self.engines.upstream.abilities().top) =>
+                {
                     top = self.more(top, usual, all);
                 }
-                Err(doubt) => return Err(doubt.into()),
+                Err(failure) => return Err(failure),
             }
         }
         Ok(done)
@@ -132,7 +143,11 @@ impl Pass {
         (top.max(usual) * MORE).min(most)
     }
 
-    fn usual_top(&self) -> usize {
+    fn usual_top(&mut self) -> usize {
+        if self.drawing.constraint().is_some() {
+            // What a grammar allows may be far from the most probable tokens.
+            return USUAL;
+        }
         let params = self.drawing.chain().params();
         match params.top_k as usize {
             _ if params.is_greedy() => GREEDY,
@@ -142,18 +157,23 @@ impl Pass {
         }
     }
 
-    /// Returns the tokens with the greatest noise at the places of rows.
+    /// Returns the tokens that are asked for by name at the places of rows: those with the greatest noise, or all that
+    /// a grammar allows where these are few.
     fn leaders(&mut self, rows: Range<usize>) -> Vec<TokenId> {
         let params = self.drawing.chain().params();
-        if params.is_greedy() || params.top_k > 0 {
-            return Vec::new();
-        }
+        let is_cut = params.is_greedy() || params.top_k > 0;
         let each = NAMED.div_ceil(rows.len());
         let vocabulary = self.engines.lexicon.vocabulary();
         let rows = self.drawing.rows(&self.text, &self.plan, rows, vocabulary);
         let keys = self.engines.lexicon.token_keys();
-        let leaders = rows.positions().iter().flat_map(|position| keys.greatest(*position, each));
-        let mut ids: Vec<TokenId> = leaders.map(|leader| leader.0).collect();
+        let mut ids: Vec<TokenId> = Vec::new();
+        for (row, &position) in rows.positions().iter().enumerate() {
+            match rows.mask(row) {
+                Some(mask) if mask.count() <= each => ids.extend(mask.ids()),
+                _ if is_cut => {}
+                _ => ids.extend(keys.greatest(position, each).into_iter().map(|leader| leader.0)),
+            }
+        }
         ids.retain(|id| self.engines.lexicon.is_token(*id));
         ids.sort_unstable();
         ids.dedup();
@@ -166,12 +186,24 @@ impl Pass {
     }
 
     /// Draws the tokens of rows, the first of which is row `from` of the pass; tells whether one has settled the pass.
-    fn draw(&mut self, parts: &[PartialRow], from: usize, done: &mut Vec<Row>) -> Result<bool, Uncertain> {
+    fn draw(&mut self, parts: &[PartialRow], from: usize, done: &mut Vec<Row>) -> Result<bool, PassError> {
         let Self { engines, drawing, text, plan, .. } = self;
         let keys = engines.lexicon.token_keys();
         let rows = drawing.rows(text, plan, from..from + parts.len(), engines.lexicon.vocabulary());
-        rows.draw(done, |Draw { row, history, chain, position, .. }| {
-            let winner = chain.certain_winner(&parts[row - from], history, keys, position)?;
+        if let Some(failure) = rows.failure() {
+            return Err(failure.clone().into());
+        }
+        rows.draw(done, |Draw { row, history, chain, position, mask, .. }| {
+            let part = &parts[row - from];
+            let only = mask.filter(|mask| mask.count() == 1).and_then(|mask| mask.ids().next());
+            let winner = match (only, mask) {
+                (Some(only), _) => only,
+                (None, Some(mask)) => {
+                    let part = part.masked(mask).ok_or(Uncertain::Unlisted)?;
+                    chain.certain_winner(&part, history, keys, position)?
+                }
+                (None, None) => chain.certain_winner(part, history, keys, position)?,
+            };
             Ok(Row { winner, p: None })
         })
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use tokio::sync::mpsc;
 use uhlm_law::advance::{ErrorBody, ErrorCode};
-use uhlm_law::advance::{Next, PassKind, Progress, SessionId, TextEnding};
+use uhlm_law::advance::{GenerationEnding, Next, PassKind, Progress, SessionId};
 use uhlm_law::pass_times::Beside;
 
 use super::super::budget::Budget;
@@ -16,7 +16,7 @@ use super::super::forecast::Arrival;
 use super::super::job::{Active, Call, Listener};
 use super::super::turn::{fail, give_up, take};
 use super::super::worker::gone;
-use super::pass::{Pass, PassError, needs_logits, no_repeat_penalty};
+use super::pass::{Pass, PassError, needs_logits, no_logits};
 use super::worker::{Gateway, Outcome, Report, Running};
 use crate::metrics::{Ended, Limit};
 use crate::owner::Owner;
@@ -59,7 +59,7 @@ impl Gateway {
     }
 
     /// Hands a request to its session.
-    pub(super) fn accept(&mut self, call: Call) {
+    pub(super) fn accept(&mut self, mut call: Call) {
         if call.reply.is_closed() {
             self.metrics.requests_abandoned.inc();
             return;
@@ -69,11 +69,11 @@ impl Gateway {
         }
         let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
         if call.request.begin.as_ref().is_some_and(|begin| needs_logits(&begin.sampling)) {
-            return call.refuse(no_repeat_penalty());
+            return call.refuse(no_logits());
         }
-        let ending = TextEnding(self.engines.lexicon.vocabulary());
-        let stream = session.next_stream();
-        match take(session, &call, |session| session.target.accept(stream, &call.request, &ending)) {
+        let vocabulary = self.engines.lexicon.vocabulary();
+        let (stream, constraint) = (session.next_stream(), call.constraint.take());
+        match take(session, vocabulary, stream, &call.request, constraint) {
             Err(refusal) => call.refuse(refusal),
             Ok(sent) => {
                 let (frames, receiver) = mpsc::unbounded_channel();
@@ -290,7 +290,7 @@ impl Gateway {
         active.rows = rows;
         let (timing, plan) = (active.timing(session.arrived, now), &active.plan);
         let before = session.target.text().len();
-        let ending = TextEnding(self.engines.lexicon.vocabulary());
+        let ending = GenerationEnding::new(self.engines.lexicon.vocabulary(), session.drawing.as_mut());
         let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
         let decided = session.target.text().tail(before);
         self.metrics.session_pass(plan.kind, timing);

@@ -148,6 +148,7 @@ impl Phone {
                 reply_start: self.text.len() as u32,
                 max_tokens: 100_000,
                 stop: Vec::new(),
+                grammar: None,
             });
         }
         let seq = self.seq.map_or(0, |seq| seq + 1);

@@ -258,7 +258,7 @@ impl World {
         let request = phone.request(now);
         let (reply, answer) = oneshot::channel();
         let (arrived, gauge) = (self.clock.at(now), Arc::new(Gauge::default()));
-        let call = Call { owner, session, request, arrived, reply, gauge, _room: None };
+        let call = Call { owner, session, request, constraint: None, arrived, reply, gauge, _room: None };
         let Ok(ticket) = self.inbox.send(owner, Some(session), Command::Advance(Box::new(call))) else { return };
         phone.listening = Some(Listening { answer: Some(answer), frames: None, _place: place, ticket });
     }
@@ -298,7 +298,7 @@ impl World {
             request.generation = u32::try_from(self.names).unwrap_or(u32::MAX);
             let (reply, answer) = oneshot::channel();
             let (arrived, gauge) = (self.clock.at(now), Arc::new(Gauge::default()));
-            let call = Call { owner: OTHER, session, request, arrived, reply, gauge, _room: None };
+            let call = Call { owner: OTHER, session, request, constraint: None, arrived, reply, gauge, _room: None };
             let Ok(ticket) = self.inbox.send(OTHER, Some(session), Command::Advance(Box::new(call))) else { break };
             let listening = Listening { answer: Some(answer), frames: None, _place: place, ticket };
             if i % 2 == 0 {

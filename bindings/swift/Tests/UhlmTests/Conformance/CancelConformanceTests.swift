@@ -180,7 +180,7 @@ final class CancelConformanceTests: Suite {
         let questions = try ready.questions
         let options = try options(.exact)
         func cycle(_ number: Int) async throws {
-            let session = try engine.openSession(verifier: verifier, options: options)
+            let session = try await engine.openSession(verifier: verifier, options: options)
             for try await event in session.generate(questions[number % questions.count]) {
                 if case .committed = event { break }
             }

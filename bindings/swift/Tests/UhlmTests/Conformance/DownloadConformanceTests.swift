@@ -32,8 +32,9 @@ final class DownloadConformanceTests: Suite {
         let missing = await error { try await pull(store, request) }
         XCTAssertEqual(missing?.kind, .checksumMissing)
         XCTAssertEqual(missing?.recovery, .fixOptions)
-        XCTAssertEqual(try store.list(), [])
-        XCTAssertEqual(try store.unfinished(), [])
+        let (there, unfinished) = (try await store.list(), try await store.unfinished())
+        XCTAssertEqual(there, [])
+        XCTAssertEqual(unfinished, [])
         var (wrong, believed, known) = (request, request, request)
         wrong.sha256 = String(repeating: "ab", count: 32)
         let other = wrong
@@ -44,7 +45,7 @@ final class DownloadConformanceTests: Suite {
         for request in [believed, known] {
             let (_, model) = try await pull(store, request)
             XCTAssertEqual(model.sha256, models.wholeSha256)
-            _ = try store.delete(name: model.name)
+            _ = try await store.delete(name: model.name)
         }
     }
 

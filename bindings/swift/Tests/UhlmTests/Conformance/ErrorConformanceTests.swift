@@ -101,7 +101,7 @@ final class ErrorConformanceTests: Suite {
             { try session.setMessages(messages: []) },
             { try session.reset() },
             { _ = try session.status() },
-            { try session.saveCalibration(path: "unused") },
+            { try await session.saveCalibration(path: "unused") },
         ]
         for (index, call) in calls.enumerated() {
             let error = await error(of: call)
@@ -116,10 +116,10 @@ final class ErrorConformanceTests: Suite {
         let verifier = try UhlmVerifier(
             options: RemoteOptions(endpoint: models.busyVerifier, trust: .pem(roots: models.roots)))
         let (draft, question) = (try await engine(try ready.draft), try ready.questions[0])
-        func open(_ offline: OfflinePolicy) throws -> UhlmSession {
-            try draft.openSession(verifier: verifier, options: options(.exact, offline: offline))
+        func open(_ offline: OfflinePolicy) async throws -> UhlmSession {
+            try await draft.openSession(verifier: verifier, options: options(.exact, offline: offline))
         }
-        let failing = try open(.fail)
+        let failing = try await open(.fail)
         for error in [
             await error(of: { try await verifier.info() }),
             await error(of: { try await failing.respond(to: question) }),
@@ -128,7 +128,7 @@ final class ErrorConformanceTests: Suite {
             XCTAssertEqual(error?.recovery, .tryAgain)
             XCTAssertEqual(error?.isRetryable, true)
         }
-        let session = try open(.goOn)
+        let session = try await open(.goOn)
         let seen = try await collect(session.generate(question))
         XCTAssertTrue(seen.states.contains { $0.link != .online && $0.cause == .busy }, "\(seen.states)")
         XCTAssertEqual(try session.status().cause, .busy)

@@ -59,7 +59,7 @@ final class TokenConformanceTests: Suite {
         for (name, json) in [("messages", "[]"), ("tone", "not json")] {
             var options = try options(.deviceOnly)
             options.templateVariables = [name: json]
-            let refused = await error { try engine.openSession(options: options) }
+            let refused = await error { try await engine.openSession(options: options) }
             XCTAssertEqual(refused?.kind, .invalidOptions, name)
             let session = try await alone(ready.draft)
             let (question, own) = (try ready.questions[0], GenerationOptions(templateVariables: [name: json]))
@@ -70,7 +70,7 @@ final class TokenConformanceTests: Suite {
         for thinking in [nil, Thinking.off, .on(budget: 4)] {
             var options = try options(.deviceOnly)
             options.thinking = thinking
-            let session = try engine.openSession(options: options)
+            let session = try await engine.openSession(options: options)
             let reply = try await session.respond(to: ready.questions[0], options: GenerationOptions(maxTokens: 40))
             texts.insert(reply.text)
         }
@@ -83,7 +83,7 @@ final class TokenConformanceTests: Suite {
         let engine = try await UhlmEngine.load(ModelOptions(path: ready.draft, chatTemplate: template))
         var options = try options(.deviceOnly)
         options.templateVariables = tone("calm")
-        let (session, question) = (try engine.openSession(options: options), try ready.questions[0])
+        let (session, question) = (try await engine.openSession(options: options), try ready.questions[0])
         func prompt(_ options: GenerationOptions) async throws -> UInt64 {
             try session.reset()
             return try await session.respond(to: question, options: options).statistics.promptTokens

@@ -35,6 +35,10 @@ final class SnippetTests: Suite {
         try session.reset()
         let (reply, again) = try await twice(session, question)
         XCTAssertEqual(reply, again)
+        try session.reset()
+        // The demo model calls nothing by itself.
+        let dry = try await umbrella(session) { _ in "rain" }
+        XCTAssertTrue(dry.hasPrefix("[]"), dry)
         let offline = failed(.offline, retryable: true, recovery: .waitForNetwork)
         XCTAssertEqual(explain(offline), "You are offline.")
         let damaged = failed(.engineFailed, recovery: .freeMemory)
@@ -47,7 +51,7 @@ final class SnippetTests: Suite {
         let model = try await download(
             models.whole, sha256: models.wholeSha256, into: folder, trust: .pem(roots: models.roots))
         XCTAssertEqual(model?.sha256, models.wholeSha256)
-        let careful = try careful(try await engine(ready.draft), try verifier(ready.server))
+        let careful = try await careful(try await engine(ready.draft), try verifier(ready.server))
         let whole = try await careful.respond(to: question)
         XCTAssertFalse(whole.text.isEmpty)
         let watched = Task { await watch(session) }

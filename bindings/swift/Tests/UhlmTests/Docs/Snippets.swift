@@ -14,7 +14,7 @@ func chat(model: URL, server: String, fingerprint: String) async throws {
     let engine = try await UhlmEngine.load(contentsOf: model)
     let verifier = try UhlmVerifier(
         options: RemoteOptions(endpoint: server, trust: .fingerprint(sha256: fingerprint)))
-    let session = try engine.openSession(
+    let session = try await engine.openSession(
         verifier: verifier, options: SessionOptions(consent: .conversation))
 
     for try await text in session.generateText("What is seven times eight?") {
@@ -32,12 +32,19 @@ func show(_ session: UhlmSession, _ message: String) async throws {
             provisional += token.text
         case .committed(let token, let origin):
             committed += token.text
-            provisional = String(provisional.dropFirst(token.text.count))
+            let said = min(token.text.unicodeScalars.count, provisional.unicodeScalars.count)
+            provisional.unicodeScalars.removeFirst(said)
             if origin == .unverified { print("(not judged)") }
         case .reasoning(let token, _):
             thought += token.text
         case .rollback:
             provisional = ""
+        case .toolCall(let call):
+            print("calls \(call.name)(\(call.arguments))")
+        case .toolResult(let result):
+            print("\(result.name) says \(result.content)")
+        case .malformedToolCall(_, let reason):
+            print("no call: \(reason)")
         case .state(let link, _):
             print("the link is \(link)")
         case .finished(let finish, let text, _, let statistics):
@@ -50,6 +57,19 @@ func show(_ session: UhlmSession, _ message: String) async throws {
 func answer(_ session: UhlmSession, _ message: String) async throws -> String {
     let reply = try await session.respond(to: message, options: GenerationOptions(maxTokens: 200, stop: ["\n\n"]))
     return reply.text
+}
+
+func umbrella(
+    _ session: UhlmSession, _ weather: @escaping @Sendable (String) async throws -> String
+) async throws -> String {
+    let schema = #"{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}"#
+    let box = Toolbox([
+        Tool(name: "get_weather", description: "Tells the weather in a city.", parameters: schema, run: weather)
+    ])
+    session.setToolRunner(runner: box)
+    let options = GenerationOptions(tools: box.tools)
+    let reply = try await session.respond(to: "Do I need an umbrella in Paris?", options: options)
+    return "\(reply.toolCalls.map(\.name)): \(reply.text)"
 }
 
 func twice(_ session: UhlmSession, _ message: String) async throws -> (String, String) {
@@ -66,9 +86,12 @@ final class Chat {
     private var task: Task<Void, Never>?
 
     func send(_ message: String, to session: UhlmSession) {
-        task?.cancel()
-        text = ""
+        let earlier = task
+        earlier?.cancel()
         task = Task {
+            // What the earlier reply still wrote is none of this one.
+            await earlier?.value
+            text = ""
             do {
                 for try await piece in session.generateText(message) { text += piece }
             } catch {
@@ -101,8 +124,8 @@ func download(_ address: String, sha256: String, into folder: URL, trust: TrustP
     return nil
 }
 
-func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) throws -> UhlmSession {
-    try engine.openSession(
+func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) async throws -> UhlmSession {
+    try await engine.openSession(
         verifier: verifier,
         options: SessionOptions(
             mode: .exact, sampling: SamplingParams(temperature: 0.7, topP: 0.95), offline: .wait(seconds: 10),

@@ -143,11 +143,19 @@ final class FakeSession: UhlmSessionProtocol {
     func messages() throws -> [Message] { [] }
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}
-    func saveCalibration(path: String) throws {}
+    func saveCalibration(path: String) async throws {}
+    func save(path: String) async throws {}
+    func prewarm(beginning: String) async throws -> UInt32 { 0 }
+    func setInstructions(instructions: String?) throws {}
+    func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) throws -> UhlmSummary {
+        UhlmSummary(noHandle: .init())
+    }
     func setConsent(consent: Consent) throws {}
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
     func clearSent() throws {}
     func setDevice(state: DeviceState) throws {}
+    func setToolRunner(runner: ToolRunner?) {}
     func onNetworkChange() throws {}
 }
 

@@ -20,6 +20,8 @@ final class Fixture: @unchecked Sendable {
         let missing: String
         let parrot: String
         let parrotText: String
+        /// A model that calls the tool `get_weather` in every reply.
+        let caller: String
         let heavy: String
         let calibration: String
         let questions: [String]

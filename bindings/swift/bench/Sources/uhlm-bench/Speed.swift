@@ -12,7 +12,7 @@ func speed(of engine: UhlmEngine, questions: [String]) async throws -> SpeedAnsw
     let options = SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0), threads: 1)
     var answer = SpeedAnswer()
     for question in questions {
-        let session = try engine.openSession(options: options)
+        let session = try await engine.openSession(options: options)
         _ = try await session.respond(to: .raw(text: "go"), options: GenerationOptions(maxTokens: 1))
         try session.reset()
         let clock = ContinuousClock()

@@ -13,7 +13,7 @@ func drive() async throws {
     let fixture = try Fixture.read(CommandLine.arguments[1])
     let draft = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: fixture.draft))
     let heavy = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: fixture.heavy))
-    let session = try heavy.openSession(
+    let session = try await heavy.openSession(
         options: SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0), threads: 1))
     while let command = readLine() {
         switch command.trimmingCharacters(in: .whitespaces) {

@@ -51,7 +51,19 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func contextUse() throws -> ContextUse { ContextUse(tokens: 0, context: nil) }
     func messages() throws -> [Message] { history }
     func reset() throws {}
-    func saveCalibration(path: String) throws {}
+    func saveCalibration(path: String) async throws {}
+    private(set) var warmed: [[Message]] = []
+    func prewarm(beginning: String) async throws -> UInt32 {
+        warmed.append(history)
+        return 7
+    }
+    func save(path: String) async throws {}
+    func setInstructions(instructions: String?) throws {}
+    func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
+    func summarise(text: String, options: SummaryOptions, generation: Uhlm.GenerationOptions) throws -> UhlmSummary {
+        UhlmSummary(noHandle: .init())
+    }
+    func setToolRunner(runner: ToolRunner?) {}
     func setConsent(consent: Consent) throws {}
     func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
     func clearSent() throws {}

@@ -48,6 +48,18 @@ final class LanguageModelTests: XCTestCase {
         XCTAssertEqual(session.prompts, [.chat(text: "Three?")])
     }
 
+    func test_prewarming_reads_the_transcript_ahead_of_the_prompt() async throws {
+        let session = FakeSession([finished(.endOfReply)])
+        let model = model(session)
+        let executor = try UhlmLanguageModelExecutor(configuration: model.executorConfiguration)
+        let transcript = Transcript(entries: [.instructions(.init(segments: text("Be short.")))])
+        executor.prewarm(model: model, transcript: transcript)
+        let deadline = Date().addingTimeInterval(30)
+        while session.warmed.isEmpty && Date() < deadline { try await Task.sleep(nanoseconds: 5_000_000) }
+        XCTAssertEqual(session.warmed, [[Message(role: .system, content: "Be short.")]])
+        XCTAssertEqual(session.prompts, [])
+    }
+
     func test_committed_text_is_streamed_and_every_token_counted_once() async throws {
         let session = FakeSession([
             provisional("x"), committed("He"), .rollback(tokens: 1), committed(""), committed("y"),

@@ -38,9 +38,8 @@ public final class AppModel: ChatHost {
         models = ModelManager {
             let settings = preferences.settings
             return try UhlmModelStore(
-                options: StoreOptions(
-                    folder: place.models.path, hubToken: preferences.secret(.hubToken),
-                    hub: settings.hub.isEmpty ? nil : settings.hub))
+                options: StoreOptions(folder: place.models.path, hub: settings.hub.isEmpty ? nil : settings.hub),
+                hubToken: preferences.secret(.hubToken))
         }
         device = DeviceMonitor(source: source)
     }
@@ -51,7 +50,7 @@ public final class AppModel: ChatHost {
         device.onNetworkChange = { [weak self] in self?.networkChanged() }
         device.start()
         installBundledModel()
-        models.refresh()
+        await models.refresh()
         await refresh()
         if chat == nil { startConversation() }
     }
@@ -194,7 +193,7 @@ public final class AppModel: ChatHost {
         }
         let model = try await loader.model(path)
         let calibration = place.calibration(of: settings.model)
-        return try model.engine.openSession(
+        return try await model.engine.openSession(
             verifier: settings.asksServer ? verifier(settings.remote) : nil,
             options: settings.session(calibration: calibration, context: model.context, consent: consent))
     }
@@ -214,9 +213,9 @@ public final class AppModel: ChatHost {
     }
 
     /// Removes a model; the one in use is let go first.
-    public func deleteModel(_ name: String) {
+    public func deleteModel(_ name: String) async {
         if settings.model == name { choose("") }
-        models.delete(name)
+        await models.delete(name)
     }
 
     /// Takes a model's file that lies elsewhere on the device.
@@ -227,7 +226,7 @@ public final class AppModel: ChatHost {
         // Hundreds of megabytes: not while the screen waits.
         let copy = Task.detached { try copyModel(file, to: target) }
         do { try await copy.value } catch { problem = Problem(say("models.no_room"), .freeStorage) }
-        models.refresh()
+        await models.refresh()
     }
 
     /// Sessions that share a client share its connection.

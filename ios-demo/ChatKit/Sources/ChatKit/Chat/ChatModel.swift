@@ -270,7 +270,7 @@ public final class ChatModel {
                 try await store.compact(conversation.id)
                 await host.conversationChanged(conversation.id)
                 return
-            case .provisional, .committed, .reasoning, .rollback:
+            case .provisional, .committed, .reasoning, .rollback, .toolCall, .toolResult, .malformedToolCall:
                 if case .rollback = event {
                     line?.countRollback()
                     corrections.rolledBack()

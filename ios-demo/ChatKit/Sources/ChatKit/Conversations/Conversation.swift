@@ -17,7 +17,8 @@ public enum ReplyEnd: String, Codable, Sendable {
     init(_ finish: FinishReason) {
         self =
             switch finish {
-            case .endOfReply, .stopSequence: .complete
+            // The app offers no tools, so none are called.
+            case .endOfReply, .stopSequence, .toolCalls: .complete
             case .maxTokens: .tooLong
             case .contextFull: .contextFull
             case .cancelled: .stopped

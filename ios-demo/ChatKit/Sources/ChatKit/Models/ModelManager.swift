@@ -78,11 +78,12 @@ public final class ModelManager {
     }
 
     /// Looks at the folder again.
-    public func refresh() {
-        attempt("") { store in
-            installed = try store.list()
+    public func refresh() async {
+        await attempt("") { store in
+            installed = try await store.list()
+            let found = try await store.unfinished()
             let running = Set(downloads.keys)
-            unfinished = try store.unfinished().filter { !running.contains($0.name) }
+            unfinished = found.filter { !running.contains($0.name) }
         }
     }
 
@@ -119,12 +120,12 @@ public final class ModelManager {
     }
 
     /// Removes a model, or what a download left of it.
-    public func delete(_ name: String) {
-        attempt(name) { store in
-            _ = try store.delete(name: name)
+    public func delete(_ name: String) async {
+        await attempt(name) { store in
+            _ = try await store.delete(name: name)
             checks[name] = nil
         }
-        refresh()
+        await refresh()
     }
 
     /// Hashes a model's file and compares.
@@ -166,16 +167,18 @@ public final class ModelManager {
         let name = request.name ?? request.sources.first ?? ""
         guard tasks[name] == nil else { return }
         problems[name] = nil
-        attempt(name) { store in
-            let download = try store.download(request: request)
+        do {
+            let download = try current().download(request: request)
             downloads[name] = Download()
             unfinished.removeAll { $0.name == name }
             tasks[name] = Task { [self] in
                 await follow(download, request, name)
                 downloads[name] = nil
                 tasks[name] = nil
-                refresh()
+                await refresh()
             }
+        } catch {
+            problems[name] = Problem(error)
         }
     }
 
@@ -209,9 +212,9 @@ public final class ModelManager {
         return store
     }
 
-    private func attempt(_ name: String, _ body: (any UhlmModelStoreProtocol) throws -> Void) {
+    private func attempt(_ name: String, _ body: (any UhlmModelStoreProtocol) async throws -> Void) async {
         do {
-            try body(current())
+            try await body(current())
         } catch {
             problems[name] = Problem(error)
         }

@@ -56,13 +56,13 @@ final class FakeStore: UhlmModelStoreProtocol, @unchecked Sendable {
         return running
     }
 
-    func list() throws -> [StoredModel] { [] }
-    func unfinished() throws -> [UnfinishedModel] {
+    func list() async throws -> [StoredModel] { [] }
+    func unfinished() async throws -> [UnfinishedModel] {
         requests.map { UnfinishedModel(name: $0.name ?? "", bytes: 1) }
     }
     func setMetered(metered: Bool) {}
     func verify(name: String) async throws -> Bool { true }
-    func delete(name: String) throws -> UInt64 { 0 }
+    func delete(name: String) async throws -> UInt64 { 0 }
 }
 
 /// A session that writes down what it is told and cannot generate.
@@ -86,7 +86,15 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
     func messages() throws -> [Message] { [] }
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}
-    func saveCalibration(path: String) throws {}
+    func saveCalibration(path: String) async throws {}
+    func save(path: String) async throws {}
+    func prewarm(beginning: String) async throws -> UInt32 { 0 }
+    func setInstructions(instructions: String?) throws {}
+    func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) throws -> UhlmSummary {
+        UhlmSummary(noHandle: .init())
+    }
+    func setToolRunner(runner: ToolRunner?) {}
     func shutDown() {}
 }
 

@@ -116,7 +116,7 @@ impl Writer {
                         statistics: *statistics,
                     });
                 }
-                Event::Provisional(_) | Event::Rollback { .. } | Event::State { .. } => {}
+                _ => {}
             }
         }
         Err(Failure::new("a reply broke off"))

@@ -59,6 +59,7 @@ fn the_examples_of_the_page_are_what_is_written() {
         reply_start: 2,
         max_tokens: 200,
         stop: vec!["\n\n".to_owned()],
+        grammar: None,
     });
     is_as_written("a request that begins a generation", &request);
     let text = Frame::Text(Text {

@@ -29,7 +29,7 @@ class Wiring(
     private val models = ModelsViewModel(
         open = {
             val folder = File(platform.folder, "models").path
-            UhlmModelStore(StoreOptions(folder, platform.secrets.get(HUB_TOKEN), trust = platform.modelTrust))
+            UhlmModelStore(StoreOptions(folder, trust = platform.modelTrust), platform.secrets.get(HUB_TOKEN))
         },
         catalogue = ::cataloguePairs,
         settings = settings,

@@ -20,13 +20,17 @@ import dev.uhlm.SentRecord
 import dev.uhlm.SessionStatus
 import dev.uhlm.Statistics
 import dev.uhlm.StoredModel
+import dev.uhlm.SummaryOptions
 import dev.uhlm.TokenText
+import dev.uhlm.ToolRunner
+import dev.uhlm.Totals
 import dev.uhlm.UhlmDownload
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmGeneration
 import dev.uhlm.UhlmModelStoreInterface
 import dev.uhlm.UhlmSessionInterface
 import dev.uhlm.UhlmStatusUpdates
+import dev.uhlm.UhlmSummary
 import dev.uhlm.UnfinishedModel
 import dev.uhlm.demo.chat.Sessions
 import dev.uhlm.demo.platform.Network
@@ -112,7 +116,14 @@ internal class FakeSession : UhlmSessionInterface {
 
     override fun reset() = throw UnsupportedOperationException()
 
-    override fun saveCalibration(path: String) = throw UnsupportedOperationException()
+    override suspend fun saveCalibration(path: String) = throw UnsupportedOperationException()
+    override suspend fun save(path: String) = throw UnsupportedOperationException()
+    override suspend fun prewarm(beginning: String): UInt = throw UnsupportedOperationException()
+    override fun setInstructions(instructions: String?) = throw UnsupportedOperationException()
+    override fun totals(): Totals = throw UnsupportedOperationException()
+    override fun summarise(text: String, options: SummaryOptions, generation: GenerationOptions): UhlmSummary =
+        throw UnsupportedOperationException()
+    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
 
     override fun shutDown() {
         status.value = null
@@ -181,9 +192,9 @@ internal class FakeModelStore : UhlmModelStoreInterface {
     val told = mutableListOf<Boolean>()
     var cancelled = 0
 
-    override fun list() = stored
+    override suspend fun list() = stored
 
-    override fun unfinished() = unfinished
+    override suspend fun unfinished() = unfinished
 
     override fun setMetered(metered: Boolean) {
         told += metered
@@ -191,7 +202,7 @@ internal class FakeModelStore : UhlmModelStoreInterface {
 
     override suspend fun verify(name: String) = intact()
 
-    override fun delete(name: String): ULong {
+    override suspend fun delete(name: String): ULong {
         stored = stored.filter { it.name != name }
         unfinished = unfinished.filter { it.name != name }
         return 1uL

@@ -86,12 +86,15 @@ public fun UhlmSessionInterface.generateText(
  * @property reasoning the model's reasoning before the text; empty where there is none.
  * @property finish the reason for the end; [FinishReason.CANCELLED] if the session was shut down meanwhile.
  * @property statistics the counts, rates and times of the reply.
+ * @property toolCalls the calls of tools that the model wrote, in order; those of the last round wait for their results
+ * if [finish] is [FinishReason.TOOL_CALLS].
  */
 public data class GenerationResult(
     public val text: String,
     public val reasoning: String,
     public val finish: FinishReason,
     public val statistics: Statistics,
+    public val toolCalls: List<ToolCall> = emptyList(),
 )
 
 /**
@@ -99,6 +102,7 @@ public data class GenerationResult(
  *
  * @param prompt the text to continue: a message of the person, or raw text.
  * @param options the options of this reply.
+ * @throws IncompleteReplyException if the options have a grammar and a limit cuts the reply.
  * @throws UhlmException as [generate] does. Text that was committed before it stands in [UhlmSession.messages].
  */
 public suspend fun UhlmSessionInterface.respond(
@@ -106,11 +110,14 @@ public suspend fun UhlmSessionInterface.respond(
     options: GenerationOptions = GenerationOptions(),
 ): GenerationResult {
     var result: GenerationResult? = null
+    val calls = mutableListOf<ToolCall>()
     generate(prompt, options).collect { event ->
+        if (event is GenerationEvent.ToolCall) calls += event.call
         if (event is GenerationEvent.Finished) {
-            result = GenerationResult(event.text, event.reasoning, event.finish, event.statistics)
+            result = GenerationResult(event.text, event.reasoning, event.finish, event.statistics, calls)
         }
     }
+    result?.requireWhole()
     return result ?: throw UhlmException.Failed(
         kind = ErrorKind.SessionClosed,
         reason = "the session was shut down",
@@ -119,11 +126,19 @@ public suspend fun UhlmSessionInterface.respond(
     )
 }
 
+/** Throws where the reply was to have a form and ended before it had; one that the app ended is as it is. */
+private fun GenerationResult.requireWhole() {
+    if (statistics.grammarComplete == false && finish != FinishReason.CANCELLED) {
+        throw IncompleteReplyException(text, finish)
+    }
+}
+
 /**
  * Generates the reply to the person's next message: [respond] with [Prompt.Chat].
  *
  * @param prompt the person's message.
  * @param options the options of this reply.
+ * @throws IncompleteReplyException if the options have a grammar and a limit cuts the reply.
  * @throws UhlmException as [generate] does.
  */
 public suspend fun UhlmSessionInterface.respond(

@@ -51,10 +51,10 @@ class DownloadsTest {
 
 private class FakeStore(private val download: UhlmDownload) : UhlmModelStoreInterface {
     override fun download(request: DownloadRequest): UhlmDownload = download
-    override fun delete(name: String): ULong = throw UnsupportedOperationException()
-    override fun list(): List<StoredModel> = throw UnsupportedOperationException()
+    override suspend fun delete(name: String): ULong = throw UnsupportedOperationException()
+    override suspend fun list(): List<StoredModel> = throw UnsupportedOperationException()
     override fun setMetered(metered: Boolean) = throw UnsupportedOperationException()
-    override fun unfinished(): List<UnfinishedModel> = throw UnsupportedOperationException()
+    override suspend fun unfinished(): List<UnfinishedModel> = throw UnsupportedOperationException()
     override suspend fun verify(name: String): Boolean = throw UnsupportedOperationException()
 }
 

@@ -46,7 +46,14 @@ internal class FakeSession(private val generation: () -> FakeGeneration) : UhlmS
     override fun messages(): List<Message> = throw UnsupportedOperationException()
     override fun setMessages(messages: List<Message>) = throw UnsupportedOperationException()
     override fun reset() = throw UnsupportedOperationException()
-    override fun saveCalibration(path: String) = throw UnsupportedOperationException()
+    override suspend fun saveCalibration(path: String) = throw UnsupportedOperationException()
+    override suspend fun save(path: String) = throw UnsupportedOperationException()
+    override suspend fun prewarm(beginning: String): UInt = throw UnsupportedOperationException()
+    override fun setInstructions(instructions: String?) = throw UnsupportedOperationException()
+    override fun totals(): Totals = throw UnsupportedOperationException()
+    override fun summarise(text: String, options: SummaryOptions, generation: GenerationOptions): UhlmSummary =
+        throw UnsupportedOperationException()
+    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
 
     override fun shutDown() {
         status.value = null

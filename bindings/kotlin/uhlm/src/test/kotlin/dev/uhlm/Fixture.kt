@@ -24,6 +24,9 @@ internal class FixtureFacts(private val facts: JsonObject) {
     val missing = path("missing")
     val parrot = path("parrot")
     val parrotText = path("parrotText")
+
+    /** A model that calls the tool `get_weather` in every reply. */
+    val caller = path("caller")
     val heavy = path("heavy")
     val calibration = path("calibration")
     val questions = facts.getValue("questions").jsonArray.map { it.jsonPrimitive.content }

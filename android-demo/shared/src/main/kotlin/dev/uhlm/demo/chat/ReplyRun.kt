@@ -138,6 +138,8 @@ internal class ReplyRun(
                 live?.rolledBack()
                 corrections.rolledBack()
             }
+            // The app offers no tools.
+            is GenerationEvent.ToolCall, is GenerationEvent.ToolResult, is GenerationEvent.MalformedToolCall -> Unit
             is GenerationEvent.State -> Unit
             is GenerationEvent.Finished -> {
                 takeSent(all = false)

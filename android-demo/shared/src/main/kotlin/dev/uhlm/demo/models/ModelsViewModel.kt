@@ -226,7 +226,7 @@ class ModelsViewModel(
         mutable.update { it.copy(stored = found.first, unfinished = found.second) }
     }
 
-    private suspend fun <T> attempt(call: () -> T): T? = try {
+    private suspend fun <T> attempt(call: suspend () -> T): T? = try {
         withContext(io) { call() }
     } catch (failure: UhlmException) {
         notice(failure.notice())

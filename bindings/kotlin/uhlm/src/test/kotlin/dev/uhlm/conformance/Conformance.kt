@@ -82,6 +82,7 @@ internal fun assertOrdered(events: List<GenerationEvent>) {
                 assertEquals(tail.size, event.tokens.toInt())
                 tail.clear()
             }
+            is GenerationEvent.ToolCall, is GenerationEvent.ToolResult, is GenerationEvent.MalformedToolCall -> Unit
             is GenerationEvent.State -> Unit
             is GenerationEvent.Finished -> assertEquals(events.lastIndex, index)
         }

@@ -93,7 +93,7 @@ class ErrorConditionsTest : Conformance() {
     @Test
     fun a_busy_server_is_not_out_of_reach() = testing {
         UhlmVerifier(facts.models.busyVerifier).use { verifier ->
-            fun open(offline: OfflinePolicy) = engine.openSession(verifier, exact.copy(offline = offline))
+            suspend fun open(offline: OfflinePolicy) = engine.openSession(verifier, exact.copy(offline = offline))
             val asked = assertFailsAs(ErrorKind.ServerBusy) { verifier.info(patience) }
             val replied = open(OfflinePolicy.Fail).use { session ->
                 assertFailsAs(ErrorKind.ServerBusy) { session.respond(facts.questions[0], short) }

@@ -26,6 +26,14 @@ internal suspend fun alone(modelPath: String) {
     engine.close()
 }
 
+internal suspend fun formed(session: UhlmSession): String {
+    // region grammar
+    val choices = Grammar.Choices(listOf("yes", "no"))
+    val answer = session.respond("Is 7 a prime?", GenerationOptions(grammar = choices)).text
+    // endregion
+    return answer
+}
+
 internal suspend fun hybrid(
     engine: UhlmEngine,
     calibrationPath: String,
@@ -77,6 +85,9 @@ class Transcript {
                 reasoning.append(event.token.text)
             }
             is GenerationEvent.Rollback -> provisional.clear()
+            is GenerationEvent.ToolCall -> println("calls ${event.call.name}(${event.call.arguments})")
+            is GenerationEvent.ToolResult -> println("${event.result.name} says ${event.result.content}")
+            is GenerationEvent.MalformedToolCall -> println("no call: ${event.reason}")
             is GenerationEvent.State -> println("the verifier is ${event.link} (${event.cause})")
             is GenerationEvent.Finished -> println("${event.finish} after ${event.statistics.tokens} tokens")
         }
@@ -112,6 +123,19 @@ class ChatModel(private val session: UhlmSession, private val scope: CoroutineSc
     }
 }
 // endregion
+
+internal suspend fun tools(session: UhlmSession, weather: suspend (String) -> String): GenerationResult {
+    // region tools
+    val schema = """{"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}"""
+    val box = Toolbox(
+        Tool("get_weather", "Tells the weather in a city.", schema) { arguments -> weather(arguments) },
+    )
+    session.setToolRunner(box)
+    val reply = session.respond("Do I need an umbrella in Paris?", GenerationOptions(tools = box.tools))
+    println("${reply.toolCalls.map { it.name }}: ${reply.text}")
+    // endregion
+    return reply
+}
 
 internal suspend fun seed(session: UhlmSession): Pair<GenerationResult, GenerationResult> {
     // region seed

@@ -53,8 +53,12 @@ class SamplesTest {
                 assertEquals(whole, transcript.text)
                 assertEquals("", transcript.tail)
                 errors(session, signIn = {})
+                assertTrue(formed(session) in listOf("yes", "no"))
                 val (reply, again) = seed(session)
                 assertEquals(reply.text, again.text)
+                session.reset()
+                // The demo model calls nothing by itself.
+                assertEquals(emptyList(), tools(session) { "rain" }.toolCalls)
             }
         }
         times(facts.server.endpoint)

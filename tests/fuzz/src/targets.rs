@@ -1,0 +1,15 @@
+//! The targets, one a file.
+
+pub(crate) mod calibration;
+#[cfg(feature = "files")]
+pub(crate) mod config;
+pub(crate) mod device;
+#[cfg(feature = "files")]
+pub(crate) mod gguf;
+#[cfg(feature = "files")]
+pub(crate) mod store;
+#[cfg(feature = "files")]
+pub(crate) mod template;
+pub(crate) mod text;
+pub(crate) mod verifier;
+pub(crate) mod wire;
