@@ -3,7 +3,7 @@
 //! Decides what a missing, damaged or too new file looks like to the caller, and that a reader sees either the old file
 //! or the new one. Its content is the business of [`Calibration`].
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 

@@ -55,7 +55,7 @@ fn run(data: &[u8]) {
     let messages: Vec<Message> = said
         .iter()
         .zip(roles.iter().cycle())
-        .map(|(said, role)| Message { role: *role, content: (*said).to_owned(), reasoning: None })
+        .map(|(said, role)| Message { role: *role, ..Message::user(*said) })
         .collect();
     let options = RenderOptions { variables, ..RenderOptions::default() };
     if let Ok(rendered) = render_template(template, &NAMES, &messages, &options) {
