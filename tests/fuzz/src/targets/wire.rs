@@ -9,6 +9,7 @@ use uhlm_law::advance::{
 };
 use uhlm_law::digest::Digest;
 use uhlm_law::fingerprint::Blocks;
+use uhlm_law::grammar::Grammar;
 use uhlm_law::sampling::SamplingParams;
 
 use crate::Target;
