@@ -101,14 +101,14 @@ final class WishConformanceTests: Suite {
         let session = try await alone(ready.draft)
         let text = String(repeating: "The train leaves at nine. It is late. ", count: 30)
         let options = SummaryOptions(pieceTokens: 128, summaryTokens: 16)
-        let summary = try session.summarise(text: text, options: options)
+        let summary = try await session.summarise(text: text, options: options)
         var steps: [SummaryStep] = []
         while let step = try await summary.next() { steps.append(step) }
         XCTAssertGreaterThan(steps.count, 4)
         XCTAssertNotNil(steps.last?.text)
         XCTAssertTrue(steps.dropLast().allSatisfy { $0.text == nil })
         XCTAssertEqual(try session.messages(), [])
-        let cancelled = try session.summarise(text: text, options: options)
+        let cancelled = try await session.summarise(text: text, options: options)
         _ = try await cancelled.next()
         cancelled.cancel()
         let error = await error { try await cancelled.next() }

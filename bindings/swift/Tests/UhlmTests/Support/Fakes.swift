@@ -148,7 +148,7 @@ final class FakeSession: UhlmSessionProtocol {
     func prewarm(beginning: String) async throws -> UInt32 { 0 }
     func setInstructions(instructions: String?) throws {}
     func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
-    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) throws -> UhlmSummary {
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) async throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
     func setConsent(consent: Consent) throws {}
