@@ -16,7 +16,7 @@ class WishesTest : Conformance() {
     @Test
     fun a_reply_has_a_sampling_of_its_own() = testing {
         val space = engine.tokenize(" ")[0]
-        val wide = SamplingParams(temperature = 1f, topNSigma = 1f, logitBias = listOf(LogitBias(space, 4f)))
+        val wide = SamplingParams(temperature = 1f, topNSigma = 1f, logitBias = listOf(LogitBias(space, 100f)))
         val plain = short.copy(seed = 3uL)
         val texts = listOf(Mode.EXACT, Mode.REMOTE_ONLY).map { mode ->
             UhlmVerifier(facts.steady).use { steady ->
