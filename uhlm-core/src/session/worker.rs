@@ -274,8 +274,11 @@ impl Worker {
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
             let held = self.pipeline.begin(begin, &tokens, peer);
-            // What was read ahead of the message counts like what earlier turns left.
-            let reused = held.max(tokens.len() - self.drafter.unread(&tokens));
+            // What was read ahead of the message counts like what earlier turns left. Across a bridge nothing is read
+            // ahead, and the draft model's tokens are others.
+            let is_bridged = self.drafter.is_bridged();
+            let unread = if is_bridged { tokens.len() } else { self.drafter.unread(&tokens) };
+            let reused = held.max(tokens.len() - unread);
             let reply = Reply::new(options, tokens.len(), reused);
             let mut reply = reply.with_reasoning(splitter, thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
