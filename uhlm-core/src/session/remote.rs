@@ -115,8 +115,8 @@ impl Remote {
         self.info.as_ref().map(|info| info.limits.context as usize)
     }
 
-    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone; returns whether
-    /// it asked.
+    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone; returns
+    /// whether it asked.
     pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) -> bool {
         if self.is_open() || self.is_opening() || self.is_foreign || !self.link.may_send(now) {
             return false;
