@@ -54,8 +54,8 @@ impl From<uhlm_core::SummaryStep> for SummaryStep {
     }
 }
 
-/// A summary that is being made. Ask it for steps until it gives none. `cancel`, or letting go of the last handle, stops
-/// it.
+/// A summary that is being made. Ask it for steps until it gives none. `cancel`, or letting go of the last handle,
+/// stops it.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSummary {
     session: Arc<UhlmSession>,

@@ -21,13 +21,13 @@ fn a_reply_has_a_sampling_of_its_own() {
         ServerConfig { engine, ..config }
     });
     let engine = engine();
-    // The end of the answer is forbidden, and the space raised: both models write on.
+    // A space is raised above all else: both models write nothing but that.
     let space = engine.tokenize(" ".to_owned()).expect("tokens")[0];
     let bias = |bias| vec![LogitBias { id: space, bias }];
     let wide = SamplingParams {
         temperature: Some(1.0),
         top_n_sigma: Some(1.0),
-        logit_bias: bias(4.0),
+        logit_bias: bias(100.0),
         ..SamplingParams::default()
     };
     let texts = [Mode::Exact, Mode::RemoteOnly].map(|mode| {

@@ -18,8 +18,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// Returns the text that the models read: the original, or, if the generation `shares` it, what the verifier may see
-    /// of it.
+    /// Returns the text that the models read: the original, or, if the generation `shares` it, what the verifier may
+    /// see of it.
     fn read(&mut self, shares: bool, redaction: Option<&Redaction>) -> String {
         if !shares {
             return self.message.content.clone();

@@ -1,7 +1,8 @@
 //! Reading ahead of a message: what is known of the next prompt goes into the draft model's cache, and the verifier's
 //! session is opened, before the person has said anything.
 //!
-//! It is only ever a matter of time: a reply compares its prompt with what was read, token by token, and reads the rest.
+//! It is only ever a matter of time: a reply compares its prompt with what was read, token by token, and reads the
+//! rest.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -280,13 +280,11 @@ impl Worker {
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
             let held = self.pipeline.begin(begin, &tokens, peer);
-            // What was read ahead of the message counts like what earlier turns left.
-            let read_ahead = match self.drafter.is_bridged() {
-                // What it has read is counted in its own tokens, not in those of the conversation.
-                true => 0,
-                false => tokens.len().saturating_sub(self.drafter.unread(&tokens)),
-            };
-            let reused = held.max(read_ahead);
+            // What was read ahead of the message counts like what earlier turns left. Across a bridge nothing is read
+            // ahead, and the draft model's tokens are others.
+            let is_bridged = self.drafter.is_bridged();
+            let unread = if is_bridged { tokens.len() } else { self.drafter.unread(&tokens) };
+            let reused = held.max(tokens.len().saturating_sub(unread));
             let reply = Reply::new(options, tokens.len(), reused);
             let mut reply = reply.with_parts(Apart::new(splitter, tools), thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;

@@ -9,7 +9,7 @@ final class WishConformanceTests: Suite {
     func test_a_reply_has_a_sampling_of_its_own() async throws {
         let (engine, question) = (try await engine(ready.draft), try ready.questions[0])
         let space = try engine.tokenize(text: " ")[0]
-        let wide = SamplingParams(temperature: 1, topNSigma: 1, logitBias: [LogitBias(id: space, bias: 4)])
+        let wide = SamplingParams(temperature: 1, topNSigma: 1, logitBias: [LogitBias(id: space, bias: 100)])
         let plain = GenerationOptions(maxTokens: 40, seed: 3)
         let own = GenerationOptions(maxTokens: 40, sampling: wide, seed: 3)
         var texts: [[String]] = []
