@@ -128,7 +128,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
                                 totalTokenCount: Int(statistics.promptTokens),
                                 cachedTokenCount: Int(statistics.reusedTokens)),
                             output: .init(totalTokenCount: Int(statistics.tokens), reasoningTokenCount: 0))))
-            case .provisional, .reasoning, .rollback, .state:
+            case .provisional, .reasoning, .rollback, .state, .toolCall, .toolResult, .malformedToolCall:
                 break
             }
         }
