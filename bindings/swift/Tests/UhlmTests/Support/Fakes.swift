@@ -180,7 +180,14 @@ final class ToldSession: UhlmSessionProtocol, @unchecked Sendable {
     func messages() throws -> [Message] { [] }
     func setMessages(messages: [Message]) throws {}
     func reset() throws {}
-    func saveCalibration(path: String) throws {}
+    func saveCalibration(path: String) async throws {}
+    func save(path: String) async throws {}
+    func prewarm(beginning: String) async throws -> UInt32 { 0 }
+    func setInstructions(instructions: String?) throws {}
+    func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) async throws -> UhlmSummary {
+        UhlmSummary(noHandle: .init())
+    }
     func setToolRunner(runner: ToolRunner?) {}
     func shutDown() {}
 }
