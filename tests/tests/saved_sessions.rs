@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uhlm_core::{
-    ContextSize, Engine, Event, GenerationOptions, LoadOptions, Message, Mode, Prompt, SavedSessionError, SentKind,
-    Session, SessionOptions, Statistics,
+    Budget, Consent, ContextSize, Engine, Event, GenerationError, GenerationOptions, LoadOptions, Message, Mode,
+    Prompt, SavedSessionError, SentKind, Session, SessionOptions, Statistics,
 };
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_testing::counted::Counted;
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::local::{LocalConfig, LocalVerifier};
 use uhlm_testing::{pair, patient};
 
@@ -126,6 +127,51 @@ fn the_verifier_of_a_restored_session_is_given_what_it_lacks() {
 }
 
 #[test]
+fn what_was_read_for_a_conversation_that_is_gone_is_not_saved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.uhlm");
+    let session = pair::draft().session(None, options(Mode::DeviceOnly)).expect("valid");
+    let restored = || {
+        session.blocking_save(&path).expect("a writable folder");
+        let options = SessionOptions { seed: None, ..options(Mode::DeviceOnly) };
+        pair::draft().restore_session(&path, None, options).expect("what was saved")
+    };
+    reply(&session, QUESTION);
+    let size = |path: &Path| std::fs::metadata(path).expect("the file").len();
+    restored();
+    let whole = size(&path);
+    for forget in [Session::reset, |session: &Session| session.set_messages(Vec::new())] {
+        reply(&session, QUESTION);
+        forget(&session).expect("idle");
+        let restored = restored();
+        assert_eq!((restored.context_use().tokens, restored.messages().len()), (0, 0));
+        assert!(size(&path) < whole / 4, "{} bytes, and {whole} with the conversation", size(&path));
+    }
+    // A text of its own is no part of the conversation, which goes on as in the session that was there all along.
+    reply(&session, QUESTION);
+    let apart = Prompt::Apart(vec![Message::user(NEXT)]);
+    let options = GenerationOptions { max_tokens: 8, ..GenerationOptions::default() };
+    session.generate(apart, options).expect("idle").blocking_finish().expect("a reply");
+    let restored = restored();
+    assert_eq!(reply(&restored, NEXT).0, reply(&session, NEXT).0);
+}
+
+#[test]
+fn consent_does_not_come_back_with_a_saved_session() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("chat.uhlm");
+    let options = || options(Mode::Exact);
+    let session = pair::draft().session(Some(local()), options()).expect("valid");
+    reply(&session, QUESTION);
+    session.blocking_save(&path).expect("a writable folder");
+    let options = SessionOptions { consent: Consent::Message, ..options() };
+    let restored = pair::draft().restore_session(&path, Some(local()), options).expect("what was saved");
+    let refused = restored.generate(Prompt::Chat(NEXT.into()), GenerationOptions::default()).err();
+    assert!(matches!(refused, Some(GenerationError::ConsentRequired { messages: 2 })), "{refused:?}");
+    assert_eq!(restored.sent().total_requests, 0);
+}
+
+#[test]
 fn a_file_that_cannot_be_used_is_an_error_that_says_why() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("chat.uhlm");
@@ -199,9 +245,11 @@ fn what_is_known_of_a_message_is_read_ahead_of_it_and_shared_between_sessions() 
     // With consent the verifier's session is open when the message comes.
     let session = engine.session(Some(local()), options(Mode::Exact)).expect("valid");
     runtime.block_on(session.prewarm("")).expect("a template");
-    while session.sent().total_requests == 0 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    eventually("the session is opened", || session.sent().total_requests > 0);
+    let spent = SessionOptions { budget: Budget { requests: Some(0), ..Budget::default() }, ..options(Mode::Exact) };
+    let without = engine.session(Some(local()), spent).expect("valid");
+    runtime.block_on(without.prewarm("")).expect("a template");
+    assert_eq!(without.sent().total_requests, 0, "nothing is opened on a budget that is spent");
     let (_, statistics) = reply(&session, QUESTION);
     let opened = session.sent().requests.iter().filter(|sent| sent.kind == SentKind::Open).count();
     assert!(opened == 1 && statistics.origins.unverified == 0, "{opened} times: {statistics:?}");

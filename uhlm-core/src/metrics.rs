@@ -224,6 +224,11 @@ impl Statistics {
         (!times.is_empty()).then(|| Duration::from_micros(u64::from(*times.select_nth_unstable(middle).1)))
     }
 
+    /// Counts the `up` bytes that a request took on its way, of which `counted` count already since it was sent.
+    pub(crate) fn count_up(&mut self, up: u64, counted: u64) {
+        self.body_up = (self.body_up + up).saturating_sub(counted);
+    }
+
     /// Adds another generation's counts and times.
     pub fn add(&mut self, other: &Self) {
         self.prompt_tokens += other.prompt_tokens;

@@ -46,8 +46,12 @@ impl Prefixes {
         tokens >= MIN_TOKENS
     }
 
-    /// Keeps a beginning; those that were used longest ago go where there are too many bytes.
+    /// Keeps a beginning; those that were used longest ago go where there are too many bytes. One that has too
+    /// many by itself is not kept.
     pub(crate) fn keep(&self, tokens: &[TokenId], cache: Vec<u8>) {
+        if cache.len() > MAX_BYTES {
+            return;
+        }
         let mut kept = locked(&self.kept);
         kept.retain(|prefix| prefix.tokens != tokens);
         kept.push_back(Arc::new(Prefix { tokens: tokens.to_vec(), cache }));
@@ -86,6 +90,8 @@ mod tests {
         assert_eq!((found(&[7; 40]), found(&[8; 40]), found(&tokens(50))), (None, Some(4), Some(2)));
         prefixes.keep(&[8; 40], cache(5));
         assert_eq!((found(&[8; 40]), found(&tokens(40))), (Some(5), Some(1)), "it takes the place of the same one");
+        prefixes.keep(&[9; 40], vec![6; MAX_BYTES + 1]);
+        assert_eq!((found(&[9; 40]), found(&[8; 40])), (None, Some(5)), "one that is too large drives no other out");
         prefixes.clear();
         assert_eq!(found(&tokens(50)), None);
     }

@@ -105,6 +105,9 @@ pub(crate) struct Head {
     pub(crate) seed: u64,
     /// Number of generations so far.
     pub(crate) generations: u64,
+    /// Length of the conversation in tokens, as it was known.
+    #[serde(default)]
+    pub(crate) context: usize,
     pub(crate) conversation: Conversation,
 }
 
@@ -228,7 +231,7 @@ mod tests {
     fn saved() -> SavedSession {
         let mut conversation = Conversation::default();
         conversation.push_turn(vec![Message::user("a")], Some(vec!["b".into()]), Message::assistant("c"));
-        let head = Head { seed: u64::MAX, generations: 3, conversation };
+        let head = Head { seed: u64::MAX, generations: 3, context: 9, conversation };
         SavedSession { model: Digest([7; 32]), head, tokens: vec![1, 2, 70_000], cached: 2, cache: vec![5; 100] }
     }
 

@@ -384,6 +384,7 @@ impl Drop for Session {
         if let Some(cancel) = locked(&self.running).take() {
             cancel.cancel();
         }
+        self.shared.news.closed.store(true, Ordering::Release);
         // The thread may have ended already.
         let _ = self.inbox.send(Inbox::Close);
     }

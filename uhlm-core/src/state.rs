@@ -64,6 +64,8 @@ pub(crate) struct News {
     pub(crate) network: AtomicBool,
     /// Whether consent was withdrawn: the verifier is to forget the conversation.
     pub(crate) withdrawn: AtomicBool,
+    /// Whether the session was dropped.
+    pub(crate) closed: AtomicBool,
 }
 
 impl SessionState {

@@ -130,10 +130,10 @@ impl UhlmEngine {
         self.engine.detokenize(&tokens)
     }
 
-    /// Opens a session, reading its calibration on a thread of its own. That is cheap: memory is taken, and the verifier is asked, when the first generation needs
-    /// them. Sessions on one engine are independent and may generate at the same time. A session without a verifier can
-    /// generate in the mode `DeviceOnly` alone; options that name another mode are refused. `redactor` changes messages
-    /// before the verifier could see them.
+    /// Opens a session, reading its calibration on a thread of its own. That is cheap: memory is taken, and the
+    /// verifier is asked, when the first generation needs them. Sessions on one engine are independent and may generate
+    /// at the same time. A session without a verifier can generate in the mode `DeviceOnly` alone; options that name
+    /// another mode are refused. `redactor` changes messages before the verifier could see them.
     ///
     /// # Errors
     /// `InvalidOptions`.

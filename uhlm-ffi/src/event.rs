@@ -137,7 +137,6 @@ pub struct TokenLogProbability {
 /// provisional tail: `Provisional` appends to it, `Committed` takes its text from the front of the tail if there is
 /// one, and `Rollback` empties it. An app that only wants the text ignores everything but `Committed`.
 #[derive(Clone, Debug, PartialEq, uniffi::Enum)]
-#[expect(clippy::large_enum_variant, reason = "UniFFI takes no boxes, and each event is serialised at once")]
 pub enum GenerationEvent {
     /// A drafted token came that may still be rolled back.
     Provisional {

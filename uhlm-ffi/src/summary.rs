@@ -8,6 +8,7 @@ use uhlm_core::{Canceller, Event, FinishReason, GenerationError, Summariser};
 use crate::config::GenerationOptions;
 use crate::error::{ErrorKind, UhlmError};
 use crate::session::UhlmSession;
+use crate::thread::off_thread;
 
 /// Options of a summary.
 #[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
@@ -53,8 +54,8 @@ impl From<uhlm_core::SummaryStep> for SummaryStep {
     }
 }
 
-/// A summary that is being made. Ask it for steps until it gives none. `cancel`, or letting go of the last handle, stops
-/// it.
+/// A summary that is being made. Ask it for steps until it gives none. `cancel`, or letting go of the last handle,
+/// stops it.
 #[derive(Debug, uniffi::Object)]
 pub struct UhlmSummary {
     session: Arc<UhlmSession>,
@@ -77,17 +78,18 @@ impl UhlmSession {
     /// conversation. `generation` says how each piece is written; its limit of tokens is the summary's.
     ///
     /// # Errors
-    /// `SessionClosed`. Every other error comes from the summary's steps.
+    /// `SessionClosed`, `EngineFailed` where the system gives no thread. Every other error comes from the summary's steps.
     #[uniffi::method(default(options), default(generation))]
-    pub fn summarise(
+    pub async fn summarise(
         self: Arc<Self>,
         text: String,
         options: SummaryOptions,
         generation: GenerationOptions,
     ) -> Result<Arc<UhlmSummary>, UhlmError> {
-        let summariser =
-            self.with(|session| Ok(Summariser::new(&text, options.into_core(), |text| session.tokens_of(text))))?;
-        let summariser = Mutex::new(summariser);
+        let tokens = self.with(|session| Ok(session.token_counter()))?;
+        // A book takes a while.
+        let work = move || Ok::<_, UhlmError>(Summariser::new(&text, options.into_core(), tokens));
+        let summariser = Mutex::new(off_thread(work).await?);
         Ok(Arc::new(UhlmSummary { session: self, options: generation, summariser, running: Default::default() }))
     }
 }

@@ -34,7 +34,7 @@ pub(crate) async fn on_thread<T: Send + 'static>(
     done.await.map_err(|_| io::Error::other(format!("the thread {name} ended early")))
 }
 
-/// Runs work with files, and waits for what it gives; dropping the future lets it run to its end.
+/// Runs work that takes long, and waits for what it gives; dropping the future lets it run to its end.
 ///
 /// # Errors
 /// Those of `work`, and `EngineFailed` where the system gives no thread.

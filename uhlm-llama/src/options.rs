@@ -51,8 +51,8 @@ pub enum CachePrecision {
     /// Numbers of 16 bits.
     #[default]
     F16,
-    /// Blocks of 32 numbers of 8 bits with a scale: about half the memory, and other logits. The heads of the model must
-    /// be multiples of 32 wide.
+    /// Blocks of 32 numbers of 8 bits with a scale: about half the memory, and other logits. The heads of the model
+    /// must be multiples of 32 wide.
     Q8,
 }
 

@@ -1,5 +1,6 @@
 import ChatKit
 import SwiftUI
+import Uhlm
 
 @main
 struct ChatApp: App {

@@ -18,8 +18,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// Returns the text that the models read: the original, or, if the generation `shares` it, what the verifier may see
-    /// of it.
+    /// Returns the text that the models read: the original, or, if the generation `shares` it, what the verifier may
+    /// see of it.
     fn read(&mut self, shares: bool, redaction: Option<&Redaction>) -> String {
         if !shares {
             return self.message.content.clone();
@@ -179,6 +179,20 @@ impl Conversation {
         }
     }
 
+    /// Forgets what was agreed to and what the verifier may see, both of which were settled with one verifier and one
+    /// redaction.
+    pub(crate) fn forget_sharing(&mut self) {
+        let summary = self.summary.as_mut().map(|turns| &mut turns.entry);
+        for entry in self.entries.iter_mut().chain(summary) {
+            (entry.shared, entry.shared_reasoning, entry.covered) = (None, false, false);
+        }
+    }
+
+    /// Gives a summary up that the models read; what it is of stays forgotten. Returns whether there was one.
+    pub(crate) fn drop_summary(&mut self) -> bool {
+        self.summary.take().is_some()
+    }
+
     /// Returns the messages that the models read: the originals, or, if the generation `shares` them, what the verifier
     /// may see of them.
     pub(crate) fn read_by_models(&mut self, shares: bool, redaction: Option<&Redaction>) -> Vec<Message> {
@@ -336,6 +350,15 @@ mod tests {
         let (turns, _) = conversation.newly_forgotten(2, false, None);
         assert_eq!(contents(&turns), ["Anna asked", "c", "d"], "the summary is summarised with the rest");
         assert!(conversation.newly_forgotten(4, false, None).0.is_empty());
+        // Sharing that was settled elsewhere says nothing about it, nor about what was said.
+        conversation.cover();
+        let mut restored = conversation.clone();
+        restored.forget_sharing();
+        assert_eq!((conversation.uncovered(), restored.uncovered()), (0, 1));
+        assert_eq!(restored.summary(true, Some(&redaction())).as_deref(), Some("[name] asked"));
+        restored.set_dropped(2);
+        let read = restored.read_by_models(true, Some(&Redaction::new(|text| text.to_uppercase())));
+        assert_eq!((contents(&read), restored.uncovered()), (vec!["C", "D"], 3));
         // Where the messages are remembered again, it is not read.
         conversation.set_dropped(0);
         assert_eq!(conversation.summary(false, None), None);

@@ -11,10 +11,11 @@ use uhlm_law::chat::{ChatTemplate, Message, RenderOptions};
 
 use super::pipeline::Pipeline;
 use super::uncrossed::CrossError;
-use super::worker::Worker;
+use super::worker::{Worker, taken};
 use crate::language::Language;
+use crate::metrics::Statistics;
 use crate::state::locked;
-use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
+use crate::verifier::{Answer, BodyBytes, Call, Verifier, VerifierError, VerifierExt as _};
 use crate::vocabulary;
 
 /// Time for which the verifier is asked what it serves.
@@ -26,10 +27,18 @@ const LOOK: Duration = Duration::from_millis(20);
 
 impl Worker {
     /// Takes the language up that the verifier's target has now; blocks until its vocabulary is there.
-    pub(super) fn cross(&mut self, cancel: &Cancel) -> Result<(), CrossError> {
+    ///
+    /// What that takes counts against the session's budget, as does what the reply `so_far` has taken.
+    pub(super) fn cross(&mut self, so_far: &Statistics, cancel: &Cancel) -> Result<(), CrossError> {
+        let mut taken = taken(&self.asked.spent, &locked(&self.shared.totals));
+        taken.spend(so_far);
+        if self.asked.budget.is_spent(&taken) {
+            return Err(CrossError::BudgetSpent);
+        }
         let Some(remote) = &mut self.remote else { return Err(CrossError::NotOffered) };
         let verifier = Arc::clone(remote.verifier());
-        let info = heard(cancel, |reply| verifier.info(INFO_PATIENCE, reply))?;
+        let Answer { value: info, bytes, .. } = heard(cancel, |reply| verifier.info(INFO_PATIENCE, reply))?;
+        self.spend(bytes);
         let here = self.drafter.language().words.vocabulary_hash();
         if info.vocabulary == here {
             return Err(CrossError::NotOffered);
@@ -59,6 +68,14 @@ impl Worker {
         Ok(())
     }
 
+    /// Adds a request that belongs to no reply to the session's totals.
+    fn spend(&self, bytes: BodyBytes) {
+        let mut totals = locked(&self.shared.totals);
+        totals.requests += 1;
+        totals.body_up += bytes.up;
+        totals.body_down += bytes.down;
+    }
+
     /// Returns the language of a target whose vocabulary the device's model does not have.
     fn language_of(&self, info: &Info, verifier: &dyn Verifier, cancel: &Cancel) -> Result<Language, CrossError> {
         let offer = info.vocabulary_file.as_ref().ok_or(CrossError::NotOffered)?;
@@ -67,8 +84,9 @@ impl Worker {
             Some(kept) => kept,
             None => {
                 let patience = INFO_PATIENCE + Duration::from_secs_f64(f64::from(offer.bytes) / SLOWEST_LINK);
-                let bytes = heard(cancel, |reply| verifier.vocabulary(offer.sha256, patience, reply))?;
-                vocabulary::taken(bytes, offer, info.vocabulary, folder)?
+                let answer = heard(cancel, |reply| verifier.vocabulary(offer.sha256, patience, reply))?;
+                self.spend(answer.bytes);
+                vocabulary::taken(answer.value, offer, info.vocabulary, folder)?
             }
         };
         // A target without a template reads a conversation as the draft model's template writes it.
@@ -83,7 +101,7 @@ impl Worker {
 type Handed<T> = Box<dyn FnOnce(Result<Answer<T>, VerifierError>) + Send>;
 
 /// Asks, and waits for the answer or until the generation is cancelled.
-fn heard<T: Send + 'static>(cancel: &Cancel, ask: impl FnOnce(Handed<T>) -> Call) -> Result<T, CrossError> {
+fn heard<T: Send + 'static>(cancel: &Cancel, ask: impl FnOnce(Handed<T>) -> Call) -> Result<Answer<T>, CrossError> {
     let (send, heard) = channel();
     // Nobody listens any more only where the call was dropped.
     let call = ask(Box::new(move |answer| drop(send.send(answer))));
@@ -91,7 +109,7 @@ fn heard<T: Send + 'static>(cancel: &Cancel, ask: impl FnOnce(Handed<T>) -> Call
         match heard.recv_timeout(LOOK) {
             Ok(answer) => {
                 call.detach();
-                return Ok(answer?.value);
+                return Ok(answer?);
             }
             Err(RecvTimeoutError::Timeout) if cancel.is_cancelled() => return Err(CrossError::Cancelled),
             Err(RecvTimeoutError::Timeout) => {}

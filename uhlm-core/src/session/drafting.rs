@@ -266,7 +266,11 @@ impl Run<'_> {
         {
             self.target.first_asked.get_or_insert((now, tokens));
             request.deadline_ms = patience.filter(|ms| *ms != DEFAULT_DEADLINE_MS);
-            self.reply.statistics.requests += u64::from(remote.send(request, asked, tokens, number, now));
+            if let Some(sent) = remote.send(request, asked, tokens, number, now) {
+                self.reply.statistics.requests += 1;
+                // An answer may never come; one that does says what its way took.
+                self.reply.statistics.body_up += sent;
+            }
         }
         Ok(())
     }

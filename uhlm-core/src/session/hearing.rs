@@ -36,6 +36,8 @@ impl Run<'_> {
             Ok(answer) => answer,
             Err(error) => return self.failed(tag, error),
         };
+        let counted = std::mem::take(&mut stream.counted);
+        self.reply.statistics.count_up(answer.bytes.up, counted);
         if !self.pipeline.asked_for_this(&stream.asked) {
             return self.heard_late(tag, answer);
         }
@@ -190,9 +192,8 @@ impl Run<'_> {
         self.ask()
     }
 
-    /// Adds the sizes of an answer's bodies to the statistics.
+    /// Adds the size of an answer's body to the statistics; that of its request counts since it was sent.
     pub(super) fn account(&mut self, bytes: BodyBytes) {
-        self.reply.statistics.body_up += bytes.up;
         self.reply.statistics.body_down += bytes.down;
         self.bytes.up += bytes.up;
         self.bytes.down += bytes.down;

@@ -51,8 +51,9 @@ impl Run<'_> {
         let (vocabulary, now) = (self.drafter.language().words.vocabulary_hash(), self.now());
         let may_not_ask = self.may_not_ask();
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };
-        if !may_not_ask && remote.open(vocabulary, now) {
+        if !may_not_ask && let Some(sent) = remote.open(vocabulary, now) {
             self.reply.statistics.requests += 1;
+            self.reply.statistics.body_up += sent;
         }
         Ok(())
     }
@@ -61,6 +62,7 @@ impl Run<'_> {
     pub(super) fn await_open(&mut self) -> Result<(), End> {
         while !self.remote.as_ref().is_some_and(|remote| remote.is_open()) && !self.is_alone() {
             self.check_cancelled()?;
+            self.keep_budget()?;
             self.open()?;
             self.rest()?;
             self.settle()?;
@@ -145,7 +147,9 @@ impl Run<'_> {
         if self.mode != Mode::DeviceOnly {
             self.drafter.draft_for(&answer.value.ends);
         }
+        let counted = self.remote.as_mut().map_or(0, |remote| std::mem::take(&mut remote.opening_counted));
         self.reply.statistics.opens += 1;
+        self.reply.statistics.count_up(answer.bytes.up, counted);
         self.account(answer.bytes);
         self.reached(None, answer.elapsed, answer.attempts);
         // The target may read the prompt while the device drafts. A gate that skips most tokens may never need it.

@@ -53,7 +53,8 @@ impl Room {
 
 impl Asked<'_> {
     /// Returns the tokens of the prompt, with those of the conversation before it. Where they do not fit and turns may
-    /// be dropped, the oldest are; where that does not help, none are.
+    /// be dropped, the oldest are; where that does not help, a
+    /// summary of earlier ones is given up, and where that does not help either, none are.
     pub(super) fn read(&self, conversation: &mut Conversation, room: &Room) -> Result<Read, GenerationError> {
         let whole = self.all(conversation)?;
         let may_drop = room.overflow != Overflow::Stop && !matches!(self.prompt, Prompt::Raw(_) | Prompt::Apart(_));
@@ -77,7 +78,8 @@ impl Asked<'_> {
             }
             None => {
                 conversation.set_dropped(before);
-                Ok(whole)
+                // Without a summary of what is forgotten there may be room.
+                if conversation.drop_summary() { self.read(conversation, room) } else { Ok(whole) }
             }
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::{Advance, Asked, Capabilities, Frame, Info, Open, Peer, SessionId};
+use uhlm_law::advance::{Advance, Asked, Capabilities, Encoding, Frame, Info, Open, Peer, SessionId};
 use uhlm_law::digest::Digest;
 
 use super::inbox::{Heard, Inbox, Opened, Tag};
@@ -24,6 +24,8 @@ pub(super) struct Stream {
     pub(super) sent: Instant,
     /// Record of what was asked, by which the answer is checked.
     pub(super) asked: Asked,
+    /// Size of the request's body in bytes, as long as only that is known of what its way took.
+    pub(super) counted: u64,
     /// Call that the answer belongs to; dropped, it resets the request.
     call: Call,
 }
@@ -36,6 +38,8 @@ pub(crate) struct Remote {
     session: Option<SessionId>,
     /// Attempt to open a session that is under way.
     opening: Option<Call>,
+    /// Size of the body of that attempt, in bytes.
+    pub(super) opening_counted: u64,
     /// Knowledge of what the verifier's session holds.
     pub(super) peer: Peer,
     /// Answers that are awaited, in the order of their requests.
@@ -64,6 +68,7 @@ impl Remote {
             inbox,
             session: None,
             opening: None,
+            opening_counted: 0,
             peer: Peer::new(),
             streams: Vec::new(),
             next_tag: 0,
@@ -115,11 +120,11 @@ impl Remote {
         self.info.as_ref().map(|info| info.limits.context as usize)
     }
 
-    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone; returns whether
-    /// it asked.
-    pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) -> bool {
+    /// Asks for a session, unless there is one, one is being opened, or the link wants to be left alone; returns the
+    /// size of the body that it sent, in bytes, if it asked.
+    pub(super) fn open(&mut self, vocabulary: Digest, now: Instant) -> Option<u64> {
         if self.is_open() || self.is_opening() || self.is_foreign || !self.link.may_send(now) {
-            return false;
+            return None;
         }
         let (inbox, verifier) = (self.inbox.clone(), Arc::clone(&self.verifier));
         // Sending fails only when the device's session is gone; the message is dropped then, which closes the opened
@@ -129,8 +134,9 @@ impl Remote {
         };
         self.link.on_send();
         let request = Open { vocabulary, needs: Capabilities::NONE };
+        self.opening_counted = Encoding::Binary.encode(&request).len() as u64;
         self.opening = Some(self.verifier.open(request, self.link.deadline(0), reply));
-        true
+        Some(self.opening_counted)
     }
 
     /// Takes the answer to [`Self::open`]; a new session holds nothing.
@@ -190,9 +196,16 @@ impl Remote {
     }
 
     /// Sends a request, the `number`-th of its reply, for which the verifier has `tokens` tokens to process; returns
-    /// whether there is a session to send it to.
-    pub(super) fn send(&mut self, request: Advance, asked: Asked, tokens: usize, number: u64, now: Instant) -> bool {
-        let Some(session) = self.session else { return false };
+    /// the size of its body in bytes, if there is a session to send it to.
+    pub(super) fn send(
+        &mut self,
+        request: Advance,
+        asked: Asked,
+        tokens: usize,
+        number: u64,
+        now: Instant,
+    ) -> Option<u64> {
+        let session = self.session?;
         let tag = Tag(self.next_tag);
         self.next_tag += 1;
         let inbox = self.inbox.clone();
@@ -200,9 +213,10 @@ impl Remote {
         self.reading = self.reading.saturating_add(tokens);
         let silence = self.link.deadline(self.reading);
         self.link.on_send();
+        let counted = Encoding::Binary.encode(&request).len() as u64;
         let call = self.verifier.advance(session, request, silence, reply);
-        self.streams.push(Stream { tag, number, sent: now, asked, call });
-        true
+        self.streams.push(Stream { tag, number, sent: now, asked, counted, call });
+        Some(counted)
     }
 
     /// Takes note that the verifier has read all that it was sent.

@@ -294,7 +294,8 @@ impl Run<'_> {
         self.now().saturating_duration_since(began)
     }
 
-    /// Commits a token that stands in the pipeline, in the place of a drafted one or not. Returns the end as an error if the reply ends with the token.
+    /// Commits a token that stands in the pipeline, in the place of a drafted one or not. Returns the end as an error
+    /// if the reply ends with the token.
     pub(super) fn commit(&mut self, standing: Standing, replaces: bool) -> Result<(), End> {
         let elapsed = self.since(self.started);
         let told = self.told(&standing, replaces);

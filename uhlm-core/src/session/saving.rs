@@ -30,7 +30,7 @@ impl Session {
     /// Restores a session from a file that [`Self::save`] wrote; blocks on the file and until the context is made. The
     /// session goes on where the saved one stood: the next message reads no earlier token anew, and brings the reply
     /// that it would have brought. The seed of the replies and the instructions are the saved ones, unless the options
-    /// have others; everything else is as the options say.
+    /// have others; everything else is as the options say. Consent to send what was said is asked anew.
     ///
     /// # Errors
     /// [`SavedSessionError`]; the file is as it was. The app may open a session and give it the messages that it keeps
@@ -53,7 +53,7 @@ impl Session {
         prefixes: Arc<Prefixes>,
     ) -> Result<Self, SavedSessionError> {
         let saved = SavedSession::read(path, identity(&model))?;
-        let (messages, tokens) = (saved.head.conversation.messages(), saved.tokens.len());
+        let (messages, tokens) = (saved.head.conversation.messages(), saved.head.context);
         let session = Self::begun(model, verifier, options, Arc::new(SystemClock), |worker| {
             worker.share(prefixes);
             worker.take_up(saved)
@@ -105,11 +105,25 @@ impl Worker {
     /// Writes the session to a file.
     pub(super) fn save(&mut self, path: &Path) -> Result<(), SavedSessionError> {
         // Across a bridge the tokens are another model's, and the way to it is made anew.
-        let tokens = if self.drafter.is_bridged() { Vec::new() } else { self.pipeline.ids().to_vec() };
+        let tokens = if self.drafter.is_bridged() { Vec::new() } else { self.tokens_of_conversation() };
         let (cached, cache) = self.drafter.save(&tokens)?;
         let conversation = locked(&self.shared.conversation).clone();
-        let head = Head { seed: self.seed, generations: self.generations, conversation };
+        let context = locked(&self.shared.context).tokens;
+        let head = Head { seed: self.seed, generations: self.generations, context, conversation };
         SavedSession { model: identity(&self.drafter.model), head, tokens, cached, cache }.write(path)
+    }
+
+    /// Returns the tokens of the session as far as they are those of its conversation: it may have been replaced since,
+    /// or the last reply have been to a text that is no part of it.
+    fn tokens_of_conversation(&self) -> Vec<TokenId> {
+        if locked(&self.shared.conversation).messages().is_empty() {
+            return Vec::new();
+        }
+        let held = self.pipeline.ids();
+        // A conversation that the template refuses has none.
+        let known = self.known("", self.limits().mode(self.asked.mode, self.remote.is_some())).unwrap_or_default();
+        let common = held.iter().zip(&known).take_while(|(held, known)| held == known).count();
+        held[..common].to_vec()
     }
 
     /// Goes on where a saved session stood.
@@ -132,6 +146,8 @@ impl Worker {
             self.pipeline.begin(begin, &tokens, None);
         }
         let mut conversation = head.conversation;
+        // Another verifier may be asked now, by another redaction: the person agrees anew.
+        conversation.forget_sharing();
         if let Some(instructions) = &self.asked.instructions {
             conversation.set_instructions(Some(instructions));
         }

@@ -45,8 +45,14 @@ impl Session {
     /// Counts the tokens of a text by itself; one that the tokenizer cannot take counts by its bytes.
     #[must_use]
     pub fn tokens_of(&self, text: &str) -> usize {
+        self.token_counter()(text)
+    }
+
+    /// Returns what counts the tokens of texts as [`Self::tokens_of`] does, for threads that do not hold the session.
+    #[must_use]
+    pub fn token_counter(&self) -> impl Fn(&str) -> usize + Send + use<> {
         let Language { words, .. } = locked(&self.shared.language).clone();
-        words.tokenize(text, Special::Plain).map_or(text.len(), |tokens| tokens.len())
+        move |text| words.tokenize(text, Special::Plain).map_or(text.len(), |tokens| tokens.len())
     }
 }
 
@@ -69,12 +75,13 @@ impl Summary<'_> {
 }
 
 impl Worker {
-    /// Has the draft model summarise the turns that the conversation has forgotten beyond `forgotten` messages, with
-    /// what was forgotten before; both models read the summary in their place. Where that does not work they are just
+    /// Has the draft model summarise, with the seed `seed`, the turns that the conversation has forgotten beyond
+    /// `forgotten` messages, with what was forgotten before; both models read the summary in their place. Where that does not work they are just
     /// forgotten.
     pub(super) fn summarise_forgotten(
         &mut self,
         forgotten: usize,
+        seed: u64,
         shares: bool,
         kept: &SessionOptions,
         cancel: &Cancel,
@@ -90,6 +97,7 @@ impl Worker {
         let options = GenerationOptions {
             max_tokens: SUMMARY_TOKENS,
             thinking: Some(Thinking::Off),
+            seed: Some(seed),
             ..GenerationOptions::default()
         };
         let kept = SessionOptions { overflow: Overflow::Stop, ..kept.clone() };

@@ -10,6 +10,9 @@ pub(super) enum CrossError {
     /// The verifier offers no file, or says that it has the vocabulary that it refused.
     #[error("it offers no file with its vocabulary")]
     NotOffered,
+    /// The session may ask nothing more of its verifier.
+    #[error("the budget is spent")]
+    BudgetSpent,
     /// The generation was cancelled.
     #[error("cancelled")]
     Cancelled,
@@ -20,9 +23,12 @@ pub(super) enum CrossError {
 }
 
 impl CrossError {
-    /// Tells whether the verifier was not reached: whether it offers its vocabulary is not known.
+    /// Tells whether the verifier was not reached, or may not be asked: whether it offers its vocabulary is not known.
     pub(super) fn is_outage(&self) -> bool {
-        let Self::Verifier(error) = self else { return false };
+        let error = match self {
+            Self::Verifier(error) => error,
+            error => return matches!(error, Self::BudgetSpent),
+        };
         // A file that is gone was offered by a server that has been replaced since.
         matches!(
             error,
@@ -39,6 +45,7 @@ impl CrossError {
         match self {
             Self::Verifier(VerifierError::Untrusted { reason }) => GenerationError::Untrusted { reason },
             Self::Verifier(VerifierError::Unauthorized) => GenerationError::Unauthorized,
+            Self::BudgetSpent => GenerationError::BudgetSpent,
             Self::Verifier(cause) if is_outage => GenerationError::Offline { cause },
             error => GenerationError::VocabularyMismatch { reason: format!("{refused}; {error}") },
         }

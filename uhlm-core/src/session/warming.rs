@@ -1,7 +1,8 @@
 //! Reading ahead of a message: what is known of the next prompt goes into the draft model's cache, and the verifier's
 //! session is opened, before the person has said anything.
 //!
-//! It is only ever a matter of time: a reply compares its prompt with what was read, token by token, and reads the rest.
+//! It is only ever a matter of time: a reply compares its prompt with what was read, token by token, and reads the
+//! rest.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use uhlm_law::sampling::TokenId;
 use super::Session;
 use super::inbox::{Inbox, Task};
 use super::prompt::Asked;
-use super::worker::Worker;
+use super::worker::{Worker, taken};
 use crate::error::GenerationError;
 use crate::mode::Mode;
 use crate::options::{Prompt, Thinking};
@@ -51,11 +52,13 @@ impl Session {
         if self.is_generating() {
             return Err(GenerationError::Busy);
         }
-        let consents = *locked(&self.consent) != Consent::Withheld;
-        let asks = self.has_verifier && self.mode != Mode::DeviceOnly && consents;
+        // Held until it is decided, so that consent which is withdrawn meanwhile shuts the way after this opens it.
+        let consent = locked(&self.consent);
+        let asks = self.has_verifier && self.mode != Mode::DeviceOnly && *consent != Consent::Withheld;
         if asks {
             self.shared.may_ask.store(true, Ordering::Release);
         }
+        drop(consent);
         let (done, warm) = oneshot::channel();
         let task = Task::Warm { beginning: beginning.to_owned(), asks, done };
         self.inbox.send(Inbox::Task(task)).map_err(|_| GenerationError::SessionClosed)?;
@@ -70,11 +73,15 @@ impl Worker {
         self.keep_to(&limits);
         let mode = limits.mode(self.asked.mode, self.remote.is_some());
         let vocabulary = self.drafter.language().words.vocabulary_hash();
-        if let Some(remote) = self.remote.as_mut().filter(|_| asks)
-            && remote.open(vocabulary, self.clock.now())
+        let mut totals = locked(&self.shared.totals);
+        let is_spent = self.asked.budget.is_spent(&taken(&self.asked.spent, &totals));
+        if let Some(remote) = self.remote.as_mut().filter(|_| asks && !is_spent)
+            && let Some(sent) = remote.open(vocabulary, self.clock.now())
         {
-            locked(&self.shared.totals).requests += 1;
+            totals.requests += 1;
+            totals.body_up += sent;
         }
+        drop(totals);
         // Where the target writes alone, the device need not read; across a bridge it reads when a reply begins.
         if mode == Mode::RemoteOnly || self.drafter.is_bridged() {
             return Ok(0);
@@ -82,11 +89,13 @@ impl Worker {
         let known = self.known(beginning, mode)?;
         let shared = Arc::clone(&self.shared);
         let prefixes = Arc::clone(&self.prefixes);
-        Ok(self.drafter.warm(&known, &prefixes, &|| shared.status.borrow().generating)?)
+        Ok(self.drafter.warm(&known, &prefixes, &|| {
+            shared.status.borrow().generating || shared.news.closed.load(Ordering::Acquire)
+        })?)
     }
 
     /// Returns the tokens with which the next prompt begins in any case, unless the person's message begins otherwise.
-    fn known(&self, beginning: &str, mode: Mode) -> Result<Vec<TokenId>, GenerationError> {
+    pub(super) fn known(&self, beginning: &str, mode: Mode) -> Result<Vec<TokenId>, GenerationError> {
         let language = self.drafter.language().clone();
         let options = RenderOptions {
             add_generation_prompt: true,
@@ -153,3 +162,6 @@ impl super::drafter::Drafter {
         Ok(tokens.len() - self.unread(tokens))
     }
 }
+
+#[cfg(test)]
+mod tests;

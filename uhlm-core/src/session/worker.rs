@@ -185,6 +185,7 @@ impl Worker {
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
         let number = self.generations;
+        let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
         let thinking = match (&options.grammar, options.thinking) {
             (None, thinking) => thinking.or(self.asked.thinking),
             (Some(_), Some(thinking)) if thinking.is_on() => {
@@ -233,7 +234,8 @@ impl Worker {
                 (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
             };
             if dropped + forgotten > summarised && matches!(kept.overflow, Overflow::Summarise { .. }) {
-                self.summarise_forgotten(summarised, shares, kept, sink.cancel(), inbox);
+                let seed = summary_seed(seed, dropped + forgotten);
+                self.summarise_forgotten(summarised, seed, shares, kept, sink.cancel(), inbox);
                 summarised = dropped + forgotten;
                 // The prompt has the summary now.
                 continue;
@@ -254,7 +256,6 @@ impl Worker {
                 let reason = "the model's chat template begins every reply with reasoning".into();
                 return Err(GenerationError::Grammar { reason });
             }
-            let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
             self.generations = number + 1;
             // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
@@ -279,8 +280,11 @@ impl Worker {
             self.pacer.begin(options.pace.unwrap_or(self.asked.pace));
             let peer = self.remote.as_mut().map(|remote| &mut remote.peer);
             let held = self.pipeline.begin(begin, &tokens, peer);
-            // What was read ahead of the message counts like what earlier turns left.
-            let reused = held.max(tokens.len() - self.drafter.unread(&tokens));
+            // What was read ahead of the message counts like what earlier turns left. Across a bridge nothing is read
+            // ahead, and the draft model's tokens are others.
+            let is_bridged = self.drafter.is_bridged();
+            let unread = if is_bridged { tokens.len() } else { self.drafter.unread(&tokens) };
+            let reused = held.max(tokens.len().saturating_sub(unread));
             let reply = Reply::new(options, tokens.len(), reused);
             let mut reply = reply.with_parts(Apart::new(splitter, tools), thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
@@ -324,8 +328,7 @@ impl Worker {
                 }
                 Err(GenerationError::VocabularyMismatch { reason }) if !crossed && reply.committed() == 0 => {
                     crossed = true;
-                    begins_again(&mut locked(&self.shared.totals));
-                    match self.cross(sink.cancel()) {
+                    match self.cross(&reply.statistics, sink.cancel()) {
                         Ok(()) => room.capacity = self.known_capacity(mode)?,
                         Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
                         Err(error) if error.is_outage() && kept.offline == OfflinePolicy::GoOn => {
@@ -336,6 +339,7 @@ impl Worker {
                         }
                         Err(error) => return Ok((Err(error.into_failure(&reason)), reply)),
                     }
+                    begins_again(&mut locked(&self.shared.totals));
                 }
                 reason => {
                     if matches!(reason, Err(GenerationError::PromptTooLong { .. })) {
@@ -460,8 +464,14 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
     }
 }
 
+/// Returns the seed of the summary that a reply with the seed `seed` reads in the place of `dropped` messages. Rounds of
+/// a reply count from 1, so no other draw of the session has it.
+fn summary_seed(seed: u64, dropped: usize) -> u64 {
+    rng::derived(rng::derived(seed, u64::MAX), dropped as u64)
+}
+
 /// Returns what counts against a session's budget: what was taken before it, and what it has taken itself.
-fn taken(before: &Totals, itself: &Totals) -> Totals {
+pub(super) fn taken(before: &Totals, itself: &Totals) -> Totals {
     let mut taken = *before;
     taken.add(itself);
     taken
@@ -478,5 +488,24 @@ fn begin(seed: u64, kept: &SessionOptions, options: &GenerationOptions, prompt: 
         max_tokens: u32::try_from(options.max_tokens.min(room)).unwrap_or(u32::MAX).max(1),
         stop: options.stop.iter().filter(fits).take(MAX_STOPS).cloned().collect(),
         grammar: options.grammar.clone().map(Arc::new),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_draws_of_a_session_share_a_seed() {
+        let mut seeds = BTreeSet::new();
+        for number in 0..20 {
+            let reply = rng::derived(7, number);
+            let rounds = (1..5).map(|round| rng::derived(reply, round));
+            let summaries = [0, 2, 4, 6].map(|dropped| summary_seed(reply, dropped));
+            seeds.extend([reply].into_iter().chain(rounds).chain(summaries));
+        }
+        assert_eq!(seeds.len(), 20 * 9);
     }
 }

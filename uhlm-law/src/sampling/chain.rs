@@ -3,9 +3,9 @@
 //! Decides which tokens are kept, once for both; it leaves the search for a cut to [`super::cut`], the softmax to
 //! [`super::row`] and the race of the noise to [`super::draw`].
 //!
-//! What top-n-sigma, top-k, top-p and min-p keep is always a prefix of the tokens ordered by logit, the lower id first among equals.
-//! So each of them only moves one [`Cut`] through that order, found by partial selection; nothing is sorted but the few
-//! tokens around the cut. A last pass in id order collects what lies above it.
+//! What top-n-sigma, top-k, top-p and min-p keep is always a prefix of the tokens ordered by logit, the lower id first
+//! among equals. So each of them only moves one [`Cut`] through that order, found by partial selection; nothing is
+//! sorted but the few tokens around the cut. A last pass in id order collects what lies above it.
 
 use super::draw::{self, Winner};
 use super::order::{Candidate, Cut};
@@ -284,8 +284,9 @@ impl SamplingChain {
         }
     }
 
-    /// Returns the place at which top-n-sigma, top-k, top-p and min-p, in this order, cut the tokens off. The arithmetic has the
-    /// same bits on every processor: a token at the border must not be kept on one side of the wire only.
+    /// Returns the place at which top-n-sigma, top-k, top-p and min-p, in this order, cut the tokens off. The
+    /// arithmetic has the same bits on every processor: a token at the border must not be kept on one side of the wire
+    /// only.
     fn cut(&self, logits: &[f32], max: f32, candidates: &mut Vec<Candidate>) -> Cut {
         let p = &self.params;
         let (k, top_p) = (p.top_k as usize, f64::from(p.top_p));

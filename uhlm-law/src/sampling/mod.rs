@@ -3,7 +3,8 @@
 //!
 //! There is one chain and one implementation. On the device it yields the draft distribution `q`, on the verifier the
 //! target distribution `p`; acceptance compares the two, so both must come from the same code and the same parameters.
-//! The order is llama.cpp's: logit bias, penalties, top-n-sigma, top-k, top-p, min-p, temperature. Temperature 0 is greedy.
+//! The order is llama.cpp's: logit bias, penalties, top-n-sigma, top-k, top-p, min-p, temperature. Temperature 0 is
+//! greedy.
 
 mod chain;
 mod cut;

@@ -88,10 +88,10 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
         let configuration = configuration
         Task {
             guard let session = try? await configuration.sessions.take(configuration.sampling) else { return }
-            if (try? session.setMessages(messages: messages)) != nil {
-                _ = try? await session.prewarm(beginning: "")
-            }
+            let isSet = (try? session.setMessages(messages: messages)) != nil
+            // A reply that is asked for meanwhile takes this session: it stops reading ahead then.
             configuration.sessions.giveBack(session, configuration.sampling)
+            if isSet { _ = try? await session.prewarm(beginning: "") }
         }
     }
 

@@ -103,3 +103,30 @@ fn tokens_of_another_conversation_with_the_same_text_are_not_kept() {
     // And the other way round: the same text was typed before, and is a conversation now.
     assert_eq!(after(&turn, &tokens, "x"), held);
 }
+
+#[test]
+fn a_summary_for_which_there_is_no_room_is_given_up_and_what_it_is_of_stays_forgotten() {
+    let mut conversation = Conversation::default();
+    let turn = |number| [Message::user(format!("a{number}")), Message::assistant("b")];
+    conversation.replace([turn(1), turn(2)].concat());
+    assert!(conversation.drop_turn());
+    conversation.set_summary("word ".repeat(300), false, false);
+    let prompt = Prompt::Chat("x".into());
+    let (model, options) = (Language::from(model()), RenderOptions::default());
+    let asked = Asked {
+        language: &model,
+        held: &[],
+        prompt: &prompt,
+        read: None,
+        redaction: None,
+        options: &options,
+        tools: &[],
+    };
+    let room = Room { capacity: 200, reply: 16, overflow: Overflow::Summarise { reserve: 16 } };
+    assert!(asked.all(&mut conversation).expect("renders").tokens.len() > room.capacity, "with the summary");
+    let read = asked.read(&mut conversation, &room).expect("renders");
+    assert!(room.fits(read.tokens.len(), room.reply), "{} tokens", read.tokens.len());
+    assert_eq!((conversation.dropped(), conversation.summary(false, None)), (2, None));
+    let text = read.text.expect("a conversation");
+    assert!(text.contains("a2") && !text.contains("a1"), "{text}");
+}

@@ -9,7 +9,7 @@ final class WishConformanceTests: Suite {
     func test_a_reply_has_a_sampling_of_its_own() async throws {
         let (engine, question) = (try await engine(ready.draft), try ready.questions[0])
         let space = try engine.tokenize(text: " ")[0]
-        let wide = SamplingParams(temperature: 1, topNSigma: 1, logitBias: [LogitBias(id: space, bias: 4)])
+        let wide = SamplingParams(temperature: 1, topNSigma: 1, logitBias: [LogitBias(id: space, bias: 100)])
         let plain = GenerationOptions(maxTokens: 40, seed: 3)
         let own = GenerationOptions(maxTokens: 40, sampling: wide, seed: 3)
         var texts: [[String]] = []
@@ -101,14 +101,14 @@ final class WishConformanceTests: Suite {
         let session = try await alone(ready.draft)
         let text = String(repeating: "The train leaves at nine. It is late. ", count: 30)
         let options = SummaryOptions(pieceTokens: 128, summaryTokens: 16)
-        let summary = try session.summarise(text: text, options: options)
+        let summary = try await session.summarise(text: text, options: options)
         var steps: [SummaryStep] = []
         while let step = try await summary.next() { steps.append(step) }
         XCTAssertGreaterThan(steps.count, 4)
         XCTAssertNotNil(steps.last?.text)
         XCTAssertTrue(steps.dropLast().allSatisfy { $0.text == nil })
         XCTAssertEqual(try session.messages(), [])
-        let cancelled = try session.summarise(text: text, options: options)
+        let cancelled = try await session.summarise(text: text, options: options)
         _ = try await cancelled.next()
         cancelled.cancel()
         let error = await error { try await cancelled.next() }

@@ -124,6 +124,14 @@ func download(_ address: String, sha256: String, into folder: URL, trust: TrustP
     return nil
 }
 
+@MainActor
+func follow(_ session: UhlmSession, _ source: any DeviceSource) -> UhlmDevice {
+    let device = UhlmDevice(source: source)
+    device.start()
+    device.follow(session)
+    return device
+}
+
 func careful(_ engine: UhlmEngine, _ verifier: UhlmVerifier) async throws -> UhlmSession {
     try await engine.openSession(
         verifier: verifier,

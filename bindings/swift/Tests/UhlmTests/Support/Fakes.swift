@@ -148,7 +148,7 @@ final class FakeSession: UhlmSessionProtocol {
     func prewarm(beginning: String) async throws -> UInt32 { 0 }
     func setInstructions(instructions: String?) throws {}
     func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
-    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) throws -> UhlmSummary {
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) async throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
     func setConsent(consent: Consent) throws {}
@@ -157,6 +157,39 @@ final class FakeSession: UhlmSessionProtocol {
     func setDevice(state: DeviceState) throws {}
     func setToolRunner(runner: ToolRunner?) {}
     func onNetworkChange() throws {}
+}
+
+/// A session that notes what it is told of the device.
+final class ToldSession: UhlmSessionProtocol, @unchecked Sendable {
+    private(set) var states: [DeviceState] = []
+    private(set) var networkChanges = 0
+    var isClosed = false
+
+    func setDevice(state: DeviceState) throws {
+        if isClosed { throw failed(.sessionClosed, recovery: .openAgain) }
+        states.append(state)
+    }
+    func onNetworkChange() throws { networkChanges += 1 }
+    func start(prompt: Prompt, options: GenerationOptions) throws -> UhlmGeneration { throw failed(.offline) }
+    func statusUpdates() throws -> UhlmStatusUpdates { throw failed(.sessionClosed) }
+    func status() throws -> SessionStatus { SessionStatus(generating: false, link: .online) }
+    func sent() throws -> SentRecord { SentRecord(requests: [], totalRequests: 0, totalTokens: 0, totalBytes: 0) }
+    func clearSent() throws {}
+    func setConsent(consent: Consent) throws {}
+    func contextUse() throws -> ContextUse { ContextUse(tokens: 0, context: nil) }
+    func messages() throws -> [Message] { [] }
+    func setMessages(messages: [Message]) throws {}
+    func reset() throws {}
+    func saveCalibration(path: String) async throws {}
+    func save(path: String) async throws {}
+    func prewarm(beginning: String) async throws -> UInt32 { 0 }
+    func setInstructions(instructions: String?) throws {}
+    func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) async throws -> UhlmSummary {
+        UhlmSummary(noHandle: .init())
+    }
+    func setToolRunner(runner: ToolRunner?) {}
+    func shutDown() {}
 }
 
 /// An error that a fake throws.

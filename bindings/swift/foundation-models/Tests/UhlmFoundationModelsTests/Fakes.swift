@@ -53,14 +53,17 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func reset() throws {}
     func saveCalibration(path: String) async throws {}
     private(set) var warmed: [[Message]] = []
+    /// How long reading ahead takes, in nanoseconds.
+    var warming: UInt64 = 0
     func prewarm(beginning: String) async throws -> UInt32 {
         warmed.append(history)
+        try await Task.sleep(nanoseconds: warming)
         return 7
     }
     func save(path: String) async throws {}
     func setInstructions(instructions: String?) throws {}
     func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
-    func summarise(text: String, options: SummaryOptions, generation: Uhlm.GenerationOptions) throws -> UhlmSummary {
+    func summarise(text: String, options: SummaryOptions, generation: Uhlm.GenerationOptions) async throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
     func setToolRunner(runner: ToolRunner?) {}

@@ -60,6 +60,19 @@ final class LanguageModelTests: XCTestCase {
         XCTAssertEqual(session.prompts, [])
     }
 
+    func test_a_session_that_reads_ahead_answers_meanwhile() async throws {
+        let session = FakeSession([finished(.endOfReply)])
+        session.warming = 60_000_000_000
+        let model = model(session)
+        let executor = try UhlmLanguageModelExecutor(configuration: model.executorConfiguration)
+        executor.prewarm(
+            model: model, transcript: Transcript(entries: [.instructions(.init(segments: text("Be short.")))]))
+        let deadline = Date().addingTimeInterval(30)
+        while session.warmed.isEmpty && Date() < deadline { try await Task.sleep(nanoseconds: 5_000_000) }
+        _ = try await respond(model, to: request([.prompt(.init(segments: text("Hi")))]))
+        XCTAssertEqual(session.samplings.count, 1, "no second session was opened")
+    }
+
     func test_committed_text_is_streamed_and_every_token_counted_once() async throws {
         let session = FakeSession([
             provisional("x"), committed("He"), .rollback(tokens: 1), committed(""), committed("y"),

@@ -18,7 +18,7 @@ public struct ProvisionalTail: Sendable, Equatable {
             text.unicodeScalars.removeFirst(min(token.text.unicodeScalars.count, there))
         case .rollback, .finished:
             text = ""
-        case .reasoning, .state:
+        case .reasoning, .state, .toolCall, .toolResult, .malformedToolCall:
             // A token of the reasoning has no text in the tail.
             break
         }

@@ -91,7 +91,7 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
     func prewarm(beginning: String) async throws -> UInt32 { 0 }
     func setInstructions(instructions: String?) throws {}
     func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
-    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) throws -> UhlmSummary {
+    func summarise(text: String, options: SummaryOptions, generation: GenerationOptions) async throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
     func setToolRunner(runner: ToolRunner?) {}

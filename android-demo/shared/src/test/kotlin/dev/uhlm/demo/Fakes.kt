@@ -121,8 +121,11 @@ internal class FakeSession : UhlmSessionInterface {
     override suspend fun prewarm(beginning: String): UInt = throw UnsupportedOperationException()
     override fun setInstructions(instructions: String?) = throw UnsupportedOperationException()
     override fun totals(): Totals = throw UnsupportedOperationException()
-    override fun summarise(text: String, options: SummaryOptions, generation: GenerationOptions): UhlmSummary =
-        throw UnsupportedOperationException()
+    override suspend fun summarise(
+        text: String,
+        options: SummaryOptions,
+        generation: GenerationOptions,
+    ): UhlmSummary = throw UnsupportedOperationException()
     override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
 
     override fun shutDown() {

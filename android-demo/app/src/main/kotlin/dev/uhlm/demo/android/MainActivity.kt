@@ -27,11 +27,6 @@ class MainActivity : ComponentActivity() {
         }
     }
 
-    override fun onStart() {
-        super.onStart()
-        platform.monitor.cameToFront()
-    }
-
     private val platform get() = (application as DemoApplication).platform
 }
 

@@ -16,7 +16,7 @@ class WishesTest : Conformance() {
     @Test
     fun a_reply_has_a_sampling_of_its_own() = testing {
         val space = engine.tokenize(" ")[0]
-        val wide = SamplingParams(temperature = 1f, topNSigma = 1f, logitBias = listOf(LogitBias(space, 4f)))
+        val wide = SamplingParams(temperature = 1f, topNSigma = 1f, logitBias = listOf(LogitBias(space, 100f)))
         val plain = short.copy(seed = 3uL)
         val texts = listOf(Mode.EXACT, Mode.REMOTE_ONLY).map { mode ->
             UhlmVerifier(facts.steady).use { steady ->
@@ -62,7 +62,8 @@ class WishesTest : Conformance() {
             for (token in tokens) {
                 assertEquals(5, token.top.size)
                 assertEquals(token.id, token.top[0].id, "the most probable one is written")
-                assertEquals(token.top.map { it.logProbability }.sortedDescending(), token.top.map { it.logProbability })
+                val logarithms = token.top.map { it.logProbability }
+                assertEquals(logarithms.sortedDescending(), logarithms)
             }
             assertTrue(tokens.size > 3)
         }
@@ -71,7 +72,8 @@ class WishesTest : Conformance() {
     @Test
     fun a_mode_that_needs_a_verifier_is_refused_without_one() = testing {
         for (mode in listOf(Mode.EXACT, Mode.OPPORTUNISTIC, Mode.REMOTE_ONLY)) {
-            assertFailsAs(ErrorKind.InvalidOptions, "$mode") { engine.openSession(options = deviceOnly.copy(mode = mode)) }
+            val options = deviceOnly.copy(mode = mode)
+            assertFailsAs(ErrorKind.InvalidOptions, "$mode") { engine.openSession(options = options) }
         }
         engine.openSession(options = deviceOnly.copy(mode = null)).use { session ->
             val statistics = session.respond(question, short).statistics

@@ -209,6 +209,13 @@ internal suspend fun download(folder: String, trust: TrustPolicy, address: Strin
     return model
 }
 
+internal fun follow(device: UhlmDevice, session: UhlmSession) {
+    // region device
+    device.follow(session)
+    println("battery ${device.state.value.battery}, metered ${device.networkState.value.metered}")
+    // endregion
+}
+
 internal suspend fun restore(engine: UhlmEngine, saved: List<Message>): List<Message> {
     // region conversation
     val session = engine.openSession(options = SessionOptions(mode = Mode.DEVICE_ONLY))

@@ -1,9 +1,8 @@
 #if os(iOS)
 import Network
 import UIKit
-import Uhlm
 
-/// What iOS tells: battery, heat, memory, network. For the life of the app.
+/// What iOS tells: battery, heat, memory, network, and the way to the front and back. For the life of the app.
 @MainActor
 public final class SystemDevice: DeviceSource {
     private let path = NWPathMonitor()
@@ -33,10 +32,12 @@ public final class SystemDevice: DeviceSource {
             // The system warns, and never says that it is over.
             self?.calm?.cancel()
             self?.calm = Task {
-                try? await Task.sleep(for: .seconds(30))
+                try? await Task.sleep(nanoseconds: 30_000_000_000)
                 if !Task.isCancelled { take(.lowMemory(false)) }
             }
         }
+        observe(UIApplication.didEnterBackgroundNotification) { take(.foreground(false)) }
+        observe(UIApplication.willEnterForegroundNotification) { take(.foreground(true)) }
         path.pathUpdateHandler = { path in
             let reading = NetworkReading(path)
             Task { @MainActor in take(.network(reading)) }
