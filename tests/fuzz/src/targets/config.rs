@@ -42,7 +42,9 @@ fn run(data: &[u8]) {
     let is_visible = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     if let Ok(token) = BearerToken::new(text) {
         assert!(is_visible(text));
-        assert!(text.len() < 4 || !format!("{token:?}").contains(text), "a token is not shown");
+        // What is shown for every token may be the text of one.
+        let shown = "BearerToken(..)";
+        assert!(format!("{token:?}") == shown || shown.contains(text), "a token is not shown");
     }
     if let Ok(tokens) = Tokens::new(text.lines()) {
         assert!(text.lines().all(|line| is_visible(line) && line.len() >= MIN_TOKEN_LENGTH));
