@@ -232,16 +232,9 @@ fn values_out_of_range_are_invalid() {
 }
 
 #[test]
-fn headers_that_are_too_large_or_too_many_are_given_up() {
-    let large = || Answer::ok(BINARY, &info()).with("x-padding", "x".repeat(1_000_000));
-    let many = || (0..4000).fold(Answer::ok(BINARY, &info()), |answer, i| answer.with("x-padding", format!("{i:064}")));
-    for (name, answer) in [("large", large()), ("many", many())] {
-        for old in [false, true] {
-            let answer = answer.clone();
-            let act = move |_: &_, _| Act::Answer(answer.clone());
-            let server = if old { FaultServer::http1(act) } else { FaultServer::new(act) };
-            let refused = get_info(&server.client(), LONG).map(drop);
-            assert!(matches!(refused, Err(VerifierError::Unreachable { .. })), "{name}, HTTP/1.1 {old}: {refused:?}");
-        }
-    }
+fn headers_that_are_too_large_are_given_up() {
+    let answer = Answer::ok(BINARY, &info()).with("x-padding", "x".repeat(200_000));
+    let server = FaultServer::new(move |_, _| Act::Answer(answer.clone()));
+    let refused = get_info(&server.client(), LONG).map(drop);
+    assert!(matches!(refused, Err(VerifierError::Unreachable { .. })), "{refused:?}");
 }
