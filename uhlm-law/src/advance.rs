@@ -172,8 +172,8 @@
 //!
 //! **[`Info`]**: `protocol` text, `model` text, `fingerprint` 32 bytes, `vocabulary` 32 bytes, `capabilities` number
 //! (1 runs ahead, 2 matched, 4 probabilities, 8 progress, 16 grammar), `vocabulary_size` number, `context` number,
-//! `max_draft` number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids), tail 3 `max_body`
-//! number ([`MAX_BODY_BYTES`] without it).
+//! `max_draft` number; tail 1 `ends` bytes (a number for each id), tail 2 `blocks` bytes (4 for each 256 ids), tail 3
+//! `max_body` number ([`MAX_BODY_BYTES`] without it).
 //!
 //! **[`Open`]**: `vocabulary` 32 bytes, `needs` number (as `capabilities`), an empty tail.
 //! **[`Opened`]**: `session` 16 bytes, then an `Info`.

@@ -75,6 +75,13 @@ impl<'a> Choices<'a> {
     pub(crate) fn begin(&mut self, reply_start: u32) -> Begin {
         let max_tokens = 1 + self.below(usize::from(u8::MAX).min(2 * CONTEXT as usize)) as u32;
         let stop = if self.yes() { vec!["stop".to_owned()] } else { Vec::new() };
-        Begin { seed: 1, sampling: SamplingParams::default(), reply_start: reply_start.max(1), max_tokens, stop, grammar: None }
+        Begin {
+            seed: 1,
+            sampling: SamplingParams::default(),
+            reply_start: reply_start.max(1),
+            max_tokens,
+            stop,
+            grammar: None,
+        }
     }
 }

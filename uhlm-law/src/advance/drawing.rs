@@ -60,7 +60,7 @@ impl Drawing {
         Self::constrained(begin, None)
     }
 
-    /// Makes chain, noise and grammar of a generation that begins with `begin`; `constraint` is what the grammar allows.
+    /// Makes chain, noise and grammar of a generation that begins with `begin`; `constraint` knows the grammar.
     ///
     /// # Errors
     /// [`SamplingError::InvalidParameter`] for a sampling parameter outside its range, [`SamplingError::Unconstrained`]

@@ -40,7 +40,8 @@ private class JsonSchema {
         return orNull(schema(inner), descriptor.isNullable && !inner.isNullable)
     }
 
-    private fun orNull(schema: JsonObject, isNullable: Boolean) = if (isNullable) anyOf(schema, type("null")) else schema
+    private fun orNull(schema: JsonObject, isNullable: Boolean) =
+        if (isNullable) anyOf(schema, type("null")) else schema
 
     private fun ofKind(descriptor: SerialDescriptor): JsonObject = when (val kind = descriptor.kind) {
         PrimitiveKind.BOOLEAN -> type("boolean")
@@ -62,7 +63,7 @@ private class JsonSchema {
         StructureKind.CLASS, StructureKind.OBJECT -> reference(descriptor) { fields(descriptor, emptyMap()) }
         PolymorphicKind.SEALED -> sealed(descriptor)
         PolymorphicKind.OPEN, SerialKind.CONTEXTUAL ->
-            throw IllegalArgumentException("${descriptor.serialName} has no schema: it is ${kind.toString().lowercase()}")
+            throw IllegalArgumentException("${descriptor.serialName} has no schema: its kind is $kind")
     }
 
     /** Returns a reference to a class, which is written when it is met first. */
