@@ -20,8 +20,9 @@ pub(crate) const MAX_NESTING: usize = 64;
 /// Makes the limits of a parser.
 pub(crate) fn of_parser() -> ParserLimits {
     ParserLimits {
-        // 40 MB at most, and far more than a schema of an app takes.
-        max_lexer_states: 20_000,
+        // 20 MB a session at most, and far more than a schema of an app takes. Verifier and device have the same limit, so
+        // that a device drafts nothing that the verifier cannot go on with.
+        max_lexer_states: 10_000,
         max_grammar_size: 100_000,
         // About 7 ms and 2.5 ms a mask at most.
         step_lexer_fuel: 100_000,
