@@ -4,11 +4,19 @@
 //! choice about takes the tokens that the tokenizer makes of it, so that it costs no decision of a model.
 
 use std::fmt;
+use std::sync::Arc;
 
 use uhlm_law::grammar::{Constraint, ConstraintError};
 use uhlm_law::sampling::{TokenId, TokenMask};
 
-/// The state of a grammar in one reply.
+/// Number of tokens that are taken between two masks. llguidance allows new work only with a mask, so that many tokens
+/// in a row would run out of it.
+const REFILL: usize = 32;
+/// The same for a reply that takes too much work for that.
+const REFILL_CLOSELY: usize = 4;
+
+/// The state of a grammar in one reply. It shares nothing that changes with another one: plain clones of llguidance's
+/// would share their lexer, and an error of one would be the others' too.
 pub struct Matcher {
     inner: llguidance::Matcher,
     /// Number of ids of the vocabulary.
@@ -17,8 +25,10 @@ pub struct Matcher {
     ends: Vec<TokenId>,
     /// Tokens of the reply that the state has taken, without one that ends it.
     taken: Vec<TokenId>,
-    /// State before the first token, from which a state that failed begins again.
-    start: Box<llguidance::Matcher>,
+    /// Number of tokens that were taken since the last mask.
+    unfuelled: usize,
+    /// State before the first token, from which a state that failed begins again. Only copies of it are used.
+    start: Arc<llguidance::Matcher>,
 }
 
 impl fmt::Debug for Matcher {
@@ -29,16 +39,16 @@ impl fmt::Debug for Matcher {
 
 impl Clone for Matcher {
     fn clone(&self) -> Self {
-        let Self { inner, size, ends, taken, start } = self;
-        let (inner, start) = (inner.clone(), Box::new(start.as_ref().clone()));
-        Self { inner, size: *size, ends: ends.clone(), taken: taken.clone(), start }
+        let Self { inner, size, ends, taken, unfuelled, start } = self;
+        let (ends, taken, start) = (ends.clone(), taken.clone(), Arc::clone(start));
+        Self { inner: inner.deep_clone(), size: *size, ends, taken, unfuelled: *unfuelled, start }
     }
 }
 
 impl Matcher {
-    pub(crate) fn new(start: llguidance::Matcher, size: usize, ends: &[TokenId]) -> Self {
-        let inner = start.clone();
-        Self { inner, size, ends: ends.to_vec(), taken: Vec::new(), start: Box::new(start) }
+    pub(crate) fn new(start: &Arc<llguidance::Matcher>, size: usize, ends: &[TokenId]) -> Self {
+        let (inner, ends, start) = (start.deep_clone(), ends.to_vec(), Arc::clone(start));
+        Self { inner, size, ends, taken: Vec::new(), unfuelled: 0, start }
     }
 
     /// Returns the number of tokens that were taken.
@@ -60,6 +70,10 @@ impl Matcher {
     /// [`ConstraintError::TooComplex`].
     pub fn accept(&mut self, id: TokenId) -> Result<(), ConstraintError> {
         let at = self.taken.len();
+        if self.inner.is_error() {
+            self.begin_again();
+            return Err(ConstraintError::TooComplex { at });
+        }
         // The id behind the last token would be taken for the end.
         if id as usize >= self.size || self.ends.contains(&id) || self.inner.is_stopped() {
             return Err(ConstraintError::NotOfGrammar { at });
@@ -67,6 +81,7 @@ impl Matcher {
         match self.inner.try_consume_tokens(&[id]) {
             Ok(1) => {
                 self.taken.push(id);
+                self.unfuelled += 1;
                 Ok(())
             }
             Ok(_) => Err(ConstraintError::NotOfGrammar { at }),
@@ -95,6 +110,7 @@ impl Matcher {
             return Ok(TokenMask::allowing(self.size, [id]));
         }
         let allowed = self.inner.compute_mask();
+        self.unfuelled = 0;
         let Ok(allowed) = allowed else {
             let at = self.taken.len();
             self.rewind();
@@ -118,7 +134,8 @@ impl Matcher {
     /// Returns the token that must come next where that is known without a mask: one of a text that the grammar leaves
     /// no choice about, or the end of turn where nothing else can follow.
     pub fn forced(&mut self) -> Option<TokenId> {
-        if self.inner.is_stopped() {
+        // A state that failed is stopped too, and forces nothing.
+        if self.inner.is_stopped() && !self.inner.is_error() {
             return self.ends.first().copied();
         }
         self.inner.compute_ff_tokens().first().copied().filter(|id| (*id as usize) < self.size)
@@ -130,10 +147,17 @@ impl Matcher {
         is_done || self.inner.is_accepting().unwrap_or(false)
     }
 
+    /// Makes the lexer fail as it does where it runs out of what it may do.
+    #[cfg(test)]
+    pub(crate) fn break_lexer(&mut self) {
+        assert!(self.inner.test_trigger_lexer_error().is_err());
+    }
+
     /// Goes back to the start, after a failure, without a token.
     fn begin_again(&mut self) {
-        self.inner = self.start.as_ref().clone();
+        self.inner = self.start.deep_clone();
         self.taken.clear();
+        self.unfuelled = 0;
     }
 
     /// Takes the same tokens once more from the start, after a failure.
@@ -147,9 +171,31 @@ impl Matcher {
     fn follow(&mut self, reply: &[TokenId]) -> Result<(), ConstraintError> {
         let common = self.taken.iter().zip(reply).take_while(|(taken, token)| taken == token).count();
         self.rollback(self.taken.len() - common);
-        // Where the state could not go back, it begins again.
-        let from = self.taken.len();
-        reply[from..].iter().try_for_each(|&id| self.accept(id))
+        match self.go_on(reply, REFILL) {
+            // A reply that was written with a mask at each token takes no more than that now.
+            Err(ConstraintError::TooComplex { .. }) => {
+                self.begin_again();
+                self.go_on(reply, REFILL_CLOSELY)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Takes the tokens of `reply` after those that were taken, with a mask after each `refill` of them.
+    fn go_on(&mut self, reply: &[TokenId], refill: usize) -> Result<(), ConstraintError> {
+        // Where the state could not go back, it has begun again.
+        for &id in reply.get(self.taken.len()..).unwrap_or_default() {
+            if self.unfuelled >= refill && !self.inner.is_stopped() {
+                let at = self.taken.len();
+                self.unfuelled = 0;
+                if self.inner.compute_mask().is_err() {
+                    self.begin_again();
+                    return Err(ConstraintError::TooComplex { at });
+                }
+            }
+            self.accept(id)?;
+        }
+        Ok(())
     }
 }
 

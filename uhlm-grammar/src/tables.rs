@@ -101,7 +101,7 @@ impl Tables {
         let thread = thread::Builder::new().name("uhlm-grammar".into()).stack_size(STACK);
         thread.spawn(work).map_err(|_| GrammarError::Busy)?;
         match receiver.recv_timeout(COMPILE_TIME) {
-            Ok(compiled) => Ok(Compiled { start: compiled?, size: self.size }),
+            Ok(compiled) => Ok(Compiled { start: Arc::new(compiled?), size: self.size }),
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 Err(GrammarError::TooSlow { milliseconds: COMPILE_TIME.as_millis() as u64 })
             }
@@ -133,7 +133,7 @@ fn compile(factory: &ParserFactory, grammar: &Grammar) -> Result<llguidance::Mat
 
 /// A grammar that was compiled for a vocabulary.
 pub struct Compiled {
-    start: llguidance::Matcher,
+    start: Arc<llguidance::Matcher>,
     size: usize,
 }
 
@@ -148,6 +148,6 @@ impl Compiled {
     #[must_use]
     pub fn matcher(&self, ends: &[TokenId]) -> Matcher {
         // A copy has lexer tables of its own, so that no reply waits for another one.
-        Matcher::new(self.start.deep_clone(), self.size, ends)
+        Matcher::new(&self.start, self.size, ends)
     }
 }

@@ -14,6 +14,21 @@ pub(crate) type Tokenize = Arc<dyn Fn(&str) -> Option<Vec<TokenId>> + Send + Syn
 /// what comes after it.
 const BEFORE: &str = "\n\u{2}";
 
+/// Number of bytes of a longer token, which is a ruler or the like and never allowed.
+const LONGEST_WORD: usize = 128;
+/// Number of forced bytes that are tokenized at once: every forced token tokenizes what is forced after it anew, and a
+/// grammar may force all of 64 KB. Verifier and device cut alike, so they force the same tokens. It is more than what
+/// llguidance may take off at both ends, a word each and another one's beginning.
+const AT_ONCE: usize = 4 * LONGEST_WORD;
+
+/// Returns the bytes of a forced text that are tokenized at once.
+fn cut(bytes: &[u8]) -> &[u8] {
+    // The cut is before the first byte of a character, which has at most three more.
+    let is_start = |at: &usize| bytes.get(*at).is_none_or(|byte| byte & 0xc0 != 0x80);
+    let end = (AT_ONCE - 3..=AT_ONCE).rev().find(is_start).unwrap_or(AT_ONCE);
+    bytes.get(..end).unwrap_or(bytes)
+}
+
 /// A vocabulary with its tokenizer.
 ///
 /// Tokens without text are never allowed: marks of turns, and what ends a reply, which is the matcher's to allow. An id
@@ -43,8 +58,7 @@ impl Environment {
         if words.iter().all(Vec::is_empty) {
             return Err(wrong("no token has text"));
         }
-        // A node of the trie has room for 1,024 bytes on the way to it; longer tokens are rulers and the like.
-        words.iter_mut().filter(|word| word.len() > 1000).for_each(Vec::clear);
+        words.iter_mut().filter(|word| word.len() > LONGEST_WORD).for_each(Vec::clear);
         words.push(Vec::new());
         let info = TokRxInfo::new(ids + 1, ids);
         Ok(Self { trie: TokTrie::from(&info, &words), tokenize })
@@ -71,7 +85,9 @@ impl TokenizerEnv for Environment {
         &self.trie
     }
 
+    /// Makes the tokens of the beginning of a forced text.
     fn tokenize_bytes(&self, bytes: &[u8]) -> Vec<TokenId> {
+        let bytes = cut(bytes);
         self.canonical(bytes).unwrap_or_else(|| self.trie.greedy_tokenize(bytes))
     }
 

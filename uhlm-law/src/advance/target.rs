@@ -24,6 +24,10 @@ use super::request::{Advance, Begin, Grant, Grants, Labelling};
 use super::tokens::{PrefixHash, Tokens};
 use crate::sampling::TokenId;
 
+/// Largest number of tokens that a grammar appends in one turn. A pass decides on the next one, and other sessions have
+/// their turns in between.
+const FORCED_AT_ONCE: usize = 64;
+
 /// The answer that text goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
@@ -286,7 +290,8 @@ impl TargetSession {
         reply_end(self.text.ids(), self.begin()?, self.limits.context as usize, ending)
     }
 
-    /// Appends the tokens that the grammar leaves no choice about: any pass would decide on them.
+    /// Appends the tokens that the grammar leaves no choice about, as many as one turn may: any pass would decide on
+    /// them.
     fn force(&mut self, ending: &dyn Ending) {
         let begin = self.begin().filter(|begin| begin.grammar.is_some());
         let Some(start) = begin.map(|begin| begin.reply_start as usize) else { return };
@@ -294,7 +299,8 @@ impl TargetSession {
         if self.pass.as_ref().is_some_and(|pass| !pass.discarded) {
             return;
         }
-        while self.end.is_none() && self.text.len() >= start {
+        let most = self.text.len() + FORCED_AT_ONCE;
+        while self.end.is_none() && (start..most).contains(&self.text.len()) {
             let Some(id) = ending.forced(self.text.tail(start)) else { break };
             self.text.push(id);
             self.end = self.find_end(ending);

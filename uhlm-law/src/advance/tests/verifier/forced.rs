@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::super::{Advance, Begin, EndReason, Ending, Grants, Next, Row, StreamId, TargetSession};
+use super::super::super::{Advance, Begin, EndReason, Ending, Grants, Limits, Next, Row, StreamId, TargetSession};
 use super::{END, Rule, begin, end, first, pass, request, session, texts};
 use crate::grammar::Grammar;
 use crate::sampling::TokenId;
@@ -105,4 +105,35 @@ fn the_end_of_a_reply_may_be_forced_and_without_a_grammar_nothing_is() {
     pass(&mut busy);
     take(&mut busy, 2, &request(1, &[1, 2, 3, 4], &[]));
     assert_eq!(decide(&mut busy, &[5]), [(2, 4, vec![5, 6])]);
+}
+
+#[test]
+fn one_turn_forces_so_many_tokens_and_a_pass_decides_on_the_next() {
+    /// After any token the same one must follow, for ever.
+    struct Endless;
+
+    impl Ending for Endless {
+        fn is_end(&self, _: TokenId) -> bool {
+            false
+        }
+
+        fn completes_stop(&self, _: &[TokenId], _: &[String]) -> bool {
+            false
+        }
+
+        fn forced(&self, _: &[TokenId]) -> Option<TokenId> {
+            Some(3)
+        }
+    }
+
+    let limits = Limits { vocabulary_size: 10, context: 4096, max_draft: 16, max_body: 1 << 20 };
+    let mut session = TargetSession::new(limits);
+    let asked = asked(any(), &[], Grants::UNLIMITED);
+    let begin = asked.begin.clone().map(|begin| Begin { max_tokens: 1000, ..begin });
+    session.accept(StreamId(1), &Advance { begin, ..asked }, &Endless).expect("taken");
+    let first = session.text().len();
+    assert!((10..100).contains(&first), "{first}");
+    pass(&mut session);
+    session.pass_ended(&[Row { winner: 3, p: None }], None, &Endless);
+    assert_eq!(session.text().len() - first, first - 2 + 1, "the pass's own, and as many as before");
 }
