@@ -25,6 +25,7 @@ mod engine;
 mod error;
 mod event;
 mod generation;
+mod kit;
 mod law;
 mod logging;
 mod models;
@@ -45,6 +46,7 @@ pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
 pub use error::{ErrorKind, Recovery, UhlmError, error_title, recovery_hint};
 pub use event::{FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenText};
 pub use generation::UhlmGeneration;
+pub use kit::{KitStatus, UhlmKit};
 pub use law::{CloseRule, Estimator, Goal, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
