@@ -41,7 +41,7 @@ pub fn catalogue_pairs() -> Vec<CataloguePair> {
     catalogue().pairs.iter().filter_map(pair).collect()
 }
 
-fn pair(pair: &catalogue::Pair) -> Option<CataloguePair> {
+pub(crate) fn pair(pair: &catalogue::Pair) -> Option<CataloguePair> {
     Some(CataloguePair {
         id: pair.id.clone(),
         about: pair.about.clone(),

@@ -59,6 +59,22 @@ pub struct ModelOptions {
     pub vocabulary_folder: Option<String>,
 }
 
+impl ModelOptions {
+    /// Makes the options that load a file as it is by default.
+    pub(crate) fn of(path: String) -> Self {
+        Self {
+            path,
+            mmap: None,
+            gpu_layers: 0,
+            fit_context: None,
+            available_memory: None,
+            cache: None,
+            chat_template: None,
+            vocabulary_folder: None,
+        }
+    }
+}
+
 /// Deadlines of verdicts, and pauses between attempts to reach the verifier. Within its limits, the deadline follows
 /// the measured round trip.
 #[derive(Clone, Debug, Default, uniffi::Record)]

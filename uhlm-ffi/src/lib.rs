@@ -26,6 +26,7 @@ mod error;
 mod event;
 mod generation;
 mod keeping;
+mod kit;
 mod law;
 mod logging;
 mod models;
@@ -50,6 +51,7 @@ pub use event::{
     Decision, FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenLogProbability, TokenText, Why,
 };
 pub use generation::UhlmGeneration;
+pub use kit::{KitStatus, UhlmKit};
 pub use law::{CloseRule, Estimator, Goal, LogitBias, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{

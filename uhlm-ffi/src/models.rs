@@ -234,9 +234,7 @@ impl UhlmModelStore {
     /// # Errors
     /// `InvalidOptions`. Every other error comes from the download.
     pub fn download(&self, request: DownloadRequest) -> Result<Arc<UhlmDownload>, UhlmError> {
-        let transfer = self.store.download(request.into_core()?);
-        let cancel = transfer.canceller();
-        Ok(Arc::new(UhlmDownload { transfer: Mutex::new(transfer), cancel }))
+        Ok(UhlmDownload::of(self.store.download(request.into_core()?)))
     }
 
     /// Takes note whether the network in use is metered. A download that is not allowed on a metered network stops, and
@@ -265,6 +263,19 @@ impl UhlmModelStore {
     pub async fn delete(&self, name: String) -> Result<u64, UhlmError> {
         let store = self.store.clone();
         off_thread(move || store.delete(&name)).await
+    }
+}
+
+impl UhlmModelStore {
+    pub(crate) fn inner(&self) -> uhlm_models::ModelStore {
+        self.store.clone()
+    }
+}
+
+impl UhlmDownload {
+    pub(crate) fn of(transfer: uhlm_models::Transfer) -> Arc<Self> {
+        let cancel = transfer.canceller();
+        Arc::new(Self { transfer: Mutex::new(transfer), cancel })
     }
 }
 

@@ -104,7 +104,7 @@ impl UhlmSummary {
     pub async fn next(&self) -> Result<Option<SummaryStep>, UhlmError> {
         let mut summariser = self.summariser.lock().await;
         let Some((prompt, max_tokens)) = summariser.next_prompt() else { return Ok(None) };
-        let options = uhlm_core::GenerationOptions { max_tokens, ..self.options.clone().into_core()? };
+        let options = uhlm_core::GenerationOptions { max_tokens, ..self.options.clone().into_core(None)? };
         let mut generation = self.session.with(|session| session.generate(prompt, options))?;
         if !self.runs(generation.canceller()) {
             return Err(UhlmError::new(ErrorKind::Cancelled, "the summary was cancelled"));

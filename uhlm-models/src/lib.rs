@@ -4,7 +4,8 @@
 //! Hugging Face repository ([`Source`]), from several mirrors if there are; it resumes after a broken connection or a
 //! killed process, and a file gets its name only when it is whole and hashes to what was asked for, or reads as GGUF
 //! where nobody says that. Two sources with the same file name are two models; a split model's parts are one.
-//! [`catalogue`] lists pairs of draft and target that are known to share a vocabulary.
+//! [`catalogue`] lists pairs of draft and target that are known to share a vocabulary, and a [`ModelKit`] is one of
+//! them with a store.
 //!
 //! Which model fits the device's memory is [`uhlm_llama::memory`]'s matter, when to load on which network the app's:
 //! [`ModelStore::set_metered`] takes what it knows.
@@ -16,6 +17,7 @@ mod disk;
 mod download;
 mod error;
 mod handle;
+mod kit;
 mod manifest;
 mod naming;
 mod partial;
@@ -30,6 +32,7 @@ mod stored;
 pub use self::config::StoreConfig;
 pub use self::error::DownloadError;
 pub use self::handle::{Transfer, TransferEvent};
+pub use self::kit::{KitError, KitStatus, ModelKit};
 pub use self::progress::{Phase, Progress};
 pub use self::request::DownloadRequest;
 pub use self::source::{InvalidSource, Source};

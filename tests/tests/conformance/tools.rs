@@ -21,7 +21,7 @@ fn caller() -> Arc<UhlmSession> {
         wait(UhlmEngine::load(ModelOptions { chat_template, ..model(&path) }, None)).expect("a model")
     };
     let options = SessionOptions { mode: Some(Mode::DeviceOnly), ..greedy() };
-    CALLER.get_or_init(load).open_session(None, options, None).expect("valid")
+    wait(CALLER.get_or_init(load).open_session(None, options, None)).expect("valid")
 }
 
 fn tools(usage: ToolUse) -> GenerationOptions {

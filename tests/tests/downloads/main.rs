@@ -3,6 +3,7 @@
 
 mod faults;
 mod killed;
+mod kits;
 mod mirrors;
 mod names;
 mod plain;

@@ -26,7 +26,10 @@ impl Run<'_> {
         if self.mode == Mode::DeviceOnly || self.reply.statistics.budget_spent || !self.may_not_ask() {
             return Ok(());
         }
-        let is_cut_off = self.options.budget.is_overdrawn(&self.taken());
+        let mut heard = self.taken();
+        // What a request took on its way is no reason not to hear its answer.
+        heard.body_up = heard.body_up.saturating_sub(self.remote.as_ref().map_or(0, |remote| remote.unheard()));
+        let is_cut_off = self.options.budget.is_overdrawn(&heard);
         let awaits = self.remote.as_ref().is_some_and(|remote| !remote.streams.is_empty() || remote.is_opening());
         if awaits && !is_cut_off {
             return Ok(());

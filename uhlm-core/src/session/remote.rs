@@ -115,6 +115,12 @@ impl Remote {
         self.opening.is_some()
     }
 
+    /// Returns the size in bytes of the bodies of requests of which nothing was heard yet.
+    pub(super) fn unheard(&self) -> u64 {
+        let opening = if self.is_opening() { self.opening_counted } else { 0 };
+        opening + self.streams.iter().map(|stream| stream.counted).sum::<u64>()
+    }
+
     /// Returns the target's context in tokens, known once a session was opened.
     pub(super) fn context(&self) -> Option<usize> {
         self.info.as_ref().map(|info| info.limits.context as usize)

@@ -104,7 +104,7 @@ fn characters_whose_bytes_come_apart_arrive_whole() {
         reply.commit(
             Piece { id: id as TokenId, bytes: &bytes, mark: b"", is_end: false },
             Origin::Draft,
-            None,
+            Told::default(),
             Duration::ZERO,
         );
     }
@@ -232,7 +232,7 @@ fn calls_are_told_apart_from_the_text_and_provisional_ones_are_not_told() {
     reply.show(&[piece(1, "Ok. "), open, piece(3, call)], 0.5);
     assert!(!reply.is_sealed(&[piece(1, "Ok. "), open, piece(3, call)]), "a stop string in a call stops nothing");
     assert_eq!(commit(&mut reply, 1, "Ok. "), None);
-    assert_eq!(reply.commit(open, Origin::Target, None, Duration::ZERO), None);
+    assert_eq!(reply.commit(open, Origin::Target, Told::default(), Duration::ZERO), None);
     assert_eq!(commit(&mut reply, 3, call), None);
     assert_eq!(commit(&mut reply, 4, "\n<tool_call>none</tool_call>"), None);
     reply.release_rest();

@@ -11,7 +11,7 @@ final class ToolConformanceTests: Suite {
         let template = "{% for m in messages %}{{ m.content }}\n{% endfor %}"
         let caller = try await UhlmEngine.load(
             options: ModelOptions(path: try ready.caller, chatTemplate: template))
-        return try caller.openSession(options: try options(.deviceOnly))
+        return try await caller.openSession(options: try options(.deviceOnly))
     }
 
     private func weather(_ run: @escaping @Sendable (String) async throws -> String) -> Tool {

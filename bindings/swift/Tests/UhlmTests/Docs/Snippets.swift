@@ -124,6 +124,14 @@ func download(_ address: String, sha256: String, into folder: URL, trust: TrustP
     return nil
 }
 
+func begin(in folder: URL, _ verifier: UhlmVerifier) async throws -> UhlmSession {
+    let store = try UhlmModelStore(options: StoreOptions(folder: folder.path))
+    let kit = try UhlmKit(pair: "qwen2.5-coder-0.5b-1.5b", store: store)
+    let download = kit.download()
+    while let event = try await download.next() { print(event) }
+    return try await kit.openSession(verifier: verifier, options: SessionOptions(consent: .conversation))
+}
+
 @MainActor
 func follow(_ session: UhlmSession, _ source: any DeviceSource) -> UhlmDevice {
     let device = UhlmDevice(source: source)

@@ -15,8 +15,21 @@ import kotlinx.coroutines.withContext
  * @throws UhlmException from the collection: [ErrorKind.ChecksumMissing] where neither the request nor the repository
  * says which SHA-256 the file must have, unless [DownloadRequest.requireSha256] is false.
  */
-public fun UhlmModelStoreInterface.downloadFlow(request: DownloadRequest): Flow<DownloadEvent> = flow {
-    val download = download(request)
+public fun UhlmModelStoreInterface.downloadFlow(request: DownloadRequest): Flow<DownloadEvent> =
+    events { download(request) }
+
+/**
+ * Returns the download of a kit's draft model as a cold flow, like that of a store. A model that is there already comes
+ * at once.
+ *
+ * @param allowMetered true if it may be downloaded over a metered network.
+ * @throws UhlmException from the collection.
+ */
+public fun UhlmKitInterface.downloadFlow(allowMetered: Boolean = false): Flow<DownloadEvent> =
+    events { download(allowMetered) }
+
+private fun events(start: () -> UhlmDownload): Flow<DownloadEvent> = flow {
+    val download = start()
     var ended = false
     try {
         cancelling(download::cancel) {

@@ -209,6 +209,15 @@ internal suspend fun download(folder: String, trust: TrustPolicy, address: Strin
     return model
 }
 
+internal suspend fun kit(folder: String, verifier: UhlmVerifier): UhlmSession {
+    // region kit
+    val kit = UhlmKit("qwen2.5-coder-0.5b-1.5b", UhlmModelStore(StoreOptions(folder)))
+    if (kit.status() !is KitStatus.Ready) kit.downloadFlow().collect { event -> println(event) }
+    val session = kit.openSession(verifier, SessionOptions(consent = Consent.CONVERSATION))
+    // endregion
+    return session
+}
+
 internal fun follow(device: UhlmDevice, session: UhlmSession) {
     // region device
     device.follow(session)
