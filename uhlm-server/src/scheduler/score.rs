@@ -11,7 +11,7 @@ use uhlm_law::grammar::ConstraintError;
 use uhlm_law::model::ModelError;
 
 use super::division::Share;
-use super::fair::{LABELLED_ROW, ROW};
+use super::fair::{LABELLED_ROW, MASK, ROW};
 use super::job::Active;
 use super::turn::{fail, give_up};
 use super::worker::{Worker, internal};
@@ -25,6 +25,8 @@ struct Scoring {
     rows: PreparedRows,
     /// Index in the engine's pass of the token after which the first of them comes.
     first: usize,
+    /// Number of drawn rows of the pass after which the grammar says nothing, and the refusal of who comes there.
+    late: Option<(usize, ErrorBody)>,
 }
 
 impl Scoring {
@@ -58,14 +60,17 @@ impl Worker {
         };
         for (scoring, result) in all.into_iter().zip(results) {
             let Some(session) = self.table.get_mut(scoring.session) else { continue };
-            let Scoring { mut active, drawing, .. } = scoring;
+            let Scoring { mut active, drawing, late, .. } = scoring;
             session.drawing = Some(drawing);
             match result {
                 Ok(settled) => {
                     active.settled = settled;
                     session.active = Some(active);
                 }
-                Err(failure) => fail(session, internal(&failure)),
+                Err(failure) => {
+                    let of_grammar = late.filter(|(rows, _)| *rows == active.rows.len());
+                    fail(session, of_grammar.map_or_else(|| internal(&failure), |(_, refusal)| refusal));
+                }
             }
         }
     }
@@ -88,15 +93,20 @@ impl Worker {
         let mut drawing = session.drawing.take()?;
         let active = session.active.take()?;
         let rows = drawing.prepare(session.target.text(), &active.plan, rows, self.target.vocabulary());
+        let work = work + MASK * rows.masks() as u64;
+        let late = rows.late_failure().map(|failure| (active.rows.len() + rows.masks(), not_of_grammar(failure)));
         if let Some(failure) = rows.failure() {
             let refusal = not_of_grammar(failure);
             session.drawing = Some(drawing);
             fail(session, refusal);
+            // What came of it is work all the same.
+            let owner = session.owner;
+            self.table.fair.charge(owner, id.0, work);
             return None;
         }
         let owner = session.owner;
         self.table.fair.charge(owner, id.0, work);
-        Some(Scoring { session: id, active, drawing, rows, first })
+        Some(Scoring { session: id, active, drawing, rows, first, late })
     }
 
     /// Tells a session the results of its pass, and keeps the frames that follow from them.
