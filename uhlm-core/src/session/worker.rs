@@ -275,7 +275,9 @@ impl Worker {
                 target: Observed::default(),
             };
             let (reason, mut reply) = run.run();
-            reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
+            let whole = self.drafter.is_complete(self.pipeline.ids());
+            // What a stop string cuts off is missing from the text that the app sees.
+            reply.statistics.grammar_complete = whole.map(|whole| whole && reason != Ok(FinishReason::StopSequence));
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>
