@@ -38,6 +38,15 @@ impl Grammar {
         }
     }
 
+    /// Returns the texts of the grammar: one, or each choice.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let (one, choices) = match self {
+            Self::JsonSchema(text) | Self::Regex(text) | Self::Lark(text) => (Some(text), &[][..]),
+            Self::Choices(choices) => (None, &choices[..]),
+        };
+        one.into_iter().chain(choices).map(String::as_str)
+    }
+
     /// Tells whether the grammar is within the limits on its size. Whether it means anything is not looked at.
     #[must_use]
     pub fn is_within_limits(&self) -> bool {

@@ -26,7 +26,7 @@ pub(crate) struct Grammars {
     language: Option<Language>,
     /// Grammars that were asked for last, the latest first.
     kept: Mutex<VecDeque<Outcome>>,
-    places: Semaphore,
+    places: Arc<Semaphore>,
 }
 
 /// The target's language, with tables that are made when the first grammar comes.
@@ -46,7 +46,7 @@ impl Grammars {
     /// Makes the place for the grammars of a target whose replies end with `ends`; without its language there are none.
     pub(crate) fn new(words: Option<Arc<dyn LanguageModel>>, ends: Vec<TokenId>) -> Arc<Self> {
         let language = words.map(|words| Language { words, ends, tables: OnceLock::new() });
-        Arc::new(Self { language, kept: Mutex::default(), places: Semaphore::new(AT_ONCE) })
+        Arc::new(Self { language, kept: Mutex::default(), places: Arc::new(Semaphore::new(AT_ONCE)) })
     }
 
     /// Tells whether there can be grammars.
@@ -67,7 +67,11 @@ impl Grammars {
             None => self.compiled(&grammar).await?,
         };
         let compiled = compiled.map_err(|error| refusal(&error))?;
-        Ok(Some(Box::new(compiled.matcher(&language.ends))))
+        // A reply's own copy of the tables may have megabytes.
+        let ends = language.ends.clone();
+        let matcher = tokio::task::spawn_blocking(move || compiled.matcher(&ends)).await;
+        let matcher = matcher.map_err(|_| ErrorBody::new(ErrorCode::Internal, "the server failed"))?;
+        Ok(Some(Box::new(matcher)))
     }
 
     /// Returns what came of a grammar that is kept.
@@ -86,14 +90,19 @@ impl Grammars {
         grammar: &Arc<Grammar>,
     ) -> Result<Result<Arc<Compiled>, GrammarError>, ErrorBody> {
         let failed = || ErrorBody::new(ErrorCode::Internal, "the server failed");
-        let _place = self.places.acquire().await.map_err(|_| failed())?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| failed())?;
         // Whoever waited for a place may have waited for this grammar.
         if let Some(outcome) = self.find(grammar) {
             return Ok(outcome);
         }
         let (own, asked) = (Arc::clone(self), Arc::clone(grammar));
-        let outcome = tokio::task::spawn_blocking(move || own.compile(&asked)).await.map_err(|_| failed())?;
-        if !matches!(outcome, Err(GrammarError::Busy)) {
+        let outcome = tokio::task::spawn_blocking(move || {
+            // The place is taken for as long as the work lasts, even if nobody waits for it any more.
+            let _place = place;
+            own.compile(&asked)
+        });
+        let outcome = outcome.await.map_err(|_| failed())?;
+        if is_lasting(&outcome) {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
             kept.push_front((Arc::clone(grammar), outcome.clone()));
             kept.truncate(KEPT);
@@ -108,8 +117,26 @@ impl Grammars {
     }
 }
 
+/// Tells whether another try would end alike. One that took too long may have had a busy machine, and whoever asked for
+/// it is not to spoil it for others.
+fn is_lasting<T>(outcome: &Result<T, GrammarError>) -> bool {
+    !matches!(outcome, Err(GrammarError::Busy | GrammarError::TooSlow { .. }))
+}
+
 /// Makes the refusal of a grammar.
 fn refusal(error: &GrammarError) -> ErrorBody {
     let code = if *error == GrammarError::Busy { ErrorCode::Unavailable } else { ErrorCode::Unsupported };
     ErrorBody::new(code, error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_end_otherwise_another_time_is_not_kept() {
+        let failed = |error| is_lasting::<()>(&Err(error));
+        assert!(!failed(GrammarError::Busy) && !failed(GrammarError::TooSlow { milliseconds: 2000 }));
+        assert!(failed(GrammarError::Invalid { reason: String::new() }) && is_lasting(&Ok(())));
+    }
 }

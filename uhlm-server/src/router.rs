@@ -216,6 +216,9 @@ async fn advance(
     app.exchange("advance", visit, request, async |caller, request, encoding| {
         let (request, room): (Advance, _) = app.gate.body(caller.owner, request, encoding).await?;
         let id = session(&id)?;
+        if request.begin.as_ref().is_some_and(|begin| begin.grammar.is_some()) {
+            app.scheduler.find(caller.owner, id).await?;
+        }
         // Here and not where the session is: compiling a grammar takes time.
         let constraint = app.grammars.constraint(request.begin.as_ref()).await?;
         let source = app.scheduler.advance(caller.owner, id, request, constraint, room)?;

@@ -31,3 +31,18 @@ fn a_reply_that_is_whole_at_its_limit_is_no_error() {
         session.generate(Prompt::Chat("Well?".into()), options).expect("idle").blocking_finish().expect("whole");
     assert_eq!((text.as_str(), statistics.grammar_complete), ("a", Some(true)));
 }
+
+#[test]
+fn a_reply_that_a_stop_string_cuts_is_not_whole() {
+    let served = served();
+    for (mode, verifier) in [(Mode::DeviceOnly, None), (Mode::Exact, Some(served.verifier()))] {
+        let session = open(verifier, options(mode, &temperatures()[0]));
+        let (grammar, stop) = (Some(Grammar::Choices(vec!["abc".into()])), vec!["c".into()]);
+        let options = GenerationOptions { stop, grammar, ..GenerationOptions::default() };
+        let outcome = session.generate(Prompt::Chat("Well?".into()), options).expect("idle").blocking_finish();
+        let Err(GenerationError::Incomplete { text, reason: FinishReason::StopSequence }) = &outcome else {
+            panic!("{mode:?}: {outcome:?}")
+        };
+        assert_eq!(text, "ab");
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uhlm_law::advance::{Advance, Encoding};
+use uhlm_law::grammar::Grammar;
 
 use super::record::{SentKind, SentLog};
 use crate::language::Language;
@@ -56,9 +57,12 @@ impl Outbox {
         let words = Arc::clone(&locked(&self.language).words);
         let tokens = [&request.stand[..], &request.draft].concat();
         let mut text = String::from_utf8_lossy(&words.detokenize(&tokens)).into_owned();
-        for stop in request.begin.iter().flat_map(|begin| &begin.stop) {
+        let begin = request.begin.iter();
+        let stops = begin.clone().flat_map(|begin| &begin.stop).map(String::as_str);
+        let grammars = begin.filter_map(|begin| begin.grammar.as_deref()).flat_map(Grammar::texts);
+        for more in stops.chain(grammars) {
             text.push('\n');
-            text.push_str(stop);
+            text.push_str(more);
         }
         text
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uhlm_grammar::{Compiled, ConstraintError, Grammar, GrammarError, Tables};
-use uhlm_law::advance::{Begin, Drawing, Tokens};
+use uhlm_law::advance::{Begin, Drawing, PrefixHash, Tokens};
 use uhlm_law::affine::Affine;
 use uhlm_law::bridge::Bridge;
 use uhlm_law::calibration::{Calibration, Features};
@@ -85,6 +85,10 @@ pub(super) struct Drafter {
     tables: Option<Tables>,
     /// Grammar of the reply, if it has one.
     grammar: Option<Compiled>,
+    /// End tokens that the grammar's state knows.
+    grammar_ends: Vec<TokenId>,
+    /// Hash of the text after which the grammar takes too much work, as far as that is known.
+    unsaid: Option<PrefixHash>,
     /// End tokens of the target, where they are not those of the draft model.
     target_ends: Option<TargetEnds>,
     /// Largest number of tokens that the conversation may have with the reply.
@@ -130,6 +134,8 @@ impl Drafter {
             drawing,
             tables: None,
             grammar: None,
+            grammar_ends: Vec::new(),
+            unsaid: None,
             target_ends: None,
             end: usize::MAX,
             top_tokens: 0,
@@ -182,6 +188,7 @@ impl Drafter {
         let ends = self.language.words.vocabulary().ends();
         let constraint = self.grammar.as_ref().map(|grammar| Box::new(grammar.matcher(&ends)) as _);
         self.drawing = Drawing::constrained(begin, constraint)?;
+        (self.grammar_ends, self.unsaid) = (ends, None);
         self.lookahead.begin();
         let end = begin.reply_start as usize + begin.max_tokens as usize;
         // Across a bridge these are not the draft model's own tokens.
@@ -224,8 +231,10 @@ impl Drafter {
 
     /// Drafts from now on for a target whose replies end with `ends`; with none, the draft model writes for itself.
     pub(super) fn draft_for(&mut self, ends: &[TokenId]) {
-        if let Some(grammar) = self.grammar.as_ref().filter(|_| !ends.is_empty()) {
+        // Another state begins with nothing, and follows the reply anew.
+        if let Some(grammar) = self.grammar.as_ref().filter(|_| !ends.is_empty() && ends != self.grammar_ends) {
             self.drawing.constrain(Box::new(grammar.matcher(ends)));
+            self.grammar_ends = ends.to_vec();
         }
         let own = self.model.language.vocabulary().ends();
         if ends.is_empty() || ends == own || self.bridge.is_some() {
@@ -399,9 +408,17 @@ impl Drafter {
         if let Some(id) = self.drawing.forced_after(tokens.ids()) {
             return Ok(Drafted::forced(id, mode));
         }
-        let mask = self.drawing.mask_after(tokens.ids()).map_err(|error| not_of_grammar(&error))?;
+        let mask = self.drawing.mask_after(tokens.ids()).map_err(|error| {
+            self.unsaid = tokens.hash_of(tokens.len());
+            not_of_grammar(&error)
+        })?;
         let place = self.drawing.place(tokens, tokens.len(), self.model.language.vocabulary());
         self.draw(tokens.ids(), self.drawing.position(place), mask.as_ref(), mode, cancelled)
+    }
+
+    /// Tells whether it is known that the grammar says nothing about what follows `tokens`.
+    pub(super) fn says_nothing_after(&self, tokens: &Tokens) -> bool {
+        self.unsaid.is_some() && self.unsaid == tokens.hash_of(tokens.len())
     }
 
     /// Returns the key of a place of the reply.

@@ -317,8 +317,16 @@ impl Worker {
                 dry_run,
             };
             let (reason, mut reply) = run.run();
+<<<<<<< HEAD
             reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
             let begins_again = |totals: &mut Totals| totals.spend(&reply.statistics);
+||||||| 9e3de1c
+            reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
+=======
+            let whole = self.drafter.is_complete(self.pipeline.ids());
+            // What a stop string cuts off is missing from the text that the app sees.
+            reply.statistics.grammar_complete = whole.map(|whole| whole && reason != Ok(FinishReason::StopSequence));
+>>>>>>> S-new
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>

@@ -116,20 +116,26 @@ impl Drawing {
     }
 
     /// Returns the tokens that the grammar allows at the places `rows` of `history`, of which the first `decided` are
-    /// decided; the list ends early behind a drafted token that it does not allow, which settles the pass. Without a
+    /// decided; the list ends early behind a drafted token that it does not allow, which settles the pass, or one after
+    /// which it takes too much work: only where the target agrees to that token is the row behind it drawn. Without a
     /// grammar there is no list.
     fn masks(&mut self, history: &[TokenId], decided: usize, places: Range<usize>) -> Masks {
         let Some(constraint) = &mut self.constraint else { return Masks::default() };
         let start = self.begin.reply_start as usize;
-        let mut masks = Vec::with_capacity(places.len());
+        let (mut masks, mut late) = (Vec::with_capacity(places.len()), None);
         for place in places {
             match constraint.mask(history.get(start..place).unwrap_or_default()) {
                 Ok(mask) => masks.push(mask),
                 Err(ConstraintError::NotOfGrammar { at }) if start + at >= decided => break,
-                Err(error) => return Masks { of_rows: Some(Vec::new()), failure: Some(error) },
+                // The first of these rows is drawn in any case.
+                Err(error @ ConstraintError::TooComplex { .. }) if place > decided && !masks.is_empty() => {
+                    late = Some(error);
+                    break;
+                }
+                Err(error) => return Masks { of_rows: Some(Vec::new()), failure: Some(error), late },
             }
         }
-        Masks { of_rows: Some(masks), failure: None }
+        Masks { of_rows: Some(masks), failure: None, late }
     }
 
     /// Tells whether a generation that begins with `begin` draws like this one.
@@ -224,6 +230,8 @@ struct Masks {
     of_rows: Option<Vec<TokenMask>>,
     /// The reason why the grammar says nothing about the rows.
     failure: Option<ConstraintError>,
+    /// The reason why it says nothing about those that have no mask.
+    late: Option<ConstraintError>,
 }
 
 impl Masks {
@@ -249,6 +257,19 @@ impl PreparedRows {
     #[must_use]
     pub fn failure(&self) -> Option<&ConstraintError> {
         self.masks.failure.as_ref()
+    }
+
+    /// Returns the reason why a row after the first has no mask: it fails where it is reached, and the rows before it
+    /// stand. `None` where there is no such row.
+    #[must_use]
+    pub fn late_failure(&self) -> Option<&ConstraintError> {
+        self.masks.late.as_ref()
+    }
+
+    /// Returns the number of masks that were made; 0 without a grammar.
+    #[must_use]
+    pub fn masks(&self) -> usize {
+        self.masks.of_rows.as_ref().map_or(0, Vec::len)
     }
 
     /// Returns the number of rows.
@@ -445,12 +466,15 @@ mod tests {
         assert_eq!(drawn(1..2, &mut done), (vec![second], true));
     }
 
-    /// Allows token `n` after `n - 1` tokens, and 9 anywhere.
+    /// Allows token `n` after `n - 1` tokens, and 9 anywhere; after two of these it takes too much work.
     #[derive(Clone, Debug)]
     struct Counting;
 
     impl Constraint for Counting {
         fn mask(&mut self, reply: &[TokenId]) -> Result<TokenMask, ConstraintError> {
+            if reply.ends_with(&[9, 9]) {
+                return Err(ConstraintError::TooComplex { at: reply.len() });
+            }
             let wrong = (1..).zip(reply).position(|(n, &id)| id != n && id != 9);
             wrong.map_or_else(
                 || Ok(TokenMask::allowing(10, [reply.len() as TokenId + 1, 9])),
@@ -506,6 +530,10 @@ mod tests {
         assert_eq!(drawn(&text, &plan(vec![3, 4], 0)), (expected, Ok(true), None));
         // The second drafted token is not allowed: the target's is another one, and no row after it is drawn.
         assert_eq!(drawn(&text, &plan(vec![3, 8, 5], 0)), (vec![vec![3, 9], vec![4, 9]], Ok(true), None));
+        // A draft after which the grammar takes too much work costs nothing where the target writes something else.
+        assert_eq!(drawn(&text, &plan(vec![9, 9], 0)), (vec![vec![3, 9]], Ok(true), None));
+        let complex: Tokens = [7, 9, 9].into_iter().collect();
+        assert_eq!(drawn(&complex, &plan(vec![3], 0)).2, Some(ConstraintError::TooComplex { at: 2 }));
         // A given token that is not allowed says so.
         let other: Tokens = [7, 1, 8].into_iter().collect();
         let failed = drawn(&other, &plan(vec![3], 0));

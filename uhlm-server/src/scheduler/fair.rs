@@ -20,6 +20,9 @@ pub(crate) type SessionKey = [u8; 16];
 pub(super) const TOKEN: u64 = 4;
 /// Weight of a row that is scored: its winner is found.
 pub(super) const ROW: u64 = 1;
+/// Weight of the mask of a row whose generation has a grammar. It may take the target's thread a few milliseconds, as a
+/// token's share of a pass does.
+pub(super) const MASK: u64 = 4;
 /// Weight of a row whose distribution is wanted as well.
 pub(super) const LABELLED_ROW: u64 = 4;
 /// Largest lag of one owner's counter behind another's while both are at work, in weighted tokens: the work of a few

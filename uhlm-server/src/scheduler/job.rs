@@ -27,6 +27,8 @@ pub(crate) type Frames = mpsc::UnboundedReceiver<Vec<Frame>>;
 pub(crate) enum Command {
     /// A new session, under a name that nobody else has.
     Open { owner: Owner, session: SessionId, reply: Reply<()> },
+    /// The question whether there is a session.
+    Find { owner: Owner, session: SessionId, reply: Reply<()> },
     /// The end of a session.
     Close { owner: Owner, session: SessionId, reply: Reply<()> },
     /// A request of a session.
@@ -38,7 +40,9 @@ impl Command {
     pub(super) fn refuse(self, error: &ErrorBody) {
         // A client that went away needs no answer.
         match self {
-            Self::Open { reply, .. } | Self::Close { reply, .. } => drop(reply.send(Err(error.clone()))),
+            Self::Open { reply, .. } | Self::Find { reply, .. } | Self::Close { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+            }
             Self::Advance(call) => call.refuse(error.clone()),
         }
     }

@@ -191,6 +191,15 @@ impl Scheduler {
         opened.unwrap_or_else(|_| Err(not_running())).map(|()| session)
     }
 
+    /// Finds out whether there is a session, before much work is done for a request of it.
+    pub(crate) async fn find(&self, owner: Owner, session: SessionId) -> Result<(), ErrorBody> {
+        let _place = self.place(owner)?;
+        let (reply, answer) = oneshot::channel();
+        let sent = self.inbox.send(owner, None, Command::Find { owner, session, reply });
+        let _ticket = sent.map_err(|_| not_running())?;
+        answer.await.unwrap_or_else(|_| Err(not_running()))
+    }
+
     /// Ends a session.
     pub(crate) async fn close(&self, owner: Owner, session: SessionId) -> Result<(), ErrorBody> {
         let _place = self.place(owner)?;

@@ -11,7 +11,7 @@ use uhlm_law::grammar::ConstraintError;
 use uhlm_law::model::ModelError;
 
 use super::division::Share;
-use super::fair::{LABELLED_ROW, ROW};
+use super::fair::{LABELLED_ROW, MASK, ROW};
 use super::job::Active;
 use super::turn::{fail, give_up};
 use super::worker::{Worker, internal};
@@ -26,8 +26,14 @@ struct Scoring {
     rows: PreparedRows,
     /// Index in the engine's pass of the token after which the first of them comes.
     first: usize,
+<<<<<<< HEAD
     /// Number of rows of its pass that were scored before.
     scored_before: usize,
+||||||| 9e3de1c
+=======
+    /// Number of drawn rows of the pass after which the grammar says nothing, and the refusal of who comes there.
+    late: Option<(usize, ErrorBody)>,
+>>>>>>> S-new
 }
 
 impl Scoring {
@@ -62,7 +68,13 @@ impl Worker {
         };
         for (scoring, result) in all.into_iter().zip(results) {
             let Some(session) = self.table.get_mut(scoring.session) else { continue };
+<<<<<<< HEAD
             let Scoring { mut active, drawing, scored_before, .. } = scoring;
+||||||| 9e3de1c
+            let Scoring { mut active, drawing, .. } = scoring;
+=======
+            let Scoring { mut active, drawing, late, .. } = scoring;
+>>>>>>> S-new
             session.drawing = Some(drawing);
             // Rows after the one that settles the pass were decoded and not scored.
             let scored = active.rows.len() - scored_before;
@@ -73,7 +85,10 @@ impl Worker {
                     active.settled = settled;
                     session.active = Some(active);
                 }
-                Err(failure) => fail(session, internal(&failure)),
+                Err(failure) => {
+                    let of_grammar = late.filter(|(rows, _)| *rows == active.rows.len());
+                    fail(session, of_grammar.map_or_else(|| internal(&failure), |(_, refusal)| refusal));
+                }
             }
         }
     }
@@ -96,16 +111,27 @@ impl Worker {
         let mut drawing = session.drawing.take()?;
         let active = session.active.take()?;
         let rows = drawing.prepare(session.target.text(), &active.plan, rows, self.target.vocabulary());
+        let work = work + MASK * rows.masks() as u64;
+        let late = rows.late_failure().map(|failure| (active.rows.len() + rows.masks(), not_of_grammar(failure)));
         if let Some(failure) = rows.failure() {
             let refusal = not_of_grammar(failure);
             session.drawing = Some(drawing);
             fail(session, refusal);
+            // What came of it is work all the same.
+            let owner = session.owner;
+            self.table.fair.charge(owner, id.0, work);
             return None;
         }
         let owner = session.owner;
         self.table.fair.charge(owner, id.0, work);
+<<<<<<< HEAD
         let scored_before = active.rows.len();
         Some(Scoring { session: id, active, drawing, rows, first, scored_before })
+||||||| 9e3de1c
+        Some(Scoring { session: id, active, drawing, rows, first })
+=======
+        Some(Scoring { session: id, active, drawing, rows, first, late })
+>>>>>>> S-new
     }
 
     /// Tells a session the results of its pass, and keeps the frames that follow from them.

@@ -196,6 +196,9 @@ impl Worker {
                     }
                 }
             }
+            Command::Find { owner, session, reply } => {
+                let _ = reply.send(self.table.owned(session, owner).map(drop).ok_or_else(gone));
+            }
             Command::Close { owner, session, reply } => {
                 let answer = match self.table.owned(session, owner) {
                     Some(_) => Ok(self.remove(session, Ended::Closed)?),

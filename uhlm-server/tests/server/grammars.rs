@@ -56,9 +56,14 @@ async fn other_sessions_are_served_while_a_grammar_is_compiled() {
     // Different ones, so that none is known from before.
     let costly = |i: usize| Grammar::Regex(format!("((a|b|ab)*c{{1,{}}}){{300}}[a-z]{{1,4000}}", i + 10));
     let hostile = async {
+        let (mut work, mut is_refused) = (Duration::ZERO, false);
         for i in 0..3 {
-            drop(hostile.advance(&asked(costly(i))).await);
+            let began = Instant::now();
+            let answer = hostile.advance(&asked(costly(i))).await;
+            work += began.elapsed();
+            is_refused |= answer.is_err_and(|refused| refused.body.reason == "the grammar takes too long to compile");
         }
+        (work, is_refused)
     };
     let served = async {
         let mut longest = Duration::ZERO;
@@ -70,7 +75,8 @@ async fn other_sessions_are_served_while_a_grammar_is_compiled() {
         }
         longest
     };
-    let ((), longest) = tokio::join!(hostile, served);
+    let ((work, is_refused), longest) = tokio::join!(hostile, served);
+    assert!(is_refused || work > Duration::from_millis(50), "there was work: {work:?}");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
 }
 
@@ -102,4 +108,14 @@ async fn a_target_without_a_language_takes_no_grammars_and_says_so() {
     assert_eq!(refused.body.code, ErrorCode::Unsupported);
     let other = Fixture::new(llama()).await;
     assert!(other.handle().info().capabilities.contains(Capabilities::GRAMMAR));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grammar_of_a_session_that_is_not_there_is_not_compiled() {
+    let fixture = Fixture::new(llama()).await;
+    let session = fixture.open().await;
+    assert_eq!(session.close().await, 204);
+    // Nothing is said of the grammar, which is not valid.
+    let refused = session.advance(&asked(Grammar::Regex("(".into()))).await.unwrap_err();
+    assert_eq!(refused.body.code, ErrorCode::Gone);
 }

@@ -121,10 +121,15 @@ fn all_that_a_person_can_read_in_a_request_is_written_down() {
     outbox.open(open_request(), LONG, |_| {}).detach();
     outbox.advance(SESSION, request("given ", "drafted", &["Anna:", "###"]), LONG, |_| {}).detach();
     outbox.advance(SESSION, request("", "", &[]), LONG, |_| {}).detach();
+    let mut formed = request("?", "", &["."]);
+    let grammar = Grammar::Choices(vec!["Bonn".into(), "Berlin".into()]);
+    formed.begin.iter_mut().for_each(|begin| begin.grammar = Some(Arc::new(grammar.clone())));
+    outbox.advance(SESSION, formed, LONG, |_| {}).detach();
     let sent = log.copy().requests;
     let texts: Vec<_> = sent.iter().map(|sent| sent.text.as_deref()).collect();
-    assert_eq!(texts, [None, Some("given drafted\nAnna:\n###"), None]);
+    assert_eq!(texts, [None, Some("given drafted\nAnna:\n###"), None, Some("?\n.\nBonn\nBerlin")]);
     let facts: Vec<_> = sent.iter().map(|sent| (sent.kind, sent.tokens, sent.answered)).collect();
-    assert_eq!(facts, [(SentKind::Open, 0, false), (SentKind::Advance, 13, true), (SentKind::Advance, 0, true)]);
+    let of_advances = [13, 0, 1].map(|tokens| (SentKind::Advance, tokens, true));
+    assert_eq!(facts, [&[(SentKind::Open, 0, false)][..], &of_advances].concat());
     assert_eq!(sent[1].bytes, 70, "as the transport counted them, once for both frames");
 }

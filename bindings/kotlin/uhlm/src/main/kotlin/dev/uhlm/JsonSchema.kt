@@ -6,7 +6,9 @@ import kotlinx.serialization.descriptors.PrimitiveKind
 import kotlinx.serialization.descriptors.SerialDescriptor
 import kotlinx.serialization.descriptors.SerialKind
 import kotlinx.serialization.descriptors.StructureKind
+import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonArray
+import kotlinx.serialization.json.JsonClassDiscriminator
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
 
@@ -18,15 +20,18 @@ import kotlinx.serialization.json.JsonPrimitive
  * keys are no strings.
  *
  * @param descriptor the serializer's descriptor.
+ * @param json what reads the value; it names the field that says which of a sealed class's classes a value is.
  * @throws IllegalArgumentException for a type that has no schema.
  */
-public fun jsonSchemaOf(descriptor: SerialDescriptor): String = JsonSchema().of(descriptor)
+@OptIn(ExperimentalSerializationApi::class)
+public fun jsonSchemaOf(descriptor: SerialDescriptor, json: Json = Json): String =
+    JsonSchema(json.configuration.classDiscriminator).of(descriptor)
 
 /** Writes one schema. */
 @OptIn(ExperimentalSerializationApi::class)
-private class JsonSchema {
-    /** The number of each class, and its schema once that is written. */
-    private val numbers = mutableMapOf<String, Int>()
+private class JsonSchema(private val discriminator: String) {
+    /** The number of each class, a generic one for each of its arguments, and its schema once that is written. */
+    private val numbers = mutableMapOf<SerialDescriptor, Int>()
     private val classes = mutableMapOf<String, JsonObject>()
 
     fun of(descriptor: SerialDescriptor): String {
@@ -61,15 +66,15 @@ private class JsonSchema {
             JsonObject(type("object") + ("additionalProperties" to schema(descriptor.getElementDescriptor(1))))
         }
         StructureKind.CLASS, StructureKind.OBJECT -> reference(descriptor) { fields(descriptor, emptyMap()) }
-        PolymorphicKind.SEALED -> sealed(descriptor)
+        PolymorphicKind.SEALED -> reference(descriptor) { sealed(descriptor) }
         PolymorphicKind.OPEN, SerialKind.CONTEXTUAL ->
             throw IllegalArgumentException("${descriptor.serialName} has no schema: its kind is $kind")
     }
 
     /** Returns a reference to a class, which is written when it is met first. */
     private fun reference(descriptor: SerialDescriptor, write: () -> JsonObject): JsonObject {
-        val isNew = descriptor.serialName !in numbers
-        val name = "t${numbers.getOrPut(descriptor.serialName) { numbers.size }}"
+        val isNew = descriptor !in numbers
+        val name = "t${numbers.getOrPut(descriptor) { numbers.size }}"
         if (isNew) classes[name] = write()
         return JsonObject(mapOf("\$ref" to JsonPrimitive("#/$DEFINITIONS/$name")))
     }
@@ -89,10 +94,11 @@ private class JsonSchema {
     /** A sealed class is one of its classes, which says which with its first field. */
     private fun sealed(descriptor: SerialDescriptor): JsonObject {
         val classes = descriptor.getElementDescriptor(1)
+        val own = descriptor.annotations.filterIsInstance<JsonClassDiscriminator>().firstOrNull()?.discriminator
         return anyOf(
             *names(classes).mapIndexed { index, name ->
                 val which = JsonObject(mapOf("const" to JsonPrimitive(name)))
-                fields(classes.getElementDescriptor(index), mapOf("type" to which))
+                fields(classes.getElementDescriptor(index), mapOf((own ?: discriminator) to which))
             }.toTypedArray(),
         )
     }

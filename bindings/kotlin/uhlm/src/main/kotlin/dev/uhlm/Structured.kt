@@ -56,7 +56,7 @@ public suspend fun <T> UhlmSessionInterface.respondAs(
     options: GenerationOptions = GenerationOptions(),
     json: Json = Json,
 ): T {
-    val grammar = Grammar.JsonSchema(jsonSchemaOf(deserializer.descriptor))
+    val grammar = Grammar.JsonSchema(jsonSchemaOf(deserializer.descriptor, json))
     val result = respond(prompt, options.copy(grammar = grammar))
     // A session that is shut down meanwhile ends a reply without an error.
     if (result.statistics.grammarComplete != true) throw IncompleteReplyException(result.text, result.finish)
