@@ -131,16 +131,6 @@ impl Conversation {
         self.entries.push(Entry { message: reply, shared, shared_reasoning: covered, covered });
     }
 
-    /// Appends results of tools that have no reply. They hold nothing of the person's; the verifier may see them if it
-    /// saw the calls.
-    pub(crate) fn push_results(&mut self, results: Vec<Message>, covered: bool) {
-        let entry = |message: Message| {
-            let shared = covered.then(|| message.content.clone());
-            Entry { message, shared, shared_reasoning: false, covered }
-        };
-        self.entries.extend(results.into_iter().map(entry));
-    }
-
     /// Returns the number of turns that the models have not forgotten.
     pub(crate) fn turns(&self) -> usize {
         self.remembered().filter(|entry| entry.message.role == Role::User).count()
