@@ -136,9 +136,10 @@ impl Conversation {
         self.remembered().filter(|entry| entry.message.role == Role::User).count()
     }
 
-    /// Returns the number of calls of tools in all messages.
-    pub(crate) fn calls(&self) -> usize {
-        self.entries.iter().map(|entry| entry.message.tool_calls.len()).sum()
+    /// Returns the ids of the calls of tools in all messages.
+    pub(crate) fn call_ids(&self) -> Vec<String> {
+        let calls = self.entries.iter().flat_map(|entry| &entry.message.tool_calls);
+        calls.map(|call| call.id.clone()).collect()
     }
 
     /// Returns the ids of the calls of the last message, which wait for their results.
@@ -236,7 +237,7 @@ mod tests {
         let asks = Message { tool_calls: vec![call(r#"{"who": "Anna"}"#)], ..Message::assistant("") };
         let mut conversation = Conversation::default();
         conversation.push_turn(vec![Message::user("find Anna")], None, asks.clone());
-        assert_eq!((conversation.calls(), conversation.open_calls()), (1, vec!["1".to_owned()]));
+        assert_eq!((conversation.call_ids(), conversation.open_calls()), (vec!["1".to_owned()], vec!["1".to_owned()]));
         let result = vec![Message::tool(&asks.tool_calls[0], "Anna lives here")];
         conversation.push_turn(result, None, Message::assistant("here"));
         let read = conversation.read_by_models(true, Some(&redaction()));
