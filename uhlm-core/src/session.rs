@@ -190,6 +190,9 @@ impl Session {
             _ if open.is_empty() => Err(invalid("no call waits for a result".into())),
             (Some(id), _) => Err(invalid(format!("the call '{id}' has no result"))),
             (None, Some(result)) => Err(invalid(format!("no call '{}' waits for a result", result.id))),
+            (None, None) if results.len() != open.len() => {
+                Err(invalid(format!("{} calls wait for {} results", open.len(), results.len())))
+            }
             (None, None) => Ok(()),
         }
     }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uhlm_law::cancel::Cancel;
 pub use uhlm_tools::{CallError, ToolCall, ToolDefinition};
 
 /// Number of times in one generation that results are given back to the model, unless an app says otherwise.
@@ -37,7 +38,8 @@ pub enum ToolUse {
     #[default]
     Manual,
     /// The runner does, as soon as a reply has ended with calls, several calls side by side. The model then goes on
-    /// with the results.
+    /// with the results. What looks like a call is one, also where a reply only quotes it: text that somebody else
+    /// wrote may bring a model to write calls. Tools that cannot be undone are for [`ToolUse::Ask`].
     Automatic(Runner),
     /// As `Automatic`, but one after another, and only what [`ToolRunner::allows`]. The model is told of the others
     /// that they were not allowed.
@@ -62,6 +64,21 @@ pub trait ToolRunner: Send + Sync {
     /// # Errors
     /// [`ToolFailure`]; the model is told of it, and goes on.
     fn run(&self, call: &ToolCall) -> Result<String, ToolFailure>;
+    /// Asks as [`allows`](Self::allows) does, for runners that can stop: once `cancel` is raised, nobody waits for the
+    /// answer.
+    fn allows_until(&self, call: &ToolCall, cancel: &Cancel) -> bool {
+        let _ = cancel;
+        self.allows(call)
+    }
+    /// Runs a tool as [`run`](Self::run) does, for runners that can stop: once `cancel` is raised, nobody waits for the
+    /// result.
+    ///
+    /// # Errors
+    /// [`ToolFailure`]; the model is told of it, and goes on.
+    fn run_until(&self, call: &ToolCall, cancel: &Cancel) -> Result<String, ToolFailure> {
+        let _ = cancel;
+        self.run(call)
+    }
 }
 
 /// A function is a runner that allows every call.

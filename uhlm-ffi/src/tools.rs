@@ -1,10 +1,17 @@
 //! Tools that a model may call: definitions, who runs them, and what became of a call.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use uhlm_core::{ToolCall, ToolDefinition, ToolResult};
 
+use uhlm_law::cancel::Cancel;
+
 use crate::error::UhlmError;
+
+/// Time between two looks at the cancel signal while the app's code runs.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Definition of a tool.
 #[uniffi::remote(Record)]
@@ -49,7 +56,8 @@ pub enum ToolUse {
     /// `ToolResults`.
     Manual,
     /// The runner does, as soon as a reply has ended with calls, several calls side by side. The model then goes on
-    /// with the results.
+    /// with the results. What looks like a call is one, also where a reply only quotes it: text that somebody else
+    /// wrote may bring a model to write calls. Tools that cannot be undone are for `Ask`.
     Automatic,
     /// As `Automatic`, but one call after another, and only what the runner allows. The model is told of the others
     /// that they were not allowed.
@@ -76,7 +84,7 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for ToolError {
 }
 
 /// Runs the tools that a model calls. Calls come from threads of the library; a generation that is cancelled does not
-/// wait for them.
+/// wait for them, and drops them, which cancels the app's task.
 #[uniffi::export(with_foreign)]
 #[async_trait::async_trait]
 pub trait ToolRunner: Send + Sync {
@@ -96,21 +104,39 @@ pub trait ToolRunner: Send + Sync {
 struct Running(Arc<dyn ToolRunner>);
 
 impl Running {
-    /// Waits for a future of the app on this thread, which is the call's own.
-    fn wait<T>(future: impl Future<Output = T>) -> Option<T> {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().ok()?;
-        Some(runtime.block_on(future))
+    /// Waits for a future of the app on this thread, which is the call's own. Once `cancel` is raised the future is
+    /// dropped, which cancels the app's task.
+    fn wait<T>(future: impl Future<Output = T>, cancel: &Cancel) -> Option<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
+        runtime.block_on(async {
+            let mut future = pin!(future);
+            while !cancel.is_cancelled() {
+                if let Ok(value) = tokio::time::timeout(LOOK, future.as_mut()).await {
+                    return Some(value);
+                }
+            }
+            None
+        })
     }
 }
 
 impl uhlm_core::ToolRunner for Running {
     fn allows(&self, call: &ToolCall) -> bool {
-        matches!(Self::wait(self.0.allows(call.clone())), Some(Ok(true)))
+        self.allows_until(call, &Cancel::new())
     }
 
     fn run(&self, call: &ToolCall) -> Result<String, uhlm_core::ToolFailure> {
+        self.run_until(call, &Cancel::new())
+    }
+
+    fn allows_until(&self, call: &ToolCall, cancel: &Cancel) -> bool {
+        matches!(Self::wait(self.0.allows(call.clone()), cancel), Some(Ok(true)))
+    }
+
+    fn run_until(&self, call: &ToolCall, cancel: &Cancel) -> Result<String, uhlm_core::ToolFailure> {
         let failed = |reason: String| uhlm_core::ToolFailure(reason);
-        let result = Self::wait(self.0.run(call.clone())).ok_or_else(|| failed("the tool cannot be run".into()))?;
+        let result = Self::wait(self.0.run(call.clone()), cancel);
+        let result = result.ok_or_else(|| failed("the tool did not end".into()))?;
         result.map_err(|ToolError::Failed { reason }| failed(reason))
     }
 }
@@ -143,5 +169,56 @@ impl Tools {
         };
         let max_rounds = self.max_rounds.map_or(default.max_rounds, |rounds| rounds as usize);
         Ok(uhlm_core::Tools { definitions: self.definitions, usage, max_rounds })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
+    use uhlm_core::ToolRunner as _;
+
+    use super::*;
+
+    /// A tool that never ends, and tells when it was dropped.
+    struct Endless {
+        dropped: Sender<()>,
+    }
+
+    #[async_trait::async_trait]
+    impl ToolRunner for Endless {
+        async fn allows(&self, _: ToolCall) -> Result<bool, ToolError> {
+            Ok(true)
+        }
+
+        async fn run(&self, _: ToolCall) -> Result<String, ToolError> {
+            let _guard = Guard(self.dropped.clone());
+            std::future::pending().await
+        }
+    }
+
+    struct Guard(Sender<()>);
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            self.0.send(()).expect("the test waits");
+        }
+    }
+
+    #[test]
+    fn what_the_app_computes_is_dropped_once_it_is_cancelled() {
+        let (dropped, was_dropped): (_, Receiver<()>) = channel();
+        let running = Running(Arc::new(Endless { dropped }));
+        let call = ToolCall { id: "1".into(), name: "f".into(), arguments: "{}".into() };
+        assert!(running.allows(&call));
+        let cancel = Cancel::new();
+        let canceller = cancel.clone();
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(2 * LOOK);
+            canceller.cancel();
+        });
+        assert!(running.run_until(&call, &cancel).is_err());
+        was_dropped.try_recv().expect("the future is gone");
+        later.join().expect("no panic");
     }
 }

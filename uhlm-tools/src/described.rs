@@ -11,6 +11,38 @@ use crate::format::ToolFormat;
 /// of the person. A model that reads them writes calls in the format [`ToolFormat::Hermes`].
 #[must_use]
 pub fn described(messages: &[Message], tools: &[ToolDefinition]) -> Vec<Message> {
+    let mut plain = in_turns(messages);
+    if tools.is_empty() {
+        return plain;
+    }
+    let description = description(tools);
+    match plain.first_mut().filter(|first| first.role == Role::System) {
+        Some(first) if first.content.trim().is_empty() => first.content = description,
+        Some(first) => first.content = format!("{}\n\n{description}", first.content),
+        None => plain.insert(0, Message::system(description)),
+    }
+    plain
+}
+
+/// Returns the messages as [`described`] does, with what it says in a system message at the beginning of the first
+/// message of the person, for templates that refuse that role.
+#[must_use]
+pub fn described_to_user(messages: &[Message], tools: &[ToolDefinition]) -> Vec<Message> {
+    let mut plain = described(messages, tools);
+    if plain.first().is_none_or(|first| first.role != Role::System) {
+        return plain;
+    }
+    let system = plain.remove(0);
+    match plain.first_mut().filter(|first| first.role == Role::User) {
+        Some(first) => first.content = format!("{}\n\n{}", system.content, first.content),
+        None => plain.insert(0, Message::user(system.content)),
+    }
+    plain
+}
+
+/// Returns the messages with calls and results as plain text. Roles take turns in most templates: several results, and
+/// what the person says after them, are one message.
+fn in_turns(messages: &[Message]) -> Vec<Message> {
     let mut plain: Vec<Message> = Vec::with_capacity(messages.len() + 1);
     let mut follows_result = false;
     for message in messages {
@@ -25,8 +57,7 @@ pub fn described(messages: &[Message], tools: &[ToolDefinition]) -> Vec<Message>
         };
         let is_result = message.role == Role::Tool;
         match plain.last_mut() {
-            // Roles take turns in most templates: several results are one message.
-            Some(last) if is_result && follows_result => {
+            Some(last) if follows_result && (is_result || message.role == Role::User) => {
                 last.content.push('\n');
                 last.content.push_str(&content);
             }
@@ -37,15 +68,6 @@ pub fn described(messages: &[Message], tools: &[ToolDefinition]) -> Vec<Message>
             }
         }
         follows_result = is_result;
-    }
-    if tools.is_empty() {
-        return plain;
-    }
-    let description = description(tools);
-    match plain.first_mut().filter(|first| first.role == Role::System) {
-        Some(first) if first.content.trim().is_empty() => first.content = description,
-        Some(first) => first.content = format!("{}\n\n{description}", first.content),
-        None => plain.insert(0, Message::system(description)),
     }
     plain
 }
@@ -97,5 +119,33 @@ mod tests {
         let plain = described(&[Message::user("do")], &tools);
         assert_eq!((plain.len(), plain[0].role), (2, Role::System));
         assert_eq!(described(&[Message::user("do")], &[]), [Message::user("do")]);
+    }
+
+    #[test]
+    fn what_the_person_says_after_results_is_one_message_with_them() {
+        let messages = [
+            Message::user("do"),
+            Message { tool_calls: vec![call("1")], ..Message::assistant("") },
+            Message::tool(&call("1"), "one"),
+            Message::user("and now?"),
+            Message::assistant("done"),
+            Message::user("thanks"),
+        ];
+        let plain = described(&messages, &[]);
+        let roles: Vec<Role> = plain.iter().map(|message| message.role).collect();
+        assert_eq!(roles, [Role::User, Role::Assistant, Role::User, Role::Assistant, Role::User]);
+        assert_eq!(plain[2].content, "<tool_response>\none\n</tool_response>\nand now?");
+    }
+
+    #[test]
+    fn instructions_go_to_the_person_s_first_message_where_the_template_has_no_role_for_them() {
+        let tools = [ToolDefinition::new("f", "does", "")];
+        for messages in [vec![Message::user("do")], vec![Message::system("Be brief."), Message::user("do")]] {
+            let plain = described_to_user(&messages, &tools);
+            assert_eq!((plain.len(), plain[0].role), (1, Role::User));
+            assert!(plain[0].content.contains(&tools[0].json()) && plain[0].content.ends_with("\n\ndo"));
+            assert_eq!(plain[0].content.starts_with("Be brief."), messages.len() == 2);
+        }
+        assert_eq!(described_to_user(&[Message::user("do")], &[]), [Message::user("do")]);
     }
 }

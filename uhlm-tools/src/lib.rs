@@ -25,7 +25,7 @@ pub use uhlm_law::chat::ToolCall;
 
 pub use self::call::{CallError, is_object};
 pub use self::definition::{DefinitionError, MAX_NAME_BYTES, MAX_TOOLS, ToolDefinition, check};
-pub use self::described::described;
+pub use self::described::{described, described_to_user};
 pub use self::format::ToolFormat;
 pub use self::grammar::{call_schema, forced_call};
 pub use self::parser::{MAX_CALL_BYTES, Malformed, Piece, ToolParser};

@@ -3,6 +3,8 @@
 mod harmony;
 mod tagged;
 
+use std::sync::Arc;
+
 use self::harmony::HarmonyParser;
 use self::tagged::TaggedParser;
 use crate::ToolCall;
@@ -48,6 +50,7 @@ impl Piece {
 /// copy.
 #[derive(Clone, Debug)]
 pub struct ToolParser {
+    format: ToolFormat,
     inner: Inner,
     ids: Ids,
 }
@@ -60,15 +63,32 @@ enum Inner {
 
 impl ToolParser {
     /// Begins a reply to `prompt`, the text that the template made. `names` are those of the tools that there are:
-    /// where a model may write a call without a mark, only JSON that calls one of them is a call. `calls` is the
-    /// number of calls of the conversation so far, so that ids are unique in it.
+    /// where a model may write a call without a mark, only JSON that calls one of them is a call. `used` are the ids of
+    /// the calls of the conversation so far, so that ids are unique in it.
     #[must_use]
-    pub fn new(format: ToolFormat, names: impl IntoIterator<Item = String>, prompt: &str, calls: usize) -> Self {
+    pub fn new(
+        format: ToolFormat,
+        names: impl IntoIterator<Item = String>,
+        prompt: &str,
+        used: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let names = names.into_iter().collect();
         let inner = match format {
-            ToolFormat::Harmony => Inner::Harmony(HarmonyParser::new(prompt)),
-            _ => Inner::Tagged(TaggedParser::new(format, names.into_iter().collect())),
+            ToolFormat::Harmony => Inner::Harmony(HarmonyParser::new(names, prompt)),
+            _ => Inner::Tagged(TaggedParser::new(format, names)),
         };
-        Self { inner, ids: Ids(calls) }
+        let used: Arc<[String]> = used.into_iter().collect();
+        Self { format, inner, ids: Ids { count: used.len(), used, here: Vec::new() } }
+    }
+
+    /// Says that the vocabulary has the mark that begins a call as a control token: a text that only spells it, as one
+    /// that quotes a call does, begins none.
+    #[must_use]
+    pub fn with_control_opener(mut self) -> Self {
+        if let Inner::Tagged(parser) = &mut self.inner {
+            parser.take_opener_as_token();
+        }
+        self
     }
 
     /// Tells whether calls stand outside of reasoning and reply, so that the parser reads a text before they are taken
@@ -79,10 +99,13 @@ impl ToolParser {
     }
 
     /// Takes a token: the bytes of its text, which a control token has none of, and `name`, its spelling where it is
-    /// one of the [marks](ToolFormat::marks). Returns what has become certain, in order.
+    /// one of the [marks](ToolFormat::marks); another name means nothing here. Returns what has become certain, in
+    /// order.
     pub fn push(&mut self, bytes: &[u8], name: &[u8]) -> Vec<Piece> {
+        let is_mark = bytes.is_empty() && self.format.marks().iter().any(|mark| mark.as_bytes() == name);
         match &mut self.inner {
-            Inner::Tagged(parser) => parser.push(if bytes.is_empty() { name } else { bytes }, &mut self.ids),
+            Inner::Tagged(parser) if is_mark => parser.push_mark(name, &mut self.ids),
+            Inner::Tagged(parser) => parser.push(bytes, &mut self.ids),
             Inner::Harmony(parser) => parser.push(bytes, name, &mut self.ids),
         }
     }
@@ -105,16 +128,36 @@ impl ToolParser {
     }
 }
 
-/// The number of calls so far, which makes ids.
+/// The ids of calls.
 #[derive(Clone, Debug)]
-struct Ids(usize);
+struct Ids {
+    /// Number of calls so far, which makes ids.
+    count: usize,
+    /// Ids of calls before this reply.
+    used: Arc<[String]>,
+    /// Ids of calls of this reply.
+    here: Vec<String>,
+}
 
 impl Ids {
-    /// Makes a call of what was read. An id that is made has nine letters and digits, as Mistral's templates ask for.
+    /// Makes a call of what was read. Ids have nine letters and digits, as Mistral's templates ask for; one that the
+    /// model wrote is taken if it is such an id and of no other call.
     fn call(&mut self, read: Read) -> Piece {
-        self.0 += 1;
         let Read { id, name, arguments } = read;
-        Piece::Call(ToolCall { id: id.unwrap_or_else(|| format!("call{:05}", self.0)), name, arguments })
+        self.count += 1;
+        let is_valid = |id: &String| id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let id = id.filter(is_valid).filter(|id| !self.is_used(id)).unwrap_or_else(|| self.made());
+        self.here.push(id.clone());
+        Piece::Call(ToolCall { id, name, arguments })
+    }
+
+    fn is_used(&self, id: &str) -> bool {
+        self.used.iter().chain(&self.here).any(|used| used == id)
+    }
+
+    fn made(&self) -> String {
+        let mut ids = (self.count..).map(|number| format!("call{number:05}"));
+        ids.find(|id| !self.is_used(id)).unwrap_or_default()
     }
 }
 

@@ -61,8 +61,10 @@ fn results_that_the_app_gives_need_consent_of_their_own() {
 fn consent_that_is_withdrawn_while_a_tool_runs_keeps_its_result_on_the_device() {
     let session = Arc::new(session(Mode::Exact, true, &[&calling(&[WEATHER]), "Ok."], patient()));
     let (go_on, may_go_on) = channel::<()>();
+    let (starts, started) = channel::<()>();
     let may_go_on = Mutex::new(may_go_on);
     let runner = Runner::new(move |_: &ToolCall| {
+        starts.send(()).expect("the test waits");
         let _ = may_go_on.lock().unwrap_or_else(PoisonError::into_inner).recv();
         Ok(SECRET.to_owned())
     });
@@ -71,6 +73,7 @@ fn consent_that_is_withdrawn_while_a_tool_runs_keeps_its_result_on_the_device() 
     while let Some(event) = generation.blocking_next() {
         match event.expect("no failure") {
             Event::ToolCall(_) => {
+                started.recv().expect("the tool runs");
                 session.set_consent(Consent::Withheld);
                 go_on.send(()).expect("the tool waits");
             }

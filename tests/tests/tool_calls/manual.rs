@@ -38,6 +38,23 @@ fn a_generation_ends_with_the_calls_and_goes_on_with_the_results() {
 }
 
 #[test]
+fn calls_that_wait_when_the_person_goes_on_are_answered_as_not_run() {
+    for knows_tools in [false, true] {
+        let session = session(Mode::DeviceOnly, knows_tools, &[&calling(&[WEATHER]), "", "Hello."], patient());
+        let told = ask(&session, chat("weather?"), with(ToolUse::Manual));
+        assert_eq!(told.reason, Some(FinishReason::ToolCalls));
+        // The empty reply that closes the turn is the second one of the conversation.
+        assert_eq!(ask(&session, chat("never mind"), with(ToolUse::Manual)).text, "Hello.");
+        let messages = session.messages();
+        let roles: Vec<Role> = messages.iter().map(|message| message.role).collect();
+        assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant, Role::User, Role::Assistant]);
+        assert_eq!(messages[2].content, "Error: nobody ran it");
+        let late = Prompt::ToolResults(vec![ToolResult::new(&told.calls[0], "sunny")]);
+        assert!(session.generate(late, with(ToolUse::Manual)).is_err(), "the call was answered");
+    }
+}
+
+#[test]
 fn what_is_no_call_is_an_event_and_the_conversation_goes_on() {
     let session = session(MODES[1], true, &["Hm. <tool_call>\n{\"name\": }\n</tool_call>", "Sorry."], patient());
     let told = ask(&session, chat("weather?"), with(ToolUse::Manual));
@@ -73,6 +90,7 @@ fn tools_and_results_that_make_no_sense_are_refused_before_anything_is_written()
     refused(Prompt::ToolResults(Vec::new()), Tools::default());
     refused(Prompt::ToolResults(vec![ToolResult::new(&call, "x")]), Tools::default());
     let right = ToolResult::new(&told.calls[0], "x");
+    refused(Prompt::ToolResults(vec![right.clone(), right.clone()]), Tools::default());
     refused(Prompt::ToolResults(vec![right.clone(), ToolResult::new(&call, "x")]), Tools::default());
     assert_eq!(ask(&session, Prompt::ToolResults(vec![right]), with(ToolUse::Manual)).text, "Sunny.");
 }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use uhlm_core::{
-    Event, FinishReason, GenerationOptions, Mode, Role, Runner, ToolCall, ToolFailure, ToolRunner, ToolUse, Tools,
+    Event, FinishReason, GenerationError, GenerationOptions, Mode, Overflow, Role, Runner, SessionOptions, ToolCall,
+    ToolFailure, ToolRunner, ToolUse, Tools,
 };
 
-use crate::support::{MODES, WEATHER, ask, calling, chat, patient, session, tools, with};
+use crate::support::{MODES, WEATHER, ask, calling, chat, listen, patient, session, tools, with};
 
 const TIME: &str = r#"{"name": "get_time", "arguments": {}}"#;
 
@@ -151,8 +152,37 @@ fn cancelling_does_not_wait_for_a_tool() {
     assert_eq!(reason, Some(FinishReason::Cancelled));
     // No call of the conversation is left without a result.
     let messages = session.messages();
-    assert_eq!(messages.last().map(|message| message.role), Some(Role::Tool), "{messages:?}");
+    let roles: Vec<Role> = messages.iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant], "{messages:?}");
+    assert_eq!(messages[2].content, "Error: it was cancelled");
     let told = ask(&session, chat("and now?"), GenerationOptions::default());
     assert_eq!(told.text, "Yes.");
     drop(release);
+}
+
+#[test]
+fn what_a_tool_gave_stays_where_the_reply_to_it_fails() {
+    let options = SessionOptions { overflow: Overflow::Stop, ..patient() };
+    let session = session(Mode::DeviceOnly, true, &[&calling(&[TIME]), "Yes."], options);
+    let long = "a b ".repeat(5000);
+    let result = long.clone();
+    let generation = session.generate(chat("time?"), automatic(move |_| Ok(result.clone()))).expect("idle");
+    let error = listen(generation).expect_err("the result is longer than the context");
+    assert!(matches!(error, GenerationError::PromptTooLong { .. }), "{error:?}");
+    let messages = session.messages();
+    let roles: Vec<Role> = messages.iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant], "{messages:?}");
+    assert_eq!(messages[2].content, long);
+}
+
+#[test]
+fn calls_of_a_reply_that_was_cut_off_are_not_run_and_not_left_open() {
+    let script = format!("{} {}", calling(&[TIME]), "and so on ".repeat(200));
+    let session = session(Mode::DeviceOnly, true, &[&script, "Yes."], patient());
+    let options = automatic(|call| panic!("{call:?} is not run"));
+    let told = ask(&session, chat("time?"), GenerationOptions { max_tokens: 120, ..options });
+    assert_eq!((told.reason, told.calls.len(), told.results.len()), (Some(FinishReason::MaxTokens), 1, 0));
+    let roles: Vec<Role> = session.messages().iter().map(|message| message.role).collect();
+    assert_eq!(roles, [Role::User, Role::Assistant, Role::Tool, Role::Assistant]);
+    assert_eq!(session.messages()[2].content, "Error: the reply was cut off");
 }

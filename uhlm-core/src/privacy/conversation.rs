@@ -227,24 +227,15 @@ impl Conversation {
         self.entries.push(Entry { message: reply, shared, shared_reasoning: covered, covered });
     }
 
-    /// Appends results of tools that have no reply. They hold nothing of the person's; the verifier may see them if it
-    /// saw the calls.
-    pub(crate) fn push_results(&mut self, results: Vec<Message>, covered: bool) {
-        let entry = |message: Message| {
-            let shared = covered.then(|| message.content.clone());
-            Entry { message, shared, shared_reasoning: false, covered }
-        };
-        self.entries.extend(results.into_iter().map(entry));
-    }
-
     /// Returns the number of turns that the models have not forgotten.
     pub(crate) fn turns(&self) -> usize {
         self.remembered().filter(|entry| entry.message.role == Role::User).count()
     }
 
-    /// Returns the number of calls of tools in all messages.
-    pub(crate) fn calls(&self) -> usize {
-        self.entries.iter().map(|entry| entry.message.tool_calls.len()).sum()
+    /// Returns the ids of the calls of tools in all messages.
+    pub(crate) fn call_ids(&self) -> Vec<String> {
+        let calls = self.entries.iter().flat_map(|entry| &entry.message.tool_calls);
+        calls.map(|call| call.id.clone()).collect()
     }
 
     /// Returns the ids of the calls of the last message, which wait for their results.
@@ -399,7 +390,7 @@ mod tests {
         let asks = Message { tool_calls: vec![call(r#"{"who": "Anna"}"#)], ..Message::assistant("") };
         let mut conversation = Conversation::default();
         conversation.push_turn(vec![Message::user("find Anna")], None, asks.clone());
-        assert_eq!((conversation.calls(), conversation.open_calls()), (1, vec!["1".to_owned()]));
+        assert_eq!((conversation.call_ids(), conversation.open_calls()), (vec!["1".to_owned()], vec!["1".to_owned()]));
         let result = vec![Message::tool(&asks.tool_calls[0], "Anna lives here")];
         conversation.push_turn(result, None, Message::assistant("here"));
         let read = conversation.read_by_models(true, Some(&redaction()));

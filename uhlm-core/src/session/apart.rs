@@ -136,7 +136,7 @@ mod tests {
         prompt: &str,
         tokens: &[&str],
     ) -> (String, String, Vec<String>) {
-        let parser = ToolParser::new(tools, ["f".to_owned()], prompt, 0);
+        let parser = ToolParser::new(tools, ["f".to_owned()], prompt, []);
         let mut apart = Apart::new(ReasoningSplitter::new(Some(format), prompt), Some(parser));
         let mut all = Taken::default();
         let mut add = |taken: Taken| {
@@ -194,5 +194,16 @@ mod tests {
         let said = ["\u{1}<|channel|>", "final", "\u{1}<|message|>", "Yes", "\u{1}<|return|>"];
         let (reasoning, reply, calls) = taken(ReasoningFormat::Channels, ToolFormat::Harmony, prompt, &said);
         assert_eq!((reasoning.as_str(), reply.as_str(), calls.len()), ("", "Yes", 0));
+    }
+
+    #[test]
+    fn control_tokens_that_mark_reasoning_are_in_no_reply_where_there_are_tools() {
+        let marks = ReasoningFormat::Tags { open: "[THINK]", close: "[/THINK]" };
+        let tokens = ["\u{1}[THINK]", "hm", "\u{1}[/THINK]", "Yes", "\u{1}[THINK]", "\u{1}[/THINK]", "."];
+        let (reasoning, reply, calls) = taken(marks, ToolFormat::Mistral, "x", &tokens);
+        assert_eq!((reasoning.as_str(), reply.as_str(), calls.len()), ("hm", "Yes.", 0));
+        let channels = ["\u{1}<|channel|>", "final", "\u{1}<|message|>", "Yes", "\u{1}<|end|>"];
+        let (_, reply, _) = taken(ReasoningFormat::Channels, ToolFormat::Hermes, "<|start|>assistant", &channels);
+        assert_eq!(reply, "Yes");
     }
 }

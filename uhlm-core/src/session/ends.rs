@@ -30,6 +30,15 @@ pub(super) fn marks(language: &Language) -> Vec<(TokenId, &'static str)> {
     names.into_iter().filter_map(token).collect()
 }
 
+/// Tells whether a model begins calls with a control token. One that is only told of the format in words may spell the
+/// mark, whatever its vocabulary has.
+pub(super) fn has_control_opener(language: &Language) -> bool {
+    let format = language.template.source().and_then(ToolFormat::detect);
+    let opener = format.and_then(|format| format.marks().first());
+    let tokens = opener.and_then(|name| language.words.tokenize(name, Special::Parse).ok());
+    matches!(tokens.as_deref(), Some([id]) if language.words.vocabulary().piece(*id).is_empty())
+}
+
 /// Returns the format in which a model writes calls. One whose template knows none is told of that of Hermes.
 pub(super) fn tool_format(language: &Language) -> ToolFormat {
     language.template.source().and_then(ToolFormat::detect).unwrap_or(ToolFormat::Hermes)

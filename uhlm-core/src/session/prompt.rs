@@ -4,7 +4,7 @@
 use uhlm_law::chat::{Message, RenderOptions, Rendered, Role, VariableError};
 use uhlm_law::model::{LanguageModel, ModelError, Special};
 use uhlm_law::sampling::TokenId;
-use uhlm_tools::{ToolDefinition, ToolFormat, described};
+use uhlm_tools::{ToolDefinition, ToolFormat, described, described_to_user};
 
 use crate::error::GenerationError;
 use crate::language::Language;
@@ -126,7 +126,12 @@ impl Asked<'_> {
             return Ok(template.render(&messages, self.options)?);
         }
         if template.source().and_then(ToolFormat::detect).is_none() {
-            return Ok(template.render(&described(&messages, self.tools), self.options)?);
+            // Some templates refuse messages of the system; then the person's first message says it.
+            let rendered = template.render(&described(&messages, self.tools), self.options);
+            return Ok(rendered.or_else(|error| {
+                let plain = described_to_user(&messages, self.tools);
+                template.render(&plain, self.options).map_err(|_| error)
+            })?);
         }
         let mut options = self.options.clone();
         if !self.tools.is_empty() && options.variables.get("tools").is_none() {

@@ -18,8 +18,16 @@ use uhlm_tools::ToolParser;
 use super::apart::Apart;
 use super::closing::Closing;
 use super::drafter::Drafter;
+<<<<<<< HEAD
 use super::ends::tool_format;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
+||||||| 960e680
+use super::ends::tool_format;
+use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+=======
+use super::ends::{has_control_opener, tool_format};
+use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
+>>>>>>> T-new
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
@@ -385,8 +393,9 @@ impl Worker {
         let tools = &options.tools.definitions;
         let rendered = rendered.filter(|_| !tools.is_empty())?;
         let names = tools.iter().map(|tool| tool.name.clone());
-        let calls = locked(&self.shared.conversation).calls();
-        Some(ToolParser::new(tool_format(language), names, rendered, calls))
+        let used = locked(&self.shared.conversation).call_ids();
+        let parser = ToolParser::new(tool_format(language), names, rendered, used);
+        Some(if has_control_opener(language) { parser.with_control_opener() } else { parser })
     }
 
     pub(super) fn now(&self) -> Instant {

@@ -9,6 +9,8 @@ use crate::format::ToolFormat;
 
 /// Largest length of a message's header, in bytes.
 const MAX_HEADER_BYTES: usize = 512;
+/// Channels of messages.
+const CHANNELS: [&str; 3] = ["analysis", "commentary", "final"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
@@ -26,6 +28,8 @@ enum State {
 /// The place of a reply, and what is held of it.
 #[derive(Clone, Debug)]
 pub(super) struct HarmonyParser {
+    /// Names of the tools that there are.
+    names: Vec<String>,
     state: State,
     /// Text of the header.
     header: String,
@@ -35,9 +39,9 @@ pub(super) struct HarmonyParser {
 }
 
 impl HarmonyParser {
-    pub(super) fn new(prompt: &str) -> Self {
+    pub(super) fn new(names: Vec<String>, prompt: &str) -> Self {
         let state = if prompt.ends_with("<|start|>assistant") { State::Begin } else { State::Message };
-        Self { state, header: String::new(), held: Vec::new(), arguments: Vec::new() }
+        Self { names, state, header: String::new(), held: Vec::new(), arguments: Vec::new() }
     }
 
     pub(super) fn holds_back(&self) -> bool {
@@ -72,7 +76,7 @@ impl HarmonyParser {
         let piece = Piece::Text { bytes: Vec::new(), name: mark };
         match mark {
             "<|message|>" if matches!(self.state, State::Begin | State::Header) => {
-                if recipient(&self.header).is_some() {
+                if self.recipient().is_some() {
                     self.held.clear();
                     self.state = State::Call;
                     return;
@@ -130,13 +134,15 @@ impl HarmonyParser {
         }
     }
 
-    /// Ends a call. If its arguments are no JSON, it ended because of `reason`.
+    /// Ends a call. If its arguments are not whole JSON, it ended because of `reason`.
     fn end_call(&mut self, reason: CallError, ids: &mut Ids, out: &mut Vec<Piece>) {
         let text = String::from_utf8_lossy(&self.arguments).into_owned();
-        let call = named(recipient(&self.header).unwrap_or_default(), None, &text);
+        let is_cut_off = reason == CallError::Unfinished;
+        let call = named(self.recipient().unwrap_or_default(), None, &text);
         out.push(match call {
+            _ if is_cut_off && text.trim().is_empty() => malformed(&self.raw(), reason),
             Ok(call) => ids.call(call),
-            Err(CallError::NotJson { .. }) if reason == CallError::Unfinished => malformed(&self.raw(), reason),
+            Err(CallError::NotJson { .. }) if is_cut_off => malformed(&self.raw(), reason),
             Err(error) => malformed(&self.raw(), error),
         });
         self.arguments.clear();
@@ -146,11 +152,16 @@ impl HarmonyParser {
     fn raw(&self) -> Vec<u8> {
         [self.header.trim().as_bytes(), b"<|message|>", &self.arguments].concat()
     }
-}
 
-/// Returns the tool that a header names as the recipient.
-fn recipient(header: &str) -> Option<&str> {
-    let name = header.split_whitespace().find_map(|word| word.strip_prefix("to="))?;
-    let name = name.strip_prefix("functions.").unwrap_or(name);
-    (!name.is_empty()).then_some(name)
+    /// Returns the tool that the header names as the recipient. Only a message of the channel for calls is one: what
+    /// stands in another is thought of or said, and whoever else is a recipient is no tool.
+    fn recipient(&self) -> Option<&str> {
+        let mut words = self.header.split_whitespace();
+        if words.clone().find(|word| CHANNELS.contains(word)) != Some("commentary") {
+            return None;
+        }
+        let name = words.find_map(|word| word.strip_prefix("to="))?;
+        let known = self.names.iter().map(String::as_str).find(|known| *known == name);
+        known.or_else(|| name.strip_prefix("functions.").filter(|name| !name.is_empty()))
+    }
 }

@@ -9,6 +9,8 @@ use crate::json::{Scan, Scanner};
 const MAX_HEADER_BYTES: usize = 512;
 /// What a model without a mark may write before its call, and after it.
 const FENCES: [(&str, &str); 3] = [("```json", "```"), ("```", "```"), ("<tools>", "</tools>")];
+/// What begins and ends code, in which calls are only shown.
+const CODE: &str = "```";
 /// Fields that a call without a mark may begin with.
 const FIRST_FIELDS: [&str; 6] = ["\"name\"", "\"type\"", "\"function\"", "\"arguments\"", "\"parameters\"", "\"id\""];
 
@@ -28,6 +30,8 @@ enum State {
     /// JSON that may be a call without a mark; it begins after so many bytes of what is held.
     Bare {
         lead: usize,
+        /// What ends the fence before it.
+        fence: Option<&'static str>,
     },
     /// A call has ended.
     After,
@@ -45,12 +49,32 @@ pub(super) struct TaggedParser {
     scanner: Scanner,
     /// Name of the call whose arguments are being written, with its id.
     header: String,
+    /// What may still follow the call that has ended, and is no text then.
+    closers: Vec<&'static str>,
+    /// Whether the opener is a control token, so that text which spells it opens nothing.
+    is_token: bool,
+    /// Whether the text is within code.
+    in_code: bool,
 }
 
 impl TaggedParser {
     pub(super) fn new(format: ToolFormat, names: Vec<String>) -> Self {
         let state = if format.may_be_bare() && !names.is_empty() { State::Start } else { State::Text };
-        Self { format, names, state, held: Vec::new(), scanner: Scanner::default(), header: String::new() }
+        Self {
+            format,
+            names,
+            state,
+            held: Vec::new(),
+            scanner: Scanner::default(),
+            header: String::new(),
+            closers: Vec::new(),
+            is_token: false,
+            in_code: false,
+        }
+    }
+
+    pub(super) fn take_opener_as_token(&mut self) {
+        self.is_token = true;
     }
 
     pub(super) fn holds_back(&self) -> bool {
@@ -62,6 +86,17 @@ impl TaggedParser {
         self.held.extend_from_slice(bytes);
         self.advance(ids, &mut out);
         out
+    }
+
+    /// Takes a control token that is a mark of the format.
+    pub(super) fn push_mark(&mut self, name: &[u8], ids: &mut Ids) -> Vec<Piece> {
+        let may_open = matches!(self.state, State::Start | State::Text | State::Bare { .. } | State::After);
+        if !(self.is_token && may_open && name == self.format.opener().as_bytes()) {
+            return self.push(name, ids);
+        }
+        let held = std::mem::take(&mut self.held);
+        self.open();
+        if held.is_empty() { Vec::new() } else { vec![Piece::text(held)] }
     }
 
     pub(super) fn finish(&mut self, ids: &mut Ids) -> Vec<Piece> {
@@ -84,7 +119,7 @@ impl TaggedParser {
                     let end = find(&held, closer).filter(|_| !closer.is_empty());
                     let end = end.map_or(held.len(), |at| at + closer.len());
                     self.refuse(&held[..end], CallError::Unfinished, &mut out);
-                    self.state = State::After;
+                    self.end(&[]);
                     if end < held.len() {
                         self.held = held[end..].to_vec();
                         self.advance(ids, &mut out);
@@ -111,7 +146,7 @@ impl TaggedParser {
             State::Header => self.header(out),
             State::Arguments => self.arguments(ids, out),
             State::Broken => self.broken(out),
-            State::Bare { lead } => self.bare(lead, ids, out),
+            State::Bare { lead, fence } => self.bare(lead, fence, ids, out),
             State::After => self.after(),
             State::Dropped => self.dropped(),
         }
@@ -122,6 +157,18 @@ impl TaggedParser {
         true
     }
 
+    /// Begins a call behind its mark.
+    fn open(&mut self) -> bool {
+        self.scanner = Scanner::default();
+        self.go(State::Body)
+    }
+
+    /// Ends a call, which `closers` may still follow.
+    fn end(&mut self, closers: &[&'static str]) -> bool {
+        self.closers = closers.iter().copied().filter(|closer| !closer.is_empty()).collect();
+        self.go(State::After)
+    }
+
     /// Finds out whether the reply begins with JSON.
     fn start(&mut self) -> bool {
         let blank = self.held.len() - self.held.trim_ascii_start().len();
@@ -129,13 +176,13 @@ impl TaggedParser {
         if rest.is_empty() {
             return false;
         }
-        let fence = FENCES.iter().map(|(open, _)| *open).find(|open| rest.starts_with(open.as_bytes()));
-        let inner = &rest[fence.map_or(0, str::len)..];
+        let fence = FENCES.iter().find(|(open, _)| rest.starts_with(open.as_bytes()));
+        let inner = &rest[fence.map_or(0, |(open, _)| open.len())..];
         match inner.trim_ascii_start().first() {
             Some(b'{') => {
                 let lead = self.held.len() - inner.trim_ascii_start().len();
                 self.scanner = Scanner::default();
-                self.go(State::Bare { lead })
+                self.go(State::Bare { lead, fence: fence.map(|(_, close)| *close) })
             }
             None => false,
             Some(_) if FENCES.iter().any(|(open, _)| open.as_bytes().starts_with(rest)) => false,
@@ -144,16 +191,23 @@ impl TaggedParser {
     }
 
     fn text(&mut self, out: &mut Vec<Piece>) -> bool {
-        let opener = self.format.opener();
-        if let Some(at) = find(&self.held, opener) {
+        let opener = if self.is_token || self.in_code { "" } else { self.format.opener() };
+        let opened = if opener.is_empty() { None } else { find(&self.held, opener) };
+        let code = find(&self.held, CODE);
+        if let Some(at) = opened.filter(|at| code.is_none_or(|code| *at < code)) {
             if at > 0 {
                 out.push(Piece::text(&self.held[..at]));
             }
             self.held.drain(..at + opener.len());
-            self.scanner = Scanner::default();
-            return self.go(State::Body);
+            return self.open();
         }
-        let kept = kept(&self.held, opener);
+        if let Some(at) = code {
+            let certain = self.held.drain(..at + CODE.len()).collect::<Vec<u8>>();
+            out.push(Piece::text(certain));
+            self.in_code = !self.in_code;
+            return true;
+        }
+        let kept = kept(&self.held, opener).max(kept(&self.held, CODE));
         if self.held.len() > kept {
             let certain = self.held.drain(..self.held.len() - kept).collect::<Vec<u8>>();
             out.push(Piece::text(certain));
@@ -177,7 +231,7 @@ impl TaggedParser {
                     Ok(calls) => out.extend(calls.into_iter().map(|call| ids.call(call))),
                     Err(reason) => self.refuse(&text, reason, out),
                 }
-                self.go(State::After)
+                self.end(&[self.format.closer()])
             }
         }
     }
@@ -214,7 +268,7 @@ impl TaggedParser {
                     Ok(call) => out.push(ids.call(call)),
                     Err(reason) => self.refuse(&[self.header.as_bytes(), b"[ARGS]", &text].concat(), reason, out),
                 }
-                self.go(State::After)
+                self.end(&[self.format.closer()])
             }
         }
     }
@@ -232,7 +286,7 @@ impl TaggedParser {
         let inner = String::from_utf8_lossy(&text[..at]);
         let reason = read(&inner).err().unwrap_or(CallError::NoName);
         self.refuse(&text, reason, out);
-        self.go(State::After)
+        self.end(&[])
     }
 
     /// Gives a call up that has become too long.
@@ -253,7 +307,7 @@ impl TaggedParser {
         }
         if let Some(at) = find(&self.held, closer) {
             self.held.drain(..at + closer.len());
-            return self.go(State::After);
+            return self.end(&[]);
         }
         let kept = kept(&self.held, closer);
         self.held.drain(..self.held.len() - kept);
@@ -261,7 +315,7 @@ impl TaggedParser {
     }
 
     /// Reads JSON that may be a call without a mark. What is none is text.
-    fn bare(&mut self, lead: usize, ids: &mut Ids, out: &mut Vec<Piece>) -> bool {
+    fn bare(&mut self, lead: usize, fence: Option<&'static str>, ids: &mut Ids, out: &mut Vec<Piece>) -> bool {
         let text = &self.held[lead..];
         match self.scanner.scan(text) {
             Scan::More if may_be_call(text) && self.held.len() <= MAX_CALL_BYTES => false,
@@ -272,7 +326,7 @@ impl TaggedParser {
                 let Some(calls) = calls else { return self.go(State::Text) };
                 self.held.drain(..lead + end);
                 out.extend(calls.into_iter().map(|call| ids.call(call)));
-                self.go(State::After)
+                self.end(&[fence.unwrap_or_default(), self.format.closer()])
             }
         }
     }
@@ -282,18 +336,13 @@ impl TaggedParser {
         let blank = |byte: &u8| byte.is_ascii_whitespace() || (*byte == b';' && self.format == ToolFormat::Llama);
         let start = self.held.iter().position(|byte| !blank(byte)).unwrap_or(self.held.len());
         self.held.drain(..start);
-        let closer = self.format.closer();
-        let ends = FENCES.iter().map(|(_, close)| *close).chain([closer]).filter(|end| !end.is_empty());
-        let ends = ends.filter(|end| *end == closer || self.format.may_be_bare());
-        let mut may_end = false;
-        for end in ends {
-            if self.held.starts_with(end.as_bytes()) {
-                self.held.drain(..end.len());
-                return true;
-            }
-            may_end |= end.as_bytes().starts_with(&self.held);
+        let followed = self.closers.iter().position(|closer| self.held.starts_with(closer.as_bytes()));
+        if let Some(place) = followed {
+            let closer = self.closers.remove(place);
+            self.held.drain(..closer.len());
+            return true;
         }
-        if self.held.is_empty() || may_end {
+        if self.held.is_empty() || self.closers.iter().any(|closer| closer.as_bytes().starts_with(&self.held)) {
             return false;
         }
         let may_be_bare = self.format.may_be_bare() && !self.names.is_empty();

@@ -49,7 +49,7 @@ impl Taken {
 const PROMPT: &str = "<|start|>assistant";
 
 fn parser(format: ToolFormat) -> ToolParser {
-    ToolParser::new(format, ["f".to_owned(), "get_weather".to_owned()], PROMPT, 0)
+    ToolParser::new(format, ["f".to_owned(), "get_weather".to_owned()], PROMPT, [])
 }
 
 /// Takes a reply apart whose plain text comes in pieces of `size` bytes; control tokens have a name and no text where
@@ -154,7 +154,7 @@ fn calls_in_channels_are_told_from_what_is_said_and_thought() {
         pieces.into_iter().map(shown).collect()
     };
     let read = |prompt: &str, text: &str| {
-        let mut parser = ToolParser::new(format, [], prompt, 0);
+        let mut parser = ToolParser::new(format, ["get_weather".to_owned()], prompt, []);
         let mut pieces = Vec::new();
         for (is_mark, token) in tokens(format, text) {
             pieces.extend(if is_mark {
@@ -186,10 +186,28 @@ fn calls_in_channels_are_told_from_what_is_said_and_thought() {
             "<|channel|>commentary to=functions.f<|message|>{\"x\"",
             "!commentary to=functions.f<|message|>{\"x\"",
         ),
-        (PROMPT, "<|channel|>commentary to=browser.open<|message|>{}<|call|>", "browser.open({})<|call|>"),
+        // A call that a limit cut off before its arguments.
+        (PROMPT, "<|channel|>commentary to=functions.f<|message|>", "!commentary to=functions.f<|message|>"),
+        (PROMPT, "<|channel|>commentary to=functions.f<|message|> ", "!commentary to=functions.f<|message|> "),
+        (PROMPT, "<|channel|>commentary to=functions.f<|message|>{}", "f({})"),
+        // A tool that there is needs no prefix.
+        (PROMPT, "<|channel|>commentary to=get_weather<|message|>{}<|call|>", "get_weather({})<|call|>"),
         (PROMPT, "<|channel|>ana", "<|channel|>ana"),
     ] {
         assert_eq!(read(prompt, text), expected, "{text}");
+    }
+    // Other channels and other recipients call nothing.
+    for header in [
+        "analysis to=functions.f",
+        "final to=functions.f",
+        "analysis to=functions.f commentary",
+        "commentary to=user",
+        "commentary to=assistant",
+        "commentary to=browser.open",
+        "commentary to=functions.",
+    ] {
+        let text = format!("<|channel|>{header}<|message|>{{}}<|call|>");
+        assert_eq!(read(PROMPT, &text), text);
     }
 }
 
@@ -240,6 +258,70 @@ fn a_call_that_is_too_long_is_given_up_and_what_follows_it_is_not() {
         assert_eq!(told, 1, "{format:?}");
         assert!(format!("{parser:?}").len() < 8 * MAX_CALL_BYTES, "{format:?} holds on to what it gave up");
     }
+}
+
+#[test]
+fn only_the_closer_of_what_was_opened_before_a_call_is_dropped_and_only_once() {
+    use ToolFormat::*;
+    let one = "{\"name\": \"f\"}";
+    for (format, reply, text) in [
+        (Hermes, format!("<tool_call>{one}</tool_call>\n```rust\nx\n```"), "```rust\nx\n```"),
+        (Hermes, format!("<tool_call>{one}</tool_call></tool_call>"), "</tool_call>"),
+        (Hermes, format!("<tool_call>{one}</tool_call></tools>"), "</tools>"),
+        (Hermes, format!("```json\n{one}\n```\n```\nx\n```"), "```\nx\n```"),
+        (Hermes, format!("{one}\n```\nx\n```"), "```\nx\n```"),
+        (Hermes, format!("<tools>{one}</tools></tool_call>."), "."),
+        (Llama, format!("<|python_tag|>{one}```x```"), "```x```"),
+    ] {
+        let read = everywhere(format, &reply);
+        assert_eq!((read.text.as_str(), read.calls.len(), read.malformed.len()), (text, 1, 0), "{reply}");
+    }
+}
+
+#[test]
+fn a_call_that_is_shown_as_code_is_none() {
+    for format in [ToolFormat::Hermes, ToolFormat::Mistral, ToolFormat::Granite] {
+        let quoted = format!("So:\n```\n{}\n```\n", format.write(&[call("f", "{}", "abc123def")]));
+        let read = everywhere(format, &quoted);
+        assert_eq!((read.text.as_str(), read.calls.len()), (quoted.as_str(), 0), "{format:?}");
+        let read = everywhere(format, &(quoted.clone() + &format.write(&[call("f", "{}", "abc123def")])));
+        assert_eq!((read.text.as_str(), read.calls.len()), (quoted.as_str(), 1), "{format:?}");
+    }
+}
+
+#[test]
+fn where_the_opener_is_a_control_token_its_spelling_opens_nothing() {
+    let mut parser = parser(ToolFormat::Hermes).with_control_opener();
+    let (mut quoted, mut called) = (Taken::default(), Taken::default());
+    quoted.add(parser.push(b"Write <tool_call>{\"name\": \"f\"}</tool_call>. ", b""));
+    assert_eq!((quoted.text.as_str(), quoted.calls.len()), ("Write <tool_call>{\"name\": \"f\"}</tool_call>. ", 0));
+    for (bytes, name) in [("``", ""), ("", "<tool_call>"), ("{\"name\": \"f\"}", ""), ("", "</tool_call>"), ("Yes", "")]
+    {
+        called.add(parser.push(bytes.as_bytes(), name.as_bytes()));
+    }
+    called.add(parser.finish());
+    assert_eq!((called.text.as_str(), called.calls.len(), called.malformed.len()), ("``Yes", 1, 0));
+}
+
+#[test]
+fn control_tokens_that_are_no_marks_are_no_text() {
+    let mut parser = parser(ToolFormat::Hermes);
+    for name in ["[THINK]", "</think>", "<|channel|>", ""] {
+        assert_eq!(parser.push(b"", name.as_bytes()), [], "{name}");
+    }
+    assert_eq!(parser.push(b"Yes", b""), [Piece::text(*b"Yes")]);
+}
+
+#[test]
+fn an_id_that_the_model_writes_is_taken_only_if_it_is_one_and_of_no_other_call() {
+    let used = ["abcdefghi", "call00003"].map(str::to_owned);
+    let mut parser = ToolParser::new(ToolFormat::Mistral, ["f".to_owned()], PROMPT, used);
+    let ids = ["abcdefghi", "123456789", "123456789", "short", "nine char", "call00009", ""];
+    let calls: Vec<String> = ids.iter().map(|id| format!("{{\"name\": \"f\", \"id\": \"{id}\"}}")).collect();
+    let mut taken = Taken::default();
+    taken.add(parser.push(format!("[TOOL_CALLS][{}]", calls.join(", ")).as_bytes(), b""));
+    let expected = ["call00004", "123456789", "call00005", "call00006", "call00007", "call00009", "call00010"];
+    assert_eq!(taken.ids, expected);
 }
 
 #[test]

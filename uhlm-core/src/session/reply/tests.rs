@@ -223,7 +223,7 @@ fn control_tokens_that_mark_channels_are_never_text() {
 
 #[test]
 fn calls_are_told_apart_from_the_text_and_provisional_ones_are_not_told() {
-    let parser = ToolParser::new(ToolFormat::Hermes, ["f".to_owned()], "", 3);
+    let parser = ToolParser::new(ToolFormat::Hermes, ["f".to_owned()], "", (1..4).map(|n| format!("call{n:05}")));
     let apart = Apart::new(ReasoningSplitter::new(None, ""), Some(parser));
     let mut reply = Reply::new(&options(&["\"x\""], 20), 3, 0).with_parts(apart, None);
     let open = Piece { id: 2, bytes: b"", mark: b"<tool_call>", is_end: false };
