@@ -92,12 +92,6 @@ impl Worker {
             // Both models read the same text: where the verifier is asked, the text that it may see.
             let redaction = terms.kept.redaction.as_ref();
             let read = (terms.mode != Mode::DeviceOnly).then(|| prompt.redacted(redaction));
-<<<<<<< HEAD
-            let (reason, reply) = self.write(&prompt, read.as_deref(), &options, &terms, sink, inbox)?;
-            self.count(&reply, round);
-||||||| 960e680
-            let (reason, reply) = self.write(&prompt, read.as_deref(), &options, &terms, sink, inbox)?;
-=======
             let written = self.write(&prompt, read.as_deref(), &options, &terms, sink, inbox);
             // Tools that ran here are not run again, so what they gave stays, whatever becomes of the reply.
             let ran = round > 0;
@@ -110,7 +104,7 @@ impl Worker {
                     return Err(error);
                 }
             };
->>>>>>> T-new
+            self.count(&reply, round);
             let calls = reply.calls().to_vec();
             // Text that was committed before a failure joins the conversation; without any, the reply never happened.
             let is_kept = ran || reason.is_ok() || !reply.text().is_empty();
@@ -153,7 +147,6 @@ impl Worker {
         Ok(told.finished(FinishReason::ToolCalls))
     }
 
-<<<<<<< HEAD
     /// Adds a round to the session's totals; all rounds are one generation.
     fn count(&self, reply: &Reply, round: usize) {
         let mut totals = locked(&self.shared.totals);
@@ -161,23 +154,10 @@ impl Worker {
         totals.count_round(&reply.statistics);
     }
 
-    /// Has a prompt and its reply join the conversation. Text that was committed before a failure does, too; a reply
-    /// that failed without any text never happened.
-    fn remember(&mut self, prompt: Prompt, read: Option<Vec<String>>, reply: &Reply, is_whole: bool) {
-        if matches!(prompt, Prompt::Raw(_) | Prompt::Apart(_)) || !(is_whole || !reply.text().is_empty()) {
-            return;
-||||||| 960e680
-    /// Has a prompt and its reply join the conversation. Text that was committed before a failure does, too; a reply
-    /// that failed without any text never happened.
-    fn remember(&mut self, prompt: Prompt, read: Option<Vec<String>>, reply: &Reply, is_whole: bool) {
-        if matches!(prompt, Prompt::Raw(_)) || !(is_whole || !reply.text().is_empty()) {
-            return;
-=======
     /// Has a prompt and its reply join the conversation.
     fn remember(&mut self, prompt: Prompt, read: Option<Vec<String>>, said: Message) {
-        if !matches!(prompt, Prompt::Raw(_)) {
+        if !matches!(prompt, Prompt::Raw(_) | Prompt::Apart(_)) {
             locked(&self.shared.conversation).push_turn(prompt.messages(None), read, said);
->>>>>>> T-new
         }
     }
 

@@ -100,19 +100,13 @@ impl Run<'_> {
         let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
         let unread = self.drafter.unread(tokens.ids());
         let unsent = self.pipeline.unsent_to(self.remote.as_ref().map(|remote| &remote.peer));
-<<<<<<< HEAD
         let mode = self.dry_run.unwrap_or(self.mode);
-        let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, mode, &|| cancel.is_cancelled())?;
-||||||| 9e3de1c
-        let Draft { replaces, tokens } = self.drafter.draft(tokens, unsent, self.mode, &|| cancel.is_cancelled())?;
-=======
-        let drafted = self.drafter.draft(tokens, unsent, self.mode, &|| cancel.is_cancelled());
+        let drafted = self.drafter.draft(tokens, unsent, mode, &|| cancel.is_cancelled());
         let Draft { replaces, tokens } = match drafted {
             // Only a text that is decided fails with its grammar.
             Err(End::Failed(GenerationError::Grammar { .. })) if !self.pipeline.branch().is_empty() => return Ok(()),
             drafted => drafted?,
         };
->>>>>>> S-new
         let spent = self.since(began);
         self.reply.statistics.drafting += spent;
         if tokens.first().is_some_and(|drafted| drafted.forced) {

@@ -18,16 +18,8 @@ use uhlm_tools::ToolParser;
 use super::apart::Apart;
 use super::closing::Closing;
 use super::drafter::Drafter;
-<<<<<<< HEAD
-use super::ends::tool_format;
-use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
-||||||| 960e680
-use super::ends::tool_format;
-use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
-=======
 use super::ends::{has_control_opener, tool_format};
-use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag};
->>>>>>> T-new
+use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
@@ -325,16 +317,10 @@ impl Worker {
                 dry_run,
             };
             let (reason, mut reply) = run.run();
-<<<<<<< HEAD
-            reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
-            let begins_again = |totals: &mut Totals| totals.spend(&reply.statistics);
-||||||| 9e3de1c
-            reply.statistics.grammar_complete = self.drafter.is_complete(self.pipeline.ids());
-=======
             let whole = self.drafter.is_complete(self.pipeline.ids());
             // What a stop string cuts off is missing from the text that the app sees.
             reply.statistics.grammar_complete = whole.map(|whole| whole && reason != Ok(FinishReason::StopSequence));
->>>>>>> S-new
+            let begins_again = |totals: &mut Totals| totals.spend(&reply.statistics);
             match reason {
                 Err(GenerationError::PromptTooLong { capacity, .. })
                     if kept.overflow != Overflow::Stop && capacity < room.capacity =>

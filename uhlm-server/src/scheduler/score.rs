@@ -26,14 +26,10 @@ struct Scoring {
     rows: PreparedRows,
     /// Index in the engine's pass of the token after which the first of them comes.
     first: usize,
-<<<<<<< HEAD
     /// Number of rows of its pass that were scored before.
     scored_before: usize,
-||||||| 9e3de1c
-=======
     /// Number of drawn rows of the pass after which the grammar says nothing, and the refusal of who comes there.
     late: Option<(usize, ErrorBody)>,
->>>>>>> S-new
 }
 
 impl Scoring {
@@ -68,13 +64,7 @@ impl Worker {
         };
         for (scoring, result) in all.into_iter().zip(results) {
             let Some(session) = self.table.get_mut(scoring.session) else { continue };
-<<<<<<< HEAD
-            let Scoring { mut active, drawing, scored_before, .. } = scoring;
-||||||| 9e3de1c
-            let Scoring { mut active, drawing, .. } = scoring;
-=======
-            let Scoring { mut active, drawing, late, .. } = scoring;
->>>>>>> S-new
+            let Scoring { mut active, drawing, scored_before, late, .. } = scoring;
             session.drawing = Some(drawing);
             // Rows after the one that settles the pass were decoded and not scored.
             let scored = active.rows.len() - scored_before;
@@ -124,14 +114,8 @@ impl Worker {
         }
         let owner = session.owner;
         self.table.fair.charge(owner, id.0, work);
-<<<<<<< HEAD
         let scored_before = active.rows.len();
-        Some(Scoring { session: id, active, drawing, rows, first, scored_before })
-||||||| 9e3de1c
-        Some(Scoring { session: id, active, drawing, rows, first })
-=======
-        Some(Scoring { session: id, active, drawing, rows, first, late })
->>>>>>> S-new
+        Some(Scoring { session: id, active, drawing, rows, first, scored_before, late })
     }
 
     /// Tells a session the results of its pass, and keeps the frames that follow from them.

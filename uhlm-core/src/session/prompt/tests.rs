@@ -103,7 +103,6 @@ fn tokens_of_another_conversation_with_the_same_text_are_not_kept() {
     // And the other way round: the same text was typed before, and is a conversation now.
     assert_eq!(after(&turn, &tokens, "x"), held);
 }
-<<<<<<< HEAD
 
 #[test]
 fn a_summary_for_which_there_is_no_room_is_given_up_and_what_it_is_of_stays_forgotten() {
@@ -131,8 +130,6 @@ fn a_summary_for_which_there_is_no_room_is_given_up_and_what_it_is_of_stays_forg
     let text = read.text.expect("a conversation");
     assert!(text.contains("a2") && !text.contains("a1"), "{text}");
 }
-||||||| 960e680
-=======
 
 #[test]
 fn tools_are_described_to_the_person_where_a_template_refuses_instructions() {
@@ -155,4 +152,3 @@ fn tools_are_described_to_the_person_where_a_template_refuses_instructions() {
     let text = asked.all(&mut Conversation::default()).expect("renders").text.expect("a conversation");
     assert!(text.starts_with("user: # Tools") && text.contains(&tools[0].json()) && text.ends_with("do\n"), "{text}");
 }
->>>>>>> T-new
