@@ -92,7 +92,7 @@ fn begin() -> Begin {
         reply_start: 2,
         max_tokens: 200,
         stop: vec!["\n\n".into(), "</s>".into()],
-        grammar: Some(Grammar::Choices(vec!["yes".into(), "no".into()])),
+        grammar: Some(Grammar::Choices(vec!["yes".into(), "no".into()]).into()),
     }
 }
 
