@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use uhlm_core::Grammar;
-use uhlm_grammar::{Constraint as _, Tables};
+use uhlm_grammar::{Constraint, Tables};
 use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_llama::Language;
 
@@ -42,7 +42,8 @@ fn the_cost_of_a_mask_a_token() {
             let (mut matcher, mut at) = (compiled.matcher(&ends), 0);
             while at <= ids.len() {
                 let began = Instant::now();
-                let mask = matcher.mask(&ids[..at]).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let mask = Constraint::mask(&mut matcher, &ids[..at]);
+                let mask = mask.unwrap_or_else(|error| panic!("{name}: {error}"));
                 let took = began.elapsed();
                 forced += usize::from(mask.count() == 1);
                 if round > 0 {

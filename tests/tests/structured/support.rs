@@ -7,7 +7,7 @@ use uhlm_core::{
     DraftAhead, Event, FinishReason, GenerationError, GenerationOptions, Grammar, Mode, Prompt, Session,
     SessionOptions, Statistics,
 };
-use uhlm_grammar::{Constraint as _, Tables};
+use uhlm_grammar::{Constraint, Tables};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, Tape};
@@ -101,7 +101,7 @@ impl Plain {
         self.sequence.decode(&text, &|| false).expect("fits");
         let (mut place, mut scratch, tape) = (Place::START, Scratch::default(), Tape::new(seed, 0));
         while text.len() < start + MAX_TOKENS {
-            let mask = uhlm_grammar::Constraint::mask(&mut matcher, &text[start..]).expect("a mask");
+            let mask = Constraint::mask(&mut matcher, &text[start..]).expect("a mask");
             let input = ChainInput { logits: self.sequence.logits(), history: &text, mask: Some(&mask) };
             let winner = self.chain.winner(input, &mut scratch, self.model.token_keys(), tape.at(place));
             let id = winner.expect("finite logits").id;
@@ -112,7 +112,7 @@ impl Plain {
             place = place.after(vocabulary.piece(id).len());
             self.sequence.decode(&[id], &|| false).expect("fits");
         }
-        assert!(matcher.is_complete(&text[start..]), "a text of the grammar");
+        assert!(Constraint::is_complete(&mut matcher, &text[start..]), "a text of the grammar");
         text.split_off(start)
     }
 }
