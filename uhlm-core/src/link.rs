@@ -65,8 +65,8 @@ pub struct LinkConfig {
     pub max_back_off: Duration,
     /// Longest `Retry-After` of the verifier that is believed.
     pub max_retry_after: Duration,
-    /// Longest time for which a verifier may answer while the reply does not go on: say that it is at work, or tell what
-    /// the device has. After that, its answer counts as an invalid one.
+    /// Longest time for which a verifier may answer while the reply does not go on: say that it is at work, or tell
+    /// what the device has. After that, its answer counts as an invalid one.
     pub max_fruitless: Duration,
     /// Number of failures in a row that make the link [`LinkState::Offline`].
     pub offline_after: u32,

@@ -1,9 +1,9 @@
 //! The parts that every client of this SDK shares on the network.
 //!
-//! Decides whom a client trusts ([`TrustPolicy`]), where its bearer tokens come from ([`TokenProvider`]) and that nobody
-//! sees them ([`Secret`]), how long a busy server wants to be left alone ([`retry_after`]), and on which one thread of the process all that runs
-//! ([`runtime`]). What is asked for over the connection, and what a failure means, is the business of the verifier's
-//! client and of the downloads.
+//! Decides whom a client trusts ([`TrustPolicy`]), where its bearer tokens come from ([`TokenProvider`]), that nobody
+//! sees them ([`Secret`]), how long a busy server wants to be left alone ([`retry_after`]), and on which one thread of
+//! the process all that runs ([`runtime`]). What is asked for over the connection, and what a failure means, is the
+//! business of the verifier's client and of the downloads.
 
 mod distrust;
 mod environment;
