@@ -140,7 +140,9 @@ fn what_was_read_for_a_conversation_that_is_gone_is_not_saved() {
     let size = |path: &Path| std::fs::metadata(path).expect("the file").len();
     restored();
     let whole = size(&path);
-    for forget in [Session::reset, |session: &Session| session.set_messages(Vec::new())] {
+    let forgetting: [fn(&Session) -> Result<(), GenerationError>; 2] =
+        [Session::reset, |session| session.set_messages(Vec::new())];
+    for forget in forgetting {
         reply(&session, QUESTION);
         forget(&session).expect("idle");
         let restored = restored();
