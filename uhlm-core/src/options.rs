@@ -351,7 +351,8 @@ impl Prompt {
         }
     }
 
-    /// Returns the messages that join the conversation, with the texts that are `read` in place of their own where they are given.
+    /// Returns the messages that join the conversation, with the texts that are `read` in place of their own where they
+    /// are given.
     pub(crate) fn messages(&self, read: Option<&[String]>) -> Vec<Message> {
         let text =
             |place: usize, own: &str| read.and_then(|read| read.get(place)).map_or(own, String::as_str).to_owned();

@@ -78,7 +78,8 @@ impl UhlmSession {
     /// conversation. `generation` says how each piece is written; its limit of tokens is the summary's.
     ///
     /// # Errors
-    /// `SessionClosed`, `EngineFailed` where the system gives no thread. Every other error comes from the summary's steps.
+    /// `SessionClosed`, `EngineFailed` where the system gives no thread. Every other error comes from the summary's
+    /// steps.
     #[uniffi::method(default(options), default(generation))]
     pub async fn summarise(
         self: Arc<Self>,

@@ -20,8 +20,8 @@ pub(crate) const MAX_NESTING: usize = 64;
 /// Makes the limits of a parser.
 pub(crate) fn of_parser() -> ParserLimits {
     ParserLimits {
-        // 16 MB a session at most, and far more than a schema of an app takes. Verifier and device have the same limit, so
-        // that a device drafts nothing that the verifier cannot go on with.
+        // 16 MB a session at most, and far more than a schema of an app takes. Verifier and device have the same limit,
+        // so that a device drafts nothing that the verifier cannot go on with.
         max_lexer_states: 8_000,
         max_grammar_size: 100_000,
         // About 7 ms and 2.5 ms a mask at most.

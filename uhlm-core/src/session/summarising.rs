@@ -76,8 +76,8 @@ impl Summary<'_> {
 
 impl Worker {
     /// Has the draft model summarise, with the seed `seed`, the turns that the conversation has forgotten beyond
-    /// `forgotten` messages, with what was forgotten before; both models read the summary in their place. Where that does not work they are just
-    /// forgotten.
+    /// `forgotten` messages, with what was forgotten before; both models read the summary in their place. Where that
+    /// does not work they are just forgotten.
     pub(super) fn summarise_forgotten(
         &mut self,
         forgotten: usize,

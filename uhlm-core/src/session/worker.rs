@@ -467,8 +467,8 @@ impl<F: Fn()> Drop for EndedByPanic<'_, F> {
     }
 }
 
-/// Returns the seed of the summary that a reply with the seed `seed` reads in the place of `dropped` messages. Rounds of
-/// a reply count from 1, so no other draw of the session has it.
+/// Returns the seed of the summary that a reply with the seed `seed` reads in the place of `dropped` messages. Rounds
+/// of a reply count from 1, so no other draw of the session has it.
 fn summary_seed(seed: u64, dropped: usize) -> u64 {
     rng::derived(rng::derived(seed, u64::MAX), dropped as u64)
 }

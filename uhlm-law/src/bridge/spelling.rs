@@ -27,7 +27,8 @@ pub struct Spelling {
     is_plain: bool,
     /// Tokens of one byte, and tokens whose bytes are no whole characters.
     parts: HashMap<Vec<u8>, TokenId>,
-    /// Tokens of words that were spelled before: a tokenizer takes tens of microseconds for one, and texts repeat theirs.
+    /// Tokens of words that were spelled before: a tokenizer takes tens of microseconds for one, and texts repeat
+    /// theirs.
     words: RefCell<HashMap<String, Vec<(TokenId, usize)>>>,
 }
 

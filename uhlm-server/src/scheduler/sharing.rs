@@ -1,5 +1,5 @@
-//! Takes over what another session's slot holds of the same text: system prompts above all, which the sessions of an app
-//! have in common.
+//! Takes over what another session's slot holds of the same text: system prompts above all, which the sessions of an
+//! app have in common.
 //!
 //! How soon an answer comes tells whether somebody else has asked the same. So a session takes only from those of its
 //! own owner, and from others what the operator has declared to be no secret ([`Target::declared`]).
@@ -21,7 +21,8 @@ impl Worker {
     pub(super) fn share(&mut self, id: SessionId) -> Result<(), ModelError> {
         let Some(session) = self.table.get(id) else { return Ok(()) };
         let (Some(active), Some(slot), owner) = (&session.active, session.slot, session.owner) else { return Ok(()) };
-        // Tokens that have a row are decoded; without any, one is all the same: a pass of the engine completes the plan.
+        // Tokens that have a row are decoded; without any, one is all the same: a pass of the engine completes the
+        // plan.
         let given = active.tokens.len().saturating_sub(active.plan.rows.max(1));
         if active.start > 0 || active.done > 0 || self.cache.len(slot) > 0 || given < LEAST {
             return Ok(());

@@ -2,8 +2,8 @@
 //!
 //! A window is judged row by row up to the first token that does not stand; the rows after it were decoded for nothing.
 //! Where a pass costs much and a row little, as on a GPU, the whole window goes into one pass. Where rows cost as much
-//! one by one as together, as on a CPU at its limit, a few rows at a time bring the verdict sooner and leave the rest to
-//! others: of a window of 4 whose tokens stand with 0.8, a third of the rows is saved. The code here is pure: it is
+//! one by one as together, as on a CPU at its limit, a few rows at a time bring the verdict sooner and leave the rest
+//! to others: of a window of 4 whose tokens stand with 0.8, a third of the rows is saved. The code here is pure: it is
 //! told what was measured ([`super::times`]) and who waits.
 
 use super::times::Times;

@@ -63,7 +63,9 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     func save(path: String) async throws {}
     func setInstructions(instructions: String?) throws {}
     func totals() throws -> Totals { Totals(origins: OriginCounts(draft: 0, verified: 0, target: 0, unverified: 0)) }
-    func summarise(text: String, options: SummaryOptions, generation: Uhlm.GenerationOptions) async throws -> UhlmSummary {
+    func summarise(
+        text: String, options: SummaryOptions, generation: Uhlm.GenerationOptions
+    ) async throws -> UhlmSummary {
         UhlmSummary(noHandle: .init())
     }
     func setToolRunner(runner: ToolRunner?) {}
