@@ -82,6 +82,8 @@ pub fn save(calibration: &Calibration, path: &Path) -> Result<(), CalibrationFil
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 use uhlm_ffi::{ErrorKind, FinishReason, GenerationOptions, Grammar, Mode, Recovery, SessionOptions};
 use uhlm_testing::served::Served;
 
-use crate::support::{at_most, chat, drawing, engine, finished, reply, rest, verifier};
+use crate::support::{at_most, chat, drawing, engine, finished, reply, rest, verifier, wait};
 
 const SCHEMA: &str = r#"{"type": "object", "required": ["color", "share"], "additionalProperties": false,
     "properties": {"color": {"enum": ["red", "gr\u00fcn"]},
@@ -19,7 +19,7 @@ fn a_reply_has_the_form_that_was_asked_for() {
     let verifier = verifier(&served);
     for mode in [Mode::Exact, Mode::RemoteOnly, Mode::DeviceOnly] {
         let options = SessionOptions { mode: Some(mode), ..drawing() };
-        let session = engine().open_session(Some(verifier.clone()), options, None).expect("a session");
+        let session = wait(engine().open_session(Some(verifier.clone()), options, None)).expect("a session");
         let schema = Grammar::JsonSchema { schema: SCHEMA.to_owned() };
         let (finish, text, statistics) = finished(&reply(&session, chat("Which?"), formed(schema.clone(), 120)));
         let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");

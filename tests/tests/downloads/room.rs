@@ -20,17 +20,6 @@ fn a_file_that_does_not_fit_is_not_begun() {
     place.assert_unfinished(0);
 }
 
-/// `/dev/full` answers every write with ENOSPC, as a full disk does.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_disk_that_fills_up_while_the_file_is_written_is_a_full_disk() {
-    let file = noise(1);
-    let place = Place::new(move |asked| Reply::proper(&file, "v1", asked).declaring(None));
-    std::os::unix::fs::symlink("/dev/full", place.folder.path().join(format!("{NAME}.part"))).expect("a link");
-    assert_eq!(place.fetch(), Err(DownloadError::DiskFull { written: 0 }));
-    assert!(place.store.list().expect("a folder").is_empty());
-}
-
 /// The kernel refuses to let a file of the child process grow beyond 2 MiB (RLIMIT_FSIZE); without the limit the next
 /// child goes on from there.
 #[cfg(target_os = "linux")]

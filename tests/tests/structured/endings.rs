@@ -1,5 +1,8 @@
 //! The end of a reply with a grammar: whole, or cut by a limit.
 
+use std::sync::Arc;
+
+use uhlm_core::verifier::Verifier;
 use uhlm_core::{FinishReason, GenerationError, GenerationOptions, Grammar, Mode, Prompt};
 
 use crate::schemas;
@@ -36,6 +39,7 @@ fn a_reply_that_is_whole_at_its_limit_is_no_error() {
 fn a_reply_that_a_stop_string_cuts_is_not_whole() {
     let served = served();
     for (mode, verifier) in [(Mode::DeviceOnly, None), (Mode::Exact, Some(served.verifier()))] {
+        let verifier = verifier.map(|verifier| -> Arc<dyn Verifier> { verifier });
         let session = open(verifier, options(mode, &temperatures()[0]));
         let (grammar, stop) = (Some(Grammar::Choices(vec!["abc".into()])), vec!["c".into()]);
         let options = GenerationOptions { stop, grammar, ..GenerationOptions::default() };

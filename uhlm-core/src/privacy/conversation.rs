@@ -160,7 +160,11 @@ impl Conversation {
             Message { content, reasoning: None, tool_calls: Vec::new(), ..entry.message.clone() }
         });
         let turns: Vec<Message> = turns.collect();
-        if turns.is_empty() { (Vec::new(), covered) } else { (before.into_iter().chain(turns).collect(), covered) }
+        if turns.is_empty() || self.dropped <= forgotten {
+            (Vec::new(), covered)
+        } else {
+            (before.into_iter().chain(turns).collect(), covered)
+        }
     }
 
     /// Sets the summary of all messages that the models have forgotten. It `shares` what a verifier may see alone, or

@@ -49,7 +49,6 @@ impl Session {
     }
 
     /// Returns what counts the tokens of texts as [`Self::tokens_of`] does, for threads that do not hold the session.
-    #[must_use]
     pub fn token_counter(&self) -> impl Fn(&str) -> usize + Send + use<> {
         let Language { words, .. } = locked(&self.shared.language).clone();
         move |text| words.tokenize(text, Special::Plain).map_or(text.len(), |tokens| tokens.len())

@@ -46,7 +46,7 @@ impl Clone for Drawing {
     fn clone(&self) -> Self {
         let (begin, chain, constraint) = (self.begin.clone(), self.chain.clone(), self.constraint.as_ref());
         let constraint = constraint.map(|constraint| constraint.fork());
-        Self { begin, chain, tape: self.tape.clone(), walked: self.walked, constraint }
+        Self { begin, chain, tape: self.tape, walked: self.walked, constraint }
     }
 }
 
@@ -235,6 +235,12 @@ struct Masks {
 }
 
 impl Masks {
+    /// Tells whether the rows before the `row`-th of these settle the pass in any case: the token that was drafted there
+    /// ends the reply, or the grammar does not allow it.
+    fn end_before(&self, row: usize) -> bool {
+        self.late.is_none() && self.of_rows.as_ref().is_some_and(|masks| row >= masks.len())
+    }
+
     /// Returns the mask of the `row`-th of these rows. A row that has none is not to be drawn, and its mask allows
     /// nothing.
     fn of(&self, row: usize) -> Option<&TokenMask> {
@@ -351,6 +357,9 @@ impl Rows<'_> {
         for (row, position) in (self.start..).zip(self.positions) {
             let history = &self.history[..self.plan.first + row];
             let scored = self.plan.scored.get(row).copied().filter(|_| self.plan.probabilities);
+            if self.masks.end_before(row - self.start) {
+                return Ok(true);
+            }
             let mask = self.masks.of(row - self.start);
             let drawn = draw(Draw { row, history, chain: self.chain, position, scored, mask })?;
             done.push(drawn);

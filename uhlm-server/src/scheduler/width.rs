@@ -54,7 +54,7 @@ impl Worker {
         let cuts = Cuts::new(&self.times, &all, beside, budget);
         let mut most = vec![usize::MAX; waiting.ids.len()];
         self.divided += 1;
-        if self.divided % WHOLE_EVERY == 0 {
+        if self.divided.is_multiple_of(WHOLE_EVERY) {
             return most;
         }
         for (i, before, window) in windows {

@@ -1,9 +1,9 @@
 //! What sessions have in common is decoded once: within an owner, and across owners what the operator has declared.
 
-use uhlm_law::advance::*;
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::sampling::{SamplingParams, TokenId};
-use uhlm_server::{LlamaTarget, Tokens};
+use uhlm_server::Tokens;
+use uhlm_server::target::LlamaTarget;
 
 use crate::device::*;
 use crate::support::*;

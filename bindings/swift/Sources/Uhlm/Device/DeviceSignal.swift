@@ -33,7 +33,7 @@ public enum DeviceSignal: Sendable, Equatable {
 @MainActor
 public protocol DeviceSource {
     /// Calls `take` with what is known now, and then with each change, on the main actor.
-    func start(_ take: @escaping @MainActor (DeviceSignal) -> Void)
+    func start(_ take: @escaping @MainActor @Sendable (DeviceSignal) -> Void)
 }
 
 /// A device about which there is nothing to say: Linux, and previews.
@@ -41,5 +41,5 @@ public struct QuietDevice: DeviceSource {
     /// Tells nothing.
     public init() {}
     /// Tells nothing.
-    public func start(_ take: @escaping @MainActor (DeviceSignal) -> Void) {}
+    public func start(_ take: @escaping @MainActor @Sendable (DeviceSignal) -> Void) {}
 }

@@ -13,7 +13,7 @@ public final class SystemDevice: DeviceSource {
     public init() {}
 
     /// Calls `take` with what is known now, and then with each change.
-    public func start(_ take: @escaping @MainActor (DeviceSignal) -> Void) {
+    public func start(_ take: @escaping @MainActor @Sendable (DeviceSignal) -> Void) {
         UIDevice.current.isBatteryMonitoringEnabled = true
         let battery: @MainActor () -> Void = {
             let device = UIDevice.current

@@ -5,9 +5,9 @@ import XCTest
 /// A device that says what a test wants.
 @MainActor
 private final class SetSource: DeviceSource {
-    private var take: (@MainActor (DeviceSignal) -> Void)?
+    private var take: (@MainActor @Sendable (DeviceSignal) -> Void)?
 
-    func start(_ take: @escaping @MainActor (DeviceSignal) -> Void) { self.take = take }
+    func start(_ take: @escaping @MainActor @Sendable (DeviceSignal) -> Void) { self.take = take }
     func say(_ signal: DeviceSignal) { take?(signal) }
 }
 

@@ -19,9 +19,9 @@ final class Folder {
 /// A device that says what a test lets it say.
 @MainActor
 final class SetDevice: DeviceSource {
-    private var take: (@MainActor (DeviceSignal) -> Void)?
+    private var take: (@MainActor @Sendable (DeviceSignal) -> Void)?
 
-    func start(_ take: @escaping @MainActor (DeviceSignal) -> Void) {
+    func start(_ take: @escaping @MainActor @Sendable (DeviceSignal) -> Void) {
         self.take = take
     }
 

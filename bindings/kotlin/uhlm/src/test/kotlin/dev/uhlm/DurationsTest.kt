@@ -22,7 +22,7 @@ class DurationsTest {
         assertEquals(LinkOptions(0.25, 60.0, 1.5, 2.0, 3.0, 4u), link)
         val trust = TrustPolicy.Fingerprint("00")
         val remote = RemoteOptions.of("https://verifier.example", trust, 5.seconds, "app/1")
-        assertEquals(RemoteOptions("https://verifier.example", trust, 5.0, "app/1"), remote)
+        assertEquals(RemoteOptions("https://verifier.example", trust, false, 5.0, "app/1"), remote)
     }
 
     @Test
