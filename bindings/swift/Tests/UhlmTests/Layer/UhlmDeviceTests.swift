@@ -22,7 +22,7 @@ final class UhlmDeviceTests: XCTestCase, @unchecked Sendable {
         source.say(.battery(0.5, charging: false))
         source.say(.thermal(.serious))
         source.say(.network(NetworkReading(isMetered: true, kind: "cellular")))
-        XCTAssertEqual(session.states.map(\.thermal), [.nominal, .serious, .serious])
+        XCTAssertEqual(session.states.map(\.thermal), [nil, .serious, .serious])
         XCTAssertEqual(session.states.last, DeviceState(battery: 0.5, thermal: .serious, metered: true))
         XCTAssertEqual(session.networkChanges, 1)
     }

@@ -54,6 +54,7 @@ class SamplesTest {
                 assertEquals("", transcript.tail)
                 errors(session, signIn = {})
                 assertTrue(formed(session) in listOf("yes", "no"))
+                session.reset()
                 val (reply, again) = seed(session)
                 assertEquals(reply.text, again.text)
                 session.reset()
