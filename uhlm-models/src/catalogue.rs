@@ -15,7 +15,10 @@ use crate::source::Source;
 
 const TEXT: &str = include_str!("../../models/catalogue.json");
 /// Texts of the files that [`Pair::measured`] names.
-const MEASURED: &[(&str, &str)] = &[("demo.calibration.json", include_str!("../../models/demo.calibration.json"))];
+const MEASURED: &[(&str, &str)] = &[
+    ("demo.calibration.json", include_str!("../../models/demo.calibration.json")),
+    ("qwen2.5-coder-0.5b-1.5b.calibration.json", include_str!("../../models/qwen2.5-coder-0.5b-1.5b.calibration.json")),
+];
 
 /// The list of known pairs and of their models.
 #[derive(Clone, Debug, Deserialize, Serialize)]
