@@ -58,7 +58,8 @@ impl Times {
         // Narrower than anything measured: as the next two widths say, but no less than its share of the narrowest.
         let share = first.1 * tokens / first.0;
         let next = measured.get(1).map_or(share, |second| along(first, *second, tokens));
-        Some(next.clamp(share, first.1))
+        // Rounding may put the share above the whole.
+        Some(next.max(share).min(first.1))
     }
 
     /// Returns the largest number of tokens, at most `most`, with which a pass takes no longer than `seconds`.
@@ -121,6 +122,9 @@ pub(super) mod tests {
         times.observe(48, 0.032);
         let time = times.at(1).expect("measured");
         assert!((time - 0.02025).abs() < 1e-9, "{time}");
+        // An average of widths is hardly ever that width to the bit.
+        (0..9).for_each(|_| times.observe(25, 0.026_3));
+        (1..60).for_each(|tokens| assert!(times.at(tokens).is_some_and(|time| time > 0.0)));
         times.observe(100, 0.001);
         assert!(times.at(1).is_some_and(|time| time > 0.0), "whatever was measured");
     }
