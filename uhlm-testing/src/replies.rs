@@ -1,8 +1,13 @@
-//! Replies as lists of tokens, for tests that compare a text with what a target writes alone:
-//! prompts, ways of sampling, and the reply of a session.
+//! Replies as lists of tokens, for tests that compare a text with what a target writes alone: prompts, ways of
+//! sampling, the reply of a session, and that of the target.
 
-use uhlm_core::{Event, GenerationOptions, Origin, Prompt, Session, Statistics};
-use uhlm_law::sampling::{SamplingParams, TokenId};
+use std::sync::Arc;
+
+use uhlm_core::{Event, Generation, GenerationError, GenerationOptions, Origin, Prompt, Session, Statistics};
+use uhlm_law::model::{LanguageModel as _, Sequence as _};
+use uhlm_law::noise::{Place, Tape};
+use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
+use uhlm_llama::{ContextOptions, LlamaSequence, Model};
 
 use crate::pair;
 
@@ -16,11 +21,43 @@ pub fn temperatures() -> [SamplingParams; 3] {
     [SamplingParams::greedy(), truncating, SamplingParams::default()]
 }
 
-/// Returns free text and questions to reply to.
+/// Returns free text, where the draft model is wrong most, and questions that the pair was trained for.
 #[must_use]
 pub fn prompts() -> Vec<String> {
     let (held_out, free) = (pair::questions("heldout"), pair::questions("prompts_free"));
     free.into_iter().zip(held_out).flat_map(|(free, question)| [free, question]).collect()
+}
+
+/// Begins the reply to a prompt as a conversation of its own, with a seed of its own.
+///
+/// # Panics
+/// If the session is at work.
+#[must_use]
+pub fn begin(session: &Session, prompt: &str, seed: u64, max_tokens: usize) -> Generation {
+    session.reset().expect("idle");
+    let options = GenerationOptions { max_tokens, seed: Some(seed), ..GenerationOptions::default() };
+    session.generate(Prompt::Chat(prompt.into()), options).expect("idle")
+}
+
+/// Appends the rest of a reply to `ids`, and returns its statistics.
+///
+/// # Errors
+/// That which the reply ended with.
+///
+/// # Panics
+/// If a token was not verified.
+pub fn rest(generation: &mut Generation, ids: &mut Vec<TokenId>) -> Result<Statistics, GenerationError> {
+    while let Some(event) = generation.blocking_next() {
+        match event? {
+            Event::Committed { token, origin } => {
+                assert_ne!(origin, Origin::Unverified);
+                ids.push(token.id);
+            }
+            Event::Finished { statistics, .. } => return Ok(*statistics),
+            _ => {}
+        }
+    }
+    panic!("a stream without an end");
 }
 
 /// Writes the reply to a prompt as a conversation of its own, with a seed of its own; returns its tokens and its
@@ -29,19 +66,51 @@ pub fn prompts() -> Vec<String> {
 /// # Panics
 /// If the reply fails, or has a token that was not verified.
 pub fn write(session: &Session, prompt: &str, seed: u64) -> (Vec<TokenId>, Statistics) {
-    session.reset().expect("idle");
-    let options = GenerationOptions { max_tokens: MAX_TOKENS, seed: Some(seed), ..GenerationOptions::default() };
-    let mut generation = session.generate(Prompt::Chat(prompt.into()), options).expect("idle");
     let mut ids = Vec::new();
-    while let Some(event) = generation.blocking_next() {
-        match event.expect("no failure") {
-            Event::Committed { token, origin } => {
-                assert_ne!(origin, Origin::Unverified);
-                ids.push(token.id);
-            }
-            Event::Finished { statistics, .. } => return (ids, *statistics),
-            _ => {}
-        }
+    let statistics = rest(&mut begin(session, prompt, seed, MAX_TOKENS), &mut ids).expect("no failure");
+    (ids, statistics)
+}
+
+/// A target alone in a plain loop: one decode for each token, one row a pass.
+pub struct Alone {
+    model: Arc<Model>,
+    sequence: LlamaSequence,
+    chain: SamplingChain,
+    scratch: Scratch,
+}
+
+impl Alone {
+    /// Makes the loop.
+    ///
+    /// # Panics
+    /// If there is no room for a context, or the chain is not valid.
+    #[must_use]
+    pub fn new(model: Arc<Model>, sampling: &SamplingParams) -> Self {
+        let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
+        let sequence = model.new_sequence(&options).expect("a context");
+        let chain = SamplingChain::new(sampling.clone()).expect("valid");
+        Self { model, sequence, chain, scratch: Scratch::default() }
     }
-    panic!("a stream without an end");
+
+    /// Returns the reply to a prompt.
+    ///
+    /// # Panics
+    /// If they do not fit the context, or the target fails.
+    pub fn write(&mut self, prompt: &[TokenId], seed: u64, max_tokens: usize) -> Vec<TokenId> {
+        let (mut text, mut place, tape) = (prompt.to_vec(), Place::START, Tape::new(seed, 0));
+        self.sequence.truncate(0).expect("rolls back");
+        self.sequence.decode(&text, &|| false).expect("fits");
+        while text.len() < prompt.len() + max_tokens {
+            let input = ChainInput { logits: self.sequence.logits(), history: &text, mask: None };
+            let keys = self.model.token_keys();
+            let winner = self.chain.winner(input, &mut self.scratch, keys, tape.at(place)).expect("finite logits").id;
+            text.push(winner);
+            if self.model.vocabulary().is_end(winner) {
+                break;
+            }
+            place = place.after(self.model.vocabulary().piece(winner).len());
+            self.sequence.decode(&[winner], &|| false).expect("fits");
+        }
+        text.split_off(prompt.len())
+    }
 }

@@ -7,13 +7,12 @@ use tempfile::TempDir;
 use uhlm_core::verifier::Verifier;
 use uhlm_core::{DraftAhead, Engine, LoadOptions, Mode, Session, SessionOptions};
 use uhlm_law::chat::{ChatTemplate as _, Message};
-use uhlm_law::model::{LanguageModel as _, Sequence as _};
-use uhlm_law::noise::{Place, Tape};
-use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
-use uhlm_llama::{ContextOptions, Language, LlamaSequence, Model};
+use uhlm_law::sampling::{SamplingParams, TokenId};
+use uhlm_llama::{Language, Model};
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::gguf::{Kind, RandomModel};
 use uhlm_testing::gguf_edit::GgufEdit;
+use uhlm_testing::replies::Alone;
 pub(crate) use uhlm_testing::replies::{MAX_TOKENS, prompts, temperatures, write};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
@@ -78,19 +77,16 @@ pub(crate) fn open(engine: &Engine, verifier: Arc<dyn Verifier>, options: Sessio
     engine.session(Some(verifier), options).expect("a session")
 }
 
-/// A target alone in a plain loop: one decode for each token, one row a pass.
+/// A target alone, which reads a prompt in its own chat template.
 pub(crate) struct Plain {
     model: Arc<Model>,
-    sequence: LlamaSequence,
-    chain: SamplingChain,
+    alone: Alone,
 }
 
 impl Plain {
     pub(crate) fn new(path: &Path, sampling: &SamplingParams) -> Self {
         let model = Model::load(path, &LoadOptions::default()).expect("a model that loads");
-        let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
-        let sequence = model.new_sequence(&options).expect("a context");
-        Self { model, sequence, chain: SamplingChain::new(sampling.clone()).expect("valid") }
+        Self { alone: Alone::new(Arc::clone(&model), sampling), model }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -99,23 +95,7 @@ impl Plain {
 
     /// Returns the reply to a prompt.
     pub(crate) fn write(&mut self, prompt: &str, seed: u64) -> Vec<TokenId> {
-        let mut text = self.model.prompt(&[Message::user(prompt)]).expect("a template");
-        let (start, vocabulary) = (text.len(), self.model.vocabulary());
-        self.sequence.truncate(0).expect("rolls back");
-        self.sequence.decode(&text, &|| false).expect("fits");
-        let (mut place, mut scratch) = (Place::START, Scratch::default());
-        while text.len() < start + MAX_TOKENS {
-            let input = ChainInput { logits: self.sequence.logits(), history: &text, mask: None };
-            let position = Tape::new(seed, 0).at(place);
-            let winner = self.chain.winner(input, &mut scratch, self.model.token_keys(), position);
-            let id = winner.expect("finite logits").id;
-            text.push(id);
-            if vocabulary.is_end(id) {
-                break;
-            }
-            place = place.after(vocabulary.piece(id).len());
-            self.sequence.decode(&[id], &|| false).expect("fits");
-        }
-        text.split_off(start)
+        let prompt = self.model.prompt(&[Message::user(prompt)]).expect("a template");
+        self.alone.write(&prompt, seed, MAX_TOKENS)
     }
 }

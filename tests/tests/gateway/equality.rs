@@ -10,7 +10,9 @@ use uhlm_server::upstream::{EngineKind, UpstreamOptions};
 use uhlm_testing::engine::StandIn;
 use uhlm_testing::pair;
 
-use crate::support::{Alone, KINDS, counter, gateway, gateway_with, prompts, session, stand_in, upstream, ways, write};
+use crate::support::{
+    Alone, KINDS, counter, gateway, gateway_with, prompts, session, stand_in, temperatures, upstream, write,
+};
 
 /// Number of tokens that are compared for each kind, way and mode.
 const TOKENS: usize = 150;
@@ -38,7 +40,7 @@ fn compare(upstream: UpstreamOptions, sampling: &SamplingParams, wanted: usize) 
 }
 
 fn compare_all(kind: EngineKind) {
-    for sampling in ways() {
+    for sampling in temperatures() {
         let engine = stand_in(kind);
         let compared = compare(upstream(&[&engine]), &sampling, TOKENS);
         println!("{kind}, temperature {}: {compared} tokens equal, {} requests", sampling.temperature, engine.asked());

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use uhlm_core::{Engine, GenerationOptions, Mode, Prompt, Session};
+use uhlm_core::{Engine, Mode};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::noise::{Place, Tape};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
@@ -17,7 +17,7 @@ use uhlm_server::upstream::{EngineAddress, UpstreamOptions};
 use uhlm_testing::{pair, patient};
 use uhlm_upstream::{Ask, Settings, TokenSet, Upstream, UpstreamError};
 
-use crate::support::{MAX_TOKENS, gateway_with, prompts, rest, ways};
+use crate::support::{MAX_TOKENS, gateway_with, prompts, temperatures, write};
 
 fn named(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
@@ -83,14 +83,6 @@ impl Whole {
     }
 }
 
-fn write(session: &Session, prompt: &str, seed: u64) -> Vec<TokenId> {
-    session.reset().expect("idle");
-    let options = GenerationOptions { max_tokens: MAX_TOKENS, seed: Some(seed), ..GenerationOptions::default() };
-    let mut ids = Vec::new();
-    rest(&mut session.generate(Prompt::Chat(prompt.into()), options).expect("idle"), &mut ids).expect("no failure");
-    ids
-}
-
 /// `UHLM_REAL_KIND` and `UHLM_REAL_URL` name the engine, `UHLM_REAL_VOCABULARY` a GGUF file of its model (the bundled
 /// target's), `UHLM_REAL_DRAFT` a draft model of the same vocabulary (the bundled one), `UHLM_REAL_TOKENS` the tokens
 /// at each way of sampling (2000).
@@ -106,7 +98,7 @@ fn through_a_real_engine_the_text_is_what_its_whole_rows_give() {
     let draft = named("UHLM_REAL_DRAFT").map_or_else(pair::draft, load);
     let served = gateway_with(UpstreamOptions::new(vec![address.clone()], vocabulary));
     let mut whole = Whole::new(address, lexicon);
-    for sampling in ways() {
+    for sampling in temperatures() {
         let options = patient::options(Mode::Exact, sampling.clone(), 1);
         let session = draft.session(Some(served.verifier()), options).expect("a session");
         let (mut compared, mut passed) = (0, 0.0);
@@ -115,7 +107,7 @@ fn through_a_real_engine_the_text_is_what_its_whole_rows_give() {
                 break;
             }
             let began = Instant::now();
-            let found = write(&session, prompt, i as u64);
+            let found = write(&session, prompt, i as u64).expect("no failure");
             passed += began.elapsed().as_secs_f64();
             let ids = draft.model().prompt(&[Message::user(prompt.as_str())]).expect("a template");
             let expected = whole.write(&ids, &sampling, i as u64);
