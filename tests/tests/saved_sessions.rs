@@ -1,6 +1,8 @@
 //! Sessions that are saved to a file and restored, and sessions that read ahead of a message: what comes of them is
 //! what would have come without, sooner.
 
+#![allow(clippy::print_stdout, reason = "how soon a conversation is back is worth reading")]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -140,11 +142,9 @@ fn what_was_read_for_a_conversation_that_is_gone_is_not_saved() {
     let size = |path: &Path| std::fs::metadata(path).expect("the file").len();
     restored();
     let whole = size(&path);
-    let forgetting: [fn(&Session) -> Result<(), GenerationError>; 2] =
-        [Session::reset, |session| session.set_messages(Vec::new())];
-    for forget in forgetting {
+    for starts_anew in [false, true] {
         reply(&session, QUESTION);
-        forget(&session).expect("idle");
+        if starts_anew { session.reset() } else { session.set_messages(Vec::new()) }.expect("idle");
         let restored = restored();
         assert_eq!((restored.context_use().tokens, restored.messages().len()), (0, 0));
         assert!(size(&path) < whole / 4, "{} bytes, and {whole} with the conversation", size(&path));

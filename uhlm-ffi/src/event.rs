@@ -137,6 +137,7 @@ pub struct TokenLogProbability {
 /// provisional tail: `Provisional` appends to it, `Committed` takes its text from the front of the tail if there is
 /// one, and `Rollback` empties it. An app that only wants the text ignores everything but `Committed`.
 #[derive(Clone, Debug, PartialEq, uniffi::Enum)]
+#[allow(clippy::large_enum_variant, reason = "one exists at a time, and the bindings take it by value")]
 pub enum GenerationEvent {
     /// A drafted token came that may still be rolled back.
     Provisional {

@@ -169,10 +169,13 @@ fn through(
 
 impl Storm<'_> {
     fn step(&mut self, victim: &mut dyn Victim, outcome: &mut Outcome) -> Result<(), LoadTestError> {
-        if self.dice.next_u64() % CHANGE == 0 {
+        if self.dice.next_u64().is_multiple_of(CHANGE) {
             // Every other change clears up, so that something gets through.
-            let kind =
-                if self.dice.next_u64() % 2 == 0 { 0 } else { self.dice.next_u64() as usize % Weather::ALL.len() };
+            let kind = if self.dice.next_u64().is_multiple_of(2) {
+                0
+            } else {
+                self.dice.next_u64() as usize % Weather::ALL.len()
+            };
             let weather = Weather::ALL[kind];
             self.proxy.set(weather);
             *outcome.weather.entry(format!("{weather:?}").to_lowercase()).or_default() += 1;
@@ -181,7 +184,7 @@ impl Storm<'_> {
             self.dead -= 1;
             return if self.dead == 0 { victim.revive() } else { Ok(()) };
         }
-        if self.dice.next_u64() % KILL == 0 {
+        if self.dice.next_u64().is_multiple_of(KILL) {
             outcome.kills += 1;
             outcome.server_ends += u64::from(!victim.kill());
             self.dead = 1 + self.dice.next_u64() % DEAD;

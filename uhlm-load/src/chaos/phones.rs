@@ -86,7 +86,7 @@ impl Phones<'_> {
 fn generate(runtime: &Runtime, session: &Session, dice: &mut Rng) -> Ended {
     let prompt = PROMPTS[dice.next_u64() as usize % PROMPTS.len()];
     let max_tokens = 4 + dice.next_u64() as usize % 40;
-    let cancelled_after = (dice.next_u64() % 10 == 0).then(|| dice.next_u64() % 20);
+    let cancelled_after = (dice.next_u64().is_multiple_of(10)).then(|| dice.next_u64() % 20);
     let began = Instant::now();
     let options = GenerationOptions { max_tokens, ..GenerationOptions::default() };
     let mut generation = match session.generate(Prompt::Raw(prompt.into()), options) {
