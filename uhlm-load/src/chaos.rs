@@ -103,7 +103,7 @@ pub fn run(
         owners: Vec::new(),
         hostile: Vec::new(),
     };
-    let before = (settled(&place, None), of_server(victim));
+    let before = (settled(&place, None, None), of_server(victim));
     let mut outcome = Outcome::default();
     {
         let proxy = Proxy::start(victim.address(), plan.seed)?;
@@ -112,7 +112,8 @@ pub fn run(
         through(storm, &phones, plan.phones, victim, &mut outcome, tick)?;
         outcome.tally = phones.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     }
-    let (phones, served) = settled(&place, before.0.0);
+    let server = before.1.zip(victim.process());
+    let (phones, served) = settled(&place, before.0.0, server);
     outcome.phones = before.0.0.zip(phones);
     outcome.server = before.1.zip(of_server(victim));
     outcome.served = served;
@@ -193,14 +194,17 @@ impl Storm<'_> {
     }
 }
 
-/// Returns what this process and the server hold, once it is no more than `before`, and nothing is left on the server;
-/// after a while whatever it is then.
-fn settled(place: &Place, before: Option<Held>) -> (Option<Held>, Option<Served>) {
+/// Returns what this process holds and what the server holds for its sessions, once both processes hold no more than
+/// `before` (of the server with its process), and nothing is left on the server; after a while whatever it is then.
+fn settled(place: &Place, before: Option<Held>, server: Option<(Held, u32)>) -> (Option<Held>, Option<Served>) {
     let began = Instant::now();
+    let is_back = |held: Held, before: Held| held.threads <= before.threads && held.descriptors <= before.descriptors;
     loop {
         let (held, served) = (resources::held(None), serves(place));
+        // The server notices that a connection is gone some time after the phone has let go of it.
+        let there = server.and_then(|(before, process)| Some(is_back(resources::held(Some(process))?, before)));
         let fits = match (held, before) {
-            (Some(held), Some(before)) => held.threads <= before.threads && held.descriptors <= before.descriptors,
+            (Some(held), Some(before)) => is_back(held, before) && there != Some(false),
             // Connections of the phones before are closed a moment after them.
             (_, None) => began.elapsed() > 20 * STEP,
             (None, _) => true,

@@ -2,9 +2,9 @@
 //! much is logged: whole flows run with marked ones, and everything that came out is searched.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdout, Command};
 
 use uhlm_testing::file_server::{FileServer, Reply};
 
@@ -21,6 +21,8 @@ struct Served {
     url: String,
     fingerprint: String,
     out: String,
+    /// What it has still to say; a server whose output nobody takes any more ends.
+    rest: Lines<BufReader<ChildStdout>>,
     log: PathBuf,
 }
 
@@ -41,7 +43,7 @@ impl Served {
             }
         };
         let (url, fingerprint) = (field("listening"), field("fingerprint"));
-        Self { child, url, fingerprint, out, log }
+        Self { child, url, fingerprint, out, rest: lines, log }
     }
 
     /// Ends the server, and returns everything that it wrote.
@@ -49,7 +51,8 @@ impl Served {
         let process = self.child.id().to_string();
         let asked = Command::new("kill").args(["-TERM", &process]).status().expect("kill");
         assert!(asked.success() && self.child.wait().expect("it ends").success());
-        self.out + &std::fs::read_to_string(&self.log).expect("text")
+        let rest: Vec<String> = self.rest.map(|line| line.expect("text")).collect();
+        self.out + &rest.join("\n") + &std::fs::read_to_string(&self.log).expect("text")
     }
 }
 

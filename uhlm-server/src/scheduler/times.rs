@@ -62,6 +62,11 @@ impl Times {
         Some(next.max(share).min(first.1))
     }
 
+    /// Tells whether a pass as narrow as `tokens` was measured, so that [`Self::at`] has more than a guess for it.
+    pub(super) fn reaches(&self, tokens: usize) -> bool {
+        self.classes.iter().flatten().next().is_some_and(|(width, _)| tokens as f64 >= width.floor())
+    }
+
     /// Returns the largest number of tokens, at most `most`, with which a pass takes no longer than `seconds`.
     pub(super) fn within(&self, seconds: f64, most: usize) -> usize {
         let fits = |tokens: usize| self.at(tokens).is_none_or(|time| time <= seconds);

@@ -12,6 +12,8 @@ use super::times::Times;
 const MOST: usize = 32;
 /// Largest share of the time of whole windows for which they are cut: times are known to about a tenth.
 const GAIN: f64 = 0.9;
+/// Seconds that a pass costs beside the engine's time: it is planned, drawn from, and its verdicts are sent.
+const AROUND: f64 = 0.000_3;
 
 /// A window that waits for a pass.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,8 +27,8 @@ pub(super) struct Window {
 /// Expected times of the next passes, by the number of rows of each window that they have at most.
 #[derive(Clone, Debug)]
 pub(super) struct Cuts {
-    /// Seconds of a pass to which each window gives up to one row, up to two, and so on; empty while nothing is
-    /// measured.
+    /// Seconds of a pass to which each window gives up to one row, up to two, and so on; infinite where passes are
+    /// narrower than any that was measured, and empty while nothing is measured.
     seconds: Vec<f64>,
 }
 
@@ -35,8 +37,13 @@ impl Cuts {
     pub(super) fn new(times: &Times, windows: &[Window], beside: usize, budget: usize) -> Self {
         let longest = windows.iter().map(|window| window.rows).max().unwrap_or(0).min(MOST);
         let tokens = |most: usize| beside + windows.iter().map(|window| window.rows.min(most)).sum::<usize>();
-        let seconds = (1..=longest).map_while(|most| times.at(tokens(most).clamp(1, budget.max(1)))).collect();
-        Self { seconds }
+        let seconds = (1..=longest).map_while(|most| {
+            let tokens = tokens(most).clamp(1, budget.max(1));
+            // What narrower passes than those that were measured take is not known, however cheap it would be.
+            let seconds = if times.reaches(tokens) { times.at(tokens)? + AROUND } else { f64::INFINITY };
+            Some(seconds)
+        });
+        Self { seconds: seconds.collect() }
     }
 
     /// Returns the number of rows of this window with which its verdict is expected soonest, if no window has more in
@@ -57,7 +64,7 @@ impl Cuts {
         }
         let cuts = (1..whole).map(|rows| (settled_after(rows), rows));
         match cuts.min_by(|one, other| one.0.total_cmp(&other.0)) {
-            Some((seconds, rows)) if seconds <= GAIN * settled_after(whole) => rows,
+            Some((seconds, rows)) if seconds.is_finite() && seconds <= GAIN * settled_after(whole) => rows,
             _ => usize::MAX,
         }
     }
@@ -99,8 +106,16 @@ mod tests {
     }
 
     #[test]
+    fn windows_stay_whole_where_passes_are_nothing_beside_what_is_done_around_them() {
+        assert_eq!(rows_at_once(&engine(0.0, 0.000_02), 1, WINDOW, 0, BUDGET), usize::MAX);
+    }
+
+    #[test]
     fn windows_stay_whole_while_nothing_is_measured() {
         assert_eq!(rows_at_once(&Times::default(), 32, WINDOW, 0, BUDGET), usize::MAX);
+        let mut wide = Times::default();
+        (0..9).for_each(|_| wide.observe(5, 0.015));
+        assert_eq!(rows_at_once(&wide, 1, WINDOW, 0, BUDGET), usize::MAX, "or nothing as narrow");
         assert_eq!(Cuts::new(&engine(0.0, 0.003), &[], 9, BUDGET).rows_at_once(&WINDOW), usize::MAX, "or none waits");
     }
 }

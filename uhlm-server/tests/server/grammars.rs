@@ -93,8 +93,8 @@ async fn given_tokens_that_are_not_of_the_grammar_are_refused_and_drafted_ones_a
     let begun = asked(grammar);
     let stand = [&begun.stand[..], &word("maybe")].concat();
     let given = Advance { generation: 1, have: stand.len() as u32, stand, ..begun };
-    let answer = session.advance(&given).await.unwrap();
-    assert!(matches!(answer.0.last(), Some(Frame::Failed(body)) if body.code == ErrorCode::Unsupported), "{answer:?}");
+    let refused = session.advance(&given).await.unwrap_err();
+    assert_eq!((refused.status, refused.body.code), (422, ErrorCode::Unsupported));
 }
 
 #[tokio::test(flavor = "multi_thread")]
