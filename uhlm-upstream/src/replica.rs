@@ -20,8 +20,9 @@ use crate::settings::EngineAddress;
 const CHECK_EVERY: Duration = Duration::from_secs(10);
 /// Time after a check within which a refusal is no reason for another one.
 const RECHECK: Duration = Duration::from_secs(1);
-/// Number of tokens a row that a vLLM is asked for at first, to learn its limit.
-const WANTED_TOP: usize = 1000;
+/// Number of tokens a row that a vLLM is asked for at first, to learn its limit: more than any vocabulary has, so that
+/// its refusal names the limit.
+const WANTED_TOP: usize = 1 << 24;
 /// Longest time for which an engine that is busy is not asked.
 const MAX_BUSY: Duration = Duration::from_secs(2);
 /// The same, where it does not say how long.

@@ -12,6 +12,7 @@ mod cargo;
 mod ci;
 mod commands;
 mod llama_builds;
+mod notices;
 mod rules;
 mod setup;
 mod table;
@@ -70,6 +71,11 @@ enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Write the bill of materials and the licences of what is inside the native library, for the packages
+    Notices {
+        /// A library that was built: fails where it holds a crate that is not named
+        libraries: Vec<std::path::PathBuf>,
+    },
     /// Type-check the pure-Rust part for an Android phone and an iPhone
     PhoneTargets,
     /// Run histories of sessions under faults, in virtual time: the law's two sides alone, then whole sessions
@@ -107,6 +113,7 @@ fn main() -> ExitCode {
         Command::Bindings { language } => bindings::run(language),
         Command::Android(arguments) => android::run(&arguments),
         Command::Ios { dry_run } => commands::ios(dry_run),
+        Command::Notices { libraries } => notices::run(&libraries),
         Command::PhoneTargets => commands::phone_targets(),
         Command::Simulate { histories, seed } => commands::simulate(histories, seed),
         Command::Ci => ci::run(),

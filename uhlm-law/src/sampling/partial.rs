@@ -31,6 +31,8 @@ pub struct PartialRow {
     bound: f32,
     /// Probability of all tokens together that are not listed, at most.
     rest: f64,
+    /// Tokens that may be drawn; `None` where all may.
+    allowed: Option<TokenMask>,
 }
 
 /// The reason why a list is no part of a row.
@@ -107,7 +109,7 @@ impl PartialRow {
             return Err(PartialRowError::Empty);
         }
         let rest = if bound == f32::NEG_INFINITY { 0.0 } else { (1.0 - sum).max(0.0) + ROUNDING };
-        Ok(Self { listed, bound, rest })
+        Ok(Self { listed, bound, rest, allowed: None })
     }
 
     /// Returns the part of the row that a mask leaves; `None` where no listed token is allowed and others may be. What
@@ -117,13 +119,29 @@ impl PartialRow {
         let listed: Vec<_> = self.listed.iter().copied().filter(|entry| mask.allows(entry.0)).collect();
         let is_whole = self.is_whole() || listed.len() == mask.count();
         let (bound, rest) = if is_whole { (f32::NEG_INFINITY, 0.0) } else { (self.bound, self.rest) };
-        (!listed.is_empty()).then_some(Self { listed, bound, rest })
+        (!listed.is_empty()).then(|| Self { listed, bound, rest, allowed: Some(mask.clone()) })
     }
 
     /// Returns the listed tokens with the logarithms of their probabilities, ascending by id.
     #[must_use]
     pub fn listed(&self) -> &[(TokenId, f32)] {
         &self.listed
+    }
+
+    /// Returns the greatest noise of a token that may be drawn and is not listed; `None` where there is none.
+    fn greatest_unlisted(&self, keys: &TokenKeys, position: PositionKey) -> Option<f64> {
+        let mut passed_over: Vec<TokenId> = self.listed.iter().map(|entry| entry.0).collect();
+        match &self.allowed {
+            // The few that may be drawn are looked at one by one, which costs more a token than a pass over all.
+            Some(mask) if mask.count() < keys.len() / 2 => {
+                let is_listed = |id: &TokenId| passed_over.binary_search(id).is_ok();
+                let keys = mask.ids().filter(|id| !is_listed(id)).filter_map(|id| keys.get(id));
+                return keys.map(|key| position.noise(key)).max_by(f64::total_cmp);
+            }
+            Some(mask) => passed_over.extend((0..keys.len() as TokenId).filter(|&id| !mask.allows(id))),
+            None => {}
+        }
+        keys.greatest_outside(position, &passed_over).map(|(_, noise)| noise)
     }
 
     /// Tells whether every token that can be drawn is listed.
@@ -180,9 +198,8 @@ impl SamplingChain {
             return Err(Uncertain::Unlisted);
         }
         if let Some(bound) = others {
-            let listed: Vec<TokenId> = row.listed.iter().map(|entry| entry.0).collect();
             let scaled = f64::from(bound) * scale;
-            let reach = keys.greatest_outside(position, &listed).map(|(_, noise)| scaled + noise);
+            let reach = row.greatest_unlisted(keys, position).map(|noise| scaled + noise);
             if reach.is_some_and(|reach| reach + SLACK * (scaled.abs() + greatest.abs()) >= greatest) {
                 return Err(Uncertain::Unlisted);
             }

@@ -130,6 +130,25 @@ proptest! {
     }
 }
 
+#[test]
+fn tokens_that_a_mask_forbids_leave_no_doubt() {
+    let (chain, keys) = (chain(SamplingParams::default()), numbered(4000));
+    let logits: Vec<f32> = (0..4000).map(|rank| -1.3 * ((rank + 1) as f32).ln()).collect();
+    let certain = |mask: &TokenMask| {
+        let is_certain = |seed: &u64| {
+            let position = position(*seed, 0, 0, 0);
+            let part = part(&log_softmax(&logits), 256, &[]);
+            part.masked(mask).is_some_and(|part| chain.certain_winner(&part, &[], &keys, position).is_ok())
+        };
+        (0..400).filter(is_certain).count()
+    };
+    // The listed tokens, and of the others all, three of four, or one of ten: few and many are looked at in other ways.
+    let others = |kept: fn(u32) -> bool| TokenMask::allowing(4000, (0..4000).filter(|&id| id < 256 || kept(id)));
+    let masks = [others(|_| true), others(|id| id % 4 > 0), others(|id| id % 10 == 0)];
+    let [all, many, few] = masks.each_ref().map(certain);
+    assert!(all < many && many < few, "{all} {many} {few}");
+}
+
 /// Returns the share of 400 rows of a peaked distribution over 4,000 tokens whose winner a part gives.
 fn certain_share(params: &SamplingParams, top: usize, named: usize) -> f64 {
     let (chain, keys) = (chain(params.clone()), numbered(4000));
