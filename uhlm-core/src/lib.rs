@@ -106,7 +106,7 @@ pub use self::session::{Session, StatusUpdates};
 pub use self::state::{ContextUse, SessionStatus};
 pub use self::summary::{Summariser, SummaryOptions, SummaryStep};
 pub use self::tools::{
-    CallError, Runner, ToolCall, ToolDefinition, ToolFailure, ToolResult, ToolRunner, ToolUse, Tools,
+    CallError, Runner, ToolCall, ToolChoice, ToolDefinition, ToolFailure, ToolResult, ToolRunner, ToolUse, Tools,
 };
 pub use self::totals::{Budget, Totals};
 pub use self::verifier::http::{HttpConfig, HttpVerifier};

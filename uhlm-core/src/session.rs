@@ -13,6 +13,7 @@ mod drafting;
 mod end;
 mod ends;
 mod explaining;
+mod forced;
 mod hearing;
 mod inbox;
 mod lookahead;
@@ -182,6 +183,7 @@ impl Session {
         if matches!(prompt, Prompt::Apart(_)) && !options.tools.definitions.is_empty() {
             return Err(invalid("results of tools would join a conversation that this prompt is apart from".into()));
         }
+        forced::check(prompt, options)?;
         let Prompt::ToolResults(results) = prompt else { return Ok(()) };
         let open = locked(&self.shared.conversation).open_calls();
         let missing = open.iter().find(|id| !results.iter().any(|result| result.id == **id));

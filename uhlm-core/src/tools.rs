@@ -17,6 +17,8 @@ const DEFAULT_ROUNDS: usize = 8;
 pub struct Tools {
     /// Definitions of the tools; without any, no text is taken for a call.
     pub definitions: Vec<ToolDefinition>,
+    /// Whether the model chooses to call a tool, or has to.
+    pub choice: ToolChoice,
     /// Who runs the tools that the model calls.
     pub usage: ToolUse,
     /// Largest number of times that results are given back to the model in one generation, so that a model which calls
@@ -26,7 +28,30 @@ pub struct Tools {
 
 impl Default for Tools {
     fn default() -> Self {
-        Self { definitions: Vec::new(), usage: ToolUse::Manual, max_rounds: DEFAULT_ROUNDS }
+        Self { definitions: Vec::new(), choice: ToolChoice::Auto, usage: ToolUse::Manual, max_rounds: DEFAULT_ROUNDS }
+    }
+}
+
+/// Whether a model calls a tool.
+///
+/// Where it has to, a grammar lets both models write nothing but one call whose arguments keep to the tool's schema
+/// ([`GenerationOptions::grammar`](crate::GenerationOptions::grammar) has what that means for the reply). It holds for
+/// the first reply of a generation; what the model writes with the results is up to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As the model likes.
+    #[default]
+    Auto,
+    /// It calls one of the tools.
+    Required,
+    /// It calls the tool with this name.
+    Named(String),
+}
+
+impl ToolChoice {
+    /// Tells whether a reply has to be a call.
+    pub(crate) fn is_forced(&self) -> bool {
+        *self != Self::Auto
     }
 }
 

@@ -63,7 +63,7 @@ pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmSta
 pub use statistics::{OriginCounts, Statistics};
 pub use summary::{SummaryOptions, SummaryStep, UhlmSummary};
 pub use token::{TokenError, TokenProvider};
-pub use tools::{ToolCall, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools};
+pub use tools::{ToolCall, ToolChoice, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools};
 pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
 pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
 

@@ -64,6 +64,31 @@ pub enum ToolUse {
     Ask,
 }
 
+/// Whether a model calls a tool. Where it has to, both models write nothing but one call whose arguments keep to the
+/// tool's schema; what the model writes with the results is up to it.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum ToolChoice {
+    /// As the model likes.
+    Auto,
+    /// It calls one of the tools.
+    Required,
+    /// It calls the tool with this name.
+    Named {
+        /// Name of the tool.
+        name: String,
+    },
+}
+
+impl From<ToolChoice> for uhlm_core::ToolChoice {
+    fn from(choice: ToolChoice) -> Self {
+        match choice {
+            ToolChoice::Auto => Self::Auto,
+            ToolChoice::Required => Self::Required,
+            ToolChoice::Named { name } => Self::Named(name),
+        }
+    }
+}
+
 /// The error of a tool.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum ToolError {
@@ -153,6 +178,9 @@ pub struct Tools {
     /// Largest number of times that results are given back to the model in one generation. Left out: 8.
     #[uniffi(default)]
     pub max_rounds: Option<u32>,
+    /// Whether the model chooses to call a tool, or has to. Left out: `Auto`.
+    #[uniffi(default)]
+    pub choice: Option<ToolChoice>,
 }
 
 impl Tools {
@@ -168,7 +196,8 @@ impl Tools {
             ToolUse::Ask => uhlm_core::ToolUse::Ask(runner()?),
         };
         let max_rounds = self.max_rounds.map_or(default.max_rounds, |rounds| rounds as usize);
-        Ok(uhlm_core::Tools { definitions: self.definitions, usage, max_rounds })
+        let choice = self.choice.map_or(default.choice, Into::into);
+        Ok(uhlm_core::Tools { definitions: self.definitions, choice, usage, max_rounds })
     }
 }
 

@@ -3,6 +3,12 @@
 use crate::definition::{ToolDefinition, quoted};
 use crate::format::ToolFormat;
 
+/// How JSON is spaced where a schema does not say it: as models were shown it. Where white space is free, a small model
+/// may go on with it until its limit.
+const SPACING: &str = r#""x-guidance": {"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "}"#;
+/// Schema of no arguments at all.
+const NOTHING: &str = r#"{"type": "object", "properties": {}, "additionalProperties": false}"#;
+
 /// Returns a Lark grammar, as the crate `llguidance` reads it, of exactly one call of one of the tools in the format.
 /// `control` returns the id of a mark that is a control token of the vocabulary, and so has no text.
 ///
@@ -13,52 +19,43 @@ pub fn forced_call(format: ToolFormat, tools: &[ToolDefinition], control: impl F
     let names: Vec<String> = (0..tools.len()).map(|place| format!("call_{place}")).collect();
     let mut grammar = format!("start: {}\n", names.join(" | "));
     for (name, tool) in names.iter().zip(tools) {
-        let object = |arguments: &str| format!("%json {}", object(tool, arguments));
-        let alone = || format!("%json {}", tool.schema());
+        let arguments = format!("{name}_arguments");
+        // The object around the arguments is written out, so that references within the schema start at its own root.
+        let object = |before: &str, field: &str, after: &str| {
+            let begin = format!(r#"{before}{{"name": {}, "{field}": "#, quoted(&tool.name));
+            format!("{} {arguments} {}", quoted(&begin), quoted(&format!("}}{after}")))
+        };
         let body = match format {
             ToolFormat::Hermes => {
-                let (open, close) = (mark("<tool_call>"), mark("</tool_call>"));
-                format!(r#"{open} "\n" {name}_json "\n" {close}"#)
+                format!("{} {} {}", mark("<tool_call>"), object("\n", "arguments", "\n"), mark("</tool_call>"))
             }
             // Both ways are the model's own; without the mark it costs a token less.
-            ToolFormat::Llama => format!("{name}_json"),
-            ToolFormat::Mistral => format!(r#"{} "[" {name}_json "]""#, mark("[TOOL_CALLS]")),
-            ToolFormat::Granite => format!(r#"{} "[" {name}_json "]""#, mark("<|tool_call|>")),
+            ToolFormat::Llama => object("", "parameters", ""),
+            ToolFormat::Mistral => format!("{} {}", mark("[TOOL_CALLS]"), object("[", "arguments", "]")),
+            ToolFormat::Granite => format!("{} {}", mark("<|tool_call|>"), object("[", "arguments", "]")),
             ToolFormat::MistralNamed => {
-                format!("{} {} {} {name}_json", mark("[TOOL_CALLS]"), quoted(&tool.name), mark("[ARGS]"))
+                format!("{} {} {} {arguments}", mark("[TOOL_CALLS]"), quoted(&tool.name), mark("[ARGS]"))
             }
             ToolFormat::Harmony => {
                 let header = quoted(&format!("commentary to=functions.{} ", tool.name));
                 let [channel, constrain, message] = ["<|channel|>", "<|constrain|>", "<|message|>"].map(mark);
-                format!(r#"{channel} {header} {constrain} "json" {message} {name}_json"#)
+                format!(r#"{channel} {header} {constrain} "json" {message} {arguments}"#)
             }
         };
-        let json = match format {
-            ToolFormat::Llama => object("parameters"),
-            ToolFormat::MistralNamed | ToolFormat::Harmony => alone(),
-            ToolFormat::Hermes | ToolFormat::Mistral | ToolFormat::Granite => object("arguments"),
-        };
-        grammar.push_str(&format!("{name}: {body}\n{name}_json: {json}\n"));
+        grammar.push_str(&format!("{name}: {body}\n{arguments}: %json {}\n", spaced(tool)));
     }
     grammar
 }
 
-/// Returns the JSON schema of one call of one of the tools, `{"name": .., "arguments": {..}}`, for models without a
-/// format of their own.
-#[must_use]
-pub fn call_schema(tools: &[ToolDefinition]) -> String {
-    let all: Vec<String> = tools.iter().map(|tool| object(tool, "arguments")).collect();
-    format!(r#"{{"anyOf": [{}]}}"#, all.join(", "))
-}
-
-/// Returns the JSON schema of a call of `tool` with its arguments in the field `arguments`.
-fn object(tool: &ToolDefinition, arguments: &str) -> String {
-    let (name, schema) = (quoted(&tool.name), tool.schema());
-    let properties = format!(r#"{{"name": {{"const": {name}}}, "{arguments}": {schema}}}"#);
-    let required = format!(r#"["name", "{arguments}"]"#);
-    format!(
-        r#"{{"type": "object", "properties": {properties}, "required": {required}, "additionalProperties": false}}"#
-    )
+/// Returns the schema of a tool's arguments with [`SPACING`]; what the schema itself says of it counts, as it comes
+/// later. The text is kept, because its fields are the order of the arguments.
+fn spaced(tool: &ToolDefinition) -> String {
+    let schema = if tool.parameters.trim().is_empty() { NOTHING } else { tool.schema() };
+    match schema.strip_prefix('{').map(str::trim_start) {
+        Some(rest) if rest.starts_with('}') => format!("{{{SPACING}{rest}"),
+        Some(rest) => format!("{{{SPACING}, {rest}"),
+        None => schema.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -76,6 +73,10 @@ mod tests {
             let grammar = forced_call(format, &tools(), |_| None);
             assert!(grammar.starts_with("start: call_0 | call_1\n"), "{grammar}");
             assert!(grammar.contains(r#""properties": {"z": {"type": "string"}, "a""#), "{grammar}");
+            assert!(
+                grammar.contains(r#""additionalProperties": false"#),
+                "a tool without arguments gets none: {grammar}"
+            );
             assert_eq!(grammar.lines().count(), 5, "{grammar}");
         }
     }
@@ -84,16 +85,21 @@ mod tests {
     fn marks_are_control_tokens_where_the_vocabulary_has_them_so() {
         let control = |name: &str| (name == "<tool_call>").then_some(7);
         let grammar = forced_call(ToolFormat::Hermes, &tools(), control);
-        assert!(grammar.contains(r#"call_0: <[7]> "\n" call_0_json "\n" "</tool_call>""#), "{grammar}");
+        let expected = r#"call_0: <[7]> "\n{\"name\": \"f\", \"arguments\": " call_0_arguments "}\n" "</tool_call>""#;
+        assert!(grammar.contains(expected), "{grammar}");
         let grammar = forced_call(ToolFormat::Harmony, &tools(), |name| Some(name.len() as u32));
-        let expected = r#"call_1: <[11]> "commentary to=functions.g-2 " <[13]> "json" <[11]> call_1_json"#;
+        let expected = r#"call_1: <[11]> "commentary to=functions.g-2 " <[13]> "json" <[11]> call_1_arguments"#;
         assert!(grammar.contains(expected), "{grammar}");
     }
 
     #[test]
-    fn the_schema_of_a_call_is_json_and_names_every_tool() {
-        let schema: serde_json::Value = serde_json::from_str(&call_schema(&tools())).expect("JSON");
-        let names: Vec<_> = (0..2).map(|n| schema["anyOf"][n]["properties"]["name"]["const"].clone()).collect();
-        assert_eq!(names, ["f", "g-2"]);
+    fn white_space_is_not_free_unless_a_schema_has_it_so() {
+        let of = |schema: &str| {
+            let value: serde_json::Value =
+                serde_json::from_str(&spaced(&ToolDefinition::new("f", "", schema))).expect("JSON");
+            value["x-guidance"]["whitespace_flexible"].clone()
+        };
+        assert_eq!(["", "{}", r#" {"type": "object"} "#].map(of), [false; 3].map(serde_json::Value::from));
+        assert_eq!(of(r#"{"x-guidance": {"whitespace_flexible": true}}"#), true);
     }
 }

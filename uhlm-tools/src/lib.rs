@@ -8,7 +8,7 @@
 //! | [`ToolDefinition`] | which definitions of tools are valid, and how a template gets them |
 //! | [`ToolFormat`] | in which format a model writes calls, by its chat template; how calls are written in each |
 //! | [`ToolParser`] | which parts of a reply are calls, which are broken calls, and which are text |
-//! | [`forced_call`], [`call_schema`] | the grammar that lets a model write nothing but a call |
+//! | [`forced_call`] | the grammar that lets a model write nothing but a call |
 //! | [`described`] | the same in plain messages, for models whose template knows nothing of tools |
 //!
 //! What is kept while a call is written is at most [`MAX_CALL_BYTES`].
@@ -27,5 +27,5 @@ pub use self::call::{CallError, is_object};
 pub use self::definition::{DefinitionError, MAX_NAME_BYTES, MAX_TOOLS, ToolDefinition, check};
 pub use self::described::{described, described_to_user};
 pub use self::format::ToolFormat;
-pub use self::grammar::{call_schema, forced_call};
+pub use self::grammar::forced_call;
 pub use self::parser::{MAX_CALL_BYTES, Malformed, Piece, ToolParser};

@@ -312,9 +312,9 @@ fn quoted(text: &str) -> String {
 /// Writes the list of what is inside, and then each licence's text once, with the names of those that have it.
 fn texts(components: &[Component]) -> String {
     let mut written = String::from(concat!(
-        "The native library of U-HLM holds code of others. This file lists it, with the licences under which it may be\n",
-        "used as SPDX names them, and then has the texts that came with it. Where a licence asks that its source can be\n",
-        "had (MPL-2.0), it can be had unchanged at the address beside its name.\n\n",
+        "The native library of U-HLM holds code of others. This file lists it, with the licences under which it may\n",
+        "be used as SPDX names them, and then has the texts that came with it. Where a licence asks that its source\n",
+        "can be had (MPL-2.0), it can be had unchanged at the address beside its name.\n\n",
     ));
     let mut owners: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for component in components {

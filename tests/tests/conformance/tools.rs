@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use uhlm_ffi::{
     ErrorKind, FinishReason, GenerationEvent, GenerationOptions, Mode, ModelOptions, Prompt, Role, SessionOptions,
-    ToolCall, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools, UhlmEngine, UhlmSession,
+    ToolCall, ToolChoice, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools, UhlmEngine, UhlmSession,
 };
 use uhlm_testing::parrot;
 
@@ -27,7 +27,7 @@ fn caller() -> Arc<UhlmSession> {
 fn tools(usage: ToolUse) -> GenerationOptions {
     let parameters = r#"{"type": "object", "properties": {"city": {"type": "string"}}}"#.to_owned();
     let weather = ToolDefinition { name: "get_weather".into(), description: "Tells the weather.".into(), parameters };
-    let tools = Tools { definitions: vec![weather], usage: Some(usage), max_rounds: Some(1) };
+    let tools = Tools { definitions: vec![weather], usage: Some(usage), max_rounds: Some(1), choice: None };
     GenerationOptions { tools, ..GenerationOptions::default() }
 }
 
@@ -112,6 +112,31 @@ fn tools_are_run_and_one_that_fails_is_a_result() {
     session.set_tool_runner(Some(runner(true, Err("no network"))));
     let told = results(&reply(&session, chat("weather?"), tools(ToolUse::Automatic)));
     assert_eq!((told[0].content.as_str(), told[0].is_failure), ("Error: no network", true));
+}
+
+#[test]
+fn a_reply_is_a_call_where_it_has_to_be_one() {
+    let session = caller();
+    let forced = |choice: ToolChoice| {
+        let mut options = tools(ToolUse::Manual);
+        let definition = &mut options.tools.definitions[0];
+        definition.parameters =
+            r#"{"properties": {"city": {"const": "Rome"}}, "required": ["city"], "additionalProperties": false}"#
+                .into();
+        options.tools.choice = Some(choice);
+        options
+    };
+    for choice in [ToolChoice::Required, ToolChoice::Named { name: "get_weather".into() }] {
+        session.reset().expect("idle");
+        let events = reply(&session, chat("weather?"), forced(choice));
+        let called = calls(&events);
+        assert_eq!((called.len(), called[0].arguments.as_str()), (1, r#"{"city": "Rome"}"#));
+        let (finish, text, _) = finished(&events);
+        assert_eq!((finish, text.as_str()), (FinishReason::ToolCalls, ""));
+    }
+    session.reset().expect("idle");
+    let none = forced(ToolChoice::Named { name: "get_rich".into() });
+    assert_eq!(session.start(chat("again"), none).expect_err("refused").kind(), ErrorKind::InvalidOptions);
 }
 
 #[test]

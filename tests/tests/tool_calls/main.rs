@@ -4,6 +4,7 @@
 //! Everything else is real: template, tokens, parser, rounds, consent.
 
 mod consent;
+mod forced;
 mod manual;
 mod real;
 mod rounds;

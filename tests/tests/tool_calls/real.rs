@@ -80,7 +80,7 @@ fn offered() -> Tools {
         ToolDefinition::new("search_notes", "Searches the notes of the user.", schema("words", "string")),
     ];
     let answer = |call: &ToolCall| Ok(format!("{{\"result\": \"ok\", \"of\": \"{}\"}}", call.name));
-    Tools { definitions, usage: ToolUse::Automatic(Runner::new(answer)), max_rounds: 2 }
+    Tools { definitions, usage: ToolUse::Automatic(Runner::new(answer)), max_rounds: 2, ..Tools::default() }
 }
 
 #[test]

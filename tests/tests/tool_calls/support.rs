@@ -23,7 +23,7 @@ const TEMPLATE: &str = "{% if tools %}<|im_start|>system\n{% for tool in tools %
     {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
 /// The tokenizer of the bundled pair, with its own template, which knows nothing of tools, or with one that does.
-fn model(knows_tools: bool) -> Arc<Model> {
+pub(crate) fn model(knows_tools: bool) -> Arc<Model> {
     static MODELS: [OnceLock<Arc<Model>>; 2] = [const { OnceLock::new() }; 2];
     let load = || {
         let chat_template = knows_tools.then(|| TEMPLATE.to_owned());

@@ -25,7 +25,7 @@ use crate::metrics::Statistics;
 use crate::mode::Mode;
 use crate::options::{GenerationOptions, Prompt};
 use crate::state::locked;
-use crate::tools::{Runner, ToolResult, ToolRunner, ToolUse, Tools};
+use crate::tools::{Runner, ToolChoice, ToolResult, ToolRunner, ToolUse, Tools};
 
 /// Time between two looks at the cancel signal while tools run.
 const LOOK: Duration = Duration::from_millis(20);
@@ -140,6 +140,7 @@ impl Worker {
                 return Ok(told.finished(FinishReason::Cancelled));
             }
             prompt = Prompt::ToolResults(results);
+            options.tools.choice = ToolChoice::Auto;
             options.max_tokens = asked.saturating_sub(told.committed);
             options.seed = seed.map(|seed| rng::derived(seed, round as u64 + 1));
             terms.started = self.now();

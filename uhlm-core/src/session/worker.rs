@@ -19,6 +19,7 @@ use super::apart::Apart;
 use super::closing::Closing;
 use super::drafter::Drafter;
 use super::ends::{has_control_opener, tool_format};
+use super::forced;
 use super::inbox::{Heard, Inbox, Job, Opened, Queue, Tag, Task};
 use super::observed::Observed;
 use super::outage::Outage;
@@ -186,12 +187,13 @@ impl Worker {
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
         let number = self.generations;
         let seed = options.seed.unwrap_or_else(|| rng::derived(self.seed, number));
-        let thinking = match (&options.grammar, options.thinking) {
-            (None, thinking) => thinking.or(self.asked.thinking),
-            (Some(_), Some(thinking)) if thinking.is_on() => {
+        let has_form = options.grammar.is_some() || options.tools.choice.is_forced();
+        let thinking = match (has_form, options.thinking) {
+            (false, thinking) => thinking.or(self.asked.thinking),
+            (true, Some(thinking)) if thinking.is_on() => {
                 return Err(GenerationError::Grammar { reason: "a model does not think before such a reply".into() });
             }
-            (Some(_), _) => Some(Thinking::Off),
+            (true, _) => Some(Thinking::Off),
         };
         let render = RenderOptions {
             add_generation_prompt: true,
@@ -207,6 +209,7 @@ impl Worker {
         }
         loop {
             let language = self.drafter.language().clone();
+            let options = &*forced::with_call(options, &language);
             let invalid = |error: GrammarError| GenerationError::Grammar { reason: error.to_string() };
             self.drafter.compile(options.grammar.as_ref()).map_err(invalid)?;
             let strict = self.unbridged_alone(kept);

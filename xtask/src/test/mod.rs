@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
 use crate::bindings::{self, Language};
-use crate::{cargo, setup, table};
+use crate::{cargo, notices, setup, table};
 use results::Results;
 
 /// The test suites, in the order they run.
@@ -66,13 +66,14 @@ impl Suite {
         let (start, mut results) = (Instant::now(), Results::default());
         let result = match self {
             Suite::Rust => rust(&mut results),
-            Suite::Kotlin => maven(&mut results, "bindings/kotlin", &["uhlm"], &[]),
+            Suite::Kotlin => kotlin(&mut results),
             Suite::Swift => swift(&mut results),
             // These tests are of view models, storage, a process that is killed, and clicks through the app. None of it
             // needs a display. The package is compiled along, without its tests (the app's modules do not heed the
             // property), and the code for Android alone is type-checked.
             Suite::AndroidDemo => {
-                maven(&mut results, "android-demo", &["shared", "desktop"], &["-Pandroid", "-Dmaven.test.skip=true"])
+                let arguments = ["test", "-Pandroid", "-Dmaven.test.skip=true"];
+                maven(&mut results, "android-demo", &["shared", "desktop"], &arguments)
             }
         };
         let problem = result.err().map(|error| format!("{error:#}"));
@@ -105,8 +106,24 @@ fn swift(results: &mut Results) -> Result<()> {
     outcome
 }
 
-/// Runs all tests of a Maven build, whose `modules` have some, against the built library; the fixture gives them models
-/// and verifiers.
+/// Tests the Kotlin package, packs it and the AAR into a Maven repository, and has an app of somebody else take them from
+/// there.
+fn kotlin(results: &mut Results) -> Result<()> {
+    let library = bindings::build()?;
+    notices::run(std::slice::from_ref(&library))?;
+    let repository = cargo::root().join("target/kotlin-repository");
+    // Only what is packed now is to be found there.
+    if repository.exists() {
+        fs::remove_dir_all(&repository).with_context(|| format!("removing {}", repository.display()))?;
+    }
+    let deployed = format!("-Duhlm.deployed=file://{}", repository.display());
+    maven(results, "bindings/kotlin", &["uhlm"], &["deploy", "-Pandroid", &deployed])?;
+    let mut consumer = cargo::script("kotlin-consumer.sh");
+    results.run(consumer.arg(&repository).arg(&library).arg(cargo::root().join("models/demo-draft.gguf")))
+}
+
+/// Runs a Maven build to the phase that `arguments` name, with all tests of the `modules` that have some, against the
+/// built library; the fixture gives them models and verifiers.
 fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&str]) -> Result<()> {
     let library = bindings::build()?;
     bindings::generate(Language::Kotlin, &library)?;
@@ -118,7 +135,7 @@ fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&st
     }
     let property = |name: &str, path: &Path| format!("-Duhlm.{name}={}", path.display());
     let mut command = cargo::script("sandbox/maven.sh");
-    command.args(["--file", folder, "test"]).args(arguments);
+    command.args(["--file", folder]).args(arguments);
     command.args([property("library", &library), property("fixture", &bindings::program("uhlm-fixture")?)]);
     let run = cargo::run(&mut command);
     let read = reports.into_iter().try_for_each(|reports| results.read_reports(&reports));

@@ -86,6 +86,24 @@ final class ToolConformanceTests: Suite {
         XCTAssertEqual(failed.map(\.isFailure), [true])
     }
 
+    func test_a_reply_is_a_call_where_it_has_to_be_one() async throws {
+        let session = try await caller()
+        let rome = #"{"properties": {"city": {"const": "Rome"}}, "required": ["city"], "additionalProperties": false}"#
+        let definition = ToolDefinition(name: "get_weather", description: "Tells the weather.", parameters: rome)
+        let forced = { (choice: ToolChoice) in
+            GenerationOptions(tools: Tools(definitions: [definition], choice: choice))
+        }
+        for choice in [ToolChoice.required, .named(name: "get_weather")] {
+            try session.reset()
+            let reply = try await session.respond(to: "weather?", options: forced(choice))
+            XCTAssertEqual(reply.toolCalls.map(\.arguments), [#"{"city": "Rome"}"#])
+            XCTAssertEqual(reply.text, "")
+            XCTAssertEqual(reply.finish, .toolCalls)
+        }
+        try session.reset()
+        await assertInvalid(session, .chat(text: "again"), forced(.named(name: "get_rich")))
+    }
+
     func test_a_call_that_is_not_allowed_is_not_run() async throws {
         struct Ran: Error {}
         let session = try await caller()

@@ -75,6 +75,25 @@ class ToolsTest : Conformance() {
     }
 
     @Test
+    fun a_reply_is_a_call_where_it_has_to_be_one() = testing {
+        val properties = """"properties": {"city": {"const": "Rome"}}, "required": ["city"]"""
+        val rome = "{$properties, \"additionalProperties\": false}"
+        val definition = ToolDefinition("get_weather", "Tells the weather.", rome)
+        fun forced(choice: ToolChoice) = GenerationOptions(tools = Tools(listOf(definition), choice = choice))
+        calling {
+            for (choice in listOf(ToolChoice.Required, ToolChoice.Named("get_weather"))) {
+                reset()
+                val reply = respond("weather?", forced(choice))
+                assertEquals(listOf("""{"city": "Rome"}"""), reply.toolCalls.map { it.arguments })
+                assertEquals("" to FinishReason.TOOL_CALLS, reply.text to reply.finish)
+            }
+            reset()
+            val none = assertFailsWith<UhlmException> { respond("again", forced(ToolChoice.Named("get_rich"))) }
+            assertEquals(ErrorKind.InvalidOptions, none.kind)
+        }
+    }
+
+    @Test
     fun a_call_that_is_not_allowed_is_not_run() = testing {
         val box = Toolbox(listOf(weather { error("it ran") }), ask = { call -> call.name != "get_weather" })
         calling {
