@@ -2,7 +2,7 @@
 # Checks a static library of the XCFramework: is it for exactly these targets, and is each function of the header in it?
 #
 # Decides what a finished library must be: object files for the right system and processor, none that wants a newer
-# system than the package promises, and all functions for each processor.
+# system than the package promises, all functions for each processor, and nothing else that an app could clash with.
 # Usage: apple-library.sh HEADER LIBRARY [TRIPLE=OLDEST_SYSTEM]...    without targets: only the functions
 # Prints one line on what is in the library; fails with what is wrong.
 # LIPO, OTOOL and NM name other tools than Xcode's: LLVM's do, on Linux, too.
@@ -32,6 +32,14 @@ check_functions() {
     [ ! -s "$scratch/missing" ] ||
         fail "$(grep -c . "$scratch/missing") of $(grep -c . "$scratch/functions") functions are missing," \
             "$(head -n 1 "$scratch/missing") among them"
+}
+
+# Whatever an app links besides, a llama.cpp of its own or another Rust library, has names that this one has, too. Run
+# after check_functions.
+check_hidden() {
+    grep -vE '^(uniffi|ffi)_uhlm_ffi_' "$scratch/defined" >"$scratch/strangers" || return 0
+    fail "it shows $(grep -c . "$scratch/strangers") names that could clash with an app's," \
+        "$(head -n 1 "$scratch/strangers") among them"
 }
 
 # Prints the system of each object file, and the oldest version that it runs on: `macos 12.0`, from LC_BUILD_VERSION or
@@ -86,5 +94,6 @@ for target in "$@"; do
         summary="$summary${summary:+, }$count object files for $name $processor from $version"
     done <"$scratch/systems"
     check_functions "$thin" _
+    check_hidden
 done
 echo "$library: $summary; all $(grep -c . "$scratch/functions") functions of the header are in it"

@@ -128,11 +128,26 @@ apple_library() {
         "${check[@]}" arm64-apple-ios15.0-simulator.a aarch64-apple-ios=15.0
     expect "a newer system than promised is refused" 1 'wants system 17.2, the package promises 15.0' \
         "${check[@]}" arm64-apple-ios17.2.a aarch64-apple-ios=15.0
+    printf 'int llama_free(void) { return 1; }\n' | cat functions.c - >strangers.c
+    apple arm64-apple-ios15.1 strangers
+    expect "a name that could clash is refused" 1 'shows 1 names that could clash .* llama_free' \
+        "${check[@]}" arm64-apple-ios15.1.a aarch64-apple-ios=15.1
     expect "so is another processor" 1 'object files for x86_64, and must be for arm64' \
         "${check[@]}" x86_64-apple-macos12.0.a aarch64-apple-darwin=12.0
     apple x86_64-apple-ios15.0-simulator half
     rm both.a && "$llvm/llvm-lipo" -create ./*-simulator.a -output both.a
     expect "a function that one processor lacks is missed" 1 '1 of 2 functions' "${check[@]}" both.a "${both[@]}"
+}
+
+xcframework() {
+    local linked=target/ios/linked
+    expect "what builds the XCFramework is printed anywhere" 0 'xcodebuild -create-xcframework' \
+        sh -c "'$tools/xcframework.sh' --dry-run | tee commands"
+    expect "llama.cpp's names are hidden for each processor" 0 \
+        'ios15.0-simulator .* -r .*-force_load,target/aarch64-apple-ios-sim/release' cat commands
+    expect "only the surface has names" 0 'visible: _uniffi_uhlm_ffi_\*, _ffi_uhlm_ffi_\*$' cat commands
+    expect "what was linked so is what is packed" 0 \
+        "lipo -create $linked/aarch64-apple-darwin/.* $linked/x86_64-apple-darwin/" cat commands
 }
 
 swift_root() {
@@ -149,6 +164,7 @@ ndk
 if [ "$(uname)" = Linux ]; then
     android_library
     apple_library
+    xcframework
     swift_root
 else
     echo "left out: what reads libraries of this machine, and the Swift root (no Linux)"

@@ -8,6 +8,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 dry_run=${1:-}
 
+# The names that an app may see; everything else stays inside.
+VISIBLE="_uniffi_uhlm_ffi_* _ffi_uhlm_ffi_*"
 # A simulator's library differs from a device's of the same processor.
 DEVICE="aarch64-apple-ios"
 SIMULATOR="aarch64-apple-ios-sim x86_64-apple-ios"
@@ -26,7 +28,7 @@ problems() {
     [ "$(uname)" = Darwin ] || echo "  this is no Mac"
     xcodebuild -version >/dev/null 2>&1 ||
         echo "  \`xcodebuild\` does not run: install Xcode, then \`sudo xcode-select -s /Applications/Xcode.app\`"
-    for tool in lipo otool nm ditto swift; do
+    for tool in lipo otool nm libtool xcrun ditto swift; do
         command -v "$tool" >/dev/null || echo "  \`$tool\` is missing: it comes with Xcode, ditto with macOS"
     done
     for target in $DEVICE $SIMULATOR $MAC; do
@@ -65,12 +67,38 @@ oldest() { # $1: a triple. The variable that tells the compilers, and the system
     esac
 }
 
+# The name of a triple for clang, which tells it the system and the oldest version of it.
+clang_target() { # $1: a triple
+    local processor=${1%%-*}
+    processor=${processor/aarch64/arm64}
+    case $1 in
+        *-apple-ios-sim | x86_64-apple-ios) echo "$processor-apple-ios$IOS-simulator" ;;
+        *-apple-ios) echo "$processor-apple-ios$IOS" ;;
+        *) echo "$processor-apple-macos$MACOS" ;;
+    esac
+}
+
+# Links a library into one object file in which only the functions of the surface have names to the outside: an app that
+# brings another llama.cpp, or another Rust library, has no symbol twice.
+hide() { # $1: a triple
+    local target=$1 folder=$FOLDER/linked/$1
+    [ -n "$dry_run" ] || mkdir -p "$folder"
+    say "# write $folder/visible: ${VISIBLE// /, }"
+    # shellcheck disable=SC2086 # a list of words
+    [ -n "$dry_run" ] || (set -f && printf '%s\n' $VISIBLE >"$folder/visible")
+    run xcrun clang -target "$(clang_target "$target")" -nostdlib -r \
+        "-Wl,-force_load,target/$target/release/$LIBRARY" "-Wl,-exported_symbols_list,$folder/visible" \
+        -o "$folder/uhlm_ffi.o"
+    run libtool -static -o "$folder/$LIBRARY" "$folder/uhlm_ffi.o"
+}
+
 # One library of the XCFramework: a system, with all its processors in one file.
 slice() { # $1: name, the rest: triples
     local to=$FOLDER/$1/$LIBRARY target list targets=() libraries=()
     shift
     for target in "$@"; do
-        libraries+=("target/$target/release/$LIBRARY")
+        hide "$target"
+        libraries+=("$FOLDER/linked/$target/$LIBRARY")
         list=$(oldest "$target")
         targets+=("$target=${list#*=}")
     done
@@ -81,7 +109,7 @@ slice() { # $1: name, the rest: triples
         run lipo -create "${libraries[@]}" -output "$to"
     fi
     list=$*
-    say "# check $to: ${list// /, }, all functions of the header"
+    say "# check $to: ${list// /, }, all functions of the header, no other name"
     [ -n "$dry_run" ] || tools/apple-library.sh "$HEADERS/uhlmFFI/uhlmFFI.h" "$to" "${targets[@]}"
 }
 

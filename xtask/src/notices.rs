@@ -349,9 +349,12 @@ fn crates_inside(library: &[u8]) -> BTreeSet<String> {
     for start in memchr_all(library, BEFORE) {
         let rest = &library[start + BEFORE.len()..];
         let mut parts = rest.splitn(3, |byte| *byte == b'/');
-        let (_, Some(folder), Some(_)) = (parts.next(), parts.next(), parts.next()) else { continue };
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(byte);
-        if !folder.is_empty() && folder.iter().all(is_name) {
+        let (Some(index), Some(folder), Some(_)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        let is_name = |part: &[u8]| {
+            !part.is_empty() && part.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+".contains(byte))
+        };
+        // What stands behind a path in the library's data is no part of it.
+        if is_name(index) && is_name(folder) {
             inside.insert(String::from_utf8_lossy(folder).into_owned());
         }
     }

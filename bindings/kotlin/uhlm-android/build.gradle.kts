@@ -17,6 +17,9 @@ version = "0.1.0"
 /** What `cargo xtask bindings kotlin` and `cargo xtask android` make. */
 val generatedSources = layout.projectDirectory.dir("../uhlm/target/generated")
 val nativeLibraries = layout.projectDirectory.dir("target/jniLibs")
+
+/** What `cargo xtask notices` makes. */
+val notices = layout.projectDirectory.dir("../../../target/notices")
 val abis = listOf("arm64-v8a", "armeabi-v7a", "x86_64")
 
 android {
@@ -60,8 +63,13 @@ android {
 }
 
 kotlin {
+    // The oldest Kotlin of apps; its standard library is the one that the POM asks for.
+    coreLibrariesVersion = libs.versions.stdlib.get()
     compilerOptions {
         jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget.JVM_11
+        languageVersion = org.jetbrains.kotlin.gradle.dsl.KotlinVersion.fromVersion(libs.versions.floor.get())
+        apiVersion = languageVersion
+        freeCompilerArgs.add("-Xsuppress-version-warnings")
     }
 }
 
@@ -78,15 +86,22 @@ dependencies {
 /** Packing an AAR without its libraries would fail only on a phone. */
 val checkInputs by tasks.registering {
     val sources = generatedSources.file("dev/uhlm/uhlm_ffi.kt").asFile
+    val texts = listOf("THIRD-PARTY-NOTICES.txt", "uhlm-native.cdx.json").map { notices.file(it).asFile }
     val libraries = abis.map { nativeLibraries.file("$it/libuhlm_ffi.so").asFile }
     doLast {
         check(sources.isFile) { "$sources is missing: run `cargo xtask bindings kotlin`" }
+        check(texts.all { it.isFile }) { "${texts.joinToString()} missing: run `cargo xtask notices`" }
         val missing = libraries.filterNot { it.isFile }
         check(missing.isEmpty()) { "${missing.joinToString()} missing: run `cargo xtask android`" }
     }
 }
 
 tasks.named("preBuild") { dependsOn(checkInputs) }
+
+// Beside the classes, for who makes an app's page of licences; an APK does not get them.
+tasks.withType<Zip>().matching { it.name == "bundleReleaseAar" }.configureEach {
+    from(notices) { into("third-party") }
+}
 
 publishing {
     publications {

@@ -30,6 +30,9 @@ struct ChatView: View {
             .sheet(item: consentQuestion) { question in
                 ConsentSheet(question: question) { chat.answer($0) }
             }
+            .sheet(item: callQuestion) { question in
+                CallSheet(question: question) { chat.answerCall(question.id, isAllowed: $0) }
+            }
             .problemAlert(chat.problem, dismiss: { chat.dismissProblem() }) { problem in
                 switch problem.recovery {
                 case .provideModel, .downloadAgain, .chooseAnotherModel, .freeMemory, .freeStorage:
@@ -88,5 +91,10 @@ struct ChatView: View {
         } set: {
             if $0 == nil { chat.answer(.cancel) }
         }
+    }
+
+    /// The sheet answers for its own call when it goes, so there is nothing to do here: the next call may wait by then.
+    private var callQuestion: Binding<CallQuestion?> {
+        Binding(get: { chat.callQuestion }, set: { _ in })
     }
 }

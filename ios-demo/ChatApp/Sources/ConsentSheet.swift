@@ -17,6 +17,7 @@ struct ConsentSheet: View {
                     let one = question.earlierTurns == 1
                     Text(one ? say("consent.earlier.one") : say("consent.earlier", question.earlierTurns))
                 }
+                if question.mentionsTools { Text(say("tools.consent")) }
                 Toggle(say("consent.always"), isOn: $always)
                 VStack(spacing: 10) {
                     Button {

@@ -15,7 +15,9 @@ struct ConversationList: View {
                 VStack(alignment: .leading, spacing: 2) {
                     Text(conversation.title).lineLimit(2)
                     Group {
-                        if app.isWriting(conversation.id) {
+                        if app.asksToUseTool(conversation.id) {
+                            Text(say("tools.waiting"))
+                        } else if app.isWriting(conversation.id) {
                             Text(say("chat.writing"))
                         } else {
                             Text(conversation.changed, format: .relative(presentation: .named))

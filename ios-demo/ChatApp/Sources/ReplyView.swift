@@ -15,16 +15,18 @@ struct ReplyView: View {
     var body: some View {
         VStack(alignment: .leading, spacing: 8) {
             if let reasoning = reply.reasoning { ThoughtsView(text: reasoning, isOpen: isWriting && isEmpty) }
-            if isWriting, isEmpty {
-                ProgressView(say("chat.thinking"))
-            } else if !isEmpty {
-                ReplyText(reply: reply, blocks: markdownBlocks(reply.text + tail), tints: tints)
-                    .textSelection(.enabled)
-                    // VoiceOver reads what stands; what may be taken back would be read in vain.
-                    .accessibilityElement(children: .contain)
-                    .accessibilityValue(reply.spokenOrigins)
-                    .accessibilityAddTraits(isWriting ? .updatesFrequently : [])
+            ForEach(Array(parts.enumerated()), id: \.offset) { index, part in
+                switch part {
+                case .words(let words):
+                    text(words, tail: index == parts.count - 1 ? tail : "")
+                case .asked(let asked):
+                    ForEach(Array(asked.enumerated()), id: \.offset) { _, one in
+                        CallView(asked: one, isOver: !isWriting)
+                    }
+                }
             }
+            if !endsWithWords, !tail.isEmpty { text(Reply(), tail: tail) }
+            if isWriting, isThinking { ProgressView(say("chat.thinking")) }
             if !isWriting { actions }
             if showsDetails, let line {
                 Text(line.parts.joined(separator: " · ")).font(.caption).foregroundStyle(.secondary).monospacedDigit()
@@ -34,16 +36,35 @@ struct ReplyView: View {
         .frame(maxWidth: .infinity, alignment: .leading)
     }
 
-    private var isEmpty: Bool { reply.runs.isEmpty && tail.isEmpty }
+    private var parts: [ReplyPart] { reply.parts }
+
+    private var isEmpty: Bool { parts.isEmpty && tail.isEmpty }
+
+    private var endsWithWords: Bool {
+        if case .words? = parts.last { true } else { false }
+    }
+
+    /// Whether nothing else says that something is coming: neither words nor a call that waits for its answer.
+    private var isThinking: Bool { !endsWithWords && tail.isEmpty && !reply.waitsForTool }
+
+    /// Words, with what may still be taken back behind them.
+    private func text(_ words: Reply, tail: String) -> some View {
+        ReplyText(reply: words, blocks: markdownBlocks(words.text + tail), tints: tints)
+            .textSelection(.enabled)
+            // VoiceOver reads what stands; what may be taken back would be read in vain.
+            .accessibilityElement(children: .contain)
+            .accessibilityValue(words.spokenOrigins)
+            .accessibilityAddTraits(isWriting ? .updatesFrequently : [])
+    }
 
     private var actions: some View {
         HStack(spacing: 20) {
             if !reply.runs.isEmpty {
-                Button(say("copy"), systemImage: "doc.on.doc") { UIPasteboard.general.string = reply.text }
+                Button(say("copy"), systemImage: "doc.on.doc") { UIPasteboard.general.string = reply.words }
             }
             if let again { Button(say("chat.regenerate"), systemImage: "arrow.clockwise", action: again) }
             if !reply.runs.isEmpty {
-                ShareLink(item: reply.text) { Label(say("chat.share"), systemImage: "square.and.arrow.up") }
+                ShareLink(item: reply.words) { Label(say("chat.share"), systemImage: "square.and.arrow.up") }
             }
             if line?.parts.isEmpty == false {
                 Button(say("chat.details"), systemImage: "info.circle") { showsDetails.toggle() }

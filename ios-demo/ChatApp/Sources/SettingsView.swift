@@ -37,6 +37,7 @@ struct SettingsView: View {
                 TextField(say("settings.system"), text: $preferences.settings.systemPrompt, axis: .vertical)
                     .lineLimit(1...5)
             }
+            ToolSection(settings: $preferences.settings)
             Section(say("settings.privacy")) {
                 Toggle(say("legend.tint"), isOn: $preferences.settings.tintsOrigins)
                 Toggle(say("settings.record"), isOn: $preferences.settings.recordsSentText)
@@ -61,6 +62,31 @@ struct SettingsView: View {
         .navigationBarTitleDisplayMode(.inline)
         .toolbar { Button(say("done")) { dismiss() } }
         .onChange(of: preferences.settings.hub) { app.models.reconfigure() }
+    }
+}
+
+/// Whether models may use this device's tools, and whether they ask.
+private struct ToolSection: View {
+    @Binding var settings: ChatSettings
+
+    var body: some View {
+        Section {
+            Toggle(say("tools.on"), isOn: $settings.usesTools)
+            if settings.usesTools { Toggle(say("tools.ask"), isOn: $settings.asksBeforeTools) }
+        } header: {
+            Text(say("tools.title"))
+        } footer: {
+            Text(about.joined(separator: " "))
+        }
+    }
+
+    private var about: [String] {
+        var about = [say("tools.about")]
+        if settings.usesTools {
+            if settings.asksServer { about.append(say("tools.may.sent")) }
+            about.append(say("tools.models"))
+        }
+        return about
     }
 }
 

@@ -106,8 +106,8 @@ fn swift(results: &mut Results) -> Result<()> {
     outcome
 }
 
-/// Tests the Kotlin package, packs it and the AAR into a Maven repository, and has an app of somebody else take them from
-/// there.
+/// Tests the Kotlin package, packs it and the AAR into a Maven repository, and has an app of somebody else take them
+/// from there.
 fn kotlin(results: &mut Results) -> Result<()> {
     let library = bindings::build()?;
     notices::run(std::slice::from_ref(&library))?;

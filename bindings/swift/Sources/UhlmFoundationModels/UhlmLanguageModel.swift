@@ -13,10 +13,10 @@ import Uhlm
 /// let reply = try await session.respond(to: "Where is the station?")
 /// ```
 ///
-/// It takes text and gives text. It has none of the optional capabilities (images, tools, guided generation,
-/// reasoning), and the framework itself refuses requests that need one. What Apple's session has no word for
-/// (provisional text, rollbacks, the link's state) is left out; an app that shows those uses `UhlmSession`. Cancelling
-/// the task that waits for a response stops both models.
+/// It takes text and gives text, or values that a schema describes: both models then can write nothing else. It calls
+/// the session's tools. It has none of the other capabilities (images, reasoning), and the framework itself refuses
+/// requests that need one. What Apple's session has no word for (provisional text, rollbacks, the link's state) is left
+/// out; an app that shows those uses `UhlmSession`. Cancelling the task that waits for a response stops both models.
 @available(iOS 27.0, macOS 27.0, *)
 public struct UhlmLanguageModel: LanguageModel {
     /// The type that runs it.
@@ -25,8 +25,8 @@ public struct UhlmLanguageModel: LanguageModel {
     /// The sessions that the executor takes. Models made by two calls of an initializer have different ones.
     public let executorConfiguration: UhlmLanguageModelExecutor.Configuration
 
-    /// No optional capability.
-    public var capabilities: LanguageModelCapabilities { LanguageModelCapabilities([]) }
+    /// Guided generation and calls of tools.
+    public var capabilities: LanguageModelCapabilities { LanguageModelCapabilities([.guidedGeneration, .toolCalling]) }
 
     /// Makes a model with its verifier.
     ///
@@ -78,7 +78,7 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
     }
 
     /// Reads the transcript ahead of the next prompt, so that the reply to it begins sooner. It returns at once; a
-    /// transcript that holds something other than text, and a model that fails, are told of by the reply.
+    /// transcript that cannot be read, and a model that fails, are told of by the reply.
     ///
     /// - Parameters:
     ///   - model: The model.
@@ -95,62 +95,40 @@ public struct UhlmLanguageModelExecutor: LanguageModelExecutor {
         }
     }
 
-    /// Streams the reply to the transcript's last prompt.
+    /// Streams the reply to the transcript's last prompt, or to the outputs of the tools that it called.
+    ///
+    /// A reply to a request with a schema is JSON that the schema describes, its properties in their order, and calls
+    /// no tool unless a call is required. The model reads the schema behind the prompt unless `includeSchemaInPrompt`
+    /// is false.
     ///
     /// - Parameters:
-    ///   - request: The transcript and the options, of which the limit of tokens, the temperature and the sampling mode
-    ///     are heeded.
+    ///   - request: The transcript, the schema, the tools and the options, of which the limit of tokens, the
+    ///     temperature, the sampling mode and the tool calling mode are heeded.
     ///   - model: The model.
-    ///   - channel: Takes each piece of committed text, and the token counts at the end.
-    /// - Throws: `LanguageModelError` if the transcript is too long or holds something other than text, `UhlmError` or
-    ///   `CancellationError`.
+    ///   - channel: Takes each piece of committed text, the calls, and the token counts at the end.
+    /// - Throws: `LanguageModelError` if the transcript is too long or holds something other than text, structure and
+    ///   tools, if the schema cannot be kept to, or if the verifier has no room;
+    ///   `IncompleteReply` if the limit of tokens cuts a reply with a schema; `UhlmError` or `CancellationError`.
     public func respond(
         to request: LanguageModelExecutorGenerationRequest,
         model: UhlmLanguageModel,
         streamingInto channel: LanguageModelExecutorGenerationChannel
     ) async throws {
-        let conversation = try Conversation(request.transcript)
+        let schema = try request.schema?.jsonText()
+        let isShown = request.contextOptions.includeSchemaInPrompt ?? true
+        let conversation = try Conversation(request.transcript, schema: isShown ? schema : nil)
+        let options = try Uhlm.GenerationOptions(request, schema: schema)
+        let hasForm = options.grammar != nil
         let sampling = configuration.sampling.with(request.generationOptions)
         let session = try await configuration.sessions.take(sampling)
         defer { configuration.sessions.giveBack(session, sampling) }
         try session.setMessages(messages: conversation.history)
         do {
-            let options = Uhlm.GenerationOptions(
-                maxTokens: request.generationOptions.maximumResponseTokens.map { UInt32(clamping: $0) })
-            try await stream(session.generate(conversation.prompt, options: options), into: channel)
+            let stream = ReplyStream(into: channel, of: session, hasForm: hasForm)
+            try await stream.send(session.generate(conversation.prompt, options: options))
         } catch let error as UhlmError {
-            guard case .promptTooLong(let tokens, _, let capacity) = error.kind else { throw error }
-            throw LanguageModelError.contextSizeExceeded(
-                .init(contextSize: Int(capacity), tokenCount: Int(tokens), debugDescription: error.reason))
+            throw LanguageModelError(error, hasForm: hasForm) ?? error
         }
-    }
-
-    private func stream(
-        _ events: GenerationEvents, into channel: LanguageModelExecutorGenerationChannel
-    ) async throws {
-        // A token that ends inside a character has no text of its own; it is counted with the next that has.
-        var tokens = 0
-        for try await event in events {
-            switch event {
-            case .committed(let token, _):
-                tokens += 1
-                if token.text.isEmpty { continue }
-                await channel.send(.response(action: .appendText(token.text, tokenCount: tokens)))
-                tokens = 0
-            case .finished(let finish, _, _, let statistics):
-                if finish == .cancelled { throw CancellationError() }
-                await channel.send(
-                    .response(
-                        action: .updateUsage(
-                            input: .init(
-                                totalTokenCount: Int(statistics.promptTokens),
-                                cachedTokenCount: Int(statistics.reusedTokens)),
-                            output: .init(totalTokenCount: Int(statistics.tokens), reasoningTokenCount: 0))))
-            case .provisional, .reasoning, .rollback, .state, .toolCall, .toolResult, .malformedToolCall:
-                break
-            }
-        }
-        try Task.checkCancellation()
     }
 }
 

@@ -38,6 +38,17 @@ final class FiguresTests: XCTestCase {
         XCTAssertEqual(line.parts, ["10 tokens/s", "asked about 50 %", "1.2 kB exchanged"])
     }
 
+    func test_a_finished_line_says_what_was_saved_and_across_what() throws {
+        func parts(_ more: String) throws -> [String] {
+            let file = "{\"tokens\": 40, \"tokensPerSecond\": 12, \"bytes\": 1801, \"saved\": 0.75\(more)}"
+            return LiveLine(try JSONDecoder().decode(ReplyCost.self, from: Data(file.utf8))).parts
+        }
+        let saved = ["12 tokens/s", "1.8 kB exchanged", "75 % of the large model's work saved"]
+        // Files of earlier versions do not say whether there was a bridge.
+        XCTAssertEqual(try parts(""), saved)
+        XCTAssertEqual(try parts(", \"isBridged\": true"), saved + ["model of another family"])
+    }
+
     func test_figures_are_rounded_to_what_one_can_tell_apart() {
         XCTAssertEqual([37.4, 9.96, 9.84, 99.7].map(\.rounded1), ["37", "10", "9.8", "100"])
         XCTAssertEqual([0.001, 0.0512, 0.0961, 0.0984, 0.4762].map(\.milliseconds), [0, 50, 95, 100, 480])

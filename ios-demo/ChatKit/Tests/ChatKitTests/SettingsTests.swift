@@ -71,6 +71,8 @@ final class SettingsTests: XCTestCase, @unchecked Sendable {
         var other = settings
         other.tintsOrigins.toggle()
         other.maxTokens = 3
+        other.usesTools = true
+        other.asksBeforeTools = false
         other.agreedServers = ["https://example.org"]
         XCTAssertTrue(settings.opensTheSame(as: other))
         other.goal = .risk

@@ -4,10 +4,16 @@ import Foundation
 public struct LanguageModelExecutorGenerationChannel: Sendable {
     public struct Event: Sendable, Equatable {
         public let entryID: String?
-        public let action: Response.Action
+        /// Not the framework's, like the next one: for tests.
+        public let response: Response.Action?
+        public let toolCalls: ToolCalls.Action?
 
         public static func response(entryID: String? = nil, action: Response.Action) -> Event {
-            Event(entryID: entryID, action: action)
+            Event(entryID: entryID, response: action, toolCalls: nil)
+        }
+
+        public static func toolCalls(entryID: String? = nil, action: ToolCalls.Action) -> Event {
+            Event(entryID: entryID, response: nil, toolCalls: action)
         }
     }
 
@@ -27,6 +33,39 @@ public struct LanguageModelExecutorGenerationChannel: Sendable {
             ) -> Action {
                 Action(usage: Usage(input: input, output: output))
             }
+        }
+    }
+
+    public struct ToolCalls: Sendable {
+        public struct Action: Sendable, Equatable {
+            public var call: ToolCall?
+            public var usage: Usage?
+
+            public static func toolCall(id: String, name: String, action: ToolCall.Action) -> Action {
+                Action(call: ToolCall(id: id, name: name, action: action))
+            }
+
+            public static func updateUsage(
+                input: Usage.Input, output: Usage.Output,
+                metadata: [String: any Sendable & Codable & Equatable] = [:]
+            ) -> Action {
+                Action(usage: Usage(input: input, output: output))
+            }
+        }
+
+        public struct ToolCall: Sendable, Equatable {
+            public struct Action: Sendable, Equatable {
+                public let arguments: String
+                public let tokenCount: Int
+
+                public static func appendArguments(_ content: String, tokenCount: Int) -> Action {
+                    Action(arguments: content, tokenCount: tokenCount)
+                }
+            }
+
+            public let id: String
+            public let name: String
+            public let action: Action
         }
     }
 

@@ -11,6 +11,8 @@ public struct LanguageModelCapabilities: Sendable {
         private let name: String
         public static var vision: Capability { Capability(name: "vision") }
         public static var toolCalling: Capability { Capability(name: "toolCalling") }
+        public static var guidedGeneration: Capability { Capability(name: "guidedGeneration") }
+        public static var reasoning: Capability { Capability(name: "reasoning") }
     }
 
     private let capabilities: [Capability]
@@ -36,14 +38,29 @@ extension LanguageModelExecutor {
 public struct LanguageModelExecutorGenerationRequest: Sendable {
     public var id: UUID
     public var transcript: Transcript
+    public var enabledToolDefinitions: [Transcript.ToolDefinition]
+    public var schema: GenerationSchema?
     public var generationOptions: GenerationOptions
+    public var contextOptions: ContextOptions
 
-    /// Shorter than the framework's, which also takes tools, a schema, context options and metadata.
-    public init(id: UUID, transcript: Transcript, generationOptions: GenerationOptions) {
+    /// Shorter than the framework's, which also takes metadata.
+    public init(
+        id: UUID, transcript: Transcript, enabledTools: [Transcript.ToolDefinition], schema: GenerationSchema? = nil,
+        generationOptions: GenerationOptions, contextOptions: ContextOptions
+    ) {
         self.id = id
         self.transcript = transcript
+        self.enabledToolDefinitions = enabledTools
+        self.schema = schema
         self.generationOptions = generationOptions
+        self.contextOptions = contextOptions
     }
+}
+
+/// Without the framework's level of reasoning.
+public struct ContextOptions: Sendable, Equatable {
+    public var includeSchemaInPrompt: Bool?
+    public init(includeSchemaInPrompt: Bool? = nil) { self.includeSchemaInPrompt = includeSchemaInPrompt }
 }
 
 public struct GenerationOptions: Sendable, Equatable {
@@ -64,44 +81,31 @@ public struct GenerationOptions: Sendable, Equatable {
         }
     }
 
+    public struct ToolCallingMode: Sendable, Equatable {
+        public enum Kind: Sendable, Equatable {
+            case allowed
+            case disallowed
+            case required
+        }
+
+        public let kind: Kind
+        public static let allowed = ToolCallingMode(kind: .allowed)
+        public static let disallowed = ToolCallingMode(kind: .disallowed)
+        public static let required = ToolCallingMode(kind: .required)
+    }
+
     public var samplingMode: SamplingMode?
     public var temperature: Double?
     public var maximumResponseTokens: Int?
+    public var toolCallingMode: ToolCallingMode?
 
-    public init(samplingMode: SamplingMode? = nil, temperature: Double? = nil, maximumResponseTokens: Int? = nil) {
+    public init(
+        samplingMode: SamplingMode? = nil, temperature: Double? = nil, maximumResponseTokens: Int? = nil,
+        toolCallingMode: ToolCallingMode? = nil
+    ) {
         self.samplingMode = samplingMode
         self.temperature = temperature
         self.maximumResponseTokens = maximumResponseTokens
-    }
-}
-
-public enum LanguageModelError: Error {
-    case contextSizeExceeded(ContextSizeExceeded)
-    case unsupportedTranscriptContent(UnsupportedTranscriptContent)
-
-    public struct ContextSizeExceeded: Sendable {
-        public var contextSize: Int
-        public var tokenCount: Int
-        public var debugDescription: String
-
-        public init(
-            contextSize: Int, tokenCount: Int, debugDescription: String, metadata: [String: any Sendable] = [:]
-        ) {
-            self.contextSize = contextSize
-            self.tokenCount = tokenCount
-            self.debugDescription = debugDescription
-        }
-    }
-
-    public struct UnsupportedTranscriptContent: Sendable {
-        public var unsupportedContent: [Transcript.Entry]
-        public var debugDescription: String
-
-        public init(
-            unsupportedContent: [Transcript.Entry], debugDescription: String, metadata: [String: any Sendable] = [:]
-        ) {
-            self.unsupportedContent = unsupportedContent
-            self.debugDescription = debugDescription
-        }
+        self.toolCallingMode = toolCallingMode
     }
 }

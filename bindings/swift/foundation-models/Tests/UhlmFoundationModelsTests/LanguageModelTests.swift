@@ -6,38 +6,12 @@ import XCTest
 @testable import UhlmFoundationModelsCheck
 
 final class LanguageModelTests: XCTestCase {
-    private let text = { (text: String) in [Transcript.Segment.text(.init(content: text))] }
-
-    private func request(
-        _ entries: [Transcript.Entry], options: FoundationModels.GenerationOptions = .init()
-    ) -> LanguageModelExecutorGenerationRequest {
-        LanguageModelExecutorGenerationRequest(
-            id: UUID(), transcript: Transcript(entries: entries), generationOptions: options)
-    }
-
-    private func model(_ session: FakeSession, sampling: SamplingParams = .init()) -> UhlmLanguageModel {
-        UhlmLanguageModel(sampling: sampling) { sampling in
-            session.opened(with: sampling)
-            return session
-        }
-    }
-
-    private func respond(
-        _ model: UhlmLanguageModel, to request: LanguageModelExecutorGenerationRequest
-    ) async throws -> [LanguageModelExecutorGenerationChannel.Event] {
-        let channel = LanguageModelExecutorGenerationChannel()
-        let executor = try UhlmLanguageModelExecutor(configuration: model.executorConfiguration)
-        try await executor.respond(to: request, model: model, streamingInto: channel)
-        return await channel.events
-    }
-
     func test_a_transcript_becomes_the_conversation_and_its_last_prompt_the_message() async throws {
         let session = FakeSession([finished(.endOfReply)])
         _ = try await respond(
             model(session),
             to: request([
-                .instructions(.init(segments: text("Be short."))), .prompt(.init(segments: text("One?"))),
-                .response(.init(segments: text("Two."))), .prompt(.init(segments: text("Three?"))),
+                .instructions(.init(segments: text("Be short."))), prompt("One?"), response("Two."), prompt("Three?"),
             ]))
         XCTAssertEqual(
             session.history,
@@ -69,7 +43,7 @@ final class LanguageModelTests: XCTestCase {
             model: model, transcript: Transcript(entries: [.instructions(.init(segments: text("Be short.")))]))
         let deadline = Date().addingTimeInterval(30)
         while session.warmed.isEmpty && Date() < deadline { try await Task.sleep(nanoseconds: 5_000_000) }
-        _ = try await respond(model, to: request([.prompt(.init(segments: text("Hi")))]))
+        _ = try await respond(model, to: request([prompt("Hi")]))
         XCTAssertEqual(session.samplings.count, 1, "no second session was opened")
     }
 
@@ -78,17 +52,17 @@ final class LanguageModelTests: XCTestCase {
             provisional("x"), committed("He"), .rollback(tokens: 1), committed(""), committed("y"),
             finished(.endOfReply),
         ])
-        let events = try await respond(model(session), to: request([.prompt(.init(segments: text("Hi")))]))
-        XCTAssertEqual(events.compactMap(\.action.text), ["He", "y"])
-        XCTAssertEqual(events.compactMap(\.action.tokenCount), [1, 2])
-        let usage = try XCTUnwrap(events.last?.action.usage)
+        let events = try await respond(model(session), to: request([prompt("Hi")]))
+        XCTAssertEqual(events.compactMap(\.response?.text), ["He", "y"])
+        XCTAssertEqual(events.compactMap(\.response?.tokenCount), [1, 2])
+        let usage = try XCTUnwrap(events.last?.response?.usage)
         XCTAssertEqual(usage.input, .init(totalTokenCount: 5, cachedTokenCount: 2))
         XCTAssertEqual(usage.output, .init(totalTokenCount: 3, reasoningTokenCount: 0))
     }
 
     func test_the_request_s_sampling_goes_before_the_model_s() async throws {
         let base = SamplingParams(temperature: 0.7, topK: 40)
-        let prompt = [Transcript.Entry.prompt(.init(segments: text("Hi")))]
+        let hi = [prompt("Hi")]
         let cases: [(FoundationModels.GenerationOptions, SamplingParams)] = [
             (.init(), base), (.init(temperature: 0.2), SamplingParams(temperature: 0.2, topK: 40)),
             (.init(samplingMode: .greedy), SamplingParams(temperature: 0, topK: 40)),
@@ -100,7 +74,7 @@ final class LanguageModelTests: XCTestCase {
         ]
         for (options, expected) in cases {
             let session = FakeSession([finished(.endOfReply)])
-            _ = try await respond(model(session, sampling: base), to: request(prompt, options: options))
+            _ = try await respond(model(session, sampling: base), to: request(hi, options: options))
             XCTAssertEqual(session.samplings, [expected])
         }
     }
@@ -110,52 +84,54 @@ final class LanguageModelTests: XCTestCase {
         let model = model(session)
         let options = FoundationModels.GenerationOptions(maximumResponseTokens: 9)
         for _ in 0..<3 {
-            _ = try await respond(model, to: request([.prompt(.init(segments: text("Hi")))], options: options))
+            _ = try await respond(model, to: request([prompt("Hi")], options: options))
         }
-        XCTAssertEqual(session.mostTokens, [9, 9, 9])
+        XCTAssertEqual(session.options.map(\.maxTokens), [9, 9, 9])
         XCTAssertEqual(session.samplings.count, 1)
     }
 
-    func test_a_transcript_that_is_too_long_is_the_framework_s_error() async throws {
-        let session = FakeSession(
-            [],
-            error: .Failed(
-                kind: .promptTooLong(tokens: 900, reply: 16, capacity: 512), reason: "too long", retryable: false,
-                recovery: .shortenPrompt))
-        do {
-            _ = try await respond(model(session), to: request([.prompt(.init(segments: text("Hi")))]))
-            XCTFail("nothing was thrown")
-        } catch LanguageModelError.contextSizeExceeded(let context) {
-            XCTAssertEqual([context.contextSize, context.tokenCount], [512, 900])
+    func test_what_stops_a_reply_is_the_framework_s_error_where_it_has_one() async throws {
+        func stopped(_ kind: ErrorKind) async -> (any Error)? {
+            let error = UhlmError.Failed(kind: kind, reason: "why", retryable: false, recovery: .none)
+            return await failure(model(FakeSession([], error: error)), to: request([prompt("Hi")]))
         }
+        guard
+            case LanguageModelError.contextSizeExceeded(let context)? = await stopped(
+                .promptTooLong(tokens: 900, reply: 16, capacity: 512))
+        else { return XCTFail("another error") }
+        XCTAssertEqual([context.contextSize, context.tokenCount], [512, 900])
+        guard case LanguageModelError.rateLimited(let limit)? = await stopped(.serverBusy) else {
+            return XCTFail("another error")
+        }
+        XCTAssertEqual(limit.debugDescription, "why")
+        let ours = await stopped(.unauthorized)
+        XCTAssertEqual((ours as? UhlmError)?.kind, .unauthorized)
     }
 
-    func test_what_is_not_text_is_refused() async throws {
-        let prompt = Transcript.Entry.prompt(.init(segments: text("Hi")))
+    func test_what_no_message_can_be_made_of_is_refused() async throws {
         let refused: [[Transcript.Entry]] = [
-            [], [.response(.init(segments: text("Hi")))], [prompt, .toolCalls(.init())],
-            [.prompt(.init(segments: [.structure(.init())]))],
+            [], [response("Hi")], [prompt("Hi"), .reasoning(.init(segments: text("Hm")))],
+            [.prompt(.init(segments: [.attachment(.init())]))],
         ]
         for entries in refused {
-            do {
-                _ = try await respond(model(FakeSession([finished(.endOfReply)])), to: request(entries))
-                XCTFail("nothing was thrown")
-            } catch LanguageModelError.unsupportedTranscriptContent {}
+            let error = await failure(model(FakeSession([finished(.endOfReply)])), to: request(entries))
+            guard case LanguageModelError.unsupportedTranscriptContent? = error else {
+                return XCTFail("\(String(describing: error))")
+            }
         }
     }
 
     func test_a_cancelled_reply_is_a_cancellation() async throws {
-        do {
-            let session = FakeSession([committed("a"), finished(.cancelled)])
-            _ = try await respond(model(session), to: request([.prompt(.init(segments: text("Hi")))]))
-            XCTFail("nothing was thrown")
-        } catch is CancellationError {}
+        let session = FakeSession([committed("a"), finished(.cancelled)])
+        let error = await failure(model(session), to: request([prompt("Hi")]))
+        XCTAssertTrue(error is CancellationError, "\(String(describing: error))")
     }
 
     func test_models_are_equal_where_they_share_their_sessions() {
         let (one, other) = (model(FakeSession([])), model(FakeSession([])))
         XCTAssertEqual(one.executorConfiguration, one.executorConfiguration)
         XCTAssertNotEqual(one.executorConfiguration, other.executorConfiguration)
-        XCTAssertFalse(one.capabilities.contains(.vision) || one.capabilities.contains(.toolCalling))
+        XCTAssertTrue(one.capabilities.contains(.guidedGeneration) && one.capabilities.contains(.toolCalling))
+        XCTAssertFalse(one.capabilities.contains(.vision) || one.capabilities.contains(.reasoning))
     }
 }

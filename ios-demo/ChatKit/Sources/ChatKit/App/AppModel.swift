@@ -14,6 +14,8 @@ public final class AppModel: ChatHost {
     public let loader = ModelLoader()
     /// What the device is going through.
     public let device: DeviceMonitor
+    /// What models may call where the person lets them.
+    public let tools: [Tool]
     /// The list, the latest first.
     public private(set) var conversations: [ConversationSummary] = []
     /// The conversation on the screen.
@@ -30,8 +32,11 @@ public final class AppModel: ChatHost {
     /// The app in its folders.
     ///
     /// - Throws: ``StoreFailure/storage`` where the folders cannot be made.
-    public init(place: AppPlace, secrets: any SecretStore, device source: any DeviceSource) throws {
+    public init(
+        place: AppPlace, secrets: any SecretStore, device source: any DeviceSource, tools: [Tool] = localTools()
+    ) throws {
         self.place = place
+        self.tools = tools
         store = try ConversationStore(folder: place.conversations)
         let preferences = SettingsModel(file: place.settings, secrets: secrets)
         self.preferences = preferences
@@ -90,6 +95,11 @@ public final class AppModel: ChatHost {
     /// Whether a reply is being written in a conversation.
     public func isWriting(_ id: UUID) -> Bool {
         writing[id] != nil || chat?.conversation.id == id && chat?.phase != .idle
+    }
+
+    /// Whether a reply of a conversation waits for the person's word on a call of a tool.
+    public func asksToUseTool(_ id: UUID) -> Bool {
+        chats.contains { $0.conversation.id == id && $0.callQuestion != nil }
     }
 
     /// Puts a new conversation on the screen. It is kept with its first message.

@@ -36,6 +36,8 @@ public final class ChatModel {
     public private(set) var problem: Problem?
     /// What the person must be asked before anything is sent; answered by ``answer(_:)``.
     public private(set) var consentQuestion: ConsentQuestion?
+    /// The call of a tool that waits for the person's word; answered by ``answerCall(_:isAllowed:)``.
+    public var callQuestion: CallQuestion? { asker.question }
     /// The input field.
     public var input = ""
     /// The place of the message that is said in another way; nil while a new one is written.
@@ -55,6 +57,7 @@ public final class ChatModel {
     private var reader: SentReader?
     /// The record of a session that was closed while a reply was written.
     private var lastRecord: SentRecord?
+    private let asker = CallAsker()
 
     /// A conversation that is kept, or that nothing was said in yet.
     public init(_ conversation: Conversation, isStored: Bool, store: ConversationStore, host: any ChatHost) {
@@ -142,6 +145,11 @@ public final class ChatModel {
         }
     }
 
+    /// What the person decided about the call of ``callQuestion``; nothing happens where it waits no longer.
+    public func answerCall(_ id: String, isAllowed: Bool) {
+        asker.answer(id, isAllowed: isAllowed)
+    }
+
     /// Takes back that this conversation may be sent. A reply that asks the server is cancelled.
     public func withdrawConsent() async {
         do {
@@ -211,7 +219,8 @@ public final class ChatModel {
         let earlier = replaces ?? conversation.turns.count - (isRepeated ? 1 : 0)
         return ConsentQuestion(
             message: message, endpoint: host.settings.endpoint, earlierTurns: earlier,
-            allowsMessageAlone: isAllAgreed && !isRepeated || earlier == 0, isRepeated: isRepeated,
+            allowsMessageAlone: isAllAgreed && !isRepeated || earlier == 0,
+            mentionsTools: host.settings.usesTools || conversation.usedTools, isRepeated: isRepeated,
             replaces: replaces)
     }
 
@@ -221,13 +230,17 @@ public final class ChatModel {
         options.maxTokens = host.settings.maxTokens
         options.thinking = host.settings.thinking.core
         phase = .preparing
-        task = Task { [self] in
+        task = Task { [self, options] in
+            var options = options
             do {
                 if consent { try await record(.agreed(question.endpoint)) }
                 if let kept = question.replaces { try await record(.cut(kept)) }
                 try await record(isRepeated ? .again : .question(id: UUID(), asked: Date(), text: message))
                 if isRepeated || question.replaces != nil { isOutOfStep = true }
                 let session = try await openSession()
+                let tools = asker.toolbox(host.tools, host.settings, isAlone: options.mode == .deviceOnly)
+                session.setToolRunner(runner: tools)
+                options.tools = tools?.tools ?? Tools()
                 phase = .writing
                 try await stream(session.generate(message, options: options), of: session)
                 if options.mode == .deviceOnly { isAllAgreed = false }
@@ -236,6 +249,7 @@ public final class ChatModel {
             }
             await takeSent(all: true)
             reader = nil
+            asker.leave()
             use = try? session?.contextUse()
             tail = ProvisionalTail()
             phase = .idle
@@ -270,7 +284,14 @@ public final class ChatModel {
                 try await store.compact(conversation.id)
                 await host.conversationChanged(conversation.id)
                 return
-            case .provisional, .committed, .reasoning, .rollback, .toolCall, .toolResult, .malformedToolCall:
+            case .toolCall(let call):
+                try await record(.called(id: call.id, name: call.name, arguments: call.arguments))
+            case .toolResult(let result):
+                let kind = asker.kind(of: result)
+                try await record(.answered(id: result.id, content: result.content, kind: kind))
+            case .malformedToolCall(let raw, let reason):
+                try await record(.miscalled(text: raw, reason: reason))
+            case .provisional, .committed, .reasoning, .rollback:
                 if case .rollback = event {
                     line?.countRollback()
                     corrections.rolledBack()
@@ -372,6 +393,8 @@ public protocol ChatHost: AnyObject {
     var settings: ChatSettings { get }
     /// What the device is going through.
     var deviceState: DeviceState { get }
+    /// What models may call where the person lets them.
+    var tools: [Tool] { get }
     /// The person agreed to send every conversation to a server.
     func agree(to server: String)
     /// A session on the chosen model, with the chosen server. Loads the model where it is not.

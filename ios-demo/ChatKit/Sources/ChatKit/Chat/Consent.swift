@@ -13,6 +13,8 @@ public struct ConsentQuestion: Sendable, Equatable, Identifiable {
     /// Whether this message alone may be agreed to: the server reads whole conversations, so all before it must have
     /// been.
     public let allowsMessageAlone: Bool
+    /// Whether what tools answer, or answered, would be sent, too.
+    public let mentionsTools: Bool
     /// Whether the message is in the conversation already.
     let isRepeated: Bool
     /// The place in which it is said, where it takes that of another message.

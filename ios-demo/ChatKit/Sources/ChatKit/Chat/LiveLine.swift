@@ -62,6 +62,7 @@ public struct LiveLine: Sendable, Equatable {
         if let bytes = cost?.bytes ?? bytes, bytes > 0 { parts.append(say("figures.bytes", bytes.inBytes)) }
         if let trip = cost?.roundTrip { parts.append(say("figures.trip", trip.milliseconds)) }
         if let saved = cost?.saved { parts.append(say("figures.saved", saved.percent)) }
+        if cost?.isBridged == true { parts.append(say("figures.bridged")) }
         return parts
     }
 }

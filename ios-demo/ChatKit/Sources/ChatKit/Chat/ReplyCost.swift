@@ -18,6 +18,9 @@ public struct ReplyCost: Codable, Sendable, Equatable {
     /// The share of the target's forward passes that were saved, compared with one for each token; nil where the target
     /// was to write everything, and where no verdict came.
     public var saved: Double?
+    /// Whether the draft model, which has another vocabulary than the large model, proposed text across a bridge; nil
+    /// in files of earlier versions.
+    public var isBridged: Bool?
 
     /// What the core measured in one generation.
     public init(_ statistics: Statistics) {
@@ -29,5 +32,6 @@ public struct ReplyCost: Codable, Sendable, Equatable {
         roundTrip = statistics.medianVerdictSeconds
         saved =
             statistics.verdicts > 0 && statistics.tokens > 0 ? max(0, 1 - statistics.targetPassesPerToken) : nil
+        isBridged = statistics.bridged
     }
 }

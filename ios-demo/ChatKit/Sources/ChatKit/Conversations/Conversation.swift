@@ -17,7 +17,7 @@ public enum ReplyEnd: String, Codable, Sendable {
     init(_ finish: FinishReason) {
         self =
             switch finish {
-            // The app offers no tools, so none are called.
+            // Calls that wait at the end are those of a model that called tools in too many rounds.
             case .endOfReply, .stopSequence, .toolCalls: .complete
             case .maxTokens: .tooLong
             case .contextFull: .contextFull
@@ -27,11 +27,13 @@ public enum ReplyEnd: String, Codable, Sendable {
 }
 
 /// One reply of the models.
-public struct Reply: Codable, Sendable, Equatable {
+public struct Reply: Sendable, Equatable {
     /// The committed text, in order.
     public internal(set) var runs: [TextRun] = []
     /// What the model thought before it replied; no part of the reply.
     public internal(set) var reasoning: String?
+    /// What it asked of tools, in order.
+    public internal(set) var asked: [Asked] = []
     /// How it ended; nil while it is written, and for one whose process ended in the middle.
     public internal(set) var end: ReplyEnd?
     /// What it took; nil until it ended, and where it failed.
@@ -39,6 +41,10 @@ public struct Reply: Codable, Sendable, Equatable {
 
     /// An empty reply that is about to be written.
     public init() {}
+
+    init(runs: [TextRun]) {
+        self.runs = runs
+    }
 
     /// All committed text.
     public var text: String { runs.map(\.text).joined() }
@@ -79,7 +85,7 @@ extension Reply {
 }
 
 /// What the person asked, and the reply to it.
-public struct Turn: Codable, Sendable, Equatable, Identifiable {
+public struct Turn: Sendable, Equatable, Identifiable {
     /// Its own.
     public let id: UUID
     /// When the person asked.
@@ -120,16 +126,14 @@ public struct Conversation: Sendable, Equatable, Identifiable {
         return !isWithdrawn && settings.agreedServers.contains(settings.endpoint)
     }
 
+    /// Whether a tool was asked for anything in it.
+    public var usedTools: Bool { turns.contains { !$0.reply.asked.isEmpty } }
+
     /// What a session is told of it. A question without any reply is left out: chat templates want the roles to
     /// alternate.
     public func messages(system: String) -> [Message] {
         let system = system.isEmpty ? [] : [Message(role: .system, content: system)]
-        return turns.reduce(into: system) { messages, turn in
-            let text = turn.reply.text
-            if text.isEmpty { return }
-            messages.append(Message(role: .user, content: turn.question))
-            messages.append(Message(role: .assistant, content: text))
-        }
+        return system + turns.flatMap(\.messages)
     }
 
     mutating func apply(_ entry: LogEntry) {
@@ -149,6 +153,12 @@ public struct Conversation: Sendable, Equatable, Identifiable {
             changeReply { $0 = Reply() }
         case .piece(let run):
             changeReply { $0.add(run) }
+        case .called(let id, let name, let arguments):
+            changeReply { $0.add((id, name, arguments)) }
+        case .answered(let id, let content, let kind):
+            changeReply { $0.answer(id, Answer(content: content, kind: kind)) }
+        case .miscalled(let text, let reason):
+            changeReply { $0.addMiscall(text, reason: reason) }
         case .thought(let text):
             changeReply { $0.reasoning = ($0.reasoning ?? "") + text }
         case .cut(let count):
@@ -182,5 +192,31 @@ public struct Conversation: Sendable, Equatable, Identifiable {
         if line.count <= 48 { return line }
         let cut = line.prefix(48)
         return (cut.lastIndex(of: " ").map { cut[..<$0] } ?? cut) + "…"
+    }
+}
+
+extension Turn {
+    /// The question, and the reply with each round of calls and results in a place of its own; nothing for a question
+    /// without any reply.
+    fileprivate var messages: [Message] {
+        let rounds = reply.rounds
+        if reply.text.isEmpty, rounds.isEmpty { return [] }
+        var messages = [Message(role: .user, content: question)]
+        var from = 0
+        for calls in rounds {
+            let end = calls[0].at
+            let made = calls.map { ToolCall(id: $0.id, name: $0.name, arguments: $0.arguments) }
+            messages.append(Message(role: .assistant, content: reply.text(from: from, until: end), toolCalls: made))
+            messages += calls.map { call in
+                // No call may be without a result, which one has that the reply did not wait for.
+                Message(
+                    role: .tool, content: call.answer?.content ?? "Error: it was cancelled", toolCallId: call.id,
+                    toolName: call.name)
+            }
+            from = end
+        }
+        // Also where it is empty: person and model take turns.
+        messages.append(Message(role: .assistant, content: reply.text(from: from, until: .max)))
+        return messages
     }
 }

@@ -17,6 +17,12 @@ public enum LogEntry: Codable, Sendable, Equatable {
     case again
     /// Text that was committed.
     case piece(TextRun)
+    /// The model called a tool.
+    case called(id: String, name: String, arguments: String)
+    /// What a call got.
+    case answered(id: String, content: String, kind: Answer.Kind)
+    /// The model wrote what looks like a call and is none.
+    case miscalled(text: String, reason: String)
     /// Text that the model thought before the reply.
     case thought(String)
     /// Only so many turns stand: what followed them is said in another way.
@@ -36,9 +42,35 @@ public enum LogEntry: Codable, Sendable, Equatable {
         for turn in conversation.turns {
             lines.append(.question(id: turn.id, asked: turn.asked, text: turn.question))
             if let reasoning = turn.reply.reasoning { lines.append(.thought(reasoning)) }
-            lines += turn.reply.runs.map(LogEntry.piece)
+            for part in turn.reply.parts {
+                switch part {
+                case .words(let words): lines += words.runs.map(LogEntry.piece)
+                case .asked(let asked): lines += Self.lines(of: asked)
+                }
+            }
             if let end = turn.reply.end { lines.append(.end(end, turn.reply.cost)) }
         }
         return lines + conversation.sent.map(LogEntry.sent)
+    }
+
+    /// The answers of a round stand behind all its calls: a call behind an answer would begin another round.
+    private static func lines(of asked: [Asked]) -> [LogEntry] {
+        var (lines, answers, round) = ([LogEntry](), [LogEntry](), -1)
+        for one in asked {
+            switch one {
+            case .miscall(let miscall):
+                lines.append(.miscalled(text: miscall.text, reason: miscall.reason))
+            case .call(let call):
+                if call.round != round {
+                    lines += answers
+                    (answers, round) = ([], call.round)
+                }
+                lines.append(.called(id: call.id, name: call.name, arguments: call.arguments))
+                if let answer = call.answer {
+                    answers.append(.answered(id: call.id, content: answer.content, kind: answer.kind))
+                }
+            }
+        }
+        return lines + answers
     }
 }

@@ -1,16 +1,24 @@
 import Foundation
 
 extension Conversation {
-    /// The conversation as a Markdown text to share or to keep: messages quoted, replies as they were written. The
-    /// Android app writes the same.
+    /// The conversation as a Markdown text to share or to keep: messages quoted, replies as they were written, with a
+    /// line for each call of a tool. The Android app writes the same.
     public var transcript: String {
         var parts = ["# \(title)"]
         for turn in turns {
             let lines = turn.question.split(separator: "\n", omittingEmptySubsequences: false)
             parts.append(lines.map { $0.isEmpty ? ">" : "> \($0)" }.joined(separator: "\n"))
-            let reply = turn.reply.text.trimmingCharacters(in: .whitespacesAndNewlines)
-            if !reply.isEmpty { parts.append(reply) }
+            parts += turn.reply.parts.map(\.transcript).filter { !$0.isEmpty }
         }
         return parts.joined(separator: "\n\n") + "\n"
+    }
+}
+
+extension ReplyPart {
+    fileprivate var transcript: String {
+        switch self {
+        case .words(let words): words.text.trimmingCharacters(in: .whitespacesAndNewlines)
+        case .asked(let asked): asked.map { "- " + codeSpan($0.line()) }.joined(separator: "\n")
+        }
     }
 }

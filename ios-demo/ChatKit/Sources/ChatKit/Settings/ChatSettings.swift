@@ -56,6 +56,10 @@ public struct ChatSettings: Codable, Sendable, Equatable {
     public var goalValue = 0.2
     /// Whether a model that can think before it replies does so.
     public var thinking = Thinking.model
+    /// Whether models may call the tools of this device.
+    public var usesTools = false
+    /// Whether the person is asked before each call.
+    public var asksBeforeTools = true
     /// Servers that may read every conversation that the person did not take back.
     public var agreedServers: Set<String> = []
     /// What happens while the server is out of reach.
@@ -94,6 +98,8 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         read(.goal, into: &goal)
         read(.goalValue, into: &goalValue)
         read(.thinking, into: &thinking)
+        read(.usesTools, into: &usesTools)
+        read(.asksBeforeTools, into: &asksBeforeTools)
         read(.agreedServers, into: &agreedServers)
         read(.whenOffline, into: &whenOffline)
         read(.temperature, into: &temperature)
@@ -144,6 +150,8 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         other.allowsMeteredDownloads = allowsMeteredDownloads
         other.hub = hub
         other.thinking = thinking
+        other.usesTools = usesTools
+        other.asksBeforeTools = asksBeforeTools
         other.agreedServers = agreedServers
         other.maxTokens = maxTokens
         return self == other

@@ -65,15 +65,21 @@ final class FakeStore: UhlmModelStoreProtocol, @unchecked Sendable {
     func delete(name: String) async throws -> UInt64 { 0 }
 }
 
-/// A session that writes down what it is told and cannot generate.
+/// A session that writes down what it is told, and generates the given events or, without any, nothing.
 final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
+    private let events: [GenerationEvent]
     private(set) var states: [DeviceState] = []
     private(set) var networkChanges = 0
+
+    init(_ events: [GenerationEvent] = []) {
+        self.events = events
+    }
 
     func setDevice(state: DeviceState) throws { states.append(state) }
     func onNetworkChange() throws { networkChanges += 1 }
     func start(prompt: Prompt, options: GenerationOptions) throws -> UhlmGeneration {
-        throw failed(.offline)
+        if events.isEmpty { throw failed(.offline) }
+        return ScriptedGeneration(events)
     }
     func statusUpdates() throws -> UhlmStatusUpdates {
         throw failed(.sessionClosed)
@@ -103,6 +109,7 @@ final class RecordingSession: UhlmSessionProtocol, @unchecked Sendable {
 final class OneSession: ChatHost {
     var settings = ChatSettings()
     var deviceState = DeviceState()
+    var tools: [Tool] = []
     private let session: any UhlmSessionProtocol
 
     init(_ session: any UhlmSessionProtocol) {
@@ -112,4 +119,38 @@ final class OneSession: ChatHost {
     func openSession(consent: Consent) async throws -> any UhlmSessionProtocol { session }
     func conversationChanged(_ id: UUID) async {}
     func agree(to server: String) { settings.agreedServers.insert(server) }
+}
+
+/// A generation of given events.
+final class ScriptedGeneration: UhlmGeneration, @unchecked Sendable {
+    private let lock = NSLock()
+    private var batches: [[GenerationEvent]]
+
+    init(_ events: [GenerationEvent]) {
+        batches = [events]
+        super.init(noHandle: .init())
+    }
+
+    required init(unsafeFromHandle handle: UInt64) {
+        fatalError("a fake has no handle")
+    }
+
+    override func nextEvents() async throws -> [GenerationEvent] {
+        lock.withLock { batches.isEmpty ? [] : batches.removeFirst() }
+    }
+
+    override func cancel() {}
+}
+
+/// The last event of a reply that the device wrote alone.
+func ended(_ text: String) -> GenerationEvent {
+    .finished(
+        finish: .endOfReply, text: text, reasoning: "",
+        statistics: Statistics(
+            promptTokens: 1, reusedTokens: 0, tokens: 1,
+            origins: OriginCounts(draft: 1, verified: 0, target: 0, unverified: 0),
+            drafted: 1, judged: 0, rejected: 0, skipped: 1, rollbacks: 0, rolledBack: 0, verdicts: 0, targetPasses: 0,
+            bodyUp: 0, bodyDown: 0, elapsedSeconds: 1, prefillSeconds: 0, firstTokenSeconds: 0, draftingSeconds: 0,
+            waitingSeconds: 0, medianVerdictSeconds: nil, tokensPerSecond: 1, transmissionRate: 0, trueSkipRate: 0,
+            acceptanceRate: 0, targetPassesPerToken: 0))
 }

@@ -16,6 +16,8 @@ final class Fixture: @unchecked Sendable {
         let parrot: String
         let heavy: String
         let parrotText: String
+        /// A model that calls the tool `get_weather` in every reply.
+        let caller: String
         let calibration: String
         let questions: [String]
         let server: Place

@@ -5,6 +5,7 @@ import dev.uhlm.StoreOptions
 import dev.uhlm.UhlmModelStore
 import dev.uhlm.cataloguePairs
 import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.chat.Sessions
 import dev.uhlm.demo.chat.UhlmSessions
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Platform
@@ -18,14 +19,15 @@ import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.ui.ViewModels
 import java.io.File
 
-/** The app's parts on the real library and the device's storage. */
+/** The app's parts on the real library and the device's storage, unless others are given. */
 class Wiring(
     platform: Platform,
     store: ConversationStore = JournalStore(File(platform.folder, "conversations")),
+    sessions: Sessions = UhlmSessions(platform.secrets),
 ) {
     private val settings = SettingsStore(platform.folder)
     private val calibrations = Calibrations(platform.folder)
-    private val chat = ChatViewModel(store, settings, UhlmSessions(platform.secrets), platform)
+    private val chat = ChatViewModel(store, settings, sessions, platform)
     private val models = ModelsViewModel(
         open = {
             val folder = File(platform.folder, "models").path

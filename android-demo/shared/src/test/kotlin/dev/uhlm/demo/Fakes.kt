@@ -126,7 +126,11 @@ internal class FakeSession : UhlmSessionInterface {
         options: SummaryOptions,
         generation: GenerationOptions,
     ): UhlmSummary = throw UnsupportedOperationException()
-    override fun setToolRunner(runner: ToolRunner?) = throw UnsupportedOperationException()
+    var runner: ToolRunner? = null
+
+    override fun setToolRunner(runner: ToolRunner?) {
+        this.runner = runner
+    }
 
     override fun shutDown() {
         status.value = null

@@ -2,6 +2,7 @@ package dev.uhlm
 
 import java.io.File
 import kotlin.test.assertEquals
+import kotlin.test.assertNotNull
 import kotlin.test.assertTrue
 import org.junit.jupiter.api.Test
 
@@ -28,10 +29,11 @@ class DocumentationTest {
         val pom = kotlin.resolve("pom.xml").readText()
         val catalog = kotlin.resolve("uhlm-android/gradle/libs.versions.toml").readText()
         fun element(name: String) = Regex("<$name>([^<]+)</$name>").find(pom)?.groupValues?.get(1)
-        for (name in listOf("kotlin", "coroutines", "jna")) {
-            val version = Regex("(?m)^$name = \"([^\"]+)\"").find(catalog)?.groupValues?.get(1)
-            assertEquals(element("$name.version"), version, name)
+        fun entry(name: String) = Regex("(?m)^$name = \"([^\"]+)\"").find(catalog)?.groupValues?.get(1)
+        for (name in listOf("kotlin", "stdlib", "coroutines", "serialization", "jna")) {
+            assertEquals(assertNotNull(element("$name.version")), entry(name), name)
         }
+        assertEquals(assertNotNull(element("kotlin.floor")), entry("floor"))
     }
 
     /** The text between `// region NAME` and `// endregion`, without the indentation that all its lines share. */

@@ -33,8 +33,10 @@ import androidx.compose.ui.test.v2.runDesktopComposeUiTest
 import dev.uhlm.FinishReason
 import dev.uhlm.Mode
 import dev.uhlm.Origin
+import dev.uhlm.ToolCall
 import dev.uhlm.TrustPolicy
 import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.chat.UhlmSessions
 import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.settings.Settings
@@ -79,11 +81,15 @@ class AppTest {
         settings: Settings = Fixture.settings("server"),
         trust: TrustPolicy? = null,
         slow: Boolean = false,
+        calling: ToolCall? = null,
         test: DesktopComposeUiTest.() -> Unit,
     ) {
         runBlocking { SettingsStore(folder).change { settings } }
         val store = JournalStore(File(folder, "conversations"))
-        wiring = Wiring(DesktopPlatform(folder, trust), if (slow) SlowStore(store) else store)
+        val platform = DesktopPlatform(folder, trust)
+        val real = UhlmSessions(platform.secrets)
+        val sessions = calling?.let { CallingSessions(real, it) } ?: real
+        wiring = Wiring(platform, if (slow) SlowStore(store) else store, sessions)
         runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
             setContent { App(wiring.viewModels, outside) }
             until("the conversations") { chat.loaded }
@@ -482,6 +488,55 @@ class AppTest {
         advanceUntil("none") { shown().isEmpty() && wiring.viewModels.chat.state.value.notice == null }
         mainClock.autoAdvance = true
     }
+
+    private val sum = ToolCall("call00001", "calculate", """{"expression": "12.5 * 8"}""")
+
+    @Test
+    fun a_call_of_a_tool_is_allowed_shown_in_one_line_unfolded_and_saved() =
+        app(Fixture.settings("server").copy(tools = true), calling = sum) {
+            say("How much is 12.5 * 8?")
+            onNodeWithText("What tools on this device answer", substring = true).assertIsDisplayed()
+            click("Answer on this device")
+            untilShown(hasTestTag("tool"))
+            onNodeWithText("Use the calculator?").assertIsDisplayed()
+            onNodeWithText("expression: 12.5 * 8").assertIsDisplayed()
+            // It was agreed to answer here.
+            onNodeWithText("may be sent to the server", substring = true).assertDoesNotExist()
+            click("Allow")
+            untilWritten()
+            val line = "Asked the calculator: 12.5 * 8 = 100"
+            onNodeWithText(line).assertIsDisplayed()
+            onNodeWithText("expression: 12.5 * 8", substring = true).assertDoesNotExist()
+            onNodeWithTag("call").performClick()
+            untilShown(hasText("expression: 12.5 * 8"))
+            assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+            menu("Save as a file")
+            assertTrue("- `$line`" in outside.given.single().second, outside.given.single().second)
+            // The library takes a conversation with calls back.
+            say("Thanks")
+            click("Answer on this device")
+            untilShown(hasTestTag("tool"))
+            click("Refuse")
+            untilWritten()
+            onNodeWithText("The calculator was not allowed.").assertIsDisplayed()
+        }
+
+    @Test
+    fun tools_are_turned_on_in_settings_where_each_call_asks_unless_that_is_turned_off() =
+        app(Fixture.settings("server"), calling = sum) {
+            menu("Settings")
+            onNodeWithContentDescription("Ask me each time").assertDoesNotExist()
+            onNodeWithContentDescription("Let models use tools").performScrollTo().performClick()
+            untilShown(hasContentDescription("Ask me each time"))
+            until("the file") { SettingsStore(folder).settings.value.run { tools && askTools } }
+            onNodeWithContentDescription("Ask me each time").performScrollTo().performClick()
+            until("the file") { SettingsStore(folder).settings.value.run { tools && !askTools } }
+            onNodeWithContentDescription("Back").performClick()
+            say("How much is 12.5 * 8?")
+            click("Answer on this device")
+            untilWritten()
+            onNodeWithText("Asked the calculator: 12.5 * 8 = 100").assertIsDisplayed()
+        }
 
     @Test
     fun everything_that_can_be_tapped_has_a_name() = app {

@@ -3,6 +3,7 @@ package dev.uhlm.demo.desktop
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.Trust
 import java.io.File
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlin.time.TimeSource
 import kotlinx.serialization.json.Json
@@ -63,11 +64,11 @@ internal object Fixture {
 /** How long a test waits for what must come: far more than it takes, for machines that do much else. */
 internal val patience = 60.seconds
 
-/** Waits until [holds]; [what] says what was waited for in vain. */
-internal fun eventually(what: () -> String, holds: () -> Boolean) {
+/** Waits until [holds], for at most [longest]; [what] says what was waited for in vain. */
+internal fun eventually(what: () -> String, longest: Duration = patience, holds: () -> Boolean) {
     val start = TimeSource.Monotonic.markNow()
     while (!holds()) {
-        check(start.elapsedNow() < patience) { "waited in vain: " + what() }
+        check(start.elapsedNow() < longest) { "waited in vain: " + what() }
         Thread.sleep(20)
     }
 }

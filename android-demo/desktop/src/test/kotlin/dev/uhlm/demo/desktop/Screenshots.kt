@@ -11,11 +11,14 @@ import androidx.compose.ui.unit.Density
 import dev.uhlm.FinishReason
 import dev.uhlm.Mode
 import dev.uhlm.Origin
+import dev.uhlm.ToolCall
 import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.chat.UhlmSessions
 import dev.uhlm.demo.settings.GoalChoice
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.Theme
+import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.storage.Entry
 import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.storage.Reply
@@ -29,6 +32,7 @@ import java.util.Locale
 import javax.imageio.ImageIO
 import javax.swing.SwingUtilities
 import kotlin.system.exitProcess
+import kotlin.time.Duration.Companion.minutes
 import kotlinx.coroutines.runBlocking
 
 /**
@@ -43,6 +47,7 @@ internal class Screenshots(
     height: Int = 860,
     private val fontScale: Float = 1f,
     kept: List<Entry> = emptyList(),
+    calling: ToolCall? = null,
 ) : AutoCloseable {
     private val folder = Files.createTempDirectory("uhlm-demo").toFile()
     private val server = ModelServer(folder, File(Fixture.draft), quick = (File(Fixture.draft).length() * 0.43).toInt())
@@ -57,7 +62,9 @@ internal class Screenshots(
         if (kept.isNotEmpty()) keep(kept)
         // Slowed down to what a phone with a real model writes: of the demo model no picture could be taken on its way.
         val store = SlowStore(JournalStore(File(folder, "conversations")), millis = 40)
-        wiring = Wiring(DesktopPlatform(folder, server.trust), store)
+        val platform = DesktopPlatform(folder, server.trust)
+        val real = UhlmSessions(platform.secrets)
+        wiring = Wiring(platform, store, calling?.let { CallingSessions(real, it) } ?: real)
         window = onEdt {
             ComposeWindow().apply {
                 isUndecorated = true
@@ -96,6 +103,13 @@ internal class Screenshots(
         robot.mousePress(InputEvent.BUTTON1_DOWN_MASK)
         robot.mouseRelease(InputEvent.BUTTON1_DOWN_MASK)
         Thread.sleep(200)
+    }
+
+    /** Turns the mouse's wheel over the middle of the window. */
+    fun scroll(notches: Int) {
+        robot.mouseMove(window.x + window.width / 2, window.y + window.height / 2)
+        repeat(notches) { robot.mouseWheel(1) }
+        Thread.sleep(400)
     }
 
     fun open(entry: String, tag: String) {
@@ -229,6 +243,57 @@ private fun markdown(into: File, name: String, settings: Settings, fontScale: Fl
     Screenshots(into, settings, fontScale = fontScale, kept = kept).use { it.take("markdown-$name") }
 }
 
+/** The demo pair calls no tool: the replies are written by hand, and the calculator is the app's. */
+private fun tools(into: File, name: String, settings: Settings) {
+    val call = ToolCall("call00001", "calculate", """{"expression": "12.5 * 8"}""")
+    Screenshots(into, settings.copy(tools = true), calling = call).use { app ->
+        for (question in listOf("How much are eight tickets at 12.50?", "And once more?")) {
+            app.send(question)
+            if (app.chat.question != null) {
+                app.take("tools-consent-$name", settle = 3000)
+                app.click("Send this conversation")
+            }
+            eventually({ "the question" }) { app.chat.callHere != null }
+            app.take("tools-question-$name")
+            app.click("Allow")
+            app.written()
+            app.click("call")
+        }
+        app.click("call")
+        app.take("tools-called-$name")
+        app.open("Settings", "settings")
+        app.change { it.copy(calibration = "") }
+        app.scroll(30)
+        app.take("tools-settings-$name")
+    }
+}
+
+/** A real model that calls a tool, which the person allows; its server runs elsewhere. */
+private fun real(into: File, model: String, endpoint: String, fingerprint: String) {
+    val settings = Settings(
+        endpoint = endpoint,
+        trust = Trust.FINGERPRINT,
+        trustValue = fingerprint,
+        model = model,
+        mode = Mode.EXACT,
+        temperature = 0f,
+        theme = Theme.LIGHT,
+        tools = true,
+    )
+    Screenshots(into, settings).use { app ->
+        app.send("What is 12.75 * 48.6?")
+        app.click("Send this conversation")
+        // A large model on a small machine takes its time.
+        val isOver = { app.reply?.end != null }
+        eventually({ "a call" }, 10.minutes) { app.chat.callHere != null || isOver() }
+        check(!isOver()) { "it calls nothing and writes: ${app.reply?.text}" }
+        app.click("Allow")
+        eventually({ "the end of the reply" }, 10.minutes, isOver)
+        app.click("call")
+        app.take("tools-real")
+    }
+}
+
 private fun wide(into: File, settings: Settings) = Screenshots(into, settings, 1000, 700).use { app ->
     for (index in listOf(2, 4, 0)) {
         app.send(Fixture.questions[index])
@@ -240,7 +305,12 @@ private fun wide(into: File, settings: Settings) = Screenshots(into, settings, 1
 }
 
 fun main(arguments: Array<String>) {
-    val into = File(arguments.single()).apply { mkdirs() }
+    val into = File(arguments[0]).apply { mkdirs() }
+    if (arguments.size > 1) {
+        val (model, endpoint, fingerprint) = arguments.drop(1)
+        real(into, model, endpoint, fingerprint)
+        exitProcess(0)
+    }
     for (theme in listOf(Theme.LIGHT, Theme.DARK)) {
         val name = theme.name.lowercase()
         val shown = { server: String ->
@@ -252,6 +322,7 @@ fun main(arguments: Array<String>) {
     }
     for (theme in listOf(Theme.LIGHT, Theme.DARK)) {
         markdown(into, theme.name.lowercase(), Fixture.settings("server").copy(theme = theme))
+        tools(into, theme.name.lowercase(), Fixture.settings("server").copy(theme = theme, mode = Mode.EXACT))
     }
     markdown(into, "large", Fixture.settings("server").copy(theme = Theme.LIGHT), fontScale = 1.8f)
     Locale.setDefault(Locale.GERMANY)

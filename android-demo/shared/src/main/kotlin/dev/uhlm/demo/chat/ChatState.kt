@@ -3,8 +3,10 @@ package dev.uhlm.demo.chat
 import dev.uhlm.ContextUse
 import dev.uhlm.LinkCause
 import dev.uhlm.LinkState
+import dev.uhlm.ToolCall
 import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.storage.Figures
+import kotlinx.coroutines.CompletableDeferred
 
 /** What the chat's screens show. */
 data class ChatState(
@@ -22,12 +24,16 @@ data class ChatState(
     /** False in airplane mode. */
     val network: Boolean = true,
     val question: ConsentQuestion? = null,
+    /** Calls of tools that wait for the person's word, by conversation. */
+    val calls: Map<String, PendingCall> = emptyMap(),
     /** One sentence about what went wrong outside of a reply. */
     val notice: String? = null,
 ) {
     val conversation: Conversation? get() = conversations.firstOrNull { it.id == open }
 
     val writingHere: Writing? get() = open?.let(writing::get)
+
+    val callHere: PendingCall? get() = open?.let(calls::get)
 
     /** How much of the models' contexts the open conversation takes. */
     val use: ContextUse? get() = open?.let(uses::get)
@@ -55,7 +61,24 @@ data class ConsentQuestion(
     val endpoint: String,
     /** The turn in whose place, and of all that follow it, the message is said; none where it is a new one. */
     val replaces: Int? = null,
+    /** Whether what tools answer, or answered, would be sent, too. */
+    val tools: Boolean = false,
 )
+
+/**
+ * A call of a tool that waits for the person's word.
+ *
+ * @property mayBeSent whether the tool's answer may be sent to the server.
+ */
+class PendingCall(val call: ToolCall, val mayBeSent: Boolean) {
+    private val word = CompletableDeferred<Boolean>()
+
+    internal suspend fun isAllowed(): Boolean = word.await()
+
+    internal fun answer(isAllowed: Boolean) {
+        word.complete(isAllowed)
+    }
+}
 
 /** What the person answers. */
 enum class ConsentChoice { THIS_MESSAGE, CONVERSATION, SERVER, ON_DEVICE, NEITHER }

@@ -126,6 +126,11 @@ class ChatViewModel(
         }
     }
 
+    /** The answer to [ChatState.callHere]. */
+    fun answerCall(isAllowed: Boolean) {
+        state.value.callHere?.answer(isAllowed)
+    }
+
     /** Stops the reply of the open conversation; its committed words stay. */
     fun stop() {
         val id = state.value.open ?: return
@@ -182,8 +187,10 @@ class ChatViewModel(
         val turns = conversation?.turns.orEmpty()
         val said = (if (replaces == null) turns else turns.take(replaces)).count { it is Said }
         val earlier = if (message == null) said - 1 else said
-        val endpoint = settings.settings.value.endpoint
-        mutable.update { it.copy(question = ConsentQuestion(conversation?.id, message, earlier, endpoint, replaces)) }
+        val (endpoint, offersTools) = settings.settings.value.run { endpoint to tools }
+        val tools = offersTools || turns.any { it is Reply && it.asked.isNotEmpty() }
+        val question = ConsentQuestion(conversation?.id, message, earlier, endpoint, replaces, tools)
+        mutable.update { it.copy(question = question) }
     }
 
     private fun begin(before: Conversation?, question: ConsentQuestion, mode: Mode?, consent: Consent?) =
@@ -217,6 +224,7 @@ class ChatViewModel(
                     sessions,
                     ::writing,
                     ::used,
+                    ::allows,
                     now,
                 )
                 replies.remove(NEW)?.let { replies[conversation.id] = it }
@@ -261,6 +269,16 @@ class ChatViewModel(
             } catch (_: UhlmException) {
                 // Shut down meanwhile: the next one tells.
             }
+        }
+    }
+
+    /** Waits for the person's word on a call; called on threads of the library. */
+    private suspend fun allows(id: String, call: PendingCall): Boolean {
+        mutable.update { it.copy(calls = it.calls + (id to call)) }
+        return try {
+            call.isAllowed()
+        } finally {
+            mutable.update { it.copy(calls = it.calls - id) }
         }
     }
 

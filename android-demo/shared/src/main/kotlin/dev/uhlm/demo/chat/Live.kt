@@ -58,6 +58,7 @@ internal fun figures(statistics: Statistics, requests: Long) = Figures(
     } else {
         null
     },
+    bridged = statistics.bridged,
 )
 
 /** Takes from a session's record what was not taken yet: first what was answered, the rest when the reply has ended. */

@@ -9,20 +9,25 @@ import dev.uhlm.Message
 import dev.uhlm.Mode
 import dev.uhlm.Prompt
 import dev.uhlm.Recovery
-import dev.uhlm.Role
+import dev.uhlm.ToolCall
+import dev.uhlm.ToolResult
+import dev.uhlm.Toolbox
+import dev.uhlm.Tools
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmSessionInterface
 import dev.uhlm.demo.settings.Settings
+import dev.uhlm.demo.storage.AnswerKind
 import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.storage.Entry
 import dev.uhlm.demo.storage.Problem
 import dev.uhlm.demo.storage.Reply
 import dev.uhlm.demo.storage.ReplyEnd
 import dev.uhlm.demo.storage.Said
-import dev.uhlm.demo.storage.Turn
+import dev.uhlm.demo.tools.localTools
 import dev.uhlm.generate
 import dev.uhlm.hint
 import dev.uhlm.recovery
+import java.util.concurrent.ConcurrentHashMap
 import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.TimeSource
 import kotlinx.coroutines.CancellationException
@@ -44,6 +49,7 @@ internal class ReplyRun(
     private val sessions: Sessions,
     private val show: (String, Writing?) -> Unit,
     private val used: (String, ContextUse) -> Unit,
+    private val allows: suspend (String, PendingCall) -> Boolean,
     private val now: () -> Long,
 ) {
     /** Whether it ended because of messages that the person did not agree to send. */
@@ -56,6 +62,9 @@ internal class ReplyRun(
     private var end: ReplyEnd? = null
     private var live: Live? = null
     private var sent: SentReader? = null
+
+    /** Ids of the calls to which the person said no; the library's threads ask. */
+    private val refused = ConcurrentHashMap.newKeySet<String>()
 
     suspend fun write(onSession: (UhlmSessionInterface) -> Unit) {
         show(id, writing)
@@ -92,11 +101,14 @@ internal class ReplyRun(
         live = Live(replies.lastOrNull()?.end?.figures?.roundTripSeconds)
         var shown = TimeSource.Monotonic.markNow()
         var synced = TimeSource.Monotonic.markNow()
+        val box = toolbox()
+        session.setToolRunner(box)
         val options = GenerationOptions(
             maxTokens = settings.maxTokens.toUInt(),
             mode = mode,
             consent = consent.takeIf { it == Consent.MESSAGE },
             thinking = settings.thinkingOption,
+            tools = box?.tools ?: Tools(),
         )
         writing = writing.copy(opening = false)
         show(id, writing)
@@ -116,6 +128,17 @@ internal class ReplyRun(
             }
         }
         used(id, session.contextUse())
+    }
+
+    /** The tools of this reply; none where Settings offer none. */
+    private fun toolbox(): Toolbox? {
+        if (!settings.tools) return null
+        val ask: suspend (ToolCall) -> Boolean = { call ->
+            val isAllowed = allows(id, PendingCall(call, mayBeSent = mode != Mode.DEVICE_ONLY))
+            if (!isAllowed) refused += call.id
+            isAllowed
+        }
+        return Toolbox(localTools(now), ask.takeIf { settings.askTools })
     }
 
     private suspend fun take(event: GenerationEvent) {
@@ -138,8 +161,10 @@ internal class ReplyRun(
                 live?.rolledBack()
                 corrections.rolledBack()
             }
-            // The app offers no tools.
-            is GenerationEvent.ToolCall, is GenerationEvent.ToolResult, is GenerationEvent.MalformedToolCall -> Unit
+            is GenerationEvent.ToolCall ->
+                with(event.call) { record(this@ReplyRun.id, Entry.Called(id, name, arguments)) }
+            is GenerationEvent.ToolResult -> answered(event.result)
+            is GenerationEvent.MalformedToolCall -> record(id, Entry.Miscalled(event.raw, event.reason))
             is GenerationEvent.State -> Unit
             is GenerationEvent.Finished -> {
                 takeSent(all = false)
@@ -147,6 +172,15 @@ internal class ReplyRun(
             }
         }
         writing = writing.copy(provisional = provisional.joinToString(""))
+    }
+
+    private suspend fun answered(result: ToolResult) {
+        val kind = when {
+            result.id in refused -> AnswerKind.REFUSED
+            result.isFailure -> AnswerKind.FAILED
+            else -> AnswerKind.GIVEN
+        }
+        record(id, Entry.CallAnswered(result.id, result.content, kind))
     }
 
     private fun figures() = live?.figures(sent?.requests ?: 0, sent?.bytes ?: 0)
@@ -178,14 +212,4 @@ private fun align(session: UhlmSessionInterface, messages: List<Message>) {
     val same = held.size == messages.size &&
         held.zip(messages).all { (a, b) -> a.role == b.role && a.content.trim() == b.content.trim() }
     if (!same) session.setMessages(messages)
-}
-
-/** What models are told of a conversation: a message that got no answer is left out. */
-internal fun List<Turn>.messages(system: String): List<Message> = buildList {
-    if (system.isNotBlank()) add(Message(Role.SYSTEM, system))
-    for ((turn, next) in this@messages.zipWithNext()) {
-        if (turn !is Said || next !is Reply || next.pieces.isEmpty()) continue
-        add(Message(Role.USER, turn.text))
-        add(Message(Role.ASSISTANT, next.text))
-    }
 }

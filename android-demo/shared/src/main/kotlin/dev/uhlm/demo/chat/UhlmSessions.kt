@@ -63,7 +63,7 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
         for ((other, open) in sessions.toMap()) if (!open.session.status().generating) release(other)
         val loaded = engine(made.model)
         val options = SessionOptions(
-            mode = settings.mode,
+            mode = settings.effectiveMode,
             sampling = SamplingParams(temperature = made.temperature),
             calibrationPath = made.calibration.ifBlank { null },
             goal = made.goal,

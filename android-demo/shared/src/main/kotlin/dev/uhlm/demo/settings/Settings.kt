@@ -26,6 +26,10 @@ data class Settings(
     val whenOffline: WhenOffline = WhenOffline.GO_ON,
     /** Whether a model that can think before it replies does so. */
     val thinking: ThinkingChoice = ThinkingChoice.MODEL,
+    /** Whether models may call the tools of this device. */
+    val tools: Boolean = false,
+    /** Whether the person is asked before each call. */
+    val askTools: Boolean = true,
     /** What the models are told before each conversation. */
     val systemPrompt: String = "",
     /** Servers that may read every conversation that the person did not take back. */

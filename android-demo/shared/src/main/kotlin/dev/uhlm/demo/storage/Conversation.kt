@@ -47,6 +47,8 @@ data class Reply(
     val end: ReplyEnd? = null,
     /** What the model thought before it replied; no part of the reply. */
     val reasoning: String = "",
+    /** What it asked of tools, in order. */
+    val asked: List<Asked> = emptyList(),
 ) : Turn {
     val text: String get() = pieces.joinToString("") { it.text }
 }
@@ -91,6 +93,8 @@ data class Figures(
      * written, and where nothing was judged.
      */
     val saved: Double? = null,
+    /** Whether the draft model, which has another vocabulary than the large model, proposed text across a bridge. */
+    val bridged: Boolean = false,
 )
 
 /** One request that left the device. */

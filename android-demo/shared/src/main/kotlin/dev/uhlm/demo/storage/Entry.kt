@@ -43,6 +43,21 @@ sealed interface Entry {
     @SerialName("thought")
     data class Reasoned(val text: String) : Entry
 
+    /** The model called a tool in the reply that began last. */
+    @Serializable
+    @SerialName("call")
+    data class Called(val id: String, val name: String, val arguments: String) : Entry
+
+    /** What a call of the reply that began last got. */
+    @Serializable
+    @SerialName("answer")
+    data class CallAnswered(val id: String, val content: String, val kind: AnswerKind = AnswerKind.GIVEN) : Entry
+
+    /** The model wrote what looks like a call and is none. */
+    @Serializable
+    @SerialName("miscall")
+    data class Miscalled(val text: String, val reason: String) : Entry
+
     @Serializable
     @SerialName("end")
     data class ReplyEnded(val end: ReplyEnd) : Entry
@@ -78,6 +93,15 @@ fun Conversation.after(entry: Entry): Conversation = when (entry) {
         it.copy(pieces = it.pieces.plusPiece(Piece(entry.text, entry.origin, entry.corrected)))
      }
     is Entry.Reasoned -> reply { it.copy(reasoning = it.reasoning + entry.text) }
+    is Entry.Called -> reply {
+        val at = it.text.length
+        it.copy(asked = it.asked + Call(at, it.roundAt(at), entry.id, entry.name, entry.arguments))
+    }
+    is Entry.CallAnswered -> reply { reply ->
+        val answer = Answer(entry.content, entry.kind)
+        reply.copy(asked = reply.asked.map { if (it is Call && it.id == entry.id) it.copy(answer = answer) else it })
+    }
+    is Entry.Miscalled -> reply { it.copy(asked = it.asked + Miscall(it.text.length, entry.text, entry.reason)) }
     is Entry.ReplyEnded -> reply { it.copy(end = entry.end) }
     Entry.ReplyDropped -> if (turns.lastOrNull() is Reply) copy(turns = turns.dropLast(1)) else this
     is Entry.Cut -> copy(turns = turns.take(entry.turns))
@@ -99,9 +123,28 @@ internal fun Conversation.entries(): List<Entry> = buildList {
         is Reply -> {
             add(Entry.ReplyBegan(turn.at, turn.mode))
             if (turn.reasoning.isNotEmpty()) add(Entry.Reasoned(turn.reasoning))
-            turn.pieces.forEach { add(Entry.Committed(it.text, it.origin, it.corrected)) }
+            for (part in turn.parts()) when (part) {
+                is Part.Words -> part.pieces.forEach { add(Entry.Committed(it.text, it.origin, it.corrected)) }
+                is Part.Calls -> addAll(part.asked.entries())
+            }
             turn.end?.let { add(Entry.ReplyEnded(it)) }
         }
     }
     sent.forEach { add(Entry.WasSent(it)) }
+}
+
+/** The answers of a round stand behind all its calls: a call behind an answer would begin another round. */
+private fun List<Asked>.entries(): List<Entry> = buildList {
+    val waiting = mutableListOf<Entry>()
+    var round = -1
+    for (asked in this@entries) when (asked) {
+        is Miscall -> add(Entry.Miscalled(asked.text, asked.reason))
+        is Call -> {
+            if (asked.round != round) addAll(waiting).also { waiting.clear() }
+            round = asked.round
+            add(Entry.Called(asked.id, asked.name, asked.arguments))
+            asked.answer?.let { waiting += Entry.CallAnswered(asked.id, it.content, it.kind) }
+        }
+    }
+    addAll(waiting)
 }

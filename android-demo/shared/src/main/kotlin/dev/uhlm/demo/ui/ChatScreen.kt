@@ -132,6 +132,7 @@ internal fun ChatScreen(
         }
     }
     if (legend) LegendDialog(settings.tinted, { on -> change { it.copy(tinted = on) } }) { legend = false }
+    state.callHere?.let { ToolDialog(it, chat::answerCall) }
     state.question?.let { question ->
         ConsentDialog(question) { choice ->
             // Until then the message is where it was typed: a dialog that is dismissed must not lose it.

@@ -43,6 +43,7 @@ internal fun ConsentDialog(question: ConsentQuestion, onChoice: (ConsentChoice) 
                 if (question.earlier > 0) {
                     Text(earlier(question.earlier))
                 }
+                if (question.tools) Text(say("tools.consent"))
                 var always by rememberSaveable { mutableStateOf(false) }
                 Row(
                     Modifier.toggleable(always, role = Role.Checkbox, onValueChange = { always = it }),

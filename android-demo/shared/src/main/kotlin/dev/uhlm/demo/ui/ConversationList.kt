@@ -84,8 +84,11 @@ internal fun ConversationList(
                         Column(Modifier.weight(1f).padding(vertical = 8.dp)) {
                             Text(conversation.title, maxLines = 1, overflow = TextOverflow.Ellipsis)
                             Text(
-                                if (conversation.id in state.writing) say("chat.writing")
-                                else moment(conversation.touched),
+                                when (conversation.id) {
+                                    in state.calls -> say("tools.waiting")
+                                    in state.writing -> say("chat.writing")
+                                    else -> moment(conversation.touched)
+                                },
                                 style = MaterialTheme.typography.labelSmall,
                                 color = MaterialTheme.colorScheme.onSurfaceVariant,
                             )

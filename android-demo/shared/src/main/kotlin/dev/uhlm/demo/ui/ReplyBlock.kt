@@ -27,6 +27,7 @@ import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.getValue
+import androidx.compose.runtime.key
 import androidx.compose.runtime.mutableStateOf
 import androidx.compose.runtime.remember
 import androidx.compose.runtime.saveable.rememberSaveable
@@ -43,11 +44,16 @@ import androidx.compose.ui.unit.dp
 import dev.uhlm.FinishReason
 import dev.uhlm.Recovery
 import dev.uhlm.demo.chat.Writing
+import dev.uhlm.demo.chat.words
 import dev.uhlm.demo.markdown.parseMarkdown
+import dev.uhlm.demo.storage.Call
 import dev.uhlm.demo.storage.Figures
+import dev.uhlm.demo.storage.Part
+import dev.uhlm.demo.storage.Piece
 import dev.uhlm.demo.storage.Problem
 import dev.uhlm.demo.storage.Reply
 import dev.uhlm.demo.storage.ReplyEnd
+import dev.uhlm.demo.storage.parts
 import dev.uhlm.demo.words.say
 
 /** A reply with what can be done with it; its figures are there for who asks for them. */
@@ -55,26 +61,29 @@ import dev.uhlm.demo.words.say
 internal fun ReplyBlock(reply: Reply, writing: Writing?, last: Boolean, tinted: Boolean, actions: TurnActions) {
     var details by rememberSaveable { mutableStateOf(false) }
     val provisional = writing?.provisional.orEmpty()
-    val isEmpty = reply.pieces.isEmpty() && provisional.isEmpty()
+    val parts = remember(reply.pieces, reply.asked) { reply.parts() }
+    val hasWords = parts.lastOrNull() is Part.Words || provisional.isNotEmpty()
+    val isEmpty = parts.isEmpty() && provisional.isEmpty()
+    // A call without an answer says itself that it is waited for.
+    val isThinking = !hasWords && reply.asked.none { it is Call && it.answer == null }
     val figures = writing?.figures ?: reply.end?.figures
     Column(Modifier.fillMaxWidth(), verticalArrangement = Arrangement.spacedBy(6.dp)) {
         if (reply.reasoning.isNotEmpty()) Thoughts(reply.reasoning, isOpen = writing != null && isEmpty)
+        Parts(parts, provisional, isOver = writing == null, tinted, actions.copy)
         if (writing != null && writing.opening) {
             Text(say("chat.loading"), color = MaterialTheme.colorScheme.onSurfaceVariant)
             LinearProgressIndicator(Modifier.fillMaxWidth())
-        } else if (writing != null && isEmpty) {
+        } else if (writing != null && isThinking) {
             Text(say("chat.thinking"), color = MaterialTheme.colorScheme.onSurfaceVariant)
-        } else if (!isEmpty) {
-            ReplyText(reply, provisional, tinted, actions.copy)
         }
         if (writing == null) {
             // The icons' own margins would set them apart from the text above.
             Row(Modifier.offset((-15).dp)) {
-                if (reply.pieces.isNotEmpty()) SmallAction(CopyIcon, say("copy")) { actions.copy(reply.text) }
+                if (reply.pieces.isNotEmpty()) SmallAction(CopyIcon, say("copy")) { actions.copy(reply.words()) }
                 if (last) SmallAction(Icons.Filled.Refresh, say("chat.regenerate"), actions.again)
                 if (reply.pieces.isNotEmpty()) {
                     actions.share?.let { share ->
-                        SmallAction(Icons.Filled.Share, say("chat.share")) { share(reply.text) }
+                        SmallAction(Icons.Filled.Share, say("chat.share")) { share(reply.words()) }
                     }
                 }
                 if (figures != null) SmallAction(Icons.Outlined.Info, say("chat.details")) { details = !details }
@@ -85,16 +94,36 @@ internal fun ReplyBlock(reply: Reply, writing: Writing?, last: Boolean, tinted: 
     }
 }
 
+/** The reply's words, and between them what it asked of tools. What may still be taken back stands at the end. */
+@Composable
+private fun Parts(
+    parts: List<Part>,
+    provisional: String,
+    isOver: Boolean,
+    tinted: Boolean,
+    onCopy: (String) -> Unit,
+) {
+    for ((index, part) in parts.withIndex()) key(index) {
+        when (part) {
+            is Part.Words -> ReplyText(part.pieces, if (index == parts.lastIndex) provisional else "", tinted, onCopy)
+            is Part.Calls -> for ((place, asked) in part.asked.withIndex()) key(place) { CallRow(asked, isOver) }
+        }
+    }
+    if (parts.lastOrNull() !is Part.Words && provisional.isNotEmpty()) key(parts.size) {
+        ReplyText(emptyList(), provisional, tinted, onCopy)
+    }
+}
+
 /** Markdown, with the marks of who wrote what. */
 @Composable
-private fun ReplyText(reply: Reply, provisional: String, tinted: Boolean, onCopy: (String) -> Unit) {
+private fun ReplyText(pieces: List<Piece>, provisional: String, tinted: Boolean, onCopy: (String) -> Unit) {
     val colors = LocalOriginColors.current.takeIf { tinted }
     val light = MaterialTheme.colorScheme.onSurface.copy(alpha = 0.5f)
-    val source = reply.text + provisional
+    val source = pieces.joinToString("") { it.text } + provisional
     val blocks = remember(source) { parseMarkdown(source) }
-    val marks = remember(reply.pieces, colors, light) { Marks(reply.pieces, colors, light) }
+    val marks = remember(pieces, colors, light) { Marks(pieces, colors, light) }
     // What the marks say, for those who hear the screen.
-    val summary = remember(reply.pieces) { summary(reply.pieces) }
+    val summary = remember(pieces) { summary(pieces) }
     SelectionContainer {
         MarkdownText(
             blocks,

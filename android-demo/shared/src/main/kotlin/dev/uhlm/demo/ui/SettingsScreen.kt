@@ -83,6 +83,9 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             }
             CalibrationRow(settings.calibration.isNotBlank(), settings.model.isNotBlank(), model)
 
+            Heading(say("tools.title"))
+            ToolSettings(settings, model)
+
             Heading(say("screen.models"))
             SwitchRow(say("settings.metered"), settings.allowMetered) { on ->
                 model.change { it.copy(allowMetered = on) }
@@ -109,16 +112,28 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
     }
 }
 
+/** Whether models may use this device's tools, and whether they ask. */
+@Composable
+private fun ToolSettings(settings: Settings, model: SettingsViewModel) {
+    SwitchRow(say("tools.on"), settings.tools) { on -> model.change { it.copy(tools = on) } }
+    About(say("tools.about"))
+    if (!settings.tools) return
+    SwitchRow(say("tools.ask"), settings.askTools) { on -> model.change { it.copy(askTools = on) } }
+    if (settings.asksServer) About(say("tools.may.sent"))
+    About(say("tools.models"))
+}
+
+@Composable
+private fun About(text: String) {
+    Text(text, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
+}
+
 /** Which thresholds decide what is asked about. A phone's person picks a file; nobody can type where it lies. */
 @Composable
 private fun CalibrationRow(there: Boolean, hasModel: Boolean, model: SettingsViewModel) {
     val outside = LocalOutside.current
     Text(say("settings.calibration"), style = MaterialTheme.typography.labelLarge)
-    Text(
-        if (there) say("settings.calibration.there") else say("settings.calibration.none"),
-        style = MaterialTheme.typography.bodyMedium,
-        color = MaterialTheme.colorScheme.onSurfaceVariant,
-    )
+    About(if (there) say("settings.calibration.there") else say("settings.calibration.none"))
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         if (outside != null) {
             FilledTonalButton({ outside.pick(model::calibrate) }, enabled = hasModel) { Text(say("models.import")) }

@@ -133,6 +133,31 @@ class JournalStoreTest {
     }
 
     @Test
+    fun `calls of tools stay where they stand in a reply when its journal is shortened`() {
+        val store = JournalStore(folder)
+        val id = store.create("Title", 1).id
+        store.append(id, Entry.ReplyBegan(5, Mode.DEVICE_ONLY))
+        repeat(100) { store.append(id, Entry.Committed("word ", Origin.DRAFT)) }
+        for (call in listOf("a", "b")) store.append(id, Entry.Called(call, "calculate", "{}"))
+        store.append(id, Entry.CallAnswered("b", "2"))
+        store.append(id, Entry.Miscalled("{", "no end"))
+        store.append(id, Entry.CallAnswered("a", "no", AnswerKind.REFUSED))
+        store.append(id, Entry.Called("c", "calculate", "{}"))
+        store.append(id, Entry.Committed("word", Origin.DRAFT))
+        store.append(id, Entry.Called("d", "calculate", "{}"))
+        val long = journal(id).length()
+        val conversation = JournalStore(folder).load().single()
+        assertTrue(journal(id).length() < long / 2, "${journal(id).length()} of $long")
+        assertEquals(conversation, JournalStore(folder).load().single())
+        val reply = conversation.turns.single() as Reply
+        val rounds = reply.asked.filterIsInstance<Call>().map { it.round to it.at }
+        assertEquals(listOf(0 to 500, 0 to 500, 1 to 500, 2 to 504), rounds)
+        assertEquals(listOf("c", "d"), reply.asked.filterIsInstance<Call>().filter { it.answer == null }.map { it.id })
+        val parts = reply.parts().map { if (it is Part.Words) it.pieces.sumOf { piece -> piece.text.length } else null }
+        assertEquals(listOf(500, null, 4, null), parts)
+    }
+
+    @Test
     fun `a reply that was not ended has no end`() {
         val store = JournalStore(folder)
         val id = store.create("Title", 1).id

@@ -92,7 +92,8 @@ class TintTest {
                 "75 % of the large model's work saved",
         )
         assertTrue(expected.matches(line), line)
-        assertEquals("nothing sent", figures.copy(requests = 0).line().last())
+        assertEquals("model of another family", figures.copy(bridged = true).line().last())
+        assertEquals("nothing sent", figures.copy(requests = 0, bridged = true).line().last())
         assertEquals("no answer from the server", figures.copy(unanswered = true).line().last())
     }
 }

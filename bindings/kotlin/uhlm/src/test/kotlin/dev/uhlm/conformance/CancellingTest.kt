@@ -65,11 +65,13 @@ class CancellingTest : Conformance() {
             job.join()
             assertFalse(session.status().generating)
             assertEquals(10, drafted)
-            val statistics = session.generations.single().statistics
+            val end = session.generations.single().events.lastOrNull() as? GenerationEvent.Finished
+            session.shutDown()
+            // A call that is cancelled while it brings the end takes that along: such an attempt says nothing.
+            val statistics = end?.statistics ?: continue
             // Tokens within a frame of a display, 16 ms, are handed over together.
             val together = (0.016 * statistics.drafted.toDouble() / statistics.draftingSeconds).toLong()
             fewest = minOf(fewest, statistics.drafted.toLong() - drafted - together)
-            session.shutDown()
             if (fewest <= 1) break
         }
         assertTrue(fewest <= 1, "at least $fewest more tokens")

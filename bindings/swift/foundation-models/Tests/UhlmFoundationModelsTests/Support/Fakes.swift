@@ -31,7 +31,7 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
     private let error: UhlmError?
     private(set) var history: [Message] = []
     private(set) var prompts: [Uhlm.Prompt] = []
-    private(set) var mostTokens: [UInt32?] = []
+    private(set) var options: [Uhlm.GenerationOptions] = []
     private(set) var samplings: [SamplingParams] = []
 
     init(_ events: [GenerationEvent], error: UhlmError? = nil) {
@@ -43,12 +43,12 @@ final class FakeSession: UhlmSessionProtocol, @unchecked Sendable {
 
     func start(prompt: Uhlm.Prompt, options: Uhlm.GenerationOptions) throws -> UhlmGeneration {
         prompts.append(prompt)
-        mostTokens.append(options.maxTokens)
+        self.options.append(options)
         return FakeGeneration(events, error: error)
     }
 
     func setMessages(messages: [Message]) throws { history = messages }
-    func contextUse() throws -> ContextUse { ContextUse(tokens: 0, context: nil) }
+    func contextUse() throws -> ContextUse { ContextUse(tokens: 500, context: 512) }
     func messages() throws -> [Message] { history }
     func reset() throws {}
     func saveCalibration(path: String) async throws {}
@@ -87,14 +87,19 @@ func committed(_ text: String) -> GenerationEvent {
     .committed(token: TokenText(id: 1, text: text, uncertainty: nil), origin: .verified)
 }
 
-func finished(_ finish: FinishReason) -> GenerationEvent {
+func called(_ id: String, _ name: String, _ arguments: String) -> GenerationEvent {
+    .toolCall(call: ToolCall(id: id, name: name, arguments: arguments))
+}
+
+/// The end of a reply; `isWhole` says whether it is all of its grammar, nil where it has none.
+func finished(_ finish: FinishReason, _ text: String = "", isWhole: Bool? = nil) -> GenerationEvent {
     .finished(
-        finish: finish, text: "", reasoning: "",
+        finish: finish, text: text, reasoning: "",
         statistics: Statistics(
             promptTokens: 5, reusedTokens: 2, tokens: 3,
             origins: OriginCounts(draft: 0, verified: 3, target: 0, unverified: 0),
             drafted: 0, judged: 0, rejected: 0, skipped: 0, rollbacks: 0, rolledBack: 0, verdicts: 0, targetPasses: 0,
             bodyUp: 0, bodyDown: 0, elapsedSeconds: 0, prefillSeconds: 0, firstTokenSeconds: 0, draftingSeconds: 0,
             waitingSeconds: 0, medianVerdictSeconds: nil, tokensPerSecond: 0, transmissionRate: 0, trueSkipRate: 0,
-            acceptanceRate: 0, targetPassesPerToken: 0))
+            acceptanceRate: 0, targetPassesPerToken: 0, grammarComplete: isWhole))
 }
