@@ -12,8 +12,8 @@
 //! # Hostile grammars
 //! A grammar comes from an app, and on a verifier from anybody. It is within
 //! [`MAX_GRAMMAR_BYTES`](uhlm_law::grammar::MAX_GRAMMAR_BYTES), it is compiled on a thread of its own with a deep stack
-//! and a deadline, and it has limits on states, on steps and on items ([`limits`]). What exceeds them is a
-//! [`GrammarError`], or later a [`ConstraintError`](uhlm_law::grammar::ConstraintError).
+//! and a deadline, and it has limits on states, on steps and on items (`limits`). What exceeds them is a
+//! [`GrammarError`], or later a [`ConstraintError`].
 
 mod error;
 mod limits;

@@ -1,7 +1,7 @@
 //! Generations over real sockets through bad weather, with a server that is killed and started again.
 //!
 //! Decides when the weather changes and the server dies, from a seed, and what is left over at the end. Which promises
-//! a generation has is [`outcome`]'s; the server is its caller's.
+//! a generation has is `outcome`'s; the server is its caller's.
 
 mod outcome;
 mod phones;
