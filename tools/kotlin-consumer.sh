@@ -19,9 +19,13 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cp -r bindings/kotlin/consumer "$scratch/app"
 app=$scratch/app
+# What Maven has fetched once it takes again, whatever a repository has under the same version. So what it keeps for
+# this app is apart from what it keeps for others, and has nothing of ours.
+kept=$PWD/target/kotlin-consumer
+rm -rf "$kept/dev/uhlm"
 maven() { # Maven ends a colour at its end even where it shows none: the next line would not begin as it should.
     tools/sandbox/maven.sh --quiet --file "$app" "-Dkotlin.version=$KOTLIN" "-Drepository.id=uhlm-$$" \
-        "-Drepository.url=file://$repository" "$@" | sed $'s/\033\\[[0-9;]*m//g'
+        "-Drepository.url=file://$repository" "-Dmaven.repo.local=$kept" "$@" | sed $'s/\033\\[[0-9;]*m//g'
 }
 fail() { echo "$*" >&2 && exit 1; }
 passed() { echo "test $* ... ok"; }

@@ -119,10 +119,9 @@ fn a_reply_is_a_call_where_it_has_to_be_one() {
     let session = caller();
     let forced = |choice: ToolChoice| {
         let mut options = tools(ToolUse::Manual);
-        let definition = &mut options.tools.definitions[0];
-        definition.parameters =
-            r#"{"properties": {"city": {"const": "Rome"}}, "required": ["city"], "additionalProperties": false}"#
-                .into();
+        let city = r#""properties": {"city": {"const": "Rome"}}, "required": ["city"]"#;
+        options.tools.definitions[0].parameters =
+            format!(r#"{{"type": "object", {city}, "additionalProperties": false}}"#);
         options.tools.choice = Some(choice);
         options
     };

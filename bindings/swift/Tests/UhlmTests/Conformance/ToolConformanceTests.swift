@@ -88,7 +88,8 @@ final class ToolConformanceTests: Suite {
 
     func test_a_reply_is_a_call_where_it_has_to_be_one() async throws {
         let session = try await caller()
-        let rome = #"{"properties": {"city": {"const": "Rome"}}, "required": ["city"], "additionalProperties": false}"#
+        let city = #""properties": {"city": {"const": "Rome"}}, "required": ["city"]"#
+        let rome = #"{"type": "object", \#(city), "additionalProperties": false}"#
         let definition = ToolDefinition(name: "get_weather", description: "Tells the weather.", parameters: rome)
         let forced = { (choice: ToolChoice) in
             GenerationOptions(tools: Tools(definitions: [definition], choice: choice))

@@ -77,7 +77,7 @@ class ToolsTest : Conformance() {
     @Test
     fun a_reply_is_a_call_where_it_has_to_be_one() = testing {
         val properties = """"properties": {"city": {"const": "Rome"}}, "required": ["city"]"""
-        val rome = "{$properties, \"additionalProperties\": false}"
+        val rome = """{"type": "object", $properties, "additionalProperties": false}"""
         val definition = ToolDefinition("get_weather", "Tells the weather.", rome)
         fun forced(choice: ToolChoice) = GenerationOptions(tools = Tools(listOf(definition), choice = choice))
         calling {
