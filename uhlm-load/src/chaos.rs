@@ -27,7 +27,8 @@ use crate::place::Place;
 use crate::resources;
 use crate::scrape::Counters;
 
-pub use self::outcome::{Held, Outcome, Served, Tally};
+pub use self::outcome::{Outcome, Served, Tally};
+pub use crate::resources::Held;
 
 /// A server that can be killed.
 pub trait Victim {

@@ -2,7 +2,16 @@
 
 use std::fs;
 
-use crate::chaos::Held;
+/// The things that a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Number of threads.
+    pub threads: u64,
+    /// Number of open descriptors.
+    pub descriptors: u64,
+    /// Memory in use, in bytes.
+    pub memory: u64,
+}
 
 /// Returns the memory that this process has in use, in bytes; `None` where the system does not tell. A server that was
 /// started for a test runs in it too.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use uhlm_core::{Event, Generation, GenerationError, GenerationOptions, Origin, Prompt, Session, Statistics};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, Tape};
-use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
+use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId, TokenMask};
 use uhlm_llama::{ContextOptions, LlamaSequence, Model};
 
 use crate::pair;
@@ -97,11 +97,27 @@ impl Alone {
     /// # Panics
     /// If they do not fit the context, or the target fails.
     pub fn write(&mut self, prompt: &[TokenId], seed: u64, max_tokens: usize) -> Vec<TokenId> {
+        self.write_under(prompt, seed, max_tokens, |_| None)
+    }
+
+    /// Returns the reply to a prompt of which `mask` says, by the tokens of the reply so far, what may come next;
+    /// `None` where everything may.
+    ///
+    /// # Panics
+    /// If they do not fit the context, the target fails, or a mask allows nothing.
+    pub fn write_under(
+        &mut self,
+        prompt: &[TokenId],
+        seed: u64,
+        max_tokens: usize,
+        mut mask: impl FnMut(&[TokenId]) -> Option<TokenMask>,
+    ) -> Vec<TokenId> {
         let (mut text, mut place, tape) = (prompt.to_vec(), Place::START, Tape::new(seed, 0));
         self.sequence.truncate(0).expect("rolls back");
         self.sequence.decode(&text, &|| false).expect("fits");
         while text.len() < prompt.len() + max_tokens {
-            let input = ChainInput { logits: self.sequence.logits(), history: &text, mask: None };
+            let mask = mask(&text[prompt.len()..]);
+            let input = ChainInput { logits: self.sequence.logits(), history: &text, mask: mask.as_ref() };
             let keys = self.model.token_keys();
             let winner = self.chain.winner(input, &mut self.scratch, keys, tape.at(place)).expect("finite logits").id;
             text.push(winner);

@@ -9,11 +9,10 @@ use uhlm_core::{
 };
 use uhlm_grammar::{Constraint, Tables};
 use uhlm_law::chat::{ChatTemplate as _, Message};
-use uhlm_law::model::{LanguageModel as _, Sequence as _};
-use uhlm_law::noise::{Place, Tape};
-use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, TokenId};
-use uhlm_llama::{ContextOptions, LlamaSequence, Model};
+use uhlm_law::model::LanguageModel as _;
+use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_server::{EngineOptions, ServerConfig};
+use uhlm_testing::replies::Alone;
 pub(crate) use uhlm_testing::replies::{prompts, temperatures};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
@@ -71,11 +70,7 @@ pub(crate) fn write(session: &Session, prompt: &str, seed: u64, grammar: &Gramma
 }
 
 /// The target alone in a plain loop: one decode and one mask for each token, and none is forced.
-pub(crate) struct Plain {
-    model: Arc<Model>,
-    sequence: LlamaSequence,
-    chain: SamplingChain,
-}
+pub(crate) struct Plain(Alone);
 
 /// Returns the tables of the bundled target.
 pub(crate) fn tables() -> Tables {
@@ -85,34 +80,17 @@ pub(crate) fn tables() -> Tables {
 
 impl Plain {
     pub(crate) fn new(sampling: &SamplingParams) -> Self {
-        let model = pair::target();
-        let options = ContextOptions { threads: 1, micro_batch: 1, ..ContextOptions::default() };
-        let sequence = model.new_sequence(&options).expect("a context");
-        Self { model, sequence, chain: SamplingChain::new(sampling.clone()).expect("valid") }
+        Self(Alone::new(pair::target(), sampling))
     }
 
     /// Returns the reply to a prompt.
     pub(crate) fn write(&mut self, prompt: &str, seed: u64, grammar: &Grammar) -> Vec<TokenId> {
-        let vocabulary = self.model.vocabulary();
-        let mut matcher = tables().compile(grammar).expect("a valid grammar").matcher(&vocabulary.ends());
-        let mut text = pair::draft().model().prompt(&[Message::user(prompt)]).expect("a template");
-        let start = text.len();
-        self.sequence.truncate(0).expect("rolls back");
-        self.sequence.decode(&text, &|| false).expect("fits");
-        let (mut place, mut scratch, tape) = (Place::START, Scratch::default(), Tape::new(seed, 0));
-        while text.len() < start + MAX_TOKENS {
-            let mask = Constraint::mask(&mut matcher, &text[start..]).expect("a mask");
-            let input = ChainInput { logits: self.sequence.logits(), history: &text, mask: Some(&mask) };
-            let winner = self.chain.winner(input, &mut scratch, self.model.token_keys(), tape.at(place));
-            let id = winner.expect("finite logits").id;
-            text.push(id);
-            if vocabulary.is_end(id) {
-                break;
-            }
-            place = place.after(vocabulary.piece(id).len());
-            self.sequence.decode(&[id], &|| false).expect("fits");
-        }
-        assert!(Constraint::is_complete(&mut matcher, &text[start..]), "a text of the grammar");
-        text.split_off(start)
+        let ends = pair::target().vocabulary().ends();
+        let mut matcher = tables().compile(grammar).expect("a valid grammar").matcher(&ends);
+        let prompt = pair::draft().model().prompt(&[Message::user(prompt)]).expect("a template");
+        let mut mask = |reply: &[TokenId]| Some(Constraint::mask(&mut matcher, reply).expect("a mask"));
+        let reply = self.0.write_under(&prompt, seed, MAX_TOKENS, &mut mask);
+        assert!(Constraint::is_complete(&mut matcher, &reply), "a text of the grammar");
+        reply
     }
 }

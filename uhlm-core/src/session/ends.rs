@@ -30,16 +30,28 @@ pub(super) fn marks(language: &Language) -> Vec<(TokenId, &'static str)> {
     names.into_iter().filter_map(token).collect()
 }
 
-/// Tells whether a model begins calls with a control token. One that is only told of the format in words may spell the
-/// mark, whatever its vocabulary has.
+/// Returns the format in which a model is shown calls by its template; `None` where it is only told of one in words.
+fn native_format(language: &Language) -> Option<ToolFormat> {
+    language.template.source().and_then(ToolFormat::detect)
+}
+
+/// Returns the control token by which a model marks calls with this name; `None` where the mark is text. A model that
+/// is only told of the format in words may spell the mark, whatever its vocabulary has.
+pub(super) fn control_mark(language: &Language, name: &str) -> Option<TokenId> {
+    native_format(language)?;
+    match language.words.tokenize(name, Special::Parse).as_deref() {
+        Ok([id]) if language.words.vocabulary().piece(*id).is_empty() => Some(*id),
+        _ => None,
+    }
+}
+
+/// Tells whether a model begins calls with a control token.
 pub(super) fn has_control_opener(language: &Language) -> bool {
-    let format = language.template.source().and_then(ToolFormat::detect);
-    let opener = format.and_then(|format| format.marks().first());
-    let tokens = opener.and_then(|name| language.words.tokenize(name, Special::Parse).ok());
-    matches!(tokens.as_deref(), Some([id]) if language.words.vocabulary().piece(*id).is_empty())
+    let opener = tool_format(language).marks().first();
+    opener.is_some_and(|name| control_mark(language, name).is_some())
 }
 
 /// Returns the format in which a model writes calls. One whose template knows none is told of that of Hermes.
 pub(super) fn tool_format(language: &Language) -> ToolFormat {
-    language.template.source().and_then(ToolFormat::detect).unwrap_or(ToolFormat::Hermes)
+    native_format(language).unwrap_or(ToolFormat::Hermes)
 }

@@ -3,10 +3,9 @@
 use std::borrow::Cow;
 
 use uhlm_law::grammar::Grammar;
-use uhlm_law::model::Special;
-use uhlm_tools::{ToolFormat, forced_call};
+use uhlm_tools::forced_call;
 
-use super::ends::tool_format;
+use super::ends::{control_mark, tool_format};
 use crate::error::GenerationError;
 use crate::language::Language;
 use crate::options::{GenerationOptions, Prompt};
@@ -39,12 +38,6 @@ pub(super) fn with_call<'a>(options: &'a GenerationOptions, language: &Language)
     if tools.is_empty() {
         return Cow::Borrowed(options);
     }
-    // A model that is only told of the format in words spells its marks, whatever its vocabulary has.
-    let is_native = language.template.source().and_then(ToolFormat::detect).is_some();
-    let control = |mark: &str| match language.words.tokenize(mark, Special::Parse).as_deref() {
-        Ok([id]) if is_native && language.words.vocabulary().piece(*id).is_empty() => Some(*id),
-        _ => None,
-    };
-    let grammar = Grammar::Lark(forced_call(tool_format(language), &tools, control));
+    let grammar = Grammar::Lark(forced_call(tool_format(language), &tools, |mark| control_mark(language, mark)));
     Cow::Owned(GenerationOptions { grammar: Some(grammar), ..options.clone() })
 }

@@ -56,6 +56,19 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All codes, in the order of their numbers on the wire.
+    pub const ALL: [Self; 9] = [
+        Self::Malformed,
+        Self::Unauthorized,
+        Self::Desync,
+        Self::Gone,
+        Self::TooLarge,
+        Self::Unsupported,
+        Self::RateLimited,
+        Self::Internal,
+        Self::Unavailable,
+    ];
+
     /// Returns the HTTP status that carries this code.
     #[must_use]
     pub fn status(self) -> u16 {
@@ -76,27 +89,14 @@ impl ErrorCode {
 const TAG_REASON: u32 = 1;
 const TAG_HELD: u32 = 2;
 
-/// Codes in the order of their numbers on the wire.
-const CODES: [ErrorCode; 9] = [
-    ErrorCode::Malformed,
-    ErrorCode::Unauthorized,
-    ErrorCode::Desync,
-    ErrorCode::Gone,
-    ErrorCode::TooLarge,
-    ErrorCode::Unsupported,
-    ErrorCode::RateLimited,
-    ErrorCode::Internal,
-    ErrorCode::Unavailable,
-];
-
 /// Returns the number of a code, below 64.
 pub(super) fn code_number(code: ErrorCode) -> u8 {
-    CODES.iter().position(|known| *known == code).map_or(7, |number| number as u8)
+    ErrorCode::ALL.iter().position(|known| *known == code).map_or(7, |number| number as u8)
 }
 
 /// Returns the code of a number; a code of a later version reads as [`ErrorCode::Internal`].
 fn code(number: u64) -> ErrorCode {
-    usize::try_from(number).ok().and_then(|number| CODES.get(number)).copied().unwrap_or(ErrorCode::Internal)
+    usize::try_from(number).ok().and_then(|number| ErrorCode::ALL.get(number)).copied().unwrap_or(ErrorCode::Internal)
 }
 
 /// Appends everything but the code.

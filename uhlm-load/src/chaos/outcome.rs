@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use uhlm_core::{FinishReason, GenerationError, Statistics};
 
-use super::phones::DEADLINE;
+use crate::resources::Held;
+
+/// Longest time that a generation may take, its waiting for the verifier included.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The end of one generation.
 #[derive(Debug)]
@@ -68,17 +71,6 @@ impl Tally {
     pub fn generations(&self) -> u64 {
         self.ends.values().sum()
     }
-}
-
-/// The things that a process holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Number of threads.
-    pub threads: u64,
-    /// Number of open descriptors.
-    pub descriptors: u64,
-    /// Memory in use, in bytes.
-    pub memory: u64,
 }
 
 /// The things that the server holds for its sessions.

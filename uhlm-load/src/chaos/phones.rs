@@ -16,11 +16,9 @@ use uhlm_law::chat::DraftModel;
 use uhlm_law::rng::{Rng, Stream};
 use uhlm_net::TrustPolicy;
 
-use super::outcome::{Ended, Tally};
+use super::outcome::{DEADLINE, Ended, Tally};
 use crate::error::LoadTestError;
 
-/// Longest time that a generation may take, its waiting for the verifier included.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 /// Time for which a reply waits that is to wait.
 const WAIT: Duration = Duration::from_secs(2);
 const MODES: [Mode; 4] = [Mode::Exact, Mode::RemoteOnly, Mode::Opportunistic, Mode::DeviceOnly];

@@ -114,11 +114,6 @@ pub(crate) struct Post {
 }
 
 impl EngineKind {
-    /// Returns the largest number of tokens that a row lists by the engine's own limits.
-    pub(crate) fn most_top(self) -> usize {
-        usize::MAX
-    }
-
     /// Returns the paths that tell of the model, each read as JSON.
     pub(crate) fn about_paths(self) -> &'static [&'static str] {
         match self {

@@ -17,17 +17,6 @@ pub(crate) const TARGET: Target = Target { name: "device", run, seeds, words: &[
 const MAX_STEPS: usize = 300;
 /// Largest number of answers that are awaited at once.
 const MAX_ASKED: usize = 6;
-const CODES: [ErrorCode; 9] = [
-    ErrorCode::Malformed,
-    ErrorCode::Unauthorized,
-    ErrorCode::Desync,
-    ErrorCode::Gone,
-    ErrorCode::TooLarge,
-    ErrorCode::Unsupported,
-    ErrorCode::RateLimited,
-    ErrorCode::Internal,
-    ErrorCode::Unavailable,
-];
 const ENDS: [EndReason; 6] =
     [EndReason::Superseded, EndReason::Granted, EndReason::Stop, EndReason::Eog, EndReason::Max, EndReason::Context];
 
@@ -69,7 +58,7 @@ impl Device {
             6..=9 => self.hear(choices, &before),
             10 => {
                 let Some((peer, asked)) = self.any_asked(choices) else { return };
-                let code = CODES[choices.below(CODES.len())];
+                let code = ErrorCode::ALL[choices.below(ErrorCode::ALL.len())];
                 let held = choices.yes().then(|| u32::from(choices.byte()));
                 let error = ErrorBody { code, reason: String::new(), held };
                 self.conversation.refused(&mut self.peers[peer], &asked, &error);
@@ -159,7 +148,7 @@ impl Device {
     fn frame(&self, choices: &mut Choices<'_>) -> Option<Frame> {
         Some(match choices.below(12) {
             0 => Frame::End(ENDS[choices.below(ENDS.len())]),
-            1 => Frame::Failed(ErrorBody::new(CODES[choices.below(CODES.len())], "")),
+            1 => Frame::Failed(ErrorBody::new(ErrorCode::ALL[choices.below(ErrorCode::ALL.len())], "")),
             2 => Frame::Progress(Progress { read: 1, total: 2, ahead: 0 }),
             // Whatever a decoder takes for a frame.
             3 => {
