@@ -2,6 +2,8 @@
 //!
 //! Each server has its own registry: several may run in one process.
 
+use std::time::Duration;
+
 use prometheus::core::Collector;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
@@ -217,13 +219,11 @@ impl Metrics {
         self.sessions_ended.with_label_values(&[reason.label()]).inc();
     }
 
-    /// Counts a pass of a session that is complete.
-    pub(crate) fn session_pass(&self, kind: PassKind, timing: PassTiming) {
+    /// Counts a pass of a session that is complete, which began `waited` after it became possible.
+    pub(crate) fn session_pass(&self, kind: PassKind, timing: PassTiming, waited: Duration) {
         self.session_passes.with_label_values(&[pass_label(kind)]).inc();
-        if let Some(queue_us) = timing.queue_us {
-            self.queue_seconds.observe(f64::from(queue_us) / 1e6);
-            self.by.waited(f64::from(queue_us) / 1e6);
-        }
+        self.queue_seconds.observe(waited.as_secs_f64());
+        self.by.waited(waited.as_secs_f64());
         self.decode_seconds.observe(f64::from(timing.pass_us) / 1e6);
     }
 
@@ -299,7 +299,11 @@ mod tests {
     #[test]
     fn every_metric_is_registered_once_and_rendered() {
         let metrics = Metrics::new();
-        metrics.session_pass(PassKind::Judged, PassTiming { pass_us: 40_000, queue_us: Some(10) });
+        metrics.session_pass(
+            PassKind::Judged,
+            PassTiming { pass_us: 40_000, queue_us: Some(10) },
+            Duration::from_micros(10),
+        );
         metrics.judged(5, 5, 4);
         metrics.frame(&Frame::End(EndReason::Granted));
         metrics.pass(3, 1);

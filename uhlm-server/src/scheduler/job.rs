@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use uhlm_law::advance::{Advance, ErrorBody, Frame, PassTiming, Plan, Row, SessionId, StreamId};
@@ -181,6 +181,12 @@ impl Active {
     pub(crate) fn rows_of(&self, range: Range<usize>) -> Range<usize> {
         let before = self.tokens.len() - self.plan.rows;
         range.start.saturating_sub(before)..range.end.saturating_sub(before)
+    }
+
+    /// Returns the time from when the pass became possible until it began. What [`Self::timing`] says of waiting counts
+    /// from the session's last request instead, which many passes may follow.
+    pub(crate) fn waited(&self) -> Duration {
+        self.begun.map_or(Duration::ZERO, |begun| begun.saturating_duration_since(self.ready))
     }
 
     /// Returns the time spent up to `now`, where the session's last request came at `arrived`.

@@ -132,7 +132,7 @@ impl Worker {
             let ending = GenerationEnding::new(self.target.vocabulary(), session.drawing.as_mut());
             let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
             let decided = session.target.text().tail(before);
-            self.metrics.session_pass(plan.kind, timing);
+            self.metrics.session_pass(plan.kind, timing, active.waited());
             if plan.kind == PassKind::Judged {
                 let (mut judged, mut matched) = (0, 0);
                 for stood in plan.judged(decided) {

@@ -1,6 +1,6 @@
 //! The target writes on without a draft, as far as it is granted.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uhlm_law::advance::*;
 use uhlm_law::sampling::SamplingParams;
@@ -30,6 +30,28 @@ async fn what_is_streamed_is_what_one_pass_a_request_brings() {
             assert!(answer.texts().iter().all(|text| text.pass_us.is_some_and(|us| us > 0)));
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_many_passes_has_waited_for_each_but_not_for_those_before_it() {
+    let fixture = Fixture::new(Synthetic::large().0).await;
+    let prompt = [1, 2, 3];
+    let begin = Begin { max_tokens: 200, ..begin(&prompt, SamplingParams::greedy(), 3) };
+    let session = fixture.open().await;
+    let began = Instant::now();
+    let answer = session.advance(&Advance { grants: Grants::UNLIMITED, ..start(&prompt, begin) }).await.unwrap();
+    let took = began.elapsed().as_secs_f64();
+    let passes = answer.texts().len();
+    assert!(passes > 20, "{passes} passes");
+    let metrics = fixture.client.get(format!("{}/metrics", fixture.url)).send().await.unwrap().text().await.unwrap();
+    let value = |name: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}"));
+        line.trim().parse::<f64>().unwrap()
+    };
+    // Counted from the request, the waiting of pass after pass would be a multiple of the whole time.
+    let waited = value("uhlm_queue_seconds_sum ");
+    assert!(waited < took, "{waited} s of {took}");
+    assert!((waited - value("uhlm_phase_seconds_total{phase=\"queue\"} ")).abs() < 1e-6);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -293,7 +293,7 @@ impl Gateway {
         let ending = GenerationEnding::new(self.engines.lexicon.vocabulary(), session.drawing.as_mut());
         let sent = session.target.pass_ended(&active.rows, Some(timing), &ending);
         let decided = session.target.text().tail(before);
-        self.metrics.session_pass(plan.kind, timing);
+        self.metrics.session_pass(plan.kind, timing, active.waited());
         self.metrics.pass(plan.tokens.len(), 1);
         let given = plan.tokens.len() - plan.rows;
         self.metrics.by.pass(plan.tokens.len(), given, f64::from(timing.pass_us) / 1e6, 0.0);
