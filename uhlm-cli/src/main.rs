@@ -15,6 +15,7 @@ mod loopback;
 mod options;
 mod output;
 mod pair;
+mod pairing;
 mod prompts;
 mod remote;
 mod report;

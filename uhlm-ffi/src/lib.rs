@@ -55,8 +55,8 @@ pub use kit::{KitStatus, UhlmKit};
 pub use law::{CloseRule, Estimator, Goal, LogitBias, Pace, Predictor, SamplingParams};
 pub use logging::{LogLevel, LogSink, install_log_sink};
 pub use models::{
-    DownloadEvent, DownloadPhase, DownloadRequest, StoreOptions, StoredModel, StoredPart, UhlmDownload, UhlmModelStore,
-    UnfinishedModel,
+    DownloadEvent, DownloadPhase, DownloadRequest, RemoteFile, StoreOptions, StoredModel, StoredPart, UhlmDownload,
+    UhlmModelStore, UnfinishedModel,
 };
 pub use privacy::{Consent, RedactionError, Redactor, Sent, SentKind, SentRecord};
 pub use session::{ContextUse, Message, Role, SessionStatus, UhlmSession, UhlmStatusUpdates};
@@ -65,7 +65,7 @@ pub use summary::{SummaryOptions, SummaryStep, UhlmSummary};
 pub use token::{TokenError, TokenProvider};
 pub use tools::{ToolCall, ToolChoice, ToolDefinition, ToolError, ToolResult, ToolRunner, ToolUse, Tools};
 pub use totals::{Budget, Totals, totals_from_json, totals_sum, totals_to_json};
-pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo};
+pub use verifier::{RemoteOptions, TrustPolicy, UhlmVerifier, VerifierInfo, VerifierLink};
 
 uniffi::setup_scaffolding!();
 

@@ -123,6 +123,34 @@ impl From<uhlm_models::StoredPart> for StoredPart {
     }
 }
 
+/// A file that a download of a model would load.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct RemoteFile {
+    /// Name that it has in the store, for `UhlmModelStore.adopt`.
+    pub name: String,
+    /// Source that has it, for `UhlmModelStore.adopt`.
+    pub source: String,
+    /// Address of the file, which may redirect. A private repository asks for the Hugging Face token as well, which is
+    /// not part of it.
+    pub url: String,
+    /// Size in bytes, where the request or the server says it.
+    pub bytes: Option<u64>,
+    /// SHA-256 that it must have, in hex, where the request or the repository says it.
+    pub sha256: Option<String>,
+}
+
+impl From<uhlm_models::RemoteFile> for RemoteFile {
+    fn from(file: uhlm_models::RemoteFile) -> Self {
+        Self {
+            name: file.name,
+            source: file.source.to_string(),
+            url: file.url,
+            bytes: file.bytes,
+            sha256: file.sha256.map(|digest| digest.to_string()),
+        }
+    }
+}
+
 /// A download that has not ended. Downloading the same name again goes on from there.
 #[uniffi::remote(Record)]
 pub struct UnfinishedModel {
@@ -235,6 +263,45 @@ impl UhlmModelStore {
     /// `InvalidOptions`. Every other error comes from the download.
     pub fn download(&self, request: DownloadRequest) -> Result<Arc<UhlmDownload>, UhlmError> {
         Ok(UhlmDownload::of(self.store.download(request.into_core()?)))
+    }
+
+    /// Asks for the files that a download would load, in the order of the parts, and loads none: for a download that
+    /// the system does in the background. What it brings, `adopt` takes. Dropping the future ends it.
+    ///
+    /// # Errors
+    /// `InvalidOptions`, and those of a download that has not begun.
+    pub async fn files(&self, request: DownloadRequest) -> Result<Vec<RemoteFile>, UhlmError> {
+        let (store, request, cancel) = (self.store.clone(), request.into_core()?, Cancel::new());
+        let files = on_thread("uhlm-files", cancel.clone(), move || store.files(&request, &cancel)).await;
+        let files = files.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??;
+        Ok(files.into_iter().map(Into::into).collect())
+    }
+
+    /// Takes a whole file into the store that something else brought: a download of the system's, or a person who
+    /// picked it. It is checked first, by its SHA-256 where one is given, else by reading it as GGUF; then it is moved,
+    /// or copied where the file system moves nothing, and is gone from its old place. After an error it is still there.
+    /// `name` is the model's name in the store, for a part of a split model that part's; `source` is where it was
+    /// loaded from, by which a later download finds it. A thread of its own reads the whole file; dropping the future
+    /// ends it.
+    ///
+    /// # Errors
+    /// `InvalidOptions` for a name that is none or another model's, `ModelDamaged` for another SHA-256 and for what is
+    /// no GGUF, `StorageFull`, `StorageFailed`, and `Busy` while a download of the same name runs.
+    #[uniffi::method(default(sha256 = None, source = None))]
+    pub async fn adopt(
+        &self,
+        path: String,
+        name: String,
+        sha256: Option<String>,
+        source: Option<String>,
+    ) -> Result<StoredModel, UhlmError> {
+        let sha256 = sha256.map(|text| text.parse::<Digest>()).transpose().map_err(UhlmError::invalid)?;
+        let source = source.map(|text| text.parse::<Source>()).transpose().map_err(UhlmError::invalid)?;
+        let (store, cancel) = (self.store.clone(), Cancel::new());
+        let (adoption, raised) = (uhlm_models::Adoption { name, sha256, source }, cancel.clone());
+        let work = move || store.adopt(path.as_ref(), &adoption, &raised, |_| ());
+        let adopted = on_thread("uhlm-files", cancel, work).await;
+        Ok(adopted.map_err(|error| UhlmError::new(ErrorKind::EngineFailed, error))??.into())
     }
 
     /// Takes note whether the network in use is metered. A download that is not allowed on a metered network stops, and

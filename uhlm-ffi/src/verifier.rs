@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_core::verifier::{Verifier, VerifierError, VerifierExt as _};
 use uhlm_law::digest::Digest;
+use uhlm_net::PairingLink;
 
 use crate::error::UhlmError;
 use crate::seconds::duration;
@@ -135,5 +136,45 @@ impl UhlmVerifier {
     /// network, or came back from the background.
     pub fn reconnect(&self) {
         self.client.reconnect();
+    }
+}
+
+/// A link that pairs the app with a verifier, `uhlm://verifier?...`, as `uhlm serve --qr` shows it to a camera. An
+/// object and not a record, so that nothing prints the token that it holds.
+#[derive(Debug, uniffi::Object)]
+pub struct VerifierLink {
+    link: PairingLink,
+}
+
+#[uniffi::export]
+impl VerifierLink {
+    /// Reads a link. Nothing is asked for over the network; ask the person before the verifier is used.
+    ///
+    /// # Errors
+    /// `InvalidOptions`.
+    #[uniffi::constructor]
+    pub fn new(text: &str) -> Result<Arc<Self>, UhlmError> {
+        Ok(Arc::new(Self { link: text.parse().map_err(UhlmError::invalid)? }))
+    }
+
+    /// Returns the address of the verifier, for `RemoteOptions`.
+    pub fn endpoint(&self) -> String {
+        self.link.endpoint.clone()
+    }
+
+    /// Returns whom to trust, for `RemoteOptions`: the one certificate that the link names, or `BundledRoots`.
+    pub fn trust(&self) -> TrustPolicy {
+        self.fingerprint().map_or(TrustPolicy::BundledRoots, |sha256| TrustPolicy::Fingerprint { sha256 })
+    }
+
+    /// Returns the SHA-256 of the certificate that alone is trusted, in hex; nothing where a root authority vouches for
+    /// it.
+    pub fn fingerprint(&self) -> Option<String> {
+        self.link.fingerprint.map(|digest| digest.to_string())
+    }
+
+    /// Returns the bearer token that the link holds. Keep it where the system keeps secrets.
+    pub fn token(&self) -> Option<String> {
+        self.link.token.as_ref().map(|token| token.expose().to_owned())
     }
 }

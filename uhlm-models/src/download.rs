@@ -5,8 +5,8 @@
 use std::path::PathBuf;
 
 use uhlm_law::digest::Digest;
-use uhlm_llama::gguf::{self, HeaderError};
 
+use crate::adopt::readable;
 use crate::client::{Answer, Part, Wanted, cause};
 use crate::error::DownloadError;
 use crate::manifest::{Manifest, now};
@@ -248,29 +248,19 @@ impl<'a> Download<'a> {
             // It is the file that was asked for; whether it can be run is for whoever loads it to say.
             Some(_) => Ok(()),
             None if self.request.require_sha256 => Err(DownloadError::NoChecksum { bytes: Some(partial.len()) }),
-            None => readable(partial),
+            None => readable(partial.path(), partial.len()),
         }
     }
 
     fn finish(self, source: &Source, partial: Partial) -> Result<StoredModel, DownloadError> {
         let (bytes, sha256): (u64, Digest) = (partial.len(), partial.sha256());
-        let manifest = Manifest { sha256, bytes, source: source.to_string(), loaded_at: now() };
+        let manifest = Manifest { sha256, bytes, source: Some(source.to_string()), loaded_at: now() };
         // Before the file gets its name: a manifest without a file says nothing, a file without one could not be
         // verified.
         manifest.write(&self.path).map_err(|e| DownloadError::storage("write the manifest", bytes, &e))?;
         partial.finish(&self.path)?;
         let (sha256, source) = (Some(sha256), Some(source.to_string()));
         Ok(StoredModel { name: self.name, path: self.path, bytes, sha256, source, further_parts: Vec::new() })
-    }
-}
-
-/// Checks that a file that nobody vouches for reads as a model at all.
-fn readable(partial: &Partial) -> Result<(), DownloadError> {
-    match gguf::read_part(partial.path()) {
-        // A sound file that llama.cpp cannot run is still the one that was asked for.
-        Ok(_) | Err(HeaderError::Unsupported { .. }) => Ok(()),
-        Err(HeaderError::Io(error)) => Err(DownloadError::storage("read the file", partial.len(), &error)),
-        Err(error) => Err(DownloadError::NotAModel { reason: error.to_string() }),
     }
 }
 

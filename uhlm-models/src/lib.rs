@@ -4,12 +4,14 @@
 //! Hugging Face repository ([`Source`]), from several mirrors if there are; it resumes after a broken connection or a
 //! killed process, and a file gets its name only when it is whole and hashes to what was asked for, or reads as GGUF
 //! where nobody says that. Two sources with the same file name are two models; a split model's parts are one.
-//! [`catalogue`] lists pairs of draft and target that are known to share a vocabulary, and a [`ModelKit`] is one of
-//! them with a store.
+//! A file that something else brought, the system's own download or a person, is checked and taken over
+//! ([`ModelStore::adopt`]). [`catalogue`] lists pairs of draft and target that are known to share a vocabulary, and a
+//! [`ModelKit`] is one of them with a store.
 //!
 //! Which model fits the device's memory is [`uhlm_llama::memory`]'s matter, when to load on which network the app's:
 //! [`ModelStore::set_metered`] takes what it knows.
 
+mod adopt;
 pub mod catalogue;
 mod client;
 mod config;
@@ -29,6 +31,7 @@ mod source;
 mod store;
 mod stored;
 
+pub use self::adopt::{Adoption, RemoteFile};
 pub use self::config::StoreConfig;
 pub use self::error::DownloadError;
 pub use self::handle::{Transfer, TransferEvent};

@@ -1,13 +1,14 @@
 //! The name under which a file is kept: two sources with the same file name are two models, and one that is there
 //! already is not loaded again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::DownloadError;
 use crate::manifest::{Manifest, now};
 use crate::partial::Partial;
 use crate::request::DownloadRequest;
 use crate::shared::Shared;
+use crate::store::ModelStore;
 use crate::stored::{StoreError, StoredModel, Verification};
 
 /// The file of a request in the store, or the place for it.
@@ -42,9 +43,7 @@ pub(super) fn claim(shared: &Shared, request: &DownloadRequest) -> Result<Claim,
     let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
     for name in &candidates {
         let path = folder.join(name);
-        // A new version of the same source takes the old one's place.
-        let same_source = || Manifest::read(&path).is_some_and(|of| request.is_for(&of.source, None));
-        if path.exists() && !same_source() {
+        if is_taken(&path, request) {
             continue;
         }
         // A name that was asked for is meant, whatever was begun under it.
@@ -56,6 +55,25 @@ pub(super) fn claim(shared: &Shared, request: &DownloadRequest) -> Result<Claim,
         }
     }
     Err(DownloadError::NameTaken { name: candidates.last().cloned().unwrap_or_default() })
+}
+
+/// Returns the name that a file of the request has or would get; nothing is held.
+pub(super) fn vacant(store: &ModelStore, request: &DownloadRequest) -> Result<String, DownloadError> {
+    let mut candidates = request.candidates()?;
+    let free = candidates.iter().position(|name| !is_taken(&store.config().folder.join(name), request));
+    match free {
+        Some(at) => Ok(candidates.swap_remove(at)),
+        None => Err(DownloadError::NameTaken { name: candidates.pop().unwrap_or_default() }),
+    }
+}
+
+/// Tells whether a file of this path is another model's. A new version of the same source takes the old one's place.
+fn is_taken(path: &Path, request: &DownloadRequest) -> bool {
+    let is_ours = |of: Manifest| {
+        let by_hash = request.sha256 == Some(of.sha256);
+        by_hash || of.source.is_some_and(|source| request.is_for(&source, None))
+    };
+    path.exists() && !Manifest::read(path).is_some_and(is_ours)
 }
 
 /// Returns the file of this name, if it is what was asked for.
@@ -78,9 +96,9 @@ fn there(shared: &Shared, request: &DownloadRequest, name: &str) -> Result<Optio
                 return Ok(None);
             }
             let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
-            let manifest = Manifest { sha256: wanted, bytes: model.bytes, source, loaded_at: now() };
+            let manifest = Manifest { sha256: wanted, bytes: model.bytes, source: Some(source), loaded_at: now() };
             manifest.write(&model.path).map_err(|e| DownloadError::storage("write the manifest", 0, &e))?;
-            (model.sha256, model.source) = (Some(wanted), Some(manifest.source));
+            (model.sha256, model.source) = (Some(wanted), manifest.source);
             Ok(Some(model))
         }
         (None, _, _) => Ok(None),

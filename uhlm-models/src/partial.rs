@@ -157,8 +157,17 @@ impl Partial {
     pub(super) fn let_go(self) {
         if self.len == 0 {
             // What cannot be removed does no harm: it is empty.
-            let _ = remove(&json_of(&self.path)).and_then(|()| remove(&self.path));
+            let _ = self.remove();
         }
+    }
+
+    /// Lets go of the name, and removes what is there.
+    pub(super) fn discard(self) -> Result<(), DownloadError> {
+        self.remove().map_err(|error| self.failure("remove the partial file", &error))
+    }
+
+    fn remove(&self) -> io::Result<()> {
+        remove(&json_of(&self.path)).and_then(|()| remove(&self.path))
     }
 
     /// Returns the number of bytes so far.

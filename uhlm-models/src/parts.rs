@@ -1,15 +1,16 @@
 //! The whole model: its only file, or all parts of a split one, which are looked for before the first is loaded.
 
+use uhlm_law::digest::Digest;
 use uhlm_llama::split::PartName;
 
-use crate::client::Wanted;
+use crate::client::{Answer, Wanted};
 use crate::download::Download;
 use crate::error::DownloadError;
 use crate::naming::{Claim, Place, claim};
 use crate::partial::bytes_begun;
 use crate::request::DownloadRequest;
 use crate::shared::Shared;
-use crate::source::InvalidSource;
+use crate::source::{InvalidSource, Source};
 use crate::stored::StoredModel;
 
 /// Loads the model, or finds it there.
@@ -84,8 +85,8 @@ fn look_ahead(shared: &mut Shared, parts: &[DownloadRequest]) -> Result<(), Down
             continue;
         }
         there += bytes_begun(&shared.config().folder.join(name));
-        match size(shared, part) {
-            Ok(size) => whole = whole.zip(size).map(|(sum, size)| sum.saturating_add(size)),
+        match ask(shared, part) {
+            Ok(Remote { bytes, .. }) => whole = whole.zip(bytes).map(|(sum, bytes)| sum.saturating_add(bytes)),
             Err(error @ (DownloadError::NotFound | DownloadError::Unauthorized)) => return Err(in_part(part, error)),
             // What fails for now is tried again when its turn comes.
             Err(_) => whole = None,
@@ -95,18 +96,30 @@ fn look_ahead(shared: &mut Shared, parts: &[DownloadRequest]) -> Result<(), Down
     shared.check_space(whole.unwrap_or(0).saturating_sub(there))
 }
 
-/// Returns the number of bytes of a part, by what the first source says that has it.
-fn size(shared: &Shared, part: &DownloadRequest) -> Result<Option<u64>, DownloadError> {
-    let mut outcome = Ok(None);
-    for source in &part.sources {
+/// What a source says of a file.
+pub(super) struct Remote {
+    pub(super) source: Source,
+    /// Length of the file, in bytes.
+    pub(super) bytes: Option<u64>,
+    /// SHA-256 of the file.
+    pub(super) sha256: Option<Digest>,
+}
+
+/// Returns what the first source says that has the file of the request. Nothing of the file is loaded.
+pub(super) fn ask(shared: &Shared, request: &DownloadRequest) -> Result<Remote, DownloadError> {
+    let mut failure = InvalidSource { reason: "there is none".into() }.into();
+    for source in &request.sources {
         let asked = shared.client.get(shared.config(), source, Wanted { from: 0, if_range: None });
         match shared.wait(asked) {
-            Some(Ok(answer)) => return Ok(answer.total),
-            Some(Err(error)) => outcome = Err(error),
-            None => {}
+            Some(Ok(Answer { total, sha256, .. })) => {
+                return Ok(Remote { source: source.clone(), bytes: total, sha256 });
+            }
+            Some(Err(error)) => failure = error,
+            None if shared.cancel.is_cancelled() => return Err(DownloadError::Cancelled),
+            None => failure = DownloadError::Stalled { silence: shared.config().silence, received: 0 },
         }
     }
-    outcome
+    Err(failure)
 }
 
 fn in_part(request: &DownloadRequest, error: DownloadError) -> DownloadError {

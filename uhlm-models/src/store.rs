@@ -63,7 +63,7 @@ impl ModelStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn list(&self) -> Result<Vec<StoredModel>, StoreError> {
-        let files = self.files()?;
+        let files = self.folder()?;
         // A split model goes by the name of its first part.
         let names = files.keys().filter(|name| check_name(name)).filter(|name| {
             let part = PartName::parse(name);
@@ -77,7 +77,7 @@ impl ModelStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn unfinished(&self) -> Result<Vec<UnfinishedModel>, StoreError> {
-        let files = self.files()?;
+        let files = self.folder()?;
         let begun = |file: &str| files.get(&format!("{file}.part")).copied();
         let names: BTreeSet<String> = files
             .keys()
@@ -167,7 +167,7 @@ impl ModelStore {
         // One that says another size belongs to another file.
         let manifest = Manifest::read(&path).filter(|manifest| manifest.bytes == bytes);
         let sha256 = manifest.as_ref().map(|manifest| manifest.sha256);
-        let source = manifest.map(|manifest| manifest.source);
+        let source = manifest.and_then(|manifest| manifest.source);
         StoredModel { name: name.to_owned(), path, bytes, sha256, source, further_parts: Vec::new() }
     }
 
@@ -262,7 +262,7 @@ impl ModelStore {
     }
 
     /// Returns names and sizes of the folder's files.
-    fn files(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+    fn folder(&self) -> Result<BTreeMap<String, u64>, StoreError> {
         let failed = io_error("read the folder");
         let entries = match fs::read_dir(&self.config.folder) {
             Ok(entries) => entries,

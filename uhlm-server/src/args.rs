@@ -55,6 +55,16 @@ pub struct ServeArgs {
         help_heading = "TLS"
     )]
     pub tls_name: Vec<String>,
+    /// Folder in which the self-signed certificate is kept from start to start, so that phones that trust it go on
+    /// doing so; made at the first start, for the names of `--tls-name`
+    #[arg(
+        long,
+        env = "UHLM_TLS_KEEP",
+        value_name = "FOLDER",
+        conflicts_with_all = ["tls_cert", "no_tls"],
+        help_heading = "TLS"
+    )]
+    pub tls_keep: Option<PathBuf>,
     /// Let in clients that have no TLS 1.3
     #[arg(long, env = "UHLM_TLS12", help_heading = "TLS")]
     pub tls12: bool,
@@ -278,7 +288,10 @@ impl ServeArgs {
         let tls = match (self.tls_cert, self.tls_key) {
             (Some(certificate), Some(key)) => TlsSource::Files { certificate, key },
             _ if self.no_tls => TlsSource::Off,
-            _ => TlsSource::SelfSigned { names: self.tls_name },
+            _ => match self.tls_keep {
+                Some(folder) => TlsSource::Kept { folder, names: self.tls_name },
+                None => TlsSource::SelfSigned { names: self.tls_name },
+            },
         };
         Ok(ServerConfig {
             upstream: self.upstream.into_options()?,

@@ -28,6 +28,14 @@ pub enum TlsSource {
         /// Further host names or IP addresses.
         names: Vec<String>,
     },
+    /// A self-signed certificate that is made at the first start and kept, so that phones that trust it by its hash go
+    /// on doing so: for a server of one's own.
+    Kept {
+        /// Folder of `certificate.pem` and `key.pem`, which only the server's user may read.
+        folder: PathBuf,
+        /// Further host names or IP addresses, for a certificate that is made now.
+        names: Vec<String>,
+    },
     /// No TLS, for a proxy on the same host; refused on any address but loopback.
     Off,
 }
@@ -65,6 +73,14 @@ pub enum TlsError {
         /// The message of rustls.
         reason: String,
     },
+    /// The certificate that was made cannot be kept.
+    #[error("cannot keep the certificate in {}: {source}", folder.display())]
+    Unkept {
+        /// The folder.
+        folder: PathBuf,
+        /// The error of the system.
+        source: std::io::Error,
+    },
     /// No certificate could be made for a name.
     #[error("cannot make a certificate for {names}: {reason}")]
     SelfSigned {
@@ -87,6 +103,8 @@ pub struct Certificate {
     pub fingerprint: Digest,
     /// SHA-256 of its public key (SubjectPublicKeyInfo): the pin that outlives a renewal with the same key.
     pub spki: Digest,
+    /// Whether no other certificate comes with it: no authority vouches for it then, and a client has to know its hash.
+    pub is_alone: bool,
 }
 
 fn unusable(error: impl std::fmt::Display) -> TlsError {
@@ -94,11 +112,17 @@ fn unusable(error: impl std::fmt::Display) -> TlsError {
 }
 
 impl Certificate {
-    fn of(der: &CertificateDer<'_>) -> Result<Self, TlsError> {
+    fn of(key: &CertifiedKey) -> Result<Self, TlsError> {
+        let der = key.end_entity_cert().map_err(unusable)?;
         let parsed = ParsedCertificate::try_from(der).map_err(unusable)?;
         let sha256 = |bytes: &[u8]| Digest(Sha256::digest(bytes).into());
         let text = ::pem::encode(&::pem::Pem::new("CERTIFICATE", der.as_ref()));
-        Ok(Self { pem: text, fingerprint: sha256(der), spki: sha256(&parsed.subject_public_key_info()) })
+        Ok(Self {
+            pem: text,
+            fingerprint: sha256(der),
+            spki: sha256(&parsed.subject_public_key_info()),
+            is_alone: key.cert.len() == 1,
+        })
     }
 }
 
@@ -131,16 +155,21 @@ impl ResolvesServerCert for Current {
 impl Tls {
     /// Reads or makes the certificate; `None` without TLS. `tls12` also lets in clients that lack TLS 1.3.
     pub(crate) fn new(source: &TlsSource, tls12: bool) -> Result<Option<Self>, TlsError> {
+        let from_files = |certificate: &Path, key: &Path| {
+            let seen = [modified(certificate), modified(key)];
+            let files = WatchedFiles { certificate: certificate.to_path_buf(), key: key.to_path_buf(), seen };
+            Ok::<_, TlsError>((read_files(certificate, key)?, Some(files)))
+        };
         let (key, files) = match source {
             TlsSource::Off => return Ok(None),
-            TlsSource::SelfSigned { names } => (self_signed(names)?, None),
-            TlsSource::Files { certificate, key } => {
-                let seen = [modified(certificate), modified(key)];
-                let files = WatchedFiles { certificate: certificate.clone(), key: key.clone(), seen };
-                (read_files(certificate, key)?, Some(files))
+            TlsSource::SelfSigned { names } => (certified_by_itself(&self_signed(names)?)?, None),
+            TlsSource::Kept { folder, names } => {
+                let [certificate, key] = kept(folder, names)?;
+                from_files(&certificate, &key)?
             }
+            TlsSource::Files { certificate, key } => from_files(certificate, key)?,
         };
-        let certificate = Certificate::of(key.end_entity_cert().map_err(unusable)?)?;
+        let certificate = Certificate::of(&key)?;
         let current = Arc::new(Current(RwLock::new(Arc::new(key))));
         let versions: &[_] =
             if tls12 { &[&rustls::version::TLS13, &rustls::version::TLS12] } else { &[&rustls::version::TLS13] };
@@ -167,7 +196,7 @@ impl Tls {
         }
         files.seen = seen;
         let key = read_files(&files.certificate, &files.key)?;
-        self.certificate = Certificate::of(key.end_entity_cert().map_err(unusable)?)?;
+        self.certificate = Certificate::of(&key)?;
         *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
         Ok(true)
     }
@@ -177,13 +206,52 @@ fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|m| m.modified()).ok()
 }
 
-fn self_signed(names: &[String]) -> Result<CertifiedKey, TlsError> {
+/// A certificate that vouches for itself, with its key.
+type SelfSigned = rcgen::CertifiedKey<rcgen::KeyPair>;
+
+fn self_signed(names: &[String]) -> Result<SelfSigned, TlsError> {
     let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
     all.extend(names.iter().filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())).cloned());
     let failed = |error: rcgen::Error| TlsError::SelfSigned { names: names.join(", "), reason: error.to_string() };
-    let made = rcgen::generate_simple_self_signed(all).map_err(failed)?;
+    rcgen::generate_simple_self_signed(all).map_err(failed)
+}
+
+fn certified_by_itself(made: &SelfSigned) -> Result<CertifiedKey, TlsError> {
     let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     certified(vec![made.cert.der().clone()], key.into())
+}
+
+/// Returns the files of the certificate that is kept in a folder and of its key, and makes both where one is missing.
+fn kept(folder: &Path, names: &[String]) -> Result<[PathBuf; 2], TlsError> {
+    let [certificate, key] = ["certificate.pem", "key.pem"].map(|name| folder.join(name));
+    if !(certificate.exists() && key.exists()) {
+        let made = self_signed(names)?;
+        let unkept = |source| TlsError::Unkept { folder: folder.to_path_buf(), source };
+        std::fs::create_dir_all(folder).map_err(unkept)?;
+        // The key first: without it, the next start makes both anew.
+        write_private(&key, &made.signing_key.serialize_pem()).map_err(unkept)?;
+        write_private(&certificate, &made.cert.pem()).map_err(unkept)?;
+    }
+    Ok([certificate, key])
+}
+
+/// Writes a file that its owner alone may read; one that is there is replaced.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = options.open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 fn read_files(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
@@ -265,5 +333,26 @@ mod tests {
     fn a_self_signed_certificate_takes_further_names() {
         let source = TlsSource::SelfSigned { names: vec!["verifier.local".into(), "192.0.2.7".into()] };
         assert!(Tls::new(&source, true).expect("usable").is_some());
+    }
+
+    #[test]
+    fn a_certificate_that_is_kept_is_the_same_after_another_start_and_its_key_is_nobody_elses() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let folder = dir.path().join("tls");
+        let source = TlsSource::Kept { folder: folder.clone(), names: vec!["verifier.local".into()] };
+        let start = || Tls::new(&source, false).expect("usable").expect("TLS").certificate;
+        let first = start();
+        assert!(first.is_alone);
+        assert_eq!(start(), first);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(folder.join("key.pem")).expect("kept").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::remove_file(folder.join("certificate.pem")).expect("removed");
+        assert_ne!(start().fingerprint, first.fingerprint, "both are made anew");
+        let source = TlsSource::Kept { folder: folder.join("key.pem"), names: Vec::new() };
+        assert!(matches!(Tls::new(&source, false), Err(TlsError::Unkept { .. })), "a file in the folder's place");
     }
 }

@@ -8,6 +8,7 @@ use uhlm_ffi::{
     UhlmModelStore,
 };
 use uhlm_testing::model_server::ModelServer;
+use uhlm_testing::pair;
 
 use crate::support::{load, wait};
 
@@ -82,4 +83,30 @@ fn the_parts_of_a_split_model_come_as_one() {
     let further: Vec<_> = model.further_parts.iter().filter_map(|part| part.sha256.clone()).collect();
     assert_eq!(further, &digests[1..]);
     assert!(load(model.path.as_ref()).is_ok());
+}
+
+#[test]
+fn a_file_that_something_else_brought_is_checked_and_taken() {
+    let (server, folder, store) = place();
+    let split = server.split_sha256();
+    let wanted = DownloadRequest { require_sha256: false, ..request(server.split()) };
+    let files = wait(store.files(wanted)).expect("three parts");
+    assert_eq!(files.len(), 3);
+    assert!(files.iter().all(|file| file.url.starts_with("https://") && file.bytes.is_some()), "{files:?}");
+    assert!(wait(store.list()).expect("a folder").is_empty(), "nothing was loaded");
+    let nameless = request(server.split());
+    assert_eq!(wait(store.files(nameless)).expect_err("no hash").kind(), ErrorKind::ChecksumMissing);
+
+    let brought = folder.path().join("brought");
+    std::fs::copy(pair::file("demo-draft.gguf"), &brought).expect("copied");
+    let path = brought.display().to_string();
+    let adopt = |sha256: Option<String>| wait(store.adopt(path.clone(), "mine.gguf".into(), sha256, None));
+    let wrong = adopt(Some(split[0].to_string())).expect_err("another file");
+    assert_eq!(wrong.kind(), ErrorKind::ModelDamaged);
+    assert!(brought.exists(), "it stays where it was");
+    let model = adopt(None).expect("a model");
+    assert!(!brought.exists() && load(model.path.as_ref()).is_ok());
+    assert!(wait(store.verify("mine.gguf".into())).expect("there"), "its hash is known from then on");
+    std::fs::write(&brought, "<html>Please log in</html>").expect("written");
+    assert_eq!(adopt(None).expect_err("a page").kind(), ErrorKind::ModelDamaged);
 }

@@ -7,6 +7,7 @@ mod downloads;
 mod errors;
 mod events;
 mod keeping;
+mod links;
 mod offline;
 mod seeds;
 mod sessions;

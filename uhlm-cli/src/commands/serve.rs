@@ -7,6 +7,7 @@ use uhlm_server::{LogFormat, Server};
 
 use crate::failure::Failure;
 use crate::output;
+use crate::pairing::{self, Reach};
 use crate::stored::located;
 use crate::terminal::progress;
 use crate::terminal::style::{Style, paint};
@@ -15,7 +16,8 @@ const EXAMPLES: &str = "\
 Examples:
   uhlm serve --model target.gguf
   UHLM_TOKENS=a-long-secret-token uhlm serve --model target.gguf --listen 0.0.0.0:8443 \\
-      --tls-cert cert.pem --tls-key key.pem";
+      --tls-cert cert.pem --tls-key key.pem
+  UHLM_TOKENS=a-long-secret-token uhlm serve --model target.gguf --listen 0.0.0.0:8443 --qr";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,6 +26,13 @@ Examples:
 pub(crate) struct ServeArgs {
     #[command(flatten)]
     server: uhlm_server::ServeArgs,
+    /// Show a QR code that pairs a phone with this server: its address, its certificate where no authority vouches for
+    /// it, and the token where there is exactly one. Whoever sees it can use the server
+    #[arg(long)]
+    qr: bool,
+    /// Address by which phones reach the server, for the QR code; without it, this machine's in its network
+    #[arg(long, value_name = "URL", requires = "qr")]
+    qr_url: Option<String>,
 }
 
 impl ServeArgs {
@@ -38,6 +47,11 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     server.model = server.model.as_deref().map(located).transpose()?;
     let vocabulary = &mut server.upstream.upstream_vocabulary;
     *vocabulary = vocabulary.as_deref().map(located).transpose()?;
+    let token = match server.tokens.as_slice() {
+        [token] if args.qr && server.token_file.is_none() => Some(token.clone()),
+        _ => None,
+    };
+    let tokens_are_many = token.is_none() && (!server.tokens.is_empty() || server.token_file.is_some());
     let config = server.into_config().map_err(|error| Failure::usage(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -67,6 +81,13 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
                 server.url(),
                 certificate.fingerprint
             ));
+        }
+        if args.qr {
+            let reach = match &args.qr_url {
+                Some(url) => Reach::Url(url.clone()),
+                None => Reach::Address(server.local_addr()),
+            };
+            pairing::show(reach, server.certificate(), token, tokens_are_many)?;
         }
         Ok(server.run_until(uhlm_server::shutdown_signal()).await?)
     })

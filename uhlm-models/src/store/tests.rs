@@ -12,7 +12,7 @@ fn put(folder: &tempfile::TempDir, name: &str, bytes: &[u8]) {
 
 fn manifest(bytes: &[u8]) -> Manifest {
     let sha256 = Digest(Sha256::digest(bytes).into());
-    Manifest { sha256, bytes: bytes.len() as u64, source: "hf:a/b/c.gguf".into(), loaded_at: 0 }
+    Manifest { sha256, bytes: bytes.len() as u64, source: Some("hf:a/b/c.gguf".into()), loaded_at: 0 }
 }
 
 fn verify(store: &ModelStore, name: &str) -> Result<Verification, StoreError> {

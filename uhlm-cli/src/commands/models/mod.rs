@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use uhlm_law::cancel::Cancel;
-use uhlm_models::{ModelStore, StoreConfig, Verification};
+use uhlm_law::digest::Digest;
+use uhlm_models::{Adoption, ModelStore, StoreConfig, Verification};
 use uhlm_net::{BearerToken, Secret};
 
 use crate::failure::Failure;
@@ -25,6 +26,7 @@ Examples:
   uhlm models pull qwen2.5-coder-0.5b-1.5b       a pair: draft and target
   uhlm models pull hf:owner/repo/file.gguf       any file of a Hugging Face repository
   uhlm models pull https://host/file.gguf --sha256 HEX --mirror https://other/file.gguf
+  uhlm models add ~/Downloads/file.gguf          a file that is there already
   uhlm models verify                             hash everything and compare
   uhlm models rm Qwen3-0.6B-Q8_0.gguf
 
@@ -43,6 +45,15 @@ pub(crate) struct ModelsArgs {
 enum What {
     /// Download models
     Pull(pull::PullArgs),
+    /// Move files into the folder that were downloaded by other means, each checked first
+    Add {
+        /// GGUF files; of a split model each part
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// SHA-256 that the file must have, for one file
+        #[arg(long, value_name = "HEX")]
+        sha256: Option<Digest>,
+    },
     /// List what is there
     Ls(list::ListArgs),
     /// Remove a model or what an unfinished download left
@@ -100,10 +111,28 @@ pub(crate) fn run(args: &ModelsArgs) -> Result<(), Failure> {
     let config = args.place.config()?;
     match &args.what {
         What::Pull(args) => pull::run(args, config),
+        What::Add { files, sha256 } => add(files, *sha256, &ModelStore::new(config)),
         What::Ls(args) => list::run(args, &ModelStore::new(config)),
         What::Rm { names } => remove(names, &ModelStore::new(config)),
         What::Verify { names } => verify(names, &ModelStore::new(config)),
     }
+}
+
+fn add(files: &[PathBuf], sha256: Option<Digest>, store: &ModelStore) -> Result<(), Failure> {
+    if sha256.is_some() && files.len() > 1 {
+        return Err(Failure::usage("--sha256 is that of one file"));
+    }
+    for file in files {
+        let name = file.file_name().and_then(|name| name.to_str());
+        let name = name.ok_or_else(|| Failure::usage(format!("{} has no name", file.display())))?.to_owned();
+        let bar = progress::bytes(file.metadata().ok().map(|found| found.len()), &name);
+        let adoption = Adoption { name, sha256, source: None };
+        let model = store.adopt(file, &adoption, &Cancel::new(), |read| bar.set_position(read));
+        bar.finish_and_clear();
+        let model = model?;
+        output::line(format_args!("added {}, {}", model.name, report::bytes(model.bytes)));
+    }
+    Ok(())
 }
 
 fn remove(names: &[String], store: &ModelStore) -> Result<(), Failure> {

@@ -72,4 +72,51 @@ final class DownloadConformanceTests: Suite {
         XCTAssertEqual(model.furtherParts.map(\.sha256), digests[1...].map { $0 })
         _ = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: model.path))
     }
+
+    func test_a_file_that_something_else_brought_is_checked_and_taken() async throws {
+        let (models, store) = try place()
+        let named = try await store.files(request: DownloadRequest(sources: [models.split], requireSha256: false))
+        XCTAssertEqual(named.count, 3)
+        XCTAssertTrue(named.allSatisfy { $0.url.hasPrefix("https://") && $0.bytes != nil }, "\(named)")
+        let there = try await store.list()
+        XCTAssertEqual(there, [], "nothing was loaded")
+        let nameless = await error { try await store.files(request: DownloadRequest(sources: [models.split])) }
+        XCTAssertEqual(nameless?.kind, .checksumMissing)
+
+        let brought = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        addTeardownBlock { try? FileManager.default.removeItem(at: brought) }
+        try FileManager.default.copyItem(at: URL(fileURLWithPath: try ready.draft), to: brought)
+        let adopt = { (sha256: String?) in
+            try await store.adopt(path: brought.path, name: "mine.gguf", sha256: sha256)
+        }
+        let wrong = await error { try await adopt(models.splitSha256[0]) }
+        XCTAssertEqual(wrong?.kind, .modelDamaged)
+        XCTAssertTrue(FileManager.default.fileExists(atPath: brought.path), "it stays where it was")
+        let model = try await adopt(nil)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: brought.path))
+        _ = try await UhlmEngine.load(contentsOf: URL(fileURLWithPath: model.path))
+        let isIntact = try await store.verify(name: "mine.gguf")
+        XCTAssertTrue(isIntact, "its hash is known from then on")
+        try Data("<html>Please log in</html>".utf8).write(to: brought)
+        let page = await error { try await adopt(nil) }
+        XCTAssertEqual(page?.kind, .modelDamaged)
+    }
+
+    func test_a_link_pairs_an_app_with_a_verifier() throws {
+        let sha256 = String(repeating: "ab", count: 32)
+        let address = "uhlm://verifier?url=https%3A%2F%2F192.0.2.5%3A8443"
+        let link = try VerifierLink(text: "\(address)&sha256=\(sha256)&token=a%2Bsecret")
+        XCTAssertEqual(link.endpoint(), "https://192.0.2.5:8443")
+        XCTAssertEqual(link.trust(), .fingerprint(sha256: sha256))
+        XCTAssertEqual(link.fingerprint(), sha256)
+        XCTAssertEqual(link.token(), "a+secret")
+        let open = try VerifierLink(text: "uhlm://verifier?url=https%3A%2F%2Fexample.org")
+        XCTAssertEqual(open.trust(), .bundledRoots)
+        XCTAssertNil(open.token())
+        for wrong in ["", "https://example.org", "uhlm://verifier?url=http%3A%2F%2Fexample.org", "uhlm://verifier"] {
+            XCTAssertThrowsError(try VerifierLink(text: wrong), wrong) { error in
+                XCTAssertEqual((error as? UhlmError)?.kind, .invalidOptions)
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@ package dev.uhlm.conformance
 import dev.uhlm.*
 import java.nio.file.Files
 import java.nio.file.Path
+import java.nio.file.StandardCopyOption
 import kotlin.test.assertEquals
 import kotlin.test.assertIs
 import kotlin.test.assertTrue
@@ -57,5 +58,44 @@ class DownloadTest : Conformance() {
         assertEquals(first, model.sha256)
         assertEquals(listOf(second, third), model.furtherParts.map { it.sha256 })
         UhlmEngine.load(ModelOptions(model.path)).close()
+    }
+
+    @Test
+    fun a_file_that_something_else_brought_is_checked_and_taken() = testing {
+        val named = store.files(DownloadRequest(listOf(models.split), requireSha256 = false))
+        assertEquals(3, named.size)
+        assertTrue(named.all { it.url.startsWith("https://") && it.bytes != null }, "$named")
+        assertEquals(emptyList(), store.list(), "nothing was loaded")
+        assertFailsAs(ErrorKind.ChecksumMissing) { store.files(DownloadRequest(listOf(models.split))) }
+
+        val brought = Files.createTempFile("brought", null)
+        Files.copy(Path.of(facts.draft), brought, StandardCopyOption.REPLACE_EXISTING)
+        suspend fun adopt(sha256: String?) = store.adopt(brought.toString(), "mine.gguf", sha256)
+        assertFailsAs(ErrorKind.ModelDamaged) { adopt(models.splitSha256[0]) }
+        assertTrue(Files.exists(brought), "it stays where it was")
+        val model = adopt(null)
+        assertTrue(Files.notExists(brought))
+        UhlmEngine.load(ModelOptions(model.path)).close()
+        assertTrue(store.verify("mine.gguf"), "its hash is known from then on")
+        Files.writeString(brought, "<html>Please log in</html>")
+        assertFailsAs(ErrorKind.ModelDamaged) { adopt(null) }
+        Files.delete(brought)
+    }
+
+    @Test
+    fun a_link_pairs_an_app_with_a_verifier() = testing {
+        val sha256 = "ab".repeat(32)
+        val address = "uhlm://verifier?url=https%3A%2F%2F192.0.2.5%3A8443"
+        val link = VerifierLink("$address&sha256=$sha256&token=a%2Bsecret")
+        assertEquals("https://192.0.2.5:8443", link.endpoint())
+        assertEquals(TrustPolicy.Fingerprint(sha256), link.trust())
+        assertEquals(listOf(sha256, "a+secret"), listOf(link.fingerprint(), link.token()))
+        val open = VerifierLink("uhlm://verifier?url=https%3A%2F%2Fexample.org")
+        assertEquals(TrustPolicy.BundledRoots, open.trust())
+        assertEquals(null, open.token())
+        val plain = "uhlm://verifier?url=http%3A%2F%2Fexample.org"
+        for (wrong in listOf("", "https://example.org", plain, "uhlm://verifier")) {
+            assertFailsAs(ErrorKind.InvalidOptions) { VerifierLink(wrong) }
+        }
     }
 }
