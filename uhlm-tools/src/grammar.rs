@@ -3,9 +3,10 @@
 use crate::definition::{ToolDefinition, quoted};
 use crate::format::ToolFormat;
 
-/// How JSON is spaced where a schema does not say it: as models were shown it. Where white space is free, a small model
-/// may go on with it until its limit.
-const SPACING: &str = r#""x-guidance": {"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "}"#;
+/// What holds where a schema does not say it: arguments are an object, and JSON is spaced as models were shown it.
+/// Where white space is free, a small model may go on with it until its limit.
+const DEFAULTS: &str =
+    r#""type": "object", "x-guidance": {"whitespace_flexible": false, "item_separator": ", ", "key_separator": ": "}"#;
 /// Schema of no arguments at all.
 const NOTHING: &str = r#"{"type": "object", "properties": {}, "additionalProperties": false}"#;
 
@@ -42,18 +43,18 @@ pub fn forced_call(format: ToolFormat, tools: &[ToolDefinition], control: impl F
                 format!(r#"{channel} {header} {constrain} "json" {message} {arguments}"#)
             }
         };
-        grammar.push_str(&format!("{name}: {body}\n{arguments}: %json {}\n", spaced(tool)));
+        grammar.push_str(&format!("{name}: {body}\n{arguments}: %json {}\n", completed(tool)));
     }
     grammar
 }
 
-/// Returns the schema of a tool's arguments with [`SPACING`]; what the schema itself says of it counts, as it comes
+/// Returns the schema of a tool's arguments with [`DEFAULTS`]; what the schema itself says of them counts, as it comes
 /// later. The text is kept, because its fields are the order of the arguments.
-fn spaced(tool: &ToolDefinition) -> String {
+fn completed(tool: &ToolDefinition) -> String {
     let schema = if tool.parameters.trim().is_empty() { NOTHING } else { tool.schema() };
     match schema.strip_prefix('{').map(str::trim_start) {
-        Some(rest) if rest.starts_with('}') => format!("{{{SPACING}{rest}"),
-        Some(rest) => format!("{{{SPACING}, {rest}"),
+        Some(rest) if rest.starts_with('}') => format!("{{{DEFAULTS}{rest}"),
+        Some(rest) => format!("{{{DEFAULTS}, {rest}"),
         None => schema.to_owned(),
     }
 }
@@ -96,10 +97,20 @@ mod tests {
     fn white_space_is_not_free_unless_a_schema_has_it_so() {
         let of = |schema: &str| {
             let value: serde_json::Value =
-                serde_json::from_str(&spaced(&ToolDefinition::new("f", "", schema))).expect("JSON");
+                serde_json::from_str(&completed(&ToolDefinition::new("f", "", schema))).expect("JSON");
             value["x-guidance"]["whitespace_flexible"].clone()
         };
         assert_eq!(["", "{}", r#" {"type": "object"} "#].map(of), [false; 3].map(serde_json::Value::from));
         assert_eq!(of(r#"{"x-guidance": {"whitespace_flexible": true}}"#), true);
+    }
+
+    #[test]
+    fn arguments_are_an_object_whatever_a_schema_leaves_out() {
+        let kind = |schema: &str| {
+            let text = completed(&ToolDefinition::new("f", "", schema));
+            serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["type"].clone()
+        };
+        assert_eq!(kind(r#"{"properties": {"a": {"type": "integer"}}}"#), "object");
+        assert_eq!(kind("{}"), "object");
     }
 }

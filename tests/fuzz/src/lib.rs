@@ -33,6 +33,8 @@ pub const TARGETS: &[Target] = &[
     targets::device::TARGET,
     targets::verifier::TARGET,
     targets::text::TARGET,
+    targets::tools::TARGET,
+    targets::schema::TARGET,
     targets::calibration::TARGET,
     #[cfg(feature = "files")]
     targets::gguf::TARGET,

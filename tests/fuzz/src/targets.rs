@@ -6,10 +6,12 @@ pub(crate) mod config;
 pub(crate) mod device;
 #[cfg(feature = "files")]
 pub(crate) mod gguf;
+pub(crate) mod schema;
 #[cfg(feature = "files")]
 pub(crate) mod store;
 #[cfg(feature = "files")]
 pub(crate) mod template;
 pub(crate) mod text;
+pub(crate) mod tools;
 pub(crate) mod verifier;
 pub(crate) mod wire;

@@ -1,7 +1,9 @@
-//! The text that reaches the verifier, what the record says of it, and that nothing is sent without consent.
+//! The text that reaches the verifier, what the record says of it, that nothing is sent without consent, and what
+//! whoever sees the packets can read off them.
 #![allow(missing_docs)] // a test binary has no users
 
 mod consent;
 mod device;
+mod observer;
 mod sockets;
 mod support;
