@@ -44,7 +44,10 @@ fn compare(draft: &Path, target: &Path, sampling: &SamplingParams) -> f64 {
         }
         let (seed, way) = (i as u64, i % sessions.len());
         let expected = plain.write(prompt, seed);
-        assert_eq!(write(&streamed, prompt, seed).0, expected, "remote_only, reply {i}");
+        // Each of the first replies, and every fourth of a long run.
+        if i < 8 || i.is_multiple_of(4) {
+            assert_eq!(write(&streamed, prompt, seed).0, expected, "remote_only, reply {i}");
+        }
         let (exact, statistics) = write(&sessions[way], prompt, seed);
         assert_eq!(exact, expected, "reply {i} at temperature {}, {:?}", sampling.temperature, ways()[way]);
         assert!(statistics.bridged);
@@ -65,7 +68,7 @@ fn compare(draft: &Path, target: &Path, sampling: &SamplingParams) -> f64 {
 }
 
 /// Returns the file that the environment names, or a bundled one.
-fn file(variable: &str, bundled: &str) -> PathBuf {
+pub(crate) fn file(variable: &str, bundled: &str) -> PathBuf {
     std::env::var_os(variable).map_or_else(|| pair::file(bundled), PathBuf::from)
 }
 

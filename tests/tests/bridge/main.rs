@@ -3,7 +3,9 @@
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no users")]
 #![allow(clippy::print_stdout, reason = "the figures of these tests are worth reading")]
 
+mod choices;
 mod equality;
 mod session;
 mod support;
 mod tokenizers;
+mod wrong_pairs;

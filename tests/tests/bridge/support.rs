@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tempfile::TempDir;
 use uhlm_core::verifier::Verifier;
-use uhlm_core::{DraftAhead, Engine, LoadOptions, Mode, Session, SessionOptions};
+use uhlm_core::{DraftAhead, Engine, LoadOptions, Mode, OfflinePolicy, Session, SessionOptions};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_llama::{Language, Model};
@@ -64,9 +65,11 @@ pub(crate) fn served(model: &Path, offer_vocabulary: bool) -> Served {
     Served::start_with(|config| ServerConfig { engine, model, offer_vocabulary, ..config })
 }
 
-/// Options with everything at rest but what a test sets.
+/// Options with everything at rest but what a test sets. A target that takes a second a pass, as real ones do on a busy
+/// machine, is waited for.
 pub(crate) fn options(mode: Mode, sampling: &SamplingParams) -> SessionOptions {
-    SessionOptions { draft_ahead: DraftAhead::Off, ..patient::options(mode, sampling.clone(), 1) }
+    let offline = OfflinePolicy::Wait(Duration::from_secs(300));
+    SessionOptions { draft_ahead: DraftAhead::Off, offline, ..patient::options(mode, sampling.clone(), 1) }
 }
 
 pub(crate) fn engine(path: &Path) -> Engine {

@@ -8,6 +8,7 @@ mod cost;
 mod endings;
 mod equality;
 mod gateway;
+mod real;
 mod refusals;
 mod schemas;
 mod support;

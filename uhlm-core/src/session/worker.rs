@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use uhlm_grammar::GrammarError;
 use uhlm_law::advance::{Begin, MAX_STOP_BYTES, MAX_STOPS};
-use uhlm_law::chat::{Channel, DraftModel, ReasoningSplitter, RenderOptions};
+use uhlm_law::chat::{Channel, DraftModel, ReasoningSplitter, RenderOptions, TemplateError};
 use uhlm_law::model::{ModelError, Special};
 use uhlm_law::pace::Pacer;
 use uhlm_law::rng;
@@ -35,6 +35,7 @@ use crate::error::GenerationError;
 use crate::event::FinishReason;
 use crate::generation::EventSink;
 use crate::language::Language;
+use crate::metrics::Statistics;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, GenerationOptions, OfflinePolicy, Overflow, Prompt, SessionOptions, Thinking};
 use crate::prefixes::Prefixes;
@@ -234,8 +235,19 @@ impl Worker {
             let shares = read.is_some();
             let (read, dropped) = {
                 let mut conversation = locked(&self.shared.conversation);
-                (asked.read(&mut conversation, &room)?, conversation.dropped() - forgotten)
+                (asked.read(&mut conversation, &room), conversation.dropped() - forgotten)
             };
+            if matches!(read, Err(GenerationError::Template(TemplateError::Missing)))
+                && !crossed
+                && mode != Mode::DeviceOnly
+            {
+                // The target may have a template, and then a session in its tokens needs none of the draft model's.
+                crossed = true;
+                self.cross(&Statistics::default(), sink.cancel()).map_err(|_| TemplateError::Missing)?;
+                room.capacity = self.known_capacity(mode)?;
+                continue;
+            }
+            let read = read?;
             if dropped + forgotten > summarised && matches!(kept.overflow, Overflow::Summarise { .. }) {
                 let seed = summary_seed(seed, dropped + forgotten);
                 self.summarise_forgotten(summarised, seed, shares, kept, sink.cancel(), inbox);

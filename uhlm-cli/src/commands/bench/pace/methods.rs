@@ -50,7 +50,8 @@ impl std::fmt::Display for Method {
 /// A session that writes in one way.
 #[derive(Debug)]
 pub(super) struct Writer {
-    method: Method,
+    /// Name of the way in tables.
+    label: String,
     session: Session,
     options: GenerationOptions,
 }
@@ -66,9 +67,9 @@ struct Heard {
 
 impl Writer {
     /// Takes a session, and writes one reply with it that is not counted.
-    pub(super) fn warm(method: Method, session: Session, max_tokens: usize, seed: u64) -> Result<Self, Failure> {
+    pub(super) fn warm(label: String, session: Session, max_tokens: usize, seed: u64) -> Result<Self, Failure> {
         let options = GenerationOptions { max_tokens, seed: Some(seed), ..GenerationOptions::default() };
-        let writer = Self { method, session, options };
+        let writer = Self { label, session, options };
         writer.hear(WARM_UP, GenerationOptions { max_tokens: WARM_UP_TOKENS, ..writer.options.clone() })?;
         Ok(writer)
     }
@@ -81,7 +82,7 @@ impl Writer {
         let Heard { tokens, statistics, .. } = heard;
         let each = |count: u64| count as f64 / tokens.len().max(1) as f64;
         Ok(Measured {
-            method: self.method.to_string(),
+            method: self.label.clone(),
             decode_rate: (heard.after >= FEWEST_AFTER).then(|| heard.after as f64 / heard.seconds.max(1e-9)),
             whole_rate: tokens.len() as f64 / statistics.elapsed.as_secs_f64().max(1e-9),
             first_token_seconds: statistics.first_token.as_secs_f64(),

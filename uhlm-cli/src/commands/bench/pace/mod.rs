@@ -7,8 +7,12 @@
 //! speed does.
 //!
 //! The speed after the first token counts: reading the prompt is the target's work alone, whatever the mode.
+//!
+//! With several draft models, each writes at every pace, so that one sees which of them is worth its battery for this
+//! target; what the conversation alone would have proposed is worked out from the streamed reply.
 
 mod methods;
+mod ngrams;
 mod record;
 mod table;
 
@@ -24,6 +28,7 @@ use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
 
 use self::methods::{Method, Writer};
+use self::ngrams::Conversation;
 use self::record::{Conditions, Document, Measured, Prompt};
 use crate::failure::Failure;
 use crate::loopback::Loopback;
@@ -41,15 +46,16 @@ Examples:
   uhlm bench pace --per-category 5
   uhlm bench pace --model draft.gguf --target target.gguf --prompts spec_bench.jsonl --paces fastest
   uhlm bench pace --model draft.gguf --target target.gguf --prompts spec_bench.jsonl --rtt 50 --json pace.json
+  uhlm bench pace --model a.gguf --model b.gguf --target target.gguf --paces balanced --ngrams
 
 -v shows on stderr what the sessions measured and which policies they chose.";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct PaceArgs {
-    /// Draft model, a GGUF file; without it the bundled demo pair
+    /// Draft model, a GGUF file, several times for several; without it the bundled demo pair
     #[arg(short, long, value_name = "GGUF", requires = "target")]
-    model: Option<PathBuf>,
+    model: Vec<PathBuf>,
     /// Target model, served in this process
     #[arg(long, value_name = "GGUF", requires = "model")]
     target: Option<PathBuf>,
@@ -82,6 +88,9 @@ pub(super) struct PaceArgs {
     /// Paces to measure, separated by commas
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = Pace::ALL)]
     paces: Vec<Pace>,
+    /// Also work out what the conversation alone would have proposed
+    #[arg(long)]
+    ngrams: bool,
     /// File to write everything that was measured into, as one JSON document
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -100,10 +109,11 @@ impl PaceArgs {
         Ok(all)
     }
 
-    fn files(&self) -> Result<(PathBuf, PathBuf), Failure> {
-        match (&self.model, &self.target) {
-            (Some(draft), Some(target)) => Ok((draft.clone(), target.clone())),
-            _ => Pair::find().map(|bundled| (bundled.draft(), bundled.target())),
+    /// Returns the files of the draft models, and that of the target.
+    fn files(&self) -> Result<(Vec<PathBuf>, PathBuf), Failure> {
+        match &self.target {
+            Some(target) if !self.model.is_empty() => Ok((self.model.clone(), target.clone())),
+            _ => Pair::find().map(|bundled| (vec![bundled.draft()], bundled.target())),
         }
     }
 
@@ -127,19 +137,25 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
     }
     let round_trip = Duration::try_from_secs_f64(args.rtt / 1e3)
         .map_err(|_| Failure::usage("--rtt is a number of milliseconds, 0 or more"))?;
-    let (questions, (draft, target)) = (args.questions()?, args.files()?);
-    let engine = setup::load(&draft)?;
+    let (questions, (drafts, target)) = (args.questions()?, args.files()?);
+    let engines = drafts.iter().map(|draft| setup::load(draft)).collect::<Result<Vec<_>, _>>()?;
     let loopback = Loopback::start_behind(&target, args.target_threads, round_trip)?;
-    let stored = calibration_of(&draft, &engine, &loopback.info.fingerprint).ok().flatten();
-    let options = args.options(stored.unwrap_or_else(Calibration::generic));
-    let methods = std::iter::once(Method::Streaming).chain(args.paces.iter().copied().map(Method::Pace));
-    let writers = methods.map(|method| {
-        let session = engine.session(Some(Arc::clone(&loopback.verifier)), method.options(&options))?;
-        Writer::warm(method, session, args.max_tokens, args.seed)
-    });
-    let mut writers = writers.collect::<Result<Vec<_>, _>>()?;
+    let mut writers = Vec::new();
+    for (draft, engine) in drafts.iter().zip(&engines) {
+        let stored = calibration_of(draft, engine, &loopback.info.fingerprint).ok().flatten();
+        let options = args.options(stored.unwrap_or_else(Calibration::generic));
+        let name = if engines.len() > 1 { format!("{} ", engine.model().name()) } else { String::new() };
+        // Who drafts does not matter to the target alone.
+        let streaming = writers.is_empty().then_some(Method::Streaming);
+        for method in streaming.into_iter().chain(args.paces.iter().copied().map(Method::Pace)) {
+            let session = engine.session(Some(Arc::clone(&loopback.verifier)), method.options(&options))?;
+            let label = if method == Method::Streaming { method.to_string() } else { format!("{name}{method}") };
+            writers.push(Writer::warm(label, session, args.max_tokens, args.seed)?);
+        }
+    }
+    let conversation = args.ngrams.then(|| Conversation::of(&target)).transpose()?;
     let conditions = Conditions {
-        draft: engine.model().name().to_owned(),
+        draft: engines.iter().map(|engine| engine.model().name()).collect::<Vec<_>>().join(", "),
         target: loopback.info.model.clone(),
         draft_threads: args.draft_threads,
         target_threads: args.target_threads,
@@ -151,7 +167,12 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
     output::line(format_args!("{conditions}\n{}", table::heading()));
     let mut prompts = Vec::new();
     for (index, question) in questions.iter().enumerate() {
-        let prompt = write(&mut writers, &loopback, question, index)?;
+        let mut measured = write(&mut writers, &loopback, question, index)?;
+        if let (Some(conversation), Some(streamed)) = (&conversation, measured.first()) {
+            let proposed = conversation.proposed(&question.question, streamed)?;
+            measured.push(proposed);
+        }
+        let prompt = Prompt::new(question.task.clone().unwrap_or_default(), measured);
         output::line(table::prompt(&prompt));
         prompts.push(prompt);
     }
@@ -165,7 +186,12 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
 
 /// Answers one prompt in every way. Both the first way and the direction in which the others follow change from prompt
 /// to prompt.
-fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index: usize) -> Result<Prompt, Failure> {
+fn write(
+    writers: &mut [Writer],
+    loopback: &Loopback,
+    question: &Question,
+    index: usize,
+) -> Result<Vec<Measured>, Failure> {
     let count = writers.len();
     let mut measured: Vec<Option<Measured>> = vec![None; count];
     for turn in 0..count {
@@ -173,6 +199,5 @@ fn write(writers: &mut [Writer], loopback: &Loopback, question: &Question, index
         let next = if index.is_multiple_of(2) { next } else { count - 1 - next };
         measured[next] = Some(writers[next].write(&question.question, loopback)?);
     }
-    let category = question.task.clone().unwrap_or_default();
-    Ok(Prompt::new(category, measured.into_iter().flatten().collect()))
+    Ok(measured.into_iter().flatten().collect())
 }

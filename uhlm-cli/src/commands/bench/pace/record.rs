@@ -44,7 +44,7 @@ pub(super) struct Measured {
     pub(super) method: String,
     /// Tokens a second, from the first to the last token; `None` where nearly all came with the first.
     pub(super) decode_rate: Option<f64>,
-    /// Tokens a second, from the call to the end of the reply.
+    /// Tokens a second, from the call to the end of the reply; not a number where nothing was written.
     pub(super) whole_rate: f64,
     pub(super) first_token_seconds: f64,
     /// Passes of the target for each token.
@@ -124,16 +124,24 @@ pub(super) struct Summary {
     pub(super) requests: f64,
     pub(super) drafted: f64,
     pub(super) share_drafted: f64,
+    /// Share of the judged tokens that stood; `None` where none was judged.
+    pub(super) accepted: Option<f64>,
     /// Number of replies with the streamed one's text.
     pub(super) equal: usize,
 }
 
 impl Summary {
     fn of(category: Option<&str>, method: &str, replies: &[&Compared]) -> Self {
-        let all = |value: fn(&Compared) -> f64| -> Vec<f64> { replies.iter().map(|reply| value(reply)).collect() };
+        let all = |value: fn(&Compared) -> f64| -> Vec<f64> {
+            replies.iter().map(|reply| value(reply)).filter(|value| !value.is_nan()).collect()
+        };
         let known = |value: fn(&Compared) -> Option<f64>| -> Vec<f64> {
             replies.iter().filter_map(|reply| value(reply)).collect()
         };
+        let tokens = |value: fn(&Measured) -> f64| {
+            replies.iter().map(|reply| value(&reply.measured) * reply.length as f64).sum::<f64>()
+        };
+        let judged = tokens(|measured| measured.judged);
         let mean = |value: fn(&Compared) -> f64| all(value).iter().sum::<f64>() / replies.len().max(1) as f64;
         Self {
             category: category.map(str::to_owned),
@@ -148,6 +156,7 @@ impl Summary {
             requests: mean(|reply| reply.measured.requests),
             drafted: mean(|reply| reply.measured.drafted),
             share_drafted: mean(|reply| reply.measured.share_drafted),
+            accepted: (judged > 0.0).then(|| tokens(|measured| measured.share_drafted) / judged),
             equal: replies.iter().filter(|reply| reply.parts_at.is_none()).count(),
         }
     }
@@ -239,6 +248,7 @@ mod tests {
         };
         let fastest = of(None, "fastest");
         assert_eq!((fastest.ratio, fastest.worst, fastest.equal, fastest.prompts), (Some(1.0), Some(0.8), 1, 3));
+        assert_eq!(of(None, "fastest").accepted, Some(1.0));
         assert_eq!((of(Some("math"), "streaming").ratio, of(None, "streaming").decode_rate), (Some(1.0), Some(8.0)));
         let mut at_once = measured("thrifty", 0.0, &[1, 2, 3]);
         at_once.decode_rate = None;

@@ -28,7 +28,8 @@ pub(super) fn prompt(prompt: &Prompt) -> String {
 
 fn line(category: &str, reply: &Compared) -> String {
     let Compared { measured: m, length, ratio, parts_at, .. } = reply;
-    let speed = format!("{} ({})", or_dash(m.decode_rate, significant), significant(m.whole_rate));
+    let whole = Some(m.whole_rate).filter(|rate| !rate.is_nan());
+    let speed = format!("{} ({})", or_dash(m.decode_rate, significant), or_dash(whole, significant));
     let ratio = or_dash(*ratio, three);
     let mut text = match parts_at {
         Some(at) => format!("{length}, parts at {at}"),
@@ -53,8 +54,9 @@ fn line(category: &str, reply: &Compared) -> String {
 
 /// Returns the table of medians by category and over all prompts.
 pub(super) fn summary(document: &Document) -> String {
-    let mut table =
-        Table::new(&["", "method", "tokens/s", "whole", "ratio", "worst", "whole", "passes", "requests", "equal"]);
+    let mut table = Table::new(&[
+        "", "method", "tokens/s", "whole", "ratio", "worst", "whole", "passes", "stood", "requests", "equal",
+    ]);
     for s in &document.summaries {
         let Summary { category, method, prompts, .. } = s;
         table.push(vec![
@@ -66,12 +68,14 @@ pub(super) fn summary(document: &Document) -> String {
             or_dash(s.worst, three),
             or_dash(s.whole_ratio, three),
             three(s.passes),
+            or_dash(s.accepted, three),
             three(s.requests),
             format!("{}/{prompts}", s.equal),
         ]);
     }
     format!(
-        "\nMedians of prompts; ratio and worst after the first token, then over the whole reply.\n{}",
+        "\nMedians of prompts; ratio and worst after the first token, then over the whole reply; stood: share of the \
+         judged tokens.\n{}",
         table.render()
     )
 }
