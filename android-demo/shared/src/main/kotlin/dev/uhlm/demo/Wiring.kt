@@ -1,23 +1,25 @@
 package dev.uhlm.demo
 
 import androidx.lifecycle.ViewModelStore
-import dev.uhlm.StoreOptions
-import dev.uhlm.UhlmModelStore
 import dev.uhlm.cataloguePairs
 import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.chat.ReplyNotice
 import dev.uhlm.demo.chat.Sessions
 import dev.uhlm.demo.chat.UhlmSessions
+import dev.uhlm.demo.chat.replyNotices
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.platform.openStore
 import dev.uhlm.demo.settings.Calibrations
-import dev.uhlm.demo.settings.HUB_TOKEN
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.SettingsViewModel
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
+import dev.uhlm.demo.speed.SpeedViewModel
 import dev.uhlm.demo.storage.ConversationStore
 import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.ui.ViewModels
 import java.io.File
+import kotlinx.coroutines.flow.Flow
 
 /** The app's parts on the real library and the device's storage, unless others are given. */
 class Wiring(
@@ -29,10 +31,7 @@ class Wiring(
     private val calibrations = Calibrations(platform.folder)
     private val chat = ChatViewModel(store, settings, sessions, platform)
     private val models = ModelsViewModel(
-        open = {
-            val folder = File(platform.folder, "models").path
-            UhlmModelStore(StoreOptions(folder, trust = platform.modelTrust), platform.secrets.get(HUB_TOKEN))
-        },
+        open = platform::openStore,
         catalogue = ::cataloguePairs,
         settings = settings,
         calibrations = calibrations,
@@ -45,14 +44,20 @@ class Wiring(
         onSecret = { name -> if (name == VERIFIER_TOKEN) chat.tokensChanged() else models.tokensChanged() },
     )
 
-    val viewModels: ViewModels = ViewModels(chat, models, changes)
+    private val speed = SpeedViewModel(sessions, settings)
+
+    val viewModels: ViewModels = ViewModels(chat, models, changes, speed)
+
+    /** What the system shows of replies while nobody sees the app. To be collected once. */
+    val notices: Flow<ReplyNotice?> = replyNotices(chat.state, platform.foreground, settings.settings)
 
     private val owner = ViewModelStore().apply {
         put("chat", chat)
         put("models", models)
         put("settings", changes)
+        put("speed", speed)
     }
 
-    /** Stops replies and downloads, and frees the model. What was committed is kept. */
+    /** Stops replies and frees the model. What was committed is kept, and downloads go on. */
     fun close(): Unit = owner.clear()
 }

@@ -9,6 +9,7 @@ import dev.uhlm.ErrorKind
 import dev.uhlm.FinishReason
 import dev.uhlm.GenerationEvent
 import dev.uhlm.GenerationOptions
+import dev.uhlm.InProcessScheduler
 import dev.uhlm.LinkState
 import dev.uhlm.Message
 import dev.uhlm.NoHandle
@@ -16,6 +17,7 @@ import dev.uhlm.Origin
 import dev.uhlm.OriginCounts
 import dev.uhlm.Prompt
 import dev.uhlm.Recovery
+import dev.uhlm.RemoteFile
 import dev.uhlm.SentRecord
 import dev.uhlm.SessionStatus
 import dev.uhlm.Statistics
@@ -25,6 +27,7 @@ import dev.uhlm.TokenText
 import dev.uhlm.ToolRunner
 import dev.uhlm.Totals
 import dev.uhlm.UhlmDownload
+import dev.uhlm.UhlmDownloads
 import dev.uhlm.UhlmException
 import dev.uhlm.UhlmGeneration
 import dev.uhlm.UhlmModelStoreInterface
@@ -38,6 +41,9 @@ import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.SecretStore
 import dev.uhlm.demo.settings.Settings
 import java.io.File
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
@@ -142,11 +148,13 @@ internal class FakeSessions : Sessions {
     var failure: UhlmException? = null
     var forgotten = 0
     var closed = false
+    val asked = mutableListOf<Settings>()
 
     /** The session of the only conversation. */
     val only: FakeSession get() = sessions.values.single()
 
     override suspend fun session(conversation: String, settings: Settings): FakeSession {
+        asked += settings
         failure?.let { throw it }
         return sessions.getOrPut(conversation) { FakeSession() }
     }
@@ -170,7 +178,18 @@ internal class FakeSessions : Sessions {
     }
 }
 
-internal class FakePlatform(override val folder: File) : Platform {
+internal class FakePlatform(
+    override val folder: File,
+    store: UhlmModelStoreInterface = FakeModelStore(),
+    dispatcher: CoroutineDispatcher = Dispatchers.Unconfined,
+) : Platform {
+    override val downloads = UhlmDownloads(
+        { store },
+        File(folder, "downloads"),
+        InProcessScheduler(CoroutineScope(dispatcher)),
+        dispatcher,
+    )
+    override val foreground = MutableStateFlow(true)
     override val secrets = object : SecretStore {
         val kept = mutableMapOf<String, String>()
 
@@ -196,16 +215,27 @@ internal class FakeModelStore : UhlmModelStoreInterface {
     val requests = mutableListOf<DownloadRequest>()
     var events = Channel<Result<DownloadEvent>>(Channel.UNLIMITED)
     var intact: () -> Boolean = { true }
-    val told = mutableListOf<Boolean>()
     var cancelled = 0
+
+    /** What [adopt] fails with; none where it takes every file. */
+    var refused: UhlmException? = null
+
+    override suspend fun adopt(path: String, name: String, sha256: String?, source: String?): StoredModel {
+        refused?.let { throw it }
+        val file = File(path)
+        val model = StoredModel(name, "/models/$name", file.length().toULong(), sha256, source)
+        check(file.delete()) { "$path is not there" }
+        stored += model
+        return model
+    }
+
+    override suspend fun files(request: DownloadRequest): List<RemoteFile> = throw UnsupportedOperationException()
 
     override suspend fun list() = stored
 
     override suspend fun unfinished() = unfinished
 
-    override fun setMetered(metered: Boolean) {
-        told += metered
-    }
+    override fun setMetered(metered: Boolean) = Unit
 
     override suspend fun verify(name: String) = intact()
 

@@ -39,6 +39,7 @@ public class UhlmDevice(private val scope: CoroutineScope, private val idle: Dur
     private val sessions = CopyOnWriteArrayList<UhlmSessionInterface>()
     private val mutableState = MutableStateFlow(DeviceState())
     private val mutableNetwork = MutableStateFlow(NetworkState())
+    private val mutableForeground = MutableStateFlow(false)
     private var underPressure = false
     private var idling: Job? = null
     private var isIdle = false
@@ -49,6 +50,9 @@ public class UhlmDevice(private val scope: CoroutineScope, private val idle: Dur
 
     /** The default network. */
     public val networkState: StateFlow<NetworkState> = mutableNetwork.asStateFlow()
+
+    /** Whether somebody sees the app. */
+    public val foreground: StateFlow<Boolean> = mutableForeground.asStateFlow()
 
     /**
      * Tells a session the state now, and each change of it from now on, until the session is shut down or the result is
@@ -97,6 +101,7 @@ public class UhlmDevice(private val scope: CoroutineScope, private val idle: Dur
     /** Takes note that the app came to the front, or that nobody sees it any more. */
     public fun onForeground(front: Boolean) {
         synchronized(this) {
+            mutableForeground.value = front
             idling?.cancel()
             idling = if (front) null else scope.launch { delay(idle).also { idle(true) } }
         }

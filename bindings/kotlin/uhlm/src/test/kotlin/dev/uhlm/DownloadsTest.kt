@@ -1,7 +1,6 @@
 package dev.uhlm
 
 import kotlin.test.assertEquals
-import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.flow.collect
 import kotlinx.coroutines.flow.first
@@ -46,37 +45,5 @@ class DownloadsTest {
         }
         assertFailsAs(ErrorKind.StorageFull) { FakeStore(download).downloadFlow(request).toList() }
         assertEquals("close", download.log.last())
-    }
-}
-
-private class FakeStore(private val download: UhlmDownload) : UhlmModelStoreInterface {
-    override fun download(request: DownloadRequest): UhlmDownload = download
-    override suspend fun delete(name: String): ULong = throw UnsupportedOperationException()
-    override suspend fun list(): List<StoredModel> = throw UnsupportedOperationException()
-    override fun setMetered(metered: Boolean) = throw UnsupportedOperationException()
-    override suspend fun unfinished(): List<UnfinishedModel> = throw UnsupportedOperationException()
-    override suspend fun verify(name: String): Boolean = throw UnsupportedOperationException()
-}
-
-/** Gives the events, then waits until it is cancelled. */
-private open class FakeDownload(vararg events: DownloadEvent) : UhlmDownload(NoHandle) {
-    private val events = ArrayDeque(events.toList())
-    private val cancelled = CompletableDeferred<Unit>()
-    val log = mutableListOf<String>()
-
-    override suspend fun next(): DownloadEvent? {
-        events.removeFirstOrNull()?.let { return it }
-        cancelled.await()
-        throw failed(ErrorKind.Cancelled)
-    }
-
-    override fun cancel() {
-        log += "cancel"
-        cancelled.complete(Unit)
-    }
-
-    override fun destroy() {
-        log += "close"
-        super.destroy()
     }
 }

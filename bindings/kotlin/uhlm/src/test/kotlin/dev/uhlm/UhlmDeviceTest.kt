@@ -71,7 +71,9 @@ class UhlmDeviceTest {
         val soon = UhlmDevice(CoroutineScope(Dispatchers.Default), idle = 20.milliseconds)
         soon.onForeground(false)
         eventually({ "memory was kept" }) { soon.state.value.lowMemory }
+        assertFalse(soon.foreground.value)
         soon.onForeground(true)
+        assertTrue(soon.foreground.value)
         assertFalse(soon.state.value.lowMemory)
         device.onForeground(false)
         device.onForeground(true)

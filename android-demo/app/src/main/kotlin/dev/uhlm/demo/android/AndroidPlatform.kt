@@ -2,10 +2,14 @@ package dev.uhlm.demo.android
 
 import android.app.Application
 import dev.uhlm.DeviceState
+import dev.uhlm.UhlmDownloads
+import dev.uhlm.android.DownloadNotification
 import dev.uhlm.android.UhlmAndroid
 import dev.uhlm.demo.platform.Network
 import dev.uhlm.demo.platform.Platform
+import dev.uhlm.demo.platform.openStore
 import dev.uhlm.demo.settings.SecretStore
+import dev.uhlm.demo.words.NoticeWords
 import java.io.File
 import java.io.IOException
 import java.io.InputStream
@@ -25,6 +29,11 @@ class AndroidPlatform(private val application: Application) : Platform {
     override val network: StateFlow<Network> = phone.networkState
         .map { Network(it.available, it.changes) }
         .stateIn(MainScope(), SharingStarted.Eagerly, Network(available = false))
+    override val foreground: StateFlow<Boolean> get() = phone.foreground
+    override val downloads: UhlmDownloads =
+        UhlmAndroid.downloads(application, DownloadNotification.of(NoticeWords.downloads, NoticeWords::downloading)) {
+            openStore()
+        }
 
     override fun bundled(name: String): InputStream? = try {
         application.assets.open("models/$name")

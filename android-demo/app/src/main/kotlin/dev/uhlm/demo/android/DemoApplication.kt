@@ -7,6 +7,9 @@ class DemoApplication : Application() {
     lateinit var platform: AndroidPlatform
         private set
 
+    /** Stops all replies; none while no view model is there. */
+    internal var stopReplies: (() -> Unit)? = null
+
     override fun onCreate() {
         super.onCreate()
         platform = AndroidPlatform(this)

@@ -16,6 +16,7 @@ import androidx.compose.ui.test.assertIsDisplayed
 import androidx.compose.ui.test.assertIsEnabled
 import androidx.compose.ui.test.assertIsNotEnabled
 import androidx.compose.ui.test.assertTextContains
+import androidx.compose.ui.test.hasAnyAncestor
 import androidx.compose.ui.test.hasContentDescription
 import androidx.compose.ui.test.hasTestTag
 import androidx.compose.ui.test.hasText
@@ -36,6 +37,7 @@ import dev.uhlm.Origin
 import dev.uhlm.ToolCall
 import dev.uhlm.TrustPolicy
 import dev.uhlm.demo.Wiring
+import dev.uhlm.demo.chat.ReplyNotice
 import dev.uhlm.demo.chat.UhlmSessions
 import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.platform.PickedFile
@@ -55,6 +57,9 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFalse
 import kotlin.test.assertTrue
 import kotlin.time.Duration.Companion.minutes
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.io.TempDir
 
@@ -65,6 +70,7 @@ class AppTest {
     lateinit var folder: File
 
     private lateinit var wiring: Wiring
+    private lateinit var platform: DesktopPlatform
 
     private val chat get() = wiring.viewModels.chat.state.value
     private val reply get() = chat.conversation?.turns?.lastOrNull() as? Reply
@@ -86,7 +92,7 @@ class AppTest {
     ) {
         runBlocking { SettingsStore(folder).change { settings } }
         val store = JournalStore(File(folder, "conversations"))
-        val platform = DesktopPlatform(folder, trust)
+        platform = DesktopPlatform(folder, trust)
         val real = UhlmSessions(platform.secrets)
         val sessions = calling?.let { CallingSessions(real, it) } ?: real
         wiring = Wiring(platform, if (slow) SlowStore(store) else store, sessions)
@@ -242,7 +248,102 @@ class AppTest {
     fun the_title_names_the_model_the_mode_and_the_server() = app(exact("server")) {
         val host = Fixture.settings("server").endpoint.removePrefix("https://")
         onNodeWithTag("heading", useUnmergedTree = true)
-            .assertTextContains("${File(Fixture.draft).nameWithoutExtension} · Exact · $host")
+            .assertTextContains("Exact · $host")
+        onNodeWithTag("model").assertTextContains(File(Fixture.draft).nameWithoutExtension)
+    }
+
+    @Test
+    fun a_model_is_brought_as_a_file_and_chosen_in_the_title() = app {
+        val file = File(Fixture.draft)
+        outside.picked = PickedFile("own.gguf") { file.inputStream() }
+        onNodeWithTag("model").performClick()
+        click("Get more models")
+        onNodeWithTag("models").performScrollToNode(hasText("Choose a file"))
+        click("Choose a file")
+        until("the model") { wiring.viewModels.models.state.value.stored.any { it.name == "own.gguf" } }
+        assertEquals(file.length(), File(folder, "models/own.gguf").length())
+        outside.picked = PickedFile("page.gguf") { "<html>".byteInputStream() }
+        click("Choose a file")
+        until("a notice") { wiring.viewModels.models.state.value.notice != null }
+        assertEquals(listOf("own.gguf"), wiring.viewModels.models.state.value.stored.map { it.name })
+        onNodeWithContentDescription("Back").performClick()
+        onNodeWithTag("model").performClick()
+        onNodeWithContentDescription("In use", useUnmergedTree = true).assertIsDisplayed()
+        click("own")
+        until("the file") { SettingsStore(folder).settings.value.model == File(folder, "models/own.gguf").path }
+        onNodeWithTag("model").assertTextContains("own")
+        say(Fixture.questions.first())
+        click("Answer on this device")
+        untilWritten()
+        assertEquals("own", reply?.end?.figures?.model)
+    }
+
+    @Test
+    fun a_link_is_pasted_asked_about_and_answered_by_its_server() = app(exact("server").copy(endpoint = "")) {
+        val server = Fixture.settings("guarded")
+        val url = server.endpoint.replace(":", "%3A").replace("/", "%2F")
+        menu("Settings")
+        onNodeWithTag("link").performTextInput("uhlm://nowhere")
+        click("Pair")
+        until("a notice") { wiring.viewModels.settings.state.value.notice?.startsWith("This is no link") == true }
+        onNodeWithTag("link").performTextInput(
+            "uhlm://verifier?url=$url&sha256=${server.trustValue}&token=${Fixture.guardedToken}",
+        )
+        click("Pair")
+        untilShown(hasTestTag("pairing"))
+        onNodeWithText(server.endpoint).assertIsDisplayed()
+        val beginning = server.trustValue.take(16).chunked(4).joinToString(" ")
+        onNodeWithText("Its certificate begins with $beginning", substring = true).assertIsDisplayed()
+        onNode(hasText("Pair") and hasAnyAncestor(hasTestTag("pairing"))).performClick()
+        until("the file") { SettingsStore(folder).settings.value.endpoint == server.endpoint }
+        assertFalse(Fixture.guardedToken in File(folder, "settings.json").readText())
+        onNodeWithContentDescription("Back").performClick()
+        say(Fixture.questions.first())
+        // Pairing is no agreement to send anything.
+        click("Send this conversation")
+        untilWritten()
+        assertEquals(FinishReason.END_OF_REPLY, reply?.end?.finish, "${reply?.end}")
+        assertTrue(reply!!.pieces.any { it.origin == Origin.VERIFIED })
+    }
+
+    @Test
+    fun the_page_of_speeds_has_the_figures_of_replies_and_of_a_measurement() = app {
+        menu("Speed")
+        onNodeWithText("No reply was written yet.").assertIsDisplayed()
+        click("Measure now")
+        until("a measurement") { wiring.viewModels.speed.state.value.measured != null }
+        val measured = wiring.viewModels.speed.state.value.measured!!
+        assertTrue(measured.reply > 0 && measured.firstSeconds > 0 && measured.draft!! > 0, "$measured")
+        untilShown(hasTestTag("measured"))
+        onNodeWithContentDescription("Back").performClick()
+        say(Fixture.questions.first())
+        click("Answer on this device")
+        untilWritten()
+        menu("Speed")
+        onNodeWithTag("speed").performScrollToNode(hasText("Last replies"))
+        onNodeWithText("From 1 reply").assertIsDisplayed()
+        val figures = reply!!.end!!.figures!!
+        assertTrue(figures.drafted!! > 0 && figures.draftingSeconds!! > 0, "$figures")
+        assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+    }
+
+    @Test
+    fun a_reply_goes_on_while_nobody_sees_the_app_and_says_so_until_it_is_done() = app(slow = true) {
+        val told = mutableListOf<ReplyNotice?>()
+        val watching = CoroutineScope(Dispatchers.Unconfined).launch { wiring.notices.collect(told::add) }
+        say(Fixture.questions.first())
+        click("Answer on this device")
+        until("some words") { reply?.text.orEmpty().length > 4 }
+        platform.foreground.value = false
+        untilWritten()
+        until("the end") { told.last() is ReplyNotice.Done }
+        assertEquals(listOf(null, ReplyNotice.Writing(1), ReplyNotice.Done(chat.open!!, true, null)), told)
+        platform.foreground.value = true
+        until("nothing") { told.last() == null }
+        watching.cancel()
+        menu("Settings")
+        onNodeWithContentDescription("Show the reply in the notification").performScrollTo().performClick()
+        until("the file") { SettingsStore(folder).settings.value.noticeText }
     }
 
     @Test
@@ -553,7 +654,7 @@ class AppTest {
             }
         }
         check("chat")
-        for (screen in listOf("What was sent", "Models", "Settings")) {
+        for (screen in listOf("What was sent", "Models", "Speed", "Settings")) {
             menu(screen)
             check(screen)
             onNodeWithContentDescription("Back").performClick()

@@ -14,6 +14,7 @@ import dev.uhlm.Origin
 import dev.uhlm.ToolCall
 import dev.uhlm.demo.Wiring
 import dev.uhlm.demo.chat.UhlmSessions
+import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.settings.GoalChoice
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
@@ -137,6 +138,21 @@ internal class Screenshots(
         eventually({ "progress" }) { models.state.value.downloads.values.any { (it.share ?: 0f) > 0.4f } }
     }
 
+    fun measured() = eventually({ "a measurement" }) { wiring.viewModels.speed.state.value.measured != null }
+
+    /** A model's file that the person picks. */
+    fun bring(name: String) {
+        val models = wiring.viewModels.models
+        onEdt { models.take(PickedFile(name) { File(Fixture.draft).inputStream() }) }
+        eventually({ "the model" }) { models.state.value.stored.any { it.name == name } }
+    }
+
+    /** A link that the camera's app opens. */
+    fun pair(link: String) {
+        onEdt { wiring.viewModels.settings.pair(link) }
+        Thread.sleep(1500)
+    }
+
     fun take(name: String, settle: Long = 900) {
         Thread.sleep(settle)
         ImageIO.write(robot.createScreenCapture(window.bounds), "png", File(into, "$name.png"))
@@ -205,9 +221,30 @@ private fun chat(into: File, name: String, settings: Settings) = Screenshots(int
     app.change { it.copy(calibration = "") }
     app.take("settings-$name")
     app.click("Back")
+    app.open("Speed", "speed")
+    app.click("Measure now")
+    app.measured()
+    app.take("speed-$name")
+    app.click("Back")
     app.open("Models", "models")
+    app.bring("second-model.gguf")
     app.download()
     app.take("download-$name")
+    app.click("Back")
+    app.click("model")
+    app.take("picker-$name")
+}
+
+private fun pairing(into: File, name: String, settings: Settings) = Screenshots(into, settings).use { app ->
+    val link = "uhlm://verifier?url=https%3A%2F%2F192.168.1.5%3A8443&token=a&sha256=" + "3fa19c04d27be856".repeat(4)
+    app.pair(link)
+    app.take("pairing-$name")
+    app.click("Cancel")
+    app.pair("uhlm://verifier")
+    app.take("pairing-malformed-$name")
+    app.open("Settings", "settings")
+    app.scroll(18)
+    app.take("notices-$name")
 }
 
 private fun offline(into: File, name: String, settings: Settings) = Screenshots(into, settings).use { app ->
@@ -322,6 +359,7 @@ fun main(arguments: Array<String>) {
     }
     for (theme in listOf(Theme.LIGHT, Theme.DARK)) {
         markdown(into, theme.name.lowercase(), Fixture.settings("server").copy(theme = theme))
+        pairing(into, theme.name.lowercase(), Fixture.settings("server").copy(theme = theme))
         tools(into, theme.name.lowercase(), Fixture.settings("server").copy(theme = theme, mode = Mode.EXACT))
     }
     markdown(into, "large", Fixture.settings("server").copy(theme = Theme.LIGHT), fontScale = 1.8f)

@@ -5,9 +5,9 @@ import dev.uhlm.LinkState
 import dev.uhlm.Mode
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.WhenOffline
+import dev.uhlm.demo.settings.host
 import dev.uhlm.demo.ui.title
 import dev.uhlm.demo.words.say
-import java.io.File
 
 /**
  * Returns what the strip above a conversation says: what is different now, and what follows for replies. Null while all
@@ -29,16 +29,15 @@ internal fun ChatState.banner(settings: Settings): String? {
     }
 }
 
-/** "demo-draft · Exact · host": what writes here, how, and with which server or what is the matter with it. */
+/** "Exact · host": how replies are written, and with which server or what is the matter with it. */
 internal fun ChatState.heading(settings: Settings): String {
-    val model = File(settings.model).name.removeSuffix(".gguf").ifBlank { say("chat.no_model") }
     val server = when {
         !settings.asksServer -> null
         !network -> say("link.no_network")
-        link == LinkState.ONLINE -> settings.endpoint.substringAfter("://").substringBefore('/')
+        link == LinkState.ONLINE -> settings.endpoint.host
         cause == LinkCause.BUSY -> say("link.busy")
         link == LinkState.OFFLINE -> say("link.away")
         else -> say("link.unsteady")
     }
-    return listOfNotNull(model, settings.effectiveMode.title, server).joinToString(" · ")
+    return listOfNotNull(settings.effectiveMode.title, server).joinToString(" · ")
 }

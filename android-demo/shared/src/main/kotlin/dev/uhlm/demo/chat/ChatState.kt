@@ -4,6 +4,7 @@ import dev.uhlm.ContextUse
 import dev.uhlm.LinkCause
 import dev.uhlm.LinkState
 import dev.uhlm.ToolCall
+import dev.uhlm.demo.settings.addressOfServer
 import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.storage.Figures
 import kotlinx.coroutines.CompletableDeferred
@@ -58,12 +59,15 @@ data class ConsentQuestion(
     val message: String?,
     /** Earlier messages that would be sent, too. */
     val earlier: Int,
-    val endpoint: String,
+    /** The server as agreements name it. */
+    val server: String,
     /** The turn in whose place, and of all that follow it, the message is said; none where it is a new one. */
     val replaces: Int? = null,
     /** Whether what tools answer, or answered, would be sent, too. */
     val tools: Boolean = false,
-)
+) {
+    val endpoint: String get() = server.addressOfServer
+}
 
 /**
  * A call of a tool that waits for the person's word.

@@ -120,7 +120,7 @@ class ChatViewModel(
             ConsentChoice.THIS_MESSAGE -> begin(conversation, question, null, Consent.MESSAGE)
             ConsentChoice.CONVERSATION -> begin(conversation, question, null, Consent.CONVERSATION)
             ConsentChoice.SERVER -> viewModelScope.launch {
-                settings.change { it.copy(agreed = it.agreed + question.endpoint) }
+                settings.change { it.copy(agreed = it.agreed + question.server) }
                 begin(conversation, question, null, Consent.CONVERSATION)
             }
         }
@@ -136,6 +136,9 @@ class ChatViewModel(
         val id = state.value.open ?: return
         replies[id]?.cancel()
     }
+
+    /** Stops all replies; their committed words stay. */
+    fun stopAll(): Unit = replies.values.toList().forEach(Job::cancel)
 
     /** From now on nothing of the open conversation is sent, and the verifier is told to forget it. */
     fun withdrawConsent() {
@@ -178,7 +181,7 @@ class ChatViewModel(
 
     private fun mustAsk(conversation: Conversation?): Boolean {
         val settings = settings.settings.value
-        val server = settings.endpoint
+        val server = settings.server
         val mayBeSent = conversation?.mayBeSent(server, settings.agreed) ?: (server in settings.agreed)
         return settings.asksServer && !mayBeSent
     }
@@ -187,9 +190,9 @@ class ChatViewModel(
         val turns = conversation?.turns.orEmpty()
         val said = (if (replaces == null) turns else turns.take(replaces)).count { it is Said }
         val earlier = if (message == null) said - 1 else said
-        val (endpoint, offersTools) = settings.settings.value.run { endpoint to tools }
-        val tools = offersTools || turns.any { it is Reply && it.asked.isNotEmpty() }
-        val question = ConsentQuestion(conversation?.id, message, earlier, endpoint, replaces, tools)
+        val settings = settings.settings.value
+        val tools = settings.tools || turns.any { it is Reply && it.asked.isNotEmpty() }
+        val question = ConsentQuestion(conversation?.id, message, earlier, settings.server, replaces, tools)
         mutable.update { it.copy(question = question) }
     }
 
@@ -205,7 +208,7 @@ class ChatViewModel(
             try {
                 val conversation = before ?: create(checkNotNull(message))
                 if (consent == Consent.CONVERSATION) {
-                    record(conversation.id, Entry.Consented(consent, settings.endpoint))
+                    record(conversation.id, Entry.Consented(consent, settings.server))
                 }
                 if (replaces != null) record(conversation.id, Entry.Cut(replaces))
                 if (message != null) {

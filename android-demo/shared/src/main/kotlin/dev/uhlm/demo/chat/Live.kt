@@ -59,6 +59,8 @@ internal fun figures(statistics: Statistics, requests: Long) = Figures(
         null
     },
     bridged = statistics.bridged,
+    drafted = statistics.drafted.toLong(),
+    draftingSeconds = statistics.draftingSeconds,
 )
 
 /** Takes from a session's record what was not taken yet: first what was answered, the rest when the reply has ended. */

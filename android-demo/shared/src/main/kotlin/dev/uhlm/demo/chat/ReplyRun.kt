@@ -94,7 +94,7 @@ internal class ReplyRun(
         val message = turns.filterIsInstance<Said>().last()
         val before = turns.take(turns.lastIndexOf(message))
         align(session, before.messages(settings.systemPrompt))
-        val mayBeSent = conversation(id)?.mayBeSent(settings.endpoint, settings.agreed) == true
+        val mayBeSent = conversation(id)?.mayBeSent(settings.server, settings.agreed) == true
         if (consent == Consent.CONVERSATION || mayBeSent) session.setConsent(Consent.CONVERSATION)
         sent = SentReader(session.sent())
         val replies = before.filterIsInstance<Reply>()
@@ -168,7 +168,8 @@ internal class ReplyRun(
             is GenerationEvent.State -> Unit
             is GenerationEvent.Finished -> {
                 takeSent(all = false)
-                end = ReplyEnd(event.finish, figures = figures(event.statistics, sent?.requests ?: 0))
+                val figures = figures(event.statistics, sent?.requests ?: 0).copy(model = settings.modelName)
+                end = ReplyEnd(event.finish, figures = figures)
             }
         }
         writing = writing.copy(provisional = provisional.joinToString(""))

@@ -1,6 +1,7 @@
 package dev.uhlm.demo.models
 
 import dev.uhlm.CataloguePair
+import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.Calibrations
 import java.io.File
@@ -19,18 +20,21 @@ internal class Bundled(private val platform: Platform, private val calibrations:
      */
     fun install(pair: CataloguePair): File? {
         val model = platform.bundled(pair.draft.file) ?: return null
-        val file = model.use { copy(pair.draft.file, it) {} }
+        val file = model.use { copy(pair.draft.file, it, File(platform.folder, "models")) {} }
         platform.bundled("${pair.id}.calibration.json")?.use { calibrations.keep(pair.draft.file, it) }
         return file
     }
 
     /**
-     * Puts a model's file on the device; [progress] takes the bytes that are copied.
+     * Copies a file that the person picked to where the store can take it from, in one step and under its own name.
+     * [progress] takes the bytes that are copied.
      *
      * @throws IOException where it cannot be read or there is no room for it. Nothing of it is left then.
      */
-    fun copy(name: String, source: InputStream, progress: (Long) -> Unit): File {
-        val folder = File(platform.folder, "models")
+    fun bring(file: PickedFile, name: String, progress: (Long) -> Unit): File =
+        file.open().use { copy(name, it, File(platform.folder, "brought"), progress) }
+
+    private fun copy(name: String, source: InputStream, folder: File, progress: (Long) -> Unit): File {
         if (!folder.isDirectory && !folder.mkdirs()) throw IOException("the folder of models cannot be made")
         // A file of a model's name is taken for the whole model.
         val part = File(folder, "$name.new")

@@ -3,9 +3,9 @@ package dev.uhlm.demo.models
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
 import dev.uhlm.CataloguePair
-import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadPhase
 import dev.uhlm.DownloadRequest
+import dev.uhlm.DownloadState
 import dev.uhlm.ErrorKind
 import dev.uhlm.StoredModel
 import dev.uhlm.UhlmException
@@ -16,7 +16,6 @@ import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.settings.Calibrations
 import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.words.say
-import dev.uhlm.downloadFlow
 import dev.uhlm.kind
 import dev.uhlm.recovery
 import dev.uhlm.title
@@ -47,35 +46,21 @@ data class ModelsState(
     val notice: String? = null,
 )
 
-/** How far a download is; of a split model which of its parts comes in, from 1, and how many there are. */
-data class Progress(
-    val phase: DownloadPhase,
-    val received: Long,
-    val total: Long?,
-    val part: Int = 0,
-    val parts: Int = 0,
-) {
-    constructor(told: DownloadEvent.Progress) :
-        this(told.phase, told.received.toLong(), told.total?.toLong(), told.part.toInt(), told.parts.toInt())
-
-    /** In [0, 1]; none where the size is not known yet. */
-    val share: Float? get() = total?.takeIf { it > 0 }?.let { (received.toDouble() / it).toFloat().coerceIn(0f, 1f) }
-}
-
 enum class Check { RUNNING, INTACT, UNKNOWN, DAMAGED }
 
-/** Models on the device and those on their way to it. A download goes on while other screens are looked at. */
+/** Models on the device and those on their way to it, which come while other screens and other apps are looked at. */
 class ModelsViewModel(
     private val open: () -> UhlmModelStoreInterface,
     private val catalogue: () -> List<CataloguePair>,
     private val settings: SettingsStore,
     private val calibrations: Calibrations,
-    private val platform: Platform,
+    platform: Platform,
     private val io: CoroutineDispatcher = Dispatchers.IO,
 ) : ViewModel() {
     private val bundled = Bundled(platform, calibrations)
+    private val downloads = platform.downloads
     private val mutable = MutableStateFlow(ModelsState())
-    private val running = mutableMapOf<String, Job>()
+    private val copying = mutableMapOf<String, Job>()
     private var kept: UhlmModelStoreInterface? = null
 
     val state: StateFlow<ModelsState> = mutable.asStateFlow()
@@ -92,7 +77,10 @@ class ModelsViewModel(
             if (cameAlong != null && settings.settings.value.model.isBlank()) add(cameAlong)
             refresh()
         }
-        viewModelScope.launch { platform.device.collect { kept?.setMetered(it.metered) } }
+        viewModelScope.launch {
+            downloads.restore()
+            downloads.states.collect(::follow)
+        }
     }
 
     /** Brings a model of the catalogue onto the device. */
@@ -118,17 +106,25 @@ class ModelsViewModel(
     fun take(file: PickedFile) {
         val name = file.name.substringAfterLast('/')
         if (!name.endsWith(".gguf")) return notice(say("models.not_gguf"))
-        if (name in running) return
-        running[name] = viewModelScope.launch {
+        if (name in copying) return
+        copying[name] = viewModelScope.launch {
             try {
                 withContext(io) {
                     val copied = { bytes: Long -> show(name, Progress(DownloadPhase.LOADING, bytes, null)) }
-                    file.open().use { bundled.copy(name, it, copied) }
+                    val brought = bundled.bring(file, name, copied)
+                    try {
+                        store().adopt(brought.path, name)
+                    } finally {
+                        // Of a file that is refused.
+                        brought.delete()
+                    }
                 }
             } catch (_: IOException) {
                 notice(say("models.no_room"))
+            } catch (failure: UhlmException) {
+                notice(failure.notice())
             } finally {
-                running -= name
+                copying -= name
                 show(name, null)
             }
             refresh()
@@ -144,7 +140,11 @@ class ModelsViewModel(
 
     /** Stops a download; what was loaded by then is kept. */
     fun cancel(name: String) {
-        running[name]?.cancel()
+        copying[name]?.cancel()
+        viewModelScope.launch {
+            downloads.cancel(name)
+            refresh()
+        }
     }
 
     fun use(model: StoredModel) {
@@ -167,7 +167,8 @@ class ModelsViewModel(
     /** Removes a model, or what an unfinished download left of it. */
     fun delete(name: String) {
         viewModelScope.launch {
-            running[name]?.apply { cancel() }?.join()
+            copying[name]?.apply { cancel() }?.join()
+            downloads.cancel(name)
             attempt { store().delete(name) }
             check(name, null)
             refresh()
@@ -197,27 +198,35 @@ class ModelsViewModel(
     }
 
     private fun start(request: DownloadRequest) {
-        val name = request.name ?: return
-        if (name in running) return
-        running[name] = viewModelScope.launch {
-            show(name, Progress(DownloadPhase.CONNECTING, 0, request.bytes?.toLong()))
+        viewModelScope.launch {
             try {
-                withContext(io) { store() }.downloadFlow(request).collect { event ->
-                    if (event is DownloadEvent.Progress) show(name, Progress(event))
-                }
+                downloads.start(request)
             } catch (failure: UhlmException) {
-                if (failure.kind == ErrorKind.ChecksumMissing) {
-                    mutable.update { it.copy(unchecked = request) }
-                } else {
-                    notice(failure.notice())
-                }
-            } finally {
-                running -= name
-                show(name, null)
+                notice(failure.notice())
             }
-            refresh()
-        }.also { job ->
-            job.invokeOnCompletion { cause -> if (cause != null) viewModelScope.launch { refresh() } }
+        }
+    }
+
+    /** Shows how far downloads are, and takes note of those that have ended. */
+    private suspend fun follow(states: Map<String, DownloadState>) {
+        mutable.update { state ->
+            val shown = states.mapNotNull { (name, now) -> now.progress(state.downloads[name])?.let { name to it } }
+            state.copy(downloads = state.downloads.filterKeys(copying::containsKey) + shown)
+        }
+        for ((name, state) in states) {
+            if (state is DownloadState.Failed) failed(state)
+            if (state is DownloadState.Failed || state is DownloadState.Finished) {
+                downloads.forget(name)
+                refresh()
+            }
+        }
+    }
+
+    private fun failed(state: DownloadState.Failed) {
+        if (state.error.kind == ErrorKind.ChecksumMissing) {
+            mutable.update { it.copy(unchecked = state.request) }
+        } else {
+            notice(state.error.notice())
         }
     }
 
@@ -235,10 +244,7 @@ class ModelsViewModel(
 
     @Synchronized
     private fun store(): UhlmModelStoreInterface =
-        kept ?: open().also {
-            it.setMetered(platform.device.value.metered)
-            kept = it
-        }
+        kept ?: open().also { kept = it }
 
     private fun show(name: String, progress: Progress?) = mutable.update { state ->
         state.copy(downloads = if (progress == null) state.downloads - name else state.downloads + (name to progress))

@@ -1,7 +1,11 @@
 package dev.uhlm.demo.platform
 
 import dev.uhlm.DeviceState
+import dev.uhlm.StoreOptions
 import dev.uhlm.TrustPolicy
+import dev.uhlm.UhlmDownloads
+import dev.uhlm.UhlmModelStore
+import dev.uhlm.demo.settings.HUB_TOKEN
 import dev.uhlm.demo.settings.SecretStore
 import java.io.File
 import java.io.InputStream
@@ -19,11 +23,23 @@ interface Platform {
 
     val network: StateFlow<Network>
 
+    /** Whether somebody sees the app. */
+    val foreground: StateFlow<Boolean>
+
+    /** Downloads of models, as far as possible also while nobody sees the app. */
+    val downloads: UhlmDownloads
+
     /** A file that came with the app, which the caller closes; none where it brought none of that name. Blocks. */
     fun bundled(name: String): InputStream? = null
 
     /** Which servers models may come from; none for the bundled authorities. */
     val modelTrust: TrustPolicy? get() = null
+}
+
+/** The folder of the app's models, with the token for Hugging Face as it is now. Blocks. */
+fun Platform.openStore(): UhlmModelStore {
+    val options = StoreOptions(File(folder, "models").path, trust = modelTrust)
+    return UhlmModelStore(options, secrets.get(HUB_TOKEN))
 }
 
 /**

@@ -6,6 +6,7 @@ import dev.uhlm.OfflinePolicy
 import dev.uhlm.RemoteOptions
 import dev.uhlm.Thinking
 import dev.uhlm.TrustPolicy
+import java.io.File
 import kotlinx.serialization.Serializable
 
 /** Everything that the person can set, tokens excepted. */
@@ -32,7 +33,7 @@ data class Settings(
     val askTools: Boolean = true,
     /** What the models are told before each conversation. */
     val systemPrompt: String = "",
-    /** Servers that may read every conversation that the person did not take back. */
+    /** Servers, as [server] names them, that may read every conversation that the person did not take back. */
     val agreed: Set<String> = emptySet(),
     val temperature: Float = 0.7f,
     val maxTokens: Int = 512,
@@ -41,12 +42,26 @@ data class Settings(
     val tinted: Boolean = false,
     val theme: Theme = Theme.SYSTEM,
     val allowMetered: Boolean = false,
+    /** Whether a notification says that a reply is done which nobody saw end. */
+    val noticeDone: Boolean = true,
+    /** Whether that notification has the reply's text. */
+    val noticeText: Boolean = false,
     /** The conversation that was open. */
     val open: String? = null,
 ) {
     /** None while there is no address. */
     val remote: RemoteOptions?
         get() = if (endpoint.isBlank()) null else RemoteOptions(endpoint.trim(), policy)
+
+    /**
+     * The server as agreements name it: its address, and its certificate where that alone is trusted. Another
+     * certificate at the same address is another server.
+     */
+    val server: String
+        get() = endpoint.trim() + if (trust == Trust.FINGERPRINT) "#" + trustValue.trim().lowercase() else ""
+
+    /** What people call the draft model: its file's name without the ending; empty where none was chosen. */
+    val modelName: String get() = File(model).name.removeSuffix(".gguf")
 
     /** The mode that is possible: without a server the device is alone. */
     val effectiveMode: Mode get() = if (remote == null) Mode.DEVICE_ONLY else mode
@@ -84,6 +99,9 @@ data class Settings(
             GoalChoice.RISK -> Goal.Risk(goalValue.toDouble())
         }
 }
+
+/** The address of a server that an agreement names. */
+internal val String.addressOfServer: String get() = substringBefore('#')
 
 /** How long a reply waits for a server that does not answer, in seconds. */
 private const val LONGEST_WAIT = 30.0

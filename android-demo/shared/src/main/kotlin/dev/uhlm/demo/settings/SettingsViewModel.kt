@@ -2,6 +2,8 @@ package dev.uhlm.demo.settings
 
 import androidx.lifecycle.ViewModel
 import androidx.lifecycle.viewModelScope
+import dev.uhlm.UhlmException
+import dev.uhlm.VerifierLink
 import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.words.say
 import java.io.File
@@ -15,8 +17,14 @@ import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 
-/** Which secrets there are. They are written and used, and never shown. */
-data class SecretsState(val verifierToken: Boolean = false, val hubToken: Boolean = false, val notice: String? = null)
+/** Which secrets there are: they are written and used, and never shown. And what settings ask the person. */
+data class SecretsState(
+    val verifierToken: Boolean = false,
+    val hubToken: Boolean = false,
+    /** A server that waits for the person's word. */
+    val pairing: Pairing? = null,
+    val notice: String? = null,
+)
 
 class SettingsViewModel(
     private val store: SettingsStore,
@@ -27,6 +35,7 @@ class SettingsViewModel(
 ) : ViewModel() {
     private val io = io.limitedParallelism(1)
     private val mutable = MutableStateFlow(SecretsState())
+    private var link: VerifierLink? = null
 
     val settings: StateFlow<Settings> = store.settings
     val state: StateFlow<SecretsState> = mutable.asStateFlow()
@@ -65,6 +74,38 @@ class SettingsViewModel(
                 notice(say("settings.calibration.failed"))
             }
         }
+    }
+
+    /** Asks whether to pair with the server of a link, as `uhlm serve --qr` shows one. */
+    fun pair(text: String) {
+        try {
+            val read = VerifierLink(text.trim())
+            link = read
+            mutable.update { it.copy(pairing = read.pairing(settings.value)) }
+        } catch (_: UhlmException) {
+            notice(say("pairing.malformed"))
+        }
+    }
+
+    /** The answer to [SecretsState.pairing]. */
+    fun answerPairing(isAccepted: Boolean) {
+        val accepted = link?.takeIf { isAccepted }
+        link = null
+        mutable.update { it.copy(pairing = null) }
+        if (accepted != null) viewModelScope.launch { pair(accepted) }
+    }
+
+    private suspend fun pair(accepted: VerifierLink) {
+        try {
+            // Also where the link has none: the token of another server is nothing to this one.
+            withContext(io) { secrets.put(VERIFIER_TOKEN, accepted.token().orEmpty()) }
+        } catch (_: IOException) {
+            return notice(say("settings.token.failed"))
+        }
+        val isKept = store.change { it.pairedWith(accepted) }
+        onSecret(VERIFIER_TOKEN)
+        look()
+        notice(if (isKept) say("pairing.done", accepted.endpoint().host) else say("settings.failed"))
     }
 
     fun noticeSeen(): Unit = mutable.update { it.copy(notice = null) }

@@ -95,6 +95,12 @@ data class Figures(
     val saved: Double? = null,
     /** Whether the draft model, which has another vocabulary than the large model, proposed text across a bridge. */
     val bridged: Boolean = false,
+    /** Tokens that the device drafted; none while the reply is written, and in those of earlier versions. */
+    val drafted: Long? = null,
+    /** Time that the drafting of these took, prompt excluded. */
+    val draftingSeconds: Double? = null,
+    /** The draft model, by the name of its file without its ending. */
+    val model: String? = null,
 )
 
 /** One request that left the device. */

@@ -35,11 +35,17 @@ import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.settings.SettingsViewModel
+import dev.uhlm.demo.speed.SpeedViewModel
 import dev.uhlm.demo.words.say
 import kotlinx.coroutines.launch
 
 /** The view models that the app's screens show; they outlive every turn of the phone. */
-class ViewModels(val chat: ChatViewModel, val models: ModelsViewModel, val settings: SettingsViewModel)
+class ViewModels(
+    val chat: ChatViewModel,
+    val models: ModelsViewModel,
+    val settings: SettingsViewModel,
+    val speed: SpeedViewModel,
+)
 
 /** Other apps and their files; none in tests that need none. */
 internal val LocalOutside = staticCompositionLocalOf<Outside?> { null }
@@ -72,18 +78,23 @@ private fun Screens(viewModels: ViewModels, screen: Screen, back: () -> Unit, on
     val chat by viewModels.chat.state.collectAsState()
     val models by viewModels.models.state.collectAsState()
     val secrets by viewModels.settings.state.collectAsState()
+    val speed by viewModels.speed.state.collectAsState()
     Surface(Modifier.fillMaxSize()) {
         Box {
             when (screen) {
                 Screen.CHAT -> ChatPanes(viewModels, onScreen)
                 Screen.SENT -> SentScreen(chat, viewModels.chat, settings, back)
                 Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
+                Screen.SPEED -> SpeedScreen(chat, speed, settings, viewModels.speed::measure, back)
                 Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
             }
+            // A link may come at any time, from the camera's app.
+            secrets.pairing?.let { PairingDialog(it, viewModels.settings::answerPairing) }
             val notices = remember { SnackbarHostState() }
             Notice(chat.notice, viewModels.chat::noticeSeen, notices)
             Notice(models.notice, viewModels.models::noticeSeen, notices)
             Notice(secrets.notice, viewModels.settings::noticeSeen, notices)
+            Notice(speed.notice, viewModels.speed::noticeSeen, notices)
             // Above the field for the next message: a notice must not be in the way of sending it.
             val above = Modifier.imePadding().padding(bottom = if (screen == Screen.CHAT) 88.dp else 0.dp)
             SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).then(above).testTag("notices"))

@@ -56,7 +56,7 @@ import dev.uhlm.demo.storage.Said
 import dev.uhlm.demo.words.say
 
 /** Where the menu leads. */
-internal enum class Screen { CHAT, SENT, MODELS, SETTINGS }
+internal enum class Screen { CHAT, SENT, MODELS, SPEED, SETTINGS }
 
 @OptIn(ExperimentalMaterial3Api::class)
 @Composable
@@ -91,14 +91,17 @@ internal fun ChatScreen(
                         IconButton(onDrawer) { Icon(Icons.Filled.Menu, say("screen.conversations")) }
                     }
                 },
-                actions = { OverflowMenu(state.conversation, outside, { legend = true }, onScreen) },
+                actions = {
+                    val known by models.state.collectAsState()
+                    ModelPicker(known.stored, settings, models::use) { onScreen(Screen.MODELS) }
+                    OverflowMenu(state.conversation, outside, { legend = true }, onScreen)
+                },
             )
         },
     ) { padding ->
         Column(Modifier.padding(padding).imePadding()) {
             if (controls) {
-                val stored by models.state.collectAsState()
-                Controls(settings, stored.stored, state.use, models::use, change)
+                Controls(settings, state.use, change)
                 HorizontalDivider(Modifier.padding(top = 8.dp))
             }
             Banner(state, settings)
@@ -147,7 +150,7 @@ private val draftsSaver = mapSaver(
     restore = { kept -> kept.mapValues { "${it.value}" } },
 )
 
-/** What the conversation is about, and below it with which model, how and where; it opens what changes those. */
+/** What the conversation is about, and below it how and where it is written; it opens what changes those. */
 @Composable
 private fun Title(state: ChatState, settings: Settings, open: Boolean, toggle: () -> Unit) {
     Column(Modifier.clickable(onClickLabel = say("chat.about"), onClick = toggle).testTag("controls")) {
@@ -230,6 +233,7 @@ private fun OverflowMenu(
                 add(say("chat.export") to { outside.save(conversation.fileName(), text) })
             }
             add(say("screen.models") to { onScreen(Screen.MODELS) })
+            add(say("screen.speed") to { onScreen(Screen.SPEED) })
             add(say("screen.settings") to { onScreen(Screen.SETTINGS) })
         }
         for ((title, act) in entries) {

@@ -46,7 +46,6 @@ import androidx.compose.ui.text.input.KeyboardCapitalization
 import androidx.compose.ui.unit.dp
 import dev.uhlm.ContextUse
 import dev.uhlm.Mode
-import dev.uhlm.StoredModel
 import dev.uhlm.demo.chat.share
 import dev.uhlm.demo.settings.GoalChoice
 import dev.uhlm.demo.settings.Settings
@@ -58,9 +57,7 @@ import dev.uhlm.demo.words.say
 @Composable
 internal fun Controls(
     settings: Settings,
-    models: List<StoredModel>,
     use: ContextUse?,
-    onModel: (StoredModel) -> Unit,
     change: ((Settings) -> Settings) -> Unit,
     modifier: Modifier = Modifier,
 ) {
@@ -68,14 +65,6 @@ internal fun Controls(
     val scrolled = modifier.fillMaxWidth().heightIn(max = 420.dp).verticalScroll(rememberScrollState())
     Column(scrolled.padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
         val remote = settings.remote != null
-        if (models.size > 1) {
-            Chips {
-                for (model in models) {
-                    val label = model.name.removeSuffix(".gguf")
-                    FilterChip(model.path == settings.model, { onModel(model) }, { Text(label) })
-                }
-            }
-        }
         Chips {
             for (mode in listOf(Mode.OPPORTUNISTIC, Mode.EXACT, Mode.DEVICE_ONLY, Mode.REMOTE_ONLY)) {
                 FilterChip(

@@ -32,6 +32,7 @@ import dev.uhlm.CataloguePair
 import dev.uhlm.DownloadPhase
 import dev.uhlm.DownloadRequest
 import dev.uhlm.StoredModel
+import dev.uhlm.WaitCause
 import dev.uhlm.demo.models.Check
 import dev.uhlm.demo.models.ModelsState
 import dev.uhlm.demo.models.ModelsViewModel
@@ -50,7 +51,12 @@ internal fun ModelsScreen(state: ModelsState, settings: Settings, models: Models
             verticalArrangement = Arrangement.spacedBy(10.dp),
         ) {
             val stored = state.stored.map { it.name }.toSet()
-            if (state.downloads.isNotEmpty()) item { Heading(say("models.downloads")) }
+            if (state.downloads.isNotEmpty()) {
+                item {
+                    Heading(say("models.downloads"))
+                    Quiet(say("models.background"))
+                }
+            }
             items(state.downloads.toList(), key = { "down " + it.first }) { (name, progress) ->
                 DownloadCard(name, progress) { models.cancel(name) }
             }
@@ -62,9 +68,7 @@ internal fun ModelsScreen(state: ModelsState, settings: Settings, models: Models
                 }
             }
             item { Heading(say("models.here")) }
-            if (state.stored.isEmpty()) {
-                item { Text(say("models.none"), color = MaterialTheme.colorScheme.onSurfaceVariant) }
-            }
+            if (state.stored.isEmpty()) item { Quiet(say("models.none")) }
             items(state.stored, key = { it.name }) { model ->
                 StoredCard(model, settings.model == model.path, state.checks[model.name], models)
             }
@@ -120,22 +124,39 @@ private fun UncheckedDialog(request: DownloadRequest, onAnswer: (downloadAnyway:
 
 @Composable
 private fun DownloadCard(name: String, progress: Progress, cancel: () -> Unit) {
-    val total = progress.total
-    val says = when (progress.phase) {
-        DownloadPhase.CONNECTING -> say("models.connecting")
-        DownloadPhase.CHECKING -> say("models.checking")
-        DownloadPhase.LOADING ->
-            bytes(progress.received).let { if (total == null) it else say("models.of", it, bytes(total)) }
-    }.let { if (progress.part > 0) say("models.part", it, progress.part, progress.parts) else it }
+    val says = progress.says()
     ModelCard(
         name,
         says,
         between = {
             val share = progress.share
             val bar = Modifier.fillMaxWidth().semantics { contentDescription = "$name: $says" }
-            if (share == null) LinearProgressIndicator(bar) else LinearProgressIndicator({ share }, bar)
+            // A bar that moves says that something happens.
+            if (share == null && progress.waits == null) LinearProgressIndicator(bar)
+            else LinearProgressIndicator({ share ?: 0f }, bar)
         },
     ) { OutlinedButton(cancel) { Text(say("stop")) } }
+}
+
+private fun Progress.says(): String {
+    val total = total
+    val received = bytes(received).let { if (total == null) it else say("models.of", it, bytes(total)) }
+    val says = when (waits) {
+        WaitCause.NETWORK -> say("models.waiting.network")
+        WaitCause.UNMETERED_NETWORK -> say("models.waiting.unmetered")
+        WaitCause.NEXT_ATTEMPT -> say("models.waiting.again")
+        null -> when (phase) {
+            DownloadPhase.CONNECTING -> say("models.connecting")
+            DownloadPhase.CHECKING -> say("models.checking")
+            DownloadPhase.LOADING -> received
+        }
+    }
+    val isKept = waits != null && this.received > 0
+    return when {
+        isKept -> "$received · $says"
+        part > 0 -> say("models.part", says, part, parts)
+        else -> says
+    }
 }
 
 @Composable

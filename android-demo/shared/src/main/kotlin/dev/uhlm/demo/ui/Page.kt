@@ -53,3 +53,14 @@ internal fun Heading(text: String) {
         color = MaterialTheme.colorScheme.primary,
     )
 }
+
+/** A sentence that explains and does not ask to be read. */
+@Composable
+internal fun Quiet(text: String, modifier: Modifier = Modifier) {
+    Text(
+        text,
+        modifier,
+        style = MaterialTheme.typography.bodyMedium,
+        color = MaterialTheme.colorScheme.onSurfaceVariant,
+    )
+}

@@ -41,6 +41,7 @@ import dev.uhlm.demo.settings.SettingsViewModel
 import dev.uhlm.demo.settings.Theme
 import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
+import dev.uhlm.demo.settings.addressOfServer
 import dev.uhlm.demo.words.say
 import java.text.DecimalFormat
 import kotlin.math.roundToInt
@@ -54,6 +55,7 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             verticalArrangement = Arrangement.spacedBy(8.dp),
         ) {
             Heading(say("settings.server"))
+            LinkField(model::pair)
             KeptField(say("settings.address"), settings.endpoint, "https://host:port", tag = "endpoint") { text ->
                 model.change { it.copy(endpoint = text.trim()) }
             }
@@ -92,6 +94,17 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             }
             SecretField(say("settings.hub"), secrets.hubToken) { model.secret(HUB_TOKEN, it) }
 
+            Heading(say("settings.notices"))
+            SwitchRow(say("settings.notices.done"), settings.noticeDone) { on ->
+                model.change { it.copy(noticeDone = on) }
+            }
+            if (settings.noticeDone) {
+                SwitchRow(say("settings.notices.text"), settings.noticeText) { on ->
+                    model.change { it.copy(noticeText = on) }
+                }
+                Quiet(say("settings.notices.about"))
+            }
+
             Heading(say("settings.privacy"))
             SwitchRow(say("settings.record"), settings.recordText) { on ->
                 model.change { it.copy(recordText = on) }
@@ -116,16 +129,33 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
 @Composable
 private fun ToolSettings(settings: Settings, model: SettingsViewModel) {
     SwitchRow(say("tools.on"), settings.tools) { on -> model.change { it.copy(tools = on) } }
-    About(say("tools.about"))
+    Quiet(say("tools.about"))
     if (!settings.tools) return
     SwitchRow(say("tools.ask"), settings.askTools) { on -> model.change { it.copy(askTools = on) } }
-    if (settings.asksServer) About(say("tools.may.sent"))
-    About(say("tools.models"))
+    if (settings.asksServer) Quiet(say("tools.may.sent"))
+    Quiet(say("tools.models"))
 }
 
+/** Where a link is put in by who has no camera for its code. It may hold a token, so it is nowhere kept. */
 @Composable
-private fun About(text: String) {
-    Text(text, style = MaterialTheme.typography.bodyMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
+private fun LinkField(pair: (String) -> Unit) {
+    var text by remember { mutableStateOf("") }
+    Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) {
+        OutlinedTextField(
+            text,
+            { text = it },
+            Modifier.weight(1f).testTag("link"),
+            label = { Text(say("pairing.link")) },
+            placeholder = { Text(say("pairing.link.hint")) },
+            singleLine = true,
+            keyboardOptions = KeyboardOptions(autoCorrectEnabled = false, keyboardType = KeyboardType.Uri),
+        )
+        val read = {
+            pair(text)
+            text = ""
+        }
+        FilledTonalButton(read, enabled = text.isNotBlank()) { Text(say("pairing.accept")) }
+    }
 }
 
 /** Which thresholds decide what is asked about. A phone's person picks a file; nobody can type where it lies. */
@@ -133,7 +163,7 @@ private fun About(text: String) {
 private fun CalibrationRow(there: Boolean, hasModel: Boolean, model: SettingsViewModel) {
     val outside = LocalOutside.current
     Text(say("settings.calibration"), style = MaterialTheme.typography.labelLarge)
-    About(if (there) say("settings.calibration.there") else say("settings.calibration.none"))
+    Quiet(if (there) say("settings.calibration.there") else say("settings.calibration.none"))
     Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         if (outside != null) {
             FilledTonalButton({ outside.pick(model::calibrate) }, enabled = hasModel) { Text(say("models.import")) }
@@ -239,7 +269,8 @@ private fun KeptSlider(
 @Composable
 private fun AgreedRow(server: String, onAsk: () -> Unit) {
     Row(verticalAlignment = Alignment.CenterVertically) {
-        Text(say("settings.agreed", server), Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
+        val says = say("settings.agreed", server.addressOfServer)
+        Text(says, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
         TextButton(onAsk) { Text(say("settings.ask_again")) }
     }
 }

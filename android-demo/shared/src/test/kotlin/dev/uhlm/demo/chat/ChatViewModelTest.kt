@@ -26,6 +26,7 @@ import dev.uhlm.demo.platform.Network
 import dev.uhlm.demo.provisional
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
+import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.storage.ConversationStore
 import dev.uhlm.demo.storage.Entry
 import dev.uhlm.demo.storage.JournalStore
@@ -354,20 +355,19 @@ class ChatViewModelTest {
     }
 
     @Test
-    fun `the title says what writes here and what is the matter with the server`() = test {
+    fun `the title says how replies are written and what is the matter with the server`() = test {
         val settings = Settings(endpoint = "https://server:1/x", model = "/a/small.gguf")
         val chat = chat(settings)
         fun heading(settings: Settings) = chat.state.value.heading(settings)
         sending(chat)
-        assertEquals("small · Exact · server:1", heading(settings))
-        assertEquals("small · This device only", heading(settings.copy(endpoint = "")))
+        assertEquals("Exact · server:1", heading(settings))
+        assertEquals("This device only", heading(settings.copy(endpoint = "")))
         sessions.only.status.value = SessionStatus(true, LinkState.OFFLINE)
         runCurrent()
-        assertEquals("small · Exact · no answer", heading(settings))
+        assertEquals("Exact · no answer", heading(settings))
         platform.network.value = Network(available = false)
         runCurrent()
-        val balanced = settings.copy(model = "", mode = Mode.OPPORTUNISTIC)
-        assertEquals("No model · Balanced · no network", heading(balanced))
+        assertEquals("Balanced · no network", heading(settings.copy(mode = Mode.OPPORTUNISTIC)))
     }
 
     @Test
@@ -436,6 +436,11 @@ class ChatViewModelTest {
         val moved = chat(Settings(endpoint = "https://elsewhere:1", model = "m"))
         assertFalse(moved.send("More"))
         assertEquals("https://elsewhere:1", moved.state.value.question?.endpoint)
+        // The same address with another certificate is another server.
+        val certified = Settings("https://server:1", Trust.FINGERPRINT, "cd".repeat(32), model = "m")
+        val posing = chat(certified)
+        assertFalse(posing.send("More"))
+        assertEquals("https://server:1", posing.state.value.question?.endpoint)
         assertEquals(1, sessions.only.started.size)
     }
 

@@ -2,14 +2,15 @@ package dev.uhlm.demo.models
 
 import dev.uhlm.CatalogueModel
 import dev.uhlm.CataloguePair
-import dev.uhlm.DeviceState
 import dev.uhlm.DownloadEvent
 import dev.uhlm.DownloadPhase
 import dev.uhlm.DownloadRequest
 import dev.uhlm.ErrorKind
 import dev.uhlm.Recovery
 import dev.uhlm.StoredModel
+import dev.uhlm.UhlmException
 import dev.uhlm.UnfinishedModel
+import dev.uhlm.WaitCause
 import dev.uhlm.demo.FakeModelStore
 import dev.uhlm.demo.FakePlatform
 import dev.uhlm.demo.failed
@@ -24,10 +25,13 @@ import kotlin.test.BeforeTest
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertTrue
+import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.test.StandardTestDispatcher
 import kotlinx.coroutines.test.TestScope
+import kotlinx.coroutines.test.advanceTimeBy
 import kotlinx.coroutines.test.resetMain
 import kotlinx.coroutines.test.runCurrent
 import kotlinx.coroutines.test.runTest
@@ -56,7 +60,7 @@ class ModelsViewModelTest {
     @BeforeTest
     fun main() {
         Dispatchers.setMain(dispatcher)
-        platform = FakePlatform(folder)
+        platform = FakePlatform(folder, store, dispatcher)
         settings = SettingsStore(folder, dispatcher)
     }
 
@@ -113,8 +117,13 @@ class ModelsViewModelTest {
         models.noticeSeen()
         models.take(PickedFile("own.gguf") { "abc".byteInputStream() })
         runCurrent()
-        assertEquals("abc", File(folder, "models/own.gguf").readText())
+        assertEquals(listOf("own.gguf" to 3uL), models.state.value.stored.map { it.name to it.bytes })
         assertTrue(models.state.value.downloads.isEmpty() && models.state.value.notice == null)
+        store.refused = failed(ErrorKind.ModelDamaged, Recovery.DOWNLOAD_AGAIN)
+        models.take(PickedFile("page.gguf") { "<html>".byteInputStream() })
+        runCurrent()
+        assertEquals("The model's file is damaged.", models.state.value.notice?.substringBefore(" Delete"))
+        models.noticeSeen()
         val broken = object : InputStream() {
             private var left = 3
 
@@ -122,7 +131,8 @@ class ModelsViewModelTest {
         }
         models.take(PickedFile("broken.gguf") { broken })
         runCurrent()
-        assertEquals(setOf("own.gguf"), File(folder, "models").list()!!.toSet())
+        assertEquals(emptyList(), File(folder, "brought").list()!!.toList())
+        assertEquals(listOf("own.gguf"), models.state.value.stored.map { it.name })
         assertTrue(models.state.value.notice != null)
     }
 
@@ -164,8 +174,8 @@ class ModelsViewModelTest {
         runCurrent()
         store.unfinished = listOf(UnfinishedModel("a.gguf", 25uL))
         models.cancel("a.gguf")
-        assertEquals(1, store.cancelled)
         runCurrent()
+        assertTrue(store.cancelled > 0)
         assertEquals(store.unfinished, models.state.value.unfinished)
         assertTrue(models.state.value.downloads.isEmpty())
     }
@@ -215,10 +225,23 @@ class ModelsViewModelTest {
     }
 
     @Test
-    fun `a metered network reaches the store`() = test { models ->
-        platform.device.value = DeviceState(metered = true)
+    fun `a download that waits says for what and keeps its bytes`() = test { models ->
+        models.download("https://a/a.gguf")
         runCurrent()
-        assertEquals(listOf(false, true), store.told)
+        store.events.trySend(Result.success(DownloadEvent.Progress(DownloadPhase.LOADING, 25uL, 100uL)))
+        runCurrent()
+        val gone = UhlmException.Failed(ErrorKind.Offline, "gone", true, Recovery.WAIT_FOR_NETWORK)
+        store.events.trySend(Result.failure(gone))
+        runCurrent()
+        val waiting = models.state.value.downloads.getValue("a.gguf")
+        assertEquals(WaitCause.NEXT_ATTEMPT to 0.25f, waiting.waits to waiting.share)
         assertEquals(null, models.state.value.notice)
+        store.events = Channel(Channel.UNLIMITED)
+        store.events.trySend(Result.success(DownloadEvent.Progress(DownloadPhase.LOADING, 50uL, 100uL)))
+        advanceTimeBy(40.seconds)
+        assertEquals(null to 0.5f, models.state.value.downloads.getValue("a.gguf").run { waits to share })
+        models.cancel("a.gguf")
+        runCurrent()
+        assertTrue(models.state.value.downloads.isEmpty())
     }
 }

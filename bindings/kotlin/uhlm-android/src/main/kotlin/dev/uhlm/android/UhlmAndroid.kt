@@ -17,14 +17,24 @@ import android.os.Bundle
 import android.os.PowerManager
 import dev.uhlm.Thermal
 import dev.uhlm.UhlmDevice
+import dev.uhlm.UhlmDownloads
+import dev.uhlm.UhlmModelStoreInterface
+import java.io.File
 import java.util.concurrent.Executor
 import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 import kotlinx.coroutines.MainScope
+import kotlinx.coroutines.launch
 
 /** What Android tells of the phone, for all sessions of an app. */
 public object UhlmAndroid {
     private var attached: UhlmDevice? = null
+
+    /** What [UhlmDownloadJob] works with. */
+    internal data class Background(val downloads: UhlmDownloads, val notification: DownloadNotification)
+
+    internal var background: Background? = null
+        private set
 
     /**
      * Begins to listen to battery, heat, memory, the default network and the app's way to the front and back, for the
@@ -46,6 +56,36 @@ public object UhlmAndroid {
             watchNetwork(application, device)
             application.registerActivityLifecycleCallbacks(Front(device))
         }
+
+    /**
+     * Begins with the downloads of this app on the system's scheduler, and goes on with those that an earlier process
+     * left. To be called in `Application.onCreate`, on the main thread, because the system may start the app for a
+     * download alone; later calls return the same.
+     *
+     * Its notifications are seen where the app has asked the person for `POST_NOTIFICATIONS`; downloads run without it,
+     * too.
+     *
+     * @param application the app.
+     * @param notification makes what is shown while a model is downloaded.
+     * @param store makes the store of the app's models, with its tokens; on a thread where it may block.
+     */
+    @Synchronized
+    public fun downloads(
+        application: Application,
+        notification: DownloadNotification = DownloadNotification.of(),
+        store: () -> UhlmModelStoreInterface,
+    ): UhlmDownloads {
+        background?.let { return it.downloads }
+        // What is not finished on this phone is of no use on the next one, so it is kept out of backups.
+        val folder = File(application.noBackupFilesDir, "dev.uhlm.downloads")
+        val downloads = UhlmDownloads(store, folder, JobScheduling(application))
+        background = Background(downloads, notification)
+        val device = attach(application)
+        val scope = MainScope()
+        scope.launch { device.networkState.collect { downloads.setMetered(it.metered) } }
+        scope.launch { downloads.restore() }
+        return downloads
+    }
 }
 
 private fun watchBattery(context: Context, device: UhlmDevice) {

@@ -209,6 +209,31 @@ internal suspend fun download(folder: String, trust: TrustPolicy, address: Strin
     return model
 }
 
+internal suspend fun background(downloads: UhlmDownloads, request: DownloadRequest): StoredModel? {
+    var model: StoredModel? = null
+    // region background
+    downloads.download(request).collect { state ->
+        when (state) {
+            is DownloadState.Waiting -> println("waits: ${state.cause}")
+            is DownloadState.Running -> println("${state.progress.received} of ${state.progress.total} bytes")
+            is DownloadState.Finished -> model = state.model
+            is DownloadState.Failed -> println(state.error.hint)
+        }
+    }
+    // endregion
+    return model
+}
+
+internal fun pair(link: String, keep: (String) -> Unit): UhlmVerifier {
+    // region pairing
+    val read = VerifierLink(link)
+    println("${read.endpoint()}, certificate ${read.fingerprint() ?: "of a public authority"}")
+    read.token()?.let(keep)
+    val verifier = UhlmVerifier(RemoteOptions(read.endpoint(), read.trust()))
+    // endregion
+    return verifier
+}
+
 internal suspend fun kit(folder: String, verifier: UhlmVerifier): UhlmSession {
     // region kit
     val kit = UhlmKit("qwen2.5-coder-0.5b-1.5b", UhlmModelStore(StoreOptions(folder)))

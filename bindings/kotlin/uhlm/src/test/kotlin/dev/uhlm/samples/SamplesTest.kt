@@ -1,13 +1,18 @@
 package dev.uhlm.samples
 
+import dev.uhlm.DownloadRequest
 import dev.uhlm.Fixture
 import dev.uhlm.GenerationEvent
+import dev.uhlm.InProcessScheduler
 import dev.uhlm.Message
 import dev.uhlm.Mode
 import dev.uhlm.ModelOptions
 import dev.uhlm.Role
 import dev.uhlm.SessionOptions
+import dev.uhlm.StoreOptions
+import dev.uhlm.UhlmDownloads
 import dev.uhlm.UhlmEngine
+import dev.uhlm.UhlmModelStore
 import dev.uhlm.eventually
 import dev.uhlm.generate
 import dev.uhlm.info
@@ -66,6 +71,20 @@ class SamplesTest {
         val folder = createTempDirectory("uhlm-models").toFile()
         val model = download(folder.path, facts.models.trust, facts.models.whole, facts.models.wholeSha256)
         assertEquals(facts.models.wholeSha256, model?.sha256)
+        folder.deleteRecursively()
+        pair("uhlm://verifier?url=https%3A%2F%2Fa.example") { error("there is no token") }.close()
+    }
+
+    @Test
+    fun `the snippet of a download in the background brings the model`() = testing {
+        val folder = createTempDirectory("uhlm-models").toFile()
+        val store = { UhlmModelStore(StoreOptions(folder.path, trust = facts.models.trust)) }
+        val scope = CoroutineScope(Job())
+        val downloads = UhlmDownloads(store, folder.resolve("downloads"), InProcessScheduler(scope))
+        val request = DownloadRequest(listOf(facts.models.whole), sha256 = facts.models.wholeSha256)
+        assertEquals(facts.models.wholeSha256, background(downloads, request)?.sha256)
+        assertEquals(null, background(downloads, request.copy(sha256 = "ab".repeat(32), name = "b.gguf")))
+        scope.cancel()
         folder.deleteRecursively()
     }
 
