@@ -16,6 +16,8 @@ version=0.1.0
 for file in "$fixture" "$library"; do
     [ -f "$file" ] || { echo "$file is missing; \`cargo xtask bindings swift\` makes both" >&2 && exit 1; }
 done
+# swift-release.sh asks for them too, and says what makes them; here they need nothing but cargo's own sources.
+[ -s "$repository/target/notices/uhlm-native.cdx.json" ] || (cd "$repository" && cargo xtask notices >/dev/null)
 scratch=$(mktemp -d)
 started=()
 finish() {
@@ -47,6 +49,15 @@ for port in $(shuf -i 20000-60000 -n 8); do
 done
 [ -n "${server:-}" ] || { echo "no git server came up" >&2 && exit 1; }
 started+=("$server")
+
+# What was released has the code of others that is in the library, and the licences of it.
+released() { git -C "$scratch/served/uhlm-swift" show "$version:$1"; }
+for name in llama.cpp ring; do
+    released uhlm-native.cdx.json | grep "\"name\": *\"$name\"" >/dev/null ||
+        { echo "the bill of materials does not name $name" >&2 && exit 1; }
+done
+released THIRD-PARTY-NOTICES.txt | grep 'MIT License' >/dev/null ||
+    { echo "the notices hold no licence" >&2 && exit 1; }
 
 mkdir -p "$scratch/app/Sources/app"
 cat >"$scratch/app/Package.swift" <<MANIFEST

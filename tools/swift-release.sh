@@ -2,7 +2,8 @@
 # Writes the Swift package as it is released: a git repository that can be added by its URL, generated sources and all.
 #
 # Decides what belongs to a release. The library is not in it: on Apple's systems it is a zip that the manifest names
-# with its checksum, on Linux it is installed beside the app.
+# with its checksum, on Linux it is installed beside the app. What the library holds of others is in it, with their
+# licences: a text for people and a bill of materials for tools.
 # Usage: swift-release.sh FOLDER VERSION [URL CHECKSUM]
 #   FOLDER must not exist or be such a repository; VERSION becomes a tag. URL is where the zip of `cargo xtask ios` will
 #   be, CHECKSUM what that printed for it; without them only Linux can use the release.
@@ -19,6 +20,10 @@ for file in "${made[@]}"; do
         exit 1
     fi
 done
+notices=(target/notices/THIRD-PARTY-NOTICES.txt target/notices/uhlm-native.cdx.json)
+for file in "${notices[@]}"; do
+    [ -s "$file" ] || { echo "$file is missing; \`cargo xtask notices\` makes it" >&2 && exit 1; }
+done
 if ! [ -e "$folder/.git" ]; then
     [ -z "$(ls -A "$folder")" ] || { echo "$folder holds something else" >&2 && exit 1; }
     git init --quiet --initial-branch main "$folder"
@@ -32,6 +37,7 @@ git ls-files Package.swift 'LICENSE-*' docs/swift.md bindings/swift/Sources bind
     { cat && printf '%s\n' "${made[@]}"; } | tar -cf - -T - | tar -xf - -C "$folder"
 mv "$folder/docs/swift.md" "$folder/README.md"
 rmdir "$folder/docs"
+cp "${notices[@]}" "$folder"
 if [ -n "$url" ]; then
     release="(url: \"$url\", checksum: \"$checksum\")"
     sed "s|^let release: .* = nil\$|let release: (url: String, checksum: String)? = $release|" Package.swift \

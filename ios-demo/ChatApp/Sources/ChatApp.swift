@@ -1,19 +1,20 @@
 import ChatKit
 import SwiftUI
-import Uhlm
 
 @main
 struct ChatApp: App {
+    @UIApplicationDelegateAdaptor private var delegate: AppDelegate
     @Environment(\.scenePhase) private var scenePhase
-    @State private var started = Result { try AppModel.onThisDevice() }
 
     var body: some Scene {
         WindowGroup {
-            switch started {
+            switch delegate.started {
             case .success(let app):
                 RootView()
                     .environment(app)
                     .task { await app.start() }
+                    // From the system's camera, which reads the code that `uhlm serve --qr` shows.
+                    .onOpenURL { app.open(link: $0.absoluteString) }
                     .onChange(of: scenePhase) { _, phase in
                         switch phase {
                         case .active: app.becameActive()
@@ -28,18 +29,5 @@ struct ChatApp: App {
                     description: Text(problem.advice ?? ""))
             }
         }
-    }
-}
-
-extension AppModel {
-    /// In the app's own folder, with the keychain, the system's signals and the model that came along.
-    static func onThisDevice() throws -> AppModel {
-        let folder = try FileManager.default.url(
-            for: .applicationSupportDirectory, in: .userDomainMask, appropriateFor: nil, create: true)
-        let place = try AppPlace(
-            folder: folder, bundledModel: Bundle.main.url(forResource: "demo-draft", withExtension: "gguf"),
-            bundledCalibration: Bundle.main.url(forResource: "demo.calibration", withExtension: "json"))
-        let secrets = KeychainSecrets(service: Bundle.main.bundleIdentifier ?? "dev.uhlm.chat")
-        return try AppModel(place: place, secrets: secrets, device: SystemDevice())
     }
 }

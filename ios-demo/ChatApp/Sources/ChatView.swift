@@ -7,6 +7,7 @@ struct ChatView: View {
     let chat: ChatModel
     let showModels: () -> Void
     let showSettings: () -> Void
+    let showSpeed: () -> Void
     @State private var showsLegend = false
     @State private var showsSent = false
     @State private var showsControls = false
@@ -49,11 +50,18 @@ struct ChatView: View {
         chat.conversation.title.isEmpty ? say("chat.new") : chat.conversation.title
     }
 
-    /// What the conversation is about, and with which model, how and where; it opens what changes those.
+    /// What the conversation is about, and with which model, how and where; it lets the model be chosen, and opens what
+    /// changes the rest.
     private var heading: some ToolbarContent {
         ToolbarItem(placement: .principal) {
-            Button {
-                showsControls = true
+            Menu {
+                Section(say("models.choose")) {
+                    ForEach(app.modelChoices) { model in
+                        Toggle(model.title, isOn: isInUse(model))
+                    }
+                    Button(say("models.more"), systemImage: "square.and.arrow.down", action: showModels)
+                }
+                Button(say("chat.about"), systemImage: "slider.horizontal.3") { showsControls = true }
             } label: {
                 VStack(spacing: 0) {
                     Text(title).font(.headline).lineLimit(1)
@@ -61,7 +69,16 @@ struct ChatView: View {
                 }
             }
             .buttonStyle(.plain)
-            .accessibilityHint(say("chat.about"))
+            .accessibilityHint(say("models.choose"))
+        }
+    }
+
+    /// A menu shows a switch that is on as a line with a mark.
+    private func isInUse(_ model: ModelChoice) -> Binding<Bool> {
+        Binding {
+            model.isInUse
+        } set: { isOn in
+            if isOn { app.choose(model.name) }
         }
     }
 
@@ -70,6 +87,7 @@ struct ChatView: View {
             Menu(say("more"), systemImage: "ellipsis.circle") {
                 Button(say("screen.legend"), systemImage: "info.circle") { showsLegend = true }
                 Button(say("screen.sent"), systemImage: "paperplane") { showsSent = true }
+                Button(say("screen.speed"), systemImage: "gauge.with.needle", action: showSpeed)
                 if !chat.conversation.turns.isEmpty {
                     ShareLink(item: chat.conversation.transcript) {
                         Label(say("chat.share"), systemImage: "square.and.arrow.up")

@@ -1,7 +1,7 @@
 import ChatKit
 import SwiftUI
 
-/// With which model and how the next reply is written.
+/// How the next reply is written.
 struct ControlsView: View {
     @Environment(AppModel.self) private var app
     @Environment(\.dismiss) private var dismiss
@@ -11,11 +11,6 @@ struct ControlsView: View {
         @Bindable var preferences = app.preferences
         NavigationStack {
             Form {
-                if app.models.installed.count > 1 {
-                    Picker(say("chat.choose_model"), selection: model) {
-                        ForEach(app.models.installed, id: \.name) { Text($0.name).tag($0.name) }
-                    }
-                }
                 ModeSection(settings: $preferences.settings)
                 if let use = chat.use, let context = use.context, context > 0 {
                     Gauge(value: min(1, Double(use.tokens) / Double(context))) {
@@ -28,14 +23,6 @@ struct ControlsView: View {
             .toolbar { Button(say("done")) { dismiss() } }
         }
         .presentationDetents([.medium, .large])
-    }
-
-    private var model: Binding<String> {
-        Binding {
-            app.settings.model
-        } set: {
-            app.choose($0)
-        }
     }
 }
 

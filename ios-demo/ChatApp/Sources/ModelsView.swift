@@ -15,10 +15,14 @@ struct ModelsView: View {
         let models = app.models
         List {
             if !models.downloads.isEmpty {
-                Section(say("models.downloads")) {
+                Section {
                     ForEach(models.downloads.sorted { $0.key < $1.key }, id: \.key) { name, download in
                         DownloadRow(name: name, download: download) { models.cancel(name) }
                     }
+                } header: {
+                    Text(say("models.downloads"))
+                } footer: {
+                    if models.goesOnInBackground { Text(say("models.background")) }
                 }
             }
             Section(say("models.here")) {

@@ -8,7 +8,7 @@ struct RootView: View {
     @State private var column = NavigationSplitViewColumn.detail
 
     enum Sheet: String, Identifiable {
-        case settings, models
+        case settings, models, speed
         var id: String { rawValue }
     }
 
@@ -24,8 +24,11 @@ struct RootView: View {
                 }
         } detail: {
             if let chat = app.chat {
-                ChatView(chat: chat, showModels: { sheet = .models }, showSettings: { sheet = .settings })
-                    .id(chat.conversation.id)
+                ChatView(
+                    chat: chat, showModels: { sheet = .models }, showSettings: { sheet = .settings },
+                    showSpeed: { sheet = .speed }
+                )
+                .id(chat.conversation.id)
             }
         }
         .sheet(item: $sheet) { sheet in
@@ -33,9 +36,25 @@ struct RootView: View {
                 switch sheet {
                 case .settings: SettingsView()
                 case .models: ModelsView()
+                case .speed: SpeedView()
                 }
             }
         }
+        .sheet(item: pairing) { pairing in
+            PairingSheet(pairing: pairing) { app.answerPairing(isAccepted: $0) }
+        }
+        .saying(app.said, dismiss: { app.dismissSaid() })
         .problemAlert(app.problem, dismiss: { app.dismissProblem() })
+        // A sheet shows one thing: a link that was opened comes first.
+        .onChange(of: app.pairing) { if app.pairing != nil { sheet = nil } }
+    }
+
+    /// A sheet that is swiped away is a no.
+    private var pairing: Binding<Pairing?> {
+        Binding {
+            sheet == nil ? app.pairing : nil
+        } set: {
+            if $0 == nil { app.answerPairing(isAccepted: false) }
+        }
     }
 }

@@ -4,6 +4,7 @@ import SwiftUI
 struct SettingsView: View {
     @Environment(AppModel.self) private var app
     @Environment(\.dismiss) private var dismiss
+    @State private var link = ""
 
     var body: some View {
         @Bindable var preferences = app.preferences
@@ -20,6 +21,14 @@ struct SettingsView: View {
                     .autocorrectionDisabled()
                     .font(.body.monospaced())
                 KeyField(title: say("settings.token"), name: .endpointKey)
+                HStack {
+                    // A link holds a token, so what is typed is not shown.
+                    SecureField(say("pairing.link"), text: $link, prompt: Text(say("pairing.link.hint")))
+                        .textInputAutocapitalization(.never)
+                        .autocorrectionDisabled()
+                        .accessibilityLabel(say("pairing.link"))
+                    Button(say("pairing.accept"), action: pair).disabled(link.isEmpty).buttonStyle(.borderless)
+                }
             }
             Section(say("settings.replies")) {
                 VStack(alignment: .leading) {
@@ -38,6 +47,16 @@ struct SettingsView: View {
                     .lineLimit(1...5)
             }
             ToolSection(settings: $preferences.settings)
+            Section {
+                Toggle(say("settings.notices.done"), isOn: $preferences.settings.noticeDone)
+                if preferences.settings.noticeDone {
+                    Toggle(say("settings.notices.text"), isOn: $preferences.settings.noticeText)
+                }
+            } header: {
+                Text(say("settings.notices"))
+            } footer: {
+                if preferences.settings.noticeDone { Text(say("settings.notices.about")) }
+            }
             Section(say("settings.privacy")) {
                 Toggle(say("legend.tint"), isOn: $preferences.settings.tintsOrigins)
                 Toggle(say("settings.record"), isOn: $preferences.settings.recordsSentText)
@@ -62,6 +81,14 @@ struct SettingsView: View {
         .navigationBarTitleDisplayMode(.inline)
         .toolbar { Button(say("done")) { dismiss() } }
         .onChange(of: preferences.settings.hub) { app.models.reconfigure() }
+        .onChange(of: preferences.settings.noticeDone) { if app.settings.noticeDone { app.askForNotices() } }
+    }
+
+    /// The sheet that asks takes this one's place.
+    private func pair() {
+        app.open(link: link)
+        link = ""
+        dismiss()
     }
 }
 

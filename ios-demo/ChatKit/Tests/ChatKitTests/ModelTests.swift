@@ -148,24 +148,4 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
             }
         }
     }
-
-    @MainActor
-    func test_a_file_that_lies_elsewhere_on_the_device_is_taken() async throws {
-        let app = try await App()
-        let folder = try Folder()
-        let file = folder.url.appendingPathComponent("own.gguf")
-        try FileManager.default.copyItem(atPath: Fixture.shared.ready.draft, toPath: file.path)
-        await app.model.takeModel(file)
-        XCTAssertNil(app.model.problem)
-        XCTAssertTrue(app.model.models.installed.map(\.name).contains("own.gguf"))
-        app.model.choose("own.gguf")
-        let reply = try await app.say(Fixture.shared.ready.questions[0])
-        XCTAssertEqual(reply.end, .complete)
-        await app.model.takeModel(folder.url.appendingPathComponent("notes.txt"))
-        XCTAssertEqual(app.model.problem?.title, say("models.not_gguf"))
-        app.model.dismissProblem()
-        await app.model.takeModel(folder.url.appendingPathComponent("missing.gguf"))
-        XCTAssertEqual(app.model.problem?.recovery, .freeStorage)
-        XCTAssertFalse(app.model.models.installed.map(\.name).contains { $0.hasPrefix("missing") })
-    }
 }

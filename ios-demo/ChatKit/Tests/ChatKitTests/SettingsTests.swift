@@ -74,6 +74,8 @@ final class SettingsTests: XCTestCase, @unchecked Sendable {
         other.usesTools = true
         other.asksBeforeTools = false
         other.agreedServers = ["https://example.org"]
+        other.noticeDone = false
+        other.noticeText = true
         XCTAssertTrue(settings.opensTheSame(as: other))
         other.goal = .risk
         XCTAssertFalse(settings.opensTheSame(as: other))

@@ -4,6 +4,10 @@
 import Foundation
 import Uhlm
 
+#if os(iOS)
+import UIKit
+#endif
+
 /// An app's own; not part of a snippet.
 struct Account: Sendable {
     let tokens: @Sendable (Bool) async throws -> String?
@@ -123,6 +127,45 @@ func download(_ address: String, sha256: String, into folder: URL, trust: TrustP
     }
     return nil
 }
+
+func download(_ request: DownloadRequest, with downloads: UhlmBackgroundDownloads) async throws {
+    let name = try await downloads.begin(request)
+    for await list in downloads.updates {
+        guard let download = list.first(where: { $0.name == name }) else { return }
+        switch download.state {
+        case .loading, .waiting, .checking: print(download.received, "of", download.total ?? 0, "bytes")
+        case .stopped: return
+        case .failed(let error): throw error
+        case .finished: return await downloads.forget(name)
+        }
+    }
+}
+
+#if os(iOS)
+final class Delegate: NSObject, UIApplicationDelegate {
+    private var downloads: UhlmBackgroundDownloads?
+
+    func application(
+        _ application: UIApplication,
+        didFinishLaunchingWithOptions options: [UIApplication.LaunchOptionsKey: Any]? = nil
+    ) -> Bool {
+        let folder = FileManager.default.urls(for: .applicationSupportDirectory, in: .userDomainMask)[0]
+        let options = StoreOptions(folder: folder.appendingPathComponent("models").path)
+        downloads = (try? UhlmModelStore(options: options)).map { store in
+            UhlmBackgroundDownloads(
+                store: store, identifier: "org.example.models", folder: folder.appendingPathComponent("downloads"))
+        }
+        return true
+    }
+
+    func application(
+        _ application: UIApplication, handleEventsForBackgroundURLSession identifier: String,
+        completionHandler: @escaping () -> Void
+    ) {
+        if downloads?.handleEvents(of: identifier, completion: completionHandler) != true { completionHandler() }
+    }
+}
+#endif
 
 func begin(in folder: URL, _ verifier: UhlmVerifier) async throws -> UhlmSession {
     let store = try UhlmModelStore(options: StoreOptions(folder: folder.path))

@@ -16,6 +16,10 @@ public final class AppModel: ChatHost {
     public let device: DeviceMonitor
     /// What models may call where the person lets them.
     public let tools: [Tool]
+    /// A server that a link named, until the person decided.
+    public internal(set) var pairing: Pairing?
+    /// What was done, in one sentence that goes away by itself.
+    public internal(set) var said: String?
     /// The list, the latest first.
     public private(set) var conversations: [ConversationSummary] = []
     /// The conversation on the screen.
@@ -23,17 +27,27 @@ public final class AppModel: ChatHost {
     /// Conversations that left the screen while a reply was written, until it is.
     private var writing: [UUID: ChatModel] = [:]
     /// What went wrong last outside of a conversation.
-    public private(set) var problem: Problem?
+    public internal(set) var problem: Problem?
 
-    private let place: AppPlace
-    private let store: ConversationStore
+    let place: AppPlace
+    let store: ConversationStore
     private var verifier: (settings: RemoteOptions, client: UhlmVerifier)?
+    private let replies: BackgroundReplies
+    private let notices: any Notices
 
     /// The app in its folders.
     ///
+    /// - Parameters:
+    ///   - place: Where it keeps what it keeps.
+    ///   - secrets: Where its keys are.
+    ///   - source: What tells of the device.
+    ///   - tools: What models may call.
+    ///   - times: Where time comes from while the app is not in front.
+    ///   - notices: What shows notices then.
     /// - Throws: ``StoreFailure/storage`` where the folders cannot be made.
     public init(
-        place: AppPlace, secrets: any SecretStore, device source: any DeviceSource, tools: [Tool] = localTools()
+        place: AppPlace, secrets: any SecretStore, device source: any DeviceSource, tools: [Tool] = localTools(),
+        times: [any BackgroundTime] = [], notices: any Notices = NoNotices()
     ) throws {
         self.place = place
         self.tools = tools
@@ -47,11 +61,17 @@ public final class AppModel: ChatHost {
                 hubToken: preferences.secret(.hubToken))
         }
         device = DeviceMonitor(source: source)
+        replies = BackgroundReplies(times: times, notices: notices)
+        self.notices = notices
+        replies.stop = { [weak self] ids in
+            self?.chats.filter { ids.contains($0.conversation.id) }.forEach { $0.stop() }
+        }
     }
 
     /// Reads what is kept and begins to follow the device. To be called once.
     public func start() async {
         device.onChange = { [weak self] in self?.deviceChanged($0) }
+        device.onReading = { [weak self] in self?.models.setNetwork($0) }
         device.onNetworkChange = { [weak self] in self?.networkChanged() }
         device.start()
         installBundledModel()
@@ -68,7 +88,7 @@ public final class AppModel: ChatHost {
     /// "demo-draft · Exact · host": what writes here, how, and with which server or what is the matter with it.
     public var heading: String {
         let settings = settings
-        let name = settings.model.hasSuffix(".gguf") ? String(settings.model.dropLast(5)) : settings.model
+        let name = modelTitle(settings.model)
         var parts = [name.isEmpty ? say("chat.no_model") : name, settings.effectiveMode.title]
         if settings.asksServer {
             switch banner {
@@ -96,6 +116,9 @@ public final class AppModel: ChatHost {
     public func isWriting(_ id: UUID) -> Bool {
         writing[id] != nil || chat?.conversation.id == id && chat?.phase != .idle
     }
+
+    /// Whether any reply is being written.
+    public var isWritingAnything: Bool { chats.contains { $0.phase != .idle } }
 
     /// Whether a reply of a conversation waits for the person's word on a call of a tool.
     public func asksToUseTool(_ id: UUID) -> Bool {
@@ -183,7 +206,7 @@ public final class AppModel: ChatHost {
     }
 
     /// The chats that hold a session, or may.
-    private var chats: [ChatModel] {
+    var chats: [ChatModel] {
         let others = writing.values.filter { $0 !== chat }
         return (chat.map { [$0] } ?? []) + others
     }
@@ -215,30 +238,6 @@ public final class AppModel: ChatHost {
         models.reconfigure()
     }
 
-    /// Uses another model from the next message on.
-    public func choose(_ model: String) {
-        preferences.settings.model = model
-        chats.forEach { $0.closeSession() }
-        loader.unload()
-    }
-
-    /// Removes a model; the one in use is let go first.
-    public func deleteModel(_ name: String) async {
-        if settings.model == name { choose("") }
-        await models.delete(name)
-    }
-
-    /// Takes a model's file that lies elsewhere on the device.
-    public func takeModel(_ file: URL) async {
-        let name = file.lastPathComponent
-        guard name.hasSuffix(".gguf") else { return problem = Problem(say("models.not_gguf"), .none) }
-        let target = place.models.appendingPathComponent(name)
-        // Hundreds of megabytes: not while the screen waits.
-        let copy = Task.detached { try copyModel(file, to: target) }
-        do { try await copy.value } catch { problem = Problem(say("models.no_room"), .freeStorage) }
-        await models.refresh()
-    }
-
     /// Sessions that share a client share its connection.
     private func verifier(_ remote: RemoteOptions) throws -> UhlmVerifier {
         if let verifier, verifier.settings.endpoint == remote.endpoint, verifier.settings.trust == remote.trust {
@@ -261,12 +260,40 @@ public final class AppModel: ChatHost {
 
     /// The app came to the front.
     public func becameActive() {
+        replies.cameToFront()
         networkChanged()
     }
 
-    /// Nobody sees the app; a model of hundreds of megabytes is what iOS ends apps for.
+    /// Nobody sees the app; a model of hundreds of megabytes is what iOS ends apps for. Replies are written to their
+    /// end for as long as the system lets them.
     public func wentToBackground() {
-        if chats.allSatisfy({ $0.phase == .idle }) {
+        replies.wentToBack()
+        letGoIfIdle()
+    }
+
+    /// Asks for notices as the system does, because the person switched them on.
+    public func askForNotices() {
+        notices.ask(quietly: false)
+    }
+
+    /// A reply begins.
+    public func replyBegan(_ id: UUID) {
+        replies.began(id, settings: settings)
+    }
+
+    /// A reply goes on.
+    public func replyMoved(tokens: Int) {
+        replies.moved(tokens, of: Int(settings.maxTokens))
+    }
+
+    /// A reply has ended, and is kept.
+    public func replyEnded(_ conversation: Conversation) {
+        replies.ended(conversation, settings: settings)
+        if !replies.isInFront { letGoIfIdle() }
+    }
+
+    private func letGoIfIdle() {
+        if !isWritingAnything {
             chat?.closeSession()
             loader.unload()
         }
@@ -300,19 +327,4 @@ public final class AppModel: ChatHost {
             problem = Problem(error)
         }
     }
-}
-
-/// Copies a file whole or not at all: a file of a model's name is taken for the whole model.
-private func copyModel(_ file: URL, to target: URL) throws {
-    #if canImport(Darwin)
-    // A file that the person picked is the app's to read only in between.
-    let isScoped = file.startAccessingSecurityScopedResource()
-    defer { if isScoped { file.stopAccessingSecurityScopedResource() } }
-    #endif
-    let part = target.appendingPathExtension("new")
-    defer { try? FileManager.default.removeItem(at: part) }
-    try? FileManager.default.removeItem(at: part)
-    try FileManager.default.copyItem(at: file, to: part)
-    try? FileManager.default.removeItem(at: target)
-    try FileManager.default.moveItem(at: part, to: target)
 }

@@ -6,6 +6,10 @@ public struct AppPlace: Sendable {
     public let conversations: URL
     /// The folder of the models.
     public let models: URL
+    /// What downloads in the background keep.
+    public let downloads: URL
+    /// Where a file lies while it is taken into the store.
+    let incoming: URL
     /// The file of the settings.
     public let settings: URL
     /// A model that came with the app.
@@ -22,19 +26,24 @@ public struct AppPlace: Sendable {
     public init(folder: URL, bundledModel: URL? = nil, bundledCalibration: URL? = nil) throws {
         conversations = folder.appendingPathComponent("conversations")
         models = folder.appendingPathComponent("models")
+        downloads = folder.appendingPathComponent("downloads")
+        incoming = folder.appendingPathComponent("incoming")
         settings = folder.appendingPathComponent("settings.json")
         self.bundledModel = bundledModel
         self.bundledCalibration = bundledModel.flatMap { model in
             bundledCalibration.map { (model.lastPathComponent, $0) }
         }
-        try storing { try FileManager.default.createDirectory(at: models, withIntermediateDirectories: true) }
-        #if canImport(Darwin)
-        // Models can be had again; they are no part of a backup.
-        var values = URLResourceValues()
-        values.isExcludedFromBackup = true
-        var folder = models
-        try? folder.setResourceValues(values)
-        #endif
+        // What is there of an import that the end of the process cut.
+        try? FileManager.default.removeItem(at: incoming)
+        for folder in [models, downloads] {
+            try storing { try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true) }
+            #if canImport(Darwin)
+            // Models can be had again; they are no part of a backup.
+            var (folder, values) = (folder, URLResourceValues())
+            values.isExcludedFromBackup = true
+            try? folder.setResourceValues(values)
+            #endif
+        }
     }
 
     /// The path of the calibration file of a draft model; nil where it was not measured.

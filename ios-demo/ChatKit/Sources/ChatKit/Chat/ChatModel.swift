@@ -230,6 +230,7 @@ public final class ChatModel {
         options.maxTokens = host.settings.maxTokens
         options.thinking = host.settings.thinking.core
         phase = .preparing
+        host.replyBegan(conversation.id)
         task = Task { [self, options] in
             var options = options
             do {
@@ -253,6 +254,7 @@ public final class ChatModel {
             use = try? session?.contextUse()
             tail = ProvisionalTail()
             phase = .idle
+            host.replyEnded(conversation)
         }
     }
 
@@ -278,7 +280,7 @@ public final class ChatModel {
             case .state(let link, let cause):
                 (self.link, self.cause) = (link, cause)
             case .finished(let finish, _, _, let statistics):
-                let cost = ReplyCost(statistics)
+                let cost = ReplyCost(statistics, model: opened?.model)
                 line = LiveLine(cost)
                 try await record(.end(ReplyEnd(finish), cost))
                 try await store.compact(conversation.id)
@@ -305,6 +307,7 @@ public final class ChatModel {
                     lookedAt = .now
                     await takeSent(all: false)
                     if let reader { line?.sent(reader.bytes) }
+                    host.replyMoved(tokens: line?.tokens ?? 0)
                 }
             }
         }
@@ -401,6 +404,12 @@ public protocol ChatHost: AnyObject {
     func openSession(consent: Consent) async throws -> any UhlmSessionProtocol
     /// Something was written to a conversation.
     func conversationChanged(_ id: UUID) async
+    /// A reply begins.
+    func replyBegan(_ id: UUID)
+    /// A reply has so many tokens; told about twice a second.
+    func replyMoved(tokens: Int)
+    /// A reply has ended, however it did; all of it is kept.
+    func replyEnded(_ conversation: Conversation)
 }
 
 extension Duration {

@@ -33,10 +33,12 @@ public struct LiveLine: Sendable, Equatable {
         self.bytes = bytes
     }
 
+    /// Committed tokens so far.
+    var tokens: Int { counts.values.reduce(0, +) }
+
     /// Committed tokens a second; nil before the first.
     public var tokensPerSecond: Double? {
         if let cost { return cost.tokensPerSecond }
-        let tokens = counts.values.reduce(0, +)
         return tokens > 0 && seconds > 0 ? Double(tokens) / seconds : nil
     }
 

@@ -21,9 +21,19 @@ public struct ReplyCost: Codable, Sendable, Equatable {
     /// Whether the draft model, which has another vocabulary than the large model, proposed text across a bridge; nil
     /// in files of earlier versions.
     public var isBridged: Bool?
+    /// Tokens that the draft model drafted; nil in files of earlier versions.
+    public var drafted: UInt64?
+    /// Time that drafting took, in seconds, without the prompt; nil in files of earlier versions.
+    public var draftingSeconds: Double?
+    /// The draft model's name; nil in files of earlier versions.
+    public var model: String?
 
     /// What the core measured in one generation.
-    public init(_ statistics: Statistics) {
+    ///
+    /// - Parameters:
+    ///   - statistics: What it measured.
+    ///   - model: The name of the draft model's file.
+    public init(_ statistics: Statistics, model: String? = nil) {
         tokens = statistics.tokens
         tokensPerSecond = statistics.tokensPerSecond
         shareAsked = statistics.judged + statistics.skipped > 0 ? statistics.transmissionRate : nil
@@ -33,5 +43,14 @@ public struct ReplyCost: Codable, Sendable, Equatable {
         saved =
             statistics.verdicts > 0 && statistics.tokens > 0 ? max(0, 1 - statistics.targetPassesPerToken) : nil
         isBridged = statistics.bridged
+        drafted = statistics.drafted
+        draftingSeconds = statistics.draftingSeconds
+        self.model = model.map(modelTitle)
+    }
+
+    /// Drafted tokens a second of the time that drafting took; nil where nothing was drafted, or nobody counted.
+    var draftedPerSecond: Double? {
+        guard let drafted, let draftingSeconds, drafted > 0, draftingSeconds > 0 else { return nil }
+        return Double(drafted) / draftingSeconds
     }
 }

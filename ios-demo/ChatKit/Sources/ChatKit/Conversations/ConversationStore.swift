@@ -74,6 +74,19 @@ public actor ConversationStore {
         return Set(found.map(\.id))
     }
 
+    /// The figures of the last replies, the latest first: those of the conversation that was written to last, then
+    /// those of the one before.
+    ///
+    /// - Throws: ``StoreFailure/storage``.
+    func costs(atMost most: Int) throws -> [ReplyCost] {
+        var costs: [ReplyCost] = []
+        for summary in try summaries() where costs.count < most {
+            guard let conversation = try? conversation(summary.id) else { continue }
+            costs += conversation.turns.reversed().compactMap(\.reply.cost)
+        }
+        return Array(costs.prefix(most))
+    }
+
     /// All of a conversation.
     ///
     /// - Throws: ``StoreFailure``.

@@ -14,6 +14,8 @@ public final class DeviceMonitor {
 
     /// Called with each change of ``state``.
     public var onChange: (@MainActor (DeviceState) -> Void)?
+    /// Called with each word of the network.
+    public var onReading: (@MainActor (NetworkReading) -> Void)?
     /// Called when there is another network, or one again.
     public var onNetworkChange: (@MainActor () -> Void)?
 
@@ -28,7 +30,10 @@ public final class DeviceMonitor {
             self?.state = state
             self?.onChange?(state)
         }
-        device.onReading = { [weak self] in self?.network = $0 }
+        device.onReading = { [weak self] in
+            self?.network = $0
+            self?.onReading?($0)
+        }
         device.onNetworkChange = { [weak self] in self?.onNetworkChange?() }
         device.start()
     }

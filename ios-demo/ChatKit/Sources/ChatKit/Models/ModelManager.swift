@@ -18,6 +18,8 @@ public final class ModelManager {
         public var part: UInt32 = 0
         /// Number of parts; 0 for a model of one file.
         public var parts: UInt32 = 0
+        /// Why nothing comes for now; nil where something does.
+        public var note: String?
 
         /// The share that is there, in [0, 1]; nil while it is not known.
         public var share: Double? {
@@ -27,6 +29,7 @@ public final class ModelManager {
 
         /// `12 MB of 640 MB`; of a split model `12 MB of 640 MB, part 1 of 3`.
         public var text: String {
+            if let note { return note }
             let what =
                 switch phase {
                 case .connecting: say("models.connecting")
@@ -61,6 +64,11 @@ public final class ModelManager {
     private var store: (any UhlmModelStoreProtocol)?
     private var isMetered = false
     private var tasks: [String: Task<Void, Never>] = [:]
+    private var background: (any BackgroundModels)?
+    private var isBackgroundAsked: @MainActor () -> Bool = { false }
+    private var stopped: [UnfinishedModel] = []
+    private var network = NetworkReading()
+    private var shown: [BackgroundDownload] = []
 
     /// Models of a store, which is made when it is first needed.
     public init(
@@ -69,6 +77,17 @@ public final class ModelManager {
     ) {
         self.catalogue = catalogue
         makeStore = store
+    }
+
+    /// Whether downloads go on when the app is left.
+    public var goesOnInBackground: Bool { background != nil && isBackgroundAsked() }
+
+    /// Has the system download from now on, where `isAsked` says so, and follows what it does.
+    public func follow(_ background: any BackgroundModels, where isAsked: @escaping @MainActor () -> Bool) {
+        (self.background, isBackgroundAsked) = (background, isAsked)
+        Task { [weak self, updates = background.updates] in
+            for await downloads in updates { await self?.show(downloads) }
+        }
     }
 
     /// Draft models of the catalogue that can be downloaded and are neither there nor on their way.
@@ -82,14 +101,16 @@ public final class ModelManager {
         await attempt("") { store in
             installed = try await store.list()
             let found = try await store.unfinished()
-            let running = Set(downloads.keys)
-            unfinished = found.filter { !running.contains($0.name) }
+            let running = Set(downloads.keys).union(stopped.map(\.name))
+            unfinished = found.filter { !running.contains($0.name) } + stopped
         }
     }
 
     /// The store is made anew with the next call: another key, or another hub.
     public func reconfigure() {
         store = nil
+        guard let background, let next = (try? current()) as? UhlmModelStore else { return }
+        Task { await background.use(next) }
     }
 
     /// Brings a model of the catalogue onto the device.
@@ -116,11 +137,17 @@ public final class ModelManager {
 
     /// Stops a download. What came is kept, and the next one goes on from there.
     public func cancel(_ name: String) {
-        tasks[name]?.cancel()
+        if let task = tasks[name] { return task.cancel() }
+        Task { await background?.stop(name) }
     }
 
     /// Removes a model, or what a download left of it.
     public func delete(_ name: String) async {
+        if stopped.contains(where: { $0.name == name }) {
+            await background?.forget(name)
+            stopped.removeAll { $0.name == name }
+            return await refresh()
+        }
         await attempt(name) { store in
             _ = try await store.delete(name: name)
             checks[name] = nil
@@ -156,6 +183,7 @@ public final class ModelManager {
     /// Hides a problem.
     public func dismissProblem(_ name: String) {
         problems[name] = nil
+        Task { await background?.forget(name) }
     }
 
     /// Returns when a download is over.
@@ -167,6 +195,7 @@ public final class ModelManager {
         let name = request.name ?? request.sources.first ?? ""
         guard tasks[name] == nil else { return }
         problems[name] = nil
+        if goesOnInBackground { return begin(request, name) }
         do {
             let download = try current().download(request: request)
             downloads[name] = Download()
@@ -202,6 +231,65 @@ public final class ModelManager {
         } catch {
             problems[name] = Problem(error)
         }
+    }
+
+    /// Has the system download; what it is called from then on is the store's to say.
+    private func begin(_ request: DownloadRequest, _ name: String) {
+        guard let background, downloads[name] == nil else { return }
+        downloads[name] = Download()
+        unfinished.removeAll { $0.name == name }
+        tasks[name] = Task { [self] in
+            do {
+                let begun = try await background.begin(request)
+                if begun != name { downloads[name] = nil }
+            } catch {
+                downloads[name] = nil
+                if (error as? UhlmError)?.kind == .checksumMissing {
+                    unchecked = request
+                } else {
+                    problems[name] = Problem(error)
+                }
+            }
+            tasks[name] = nil
+        }
+    }
+
+    /// Takes what is known of the network: a download that waits says for what.
+    public func setNetwork(_ network: NetworkReading) {
+        self.network = network
+        for download in shown where downloads[download.name] != nil {
+            downloads[download.name] = Download(download, on: network)
+        }
+    }
+
+    /// Shows what the system does. What has ended well is among the models, and not spoken of any more.
+    private func show(_ shown: [BackgroundDownload]) async {
+        self.shown = shown
+        let before = stopped.map(\.name)
+        var isOver = false
+        stopped = shown.filter { $0.state == .stopped }.map { UnfinishedModel(name: $0.name, bytes: $0.received) }
+        for download in shown {
+            let name = download.name
+            switch download.state {
+            case .loading, .waiting, .checking:
+                downloads[name] = Download(download, on: network)
+                problems[name] = nil
+                continue
+            case .finished:
+                await background?.forget(name)
+            case .failed(let error):
+                problems[name] = Problem(error)
+            case .stopped:
+                break
+            }
+            isOver = downloads.removeValue(forKey: name) != nil || download.state == .finished || isOver
+        }
+        if isOver || stopped.map(\.name) != before { await refresh() }
+    }
+
+    /// Takes a file into the store, which is gone from its place then.
+    func adopt(_ path: String, as name: String) async throws {
+        _ = try await current().adopt(path: path, name: name, sha256: nil, source: nil)
     }
 
     private func current() throws -> any UhlmModelStoreProtocol {

@@ -84,6 +84,10 @@ public struct ChatSettings: Codable, Sendable, Equatable {
     public var tintsOrigins = false
     /// Whether the record of what was sent keeps the text, too.
     public var recordsSentText = true
+    /// Whether a notice says that a reply is done while the app is not in front.
+    public var noticeDone = true
+    /// Whether that notice shows the reply.
+    public var noticeText = false
 
     /// What an app begins with.
     public init() {}
@@ -112,6 +116,8 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         read(.model, into: &model)
         read(.tintsOrigins, into: &tintsOrigins)
         read(.recordsSentText, into: &recordsSentText)
+        read(.noticeDone, into: &noticeDone)
+        read(.noticeText, into: &noticeText)
     }
 
     /// The mode that is possible: without a server the device is alone.
@@ -154,6 +160,7 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         other.asksBeforeTools = asksBeforeTools
         other.agreedServers = agreedServers
         other.maxTokens = maxTokens
+        (other.noticeDone, other.noticeText) = (noticeDone, noticeText)
         return self == other
     }
 }

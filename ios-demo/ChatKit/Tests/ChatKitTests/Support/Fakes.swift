@@ -63,6 +63,10 @@ final class FakeStore: UhlmModelStoreProtocol, @unchecked Sendable {
     func setMetered(metered: Bool) {}
     func verify(name: String) async throws -> Bool { true }
     func delete(name: String) async throws -> UInt64 { 0 }
+    func files(request: DownloadRequest) async throws -> [RemoteFile] { [] }
+    func adopt(path: String, name: String, sha256: String?, source: String?) async throws -> StoredModel {
+        StoredModel(name: name, path: path, bytes: 0, sha256: sha256, source: source)
+    }
 }
 
 /// A session that writes down what it is told, and generates the given events or, without any, nothing.
@@ -119,6 +123,74 @@ final class OneSession: ChatHost {
     func openSession(consent: Consent) async throws -> any UhlmSessionProtocol { session }
     func conversationChanged(_ id: UUID) async {}
     func agree(to server: String) { settings.agreedServers.insert(server) }
+}
+
+/// Surroundings in which nobody leaves the app.
+extension ChatHost {
+    func replyBegan(_ id: UUID) {}
+    func replyMoved(tokens: Int) {}
+    func replyEnded(_ conversation: Conversation) {}
+}
+
+/// A system that gives time until a test takes it away.
+@MainActor
+final class SetTime: BackgroundTime {
+    var isGenerous = true
+    private(set) var begun: [String] = []
+    private(set) var ended: [Bool] = []
+    private(set) var done = 0
+    private var expired: (@MainActor () -> Void)?
+
+    func begin(_ title: String, expired: @escaping @MainActor () -> Void) -> Bool {
+        guard isGenerous else { return false }
+        begun.append(title)
+        self.expired = expired
+        return true
+    }
+
+    func moved(_ title: String, done: Int, of total: Int) { self.done = done }
+    func end(isDone: Bool) { ended.append(isDone) }
+
+    func expire() {
+        expired?()
+        expired = nil
+    }
+}
+
+/// Notices as a test reads them.
+@MainActor
+final class KeptNotices: Notices {
+    private(set) var shown: [Notice] = []
+    private(set) var asked: [Bool] = []
+
+    func ask(quietly: Bool) { asked.append(quietly) }
+    func show(_ notice: Notice) { shown.append(notice) }
+    func clear() { shown = [] }
+}
+
+/// A system whose downloads a test moves on.
+final class SetDownloads: BackgroundModels, @unchecked Sendable {
+    let updates: AsyncStream<[BackgroundDownload]>
+    private let sink: AsyncStream<[BackgroundDownload]>.Continuation
+    private let lock = NSLock()
+    private var told: [String] = []
+    var failure: UhlmError?
+
+    init() { (updates, sink) = AsyncStream.makeStream() }
+
+    var calls: [String] { lock.withLock { told } }
+    func show(_ downloads: BackgroundDownload...) { sink.yield(downloads) }
+
+    func begin(_ request: DownloadRequest) async throws -> String {
+        tell("begin \(request.requireSha256)")
+        if let failure, request.requireSha256 { throw failure }
+        return "named.gguf"
+    }
+    func stop(_ name: String) async { tell("stop \(name)") }
+    func forget(_ name: String) async { tell("forget \(name)") }
+    func use(_ store: UhlmModelStore) async { tell("use") }
+
+    private func tell(_ call: String) { lock.withLock { told.append(call) } }
 }
 
 /// A generation of given events.

@@ -47,6 +47,8 @@ func eventually(_ what: String, within seconds: Double = 30, _ condition: @MainA
 struct App {
     let folder: Folder
     let device = SetDevice()
+    let time = SetTime()
+    let notices = KeptNotices()
     let model: AppModel
 
     /// With the model of a path, which is there before the app starts, and a server.
@@ -58,7 +60,7 @@ struct App {
             folder: self.folder.url, bundledModel: URL(fileURLWithPath: draft ?? ready.draft),
             bundledCalibration: draft == nil ? URL(fileURLWithPath: ready.calibration) : nil)
         let secrets = FileSecrets(folder: self.folder.url.appendingPathComponent("secrets"))
-        model = try AppModel(place: place, secrets: secrets, device: device)
+        model = try AppModel(place: place, secrets: secrets, device: device, times: [time], notices: notices)
         await model.start()
         XCTAssertNil(model.problem)
         if let server {
@@ -84,6 +86,20 @@ struct App {
         }
         await chat.settled()
         return try XCTUnwrap(chat.conversation.turns.last).reply
+    }
+
+    /// Asks until a reply is caught in the middle, which one of the demo model's some tens of tokens mostly is.
+    func catchReply() async throws -> ChatModel {
+        for question in try Fixture.shared.ready.questions.dropFirst().prefix(8) {
+            let chat = try chat
+            chat.input = question
+            chat.send()
+            try await eventually("a first word is there") {
+                chat.phase == .idle || chat.conversation.turns.last?.reply.text.isEmpty == false
+            }
+            if chat.phase == .writing { return chat }
+        }
+        throw Fixture.Failure(what: "no reply was caught in the middle")
     }
 
     func stored() async throws -> Conversation {
