@@ -11,21 +11,15 @@ use crate::failure::Failure;
 use crate::output;
 use crate::terminal::style::stdout_has_colours;
 
-/// How phones reach the server.
-pub(crate) enum Reach {
-    /// By an address that the operator names.
-    Url(String),
-    /// By the address that the server listens on.
-    Address(SocketAddr),
-}
-
-/// Shows the code, and what it holds. `token` goes into it; `tokens_are_many` says that one is missing because the
+/// Shows the code, and what it holds: the address that the operator names, or else that of a server which listens on
+/// `address`. `token` goes into it; `tokens_are_many` says that one is missing because the
 /// server has several.
 ///
 /// # Errors
 /// Where the server is not reached by TLS, the address is none, or the link is longer than a code can be.
 pub(crate) fn show(
-    reach: Reach,
+    url: Option<&str>,
+    address: SocketAddr,
     certificate: Option<&Certificate>,
     token: Option<Secret>,
     tokens_are_many: bool,
@@ -33,10 +27,10 @@ pub(crate) fn show(
     let certificate = certificate.ok_or_else(|| {
         Failure::usage("a code pairs phones with a server that has TLS; name the proxy's address with --qr-url")
     });
-    let (endpoint, certificate) = match reach {
+    let (endpoint, certificate) = match url {
         // A proxy's certificate is not the server's.
-        Reach::Url(url) => (url, certificate.ok()),
-        Reach::Address(address) => (format!("https://{}", reached(address)), Some(certificate?)),
+        Some(url) => (url.to_owned(), certificate.ok()),
+        None => (format!("https://{}", reached(address)), Some(certificate?)),
     };
     let fingerprint = certificate.filter(|certificate| certificate.is_alone).map(|certificate| certificate.fingerprint);
     let link = PairingLink { endpoint, fingerprint, token };
@@ -50,23 +44,14 @@ pub(crate) fn show(
             "The code holds no token: which one it should be is not clear. The app asks for it."
         ));
     }
-    if let Reach::Address(address) = Reach::of(&link)
-        && address.ip().is_loopback()
-    {
+    let numeric = link.endpoint.strip_prefix("https://").and_then(|host| host.parse::<SocketAddr>().ok());
+    if let Some(address) = numeric.filter(|address| address.ip().is_loopback()) {
         output::line(format_args!(
             "This address is reached from this machine alone. For phones: --listen 0.0.0.0:{} and a token.",
             address.port()
         ));
     }
     Ok(())
-}
-
-impl Reach {
-    /// Returns the numeric address of a link, if it has one.
-    fn of(link: &PairingLink) -> Self {
-        let host = link.endpoint.strip_prefix("https://").unwrap_or_default();
-        host.parse().map_or_else(|_| Self::Url(link.endpoint.clone()), Self::Address)
-    }
 }
 
 /// Returns the address by which others reach a server that listens on `address`: for one that listens everywhere, the

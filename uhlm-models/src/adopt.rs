@@ -6,11 +6,9 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use uhlm_law::cancel::Cancel;
 use uhlm_law::digest::Digest;
-use uhlm_llama::gguf::{self, HeaderError};
 use uhlm_llama::split::PartName;
 
 use crate::error::DownloadError;
@@ -24,6 +22,7 @@ use crate::shared::Shared;
 use crate::source::{InvalidSource, Source};
 use crate::store::ModelStore;
 use crate::stored::{StoreError, StoredModel};
+use crate::whole::{hashed, readable};
 
 /// A file that a download of a model would load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,33 +178,11 @@ fn read(path: &Path, cancel: &Cancel, progress: &mut dyn FnMut(u64)) -> Result<(
     if !fs::symlink_metadata(path).map_err(failed)?.is_file() {
         return Err(failed(io::Error::other("it is no plain file")));
     }
-    let (mut file, mut buffer) = (File::open(path).map_err(failed)?, vec![0; 1 << 18]);
-    let (mut hash, mut length) = (Sha256::new(), 0);
-    loop {
-        if cancel.is_cancelled() {
-            return Err(DownloadError::Cancelled);
-        }
-        let count = file.read(&mut buffer).map_err(failed)?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        length += count as u64;
-        progress(length);
-    }
+    let mut file = File::open(path).map_err(failed)?;
+    let read = hashed(&mut file, cancel, progress).map_err(failed)?.ok_or(DownloadError::Cancelled)?;
     // Its new name must not outlive a crash that its bytes do not.
     file.sync_all().map_err(failed)?;
-    Ok((length, Digest(hash.finalize().into())))
-}
-
-/// Checks that a file that nobody vouches for, of which `bytes` are there, reads as a model at all.
-pub(super) fn readable(path: &Path, bytes: u64) -> Result<(), DownloadError> {
-    match gguf::read_part(path) {
-        // A sound file that llama.cpp cannot run is still the one that was meant.
-        Ok(_) | Err(HeaderError::Unsupported { .. }) => Ok(()),
-        Err(HeaderError::Io(error)) => Err(DownloadError::storage("read the file", bytes, &error)),
-        Err(error) => Err(DownloadError::NotAModel { reason: error.to_string() }),
-    }
+    Ok(read)
 }
 
 /// Writes a file's bytes into the partial one.

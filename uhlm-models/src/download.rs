@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use uhlm_law::digest::Digest;
 
-use crate::adopt::readable;
 use crate::client::{Answer, Part, Wanted, cause};
 use crate::error::DownloadError;
 use crate::manifest::{Manifest, now};
@@ -16,6 +15,7 @@ use crate::request::DownloadRequest;
 use crate::shared::Shared;
 use crate::source::Source;
 use crate::stored::StoredModel;
+use crate::whole::readable;
 
 /// Number of bytes that make an attempt a success of its own: the count of failures begins anew.
 const PROGRESS: u64 = 256 << 10;

@@ -30,6 +30,7 @@ mod shared;
 mod source;
 mod store;
 mod stored;
+mod whole;
 
 pub use self::adopt::{Adoption, RemoteFile};
 pub use self::config::StoreConfig;

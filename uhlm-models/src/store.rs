@@ -7,13 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{self, Read as _};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sha2::{Digest as _, Sha256};
 use uhlm_law::cancel::Cancel;
-use uhlm_law::digest::Digest;
 use uhlm_llama::split::PartName;
 
 use crate::config::StoreConfig;
@@ -21,6 +19,7 @@ use crate::manifest::Manifest;
 use crate::partial::{json_of, path_of};
 use crate::request::{DownloadRequest, check_name};
 use crate::stored::{StoreError, StoredModel, StoredPart, UnfinishedModel, Verification, io_error};
+use crate::whole::hashed;
 
 /// A folder of models. Cheap to clone; clones share what is said of the network.
 #[derive(Clone, Debug)]
@@ -203,24 +202,12 @@ impl ModelStore {
         &self,
         name: &str,
         cancel: &Cancel,
-        mut progress: impl FnMut(u64),
+        progress: impl FnMut(u64),
     ) -> Result<Verification, StoreError> {
         let model = self.file(name)?.ok_or_else(|| StoreError::Missing { name: name.into() })?;
         let mut file = fs::File::open(&model.path).map_err(io_error("open the model"))?;
-        let (mut hash, mut buffer, mut read) = (Sha256::new(), vec![0; 1 << 18], 0);
-        loop {
-            if cancel.is_cancelled() {
-                return Err(StoreError::Cancelled);
-            }
-            let count = file.read(&mut buffer).map_err(io_error("read the model"))?;
-            if count == 0 {
-                break;
-            }
-            hash.update(&buffer[..count]);
-            read += count as u64;
-            progress(read);
-        }
-        let found = Digest(hash.finalize().into());
+        let read = hashed(&mut file, cancel, progress).map_err(io_error("read the model"))?;
+        let (_, found) = read.ok_or(StoreError::Cancelled)?;
         // The size alone tells a shortened file; its manifest then counts all the same.
         match model.sha256.or_else(|| Manifest::read(&model.path).map(|manifest| manifest.sha256)) {
             None => Ok(Verification::Unknown { sha256: found }),

@@ -7,7 +7,7 @@ use uhlm_server::{LogFormat, Server};
 
 use crate::failure::Failure;
 use crate::output;
-use crate::pairing::{self, Reach};
+use crate::pairing;
 use crate::stored::located;
 use crate::terminal::progress;
 use crate::terminal::style::{Style, paint};
@@ -83,11 +83,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             ));
         }
         if args.qr {
-            let reach = match &args.qr_url {
-                Some(url) => Reach::Url(url.clone()),
-                None => Reach::Address(server.local_addr()),
-            };
-            pairing::show(reach, server.certificate(), token, tokens_are_many)?;
+            let (url, address) = (args.qr_url.as_deref(), server.local_addr());
+            pairing::show(url, address, server.certificate(), token, tokens_are_many)?;
         }
         Ok(server.run_until(uhlm_server::shutdown_signal()).await?)
     })

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use sha2::{Digest as _, Sha256};
+
 use super::*;
 use crate::config::StoreConfig;
 use crate::partial::path_of;

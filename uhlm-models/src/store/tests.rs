@@ -1,5 +1,8 @@
 //! Tests of the contents of a store, and of what is done with it.
 
+use sha2::{Digest as _, Sha256};
+use uhlm_law::digest::Digest;
+
 use super::*;
 
 fn store(folder: &tempfile::TempDir) -> ModelStore {
