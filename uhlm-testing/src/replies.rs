@@ -21,6 +21,15 @@ pub fn temperatures() -> [SamplingParams; 3] {
     [SamplingParams::greedy(), truncating, SamplingParams::default()]
 }
 
+/// Returns those of [`temperatures`] that a long measurement is to run at: all, or the one that
+/// `UHLM_EQUAL_TEMPERATURE` says (`0`, `0.7` or `1`), so that it can be run in parts.
+#[must_use]
+pub fn wanted_temperatures() -> Vec<SamplingParams> {
+    let only = std::env::var("UHLM_EQUAL_TEMPERATURE").ok();
+    let is_wanted = |sampling: &SamplingParams| only.as_ref().is_none_or(|t| *t == sampling.temperature.to_string());
+    temperatures().into_iter().filter(is_wanted).collect()
+}
+
 /// Returns free text, where the draft model is wrong most, and questions that the pair was trained for.
 #[must_use]
 pub fn prompts() -> Vec<String> {

@@ -17,7 +17,7 @@ use uhlm_server::ServerConfig;
 use uhlm_testing::served::Served;
 
 use crate::equality::file;
-use crate::support::{number, options, prompts, temperatures, write};
+use crate::support::{number, options, prompts, wanted_temperatures, write};
 
 /// Number of tokens that are written at each temperature in each way, unless the environment says another.
 const TOKENS: usize = 600;
@@ -89,7 +89,7 @@ fn noise_by_text_makes_more_of_a_draft_stand_than_noise_of_its_own() {
     let own = DraftModel::from(load(&draft));
     let apart = DraftModel { language: Apart::new(&own.language), ..own.clone() };
     let target_template = DraftModel { template: load(&target), ..own.clone() };
-    for sampling in temperatures() {
+    for sampling in wanted_temperatures() {
         let temperature = sampling.temperature;
         let [shared, alone, other] =
             [&own, &apart, &target_template].map(|draft| stood(draft.clone(), &served, &sampling));

@@ -1,6 +1,6 @@
 //! The text is, token by token, what the target alone writes with the same seed, one row a pass.
 //! `UHLM_EQUAL_DRAFT` and `UHLM_EQUAL_TARGET` name another pair of models than the bundled ones, `UHLM_EQUAL_TOKENS`
-//! more tokens to compare at each temperature.
+//! more tokens to compare at each temperature, `UHLM_EQUAL_TEMPERATURE` one temperature only.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,9 @@ use uhlm_law::sampling::SamplingParams;
 use uhlm_law::window::CloseRule;
 use uhlm_testing::pair;
 
-use crate::support::{Plain, RandomText, engine, number, open, options, prompts, served, temperatures, write};
+use crate::support::{
+    Plain, RandomText, engine, number, open, options, prompts, served, temperatures, wanted_temperatures, write,
+};
 
 /// Number of tokens that are compared at each temperature, unless the environment says another.
 const TOKENS: usize = 600;
@@ -75,7 +77,7 @@ pub(crate) fn file(variable: &str, bundled: &str) -> PathBuf {
 #[test]
 fn the_demo_draft_model_proposes_for_the_target_of_prose_and_its_text_is_the_targets_own() {
     let (draft, target) = (file("UHLM_EQUAL_DRAFT", "demo-draft.gguf"), file("UHLM_EQUAL_TARGET", "prose-target.gguf"));
-    for sampling in temperatures() {
+    for sampling in wanted_temperatures() {
         let accepted = compare(&draft, &target, &sampling);
         assert!(accepted > 0.02, "a bridge over which nothing passes: {accepted}");
     }

@@ -14,7 +14,7 @@ use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::gguf::{Kind, RandomModel};
 use uhlm_testing::gguf_edit::GgufEdit;
 use uhlm_testing::replies::Alone;
-pub(crate) use uhlm_testing::replies::{MAX_TOKENS, prompts, temperatures, write};
+pub(crate) use uhlm_testing::replies::{MAX_TOKENS, prompts, temperatures, wanted_temperatures, write};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
 

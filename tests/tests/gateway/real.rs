@@ -14,10 +14,11 @@ use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, Tok
 use uhlm_llama::{Lexicon, LoadOptions};
 use uhlm_net::TrustPolicy;
 use uhlm_server::upstream::{EngineAddress, UpstreamOptions};
+use uhlm_testing::replies::wanted_temperatures;
 use uhlm_testing::{pair, patient};
 use uhlm_upstream::{Ask, Settings, TokenSet, Upstream, UpstreamError};
 
-use crate::support::{MAX_TOKENS, gateway_with, prompts, temperatures, write};
+use crate::support::{MAX_TOKENS, gateway_with, prompts, write};
 
 fn named(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
@@ -85,7 +86,7 @@ impl Whole {
 
 /// `UHLM_REAL_KIND` and `UHLM_REAL_URL` name the engine, `UHLM_REAL_VOCABULARY` a GGUF file of its model (the bundled
 /// target's), `UHLM_REAL_DRAFT` a draft model of the same vocabulary (the bundled one), `UHLM_REAL_TOKENS` the tokens
-/// at each way of sampling (2000).
+/// at each way of sampling (2000), `UHLM_EQUAL_TEMPERATURE` one of the three ways.
 #[test]
 #[ignore = "asks a real engine, which the environment names"]
 fn through_a_real_engine_the_text_is_what_its_whole_rows_give() {
@@ -98,7 +99,7 @@ fn through_a_real_engine_the_text_is_what_its_whole_rows_give() {
     let draft = named("UHLM_REAL_DRAFT").map_or_else(pair::draft, load);
     let served = gateway_with(UpstreamOptions::new(vec![address.clone()], vocabulary));
     let mut whole = Whole::new(address, lexicon);
-    for sampling in temperatures() {
+    for sampling in wanted_temperatures() {
         let options = patient::options(Mode::Exact, sampling.clone(), 1);
         let session = draft.session(Some(served.verifier()), options).expect("a session");
         let (mut compared, mut passed) = (0, 0.0);
