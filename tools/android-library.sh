@@ -2,13 +2,14 @@
 # Checks libraries for Android: can every phone load them?
 #
 # Decides what a library must be: aligned to the phones' pages, without a need that Android does not fill, and, for our
-# own, stripped and with no symbols that could clash with an app's.
+# own, one of the variants that android-variants.sh lists, stripped, and with no symbols that could clash with an app's.
 # Usage: android-library.sh FILE...
 # Each is checked by the rules of the processor that it is for; in a folder named after an ABI, that is the ABI's.
 # Prints one row a library, and what each needs; fails with what is wrong. READELF names another tool than binutils'.
 set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-OURS=libuhlm_ffi.so # the name that the Kotlin code asks for
+OURS='libuhlm_ffi*.so' # the names that the Kotlin code asks for
 # What Android has for apps, of that which ours may want. The C++ library is not among it, and is inside ours: two
 # libraries that each ship their own libc++_shared.so cannot be in one app.
 AVAILABLE=" libc.so libm.so libdl.so liblog.so libandroid.so "
@@ -21,7 +22,7 @@ problem() {
     problems=$((problems + 1))
 }
 
-printf '%-32s  %11s  %9s  %7s  %s\n' library "stripped MB" alignment exports result
+printf '%-34s  %11s  %9s  %7s  %s\n' library "stripped MB" alignment exports result
 for file in "$@"; do
     name=${file##*/} before=$problems
     # One listing for all that is asked: header, segments, dynamic section, sections, dynamic symbols.
@@ -57,9 +58,13 @@ for file in "$@"; do
         $7 != "UND" && ($5 == "GLOBAL" || $5 == "WEAK") && NF >= 8 { sub("@.*", "", $8); print $8 }
     ' <<<"$facts")
     count=$(grep -c . <<<"$exports" || :)
-    if [ "${name#* }" = "$OURS" ]; then
+    file_name=${file##*/}
+    # shellcheck disable=SC2053 # a pattern
+    if [[ $file_name == $OURS ]]; then
+        looked_for=$([ "$abi" = none ] || "$tools/android-variants.sh" "$abi" | cut -d ' ' -f 2)
+        grep -qxF "$file_name" <<<"$looked_for" || problem "is looked for on no phone of this ABI"
         soname=$(sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p' <<<"$facts")
-        [ "${soname:-$OURS}" = "$OURS" ] || problem "calls itself $soname"
+        [ "${soname:-$file_name}" = "$file_name" ] || problem "calls itself $soname"
         grep -q ^uniffi_ <<<"$exports" || problem "has none of the functions that Kotlin calls"
         strangers=$(grep -vE "$VISIBLE" <<<"$exports" | grep . || :)
         [ -z "$strangers" ] || problem "exports $(grep -c . <<<"$strangers") symbols that could clash with an app's," \
@@ -68,7 +73,7 @@ for file in "$@"; do
     fi
     bytes=$(wc -c <"$file")
     [ "$problems" = "$before" ] && result=ok || result=FAILED
-    printf '%-32s  %8d.%02d  %9d  %7d  %s\n' "$name" $((bytes / 1000000)) $((bytes / 10000 % 100)) \
+    printf '%-34s  %8d.%02d  %9d  %7d  %s\n' "$name" $((bytes / 1000000)) $((bytes / 10000 % 100)) \
         "${alignment:-0}" "$count" "$result"
     echo "$name needs $(xargs <<<"$needed")"
 done

@@ -66,6 +66,24 @@ ndk() {
     expect "a folder without a toolchain is none" 1 'is no NDK' env ANDROID_NDK_HOME=/tmp "$tools/sandbox/ndk.sh"
 }
 
+android() {
+    local android=("$tools/android.sh" --dry-run)
+    expect "an ABI has all its variants" 0 '/arm64-v8a/libuhlm_ffi_i8mm\.so$' "${android[@]}" arm64-v8a x86_64
+    "${android[@]}" arm64-v8a armeabi-v7a x86_64 >commands
+    expect "each is compiled in a folder of its own" 0 '^6$' \
+        sh -c 'grep -o "CARGO_TARGET_DIR=[^ ]*" commands | sort -u | wc -l | tr -d " "'
+    expect "a variant has its processor's settings" 0 'ARCH=armv8.2-a\+fp16\+dotprod CARGO.*/build/arm64-v8a-dotprod ' \
+        cat commands
+    expect "32-bit processors get none of 64-bit ones" 0 '^0$' \
+        sh -c 'grep "cargo ndk --target armeabi-v7a" commands | grep -c GGML_CPU_ARM_ARCH || :'
+    expect "the emulator's baseline needs no AVX2" 0 'GGML_AVX2=OFF .* GGML_FMA=OFF .*/build/x86_64-baseline ' \
+        cat commands
+    "${android[@]}" --variant i8mm arm64-v8a x86_64 >commands
+    expect "a developer makes fewer, and the baseline always" 0 '^arm64-v8a-baseline arm64-v8a-i8mm x86_64-baseline$' \
+        sh -c 'sed -n "s,.*/build/\([^ ]*\) cargo.*,\1,p" commands | xargs'
+    expect "an ABI that no phone has is refused" 1 'no library is built for the ABI mips' "${android[@]}" mips
+}
+
 android_library() {
     # A linker for Linux makes libraries with the same headers as Android's.
     case $(uname -m) in x86_64) abi=x86_64 ;; *) abi=arm64-v8a ;; esac
@@ -91,6 +109,14 @@ SOURCE
         ./libc++_shared.so
     library "the name counts" 1 'calls itself libother\.so' $file $large -s -Wl,-soname,libother.so
     library "so does the ABI" 1 'is not for armeabi-v7a' armeabi-v7a/libuhlm_ffi.so $large -s
+    local variant other
+    case $abi in x86_64) variant=avx2 other=dotprod ;; *) variant=dotprod other=avx2 ;; esac
+    file=$abi/libuhlm_ffi_$variant.so
+    library "a variant passes" 0 "^$abi libuhlm_ffi_$variant.so .* ok" $file $large -s \
+        "-Wl,-soname,libuhlm_ffi_$variant.so"
+    library "by its own name" 1 'calls itself libuhlm_ffi\.so' $file $large -s
+    library "and by one that its phones look for" 1 'looked for on no phone' "$abi/libuhlm_ffi_$other.so" $large -s \
+        "-Wl,-soname,libuhlm_ffi_$other.so"
     expect "a text is no library" 1 'is no shared library' "$tools/android-library.sh" library.c
 }
 
@@ -161,6 +187,7 @@ every_script_parses
 packages
 setup
 ndk
+android
 if [ "$(uname)" = Linux ]; then
     android_library
     apple_library

@@ -1,5 +1,6 @@
 //! `cargo xtask android` builds the native library for phones, checks it, and puts it where the Gradle build packs it.
-//! `tools/android.sh` runs the commands for that, and `tools/android-library.sh` checks what a library must be.
+//! `tools/android.sh` runs the commands for that, `tools/android-variants.sh` lists the variants that each ABI has, and
+//! `tools/android-library.sh` checks what a library must be.
 
 use std::path::PathBuf;
 
@@ -11,6 +12,10 @@ use crate::cargo;
 /// The ABIs of phones, as the NDK names them.
 const ABIS: [&str; 3] = ["arm64-v8a", "armeabi-v7a", "x86_64"];
 
+/// The variants of the library, of which Kotlin chooses one where it is loaded. An ABI has the baseline and some of the
+/// others.
+const VARIANTS: [&str; 4] = ["baseline", "dotprod", "i8mm", "avx2"];
+
 /// The arguments of the command.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
@@ -20,12 +25,11 @@ pub(crate) struct Arguments {
     /// Print the commands and run none; needs no NDK
     #[arg(long)]
     dry_run: bool,
-    /// The oldest 64-bit ARM processors to build for, as a compiler names them. armv8.2-a+dotprod is several times
-    /// faster with quantized models, and does not start on phones from before about 2018
-    #[arg(long, value_name = "ARCH", default_value = "armv8-a")]
-    arm_arch: String,
+    /// Of the variants for newer processors, only this one; may be repeated. The baseline is always built
+    #[arg(long = "variant", value_name = "NAME", value_parser = PossibleValuesParser::new(VARIANTS))]
+    variants: Vec<String>,
     /// Build nothing: check these libraries, each by the rules of the ABI it is for
-    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["abis", "dry_run"])]
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = ["abis", "dry_run", "variants"])]
     check: Vec<PathBuf>,
 }
 
@@ -39,5 +43,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.dry_run {
         script.arg("--dry-run");
     }
-    cargo::run(script.arg(&arguments.arm_arch).args(&arguments.abis))
+    for variant in &arguments.variants {
+        script.args(["--variant", variant]);
+    }
+    cargo::run(script.args(&arguments.abis))
 }

@@ -2,13 +2,14 @@
 //!
 //! Everything goes where the packages look for it: the library into `target/bindings/lib`, the sources into folders
 //! that git ignores. The library is built with the whole workspace and in its one profile, so that llama.cpp is not
-//! compiled again.
+//! compiled again. In the Kotlin one line is changed: which variant of the library is loaded is decided by
+//! `bindings/kotlin/uhlm-ffi` for the processor it runs on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
 
 use crate::{cargo, setup};
@@ -57,6 +58,20 @@ fn folder(language: Language) -> PathBuf {
     })
 }
 
+/// The line of the generated Kotlin that names the library, where no system property does.
+const NAMED: &str = "    return \"uhlm_ffi\"\n";
+
+/// The line in its place.
+const CHOSEN: &str = "    return UhlmLibrary.name\n";
+
+/// Returns the generated Kotlin with the name of the library chosen while it runs; fails unless exactly one line says
+/// the name, as it does in the version of UniFFI that is pinned.
+fn with_choice(generated: &str) -> Result<String> {
+    let lines = generated.matches(NAMED).count();
+    ensure!(lines == 1, "{lines} lines of the generated Kotlin are `{}`, not one: has UniFFI changed?", NAMED.trim());
+    Ok(generated.replace(NAMED, CHOSEN))
+}
+
 /// Generates one language's sources from the library.
 pub(crate) fn generate(language: Language, library: &Path) -> Result<()> {
     let folder = folder(language);
@@ -67,6 +82,11 @@ pub(crate) fn generate(language: Language, library: &Path) -> Result<()> {
     command.args(["generate", "--no-format", "--language", name, "--out-dir"]).arg(&folder).arg(library);
     // The generator reads the library's crate and uniffi.toml through cargo.
     cargo::run(command.current_dir(cargo::root()))?;
+    if language == Language::Kotlin {
+        let file = folder.join("dev/uhlm/uhlm_ffi.kt");
+        let generated = fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        fs::write(&file, with_choice(&generated)?).with_context(|| format!("writing {}", file.display()))?;
+    }
     if language == Language::Swift {
         // The header belongs to the C module, whose module map is ours: the generated one names Apple's libraries.
         let header = "uhlmFFI.h";
@@ -90,4 +110,24 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     let new = to.with_extension("new");
     fs::write(&new, bytes).with_context(|| format!("writing {}", new.display()))?;
     fs::rename(&new, to).with_context(|| format!("putting {} in its place", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kotlin_asks_for_the_name_where_it_would_return_it() {
+        let generated = format!("{{\n    if (libOverride != null) {{\n        return libOverride\n    }}\n{NAMED}}}\n");
+        let changed = with_choice(&generated).expect("one line");
+        assert_eq!(changed, generated.replace("\"uhlm_ffi\"", "UhlmLibrary.name"));
+    }
+
+    #[test]
+    fn another_generator_is_noticed() {
+        for (generated, lines) in [("    return \"uhlm_ffi\";\n".to_owned(), "0 lines"), (NAMED.repeat(2), "2 lines")] {
+            let error = with_choice(&generated).expect_err("not one line");
+            assert!(error.to_string().starts_with(lines), "{error}");
+        }
+    }
 }

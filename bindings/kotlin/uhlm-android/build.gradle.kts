@@ -1,4 +1,4 @@
-// The AAR: the sources that bindings/kotlin/uhlm tests on the JVM, and the libraries that `cargo xtask android` builds.
+// The AAR: the sources that bindings/kotlin tests on the JVM, and the libraries that `cargo xtask android` builds.
 
 buildscript {
     dependencies {
@@ -35,7 +35,8 @@ android {
     }
 
     sourceSets.named("main") {
-        kotlin.directories += listOf("../uhlm/src/main/kotlin", generatedSources.asFile.path)
+        kotlin.directories += listOf("../uhlm/src/main/kotlin", "../uhlm-ffi/src/main/kotlin")
+        kotlin.directories += generatedSources.asFile.path
         jniLibs.directories += nativeLibraries.asFile.path
     }
 

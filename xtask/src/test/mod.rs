@@ -117,7 +117,7 @@ fn kotlin(results: &mut Results) -> Result<()> {
         fs::remove_dir_all(&repository).with_context(|| format!("removing {}", repository.display()))?;
     }
     let deployed = format!("-Duhlm.deployed=file://{}", repository.display());
-    maven(results, "bindings/kotlin", &["uhlm"], &["deploy", "-Pandroid", &deployed])?;
+    maven(results, "bindings/kotlin", &["uhlm-ffi", "uhlm"], &["deploy", "-Pandroid", &deployed])?;
     let mut consumer = cargo::script("kotlin-consumer.sh");
     results.run(consumer.arg(&repository).arg(&library).arg(cargo::root().join("models/demo-draft.gguf")))
 }
