@@ -1,0 +1,49 @@
+//! How much memory bytes of strangers take: Rust ends the process where there is none, so nothing may ask for much.
+//!
+//! What is counted is Rust's own memory, that of the decoders and checks; llama.cpp, which reads a file only after
+//! these checks, is not. One test, because the count is the process's.
+
+#![allow(clippy::print_stdout, reason = "the figures are quoted in docs/security.md")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use peak_alloc::PeakAlloc;
+use uhlm_fuzz::mutation::Mutator;
+use uhlm_fuzz::{TARGETS, corpus};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Changed inputs of each target.
+const CHANGED: usize = 200;
+/// Largest amount of memory that an input of some kilobytes may take, in bytes. The automata of a grammar take most. A
+/// chat template could take more, by doubling a string: none of these does, and `docs/security.md` promises nothing.
+const MOST: usize = 2 << 20;
+
+/// Returns the greatest amount of memory that a run takes beyond what was taken before.
+fn peak(run: impl FnOnce()) -> usize {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    // What an input breaks is the other tests' business.
+    let _ = catch_unwind(AssertUnwindSafe(run));
+    MEMORY.peak_usage().saturating_sub(before)
+}
+
+#[test]
+fn no_bytes_of_strangers_take_more_than_two_megabytes() {
+    for target in TARGETS {
+        let inputs: Vec<Vec<u8>> =
+            corpus::read(target).expect("a committed corpus").into_iter().map(|(_, input)| input).collect();
+        let mut mutator = Mutator::new(1, target.words);
+        let mut most = 0;
+        for input in &inputs {
+            most = most.max(peak(|| (target.run)(input)));
+        }
+        for _ in 0..CHANGED {
+            let input = mutator.input(&inputs);
+            most = most.max(peak(|| (target.run)(&input)));
+        }
+        println!("{:<12} {:>8} kB", target.name, most / 1000);
+        assert!(most <= MOST, "{}: {most} bytes", target.name);
+    }
+}
