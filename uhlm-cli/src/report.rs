@@ -11,6 +11,8 @@ pub(crate) struct Rates {
     pub(crate) tokens_per_second: f64,
     /// Whether draft and target model have different vocabularies.
     pub(crate) bridged: bool,
+    /// Whether a chat service wrote whole replies.
+    pub(crate) handed_off: bool,
     /// Transmission rate (TR): share of the drafted tokens that were judged; `None` in a mode that judges nothing.
     pub(crate) transmission_rate: Option<f64>,
     /// True skip rate (TSR): share of the skipped tokens that are the target's own; `None` where none was labelled.
@@ -76,6 +78,7 @@ impl Rates {
             tokens: statistics.tokens(),
             tokens_per_second: statistics.tokens_per_second(),
             bridged: statistics.bridged,
+            handed_off: statistics.handed_off,
             transmission_rate: when(mode.judges(), statistics.transmission_rate()),
             true_skip_rate: statistics.true_skip_rate(),
             target_passes_per_token: statistics.target_passes_per_token(),
@@ -94,7 +97,9 @@ impl Rates {
     /// Returns the rates on one line for people.
     pub(crate) fn line(&self) -> String {
         let mut parts = vec![format!("{} tokens", self.tokens), format!("{}/s", significant(self.tokens_per_second))];
-        if self.bridged {
+        if self.handed_off {
+            parts.push("by a chat service, neither drawn with the shared noise nor judged".into());
+        } else if self.bridged {
             parts.push("bridged".into());
         }
         if self.unverified_tokens > 0 {

@@ -80,6 +80,9 @@ pub struct Statistics {
     /// Whether the draft model has another vocabulary than the target and proposed through a bridge; tokens are then
     /// the target's.
     pub bridged: bool,
+    /// Whether a chat service wrote the reply as a whole: neither was it drawn with the shared noise, nor was anything
+    /// judged.
+    pub handed_off: bool,
     /// Of all committed tokens, the number of those of the reasoning, its marks included.
     pub reasoning_tokens: u64,
     /// Number of tokens that were drafted. Each takes a forward pass of its own except those of `ngram_accepted`, which
@@ -236,6 +239,7 @@ impl Statistics {
         self.dropped_messages += other.dropped_messages;
         self.origins.add(&other.origins);
         self.bridged |= other.bridged;
+        self.handed_off |= other.handed_off;
         self.reasoning_tokens += other.reasoning_tokens;
         self.drafted += other.drafted;
         self.ngram_proposed += other.ngram_proposed;

@@ -30,6 +30,7 @@ mod run;
 mod saving;
 mod sending;
 pub(crate) mod summarising;
+mod terms;
 mod text;
 mod thinking;
 mod token;

@@ -88,6 +88,10 @@ pub struct Statistics {
     /// tokens are then in the target's.
     #[uniffi(default = false)]
     pub bridged: bool,
+    /// Whether a chat service wrote the reply as a whole: neither was it drawn with the shared noise, nor was anything
+    /// judged.
+    #[uniffi(default = false)]
+    pub handed_off: bool,
     /// Requests to the verifier, those included that open a session.
     #[uniffi(default = 0)]
     pub requests: u64,
@@ -130,6 +134,7 @@ impl From<&uhlm_core::Statistics> for Statistics {
             grammar_complete: s.grammar_complete,
             dropped_messages: s.dropped_messages,
             bridged: s.bridged,
+            handed_off: s.handed_off,
             requests: s.requests,
             budget_spent: s.budget_spent,
         }

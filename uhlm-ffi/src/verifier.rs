@@ -78,6 +78,10 @@ pub struct VerifierInfo {
     pub model: String,
     /// Largest length of a session's text, in tokens.
     pub context: u32,
+    /// Whether the verifier hands whole replies to a chat service, by which nothing can be judged: only `RemoteOnly` is
+    /// to be had then.
+    #[uniffi(default = false)]
+    pub hands_off: bool,
 }
 
 /// A verifier over HTTPS. Make one for each server: sessions that share it share its connection.
@@ -129,7 +133,7 @@ impl UhlmVerifier {
         // Held until the answer is there: dropped, it resets the request.
         let _call = self.client.info(deadline, move |result| drop(sender.send(result)));
         let info = answer.await.unwrap_or(Err(VerifierError::Cancelled))?.value;
-        Ok(VerifierInfo { model: info.model, context: info.limits.context })
+        Ok(VerifierInfo { model: info.model, context: info.limits.context, hands_off: info.hands_off })
     }
 
     /// Gives the connection up, so that the next request makes a new one. This is for an app that was told of a new

@@ -9,6 +9,7 @@ use uhlm_net::Secret;
 use crate::auth::Tokens;
 use crate::config::{DEFAULT_PORT, ServerConfig};
 use crate::error::ServerError;
+use crate::hand_off_args::HandOffArgs;
 use crate::limits::{Limits, OwnerLimits};
 use crate::log_format::LogFormat;
 use crate::target::EngineOptions;
@@ -19,7 +20,13 @@ use crate::upstream_args::UpstreamArgs;
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
     /// Target model, a GGUF file
-    #[arg(short, long, env = "UHLM_TARGET_MODEL", value_name = "GGUF", required_unless_present = "upstream_url")]
+    #[arg(
+        short,
+        long,
+        env = "UHLM_TARGET_MODEL",
+        value_name = "GGUF",
+        required_unless_present_any = ["upstream_url", "hand_off_url"]
+    )]
     pub model: Option<PathBuf>,
     /// Address to listen on; only loopback without a token
     #[arg(
@@ -148,6 +155,9 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[allow(missing_docs, reason = "its text would become that of the whole command")]
     pub upstream: UpstreamArgs,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "its text would become that of the whole command")]
+    pub hand_off: HandOffArgs,
 
     /// Sessions open at the same time; at one more, one unused for 30 s or longer is evicted, the opener's own first
     #[arg(
@@ -295,6 +305,7 @@ impl ServeArgs {
         };
         Ok(ServerConfig {
             upstream: self.upstream.into_options()?,
+            hand_off: self.hand_off.into_options(),
             model: self.model.unwrap_or_default(),
             engine: EngineOptions {
                 context: self.cache,
@@ -347,6 +358,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::hand_off::HandOffOptions;
     use crate::upstream::EngineKind;
     use clap::{Args as _, Command, FromArgMatches as _};
 
@@ -387,6 +399,18 @@ mod tests {
         let wrong = ["--upstream", "vllm", "--upstream-url", "http://user:key@a", "--upstream-vocabulary", "v"];
         assert!(options(&wrong).is_err(), "a key belongs into a file");
         assert_eq!(options(&["--model", "m.gguf"]).expect("valid"), None);
+    }
+
+    #[test]
+    fn a_chat_service_takes_the_place_of_a_model() {
+        let args = ["--hand-off-url", "https://a/v1", "--hand-off-vocabulary", "v.gguf", "--hand-off-model", "m"];
+        let config = parse(&args).expect("parsed").into_config().expect("valid");
+        let expected = HandOffOptions { model: Some("m".into()), ..HandOffOptions::new("https://a/v1", "v.gguf") };
+        assert_eq!(config.hand_off, Some(expected));
+        assert!(parse(&args[..2]).is_err(), "a vocabulary is needed");
+        for other in [["--model", "m.gguf"], ["--system-prompt", "s"]] {
+            assert!(parse(&[&args[..], &other].concat()).is_err(), "{other:?}");
+        }
     }
 
     #[test]

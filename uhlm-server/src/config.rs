@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::auth::Tokens;
+use crate::hand_off::HandOffOptions;
 use crate::limits::Limits;
 use crate::target::EngineOptions;
 use crate::tls::TlsSource;
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     pub engine: EngineOptions,
     /// Engines behind HTTP that run the target; with them, `model` and `engine` are not used.
     pub upstream: Option<UpstreamOptions>,
+    /// A chat service that writes whole replies; with it, `model`, `engine` and `upstream` are not used.
+    pub hand_off: Option<HandOffOptions>,
     /// Whether devices whose model has another vocabulary are offered a file with the target's.
     pub offer_vocabulary: bool,
     /// Text files with system prompts that are no secret: what is decoded of them is shared across owners.
@@ -58,6 +61,7 @@ impl ServerConfig {
             model: model.into(),
             engine: EngineOptions::default(),
             upstream: None,
+            hand_off: None,
             offer_vocabulary: true,
             system_prompts: Vec::new(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),

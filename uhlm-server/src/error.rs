@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use uhlm_law::model::ModelError;
 use uhlm_llama::LoadError;
 use uhlm_upstream::StartError;
+use uhlm_upstream::chat::ChatStartError;
 
 use crate::auth::AuthError;
 use crate::tls::TlsError;
@@ -21,6 +22,9 @@ pub enum ServerError {
     /// The engines that are to run the target cannot be asked, or run something else.
     #[error("the target's engines cannot be used: {0}")]
     Upstream(#[from] StartError),
+    /// The chat service that is to write the replies cannot be asked.
+    #[error(transparent)]
+    Chat(#[from] ChatStartError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}")]
     Listen {

@@ -40,6 +40,9 @@ mod error;
 mod exchange;
 mod frames;
 mod grammars;
+pub mod hand_off;
+#[cfg(feature = "clap")]
+mod hand_off_args;
 mod limits;
 #[cfg(feature = "clap")]
 mod log_format;
@@ -66,6 +69,8 @@ pub use args::ServeArgs;
 pub use auth::{AuthError, MIN_TOKEN_LENGTH, Tokens};
 pub use config::{DEFAULT_PORT, ServerConfig};
 pub use error::ServerError;
+#[cfg(feature = "clap")]
+pub use hand_off_args::HandOffArgs;
 pub use limits::{Limits, OwnerLimits};
 #[cfg(feature = "clap")]
 pub use log_format::LogFormat;

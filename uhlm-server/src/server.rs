@@ -72,7 +72,8 @@ impl Backend {
     fn language(&self) -> Option<Arc<dyn LanguageModel>> {
         match self {
             Self::Target(target) => target.language(),
-            Self::Engines(engines) => Some(engines.lexicon.language()),
+            // A chat service cannot be kept to a grammar.
+            Self::Engines(engines) => (!engines.hands_off()).then(|| engines.lexicon.language()),
         }
     }
 
@@ -81,6 +82,7 @@ impl Backend {
     fn capabilities(&self, takes_grammars: bool) -> Capabilities {
         let own = match self {
             Self::Target(_) => CAPABILITIES.union(Capabilities::PROBABILITIES).union(Capabilities::WIDER_CHAIN),
+            Self::Engines(engines) if engines.hands_off() => Capabilities::RUNS_AHEAD.union(Capabilities::PROGRESS),
             Self::Engines(_) => CAPABILITIES,
         };
         if takes_grammars { own.union(Capabilities::GRAMMAR) } else { own }
@@ -102,11 +104,19 @@ impl Backend {
         }
     }
 
+    /// Tells whether a chat service writes whole replies.
+    fn hands_off(&self) -> bool {
+        match self {
+            Self::Target(_) => false,
+            Self::Engines(engines) => engines.hands_off(),
+        }
+    }
+
     /// Describes the engines, for people; empty where this process runs the target.
     fn describe(&self) -> String {
         match self {
             Self::Target(_) => String::new(),
-            Self::Engines(engines) => engines.upstream.describe(),
+            Self::Engines(engines) => engines.describe(),
         }
     }
 
@@ -172,6 +182,15 @@ impl Server {
         config.limits.check()?;
         if let Some(file) = &config.token_file {
             Tokens::read(file)?;
+        }
+        if let Some(hand_off) = &config.hand_off {
+            if !config.offer_vocabulary {
+                return Err(ServerError::Config(
+                    "devices need the vocabulary that carries a chat service's text".into(),
+                ));
+            }
+            let engines = Engines::hand_off(hand_off).await?;
+            return Self::on(config, Backend::Engines(Arc::new(engines))).await;
         }
         if let Some(upstream) = &config.upstream {
             let engines = Engines::start(upstream, config.offer_vocabulary).await?;
@@ -239,6 +258,7 @@ impl Server {
             vocabulary_file: vocabulary_file
                 .as_ref()
                 .map(|file| VocabularyOffer { sha256: file.digest(), bytes: file.bytes().len() as u32 }),
+            hands_off: backend.hands_off(),
         };
         let metrics = Arc::new(Metrics::new());
         let (scheduler, thread) =

@@ -15,6 +15,8 @@ use crate::file_server::{Content, FileServer, NoiseFile, Reply};
 
 /// Name that the file gets.
 pub const NAME: &str = "noise.gguf";
+/// Time in which a child that gets no more bytes notes those that it has, on a busy disk too.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Time that no download takes.
 const LONG: Duration = Duration::from_secs(600);
 
@@ -88,6 +90,9 @@ pub fn run(exe: &Path, bytes: u64, points: &[u64], hold: bool) -> Outcome {
             assert!(asked.elapsed() < LONG, "the download does not get to {point}");
             assert!(child.try_wait().expect("a child").is_none(), "it ended before it was killed at {point}");
             std::thread::sleep(Duration::from_millis(1));
+        }
+        if hold {
+            std::thread::sleep(SETTLE);
         }
         child.kill().expect("it runs");
         let status = child.wait().expect("a child");

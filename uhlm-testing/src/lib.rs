@@ -4,6 +4,7 @@
 pub mod alike;
 pub mod bed;
 pub mod certificates;
+pub mod chat_service;
 pub mod counted;
 pub mod engine;
 pub mod eventually;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
+use uhlm_law::advance::Info;
 use uhlm_law::digest::Digest;
 use uhlm_net::TrustPolicy;
 use uhlm_server::target::Target;
@@ -62,6 +63,12 @@ impl Served {
 
     fn handle(&self) -> &ServerHandle {
         self.handle.as_ref().expect("taken only by drop and stop")
+    }
+
+    /// Returns what the server tells of itself.
+    #[must_use]
+    pub fn info(&self) -> &Info {
+        self.handle().info()
     }
 
     /// Returns the URL of the server.

@@ -6,7 +6,7 @@
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Client, Method, StatusCode, redirect};
+use reqwest::{Client, Method, Response, StatusCode, redirect};
 use serde_json::Value;
 use uhlm_net::{BearerToken, TrustError, TrustPolicy, client_config, retry_after};
 
@@ -71,6 +71,15 @@ impl Http {
         self.send(Method::POST, url, Some(body.to_string()), if is_short { SHORT } else { LONG }).await
     }
 
+    /// Posts a body and returns the answer when its head is there; nothing bounds the time of the rest.
+    pub(crate) async fn stream(&self, url: &str, body: &Value, head: Duration) -> Result<Response, UpstreamError> {
+        let json = HeaderValue::from_static("application/json");
+        let sent = self.client.post(url).header(CONTENT_TYPE, json).body(body.to_string()).send();
+        let response = tokio::time::timeout(head, sent).await.map_err(|_| UpstreamError::TimedOut)?;
+        let response = response.map_err(|error| failure(&error))?;
+        if response.status().is_success() { Ok(response) } else { Err(refusal(&response)) }
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -83,7 +92,7 @@ impl Http {
             request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body);
         }
         let mut response = request.send().await.map_err(|error| failure(&error))?;
-        let status = response.status();
+        let refused = (!response.status().is_success()).then(|| refusal(&response));
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failure(&error))? {
             if bytes.len() + chunk.len() > MAX_ANSWER {
@@ -91,16 +100,20 @@ impl Http {
             }
             bytes.extend_from_slice(&chunk);
         }
-        if status.is_success() {
-            return Ok(bytes);
+        match refused {
+            Some(error) => Err(Refused { error, body: bytes }),
+            None => Ok(bytes),
         }
-        let error = match status {
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-                UpstreamError::Busy { after: retry_after(response.headers(), SystemTime::now()) }
-            }
-            other => UpstreamError::Status(other.as_u16()),
-        };
-        Err(Refused { error, body: bytes })
+    }
+}
+
+/// Returns what the status of an answer that is no success means.
+fn refusal(response: &Response) -> UpstreamError {
+    match response.status() {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            UpstreamError::Busy { after: retry_after(response.headers(), SystemTime::now()) }
+        }
+        other => UpstreamError::Status(other.as_u16()),
     }
 }
 

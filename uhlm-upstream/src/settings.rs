@@ -23,15 +23,20 @@ impl EngineAddress {
     /// # Errors
     /// [`InvalidUrl`] for what is no URL of HTTP.
     pub fn new(kind: EngineKind, url: &str) -> Result<Self, InvalidUrl> {
-        // What may hold a password or a key is not quoted.
-        let refused = || InvalidUrl(if url.contains(['@', '?']) { "this" } else { url }.to_owned());
-        let parsed = reqwest::Url::from_str(url).map_err(|_| refused())?;
-        let is_plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.query().is_none();
-        if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() || !is_plain {
-            return Err(refused());
-        }
-        Ok(Self { kind, url: url.trim_end_matches('/').to_owned() })
+        Ok(Self { kind, url: plain_url(url)? })
     }
+}
+
+/// Returns a base of URLs without the slash at its end.
+pub(crate) fn plain_url(url: &str) -> Result<String, InvalidUrl> {
+    // What may hold a password or a key is not quoted.
+    let refused = || InvalidUrl(if url.contains(['@', '?']) { "this" } else { url }.to_owned());
+    let parsed = reqwest::Url::from_str(url).map_err(|_| refused())?;
+    let is_plain = parsed.username().is_empty() && parsed.password().is_none() && parsed.query().is_none();
+    if !matches!(parsed.scheme(), "http" | "https") || !parsed.has_host() || !is_plain {
+        return Err(refused());
+    }
+    Ok(url.trim_end_matches('/').to_owned())
 }
 
 impl fmt::Display for EngineAddress {

@@ -5,6 +5,7 @@
 
 mod equality;
 mod faults;
+mod hand_off;
 mod real;
 mod refusals;
 mod support;

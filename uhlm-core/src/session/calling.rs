@@ -17,7 +17,8 @@ use uhlm_tools::ToolCall;
 
 use super::inbox::Inbox;
 use super::reply::Reply;
-use super::worker::{Terms, Worker};
+use super::terms::Terms;
+use super::worker::Worker;
 use crate::error::GenerationError;
 use crate::event::{Event, FinishReason};
 use crate::generation::EventSink;

@@ -14,6 +14,7 @@ use super::uncrossed::CrossError;
 use super::worker::{Worker, taken};
 use crate::language::Language;
 use crate::metrics::Statistics;
+use crate::mode::Mode;
 use crate::state::locked;
 use crate::verifier::{Answer, BodyBytes, Call, Verifier, VerifierError, VerifierExt as _};
 use crate::vocabulary;
@@ -28,8 +29,9 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Worker {
     /// Takes the language up that the verifier's target has now; blocks until its vocabulary is there.
     ///
-    /// What that takes counts against the session's budget, as does what the reply `so_far` has taken.
-    pub(super) fn cross(&mut self, so_far: &Statistics, cancel: &Cancel) -> Result<(), CrossError> {
+    /// What that takes counts against the session's budget, as does what the reply `so_far` has taken. `wanted` is the
+    /// mode that the app requested: by a chat service nothing can be judged.
+    pub(super) fn cross(&mut self, wanted: Mode, so_far: &Statistics, cancel: &Cancel) -> Result<(), CrossError> {
         let mut taken = taken(&self.asked.spent, &locked(&self.shared.totals));
         taken.spend(so_far);
         if self.asked.budget.is_spent(&taken) {
@@ -43,6 +45,10 @@ impl Worker {
         if info.vocabulary == here {
             return Err(CrossError::NotOffered);
         }
+        if info.hands_off && wanted.judges() {
+            return Err(CrossError::HandsOff);
+        }
+        self.is_handed_off = info.hands_off;
         let target = if info.vocabulary == self.drafter.model.language.vocabulary_hash() {
             None
         } else {

@@ -8,7 +8,8 @@ use uhlm_law::model::Special;
 
 use super::Session;
 use super::inbox::Inbox;
-use super::worker::{Terms, Worker};
+use super::terms::Terms;
+use super::worker::Worker;
 use crate::error::GenerationError;
 use crate::event::FinishReason;
 use crate::generation::EventSink;
@@ -100,7 +101,8 @@ impl Worker {
             ..GenerationOptions::default()
         };
         let kept = SessionOptions { overflow: Overflow::Stop, ..kept.clone() };
-        let terms = Terms { kept: &kept, mode: Mode::DeviceOnly, dry_run: None, started: self.clock.now() };
+        let (mode, started) = (Mode::DeviceOnly, self.clock.now());
+        let terms = Terms { kept: &kept, wanted: mode, mode, dry_run: None, started };
         let sink = EventSink::silent(cancel.clone());
         match self.write(&prompt, None, &options, &terms, &sink, inbox) {
             Ok((Ok(reason), reply)) if reason != FinishReason::Cancelled && !reply.text().trim().is_empty() => {

@@ -1,5 +1,7 @@
 //! The reasons why the language of a target is not taken up, and what they mean for a reply.
 
+use uhlm_law::chat::TemplateError;
+
 use crate::error::GenerationError;
 use crate::verifier::VerifierError;
 use crate::vocabulary::VocabularyError;
@@ -10,6 +12,9 @@ pub(super) enum CrossError {
     /// The verifier offers no file, or says that it has the vocabulary that it refused.
     #[error("it offers no file with its vocabulary")]
     NotOffered,
+    /// A chat service writes whole replies there, by which nothing can be judged.
+    #[error("it hands whole replies to a chat service, by which nothing can be judged: only remote_only is to be had")]
+    HandsOff,
     /// The session may ask nothing more of its verifier.
     #[error("the budget is spent")]
     BudgetSpent,
@@ -39,6 +44,15 @@ impl CrossError {
         )
     }
 
+    /// Returns the failure of a reply for which neither the draft model nor, as far as is known, the target has a chat
+    /// template.
+    pub(super) fn without_template(self) -> GenerationError {
+        match self {
+            Self::NotOffered | Self::Cancelled => TemplateError::Missing.into(),
+            error => error.into_failure("the draft model has no chat template, and the target's was not to be had"),
+        }
+    }
+
     /// Returns the failure of a reply whose vocabulary was refused for the reason `refused`.
     pub(super) fn into_failure(self, refused: &str) -> GenerationError {
         let is_outage = self.is_outage();
@@ -46,6 +60,7 @@ impl CrossError {
             Self::Verifier(VerifierError::Untrusted { reason }) => GenerationError::Untrusted { reason },
             Self::Verifier(VerifierError::Unauthorized) => GenerationError::Unauthorized,
             Self::BudgetSpent => GenerationError::BudgetSpent,
+            Self::HandsOff => GenerationError::Refused { reason: self.to_string() },
             Self::Verifier(cause) if is_outage => GenerationError::Offline { cause },
             error => GenerationError::VocabularyMismatch { reason: format!("{refused}; {error}") },
         }

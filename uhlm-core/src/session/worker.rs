@@ -28,6 +28,7 @@ use super::prompt::{Asked, Room};
 use super::remote::Remote;
 use super::reply::Reply;
 use super::run::{Mail, Run};
+use super::terms::Terms;
 use super::uncrossed::CrossError;
 use crate::clock::Clock;
 use crate::device::{Limits, ThreadShare};
@@ -43,17 +44,6 @@ use crate::seed;
 use crate::state::{SessionState, locked};
 use crate::totals::Totals;
 use crate::verifier::{BodyBytes, Verifier, VerifierError};
-
-/// The terms of a generation.
-#[derive(Clone, Copy)]
-pub(super) struct Terms<'a> {
-    /// Options that the app requested, as far as the device's state allows.
-    pub(super) kept: &'a SessionOptions,
-    pub(super) mode: Mode,
-    /// Mode whose decisions are reported although the device writes alone.
-    pub(super) dry_run: Option<Mode>,
-    pub(super) started: Instant,
-}
 
 /// The state of a session on its thread.
 pub(crate) struct Worker {
@@ -72,6 +62,8 @@ pub(crate) struct Worker {
     queue: Queue,
     /// Beginnings that sessions of the same engine have read.
     pub(super) prefixes: Arc<Prefixes>,
+    /// Whether the verifier hands whole replies to a chat service.
+    pub(super) is_handed_off: bool,
 }
 
 impl Worker {
@@ -98,6 +90,7 @@ impl Worker {
             clock,
             queue: Queue::default(),
             prefixes: Arc::default(),
+            is_handed_off: false,
         })
     }
 
@@ -157,12 +150,13 @@ impl Worker {
         self.attend();
         let limits = self.limits();
         let kept = self.keep_to(&limits);
-        let asked_mode = limits.mode(options.mode.unwrap_or(self.asked.mode), self.remote.is_some());
+        let wanted = options.mode.unwrap_or(self.asked.mode);
+        let asked_mode = limits.mode(wanted, self.remote.is_some());
         let mode = if options.dry_run { Mode::DeviceOnly } else { asked_mode };
         // Of a text that the target would write alone, it is asked for everything.
         let reported = if asked_mode == Mode::RemoteOnly { Mode::Exact } else { asked_mode };
         let dry_run = Some(reported).filter(|_| options.dry_run);
-        let terms = Terms { kept: &kept, mode, dry_run, started };
+        let terms = Terms { kept: &kept, wanted, mode, dry_run, started };
         let last = self.converse(prompt, &options, &terms, &sink, inbox);
         *locked(&self.shared.calibration) = self.drafter.gate.tracked();
         self.attend();
@@ -182,7 +176,7 @@ impl Worker {
         sink: &EventSink,
         inbox: &Receiver<Inbox>,
     ) -> Result<(Result<FinishReason, GenerationError>, Reply), GenerationError> {
-        let Terms { kept, mode, dry_run, started } = *terms;
+        let Terms { kept, wanted, mode, dry_run, started } = *terms;
         let forgotten = locked(&self.shared.conversation).dropped();
         let reply = kept.overflow.reply(options.max_tokens);
         let mut room = Room { capacity: self.known_capacity(mode)?, reply, overflow: kept.overflow };
@@ -213,6 +207,7 @@ impl Worker {
             let options = &*forced::with_call(options, &language);
             let invalid = |error: GrammarError| GenerationError::Grammar { reason: error.to_string() };
             self.drafter.compile(options.grammar.as_ref()).map_err(invalid)?;
+            let mode = self.mode_of_service(wanted, mode)?;
             let strict = self.unbridged_alone(kept);
             let kept = strict.as_ref().unwrap_or(kept);
             let mode = match mode {
@@ -243,7 +238,8 @@ impl Worker {
             {
                 // The target may have a template, and then a session in its tokens needs none of the draft model's.
                 crossed = true;
-                self.cross(&Statistics::default(), sink.cancel()).map_err(|_| TemplateError::Missing)?;
+                let crossing = self.cross(wanted, &Statistics::default(), sink.cancel());
+                crossing.map_err(|error| error.without_template())?;
                 room.capacity = self.known_capacity(mode)?;
                 continue;
             }
@@ -304,6 +300,7 @@ impl Worker {
             let mut reply = reply.with_parts(Apart::new(splitter, tools), thinking.and_then(Thinking::budget));
             reply.statistics.dropped_messages = dropped as u64;
             reply.statistics.bridged = self.drafter.is_bridged();
+            reply.statistics.handed_off = self.is_handed_off && mode == Mode::RemoteOnly;
             let run = Run {
                 drafter: &mut self.drafter,
                 pipeline: &mut self.pipeline,
@@ -345,7 +342,7 @@ impl Worker {
                 }
                 Err(GenerationError::VocabularyMismatch { reason }) if !crossed && reply.committed() == 0 => {
                     crossed = true;
-                    match self.cross(&reply.statistics, sink.cancel()) {
+                    match self.cross(wanted, &reply.statistics, sink.cancel()) {
                         Ok(()) => room.capacity = self.known_capacity(mode)?,
                         Err(CrossError::Cancelled) => return Ok((Ok(FinishReason::Cancelled), reply)),
                         Err(error) if error.is_outage() && kept.offline == OfflinePolicy::GoOn => {
@@ -366,17 +363,6 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// Returns other options for a reply with a grammar across a bridge; `None` for any other. The draft model's own
-    /// tokens are not masked there, so nothing stands that the target has not written or judged.
-    fn unbridged_alone(&self, kept: &SessionOptions) -> Option<SessionOptions> {
-        let offline = match kept.offline {
-            OfflinePolicy::GoOn => OfflinePolicy::Fail,
-            offline => offline,
-        };
-        let is_strict = self.drafter.has_grammar() && self.drafter.is_bridged();
-        is_strict.then(|| SessionOptions { offline, ..kept.clone() })
     }
 
     /// Returns what the draft model reads of a prompt in place of the target's tokens: the same messages in its own
@@ -401,16 +387,6 @@ impl Worker {
 
     pub(super) fn now(&self) -> Instant {
         self.clock.now()
-    }
-
-    /// Returns how many tokens a conversation may have, as far as is known before the verifier is asked.
-    fn known_capacity(&mut self, mode: Mode) -> Result<usize, ModelError> {
-        let target = self.remote.as_ref().and_then(Remote::context).unwrap_or(usize::MAX);
-        match mode {
-            Mode::RemoteOnly => Ok(target),
-            Mode::DeviceOnly => self.drafter.capacity(),
-            Mode::Exact | Mode::Opportunistic => Ok(self.drafter.capacity()?.min(target)),
-        }
     }
 
     /// Takes up what callers changed since the session's thread was last awake.

@@ -95,6 +95,7 @@ impl SimulatedVerifier {
             blocks: Blocks::default(),
             engine: String::new(),
             vocabulary_file: None,
+            hands_off: false,
         }
     }
 

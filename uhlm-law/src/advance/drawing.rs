@@ -144,6 +144,12 @@ impl Drawing {
         self.begin == *begin
     }
 
+    /// Returns the beginning of the generation.
+    #[must_use]
+    pub fn begin(&self) -> &Begin {
+        &self.begin
+    }
+
     /// Returns the chain.
     #[must_use]
     pub fn chain(&self) -> &SamplingChain {

@@ -146,6 +146,10 @@ pub struct Info {
     /// `info` tells of it, `open` does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_file: Option<VocabularyOffer>,
+    /// Whether replies are handed to a chat service as a whole: its text is neither drawn with the shared noise nor
+    /// can a draft be judged by it, so only replies without drafts are to be had.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub hands_off: bool,
 }
 
 /// A GGUF file that has the target's vocabulary, tokenizer and chat template, and no weights.
@@ -163,6 +167,12 @@ const BLOCKS: u32 = 2;
 const MAX_BODY: u32 = 3;
 const VOCABULARY_FILE: u32 = 4;
 const ENGINE: u32 = 8;
+const HANDS_OFF: u32 = 9;
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_no(flag: &bool) -> bool {
+    !flag
+}
 
 /// Limits on what a verifier takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,6 +272,9 @@ impl Info {
             put_number(&mut offer, u64::from(bytes));
             put_tagged_bytes(out, VOCABULARY_FILE, &offer);
         }
+        if self.hands_off {
+            put_tagged_number(out, HANDS_OFF, 1);
+        }
     }
 
     fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -285,6 +298,7 @@ impl Info {
             blocks: Blocks::default(),
             engine: String::new(),
             vocabulary_file: None,
+            hands_off: false,
         };
         read_tail(reader, |tag, field| {
             if tag == u64::from(ENDS) {
@@ -298,6 +312,8 @@ impl Info {
                 info.limits.max_body = field.number("max_body")?;
             } else if tag == u64::from(VOCABULARY_FILE) {
                 info.vocabulary_file = Some(offer(field.bytes("vocabulary_file")?)?);
+            } else if tag == u64::from(HANDS_OFF) {
+                info.hands_off = field.number::<u64>("hands_off")? != 0;
             }
             Ok(())
         })?;

@@ -136,7 +136,7 @@ impl Scheduler {
 
     /// Tells whether the target can be asked: where engines run it, whether one of them answers.
     pub(crate) fn has_target(&self) -> bool {
-        self.engines.as_ref().is_none_or(|engines| engines.upstream.replicas().iter().any(|replica| replica.is_up))
+        self.engines.as_ref().is_none_or(|engines| engines.seen().iter().any(|seen| seen.is_up))
     }
 
     /// Tells whether anybody waits for an answer: a thread that nobody asks anything rests.

@@ -137,6 +137,7 @@ impl Network {
             blocks: Blocks::default(),
             engine: String::new(),
             vocabulary_file: None,
+            hands_off: false,
         };
         let state = State {
             dice: Dice::new(seed, 1),

@@ -70,6 +70,7 @@ impl LocalConfig {
             blocks: Blocks::default(),
             engine: String::new(),
             vocabulary_file: None,
+            hands_off: false,
         };
         Self { info, model, round_trip: Duration::ZERO }
     }

@@ -47,6 +47,8 @@ final class FiguresTests: XCTestCase {
         // Files of earlier versions do not say whether there was a bridge.
         XCTAssertEqual(try parts(""), saved)
         XCTAssertEqual(try parts(", \"isBridged\": true"), saved + ["model of another family"])
+        let handedOff = ", \"isBridged\": true, \"isHandedOff\": true"
+        XCTAssertEqual(try parts(handedOff), saved + ["written by a chat service"])
     }
 
     func test_figures_are_rounded_to_what_one_can_tell_apart() {

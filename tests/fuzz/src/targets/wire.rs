@@ -163,6 +163,7 @@ fn info() -> Info {
         blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).unwrap_or_default(),
         engine: "llama-server x 2".into(),
         vocabulary_file: Some(VocabularyOffer { sha256: Digest([3; 32]), bytes: 5_900_000 }),
+        hands_off: true,
     }
 }
 

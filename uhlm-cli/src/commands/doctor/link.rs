@@ -204,6 +204,22 @@ pub(super) fn try_verdict(report: &mut Report, engine: &Engine, verifier: &Arc<d
     }
 }
 
+/// Runs a short generation that a chat service writes.
+pub(super) fn try_reply(report: &mut Report, engine: &Engine, verifier: &Arc<dyn Verifier>) {
+    let options = SessionOptions { mode: Mode::RemoteOnly, ..trial_options() };
+    let outcome = engine.session(Some(Arc::clone(verifier)), options).map_err(Failure::from).and_then(|session| {
+        let options = GenerationOptions { max_tokens: 8, ..GenerationOptions::default() };
+        Ok(session.generate(Prompt::Chat("Say hello.".into()), options)?.blocking_finish()?)
+    });
+    match outcome {
+        Ok((_, statistics)) => {
+            let text = format!("{} tokens of a chat service, by which nothing can be judged", statistics.tokens());
+            report.warning("test reply", text, "use it with --mode remote-only");
+        }
+        Err(failure) => report.failed("test reply", failure),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -80,10 +80,12 @@ pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     if let Some(engine) = &engine {
         model::check_calibration(&mut report, engine, &draft, args.calibration.as_deref(), info.as_ref());
     }
-    if let (Some(verifier), Some(_)) = (&verifier, &info) {
+    if let (Some(verifier), Some(info)) = (&verifier, &info) {
         link::measure(&mut report, verifier.as_ref());
-        if let Some(engine) = &engine {
-            link::try_verdict(&mut report, engine, verifier);
+        match &engine {
+            Some(engine) if info.hands_off => link::try_reply(&mut report, engine, verifier),
+            Some(engine) => link::try_verdict(&mut report, engine, verifier),
+            None => {}
         }
     }
     if args.json {

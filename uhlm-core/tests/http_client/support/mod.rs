@@ -51,6 +51,7 @@ pub fn info() -> Info {
         blocks: Blocks::default(),
         engine: String::new(),
         vocabulary_file: None,
+        hands_off: false,
     }
 }
 

@@ -142,6 +142,7 @@ fn info() -> Info {
         blocks: Blocks::from_bytes(&[1, 2, 3, 4, 250, 251, 252, 253]).expect("two blocks"),
         engine: "llama-server x 2".to_owned(),
         vocabulary_file: Some(VocabularyOffer { sha256: Digest([3; 32]), bytes: 5_900_000 }),
+        hands_off: true,
     }
 }
 

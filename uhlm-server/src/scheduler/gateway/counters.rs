@@ -25,7 +25,7 @@ impl EngineCounters {
     /// None in practice: names and labels are constants, and a test of the gateway renders them.
     pub(crate) fn new(engines: Arc<Engines>) -> prometheus::Result<Self> {
         let gauges = |name: &str, help: &str, label: &str| IntGaugeVec::new(Opts::new(name, help), &[label]);
-        let about = format!("Whether an engine is asked now ({})", engines.upstream.describe());
+        let about = format!("Whether an engine is asked now ({})", engines.describe());
         Ok(Self {
             engines,
             up: gauges("uhlm_upstream_up", &about, "engine")?,
@@ -48,15 +48,16 @@ impl Collector for EngineCounters {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let small = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        for replica in self.engines.upstream.replicas() {
-            let name = replica.address.url.as_str();
-            self.up.with_label_values(&[name]).set(i64::from(replica.is_up));
-            self.load.with_label_values(&[name]).set(small(replica.load as u64));
-            self.requests.with_label_values(&[name]).set(small(replica.requests));
-            self.failures.with_label_values(&[name]).set(small(replica.failures));
+        for seen in self.engines.seen() {
+            let name = seen.url.as_str();
+            self.up.with_label_values(&[name]).set(i64::from(seen.is_up));
+            self.load.with_label_values(&[name]).set(small(seen.under_way as u64));
+            self.requests.with_label_values(&[name]).set(small(seen.requests));
+            self.failures.with_label_values(&[name]).set(small(seen.failures));
         }
-        self.repeated.with_label_values(&["failed"]).set(small(self.engines.upstream.repeats()));
-        self.repeated.with_label_values(&["late"]).set(small(self.engines.upstream.hedges()));
+        let (failed, late) = self.engines.asked_twice();
+        self.repeated.with_label_values(&["failed"]).set(small(failed));
+        self.repeated.with_label_values(&["late"]).set(small(late));
         self.all().into_iter().flat_map(Collector::collect).collect()
     }
 }

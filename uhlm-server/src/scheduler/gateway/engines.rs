@@ -1,17 +1,21 @@
-//! The engines with everything that the gateway knows of their target: its vocabulary, and its name for devices.
+//! What the gateway asks, engines or a chat service, with everything that it knows of the target there: its vocabulary,
+//! and its name for devices.
 //!
 //! Engines tell neither the bytes of tokens, which the noise goes by, nor a hash of their model. So the vocabulary
 //! comes from a file, and the ids of fixed texts tell whether it is theirs.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
 use uhlm_llama::{Lexicon, VocabularyFile};
 use uhlm_net::{BearerToken, Secret, TrustPolicy};
-use uhlm_upstream::{Probe, Settings, TokenSet, Upstream};
+use uhlm_upstream::{Abilities, Probe, Settings, TokenSet, Upstream};
 
+use super::hand_off::HandOff;
 use crate::error::ServerError;
+use crate::hand_off::HandOffOptions;
 use crate::owner::Owner;
 use crate::target::{TargetInfo, offered_vocabulary};
 use crate::upstream::UpstreamOptions;
@@ -19,7 +23,7 @@ use crate::upstream::UpstreamOptions;
 /// Texts whose ids are compared: words, numbers, white space, scripts, what looks like code, and characters of four
 /// bytes. No names of control tokens, which some engines read as such wherever they stand, and no characters that a
 /// normalisation would change, which some tokenizers make and others leave out.
-const TEXTS: [&str; 7] = [
+pub(super) const TEXTS: [&str; 7] = [
     "The quick brown fox jumps over the lazy dog, and then it sleeps for a while.",
     " leading space, trailing space ",
     "12345 3.14159 0x7f 1,000,000",
@@ -30,12 +34,35 @@ const TEXTS: [&str; 7] = [
 ];
 /// Length of a context where neither the engines, nor the vocabulary's file, nor the settings say one, in tokens.
 const CONTEXT: u32 = 4096;
+/// Length of a conversation with a chat service, in tokens. Nothing is kept of it here, and the service says by itself
+/// what is too long.
+const HANDED_CONTEXT: u32 = 131_072;
+
+/// Who writes.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Engines that give rows.
+    Rows(Upstream),
+    /// A chat service that gives whole replies.
+    Replies(HandOff),
+}
+
+/// What can be seen of somebody who is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Base of the URLs.
+    pub(crate) url: String,
+    pub(crate) is_up: bool,
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    pub(crate) under_way: usize,
+}
 
 /// The engines and their target.
 #[derive(Debug)]
 pub(crate) struct Engines {
-    pub(crate) upstream: Upstream,
-    pub(crate) lexicon: Lexicon,
+    pub(crate) source: Source,
+    pub(crate) lexicon: Arc<Lexicon>,
     /// File with the vocabulary that is offered to devices with another one, if any is.
     pub(crate) vocabulary_file: Option<VocabularyFile>,
     pub(crate) info: TargetInfo,
@@ -67,11 +94,83 @@ impl Engines {
         let tokens = TokenSet::new(lexicon.vocabulary().size(), |id| lexicon.is_token(id));
         let upstream = Upstream::start(settings, tokens).await?;
         let info = about(&upstream, &lexicon);
-        let mut secret = [0; 32];
-        let random = rustls::crypto::ring::default_provider().secure_random;
-        random.fill(&mut secret).map_err(|_| ServerError::Config("the system gives no random numbers".into()))?;
         let parallel = options.parallel.max(1) * options.engines.len();
-        Ok(Self { upstream, lexicon, vocabulary_file, info, parallel, secret })
+        let source = Source::Rows(upstream);
+        Ok(Self { source, lexicon: Arc::new(lexicon), vocabulary_file, info, parallel, secret: secret()? })
+    }
+
+    /// Makes the vocabulary that carries a chat service's replies, and reaches the service. Must be called in a tokio
+    /// runtime.
+    pub(crate) async fn hand_off(options: &HandOffOptions) -> Result<Self, ServerError> {
+        let (hand_off, file) = HandOff::start(options).await?;
+        let lexicon = Arc::clone(hand_off.lexicon());
+        let name = hand_off.service().model().to_owned();
+        let info = described(name, b"uhlm/hand-off", HANDED_CONTEXT, &lexicon);
+        let (source, parallel) = (Source::Replies(hand_off), options.parallel.max(1));
+        Ok(Self { source, lexicon, vocabulary_file: Some(file), info, parallel, secret: secret()? })
+    }
+
+    /// Tells whether a chat service writes whole replies.
+    pub(crate) fn hands_off(&self) -> bool {
+        matches!(self.source, Source::Replies(_))
+    }
+
+    /// Returns what can be asked of the engines; nothing but one token after the other of a chat service.
+    pub(super) fn abilities(&self) -> Abilities {
+        match &self.source {
+            Source::Rows(upstream) => upstream.abilities(),
+            Source::Replies(_) => Abilities {
+                takes_windows: false,
+                one_forward: false,
+                takes_names: false,
+                top: 1,
+                batch_invariant: false,
+            },
+        }
+    }
+
+    /// Describes who is asked, for people.
+    pub(crate) fn describe(&self) -> String {
+        match &self.source {
+            Source::Rows(upstream) => upstream.describe(),
+            Source::Replies(_) => "a chat service that writes whole replies, neither drawn with the shared noise nor \
+                                   judged"
+                .into(),
+        }
+    }
+
+    /// Returns what can be seen of everybody who is asked.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        match &self.source {
+            Source::Rows(upstream) => {
+                let replicas = upstream.replicas().into_iter();
+                let seen = replicas.map(|replica| Seen {
+                    url: replica.address.url,
+                    is_up: replica.is_up,
+                    requests: replica.requests,
+                    failures: replica.failures,
+                    under_way: replica.load,
+                });
+                seen.collect()
+            }
+            Source::Replies(hand_off) => vec![hand_off.seen()],
+        }
+    }
+
+    /// Returns the number of questions that were asked again after a failure, and of those that were asked twice
+    /// because the answer was late.
+    pub(crate) fn asked_twice(&self) -> (u64, u64) {
+        match &self.source {
+            Source::Rows(upstream) => (upstream.repeats(), upstream.hedges()),
+            Source::Replies(_) => (0, 0),
+        }
+    }
+
+    /// Takes note that a session has ended.
+    pub(super) fn forget(&self, session: u64) {
+        if let Source::Replies(hand_off) = &self.source {
+            hand_off.forget(session);
+        }
     }
 
     /// Returns the name of an owner that engines are told, so that they can keep caches apart. Nobody can guess it.
@@ -85,13 +184,22 @@ impl Engines {
     }
 }
 
+fn secret() -> Result<[u8; 32], ServerError> {
+    let mut secret = [0; 32];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    random.fill(&mut secret).map_err(|_| ServerError::Config("the system gives no random numbers".into()))?;
+    Ok(secret)
+}
+
 fn about(upstream: &Upstream, lexicon: &Lexicon) -> TargetInfo {
     let context = upstream.context().or(lexicon.context()).unwrap_or(CONTEXT);
-    let model = upstream.model();
+    described(upstream.model(), b"uhlm/upstream", context, lexicon)
+}
+
+fn described(model: String, kind: &[u8], context: u32, lexicon: &Lexicon) -> TargetInfo {
     let vocabulary = lexicon.hashes().clone();
-    // No engine tells a hash of its model; the same name and vocabulary make the same target for a device.
-    let hash =
-        Sha256::new_with_prefix(b"uhlm/upstream").chain_update(model.as_bytes()).chain_update(vocabulary.whole.0);
+    // Nobody tells a hash of a model here; the same name and vocabulary make the same target for a device.
+    let hash = Sha256::new_with_prefix(kind).chain_update(model.as_bytes()).chain_update(vocabulary.whole.0);
     TargetInfo {
         name: if model.is_empty() { lexicon.name().to_owned() } else { model },
         fingerprint: Digest(hash.finalize().into()),
@@ -111,13 +219,13 @@ fn probes(lexicon: &Lexicon) -> Vec<Probe> {
 }
 
 /// Reads a key. Its file is named in an error, and nothing of what is in it.
-fn key(path: &Path) -> Result<BearerToken, ServerError> {
+pub(super) fn key(path: &Path) -> Result<BearerToken, ServerError> {
     let unusable = |reason: String| ServerError::Config(format!("the key in {}: {reason}", path.display()));
     let text = std::fs::read_to_string(path).map(Secret::from).map_err(|error| unusable(error.to_string()))?;
     BearerToken::new(text.expose().trim()).map_err(|error| unusable(error.to_string()))
 }
 
-fn trust(path: &Path) -> Result<TrustPolicy, ServerError> {
+pub(super) fn trust(path: &Path) -> Result<TrustPolicy, ServerError> {
     let unusable = |error: std::io::Error| ServerError::Config(format!("{}: {error}", path.display()));
     Ok(TrustPolicy::Pem(std::fs::read(path).map_err(unusable)?))
 }

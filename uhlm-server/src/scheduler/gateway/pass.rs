@@ -12,10 +12,11 @@ use uhlm_law::advance::{Draw, Drawing, Plan, Row, Tokens};
 use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::grammar::ConstraintError;
 use uhlm_law::sampling::{PartialRow, SamplingParams, TokenId, Uncertain};
-use uhlm_upstream::{Ask, UpstreamError};
+use uhlm_upstream::{Ask, Upstream, UpstreamError};
 
 use super::super::score::not_of_grammar;
-use super::engines::Engines;
+use super::engines::{Engines, Source};
+use super::hand_off::HandOffError;
 
 /// Number of tokens a row where the chain takes the most probable one.
 const GREEDY: usize = 4;
@@ -42,6 +43,8 @@ pub(super) enum PassError {
     Lost,
     #[error(transparent)]
     Grammar(#[from] ConstraintError),
+    #[error(transparent)]
+    HandOff(#[from] HandOffError),
 }
 
 impl PassError {
@@ -49,6 +52,7 @@ impl PassError {
     pub(super) fn to_body(&self) -> ErrorBody {
         match self {
             Self::Grammar(failure) => not_of_grammar(failure),
+            Self::HandOff(failure) => failure.to_body(),
             Self::Uncertain(Uncertain::RepeatPenalty | Uncertain::WholeRow) => no_logits(),
             Self::Uncertain(Uncertain::Unlisted) | Self::Upstream(UpstreamError::TopLimit { .. }) => ErrorBody::new(
                 ErrorCode::Unsupported,
@@ -88,16 +92,28 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Asks for rows until the pass is settled. Dropped, it asks no more.
-    pub(super) async fn run(mut self) -> Result<Vec<Row>, PassError> {
-        let abilities = self.engines.upstream.abilities();
+    /// Asks until the pass is settled. Dropped, it asks no more.
+    pub(super) async fn run(self) -> Result<Vec<Row>, PassError> {
         let history: Arc<[TokenId]> = [self.text.ids(), self.plan.draft()].concat().into();
+        let engines = Arc::clone(&self.engines);
+        match &engines.source {
+            Source::Rows(upstream) => self.rows(upstream, history).await,
+            Source::Replies(hand_off) => {
+                let Self { drawing, plan, session, .. } = &self;
+                Ok(hand_off.rows(*session, drawing.begin(), &history, plan).await?)
+            }
+        }
+    }
+
+    /// Asks engines for rows until the pass is settled.
+    async fn rows(mut self, upstream: &Upstream, history: Arc<[TokenId]>) -> Result<Vec<Row>, PassError> {
+        let abilities = upstream.abilities();
         let mut done = Vec::with_capacity(self.plan.rows);
         if self.plan.rows == 0 {
             // The engine reads the tokens, so that they are in its cache when a later pass needs them.
             let end = self.plan.keep + self.plan.tokens.len();
             let ask = self.ask(&history, end..end + 1, 1, &[], false);
-            self.engines.upstream.rows(&ask).await?;
+            upstream.rows(&ask).await?;
             return Ok(done);
         }
         let all = self.engines.info.vocabulary_size as usize + FILLERS;
@@ -113,7 +129,7 @@ impl Pass {
             let named = if abilities.takes_names { self.leaders(from..to) } else { Vec::new() };
             let places = self.plan.first + from..self.plan.first + to;
             let ask = self.ask(&history, places, top, &named, is_warm);
-            let rows = match self.engines.upstream.rows(&ask).await {
+            let rows = match upstream.rows(&ask).await {
                 // Another engine lists more than this one.
                 Err(UpstreamError::TopLimit { most }) if most < top && most > 0 => {
                     top = most;
@@ -125,9 +141,7 @@ impl Pass {
                 Ok(true) => break,
                 Ok(false) => top = usual,
                 Err(PassError::Uncertain(Uncertain::Unlisted)) if done.len() > from => top = self.more(top, usual, all),
-                Err(PassError::Uncertain(Uncertain::Unlisted))
-                    if top < all.min(self.engines.upstream.abilities().top) =>
-                {
+                Err(PassError::Uncertain(Uncertain::Unlisted)) if top < all.min(upstream.abilities().top) => {
                     top = self.more(top, usual, all);
                 }
                 Err(failure) => return Err(failure),
@@ -138,7 +152,7 @@ impl Pass {
 
     /// Returns the number of tokens that a row is asked for where `top` leave a doubt.
     fn more(&self, top: usize, usual: usize, all: usize) -> usize {
-        let most = all.min(self.engines.upstream.abilities().top);
+        let most = all.min(self.engines.abilities().top);
         // Where there are no more, the row is asked for once more alone, and the doubt stays.
         (top.max(usual) * MORE).min(most)
     }

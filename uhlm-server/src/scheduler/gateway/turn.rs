@@ -16,6 +16,7 @@ use super::super::forecast::Arrival;
 use super::super::job::{Active, Call, Listener};
 use super::super::turn::{fail, give_up, take};
 use super::super::worker::gone;
+use super::hand_off::HandOff;
 use super::pass::{Pass, PassError, needs_logits, no_logits};
 use super::worker::{Gateway, Outcome, Report, Running};
 use crate::metrics::{Ended, Limit};
@@ -30,8 +31,8 @@ fn place(owner: Owner) -> Arrival {
     Arrival { owner, tokens: 1, is_long: false, is_unplaced: false }
 }
 
-/// Part of a session's name by which it finds its engine again.
-fn number(id: SessionId) -> u64 {
+/// Part of a session's name by which it finds its engine, or its reply, again.
+pub(super) fn number(id: SessionId) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = id.0;
     u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
@@ -70,6 +71,11 @@ impl Gateway {
         let Some(session) = self.table.owned(call.session, call.owner) else { return call.refuse(gone()) };
         if call.request.begin.as_ref().is_some_and(|begin| needs_logits(&begin.sampling)) {
             return call.refuse(no_logits());
+        }
+        if self.engines.hands_off()
+            && let Some(refusal) = call.request.begin.as_ref().and_then(|begin| HandOff::takes(begin).err())
+        {
+            return call.refuse(refusal);
         }
         let vocabulary = self.engines.lexicon.vocabulary();
         let (stream, constraint) = (session.next_stream(), call.constraint.take());
@@ -150,7 +156,7 @@ impl Gateway {
         let Some(session) = self.table.get(id).filter(|session| session.target.runs_ahead()) else {
             return self.limits.draft;
         };
-        if !self.engines.upstream.abilities().takes_windows {
+        if !self.engines.abilities().takes_windows {
             // A row is a question either way, and its token goes out at once if it is a pass of its own.
             return 0;
         }

@@ -17,6 +17,7 @@ use super::super::pulse::Pulse;
 use super::super::worker::{Alive, gone};
 use super::engines::Engines;
 use super::pass::PassError;
+use super::turn::number;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Limit, Metrics};
 use crate::owner::Owner;
@@ -218,6 +219,7 @@ impl Gateway {
     /// Ends a session; its listeners are told that it is gone.
     pub(super) fn remove(&mut self, id: SessionId, reason: Ended) {
         self.running.remove(&id);
+        self.engines.forget(number(id));
         let Some(mut session) = self.table.remove(id) else { return };
         self.metrics.session_ended(reason);
         self.metrics.sessions_open.set(self.table.len() as i64);

@@ -64,7 +64,11 @@ public struct LiveLine: Sendable, Equatable {
         if let bytes = cost?.bytes ?? bytes, bytes > 0 { parts.append(say("figures.bytes", bytes.inBytes)) }
         if let trip = cost?.roundTrip { parts.append(say("figures.trip", trip.milliseconds)) }
         if let saved = cost?.saved { parts.append(say("figures.saved", saved.percent)) }
-        if cost?.isBridged == true { parts.append(say("figures.bridged")) }
+        if cost?.isHandedOff == true {
+            parts.append(say("figures.handedOff"))
+        } else if cost?.isBridged == true {
+            parts.append(say("figures.bridged"))
+        }
         return parts
     }
 }

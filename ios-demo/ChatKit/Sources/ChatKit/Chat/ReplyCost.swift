@@ -21,6 +21,9 @@ public struct ReplyCost: Codable, Sendable, Equatable {
     /// Whether the draft model, which has another vocabulary than the large model, proposed text across a bridge; nil
     /// in files of earlier versions.
     public var isBridged: Bool?
+    /// Whether a chat service behind the server wrote the reply, by which nothing is judged; nil in files of earlier
+    /// versions.
+    public var isHandedOff: Bool?
     /// Tokens that the draft model drafted; nil in files of earlier versions.
     public var drafted: UInt64?
     /// Time that drafting took, in seconds, without the prompt; nil in files of earlier versions.
@@ -43,6 +46,7 @@ public struct ReplyCost: Codable, Sendable, Equatable {
         saved =
             statistics.verdicts > 0 && statistics.tokens > 0 ? max(0, 1 - statistics.targetPassesPerToken) : nil
         isBridged = statistics.bridged
+        isHandedOff = statistics.handedOff
         drafted = statistics.drafted
         draftingSeconds = statistics.draftingSeconds
         self.model = model.map(modelTitle)

@@ -88,14 +88,17 @@ struct App {
         return try XCTUnwrap(chat.conversation.turns.last).reply
     }
 
-    /// Asks until a reply is caught in the middle, which one of the demo model's some tens of tokens mostly is.
+    /// Asks until a reply is caught in the middle. One of the demo model has some tens of tokens, which it writes in
+    /// milliseconds, so this looks whenever the main actor has a moment.
     func catchReply() async throws -> ChatModel {
         for question in try Fixture.shared.ready.questions.dropFirst().prefix(8) {
             let chat = try chat
             chat.input = question
             chat.send()
-            try await eventually("a first word is there") {
-                chat.phase == .idle || chat.conversation.turns.last?.reply.text.isEmpty == false
+            let end = ContinuousClock.now + .seconds(30)
+            while chat.phase != .idle, chat.conversation.turns.last?.reply.text.isEmpty != false {
+                if ContinuousClock.now > end { throw Fixture.Failure(what: "no first word") }
+                await Task.yield()
             }
             if chat.phase == .writing { return chat }
         }

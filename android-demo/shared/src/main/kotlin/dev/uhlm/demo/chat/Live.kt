@@ -59,6 +59,7 @@ internal fun figures(statistics: Statistics, requests: Long) = Figures(
         null
     },
     bridged = statistics.bridged,
+    handedOff = statistics.handedOff,
     drafted = statistics.drafted.toLong(),
     draftingSeconds = statistics.draftingSeconds,
 )

@@ -95,6 +95,8 @@ data class Figures(
     val saved: Double? = null,
     /** Whether the draft model, which has another vocabulary than the large model, proposed text across a bridge. */
     val bridged: Boolean = false,
+    /** Whether a chat service behind the server wrote the reply, by which nothing is judged. */
+    val handedOff: Boolean = false,
     /** Tokens that the device drafted; none while the reply is written, and in those of earlier versions. */
     val drafted: Long? = null,
     /** Time that the drafting of these took, prompt excluded. */

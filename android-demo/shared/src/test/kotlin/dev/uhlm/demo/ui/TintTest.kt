@@ -93,6 +93,8 @@ class TintTest {
         )
         assertTrue(expected.matches(line), line)
         assertEquals("model of another family", figures.copy(bridged = true).line().last())
+        val handedOff = figures.copy(bridged = true, handedOff = true)
+        assertEquals("written by a chat service", handedOff.line().last())
         assertEquals("nothing sent", figures.copy(requests = 0, bridged = true).line().last())
         assertEquals("no answer from the server", figures.copy(unanswered = true).line().last())
     }
