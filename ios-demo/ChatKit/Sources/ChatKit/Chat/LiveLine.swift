@@ -65,7 +65,7 @@ public struct LiveLine: Sendable, Equatable {
         if let trip = cost?.roundTrip { parts.append(say("figures.trip", trip.milliseconds)) }
         if let saved = cost?.saved { parts.append(say("figures.saved", saved.percent)) }
         if cost?.isHandedOff == true {
-            parts.append(say("figures.handedOff"))
+            parts.append(say("figures.handed_off"))
         } else if cost?.isBridged == true {
             parts.append(say("figures.bridged"))
         }

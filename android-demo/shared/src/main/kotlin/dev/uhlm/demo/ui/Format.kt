@@ -81,6 +81,6 @@ internal fun Figures.line(): List<String> = buildList {
         add(say("figures.bytes", bytes(bytesUp + bytesDown)))
         roundTripSeconds?.let { add(say("figures.trip", milliseconds(it))) }
         saved?.let { add(say("figures.saved", percent(it))) }
-        if (handedOff) add(say("figures.handedOff")) else if (bridged) add(say("figures.bridged"))
+        if (handedOff) add(say("figures.handed_off")) else if (bridged) add(say("figures.bridged"))
     }
 }
