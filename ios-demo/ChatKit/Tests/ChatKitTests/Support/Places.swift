@@ -96,11 +96,12 @@ struct App {
             chat.input = question
             chat.send()
             let end = ContinuousClock.now + .seconds(30)
-            while chat.phase != .idle, chat.conversation.turns.last?.reply.text.isEmpty != false {
+            while chat.phase != .idle {
+                // While it is prepared, the last turn is the one before.
+                if chat.phase == .writing, chat.conversation.turns.last?.reply.text.isEmpty == false { return chat }
                 if ContinuousClock.now > end { throw Fixture.Failure(what: "no first word") }
                 await Task.yield()
             }
-            if chat.phase == .writing { return chat }
         }
         throw Fixture.Failure(what: "no reply was caught in the middle")
     }
