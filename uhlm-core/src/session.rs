@@ -2,6 +2,7 @@
 //!
 //! The thread's side is in the modules below: a `worker` keeps what lives between generations, a `run` is one of them.
 
+mod allowing;
 mod apart;
 mod bridging;
 mod budget;

@@ -1,4 +1,4 @@
-//! The names of sessions: makes random ones, and shortens them for logs.
+//! The names of sessions: makes random ones, and shortens them for logs and for whoever answers for a session.
 
 use std::fmt;
 
@@ -20,6 +20,12 @@ impl fmt::Display for Short {
         let [a, b, c, d, ..] = self.0.0;
         write!(f, "{:08x}", u32::from_be_bytes([a, b, c, d]))
     }
+}
+
+/// Returns the part of a session's name by which it finds its engine, or its reply, again.
+pub(crate) fn number(id: SessionId) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = id.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

@@ -12,13 +12,13 @@ use uhlm_core::{
 };
 use uhlm_law::sampling::SamplingParams;
 use uhlm_server::hand_off::HandOffOptions;
-use uhlm_server::{Server, ServerConfig, ServerError};
+use uhlm_server::{ServerConfig, ServerError};
 use uhlm_testing::chat_service::{ChatStandIn, Script};
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
 
-use crate::support::{counter, wait_for};
+use crate::support::{counter, try_to_start, wait_for};
 
 fn options(url: &str) -> HandOffOptions {
     HandOffOptions::new(url, pair::file("demo-target.gguf"))
@@ -33,11 +33,7 @@ fn gateway(service: &ChatStandIn) -> Served {
 }
 
 fn start(hand_off: HandOffOptions) -> Result<(), ServerError> {
-    let mut config = ServerConfig::new("not used");
-    config.listen = ([127, 0, 0, 1], 0).into();
-    config.hand_off = Some(hand_off);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(Server::bind(config)).map(drop)
+    try_to_start(|config| ServerConfig { hand_off: Some(hand_off), ..config })
 }
 
 fn session(served: &Served, mode: Mode) -> Session {

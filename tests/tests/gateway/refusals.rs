@@ -4,18 +4,14 @@
 use uhlm_core::{GenerationError, Mode};
 use uhlm_law::sampling::SamplingParams;
 use uhlm_server::upstream::{EngineKind, UpstreamOptions};
-use uhlm_server::{Server, ServerConfig, ServerError};
+use uhlm_server::{ServerConfig, ServerError};
 use uhlm_testing::engine::{StandIn, Trouble};
 use uhlm_testing::pair;
 
-use crate::support::{gateway, gateway_with, prompts, session, stand_in, upstream, write};
+use crate::support::{gateway, gateway_with, prompts, session, stand_in, try_to_start, upstream, write};
 
 fn start(upstream: UpstreamOptions) -> Result<(), ServerError> {
-    let mut config = ServerConfig::new("not used");
-    config.listen = ([127, 0, 0, 1], 0).into();
-    config.upstream = Some(upstream);
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(Server::bind(config)).map(drop)
+    try_to_start(|config| ServerConfig { upstream: Some(upstream), ..config })
 }
 
 #[test]

@@ -7,8 +7,8 @@ use uhlm_core::verifier::Verifier;
 use uhlm_core::{GenerationError, Mode, Session, SessionOptions};
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::sampling::{SamplingParams, TokenId};
-use uhlm_server::ServerConfig;
 use uhlm_server::upstream::{EngineAddress, EngineKind, UpstreamOptions};
+use uhlm_server::{Server, ServerConfig, ServerError};
 use uhlm_testing::engine::StandIn;
 pub(crate) use uhlm_testing::replies::{begin, prompts, rest, temperatures};
 use uhlm_testing::served::Served;
@@ -30,6 +30,14 @@ pub(crate) fn upstream(engines: &[&StandIn]) -> UpstreamOptions {
 
 pub(crate) fn gateway_with(upstream: UpstreamOptions) -> Served {
     Served::start_with(|config| ServerConfig { upstream: Some(upstream), ..config })
+}
+
+/// Binds a gateway on any free port, and drops it if that works.
+pub(crate) fn try_to_start(configure: impl FnOnce(ServerConfig) -> ServerConfig) -> Result<(), ServerError> {
+    let listen = ([127, 0, 0, 1], 0).into();
+    let config = configure(ServerConfig { listen, ..ServerConfig::new("not used") });
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(Server::bind(config)).map(drop)
 }
 
 pub(crate) fn gateway(engines: &[&StandIn]) -> Served {

@@ -4,34 +4,24 @@
 //! Engines tell neither the bytes of tokens, which the noise goes by, nor a hash of their model. So the vocabulary
 //! comes from a file, and the ids of fixed texts tell whether it is theirs.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
 use uhlm_llama::{Lexicon, VocabularyFile};
-use uhlm_net::{BearerToken, Secret, TrustPolicy};
+use uhlm_net::TrustPolicy;
 use uhlm_upstream::{Abilities, Probe, Settings, TokenSet, Upstream};
 
+use super::credentials::{key, trust};
 use super::hand_off::HandOff;
+use super::seen::Seen;
+use super::texts::TEXTS;
 use crate::error::ServerError;
 use crate::hand_off::HandOffOptions;
 use crate::owner::Owner;
 use crate::target::{TargetInfo, offered_vocabulary};
 use crate::upstream::UpstreamOptions;
 
-/// Texts whose ids are compared: words, numbers, white space, scripts, what looks like code, and characters of four
-/// bytes. No names of control tokens, which some engines read as such wherever they stand, and no characters that a
-/// normalisation would change, which some tokenizers make and others leave out.
-pub(super) const TEXTS: [&str; 7] = [
-    "The quick brown fox jumps over the lazy dog, and then it sleeps for a while.",
-    " leading space, trailing space ",
-    "12345 3.14159 0x7f 1,000,000",
-    "Grüße aus München, é à ñ ø ß",
-    "\u{4f60}\u{597d}\u{ff0c}\u{4e16}\u{754c} \u{3053}\u{3093}\u{306b}\u{3061}\u{306f} \u{441}\u{43b}\u{43e}\u{432}",
-    "fn main() {\n    println!(\"{}\", a + b);\n}\n\n\tif x != y { return; }",
-    "\u{1f43a}\u{1f1e9}\u{1f1ea} \u{2026} \u{2713}",
-];
 /// Length of a context where neither the engines, nor the vocabulary's file, nor the settings say one, in tokens.
 const CONTEXT: u32 = 4096;
 /// Length of a conversation with a chat service, in tokens. Nothing is kept of it here, and the service says by itself
@@ -45,17 +35,6 @@ pub(crate) enum Source {
     Rows(Upstream),
     /// A chat service that gives whole replies.
     Replies(HandOff),
-}
-
-/// What can be seen of somebody who is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
-    /// Base of the URLs.
-    pub(crate) url: String,
-    pub(crate) is_up: bool,
-    pub(crate) requests: u64,
-    pub(crate) failures: u64,
-    pub(crate) under_way: usize,
 }
 
 /// The engines and their target.
@@ -216,16 +195,4 @@ fn described(model: String, kind: &[u8], context: u32, lexicon: &Lexicon) -> Tar
 fn probes(lexicon: &Lexicon) -> Vec<Probe> {
     let probe = |text: &&str| Some(Probe { text: (*text).to_owned(), ids: lexicon.tokenize(text).ok()? });
     TEXTS.iter().filter_map(probe).collect()
-}
-
-/// Reads a key. Its file is named in an error, and nothing of what is in it.
-pub(super) fn key(path: &Path) -> Result<BearerToken, ServerError> {
-    let unusable = |reason: String| ServerError::Config(format!("the key in {}: {reason}", path.display()));
-    let text = std::fs::read_to_string(path).map(Secret::from).map_err(|error| unusable(error.to_string()))?;
-    BearerToken::new(text.expose().trim()).map_err(|error| unusable(error.to_string()))
-}
-
-pub(super) fn trust(path: &Path) -> Result<TrustPolicy, ServerError> {
-    let unusable = |error: std::io::Error| ServerError::Config(format!("{}: {error}", path.display()));
-    Ok(TrustPolicy::Pem(std::fs::read(path).map_err(unusable)?))
 }

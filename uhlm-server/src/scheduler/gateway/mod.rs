@@ -7,9 +7,12 @@
 //! there are no slots here, and no passes that sessions share.
 
 pub(crate) mod counters;
+mod credentials;
 mod engines;
 mod hand_off;
 mod pass;
+mod seen;
+mod texts;
 mod turn;
 mod worker;
 

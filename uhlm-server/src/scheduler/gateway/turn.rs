@@ -21,7 +21,7 @@ use super::pass::{Pass, PassError, needs_logits, no_logits};
 use super::worker::{Gateway, Outcome, Report, Running};
 use crate::metrics::{Ended, Limit};
 use crate::owner::Owner;
-use crate::session_id::Short;
+use crate::session_id::{Short, number};
 
 /// Weight of a new time of a pass in the average.
 const WEIGHT: f64 = 0.1;
@@ -29,12 +29,6 @@ const WEIGHT: f64 = 0.1;
 /// Makes the work of a pass of one session, as far as the order of turns goes: each takes a question's place.
 fn place(owner: Owner) -> Arrival {
     Arrival { owner, tokens: 1, is_long: false, is_unplaced: false }
-}
-
-/// Part of a session's name by which it finds its engine, or its reply, again.
-pub(super) fn number(id: SessionId) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = id.0;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// A session that waits for its turn, in the order of its owner's turns.

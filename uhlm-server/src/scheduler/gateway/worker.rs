@@ -17,12 +17,11 @@ use super::super::pulse::Pulse;
 use super::super::worker::{Alive, gone};
 use super::engines::Engines;
 use super::pass::PassError;
-use super::turn::number;
 use crate::limits::Limits;
 use crate::metrics::{Ended, Limit, Metrics};
 use crate::owner::Owner;
 use crate::session::table::Table;
-use crate::session_id::Short;
+use crate::session_id::{Short, number};
 
 /// Longest time that the thread sleeps while engines are asked, so that it is known to be alive.
 const ROUND: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use uhlm_upstream::UpstreamError;
 
-use super::super::engines::Seen;
+use super::super::seen::Seen;
 use super::HandOffError;
 
 /// Time for which a service that could not be reached counts as away. Then it is given another chance.

@@ -26,7 +26,9 @@ use uhlm_upstream::chat::{ChatAsk, ChatService, ChatSettings};
 use self::counts::Counts;
 use self::messages::Marks;
 use self::reply::{Key, Reply, Writer};
-use super::engines::{Seen, TEXTS, key, trust};
+use super::credentials::{key, trust};
+use super::seen::Seen;
+use super::texts::TEXTS;
 use crate::error::ServerError;
 use crate::hand_off::HandOffOptions;
 
