@@ -202,9 +202,9 @@ public actor UhlmBackgroundDownloads {
             if let resume, ledger.entry(key)?.isStopped == true { folder.keepResumeData(resume, of: key) }
         case .delivered:
             isDelivered = true
-            completeIfDone()
         }
         publish()
+        completeIfDone()
     }
 
     private func came(_ key: FileKey) {
@@ -261,8 +261,8 @@ public actor UhlmBackgroundDownloads {
                 adopting.remove(key)
                 await adoptFailed(key, error as? UhlmError ?? .download(.storageFailed, "\(type(of: error))"))
             }
-            completeIfDone()
             publish()
+            completeIfDone()
         }
     }
 
@@ -296,6 +296,7 @@ public actor UhlmBackgroundDownloads {
         entry.keys(at: .loading).forEach(carrier.stop)
     }
 
+    /// It comes after `publish`: the app that hears that all is done looks at ``downloads``.
     private func completeIfDone() {
         guard isDelivered, adopting.isEmpty else { return }
         let done = completions.withLock { completions in
