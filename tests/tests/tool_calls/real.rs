@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use uhlm_core::{
-    Engine, GenerationOptions, LoadOptions, Mode, Runner, SessionOptions, ToolCall, ToolDefinition, ToolUse, Tools,
+    Engine, GenerationOptions, LoadOptions, Mode, Runner, Session, SessionOptions, ToolCall, ToolChoice,
+    ToolDefinition, ToolUse, Tools,
 };
 use uhlm_law::model::Decoder as _;
 use uhlm_llama::Model;
@@ -69,38 +70,66 @@ const QUESTIONS: [(&str, &str, &str); 50] = [
     ("Good night.", "", ""),
 ];
 
-fn offered() -> Tools {
+fn definitions() -> Vec<ToolDefinition> {
     let schema = |field: &str, kind: &str| {
         format!(r#"{{"type": "object", "properties": {{"{field}": {{"type": "{kind}"}}}}, "required": ["{field}"]}}"#)
     };
-    let definitions = vec![
+    vec![
         ToolDefinition::new("get_weather", "Tells the weather in a city.", schema("city", "string")),
         ToolDefinition::new("get_time", "Tells the time in a city.", schema("city", "string")),
         ToolDefinition::new("set_timer", "Starts a timer.", schema("minutes", "integer")),
         ToolDefinition::new("search_notes", "Searches the notes of the user.", schema("words", "string")),
-    ];
+    ]
+}
+
+/// Calls that the model makes as it likes, and that are answered at once.
+fn offered() -> Tools {
     let answer = |call: &ToolCall| Ok(format!("{{\"result\": \"ok\", \"of\": \"{}\"}}", call.name));
-    Tools { definitions, usage: ToolUse::Automatic(Runner::new(answer)), max_rounds: 2, ..Tools::default() }
+    let usage = ToolUse::Automatic(Runner::new(answer));
+    Tools { definitions: definitions(), usage, max_rounds: 2, ..Tools::default() }
+}
+
+/// The models that are named, with their sessions.
+struct Pair {
+    engine: Engine,
+    target: Arc<Model>,
+    threads: u32,
+}
+
+impl Pair {
+    fn named() -> Self {
+        let named = |variable: &str| std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no file"));
+        let engine = Engine::load(named("UHLM_REAL_DRAFT"), &LoadOptions::default()).expect("a draft model");
+        let target = Model::load(Path::new(&named("UHLM_REAL_TARGET")), &LoadOptions::default()).expect("a target");
+        Self { engine, target, threads: number("UHLM_REAL_THREADS").unwrap_or(2) }
+    }
+
+    fn session(&self, mode: Mode) -> Session {
+        let (model, threads) = (Arc::clone(&self.target), self.threads);
+        let config = LocalConfig::of(Arc::clone(&self.target) as _, 2048);
+        let factory = Box::new(move || Arc::clone(&model).sequence(2048, threads));
+        let verifier = Arc::new(LocalVerifier::new(config, factory).expect("a thread"));
+        self.engine.session(Some(verifier), SessionOptions { mode, threads, ..patient() }).expect("valid options")
+    }
+}
+
+fn number<T: std::str::FromStr>(variable: &str) -> Option<T> {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+}
+
+/// The questions that are asked: all, or as many as `UHLM_REAL_QUESTIONS` says, evenly chosen.
+fn questions() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    QUESTIONS.into_iter().step_by(50 / number("UHLM_REAL_QUESTIONS").unwrap_or(50))
 }
 
 #[test]
 #[ignore = "needs models: UHLM_REAL_DRAFT and UHLM_REAL_TARGET name GGUF files of one vocabulary"]
 fn real_models_call_tools() {
-    let named = |variable: &str| std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no file"));
-    let engine = Engine::load(named("UHLM_REAL_DRAFT"), &LoadOptions::default()).expect("a draft model");
-    let target = Model::load(Path::new(&named("UHLM_REAL_TARGET")), &LoadOptions::default()).expect("a target");
-    let threads = std::env::var("UHLM_REAL_THREADS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
-    let modes = [Mode::DeviceOnly, Mode::Exact];
-    let only = std::env::var("UHLM_REAL_QUESTIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(50);
-    for mode in modes {
-        let config = LocalConfig::of(Arc::clone(&target) as _, 2048);
-        let model = Arc::clone(&target);
-        let factory = Box::new(move || Arc::clone(&model).sequence(2048, threads));
-        let verifier = Arc::new(LocalVerifier::new(config, factory).expect("a thread"));
-        let options = SessionOptions { mode, threads, ..patient() };
-        let session = engine.session(Some(verifier), options).expect("valid options");
+    let pair = Pair::named();
+    for mode in [Mode::DeviceOnly, Mode::Exact] {
+        let session = pair.session(mode);
         let (mut right, mut called, mut malformed, mut rounds) = (0, 0, 0, 0);
-        for (question, tool, argument) in QUESTIONS.into_iter().step_by(50 / only) {
+        for (question, tool, argument) in questions() {
             session.reset().expect("idle");
             let options = GenerationOptions { tools: offered(), max_tokens: 160, ..GenerationOptions::default() };
             let told = ask(&session, chat(question), options);
@@ -121,6 +150,35 @@ fn real_models_call_tools() {
             malformed += told.malformed.len();
             rounds += told.results.len();
         }
-        eprintln!("{mode:?}: {right} right of {only}, {called} with calls, {malformed} malformed, {rounds} results");
+        let asked = questions().count();
+        eprintln!("{mode:?}: {right} right of {asked}, {called} with calls, {malformed} malformed, {rounds} results");
+    }
+}
+
+/// Every question, those that need no tool too, is answered by a call, and every call can be read.
+#[test]
+#[ignore = "needs models: UHLM_REAL_DRAFT and UHLM_REAL_TARGET name GGUF files of one vocabulary"]
+fn calls_that_real_models_are_forced_to_can_be_read() {
+    let pair = Pair::named();
+    for mode in [Mode::DeviceOnly, Mode::Exact] {
+        let session = pair.session(mode);
+        let (mut right, mut needed, mut unread) = (0, 0, Vec::new());
+        for (question, tool, argument) in questions() {
+            session.reset().expect("idle");
+            let tools = Tools { definitions: definitions(), choice: ToolChoice::Required, ..Tools::default() };
+            let options = GenerationOptions { tools, max_tokens: 160, ..GenerationOptions::default() };
+            let told = ask(&session, chat(question), options);
+            eprintln!("{mode:?} {question:?} -> {:?} {:?} {:?}", told.calls, told.malformed, told.text);
+            let arguments = told.calls.first().map(|call| serde_json::from_str::<serde_json::Value>(&call.arguments));
+            match arguments {
+                Some(Ok(arguments)) if arguments.is_object() && told.malformed.is_empty() => {}
+                _ => unread.push(question),
+            }
+            let first = told.calls.first();
+            needed += usize::from(!tool.is_empty());
+            right += usize::from(first.is_some_and(|call| call.name == tool && call.arguments.contains(argument)));
+        }
+        eprintln!("{mode:?}: {right} right of {needed} that need a tool, {} not read", unread.len());
+        assert!(unread.is_empty(), "{mode:?}: no call that can be read: {unread:?}");
     }
 }
