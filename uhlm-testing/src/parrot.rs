@@ -12,6 +12,9 @@ use crate::gguf::{self, Kind, RandomModel, Value};
 pub const CALL: &str =
     "I will look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Paris\"}}\n</tool_call>";
 
+/// Chat template of the model that takes its time, so that an app can talk to it.
+const TEMPLATE: &str = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}";
+
 /// Width of an attention head, in numbers.
 const HEAD: u32 = 32;
 
@@ -111,7 +114,9 @@ pub fn write_heavy(path: &Path) -> io::Result<()> {
     let tokens = tokens(&[]);
     let model = model(&tokens, 512, 16, 1536, Kind::F16);
     let mut rng = Rng::new(1, Stream::Simulation);
-    gguf::write(path, &metadata("random weights", &model, tokens), &model.tensors(), |tensor, out| {
+    let mut metadata = metadata("random weights", &model, tokens);
+    metadata.push(("tokenizer.chat_template", Value::Text(TEMPLATE.into())));
+    gguf::write(path, &metadata, &model.tensors(), |tensor, out| {
         (0..tensor.dimensions.iter().product::<u64>()).try_for_each(|_| {
             // 11 random bits make a 16-bit float of either sign between 2^-6 and 2^-5.
             let bits = (rng.uniform() * 2048.0) as u16;

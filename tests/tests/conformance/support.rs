@@ -103,7 +103,7 @@ pub(crate) fn one_thread() -> SessionOptions {
     SessionOptions { threads: Some(1), ..greedy() }
 }
 
-/// Returns a prompt of text as it is: the heavy model has no chat template.
+/// Returns a prompt of text as it is, for the heavy model.
 pub(crate) fn raw() -> Prompt {
     Prompt::Raw { text: "go".to_owned() }
 }

@@ -3,16 +3,15 @@
 //! Each is one question with tools, answered by an automatic runner. A call counts as right if it names the expected
 //! tool and its arguments hold the expected text; a question that needs no tool, if none is called.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use uhlm_core::{
-    Engine, GenerationOptions, LoadOptions, Mode, Runner, Session, SessionOptions, ToolCall, ToolChoice,
+    Engine, GenerationOptions, LoadOptions, Mode, OfflinePolicy, Runner, Session, SessionOptions, ToolCall, ToolChoice,
     ToolDefinition, ToolUse, Tools,
 };
-use uhlm_law::model::Decoder as _;
-use uhlm_llama::Model;
-use uhlm_testing::local::{LocalConfig, LocalVerifier};
+use uhlm_server::{EngineOptions, ServerConfig};
+use uhlm_testing::served::Served;
 
 use crate::support::{ask, chat, patient};
 
@@ -89,27 +88,29 @@ fn offered() -> Tools {
     Tools { definitions: definitions(), usage, max_rounds: 2, ..Tools::default() }
 }
 
-/// The models that are named, with their sessions.
+/// The models that are named, the target behind a server.
 struct Pair {
     engine: Engine,
-    target: Arc<Model>,
+    served: Served,
     threads: u32,
 }
 
 impl Pair {
     fn named() -> Self {
-        let named = |variable: &str| std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names no file"));
+        let named = |variable: &str| PathBuf::from(std::env::var(variable).unwrap_or_else(|_| panic!("{variable}?")));
         let engine = Engine::load(named("UHLM_REAL_DRAFT"), &LoadOptions::default()).expect("a draft model");
-        let target = Model::load(Path::new(&named("UHLM_REAL_TARGET")), &LoadOptions::default()).expect("a target");
-        Self { engine, target, threads: number("UHLM_REAL_THREADS").unwrap_or(2) }
+        let (model, threads) = (named("UHLM_REAL_TARGET"), number("UHLM_REAL_THREADS").unwrap_or(2));
+        let served = Served::start_with(|config| {
+            let engine = EngineOptions { threads, ..config.engine };
+            ServerConfig { engine, model, ..config }
+        });
+        Self { engine, served, threads }
     }
 
     fn session(&self, mode: Mode) -> Session {
-        let (model, threads) = (Arc::clone(&self.target), self.threads);
-        let config = LocalConfig::of(Arc::clone(&self.target) as _, 2048);
-        let factory = Box::new(move || Arc::clone(&model).sequence(2048, threads));
-        let verifier = Arc::new(LocalVerifier::new(config, factory).expect("a thread"));
-        self.engine.session(Some(verifier), SessionOptions { mode, threads, ..patient() }).expect("valid options")
+        let (threads, offline) = (self.threads, OfflinePolicy::Wait(Duration::from_secs(300)));
+        let options = SessionOptions { mode, threads, offline, ..patient() };
+        self.engine.session(Some(self.served.verifier()), options).expect("valid options")
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use uhlm_core::{
     Event, FinishReason, GenerationError, GenerationOptions, Mode, Overflow, Role, Runner, SessionOptions, ToolCall,
@@ -43,21 +43,30 @@ fn the_model_goes_on_with_the_results_in_every_mode() {
 
 #[test]
 fn several_calls_run_side_by_side_and_their_results_keep_the_order_of_the_calls() {
-    let slow = calling(&[WEATHER, TIME]);
-    let session = session(Mode::Exact, true, &[&slow, "Done."], patient());
-    let began = Instant::now();
-    let told = ask(
-        &session,
-        chat("both"),
-        automatic(|call| {
-            let pause = if call.name == "get_weather" { 600 } else { 300 };
-            std::thread::sleep(Duration::from_millis(pause));
-            Ok(call.name.clone())
-        }),
-    );
-    assert!(began.elapsed() < Duration::from_millis(890), "they took {:?}", began.elapsed());
+    let script = calling(&[WEATHER, TIME]);
+    let session = session(Mode::Exact, true, &[&script, "Done."], patient());
+    let (time_is_told, told_time) = channel();
+    let told_time = Mutex::new(told_time);
+    // The first call waits until the result of the second one is told: one after the other, they would never end.
+    let options = automatic(move |call| {
+        if call.name == "get_weather" {
+            let waited = told_time.lock().expect("no panic").recv_timeout(Duration::from_secs(60));
+            waited.map_err(|_| ToolFailure("nothing ran beside it".into()))?;
+        }
+        Ok(call.name.clone())
+    });
+    let mut generation = session.generate(chat("both"), options).expect("idle");
+    let mut told = Vec::new();
+    while let Some(event) = generation.blocking_next() {
+        if let Event::ToolResult(result) = event.expect("a reply") {
+            assert!(!result.is_failure, "{result:?}");
+            if result.name == "get_time" {
+                time_is_told.send(()).expect("the first call waits");
+            }
+            told.push(result.name);
+        }
+    }
     // They are told as they come, and the model reads them in their order.
-    let told: Vec<_> = told.results.iter().map(|result| result.name.as_str()).collect();
     assert_eq!(told, ["get_time", "get_weather"]);
     let read: Vec<_> = session.messages().into_iter().filter_map(|message| message.tool_name).collect();
     assert_eq!(read, ["get_weather", "get_time"]);

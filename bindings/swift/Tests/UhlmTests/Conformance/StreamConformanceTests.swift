@@ -7,18 +7,10 @@ import XCTest
 final class StreamConformanceTests: Suite {
     func test_the_first_event_comes_before_the_end() async throws {
         let session = try await alone(try ready.heavy)
-        let begin = Date()
-        var first: TimeInterval?
-        var last: TimeInterval = 0
-        for try await _ in session.generate(.raw(text: "go"), options: GenerationOptions(maxTokens: 40)) {
-            last = Date().timeIntervalSince(begin)
-            if first == nil {
-                first = last
-                XCTAssertTrue(try isGenerating(session), "it runs while the first event is here")
-            }
+        for try await _ in session.generate(.raw(text: "go"), options: GenerationOptions(maxTokens: 400)) {
+            XCTAssertTrue(try isGenerating(session), "it runs while the first event is here")
+            break
         }
-        let share = try XCTUnwrap(first) / last
-        XCTAssertLessThan(share, 0.5, "of 40 tokens the first takes a small share of the time")
     }
 
     func test_events_come_in_their_order() async throws {

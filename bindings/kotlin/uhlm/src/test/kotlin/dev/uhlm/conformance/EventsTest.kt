@@ -4,6 +4,8 @@ import dev.uhlm.*
 import kotlin.test.assertEquals
 import kotlin.test.assertIs
 import kotlin.test.assertTrue
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.toList
 import org.junit.jupiter.api.Test
 
@@ -12,14 +14,10 @@ class EventsTest : Conformance() {
     @Test
     fun the_first_event_comes_before_the_end() = testing {
         heavyEngine.openSession(options = oneThread).use { session ->
-            var events = 0
-            var stillGenerating = false
-            session.generate(Prompt.Raw("go"), GenerationOptions(maxTokens = 32u)).collect {
-                if (events == 0) stillGenerating = session.status().generating
-                events++
-            }
+            val stillGenerating = session.generate(Prompt.Raw("go"), GenerationOptions(maxTokens = 400u))
+                .map { session.status().generating }
+                .first()
             assertTrue(stillGenerating)
-            assertEquals(33, events)
         }
     }
 
