@@ -29,6 +29,11 @@ impl Place {
         self.owners.get(phone % self.owners.len().max(1))
     }
 
+    /// Returns the token of the owner who attacks, or of one who might where nobody does.
+    pub(crate) fn neighbour(&self, attack: Option<Attack>) -> Option<&BearerToken> {
+        self.hostile_owner(attack.unwrap_or(Attack::ALL[0]))
+    }
+
     /// Returns the token of hostile phones of a kind.
     pub(crate) fn hostile_owner(&self, attack: Attack) -> Option<&BearerToken> {
         self.hostile.get(attack as usize % self.hostile.len().max(1)).or_else(|| self.owners.first())

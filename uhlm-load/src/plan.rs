@@ -105,6 +105,9 @@ pub struct Plan {
     pub attack: Option<Attack>,
     /// Number of hostile phones; of sockets, where the attack is one of sockets.
     pub attackers: usize,
+    /// Number of phones that behave, beside the others, under the name of the owner who attacks or might: it uses its
+    /// share of the target without an attack too. What they see is not counted.
+    pub neighbours: usize,
     /// Seed of everything random.
     pub seed: u64,
 }
@@ -122,6 +125,7 @@ impl Default for Plan {
             deadline: Duration::from_secs(1),
             attack: None,
             attackers: 4,
+            neighbours: 0,
             seed: 1,
         }
     }

@@ -152,6 +152,17 @@ fn replies_arrive_at_their_time_and_each_may_have_a_session_of_its_own() {
 }
 
 #[test]
+fn phones_of_another_owner_use_the_target_and_are_not_counted() {
+    let fixture = Fixture::new(0);
+    let plan = Plan { phones: 1, neighbours: 3, ..plan(Writing::Windows, 1.0) };
+    let arm = fixture.load(&plan, &fixture.texts(0.0));
+    assert_whole(&arm);
+    let passes = arm.passes.as_ref().expect("the server shows its counters");
+    // Four phones alike, of which one is counted.
+    assert!(passes.session_passes > 2.0 * arm.each.count as f64, "{passes:?} of {}", arm.each.count);
+}
+
+#[test]
 fn whatever_hostile_phones_do_the_others_lose_no_token_and_get_the_targets_own_text() {
     let fixture = Fixture::new(1);
     let texts = fixture.texts(0.8);

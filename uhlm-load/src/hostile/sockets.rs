@@ -1,7 +1,8 @@
 //! Hostile phones that hold connections: they say nothing, or do not come to an end.
 
 use std::convert::Infallible;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use reqwest::{Body, Client, Url};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 use uhlm_law::advance::MEDIA_BINARY;
 use uhlm_net::{BearerToken, client_config};
@@ -39,11 +40,21 @@ pub(super) fn address(url: &str) -> Result<SocketAddr, LoadTestError> {
     (host, port).to_socket_addrs().ok().and_then(|mut all| all.next()).ok_or_else(unknown)
 }
 
+/// Connects as a stranger: from another address than the phones', where loopback has more than one. What a server holds
+/// against an address, those who share it have to bear.
+async fn connect(to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if cfg!(target_os = "linux") && to.is_ipv4() && to.ip().is_loopback() {
+        socket.bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())?;
+    }
+    socket.connect(to).await
+}
+
 /// Holds a connection open, and opens it again when it is closed. A slow one sends the beginning of a handshake, a byte
 /// a second; another one nothing.
 pub(super) async fn hold(address: SocketAddr, is_slow: bool, count: Arc<AtomicU64>) {
     loop {
-        if let Ok(mut stream) = TcpStream::connect(address).await {
+        if let Ok(mut stream) = connect(address).await {
             count.fetch_add(1, Ordering::Relaxed);
             // The head of a TLS record that announces a long handshake message, then zeros.
             let mut bytes = [0x16, 0x03, 0x01, 0x02, 0x00, 0x01].into_iter().chain(std::iter::repeat(0));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use uhlm_core::verifier::Verifier;
 use uhlm_law::rng::derived;
 
 use crate::arrivals::Arrival;
@@ -113,7 +114,13 @@ impl Load<'_> {
         let (jobs, feeder) = self.jobs(began);
         let mut phones = JoinSet::new();
         for number in 0..plan.phones {
-            phones.spawn(self.phone(number, began, to, jobs.clone(), Arc::clone(&live))?);
+            let verifier = self.place.client(self.place.owner(number))?;
+            phones.spawn(self.phone(number, verifier, (began, to), jobs.clone(), Arc::clone(&live)));
+        }
+        let mut neighbours = JoinSet::new();
+        for number in 0..plan.neighbours {
+            let verifier = self.place.client(self.place.neighbour(plan.attack))?;
+            neighbours.spawn(self.phone(plan.phones + number, verifier, (began, to), self.closed(), Arc::default()));
         }
         let attackers = match plan.attack {
             Some(attack) => Some(Attackers::start(attack, self.place, plan, &self.texts.info)?),
@@ -143,6 +150,7 @@ impl Load<'_> {
             seen.failed += phone.failed;
             tick(&self.state(began, &live));
         }
+        neighbours.join_all().await;
         tokio::time::sleep(FAREWELL).await;
         let memory = memory.end();
         Ok(account::arm(plan, (began, from, to), seen, after, memory, account::Sides { attacks, never_begun }))
@@ -159,23 +167,22 @@ impl Load<'_> {
         }
     }
 
-    /// Makes a phone that serves wishes until the measured time is over.
+    /// Makes a phone that serves wishes from the first time on until the second one, when what is measured is over.
     fn phone(
         &self,
         number: usize,
-        began: Instant,
-        to: Instant,
+        verifier: Arc<dyn Verifier>,
+        (began, to): (Instant, Instant),
         jobs: Jobs,
         live: Arc<Live>,
-    ) -> Result<impl Future<Output = Seen> + Send + use<>, LoadTestError> {
+    ) -> impl Future<Output = Seen> + Send + use<> {
         let plan = self.plan;
         let texts = Arc::clone(self.texts);
-        let verifier = self.place.client(self.place.owner(number))?;
         let seed = derived(plan.seed, number as u64);
         let mut phone = Phone::new(verifier, texts.info.clone(), plan.behaviour.clone(), seed, began, live);
         let ramp = STEP.saturating_mul(number as u32).min(RAMP.mul_f64(number as f64 / plan.phones as f64));
         let stop = to + plan.grace;
-        Ok(async move {
+        async move {
             let mut seen = Seen::default();
             sleep_until(began + ramp).await;
             loop {
@@ -194,12 +201,17 @@ impl Load<'_> {
             phone.hang_up();
             seen.tally = std::mem::take(&mut phone.tally);
             seen
-        })
+        }
+    }
+
+    /// Makes wishes of which there is always a next one.
+    fn closed(&self) -> Jobs {
+        Jobs::Closed { texts: self.texts.all.len(), next: Arc::default() }
     }
 
     fn jobs(&self, began: Instant) -> (Jobs, Option<Feeder>) {
         match &self.plan.pattern {
-            Pattern::Closed => (Jobs::Closed { texts: self.texts.all.len(), next: Arc::new(AtomicU64::new(0)) }, None),
+            Pattern::Closed => (self.closed(), None),
             Pattern::Open(arrivals) => {
                 let (sender, receiver) = mpsc::unbounded_channel();
                 let receiver = Arc::new(Mutex::new(receiver));

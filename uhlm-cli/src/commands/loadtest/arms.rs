@@ -72,6 +72,10 @@ pub(super) struct Load {
     /// Hostile phones at once
     #[arg(long, value_name = "N", default_value_t = 4)]
     attackers: usize,
+    /// Phones of the owner who attacks that behave, in every run: it uses its share without an attack too. They are not
+    /// counted
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    neighbours: usize,
     /// Silent or slow sockets at once
     #[arg(long, value_name = "N", default_value_t = 1000)]
     sockets: usize,
@@ -175,6 +179,7 @@ impl Load {
             warmup: Self::duration("warmup", self.warmup)?,
             measured: Self::duration("seconds", self.seconds)?,
             deadline: Self::duration("deadline-ms", self.deadline_ms / 1e3)?,
+            neighbours: self.neighbours,
             seed: self.seed,
             ..Plan::default()
         };
