@@ -82,7 +82,7 @@ enum Command {
     Loadtest(commands::loadtest::LoadtestArgs),
     /// Say how many phones a verifier bears, from what a load test has measured
     Capacity(commands::capacity::CapacityArgs),
-    /// Generate through a network that cuts, stalls and corrupts, with a server that is killed and started again
+    /// Generate while the network cuts, stalls and corrupts, the server dies, clocks jump and the disk is full
     Chaos(commands::chaos::ChaosArgs),
     /// Generate for long, and see whether memory, descriptors or times grow
     Soak(commands::soak::SoakArgs),

@@ -1,25 +1,28 @@
-//! Generations over real sockets through bad weather, with a server that is killed and started again.
+//! Generations over real sockets through bad weather, with a server that is killed and started again, on phones whose
+//! clocks jump and whose disk is full at random.
 //!
 //! Decides when the weather changes and the server dies, from a seed, and what is left over at the end. Which promises
-//! a generation has is `outcome`'s; the server is its caller's.
+//! a generation has is `outcome`'s, which a write has `keeping`'s; the server is its caller's.
 
+mod clock;
+mod disk;
+mod files;
+mod identity;
+mod keeping;
 mod outcome;
 mod phones;
 mod proxy;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use rcgen::{CertificateParams, KeyPair};
-use sha2::{Digest as _, Sha256};
 use uhlm_law::chat::DraftModel;
-use uhlm_law::digest::Digest;
 use uhlm_law::rng::{Rng, Stream};
 use uhlm_net::TrustPolicy;
 
+use self::keeping::Storage;
 use self::phones::Phones;
 use self::proxy::{Proxy, Weather};
 use crate::error::LoadTestError;
@@ -27,7 +30,8 @@ use crate::place::Place;
 use crate::resources;
 use crate::scrape::Counters;
 
-pub use self::outcome::{Outcome, Served, Tally};
+pub use self::identity::certificate;
+pub use self::outcome::{Outcome, Served, Tally, Writes};
 pub use crate::resources::Held;
 
 /// A server that can be killed.
@@ -52,7 +56,8 @@ pub struct ChaosPlan {
     pub generations: u64,
     /// Number of phones that generate at the same time.
     pub phones: u64,
-    /// Seed that weather, kills and phones follow from. Times are real ones, so a run is not the same again.
+    /// Seed that weather, kills, phones, their clocks and their disk follow from. Times are real ones, so a run is not
+    /// the same again.
     pub seed: u64,
 }
 
@@ -97,7 +102,9 @@ pub fn run(
     let panics = PANICS.load(Ordering::Relaxed);
     let began = Instant::now();
     // What is made once for the process is there before anything is counted.
-    write(draft, victim.address(), trust, &ChaosPlan { generations: 4, phones: 1, ..plan.clone() })?;
+    let storage = Storage::new(plan.seed)?;
+    let once = ChaosPlan { generations: 4, phones: 1, ..plan.clone() };
+    phones(draft, victim.address(), trust, &storage, &once).work(0)?;
     let place = Place {
         url: format!("https://{}", victim.address()),
         trust: trust.clone(),
@@ -108,10 +115,13 @@ pub fn run(
     let mut outcome = Outcome::default();
     {
         let proxy = Proxy::start(victim.address(), plan.seed)?;
-        let phones = phones(draft, proxy.address(), trust, plan);
+        let phones = phones(draft, proxy.address(), trust, &storage, plan);
         let storm = Storm { proxy: &proxy, dice: Rng::at(plan.seed, Stream::Simulation, u64::MAX), dead: 0 };
         through(storm, &phones, plan.phones, victim, &mut outcome, tick)?;
         outcome.tally = phones.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let met = phones.met.into_inner().unwrap_or_else(PoisonError::into_inner);
+        outcome.weather.extend(met.weather);
+        (outcome.writes, outcome.broken) = (met.writes, met.broken);
     }
     let server = before.1.zip(victim.process());
     let (phones, served) = settled(&place, before.0.0, server);
@@ -123,14 +133,24 @@ pub fn run(
     Ok(outcome)
 }
 
-fn phones<'a>(draft: &'a DraftModel, address: SocketAddr, trust: &TrustPolicy, plan: &ChaosPlan) -> Phones<'a> {
-    let (trust, begun, tally) = (trust.clone(), AtomicU64::new(0), Mutex::default());
-    Phones { draft, address, trust, generations: plan.generations, seed: plan.seed, begun, tally }
-}
-
-/// Generates in clear weather.
-fn write(draft: &DraftModel, at: SocketAddr, trust: &TrustPolicy, plan: &ChaosPlan) -> Result<(), LoadTestError> {
-    phones(draft, at, trust, plan).work(0)
+fn phones<'a>(
+    draft: &'a DraftModel,
+    address: SocketAddr,
+    trust: &TrustPolicy,
+    storage: &'a Storage,
+    plan: &ChaosPlan,
+) -> Phones<'a> {
+    Phones {
+        draft,
+        address,
+        trust: trust.clone(),
+        storage,
+        generations: plan.generations,
+        seed: plan.seed,
+        begun: AtomicU64::new(0),
+        tally: Mutex::default(),
+        met: Mutex::default(),
+    }
 }
 
 /// The weather and the server's life.
@@ -158,11 +178,11 @@ fn through(
             tick(phones.begun.load(Ordering::Relaxed).min(phones.generations));
             // The phones end by themselves whatever becomes of the server.
             if result.is_ok() {
-                result = storm.step(victim, outcome);
+                result = storm.step(victim, phones.storage, outcome);
             }
         }
         if storm.dead > 0 {
-            result = result.and(victim.revive());
+            result = result.and(revive(victim, phones.storage));
         }
         let ended = workers.into_iter().map(|worker| worker.join().unwrap_or(Err(LoadTestError::Phone)));
         ended.fold(result, Result::and)
@@ -170,7 +190,7 @@ fn through(
 }
 
 impl Storm<'_> {
-    fn step(&mut self, victim: &mut dyn Victim, outcome: &mut Outcome) -> Result<(), LoadTestError> {
+    fn step(&mut self, victim: &mut dyn Victim, storage: &Storage, outcome: &mut Outcome) -> Result<(), LoadTestError> {
         if self.dice.next_u64().is_multiple_of(CHANGE) {
             // Every other change clears up, so that something gets through.
             let kind = if self.dice.next_u64().is_multiple_of(2) {
@@ -184,7 +204,7 @@ impl Storm<'_> {
         }
         if self.dead > 0 {
             self.dead -= 1;
-            return if self.dead == 0 { victim.revive() } else { Ok(()) };
+            return if self.dead == 0 { revive(victim, storage) } else { Ok(()) };
         }
         if self.dice.next_u64().is_multiple_of(KILL) {
             outcome.kills += 1;
@@ -193,6 +213,12 @@ impl Storm<'_> {
         }
         Ok(())
     }
+}
+
+/// Starts the server while the disk has room: a process that is started inherits the limit which makes it full.
+fn revive(victim: &mut dyn Victim, storage: &Storage) -> Result<(), LoadTestError> {
+    let started = storage.disk.with_room(None, || victim.revive());
+    started.map_err(|error| LoadTestError::Settings(format!("no limit is set: {error}")))?
 }
 
 /// Returns what this process holds and what the server holds for its sessions, once both processes hold no more than
@@ -227,22 +253,4 @@ fn serves(place: &Place) -> Option<Served> {
     let counters = runtime.block_on(Counters::fetch(place))?;
     let gauge = |name| counters.now(name).map(|value| value as u64);
     Some(Served { sessions: gauge("uhlm_sessions_open")?, sequences: gauge("uhlm_slots_used")? })
-}
-
-/// Writes a certificate for the loopback addresses and its key into a folder, so that a server has the same one after
-/// each start. Returns both files, and the trust in the certificate alone.
-///
-/// # Errors
-/// [`LoadTestError::Settings`] with the reason.
-pub fn certificate(folder: &Path) -> Result<(PathBuf, PathBuf, TrustPolicy), LoadTestError> {
-    let failed = |error: &dyn std::fmt::Display| LoadTestError::Settings(format!("no certificate: {error}"));
-    let key = KeyPair::generate().map_err(|error| failed(&error))?;
-    let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).map_err(|error| failed(&error))?;
-    let certificate = params.self_signed(&key).map_err(|error| failed(&error))?;
-    let trust = TrustPolicy::Fingerprint(Digest(Sha256::digest(certificate.der()).into()));
-    let paths = (folder.join("certificate.pem"), folder.join("key.pem"));
-    for (path, text) in [(&paths.0, certificate.pem()), (&paths.1, key.serialize_pem())] {
-        std::fs::write(path, text).map_err(|error| failed(&error))?;
-    }
-    Ok((paths.0, paths.1, trust))
 }

@@ -50,7 +50,10 @@ pub(super) fn claim(shared: &Shared, request: &DownloadRequest) -> Result<Claim,
         let any = request.name.is_some();
         let ours = |source: &str, sha256| any || request.is_for(source, sha256);
         if let Some(mut partial) = Partial::claim(&path, ours)? {
-            partial.sign(&source, request.sha256)?;
+            if let Err(error) = partial.sign(&source, request.sha256) {
+                partial.let_go();
+                return Err(error);
+            }
             return Ok(Claim::Missing(Place { name: name.clone(), path, partial }));
         }
     }

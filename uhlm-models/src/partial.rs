@@ -98,17 +98,24 @@ pub(super) fn read_small(path: &Path) -> Option<Vec<u8>> {
     (text.len() as u64 <= MAX_SMALL).then_some(text)
 }
 
-/// Writes a small file so that after a crash either the old or the new one is there.
+/// Writes a small file so that after a crash either the old or the new one is there. After an error it is the old one,
+/// and nothing is left beside it: the disk may be full.
 pub(super) fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");
     let new = PathBuf::from(new);
     // What lies under the name is not written through: it may be a link to anywhere.
     remove(&new)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
+    write_new(&new, text).and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+        // This is best effort: the error that matters is the one above.
+        let _ = fs::remove_file(&new);
+    })
+}
+
+fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(text)?;
-    file.sync_data()?;
-    fs::rename(&new, path)
+    file.sync_data()
 }
 
 impl Partial {

@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
 
 use crate::Target;
+use crate::mutation::Mutator;
 
 /// Returns the folder of a target's inputs.
 #[must_use]
@@ -26,6 +27,18 @@ pub fn read(target: &Target) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     paths.into_iter().map(|path| Ok((path.clone(), fs::read(path)?))).collect()
 }
 
+/// Reads a target's inputs, and adds as many changed ones, the same each time.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn with_changed(target: &Target, changed: usize) -> io::Result<Vec<Vec<u8>>> {
+    let mut inputs: Vec<Vec<u8>> = read(target)?.into_iter().map(|(_, input)| input).collect();
+    let mut mutator = Mutator::new(1, target.words);
+    let more: Vec<_> = (0..changed).map(|_| mutator.input(&inputs)).collect();
+    inputs.extend(more);
+    Ok(inputs)
+}
+
 /// Writes an input into a folder under a name that follows from its bytes, and returns the path.
 ///
 /// # Errors
@@ -42,7 +55,6 @@ pub fn write(folder: &Path, input: &[u8]) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
     use crate::TARGETS;
-    use crate::mutation::Mutator;
 
     /// Largest input that is committed, in bytes.
     const MAX_COMMITTED: usize = 4096;
@@ -74,11 +86,8 @@ mod tests {
     #[test]
     fn some_changed_inputs_keep_their_promises_too() {
         for target in TARGETS {
-            let corpus: Vec<Vec<u8>> = read(target).expect("a corpus").into_iter().map(|(_, input)| input).collect();
-            let mut mutator = Mutator::new(1, target.words);
-            for _ in 0..CHANGED {
-                (target.run)(&mutator.input(&corpus));
-            }
+            let inputs = with_changed(target, CHANGED).expect("a corpus");
+            inputs[inputs.len() - CHANGED..].iter().for_each(|input| (target.run)(input));
         }
     }
 }

@@ -8,7 +8,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use peak_alloc::PeakAlloc;
-use uhlm_fuzz::mutation::Mutator;
 use uhlm_fuzz::{TARGETS, corpus};
 
 #[global_allocator]
@@ -32,17 +31,8 @@ fn peak(run: impl FnOnce()) -> usize {
 #[test]
 fn no_bytes_of_strangers_take_more_than_two_megabytes() {
     for target in TARGETS {
-        let inputs: Vec<Vec<u8>> =
-            corpus::read(target).expect("a committed corpus").into_iter().map(|(_, input)| input).collect();
-        let mut mutator = Mutator::new(1, target.words);
-        let mut most = 0;
-        for input in &inputs {
-            most = most.max(peak(|| (target.run)(input)));
-        }
-        for _ in 0..CHANGED {
-            let input = mutator.input(&inputs);
-            most = most.max(peak(|| (target.run)(&input)));
-        }
+        let inputs = corpus::with_changed(target, CHANGED).expect("a committed corpus");
+        let most = inputs.iter().map(|input| peak(|| (target.run)(input))).max().unwrap_or(0);
         println!("{:<12} {:>8} kB", target.name, most / 1000);
         assert!(most <= MOST, "{}: {most} bytes", target.name);
     }

@@ -1,11 +1,12 @@
-//! `uhlm chaos`: generations through a network that cuts, stalls, corrupts and throttles.
+//! `uhlm chaos`: generations through a network that cuts, stalls, corrupts and throttles, on phones whose clocks jump
+//! and whose disk is full at random.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use uhlm_core::Engine;
 use uhlm_llama::LoadOptions;
-use uhlm_load::chaos::{ChaosPlan, Held, Outcome, run as put_through};
+use uhlm_load::chaos::{ChaosPlan, Held, Outcome, Writes, run as put_through};
 
 use crate::failure::Failure;
 use crate::output;
@@ -20,8 +21,17 @@ Examples:
   uhlm chaos                                     200 generations of the bundled pair
   uhlm chaos --generations 1000 --seed 7
 
-Fails if a generation hangs or ends in no way that one may end in, if anything panics, or if threads, descriptors,
-sessions or sequences are left over.";
+What happens at random, from the seed:
+  network   connections are cut, stalled, throttled, and have bits corrupted
+  server    it is killed, and started again after up to a second
+  clock     each phone's jumps forward, by up to three hours, and stands still for up to 0.4 s
+  disk      between generations each phone saves its session and its calibration and downloads a small model; half of
+            the writes find no room, or too little: files end at a limit on their size, which needs no rights (not on
+            Windows)
+
+Fails if a generation hangs or ends in no way that one may end in, if anything panics, if a write on a full disk fails
+in another way, changes the file that was there or leaves anything beside it, or if threads, descriptors, sessions or
+sequences are left over.";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,7 +48,7 @@ pub(crate) struct ChaosArgs {
     /// Phones that generate at the same time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
     phones: u64,
-    /// Seed of the weather, of what dies when, and of the phones
+    /// Seed of the weather, of what dies when, and of the phones with their clocks and their disk
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }
@@ -86,6 +96,11 @@ fn show(outcome: &Outcome) {
         tally.unverified,
         weather.join(", "),
     ));
+    let mut writes = Table::new(&["written", "whole", "disk full"]);
+    for (file, Writes { whole, full }) in &outcome.writes {
+        writes.push(vec![file.clone(), whole.to_string(), full.to_string()]);
+    }
+    output::line(format_args!("\n{}", writes.render()));
     let mut held = Table::new(&["held", "threads", "descriptors", "MB"]);
     let mut row = |name: &str, of: &Held| {
         let memory = format!("{:.1}", of.memory as f64 / 1e6);

@@ -1,14 +1,21 @@
-//! The ends of generations, and what a process holds before and after.
+//! The ends of generations and of writes, and what a process holds before and after.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uhlm_core::{FinishReason, GenerationError, Statistics};
 
+use super::clock::Changes;
+use super::keeping::Written;
 use crate::resources::Held;
 
 /// Longest time that a generation may take, its waiting for the verifier included.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Names of the faults of phones, beside those of their network, as they are counted.
+const JUMP: &str = "jump";
+const STANDSTILL: &str = "standstill";
+pub(crate) const FULL_DISK: &str = "full disk";
 
 /// The end of one generation.
 #[derive(Debug)]
@@ -73,6 +80,57 @@ impl Tally {
     }
 }
 
+/// The counts of the writes of one file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Writes {
+    /// Number of those after which the file was there, whole.
+    pub whole: u64,
+    /// Number of those that found the disk full, and left everything as it was.
+    pub full: u64,
+}
+
+/// What phones met beside their network's weather.
+#[derive(Debug, Default)]
+pub(crate) struct Met {
+    pub(crate) weather: BTreeMap<String, u64>,
+    pub(crate) writes: BTreeMap<String, Writes>,
+    pub(crate) broken: Vec<String>,
+}
+
+impl Met {
+    /// Counts faults of one kind.
+    pub(crate) fn weather(&mut self, kind: &str, count: u64) {
+        *self.weather.entry(kind.to_owned()).or_default() += count;
+    }
+
+    /// Counts the changes that a clock has made.
+    pub(crate) fn changes(&mut self, changes: Changes) {
+        self.weather(JUMP, changes.jumps);
+        self.weather(STANDSTILL, changes.standstills);
+    }
+
+    /// Takes note of the write of a file, or of the promise that it broke.
+    pub(crate) fn wrote(&mut self, file: &str, written: Result<Written, String>) {
+        let writes = self.writes.entry(file.to_owned()).or_default();
+        match written {
+            Ok(Written::Whole) => writes.whole += 1,
+            Ok(Written::Full) => writes.full += 1,
+            Err(broken) => self.broken.push(format!("{file}: {broken}")),
+        }
+    }
+
+    /// Takes over what another phone met.
+    pub(crate) fn join(&mut self, other: Self) {
+        other.weather.iter().for_each(|(kind, count)| self.weather(kind, *count));
+        for (file, Writes { whole, full }) in other.writes {
+            let writes = self.writes.entry(file).or_default();
+            writes.whole += whole;
+            writes.full += full;
+        }
+        self.broken.extend(other.broken);
+    }
+}
+
 /// The things that the server holds for its sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Served {
@@ -87,8 +145,13 @@ pub struct Served {
 pub struct Outcome {
     /// Ends of the generations.
     pub tally: Tally,
-    /// Number of changes to each kind of weather.
+    /// Number of changes to each kind of weather, of jumps and standstills of the phones' clocks, and of writes that
+    /// found the disk full.
     pub weather: BTreeMap<String, u64>,
+    /// Writes of the phones by what was written.
+    pub writes: BTreeMap<String, Writes>,
+    /// Writes that broke a promise: what was written, and which one.
+    pub broken: Vec<String>,
     /// Number of times that the server was killed, and started again.
     pub kills: u64,
     /// Number of times that the server had ended before it was killed.
@@ -124,6 +187,7 @@ impl Outcome {
             count(after.threads.saturating_sub(before.threads), &format!("threads of {whose} left over"));
             count(after.descriptors.saturating_sub(before.descriptors), &format!("descriptors of {whose} left over"));
         }
+        count(self.broken.len() as u64, "writes broke a promise");
         match self.served {
             Some(Served { sessions, sequences }) => {
                 count(sessions, "sessions left on the server");
@@ -131,6 +195,7 @@ impl Outcome {
             }
             None => faults.push("the server does not say what it holds".into()),
         }
+        faults.extend(self.broken.first().cloned());
         faults
     }
 }
@@ -152,13 +217,32 @@ mod tests {
         outcome.tally.add(Ended::hung());
         outcome.phones = Some((held, Held { descriptors: 22, ..held }));
         outcome.served = Some(Served { sessions: 1, sequences: 0 });
+        outcome.broken.push("session: it does not restore".into());
         assert_eq!(
             outcome.faults(),
             [
                 "1 generations ended in no way that one may end in",
                 "2 descriptors of the phones left over",
+                "1 writes broke a promise",
                 "1 sessions left on the server",
+                "session: it does not restore",
             ]
         );
+    }
+
+    #[test]
+    fn what_phones_met_is_counted_together() {
+        let mut met = Met::default();
+        met.changes(Changes { jumps: 2, standstills: 1 });
+        met.wrote("session", Ok(Written::Whole));
+        let mut other = Met::default();
+        other.changes(Changes { jumps: 3, standstills: 0 });
+        other.wrote("session", Ok(Written::Full));
+        other.wrote("model", Err("it is another file".into()));
+        met.join(other);
+        assert_eq!(met.weather, [(JUMP.into(), 5), (STANDSTILL.into(), 1)].into());
+        let (one, none) = (Writes { whole: 1, full: 1 }, Writes::default());
+        assert_eq!(met.writes, [("session".into(), one), ("model".into(), none)].into());
+        assert_eq!(met.broken, ["model: it is another file"]);
     }
 }

@@ -33,6 +33,18 @@ fn what_was_not_made_safe_is_not_believed() {
     assert_eq!(fs::read(partial.path()).expect("there"), b"safe");
 }
 
+#[test]
+fn a_small_file_that_cannot_be_put_in_its_place_leaves_nothing_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.json");
+    // What is written whole and cannot get its name ends as what the disk has no room for.
+    fs::create_dir(&path).expect("a folder in its place");
+    assert!(replace(&path, b"{}").is_err());
+    let left: Vec<_> =
+        fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("read").path()).collect();
+    assert_eq!(left, [path]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_link_or_a_pipe_in_the_place_of_a_partial_file_is_neither_written_nor_read_through() {
