@@ -31,8 +31,8 @@ pub(crate) struct ModelArgs {
     /// Target model to serve in this process instead of a server, named likewise
     #[arg(long, value_name = "GGUF", conflicts_with = "server")]
     pub(crate) target: Option<PathBuf>,
-    /// Where the draft model computes: on a GPU if this build can use one and the system has one, on the CPU alone, or on
-    /// a GPU or not at all
+    /// Where the draft model computes: on a GPU if this build can use one and the system has one, on the CPU alone, or
+    /// on a GPU or not at all
     #[arg(long, env = "UHLM_ACCELERATOR", value_name = "WHERE", value_enum, default_value_t)]
     pub(crate) accelerator: AcceleratorArg,
     /// Chat template in place of the draft model's own, a Jinja file

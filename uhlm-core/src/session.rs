@@ -254,8 +254,8 @@ impl Session {
     }
 
     /// Tells the session the state of the device. The session keeps to the limits that its policy sets for that from
-    /// the next generation on; a cache that the policy gives up goes as soon as nothing runs. A draft model on a GPU stops
-    /// at once where the app is [not in front](DeviceState::in_background), and goes on when it is again.
+    /// the next generation on; a cache that the policy gives up goes as soon as nothing runs. A draft model on a GPU
+    /// stops at once where the app is [not in front](DeviceState::in_background), and goes on when it is again.
     pub fn set_device(&self, state: DeviceState) {
         *locked(&self.shared.device) = state;
         self.wake();

@@ -46,8 +46,8 @@ pub struct ModelOptions {
     /// True if the file is mapped into memory instead of read. Left out: it is mapped if the system can do that.
     #[uniffi(default)]
     pub mmap: Option<bool>,
-    /// Part of the machine that the model computes on. Left out: `Auto`. Progress begins again where a model is loaded a
-    /// second time, on the CPU, because the GPU did not take it.
+    /// Part of the machine that the model computes on. Left out: `Auto`. Progress begins again where a model is loaded
+    /// a second time, on the CPU, because the GPU did not take it.
     #[uniffi(default)]
     pub accelerator: Option<Accelerator>,
     /// Largest number of layers on a GPU; 0 is the CPU alone. Left out: all of them.

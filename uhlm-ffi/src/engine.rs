@@ -82,8 +82,8 @@ impl UhlmEngine {
     /// load.
     ///
     /// # Errors
-    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `Cancelled`; `InvalidOptions` if a GPU was
-    /// asked for and there is none.
+    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `Cancelled`; `InvalidOptions` if a GPU
+    /// was asked for and there is none.
     #[uniffi::constructor(default(progress))]
     pub async fn load(options: ModelOptions, progress: Option<Arc<dyn LoadProgress>>) -> Result<Arc<Self>, UhlmError> {
         let cancel = Cancel::new();

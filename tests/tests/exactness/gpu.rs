@@ -1,5 +1,5 @@
-//! The draft model on a GPU, the target on the CPU: the draft's logits differ by rounding from those of a CPU, so drafts
-//! may differ, and the text does not.
+//! The draft model on a GPU, the target on the CPU: the draft's logits differ by rounding from those of a CPU, so
+//! drafts may differ, and the text does not.
 //!
 //! Needs a build with a backend for GPUs and a GPU. Without one, Vulkan's software device will do, which llama.cpp only
 //! takes if it is named; Mesa has it as `lavapipe`:

@@ -55,8 +55,8 @@ impl Reference {
     pub(super) fn load(path: &Path, context: u32, threads: u32, on_gpu: bool) -> Option<Self> {
         let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
         let mut none = [std::ptr::null_mut()];
-        // SAFETY: the path is a C string that outlives the call, as does the list of devices, which ends with a null; parameters are llama.cpp's own defaults. Null, the
-        // only sign of failure, is caught.
+        // SAFETY: the path is a C string that outlives the call, as does the list of devices, which ends with a null;
+        // the other parameters are llama.cpp's own defaults. Null, the only sign of failure, is caught.
         let model = unsafe {
             let mut params = c::llama_model_default_params();
             params.n_gpu_layers = if on_gpu { i32::MAX } else { 0 };
