@@ -81,6 +81,13 @@ android() {
     "${android[@]}" --variant i8mm arm64-v8a x86_64 >commands
     expect "a developer makes fewer, and the baseline always" 0 '^arm64-v8a-baseline arm64-v8a-i8mm x86_64-baseline$' \
         sh -c 'sed -n "s,.*/build/\([^ ]*\) cargo.*,\1,p" commands | xargs'
+    env UHLM_GPU=vulkan "${android[@]}" arm64-v8a >commands
+    expect "variants for a GPU are built apart, for the Android that has its functions" 0 \
+        'arm64-v8a-i8mm-vulkan cargo ndk .*--platform 28 .*--features vulkan$' cat commands
+    expect "every phone can load the baseline, which has no GPU" 0 '/arm64-v8a-baseline cargo ndk .* uhlm-ffi *$' \
+        cat commands
+    expect "no other kind of GPU is known" 1 'UHLM_GPU is vulkan or opencl, not metal' \
+        env UHLM_GPU=metal "${android[@]}" arm64-v8a
     expect "an ABI that no phone has is refused" 1 'no library is built for the ABI mips' "${android[@]}" mips
 }
 

@@ -2,7 +2,8 @@
 # Builds the XCFramework for the Swift package, as a zip with its checksum. On a Mac with Xcode.
 #
 # Decides which slices there are, what is run for them and in which order. What a finished library must look like is in
-# apple-library.sh. Not cargo-swift: it makes a package of its own, with its own version of UniFFI.
+# apple-library.sh. Metal is in every slice, as llama.cpp's build script has it on Apple's systems: there is no option
+# for a GPU. Not cargo-swift: it makes a package of its own, with its own version of UniFFI.
 # Usage: xcframework.sh [--dry-run]    prints the commands and runs none; works on every system
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

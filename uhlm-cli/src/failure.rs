@@ -76,6 +76,7 @@ impl From<LoadError> for Failure {
             LoadError::NotInvariant(_) => {
                 "docs/results.md says what it takes; --micro-batch 1 has the same effect anywhere"
             }
+            LoadError::NoGpu(_) => "give --accelerator auto or cpu; docs/device.md says how a GPU comes into the build",
             LoadError::Memory(_) => "choose a shorter context with --context, or a smaller model",
             LoadError::Cancelled | LoadError::Callback { .. } => return Self::new(error.to_string()),
         };

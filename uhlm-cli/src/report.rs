@@ -3,6 +3,14 @@
 use serde::Serialize;
 use uhlm_core::{Mode, Statistics, VerdictTiming};
 use uhlm_eval::statistics::quantile;
+use uhlm_llama::Backend;
+
+/// Returns the part of the machine that a model computes on, and why it is not a GPU where it is none.
+pub(crate) fn backend(backend: &Backend) -> String {
+    let Backend { name, description, no_gpu } = backend;
+    let reason = no_gpu.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{name} ({description}){reason}")
+}
 
 /// Rates that follow from the counts of [`Statistics`].
 #[derive(Clone, Debug, Serialize)]

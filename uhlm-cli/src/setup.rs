@@ -10,6 +10,7 @@ use uhlm_core::{Engine, Mode, Session};
 use uhlm_law::advance::Info;
 use uhlm_law::calibration::Calibration;
 use uhlm_llama::LoadOptions;
+use uhlm_server::AcceleratorArg;
 
 use crate::failure::Failure;
 use crate::loopback::Loopback;
@@ -30,6 +31,10 @@ pub(crate) struct ModelArgs {
     /// Target model to serve in this process instead of a server, named likewise
     #[arg(long, value_name = "GGUF", conflicts_with = "server")]
     pub(crate) target: Option<PathBuf>,
+    /// Where the draft model computes: on a GPU if this build can use one and the system has one, on the CPU alone, or
+    /// on a GPU or not at all
+    #[arg(long, env = "UHLM_ACCELERATOR", value_name = "WHERE", value_enum, default_value_t)]
+    pub(crate) accelerator: AcceleratorArg,
     /// Chat template in place of the draft model's own, a Jinja file
     #[arg(long, value_name = "FILE")]
     pub(crate) chat_template: Option<PathBuf>,
@@ -50,15 +55,16 @@ pub(crate) struct Setup {
 }
 
 /// Loads a draft model, with a progress bar for large ones.
-pub(crate) fn load(path: &Path) -> Result<Engine, Failure> {
-    load_with(path, None)
+pub(crate) fn load(path: &Path, accelerator: AcceleratorArg) -> Result<Engine, Failure> {
+    load_with(path, accelerator, None)
 }
 
 /// Loads a draft model as [`load`] does, with another chat template than its own if one is named.
-fn load_with(path: &Path, chat_template: Option<&Path>) -> Result<Engine, Failure> {
+fn load_with(path: &Path, accelerator: AcceleratorArg, chat_template: Option<&Path>) -> Result<Engine, Failure> {
     let chat_template = chat_template.map(template).transpose()?;
     let bar = progress::bar(100, "loading the draft model");
-    let options = LoadOptions { chat_template, progress: Some(progress::share(&bar)), ..LoadOptions::default() };
+    let (accelerator, progress) = (accelerator.into(), Some(progress::share(&bar)));
+    let options = LoadOptions { accelerator, chat_template, progress, ..LoadOptions::default() };
     let engine = Engine::load(path, &options);
     bar.finish_and_clear();
     Ok(engine?)
@@ -97,7 +103,7 @@ impl ModelArgs {
     /// Opens the models as [`Self::open`] does, with the calibration that holds for no pair in particular.
     pub(crate) fn open_uncalibrated(&self, mode: Mode) -> Result<Setup, Failure> {
         let (draft, pair) = self.draft()?;
-        let engine = load_with(&draft, self.chat_template.as_deref())?;
+        let engine = load_with(&draft, self.accelerator, self.chat_template.as_deref())?;
         let mut setup =
             Setup { engine, verifier: None, info: None, calibration: Calibration::generic(), loopback: None, draft };
         let target = self.target()?.or_else(|| pair.filter(|_| self.remote.server.is_none()).map(|p| p.target()));

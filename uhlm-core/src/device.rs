@@ -40,6 +40,10 @@ pub struct DeviceState {
     pub low_memory: bool,
     /// Whether the network costs money by volume.
     pub metered: bool,
+    /// Whether the app is not in front. A draft model on a GPU then makes no pass, whatever the policy says, because
+    /// iOS ends what an app submits to the GPU from there: a reply that runs stands still where it needs one, until the
+    /// app is in front again or the reply is cancelled. A draft model on the CPU does not care.
+    pub in_background: bool,
 }
 
 /// The rules by which a device's state limits what a session does, with these defaults:
@@ -53,6 +57,7 @@ pub struct DeviceState {
 /// | [`Thermal::Critical`] | one | no draft-ahead, windows of at most 4 | `exact` becomes `remote_only` | kept |
 /// | low memory | as asked | as asked | as asked | given up |
 /// | metered network | as asked | no draft-ahead | `remote_only` becomes `exact` | kept |
+/// | app not in front, draft model on a GPU | as asked | as asked | `exact` becomes `remote_only` | kept |
 ///
 /// `exact` and `remote_only` have the same law, so moving between them changes where the work is done and not what
 /// comes out; `opportunistic` and `device_only` are never changed, because there the output would be another. On a
@@ -122,8 +127,9 @@ pub(crate) struct Limits {
 }
 
 impl DevicePolicy {
-    /// Returns the limits that a session should keep to in this state.
-    pub(crate) fn decide(&self, state: &DeviceState) -> Limits {
+    /// Returns the limits that a session should keep to in this state; `on_gpu` says whether its draft model is on a
+    /// GPU.
+    pub(crate) fn decide(&self, state: &DeviceState, on_gpu: bool) -> Limits {
         if !self.enabled {
             return Limits::default();
         }
@@ -136,7 +142,8 @@ impl DevicePolicy {
             (false, true) => ThreadShare::Half,
             (false, false) => ThreadShare::All,
         };
-        let spare_device = self.may_move && (critical || boiling);
+        let stands_still = on_gpu && state.in_background;
+        let spare_device = self.may_move && (critical || boiling || stands_still);
         Limits {
             threads,
             no_draft_ahead: low || critical || serious || state.metered,
@@ -166,7 +173,7 @@ mod tests {
     use super::*;
 
     fn decide(state: DeviceState) -> Limits {
-        DevicePolicy::default().decide(&state)
+        DevicePolicy::default().decide(&state, false)
     }
 
     fn charged(battery: f32) -> DeviceState {
@@ -219,7 +226,20 @@ mod tests {
         let state = DeviceState { low_memory: true, ..hot(Thermal::Critical) };
         assert!(decide(state).unload);
         let off = DevicePolicy { enabled: false, ..DevicePolicy::default() };
-        assert_eq!(off.decide(&state), Limits::default());
+        assert_eq!(off.decide(&state, true), Limits::default());
+    }
+
+    #[test]
+    fn an_app_that_is_not_in_front_spares_a_device_that_drafts_on_a_gpu_and_no_other() {
+        let state = DeviceState { in_background: true, ..DeviceState::default() };
+        assert_eq!(decide(state), Limits::default());
+        let on_gpu = DevicePolicy::default().decide(&state, true);
+        assert_eq!(on_gpu, Limits { spare_device: true, ..Limits::default() });
+        let metered = DevicePolicy::default().decide(&DeviceState { metered: true, ..state }, true);
+        assert_eq!(metered.mode(Mode::Exact, true), Mode::RemoteOnly);
+        let fixed = DevicePolicy { may_move: false, ..DevicePolicy::default() };
+        assert_eq!(fixed.decide(&state, true), Limits::default());
+        assert_eq!(DevicePolicy::default().decide(&DeviceState::default(), true), Limits::default());
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub use uhlm_law::pace::Pace;
 pub use uhlm_law::sampling::{LogitBias, SamplingError, SamplingParams, TokenId};
 pub use uhlm_law::uncertainty::Estimator;
 pub use uhlm_law::window::CloseRule;
-pub use uhlm_llama::{CachePrecision, ContextSize, LoadError, LoadOptions};
+pub use uhlm_llama::{Accelerator, Backend, CachePrecision, ContextSize, LoadError, LoadOptions, NoGpu};
 pub use uhlm_net::{BearerToken, TokenError, TokenFuture, TokenProvider, TrustPolicy};
 
 pub use self::device::{DevicePolicy, DeviceState, Thermal};

@@ -15,6 +15,7 @@ mod end;
 mod ends;
 mod explaining;
 mod forced;
+mod foreground;
 mod hearing;
 mod inbox;
 mod lookahead;
@@ -253,7 +254,8 @@ impl Session {
     }
 
     /// Tells the session the state of the device. The session keeps to the limits that its policy sets for that from
-    /// the next generation on; a cache that the policy gives up goes as soon as nothing runs.
+    /// the next generation on; a cache that the policy gives up goes as soon as nothing runs. A draft model on a GPU
+    /// stops at once where the app is [not in front](DeviceState::in_background), and goes on when it is again.
     pub fn set_device(&self, state: DeviceState) {
         *locked(&self.shared.device) = state;
         self.wake();

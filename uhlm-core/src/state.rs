@@ -96,6 +96,11 @@ impl SessionState {
         }
     }
 
+    /// Tells whether the app is not in front.
+    pub(crate) fn is_in_background(&self) -> bool {
+        locked(&self.device).in_background
+    }
+
     /// Counts one generation more, unless others have not ended and `is_free` returns `false`; returns whether it did.
     pub(crate) fn begin(&self, is_free: impl FnOnce() -> bool) -> bool {
         let mut generations = locked(&self.generations);

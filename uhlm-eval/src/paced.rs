@@ -37,6 +37,10 @@ impl Decoder for PacedDraft {
     fn default_threads(&self) -> u32 {
         self.inner.default_threads()
     }
+
+    fn is_on_gpu(&self) -> bool {
+        self.inner.is_on_gpu()
+    }
 }
 
 struct PacedSequence {

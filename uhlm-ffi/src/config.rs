@@ -7,7 +7,7 @@ use uhlm_core::DevicePolicy;
 use uhlm_core::RecordOptions;
 use uhlm_core::calibration_file;
 use uhlm_law::chat::TemplateVariables;
-pub use uhlm_llama::CachePrecision;
+pub use uhlm_llama::{Accelerator, CachePrecision};
 
 use crate::choices::{DraftAhead, Grammar, Mode, OfflinePolicy, Overflow, Thinking};
 use crate::error::UhlmError;
@@ -26,6 +26,18 @@ pub enum CachePrecision {
     Q8,
 }
 
+/// The part of the machine that a model is to compute on.
+#[uniffi::remote(Enum)]
+pub enum Accelerator {
+    /// A GPU where the library was built for one and the system has one that takes the model, else the CPU.
+    /// `ModelInfo.reason_no_gpu` says why it is the CPU.
+    Auto,
+    /// The CPU alone: nothing of the model runs on a GPU.
+    Cpu,
+    /// A GPU. The load fails with `InvalidOptions` where there is none.
+    Gpu,
+}
+
 /// The file of a model, and the way in which it is loaded.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct ModelOptions {
@@ -34,9 +46,13 @@ pub struct ModelOptions {
     /// True if the file is mapped into memory instead of read. Left out: it is mapped if the system can do that.
     #[uniffi(default)]
     pub mmap: Option<bool>,
-    /// Number of layers that run on a GPU, if llama.cpp was built for one.
+    /// Part of the machine that the model computes on. Left out: `Auto`. Progress begins again where a model is loaded
+    /// a second time, on the CPU, because the GPU did not take it.
     #[uniffi(default)]
-    pub gpu_layers: u32,
+    pub accelerator: Option<Accelerator>,
+    /// Largest number of layers on a GPU; 0 is the CPU alone. Left out: all of them.
+    #[uniffi(default)]
+    pub gpu_layers: Option<u32>,
     /// Length of a context that there must be memory for, in tokens. If there is not, the load fails with
     /// `NotEnoughMemory` before the file is touched. Left out: the shortest.
     #[uniffi(default)]
@@ -65,7 +81,8 @@ impl ModelOptions {
         Self {
             path,
             mmap: None,
-            gpu_layers: 0,
+            accelerator: None,
+            gpu_layers: None,
             fit_context: None,
             available_memory: None,
             cache: None,

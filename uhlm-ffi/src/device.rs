@@ -38,6 +38,11 @@ pub struct DeviceState {
     /// True if the network costs money by volume.
     #[uniffi(default)]
     pub metered: bool,
+    /// True while the app is not in front. A draft model on a GPU then computes nothing: a reply that runs stands still
+    /// until the app is in front again or the reply is cancelled, and one that begins in the mode `Exact` is written by
+    /// the target alone. A draft model on the CPU does not care.
+    #[uniffi(default)]
+    pub in_background: bool,
 }
 
 impl From<DeviceState> for uhlm_core::DeviceState {
@@ -48,6 +53,7 @@ impl From<DeviceState> for uhlm_core::DeviceState {
             thermal: state.thermal.unwrap_or_default(),
             low_memory: state.low_memory,
             metered: state.metered,
+            in_background: state.in_background,
         }
     }
 }

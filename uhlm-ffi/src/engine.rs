@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use uhlm_core::{Engine, GenerationError, Verifier};
 use uhlm_law::cancel::Cancel;
+pub use uhlm_llama::NoGpu;
 use uhlm_llama::{LoadOptions, MemoryNeed};
 
 use crate::config::{ModelOptions, SessionOptions};
@@ -41,6 +42,30 @@ pub struct ModelInfo {
     pub is_tried: bool,
     /// SHA-256 over samples of the file, in hex. A calibration names the pair by it.
     pub fingerprint: String,
+    /// Name of the device that it computes on, in ggml: "CPU", "MTL0" (Metal), "Vulkan0", "GPUOpenCL", "CUDA0".
+    pub backend: String,
+    /// Description of that device, mostly its maker's name for it.
+    pub backend_description: String,
+    /// Reason why it is on the CPU; nothing if it is on a GPU.
+    pub reason_no_gpu: Option<NoGpu>,
+}
+
+/// The reason why a model is not on a GPU.
+#[uniffi::remote(Enum)]
+pub enum NoGpu {
+    /// The CPU was asked for.
+    Asked,
+    /// The library was built without a backend for GPUs.
+    NotBuilt,
+    /// The library was built for GPUs, and the system has none that it can use. A simulator of iOS has none.
+    NoDevice,
+    /// Rows were asked for that do not depend on their batch, which holds on a CPU alone. No app asks for that.
+    BatchInvariant,
+    /// The GPU did not take the model, for example for lack of memory, and the CPU did.
+    Failed {
+        /// Reason in llama.cpp's words.
+        reason: String,
+    },
 }
 
 /// A loaded draft model. Sessions on it share its weights and keep it alive.
@@ -57,7 +82,8 @@ impl UhlmEngine {
     /// load.
     ///
     /// # Errors
-    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `Cancelled`.
+    /// `ModelNotFound`, `ModelDamaged`, `ModelUnsupported`, `NotEnoughMemory`, `Cancelled`; `InvalidOptions` if a GPU
+    /// was asked for and there is none.
     #[uniffi::constructor(default(progress))]
     pub async fn load(options: ModelOptions, progress: Option<Arc<dyn LoadProgress>>) -> Result<Arc<Self>, UhlmError> {
         let cancel = Cancel::new();
@@ -65,6 +91,7 @@ impl UhlmEngine {
             mmap: options.mmap,
             batch_invariant: false,
             cache: options.cache.unwrap_or_default(),
+            accelerator: options.accelerator.unwrap_or_default(),
             gpu_layers: options.gpu_layers,
             chat_template: options.chat_template.clone(),
             memory: Some(MemoryNeed { context: options.fit_context.unwrap_or(0), available: options.available_memory }),
@@ -89,6 +116,7 @@ impl UhlmEngine {
     #[must_use]
     pub fn info(&self) -> ModelInfo {
         let model = self.engine.model();
+        let backend = model.backend().clone();
         ModelInfo {
             name: model.name().to_owned(),
             architecture: model.summary().architecture.clone(),
@@ -97,6 +125,9 @@ impl UhlmEngine {
             fitted_context: model.fitted_context().ok(),
             is_tried: model.summary().is_tried(),
             fingerprint: self.engine.fingerprint().to_string(),
+            backend: backend.name,
+            backend_description: backend.description,
+            reason_no_gpu: backend.no_gpu,
         }
     }
 
@@ -169,6 +200,34 @@ impl UhlmEngine {
             let options = options.into_core(verifier.is_some(), redactor)?;
             let options = uhlm_core::SessionOptions { vocabulary_folder, ..options };
             Ok((engine, verifier.map(|verifier| verifier.client()), options))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uhlm_llama::Accelerator;
+
+    use super::*;
+    use crate::error::Recovery;
+
+    fn load(accelerator: Accelerator) -> Result<ModelInfo, UhlmError> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/demo-draft.gguf");
+        let options = ModelOptions { accelerator: Some(accelerator), ..ModelOptions::of(path.into()) };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(UhlmEngine::load(options, None)).map(|engine| engine.info())
+    }
+
+    #[test]
+    fn a_model_says_what_it_computes_on_and_a_gpu_that_is_not_there_is_an_option_to_fix() {
+        let on_cpu = load(Accelerator::Cpu).expect("the bundled draft model");
+        assert_eq!((on_cpu.backend.as_str(), on_cpu.reason_no_gpu), ("CPU", Some(NoGpu::Asked)));
+        assert!(!on_cpu.backend_description.is_empty());
+        let auto = load(Accelerator::Auto).expect("the bundled draft model");
+        // A machine with a GPU, and a build for it, has no such error.
+        if matches!(auto.reason_no_gpu, Some(NoGpu::NotBuilt | NoGpu::NoDevice)) {
+            let error = load(Accelerator::Gpu).expect_err("no GPU");
+            assert_eq!((error.kind(), error.recovery()), (ErrorKind::InvalidOptions, Recovery::FixOptions));
         }
     }
 }

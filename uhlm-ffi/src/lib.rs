@@ -43,9 +43,9 @@ mod verifier;
 
 pub use catalogue::{CatalogueModel, CataloguePair, catalogue_pairs};
 pub use choices::{DraftAhead, Grammar, Mode, OfflinePolicy, Overflow, Prompt, Thinking};
-pub use config::{CachePrecision, GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
+pub use config::{Accelerator, CachePrecision, GenerationOptions, LinkOptions, ModelOptions, SessionOptions};
 pub use device::{DeviceState, MemoryEstimate, Thermal, available_memory, check_memory};
-pub use engine::{LoadProgress, ModelInfo, UhlmEngine};
+pub use engine::{LoadProgress, ModelInfo, NoGpu, UhlmEngine};
 pub use error::{ErrorKind, Recovery, SavedSessionFault, UhlmError, error_title, recovery_hint};
 pub use event::{
     Decision, FinishReason, GenerationEvent, LinkCause, LinkState, Origin, TokenLogProbability, TokenText, Why,

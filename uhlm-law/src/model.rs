@@ -109,6 +109,11 @@ pub trait Decoder: Send + Sync {
     fn default_threads(&self) -> u32 {
         1
     }
+    /// Tells whether passes run on a GPU, with all layers or with some. A session makes none of those while its app is
+    /// not in front. `false` by default.
+    fn is_on_gpu(&self) -> bool {
+        false
+    }
     /// Returns the fingerprint of the weights, by which a saved cache knows its model; `None` where there is no file.
     fn fingerprint(&self) -> Option<Digest> {
         None

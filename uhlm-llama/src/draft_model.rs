@@ -56,6 +56,10 @@ impl Decoder for Model {
         self.sensible_threads(MAX_THREADS)
     }
 
+    fn is_on_gpu(&self) -> bool {
+        self.backend().is_gpu()
+    }
+
     fn fingerprint(&self) -> Option<Digest> {
         Some(Model::fingerprint(self))
     }

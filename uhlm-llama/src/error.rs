@@ -76,6 +76,9 @@ pub enum LoadError {
     /// it.
     #[error("rows cannot be computed independently of their batch here: {0}")]
     NotInvariant(crate::invariance::Obstacle),
+    /// [`Accelerator::Gpu`](crate::Accelerator::Gpu) was asked for where there is no GPU to put the model on.
+    #[error("the model cannot be put on a GPU: {0}")]
+    NoGpu(crate::placement::NoGpu),
     /// [`LoadOptions::cancel`](crate::LoadOptions::cancel) was raised.
     #[error("loading was cancelled")]
     Cancelled,

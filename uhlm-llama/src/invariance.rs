@@ -31,29 +31,27 @@ pub enum Obstacle {
     /// The tiled kernels are not turned off.
     #[error("llama.cpp's tiled kernels are on; set {TILED_KERNELS}=0 in the environment")]
     TiledKernels,
-    /// Layers would be computed on a GPU, where kernels are others.
-    #[error("it was found on a CPU only, and layers are to be put on a GPU")]
+    /// A GPU was asked for, where kernels are others.
+    #[error("it was found on a CPU only, and the model is to be put on a GPU")]
     Gpu,
     /// The cache is to be kept in 8 bits, which flash attention alone reads.
     #[error("a cache of 8 bits is read by flash attention alone, whose rows depend on their batch")]
     QuantisedCache,
 }
 
-/// Checks that nothing stands in the way.
-pub(crate) fn check(gpu_layers: u32, cache: CachePrecision) -> Result<(), Obstacle> {
+/// Checks that nothing stands in the way on the CPU; [`Obstacle::Gpu`] is found where the model is placed.
+pub(crate) fn check(cache: CachePrecision) -> Result<(), Obstacle> {
     if cache == CachePrecision::Q8 {
         return Err(Obstacle::QuantisedCache);
     }
     backend::start();
     let tiled = std::env::var(TILED_KERNELS).ok();
-    obstacle(&native::system_info(), tiled.as_deref(), gpu_layers).map_or(Ok(()), Err)
+    obstacle(&native::system_info(), tiled.as_deref()).map_or(Ok(()), Err)
 }
 
 /// Returns what stands in the way, by llama.cpp's list of features and the value of [`TILED_KERNELS`].
-fn obstacle(system_info: &str, tiled: Option<&str>, gpu_layers: u32) -> Option<Obstacle> {
-    if gpu_layers > 0 {
-        Some(Obstacle::Gpu)
-    } else if system_info.contains("LLAMAFILE = 1") {
+fn obstacle(system_info: &str, tiled: Option<&str>) -> Option<Obstacle> {
+    if system_info.contains("LLAMAFILE = 1") {
         Some(Obstacle::Llamafile)
     } else if tiled != Some("0") {
         Some(Obstacle::TiledKernels)
@@ -69,11 +67,10 @@ mod tests {
     #[test]
     fn each_obstacle_is_named_and_none_is_left_out() {
         let (with, without) = ("CPU : AVX2 = 1 | LLAMAFILE = 1 | ", "CPU : AVX2 = 1 | REPACK = 1 | ");
-        assert_eq!(obstacle(with, Some("0"), 0), Some(Obstacle::Llamafile));
-        assert_eq!(obstacle(without, None, 0), Some(Obstacle::TiledKernels));
-        assert_eq!(obstacle(without, Some("1"), 0), Some(Obstacle::TiledKernels));
-        assert_eq!(obstacle(without, Some("0"), 1), Some(Obstacle::Gpu));
-        assert_eq!(obstacle(without, Some("0"), 0), None);
+        assert_eq!(obstacle(with, Some("0")), Some(Obstacle::Llamafile));
+        assert_eq!(obstacle(without, None), Some(Obstacle::TiledKernels));
+        assert_eq!(obstacle(without, Some("1")), Some(Obstacle::TiledKernels));
+        assert_eq!(obstacle(without, Some("0")), None);
     }
 
     #[test]

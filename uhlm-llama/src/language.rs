@@ -53,7 +53,7 @@ impl Language {
         let summary = gguf::read_part(path).map_err(|error| LoadError::of_header(at(), error))?;
         let unsupported =
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
-        let inner = open(path, &LoadOptions::default(), true, &unsupported)?;
+        let inner = open(path, &LoadOptions::default(), true, &[], &unsupported)?;
         let language = Self::of(inner, summary.pre_tokenizer.as_deref(), None).map_err(&unsupported)?;
         Ok(Arc::new(language))
     }

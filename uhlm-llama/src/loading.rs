@@ -5,14 +5,15 @@ use std::path::Path;
 use crate::backend;
 use crate::error::LoadError;
 use crate::log::capturing_errors;
-use crate::native::{self, LoadFailure, Loading};
+use crate::native::{self, Device, LoadFailure, Loading};
 use crate::options::LoadOptions;
 
-/// Has llama.cpp load the file, or only its vocabulary.
+/// Has llama.cpp load the file, or only its vocabulary, on these GPUs; without one on the CPU alone.
 pub(crate) fn open(
     path: &Path,
     options: &LoadOptions,
     vocabulary_only: bool,
+    gpus: &[Device],
     unsupported: &dyn Fn(String) -> LoadError,
 ) -> Result<native::Model, LoadError> {
     let mut go_on = |share| {
@@ -23,7 +24,8 @@ pub(crate) fn open(
     };
     backend::start();
     let loading = Loading {
-        gpu_layers: options.gpu_layers,
+        gpus,
+        gpu_layers: options.gpu_layers.unwrap_or(u32::MAX),
         repack: !options.batch_invariant,
         vocabulary_only,
         mmap: options.mmap,

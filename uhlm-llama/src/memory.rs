@@ -3,6 +3,12 @@
 //! The estimate is made from the header of the file alone. It is what the process grows by at its peak: the mapped
 //! file, which the system can drop and read again at a price, and what only the process has. `uhlm bench memory` puts
 //! it beside the measured peak.
+//!
+//! A model on a GPU is counted as one on the CPU. On a phone and with Metal that is what it takes, as the GPU's memory
+//! is the system's. A GPU with memory of its own takes weights and cache out of the system's memory, and the check then
+//! asks for more than is needed; nothing checks the GPU's memory but the load itself. It stays so because
+//! [`Accelerator::Auto`](crate::Accelerator::Auto) may come back to the CPU. Where it is too strict,
+//! [`MemoryNeed::available`](crate::MemoryNeed::available) says what there is.
 
 use std::path::Path;
 

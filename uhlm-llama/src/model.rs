@@ -10,7 +10,9 @@ use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::token::TokenKind;
 
+use crate::backend;
 use crate::error::LoadError;
+use crate::fallback::{Devices, load_at};
 use crate::fingerprint;
 use crate::gguf::GgufSummary;
 use crate::invariance;
@@ -19,6 +21,7 @@ use crate::loading::open;
 use crate::memory::{self, MemoryError};
 use crate::native;
 use crate::options::{CachePrecision, LoadOptions};
+use crate::placement::Backend;
 use crate::probe;
 use crate::split;
 use crate::token_table;
@@ -26,6 +29,7 @@ use crate::token_table;
 /// A loaded model. Cheap to share; sequences keep it alive.
 pub struct Model {
     pub(crate) language: Language,
+    backend: Backend,
     summary: GgufSummary,
     fingerprint: Digest,
     batch_invariant: bool,
@@ -65,24 +69,34 @@ impl Model {
             return Err(LoadError::Memory(error));
         }
         if options.batch_invariant {
-            invariance::check(options.gpu_layers, options.cache).map_err(LoadError::NotInvariant)?;
+            invariance::check(options.cache).map_err(LoadError::NotInvariant)?;
         }
         let fingerprint = fingerprint::files(path, &summary.further_parts)
             .map_err(|source| LoadError::Unreadable { path: at(), source })?;
         let unsupported =
             |reason: String| LoadError::Unsupported { path: at(), architecture: summary.architecture.clone(), reason };
 
-        let inner = open(path, options, false, &unsupported)?;
-        writes_text(&inner).map_err(&unsupported)?;
         let pre_tokenizer = summary.pre_tokenizer.as_deref();
-        let language = Language::of(inner, pre_tokenizer, options.chat_template.clone()).map_err(&unsupported)?;
-        probe::one_pass(language.inner(), options.cache == CachePrecision::Q8).map_err(&unsupported)?;
+        backend::start();
+        let devices = Devices::here();
+        // The pass that tries the model is part of the load: a GPU that fails at it has not taken the model.
+        let (language, backend) = load_at(options, &devices, |gpus| {
+            let inner = open(path, options, false, gpus, &unsupported)?;
+            writes_text(&inner).map_err(&unsupported)?;
+            let language = Language::of(inner, pre_tokenizer, options.chat_template.clone()).map_err(&unsupported)?;
+            probe::one_pass(language.inner(), options.cache == CachePrecision::Q8).map_err(&unsupported)?;
+            Ok(language)
+        })?;
         let estimate = memory::of_summary(&summary, 0).unwrap_or_default();
-        let weights = if options.mmap == Some(false) { estimate.weights } else { 0 };
+        // On a GPU of a phone the weights are a copy as well; of some layers it is not known how much they are.
+        let all_on_gpu = backend.is_gpu() && options.gpu_layers.is_none();
+        let is_copy = options.mmap == Some(false) || all_on_gpu && devices.copy_into_system_memory();
+        let weights = if is_copy { estimate.weights } else { 0 };
         // What the app said is free was so before the load.
         let copied = if need.available.is_some() { 0 } else { weights + estimate.repacked + estimate.vocabulary };
         Ok(Arc::new(Self {
             language,
+            backend,
             summary,
             fingerprint,
             batch_invariant: options.batch_invariant,
@@ -104,6 +118,12 @@ impl Model {
     #[must_use]
     pub fn cache(&self) -> CachePrecision {
         self.cache
+    }
+
+    /// Returns the part of the machine that the model computes on, and why it is not a GPU where it is none.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// Returns the facts that the file's header states, with the cache as contexts keep it.
@@ -239,4 +259,35 @@ fn writes_text(model: &native::Model) -> Result<(), String> {
         return Ok(());
     };
     Err(refused.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accelerator::Accelerator;
+    use crate::placement::{NoGpu, is_built};
+
+    fn demo(accelerator: Accelerator) -> Result<Arc<Model>, LoadError> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        Model::load(&path, &LoadOptions { accelerator, ..LoadOptions::default() })
+    }
+
+    #[test]
+    fn a_model_on_the_cpu_says_that_it_was_asked_for() {
+        let model = demo(Accelerator::Cpu).expect("the bundled draft model");
+        let backend = model.backend();
+        assert_eq!((backend.name.as_str(), backend.no_gpu.as_ref()), ("CPU", Some(&NoGpu::Asked)));
+        assert!(!backend.is_gpu() && !backend.description.is_empty(), "{backend:?}");
+    }
+
+    #[test]
+    fn a_build_without_a_backend_for_gpus_says_so_and_refuses_a_gpu() {
+        if is_built() {
+            return;
+        }
+        let model = demo(Accelerator::Auto).expect("the bundled draft model");
+        assert_eq!((model.backend().name.as_str(), &model.backend().no_gpu), ("CPU", &Some(NoGpu::NotBuilt)));
+        let refused = demo(Accelerator::Gpu).map(|_| ());
+        assert!(matches!(refused, Err(LoadError::NoGpu(NoGpu::NotBuilt))), "{refused:?}");
+    }
 }

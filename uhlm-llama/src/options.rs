@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uhlm_law::cancel::Cancel;
 
+use crate::accelerator::Accelerator;
+
 /// Largest number of threads of a device's context: more slow a phone down.
 pub(crate) const MAX_THREADS: u32 = 4;
 
@@ -71,8 +73,11 @@ pub struct MemoryNeed {
 pub struct LoadOptions {
     /// Whether the file is mapped instead of read; `None` maps it where the system can.
     pub mmap: Option<bool>,
-    /// Number of layers to put on a GPU, where llama.cpp was built for one.
-    pub gpu_layers: u32,
+    /// Part of the machine that the model computes on. Where [`Accelerator::Auto`] goes back to the CPU because the GPU
+    /// did not take the model, the file is loaded a second time, and `progress` begins again.
+    pub accelerator: Accelerator,
+    /// Largest number of layers on a GPU; `None` for all of them, `Some(0)` is the CPU alone.
+    pub gpu_layers: Option<u32>,
     /// Whether rows are computed so that a row does not depend, to the bit, on how many share its pass. See
     /// [`invariance`](crate::invariance) for what that takes and costs.
     pub batch_invariant: bool,
@@ -94,6 +99,7 @@ impl std::fmt::Debug for LoadOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LoadOptions")
             .field("mmap", &self.mmap)
+            .field("accelerator", &self.accelerator)
             .field("gpu_layers", &self.gpu_layers)
             .field("batch_invariant", &self.batch_invariant)
             .field("cache", &self.cache)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uhlm_net::Secret;
 
+use crate::accelerator_arg::AcceleratorArg;
 use crate::auth::Tokens;
 use crate::config::{DEFAULT_PORT, ServerConfig};
 use crate::error::ServerError;
@@ -148,9 +149,20 @@ pub struct ServeArgs {
     /// Threads that decode; 0 for one a core
     #[arg(short, long, env = "UHLM_THREADS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
     pub threads: u32,
-    /// Layers on a GPU
-    #[arg(long, env = "UHLM_GPU_LAYERS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
-    pub gpu_layers: u32,
+    /// Where the target computes: on a GPU if this build can use one and the system has one, on the CPU alone, or on a
+    /// GPU or not at all
+    #[arg(
+        long,
+        env = "UHLM_ACCELERATOR",
+        value_name = "WHERE",
+        value_enum,
+        default_value_t = AcceleratorArg::Auto,
+        help_heading = "Engine"
+    )]
+    pub accelerator: AcceleratorArg,
+    /// Layers on a GPU at most; without it all of them
+    #[arg(long, env = "UHLM_GPU_LAYERS", value_name = "N", help_heading = "Engine")]
+    pub gpu_layers: Option<u32>,
 
     #[command(flatten)]
     #[allow(missing_docs, reason = "its text would become that of the whole command")]
@@ -314,6 +326,7 @@ impl ServeArgs {
                 batch_invariant: self.batch_invariant,
                 slots: self.slots,
                 threads: self.threads,
+                accelerator: self.accelerator.into(),
                 gpu_layers: self.gpu_layers,
             },
             offer_vocabulary: !self.no_vocabulary,

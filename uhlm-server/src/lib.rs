@@ -29,6 +29,8 @@
 //! Session names cut to eight digits, counts, errors of engine and transport, and for each request its route, status,
 //! time and trace (W3C `traceparent`). No text, no tokens, no credentials.
 
+#[cfg(feature = "clap")]
+mod accelerator_arg;
 mod access;
 #[cfg(feature = "clap")]
 mod args;
@@ -64,6 +66,8 @@ mod upstream_args;
 mod visit;
 mod wire;
 
+#[cfg(feature = "clap")]
+pub use accelerator_arg::AcceleratorArg;
 #[cfg(feature = "clap")]
 pub use args::ServeArgs;
 pub use auth::{AuthError, MIN_TOKEN_LENGTH, Tokens};

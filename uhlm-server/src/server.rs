@@ -200,9 +200,15 @@ impl Server {
         let system_prompts =
             config.system_prompts.iter().map(|file| system_prompt(file)).collect::<Result<Vec<_>, _>>()?;
         let load = move || -> Result<LlamaTarget, ServerError> {
-            let crate::EngineOptions { gpu_layers, batch_invariant, .. } = engine;
-            let options = LoadOptions { gpu_layers, batch_invariant, ..LoadOptions::default() };
-            let target = LlamaTarget::new(Model::load(&path, &options)?, &engine)?;
+            let crate::EngineOptions { accelerator, gpu_layers, batch_invariant, .. } = engine;
+            let options = LoadOptions { accelerator, gpu_layers, batch_invariant, ..LoadOptions::default() };
+            let model = Model::load(&path, &options)?;
+            let backend = model.backend();
+            match &backend.no_gpu {
+                None => tracing::info!(backend = backend.name, device = backend.description, "the target is on a GPU"),
+                Some(reason) => tracing::info!(%reason, device = backend.description, "the target is on the CPU"),
+            }
+            let target = LlamaTarget::new(model, &engine)?;
             let declared = target.declaring(&system_prompts);
             let target = declared.map_err(|error| ServerError::Config(format!("--system-prompt: {error}")))?;
             Ok(target.offering(offered_vocabulary(&path, offers)))

@@ -49,6 +49,10 @@ impl Decoder for Counted {
         self.model.decoder.default_threads()
     }
 
+    fn is_on_gpu(&self) -> bool {
+        self.model.decoder.is_on_gpu()
+    }
+
     fn fingerprint(&self) -> Option<Digest> {
         self.model.decoder.fingerprint()
     }

@@ -18,6 +18,7 @@ pub mod goodness;
 pub mod killed;
 pub mod local;
 pub mod model_server;
+pub mod on_gpu;
 pub mod padded_gguf;
 pub mod pair;
 pub mod parrot;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::Deserialize;
 use uhlm_core::Engine;
-use uhlm_llama::{LoadOptions, Model};
+use uhlm_llama::{Accelerator, LoadOptions, Model};
 
 /// Returns the path of a file in `models/`.
 #[must_use]
@@ -13,22 +13,24 @@ pub fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name)
 }
 
+/// Returns options that load a model onto the CPU, also where the machine has a GPU: tests compare texts and rows.
+#[must_use]
+pub fn on_the_cpu() -> LoadOptions {
+    LoadOptions { accelerator: Accelerator::Cpu, ..LoadOptions::default() }
+}
+
 /// Returns the draft model, loaded once for the process.
 #[must_use]
 pub fn draft() -> Engine {
     static DRAFT: OnceLock<Engine> = OnceLock::new();
-    DRAFT
-        .get_or_init(|| {
-            Engine::load(file("demo-draft.gguf"), &LoadOptions::default()).expect("the bundled draft model")
-        })
-        .clone()
+    DRAFT.get_or_init(|| Engine::load(file("demo-draft.gguf"), &on_the_cpu()).expect("the bundled draft model")).clone()
 }
 
 /// Returns the target model, loaded once for the process: the reference that tests compare with.
 #[must_use]
 pub fn target() -> Arc<Model> {
     static TARGET: OnceLock<Arc<Model>> = OnceLock::new();
-    let load = || Model::load(&file("demo-target.gguf"), &LoadOptions::default()).expect("the bundled target model");
+    let load = || Model::load(&file("demo-target.gguf"), &on_the_cpu()).expect("the bundled target model");
     Arc::clone(TARGET.get_or_init(load))
 }
 

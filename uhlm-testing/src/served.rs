@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use uhlm_core::verifier::http::{HttpConfig, HttpVerifier};
 use uhlm_law::advance::Info;
 use uhlm_law::digest::Digest;
+use uhlm_llama::Accelerator;
 use uhlm_net::TrustPolicy;
 use uhlm_server::target::Target;
 use uhlm_server::{EngineOptions, Metrics, Server, ServerConfig, ServerHandle};
@@ -45,7 +46,7 @@ impl Served {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         // Threads that spin for each other are slow where other tests want the cores.
-        let engine = EngineOptions { threads: 1, ..EngineOptions::default() };
+        let engine = EngineOptions { accelerator: Accelerator::Cpu, threads: 1, ..EngineOptions::default() };
         let config = ServerConfig { listen, engine, ..ServerConfig::new(pair::file("demo-target.gguf")) };
         let config = configure(config);
         let server = match target {

@@ -32,7 +32,8 @@ pub(crate) fn model(path: &Path) -> ModelOptions {
     ModelOptions {
         path: path.display().to_string(),
         mmap: None,
-        gpu_layers: 0,
+        accelerator: None,
+        gpu_layers: None,
         fit_context: None,
         available_memory: None,
         cache: None,

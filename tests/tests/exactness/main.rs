@@ -7,6 +7,7 @@
 mod batches;
 mod broken;
 mod equality;
+mod gpu;
 mod law;
 mod padding;
 mod recording;

@@ -10,7 +10,7 @@ use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::noise::{Place, PositionKey, Tape};
 use uhlm_law::sampling::{ChainInput, Distribution, SamplingChain, SamplingParams, Scratch, TokenId, Winner};
-use uhlm_llama::{ContextOptions, LoadOptions, Model};
+use uhlm_llama::{Accelerator, ContextOptions, LoadOptions, Model};
 use uhlm_server::{EngineOptions, ServerConfig};
 use uhlm_testing::pair;
 use uhlm_testing::patient;
@@ -26,14 +26,14 @@ fn named(variable: &str) -> Option<PathBuf> {
 /// Returns the draft model: the bundled one, or the file that `UHLM_EQUAL_DRAFT` names.
 pub(crate) fn draft() -> Engine {
     static NAMED: OnceLock<Option<Engine>> = OnceLock::new();
-    let load = |path: PathBuf| Engine::load(path, &LoadOptions::default()).expect("the draft model that is named");
+    let load = |path: PathBuf| Engine::load(path, &pair::on_the_cpu()).expect("the draft model that is named");
     NAMED.get_or_init(|| named("UHLM_EQUAL_DRAFT").map(load)).clone().unwrap_or_else(pair::draft)
 }
 
 /// Returns the target model: the bundled one, or the file that `UHLM_EQUAL_TARGET` names.
 pub(crate) fn target() -> Arc<Model> {
     static NAMED: OnceLock<Option<Arc<Model>>> = OnceLock::new();
-    let options = LoadOptions { batch_invariant: is_invariant(), ..LoadOptions::default() };
+    let options = LoadOptions { batch_invariant: is_invariant(), ..pair::on_the_cpu() };
     let load = |path: PathBuf| Model::load(&path, &options).expect("the target model that is named");
     let path = || named("UHLM_EQUAL_TARGET").or_else(|| is_invariant().then(|| pair::file("demo-target.gguf")));
     NAMED.get_or_init(|| path().map(load)).clone().unwrap_or_else(pair::target)
@@ -54,7 +54,8 @@ pub(crate) fn tokens_to_compare(usual: usize) -> usize {
 pub(crate) fn served(micro_batch: u32) -> Served {
     let batch_invariant = is_invariant() && micro_batch == 1;
     let micro_batch = if batch_invariant { 0 } else { micro_batch };
-    let engine = EngineOptions { threads: 1, micro_batch, batch_invariant, ..EngineOptions::default() };
+    let accelerator = Accelerator::Cpu;
+    let engine = EngineOptions { accelerator, threads: 1, micro_batch, batch_invariant, ..EngineOptions::default() };
     let model = named("UHLM_EQUAL_TARGET");
     Served::start_with(|config| ServerConfig { engine, model: model.unwrap_or(config.model), ..config })
 }

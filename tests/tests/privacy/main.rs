@@ -5,6 +5,7 @@
 
 mod consent;
 mod device;
+mod foreground;
 mod observer;
 mod sockets;
 mod support;

@@ -8,7 +8,8 @@ use serde::Serialize;
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Vocabulary};
 use uhlm_law::token::TokenId;
-use uhlm_llama::{Language, Model, memory};
+use uhlm_llama::{Backend, Language, Model, memory};
+use uhlm_server::AcceleratorArg;
 
 use crate::failure::Failure;
 use crate::output;
@@ -39,6 +40,8 @@ struct Document {
     tried: bool,
     parameters: u64,
     file_bytes: u64,
+    /// Part of the machine that it computes on here.
+    backend: Backend,
     vocabulary: usize,
     trained_context: u32,
     /// Context that a session gets unless it asks for another, in tokens.
@@ -86,7 +89,7 @@ impl Pairing {
 }
 
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
-    let engine = setup::load(&args.model)?;
+    let engine = setup::load(&args.model, AcceleratorArg::Auto)?;
     let mut document = Document::of(engine.model())?;
     document.pairing = args.target.as_deref().map(|target| Pairing::of(engine.model(), target)).transpose()?;
     if args.json {
@@ -107,6 +110,7 @@ impl Document {
             tried: summary.is_tried(),
             parameters: model.parameters(),
             file_bytes: summary.file_bytes,
+            backend: model.backend().clone(),
             vocabulary: model.vocabulary().size(),
             trained_context: model.trained_context(),
             context,
@@ -122,6 +126,7 @@ impl Document {
         line("architecture", architecture(&self.architecture, self.tried));
         line("parameters", format!("{:.2} M", self.parameters as f64 / 1e6));
         line("file", report::bytes(self.file_bytes));
+        line("backend", report::backend(&self.backend));
         line("vocabulary", format!("{} tokens", self.vocabulary));
         line("context", format!("{} tokens, trained for {}", self.context, self.trained_context));
         line("memory", self.memory_bytes.map_or_else(|| "unknown".into(), report::bytes));

@@ -305,6 +305,11 @@ impl Drafter {
         ends_either(self.language.words.as_ref(), self.target_ends.as_ref(), id)
     }
 
+    /// Tells whether the draft model's passes run on a GPU.
+    pub(super) fn is_on_gpu(&self) -> bool {
+        self.model.decoder.is_on_gpu()
+    }
+
     /// Returns the draft model's sequence, which is made when it is first needed.
     pub(super) fn sequence(&mut self) -> Result<&mut Box<dyn Sequence>, ModelError> {
         let sequence = match self.sequence.take() {

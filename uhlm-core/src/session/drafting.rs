@@ -11,6 +11,7 @@ use super::run::Run;
 use super::sending::{self, Situation};
 use super::token::{Drafted, Standing};
 use crate::error::GenerationError;
+use crate::event::FinishReason;
 use crate::generation::TOGETHER;
 use crate::mode::Mode;
 use crate::options::{DraftAhead, OfflinePolicy};
@@ -90,19 +91,21 @@ impl Run<'_> {
         self.longest_window() * (1 + self.options.draft_ahead.windows())
     }
 
-    /// Drafts one token.
+    /// Drafts one token, unless the app leaves the front first where that counts.
     pub(super) fn draft(&mut self) -> Result<(), End> {
         if self.drafter.seconds > TOGETHER.as_secs_f64() / 2.0 {
             self.sink.flush();
         }
         let began = self.now();
-        let cancel = self.sink.cancel().clone();
+        let (cancel, stop) = (self.sink.cancel().clone(), self.stop());
         let Some(tokens) = self.pipeline.tokens() else { return Ok(()) };
         let unread = self.drafter.unread(tokens.ids());
         let unsent = self.pipeline.unsent_to(self.remote.as_ref().map(|remote| &remote.peer));
         let mode = self.dry_run.unwrap_or(self.mode);
-        let drafted = self.drafter.draft(tokens, unsent, mode, &|| cancel.is_cancelled());
+        let drafted = self.drafter.draft(tokens, unsent, mode, &|| cancel.is_cancelled() || stop.holds());
         let Draft { replaces, tokens } = match drafted {
+            // The app left the front before the pass.
+            Err(End::Finished(FinishReason::Cancelled)) if !cancel.is_cancelled() => return Ok(()),
             // Only a text that is decided fails with its grammar.
             Err(End::Failed(GenerationError::Grammar { .. })) if !self.pipeline.branch().is_empty() => return Ok(()),
             drafted => drafted?,

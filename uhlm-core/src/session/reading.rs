@@ -24,16 +24,24 @@ impl Run<'_> {
     /// the device only reads what it needs to go on without it.
     pub(super) fn read_prompt(&mut self) -> Result<(), End> {
         let (began, unread) = (self.now(), self.drafter.unread(self.pipeline.ids()));
-        let mut outcome = Ok(());
+        let (mut outcome, mut stood_still) = (Ok(()), Duration::ZERO);
         while outcome.is_ok() && self.drafter.unread(self.pipeline.ids()) > 0 && !self.is_streamed_to() {
             let chunk = if self.runs_on() { READ_TOGETHER } else { PROMPT_TOGETHER };
-            outcome = self.read(chunk).map_err(End::from).and_then(|()| {
+            let read = if self.stands_still() {
+                let began = self.now();
+                let stood = self.stand_still();
+                stood_still += self.since(began);
+                stood
+            } else {
+                self.read(chunk).map_err(End::from)
+            };
+            outcome = read.and_then(|()| {
                 self.receive(Duration::ZERO);
                 self.settle()?;
                 self.check_cancelled()
             });
         }
-        self.reply.statistics.prefill = self.since(began);
+        self.reply.statistics.prefill = self.since(began).saturating_sub(stood_still);
         outcome?;
         if unread > 0 {
             self.drafter.prefill_time.add(unread as f64, self.reply.statistics.prefill.as_secs_f64());
@@ -41,12 +49,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets the draft model read the next tokens that it has not read, at most `most`.
+    /// Lets the draft model read the next tokens that it has not read, at most `most`; fewer where the app leaves the
+    /// front meanwhile.
     fn read(&mut self, most: usize) -> Result<(), ModelError> {
         let (began, ids) = (self.now(), self.pipeline.ids());
         let unread = self.drafter.unread(ids);
         let cancel = self.sink.cancel().clone();
-        self.drafter.catch_up(ids, most, &|| cancel.is_cancelled())?;
+        let stop = self.stop();
+        match self.drafter.catch_up(ids, most, &|| cancel.is_cancelled() || stop.holds()) {
+            Err(ModelError::Cancelled) if !cancel.is_cancelled() => return Ok(()),
+            read => read?,
+        }
         let spent = self.since(began);
         self.drafter.has_read(unread.min(most), spent.as_secs_f64());
         Ok(())
@@ -80,7 +93,7 @@ impl Run<'_> {
     /// Reads a part of what the target wrote alone, so that the device can go on by itself if it has to; tells whether
     /// there was enough to read.
     pub(super) fn keep_up(&mut self) -> Result<bool, End> {
-        if self.options.offline != OfflinePolicy::GoOn || !self.is_streamed_to() {
+        if self.options.offline != OfflinePolicy::GoOn || !self.is_streamed_to() || self.stands_still() {
             return Ok(false);
         }
         let (costs, most) = (self.costs(), self.read_at_once());

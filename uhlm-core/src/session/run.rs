@@ -127,7 +127,7 @@ impl Run<'_> {
         }
     }
 
-    /// Makes one turn of the loop: hears what came, sends what is due, and drafts one token or waits.
+    /// Makes one turn of the loop: hears what came, sends what is due, and drafts one token, waits or stands still.
     fn turn(&mut self) -> Result<(), End> {
         self.receive(Duration::ZERO);
         self.settle()?;
@@ -138,6 +138,8 @@ impl Run<'_> {
         self.send()?;
         if !self.can_draft()? {
             self.stall()
+        } else if self.stands_still() {
+            self.stand_still()
         } else if self.catch_up()? {
             Ok(())
         } else {
@@ -228,7 +230,7 @@ impl Run<'_> {
     }
 
     /// Returns how long to sleep when only the inbox or a clock can bring news.
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let retry = self.remote.as_ref().and_then(|remote| remote.patience(self.now()));
         let given_up = match (self.outage.waiting_since(), self.options.offline) {
             (Some(since), OfflinePolicy::Wait(limit)) => Some(limit.saturating_sub(self.since(since))),

@@ -35,6 +35,8 @@ impl Session {
     /// thread does it, from this call on, and stops as soon as a generation is asked for; the future waits for its end,
     /// and may be dropped. Returns how many tokens of the next prompt are in the cache.
     ///
+    /// Nothing is read on a GPU while the app is not in front.
+    ///
     /// Sessions of one [`Engine`](crate::Engine) read a beginning that they share once: the cache is copied.
     ///
     /// # Errors
@@ -89,8 +91,10 @@ impl Worker {
         let known = self.known(beginning, mode)?;
         let shared = Arc::clone(&self.shared);
         let prefixes = Arc::clone(&self.prefixes);
+        let on_gpu = self.drafter.is_on_gpu();
         Ok(self.drafter.warm(&known, &prefixes, &|| {
-            shared.status.borrow().generating || shared.news.closed.load(Ordering::Acquire)
+            let is_over = shared.status.borrow().generating || shared.news.closed.load(Ordering::Acquire);
+            is_over || on_gpu && shared.is_in_background()
         })?)
     }
 

@@ -407,7 +407,7 @@ impl Worker {
 
     /// Returns the limits that the device's state asks for.
     pub(super) fn limits(&self) -> Limits {
-        self.asked.device.decide(&locked(&self.shared.device))
+        self.asked.device.decide(&locked(&self.shared.device), self.drafter.is_on_gpu())
     }
 
     /// Returns the options of the generation that begins, as far as `limits` allows, and sets the number of threads.

@@ -77,6 +77,7 @@ impl From<LoadError> for UhlmError {
             | LoadError::Damaged { .. }
             | LoadError::MissingPart { .. } => ErrorKind::ModelDamaged,
             LoadError::Unsupported { .. } | LoadError::NotInvariant(_) => ErrorKind::ModelUnsupported,
+            LoadError::NoGpu(_) => ErrorKind::InvalidOptions,
             LoadError::Memory(error) => return error.into(),
             LoadError::Cancelled | LoadError::Callback { .. } => ErrorKind::Cancelled,
         };

@@ -111,6 +111,8 @@ impl Context {
         params.n_threads = shape.threads.cast_signed();
         params.n_threads_batch = shape.threads.cast_signed();
         params.no_perf = true;
+        // Otherwise llama.cpp has a GPU compute large passes of a model whose weights are not there.
+        (params.op_offload, params.offload_kqv) = (model.on_gpu, model.on_gpu);
         if shape.quantised_cache {
             (params.type_k, params.type_v) = (sys::GGML_TYPE_Q8_0, sys::GGML_TYPE_Q8_0);
             // No other kernel reads values of 8 bits.

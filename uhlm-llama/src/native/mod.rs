@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "llama.cpp is C++")]
 
 mod context;
+mod device;
 mod guard;
 mod model;
 
@@ -13,10 +14,17 @@ use std::ffi::{c_char, c_void};
 use llama_cpp_sys_2 as sys;
 
 pub(crate) use self::context::{Context, ContextShape, DecodeFailure, Entry};
+pub(crate) use self::device::{Device, cpu, gpus};
 pub(crate) use self::guard::{Thrown, catch_assertions};
 pub(crate) use self::model::{LoadFailure, Loading, Model};
 
 unsafe extern "C-unwind" {
+    fn ggml_backend_dev_count() -> usize;
+    fn ggml_backend_dev_get(index: usize) -> sys::ggml_backend_dev_t;
+    fn ggml_backend_dev_type(device: sys::ggml_backend_dev_t) -> sys::ggml_backend_dev_type;
+    fn ggml_backend_dev_name(device: sys::ggml_backend_dev_t) -> *const c_char;
+    fn ggml_backend_dev_description(device: sys::ggml_backend_dev_t) -> *const c_char;
+    fn ggml_backend_dev_backend_reg(device: sys::ggml_backend_dev_t) -> sys::ggml_backend_reg_t;
     fn llama_model_load_from_file(path: *const c_char, params: sys::llama_model_params) -> *mut sys::llama_model;
     fn llama_model_free(model: *mut sys::llama_model);
     fn llama_model_chat_template(model: *const sys::llama_model, name: *const c_char) -> *const c_char;

@@ -8,6 +8,7 @@ use std::ptr::NonNull;
 use llama_cpp_sys_2 as sys;
 use uhlm_law::sampling::TokenId;
 
+use super::device::Device;
 use super::guard::{Assertions, Thrown, guarded};
 use super::{
     llama_model_chat_template, llama_model_free, llama_model_load_from_file, llama_token_to_piece, llama_tokenize,
@@ -17,6 +18,8 @@ use super::{
 /// A model of llama.cpp.
 pub(crate) struct Model {
     pub(super) model: NonNull<sys::llama_model>,
+    /// Whether layers of it are on a GPU.
+    pub(super) on_gpu: bool,
     vocab: NonNull<sys::llama_vocab>,
 }
 
@@ -27,6 +30,9 @@ unsafe impl Sync for Model {}
 
 /// The settings with which a model is loaded.
 pub(crate) struct Loading<'a> {
+    /// GPUs that layers are put on; none keeps the model and all of its passes on the CPU.
+    pub(crate) gpus: &'a [Device],
+    /// Largest number of layers on the GPUs.
     pub(crate) gpu_layers: u32,
     /// Whether weights are laid out anew for kernels that compute several rows at once.
     pub(crate) repack: bool,
@@ -77,7 +83,13 @@ impl Model {
         // SAFETY: it only fills in numbers.
         let mut params = unsafe { sys::llama_model_default_params() };
         params.vocab_only = loading.vocabulary_only;
-        params.n_gpu_layers = i32::try_from(loading.gpu_layers).unwrap_or(i32::MAX);
+        // A list that ends at once: without one llama.cpp takes every GPU that it finds, and has it compute large
+        // passes even of models that have no layer there.
+        let mut devices: Vec<sys::ggml_backend_dev_t> = loading.gpus.iter().map(Device::handle).collect();
+        devices.push(std::ptr::null_mut());
+        params.devices = devices.as_mut_ptr();
+        let on_gpu = !loading.gpus.is_empty() && loading.gpu_layers > 0;
+        params.n_gpu_layers = if on_gpu { i32::try_from(loading.gpu_layers).unwrap_or(i32::MAX) } else { 0 };
         if let Some(mmap) = loading.mmap {
             params.load_mode = if mmap { sys::LLAMA_LOAD_MODE_MMAP } else { sys::LLAMA_LOAD_MODE_NONE };
         }
@@ -85,7 +97,8 @@ impl Model {
         params.progress_callback = Some(progress);
         params.progress_callback_user_data = (&raw mut data).cast();
         let text = path.as_ptr();
-        // SAFETY: the path ends with a zero, and both it and the callback's data outlive the call.
+        // SAFETY: the path ends with a zero, the list of devices with a null, and both they and the callback's data
+        // outlive the call.
         let loaded = guarded(Assertions::Throw, || unsafe { llama_model_load_from_file(text, params) });
         if let Some(text) = data.panicked {
             return Err(LoadFailure::Panicked(text));
@@ -95,7 +108,7 @@ impl Model {
         let vocab = unsafe { sys::llama_model_get_vocab(model.as_ptr()) };
         // A model without a vocabulary still has an object for it.
         let vocab = NonNull::new(vocab.cast_mut()).ok_or(LoadFailure::Refused)?;
-        Ok(Self { model, vocab })
+        Ok(Self { model, on_gpu, vocab })
     }
 
     fn vocab(&self) -> *const sys::llama_vocab {
@@ -268,7 +281,8 @@ mod tests {
     fn demo(go_on: &mut dyn FnMut(f32) -> bool) -> Result<Model, LoadFailure> {
         crate::backend::start();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
-        Model::load(&path, Loading { gpu_layers: 0, repack: true, vocabulary_only: false, mmap: None, go_on })
+        let (gpus, gpu_layers, mmap) = (&[], 0, None);
+        Model::load(&path, Loading { gpus, gpu_layers, repack: true, vocabulary_only: false, mmap, go_on })
     }
 
     #[test]

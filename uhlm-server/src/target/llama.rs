@@ -11,7 +11,7 @@ use uhlm_law::chat::{ChatTemplate as _, Message, TemplateError};
 use uhlm_law::model::{LanguageModel, ModelError, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::{Scratch, TokenId};
-use uhlm_llama::{BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
+use uhlm_llama::{Accelerator, BatchContext, BatchToken, ContextOptions, Model, VocabularyFile};
 
 use super::rows::{draw_on_threads, draw_one};
 use super::{RowTask, Target, TargetInfo};
@@ -45,8 +45,10 @@ pub struct EngineOptions {
     pub slots: u32,
     /// Number of threads that decode; 0 for one per core.
     pub threads: u32,
-    /// Number of layers on a GPU, where llama.cpp was built for one.
-    pub gpu_layers: u32,
+    /// Part of the machine that the target computes on.
+    pub accelerator: Accelerator,
+    /// Largest number of layers on a GPU; `None` for all of them.
+    pub gpu_layers: Option<u32>,
 }
 
 impl Default for EngineOptions {
@@ -58,7 +60,8 @@ impl Default for EngineOptions {
             batch_invariant: false,
             slots: 64,
             threads: 0,
-            gpu_layers: 0,
+            accelerator: Accelerator::Auto,
+            gpu_layers: None,
         }
     }
 }

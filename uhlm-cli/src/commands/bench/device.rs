@@ -15,6 +15,7 @@ use uhlm_core::{GenerationOptions, Mode, Prompt, Session, SessionOptions};
 use uhlm_eval::statistics::median;
 use uhlm_law::model::{LanguageModel as _, Special};
 use uhlm_law::sampling::SamplingParams;
+use uhlm_server::AcceleratorArg;
 
 use super::parts::{self, Parts};
 use super::prompts::{self, Task};
@@ -45,6 +46,9 @@ pub(super) struct DeviceArgs {
     /// Tokens a turn, over as many replies as that takes; of a reply with --prompts [default: 512, with --prompts 128]
     #[arg(long, value_name = "N")]
     tokens: Option<usize>,
+    /// Where both sides compute
+    #[arg(long, env = "UHLM_ACCELERATOR", value_name = "WHERE", value_enum, default_value_t)]
+    accelerator: AcceleratorArg,
     /// Threads of each side; 0 chooses by the model's size and the cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
@@ -98,7 +102,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => Pair::find()?.draft(),
     };
-    let engine = setup::load(&path)?;
+    let engine = setup::load(&path, args.accelerator)?;
     let model = engine.model();
     let threads = if args.threads == 0 { model.sensible_threads(4) } else { args.threads };
     let options = |temperature| SessionOptions {
@@ -126,7 +130,7 @@ pub(super) fn run(args: &DeviceArgs) -> Result<(), Failure> {
         return Err(Failure::usage("the prompt leaves no room in the context").hint("raise --context"));
     }
     let failed = || Failure::new("llama.cpp failed; -v shows what it logs");
-    let mut reference = Reference::load(&path, args.context, threads).ok_or_else(failed)?;
+    let mut reference = Reference::load(&path, args.context, threads, model.backend().is_gpu()).ok_or_else(failed)?;
     let pairs = args.pairs.map_or(12, |pairs| pairs.get() as usize);
     let bar = progress::bar(pairs * 4, "session and llama.cpp in turns");
     let mut variants = Vec::new();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uhlm_law::model::{LanguageModel as _, Sequence as _};
 use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch};
 use uhlm_llama::memory::{self, MemoryEstimate};
-use uhlm_llama::{ContextOptions, LoadOptions, Model};
+use uhlm_llama::{Accelerator, ContextOptions, LoadOptions, Model};
 
 use crate::failure::Failure;
 use crate::output;
@@ -103,7 +103,7 @@ fn in_child(model: &Path, context: u32) -> Result<Measured, Failure> {
 /// Loads the model, fills the context and draws tokens, all in this process.
 fn here(path: &Path, context: u32) -> Result<Measured, Failure> {
     let before = status("VmRSS")?;
-    let model = Model::load(path, &LoadOptions::default())?;
+    let model = Model::load(path, &LoadOptions { accelerator: Accelerator::Cpu, ..LoadOptions::default() })?;
     let options = ContextOptions { context, ..ContextOptions::default() };
     let failed = |error: &dyn std::fmt::Display| Failure::new(error.to_string());
     let mut sequence = model.new_sequence(&options).map_err(|error| failed(&error))?;

@@ -93,7 +93,9 @@ struct Document {
 pub(super) fn run(engine: &Engine, path: &Path, task: &Task<'_>, json: bool) -> Result<(), Failure> {
     let (model, options) = (engine.model(), &task.options);
     let failed = || Failure::new("llama.cpp failed; -v shows what it logs");
-    let mut reference = Reference::load(path, options.context.tokens(), options.threads).ok_or_else(failed)?;
+    let on_gpu = model.backend().is_gpu();
+    let reference = Reference::load(path, options.context.tokens(), options.threads, on_gpu);
+    let mut reference = reference.ok_or_else(failed)?;
     let session = engine.session(None, options.clone())?;
     let prompts = read(task)?;
     let bar = progress::bar(prompts.len() * task.turns, "session and llama.cpp in turns");

@@ -51,13 +51,18 @@ pub(super) struct Run {
 
 impl Reference {
     /// Loads the model. llama.cpp must have been initialised, which loading it through `uhlm-llama` does.
-    pub(super) fn load(path: &Path, context: u32, threads: u32) -> Option<Self> {
+    /// `on_gpu` puts it on a GPU; otherwise it is on the CPU alone, as llama.cpp is not by itself.
+    pub(super) fn load(path: &Path, context: u32, threads: u32, on_gpu: bool) -> Option<Self> {
         let path = CString::new(path.as_os_str().as_encoded_bytes()).ok()?;
-        // SAFETY: the path is a C string that outlives the call; parameters are llama.cpp's own defaults. Null, the
-        // only sign of failure, is caught.
+        let mut none = [std::ptr::null_mut()];
+        // SAFETY: the path is a C string that outlives the call, as does the list of devices, which ends with a null;
+        // the other parameters are llama.cpp's own defaults. Null, the only sign of failure, is caught.
         let model = unsafe {
             let mut params = c::llama_model_default_params();
-            params.n_gpu_layers = 0;
+            params.n_gpu_layers = if on_gpu { i32::MAX } else { 0 };
+            if !on_gpu {
+                params.devices = none.as_mut_ptr();
+            }
             Model(NonNull::new(c::llama_model_load_from_file(path.as_ptr(), params))?)
         };
         // SAFETY: the model is alive; it is kept for as long as the context.
@@ -68,6 +73,7 @@ impl Reference {
             params.n_threads = threads as i32;
             params.n_threads_batch = threads as i32;
             params.no_perf = true;
+            (params.op_offload, params.offload_kqv) = (on_gpu, on_gpu);
             Context(NonNull::new(c::llama_init_from_model(model.0.as_ptr(), params))?)
         };
         Some(Self { context, model })

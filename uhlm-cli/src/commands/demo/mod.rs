@@ -18,6 +18,7 @@ use uhlm_law::calibration::Calibration;
 use uhlm_law::digest::Digest;
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::uncertainty::Estimator;
+use uhlm_server::AcceleratorArg;
 use which::Which;
 
 use crate::commands::calibrate::{fit, search};
@@ -64,6 +65,9 @@ pub(crate) struct DemoArgs {
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value_t = SEED)]
     seed: u64,
+    /// Where the draft model computes
+    #[arg(long, env = "UHLM_ACCELERATOR", value_name = "WHERE", value_enum, default_value_t)]
+    accelerator: AcceleratorArg,
     /// Threads of each model; 0 chooses
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
@@ -121,7 +125,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     if questions.is_empty() {
         return Err(Failure::usage("at least one question is needed"));
     }
-    let engine = setup::load(&pair.draft())?;
+    let engine = setup::load(&pair.draft(), args.accelerator)?;
     let loopback = Loopback::start(&pair.target(), args.threads)?;
     let base = SessionOptions {
         threads: args.threads,

@@ -41,7 +41,7 @@ pub(crate) struct DoctorArgs {
 pub(crate) fn run(args: &DoctorArgs) -> Result<(), Failure> {
     let (draft, pair) = args.models.draft()?;
     let mut report = Report::new(!args.json);
-    let engine = model::check(&mut report, &draft);
+    let engine = model::check(&mut report, &draft, args.models.accelerator.into());
 
     if let (Some(engine), Some(other)) = (&engine, &args.compare) {
         vocabulary::check_file(&mut report, engine, other);

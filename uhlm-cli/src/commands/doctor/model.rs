@@ -7,7 +7,7 @@ use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_law::advance::Info;
 use uhlm_law::chat::{ChatTemplate as _, Message, RenderOptions};
 use uhlm_law::model::LanguageModel as _;
-use uhlm_llama::LoadOptions;
+use uhlm_llama::{Accelerator, LoadOptions};
 
 use super::check::Report;
 use crate::commands::info::architecture;
@@ -15,8 +15,8 @@ use crate::pair::calibration_beside;
 use crate::report;
 
 /// Reads the header, loads the model and renders a conversation.
-pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
-    let engine = match Engine::load(path, &LoadOptions::default()) {
+pub(super) fn check(report: &mut Report, path: &Path, accelerator: Accelerator) -> Option<Engine> {
+    let engine = match Engine::load(path, &LoadOptions { accelerator, ..LoadOptions::default() }) {
         Ok(engine) => engine,
         Err(error) => {
             report.failed("draft model", error);
@@ -35,6 +35,7 @@ pub(super) fn check(report: &mut Report, path: &Path) -> Option<Engine> {
             report::bytes(size),
         ),
     );
+    report.good("backend", report::backend(model.backend()));
     match model.fitted_context() {
         Ok(context) => {
             report.good("context", format!("{context} tokens, trained for {}", model.trained_context()));

@@ -7,7 +7,7 @@ use uhlm_law::advance::{Info, VocabularyOffer};
 use uhlm_law::fingerprint::{self, BLOCK_IDS};
 use uhlm_law::model::LanguageModel as _;
 use uhlm_law::token::{TokenId, TokenKind};
-use uhlm_llama::{LoadOptions, Model};
+use uhlm_llama::{Accelerator, LoadOptions, Model};
 
 use super::check::Report;
 use crate::failure::Failure;
@@ -16,6 +16,11 @@ use crate::report;
 /// Number of tokens that are named where two vocabularies differ.
 const NAMED: usize = 5;
 const HINT: &str = "use a draft model of the target's family, or a server that offers its vocabulary";
+
+/// Returns options for a model of which the tokens alone are looked at.
+fn on_the_cpu() -> LoadOptions {
+    LoadOptions { accelerator: Accelerator::Cpu, ..LoadOptions::default() }
+}
 
 /// Compares the draft model with the server's information about its target. `target` is that model's file, if it is
 /// here.
@@ -28,7 +33,7 @@ pub(super) fn check_server(report: &mut Report, engine: &Engine, info: &Info, ta
     }
     let there = info.limits.vocabulary_size;
     let sizes = format!("{} here, {there} on the server", model.vocabulary().size());
-    let first = match target.and_then(|path| Model::load(path, &LoadOptions::default()).ok()) {
+    let first = match target.and_then(|path| Model::load(path, &on_the_cpu()).ok()) {
         Some(target) => Some(named(model, &target)),
         None if info.blocks.is_empty() => None,
         None => model.vocabulary_hashes().blocks.first_difference(&info.blocks).map(|from| part(model, from)),
@@ -52,7 +57,7 @@ pub(super) fn check_server(report: &mut Report, engine: &Engine, info: &Info, ta
 /// Compares the draft model with another file, token by token.
 pub(super) fn check_file(report: &mut Report, engine: &Engine, path: &Path) {
     let model = engine.model();
-    let other = match Model::load(path, &LoadOptions::default()) {
+    let other = match Model::load(path, &on_the_cpu()) {
         Ok(other) => other,
         Err(error) => return report.failed("compared", error),
     };

@@ -67,6 +67,8 @@ public final class UhlmDevice {
         case .network(let reading):
             state.metered = reading.isMetered
         case .foreground(let inFront):
+            // A draft model on a GPU computes nothing then: iOS ends what an app submits from the background.
+            state.inBackground = !inFront
             wait(inFront: inFront)
         }
         state.lowMemory = isUnderPressure || isIdle

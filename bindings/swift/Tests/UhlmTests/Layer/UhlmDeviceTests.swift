@@ -39,7 +39,8 @@ final class UhlmDeviceTests: XCTestCase, @unchecked Sendable {
         source.say(.foreground(true))
         XCTAssertFalse(device.state.lowMemory)
         XCTAssertEqual(session.networkChanges, 1)
-        XCTAssertEqual(session.states.map(\.lowMemory), [false, true, false])
+        XCTAssertEqual(session.states.map(\.lowMemory), [false, false, true, false])
+        XCTAssertEqual(session.states.map(\.inBackground), [false, true, true, false])
     }
 
     @MainActor

@@ -26,6 +26,7 @@ use uhlm_eval::questions::Question;
 use uhlm_law::calibration::Calibration;
 use uhlm_law::pace::Pace;
 use uhlm_law::sampling::SamplingParams;
+use uhlm_server::AcceleratorArg;
 
 use self::methods::{Method, Writer};
 use self::ngrams::Conversation;
@@ -138,7 +139,7 @@ pub(super) fn run(args: &PaceArgs) -> Result<(), Failure> {
     let round_trip = Duration::try_from_secs_f64(args.rtt / 1e3)
         .map_err(|_| Failure::usage("--rtt is a number of milliseconds, 0 or more"))?;
     let (questions, (drafts, target)) = (args.questions()?, args.files()?);
-    let engines = drafts.iter().map(|draft| setup::load(draft)).collect::<Result<Vec<_>, _>>()?;
+    let engines = drafts.iter().map(|draft| setup::load(draft, AcceleratorArg::Auto)).collect::<Result<Vec<_>, _>>()?;
     let loopback = Loopback::start_behind(&target, args.target_threads, round_trip)?;
     let mut writers = Vec::new();
     for (draft, engine) in drafts.iter().zip(&engines) {

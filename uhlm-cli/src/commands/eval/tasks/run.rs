@@ -12,6 +12,7 @@ use uhlm_eval::tasks::sandbox::Sandbox;
 use uhlm_eval::tasks::set::{STOP, Task};
 use uhlm_law::calibration::Calibration;
 use uhlm_law::sampling::SamplingParams;
+use uhlm_server::AcceleratorArg;
 
 use super::{Method, TasksArgs};
 use crate::failure::Failure;
@@ -44,7 +45,7 @@ pub(super) fn all(
     sandbox: &Sandbox,
     log: &mut Log,
 ) -> Result<(), Failure> {
-    let engine = setup::load(draft)?;
+    let engine = setup::load(draft, AcceleratorArg::Auto)?;
     let loopback = Loopback::start(target, args.target_threads)?;
     let calibration = calibration(draft, &engine, &loopback, &args.methods)?;
     let bench = Bench { args, engine, loopback, calibration, sandbox };

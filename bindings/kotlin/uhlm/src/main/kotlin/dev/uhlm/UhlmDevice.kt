@@ -98,13 +98,17 @@ public class UhlmDevice(private val scope: CoroutineScope, private val idle: Dur
         if (isOther && id != null) tellAll { onNetworkChange() }
     }
 
-    /** Takes note that the app came to the front, or that nobody sees it any more. */
+    /**
+     * Takes note that the app came to the front, or that nobody sees it any more. A draft model on a GPU computes
+     * nothing while nobody does.
+     */
     public fun onForeground(front: Boolean) {
         synchronized(this) {
             mutableForeground.value = front
             idling?.cancel()
             idling = if (front) null else scope.launch { delay(idle).also { idle(true) } }
         }
+        change { it.copy(inBackground = !front) }
         if (!front) return
         idle(false)
         // Connections may have died meanwhile without a word, and what was short of memory may no longer be.

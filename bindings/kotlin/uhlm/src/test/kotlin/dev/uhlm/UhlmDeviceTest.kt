@@ -81,6 +81,16 @@ class UhlmDeviceTest {
     }
 
     @Test
+    fun a_session_is_told_whether_the_app_is_in_front() {
+        val session = Told()
+        device.follow(session)
+        device.onForeground(false)
+        device.onForeground(false)
+        device.onForeground(true)
+        assertEquals(listOf(false, true, false), session.states.map { it.inBackground })
+    }
+
+    @Test
     fun a_session_that_is_gone_is_told_no_more() {
         val (gone, left) = Told() to Told()
         device.follow(gone)
