@@ -5,13 +5,15 @@ use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
 
 use crate::support::{
-    QUESTION, at_most, chat, committed, drawing, engine, finished, greedy, load, reply, verifier, wait,
+    QUESTION, at_most, chat, committed, drawing, endless, engine, finished, greedy, heavy, load, one_thread, raw,
+    reply, verifier, wait,
 };
 
 #[test]
 fn the_first_event_comes_before_the_end() {
-    let session = wait(engine().open_session(None, drawing(), None)).expect("valid");
-    let generation = session.start(chat(QUESTION), crate::support::endless()).expect("idle");
+    // Its reply takes seconds, so it has not ended when a busy machine comes to look.
+    let session = wait(heavy().open_session(None, one_thread(), None)).expect("valid");
+    let generation = session.start(raw(), endless()).expect("idle");
     let first = wait(generation.next()).expect("no error").expect("an event");
     assert!(matches!(first, GenerationEvent::Committed { .. }), "{first:?}");
     assert!(session.status().expect("open").generating, "the first event arrives while the generation runs");

@@ -115,12 +115,14 @@ impl Load<'_> {
         let mut phones = JoinSet::new();
         for number in 0..plan.phones {
             let verifier = self.place.client(self.place.owner(number))?;
-            phones.spawn(self.phone(number, verifier, (began, to), jobs.clone(), Arc::clone(&live)));
+            let times = (began, to, to + plan.grace);
+            phones.spawn(self.phone(number, verifier, times, jobs.clone(), Arc::clone(&live)));
         }
         let mut neighbours = JoinSet::new();
         for number in 0..plan.neighbours {
             let verifier = self.place.client(self.place.neighbour(plan.attack))?;
-            neighbours.spawn(self.phone(plan.phones + number, verifier, (began, to), self.closed(), Arc::default()));
+            let number = plan.phones + number;
+            neighbours.spawn(self.phone(number, verifier, (began, to, to), self.closed(), Arc::default()));
         }
         let attackers = match plan.attack {
             Some(attack) => Some(Attackers::start(attack, self.place, plan, &self.texts.info)?),
@@ -167,12 +169,13 @@ impl Load<'_> {
         }
     }
 
-    /// Makes a phone that serves wishes from the first time on until the second one, when what is measured is over.
+    /// Makes a phone that serves wishes from the first time on until the second one, when what is measured is over, and
+    /// gives up at the third.
     fn phone(
         &self,
         number: usize,
         verifier: Arc<dyn Verifier>,
-        (began, to): (Instant, Instant),
+        (began, to, stop): (Instant, Instant, Instant),
         jobs: Jobs,
         live: Arc<Live>,
     ) -> impl Future<Output = Seen> + Send + use<> {
@@ -181,7 +184,6 @@ impl Load<'_> {
         let seed = derived(plan.seed, number as u64);
         let mut phone = Phone::new(verifier, texts.info.clone(), plan.behaviour.clone(), seed, began, live);
         let ramp = STEP.saturating_mul(number as u32).min(RAMP.mul_f64(number as f64 / plan.phones as f64));
-        let stop = to + plan.grace;
         async move {
             let mut seen = Seen::default();
             sleep_until(began + ramp).await;

@@ -56,14 +56,14 @@ async fn other_sessions_are_served_while_a_grammar_is_compiled() {
     // Different ones, so that none is known from before.
     let costly = |i: usize| Grammar::Regex(format!("((a|b|ab)*c{{1,{}}}){{300}}[a-z]{{1,4000}}", i + 10));
     let hostile = async {
-        let (mut work, mut is_refused) = (Duration::ZERO, false);
-        for i in 0..3 {
+        // As many as take a while, however fast the machine is.
+        let (mut work, mut is_refused, mut grammars) = (Duration::ZERO, false, 0..);
+        while !is_refused && work < Duration::from_millis(200) {
             let began = Instant::now();
-            let answer = hostile.advance(&asked(costly(i))).await;
+            let answer = hostile.advance(&asked(costly(grammars.next().unwrap()))).await;
             work += began.elapsed();
-            is_refused |= answer.is_err_and(|refused| refused.body.reason == "the grammar takes too long to compile");
+            is_refused = answer.is_err_and(|refused| refused.body.reason == "the grammar takes too long to compile");
         }
-        (work, is_refused)
     };
     let served = async {
         let mut longest = Duration::ZERO;
@@ -75,8 +75,7 @@ async fn other_sessions_are_served_while_a_grammar_is_compiled() {
         }
         longest
     };
-    let ((work, is_refused), longest) = tokio::join!(hostile, served);
-    assert!(is_refused || work > Duration::from_millis(50), "there was work: {work:?}");
+    let ((), longest) = tokio::join!(hostile, served);
     assert!(longest < Duration::from_secs(2), "{longest:?}");
 }
 
