@@ -28,8 +28,11 @@ const DRIP: Duration = Duration::from_millis(100);
 const ANNOUNCED: usize = 1 << 20;
 /// Bytes of a body without an end that are sent at once.
 const CHUNK: usize = 16 << 10;
-/// Pause before a connection that was closed is opened again.
+/// Pause before a request that was refused or broken off is made again.
 const AGAIN: Duration = Duration::from_millis(200);
+/// Pause before a socket that was closed is opened again. Thousands of them with a shorter one are a flood of
+/// connections, which is the system's to hold off.
+const REOPEN: Duration = Duration::from_secs(1);
 
 /// Returns the address of a server.
 pub(super) fn address(url: &str) -> Result<SocketAddr, LoadTestError> {
@@ -71,7 +74,7 @@ pub(super) async fn hold(address: SocketAddr, is_slow: bool, count: Arc<AtomicU6
                 }
             }
         }
-        sleep(AGAIN).await;
+        sleep(REOPEN).await;
     }
 }
 
