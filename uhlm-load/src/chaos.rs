@@ -9,6 +9,7 @@ mod disk;
 mod files;
 mod identity;
 mod keeping;
+mod loopback;
 mod outcome;
 mod phones;
 mod proxy;

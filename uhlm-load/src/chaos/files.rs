@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -18,6 +17,7 @@ use uhlm_law::rng::{Rng, Stream};
 use uhlm_net::TrustPolicy;
 
 use super::identity::Identity;
+use super::loopback::listen;
 use crate::error::LoadTestError;
 
 /// Length of the file, in bytes: more than one answer's pieces, and soon written.
@@ -54,14 +54,7 @@ impl FileServer {
                 PrivateKeyDer::Pkcs8(identity.key.serialize_der().into()),
             )
             .map_err(|error| failed(&error))?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("uhlm-files")
-            .enable_all()
-            .build()
-            .map_err(LoadTestError::Network)?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).map_err(LoadTestError::Network)?;
-        let address = listener.local_addr().map_err(LoadTestError::Network)?;
+        let (runtime, listener, address) = listen("uhlm-files")?;
         let (acceptor, served) = (TlsAcceptor::from(Arc::new(config)), Arc::clone(&content));
         runtime.spawn(async move {
             // One that cannot be accepted is the downloads' loss, which they report.

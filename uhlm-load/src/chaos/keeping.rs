@@ -18,7 +18,7 @@ use uhlm_models::{DownloadError, DownloadRequest, ModelStore, StoreConfig};
 
 use super::disk::{Disk, Rooms};
 use super::files::FileServer;
-use super::outcome::{FULL_DISK, Met};
+use super::outcome::{FULL_DISK, Met, Written};
 use crate::error::LoadTestError;
 
 const SESSION: &str = "chat.uhlm";
@@ -49,15 +49,6 @@ impl Storage {
         let folder = tempfile::tempdir().map_err(failed)?;
         Ok(Self { folder, disk: Disk::new().map_err(failed)?, files: FileServer::start(seed)? })
     }
-}
-
-/// The way in which a write ended that ended as it may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// The file is there, whole.
-    Whole,
-    /// The disk was full.
-    Full,
 }
 
 /// The reason why something was not written.

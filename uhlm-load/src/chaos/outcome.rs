@@ -6,7 +6,6 @@ use std::time::Duration;
 use uhlm_core::{FinishReason, GenerationError, Statistics};
 
 use super::clock::Changes;
-use super::keeping::Written;
 use crate::resources::Held;
 
 /// Longest time that a generation may take, its waiting for the verifier included.
@@ -47,6 +46,15 @@ impl Ended {
         let kind = "no end before its deadline".to_owned();
         Self { kind, took: DEADLINE, tokens: 0, unverified: 0, is_fault: true }
     }
+}
+
+/// The way in which a write ended that ended as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The file is there, whole.
+    Whole,
+    /// The disk was full.
+    Full,
 }
 
 /// The counts of the ends of generations.

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep};
 use uhlm_law::rng::{Rng, Stream};
 
+use super::loopback::listen;
 use crate::error::LoadTestError;
 
 /// The way in which bytes pass.
@@ -47,14 +48,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Starts a proxy to `upstream`. Which bits are corrupted follows from `seed`.
     pub(crate) fn start(upstream: SocketAddr, seed: u64) -> Result<Self, LoadTestError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("uhlm-weather")
-            .enable_all()
-            .build()
-            .map_err(LoadTestError::Network)?;
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).map_err(LoadTestError::Network)?;
-        let address = listener.local_addr().map_err(LoadTestError::Network)?;
+        let (runtime, listener, address) = listen("uhlm-weather")?;
         let (weather, seen) = watch::channel(Weather::Clear);
         runtime.spawn(async move {
             for number in 0.. {
