@@ -1,5 +1,6 @@
 //! Many sessions in one pass of the engine.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use uhlm_law::advance::*;
@@ -212,19 +213,31 @@ async fn what_a_device_streams_goes_before_what_another_may_have_use_for() {
     let fixture = Fixture::new(target).await;
     remote.hold();
     let endless = Grants { after_mismatch: Grant::Passes(0), after_agreement: Grant::Unlimited };
+    let read = AtomicUsize::new(0);
     let mut streams = Vec::new();
     for (i, grants) in [Grants::UNLIMITED, endless, passes(200)].into_iter().enumerate() {
         let session = fixture.open().await;
         let begin = Begin { max_tokens: 60, ..begin(&[1], SamplingParams::greedy(), i as u64) };
         let request = Advance { grants, ..start(&[1], begin) };
-        streams.push(async move { session.stream(&request).await.unwrap().rest().await.ids() });
+        let read = &read;
+        streams.push(async move {
+            let mut stream = session.stream(&request).await.unwrap();
+            let mut ids = Vec::new();
+            while let Some(frame) = stream.next().await {
+                if let Frame::Text(text) = frame {
+                    read.fetch_add(text.ids.len(), Ordering::Relaxed);
+                    ids.extend(text.ids);
+                }
+            }
+            ids
+        });
     }
     let steer = async {
         fixture.until("all have asked", |c| c.requests_waiting == 3).await;
-        loop {
+        for pass in 0.. {
             // A pass at a time: a device that has not read what it was sent would not get its turn.
+            fixture.until("what was written is read", |_| read.load(Ordering::Relaxed) == pass).await;
             remote.allow(1);
-            tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     let replies = tokio::select! {
