@@ -1,7 +1,7 @@
 //! Runs every part of an evaluation and makes its record.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use uhlm_law::sampling::SamplingParams;
 
@@ -15,7 +15,7 @@ use crate::oracle::Oracle;
 use crate::pair::{ComputeTimes, Pair};
 use crate::quality::Quality;
 use crate::questions::{self, Question};
-use crate::record::{About, Against, Chapter, Record, Row, SettingRecord};
+use crate::record::{About, Against, Chapter, KindRecord, Record, Row, SettingRecord};
 use crate::reply::Reply;
 use crate::settings;
 use crate::stream::{Numbered, Run};
@@ -34,6 +34,8 @@ pub struct Files {
     pub free: PathBuf,
     /// Questions to calibrate on.
     pub calibration: PathBuf,
+    /// File of a [memory](crate::memory) of the pair, made where there is none; `None` asks the models each time.
+    pub memory: Option<PathBuf>,
 }
 
 /// The amount of measuring: prompts, temperatures, links and seeds.
@@ -55,6 +57,11 @@ pub struct Plan {
     pub times: ComputeTimes,
     /// Greatest length of a reply, in tokens.
     pub max_tokens: usize,
+    /// Context of either model, in tokens; prompts that leave no room for a reply in it are passed over.
+    pub context: u32,
+    /// Number of free prompts of each kind whose replies speed is measured on, in place of `speed`; results are then
+    /// told by kind as well.
+    pub of_each_kind: Option<usize>,
     /// Seed of every random choice.
     pub seed: u64,
 }
@@ -72,6 +79,8 @@ impl Plan {
             law: true,
             times: ComputeTimes::PAPER,
             max_tokens: 150,
+            context: 512,
+            of_each_kind: None,
             seed,
         }
     }
@@ -98,11 +107,25 @@ struct Prompts {
 }
 
 impl Prompts {
-    fn read(files: &Files, plan: &Plan) -> Result<Self, EvalError> {
-        let held_out = files.held_out.as_deref().map(questions::read).transpose()?.unwrap_or_default();
-        let free = questions::read(&files.free)?;
-        let learn = questions::read(&files.calibration)?;
-        let (first, rest) = free.split_at(plan.speed.1.min(free.len()));
+    fn read(files: &Files, plan: &Plan, pair: &Pair) -> Result<Self, EvalError> {
+        let fitting = |path: &Path| -> Result<Vec<Question>, EvalError> {
+            let mut all = questions::read(path)?;
+            let mut lengths = Vec::with_capacity(all.len());
+            for question in &all {
+                lengths.push(pair.prompt(&question.question)?.len());
+            }
+            let mut lengths = lengths.into_iter();
+            all.retain(|_| lengths.next().is_some_and(|length| length + plan.max_tokens < plan.context as usize));
+            Ok(all)
+        };
+        let held_out = files.held_out.as_deref().map(fitting).transpose()?.unwrap_or_default();
+        let free = fitting(&files.free)?;
+        let (first, rest) = match plan.of_each_kind {
+            None => free.split_at(plan.speed.1.min(free.len())),
+            Some(count) => (&questions::of_each_kind(&free, count)[..], &[][..]),
+        };
+        // No prompt is both calibrated on and measured on, should one file serve as both.
+        let learn: Vec<_> = fitting(&files.calibration)?.into_iter().filter(|prompt| !first.contains(prompt)).collect();
         let number = |first: u64, questions: Vec<Question>| -> Vec<Numbered> {
             (first..).zip(questions).map(|(index, question)| Numbered { index, question }).collect()
         };
@@ -121,13 +144,21 @@ impl Prompts {
     }
 }
 
+fn load(files: &Files, plan: &Plan) -> Result<Pair, EvalError> {
+    let pair = Pair::load(&files.draft, &files.target)?.with_context(plan.context);
+    match &files.memory {
+        Some(memory) => pair.remembering(memory),
+        None => Ok(pair),
+    }
+}
+
 /// Runs a plan. `progress` is told each step that begins.
 ///
 /// # Errors
 /// [`EvalError`].
 pub fn run(files: &Files, plan: &Plan, progress: &dyn Fn(&str)) -> Result<Record, EvalError> {
-    let pair = Pair::load(&files.draft, &files.target)?;
-    let prompts = Prompts::read(files, plan)?;
+    let pair = load(files, plan)?;
+    let prompts = Prompts::read(files, plan, &pair)?;
     let about = About {
         draft: (pair.draft.name().to_owned(), pair.draft.parameters()),
         target: (pair.target.name().to_owned(), pair.target.parameters()),
@@ -168,7 +199,7 @@ fn chapter(
         .into_iter()
         .map(|setting| {
             progress(&format!("temperature {temperature}: {}", setting.name));
-            measure(&lab, setting, &mut known)
+            measure(&lab, setting, plan.of_each_kind.is_some(), &mut known)
         })
         .collect::<Result<_, EvalError>>()?;
     // Quality is measured at the ends: sampled at the first temperature, and greedy.
@@ -215,8 +246,8 @@ fn chapter(
 /// # Errors
 /// [`EvalError`].
 pub fn law(files: &Files, plan: &Plan, temperature: f32, progress: &dyn Fn(&str)) -> Result<LawReport, EvalError> {
-    let pair = Pair::load(&files.draft, &files.target)?;
-    let prompts = Prompts::read(files, plan)?;
+    let pair = load(files, plan)?;
+    let prompts = Prompts::read(files, plan, &pair)?;
     let run = |prompts| run_of(&pair, prompts, plan, temperature);
     progress("calibration prompts");
     let fitted = observe(&run(&prompts.calibration))?;
@@ -260,7 +291,7 @@ fn replies(lab: &Lab<'_>, method: Method, setting: &Setting, known: &mut Known) 
     Ok(replies)
 }
 
-fn measure(lab: &Lab<'_>, setting: Setting, known: &mut Known) -> Result<SettingRecord, EvalError> {
+fn measure(lab: &Lab<'_>, setting: Setting, by_kind: bool, known: &mut Known) -> Result<SettingRecord, EvalError> {
     let seed = lab.run().seed;
     let mut all: BTreeMap<Method, Vec<Reply>> = BTreeMap::new();
     for method in Method::ALL {
@@ -291,7 +322,26 @@ fn measure(lab: &Lab<'_>, setting: Setting, known: &mut Known) -> Result<Setting
         }
         _ => None,
     };
-    Ok(SettingRecord { setting, rows, oracle })
+    let kinds = if by_kind { kinds(lab.run(), &all) } else { Vec::new() };
+    Ok(SettingRecord { setting, rows, kinds, oracle })
+}
+
+/// Sums up every method's replies to each kind of prompt, in the order in which the kinds occur.
+fn kinds(run: &Run<'_>, all: &BTreeMap<Method, Vec<Reply>>) -> Vec<KindRecord> {
+    let kind = |prompt: &Numbered| prompt.question.kind().unwrap_or_default().to_owned();
+    let mut names: Vec<String> = Vec::new();
+    for prompt in run.prompts {
+        if !names.contains(&kind(prompt)) {
+            names.push(kind(prompt));
+        }
+    }
+    let of = |name: &String, method: Method| {
+        let replies = all.get(&method).map_or(&[][..], Vec::as_slice);
+        let own = run.prompts.iter().zip(replies).filter(|(prompt, _)| kind(prompt) == *name);
+        (method, Summary::of(&own.map(|(_, reply)| reply.clone()).collect::<Vec<_>>(), run.seed))
+    };
+    let rows = |name: &String| Method::ALL.map(|method| of(name, method)).to_vec();
+    names.iter().map(|name| KindRecord { kind: name.clone(), rows: rows(name) }).collect()
 }
 
 /// Returns the ratio of two methods' speeds over the same prompts.

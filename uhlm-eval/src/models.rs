@@ -8,7 +8,7 @@ use uhlm_law::model::{LanguageModel, ModelError};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
 
-use crate::pair::{CONTEXT, Pair};
+use crate::pair::Pair;
 use crate::target::Target;
 
 /// A target model, as the simulated verifier runs it.
@@ -56,7 +56,7 @@ impl TargetModel for Pair {
     }
 
     fn context(&self) -> u32 {
-        CONTEXT
+        Pair::context(self)
     }
 
     fn sequence(&self) -> Result<Box<dyn TargetSequence>, ModelError> {

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use uhlm_law::chat::{ChatTemplate as _, Message};
-use uhlm_law::model::{Decoder as _, LanguageModel as _, ModelError, Sequence};
+use uhlm_law::chat::{ChatTemplate as _, DraftModel, Message};
+use uhlm_law::model::{LanguageModel as _, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 use uhlm_llama::{BatchContext, ContextOptions, LoadOptions, Model};
 
 use crate::error::EvalError;
+use crate::memory::{Memory, RememberedDraft};
 
-/// Context that an evaluation needs for a short prompt and a reply, in tokens.
-pub const CONTEXT: u32 = 512;
+/// Context for a short prompt and a reply, in tokens.
+const SHORT_CONTEXT: u32 = 512;
 
 /// A draft and a target model with the same vocabulary.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Pair {
     pub draft: Arc<Model>,
     /// The target model.
     pub target: Arc<Model>,
+    context: u32,
+    memory: Option<Arc<Memory>>,
 }
 
 impl Pair {
@@ -31,12 +34,41 @@ impl Pair {
     /// [`EvalError::Load`], [`EvalError::Vocabularies`].
     pub fn load(draft: &Path, target: &Path) -> Result<Self, EvalError> {
         let options = LoadOptions::default();
-        let pair = Self { draft: Model::load(draft, &options)?, target: Model::load(target, &options)? };
+        let (draft, target) = (Model::load(draft, &options)?, Model::load(target, &options)?);
+        let pair = Self { draft, target, context: SHORT_CONTEXT, memory: None };
         if pair.draft.vocabulary_hash() == pair.target.vocabulary_hash() {
             Ok(pair)
         } else {
             Err(EvalError::Vocabularies)
         }
+    }
+
+    /// Returns the pair with so many tokens as the context of either model.
+    #[must_use]
+    pub fn with_context(self, context: u32) -> Self {
+        Self { context, ..self }
+    }
+
+    /// Returns the context of either model for one conversation, in tokens.
+    #[must_use]
+    pub fn context(&self) -> u32 {
+        self.context
+    }
+
+    /// Returns the pair with the memory that this file holds or will hold, which is asked before the models are.
+    /// Blocks on the file.
+    ///
+    /// # Errors
+    /// [`EvalError::Trace`] where the file cannot be used or belongs to other models.
+    pub fn remembering(self, file: &Path) -> Result<Self, EvalError> {
+        let memory = Memory::open(file, self.draft.fingerprint(), self.target.fingerprint())?;
+        Ok(Self { memory: Some(Arc::new(memory)), ..self })
+    }
+
+    /// Returns the memory, if there is one.
+    #[must_use]
+    pub fn memory(&self) -> Option<&Arc<Memory>> {
+        self.memory.as_ref()
     }
 
     /// Returns the number of tokens in the vocabulary.
@@ -58,8 +90,23 @@ impl Pair {
     /// # Errors
     /// [`ModelError::Decode`].
     pub fn target_context(&self) -> Result<BatchContext, ModelError> {
-        let options = ContextOptions { context: CONTEXT, threads: 1, batch: CONTEXT, ..ContextOptions::default() };
+        let (context, batch) = (self.context, self.context);
+        let options = ContextOptions { context, threads: 1, batch, ..ContextOptions::default() };
         BatchContext::new(Arc::clone(&self.target), &options)
+    }
+
+    /// Returns the draft model as sessions use it.
+    #[must_use]
+    pub fn draft_model(&self) -> DraftModel {
+        let model: DraftModel = Arc::clone(&self.draft).into();
+        match &self.memory {
+            None => model,
+            Some(memory) => {
+                let (memory, model_of_rows) = (Arc::clone(memory), Arc::clone(&self.draft));
+                let decoder = RememberedDraft { memory, model: model_of_rows, context: self.context };
+                DraftModel { decoder: Arc::new(decoder), ..model }
+            }
+        }
     }
 
     /// Makes a sequence of the draft model.
@@ -67,7 +114,7 @@ impl Pair {
     /// # Errors
     /// [`ModelError::Decode`].
     pub fn draft_sequence(&self) -> Result<Box<dyn Sequence>, ModelError> {
-        Arc::clone(&self.draft).sequence(CONTEXT, 1)
+        self.draft_model().decoder.sequence(self.context, 1)
     }
 }
 

@@ -14,7 +14,6 @@ use crate::billing::Billing;
 use crate::channel::{Channel, PacketChannel};
 use crate::costs::PassCosts;
 use crate::error::EvalError;
-use crate::pair::CONTEXT;
 use crate::reply::Reply;
 use crate::stream::{Numbered, Run, Stream};
 
@@ -59,7 +58,7 @@ impl ProductMethod {
             // The baselines draft token by token, too.
             ngrams: false,
             offline: OfflinePolicy::Wait(PATIENCE),
-            context: CONTEXT.into(),
+            context: stream.pair.context().into(),
             threads: 1,
             seed: Some(stream.seed),
             consent: Consent::Conversation,
@@ -138,7 +137,7 @@ pub fn calibrate(run: &Run<'_>) -> Result<Calibration, EvalError> {
 /// Returns the bed of a stream.
 fn bed<'a>(stream: &Stream<'_>, channel: &'a Channel, costs: &'a PassCosts, billing: Billing) -> Bed<'a> {
     Bed {
-        draft: Arc::clone(&stream.pair.draft).into(),
+        draft: stream.pair.draft_model(),
         target: Arc::new(stream.pair.clone()),
         costs,
         channel,

@@ -5,7 +5,7 @@ use uhlm_law::model::ModelError;
 use uhlm_law::sampling::{SamplingChain, SamplingParams, TokenId};
 
 use crate::error::EvalError;
-use crate::pair::{CONTEXT, Pair};
+use crate::pair::Pair;
 use crate::reply::Reply;
 use crate::statistics::Proportion;
 use crate::stream::{Numbered, Run};
@@ -64,12 +64,15 @@ pub fn accuracy(prompts: &[Numbered], replies: &[Reply]) -> Proportion {
 /// The target model, as a judge of finished text.
 struct Scorer {
     target: Target,
+    /// Most tokens that the target takes.
+    context: usize,
     chain: SamplingChain,
 }
 
 impl Scorer {
     fn new(pair: &Pair) -> Result<Self, EvalError> {
-        Ok(Self { target: Target::new(pair)?, chain: SamplingChain::new(SamplingParams::default())? })
+        let chain = SamplingChain::new(SamplingParams::default())?;
+        Ok(Self { target: Target::new(pair)?, context: pair.context() as usize, chain })
     }
 
     /// Returns the sum of `-ln p` over the reply's tokens, in nats.
@@ -78,8 +81,8 @@ impl Scorer {
             return Ok(0.0);
         }
         let all = [prompt, &reply[..reply.len() - 1]].concat();
-        if all.len() > CONTEXT as usize {
-            return Err(ModelError::ContextFull { needed: all.len(), capacity: CONTEXT as usize }.into());
+        if all.len() > self.context {
+            return Err(ModelError::ContextFull { needed: all.len(), capacity: self.context }.into());
         }
         self.target.pass(0, &all, reply.len())?;
         let mut nats = 0.0;

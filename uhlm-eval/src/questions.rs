@@ -42,7 +42,17 @@ impl TryFrom<Line> for Question {
     }
 }
 
+/// Categories of MT-bench, one of the six parts of Spec-Bench, whose file names the other five whole.
+const MT_BENCH: [&str; 8] = ["writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities"];
+
 impl Question {
+    /// Returns the kind of prompt that results are told by: the task, with the eight categories of MT-bench as one kind.
+    #[must_use]
+    pub fn kind(&self) -> Option<&str> {
+        let task = self.task.as_deref()?;
+        Some(if MT_BENCH.contains(&task) { "MT-bench" } else { task })
+    }
+
     /// Tells whether a reply's final answer is the right one; never for a free prompt.
     #[must_use]
     pub fn is_answered_by(&self, reply: &str) -> bool {
@@ -104,6 +114,20 @@ pub fn spread(questions: &[Question], count: usize) -> Vec<Question> {
     ranked.into_iter().take(count).map(|(_, question)| question.clone()).collect()
 }
 
+/// Takes `count` questions of each [kind](Question::kind), the kinds in the order in which they occur. Tasks of one kind
+/// take turns, as in [`spread`].
+#[must_use]
+pub fn of_each_kind(questions: &[Question], count: usize) -> Vec<Question> {
+    let mut kinds: Vec<(Option<&str>, Vec<Question>)> = Vec::new();
+    for question in questions {
+        match kinds.iter_mut().find(|(kind, _)| *kind == question.kind()) {
+            Some((_, all)) => all.push(question.clone()),
+            None => kinds.push((question.kind(), vec![question.clone()])),
+        }
+    }
+    kinds.iter().flat_map(|(_, all)| spread(all, count)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +179,14 @@ mod tests {
         let all: Vec<_> = ["a", "b"].iter().flat_map(|task| (0..3).map(|n| question(task, n))).collect();
         let names: Vec<_> = spread(&all, 4).into_iter().map(|q| q.question).collect();
         assert_eq!(names, ["a0", "b0", "a1", "b1"]);
+    }
+
+    #[test]
+    fn the_categories_of_mt_bench_are_one_kind() {
+        let question = |task: &str| Question { task: Some(task.into()), question: task.into(), check: None };
+        let all = ["qa", "writing", "writing", "math", "qa", "qa", "math"].map(question);
+        let names: Vec<_> = of_each_kind(&all, 3).into_iter().map(|q| q.question).collect();
+        assert_eq!(names, ["qa", "qa", "qa", "writing", "math", "writing"]);
+        assert_eq!(all.iter().map(|q| q.kind().unwrap_or_default()).collect::<Vec<_>>()[..2], ["qa", "MT-bench"]);
     }
 }

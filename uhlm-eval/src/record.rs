@@ -69,9 +69,21 @@ pub struct SettingRecord {
     pub setting: Setting,
     /// Results of each method.
     pub rows: Vec<Row>,
+    /// Results by kind of prompt, where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindRecord>,
     /// Speed that a window policy could reach that knows every verdict, in tokens a second: without and with
     /// draft-ahead. It is only there where a round trip is a fixed time.
     pub oracle: Option<(f64, f64)>,
+}
+
+/// The results of all methods on one link, of the prompts of one kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KindRecord {
+    /// Name of the kind.
+    pub kind: String,
+    /// Figures of each method.
+    pub rows: Vec<(Method, Summary)>,
 }
 
 /// The results of one method on one link.

@@ -89,3 +89,38 @@ fn a_link_changes_the_time_of_a_baseline_and_nothing_else() {
         assert_eq!(near.ledger, far.ledger);
     }
 }
+
+#[test]
+fn a_memory_changes_no_text_is_gone_on_from_and_spares_the_models_the_second_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pair.memory");
+    let (prompts, learn) = (numbered("data/heldout.jsonl", 12), numbered("data/calibration.jsonl", 60));
+    let setting = settings::steady(50, true);
+    let replies = |pair: &Pair| {
+        let lab = Lab::prepare(run(pair, &prompts, 0.0), &run(pair, &learn, 0.0)).expect("calibrated");
+        Method::ALL.map(|method| lab.replies(method, &setting).expect("replies"))
+    };
+    let rows = |pair: &Pair| pair.memory().map_or(0, |memory| memory.rows());
+    let plain = replies(&pair());
+    let pair_with = || pair().remembering(&path).expect("a file");
+    let first = pair_with();
+    let once = replies(&first);
+    assert!(rows(&first) > 500, "{} rows", rows(&first));
+    for ((method, plain), once) in Method::ALL.into_iter().zip(&plain).zip(&once) {
+        assert_eq!(tokens(plain), tokens(once), "{}", method.name());
+    }
+    drop(first);
+    let bytes = std::fs::metadata(&path).expect("there").len();
+    let again = pair_with();
+    let known = rows(&again);
+    assert!(replies(&again) == once, "what is remembered gives other replies");
+    assert_eq!((rows(&again), std::fs::metadata(&path).expect("there").len()), (known, bytes), "a model was asked");
+    // A run that was interrupted has lost nothing but the row that it was at.
+    std::fs::File::options().write(true).open(&path).and_then(|file| file.set_len(bytes / 2)).expect("cut");
+    let cut = pair_with();
+    assert!((1..known).contains(&rows(&cut)));
+    for (method, (before, after)) in Method::ALL.into_iter().zip(once.iter().zip(&replies(&cut))) {
+        assert_eq!(tokens(before), tokens(after), "{}", method.name());
+    }
+    assert_eq!(rows(&cut), known);
+}

@@ -15,6 +15,7 @@ fn a_seed_gives_the_same_record_and_the_same_report_twice() {
         held_out: Some(file("data/heldout.jsonl")),
         free: file("data/prompts_free.jsonl"),
         calibration: file("data/calibration.jsonl"),
+        memory: None,
     };
     // A channel of each kind, one of them with outages.
     let outages: Vec<_> = settings::presets().into_iter().filter(|setting| setting.name.contains("outages")).collect();

@@ -13,7 +13,7 @@ use super::trace::{Exchange, Fate, Payload, Step, Trace};
 use crate::divergence::{Divergence, Gauge};
 use crate::error::EvalError;
 use crate::law::{Observation, Observer};
-use crate::pair::{CONTEXT, Pair};
+use crate::pair::Pair;
 use crate::stream::{Numbered, Stream};
 use crate::target::Target;
 
@@ -103,7 +103,7 @@ impl Writer {
 
     pub(super) fn answer(&mut self, rule: Baseline, prompt: &Numbered) -> Result<Trace, EvalError> {
         let ids = self.pair.prompt(&prompt.question.question)?;
-        if ids.len() + self.max_tokens + 1 > CONTEXT as usize {
+        if ids.len() + self.max_tokens + 1 > self.pair.context() as usize {
             return Err(EvalError::PromptTooLong { tokens: ids.len() });
         }
         self.draft.truncate(0)?;

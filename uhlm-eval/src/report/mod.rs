@@ -52,6 +52,13 @@ pub fn law_as_markdown(law: &LawReport) -> String {
     markdown::text(&sections::the_law(law), "", "")
 }
 
+/// Returns the tables by kind of prompt as Markdown; empty where they were not asked for.
+#[must_use]
+pub fn kinds_as_markdown(record: &Record) -> String {
+    let blocks: Vec<Block> = record.chapters.iter().flat_map(sections::by_kind).collect();
+    markdown::text(&blocks, "", "")
+}
+
 /// A record with its plots, ready to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {

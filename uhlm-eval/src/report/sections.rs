@@ -5,8 +5,9 @@ use super::aims::aims;
 use crate::law::report::{LawReport, PredictorReport};
 use crate::method::Method;
 use crate::plot::figures::Figure;
-use crate::record::{Chapter, Record, Row, SettingRecord};
+use crate::record::{Chapter, KindRecord, Record, Row, SettingRecord};
 use crate::settings::{ROUND_TRIPS, names};
+use crate::summary::Summary;
 
 fn heading(text: impl Into<String>) -> Block {
     Block::Heading { text: text.into() }
@@ -70,6 +71,7 @@ pub(super) fn blocks(record: &Record, figures: &[Figure]) -> Vec<Block> {
                 )));
                 blocks.push(details(setting));
             }
+            blocks.extend(by_kind(chapter));
             blocks.extend(plots(&["uplink"]));
             if chapter.settings.iter().any(|s| s.oracle.is_some()) {
                 blocks.push(heading("Windows against an oracle"));
@@ -227,6 +229,40 @@ fn details(setting: &SettingRecord) -> Block {
         ]
     };
     table(&header, setting.rows.iter().map(row).collect())
+}
+
+/// Returns a table for each link of every method's figures by kind of prompt, where they were asked for.
+pub(super) fn by_kind(chapter: &Chapter) -> Vec<Block> {
+    let settings = chapter.settings.iter().filter(|setting| !setting.kinds.is_empty());
+    let blocks = |setting: &SettingRecord| {
+        let name = format!("{}, temperature {}, by kind of prompt", setting.setting.name, chapter.temperature);
+        let cells = "In each cell: tokens a second, target passes a token, share of judged tokens that stood, bytes up \
+                     and down a token.";
+        [heading(capitalised(&name)), text(cells), table_by_kind(setting)]
+    };
+    settings.flat_map(blocks).collect()
+}
+
+fn table_by_kind(setting: &SettingRecord) -> Block {
+    let mut header = vec!["method".to_owned()];
+    header.extend(setting.kinds.iter().map(|kind| kind.kind.clone()));
+    let cell = |summary: &Summary| {
+        let (up, down) = (summary.up_per_token, summary.down_per_token);
+        // Where nothing is judged nothing stands, and nothing falls.
+        let judges = summary.transmission_rate > 0.0;
+        let stood = if judges { percent(summary.acceptance) } else { "-".into() };
+        let (speed, passes) = (figures3(summary.tokens_per_second.value), summary.passes_per_token);
+        format!("{speed}; {passes:.2}; {stood}; {} / {}", figures3(up), figures3(down))
+    };
+    let of = |method: Method| {
+        let of_kind = |kind: &KindRecord| {
+            kind.rows.iter().find(|row| row.0 == method).map_or(String::new(), |(_, summary)| cell(summary))
+        };
+        let mut row = vec![method.name()];
+        row.extend(setting.kinds.iter().map(of_kind));
+        row
+    };
+    Block::Table { header, rows: Method::ALL.map(of).to_vec() }
 }
 
 fn oracle(chapter: &Chapter) -> Block {

@@ -5,14 +5,14 @@ use uhlm_law::sampling::TokenId;
 use super::TraceError;
 
 /// The rest of a section, from whose front values are taken.
-pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 fn damaged(what: &str) -> TraceError {
     TraceError::Damaged { what: what.to_owned() }
 }
 
 impl<'a> Bytes<'a> {
-    pub(super) fn take(&mut self, len: usize) -> Result<&'a [u8], TraceError> {
+    pub(crate) fn take(&mut self, len: usize) -> Result<&'a [u8], TraceError> {
         let (front, rest) = self.0.split_at_checked(len).ok_or_else(|| damaged("a section ends too early"))?;
         self.0 = rest;
         Ok(front)
@@ -24,7 +24,7 @@ impl<'a> Bytes<'a> {
         Ok(array)
     }
 
-    pub(super) fn u64(&mut self) -> Result<u64, TraceError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, TraceError> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
@@ -64,7 +64,7 @@ impl<'a> Bytes<'a> {
         String::from_utf8(self.take(len)?.to_vec()).map_err(|_| damaged("a text that is not UTF-8"))
     }
 
-    pub(super) fn end(&self) -> Result<(), TraceError> {
+    pub(crate) fn end(&self) -> Result<(), TraceError> {
         if self.0.is_empty() { Ok(()) } else { Err(damaged("bytes after the end of a section")) }
     }
 }

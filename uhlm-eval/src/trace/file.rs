@@ -8,10 +8,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
-use super::bytes::{Bytes, put_ids, put_number, put_text};
-use super::{Header, RecordedReply, Row, Trace, TraceError, TraceVocabulary};
+use super::bytes::{Bytes, put_ids, put_text};
+use super::rows::{decode_row, put_row};
+use super::sections::{framed, section};
+use super::{Header, RecordedReply, Trace, TraceError, TraceVocabulary};
 
 const MAGIC: &[u8; 8] = b"UHLMTRC\n";
 /// Version of the format that is written and read.
@@ -20,9 +20,6 @@ pub const VERSION: u32 = 1;
 const HEADER: u8 = 1;
 const VOCABULARY: u8 = 2;
 const REPLY: u8 = 3;
-/// Number of bytes before the content of a section: kind, length and check.
-const FRAME: usize = 1 + 8 + 8;
-
 fn damaged(what: impl Into<String>) -> TraceError {
     TraceError::Damaged { what: what.into() }
 }
@@ -77,35 +74,6 @@ fn decode_whole(bytes: &[u8]) -> Result<(Trace, usize), TraceError> {
     Ok((Trace { header, vocabulary, replies }, at))
 }
 
-/// Returns the content of the section at `at` and where the section ends; `None` if it is not whole.
-fn section(bytes: &[u8], at: usize, kind: u8) -> Result<Option<(&[u8], usize)>, TraceError> {
-    let rest = &bytes[at..];
-    if rest.first().is_some_and(|&found| found != kind) {
-        return Err(damaged(format!("a section of kind {} where {kind} was expected", rest[0])));
-    }
-    let Some((front, rest)) = rest.split_at_checked(FRAME) else { return Ok(None) };
-    let mut front = Bytes(&front[1..]);
-    let (len, check) = (usize::try_from(front.u64()?).unwrap_or(usize::MAX), front.u64()?);
-    let Some(content) = rest.get(..len) else { return Ok(None) };
-    if check_of(content) != check {
-        return Err(damaged("the check of a section does not agree with it"));
-    }
-    Ok(Some((content, at + FRAME + len)))
-}
-
-fn check_of(content: &[u8]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(Sha256::digest(content));
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-fn framed(kind: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![kind];
-    out.extend_from_slice(&(content.len() as u64).to_le_bytes());
-    out.extend_from_slice(&check_of(content).to_le_bytes());
-    out.extend_from_slice(content);
-    out
-}
-
 fn encode_reply(reply: &RecordedReply) -> Vec<u8> {
     let mut out = Vec::new();
     put_text(&mut out, &reply.category);
@@ -114,14 +82,7 @@ fn encode_reply(reply: &RecordedReply) -> Vec<u8> {
     put_ids(&mut out, &reply.prompt);
     put_ids(&mut out, &reply.tokens);
     for row in reply.draft.iter().chain(&reply.target) {
-        put_number(&mut out, row.ids.len() as u64);
-        let mut last = 0;
-        for &id in &row.ids {
-            put_number(&mut out, u64::from(id - last));
-            last = id;
-        }
-        row.logits.iter().for_each(|z| out.extend_from_slice(&z.to_le_bytes()));
-        out.extend_from_slice(&row.log_normaliser.to_le_bytes());
+        put_row(&mut out, row);
     }
     out
 }
@@ -135,22 +96,6 @@ fn decode_reply(content: &[u8]) -> Result<RecordedReply, TraceError> {
     let (draft, target) = (rows()?, rows()?);
     bytes.end()?;
     Ok(RecordedReply { category, question, seed, prompt, tokens, draft, target })
-}
-
-fn decode_row(bytes: &mut Bytes<'_>) -> Result<Row, TraceError> {
-    let len = bytes.len(5)?;
-    let (mut ids, mut last) = (Vec::with_capacity(len), 0u32);
-    for place in 0..len {
-        let step = bytes.id()?;
-        last = last.checked_add(step).filter(|_| step > 0 || place == 0).ok_or_else(|| damaged("ids out of order"))?;
-        ids.push(last);
-    }
-    let logits = (0..len).map(|_| bytes.f32()).collect::<Result<Vec<_>, _>>()?;
-    let log_normaliser = bytes.f64()?;
-    if len == 0 || !log_normaliser.is_finite() || logits.iter().any(|z| !z.is_finite()) {
-        return Err(damaged("a row that is empty or not finite"));
-    }
-    Ok(Row { ids, logits, log_normaliser })
 }
 
 /// A trace that is being written.

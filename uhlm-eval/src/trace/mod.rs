@@ -4,10 +4,12 @@
 //! else of them, so one recording serves every link and every speed of the models. This module decides what is kept;
 //! [`mod@file`] decides the bytes and [`record`] the recording.
 
-mod bytes;
+pub(crate) mod bytes;
 mod error;
 pub mod file;
 pub mod record;
+pub(crate) mod rows;
+pub(crate) mod sections;
 mod vocabulary;
 
 use std::collections::BTreeSet;

@@ -13,6 +13,7 @@ use uhlm_law::sampling::{ChainInput, SamplingChain, SamplingParams, Scratch, Tok
 use uhlm_llama::{ContextOptions, LlamaSequence, Model};
 
 use super::file::TraceFile;
+use super::rows::top;
 use super::{Header, ModelIdentity, RecordedReply, Row, TraceVocabulary};
 use crate::error::EvalError;
 use crate::pair::Pair;
@@ -172,38 +173,5 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(rows)
-    }
-}
-
-/// Returns the `count` tokens of the greatest finite logits, `also` among them, and the normaliser over all logits.
-fn top(logits: &[f32], count: usize, also: Option<TokenId>) -> Row {
-    let greatest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&z| f64::from(z - greatest).exp()).sum();
-    let mut entries: Vec<(TokenId, f32)> = (0..).zip(logits.iter().copied()).filter(|(_, z)| z.is_finite()).collect();
-    if count < entries.len() && count > 0 {
-        let before = |a: &(TokenId, f32), b: &(TokenId, f32)| {
-            (Some(b.0) == also).cmp(&(Some(a.0) == also)).then(b.1.total_cmp(&a.1)).then(a.0.cmp(&b.0))
-        };
-        entries.select_nth_unstable_by(count - 1, before);
-        entries.truncate(count);
-    }
-    entries.sort_unstable_by_key(|&(id, _)| id);
-    let (ids, logits) = entries.into_iter().unzip();
-    Row { ids, logits, log_normaliser: f64::from(greatest) + sum.ln() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_keeps_the_greatest_logits_the_token_of_the_text_and_the_sum_of_all() {
-        let logits = [1.0, 5.0, 3.0, f32::NEG_INFINITY, 3.0, 0.5];
-        let row = top(&logits, 3, None);
-        assert_eq!((row.ids.as_slice(), row.logits.as_slice()), (&[1, 2, 4][..], &[5.0, 3.0, 3.0][..]));
-        let sum: f64 = [1.0f64, 5.0, 3.0, 3.0, 0.5].iter().map(|z| z.exp()).sum();
-        assert!((row.log_normaliser - sum.ln()).abs() < 1e-9);
-        assert_eq!(top(&logits, 3, Some(5)).ids, [1, 2, 5], "of equals the lower id stays");
-        assert_eq!(top(&logits, 9, None).ids, [0, 1, 2, 4, 5]);
     }
 }

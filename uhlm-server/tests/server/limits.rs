@@ -1,5 +1,6 @@
 //! Too much of anything is refused, and the refusal says when to ask again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -66,12 +67,17 @@ async fn a_full_queue_is_answered_at_once() {
     let sessions = fixture.open_several(8).await;
     remote.hold();
     let request = greedily(&[1], &[2]);
+    let refusals = AtomicUsize::new(0);
+    let ask = async |session: &Session<'_>| {
+        let answer = session.advance(&request).await;
+        refusals.fetch_add(usize::from(answer.is_err()), Ordering::Relaxed);
+        answer
+    };
     let steer = async {
-        remote.until_waiting().await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        fixture.until("five are refused", |_| refusals.load(Ordering::Relaxed) == 5).await;
         remote.release();
     };
-    let (answers, ()) = tokio::join!(join_all(sessions.iter().map(|s| s.advance(&request))), steer);
+    let (answers, ()) = tokio::join!(join_all(sessions.iter().map(ask)), steer);
     let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert_eq!(refused.len(), 5);
     for refused in refused {
@@ -95,15 +101,17 @@ async fn a_request_that_finds_no_room_for_too_long_is_refused() {
     let stream = writer.stream(&endless).await.unwrap();
     let steer = async {
         remote.until_waiting().await;
-        for _ in 0..3 {
+        loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             remote.allow(3);
         }
     };
     // The only slot is at work for the stream.
     let request = greedily(&[1], &[2]);
-    let (refused, ()) = tokio::join!(waiter.advance(&request), steer);
-    let refused = refused.unwrap_err();
+    let refused = tokio::select! {
+        answer = waiter.advance(&request) => answer.unwrap_err(),
+        () = steer => unreachable!("it goes on until there is an answer"),
+    };
     assert_eq!((refused.body.code, refused.retry_after), (ErrorCode::Unavailable, Some(1)));
     remote.release();
     let answer = stream.rest().await;

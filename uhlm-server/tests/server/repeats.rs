@@ -1,7 +1,5 @@
 //! Any request may be repeated, hedged, overtaken or late: the text is the same.
 
-use std::time::Duration;
-
 use uhlm_law::advance::ErrorCode;
 use uhlm_law::advance::*;
 use uhlm_law::sampling::SamplingParams;
@@ -39,7 +37,7 @@ async fn a_hedge_on_a_second_connection_takes_the_answer_over_and_costs_no_pass(
         let post = other.post(format!("{}{}", fixture.url, session.path()));
         let post = post.header("content-type", MEDIA_BINARY).body(Encoding::Binary.encode(&request));
         let (response, ()) = tokio::join!(post.send(), async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            fixture.until("both have asked", |c| c.requests_waiting == 2).await;
             remote.release();
         });
         Stream::new(response.unwrap()).rest().await
@@ -70,7 +68,7 @@ async fn a_later_request_takes_over_and_the_stream_before_it_ends_with_its_frame
     remote.until_waiting().await;
     let request = Advance { grants: passes(2), ..window(1, &text[..5], &[]) };
     let (answer, ()) = tokio::join!(session.advance(&request), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        fixture.until("both have asked", |c| c.requests_waiting == 2).await;
         remote.release();
     });
     assert_eq!(stream.rest().await.0, [Frame::End(EndReason::Superseded)]);
@@ -162,7 +160,7 @@ async fn a_device_that_goes_another_way_has_the_last_word() {
             ..window(1, &own, &[])
         };
         let (answer, ()) = tokio::join!(session.advance(&request), async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            fixture.until("both have asked", |c| c.requests_waiting == 2).await;
             remote.release();
         });
         answer.unwrap()

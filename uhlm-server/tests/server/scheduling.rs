@@ -66,8 +66,7 @@ async fn what_arrives_during_a_pass_goes_into_the_next_one_together() {
     let sessions = fixture.open_several(9).await;
     remote.hold();
     let steer = async {
-        remote.until_waiting().await;
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        fixture.until("all have asked", |c| c.requests_waiting == 9).await;
         remote.release();
     };
     let request = greedily(&[1, 2], &[3, 4]);
@@ -91,8 +90,7 @@ async fn streams_and_drafts_share_passes_and_do_not_wait_for_each_other() {
     // However busy the machine is, all of them have asked before the first pass ends.
     remote.hold();
     let steer = async {
-        remote.until_waiting().await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        fixture.until("all have asked", |c| c.requests_waiting == 6).await;
         remote.release();
     };
     let replies = all(6, |i| {
@@ -132,7 +130,7 @@ async fn drafts_do_not_wait_for_a_long_prompt() {
             let request = window(seq, &text, &written(&text, 2));
             let (answer, ()) = tokio::join!(short.advance(&request), async {
                 // One pass that was begun already, one with the draft.
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                fixture.until("both have asked", |c| c.requests_waiting == 2).await;
                 remote.allow(2);
             });
             text.extend(answer.unwrap().ids());
@@ -156,9 +154,11 @@ async fn a_request_whose_client_went_away_is_never_decoded() {
     let request = greedily(&[1, 2], &[3]);
     let steer = async {
         remote.until_waiting().await;
-        let abandoned = session.advance(&request);
-        assert!(tokio::time::timeout(Duration::from_millis(100), abandoned).await.is_err(), "held back");
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::select! {
+            _ = session.advance(&request) => panic!("no pass has ended"),
+            () = fixture.until("it has asked", |c| c.requests_waiting == 2) => {}
+        }
+        fixture.until("it is given up", |c| c.requests_abandoned == 1).await;
         remote.release();
     };
     let (answer, ()) = tokio::join!(busy.advance(&request), steer);
@@ -178,7 +178,11 @@ async fn a_long_prompt_given_up_half_way_is_not_decoded_twice() {
     let request = greedily(&prompt, &written(&prompt, 1));
     remote.hold();
     remote.allow(6);
-    assert!(tokio::time::timeout(Duration::from_millis(300), session.advance(&request)).await.is_err());
+    tokio::select! {
+        _ = session.advance(&request) => panic!("there is more to read"),
+        () = fixture.until("six passes are made", |_| remote.passes().len() == 6) => {}
+    }
+    // The server hears of it by itself; however late, nothing is read twice.
     tokio::time::sleep(Duration::from_millis(100)).await;
     remote.release();
     fixture.until("it is dropped", |c| c.requests_abandoned == 1).await;

@@ -85,11 +85,16 @@ async fn a_busy_session_is_not_evicted_and_the_new_one_is_asked_to_wait() {
     let stream = session.stream(&Advance { grants: Grants::UNLIMITED, ..greedily(&[1], &[]) }).await.unwrap();
     remote.until_waiting().await;
     let open = fixture.open_request();
-    let (refused, ()) = tokio::join!(fixture.try_open(&open), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        remote.allow(1);
-    });
-    let refused = refused.err().expect("refused");
+    let steer = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            remote.allow(1);
+        }
+    };
+    let refused = tokio::select! {
+        opened = fixture.try_open(&open) => opened.err().expect("refused"),
+        () = steer => unreachable!("it goes on until there is an answer"),
+    };
     assert_eq!((refused.status, refused.retry_after), (429, Some(1)));
     drop(stream);
     remote.release();

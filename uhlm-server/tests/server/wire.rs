@@ -9,6 +9,7 @@ use uhlm_law::advance::{ErrorBody, ErrorCode};
 use uhlm_law::noise::{Place, Tape, TokenKeys};
 use uhlm_law::sampling::SamplingParams;
 use uhlm_law::token::TokenKind;
+use uhlm_server::Snapshot;
 
 use crate::device::*;
 use crate::support::*;
@@ -163,8 +164,16 @@ async fn bodies_and_wire_bytes_are_counted() {
     text.extend(session.advance(&greedily(&text, &written(&text, 1))).await.unwrap().ids());
     // What is written is counted a moment after it can be read.
     let settled = async || {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        fixture.counters()
+        let mut last = fixture.counters();
+        loop {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let now = fixture.counters();
+            let counts = |c: &Snapshot| [c.body_bytes_in, c.body_bytes_out, c.wire_bytes_in, c.wire_bytes_out];
+            if counts(&now) == counts(&last) {
+                return now;
+            }
+            last = now;
+        }
     };
     const ROUNDS: u64 = 10;
     let before = settled().await;

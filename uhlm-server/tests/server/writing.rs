@@ -123,7 +123,7 @@ async fn a_draft_that_comes_while_the_target_writes_goes_into_its_next_pass() {
         remote.until_waiting().await;
         let request = Advance { grants: passes(0), ..window(1, &text[..1], &text[1..6]) };
         let (answer, ()) = tokio::join!(session.advance(&request), async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            fixture.until("both have asked", |c| c.requests_waiting == 2).await;
             remote.release();
         });
         answer.unwrap()

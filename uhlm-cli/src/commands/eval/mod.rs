@@ -11,7 +11,7 @@ use uhlm_eval::experiment::{self, Files, Plan};
 use uhlm_eval::method::Method;
 use uhlm_eval::pair::ComputeTimes;
 use uhlm_eval::record::Record;
-use uhlm_eval::report::{Report, aims, law_as_markdown, replace_section};
+use uhlm_eval::report::{Report, aims, kinds_as_markdown, law_as_markdown, replace_section};
 use uhlm_eval::settings;
 
 use crate::failure::Failure;
@@ -27,6 +27,8 @@ Examples:
   uhlm eval --full --html report.html            everything that docs/results.md shows
   uhlm eval --law --temperature 0.7              what foresees a rejection, fitted and held out
   uhlm eval --quick --model draft.gguf --target target.gguf --held-out questions.jsonl --free prompts.txt
+  uhlm eval --rtt 50 --temperature 0 --model draft.gguf --target target.gguf --free spec_bench.jsonl --of-each-kind 8 \
+      --calibration-prompts spec_bench.jsonl --calibrate-on 24 --max-tokens 64 --context 2048 --memory pair.memory
   uhlm eval record --out demo.trace              keep both models' logits along the target's replies
 
 Time is virtual: models cost --draft-ms and --target-ms a pass, links are modelled, and the models really run. The same
@@ -70,6 +72,18 @@ pub(crate) struct EvalArgs {
     /// Prompts to calibrate on; without it those of the demo pair
     #[arg(long, value_name = "FILE")]
     calibration_prompts: Option<PathBuf>,
+    /// Measure speed on so many of the free prompts of each kind, and tell the results by kind as well
+    #[arg(long, value_name = "N", requires = "model")]
+    of_each_kind: Option<usize>,
+    /// Number of prompts to calibrate on
+    #[arg(long, value_name = "N", requires = "calibration_prompts")]
+    calibrate_on: Option<usize>,
+    /// Context of both models in tokens; longer prompts are passed over
+    #[arg(long, value_name = "TOKENS", default_value_t = 512)]
+    context: u32,
+    /// Keep in this file what the models said after each prefix: no method asks again, and an interrupted run goes on
+    #[arg(long, value_name = "FILE")]
+    memory: Option<PathBuf>,
     /// Time of a pass of the draft model, milliseconds; the paper's unless given
     #[arg(long, value_name = "MS", default_value_t = ComputeTimes::PAPER.draft_ms)]
     draft_ms: f64,
@@ -122,6 +136,7 @@ impl EvalArgs {
             held_out: self.held_out.clone().or(own_questions),
             free: or(&self.free, Pair::free_prompts),
             calibration: or(&self.calibration_prompts, Pair::calibration_questions),
+            memory: self.memory.clone(),
         })
     }
 
@@ -143,7 +158,8 @@ impl EvalArgs {
             target_per_token_ms: self.target_token_ms,
         };
         let max_tokens = self.max_tokens.unwrap_or(plan.max_tokens);
-        Plan { times, max_tokens, ..plan }
+        let calibration = self.calibrate_on.map_or(plan.calibration, |count| (count, 0));
+        Plan { times, max_tokens, calibration, context: self.context, of_each_kind: self.of_each_kind, ..plan }
     }
 }
 
@@ -242,6 +258,10 @@ fn print(record: &Record) {
                 ));
             }
         }
+    }
+    let kinds = kinds_as_markdown(record);
+    if !kinds.is_empty() {
+        output::line(format_args!("\n{}", kinds.trim_end()));
     }
     let aims = aims::aims(record);
     if !aims.is_empty() {
