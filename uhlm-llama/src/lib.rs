@@ -9,6 +9,7 @@ mod architecture;
 mod backend;
 mod batch;
 mod context;
+mod cores;
 mod draft_model;
 mod error;
 mod fallback;
