@@ -34,6 +34,7 @@ mod template;
 mod token_table;
 mod tokenizer;
 mod vocabulary_file;
+mod waiting;
 
 pub use self::accelerator::Accelerator;
 pub use self::batch::{BatchContext, BatchToken};
@@ -47,3 +48,4 @@ pub use self::placement::{Backend, NoGpu};
 pub use self::sequence::LlamaSequence;
 pub use self::template::render_template;
 pub use self::vocabulary_file::VocabularyFile;
+pub use self::waiting::Waiting;
