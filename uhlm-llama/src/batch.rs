@@ -140,7 +140,8 @@ mod tests {
     }
 
     fn context_on(model: Arc<Model>, micro_batch: u32) -> BatchContext {
-        let options = ContextOptions { context: 1024, threads: 1, batch: 256, micro_batch, sequences: 4 };
+        let options =
+            ContextOptions { context: 1024, threads: 1, micro_batch, sequences: 4, ..ContextOptions::default() };
         BatchContext::new(model, &options).expect("a context")
     }
 

@@ -55,6 +55,7 @@ impl OwnedContext {
             quantised_cache: model.cache() == CachePrecision::Q8,
             batch_invariant: model.is_batch_invariant(),
             threads: threads(options, &model),
+            waiting: options.waiting,
         };
         let context = {
             let _one_at_a_time = model.context_lock().lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,5 +142,101 @@ impl OwnedContext {
         self.patched.clear();
         let taken = self.context.set_state(sequence, len, state);
         taken.map_err(|error| ModelError::Decode { reason: format!("the cache cannot be taken up: {error}") })
+    }
+}
+
+/// Two threads spin at barriers, which takes long where the cores are busy: few tokens, and no time is looked at.
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use uhlm_law::model::Sequence as _;
+    use uhlm_law::sampling::TokenId;
+
+    use super::*;
+    use crate::{LlamaSequence, LoadOptions, Waiting};
+
+    fn demo() -> Arc<Model> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        Model::load(&path, &LoadOptions::default()).expect("the bundled draft model")
+    }
+
+    fn sequence(model: &Arc<Model>, threads: u32, waiting: Waiting) -> LlamaSequence {
+        let options = ContextOptions { context: 256, threads, waiting, ..ContextOptions::default() };
+        model.new_sequence(&options).expect("a context")
+    }
+
+    /// Writes the most probable tokens after a prompt; returns them with the bits of the last logits.
+    fn written(mut sequence: LlamaSequence, salt: u32) -> (Vec<TokenId>, Vec<u32>) {
+        let mut tokens: Vec<TokenId> = (0..12).map(|i| 3 + (i * 7 + salt * 131) % 500).collect();
+        sequence.decode(&tokens, &|| false).expect("fits");
+        for _ in 0..5 {
+            let best = sequence.logits().iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+            let next = best.map(|(id, _)| id as TokenId).expect("logits");
+            sequence.decode(&[next], &|| false).expect("fits");
+            tokens.push(next);
+        }
+        (tokens, sequence.logits().iter().map(|z| z.to_bits()).collect())
+    }
+
+    #[test]
+    fn threads_that_stay_write_what_threads_of_each_pass_write_whatever_they_do_between_passes() {
+        let model = demo();
+        let expected = written(sequence(&model, 2, Waiting::Ended), 1);
+        for waiting in [Waiting::Sleep, Waiting::Poll(1)] {
+            assert_eq!(written(sequence(&model, 2, waiting), 1), expected, "{waiting:?}");
+        }
+    }
+
+    #[test]
+    fn two_sequences_of_a_model_compute_at_once_with_threads_of_their_own() {
+        let model = demo();
+        let expected = [1, 2].map(|salt| written(sequence(&model, 2, Waiting::Sleep), salt));
+        let both = [1, 2].map(|salt| {
+            let sequence = sequence(&model, 2, Waiting::Sleep);
+            std::thread::spawn(move || written(sequence, salt))
+        });
+        assert_eq!(both.map(|thread| thread.join().expect("no panic")), expected);
+    }
+
+    #[test]
+    fn contexts_and_their_model_may_be_dropped_in_any_order_and_on_any_thread() {
+        let model = demo();
+        let mut first = sequence(&model, 2, Waiting::Sleep);
+        let [unused, mut last] = [0, 1].map(|_| sequence(&model, 2, Waiting::Sleep));
+        drop(model);
+        first.decode(&[5, 6], &|| false).expect("fits");
+        drop(first);
+        drop(unused);
+        last.decode(&[5, 6], &|| false).expect("fits");
+        std::thread::spawn(move || drop(last)).join().expect("no panic");
+    }
+
+    /// Threads have the name of the one that made them, so those of other tests are told apart. OpenMP's are its own.
+    #[cfg(all(target_os = "linux", not(feature = "openmp")))]
+    #[test]
+    fn a_context_has_the_threads_that_were_asked_for_and_ends_them() {
+        const NAME: &str = "test-of-threads";
+        let named = || {
+            let tasks = std::fs::read_dir("/proc/self/task").expect("procfs");
+            let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+            names.filter(|name| name.trim() == NAME).count()
+        };
+        let model = demo();
+        let body = move || {
+            assert_eq!(named(), 1);
+            let contexts = [1, 2, 4].map(|threads| sequence(&model, threads, Waiting::Sleep));
+            assert_eq!(named(), 1 + 1 + 3);
+            drop(contexts);
+            for _ in 0..20 {
+                drop(sequence(&model, 4, Waiting::Sleep));
+            }
+            // The kernel lists a thread for a moment after it was joined.
+            let looks = (0..1000).take_while(|_| named() > 1);
+            looks.for_each(|_| std::thread::sleep(std::time::Duration::from_millis(10)));
+            assert_eq!(named(), 1);
+        };
+        let thread = std::thread::Builder::new().name(NAME.into()).spawn(body).expect("a thread");
+        thread.join().expect("no panic");
     }
 }

@@ -11,6 +11,7 @@ use uhlm_law::sampling::{SamplingParams, TokenId};
 use uhlm_law::token::TokenKind;
 
 use crate::backend;
+use crate::cores;
 use crate::error::LoadError;
 use crate::fallback::{Devices, load_at};
 use crate::fingerprint;
@@ -226,16 +227,17 @@ impl Model {
         self.inner().parameters()
     }
 
-    /// Returns the number of threads to decode with unless something else is wanted: one a core, at most `most`, but a
-    /// single one for a small model. llama.cpp's threads spin at a barrier after every operation; a model of a few
-    /// million parameters spends more time there than in its matrices, and as soon as another process takes a core each
-    /// barrier waits for the scheduler (measured with 0.3 M parameters on two busy cores: 4 tokens/s with two threads,
-    /// 5,000 with one).
+    /// Returns the number of threads to decode with unless something else is wanted: one for each fast core, at most
+    /// `most`, of which one is left to others where nothing else would be; but a single one for a small model.
+    ///
+    /// llama.cpp's threads spin at a barrier after every operation. The fast ones wait there for one on a slow core,
+    /// and as soon as another process takes a core each barrier waits for the scheduler. A model of a few million
+    /// parameters spends more time there than in its matrices (measured with 0.3 M parameters on two busy cores:
+    /// 4 tokens/s with two threads, 5,000 with one).
     #[must_use]
     pub fn sensible_threads(&self, most: u32) -> u32 {
         const SMALL: u64 = 10_000_000;
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-        if self.parameters() < SMALL { 1 } else { cores.min(most) }
+        if self.parameters() < SMALL { 1 } else { cores::threads(most) }
     }
 
     pub(crate) fn inner(&self) -> &native::Model {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uhlm_law::cancel::Cancel;
 
 use crate::accelerator::Accelerator;
+use crate::waiting::Waiting;
 
 /// Largest number of threads of a device's context: more slow a phone down.
 pub(crate) const MAX_THREADS: u32 = 4;
@@ -116,8 +117,11 @@ pub struct ContextOptions {
     /// Number of tokens that it holds, all sequences together; 0 as [`ContextSize::Fit`] says.
     pub context: u32,
     /// Number of threads that decode; 0 for [`Model::sensible_threads`](crate::Model::sensible_threads), at most 4
-    /// (more slow a phone down).
+    /// (more slow a phone down). From 512 tokens of the cache on llama.cpp's flash attention adds up a part of it on
+    /// each thread, so logits differ by rounding between numbers of threads.
     pub threads: u32,
+    /// Conduct of those threads between two passes.
+    pub waiting: Waiting,
     /// Number of tokens in one pass of the engine; longer inputs are cut, and cancelling is looked at between two
     /// passes.
     pub batch: u32,
@@ -133,6 +137,6 @@ pub struct ContextOptions {
 
 impl Default for ContextOptions {
     fn default() -> Self {
-        Self { context: 0, threads: 0, batch: 256, micro_batch: 0, sequences: 1 }
+        Self { context: 0, threads: 0, waiting: Waiting::Sleep, batch: 256, micro_batch: 0, sequences: 1 }
     }
 }

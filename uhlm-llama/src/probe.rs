@@ -2,6 +2,7 @@
 //! later sentence.
 
 use crate::native::{Context, ContextShape, DecodeFailure, Entry, Model, Thrown};
+use crate::waiting::Waiting;
 
 /// Sizes of a context for one pass; its cache is that of the shortest context that llama.cpp makes.
 const SHAPE: ContextShape = ContextShape {
@@ -13,6 +14,7 @@ const SHAPE: ContextShape = ContextShape {
     quantised_cache: false,
     batch_invariant: false,
     threads: 1,
+    waiting: Waiting::Sleep,
 };
 
 /// Returns characters in which every byte occurs that UTF-8 has.

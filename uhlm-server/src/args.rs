@@ -146,7 +146,7 @@ pub struct ServeArgs {
         help_heading = "Engine"
     )]
     pub slots: u32,
-    /// Threads that decode; 0 for one a core
+    /// Threads that decode; 0 chooses by the cores
     #[arg(short, long, env = "UHLM_THREADS", value_name = "N", default_value_t = 0, help_heading = "Engine")]
     pub threads: u32,
     /// Where the target computes: on a GPU if this build can use one and the system has one, on the CPU alone, or on a

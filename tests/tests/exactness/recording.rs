@@ -29,7 +29,8 @@ impl Recording {
         let about = LlamaTarget::new(target(), &options).expect("an engine");
         let EngineOptions { context, batch, micro_batch, threads, .. } = options;
         let info = about.info().clone();
-        let shape = ContextOptions { context, threads, batch, micro_batch, sequences: info.slots };
+        let shape =
+            ContextOptions { context, threads, batch, micro_batch, sequences: info.slots, ..ContextOptions::default() };
         let context = BatchContext::new(target(), &shape).expect("a context");
         let recording = Self::default();
         let target = Recorded { info, context, recording: recording.clone() };

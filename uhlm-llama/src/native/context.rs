@@ -1,4 +1,4 @@
-//! A context on a model: its cache, a batch, and the logits of the last pass.
+//! A context on a model: its cache, its threads, a batch, and the logits of the last pass.
 
 use std::ptr::NonNull;
 
@@ -6,11 +6,13 @@ use llama_cpp_sys_2 as sys;
 
 use super::guard::{Assertions, Thrown, guarded};
 use super::model::Model;
+use super::thread_pool::ThreadPool;
 use super::{
-    llama_decode, llama_free, llama_get_logits_ith, llama_get_memory, llama_init_from_model, llama_memory_seq_cp,
-    llama_memory_seq_pos_max, llama_memory_seq_pos_min, llama_memory_seq_rm, llama_state_seq_get_data,
-    llama_state_seq_get_size, llama_state_seq_set_data,
+    llama_attach_threadpool, llama_decode, llama_free, llama_get_logits_ith, llama_get_memory, llama_init_from_model,
+    llama_memory_seq_cp, llama_memory_seq_pos_max, llama_memory_seq_pos_min, llama_memory_seq_rm,
+    llama_state_seq_get_data, llama_state_seq_get_size, llama_state_seq_set_data,
 };
+use crate::waiting::Waiting;
 
 /// The sizes of a context.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,7 @@ pub(crate) struct ContextShape {
     /// Whether attention takes the kernel whose rows do not depend on how many there are.
     pub(crate) batch_invariant: bool,
     pub(crate) threads: u32,
+    pub(crate) waiting: Waiting,
 }
 
 /// One token of a batch.
@@ -54,6 +57,8 @@ pub(crate) struct Context {
     /// Whether a call threw half way, so that the contents of the context are unknown.
     broken: bool,
     batch: Batch,
+    /// Threads that stay between passes. They are ended after `drop` has freed the context.
+    threads: Option<ThreadPool>,
 }
 
 // SAFETY: a context is bound to no thread; it is not shared between threads (`&mut self`, and no `Sync`).
@@ -128,7 +133,27 @@ impl Context {
         // Where a pass has several threads, the others would wait for ever for one that left it.
         let assertions = if shape.threads == 1 { Assertions::Throw } else { Assertions::Abort };
         let vocabulary = model.tokens() as usize;
-        Ok(Self { context, assertions, vocabulary, broken: false, batch: Batch::default() })
+        let mut made = Self { context, assertions, vocabulary, broken: false, batch: Batch::default(), threads: None };
+        made.take_threads(shape)?;
+        Ok(made)
+    }
+
+    /// Gives the context threads that stay, where it has more than the one that calls.
+    fn take_threads(&mut self, shape: ContextShape) -> Result<(), Thrown> {
+        if shape.threads < 2 {
+            return Ok(());
+        }
+        let poll = match shape.waiting {
+            Waiting::Ended => return Ok(()),
+            Waiting::Sleep => 0,
+            Waiting::Poll(rounds) => rounds.into(),
+        };
+        let pool = ThreadPool::new(shape.threads, poll)?;
+        let (context, attached) = (self.context.as_ptr(), pool.as_ptr());
+        // SAFETY: both live, and the pool is ended after the context. It has as many threads as any pass asks for.
+        guarded(Assertions::Throw, || unsafe { llama_attach_threadpool(context, attached, attached) })?;
+        self.threads = Some(pool);
+        Ok(())
     }
 
     /// Returns the number of tokens that fit.
@@ -157,6 +182,8 @@ impl Context {
             Ok(code) => Err(DecodeFailure::Failed(format!("llama.cpp's pass ended with code {code}"))),
             Err(thrown) => {
                 self.broken = true;
+                // They may wait in the middle of the pass for the thread that left it, and would never end.
+                std::mem::forget(self.threads.take());
                 Err(DecodeFailure::Failed(thrown.0))
             }
         }

@@ -8,6 +8,7 @@ mod context;
 mod device;
 mod guard;
 mod model;
+mod thread_pool;
 
 use std::ffi::{c_char, c_void};
 
@@ -53,6 +54,13 @@ unsafe extern "C-unwind" {
         params: sys::llama_context_params,
     ) -> *mut sys::llama_context;
     fn llama_free(context: *mut sys::llama_context);
+    fn ggml_threadpool_new(params: *mut sys::ggml_threadpool_params) -> *mut sys::ggml_threadpool;
+    fn ggml_threadpool_free(pool: *mut sys::ggml_threadpool);
+    fn llama_attach_threadpool(
+        context: *mut sys::llama_context,
+        pool: *mut sys::ggml_threadpool,
+        pool_for_batches: *mut sys::ggml_threadpool,
+    );
     fn llama_decode(context: *mut sys::llama_context, batch: sys::llama_batch) -> i32;
     fn llama_get_logits_ith(context: *mut sys::llama_context, index: i32) -> *mut f32;
     fn llama_get_memory(context: *const sys::llama_context) -> sys::llama_memory_t;

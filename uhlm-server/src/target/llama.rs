@@ -43,7 +43,7 @@ pub struct EngineOptions {
     /// Number of sessions that have a cache at the same time; others are decoded again when their turn comes. For each
     /// 64 of them there is a context of its own, with its own pass: a token looks at all that its context holds.
     pub slots: u32,
-    /// Number of threads that decode; 0 for one per core.
+    /// Number of threads that decode; 0 for [`Model::sensible_threads`] without a limit.
     pub threads: u32,
     /// Part of the machine that the target computes on.
     pub accelerator: Accelerator,
@@ -102,7 +102,7 @@ impl LlamaTarget {
         let EngineOptions { batch, micro_batch, .. } = *options;
         let context = if options.context == 0 { model.trained_context() } else { options.context };
         let context = (context / contexts).max(1);
-        let shape = ContextOptions { context, threads, batch, micro_batch, sequences };
+        let shape = ContextOptions { context, threads, batch, micro_batch, sequences, ..ContextOptions::default() };
         let about = Arc::clone(&model);
         let made = (0..contexts).map(|_| BatchContext::new(Arc::clone(&model), &shape));
         let contexts: Vec<BatchContext> = made.collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 
 mod bridge;
 mod device;
+mod load;
 mod memory;
 mod noise;
 mod pace;
@@ -25,6 +26,8 @@ enum What {
     Bridge(bridge::BridgeArgs),
     /// Tokens a second of the draft model through a session, against llama.cpp's own loop on the same file
     Device(device::DeviceArgs),
+    /// Tokens a second and time on cores of the draft model, alone and beside a second process that does the same
+    Load(load::LoadArgs),
     /// Memory of draft models at its peak, against the estimate before loading
     Memory(memory::MemoryArgs),
     /// How far a model's log-probabilities depend on how many tokens share a pass, and how often texts part for it
@@ -37,6 +40,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     match &args.what {
         What::Bridge(args) => bridge::run(args),
         What::Device(args) => device::run(args),
+        What::Load(args) => load::run(args),
         What::Memory(args) => memory::run(args),
         What::Noise(args) => noise::run(args),
         What::Pace(args) => pace::run(args),

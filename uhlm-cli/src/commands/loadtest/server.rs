@@ -24,7 +24,7 @@ use crate::terminal::progress;
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Server in this process")]
 pub(super) struct EngineArgs {
-    /// Threads that decode; 0 for one a core
+    /// Threads that decode; 0 chooses by the cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: u32,
     /// Sessions that have a cache at the same time

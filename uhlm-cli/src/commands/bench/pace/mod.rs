@@ -83,7 +83,7 @@ pub(super) struct PaceArgs {
     /// Threads of the draft model; 0 chooses
     #[arg(long, value_name = "N", default_value_t = 1)]
     draft_threads: u32,
-    /// Threads of the target; 0 takes one a core
+    /// Threads of the target; 0 chooses by the cores
     #[arg(long, value_name = "N", default_value_t = 1)]
     target_threads: u32,
     /// Paces to measure, separated by commas

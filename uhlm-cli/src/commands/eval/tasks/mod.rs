@@ -61,7 +61,7 @@ pub(crate) struct TasksArgs {
     /// Threads of each session's draft model
     #[arg(long, value_name = "N", default_value_t = 1)]
     draft_threads: u32,
-    /// Threads of the target; 0 takes one a core
+    /// Threads of the target; 0 chooses by the cores
     #[arg(long, value_name = "N", default_value_t = 0)]
     target_threads: u32,
     /// Seed of the replies
