@@ -2,9 +2,9 @@
 //!
 //! Time is virtual: models cost what [`pair::ComputeTimes`] says, messages take what a [`channel::Channel`] says, and
 //! a run takes no longer than the real models need for their tokens. This SDK is measured as it is: `uhlm_core`'s own
-//! session runs on a [`uhlm_core::clock::VirtualClock`] against a [`verifier::SimulatedVerifier`] that judges
-//! with the real target, with a [`memory`] of it, or with a [`trace`]. The methods it is compared with are in [`baseline`], each from its
-//! published rule, and in [`yesterday`].
+//! session runs on a [`uhlm_core::clock::VirtualClock`] against a [`verifier::SimulatedVerifier`] that judges with the
+//! real target, with a [`memory`] of it, or with a [`trace`]. The methods it is compared with are in [`baseline`], each
+//! from its published rule, and in [`yesterday`].
 
 pub mod baseline;
 mod bed;

@@ -46,7 +46,7 @@ impl TryFrom<Line> for Question {
 const MT_BENCH: [&str; 8] = ["writing", "roleplay", "reasoning", "math", "coding", "extraction", "stem", "humanities"];
 
 impl Question {
-    /// Returns the kind of prompt that results are told by: the task, with the eight categories of MT-bench as one kind.
+    /// Returns the kind of prompt that results are told by: the task, where the eight categories of MT-bench are one.
     #[must_use]
     pub fn kind(&self) -> Option<&str> {
         let task = self.task.as_deref()?;
@@ -114,8 +114,8 @@ pub fn spread(questions: &[Question], count: usize) -> Vec<Question> {
     ranked.into_iter().take(count).map(|(_, question)| question.clone()).collect()
 }
 
-/// Takes `count` questions of each [kind](Question::kind), the kinds in the order in which they occur. Tasks of one kind
-/// take turns, as in [`spread`].
+/// Takes `count` questions of each [kind](Question::kind), the kinds in the order in which they occur. Tasks of one
+/// kind take turns, as in [`spread`].
 #[must_use]
 pub fn of_each_kind(questions: &[Question], count: usize) -> Vec<Question> {
     let mut kinds: Vec<(Option<&str>, Vec<Question>)> = Vec::new();
