@@ -30,9 +30,9 @@ pub(crate) fn threads(most: u32) -> u32 {
 }
 
 /// Returns how many of `fast` cores are to be used where there are `all` processors in all. Other processes and the
-/// app's other threads run beside: they get the slow cores, or one of the fast ones where there are more than two.
+/// app's other threads run beside: they get the slow cores, or one of the fast ones.
 fn share(fast: u32, all: u32, most: u32) -> u32 {
-    let cores = if fast < all || all <= 2 { fast.min(all) } else { all - 1 };
+    let cores = if fast < all { fast } else { all.saturating_sub(1) };
     cores.min(most).max(1)
 }
 
@@ -120,11 +120,10 @@ mod tests {
         assert_eq!(share(2, 8, 4), 2);
         assert_eq!(share(8, 8, 4), 4);
         assert_eq!(share(4, 4, 4), 3);
-        assert_eq!(share(3, 3, 4), 2);
-        assert_eq!(share(2, 2, 4), 2, "of two none can be spared");
+        assert_eq!(share(2, 2, 4), 1);
         assert_eq!(share(1, 1, 4), 1);
         assert_eq!(share(8, 16, u32::MAX), 8, "a server with two processors a core");
-        assert_eq!(share(32, 2, u32::MAX), 2, "a container with a part of a large machine");
+        assert_eq!(share(32, 2, u32::MAX), 1, "a container with a part of a large machine");
         assert_eq!(share(8, 8, 0), 1);
     }
 

@@ -228,8 +228,7 @@ impl Model {
     }
 
     /// Returns the number of threads to decode with unless something else is wanted: one for each fast core, at most
-    /// `most`, of which one is left to others where nothing else would be and there are more than two; but a single
-    /// one for a small model.
+    /// `most`, of which one is left to others where nothing else would be; but a single one for a small model.
     ///
     /// llama.cpp's threads spin at a barrier after every operation. The fast ones wait there for one on a slow core,
     /// and as soon as another process takes a core each barrier waits for the scheduler. A model of a few million
