@@ -2,7 +2,7 @@
 //! as the policy says, with no token that breaks a rule, and the session stays usable.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use uhlm_core::verifier::VerifierError;
@@ -260,13 +260,33 @@ fn a_target_that_tells_the_same_again_and_again_is_left_to_the_policy() {
 
 #[test]
 fn a_model_that_is_swapped_in_the_middle_of_a_reply_writes_none_of_it() {
+    const FIRST: u8 = 0;
+    const GONE: u8 = 1;
+    const OTHER: u8 = 2;
     let swapped = || {
+        let model = Arc::new(AtomicU8::new(FIRST));
+        let opened = Arc::clone(&model);
         serve(
-            |opens| opens.min(1) as u8,
-            |request, before| match before {
-                0 => frames(&agreed(request)),
-                1 => Answer::new(410, "text/plain", "").into(),
-                _ => frames(&agreed(request)),
+            move |_| match opened.load(Ordering::Relaxed) {
+                FIRST => FIRST,
+                _ => {
+                    opened.store(OTHER, Ordering::Relaxed);
+                    OTHER
+                }
+            },
+            move |request, _| {
+                // Not before something of the first model is committed: of two requests under way the answer to the
+                // second may be read first.
+                let is_used = request.have as usize > PROMPT.len();
+                if is_used && model.load(Ordering::Relaxed) == FIRST {
+                    model.store(GONE, Ordering::Relaxed);
+                }
+                match model.load(Ordering::Relaxed) {
+                    GONE => Answer::new(410, "text/plain", "").into(),
+                    // Whatever it wrote here by itself might not be what it says of a draft of the same places.
+                    _ if request.draft.is_empty() => frames(&[Frame::End(EndReason::Granted)]),
+                    _ => frames(&agreed(request)),
+                }
             },
         )
     };
