@@ -251,8 +251,10 @@ fn table_by_kind(setting: &SettingRecord) -> Block {
         // Where nothing is judged nothing stands, and nothing falls.
         let judges = summary.transmission_rate > 0.0;
         let stood = if judges { percent(summary.acceptance) } else { "-".into() };
-        let (speed, passes) = (figures3(summary.tokens_per_second.value), summary.passes_per_token);
-        format!("{speed}; {passes:.2}; {stood}; {} / {}", figures3(up), figures3(down))
+        let figure = |value: f64| if value == 0.0 { "0".into() } else { figures3(value) };
+        let [speed, passes, up, down] =
+            [summary.tokens_per_second.value, summary.passes_per_token, up, down].map(figure);
+        format!("{speed}; {passes}; {stood}; {up} / {down}")
     };
     let of = |method: Method| {
         let of_kind = |kind: &KindRecord| {
