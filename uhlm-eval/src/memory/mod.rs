@@ -5,7 +5,7 @@
 //! it first, and rounding that depends on how many rows share a pass cannot make methods differ. As in a
 //! [`trace`](crate::trace) the greatest logits of a row are kept and all others have no chance.
 //!
-//! This module decides what is remembered; [`mod@file`] decides the bytes, [`sequence`] what has to be computed.
+//! This module decides what is remembered; `file` decides the bytes, `sequence` what has to be computed.
 
 mod file;
 mod sequence;
