@@ -223,8 +223,10 @@ async fn what_a_device_streams_goes_before_what_another_may_have_use_for() {
         let session = fixture.open().await;
         let begin = Begin { max_tokens: 60, ..begin(&[1], SamplingParams::greedy(), i as u64) };
         let request = Advance { grants, ..start(&[1], begin) };
-        let read = &read;
+        let (fixture, read) = (&fixture, &read);
         streams.push(async move {
+            // Slots are given in the order in which requests come.
+            fixture.until("those before have asked", |c| c.requests_waiting == i as u64).await;
             let mut stream = session.stream(&request).await.unwrap();
             let mut ids = Vec::new();
             while let Some(frame) = stream.next().await {
