@@ -108,16 +108,8 @@ struct Prompts {
 
 impl Prompts {
     fn read(files: &Files, plan: &Plan, pair: &Pair) -> Result<Self, EvalError> {
-        let fitting = |path: &Path| -> Result<Vec<Question>, EvalError> {
-            let mut all = questions::read(path)?;
-            let mut lengths = Vec::with_capacity(all.len());
-            for question in &all {
-                lengths.push(pair.prompt(&question.question)?.len());
-            }
-            let mut lengths = lengths.into_iter();
-            all.retain(|_| lengths.next().is_some_and(|length| length + plan.max_tokens < plan.context as usize));
-            Ok(all)
-        };
+        let room = (plan.context as usize).saturating_sub(plan.max_tokens + 1);
+        let fitting = |path: &Path| pair.fitting(&questions::read(path)?, room);
         let held_out = files.held_out.as_deref().map(fitting).transpose()?.unwrap_or_default();
         let free = fitting(&files.free)?;
         let (first, rest) = match plan.of_each_kind {

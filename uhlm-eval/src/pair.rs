@@ -12,6 +12,7 @@ use uhlm_llama::{BatchContext, ContextOptions, LoadOptions, Model};
 
 use crate::error::EvalError;
 use crate::memory::{Memory, RememberedDraft};
+use crate::questions::Question;
 
 /// Context for a short prompt and a reply, in tokens.
 const SHORT_CONTEXT: u32 = 512;
@@ -83,6 +84,20 @@ impl Pair {
     /// [`EvalError::Template`].
     pub fn prompt(&self, question: &str) -> Result<Vec<TokenId>, EvalError> {
         Ok(self.draft.prompt(&[Message::user(question)])?)
+    }
+
+    /// Returns those of the questions whose prompts have at most `room` tokens.
+    ///
+    /// # Errors
+    /// [`EvalError::Template`].
+    pub fn fitting(&self, questions: &[Question], room: usize) -> Result<Vec<Question>, EvalError> {
+        let mut fitting = Vec::new();
+        for question in questions {
+            if self.prompt(&question.question)?.len() <= room {
+                fitting.push(question.clone());
+            }
+        }
+        Ok(fitting)
     }
 
     /// Makes a context of the target for one sequence.

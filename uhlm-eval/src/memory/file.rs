@@ -2,9 +2,7 @@
 //! appended as soon as the row is known.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use uhlm_law::advance::PrefixHash;
@@ -13,7 +11,7 @@ use uhlm_law::digest::Digest;
 use super::{Side, TOP};
 use crate::trace::bytes::Bytes;
 use crate::trace::rows::{decode_row, put_row};
-use crate::trace::sections::{framed, section};
+use crate::trace::sections::{SectionFile, framed, section};
 use crate::trace::{Row, TraceError};
 
 const MAGIC: &[u8; 8] = b"UHLMMEM\n";
@@ -25,43 +23,28 @@ type Rows = HashMap<(Side, PrefixHash), Arc<Row>>;
 
 /// A file that rows are appended to.
 #[derive(Debug)]
-pub(super) struct MemoryFile {
-    path: PathBuf,
-    file: File,
-}
+pub(super) struct MemoryFile(SectionFile);
 
 impl MemoryFile {
     /// Opens the file of two models, given by their fingerprints, and returns its rows; a row that an interrupted run
     /// left half is dropped.
     pub(super) fn open(path: &Path, models: [Digest; 2]) -> Result<(Self, Rows), TraceError> {
-        let failed = |error| TraceError::File { path: path.into(), error };
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed(error)),
-        };
+        let bytes = SectionFile::bytes(path)?;
         let front = front(models);
         let is_begun = !front.starts_with(&bytes);
         let (rows, whole) = if is_begun { read(&bytes, &front)? } else { (Rows::new(), 0) };
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
-        file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        let mut opened = Self { path: path.into(), file };
+        let mut file = SectionFile::open(path, whole)?;
         if whole == 0 {
-            opened.write(&front)?;
+            file.write(&front)?;
         }
-        Ok((opened, rows))
+        Ok((Self(file), rows))
     }
 
     pub(super) fn append(&mut self, side: Side, prefix: PrefixHash, row: &Row) -> Result<(), TraceError> {
         let mut content = vec![u8::from(side == Side::Target)];
         content.extend_from_slice(&prefix.to_bytes());
         put_row(&mut content, row);
-        self.write(&framed(ROW, &content))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
-        let written = self.file.write_all(bytes).and_then(|()| self.file.flush());
-        written.map_err(|error| TraceError::File { path: self.path.clone(), error })
+        self.0.write(&framed(ROW, &content))
     }
 }
 

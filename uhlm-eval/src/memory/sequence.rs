@@ -10,7 +10,7 @@ use uhlm_llama::{ContextOptions, LlamaSequence, Model};
 
 use super::{Checkpoint, Memory, Side, TOP};
 use crate::trace::Row;
-use crate::trace::rows::top;
+use crate::trace::rows::{DenseRow, top};
 
 /// Number of tokens read at once from which a cache is worth a copy.
 const LONG: usize = 64;
@@ -26,9 +26,7 @@ pub(crate) struct RememberedRows {
     ids: Vec<TokenId>,
     /// Hashes of all prefixes of `ids`, the empty one first.
     hashes: Vec<PrefixHash>,
-    dense: Vec<f32>,
-    /// Ids of the finite logits in `dense`.
-    set: Vec<TokenId>,
+    dense: DenseRow,
 }
 
 /// A sequence with the tokens that it holds.
@@ -45,9 +43,9 @@ impl std::fmt::Debug for RememberedRows {
 
 impl RememberedRows {
     pub(crate) fn new(memory: Arc<Memory>, side: Side, model: Arc<Model>, context: u32) -> Self {
-        let dense = vec![f32::NEG_INFINITY; model.vocabulary().size()];
-        let (ids, hashes, set) = (Vec::new(), vec![PrefixHash::EMPTY], Vec::new());
-        Self { memory, side, model, context, computing: None, ids, hashes, dense, set }
+        let dense = DenseRow::new(model.vocabulary().size());
+        let (ids, hashes) = (Vec::new(), vec![PrefixHash::EMPTY]);
+        Self { memory, side, model, context, computing: None, ids, hashes, dense }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -66,7 +64,7 @@ impl RememberedRows {
             return Err(ModelError::ContextFull { needed, capacity });
         }
         for &id in tokens {
-            if id as usize >= self.dense.len() {
+            if id as usize >= self.dense.logits().len() {
                 return Err(ModelError::UnknownToken { id });
             }
             self.hashes.push(self.hashes[self.ids.len()].push(id));
@@ -85,19 +83,13 @@ impl RememberedRows {
                 self.memory.keep(self.side, prefix, row)?
             }
         };
-        self.set.drain(..).for_each(|id| self.dense[id as usize] = f32::NEG_INFINITY);
-        for (&id, &z) in row.ids.iter().zip(&row.logits) {
-            if let Some(place) = self.dense.get_mut(id as usize) {
-                *place = z;
-                self.set.push(id);
-            }
-        }
-        Ok(&self.dense)
+        self.dense.take(Some(&row));
+        Ok(self.dense.logits())
     }
 
     /// Returns the row that [`Self::after`] gave last.
     fn last(&self) -> &[f32] {
-        &self.dense
+        self.dense.logits()
     }
 
     fn compute(&mut self, len: usize) -> Result<Row, ModelError> {

@@ -9,15 +9,14 @@ use uhlm_law::sampling::{Scratch, TokenId};
 
 use super::Replay;
 use crate::models::TargetSequence;
+use crate::trace::rows::DenseRow;
 use crate::trace::{self, RecordedReply};
 
 /// One model's rows of logits, one at a time over the whole vocabulary.
 pub(super) struct Rows {
     replay: Arc<Replay>,
     of: fn(&RecordedReply) -> &[trace::Row],
-    dense: Vec<f32>,
-    /// Ids of the finite logits in `dense`.
-    set: Vec<TokenId>,
+    dense: DenseRow,
 }
 
 impl Rows {
@@ -30,23 +29,18 @@ impl Rows {
     }
 
     fn new(replay: Arc<Replay>, of: fn(&RecordedReply) -> &[trace::Row]) -> Self {
-        let dense = vec![f32::NEG_INFINITY; replay.vocabulary().size()];
-        Self { replay, of, dense, set: Vec::new() }
+        let dense = DenseRow::new(replay.vocabulary().size());
+        Self { replay, of, dense }
     }
 
     /// Returns the row after the first `len` tokens of the reply that is being written, prompt included.
     fn after(&mut self, len: usize) -> &[f32] {
-        self.set.drain(..).for_each(|id| self.dense[id as usize] = f32::NEG_INFINITY);
-        let Some(reply) = self.replay.current() else { return &self.dense };
-        let (rows, place) = ((self.of)(reply), len.saturating_sub(reply.prompt.len()));
-        let Some(row) = rows.get(place).or(rows.last()) else { return &self.dense };
-        for (&id, &z) in row.ids.iter().zip(&row.logits) {
-            if let Some(place) = self.dense.get_mut(id as usize) {
-                *place = z;
-                self.set.push(id);
-            }
-        }
-        &self.dense
+        let row = self.replay.current().and_then(|reply| {
+            let (rows, place) = ((self.of)(reply), len.saturating_sub(reply.prompt.len()));
+            rows.get(place).or(rows.last())
+        });
+        self.dense.take(row);
+        self.dense.logits()
     }
 
     fn check_room(&self, needed: usize) -> Result<(), ModelError> {
@@ -86,7 +80,7 @@ impl Sequence for ReplayDraft {
     }
 
     fn logits(&self) -> &[f32] {
-        if self.has_logits { &self.rows.dense } else { &[] }
+        if self.has_logits { self.rows.dense.logits() } else { &[] }
     }
 
     fn truncate(&mut self, len: usize) -> Result<(), ModelError> {

@@ -4,13 +4,11 @@
 //! check over it. The header and the vocabulary come first. Each reply is a section that is appended once it is
 //! complete, so that an interrupted recording goes on where it stopped.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::bytes::{Bytes, put_ids, put_text};
 use super::rows::{decode_row, put_row};
-use super::sections::{framed, section};
+use super::sections::{SectionFile, framed, section};
 use super::{Header, RecordedReply, Trace, TraceError, TraceVocabulary};
 
 const MAGIC: &[u8; 8] = b"UHLMTRC\n";
@@ -101,8 +99,7 @@ fn decode_reply(content: &[u8]) -> Result<RecordedReply, TraceError> {
 /// A trace that is being written.
 #[derive(Debug)]
 pub struct TraceFile {
-    path: PathBuf,
-    file: File,
+    file: SectionFile,
     /// Replies that the file held when it was opened.
     replies: Vec<RecordedReply>,
 }
@@ -114,12 +111,7 @@ impl TraceFile {
     /// # Errors
     /// [`TraceError`]; [`TraceError::Other`] if the file holds another recording than `header` describes.
     pub fn open(path: &Path, header: &Header, vocabulary: &TraceVocabulary) -> Result<Self, TraceError> {
-        let failed = |error| TraceError::File { path: path.into(), error };
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed(error)),
-        };
+        let bytes = SectionFile::bytes(path)?;
         let found = match decode_whole(&bytes) {
             // The start itself was interrupted, so nothing is lost by beginning again.
             Err(TraceError::Truncated { .. }) => None,
@@ -128,17 +120,15 @@ impl TraceFile {
         if let Some((trace, _)) = &found {
             check_same(&trace.header, header)?;
         }
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
-        let (replies, whole) = found.map_or((Vec::new(), 0), |(trace, whole)| (trace.replies, whole as u64));
-        file.set_len(whole).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
-        let mut opened = Self { path: path.into(), file, replies };
+        let (replies, whole) = found.map_or((Vec::new(), 0), |(trace, whole)| (trace.replies, whole));
+        let mut file = SectionFile::open(path, whole)?;
         if whole == 0 {
             let json = serde_json::to_vec(header).map_err(|error| damaged(error.to_string()))?;
             let version = VERSION.to_le_bytes();
             let start = [&MAGIC[..], &version, &framed(HEADER, &json), &framed(VOCABULARY, &vocabulary.encode())];
-            opened.write(&start.concat())?;
+            file.write(&start.concat())?;
         }
-        Ok(opened)
+        Ok(Self { file, replies })
     }
 
     /// Returns the replies that the file held when it was opened.
@@ -152,12 +142,7 @@ impl TraceFile {
     /// # Errors
     /// [`TraceError::File`].
     pub fn append(&mut self, reply: &RecordedReply) -> Result<(), TraceError> {
-        self.write(&framed(REPLY, &encode_reply(reply)))
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
-        let written = self.file.write_all(bytes).and_then(|()| self.file.flush());
-        written.map_err(|error| TraceError::File { path: self.path.clone(), error })
+        self.file.write(&framed(REPLY, &encode_reply(reply)))
     }
 }
 

@@ -87,14 +87,7 @@ impl Recording {
         let vocabulary = TraceVocabulary::of(pair.target.vocabulary(), pair.target.token_keys());
         let mut file = TraceFile::open(out, &self.header(pair), &vocabulary)?;
         let room = (self.context as usize).saturating_sub(self.max_tokens);
-        let mut fitting = Vec::new();
-        for question in questions {
-            let prompt = pair.prompt(&question.question)?;
-            if prompt.len() <= room {
-                fitting.push(question.clone());
-            }
-        }
-        let chosen = spread(&fitting, self.prompts);
+        let chosen = spread(&pair.fitting(questions, room)?, self.prompts);
         let mut writer = Writer::new(self, pair)?;
         for (index, question) in chosen.iter().enumerate() {
             let category = question.task.clone().unwrap_or_default();

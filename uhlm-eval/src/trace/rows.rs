@@ -58,6 +58,34 @@ pub(crate) fn top(logits: &[f32], count: usize, also: Option<TokenId>) -> Row {
     Row { ids, logits, log_normaliser: f64::from(greatest) + sum.ln() }
 }
 
+/// A kept row over the whole vocabulary; tokens that were not kept have no chance.
+pub(crate) struct DenseRow {
+    logits: Vec<f32>,
+    /// Ids of the finite logits.
+    set: Vec<TokenId>,
+}
+
+impl DenseRow {
+    pub(crate) fn new(vocabulary: usize) -> Self {
+        Self { logits: vec![f32::NEG_INFINITY; vocabulary], set: Vec::new() }
+    }
+
+    pub(crate) fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// Takes the logits of a row in place of those of the row before, or none.
+    pub(crate) fn take(&mut self, row: Option<&Row>) {
+        self.set.drain(..).for_each(|id| self.logits[id as usize] = f32::NEG_INFINITY);
+        for (&id, &z) in row.into_iter().flat_map(|row| row.ids.iter().zip(&row.logits)) {
+            if let Some(place) = self.logits.get_mut(id as usize) {
+                *place = z;
+                self.set.push(id);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,11 @@
 //! Frames the sections of a file: kind, length, a check over the content, the content.
 //!
-//! A file that was cut, because its writer was interrupted, still has all its whole sections.
+//! A file that was cut, because its writer was interrupted, still has all its whole sections, and is gone on with after
+//! them.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -41,4 +46,35 @@ pub(crate) fn framed(kind: u8, content: &[u8]) -> Vec<u8> {
     out.extend_from_slice(&check_of(content).to_le_bytes());
     out.extend_from_slice(content);
     out
+}
+
+/// A file that sections are appended to.
+#[derive(Debug)]
+pub(crate) struct SectionFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl SectionFile {
+    /// Returns the bytes of a file; none where there is no file yet.
+    pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, TraceError> {
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(TraceError::File { path: path.into(), error }),
+        }
+    }
+
+    /// Opens a file, or makes it, to go on after its first `whole` bytes; what comes behind them is dropped.
+    pub(crate) fn open(path: &Path, whole: usize) -> Result<Self, TraceError> {
+        let failed = |error| TraceError::File { path: path.into(), error };
+        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        file.set_len(whole as u64).and_then(|()| file.seek(SeekFrom::End(0))).map_err(failed)?;
+        Ok(Self { path: path.into(), file })
+    }
+
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
+        let written = self.file.write_all(bytes).and_then(|()| self.file.flush());
+        written.map_err(|error| TraceError::File { path: self.path.clone(), error })
+    }
 }

@@ -1,3 +1,6 @@
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+
 use super::super::tests::small;
 use super::*;
 
