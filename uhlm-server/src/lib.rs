@@ -49,6 +49,7 @@ mod limits;
 #[cfg(feature = "clap")]
 mod log_format;
 mod metrics;
+mod order;
 mod owner;
 mod request_log;
 mod router;

@@ -19,6 +19,7 @@ use uhlm_llama::VocabularyFile;
 use crate::exchange::{Counting, Encodings, Gate, Refusal, refusal, refusal_with, success};
 use crate::frames;
 use crate::grammars::Grammars;
+use crate::order::Order;
 use crate::owner::Owner;
 use crate::request_log::Line;
 use crate::scheduler::Scheduler;
@@ -30,6 +31,11 @@ pub(crate) struct App {
     pub(crate) gate: Gate,
     pub(crate) scheduler: Scheduler,
     pub(crate) grammars: Arc<Grammars>,
+    /// The order in which the requests of a session came on a connection, by that connection's number: one whose body
+    /// is longer comes no later for it. A connection that stands still holds up no other.
+    pub(crate) arrivals: Order<(usize, SessionId)>,
+    /// The order in which the requests of an owner's session reach the scheduler.
+    pub(crate) turns: Order<(Owner, SessionId)>,
     pub(crate) info: Info,
     /// File that devices of another vocabulary may ask for.
     pub(crate) vocabulary_file: Option<VocabularyFile>,
@@ -213,15 +219,22 @@ async fn advance(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
+    let connection = visit.number();
     app.exchange("advance", visit, request, async |caller, request, encoding| {
-        let (request, room): (Advance, _) = app.gate.body(caller.owner, request, encoding).await?;
         let id = session(&id)?;
+        let arrival = async { Ok(app.arrivals.turn((connection, id)).await) };
+        // The place in the order is that of the headers, so it is taken first.
+        let (arrival, (request, room)) =
+            tokio::try_join!(arrival, app.gate.body::<Advance>(caller.owner, request, encoding))?;
+        let turn = app.turns.turn((caller.owner, id)).await;
+        drop(arrival);
         if request.begin.as_ref().is_some_and(|begin| begin.grammar.is_some()) {
             app.scheduler.find(caller.owner, id).await?;
         }
         // Here and not where the session is: compiling a grammar takes time.
         let constraint = app.grammars.constraint(request.begin.as_ref()).await?;
         let source = app.scheduler.advance(caller.owner, id, request, constraint, room)?;
+        drop(turn);
         frames::answer(&app.gate.metrics, source, caller.encoding).await
     })
     .await

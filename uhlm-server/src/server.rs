@@ -27,6 +27,7 @@ use crate::exchange::Gate;
 use crate::grammars::Grammars;
 use crate::limits::{Limits, RateLimit};
 use crate::metrics::Metrics;
+use crate::order::Order;
 use crate::owner::pool::Pool;
 use crate::router::{App, router};
 use crate::scheduler::Scheduler;
@@ -271,7 +272,16 @@ impl Server {
             backend.start(&limits, info.limits, Arc::clone(&metrics)).map_err(ServerError::Thread)?;
         let bytes = Pool::new(limits.bytes, limits.owner.bytes_of(limits.bytes));
         let gate = Gate { access, rate: RateLimit::new(&limits), bytes, limits, metrics };
-        let app = Arc::new(App { gate, scheduler, grammars, info, vocabulary_file, leaving: AtomicBool::new(false) });
+        let app = Arc::new(App {
+            gate,
+            scheduler,
+            grammars,
+            arrivals: Order::default(),
+            turns: Order::default(),
+            info,
+            vocabulary_file,
+            leaving: AtomicBool::new(false),
+        });
         Ok(Self { listener, address, app, tls, thread, reloads, notice, grace })
     }
 

@@ -48,6 +48,11 @@ impl Visit {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns a number that no other visit has while this one lasts.
+    pub(crate) fn number(&self) -> usize {
+        Arc::as_ptr(&self.state).addr()
+    }
+
     /// Takes note that a request was let in.
     pub(crate) fn admitted(&self) {
         let stranger = self.state().stranger.take();

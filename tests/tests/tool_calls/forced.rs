@@ -1,10 +1,8 @@
 //! Replies that have to be a call.
 
-use std::time::Duration;
-
 use uhlm_core::{
-    DraftModel, FinishReason, GenerationError, GenerationOptions, Grammar, Mode, OfflinePolicy, Prompt, Role, Runner,
-    Session, SessionOptions, ToolCall, ToolChoice, ToolDefinition, ToolUse, Tools,
+    DraftModel, FinishReason, GenerationError, GenerationOptions, Grammar, Mode, Prompt, Role, Runner, Session,
+    SessionOptions, ToolCall, ToolChoice, ToolDefinition, ToolUse, Tools,
 };
 use uhlm_grammar::{Constraint, Tables};
 use uhlm_law::model::LanguageModel as _;
@@ -35,10 +33,7 @@ fn forced(choice: ToolChoice, usage: ToolUse) -> GenerationOptions {
 /// Opens a session of the bundled pair, which calls nothing by itself, with a server.
 fn open(mode: Mode, knows_tools: bool, served: &Served) -> Session {
     let model = DraftModel::from(model(knows_tools));
-    // On a busy server the requests after the first may overtake it while its grammar is compiled, and are refused; the
-    // policy to wait gets over that.
-    let offline = OfflinePolicy::Wait(Duration::from_secs(60));
-    Session::new(model, Some(served.verifier()), SessionOptions { mode, offline, ..patient() }).expect("valid options")
+    Session::new(model, Some(served.verifier()), SessionOptions { mode, ..patient() }).expect("valid options")
 }
 
 #[test]

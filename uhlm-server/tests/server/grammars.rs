@@ -80,6 +80,36 @@ async fn other_sessions_are_served_while_a_grammar_is_compiled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_requests_of_a_session_stay_in_order_while_a_grammar_is_compiled() {
+    let fixture = Fixture::new(llama()).await;
+    let session = fixture.open().await;
+    let mut waited = Duration::ZERO;
+    for generation in 0..8 {
+        // Larger ones, until one takes a while, however fast the machine is.
+        let property = |i: u32| format!(r#""p{i}":{{"type":"string","pattern":"^[a-f]+{i}$"}}"#);
+        let properties: Vec<String> = (0..10 << generation).map(property).collect();
+        let costly = format!(r#"{{"type":"object","properties":{{{}}}}}"#, properties.join(","));
+        let first = Advance { generation, ..asked(Grammar::JsonSchema(costly)) };
+        let later = Advance { generation, grants: Grants::UNLIMITED, ..window(1, &first.stand, &[]) };
+        let (began, first) = (Instant::now(), session.advance(&first));
+        let second = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let answer = session.stream(&later).await.expect("no desync");
+            (began.elapsed(), answer.rest().await)
+        };
+        let (first, (took, second)) = tokio::join!(first, second);
+        // Both are answered, the later one whole.
+        first.expect("a valid grammar");
+        assert!(!second.ids().is_empty());
+        waited = took;
+        if waited > Duration::from_millis(20) {
+            break;
+        }
+    }
+    assert!(waited > Duration::from_millis(20), "no grammar takes long, so the test shows nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn given_tokens_that_are_not_of_the_grammar_are_refused_and_drafted_ones_are_not_taken() {
     let fixture = Fixture::new(llama()).await;
     let session = fixture.open().await;
