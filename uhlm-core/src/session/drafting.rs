@@ -198,8 +198,12 @@ impl Run<'_> {
     }
 
     /// Tells whether another window may be sent before those in flight are answered. Under the paper's rule it may not:
-    /// what the gate is unsure of is judged before anything goes on.
+    /// what the gate is unsure of is judged before anything goes on. Nor may it where what is in flight may take all
+    /// that is left of the budget.
     pub(super) fn has_room_in_flight(&self) -> bool {
+        if self.within_budget(Grants::NONE, true).is_none() {
+            return false;
+        }
         if self.runs_on() {
             return true;
         }
@@ -271,6 +275,7 @@ impl Run<'_> {
         if self.may_not_ask() {
             return Ok(());
         }
+        let Some(grants) = self.within_budget(grants, self.needs_verdict()) else { return Ok(()) };
         self.check_chain()?;
         let number = self.reply.statistics.requests + 1;
         let Some(remote) = &mut self.remote else { return Err(GenerationError::NoVerifier.into()) };

@@ -96,8 +96,11 @@ impl Run<'_> {
         if let Some(told) = &outcome.told {
             self.target.last_heard = Some((came, self.rhythm(told.pass.as_secs_f64(), came)));
         }
+        let known = self.reply.statistics.target_passes;
         if let Some(passes) = outcome.passes {
-            self.reply.statistics.target_passes = self.reply.statistics.target_passes.max(u64::from(passes));
+            let passes = known.max(self.target.passes_before + u64::from(passes));
+            self.reply.statistics.target_passes = passes;
+            self.remote.iter_mut().for_each(|remote| remote.passes_heard(tag, passes - known));
         }
         if let Some(remote) = &mut self.remote {
             remote.has_read();
@@ -146,7 +149,7 @@ impl Run<'_> {
         let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
         let asked = remote.streams[place].asked.clone();
         let is_last = place + 1 == remote.streams.len();
-        remote.finish(tag);
+        remote.superseded(tag);
         // An answer that only says that a later one took its place tells nothing about the link.
         if !is_last {
             return Ok(());

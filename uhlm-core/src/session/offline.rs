@@ -149,6 +149,7 @@ impl Run<'_> {
         }
         let counted = self.remote.as_mut().map_or(0, |remote| std::mem::take(&mut remote.opening_counted));
         self.reply.statistics.opens += 1;
+        self.target.passes_before = self.reply.statistics.target_passes;
         self.reply.statistics.count_up(answer.bytes.up, counted);
         self.account(answer.bytes);
         self.reached(None, answer.elapsed, answer.attempts);
@@ -185,7 +186,7 @@ impl Run<'_> {
         let Some(place) = remote.streams.iter().position(|stream| stream.tag == tag) else { return Ok(()) };
         let asked = remote.streams[place].asked.clone();
         let is_last = place + 1 == remote.streams.len();
-        remote.finish(tag);
+        remote.finish_failed(tag, &error);
         let astray = self.recover(&asked, &error);
         // An answer that a later request replaces has no consequences.
         if !is_last && !astray {

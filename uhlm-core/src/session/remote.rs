@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use uhlm_law::advance::{Advance, Asked, Capabilities, Encoding, Frame, Info, Open, Peer, SessionId};
+use uhlm_law::advance::{Advance, Asked, Capabilities, Encoding, Frame, Grant, Info, Open, Peer, SessionId};
 use uhlm_law::digest::Digest;
 
 use super::inbox::{Heard, Inbox, Opened, Tag};
@@ -26,6 +26,8 @@ pub(super) struct Stream {
     pub(super) asked: Asked,
     /// Size of the request's body in bytes, as long as only that is known of what its way took.
     pub(super) counted: u64,
+    /// Number of passes that the target may make for the request and the device has not heard of; `None` without end.
+    passes: Option<u64>,
     /// Call that the answer belongs to; dropped, it resets the request.
     call: Call,
 }
@@ -44,6 +46,8 @@ pub(crate) struct Remote {
     pub(super) peer: Peer,
     /// Answers that are awaited, in the order of their requests.
     pub(super) streams: Vec<Stream>,
+    /// Number of passes that the target may have made for answers that broke off, and of which nothing was heard since.
+    passes_astray: u64,
     next_tag: u64,
     /// Number of tokens that the verifier was sent to read since it last brought text: a new request comes after them.
     reading: usize,
@@ -71,6 +75,7 @@ impl Remote {
             opening_counted: 0,
             peer: Peer::new(),
             streams: Vec::new(),
+            passes_astray: 0,
             next_tag: 0,
             reading: 0,
             info: None,
@@ -220,9 +225,64 @@ impl Remote {
         let silence = self.link.deadline(self.reading);
         self.link.on_send();
         let counted = Encoding::Binary.encode(&request).len() as u64;
+        let passes = passes_for(&request);
         let call = self.verifier.advance(session, request, silence, reply);
-        self.streams.push(Stream { tag, number, sent: now, asked, counted, call });
+        self.streams.push(Stream { tag, number, sent: now, asked, counted, passes, call });
         Some(counted)
+    }
+
+    /// Returns the number of passes that the target may make for the answers that are awaited and the device has not
+    /// heard of, those left out that a request grants without end.
+    pub(super) fn passes_asked_for(&self) -> u64 {
+        self.streams.iter().filter_map(|stream| stream.passes).sum()
+    }
+
+    /// Returns the number of passes that the target may have made for answers that broke off, as long as it has told of
+    /// none since.
+    pub(super) fn passes_astray(&self) -> u64 {
+        self.passes_astray
+    }
+
+    /// Tells whether the last request lets the target write on without end.
+    pub(super) fn runs_without_end(&self) -> bool {
+        self.streams.last().is_some_and(|stream| stream.passes.is_none())
+    }
+
+    /// Takes note that the answer `tag` told of `count` more passes. Those of answers that broke off are among them.
+    pub(super) fn passes_heard(&mut self, tag: Tag, count: u64) {
+        self.passes_astray = 0;
+        if let Some(Stream { passes: Some(passes), .. }) = self.streams.iter_mut().find(|stream| stream.tag == tag) {
+            *passes = passes.saturating_sub(count);
+        }
+    }
+
+    /// Removes an answer whose place the next one took. A pass that is under way for it ends in that one.
+    pub(super) fn superseded(&mut self, tag: Tag) {
+        let place = self.streams.iter().position(|stream| stream.tag == tag);
+        let is_under_way = place.is_some_and(|place| self.streams[place].passes != Some(0));
+        let next = place.and_then(|place| self.streams.get_mut(place + 1));
+        if let Some(Stream { passes: Some(passes), .. }) = next.filter(|_| is_under_way) {
+            *passes += 1;
+        }
+        self.finish(tag);
+    }
+
+    /// Removes an answer that ended with a failure. A verifier that says what failed has told of its passes before.
+    pub(super) fn finish_failed(&mut self, tag: Tag, error: &VerifierError) {
+        let stream = self.streams.iter().find(|stream| stream.tag == tag);
+        self.passes_astray += match error {
+            VerifierError::Unreachable { .. }
+            | VerifierError::DeadlineExceeded { .. }
+            | VerifierError::InvalidAnswer { .. }
+            | VerifierError::Cancelled => stream.and_then(|stream| stream.passes).unwrap_or_default(),
+            VerifierError::Untrusted { .. }
+            | VerifierError::Busy { .. }
+            | VerifierError::Unauthorized
+            | VerifierError::Desync { .. }
+            | VerifierError::SessionGone
+            | VerifierError::Refused(_) => 0,
+        };
+        self.finish(tag);
     }
 
     /// Takes note that the verifier has read all that it was sent.
@@ -259,6 +319,7 @@ impl Remote {
     pub(super) fn lost(&mut self) {
         self.session = None;
         self.reading = 0;
+        self.passes_astray = 0;
         self.streams.clear();
     }
 
@@ -286,4 +347,14 @@ impl Drop for Remote {
             call.detach();
         }
     }
+}
+
+/// Returns the largest number of passes that the target makes for a request; `None` without end.
+fn passes_for(request: &Advance) -> Option<u64> {
+    let granted = |grant: Grant| match grant {
+        Grant::Passes(passes) => Some(u64::from(passes)),
+        Grant::Unlimited => None,
+    };
+    let most = granted(request.grants.after_mismatch)?.max(granted(request.grants.after_agreement)?);
+    Some(most + u64::from(!request.draft.is_empty()))
 }

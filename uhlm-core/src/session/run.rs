@@ -135,6 +135,7 @@ impl Run<'_> {
         self.keep_budget()?;
         self.revive()?;
         self.choose_pace()?;
+        self.rein_in()?;
         self.send()?;
         if !self.can_draft()? {
             self.stall()

@@ -107,7 +107,7 @@ impl History {
             // A reply that begins out of reach brings the link back, and may end before it is there.
             if is_last && !was_online {
                 self.prepare(ask, true)?;
-                if !self.is_online() {
+                if !self.is_online() && !self.has_budget() {
                     return Err("the link does not come back".into());
                 }
                 self.answer(ask, true).map_err(|violation| format!("the last reply: {violation}"))?;
@@ -182,7 +182,7 @@ impl History {
         let mut generation = generation.map_err(|error| error.to_string())?;
         let cancelled = self.arrange(ask, &generation);
         self.clock.release();
-        let said = listen(&mut generation)?;
+        let said = listen(&mut generation, self.has_budget())?;
         self.generations.push(generation);
         if said.links.first() == Some(&LinkState::Online) && self.told == LinkState::Online {
             return Err("the verifier is back, and was never said to be away".into());
@@ -198,10 +198,12 @@ impl History {
             return Err(format!("it took {elapsed:?}"));
         }
         let unverified = said.tokens.iter().filter(|token| token.1 == Origin::Unverified).count() as u64;
-        if unverified > 0 && (self.network.failures() == 0 || self.plan.options.offline != OfflinePolicy::GoOn) {
+        let is_kept = self.network.failures() > 0 || self.has_budget();
+        if unverified > 0 && (!is_kept || self.plan.options.offline != OfflinePolicy::GoOn) {
             return Err("a token is not verified, and nothing kept the verifier from it".into());
         }
-        if is_last && self.network.failures() == failures && unverified > 0 && was_online {
+        self.check_budget()?;
+        if is_last && !self.has_budget() && self.network.failures() == failures && unverified > 0 && was_online {
             return Err("nothing went wrong any more, and a token is not verified".into());
         }
         let is_own = expected.is_targets_own(&said);
@@ -251,6 +253,23 @@ impl History {
         at
     }
 
+    /// Tells whether the session may take only so much of its verifier.
+    fn has_budget(&self) -> bool {
+        self.plan.options.budget.target_passes.is_some()
+    }
+
+    /// Checks that no more passes were taken than the budget has. In `remote_only` the target writes until it hears
+    /// that it is to stop.
+    fn check_budget(&self) -> Result<(), Violation> {
+        let Some(limit) = self.plan.options.budget.target_passes else { return Ok(()) };
+        let mut modes = self.plan.asks.iter().filter_map(|ask| ask.options.mode).chain([self.plan.options.mode]);
+        let taken = self.session.totals().target_passes;
+        if taken > limit && modes.all(|mode| mode != Mode::RemoteOnly) {
+            return Err(format!("{taken} passes were taken, of {limit}"));
+        }
+        Ok(())
+    }
+
     fn is_online(&self) -> bool {
         self.session.status().link == LinkState::Online
     }
@@ -280,6 +299,7 @@ impl History {
                     Err(format!("{prompt} tokens are said not to fit: {tokens} and {reply} of {capacity}"))
                 }
             }
+            Err(GenerationError::BudgetSpent) if self.has_budget() && policy != OfflinePolicy::GoOn => Ok(()),
             Err(GenerationError::Offline { .. })
                 if self.network.failures() > 0
                     && matches!(policy, OfflinePolicy::Wait(limit) if limit < LONG)

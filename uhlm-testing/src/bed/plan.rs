@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use uhlm_core::{
-    Consent, DeviceState, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, SessionOptions, Thermal,
+    Budget, Consent, DeviceState, DraftAhead, GenerationOptions, LinkConfig, Mode, OfflinePolicy, SessionOptions,
+    Thermal,
 };
 use uhlm_law::advance::MAX_DRAFT;
 use uhlm_law::gate::Goal;
@@ -148,6 +149,7 @@ fn options(dice: &mut Dice) -> SessionOptions {
         pace: dice.one(&Pace::ALL),
         max_passes_per_token: dice.happens(200).then_some(0.3),
         ngrams: dice.happens(700),
+        budget: Budget { target_passes: dice.happens(150).then(|| 1 + dice.roll(60) as u64), ..Budget::default() },
         ..SessionOptions::default()
     }
 }

@@ -83,7 +83,7 @@ fn read(options: SessionOptions, tells_progress: bool, death: Option<Death>) -> 
         });
     }
     clock.release();
-    let said = listen(&mut generation).expect("a reply that makes sense");
+    let said = listen(&mut generation, false).expect("a reply that makes sense");
     let elapsed = clock.time();
     clock.stop();
     Read { said, elapsed }
