@@ -12,6 +12,7 @@ use uhlm_load::arrivals::{self, Arrival};
 use uhlm_load::{Arm, Attack, Behaviour, Pattern, Place, Plan, Refusals, Shape, Texts, Writing, run};
 use uhlm_net::{BearerToken, TrustPolicy};
 use uhlm_server::{EngineOptions, Server, ServerConfig, ServerHandle, TlsSource, Tokens};
+use uhlm_testing::port::lasting_address;
 
 const TOKEN: &str = "a-token-for-load-tests";
 
@@ -40,7 +41,7 @@ impl Fixture {
             EngineOptions { context: 2048, batch: 256, slots: 16, threads: 1, micro_batch, ..EngineOptions::default() };
         let config = ServerConfig {
             engine,
-            listen: "127.0.0.1:0".parse().unwrap(),
+            listen: lasting_address(),
             tls: TlsSource::Files { certificate, key },
             tokens: Tokens::new([TOKEN]).unwrap(),
             device_labels: true,
@@ -56,7 +57,6 @@ impl Fixture {
             owners: ["a", "b", "c"].map(owner).to_vec(),
             hostile: Attack::ALL.map(|attack| owner(&attack.to_string())).to_vec(),
         };
-        let config = ServerConfig { listen: server.local_addr(), ..config };
         Self { runtime, server: Some(server), place, config, _files: files }
     }
 

@@ -21,6 +21,8 @@ use uhlm_llama::Model;
 use uhlm_server::upstream::{EngineAddress, EngineKind};
 
 use self::runner::Runner;
+use crate::eventually::eventually;
+use crate::port::lasting_address;
 
 /// A way in which an engine fails at a request for rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +89,20 @@ impl StandIn {
             under_way: AtomicUsize::new(0),
             broken_off: AtomicU64::new(0),
         });
-        let mut engine = Self { shared, address: SocketAddr::from(([127, 0, 0, 1], 0)), runtime: None };
+        let mut engine = Self { shared, address: lasting_address(), runtime: None };
         engine.listen();
         engine
     }
 
     fn listen(&mut self) {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-        let listener = runtime.block_on(tokio::net::TcpListener::bind(self.address)).expect("a free port");
-        self.address = listener.local_addr().expect("an address");
+        // The old listener is closed by the threads of its runtime, which were not waited for.
+        let mut listener = None;
+        eventually("the port is free", || {
+            listener = runtime.block_on(tokio::net::TcpListener::bind(self.address)).ok();
+            listener.is_some()
+        });
+        let listener = listener.expect("a free port");
         let router = Router::new().fallback(answer).with_state(Arc::clone(&self.shared));
         runtime.spawn(async move { axum::serve(listener, router).await });
         self.runtime = Some(runtime);
@@ -134,8 +141,6 @@ impl StandIn {
     /// Starts the engine again at its old address.
     pub fn revive(&mut self) {
         self.kill();
-        // The old listener is closed by the runtime's threads, which were not waited for.
-        std::thread::sleep(Duration::from_millis(100));
         self.listen();
     }
 

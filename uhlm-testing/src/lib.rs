@@ -23,6 +23,7 @@ pub mod padded_gguf;
 pub mod pair;
 pub mod parrot;
 pub mod patient;
+pub mod port;
 pub mod proxy;
 pub mod replies;
 pub mod served;

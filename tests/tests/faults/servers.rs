@@ -20,6 +20,7 @@ use uhlm_testing::certificates::CertificateFiles;
 use uhlm_testing::counted::Counted;
 use uhlm_testing::eventually::eventually;
 use uhlm_testing::pair;
+use uhlm_testing::port::lasting_address;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 
@@ -84,8 +85,8 @@ fn restartable(certificate: &CertificateFiles, listen: SocketAddr) -> Served {
 
 fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
     let certificate = CertificateFiles::valid();
-    let mut served = Some(restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0))));
-    let address = served.as_ref().expect("running").address();
+    let address = lasting_address();
+    let mut served = Some(restartable(&certificate, address));
     let session = session(client(address, certificate.trust()), options(mode, policy));
     let (mut down, mut opens, mut unverified) = (false, 0, 0);
     let on = |committed: usize, event: &Event| {
@@ -215,7 +216,7 @@ fn fifty_replies_cancelled_at_different_moments_leave_one_session_on_the_server(
 
 fn survives(weather: Weather, policy: OfflinePolicy, mode: Mode) {
     let certificate = CertificateFiles::valid();
-    let served = restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let served = restartable(&certificate, lasting_address());
     let proxy = Proxy::start(served.address());
     let impatient = LinkConfig { max_deadline: Duration::from_millis(1500), ..link() };
     let impatient = LinkConfig { min_deadline: impatient.max_deadline, ..impatient };
@@ -266,7 +267,7 @@ fn a_network_that_stands_still_for_longer_than_a_deadline_costs_nothing_but_time
 #[test]
 fn a_short_stall_is_no_failure() {
     let certificate = CertificateFiles::valid();
-    let served = restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0)));
+    let served = restartable(&certificate, lasting_address());
     let proxy = Proxy::start(served.address());
     let session = session(client(proxy.address(), certificate.trust()), options(Mode::Exact, OfflinePolicy::Fail));
     let (mut stalled, mut quiet) = (false, 0);
@@ -291,7 +292,7 @@ fn certificates_that_are_expired_foreign_or_for_another_host_are_not_trusted() {
         (CertificateFiles::of_another_host(), None),
         (CertificateFiles::valid(), Some(CertificateFiles::valid().trust())),
     ] {
-        let served = restartable(&certificate, SocketAddr::from(([127, 0, 0, 1], 0)));
+        let served = restartable(&certificate, lasting_address());
         let trust = trust.unwrap_or_else(|| certificate.trust());
         for (mode, policy) in [(Mode::Exact, OfflinePolicy::GoOn), (Mode::RemoteOnly, OfflinePolicy::Wait(LONG))] {
             let session = session(client(served.address(), trust.clone()), options(mode, policy));
