@@ -6,6 +6,7 @@
 mod equality;
 mod faults;
 mod hand_off;
+mod histories;
 mod real;
 mod refusals;
 mod support;
