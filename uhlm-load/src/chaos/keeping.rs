@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use uhlm_core::calibration_file::{self, CalibrationFileError};
 use uhlm_core::{Message, Mode, SavedSessionError, Session, SessionOptions};
-use uhlm_law::calibration::Calibration;
 use uhlm_law::chat::DraftModel;
 use uhlm_law::rng::{Rng, Stream};
 use uhlm_models::{DownloadError, DownloadRequest, ModelStore, StoreConfig};
@@ -199,7 +198,7 @@ impl<'a> Keeper<'a> {
         let written = self.write(1, &path, || Ok(calibration_file::save(&calibration, &path)?))?;
         if path.exists() {
             let found = calibration_file::load(&path).map_err(|error| format!("it does not load: {error}"))?;
-            if written == Written::Whole && found != as_text_has_it(&calibration)? {
+            if written == Written::Whole && found != calibration {
                 return Err("another calibration is loaded than was saved".into());
             }
         }
@@ -253,12 +252,6 @@ fn nothing_but(folder: &Path, names: &[&str]) -> Result<(), String> {
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .find(|name| !names.contains(&name.as_str()));
     left.map_or(Ok(()), |name| Err(format!("{name} is left behind")))
-}
-
-/// Returns the calibration as it comes back from its text, in which a number may be off by its last binary digit.
-fn as_text_has_it(calibration: &Calibration) -> Result<Calibration, String> {
-    let text = serde_json::to_string(calibration).map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

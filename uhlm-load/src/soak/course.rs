@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use plotters::prelude::SeriesLabelPosition;
+use uhlm_eval::plot::figures::Figure;
 use uhlm_eval::plot::{Curves, Mark, PALETTE, Series};
 use uhlm_eval::report::{Block, page};
 
@@ -118,22 +119,32 @@ impl Course {
             .collect()
     }
 
-    /// Draws memory, counts and times over the time as one page that loads nothing.
+    /// Draws memory, counts and times over the time.
+    ///
+    /// # Errors
+    /// [`LoadTestError::Report`].
+    pub fn figures(&self) -> Result<Vec<Figure>, LoadTestError> {
+        let kinds = [
+            ("memory", "Memory of phones and server, in MB.", &[0, 3][..]),
+            ("held", "Threads and descriptors of phones and server.", &[1, 2, 4, 5]),
+            ("times", "Milliseconds of a generation.", &[6, 7]),
+        ];
+        let drawn = |(name, caption, columns): (&str, &str, &[usize])| {
+            Ok(Figure { name: name.into(), caption: caption.into(), svg: self.drawn(caption, columns)? })
+        };
+        kinds.into_iter().map(drawn).collect()
+    }
+
+    /// Puts all plots on one page that loads nothing.
     ///
     /// # Errors
     /// [`LoadTestError::Report`].
     pub fn html(&self) -> Result<String, LoadTestError> {
         let last = self.samples.last().map_or(0.0, |sample| sample.seconds);
         let text = format!("{} generations in {:.1} minutes.", self.generations(), last / 60.0);
-        let mut blocks = vec![Block::Text { text }];
-        for (name, caption, columns) in [
-            ("memory", "Memory of phones and server, in MB.", &[0, 3][..]),
-            ("held", "Threads and descriptors of phones and server.", &[1, 2, 4, 5]),
-            ("times", "Milliseconds of a generation.", &[6, 7]),
-        ] {
-            let svg = self.drawn(caption, columns)?;
-            blocks.push(Block::Figure { name: name.into(), caption: caption.into(), svg });
-        }
+        let figures = self.figures()?.into_iter();
+        let figures = figures.map(|Figure { name, caption, svg }| Block::Figure { name, caption, svg });
+        let blocks: Vec<Block> = std::iter::once(Block::Text { text }).chain(figures).collect();
         Ok(page("Soak", &blocks)?)
     }
 
