@@ -50,6 +50,9 @@ pub(crate) struct SoakArgs {
     /// File to write plots into, one HTML page that loads nothing
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Folder to write the plots into, as `soak-memory.svg`, `soak-held.svg` and `soak-times.svg`
+    #[arg(long, value_name = "FOLDER")]
+    plots: Option<PathBuf>,
     /// Fail if memory, threads, descriptors or times grow from the second quarter to the last
     #[arg(long)]
     check: bool,
@@ -77,6 +80,11 @@ pub(crate) fn run(args: &SoakArgs) -> Result<(), Failure> {
     }
     if let Some(path) = &args.html {
         write(path, &course.html()?)?;
+    }
+    if let Some(folder) = &args.plots {
+        for figure in course.figures()? {
+            write(&folder.join(format!("soak-{}.svg", figure.name)), &figure.svg)?;
+        }
     }
     let growth = course.growth();
     show(&course, &growth);
