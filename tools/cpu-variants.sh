@@ -7,7 +7,8 @@
 # Prints the size of each library, stripped and compressed, and how many tokens a second each draws from each model (the
 # bundled draft model, if none is named), one thread, all in turn in one run: medians. On the processor of another ABI,
 # qemu-user runs them: each variant then has to write in `exact` what the target writes alone, and no speed is told.
-# ROUNDS is how often each is measured, 5 unless it is set; VARIANTS names some of them ("baseline avx2").
+# ROUNDS is how often each is measured, 5 unless it is set; VARIANTS names some of them ("baseline avx2"). KEEP=1 takes
+# what an earlier run has built.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 abi=${1:?an ABI}
@@ -52,16 +53,23 @@ names=()
 while read -r name _ variables; do
     [[ -z ${VARIANTS:-} || " $VARIANTS " == *" $name "* ]] || continue
     names+=("$name")
+    [ -z "${KEEP:-}" ] || [ ! -x "$out/$name/uhlm" ] || continue
     read -ra variables <<<"$variables"
     echo "building $name: ${variables[*]}" >&2
-    # CMake's variables stay in its folder from one build to the next; each variant sets all that another sets.
-    env "${variables[@]}" UHLM_CPU_ARM_ARCH="$(sed -n 's/^GGML_CPU_ARM_ARCH=//p' <<<"${variables[0]:-}")" \
-        CMAKE_PROJECT_INCLUDE="$out/arch.cmake" \
-        cargo build --quiet --release --locked --target "$triple" --target-dir "$out/build" \
-        --manifest-path "$root/Cargo.toml" -p uhlm-ffi -p uhlm-cli
+    # With its cache, CMake would stay with what it was told first. What it has compiled it compiles again where that
+    # needs other flags.
+    find "$out/build" -path '*llama-cpp-sys-2-*/CMakeCache.txt' -delete 2>/dev/null || true
+    build() { # $1: a package, by itself as an app has it
+        env "${variables[@]}" UHLM_CPU_ARM_ARCH="$(sed -n 's/^GGML_CPU_ARM_ARCH=//p' <<<"${variables[0]:-}")" \
+            CMAKE_PROJECT_INCLUDE="$out/arch.cmake" \
+            cargo build --quiet --release --locked --target "$triple" --target-dir "$out/build" \
+            --manifest-path "$root/Cargo.toml" -p "$1"
+    }
+    build uhlm-ffi
     mkdir -p "$out/$name"
-    cp "$out/build/$triple/release/uhlm" "$out/$name/uhlm"
     "${prefix}strip" -o "$out/$name/libuhlm_ffi.so" "$out/build/$triple/release/libuhlm_ffi.so"
+    build uhlm-cli
+    cp "$out/build/$triple/release/uhlm" "$out/$name/uhlm"
 done < <("$root/tools/android-variants.sh" "$abi")
 
 printf '%-10s  %11s  %8s\n' variant 'stripped MB' 'gzip MB'
