@@ -16,7 +16,7 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// Changed inputs of each target.
 const CHANGED: usize = 200;
 /// Largest amount of memory that an input of some kilobytes may take, in bytes. The automata of a grammar take most. A
-/// chat template could take more, by doubling a string: none of these does, and `docs/security.md` promises nothing.
+/// chat template may take more, as `docs/security.md` says, by doubling a text: none of these does.
 const MOST: usize = 2 << 20;
 
 /// Returns the greatest amount of memory that a run takes beyond what was taken before.

@@ -65,15 +65,12 @@ fn closing(text: &str, end: &str) -> usize {
 
 /// Returns the end of a raw block whose tag is `begin` bytes long.
 fn end_of_raw(text: &str, begin: usize) -> usize {
-    let mut at = begin;
-    while let Some(start) = text[at..].find("{%").map(|found| at + found) {
-        let end = closing(&text[start..], "%}");
-        if name(&text[start..start + end]) == "endraw" {
-            return start + end;
-        }
-        at = start + 2;
-    }
-    text.len()
+    let marks = |c: char| c.is_whitespace() || c == '-' || c == '+';
+    let ends = |(at, _): (usize, &str)| {
+        let after = text[at + 2..].trim_start_matches(marks).strip_prefix("endraw")?.trim_start_matches(marks);
+        after.strip_prefix("%}").map(|rest| text.len() - rest.len())
+    };
+    text.match_indices("{%").filter(|(at, _)| *at >= begin).find_map(ends).unwrap_or(text.len())
 }
 
 #[cfg(test)]

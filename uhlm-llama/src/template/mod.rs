@@ -4,13 +4,23 @@
 //! more time and output than a conversation needs. Leaves to its caller what the messages are.
 
 mod conversation;
+mod filters;
+mod formats;
 mod generation_tag;
 mod limits;
+mod measure;
+mod namespace;
+mod objects;
+mod operators;
+mod program;
 mod python;
 mod python_methods;
 mod python_text;
+mod rendering;
+mod source;
 mod tools;
 mod typed;
+mod weight;
 
 use chrono::NaiveDateTime;
 use minijinja::{Environment, Value};
@@ -28,8 +38,6 @@ pub(crate) struct Template {
     reasoning: Option<Reasoning>,
 }
 
-const NAME: &str = "chat";
-
 impl Template {
     /// Compiles a template as Hugging Face's tokenizers do: blocks trimmed, loop controls, Python's string methods,
     /// `raise_exception`, `strftime_now`, and a `generation` tag that changes nothing. `reasoning` says how the model
@@ -43,13 +51,7 @@ impl Template {
         eos: String,
         reasoning: Option<Reasoning>,
     ) -> Result<Self, TemplateError> {
-        let mut environment = Environment::new();
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
-        environment.set_fuel(Some(limits::MAX_FUEL));
-        python::add_to(&mut environment);
-        let invalid = |error: minijinja::Error| TemplateError::Invalid { reason: limits::said(&error) };
-        environment.add_template_owned(NAME, generation_tag::replaced(text)).map_err(invalid)?;
+        let environment = rendering::compiled(text)?;
         Ok(Self { environment, source: text.to_owned(), bos, eos, reasoning })
     }
 
@@ -72,7 +74,7 @@ impl Template {
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
         let all: Value = own.chain(variables).collect();
-        limits::rendered(&self.environment, NAME, &all)
+        rendering::rendered(&self.environment, all)
     }
 }
 

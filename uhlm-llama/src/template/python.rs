@@ -3,14 +3,20 @@
 
 use chrono::NaiveDateTime;
 use minijinja::value::{Kwargs, Object, Rest, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, ErrorKind, Output, State, Value};
 
-use super::limits::{MAX_BYTES, Raised};
+use super::filters::{self, Reads};
+use super::limits::{Account, Raised, refused, shortened};
+use super::objects;
 use super::python_methods;
 use super::python_text::{JsonStyle, json, str_of};
+use super::weight::{Content, content};
 
 /// The variable that holds the time of a rendering; no template can name it.
 pub(super) const NOW: &str = "%now";
+
+/// Largest number of bytes of a format of a time, or of what stands between the values of JSON.
+const MAX_FORMAT: usize = 1000;
 
 /// The time of a rendering.
 #[derive(Debug)]
@@ -21,48 +27,74 @@ impl Object for Now {}
 /// Adds all of them to an environment.
 pub(super) fn add_to(environment: &mut Environment<'_>) {
     environment.set_unknown_method_callback(python_methods::call);
-    environment.set_formatter(|out, _, value| {
-        out.write_str(&str_of(value)).map_err(|_| Error::new(ErrorKind::WriteFailure, "could not write to output"))
-    });
+    environment.set_formatter(write);
+    environment.remove_global("debug");
+    environment.add_function("range", range);
+    environment.add_function("namespace", objects::namespace);
     environment.add_function("raise_exception", raise_exception);
     environment.add_function("strftime_now", strftime_now);
-    environment.add_function("joiner", minijinja_contrib::globals::joiner);
-    environment.add_function("cycler", |items: Rest<Value>| minijinja_contrib::globals::cycler(items.0));
-    environment.add_filter("tojson", tojson);
-    environment.add_filter("length", length);
-    environment.add_filter("count", length);
-    environment.add_filter("string", |value: &Value| str_of(value));
-    environment.add_filter("trim", trim);
-    environment.add_filter("upper", |value: &Value| str_of(value).to_uppercase());
-    environment.add_filter("lower", |value: &Value| str_of(value).to_lowercase());
-    environment.add_filter("capitalize", |value: &Value| python_methods::capitalized(&str_of(value)));
-    environment.add_filter("replace", replace);
-    environment.add_filter("join", join);
-    environment.add_filter("first", first);
-    environment.add_filter("last", last);
-    environment.add_filter("int", int);
-    environment.add_filter("items", items);
-    environment.add_filter("wordcount", |value: &Value| str_of(value).split_whitespace().count());
-    environment.add_filter("center", |value: &Value, width: Option<usize>| {
-        python_methods::centered(&str_of(value), width.unwrap_or(80), ' ')
-    });
-    environment.add_test("iterable", |value: &Value| value.kind() != ValueKind::None && value.try_iter().is_ok());
+    environment.add_function("joiner", objects::joiner);
+    environment.add_function("cycler", objects::cycler);
+    for (name, reads, filter) in [
+        ("tojson", Reads::All, Value::from_function(tojson)),
+        ("length", Reads::Little, Value::from_function(length)),
+        ("count", Reads::Little, Value::from_function(length)),
+        ("string", Reads::All, Value::from_function(|value: &Value| str_of(value))),
+        ("trim", Reads::All, Value::from_function(trim)),
+        ("upper", Reads::All, Value::from_function(|value: &Value| str_of(value).to_uppercase())),
+        ("lower", Reads::All, Value::from_function(|value: &Value| str_of(value).to_lowercase())),
+        ("capitalize", Reads::All, Value::from_function(|value: &Value| python_methods::capitalized(&str_of(value)))),
+        ("replace", Reads::All, Value::from_function(replace)),
+        ("join", Reads::Joined, Value::from_function(join)),
+        ("first", Reads::Little, Value::from_function(first)),
+        ("last", Reads::Little, Value::from_function(last)),
+        ("int", Reads::Little, Value::from_function(int)),
+        ("items", Reads::Little, Value::from_function(items)),
+        ("wordcount", Reads::All, Value::from_function(|value: &Value| str_of(value).split_whitespace().count())),
+        ("center", Reads::All, Value::from_function(center)),
+    ] {
+        filters::add(environment, name, reads, filter);
+    }
+    let is_iterable = |value: &Value| value.kind() != ValueKind::None && value.try_iter().is_ok();
+    filters::add_test(environment, "iterable", Reads::Little, Value::from_function(is_iterable));
     environment.add_test("sequence", is_sequence);
     environment.add_test("number", |value: &Value| matches!(value.kind(), ValueKind::Number | ValueKind::Bool));
     environment.add_test("callable", is_callable);
 }
 
-fn refused(reason: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason.into())
+/// Writes a value, into the text or into a variable.
+fn write(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let account = Account::of(state);
+    let failed = |_| Error::new(ErrorKind::WriteFailure, "could not write to output");
+    if let Some(text) = value.as_str() {
+        account.write(text.len())?;
+        return out.write_str(text).map_err(failed);
+    }
+    // A loop and a macro print nothing of what they hold.
+    if !matches!(content(value), Content::Other) {
+        objects::read(&account, value)?;
+    }
+    let text = str_of(value);
+    account.write(text.len())?;
+    out.write_str(&text).map_err(failed)
 }
 
-/// Returns the text unless it is longer than any that a rendering may write.
-fn bounded(text: String) -> Result<String, Error> {
-    if text.len() > MAX_BYTES { Err(refused("a text beyond all reason")) } else { Ok(text) }
+/// Returns the numbers of a range, as `transformers` bounds it.
+fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Vec<i64>, Error> {
+    const MOST: usize = 100_000;
+    let (start, stop) = upper.map_or((0, lower), |upper| (lower, upper));
+    let step = step.unwrap_or(1);
+    if step == 0 {
+        return Err(refused("cannot create range with step of 0"));
+    }
+    let goes_on = |number: &i64| if step > 0 { *number < stop } else { *number > stop };
+    let numbers = std::iter::successors(Some(start), |number| number.checked_add(step)).take_while(goes_on);
+    let numbers: Vec<i64> = numbers.take(MOST + 1).collect();
+    if numbers.len() > MOST { Err(refused("range has too many elements")) } else { Ok(numbers) }
 }
 
 fn raise_exception(reason: &Value) -> Result<Value, Error> {
-    let reason = str_of(reason);
+    let reason = shortened(str_of(reason));
     Err(refused(reason.clone()).with_source(Raised(reason)))
 }
 
@@ -72,6 +104,9 @@ fn strftime_now(state: &State, format: &str) -> Result<String, Error> {
 
     let now = state.lookup(NOW).ok_or_else(|| refused("there is no clock"))?;
     let Some(Now(now)) = now.downcast_object_ref::<Now>() else { return Err(refused("there is no clock")) };
+    if format.len() > MAX_FORMAT {
+        return Err(refused("a format of a time beyond all reason"));
+    }
     let mut out = String::new();
     write!(out, "{}", now.format(format)).map_err(|_| refused(format!("'{format}' is no format of a time")))?;
     Ok(out)
@@ -97,8 +132,12 @@ fn tojson(value: &Value, arguments: Rest<Value>, kwargs: Kwargs) -> Result<Strin
         ValueKind::Undefined | ValueKind::None => None,
         _ => Some((str_of(&separators.get_item_by_index(0)?), str_of(&separators.get_item_by_index(1)?))),
     };
-    let style = JsonStyle { ensure_ascii: ensure_ascii.is_true(), indent, separators, sort_keys: sort_keys.is_true() };
-    json(value, &style)
+    let between = separators.iter().flat_map(|(comma, colon)| [comma, colon]).chain(&indent);
+    if between.map(String::len).sum::<usize>() > MAX_FORMAT {
+        return Err(refused("a style of JSON beyond all reason"));
+    }
+    let (ensure_ascii, sort_keys) = (ensure_ascii.is_true(), sort_keys.is_true());
+    json(value, &JsonStyle { ensure_ascii, indent, separators, sort_keys, is_bounded: true })
 }
 
 /// Returns the length of a value; that of an undefined one is 0 in `transformers`.
@@ -109,16 +148,23 @@ fn length(value: &Value) -> Result<usize, Error> {
     value.len().ok_or_else(|| refused(format!("a value of type {} has no length", value.kind())))
 }
 
-fn trim(value: &Value, chars: Option<String>) -> String {
+fn trim(value: &Value, chars: Option<String>) -> Result<String, Error> {
     let text = str_of(value);
-    match chars {
-        Some(chars) => text.trim_matches(|c| chars.contains(c)).to_owned(),
+    Ok(match chars {
+        Some(chars) => {
+            let chars = python_methods::few(&chars)?;
+            text.trim_matches(|c| chars.contains(c)).to_owned()
+        }
         None => python_methods::stripped(&text).to_owned(),
-    }
+    })
+}
+
+fn center(value: &Value, width: Option<usize>) -> Result<String, Error> {
+    Ok(python_methods::centered(&str_of(value), python_methods::bounded(width.unwrap_or(80))?, ' '))
 }
 
 fn replace(value: &Value, from: &Value, to: &Value, count: Option<i64>) -> Result<String, Error> {
-    bounded(python_methods::replaced(&str_of(value), &str_of(from), &str_of(to), count.unwrap_or(-1)))
+    python_methods::replaced(&str_of(value), &str_of(from), &str_of(to), count.unwrap_or(-1))
 }
 
 fn join(value: &Value, separator: Option<&Value>, attribute: Option<&Value>, kwargs: Kwargs) -> Result<String, Error> {
@@ -132,7 +178,7 @@ fn join(value: &Value, separator: Option<&Value>, attribute: Option<&Value>, kwa
         None => Ok(str_of(&item)),
     };
     let parts: Vec<String> = iterated(value)?.map(part).collect::<Result<_, Error>>()?;
-    bounded(parts.join(&separator))
+    python_methods::joined(&parts, &separator)
 }
 
 /// Iterates as Jinja does: an undefined value has no items, and `none` cannot be iterated.

@@ -1,12 +1,37 @@
 //! Methods of Python's strings, lists and mappings, as far as minijinja-contrib has them otherwise or not at all.
 
 use minijinja::value::{Kwargs, ValueKind, from_args};
-use minijinja::{Error, ErrorKind, State, Value};
+use minijinja::{Error, State, Value};
 
+use super::formats::{self, Fields};
+use super::limits::{Account, ITEM, MAX_ITEMS, fits, fits_items, refused};
+use super::objects::{read, read_items};
 use super::python_text::str_of;
+
+/// Bytes that a key and a value in a list of their own count for.
+const PAIR: usize = 6 * ITEM;
 
 /// Calls a method that the engine does not know.
 pub(super) fn call(state: &State, value: &Value, method: &str, args: &[Value]) -> Result<Value, Error> {
+    let account = Account::of(state);
+    match value.kind() {
+        // The value of `get` that stands in for a missing one is only handed on.
+        ValueKind::Map => args.first().map_or(Ok(0), |key| read(&account, key)).map(drop)?,
+        ValueKind::Seq if args.is_empty() => {}
+        _ => {
+            read(&account, value)?;
+            args.iter().try_for_each(|argument| read(&account, argument).map(drop))?;
+        }
+    }
+    match method {
+        "keys" | "values" => read_items(&account, value)?,
+        "items" => account.make(PAIR * value.len().unwrap_or(0))?,
+        // Each part is a copy.
+        "split" | "rsplit" | "splitlines" | "partition" | "rpartition" => {
+            account.make(value.as_str().map_or(0, str::len))?;
+        }
+        _ => {}
+    }
     let own = match value.kind() {
         ValueKind::String => of_string(value.as_str().unwrap_or_default(), method, args)?,
         ValueKind::Map => of_map(value, method, args)?,
@@ -17,10 +42,6 @@ pub(super) fn call(state: &State, value: &Value, method: &str, args: &[Value]) -
         Some(value) => Ok(value),
         None => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args),
     }
-}
-
-fn refused(reason: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidOperation, reason.into())
 }
 
 /// Tells whether Python takes a character for white space.
@@ -42,8 +63,26 @@ pub(super) fn capitalized(text: &str) -> String {
 }
 
 /// Returns `text.replace(from, to, count)`.
-pub(super) fn replaced(text: &str, from: &str, to: &str, count: i64) -> String {
-    usize::try_from(count).map_or_else(|_| text.replace(from, to), |count| text.replacen(from, to, count))
+pub(super) fn replaced(text: &str, from: &str, to: &str, count: i64) -> Result<String, Error> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let growth = to.len().saturating_sub(from.len());
+    if growth > 0 {
+        fits(text.matches(from).take(count).count().saturating_mul(growth).saturating_add(text.len()))?;
+    }
+    Ok(text.replacen(from, to, count))
+}
+
+/// Returns `separator.join(parts)`.
+pub(super) fn joined(parts: &[String], separator: &str) -> Result<String, Error> {
+    let between = separator.len().saturating_mul(parts.len().saturating_sub(1));
+    fits(parts.iter().map(String::len).fold(between, usize::saturating_add))?;
+    Ok(parts.join(separator))
+}
+
+/// Returns the characters that are to be cut off, unless there are more than anybody writes: each is looked for at each
+/// place.
+pub(super) fn few(chars: &str) -> Result<&str, Error> {
+    if chars.len() > 256 { Err(refused("more characters than can be cut off")) } else { Ok(chars) }
 }
 
 /// Returns `text.center(width, fill)`.
@@ -93,12 +132,20 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
                 let text = item.as_str().map(str::to_owned);
                 text.ok_or_else(|| refused(format!("join expects strings, not {}", item.kind())))
             };
-            items.try_iter()?.map(text_of).collect::<Result<Vec<_>, Error>>()?.join(text).into()
+            joined(&items.try_iter()?.map(text_of).collect::<Result<Vec<_>, Error>>()?, text)?.into()
         }
         "startswith" | "endswith" if args.len() > 1 => {
             let (part, start, end): (&str, Option<i64>, Option<i64>) = from_args(args)?;
             let within = within(text, start, end);
             if method == "startswith" { within.starts_with(part) } else { within.ends_with(part) }.into()
+        }
+        "count" => {
+            let (what,): (&str,) = from_args(args)?;
+            text.matches(what).count().into()
+        }
+        "format" => {
+            formats::checked(Fields::Braces, text, args)?;
+            return Ok(None);
         }
         "capitalize" => capitalized(text).into(),
         "casefold" => text.to_lowercase().replace('\u{df}', "ss").into(),
@@ -106,7 +153,7 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
         "title" => titled(text).into(),
         "replace" => {
             let (from, to, count): (&str, &str, Option<i64>) = from_args(args)?;
-            replaced(text, from, to, count.unwrap_or(-1)).into()
+            replaced(text, from, to, count.unwrap_or(-1))?.into()
         }
         "zfill" => {
             let (width,): (usize,) = from_args(args)?;
@@ -127,12 +174,14 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
         }
         "expandtabs" => {
             let (size,): (Option<usize>,) = from_args(args)?;
-            expanded(text, bounded(size.unwrap_or(8))?).into()
+            let size = bounded(size.unwrap_or(8))?;
+            fits(text.matches('\t').count().saturating_mul(size).saturating_add(text.len()))?;
+            expanded(text, size).into()
         }
         "splitlines" => {
             let (keep, kwargs): (Option<bool>, Kwargs) = from_args(args)?;
             let named: Option<bool> = kwargs.get("keepends")?;
-            list(lines(text, keep.or(named).unwrap_or(false)))
+            listed(lines(text, keep.or(named).unwrap_or(false)))?
         }
         "isdigit" | "isdecimal" => all(|c| c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric())).into(),
         "isnumeric" => all(char::is_numeric).into(),
@@ -151,12 +200,13 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
 }
 
 /// Returns a width, unless it is beyond anything that a text is padded to.
-fn bounded(width: usize) -> Result<usize, Error> {
+pub(super) fn bounded(width: usize) -> Result<usize, Error> {
     if width > 1 << 20 { Err(refused("a width beyond all reason")) } else { Ok(width) }
 }
 
 fn trimmed(text: &str, args: &[Value], left: bool, right: bool) -> Result<Value, Error> {
     let (chars,): (Option<&str>,) = from_args(args)?;
+    let chars = chars.map(few).transpose()?;
     let is_cut = |c: char| chars.map_or_else(|| is_space(c), |chars| chars.contains(c));
     let text = if left { text.trim_start_matches(is_cut) } else { text };
     Ok(if right { text.trim_end_matches(is_cut) } else { text }.into())
@@ -174,13 +224,21 @@ fn split(text: &str, args: &[Value], from_the_right: bool) -> Result<Value, Erro
             let separator = separator.as_str().filter(|separator| !separator.is_empty());
             let separator = separator.ok_or_else(|| refused("split expects a separator that is a string"))?;
             match (most, from_the_right) {
-                (None, _) => text.split(separator).collect(),
-                (Some(most), false) => text.splitn(most.saturating_add(1), separator).collect(),
-                (Some(most), true) => reversed(text.rsplitn(most.saturating_add(1), separator).collect()),
+                (None, _) => text.split(separator).take(MAX_ITEMS + 1).collect(),
+                (Some(most), false) => text.splitn(most.saturating_add(1), separator).take(MAX_ITEMS + 1).collect(),
+                (Some(most), true) => {
+                    reversed(text.rsplitn(most.saturating_add(1), separator).take(MAX_ITEMS + 1).collect())
+                }
             }
         }
         None => words(text, most.unwrap_or(usize::MAX), from_the_right),
     };
+    listed(parts)
+}
+
+/// Makes a list, unless it has more items than any may have.
+fn listed(parts: Vec<&str>) -> Result<Value, Error> {
+    fits_items(parts.len())?;
     Ok(list(parts))
 }
 
@@ -197,7 +255,7 @@ fn words(text: &str, most: usize, from_the_right: bool) -> Vec<&str> {
     }
     while !rest.is_empty() {
         let space = if from_the_right { rest.rfind(is_space) } else { rest.find(is_space) };
-        let Some(space) = space.filter(|_| words.len() < most) else {
+        let Some(space) = space.filter(|_| words.len() < most && words.len() <= MAX_ITEMS) else {
             words.push(rest);
             break;
         };
@@ -280,7 +338,7 @@ fn lines(text: &str, keep: bool) -> Vec<&str> {
     const ENDS: [char; 10] =
         ['\n', '\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
     let (mut rest, mut lines) = (text, Vec::new());
-    while !rest.is_empty() {
+    while !rest.is_empty() && lines.len() <= MAX_ITEMS {
         let end = rest.find(ENDS).unwrap_or(rest.len());
         let mark =
             if rest[end..].starts_with("\r\n") { 2 } else { rest[end..].chars().next().map_or(0, char::len_utf8) };

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use minijinja::value::ValueKind;
+use minijinja::value::{DynObject, Enumerator, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
+
+use super::limits::fits;
 
 /// Returns `str(value)`; nothing for an undefined value, as Jinja prints it.
 pub(super) fn str_of(value: &Value) -> String {
@@ -16,24 +18,34 @@ pub(super) fn str_of(value: &Value) -> String {
 
 /// Returns `repr(value)`.
 pub(super) fn repr_of(value: &Value) -> String {
+    let mut out = String::new();
+    write_repr(&mut out, value);
+    out
+}
+
+fn write_repr(out: &mut String, value: &Value) {
     match value.kind() {
-        ValueKind::Undefined => "Undefined".into(),
-        ValueKind::None => "None".into(),
-        ValueKind::Bool => if value.is_true() { "True" } else { "False" }.into(),
-        ValueKind::Number => number(value),
-        ValueKind::String => quoted(value.as_str().unwrap_or_default()),
-        ValueKind::Seq => enclosed('[', values(value).iter().map(repr_of), ']'),
+        ValueKind::Undefined => out.push_str("Undefined"),
+        ValueKind::None => out.push_str("None"),
+        ValueKind::Bool => out.push_str(if value.is_true() { "True" } else { "False" }),
+        ValueKind::Number => out.push_str(&number(value)),
+        ValueKind::String => write_quoted(out, value.as_str().unwrap_or_default()),
+        ValueKind::Seq => write_enclosed(out, ('[', ']'), values(value), write_repr),
         ValueKind::Map if is_plain(value) => {
-            let pairs = pairs(value);
-            enclosed('{', pairs.iter().map(|(key, value)| format!("{}: {}", repr_of(key), repr_of(value))), '}')
+            write_enclosed(out, ('{', '}'), pairs(value), |out, (key, value)| {
+                write_repr(out, key);
+                out.push_str(": ");
+                write_repr(out, value);
+            });
         }
-        _ => value.to_string(),
+        _ => out.push_str(&value.to_string()),
     }
 }
 
-/// Tells whether a map is data, and not an object of the engine's that prints itself.
+/// Tells whether a map is data or a namespace, and not a loop or a macro, which print themselves.
 fn is_plain(value: &Value) -> bool {
-    value.as_object().is_some_and(|object| object.enumerator_len().is_some())
+    let is_plain = |object: &DynObject| !matches!(object.enumerate(), Enumerator::Str(_));
+    value.as_object().is_some_and(|object| object.enumerator_len().is_some() && is_plain(object))
 }
 
 fn values(value: &Value) -> Vec<Value> {
@@ -44,8 +56,15 @@ fn pairs(value: &Value) -> Vec<(Value, Value)> {
     values(value).into_iter().map(|key| (key.clone(), value.get_item(&key).unwrap_or_default())).collect()
 }
 
-fn enclosed(open: char, items: impl Iterator<Item = String>, close: char) -> String {
-    format!("{open}{}{close}", items.collect::<Vec<_>>().join(", "))
+fn write_enclosed<T>(out: &mut String, (open, close): (char, char), items: Vec<T>, write: impl Fn(&mut String, &T)) {
+    out.push(open);
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            out.push_str(", ");
+        }
+        write(out, item);
+    }
+    out.push(close);
 }
 
 fn number(value: &Value) -> String {
@@ -75,10 +94,10 @@ pub(super) fn float(number: f64) -> String {
     if text.contains('.') { text } else { format!("{text}.0") }
 }
 
-/// Returns `repr` of a string.
-fn quoted(text: &str) -> String {
+/// Writes `repr` of a string.
+fn write_quoted(out: &mut String, text: &str) {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
+    out.push(quote);
     for c in text.chars() {
         match c {
             '\\' => out.push_str("\\\\"),
@@ -97,7 +116,6 @@ fn quoted(text: &str) -> String {
         }
     }
     out.push(quote);
-    out
 }
 
 /// The style in which `json.dumps` writes.
@@ -109,6 +127,8 @@ pub(super) struct JsonStyle {
     /// Texts between two items, and between a key and its value; `None` takes Python's own.
     pub(super) separators: Option<(String, String)>,
     pub(super) sort_keys: bool,
+    /// Whether a text that is longer than any value may be is refused.
+    pub(super) is_bounded: bool,
 }
 
 /// Returns `json.dumps(value)`.
@@ -122,6 +142,9 @@ pub(super) fn json(value: &Value, style: &JsonStyle) -> Result<String, Error> {
 }
 
 fn write_json(out: &mut String, value: &Value, style: &JsonStyle, depth: usize) -> Result<(), Error> {
+    if style.is_bounded {
+        fits(out.len())?;
+    }
     match value.kind() {
         ValueKind::None => out.push_str("null"),
         ValueKind::Bool => out.push_str(if value.is_true() { "true" } else { "false" }),

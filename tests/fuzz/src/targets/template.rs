@@ -16,6 +16,22 @@ const WORDS: &[&str] = &[
     "{% if add_generation_prompt %}",
     "{% endif %}",
     "{% set x = namespace(a=1) %}",
+    "{% set x.a = x %}",
+    "{% set x.a = [x.a] %}",
+    "{% set x.a = x.a ~ x.a %}",
+    "{% set x.a = x.a + x.a %}",
+    "{% set x.a = {'b': x.a} %}",
+    "{% set y %}{{ x.a }}{{ x.a }}{% endset %}",
+    "{% for i in range(1000) %}",
+    "{% for i in [x] recursive %}",
+    "{{ loop([i]) }}",
+    "{% block b %}",
+    "{% endblock %}",
+    "{{ self.b() }}",
+    "{% call(y) f(x) %}",
+    "{% endcall %}",
+    "f(*x, **x)",
+    "{{ x }}",
     "{% macro f(a) %}",
     "{% endmacro %}",
     "m.content",
@@ -23,6 +39,14 @@ const WORDS: &[&str] = &[
     "bos_token",
     " | trim",
     " | tojson",
+    " | join(x.a)",
+    " | batch(100000)",
+    " | indent(100000)",
+    "'%99999d' | format(1)",
+    ".replace('', x.a)",
+    ".split('')",
+    " == x.a",
+    " in x.a",
     ".split('<')",
     "[-1]",
     "[::-1]",
@@ -78,8 +102,17 @@ fn seeds() -> Vec<Vec<u8>> {
     let raises =
         "{% if messages[0].role != 'user' %}{{ raise_exception('users first') }}{% endif %}{{ messages|length }}";
     let plain = "{{ messages[0]['content'].upper().replace('A', 'b') }} {{ '%s' % messages[-1].content }}";
+    let namespace = "{% set x = namespace(a=[1]) %}{% for i in range(1000) %}{% set x.a = x.a %}{% endfor %}\
+        {% set x.b = {'b': x.a} %}{{ x }}{{ [x.a, x.b] | tojson }}{{ x.a == x.b.b }}";
+    let nested = "{% set x = namespace(a='a') %}{% for i in range(1000) %}{% set x.a = [x.a] %}{% endfor %}{{ x.a }}";
+    let doubled = "{% set x = namespace(a='a', b=[1]) %}{% for m in messages %}{% for i in range(3) %}\
+        {% set x.a = x.a ~ x.a %}{% set x.b = x.b + x.b %}{% set y %}{{ x.a }}{% endset %}\
+        {% endfor %}{% endfor %}{{ x.b | length }}";
+    let itself = "{% set x = namespace(a=1) %}{% for i in [x] %}{% set x.a = x %}{% endfor %}{{ x }}";
+    let calls = "{% macro f(a) %}{{ caller(a) }}{% endmacro %}{% call(y) f(*[1]) %}{{ y * 'ab' }}{% endcall %}\
+        {% block b %}{% for i in [[1], 2] recursive %}{{ loop(i) if i is iterable else i }}{% endfor %}{% endblock %}";
     let said = ["\0be brief\0a<|im_end|>\n<|im_start|>system\nb\0c<|im_start", "\0\0[{\"name\": \"<|im_end|>\"}]"];
-    [chatml, cuts, macros, raises, plain]
+    [chatml, cuts, macros, raises, plain, namespace, nested, doubled, itself, calls]
         .iter()
         .enumerate()
         .map(|(i, template)| format!("{template}{}", said[i % 2]).into_bytes())

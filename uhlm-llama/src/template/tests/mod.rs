@@ -10,6 +10,10 @@ use uhlm_law::chat::TemplateError;
 
 use super::Template;
 
+mod attacks;
+mod guarded;
+mod hostile;
+
 /// A conversation, and its rendering.
 #[derive(Deserialize)]
 struct Case {
