@@ -194,6 +194,9 @@ fn first(value: &Value) -> Result<Value, Error> {
 }
 
 fn last(value: &Value) -> Result<Value, Error> {
+    if let Some(text) = value.as_str() {
+        return Ok(text.chars().next_back().map(Value::from).unwrap_or_default());
+    }
     Ok(iterated(value)?.last().unwrap_or_default())
 }
 

@@ -149,7 +149,7 @@ fn of_string(text: &str, method: &str, args: &[Value]) -> Result<Option<Value>, 
         }
         "capitalize" => capitalized(text).into(),
         "casefold" => text.to_lowercase().replace('\u{df}', "ss").into(),
-        "swapcase" => text.chars().flat_map(swapped).collect::<String>().into(),
+        "swapcase" => swapped(text).into(),
         "title" => titled(text).into(),
         "replace" => {
             let (from, to, count): (&str, &str, Option<i64>) = from_args(args)?;
@@ -292,8 +292,12 @@ fn within(text: &str, start: Option<i64>, end: Option<i64>) -> &str {
     text.get(start..end).unwrap_or_else(|| &text[start..start])
 }
 
-fn swapped(c: char) -> Vec<char> {
-    if c.is_uppercase() { c.to_lowercase().collect() } else { c.to_uppercase().collect() }
+fn swapped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_uppercase() { out.extend(c.to_lowercase()) } else { out.extend(c.to_uppercase()) }
+    }
+    out
 }
 
 fn titled(text: &str) -> String {
