@@ -90,3 +90,18 @@ impl Run<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_takes_at_most_half_of_what_is_left_and_has_an_end_where_that_can_be_counted() {
+        let parts = |left| [Grant::NONE, Grant::Passes(4), Grant::Unlimited].map(|wanted| part(wanted, left));
+        assert_eq!(parts(0), [Grant::NONE; 3]);
+        assert_eq!(parts(1), [Grant::NONE, Grant::Passes(1), Grant::Passes(1)]);
+        assert_eq!(parts(5), [Grant::NONE, Grant::Passes(3), Grant::Passes(3)]);
+        assert_eq!(parts(254), [Grant::NONE, Grant::Passes(4), Grant::Passes(127)]);
+        assert_eq!(parts(255), [Grant::NONE, Grant::Passes(4), Grant::Unlimited]);
+    }
+}

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use uhlm_core::{
-    Canceller, FinishReason, Generation, GenerationError, LinkState, Mode, OfflinePolicy, Origin, Prompt, Session,
-    USEFUL_REPLY,
+    Canceller, DeviceState, FinishReason, Generation, GenerationError, LinkState, Mode, OfflinePolicy, Origin, Prompt,
+    Session, USEFUL_REPLY,
 };
 use uhlm_law::advance::Begin;
 use uhlm_law::chat::{ChatTemplate as _, Message};
@@ -263,8 +263,10 @@ impl History {
     fn check_budget(&self) -> Result<(), Violation> {
         let Some(limit) = self.plan.options.budget.target_passes else { return Ok(()) };
         let mut modes = self.plan.asks.iter().filter_map(|ask| ask.options.mode).chain([self.plan.options.mode]);
+        // Where it is hot or short of memory, the device leaves everything to the target.
+        let is_fit = self.plan.asks.iter().all(|ask| ask.device == DeviceState::default());
         let taken = self.session.totals().target_passes;
-        if taken > limit && modes.all(|mode| mode != Mode::RemoteOnly) {
+        if taken > limit && is_fit && modes.all(|mode| mode != Mode::RemoteOnly) {
             return Err(format!("{taken} passes were taken, of {limit}"));
         }
         Ok(())
