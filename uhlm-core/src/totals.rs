@@ -115,10 +115,11 @@ impl Totals {
 ///
 /// Nothing is sent once a limit is reached; of [`Totals`] that the app gives at the session's beginning, as those of a
 /// day, what is left counts. A request that is under way is heard to its end where only the number of requests is
-/// reached; an answer is cut off where bytes or passes are. What a single request takes beyond the limit is what it
-/// takes until that is known: a frame of bytes, and passes in two cases. In the mode `remote_only` the target writes
-/// until it hears that it is to stop, which is a round trip late. In the others it is allowed no more passes than are
-/// left, and a verifier that has no room for all tokens of a window takes two passes for it.
+/// reached; an answer is cut off where bytes or passes are. What a request takes beyond the limit is what it takes
+/// until that is known: a frame of bytes, and passes in three cases. In the mode `remote_only` the target writes until
+/// it hears that it is to stop, which is a round trip late. In the others it is allowed no more passes than are left,
+/// but a verifier that has no room for all tokens of a window takes two passes for it, and a request that was given up
+/// may come to the verifier after all.
 ///
 /// Under [`OfflinePolicy::GoOn`](crate::OfflinePolicy::GoOn) the draft model then goes on alone, its tokens are marked
 /// [`Unverified`](crate::Origin::Unverified), and [`Statistics::budget_spent`] says why. Under the other policies the

@@ -259,15 +259,15 @@ impl History {
     }
 
     /// Checks that no more passes were taken than the budget has. In `remote_only` the target writes until it hears
-    /// that it is to stop.
+    /// that it is to stop, and a request that was given up may come to the verifier after all.
     fn check_budget(&self) -> Result<(), Violation> {
         let Some(limit) = self.plan.options.budget.target_passes else { return Ok(()) };
         let mut modes = self.plan.asks.iter().filter_map(|ask| ask.options.mode).chain([self.plan.options.mode]);
         // Where it is hot or short of memory, the device leaves everything to the target.
         let is_fit = self.plan.asks.iter().all(|ask| ask.device == DeviceState::default());
-        let taken = self.session.totals().target_passes;
+        let taken = self.session.totals().target_passes.saturating_sub(self.network.failures());
         if taken > limit && is_fit && modes.all(|mode| mode != Mode::RemoteOnly) {
-            return Err(format!("{taken} passes were taken, of {limit}"));
+            return Err(format!("{taken} passes were taken beyond those that failed, of {limit}"));
         }
         Ok(())
     }
