@@ -3,7 +3,7 @@
 #
 # Decides what a package must do for an app that only has the repository: resolve with what it depends on, compile with
 # the oldest Kotlin that is promised, generate, generate after ProGuard has shrunk it by the rules that the AAR brings,
-# and hold notices for the code of others.
+# hold notices for the code of others, and name its publisher.
 # Usage: kotlin-consumer.sh REPOSITORY LIBRARY MODEL
 #   REPOSITORY: a folder that `mvn -f bindings/kotlin -Pandroid deploy` filled. LIBRARY: the native library for this
 #   machine. MODEL: a draft model.
@@ -23,9 +23,12 @@ app=$scratch/app
 # this app is apart from what it keeps for others, and has nothing of ours.
 kept=$PWD/target/kotlin-consumer
 rm -rf "$kept/dev/uhlm"
-maven() { # Maven ends a colour at its end even where it shows none: the next line would not begin as it should.
-    tools/sandbox/maven.sh --quiet --file "$app" "-Dkotlin.version=$KOTLIN" "-Drepository.id=uhlm-$$" \
-        "-Drepository.url=file://$repository" "-Dmaven.repo.local=$kept" "$@" | sed $'s/\033\\[[0-9;]*m//g'
+quietly() { # Maven ends a colour at its end even where it shows none: the next line would not begin as it should.
+    tools/sandbox/maven.sh --quiet "$@" | sed $'s/\033\\[[0-9;]*m//g'
+}
+maven() {
+    quietly --file "$app" "-Dkotlin.version=$KOTLIN" "-Drepository.id=uhlm-$$" \
+        "-Drepository.url=file://$repository" "-Dmaven.repo.local=$kept" "$@"
 }
 fail() { echo "$*" >&2 && exit 1; }
 passed() { echo "test $* ... ok"; }
@@ -76,6 +79,22 @@ for name in kotlinx-coroutines-android kotlinx-serialization-json-jvm jna; do
     grep -q "/$name-" "$scratch/android.txt" || fail "the AAR brings no $name"
 done
 passed "the AAR resolves with its POM, its sources and its documentation"
+
+# Maven by itself publishes the names of properties that only its build was given.
+for pom in "$repository"/dev/uhlm/uhlm-{parent,android}/*/*.pom; do
+    ! sed -E '/<(modules|dependencies)>/q' "$pom" | grep -E '\$\{|@|<!-- publisher' || fail "$pom is not filled in"
+done
+home=https://uhlm.example/home
+quietly --file bindings/kotlin --non-recursive deploy "-Dpoms.directory=$scratch/poms" \
+    "-Duhlm.deployed=file://$scratch/published" "-Duhlm.url=$home" -Duhlm.developer=Somebody
+# The second one is what the AAR is deployed with; a package for the JVM inherits from the first one.
+for pom in "$scratch"/published/dev/uhlm/uhlm-parent/*/*.pom "$scratch/poms/uhlm-android.pom"; do
+    for said in "</licenses><url>$home</url><scm" "<connection>scm:git:$home.git</connection><url>$home</url></scm>" \
+        "<developer><name>Somebody</name><url>$home</url></developer>"; do
+        tr -d ' \n' <"$pom" | grep -F "$said" >/dev/null || fail "$pom does not say $said"
+    done
+done
+passed "who publishes is named where that is told"
 
 # R8 applies the rules that an AAR and other packages bring; ProGuard is given them.
 maven -Pproguard -Dmdep.outputFile="$scratch/proguard.txt" dependency:build-classpath

@@ -104,6 +104,16 @@ tasks.withType<Zip>().matching { it.name == "bundleReleaseAar" }.configureEach {
     from(notices) { into("third-party") }
 }
 
+/** The publisher's address, which Maven Central asks for in the POM (docs/release.md). */
+val publisher = providers.gradleProperty("uhlm.url")
+
+tasks.named("publish") {
+    val isNamed = publisher.isPresent
+    doLast {
+        if (!isNamed) logger.warn("The POM names no publisher; Maven Central asks for -Puhlm.url and -Puhlm.developer.")
+    }
+}
+
 publishing {
     publications {
         register<MavenPublication>("release") {
@@ -122,8 +132,7 @@ publishing {
                         url = "https://www.apache.org/licenses/LICENSE-2.0"
                     }
                 }
-                // Maven Central asks for these; they are the publisher's (docs/release.md).
-                providers.gradleProperty("uhlm.url").orNull?.let { home ->
+                publisher.orNull?.let { home ->
                     url = home
                     scm {
                         url = home

@@ -20,6 +20,7 @@ class UhlmLibraryTest {
     private val built = File(System.getProperty("uhlm.library"))
     private val baseline by lazy { folder.resolve("libuhlm_ffi.so") }
     private val avx2 by lazy { folder.resolve("libuhlm_ffi_avx2.so") }
+    private val avx512 by lazy { folder.resolve("libuhlm_ffi_avx512.so") }
 
     /** Gives the built library another name: Linux tells by which one a file was opened. */
     private fun put(file: File) {
@@ -47,12 +48,16 @@ class UhlmLibraryTest {
 
     @Test
     fun `the variant for the processor is the one that is loaded`() {
-        assumeTrue("avx2" in sharedFeatures(File("/proc/cpuinfo").readText()), "no AVX2 here")
-        put(baseline)
-        put(avx2)
-        assertEquals(listOf("variant avx2", "mapped $avx2", "version ${uhlmVersion()}"), child())
+        val features = sharedFeatures(File("/proc/cpuinfo").readText())
+        assumeTrue("avx2" in features, "no AVX2 here")
+        listOf(baseline, avx2, avx512).forEach(::put)
+        if ("avx512_vnni" in features) {
+            assertEquals(listOf("variant avx512", "mapped $avx512", "version ${uhlmVersion()}"), child())
+        }
 
-        // An app may leave it out.
+        // An app may leave each of them out.
+        avx512.delete()
+        assertEquals(listOf("variant avx2", "mapped $avx2", "version ${uhlmVersion()}"), child())
         avx2.delete()
         assertEquals(listOf("variant baseline", "mapped $baseline", "version ${uhlmVersion()}"), child())
     }
@@ -60,15 +65,14 @@ class UhlmLibraryTest {
     @Test
     fun `a variant that cannot be loaded is passed over`() {
         put(baseline)
-        avx2.writeText("no library")
+        listOf(avx2, avx512).forEach { it.writeText("no library") }
         assertEquals(listOf("variant baseline", "mapped $baseline", "version ${uhlmVersion()}"), child())
     }
 
     @Test
     fun `a system property wins`() {
         val named = folder.resolve("libother.so")
-        put(named)
-        put(avx2)
+        listOf(named, avx2, avx512).forEach(::put)
         val lines = child("-Duniffi.component.uhlm_ffi.libraryOverride=$named")
         assertEquals(listOf("variant null", "mapped $named", "version ${uhlmVersion()}"), lines)
     }
