@@ -51,16 +51,16 @@ impl OriginCounts {
 
     /// Adds other numbers.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.draft += other.draft;
-        self.verified += other.verified;
-        self.target += other.target;
-        self.unverified += other.unverified;
+        self.draft = self.draft.saturating_add(other.draft);
+        self.verified = self.verified.saturating_add(other.verified);
+        self.target = self.target.saturating_add(other.target);
+        self.unverified = self.unverified.saturating_add(other.unverified);
     }
 
     /// Returns the number of all committed tokens.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.draft + self.verified + self.target + self.unverified
+        [self.verified, self.target, self.unverified].into_iter().fold(self.draft, u64::saturating_add)
     }
 }
 

@@ -70,44 +70,55 @@ impl Totals {
 
     /// Adds a generation.
     pub fn count(&mut self, statistics: &Statistics) {
-        self.generations += 1;
+        self.add(&Self { generations: 1, ..Self::default() });
         self.count_round(statistics);
     }
 
     /// Adds a round of a generation, which is not counted itself.
     pub(crate) fn count_round(&mut self, statistics: &Statistics) {
-        self.prompt_tokens += statistics.prompt_tokens;
-        self.origins.add(&statistics.origins);
-        self.drafted += statistics.drafted;
-        self.judged += statistics.judged;
-        self.rejected += statistics.rejected;
-        self.skipped += statistics.skipped;
-        self.elapsed += statistics.elapsed;
+        self.add(&Self {
+            prompt_tokens: statistics.prompt_tokens,
+            origins: statistics.origins,
+            drafted: statistics.drafted,
+            judged: statistics.judged,
+            rejected: statistics.rejected,
+            skipped: statistics.skipped,
+            elapsed: statistics.elapsed,
+            ..Self::default()
+        });
         self.spend(statistics);
     }
 
     /// Adds what a generation has taken of the verifier.
     pub(crate) fn spend(&mut self, statistics: &Statistics) {
-        self.requests += statistics.requests;
-        self.body_up += statistics.body_up;
-        self.body_down += statistics.body_down;
-        self.target_passes += statistics.target_passes;
+        self.add(&Self {
+            requests: statistics.requests,
+            body_up: statistics.body_up,
+            body_down: statistics.body_down,
+            target_passes: statistics.target_passes,
+            ..Self::default()
+        });
     }
 
-    /// Adds other totals.
+    /// Adds other totals. A sum that its type cannot hold stays at the largest number, so that what an app gives back
+    /// can make no budget look unspent.
     pub fn add(&mut self, other: &Self) {
-        self.generations += other.generations;
-        self.prompt_tokens += other.prompt_tokens;
+        for (sum, more) in [
+            (&mut self.generations, other.generations),
+            (&mut self.prompt_tokens, other.prompt_tokens),
+            (&mut self.drafted, other.drafted),
+            (&mut self.judged, other.judged),
+            (&mut self.rejected, other.rejected),
+            (&mut self.skipped, other.skipped),
+            (&mut self.requests, other.requests),
+            (&mut self.body_up, other.body_up),
+            (&mut self.body_down, other.body_down),
+            (&mut self.target_passes, other.target_passes),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
         self.origins.add(&other.origins);
-        self.drafted += other.drafted;
-        self.judged += other.judged;
-        self.rejected += other.rejected;
-        self.skipped += other.skipped;
-        self.requests += other.requests;
-        self.body_up += other.body_up;
-        self.body_down += other.body_down;
-        self.target_passes += other.target_passes;
-        self.elapsed += other.elapsed;
+        self.elapsed = self.elapsed.saturating_add(other.elapsed);
     }
 }
 
@@ -175,6 +186,19 @@ mod tests {
         assert_eq!(Totals::from_json(&both.to_json()).expect("reads"), both);
         assert_eq!(Totals::from_json("{}").expect("reads"), Totals::default());
         assert!(Totals::from_json("{\"requests\": -1}").is_err());
+    }
+
+    #[test]
+    fn sums_of_what_an_app_gives_stay_at_the_largest_number() {
+        let most = r#"{"requests": 18446744073709551615, "body_up": 18446744073709551615, "elapsed": 1.8e19,
+            "origins": {"draft": 18446744073709551615, "target": 18446744073709551615}}"#;
+        let mut totals = Totals::from_json(most).expect("reads");
+        let same = totals;
+        totals.add(&same);
+        totals.count(&Statistics { requests: 3, elapsed: Duration::from_secs(9), ..Statistics::default() });
+        assert_eq!((totals.requests, totals.bytes(), totals.tokens()), (u64::MAX, u64::MAX, u64::MAX));
+        assert_eq!((totals.generations, totals.elapsed), (1, Duration::MAX));
+        assert!(Budget { requests: Some(u64::MAX), ..Budget::default() }.is_spent(&totals));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The bundled pair over HTTPS: servers that stop and come back, evict, or hide behind a bad network.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -27,6 +27,8 @@ use uhlm_testing::served::Served;
 use crate::support::{LONG, Record, consume, link, watch};
 
 const TOKENS: usize = 80;
+/// Any free port, for a server that does not come back.
+const ANY_PORT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
 
 fn client(address: SocketAddr, trust: TrustPolicy) -> Arc<HttpVerifier> {
     let config = HttpConfig::new(format!("https://{address}")).with_trust(trust);
@@ -74,7 +76,7 @@ fn ask_until(session: &Session, mut on: impl FnMut(usize, &Event), mut enough: i
     panic!("500 replies were not enough");
 }
 
-fn restartable(certificate: &CertificateFiles, listen: SocketAddr) -> Served {
+fn serve(certificate: &CertificateFiles, listen: SocketAddr) -> Served {
     Served::start_with(|config| ServerConfig {
         listen,
         tls: certificate.tls(),
@@ -86,7 +88,7 @@ fn restartable(certificate: &CertificateFiles, listen: SocketAddr) -> Served {
 fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
     let certificate = CertificateFiles::valid();
     let address = lasting_address();
-    let mut served = Some(restartable(&certificate, address));
+    let mut served = Some(serve(&certificate, address));
     let session = session(client(address, certificate.trust()), options(mode, policy));
     let (mut down, mut opens, mut unverified) = (false, 0, 0);
     let on = |committed: usize, event: &Event| {
@@ -96,7 +98,7 @@ fn survives_a_restart(mode: Mode, policy: OfflinePolicy) {
         }
         // It comes back once the device has noticed.
         if matches!(event, Event::State { link: LinkState::Degraded | LinkState::Offline, .. }) && served.is_none() {
-            served = Some(restartable(&certificate, address));
+            served = Some(serve(&certificate, address));
         }
     };
     let mut back = false;
@@ -216,7 +218,7 @@ fn fifty_replies_cancelled_at_different_moments_leave_one_session_on_the_server(
 
 fn survives(weather: Weather, policy: OfflinePolicy, mode: Mode) {
     let certificate = CertificateFiles::valid();
-    let served = restartable(&certificate, lasting_address());
+    let served = serve(&certificate, ANY_PORT);
     let proxy = Proxy::start(served.address());
     let impatient = LinkConfig { max_deadline: Duration::from_millis(1500), ..link() };
     let impatient = LinkConfig { min_deadline: impatient.max_deadline, ..impatient };
@@ -267,7 +269,7 @@ fn a_network_that_stands_still_for_longer_than_a_deadline_costs_nothing_but_time
 #[test]
 fn a_short_stall_is_no_failure() {
     let certificate = CertificateFiles::valid();
-    let served = restartable(&certificate, lasting_address());
+    let served = serve(&certificate, ANY_PORT);
     let proxy = Proxy::start(served.address());
     let session = session(client(proxy.address(), certificate.trust()), options(Mode::Exact, OfflinePolicy::Fail));
     let (mut stalled, mut quiet) = (false, 0);
@@ -292,7 +294,7 @@ fn certificates_that_are_expired_foreign_or_for_another_host_are_not_trusted() {
         (CertificateFiles::of_another_host(), None),
         (CertificateFiles::valid(), Some(CertificateFiles::valid().trust())),
     ] {
-        let served = restartable(&certificate, lasting_address());
+        let served = serve(&certificate, ANY_PORT);
         let trust = trust.unwrap_or_else(|| certificate.trust());
         for (mode, policy) in [(Mode::Exact, OfflinePolicy::GoOn), (Mode::RemoteOnly, OfflinePolicy::Wait(LONG))] {
             let session = session(client(served.address(), trust.clone()), options(mode, policy));

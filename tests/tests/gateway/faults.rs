@@ -11,12 +11,13 @@ use uhlm_net::BearerToken;
 use uhlm_server::upstream::{EngineKind, UpstreamOptions};
 use uhlm_server::{ServerConfig, Tokens};
 use uhlm_testing::engine::{StandIn, Trouble};
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
 
 use crate::support::{
     Alone, KINDS, MAX_TOKENS, begin, counter, gateway, is_up, prompts, rest, session, session_with, stand_in, upstream,
-    wait_for, write,
+    write,
 };
 
 /// An engine so slow that a reply is not over before a test does something.
@@ -62,7 +63,7 @@ fn one_of_two_engines_is_killed_in_the_middle_of_a_reply() {
         let before = engines.each_ref().map(StandIn::asked);
         let (mut generation, mut ids) = (begin(&session, &prompt, 3, MAX_TOKENS), Vec::new());
         // The engine that serves the session is the one that was asked more.
-        wait_for("an engine is asked", || {
+        eventually("an engine is asked", || {
             engines.iter().zip(before).any(|(engine, before)| engine.asked() > before + 8)
         });
         let home = if engines[0].asked() - before[0] > engines[1].asked() - before[1] { 0 } else { 1 };
@@ -72,7 +73,7 @@ fn one_of_two_engines_is_killed_in_the_middle_of_a_reply() {
         assert!(!is_up(&served, &engines[home]) && is_up(&served, &engines[1 - home]));
         // It comes back, and serves its sessions again.
         engines[home].revive();
-        wait_for("the engine is asked again", || is_up(&served, &engines[home]));
+        eventually("the engine is asked again", || is_up(&served, &engines[home]));
         assert_eq!(write(&session, &prompt, 3).expect("no failure"), expected, "{kind}, afterwards");
     }
 }
@@ -86,7 +87,7 @@ fn the_only_engine_is_killed_and_started_again_in_the_middle_of_a_reply() {
     engine.fail(SLOW, usize::MAX);
     let before = engine.asked();
     let (mut generation, mut ids) = (begin(&session, &prompt, 3, MAX_TOKENS), Vec::new());
-    wait_for("the engine is asked", || engine.asked() > before + 8);
+    eventually("the engine is asked", || engine.asked() > before + 8);
     engine.kill();
     std::thread::sleep(Duration::from_millis(300));
     engine.revive();
@@ -105,13 +106,13 @@ fn an_engine_that_comes_back_with_another_model_is_not_asked() {
     // Another model of the same vocabulary, under the same name.
     engines[0].kill();
     engines[0].swap(draft.clone(), None);
-    wait_for("the break is noticed", || {
+    eventually("the break is noticed", || {
         let _ = write(&session, &prompt, 3);
         !is_up(&served, &engines[0])
     });
     let before = engines[0].asked();
     engines[0].revive();
-    wait_for("it is checked", || engines[0].asked() >= before + 2);
+    eventually("it is checked", || engines[0].asked() >= before + 2);
     std::thread::sleep(Duration::from_millis(300));
     assert!(!is_up(&served, &engines[0]), "the rows are those of another model");
     for seed in 3..6 {
@@ -124,7 +125,7 @@ fn an_engine_that_comes_back_with_another_model_is_not_asked() {
     let alone = session_with(served.verifier(), options);
     assert!(write(&alone, &prompt, 3).is_err());
     engines[1].swap(pair::target(), Some("stand-in"));
-    wait_for("the target is back", || is_up(&served, &engines[1]));
+    eventually("the target is back", || is_up(&served, &engines[1]));
     let afresh = session_with(served.verifier(), patient::options(Mode::RemoteOnly, warm(), 1));
     assert_eq!(write(&afresh, &prompt, 3).expect("no failure"), expected);
 }
@@ -137,10 +138,10 @@ fn an_engine_is_told_when_nobody_waits_any_more() {
     engine.fail(Trouble::Late(Duration::from_secs(20)), 1);
     let before = (engine.asked(), engine.broken_off());
     let generation = begin(&session, &prompts()[0], 3, MAX_TOKENS);
-    wait_for("the engine is asked", || engine.asked() > before.0);
+    eventually("the engine is asked", || engine.asked() > before.0);
     let began = Instant::now();
     generation.cancel();
-    wait_for("the engine is told", || engine.broken_off() > before.1);
+    eventually("the engine is told", || engine.broken_off() > before.1);
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 
@@ -181,7 +182,7 @@ fn an_owner_with_many_sessions_does_not_keep_the_engine_from_another() {
     // Twelve replies of one owner, one after the other in each of twelve sessions.
     let crowd: Vec<Session> = (0..12).map(|i| of_owner(owners[1], i)).collect();
     let replies: Vec<Generation> = crowd.iter().map(|session| begin(session, &prompts()[1], 5, 10 * TOKENS)).collect();
-    wait_for("the crowd is served", || counter(&served, "uhlm_sessions_open").is_some_and(|open| open >= 12));
+    eventually("the crowd is served", || counter(&served, "uhlm_sessions_open").is_some_and(|open| open >= 12));
     let (before, mut ids) = (engine.asked(), Vec::new());
     rest(&mut begin(&quiet, &prompts()[0], 3, TOKENS), &mut ids).expect("no failure");
     let asked = engine.asked() - before;

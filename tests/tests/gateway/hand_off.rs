@@ -14,11 +14,12 @@ use uhlm_law::sampling::SamplingParams;
 use uhlm_server::hand_off::HandOffOptions;
 use uhlm_server::{ServerConfig, ServerError};
 use uhlm_testing::chat_service::{ChatStandIn, Script};
+use uhlm_testing::eventually::eventually;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
 
-use crate::support::{counter, try_to_start, wait_for};
+use crate::support::{counter, try_to_start};
 
 fn options(url: &str) -> HandOffOptions {
     HandOffOptions::new(url, pair::file("demo-target.gguf"))
@@ -208,7 +209,7 @@ fn a_service_is_told_when_nobody_wants_the_rest() {
     let session = session(&served, Mode::RemoteOnly);
     let said = say(&session, Prompt::Chat("Talk".into()), 20);
     assert_eq!((said.reason, said.statistics.map(|s| s.tokens())), (Some(FinishReason::MaxTokens), Some(20)));
-    wait_for("the first reply is broken off", || service.broken_off() == 1);
+    eventually("the first reply is broken off", || service.broken_off() == 1);
     // The session is closed in the middle.
     let mut generation =
         session.generate(Prompt::Chat("Talk".into()), GenerationOptions { max_tokens: 9000, ..Default::default() });
@@ -217,7 +218,7 @@ fn a_service_is_told_when_nobody_wants_the_rest() {
         generation.blocking_next().expect("an event").expect("no failure");
     }
     drop(session);
-    wait_for("the second reply is broken off", || service.broken_off() == 2);
+    eventually("the second reply is broken off", || service.broken_off() == 2);
 }
 
 #[test]

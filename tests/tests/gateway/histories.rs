@@ -24,7 +24,7 @@ use uhlm_testing::patient;
 use uhlm_testing::proxy::{Proxy, Weather};
 use uhlm_testing::served::Served;
 
-use crate::support::{Alone, KINDS, begin, is_up, prompts, session_with, stand_in, temperatures, upstream, wait_for};
+use crate::support::{Alone, KINDS, begin, is_up, prompts, session_with, stand_in, temperatures, upstream};
 
 /// Number of histories without `UHLM_HISTORIES`.
 const HISTORIES: u64 = 12;
@@ -90,7 +90,7 @@ impl World {
             if faults.iter().any(|(_, fault)| matches!(fault, Fault::Kill(killed) if *killed == engine)) {
                 self.with(engine, StandIn::revive);
             }
-            wait_for("an engine is asked again", || self.with(engine, |engine| is_up(&self.served, engine)));
+            eventually("an engine is asked again", || self.with(engine, |engine| is_up(&self.served, engine)));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! The support that the tests share: a gateway before stand-ins, replies as lists of tokens, and the target alone.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use uhlm_core::verifier::Verifier;
 use uhlm_core::{GenerationError, Mode, Session, SessionOptions};
@@ -71,15 +70,6 @@ impl Alone {
     pub(crate) fn write(&mut self, prompt: &str, seed: u64) -> Vec<TokenId> {
         let prompt = pair::draft().model().prompt(&[Message::user(prompt)]).expect("a template");
         self.0.write(&prompt, seed, MAX_TOKENS)
-    }
-}
-
-/// Waits until something is so, and fails if it never is.
-pub(crate) fn wait_for(what: &str, is_so: impl Fn() -> bool) {
-    let began = std::time::Instant::now();
-    while !is_so() {
-        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

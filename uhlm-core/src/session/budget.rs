@@ -30,7 +30,8 @@ impl Run<'_> {
     fn taken(&self) -> Totals {
         let mut taken = self.spent;
         taken.spend(&self.reply.statistics);
-        taken.target_passes += self.remote.as_ref().map_or(0, |remote| remote.passes_astray());
+        let astray = self.remote.as_ref().map_or(0, |remote| remote.passes_astray());
+        taken.target_passes = taken.target_passes.saturating_add(astray);
         taken
     }
 

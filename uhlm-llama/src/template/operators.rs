@@ -102,13 +102,18 @@ fn compared(state: &State, values: Value) -> Result<Value, Error> {
     Ok(values)
 }
 
-fn looped(state: &State, value: Value) -> Result<Value, Error> {
-    match content(&value) {
-        Content::Scalar(bytes) if bytes > BYTES_OF_ITEM => Account::of(state).read(bytes)?,
+/// Counts what the engine goes through where it takes a value apart.
+fn taken_apart(state: &State, value: &Value) -> Result<(), Error> {
+    match content(value) {
+        Content::Scalar(bytes) if bytes > BYTES_OF_ITEM => Account::of(state).read(bytes),
         // Its names are copied.
-        Content::Namespace(_) => read_items(&Account::of(state), &value)?,
-        _ => {}
+        Content::Namespace(_) => read_items(&Account::of(state), value),
+        _ => Ok(()),
     }
+}
+
+fn looped(state: &State, value: Value) -> Result<Value, Error> {
+    taken_apart(state, &value)?;
     Ok(value)
 }
 
@@ -200,9 +205,9 @@ fn item(state: &State, container: &Value, key: &Value) -> Result<Value, Error> {
     if key.as_object().is_some() || container.kind() == ValueKind::String {
         let account = Account::of(state);
         read(&account, key)?;
-        looped(state, container.clone())?;
+        taken_apart(state, container)?;
     } else {
-        looped(state, key.clone())?;
+        taken_apart(state, key)?;
     }
     container.get_item(key)
 }
