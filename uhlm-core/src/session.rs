@@ -37,6 +37,7 @@ mod text;
 mod thinking;
 mod token;
 mod uncrossed;
+mod unread;
 mod verdict;
 mod warming;
 mod worker;

@@ -39,6 +39,8 @@ pub const TARGETS: &[Target] = &[
     #[cfg(feature = "files")]
     targets::gguf::TARGET,
     #[cfg(feature = "files")]
+    targets::load::TARGET,
+    #[cfg(feature = "files")]
     targets::template::TARGET,
     #[cfg(feature = "files")]
     targets::store::TARGET,

@@ -6,6 +6,8 @@ pub(crate) mod config;
 pub(crate) mod device;
 #[cfg(feature = "files")]
 pub(crate) mod gguf;
+#[cfg(feature = "files")]
+pub(crate) mod load;
 pub(crate) mod schema;
 #[cfg(feature = "files")]
 pub(crate) mod store;
@@ -15,3 +17,5 @@ pub(crate) mod text;
 pub(crate) mod tools;
 pub(crate) mod verifier;
 pub(crate) mod wire;
+#[cfg(feature = "files")]
+mod written;

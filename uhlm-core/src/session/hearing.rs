@@ -21,8 +21,8 @@ impl Run<'_> {
         if let Some(result) = self.mail.opened.take() {
             self.opened(result)?;
         }
-        while let Some((tag, heard)) = self.mail.frames.pop_front() {
-            self.hear(tag, heard)?;
+        while let Some((tag, part)) = self.mail.frames.pop_front() {
+            self.hear(tag, part.read())?;
         }
         self.end_grace()
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uhlm_law::advance::{self, Frame};
 
+use super::unread::Part;
 use crate::error::GenerationError;
 use crate::generation::EventSink;
 use crate::options::{GenerationOptions, Prompt};
@@ -57,10 +58,8 @@ pub(crate) enum Inbox {
     Task(Task),
     /// The answer to an attempt to open a session on the verifier.
     Opened(Result<Opened, VerifierError>),
-    Frame {
-        tag: Tag,
-        heard: Heard,
-    },
+    /// A part of the answer to a request, or its failure.
+    Frame { tag: Tag, part: Part },
     /// A reason to look at the cancel signal and at what else changed.
     Wake,
     /// The conversation was forgotten.

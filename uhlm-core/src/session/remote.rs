@@ -11,6 +11,7 @@ use uhlm_law::advance::{Advance, Asked, Capabilities, Encoding, Frame, Grant, In
 use uhlm_law::digest::Digest;
 
 use super::inbox::{Heard, Inbox, Opened, Tag};
+use super::unread::{self, Unread};
 use crate::event::{LinkCause, LinkState};
 use crate::link::{Link, LinkConfig};
 use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
@@ -36,6 +37,7 @@ pub(super) struct Stream {
 pub(crate) struct Remote {
     verifier: Arc<dyn Verifier>,
     inbox: Sender<Inbox>,
+    unread: Unread,
     /// Session that is open on the verifier.
     session: Option<SessionId>,
     /// Attempt to open a session that is under way.
@@ -70,6 +72,7 @@ impl Remote {
         Self {
             verifier,
             inbox,
+            unread: Unread::default(),
             session: None,
             opening: None,
             opening_counted: 0,
@@ -219,8 +222,18 @@ impl Remote {
         let session = self.session?;
         let tag = Tag(self.next_tag);
         self.next_tag += 1;
-        let inbox = self.inbox.clone();
-        let reply = move |heard| drop(inbox.send(Inbox::Frame { tag, heard }));
+        let (inbox, unread) = (self.inbox.clone(), self.unread.clone());
+        let mut is_over = false;
+        let reply = move |heard| {
+            if is_over {
+                return;
+            }
+            let part = unread.part(heard).or_else(|| {
+                is_over = true;
+                unread.part(Err(unread::too_much()))
+            });
+            part.into_iter().for_each(|part| drop(inbox.send(Inbox::Frame { tag, part })));
+        };
         self.reading = self.reading.saturating_add(tokens);
         let silence = self.link.deadline(self.reading);
         self.link.on_send();

@@ -16,13 +16,14 @@ use uhlm_law::pace::Pacer;
 use super::closing::Closing;
 use super::drafter::Drafter;
 use super::end::End;
-use super::inbox::{Heard, Inbox, Opened, Queue, Tag};
+use super::inbox::{Inbox, Opened, Queue, Tag};
 use super::observed::Observed;
 use super::outage::Outage;
 use super::pipeline::Pipeline;
 use super::remote::Remote;
 use super::reply::Reply;
 use super::token::Standing;
+use super::unread::Part;
 use crate::clock::Clock;
 use crate::error::GenerationError;
 use crate::event::FinishReason;
@@ -77,7 +78,7 @@ pub(super) struct Run<'a> {
 /// Parts of answers that came and were not looked at yet.
 #[derive(Default)]
 pub(super) struct Mail {
-    pub(super) frames: VecDeque<(Tag, Heard)>,
+    pub(super) frames: VecDeque<(Tag, Part)>,
     /// Answer to an attempt to open a session.
     pub(super) opened: Option<Result<Opened, VerifierError>>,
 }
@@ -247,7 +248,7 @@ impl Run<'_> {
         while let Some(message) = next {
             match message {
                 Inbox::Opened(result) => self.mail.opened = Some(result),
-                Inbox::Frame { tag, heard } => self.mail.frames.push_back((tag, heard)),
+                Inbox::Frame { tag, part } => self.mail.frames.push_back((tag, part)),
                 // A generation may be asked for as soon as this one is cancelled; it begins when this one has ended.
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
                 Inbox::Task(task) => self.queue.tasks.push_back(task),

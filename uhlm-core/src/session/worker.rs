@@ -107,7 +107,7 @@ impl Worker {
                 Inbox::Job(job) => self.queue.jobs.push_back(*job),
                 Inbox::Task(task) => self.queue.tasks.push_back(task),
                 Inbox::Opened(result) => self.opened_late(result),
-                Inbox::Frame { tag, heard } => self.heard_late(tag, heard),
+                Inbox::Frame { tag, part } => self.heard_late(tag, part.read()),
                 Inbox::Wake => self.attend(),
                 Inbox::Reset => self.drafter.unload(),
                 Inbox::Close => break,

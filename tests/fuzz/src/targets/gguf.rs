@@ -7,6 +7,7 @@ use std::io::{Seek as _, SeekFrom, Write as _};
 use tempfile::NamedTempFile;
 use uhlm_llama::{VocabularyFile, gguf, memory, split};
 
+use super::written::Writer;
 use crate::Target;
 
 pub(crate) const TARGET: Target = Target { name: "gguf", run, seeds, words: WORDS };
@@ -54,53 +55,6 @@ fn run(data: &[u8]) {
     });
 }
 
-/// A header that is being written.
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn new(tensors: u64, pairs: u64) -> Self {
-        let mut bytes = b"GGUF".to_vec();
-        bytes.extend(3u32.to_le_bytes());
-        bytes.extend(tensors.to_le_bytes());
-        bytes.extend(pairs.to_le_bytes());
-        Self(bytes)
-    }
-
-    fn text(&mut self, text: &str) -> &mut Self {
-        self.0.extend((text.len() as u64).to_le_bytes());
-        self.0.extend(text.bytes());
-        self
-    }
-
-    fn number(&mut self, number: u32) -> &mut Self {
-        self.0.extend(number.to_le_bytes());
-        self
-    }
-
-    fn pair(&mut self, key: &str, value: u32) {
-        self.text(key).number(4).number(value);
-    }
-
-    fn text_pair(&mut self, key: &str, value: &str) {
-        self.text(key).number(8).text(value);
-    }
-
-    fn texts(&mut self, key: &str, values: &[&str]) {
-        self.text(key).number(9).number(8);
-        self.0.extend((values.len() as u64).to_le_bytes());
-        for value in values {
-            self.text(value);
-        }
-    }
-
-    fn tensor(&mut self, name: &str, dimensions: &[u64], kind: u32, offset: u64) {
-        self.text(name).number(dimensions.len() as u32);
-        dimensions.iter().for_each(|length| self.0.extend(length.to_le_bytes()));
-        self.number(kind);
-        self.0.extend(offset.to_le_bytes());
-    }
-}
-
 /// Writes a whole small model, or one part of a split one.
 fn model(part: Option<u32>) -> Vec<u8> {
     const SIZES: [(&str, u32); 6] = [
@@ -125,13 +79,13 @@ fn model(part: Option<u32>) -> Vec<u8> {
     }
     header.tensor("token_embd.weight", &[32, 4], 0, 0);
     header.tensor("output.weight", &[32, 8], 2, 512);
-    let length = header.0.len().next_multiple_of(32) + 512 + 144;
-    header.0.resize(length, 0);
-    header.0
+    let length = header.bytes.len().next_multiple_of(32) + 512 + 144;
+    header.bytes.resize(length, 0);
+    header.bytes
 }
 
 fn seeds() -> Vec<Vec<u8>> {
     let whole = model(None);
-    let empty = Writer::new(0, 0).0;
+    let empty = Writer::new(0, 0).bytes;
     vec![whole[..whole.len() / 2].to_vec(), whole, model(Some(0)), model(Some(1)), empty, b"GGUF".to_vec()]
 }

@@ -2,7 +2,7 @@
 
 use uhlm_core::verifier::VerifierError;
 use uhlm_core::{FinishReason, GenerationError, LinkState, Mode, OfflinePolicy};
-use uhlm_law::advance::{EndReason, ErrorCode, Frame, PrefixHash, Text};
+use uhlm_law::advance::{EndReason, ErrorCode, Frame, PrefixHash, Progress, Text};
 use uhlm_law::digest::Digest;
 use uhlm_testing::eventually::eventually;
 use uhlm_testing::faulty::{Fate, Faulty, Kind};
@@ -119,6 +119,30 @@ fn nonsense_is_not_used_and_is_left_to_the_policy() {
                 let invalid = matches!(error, GenerationError::Offline { cause: VerifierError::InvalidAnswer { .. } });
                 assert!(invalid, "{fate:?} {error:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_comes_faster_than_it_is_read_ends_before_it_fills_the_memory() {
+    let flood = vec![Frame::Progress(Progress { read: 1, total: 3, ahead: 0 }); 100_000];
+    for policy in [OfflinePolicy::GoOn, OfflinePolicy::Fail] {
+        let verifier = faulty();
+        // All of it comes before the device reads any.
+        outage(&verifier, Kind::Advance, 1, 1, Fate::Frames(flood.clone()));
+        let session = session(&verifier, options(Mode::Exact, policy));
+        let reply = consume(start(&session, TOKENS));
+        if policy == OfflinePolicy::GoOn {
+            reply.complete(TOKENS);
+            assert_eq!(reply.states().first(), Some(&LinkState::Degraded));
+            reply.assert_recovered();
+            // What was unread is no longer, and the next reply has the room for its own.
+            assert_eq!(consume(start(&session, TOKENS)).complete(TOKENS).origins.unverified, 0);
+        } else {
+            let GenerationError::Offline { cause: VerifierError::InvalidAnswer { reason } } = reply.error() else {
+                panic!("{:?}", reply.outcome)
+            };
+            assert!(reason.contains("faster than"), "{reason}");
         }
     }
 }
