@@ -206,6 +206,9 @@ fn may_recover(error: &UpstreamError) -> bool {
 #[derive(Debug, Default)]
 struct Lines {
     held: Vec<u8>,
+    /// Number of bytes at the front of `held` that are known to have no end of a line: a service that drips is not read
+    /// from the beginning of the line with each byte.
+    searched: usize,
 }
 
 impl Lines {
@@ -213,7 +216,7 @@ impl Lines {
     fn push(&mut self, bytes: &[u8]) -> Result<(), InvalidAnswer> {
         self.held.extend_from_slice(bytes);
         // What is long and has no end is no line of an event.
-        if self.held.len() > MAX_LINE && !self.held.contains(&b'\n') {
+        if self.held.len() > MAX_LINE && !self.held[self.searched..].contains(&b'\n') {
             return Err(InvalidAnswer::Form("line"));
         }
         Ok(())
@@ -221,7 +224,12 @@ impl Lines {
 
     /// Returns the next whole line, without its end.
     fn next(&mut self) -> Option<Vec<u8>> {
-        let end = self.held.iter().position(|&byte| byte == b'\n')?;
+        let end = self.held[self.searched..].iter().position(|&byte| byte == b'\n');
+        let Some(end) = end.map(|end| self.searched + end) else {
+            self.searched = self.held.len();
+            return None;
+        };
+        self.searched = 0;
         let mut line: Vec<u8> = self.held.drain(..=end).collect();
         line.pop();
         if line.last() == Some(&b'\r') {
@@ -369,5 +377,19 @@ mod tests {
         }
         let mut endless = Lines::default();
         assert_eq!(endless.push(&vec![b'x'; MAX_LINE + 1]), Err(InvalidAnswer::Form("line")));
+    }
+
+    #[test]
+    fn what_drips_is_searched_once() {
+        let mut lines = Lines::default();
+        for dripped in 1..=MAX_LINE {
+            lines.push(b"x").expect("not too long");
+            assert_eq!((lines.next(), lines.searched), (None, dripped));
+        }
+        lines.push(b"\r\ny").expect("it ends");
+        assert_eq!(lines.next().map(|line| line.len()), Some(MAX_LINE));
+        assert_eq!((lines.next(), lines.searched), (None, 1));
+        lines.push(b"\n").expect("short");
+        assert_eq!(lines.next(), Some(b"y".to_vec()));
     }
 }

@@ -41,11 +41,20 @@ impl Mutator {
         input
     }
 
+    /// Returns a number at which a length may overflow, or a little beside it, as files write it: a power of two, or
+    /// what is as far below the largest number.
+    fn number(&mut self) -> [u8; 8] {
+        let power = 1_u64 << self.below(64);
+        let beside = power.wrapping_add(self.below(3) as u64).wrapping_sub(1);
+        let number = if self.below(2) == 0 { beside } else { beside.wrapping_neg() };
+        number.to_le_bytes()
+    }
+
     fn change(&mut self, input: &mut Vec<u8>, of: &[Vec<u8>]) {
         let at = self.below(input.len() + 1);
         let count = 1 + self.below(8);
         let end = (at + count).min(input.len());
-        match self.below(10) {
+        match self.below(12) {
             0 | 1 => {
                 let bit = self.below(8);
                 if let Some(byte) = input.get_mut(at) {
@@ -80,8 +89,14 @@ impl Mutator {
                 let replaced = if self.below(2) == 0 { at..at } else { at..end };
                 input.splice(replaced, word);
             }
+            // In place, so that what follows a length stays where a reader looks for it.
+            9 | 10 => {
+                let number = self.number();
+                let width = [4, 8][self.below(2)];
+                input.iter_mut().skip(at).zip(&number[..width]).for_each(|(byte, part)| *byte = *part);
+            }
             _ => {
-                // The end of another input, or a number that a length may be.
+                // The end of another input.
                 let other = of.get(self.below(of.len())).map_or(&[][..], Vec::as_slice);
                 let from = self.below(other.len() + 1);
                 input.truncate(at);
@@ -106,5 +121,16 @@ mod tests {
         assert_ne!(inputs(1), inputs(2));
         let fresh = inputs(1).into_iter().filter(|input| !corpus.contains(input)).count();
         assert!(fresh > 150, "{fresh} of 200 are new");
+    }
+
+    #[test]
+    fn lengths_are_changed_into_numbers_at_which_they_overflow() {
+        let corpus = [vec![0x55; 40]];
+        let mut mutator = Mutator::new(1, &[]);
+        let inputs: Vec<_> = (0..20_000).map(|_| mutator.input(&corpus)).collect();
+        for number in [u64::MAX, 1 << 63, 1 << 40, (1 << 32) - 1] {
+            let is_in = |input: &&Vec<u8>| input.windows(8).any(|part| part == number.to_le_bytes());
+            assert!(inputs.iter().any(|input| is_in(&input)), "{number}");
+        }
     }
 }

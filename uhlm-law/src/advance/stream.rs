@@ -36,13 +36,16 @@ pub struct FrameDecoder {
     buffer: Vec<u8>,
     /// Number of bytes at the front of `buffer` that are read already.
     done: usize,
+    /// Number of bytes after those in which no end of a line is: a line that drips is not searched again with each
+    /// byte.
+    searched: usize,
 }
 
 impl FrameDecoder {
     /// Makes a decoder for a stream's beginning.
     #[must_use]
     pub fn new(encoding: Encoding) -> Self {
-        Self { encoding, buffer: Vec::new(), done: 0 }
+        Self { encoding, buffer: Vec::new(), done: 0, searched: 0 }
     }
 
     /// Takes the next bytes of the stream.
@@ -67,7 +70,7 @@ impl FrameDecoder {
             let rest = &self.buffer[self.done..];
             let found = match self.encoding {
                 Encoding::Binary => Self::delimited(rest)?,
-                Encoding::Json => Self::line(rest)?,
+                Encoding::Json => Self::line(rest, &mut self.searched)?,
             };
             let Some((body, length)) = found else { return Ok(None) };
             let frame = match self.encoding {
@@ -99,11 +102,16 @@ impl FrameDecoder {
         Ok(bytes.get(prefix..prefix + length).map(|body| (body, prefix + length)))
     }
 
-    /// Finds the first line without its end, and the number of bytes with it.
-    fn line(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, DecodeError> {
-        let end = bytes.iter().take(MAX_FRAME_BYTES + 1).position(|byte| *byte == b'\n');
-        match end {
-            Some(end) => Ok(Some((&bytes[..end], end + 1))),
+    /// Finds the first line without its end, and the number of bytes with it. The first bytes, as many as `searched`
+    /// says, have no end of a line.
+    fn line<'a>(bytes: &'a [u8], searched: &mut usize) -> Result<Option<(&'a [u8], usize)>, DecodeError> {
+        let readable = bytes.len().min(MAX_FRAME_BYTES + 1);
+        let from = std::mem::replace(searched, readable);
+        match bytes[from..readable].iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                *searched = 0;
+                Ok(Some((&bytes[..from + end], from + end + 1)))
+            }
             None if bytes.len() > MAX_FRAME_BYTES => Err(Self::too_long(bytes.len())),
             None => Ok(None),
         }
@@ -124,5 +132,30 @@ impl FrameDecoder {
 
     fn too_long(count: usize) -> DecodeError {
         DecodeError::TooMany { field: "frame", count: count as u64, max: MAX_FRAME_BYTES as u64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_drips_is_searched_once() {
+        let mut decoder = FrameDecoder::new(Encoding::Json);
+        for dripped in 1..=MAX_FRAME_BYTES {
+            decoder.push(b" ");
+            assert!(matches!(decoder.next_frame(), Ok(None)));
+            assert_eq!(decoder.searched, dripped);
+        }
+        decoder.push(b" ");
+        assert_eq!(decoder.next_frame(), Err(FrameDecoder::too_long(MAX_FRAME_BYTES + 1)));
+        assert_eq!(decoder.next_frame(), Err(FrameDecoder::too_long(MAX_FRAME_BYTES + 1)), "and again");
+        // What was searched of one line is not taken for the next one's.
+        let mut decoder = FrameDecoder::new(Encoding::Json);
+        decoder.push(br#"{"later":"#);
+        assert!(matches!(decoder.next_frame(), Ok(None)));
+        decoder.push(b"1}\n{}");
+        assert!(matches!(decoder.next_frame(), Ok(None)));
+        assert_eq!(decoder.searched, 2);
     }
 }
