@@ -32,7 +32,7 @@ use crate::resources;
 use crate::scrape::Counters;
 
 pub use self::identity::certificate;
-pub use self::outcome::{Outcome, Served, Tally, Writes};
+pub use self::outcome::{Halves, Outcome, Served, Tally, Writes};
 pub use crate::resources::Held;
 
 /// A server that can be killed.
@@ -48,6 +48,9 @@ pub trait Victim {
     /// # Errors
     /// [`LoadTestError::Settings`] with the reason why it does not start.
     fn revive(&mut self) -> Result<(), LoadTestError>;
+    /// Returns the number of panics that it has told of in all its lives, also of those that did not end it; 0 where it
+    /// runs in this process, whose own are counted.
+    fn panics(&self) -> u64;
 }
 
 /// The extent of a run.
@@ -130,6 +133,7 @@ pub fn run(
     outcome.server = before.1.zip(of_server(victim));
     outcome.served = served;
     outcome.panics = PANICS.load(Ordering::Relaxed) - panics;
+    outcome.server_panics = victim.panics();
     outcome.took = began.elapsed();
     Ok(outcome)
 }
@@ -173,15 +177,19 @@ fn through(
 ) -> Result<(), LoadTestError> {
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..count).map(|phone| scope.spawn(move || phones.work(phone))).collect();
-        let mut result = Ok(());
+        let (mut result, mut halves) = (Ok(()), [None; 2]);
         while !workers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
             std::thread::sleep(STEP);
-            tick(phones.begun.load(Ordering::Relaxed).min(phones.generations));
+            let begun = phones.begun.load(Ordering::Relaxed).min(phones.generations);
+            tick(begun);
+            let half = if begun * 2 < phones.generations { &mut halves[0] } else { &mut halves[1] };
+            *half = (*half).max(resources::memory());
             // The phones end by themselves whatever becomes of the server.
             if result.is_ok() {
                 result = storm.step(victim, phones.storage, outcome);
             }
         }
+        outcome.memory = halves[0].zip(halves[1]).map(|(first, second)| Halves { first, second });
         if storm.dead > 0 {
             result = result.and(revive(victim, phones.storage));
         }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use uhlm_core::Engine;
 use uhlm_llama::LoadOptions;
-use uhlm_load::chaos::{ChaosPlan, Held, Outcome, Writes, run as put_through};
+use uhlm_load::chaos::{ChaosPlan, Halves, Held, Outcome, Writes, run as put_through};
 
 use crate::failure::Failure;
 use crate::output;
@@ -29,9 +29,10 @@ What happens at random, from the seed:
             the writes find no room, or too little: files end at a limit on their size, which needs no rights (not on
             Windows)
 
-Fails if a generation hangs or ends in no way that one may end in, if anything panics, if a write on a full disk fails
-in another way, changes the file that was there or leaves anything beside it, or if threads, descriptors, sessions or
-sequences are left over.";
+Fails if a generation hangs or ends in no way that one may end in, if anything panics, here or in the server, if a write
+on a full disk fails in another way, changes the file that was there or leaves anything beside it, if threads,
+descriptors, sessions or sequences are left over, or if the second half of the generations takes 64 MiB more than the
+first.";
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -113,6 +114,12 @@ fn show(outcome: &Outcome) {
         }
     }
     output::line(format_args!("\n{}", held.render()));
+    if let Some(Halves { first, second }) = outcome.memory {
+        let [first, second] = [first, second].map(|bytes| bytes as f64 / 1e6);
+        output::line(format_args!(
+            "\nthe phones took at most {first:.1} MB in the first half, {second:.1} MB in the second"
+        ));
+    }
     if let Some(served) = outcome.served {
         let (sessions, sequences) = (served.sessions, served.sequences);
         output::line(format_args!("\nleft on the server: {sessions} sessions, {sequences} sequences"));
