@@ -82,7 +82,7 @@ pub struct StoredModel {
     pub bytes: u64,
     /// SHA-256 of its file when it was downloaded, in hex; nothing for a file that was put there by other means.
     pub sha256: Option<String>,
-    /// Address that it was downloaded from.
+    /// Address that it was downloaded from, without its query, which may hold a signature.
     pub source: Option<String>,
     /// The parts of a split model after the first, in order; empty for a model of one file.
     #[uniffi(default)]

@@ -117,13 +117,13 @@ impl ModelStore {
         };
         if let Some(there) = self.file(name).map_err(unseen)? {
             let known = there.sha256.or_else(|| read(&there.path, cancel, &mut |_| ()).ok().map(|(_, digest)| digest));
-            let same_source = source.as_ref().is_some_and(|source| there.source == Some(source.to_string()));
+            let same_source = source.as_ref().is_some_and(|source| there.source == Some(source.kept()));
             if known != Some(found) && !same_source {
                 partial.let_go();
                 return Err(DownloadError::NameTaken { name: name.clone() });
             }
         }
-        let source = source.as_ref().map(ToString::to_string);
+        let source = source.as_ref().map(Source::kept);
         let before = Manifest::read(&path);
         let manifest = Manifest { sha256: found, bytes, source: source.clone(), loaded_at: now() };
         let written = manifest.write(&path).map_err(storage("write the manifest"));

@@ -53,7 +53,7 @@ impl<'a> Download<'a> {
                     partial.let_go();
                     return Err(error);
                 }
-                Err(error) => failures.push((source.to_string(), error)),
+                Err(error) => failures.push((source.kept(), error)),
             }
         }
         partial.let_go();
@@ -108,7 +108,7 @@ impl<'a> Download<'a> {
     /// Makes one request, and takes what it brings until it ends.
     fn attempt(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
         self.shared.check_network()?;
-        let name = source.to_string();
+        let name = source.kept();
         let same_file = partial.state.source == name && partial.state.validator.is_some();
         let expected = self.request.sha256.or(partial.state.sha256);
         // Bytes of another source, or of a file that cannot be told from its successor, count only if the hash decides.
@@ -254,12 +254,12 @@ impl<'a> Download<'a> {
 
     fn finish(self, source: &Source, partial: Partial) -> Result<StoredModel, DownloadError> {
         let (bytes, sha256): (u64, Digest) = (partial.len(), partial.sha256());
-        let manifest = Manifest { sha256, bytes, source: Some(source.to_string()), loaded_at: now() };
+        let manifest = Manifest { sha256, bytes, source: Some(source.kept()), loaded_at: now() };
         // Before the file gets its name: a manifest without a file says nothing, a file without one could not be
         // verified.
         manifest.write(&self.path).map_err(|e| DownloadError::storage("write the manifest", bytes, &e))?;
         partial.finish(&self.path)?;
-        let (sha256, source) = (Some(sha256), Some(source.to_string()));
+        let (sha256, source) = (Some(sha256), Some(source.kept()));
         Ok(StoredModel { name: self.name, path: self.path, bytes, sha256, source, further_parts: Vec::new() })
     }
 }

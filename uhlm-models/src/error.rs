@@ -163,7 +163,7 @@ pub enum DownloadError {
     /// Every source failed.
     #[error("all {} sources failed, the last one: {last}", failures.len())]
     EverySource {
-        /// Each source with its failure, in the order of trying.
+        /// Each source without its query, with its failure, in the order of trying.
         failures: Vec<(String, DownloadError)>,
         /// The last failure.
         last: Box<DownloadError>,

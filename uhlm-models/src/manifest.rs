@@ -16,7 +16,7 @@ pub(super) struct Manifest {
     pub(super) sha256: Digest,
     /// Length of the file, in bytes.
     pub(super) bytes: u64,
-    /// Source that it came from; `None` for one that a person had.
+    /// Source that it came from, without its query; `None` for one that a person had.
     #[serde(default)]
     pub(super) source: Option<String>,
     /// Time at which it was loaded, in seconds since 1970.

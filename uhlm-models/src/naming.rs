@@ -8,6 +8,7 @@ use crate::manifest::{Manifest, now};
 use crate::partial::Partial;
 use crate::request::DownloadRequest;
 use crate::shared::Shared;
+use crate::source::Source;
 use crate::store::ModelStore;
 use crate::stored::{StoreError, StoredModel, Verification};
 
@@ -40,7 +41,7 @@ pub(super) fn claim(shared: &Shared, request: &DownloadRequest) -> Result<Claim,
     shared.check_network()?;
     let folder = &shared.config().folder;
     std::fs::create_dir_all(folder).map_err(|e| DownloadError::storage("create the folder", 0, &e))?;
-    let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
+    let source = request.sources.first().map(Source::kept).unwrap_or_default();
     for name in &candidates {
         let path = folder.join(name);
         if is_taken(&path, request) {
@@ -98,7 +99,7 @@ fn there(shared: &Shared, request: &DownloadRequest, name: &str) -> Result<Optio
             if !matches!(found, Verification::Unknown { sha256 } if sha256 == wanted) {
                 return Ok(None);
             }
-            let source = request.sources.first().map(ToString::to_string).unwrap_or_default();
+            let source = request.sources.first().map(Source::kept).unwrap_or_default();
             let manifest = Manifest { sha256: wanted, bytes: model.bytes, source: Some(source), loaded_at: now() };
             manifest.write(&model.path).map_err(|e| DownloadError::storage("write the manifest", 0, &e))?;
             (model.sha256, model.source) = (Some(wanted), manifest.source);

@@ -76,7 +76,7 @@ impl DownloadRequest {
         if self.name.is_some() {
             return Ok(vec![name]);
         }
-        let source = self.sources.first().map(ToString::to_string).unwrap_or_default();
+        let source = self.sources.first().map(Source::kept).unwrap_or_default();
         let mark: String = Sha256::digest(source).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let marked = match PartName::parse(&name) {
             Some(part) => PartName { prefix: format!("{}.{mark}", part.prefix), ..part }.of(part.number),
@@ -89,14 +89,14 @@ impl DownloadRequest {
     pub(crate) fn is_for(&self, source: &str, sha256: Option<Digest>) -> bool {
         match (self.sha256, sha256) {
             (Some(wanted), Some(found)) if wanted == found => true,
-            _ => self.sources.iter().any(|known| known.to_string() == source),
+            _ => self.sources.iter().any(|known| known.kept() == source),
         }
     }
 
     /// Tells whether a model whose first part came from `source` is the one that is wanted, whichever part the request
     /// names.
     pub(crate) fn is_for_any_part(&self, source: &str) -> bool {
-        self.sources.iter().any(|known| known.beside(1).to_string() == source)
+        self.sources.iter().any(|known| known.beside(1).kept() == source)
     }
 
     /// Makes the request for a part of the same model alone, which is to have this name.

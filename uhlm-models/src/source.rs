@@ -6,6 +6,7 @@ use std::str::FromStr;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use uhlm_llama::split::PartName;
 
 /// A place where a file can be had. Written as its address, or as `hf:owner/repo/path/file.gguf`, with
@@ -163,6 +164,16 @@ impl Source {
         (!name.is_empty()).then_some(name)
     }
 
+    /// Returns the source as the store writes it down and errors name it: without its query, which may hold a signature
+    /// that lets in whoever reads it. A part of the query's SHA-256 stands in its place, because an address with
+    /// another query is another file.
+    pub(super) fn kept(&self) -> String {
+        let Self::Url(text) = self else { return self.to_string() };
+        let Some((place, query)) = text.split_once('?') else { return text.clone() };
+        let mark: String = Sha256::digest(query).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{place}#{mark}")
+    }
+
     /// Returns the part of a split model that the file is by its name.
     pub(super) fn part(&self) -> Option<PartName> {
         PartName::parse(&self.file_name()?)
@@ -266,6 +277,17 @@ mod tests {
         }
         let read = |text: &str| text.parse::<Source>();
         assert_eq!(read("https://HOST:443/my c.gguf#top"), read("https://host/my%20c.gguf"));
+    }
+
+    #[test]
+    fn what_is_kept_of_a_source_has_no_query_and_tells_one_query_from_another() {
+        let kept = |text: &str| text.parse::<Source>().expect("a source").kept();
+        let signed = kept("https://host/c.gguf?file=1&signature=quillfeather");
+        assert!(signed.starts_with("https://host/c.gguf#") && !signed.contains("quillfeather"), "{signed}");
+        assert_ne!(signed, kept("https://host/c.gguf?file=2&signature=quillfeather"));
+        for plain in ["https://host/c.gguf", "hf:o/r/what?.gguf"] {
+            assert_eq!(kept(plain), plain);
+        }
     }
 
     #[test]

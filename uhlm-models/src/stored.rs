@@ -17,7 +17,8 @@ pub struct StoredModel {
     pub bytes: u64,
     /// SHA-256 that its file had when it came; `None` for one that was put there by other means.
     pub sha256: Option<Digest>,
-    /// Source that it came from; `None` for one that was put there by other means.
+    /// Source that it came from, without its query, which may hold a signature: a mark stands in its place. `None` for
+    /// one that was put there by other means.
     pub source: Option<String>,
     /// The parts after the first, in order, of a split model.
     pub further_parts: Vec<StoredPart>,
