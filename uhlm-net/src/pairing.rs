@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Url;
 use uhlm_law::digest::Digest;
 use zeroize::Zeroizing;
@@ -78,21 +78,28 @@ impl FromStr for PairingLink {
         if text.len() > MAX_LINK {
             return Err(invalid("it is too long"));
         }
-        let link = Url::parse(text.trim()).map_err(|_| invalid("it cannot be read"))?;
+        // What is behind the `?` may hold a token, so no `Url` is made of it: that would keep a copy.
+        let text = text.split_once('#').map_or(text, |(before, _)| before).trim();
+        let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        let link = Url::parse(place).map_err(|_| invalid("it cannot be read"))?;
         if link.scheme() != SCHEME || link.host_str() != Some(HOST) {
             return Err(invalid("it does not begin with uhlm://verifier"));
         }
         let (mut endpoint, mut fingerprint, mut token) = (None, None, None);
-        for (key, value) in link.query_pairs() {
-            let twice = match key.as_ref() {
-                "url" => endpoint.replace(check_endpoint(&value)?).is_some(),
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let value = decoded(value)?;
+            let twice = match key {
+                "url" => endpoint.replace(check_endpoint(value.expose())?).is_some(),
                 "sha256" => {
-                    let digest = value.parse::<Digest>().map_err(|_| invalid("its fingerprint is no SHA-256"))?;
+                    let digest =
+                        value.expose().parse::<Digest>().map_err(|_| invalid("its fingerprint is no SHA-256"))?;
                     fingerprint.replace(digest).is_some()
                 }
                 "token" => {
-                    BearerToken::new(&value).map_err(|_| invalid("its token has characters that no token has"))?;
-                    token.replace(Secret::from(value.into_owned())).is_some()
+                    BearerToken::new(value.expose())
+                        .map_err(|_| invalid("its token has characters that no token has"))?;
+                    token.replace(value).is_some()
                 }
                 // Later versions may say more.
                 _ => false,
@@ -104,6 +111,19 @@ impl FromStr for PairingLink {
         let endpoint = endpoint.ok_or(invalid("it names no address"))?;
         Ok(Self { endpoint, fingerprint, token })
     }
+}
+
+/// Returns a value of the link as it was before it was encoded, in memory that is wiped.
+fn decoded(value: &str) -> Result<Secret, InvalidLink> {
+    // It is shorter decoded, so that no piece of a token stays behind where the text was before.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(value.len()));
+    for (i, piece) in value.split('+').enumerate() {
+        // Links that a form has made have a `+` for a space.
+        bytes.extend((i > 0).then_some(b' '));
+        bytes.extend(percent_decode_str(piece));
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| InvalidLink { reason: "it cannot be read" })?;
+    Ok(Secret::from(text.to_owned()))
 }
 
 /// Checks that an address is one of a server that is reached by TLS, with nothing in it that a dialog would not show.
@@ -150,7 +170,8 @@ mod tests {
         ] {
             assert_eq!(read(&link.to_link()), Ok(link.clone()), "{link}");
         }
-        let link = read("uhlm://verifier?url=https%3A%2F%2Fexample.org%2F&colour=blue").expect("a link");
+        let link = read(" uhlm://verifier?url=https%3A%2F%2Fexample.org%2F&colour=blue#token=x ").expect("a link");
+        assert_eq!(link.token, None, "a fragment is no part of it");
         assert_eq!((link.endpoint.as_str(), link.trust()), ("https://example.org", TrustPolicy::BundledRoots));
     }
 
@@ -166,7 +187,10 @@ mod tests {
             ("uhlm://verifier?url=https%3A%2F%2Fa%3Fq", "more than"),
             ("uhlm://verifier?url=https%3A%2F%2Fa&sha256=abc", "SHA-256"),
             ("uhlm://verifier?url=https%3A%2F%2Fa&token=a%20b", "token"),
+            ("uhlm://verifier?url=https%3A%2F%2Fa&token=a+b", "token"),
             ("uhlm://verifier?url=https%3A%2F%2Fa&token=", "token"),
+            ("uhlm://verifier?url=https%3A%2F%2Fa&token=%ff", "read"),
+            ("uhlm://verifier#?url=https%3A%2F%2Fa", "no address"),
             ("uhlm://verifier?url=https%3A%2F%2Fa&url=https%3A%2F%2Fb", "twice"),
         ] {
             let error = read(text).expect_err(text).to_string();

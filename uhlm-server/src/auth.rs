@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
+use zeroize::Zeroizing;
 
 use crate::owner::{MAX_LABEL_BYTES, Owner};
 
@@ -81,6 +82,7 @@ impl Tokens {
     /// [`AuthError`].
     pub fn read(path: &Path) -> Result<Self, AuthError> {
         let text = std::fs::read_to_string(path)
+            .map(Zeroizing::new)
             .map_err(|source| AuthError::Unreadable { path: path.to_path_buf(), source })?;
         let tokens = Self::new(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')))?;
         if tokens.is_empty() { Err(AuthError::Empty { path: path.to_path_buf() }) } else { Ok(tokens) }

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use rustls::InconsistentKeys;
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert, ServerSessionMemoryCache};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
+use zeroize::Zeroizing;
 
 /// Source of the certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,7 +165,7 @@ impl Tls {
         };
         let (key, files) = match source {
             TlsSource::Off => return Ok(None),
-            TlsSource::SelfSigned { names } => (certified_by_itself(&self_signed(names)?)?, None),
+            TlsSource::SelfSigned { names } => (certified_by_itself(self_signed(names)?)?, None),
             TlsSource::Kept { folder, names } => {
                 let [certificate, key] = kept(folder, names)?;
                 from_files(&certificate, &key)?
@@ -207,18 +210,22 @@ fn modified(path: &Path) -> Option<SystemTime> {
 }
 
 /// A certificate that vouches for itself, with its key.
-type SelfSigned = rcgen::CertifiedKey<rcgen::KeyPair>;
+struct SelfSigned {
+    certificate: rcgen::Certificate,
+    key: Zeroizing<rcgen::KeyPair>,
+}
 
 fn self_signed(names: &[String]) -> Result<SelfSigned, TlsError> {
     let mut all: Vec<String> = ["localhost", "127.0.0.1", "::1"].map(String::from).into();
     all.extend(names.iter().filter(|name| !["localhost", "127.0.0.1", "::1"].contains(&name.as_str())).cloned());
     let failed = |error: rcgen::Error| TlsError::SelfSigned { names: names.join(", "), reason: error.to_string() };
-    rcgen::generate_simple_self_signed(all).map_err(failed)
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(all).map_err(failed)?;
+    Ok(SelfSigned { certificate: cert, key: Zeroizing::new(signing_key) })
 }
 
-fn certified_by_itself(made: &SelfSigned) -> Result<CertifiedKey, TlsError> {
-    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-    certified(vec![made.cert.der().clone()], key.into())
+fn certified_by_itself(made: SelfSigned) -> Result<CertifiedKey, TlsError> {
+    let key = Zeroizing::new(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.key.serialize_der())));
+    certified(vec![made.certificate.into()], &key)
 }
 
 /// Returns the files of the certificate that is kept in a folder and of its key, and makes both where one is missing.
@@ -229,8 +236,8 @@ fn kept(folder: &Path, names: &[String]) -> Result<[PathBuf; 2], TlsError> {
         let unkept = |source| TlsError::Unkept { folder: folder.to_path_buf(), source };
         std::fs::create_dir_all(folder).map_err(unkept)?;
         // The key first: without it, the next start makes both anew.
-        write_private(&key, &made.signing_key.serialize_pem()).map_err(unkept)?;
-        write_private(&certificate, &made.cert.pem()).map_err(unkept)?;
+        write_private(&key, &Zeroizing::new(made.key.serialize_pem())).map_err(unkept)?;
+        write_private(&certificate, &made.certificate.pem()).map_err(unkept)?;
     }
     Ok([certificate, key])
 }
@@ -255,8 +262,10 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 fn read_files(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let read =
-        |path: &Path| std::fs::read(path).map_err(|source| TlsError::Unreadable { path: path.to_path_buf(), source });
+    let read = |path: &Path| match std::fs::read(path) {
+        Ok(bytes) => Ok(Zeroizing::new(bytes)),
+        Err(source) => Err(TlsError::Unreadable { path: path.to_path_buf(), source }),
+    };
     let not_pem = |path: &Path, wanted, error: pem::Error| TlsError::NotPem {
         path: path.to_path_buf(),
         wanted,
@@ -271,12 +280,18 @@ fn read_files(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> 
         .map_err(|error| not_pem(certificate, "certificate", error))?;
     let key =
         PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| not_pem(key, "unencrypted private key", error))?;
-    certified(chain, key)
+    certified(chain, &Zeroizing::new(key))
 }
 
-/// Checks that the key can sign and belongs to the certificate.
-fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<CertifiedKey, TlsError> {
-    CertifiedKey::from_der(chain, key, &default_provider()).map_err(unusable)
+/// Checks that the key can sign and belongs to the certificate. It is lent: `CertifiedKey::from_der` takes the bytes,
+/// and does not wipe them.
+fn certified(chain: Vec<CertificateDer<'static>>, key: &PrivateKeyDer<'_>) -> Result<CertifiedKey, TlsError> {
+    let certified = CertifiedKey::new(chain, any_supported_type(key).map_err(unusable)?);
+    match certified.keys_match() {
+        // Of a key that does not tell its public half, the first handshake says whether it fits.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(error) => Err(unusable(error)),
+    }
 }
 
 #[cfg(test)]
