@@ -13,8 +13,7 @@ use uhlm_load::{Arm, Attack, Behaviour, Pattern, Place, Plan, Refusals, Shape, T
 use uhlm_net::{BearerToken, TrustPolicy};
 use uhlm_server::{EngineOptions, Server, ServerConfig, ServerHandle, TlsSource, Tokens};
 use uhlm_testing::port::lasting_address;
-
-const TOKEN: &str = "a-token-for-load-tests";
+use uhlm_testing::secrets::TOKEN;
 
 /// A server in this process.
 struct Fixture {

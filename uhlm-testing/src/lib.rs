@@ -26,6 +26,7 @@ pub mod patient;
 pub mod port;
 pub mod proxy;
 pub mod replies;
+pub mod secrets;
 pub mod served;
 pub mod slow;
 pub mod split;

@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use uhlm_server::{EngineOptions, ServerConfig, Tokens};
 use uhlm_testing::model_server::ModelServer;
 use uhlm_testing::proxy::{Proxy, Weather};
+use uhlm_testing::secrets::TOKEN;
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
 
 /// Emoji of several code points, CJK, and letters of two bytes.
 const PARROT_TEXT: &str = "Grüße! 🎉🚀 漢字かな交じり文、한국어 — naïve 👩‍👩‍👧 fin.";
-const TOKEN: &str = "fixture-token-0123456789";
 
 /// The first line.
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use uhlm_server::{ServerConfig, ServerError};
 use uhlm_testing::chat_service::{ChatStandIn, Script};
 use uhlm_testing::eventually::eventually;
 use uhlm_testing::proxy::{Proxy, Weather};
+use uhlm_testing::secrets::KEY;
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, patient};
 
@@ -251,7 +252,6 @@ fn a_service_that_fails_is_a_typed_error_without_its_words_and_what_was_said_sta
 
 #[test]
 fn a_gateway_does_not_start_with_a_service_that_it_cannot_ask_and_its_key_is_shown_nowhere() {
-    const KEY: &str = "sk-0123456789";
     let script = Script::of(&["Yes."]);
     let several = ChatStandIn::start_with(script.clone(), &["small", "large"], None);
     let refused = start(options(&several.url()));

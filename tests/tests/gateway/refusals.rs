@@ -7,6 +7,7 @@ use uhlm_server::upstream::{EngineKind, UpstreamOptions};
 use uhlm_server::{ServerConfig, ServerError};
 use uhlm_testing::engine::{StandIn, Trouble};
 use uhlm_testing::pair;
+use uhlm_testing::secrets::KEY;
 
 use crate::support::{gateway, gateway_with, prompts, session, stand_in, try_to_start, upstream, write};
 
@@ -54,7 +55,6 @@ fn engines_of_different_models_are_not_served_together() {
 
 #[test]
 fn a_key_is_read_from_a_file_and_shown_nowhere() {
-    const KEY: &str = "sk-0123456789";
     let engine = StandIn::start_with(EngineKind::Vllm, pair::target(), usize::MAX, Some(KEY));
     assert!(start(upstream(&[&engine])).is_err(), "no key");
     let folder = tempfile::tempdir().expect("a folder");

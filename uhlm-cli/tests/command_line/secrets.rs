@@ -7,13 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command};
 
 use uhlm_testing::file_server::{FileServer, Reply};
+use uhlm_testing::secrets::{TOKEN, TYPED, WRONG_TOKEN as WRONG};
 
 use crate::support::{Run, draft, program, run};
-
-const TOKEN: &str = "t0ken-quillfeather-5521";
-const WRONG: &str = "t0ken-marrowstone-8842";
-/// A word that no model writes by itself.
-const TYPED: &str = "zyxquorlem";
 
 /// A server of the bundled target whose log goes into a file.
 struct Served {

@@ -1,10 +1,11 @@
 //! `cargo xtask test` runs every test suite of the repository, and prints one table of the results.
 //!
 //! A suite is one runner on one part of the repository. It passes the runner's output through, reads how each test
-//! ended, and never stops the next suite.
+//! ended, searches it for what fixtures keep secret, and never stops the next suite.
 
 mod conformance;
 mod results;
+mod secrets;
 
 use std::fmt;
 use std::fs;
@@ -36,8 +37,8 @@ struct Report {
     suite: Suite,
     results: Results,
     took: Duration,
-    /// The reason that the suite as a whole did not succeed; set for failed tests, and for a build or a process that
-    /// broke.
+    /// The reason that the suite as a whole did not succeed; set for failed tests, for a build or a process that broke,
+    /// and for output that has a secret.
     problem: Option<String>,
 }
 
@@ -76,14 +77,16 @@ impl Suite {
                 maven(&mut results, "android-demo", &["shared", "desktop"], &arguments)
             }
         };
-        let problem = result.err().map(|error| format!("{error:#}"));
+        // A test that fails may show what it compared: only what passes is asked for secrets.
+        let problem = result.err().map(|error| format!("{error:#}")).or_else(|| results.search.problem());
         Report { suite: self, results, took: start.elapsed(), problem }
     }
 }
 
 /// Runs the unit, integration and documentation tests of the workspace. Benches are compiled by nobody but clippy.
 fn rust(results: &mut Results) -> Result<()> {
-    results.run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast"]))
+    // What passing tests print is shown, so that it is searched, too.
+    results.run(&mut cargo::cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]))
 }
 
 /// Tests all Swift packages. A command that fails does not keep the next from running.
@@ -133,7 +136,7 @@ fn maven(results: &mut Results, folder: &str, modules: &[&str], arguments: &[&st
     let mut command = cargo::script("sandbox/maven.sh");
     command.args(["--file", folder]).args(arguments);
     command.args([property("library", &library), property("fixture", &bindings::program("uhlm-fixture")?)]);
-    let run = cargo::run(&mut command);
+    let run = results.run(&mut command);
     let read = reports.into_iter().try_for_each(|reports| results.read_reports(&reports));
     run.and(read)?;
     if results.is_empty() { bail!("no test of {folder} ran") } else { Ok(()) }
@@ -164,7 +167,7 @@ impl fmt::Display for Suite {
 /// Returns the table with one row for each suite.
 fn table_of(reports: &[Report]) -> String {
     let row = |report: &Report| {
-        let Results { passed, failed, ignored } = &report.results;
+        let Results { passed, failed, ignored, .. } = &report.results;
         let [passed, failed, ignored] = [passed, failed, ignored].map(|names| names.len().to_string());
         let result = if report.problem.is_none() { "ok" } else { "FAILED" }.to_owned();
         [report.suite.to_string(), result, passed, failed, ignored, table::seconds(report.took)]
@@ -179,7 +182,8 @@ mod tests {
 
     fn report(failed: &[&str], problem: Option<&str>) -> Report {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let results = Results { passed: names(&["a", "b", "c"]), failed: names(failed), ignored: names(&["d"]) };
+        let (passed, ignored) = (names(&["a", "b", "c"]), names(&["d"]));
+        let results = Results { passed, failed: names(failed), ignored, ..Results::default() };
         let problem = problem.map(str::to_owned);
         Report { suite: Suite::Rust, results, took: Duration::from_millis(1250), problem }
     }

@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use super::secrets::Search;
 use crate::cargo;
 
 /// The names of tests by their result, without what the language puts before them.
@@ -20,6 +21,8 @@ pub(super) struct Results {
     pub(super) passed: Vec<String>,
     pub(super) failed: Vec<String>,
     pub(super) ignored: Vec<String>,
+    /// What else is in the output.
+    pub(super) search: Search,
 }
 
 impl Results {
@@ -53,7 +56,9 @@ impl Results {
         while from.read_until(b'\n', &mut line)? > 0 {
             to.write_all(&line)?;
             to.flush()?;
-            self.read_line(&String::from_utf8_lossy(&line));
+            let text = String::from_utf8_lossy(&line);
+            self.search.line(&text);
+            self.read_line(&text);
             line.clear();
         }
         Ok(())
@@ -77,6 +82,7 @@ impl Results {
             let path = file?.path();
             if path.extension().is_some_and(|extension| extension == "xml") {
                 let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+                self.search.file(&path.file_name().unwrap_or_default().to_string_lossy(), &text);
                 self.read_report(&text).with_context(|| format!("reading {}", path.display()))?;
             }
         }
@@ -120,7 +126,7 @@ mod tests {
 
     fn results(passed: &[&str], failed: &[&str], ignored: &[&str]) -> Results {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Results { passed: names(passed), failed: names(failed), ignored: names(ignored) }
+        Results { passed: names(passed), failed: names(failed), ignored: names(ignored), ..Results::default() }
     }
 
     #[test]
@@ -138,6 +144,7 @@ mod tests {
         let (mut copy, mut read) = (Vec::new(), Results::default());
         read.copy(&output[..], &mut copy).expect("memory does not fail");
         assert_eq!(copy, output);
+        assert_ne!(std::mem::take(&mut read.search), Search::default(), "every line is searched");
         let expected = results(&["a", "src/lib.rs - f (line 3)", "d", "on_a_mac"], &["b", "e"], &["c", "f"]);
         assert_eq!(read, expected);
     }
@@ -174,6 +181,7 @@ mod tests {
         let (mut copy, mut read) = (Vec::new(), Results::default());
         // The copy does not go to standard output: whoever counts this program's own tests would count these.
         assert!(read.run_to(Command::new("sh").args(["-c", script]), &mut copy).is_err());
+        read.search = Search::default();
         assert_eq!(read, results(&["a", "b"], &[], &[]));
     }
 }
