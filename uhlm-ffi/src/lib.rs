@@ -53,7 +53,7 @@ pub use event::{
 pub use generation::UhlmGeneration;
 pub use kit::{KitStatus, UhlmKit};
 pub use law::{CloseRule, Estimator, Goal, LogitBias, Pace, Predictor, SamplingParams};
-pub use logging::{LogLevel, LogSink, install_log_sink};
+pub use logging::{LogError, LogLevel, LogSink, install_log_sink};
 pub use models::{
     DownloadEvent, DownloadPhase, DownloadRequest, RemoteFile, StoreOptions, StoredModel, StoredPart, UhlmDownload,
     UhlmModelStore, UnfinishedModel,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -33,11 +33,29 @@ impl From<LogLevel> for Level {
     }
 }
 
+/// The error of a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+pub enum LogError {
+    /// The line is lost. Later ones are not.
+    #[error("the app's log sink failed")]
+    Failed,
+}
+
+/// Takes anything else that a foreign implementation throws. There is nowhere to log that logging failed.
+impl From<uniffi::UnexpectedUniFFICallbackError> for LogError {
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed
+    }
+}
+
 /// Takes the lines of the log. It is called on a thread that does nothing else.
 #[uniffi::export(with_foreign)]
 pub trait LogSink: Send + Sync {
     /// Takes one line; `target` is the module that it comes from.
-    fn log(&self, level: LogLevel, target: String, line: String);
+    ///
+    /// # Errors
+    /// `LogError`. That line is lost.
+    fn log(&self, level: LogLevel, target: String, line: String) -> Result<(), LogError>;
 }
 
 /// Number of lines that wait for the sink. If more come, the newest are dropped, and a later line says how many.
@@ -52,8 +70,14 @@ pub fn install_log_sink(level: LogLevel, sink: Arc<dyn LogSink>) -> bool {
     if tracing_subscriber::registry().with(layer).try_init().is_err() {
         return false;
     }
-    let deliver = move || lines.into_iter().for_each(|line| sink.log(line.level, line.target, line.text));
-    std::thread::Builder::new().name("uhlm-log".into()).spawn(deliver).is_ok()
+    std::thread::Builder::new().name("uhlm-log".into()).spawn(move || deliver(lines, &*sink)).is_ok()
+}
+
+/// Gives all lines to the sink, whatever becomes of each.
+fn deliver(lines: Receiver<Line>, sink: &dyn LogSink) {
+    for line in lines {
+        let _ = sink.log(line.level, line.target, line.text);
+    }
 }
 
 struct Line {
@@ -111,5 +135,37 @@ impl Visit for Text {
             name if self.0.is_empty() => write!(self.0, "{name}={value:?}"),
             name => write!(self.0, " {name}={value:?}"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use uniffi::LiftReturn;
+
+    use super::*;
+
+    /// Answers each line as UniFFI does for a class that throws, and keeps what it was given.
+    struct Throwing(Mutex<Vec<String>>);
+
+    impl LogSink for Throwing {
+        fn log(&self, _: LogLevel, _: String, line: String) -> Result<(), LogError> {
+            self.0.lock().expect("no panic").push(line);
+            let thrown = uniffi::UnexpectedUniFFICallbackError::new("the disk of k-123 is full");
+            <Result<(), LogError> as LiftReturn<crate::UniFfiTag>>::handle_callback_unexpected_error(thrown)
+        }
+    }
+
+    #[test]
+    fn a_sink_that_throws_loses_its_line_and_no_other() {
+        let (sender, lines) = sync_channel(2);
+        for text in ["one", "two"] {
+            sender.send(Line { level: LogLevel::Warn, target: "uhlm".into(), text: text.into() }).expect("room");
+        }
+        drop(sender);
+        let sink = Throwing(Mutex::default());
+        deliver(lines, &sink);
+        assert_eq!(*sink.0.lock().expect("no panic"), ["one", "two"]);
     }
 }

@@ -27,10 +27,10 @@ pub enum RedactionError {
     },
 }
 
-/// Takes anything else that a foreign implementation throws.
+/// Takes anything else that a foreign implementation throws. Its words may hold the text, so no error repeats them.
 impl From<uniffi::UnexpectedUniFFICallbackError> for RedactionError {
-    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
-        Self::Failed { reason: error.reason }
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { reason: "the app's redactor failed".into() }
     }
 }
 
@@ -121,5 +121,16 @@ impl From<uhlm_core::SentRecord> for SentRecord {
             total_tokens: record.total_tokens,
             total_bytes: record.total_bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_redactor_throws_that_is_no_redaction_error_is_not_repeated() {
+        let error = RedactionError::from(uniffi::UnexpectedUniFFICallbackError::new("no rule for 5521"));
+        assert!(!format!("{error} {error:?}").contains("5521"), "{error:?}");
     }
 }

@@ -22,10 +22,11 @@ pub enum TokenError {
     },
 }
 
-/// Takes anything else that a foreign implementation throws, which says nothing about the person's rights.
+/// Takes anything else that a foreign implementation throws, which says nothing about the person's rights. Its words
+/// may hold a credential, so no error repeats them.
 impl From<uniffi::UnexpectedUniFFICallbackError> for TokenError {
-    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
-        Self::Unavailable { reason: error.reason }
+    fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Unavailable { reason: "the app's token provider failed".into() }
     }
 }
 
@@ -56,5 +57,17 @@ impl uhlm_net::TokenProvider for Provider {
                 |error: uhlm_net::InvalidToken| uhlm_net::TokenError::Unavailable { reason: error.to_string() };
             BearerToken::new(token.expose()).map_err(invalid)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_provider_throws_that_is_no_token_error_is_not_repeated() {
+        let error = TokenError::from(uniffi::UnexpectedUniFFICallbackError::new("signed with k-123"));
+        assert!(matches!(error, TokenError::Unavailable { .. }));
+        assert!(!format!("{error} {error:?}").contains("k-123"), "{error:?}");
     }
 }

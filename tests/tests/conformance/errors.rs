@@ -9,12 +9,11 @@ use uhlm_ffi::{
 };
 use uhlm_server::{ServerConfig, Tokens};
 use uhlm_testing::model_server::ModelServer;
+use uhlm_testing::secrets::{TOKEN, WRONG_TOKEN};
 use uhlm_testing::served::Served;
 use uhlm_testing::{pair, parrot};
 
 use crate::support::{QUESTION, at_most, chat, engine, finished, greedy, load, remote, reply, rest, verifier, wait};
-
-const TOKEN: &str = "conformance-token-0123";
 
 /// Asserts that an error is of a kind, which is not worth another attempt, and what it advises.
 fn assert_is(error: &UhlmError, kind: ErrorKind, recovery: Recovery) {
@@ -100,12 +99,12 @@ fn with_tokens(
 #[test]
 fn a_refused_token_is_unauthorized() {
     let served = guarded();
-    let (session, asked) = with_tokens(&served, greedy(), |_| Ok("not-the-token-0123456789".into()));
+    let (session, asked) = with_tokens(&served, greedy(), |_| Ok(WRONG_TOKEN.into()));
     let error = failure(&session);
     assert_is(&error, ErrorKind::Unauthorized, Recovery::SignIn);
     assert_eq!(asked(), (2, 1), "asked, and once more for a new one");
     // A provider that has a new token then is let in.
-    let give = |refresh| Ok(if refresh { TOKEN.into() } else { "expired-token-0123456789".into() });
+    let give = |refresh| Ok(if refresh { TOKEN.into() } else { WRONG_TOKEN.into() });
     let (session, asked) = with_tokens(&served, greedy(), give);
     assert!(!finished(&reply(&session, chat(QUESTION), at_most(200))).1.is_empty());
     assert_eq!(asked(), (2, 1));
@@ -125,6 +124,18 @@ fn a_token_provider_that_throws_is_an_error_not_a_crash() {
     assert!(
         events.iter().any(|event| matches!(event, GenerationEvent::State { link, .. } if *link != LinkState::Online))
     );
+}
+
+#[test]
+fn what_a_token_provider_throws_is_not_repeated() {
+    let served = guarded();
+    // What UniFFI makes of anything that a foreign class throws.
+    let thrown = |_| Err(uniffi::UnexpectedUniFFICallbackError::new(format!("signed with {TOKEN}")).into());
+    let fail = SessionOptions { offline: Some(OfflinePolicy::Fail), ..greedy() };
+    let (session, _) = with_tokens(&served, fail, thrown);
+    let error = failure(&session);
+    assert_eq!(error.kind(), ErrorKind::Offline);
+    assert!(!format!("{error} {error:?}").contains(TOKEN), "{error:?}");
 }
 
 #[test]

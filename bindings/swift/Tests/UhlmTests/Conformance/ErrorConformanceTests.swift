@@ -80,6 +80,25 @@ final class ErrorConformanceTests: Suite {
         XCTAssertEqual(offline?.isRetryable, true)
     }
 
+    func test_what_a_token_provider_throws_is_not_repeated() async throws {
+        struct Own: Error { let token: String }
+        final class Throwing: TokenProvider {
+            private let own: Own
+
+            init(_ own: Own) {
+                self.own = own
+            }
+
+            func token(refresh: Bool) async throws -> String { throw own }
+        }
+        let place = try ready.guarded
+        let token = try XCTUnwrap(place.token)
+        let options = RemoteOptions(endpoint: place.url, trust: .fingerprint(sha256: place.fingerprint))
+        let error = try await answer(of: UhlmVerifier(options: options, tokens: Throwing(Own(token: token))))
+        XCTAssertEqual(error?.kind, .offline)
+        XCTAssertEqual(error.map { String(reflecting: $0).contains(token) }, false)
+    }
+
     private func answer(of verifier: UhlmVerifier) async throws -> UhlmError? {
         let options = try options(.exact, offline: .fail)
         let session = try await engine(try ready.draft).openSession(verifier: verifier, options: options)

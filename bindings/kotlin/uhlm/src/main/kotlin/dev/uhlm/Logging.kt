@@ -14,7 +14,7 @@ public fun installLogSink(
     write: (level: LogLevel, target: String, line: String) -> Unit,
 ): Boolean = installLogSink(level, GuardedSink(write))
 
-/** Keeps exceptions from the thread that all later lines come from. */
+/** Keeps exceptions with the app: the library would drop the line, too, but be given what they say. */
 internal class GuardedSink(private val write: (LogLevel, String, String) -> Unit) : LogSink {
     override fun log(level: LogLevel, target: String, line: String) {
         try {

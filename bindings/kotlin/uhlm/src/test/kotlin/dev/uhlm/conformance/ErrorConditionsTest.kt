@@ -91,6 +91,19 @@ class ErrorConditionsTest : Conformance() {
     }
 
     @Test
+    fun what_a_token_provider_throws_is_not_repeated() = testing {
+        val throwing = object : TokenProvider {
+            override suspend fun token(refresh: Boolean): String = error("signed with ${facts.guardedToken}")
+        }
+        UhlmVerifier(facts.guarded, throwing).use { verifier ->
+            engine.openSession(verifier, exact.copy(offline = OfflinePolicy.Fail)).use { session ->
+                val error = assertFailsAs(ErrorKind.Offline) { session.respond(facts.questions[0], short) }
+                assertFalse(facts.guardedToken in error.stackTraceToString(), error.reason)
+            }
+        }
+    }
+
+    @Test
     fun a_busy_server_is_not_out_of_reach() = testing {
         UhlmVerifier(facts.models.busyVerifier).use { verifier ->
             suspend fun open(offline: OfflinePolicy) = engine.openSession(verifier, exact.copy(offline = offline))
