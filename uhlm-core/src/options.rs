@@ -304,7 +304,7 @@ impl Default for GenerationOptions {
     }
 }
 
-/// The text that a generation continues.
+/// The text that a generation continues. `Debug` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
     /// The person's next message; the model's chat template is applied and the reply joins the conversation.

@@ -31,7 +31,7 @@ pub enum Role {
     Tool,
 }
 
-/// One message of a conversation.
+/// One message of a conversation. `Debug` shows its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Speaker of the message.

@@ -127,6 +127,16 @@ fn told(points: &[(f64, f64)]) -> (f64, f64) {
     (xy / (xx * yy).sqrt(), error)
 }
 
+/// Returns the pauses between the tokens of a reply, and those between the records that brought them, in milliseconds.
+/// Tokens that came in one record have no pause that shows.
+fn pauses(committed: &[Instant], records: &[Record]) -> Vec<(f64, f64)> {
+    let brought = |token: &Instant| records.iter().rev().find(|record| !record.is_up && record.at <= *token);
+    let came: Vec<(Instant, Instant)> = committed.iter().filter_map(|at| Some((*at, brought(at)?.at))).collect();
+    let between = |later: Instant, earlier: Instant| 1e3 * (later - earlier).as_secs_f64();
+    let pauses = came.windows(2).map(|two| (between(two[1].0, two[0].0), between(two[1].1, two[0].1)));
+    pauses.filter(|(_, shown)| *shown > 0.0).collect()
+}
+
 fn write(session: &Session, prompt: &str) -> Vec<Instant> {
     let options = GenerationOptions { max_tokens: 60, ..GenerationOptions::default() };
     let mut generation = session.generate(Prompt::Raw(prompt.into()), options).expect("idle");
@@ -204,12 +214,19 @@ fn the_number_and_the_times_of_streamed_tokens_show_in_the_records_of_an_answer(
     let (tap, verifier) = watched(&served);
     let options = options(Mode::RemoteOnly, CloseRule::CostModel);
     let session = Session::new(pair::draft().model().clone(), Some(verifier), options).expect("valid options");
-    let (mut tokens, mut records) = (0, 0);
+    let (mut tokens, mut records, mut told) = (0, 0, Vec::new());
     for prompt in pair::questions("prompts_free").iter().take(8) {
         tap.take();
-        tokens += write(&session, prompt).len();
-        records += tap.take().iter().filter(|record| !record.is_up).count();
+        let committed = write(&session, prompt);
+        let seen = tap.take();
+        tokens += committed.len();
+        records += seen.iter().filter(|record| !record.is_up).count();
+        told.extend(pauses(&committed, &seen));
     }
     println!("{tokens} streamed tokens came in {records} records");
+    let mean = |of: fn(&(f64, f64)) -> f64| told.iter().map(of).sum::<f64>() / told.len() as f64;
+    let (pause, error) = (mean(|pause| pause.0), mean(|pause| (pause.0 - pause.1).abs()));
+    println!("{} pauses of {pause:.1} ms on average show in the records with an error of {error:.2} ms", told.len());
+    assert!(!told.is_empty(), "no pause shows");
     assert!(records * 2 > tokens, "a record has hardly more than a token: {records} records, {tokens} tokens");
 }

@@ -33,7 +33,7 @@ pub enum SentKind {
     Advance,
 }
 
-/// One request to the verifier.
+/// One request to the verifier. `Debug` shows its text, where that is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
     /// Time at which the request was sent.
