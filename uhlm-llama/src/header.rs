@@ -306,10 +306,13 @@ impl Tokens {
 }
 
 /// Whether llama.cpp keeps matrices of this type a second time, rearranged for the processor (`ggml-cpu/repack.cpp`):
-/// `Q4_0`, `Q4_K` and `IQ4_NL` with AVX2; with ARM's dot products `Q5_K`, `Q6_K` and `Q8_0` too.
+/// `Q4_0`, `Q4_K` and `IQ4_NL` with AVX2, `Q2_K` with AVX-512, which is counted without it too; with ARM's dot products
+/// `Q5_K`, `Q6_K` and `Q8_0`.
 fn is_repacked(kind: u32) -> bool {
     let everywhere = matches!(kind, 2 | 12 | 20);
-    everywhere || (cfg!(target_arch = "aarch64") && matches!(kind, 8 | 13 | 14))
+    let here =
+        (cfg!(target_arch = "aarch64") && matches!(kind, 8 | 13 | 14)) || (cfg!(target_arch = "x86_64") && kind == 10);
+    everywhere || here
 }
 
 /// Bytes of a metadata scalar.
