@@ -4,6 +4,7 @@
 //! Format: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>, versions 2 and 3, little-endian.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use uhlm_law::sampling::SamplingParams;
@@ -106,7 +107,15 @@ const DEFAULT_ALIGNMENT: u64 = 32;
 /// # Errors
 /// [`HeaderError`].
 pub fn read_part(path: &Path) -> Result<GgufSummary, HeaderError> {
-    let (mut header, tensors, pairs) = Header::open(path)?;
+    read_open_part(File::open(path)?)
+}
+
+/// Does the same for a file that is open, from where it is read next.
+///
+/// # Errors
+/// [`HeaderError`].
+pub fn read_open_part(file: File) -> Result<GgufSummary, HeaderError> {
+    let (mut header, tensors, pairs) = Header::of(file)?;
     let file_bytes = header.file_bytes;
     let (mut architecture, mut name, mut alignment) = (None, None, DEFAULT_ALIGNMENT);
     let mut shape = Shape::default();

@@ -99,7 +99,11 @@ const MOST_NUMBERS: u64 = 1024;
 impl Header<BufReader<File>> {
     /// Opens a file and reads up to its metadata; returns the number of tensors and that of metadata entries too.
     pub(crate) fn open(path: &Path) -> Result<(Self, u64, u64), HeaderError> {
-        let file = File::open(path)?;
+        Self::of(File::open(path)?)
+    }
+
+    /// Does the same for a file that is open.
+    pub(crate) fn of(file: File) -> Result<(Self, u64, u64), HeaderError> {
         let file_bytes = file.metadata()?.len();
         let reader = BufReader::with_capacity(1 << 16, file);
         let mut header = Self { reader, position: 0, file_bytes, kept: None };

@@ -2,7 +2,7 @@
 //! picks a file. What such a download needs to know beforehand is [`ModelStore::files`]; what it brought,
 //! [`ModelStore::adopt`] checks and takes.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use uhlm_law::digest::Digest;
 use uhlm_llama::split::PartName;
 
 use crate::error::DownloadError;
+use crate::held::{self, Held};
 use crate::manifest::{Manifest, now};
 use crate::naming::vacant;
 use crate::partial::Partial;
@@ -22,7 +23,7 @@ use crate::shared::Shared;
 use crate::source::{InvalidSource, Source};
 use crate::store::ModelStore;
 use crate::stored::{StoreError, StoredModel};
-use crate::whole::{hashed, readable};
+use crate::whole::readable;
 
 /// A file that a download of a model would load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +80,9 @@ impl ModelStore {
     /// Takes a whole file into the store, and checks it first: its SHA-256 where one is known, else that it reads as
     /// GGUF. It is moved where the file system allows that and copied elsewhere; after success nothing is left at its
     /// old place, after an error it is still there. A file that the store has already is not taken twice. What an
-    /// unfinished download of the same name left is removed. Blocks; reads the whole file, and tells `progress` the
-    /// number of bytes read.
+    /// unfinished download of the same name left is removed. What is checked is what is taken: a file that is put in its
+    /// place meanwhile, or written to, is an error. Blocks; reads the whole file, and tells `progress` the number of
+    /// bytes read.
     ///
     /// # Errors
     /// [`DownloadError::InvalidName`], [`DownloadError::NameTaken`] where the name is another model's,
@@ -98,13 +100,15 @@ impl ModelStore {
         if !check_name(name) {
             return Err(DownloadError::InvalidName { name: name.clone() });
         }
-        let (bytes, found) = read(file, cancel, &mut progress)?;
+        // Held from here on: what is hashed is what gets the name, whatever is put in its place meanwhile.
+        let mut held = Held::open(file).map_err(unread)?;
+        let (bytes, found) = read(&mut held, cancel, &mut progress)?;
         match sha256 {
             Some(expected) if *expected != found => {
                 return Err(DownloadError::WrongHash { expected: *expected, found });
             }
             Some(_) => {}
-            None => readable(file, bytes)?,
+            None => readable(held.file(), bytes)?,
         }
         let storage = |what: &'static str| move |error: io::Error| DownloadError::storage(what, 0, &error);
         let path = self.config().folder.join(name);
@@ -116,7 +120,8 @@ impl ModelStore {
             DownloadError::Storage { what: "look into the folder".into(), reason }
         };
         if let Some(there) = self.file(name).map_err(unseen)? {
-            let known = there.sha256.or_else(|| read(&there.path, cancel, &mut |_| ()).ok().map(|(_, digest)| digest));
+            let hash = || read(&mut Held::open(&there.path).ok()?, cancel, &mut |_| ()).ok().map(|(_, digest)| digest);
+            let known = there.sha256.or_else(hash);
             let same_source = source.as_ref().is_some_and(|source| there.source == Some(source.kept()));
             if known != Some(found) && !same_source {
                 partial.let_go();
@@ -127,7 +132,7 @@ impl ModelStore {
         let before = Manifest::read(&path);
         let manifest = Manifest { sha256: found, bytes, source: source.clone(), loaded_at: now() };
         let written = manifest.write(&path).map_err(storage("write the manifest"));
-        if let Err(error) = written.and_then(|()| place(file, found, &path, partial, cancel)) {
+        if let Err(error) = written.and_then(|()| place(file, &mut held, found, &path, partial, cancel)) {
             // What cannot be put back says another size or hash than the file has, and a check will tell.
             before.map(|before| before.write(&path)).transpose().unwrap_or_default();
             return Err(error);
@@ -137,8 +142,15 @@ impl ModelStore {
 }
 
 /// Gives a checked file its name in the store, by a move or else by a copy.
-fn place(file: &Path, sha256: Digest, path: &Path, mut partial: Partial, cancel: &Cancel) -> Result<(), DownloadError> {
-    match fs::rename(file, path) {
+fn place(
+    file: &Path,
+    held: &mut Held,
+    sha256: Digest,
+    path: &Path,
+    mut partial: Partial,
+    cancel: &Cancel,
+) -> Result<(), DownloadError> {
+    match held::rename(file, path, |path| held.is_unchanged_at(path)) {
         Ok(()) => return partial.discard(),
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
         Err(error) => {
@@ -146,7 +158,7 @@ fn place(file: &Path, sha256: Digest, path: &Path, mut partial: Partial, cancel:
             return Err(DownloadError::storage("move the file into the store", 0, &error));
         }
     }
-    let copied = partial.restart().and_then(|()| copy(file, &mut partial, cancel)).and_then(|()| {
+    let copied = partial.restart().and_then(|()| copy(held, &mut partial, cancel)).and_then(|()| {
         // What was checked was copied, or somebody writes to the file meanwhile.
         let found = partial.sha256();
         if found == sha256 { Ok(()) } else { Err(DownloadError::WrongHash { expected: sha256, found }) }
@@ -157,7 +169,9 @@ fn place(file: &Path, sha256: Digest, path: &Path, mut partial: Partial, cancel:
         return Err(error);
     }
     partial.finish(path)?;
-    fs::remove_file(file).map_err(|error| DownloadError::storage("remove the file at its old place", 0, &error))
+    let gone = |error: io::Error| DownloadError::storage("remove the file at its old place", 0, &error);
+    // What somebody has put in its place is not ours to remove.
+    if held::is_at(held.file(), file).map_err(gone)? { fs::remove_file(file).map_err(gone) } else { Ok(()) }
 }
 
 fn remote_file(shared: &Shared, request: &DownloadRequest, name: String) -> Result<RemoteFile, DownloadError> {
@@ -171,29 +185,26 @@ fn remote_file(shared: &Shared, request: &DownloadRequest, name: String) -> Resu
     Ok(RemoteFile { name, source, url, bytes, sha256 })
 }
 
+fn unread(error: io::Error) -> DownloadError {
+    DownloadError::storage("read the file", 0, &error)
+}
+
 /// Reads a file to its end; returns its length and its SHA-256.
-fn read(path: &Path, cancel: &Cancel, progress: &mut dyn FnMut(u64)) -> Result<(u64, Digest), DownloadError> {
-    let failed = |error: io::Error| DownloadError::storage("read the file", 0, &error);
-    // A link would be moved in the place of its file, and a pipe be waited for.
-    if !fs::symlink_metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is no plain file")));
-    }
-    let mut file = File::open(path).map_err(failed)?;
-    let read = hashed(&mut file, cancel, progress).map_err(failed)?.ok_or(DownloadError::Cancelled)?;
+fn read(held: &mut Held, cancel: &Cancel, progress: &mut dyn FnMut(u64)) -> Result<(u64, Digest), DownloadError> {
+    let read = held.hashed(cancel, progress).map_err(unread)?.ok_or(DownloadError::Cancelled)?;
     // Its new name must not outlive a crash that its bytes do not.
-    file.sync_all().map_err(failed)?;
+    held.file().sync_all().map_err(unread)?;
     Ok(read)
 }
 
 /// Writes a file's bytes into the partial one.
-fn copy(file: &Path, partial: &mut Partial, cancel: &Cancel) -> Result<(), DownloadError> {
-    let failed = |error: io::Error| DownloadError::storage("read the file", 0, &error);
-    let (mut file, mut buffer) = (File::open(file).map_err(failed)?, vec![0; 1 << 18]);
+fn copy(held: &mut Held, partial: &mut Partial, cancel: &Cancel) -> Result<(), DownloadError> {
+    let (file, mut buffer) = (held.rewound().map_err(unread)?, vec![0; 1 << 18]);
     loop {
         if cancel.is_cancelled() {
             return Err(DownloadError::Cancelled);
         }
-        match file.read(&mut buffer).map_err(failed)? {
+        match file.read(&mut buffer).map_err(unread)? {
             0 => return Ok(()),
             count => partial.write(&buffer[..count])?,
         }

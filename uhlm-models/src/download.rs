@@ -3,21 +3,23 @@
 //! It runs on a thread of its own, because writing and hashing gigabytes has no place on the network's.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use uhlm_law::digest::Digest;
 
 use crate::client::{Answer, Part, Wanted, cause};
 use crate::error::DownloadError;
 use crate::manifest::{Manifest, now};
+use crate::pace::Pace;
 use crate::partial::Partial;
 use crate::progress::Phase;
 use crate::request::DownloadRequest;
 use crate::shared::Shared;
 use crate::source::Source;
 use crate::stored::StoredModel;
-use crate::whole::readable;
 
-/// Number of bytes that make an attempt a success of its own: the count of failures begins anew.
+/// Number of bytes beyond what any attempt had before that make one a success of its own: the count of failures begins
+/// anew. Bytes that are thrown away and come again are no progress.
 const PROGRESS: u64 = 256 << 10;
 /// Number of times that a file may be replaced on the server before it is given up.
 const MAX_CHANGES: u32 = 2;
@@ -33,20 +35,20 @@ pub(super) struct Download<'a> {
     path: PathBuf,
     /// Number of times that the file was found replaced at the present source.
     changes: u32,
-    /// Number of bytes that the present attempt brought.
-    brought: u64,
+    /// Largest number of bytes of the present version of the file that an attempt at the present source ended with.
+    furthest: u64,
 }
 
 impl<'a> Download<'a> {
     pub(super) fn new(shared: &'a mut Shared, request: &'a DownloadRequest, name: String, path: PathBuf) -> Self {
-        Self { shared, request, name, path, changes: 0, brought: 0 }
+        Self { shared, request, name, path, changes: 0, furthest: 0 }
     }
 
     /// Loads the rest of the file and gives it its name.
     pub(super) fn run(mut self, mut partial: Partial) -> Result<StoredModel, DownloadError> {
         let (mut failures, request) = (Vec::new(), self.request);
         for (index, source) in request.sources.iter().enumerate() {
-            (self.shared.progress.source, self.changes) = (index, 0);
+            (self.shared.progress.source, self.changes, self.furthest) = (index, 0, 0);
             match self.load_from(source, &mut partial) {
                 Ok(()) => return self.finish(source, partial),
                 Err(error) if error.is_ours() => {
@@ -70,7 +72,6 @@ impl<'a> Download<'a> {
     fn load_from(&mut self, source: &Source, partial: &mut Partial) -> Result<(), DownloadError> {
         let (mut failures, mut again) = (0, true);
         loop {
-            self.brought = 0;
             let outcome = self.attempt(source, partial).and_then(|()| self.check(partial));
             let error = match outcome {
                 Ok(()) => return Ok(()),
@@ -79,7 +80,7 @@ impl<'a> Download<'a> {
             match &error {
                 // Put together from several answers, it may have been replaced in between: once more, in one piece.
                 DownloadError::WrongHash { .. } if partial.pieces > 1 && again => {
-                    again = false;
+                    (again, self.furthest) = (false, 0);
                     partial.restart()?;
                     continue;
                 }
@@ -97,7 +98,9 @@ impl<'a> Download<'a> {
             if !error.is_passing() {
                 return Err(error);
             }
-            failures = if self.brought >= PROGRESS { 1 } else { failures + 1 };
+            let gained = partial.len().saturating_sub(self.furthest);
+            self.furthest += gained;
+            failures = if gained >= PROGRESS { 1 } else { failures + 1 };
             if failures >= self.shared.config().attempts.max(1) {
                 return Err(error);
             }
@@ -191,12 +194,13 @@ impl<'a> Download<'a> {
 
     fn count_change(&mut self) -> Result<(), DownloadError> {
         self.changes += 1;
+        self.furthest = 0;
         if self.changes > MAX_CHANGES { Err(DownloadError::Changed) } else { Ok(()) }
     }
 
     /// Writes the body as it comes.
     fn receive(&mut self, mut answer: Answer, partial: &mut Partial) -> Result<(), DownloadError> {
-        let mut looked = partial.len();
+        let (mut looked, mut pace) = (partial.len(), Pace::new(Instant::now(), partial.len()));
         loop {
             let silence = self.shared.config().silence;
             let received = partial.len();
@@ -217,7 +221,8 @@ impl<'a> Download<'a> {
                 _ => {}
             }
             partial.write(&chunk)?;
-            self.brought += chunk.len() as u64;
+            let received = partial.len();
+            pace.note(Instant::now(), received).map_err(|reason| DownloadError::Interrupted { received, reason })?;
             if partial.len() - looked >= LOOK_AT_DISK {
                 looked = partial.len();
                 self.check_room(partial)?;
@@ -248,7 +253,7 @@ impl<'a> Download<'a> {
             // It is the file that was asked for; whether it can be run is for whoever loads it to say.
             Some(_) => Ok(()),
             None if self.request.require_sha256 => Err(DownloadError::NoChecksum { bytes: Some(partial.len()) }),
-            None => readable(partial.path(), partial.len()),
+            None => partial.check_readable(),
         }
     }
 

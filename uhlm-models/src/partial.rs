@@ -13,6 +13,8 @@ use sha2::{Digest as _, Sha256};
 use uhlm_law::digest::Digest;
 
 use crate::error::DownloadError;
+use crate::held::{self, is_at};
+use crate::whole::readable;
 
 /// Number of bytes between two states; a crash costs at most this much of what was loaded.
 const CHECKPOINT: u64 = 8 << 20;
@@ -182,9 +184,11 @@ impl Partial {
         self.len
     }
 
-    /// Returns the path of the file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Checks that a file that nobody vouches for reads as a model at all.
+    pub(super) fn check_readable(&mut self) -> Result<(), DownloadError> {
+        let outcome = readable(&self.file, self.len);
+        let there = self.file.seek(SeekFrom::Start(self.len));
+        outcome.and_then(|()| there.map(drop).map_err(|error| self.failure("read the partial file", &error)))
     }
 
     /// Returns the SHA-256 of the bytes so far.
@@ -243,10 +247,12 @@ impl Partial {
         Ok(())
     }
 
-    /// Gives the whole file its name. From this moment on it can be loaded.
+    /// Gives the whole file its name. From this moment on it can be loaded. Another file that lies at its path by now
+    /// gets no name.
     pub(super) fn finish(self, model: &Path) -> Result<(), DownloadError> {
         self.file.sync_all().map_err(|error| self.failure("write the file", &error))?;
-        fs::rename(&self.path, model).map_err(|error| self.failure("rename the finished file", &error))?;
+        held::rename(&self.path, model, |path| is_at(&self.file, path))
+            .map_err(|error| self.failure("rename the finished file", &error))?;
         // The model is there; a state that stays behind belongs to no file and is not believed.
         let _ = remove(&json_of(&self.path));
         if let Some(folder) = model.parent().and_then(|folder| File::open(folder).ok()) {
@@ -272,10 +278,9 @@ fn remove(path: &Path) -> io::Result<()> {
 fn lock(path: &Path) -> Result<Option<File>, DownloadError> {
     let storage = |error: &io::Error| DownloadError::storage("open the partial file", 0, error);
     loop {
-        let file = open(path).map_err(|error| storage(&error))?;
-        if !file.metadata().map_err(|error| storage(&error))?.is_file() {
-            return Err(storage(&io::Error::other("something else than a file has its name")));
-        }
+        let mut options = OpenOptions::new();
+        let file = held::open(path, options.read(true).write(true).create(true).truncate(false));
+        let file = file.map_err(|error| storage(&error))?;
         if !try_lock(&file).map_err(|error| storage(&error))? {
             return Ok(None);
         }
@@ -284,19 +289,6 @@ fn lock(path: &Path) -> Result<Option<File>, DownloadError> {
             return Ok(Some(file));
         }
     }
-}
-
-/// Opens the file, which is made where it is missing. A link is not followed: it may lead anywhere.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        // The bits are those of the system's own flag, whose sign they may use.
-        options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed());
-    }
-    options.open(path)
 }
 
 #[cfg(unix)]
@@ -309,17 +301,6 @@ fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
-    let held = file.metadata()?;
-    match fs::metadata(path) {
-        Ok(there) => Ok((there.dev(), there.ino()) == (held.dev(), held.ino())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 #[cfg(not(unix))]
 fn try_lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {
@@ -327,12 +308,6 @@ fn try_lock(file: &File) -> io::Result<bool> {
         Err(fs::TryLockError::WouldBlock) => Ok(false),
         Err(fs::TryLockError::Error(error)) => Err(error),
     }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> io::Result<bool> {
-    // A file that is open here cannot be renamed by others.
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! Whole files on the disk: their hash, and whether they read as a model.
 
 use std::fs::File;
-use std::io::{self, Read as _};
-use std::path::Path;
+use std::io::{self, Read as _, Seek as _};
 
 use sha2::{Digest as _, Sha256};
 use uhlm_law::cancel::Cancel;
@@ -33,12 +32,16 @@ pub(super) fn hashed(
     }
 }
 
-/// Checks that a file that nobody vouches for, of which `bytes` are there, reads as a model at all.
-pub(super) fn readable(path: &Path, bytes: u64) -> Result<(), DownloadError> {
-    match gguf::read_part(path) {
+/// Checks that an open file that nobody vouches for, of which `bytes` are there, reads as a model at all. Where it is
+/// read next is left open.
+pub(super) fn readable(file: &File, bytes: u64) -> Result<(), DownloadError> {
+    let failed = |error: io::Error| DownloadError::storage("read the file", bytes, &error);
+    let mut file = file.try_clone().map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    match gguf::read_open_part(file) {
         // A sound file that llama.cpp cannot run is still the one that was meant.
         Ok(_) | Err(HeaderError::Unsupported { .. }) => Ok(()),
-        Err(HeaderError::Io(error)) => Err(DownloadError::storage("read the file", bytes, &error)),
+        Err(HeaderError::Io(error)) => Err(failed(error)),
         Err(error) => Err(DownloadError::NotAModel { reason: error.to_string() }),
     }
 }

@@ -142,6 +142,35 @@ fn without_a_validator_nothing_is_put_together_unless_the_hash_is_known() {
 }
 
 #[test]
+fn a_server_that_always_cuts_and_is_always_asked_from_the_start_is_given_up() {
+    // With a mark of the file it ignores ranges; without one no part of an answer can be gone on with.
+    for (mark, asked) in [("\"v1\"", [0, 400_000, 400_000]), ("W/\"v1\"", [0, 0, 0])] {
+        let file = noise(1);
+        let place = Place::new(move |asked| {
+            let reply = Reply::whole(&file).with("ETag", mark);
+            // An end for a device that would never give up.
+            if asked.before < 10 { reply.cut_after(400_000) } else { reply }
+        });
+        let error = place.fetch().expect_err("no attempt comes further than the first");
+        assert!(matches!(error, DownloadError::Interrupted { received: 400_000, .. }), "{error:?}");
+        assert_eq!(place.asked(), asked);
+        place.assert_unfinished(400_000);
+    }
+}
+
+#[test]
+fn a_server_without_ranges_that_comes_further_each_time_is_asked_on() {
+    let file = noise(1);
+    let served = Arc::clone(&file);
+    let place = Place::new(move |asked| {
+        let reply = Reply::whole(&served).with("ETag", "\"v1\"");
+        if asked.before < 3 { reply.cut_after(300_000 * (asked.before as u64 + 1)) } else { reply }
+    });
+    place.assert_whole(&place.fetch().expect("whole"), &file);
+    assert_eq!(place.asked(), [0, 300_000, 600_000, 900_000]);
+}
+
+#[test]
 fn a_file_put_together_from_two_is_found_out_by_its_hash_and_loaded_in_one_piece() {
     let (old, new) = (noise(1), noise(2));
     let (served, wanted) = (Arc::clone(&new), sha256(&new));

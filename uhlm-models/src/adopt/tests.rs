@@ -1,6 +1,8 @@
 //! Tests of files that something else brings.
 
+use std::fs::File;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest as _, Sha256};
 
@@ -125,6 +127,35 @@ fn a_link_is_not_followed_and_a_cancelled_check_takes_nothing() {
     }
     assert!(file.exists());
     assert!(!place.store.config().folder.exists(), "nothing was made");
+}
+
+#[test]
+fn what_is_put_in_the_place_of_a_file_while_it_is_checked_is_not_taken() {
+    let place = Place::new();
+    let (bytes, elsewhere) = (model(), place.folder.path().join("elsewhere"));
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let adopt = |swap: &dyn Fn(&Path)| {
+        let file = place.file(&bytes);
+        File::options().write(true).open(&file).and_then(|file| file.set_modified(long_ago)).expect("a file's time");
+        fs::write(&elsewhere, b"GGUF and something else").expect("written");
+        let mut swapped = false;
+        let outcome = place.store.adopt(&file, &named("m.gguf", Some(digest(&bytes))), &Cancel::new(), |read| {
+            // All of it is read by then.
+            if read == bytes.len() as u64 {
+                swap(&file);
+                swapped = true;
+            }
+        });
+        assert!(swapped && matches!(outcome, Err(DownloadError::Storage { .. })), "{outcome:?}");
+        assert!(place.store.list().expect("a folder").is_empty());
+        assert!(place.store.unfinished().expect("a folder").is_empty());
+        fs::read(&file).expect("where it was")
+    };
+    // Another file, other bytes in the same one, and on Unix a link.
+    assert_eq!(adopt(&|file| fs::rename(&elsewhere, file).expect("renamed")), b"GGUF and something else");
+    assert_eq!(adopt(&|file| fs::write(file, vec![0; bytes.len()]).expect("written")), vec![0; bytes.len()]);
+    #[cfg(unix)]
+    adopt(&|file| fs::remove_file(file).and_then(|()| std::os::unix::fs::symlink(&elsewhere, file)).expect("a link"));
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn what_was_not_made_safe_is_not_believed() {
     drop(partial);
     let partial = open(&model(&folder)).expect("opens");
     assert_eq!((partial.len(), partial.sha256()), (4, Digest(Sha256::digest(b"safe").into())));
-    assert_eq!(fs::read(partial.path()).expect("there"), b"safe");
+    assert_eq!(fs::read(&partial.path).expect("there"), b"safe");
 }
 
 #[test]
@@ -112,6 +112,34 @@ fn a_finished_file_leaves_nothing_behind() {
     partial.finish(&model(&folder)).expect("renamed");
     let names: Vec<_> = fs::read_dir(folder.path()).expect("there").flatten().map(|e| e.file_name()).collect();
     assert_eq!(names, ["model.gguf"]);
+}
+
+#[test]
+fn another_file_in_the_place_of_a_finished_one_gets_no_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let elsewhere = folder.path().join("elsewhere");
+    let finish = |swap: &dyn Fn(&Path)| {
+        let mut partial = open(&model(&folder)).expect("opens");
+        partial.restart().and_then(|()| partial.write(b"whole")).expect("room");
+        fs::write(&elsewhere, b"wrong").expect("written");
+        swap(&path_of(&model(&folder)));
+        let outcome = partial.finish(&model(&folder));
+        assert!(matches!(outcome, Err(DownloadError::Storage { .. })), "{outcome:?}");
+        assert!(!model(&folder).exists());
+        // What lies there now, if anything, is in the next one's way.
+        let _ = fs::remove_file(path_of(&model(&folder)));
+    };
+    finish(&|path| fs::rename(&elsewhere, path).expect("renamed"));
+    finish(&|path| fs::remove_file(path).expect("removed"));
+    #[cfg(unix)]
+    finish(&|path| {
+        fs::remove_file(path).and_then(|()| std::os::unix::fs::symlink(&elsewhere, path)).expect("a link");
+    });
+    #[cfg(unix)]
+    finish(&|path| {
+        // A link to the very file that was loaded: its target may be another one at any time.
+        fs::rename(path, &elsewhere).and_then(|()| std::os::unix::fs::symlink(&elsewhere, path)).expect("a link");
+    });
 }
 
 #[test]
