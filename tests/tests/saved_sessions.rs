@@ -203,6 +203,11 @@ fn a_file_that_cannot_be_used_is_an_error_that_says_why() {
         std::fs::write(&path, &whole[..at]).expect("a writable folder");
         assert!(matches!(restore(&pair::draft(), 1024), Some(SavedSessionError::Damaged { .. })), "cut at {at}");
     }
+    // What was never written of a file takes no room on the disk, and is not read either.
+    std::fs::write(&path, &whole).expect("a writable folder");
+    std::fs::File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 32)).expect("a long file");
+    let long = restore(&pair::draft(), 1024);
+    assert!(matches!(&long, Some(SavedSessionError::Damaged { reason, .. }) if reason.contains("longer")), "{long:?}");
     // A session that is busy, or whose file cannot be written, says so and goes on.
     let generation = session.generate(Prompt::Chat(NEXT.into()), GenerationOptions::default()).expect("idle");
     assert!(matches!(session.blocking_save(&path), Err(SavedSessionError::Busy)));

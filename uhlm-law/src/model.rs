@@ -97,6 +97,15 @@ pub trait LanguageModel: Send + Sync {
     fn detokenize(&self, tokens: &[TokenId]) -> Vec<u8>;
 }
 
+/// The largest cache that a sequence has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheSize {
+    /// Number of tokens that it is of.
+    pub tokens: usize,
+    /// Size in the engine's own form, in bytes.
+    pub bytes: u64,
+}
+
 /// The computation of a model.
 pub trait Decoder: Send + Sync {
     /// Makes an empty sequence of at most `context` tokens (0: as long as the model was trained for and memory allows)
@@ -116,6 +125,13 @@ pub trait Decoder: Send + Sync {
     }
     /// Returns the fingerprint of the weights, by which a saved cache knows its model; `None` where there is no file.
     fn fingerprint(&self) -> Option<Digest> {
+        None
+    }
+    /// Returns a bound on the cache that a sequence of `context` tokens [saves](Sequence::save), in tokens and in bytes;
+    /// 0 counts as for [`Self::sequence`]. No more is read of a file. `None`, the default, where the engine does not
+    /// say it, and then any file is read for which there is memory.
+    fn largest_cache(&self, context: u32) -> Option<CacheSize> {
+        let _ = context;
         None
     }
 }

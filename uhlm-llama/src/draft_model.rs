@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use uhlm_law::chat::{ChatTemplate, Message, Reasoning, RenderOptions, Rendered, TemplateError};
 use uhlm_law::digest::Digest;
-use uhlm_law::model::{Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
+use uhlm_law::model::{CacheSize, Decoder, LanguageModel, ModelError, Sequence, Special, Vocabulary};
 use uhlm_law::noise::TokenKeys;
 use uhlm_law::sampling::TokenId;
 
+use crate::memory;
 use crate::model::Model;
 use crate::options::{ContextOptions, MAX_THREADS};
 
@@ -62,6 +63,10 @@ impl Decoder for Model {
 
     fn fingerprint(&self) -> Option<Digest> {
         Some(Model::fingerprint(self))
+    }
+
+    fn largest_cache(&self, context: u32) -> Option<CacheSize> {
+        memory::largest_cache(self.summary(), context)
     }
 }
 

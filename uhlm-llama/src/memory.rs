@@ -13,6 +13,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use uhlm_law::model::CacheSize;
 
 use crate::gguf::{GgufSummary, Shape};
 use crate::split;
@@ -33,6 +34,9 @@ const GRAPHS_PER_LAYER: u64 = 96 << 10;
 /// Bytes of a token: its text in llama.cpp's two tables and in ours, its entry in the hash, and its share of the
 /// sampling's buffers.
 const PER_TOKEN: u64 = 160;
+/// Bytes of a saved cache beside its keys and values: the places of its tokens, and the lengths of its layers.
+const BESIDE_CACHE: u64 = 1 << 20;
+const BESIDE_TOKEN: u64 = 32;
 /// Bytes of a merge rule in llama.cpp's hash: two strings and a rank.
 const PER_MERGE: u64 = 96;
 
@@ -140,6 +144,17 @@ fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
         vocabulary: shape.vocabulary * PER_TOKEN + shape.vocabulary_bytes + shape.merges * PER_MERGE,
         graphs: shape.layers.saturating_mul(GRAPHS_PER_LAYER).saturating_add(GRAPHS),
     }
+}
+
+/// Returns a bound on the saved cache of a context of `context` tokens; `None` where the header does not say what a token
+/// takes.
+pub(crate) fn largest_cache(summary: &GgufSummary, context: u32) -> Option<CacheSize> {
+    let estimate = of_summary(summary, context).ok()?;
+    let tokens = u64::from(estimate.context).next_multiple_of(CONTEXT_STEP);
+    let beside = tokens.saturating_mul(BESIDE_TOKEN).saturating_add(BESIDE_CACHE);
+    // An architecture may keep more than follows from the usual sizes, and what was saved must be read again.
+    let bytes = estimate.cache.saturating_mul(2).saturating_add(beside);
+    Some(CacheSize { tokens: usize::try_from(tokens).ok()?, bytes })
 }
 
 /// Compares the estimate with what is free: [`available`], or what the app knows better. A context of 0 tokens is as

@@ -151,6 +151,8 @@ impl Sequence for LlamaSequence {
 mod tests {
     use std::path::Path;
 
+    use uhlm_law::model::Decoder as _;
+
     use super::*;
     use crate::{CachePrecision, LoadOptions, Model};
 
@@ -273,6 +275,21 @@ mod tests {
             // It can be rolled back as any other.
             saved_of.truncate(kept - 1).expect("rolls back");
             other.truncate(kept - 1).expect("rolls back");
+        }
+    }
+
+    #[test]
+    fn the_saved_cache_of_a_full_context_is_within_its_bound_and_the_bound_within_four_times_that() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/demo-draft.gguf");
+        for cache in [CachePrecision::F16, CachePrecision::Q8] {
+            let model = Model::load(&path, &LoadOptions { cache, ..LoadOptions::default() }).expect("a model");
+            let options = ContextOptions { context: 1000, batch: 64, ..ContextOptions::default() };
+            let mut full = model.new_sequence(&options).expect("a context");
+            let bound = model.largest_cache(1000).expect("the header says its sizes");
+            assert_eq!(bound.tokens, full.capacity());
+            decode(&mut full, &vec![7; bound.tokens]);
+            let saved = full.save().expect("saves").expect("a cache").len() as u64;
+            assert!(saved <= bound.bytes && bound.bytes < saved * 4 + (1 << 20), "{saved} of {bound:?}");
         }
     }
 

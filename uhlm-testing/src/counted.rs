@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uhlm_law::chat::DraftModel;
 use uhlm_law::digest::Digest;
-use uhlm_law::model::{Decoder, ModelError, Sequence};
+use uhlm_law::model::{CacheSize, Decoder, ModelError, Sequence};
 use uhlm_law::sampling::TokenId;
 
 /// Tokens of a pass.
@@ -55,6 +55,10 @@ impl Decoder for Counted {
 
     fn fingerprint(&self) -> Option<Digest> {
         self.model.decoder.fingerprint()
+    }
+
+    fn largest_cache(&self, context: u32) -> Option<CacheSize> {
+        self.model.decoder.largest_cache(context)
     }
 }
 

@@ -45,6 +45,8 @@ pub const TARGETS: &[Target] = &[
     #[cfg(feature = "files")]
     targets::store::TARGET,
     #[cfg(feature = "files")]
+    targets::session::TARGET,
+    #[cfg(feature = "files")]
     targets::config::TARGET,
 ];
 

@@ -10,6 +10,8 @@ pub(crate) mod gguf;
 pub(crate) mod load;
 pub(crate) mod schema;
 #[cfg(feature = "files")]
+pub(crate) mod session;
+#[cfg(feature = "files")]
 pub(crate) mod store;
 #[cfg(feature = "files")]
 pub(crate) mod template;

@@ -32,6 +32,8 @@ fn peak(run: impl FnOnce()) -> usize {
 fn no_bytes_of_strangers_take_more_than_two_megabytes() {
     for target in TARGETS {
         let inputs = corpus::with_changed(target, CHANGED).expect("a committed corpus");
+        // What a target makes once, such as a model that it loads, is no input's.
+        let _ = catch_unwind(|| (target.run)(&inputs[0]));
         let most = inputs.iter().map(|input| peak(|| (target.run)(input))).max().unwrap_or(0);
         println!("{:<12} {:>8} kB", target.name, most / 1000);
         assert!(most <= MOST, "{}: {most} bytes", target.name);

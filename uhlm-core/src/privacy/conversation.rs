@@ -95,6 +95,12 @@ impl Conversation {
         self.entries.retain(|entry| entry.message.role == Role::System);
     }
 
+    /// Tells whether no more messages are forgotten than were said, which need not be so where it was read from a file:
+    /// the models would never read what is said next.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.dropped <= self.entries.iter().filter(|entry| entry.message.role != Role::System).count()
+    }
+
     /// Returns the number of messages that the models have forgotten.
     pub(crate) fn dropped(&self) -> usize {
         self.dropped

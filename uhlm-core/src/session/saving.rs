@@ -52,7 +52,13 @@ impl Session {
         path: &Path,
         prefixes: Arc<Prefixes>,
     ) -> Result<Self, SavedSessionError> {
-        let saved = SavedSession::read(path, identity(&model))?;
+        let largest = model.decoder.largest_cache(options.context.tokens());
+        let saved = SavedSession::read(path, identity(&model), largest)?;
+        let size = model.language.vocabulary().size();
+        if saved.tokens.iter().any(|&id| id as usize >= size) {
+            let reason = "it has tokens that the model has not".into();
+            return Err(SavedSessionError::Damaged { path: path.into(), reason });
+        }
         let (messages, tokens) = (saved.head.conversation.messages(), saved.head.context);
         let session = Self::begun(model, verifier, options, Arc::new(SystemClock), |worker| {
             worker.share(prefixes);

@@ -267,7 +267,8 @@ impl Worker {
                 let reason = "the model's chat template begins every reply with reasoning".into();
                 return Err(GenerationError::Grammar { reason });
             }
-            self.generations = number + 1;
+            // A file that was restored may have named any number.
+            self.generations = number.wrapping_add(1);
             // Judged tokens must fit into the device's context too; the target alone has only its own.
             let left = if mode.judges() { self.drafter.capacity()?.saturating_sub(tokens.len()) } else { usize::MAX };
             let tools = self.parser(&language, options, rendered.as_deref());
