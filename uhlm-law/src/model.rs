@@ -127,9 +127,9 @@ pub trait Decoder: Send + Sync {
     fn fingerprint(&self) -> Option<Digest> {
         None
     }
-    /// Returns a bound on the cache that a sequence of `context` tokens [saves](Sequence::save), in tokens and in bytes;
-    /// 0 counts as for [`Self::sequence`]. No more is read of a file. `None`, the default, where the engine does not
-    /// say it, and then any file is read for which there is memory.
+    /// Returns a bound on the cache that a sequence of `context` tokens [saves](Sequence::save), in tokens and bytes; 0
+    /// counts as for [`Self::sequence`]. No more is read of a file. `None`, the default, where the engine does not say
+    /// it, and then any file is read for which there is memory.
     fn largest_cache(&self, context: u32) -> Option<CacheSize> {
         let _ = context;
         None

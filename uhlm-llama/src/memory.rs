@@ -146,8 +146,8 @@ fn of_shape(shape: &Shape, file_bytes: u64, context: u32) -> MemoryEstimate {
     }
 }
 
-/// Returns a bound on the saved cache of a context of `context` tokens; `None` where the header does not say what a token
-/// takes.
+/// Returns a bound on the saved cache of a context of `context` tokens; `None` where the header does not say what a
+/// token takes.
 pub(crate) fn largest_cache(summary: &GgufSummary, context: u32) -> Option<CacheSize> {
     let estimate = of_summary(summary, context).ok()?;
     let tokens = u64::from(estimate.context).next_multiple_of(CONTEXT_STEP);

@@ -80,7 +80,7 @@ impl ModelStore {
     /// Takes a whole file into the store, and checks it first: its SHA-256 where one is known, else that it reads as
     /// GGUF. It is moved where the file system allows that and copied elsewhere; after success nothing is left at its
     /// old place, after an error it is still there. A file that the store has already is not taken twice. What an
-    /// unfinished download of the same name left is removed. What is checked is what is taken: a file that is put in its
+    /// unfinished download of the same name left is removed. What is checked is what is taken: one that is put in its
     /// place meanwhile, or written to, is an error. Blocks; reads the whole file, and tells `progress` the number of
     /// bytes read.
     ///
