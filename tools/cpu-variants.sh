@@ -82,8 +82,9 @@ done
 ask() { # $1: the variant, then options
     local name=$1
     shift
-    ${emulator[@]+"${emulator[@]}"} "$out/$name/uhlm" generate 'How many legs has a spider?' --temperature 0 -n 24 --json \
-        --model "$root/models/demo-draft.gguf" --target "$root/models/demo-target.gguf" "$@" </dev/null
+    ${emulator[@]+"${emulator[@]}"} "$out/$name/uhlm" generate 'How many legs has a spider?' "$@" --json \
+        --temperature 0 -n 24 --model "$root/models/demo-draft.gguf" --target "$root/models/demo-target.gguf" \
+        </dev/null
 }
 text() { python3 -c 'import json, sys; print(json.load(sys.stdin)["text"])'; }
 for name in "${names[@]}"; do
