@@ -24,7 +24,11 @@ android {
         targetSdk = libs.versions.compile.sdk.get().toInt()
         versionCode = 1
         versionName = "0.1.0"
+        testInstrumentationRunner = "dev.uhlm.demo.android.SmokeTest"
     }
+
+    // What is shipped is what is tried: R8 may remove what only reflection finds.
+    testBuildType = "release"
 
     sourceSets.named("main") {
         kotlin.directories += "../shared/src/main/kotlin"

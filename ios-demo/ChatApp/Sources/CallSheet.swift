@@ -31,7 +31,7 @@ struct CallSheet: View {
                 } label: {
                     Text(say("tools.allow")).frame(maxWidth: .infinity)
                 }
-                .buttonStyle(.borderedProminent)
+                .prominent()
                 Button(role: .cancel) {
                     answer(false)
                 } label: {

@@ -5,12 +5,15 @@ import SwiftUI
 struct ChatView: View {
     @Environment(AppModel.self) private var app
     let chat: ChatModel
+    /// Whether a sheet is above it.
+    let isCovered: Bool
     let showModels: () -> Void
     let showSettings: () -> Void
     let showSpeed: () -> Void
     @State private var showsLegend = false
     @State private var showsSent = false
     @State private var showsControls = false
+    @State private var isExporting = false
 
     var body: some View {
         TurnList(chat: chat, showModels: showModels)
@@ -25,9 +28,17 @@ struct ChatView: View {
                 heading
                 menu
             }
-            .sheet(isPresented: $showsLegend) { LegendView() }
-            .sheet(isPresented: $showsSent) { NavigationStack { SentView(chat: chat) } }
-            .sheet(isPresented: $showsControls) { ControlsView(chat: chat) }
+            .sheet(isPresented: $showsLegend) { LegendView().callNotice { showsLegend = false } }
+            .sheet(isPresented: $showsSent) {
+                NavigationStack { SentView(chat: chat) }.callNotice { showsSent = false }
+            }
+            .sheet(isPresented: $showsControls) { ControlsView(chat: chat).callNotice { showsControls = false } }
+            .fileExporter(
+                isPresented: $isExporting, document: TranscriptFile(text: chat.conversation.transcript),
+                contentType: TranscriptFile.type, defaultFilename: chat.conversation.fileName
+            ) { saved in
+                if case .failure = saved { app.exportFailed() }
+            }
             .sheet(item: consentQuestion) { question in
                 ConsentSheet(question: question) { chat.answer($0) }
             }
@@ -92,6 +103,7 @@ struct ChatView: View {
                     ShareLink(item: chat.conversation.transcript) {
                         Label(say("chat.share"), systemImage: "square.and.arrow.up")
                     }
+                    Button(say("chat.export"), systemImage: "arrow.down.doc") { isExporting = true }
                 }
                 if chat.mayBeSent, app.settings.asksServer {
                     Button(say("sent.withdraw"), systemImage: "hand.raised", role: .destructive) {
@@ -113,6 +125,7 @@ struct ChatView: View {
 
     /// The sheet answers for its own call when it goes, so there is nothing to do here: the next call may wait by then.
     private var callQuestion: Binding<CallQuestion?> {
-        Binding(get: { chat.callQuestion }, set: { _ in })
+        let waits = isCovered || showsLegend || showsSent || showsControls
+        return Binding(get: { waits ? nil : chat.callQuestion }, set: { _ in })
     }
 }

@@ -25,7 +25,7 @@ struct ConsentSheet: View {
                     } label: {
                         wide(say("consent.conversation"))
                     }
-                    .buttonStyle(.borderedProminent)
+                    .prominent()
                     if question.allowsMessageAlone, !always {
                         Button {
                             answer(.thisMessage)

@@ -7,11 +7,11 @@ struct ConversationList: View {
     @State private var renamed: ConversationSummary?
     @State private var title = ""
     @State private var searched = ""
-    @State private var found: [ConversationSummary]?
+    @State private var doomed: ConversationSummary?
 
     var body: some View {
         List(selection: selection) {
-            ForEach(found ?? app.conversations) { conversation in
+            ForEach(app.listed) { conversation in
                 VStack(alignment: .leading, spacing: 2) {
                     Text(conversation.title).lineLimit(2)
                     Group {
@@ -29,9 +29,8 @@ struct ConversationList: View {
                 .accessibilityElement(children: .combine)
                 .tag(conversation.id)
                 .swipeActions {
-                    Button(say("delete"), systemImage: "trash", role: .destructive) {
-                        Task { await app.deleteConversation(conversation.id) }
-                    }
+                    // With the role of what destroys, the row would leave before the person said so.
+                    Button(say("delete"), systemImage: "trash") { doomed = conversation }.tint(.red)
                     Button(say("list.rename"), systemImage: "pencil") {
                         title = conversation.title
                         renamed = conversation
@@ -40,16 +39,12 @@ struct ConversationList: View {
             }
         }
         .overlay {
-            if (found ?? app.conversations).isEmpty {
+            if app.listed.isEmpty {
                 ContentUnavailableView(say("list.none"), systemImage: "bubble.left")
             }
         }
         .searchable(text: $searched, prompt: say("list.search"))
-        .task(id: searched) {
-            let text = searched
-            let conversations = text.isEmpty ? nil : await app.conversations(with: text)
-            if !Task.isCancelled { found = conversations }
-        }
+        .task(id: searched) { await app.search(searched) }
         .navigationTitle(say("screen.conversations"))
         .toolbar {
             Button(say("chat.new"), systemImage: "square.and.pencil") {
@@ -61,8 +56,14 @@ struct ConversationList: View {
         .alert(say("list.rename.title"), isPresented: isRenaming, presenting: renamed) { conversation in
             TextField(say("list.title"), text: $title)
             Button(say("list.rename")) { Task { await app.renameConversation(conversation.id, to: title) } }
-                .disabled(title.isEmpty)
+                .disabled(title.allSatisfy(\.isWhitespace))
             Button(say("cancel"), role: .cancel) {}
+        }
+        .alert(say("list.delete.title"), isPresented: isDeleting, presenting: doomed) { conversation in
+            Button(say("delete"), role: .destructive) { Task { await app.deleteConversation(conversation.id) } }
+            Button(say("keep"), role: .cancel) {}
+        } message: { conversation in
+            Text(say("list.delete.text", conversation.title))
         }
     }
 
@@ -83,6 +84,14 @@ struct ConversationList: View {
             renamed != nil
         } set: {
             if !$0 { renamed = nil }
+        }
+    }
+
+    private var isDeleting: Binding<Bool> {
+        Binding {
+            doomed != nil
+        } set: {
+            if !$0 { doomed = nil }
         }
     }
 }

@@ -34,6 +34,7 @@ struct InputBar: View {
                 .padding(.vertical, 9)
                 .background(.fill.tertiary, in: .rect(cornerRadius: 20))
                 .submitLabel(.return)
+                .accessibilityIdentifier("message")
             if chat.phase == .idle {
                 Button {
                     chat.send()
@@ -43,6 +44,7 @@ struct InputBar: View {
                 .disabled(!chat.canSend)
                 .keyboardShortcut(.return)
                 .accessibilityLabel(say("chat.send"))
+                .accessibilityIdentifier("send")
             } else {
                 Button {
                     chat.stop()

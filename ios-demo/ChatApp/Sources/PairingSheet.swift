@@ -23,7 +23,7 @@ struct PairingSheet: View {
                 } label: {
                     Text(say("pairing.accept")).frame(maxWidth: .infinity)
                 }
-                .buttonStyle(.borderedProminent)
+                .prominent()
                 Button(role: .cancel) {
                     answer(false)
                 } label: {

@@ -53,6 +53,7 @@ struct ReplyView: View {
             .textSelection(.enabled)
             // VoiceOver reads what stands; what may be taken back would be read in vain.
             .accessibilityElement(children: .contain)
+            .accessibilityIdentifier("reply")
             .accessibilityValue(words.spokenOrigins)
             .accessibilityAddTraits(isWriting ? .updatesFrequently : [])
     }
@@ -62,7 +63,10 @@ struct ReplyView: View {
             if !reply.runs.isEmpty {
                 Button(say("copy"), systemImage: "doc.on.doc") { UIPasteboard.general.string = reply.words }
             }
-            if let again { Button(say("chat.regenerate"), systemImage: "arrow.clockwise", action: again) }
+            if let again {
+                Button(say("chat.regenerate"), systemImage: "arrow.clockwise", action: again)
+                    .accessibilityIdentifier("again")
+            }
             if !reply.runs.isEmpty {
                 ShareLink(item: reply.words) { Label(say("chat.share"), systemImage: "square.and.arrow.up") }
             }

@@ -6,6 +6,7 @@ struct RootView: View {
     @Environment(AppModel.self) private var app
     @State private var sheet: Sheet?
     @State private var column = NavigationSplitViewColumn.detail
+    @Environment(\.horizontalSizeClass) private var width
 
     enum Sheet: String, Identifiable {
         case settings, models, speed
@@ -25,26 +26,33 @@ struct RootView: View {
         } detail: {
             if let chat = app.chat {
                 ChatView(
-                    chat: chat, showModels: { sheet = .models }, showSettings: { sheet = .settings },
-                    showSpeed: { sheet = .speed }
+                    chat: chat, isCovered: sheet != nil, showModels: { sheet = .models },
+                    showSettings: { sheet = .settings }, showSpeed: { sheet = .speed }
                 )
                 .id(chat.conversation.id)
             }
         }
-        .sheet(item: $sheet) { sheet in
+        .callNotice(isChatSeen: width != .compact || column == .detail) { column = .detail }
+        .sheet(item: $sheet) { shown in
             NavigationStack {
-                switch sheet {
+                switch shown {
                 case .settings: SettingsView()
                 case .models: ModelsView()
                 case .speed: SpeedView()
                 }
             }
+            .callNotice {
+                sheet = nil
+                column = .detail
+            }
+            .problemAlert(app.problem, dismiss: { app.dismissProblem() })
         }
         .sheet(item: pairing) { pairing in
             PairingSheet(pairing: pairing) { app.answerPairing(isAccepted: $0) }
         }
         .saying(app.said, dismiss: { app.dismissSaid() })
-        .problemAlert(app.problem, dismiss: { app.dismissProblem() })
+        // Below a sheet nobody would see it.
+        .problemAlert(sheet == nil ? app.problem : nil, dismiss: { app.dismissProblem() })
         // A sheet shows one thing: a link that was opened comes first.
         .onChange(of: app.pairing) { if app.pairing != nil { sheet = nil } }
     }

@@ -46,6 +46,12 @@ struct SettingsView: View {
                 TextField(say("settings.system"), text: $preferences.settings.systemPrompt, axis: .vertical)
                     .lineLimit(1...5)
             }
+            Section {
+                Toggle(say("settings.gpu"), isOn: $preferences.settings.usesGpu)
+            } footer: {
+                Text(say("settings.gpu.about"))
+            }
+            CalibrationSection()
             ToolSection(settings: $preferences.settings)
             Section {
                 Toggle(say("settings.notices.done"), isOn: $preferences.settings.noticeDone)
@@ -61,7 +67,7 @@ struct SettingsView: View {
                 Toggle(say("legend.tint"), isOn: $preferences.settings.tintsOrigins)
                 Toggle(say("settings.record"), isOn: $preferences.settings.recordsSentText)
                 ForEach(preferences.settings.agreedServers.sorted(), id: \.self) { server in
-                    LabeledContent(say("settings.agreed", server)) {
+                    LabeledContent(say("settings.agreed", server.addressOfServer)) {
                         Button(say("settings.ask_again")) { preferences.settings.agreedServers.remove(server) }
                     }
                 }
@@ -89,6 +95,29 @@ struct SettingsView: View {
         app.open(link: link)
         link = ""
         dismiss()
+    }
+}
+
+/// Which thresholds decide what is asked about with the model in use.
+private struct CalibrationSection: View {
+    @Environment(AppModel.self) private var app
+    @State private var isPicking = false
+
+    var body: some View {
+        Section {
+            Button(say("models.import")) { isPicking = true }
+                .disabled(app.settings.model.isEmpty)
+                .fileImporter(isPresented: $isPicking, allowedContentTypes: [.json]) { picked in
+                    if case .success(let file) = picked { app.calibrate(by: file) }
+                }
+            if app.hasOwnCalibration {
+                Button(say("settings.calibration.remove"), role: .destructive) { app.removeCalibration() }
+            }
+        } header: {
+            Text(say("settings.calibration"))
+        } footer: {
+            Text(app.isCalibrated ? say("settings.calibration.there") : say("settings.calibration.none"))
+        }
     }
 }
 

@@ -200,6 +200,35 @@ final class CallTests: XCTestCase, @unchecked Sendable {
         }
     }
 
+    @MainActor
+    func test_a_call_that_waits_where_nobody_looks_is_told_with_its_conversation() async throws {
+        let app = try await App()
+        try await app.say(Fixture.shared.ready.questions[0])
+        let chat = try app.chat
+        XCTAssertNil(app.model.waitingCall(isChatSeen: false))
+        var settings = ChatSettings()
+        settings.usesTools = true
+        let box = try XCTUnwrap(chat.asker.toolbox([], settings, isAlone: true))
+        let asked = Task { try await box.allows(call: ToolCall(id: "a", name: "calculate", arguments: "{}")) }
+        try await eventually("it asks") { chat.callQuestion != nil }
+        // The sheet of what is on the screen is enough, unless another screen hides it.
+        XCTAssertNil(app.model.waitingCall(isChatSeen: true))
+        let waiting = try XCTUnwrap(app.model.waitingCall(isChatSeen: false))
+        XCTAssertEqual(waiting.id, chat.conversation.id)
+        XCTAssertEqual(waiting.text, say("tools.elsewhere", chat.conversation.title))
+        // As it is for a reply that is written while another conversation is on the screen.
+        app.model.startConversation()
+        app.model.writing[waiting.id] = chat
+        XCTAssertEqual(app.model.waitingCall(isChatSeen: true), waiting)
+        XCTAssertTrue(app.model.asksToUseTool(waiting.id))
+        await app.model.openConversation(waiting.id)
+        XCTAssertTrue(try app.chat === chat)
+        chat.answerCall("a", isAllowed: true)
+        let isAllowed = try await asked.value
+        XCTAssertTrue(isAllowed)
+        XCTAssertNil(app.model.waitingCall(isChatSeen: false))
+    }
+
     func test_calls_of_one_round_stay_together_when_the_file_is_written_anew() {
         var conversation = Conversation()
         for entry: LogEntry in [

@@ -99,6 +99,38 @@ final class MarkdownTests: XCTestCase {
         XCTAssertEqual(text("- [ ] to do\n* other\n\nafter"), "[ ] to dootherafter")
     }
 
+    func test_a_model_that_repeats_itself_nests_no_deeper_than_anybody_reads() {
+        func depth(_ blocks: [MarkdownBlock]) -> Int {
+            let inner = blocks.map { block in
+                switch block {
+                case .quote(let blocks): 1 + depth(blocks)
+                case .items(_, let items): 1 + (items.map(depth).max() ?? 0)
+                default: 0
+                }
+            }
+            return inner.max() ?? 0
+        }
+        for sign in [">", "> ", "- ", "1. ", "> - "] {
+            let source = String(repeating: sign, count: 10_000) + "end"
+            let blocks = markdownBlocks(source)
+            XCTAssertEqual(depth(blocks), deepestMarkdown, sign)
+            // What is deeper is there as it was written.
+            let levels = String(repeating: sign, count: deepestMarkdown / (sign == "> - " ? 2 : 1))
+            let rest = source.dropFirst(levels.count).drop { $0 == " " }
+            XCTAssertEqual(blocks.flatMap(runs).text, String(rest), sign)
+        }
+        let deep = (0..<100).map { String(repeating: " ", count: 2 * $0) + "- x" }.joined(separator: "\n")
+        XCTAssertEqual(depth(markdownBlocks(deep)), deepestMarkdown)
+        XCTAssertEqual(text(deep).filter { $0 == "x" }.count, 100)
+    }
+
+    func test_styles_and_links_in_each_other_end_somewhere_too() {
+        let links = String(repeating: "[", count: 3_000) + "a" + String(repeating: "](b)", count: 3_000)
+        XCTAssertTrue(text(links).contains("a"))
+        let styles = "[" + String(repeating: "*a **b** c* ", count: 1_000) + "](d)"
+        XCTAssertEqual(text(styles).filter { $0 == "b" }.count, 1_000)
+    }
+
     func test_a_block_of_code_that_is_being_written_is_one() {
         guard case .code("", let code)? = markdownBlocks("```\nlet a = 1\nlet").last else { return XCTFail() }
         XCTAssertEqual(code.text, "let a = 1\nlet")

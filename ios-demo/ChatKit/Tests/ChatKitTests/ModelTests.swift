@@ -127,13 +127,20 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
     @MainActor
     func test_a_model_gets_the_context_that_fits_and_none_that_does_not() async throws {
         let ready = try Fixture.shared.ready
-        let long = try await checkMemory(path: ready.heavy, context: ModelLoader.longestContext).total
+        let long = try await checkMemory(path: ready.heavy, context: 4096).total
         let short = try await checkMemory(path: ready.heavy, context: ModelLoader.shortestContext).total
         XCTAssertLessThan(short, long)
-        let between = try await ModelLoader { (short + long) / 2 }.model(ready.heavy)
-        XCTAssertLessThan(between.context, ModelLoader.longestContext)
-        XCTAssertGreaterThanOrEqual(
-            between.context, min(ModelLoader.shortestContext, between.engine.info().trainedContext))
+        let free = (short + long) / 2
+        let fits = try await ModelLoader { free }.model(ready.heavy).info().fittedContext
+        let app = try await App(ready.heavy, loader: ModelLoader { free })
+        app.model.preferences.settings.maxTokens = 32
+        try await app.say("Hello")
+        let chat = try app.chat
+        XCTAssertNil(chat.problem)
+        let context = try XCTUnwrap(chat.use?.context)
+        XCTAssertEqual(context, fits)
+        XCTAssertLessThan(context, 4096)
+        XCTAssertGreaterThanOrEqual(context, ModelLoader.shortestContext)
 
         for (available, path, recovery) in [
             (short / 2, ready.heavy, Recovery.freeMemory), (long, "/no/such/model.gguf", .provideModel),
@@ -147,5 +154,20 @@ final class ModelTests: XCTestCase, @unchecked Sendable {
                 XCTAssertEqual(loader.state, .none)
             }
         }
+    }
+
+    /// iOS lets nobody use a GPU who is not in front, and a reply is to go on there.
+    @MainActor
+    func test_the_model_is_on_the_cpu_unless_the_person_wants_otherwise() async throws {
+        let app = try await App()
+        XCTAssertFalse(app.model.settings.usesGpu)
+        let quiet = try await app.model.engine(app.model.settings)
+        XCTAssertEqual(quiet.info().reasonNoGpu, .asked)
+        app.model.preferences.settings.usesGpu = true
+        let fast = try await app.model.engine(app.model.settings)
+        XCTAssertNotEqual(fast.info().reasonNoGpu, .asked)
+        XCTAssertFalse(fast === quiet)
+        let again = try await app.model.engine(app.model.settings)
+        XCTAssertTrue(again === fast)
     }
 }

@@ -46,7 +46,8 @@ final class PairingTests: XCTestCase, @unchecked Sendable {
         let app = try await App().model
         app.open(link: link("https://one.example", sha256: digest, token: "secret-1"))
         app.answerPairing(isAccepted: true)
-        app.agree(to: "https://one.example")
+        app.agree(to: app.settings.server)
+        XCTAssertTrue(Conversation().mayBeSent(app.settings))
         app.open(link: link("https://two.example"))
         XCTAssertEqual(app.pairing?.replaces, "https://one.example")
         XCTAssertEqual(app.pairing?.facts.first, say("pairing.authorities"))
@@ -54,16 +55,15 @@ final class PairingTests: XCTestCase, @unchecked Sendable {
         app.answerPairing(isAccepted: true)
         XCTAssertEqual(app.settings.fingerprint, "")
         XCTAssertNil(app.preferences.secret(.endpointKey))
-        XCTAssertEqual(app.settings.agreedServers, ["https://one.example"])
         XCTAssertFalse(Conversation().mayBeSent(app.settings))
         // Whoever has the address now, with another certificate, is somebody else.
         app.open(link: link("https://one.example", sha256: digest))
         app.answerPairing(isAccepted: true)
-        XCTAssertTrue(app.settings.agreedServers.contains("https://one.example"))
+        XCTAssertTrue(Conversation().mayBeSent(app.settings))
         app.open(link: link("https://one.example", sha256: String(repeating: "00", count: 32)))
         XCTAssertNil(app.pairing?.replaces)
         app.answerPairing(isAccepted: true)
-        XCTAssertEqual(app.settings.agreedServers, [])
+        XCTAssertFalse(Conversation().mayBeSent(app.settings))
     }
 
     @MainActor

@@ -62,7 +62,7 @@ final class SettingsTests: XCTestCase, @unchecked Sendable {
         XCTAssertEqual(settings.effectiveMode, .deviceOnly)
         settings.endpoint = "https://example.org"
         XCTAssertEqual(settings.effectiveMode, .exact)
-        XCTAssertEqual(settings.session(calibration: nil, context: 512, consent: .withheld).consent, .withheld)
+        XCTAssertEqual(settings.session(calibration: nil, consent: .withheld).consent, .withheld)
         XCTAssertEqual(settings.remote.trust, .bundledRoots)
     }
 
@@ -77,6 +77,11 @@ final class SettingsTests: XCTestCase, @unchecked Sendable {
         other.noticeDone = false
         other.noticeText = true
         XCTAssertTrue(settings.opensTheSame(as: other))
+        for change in [\ChatSettings.usesGpu, \.recordsSentText] {
+            var changed = settings
+            changed[keyPath: change].toggle()
+            XCTAssertFalse(settings.opensTheSame(as: changed))
+        }
         other.goal = .risk
         XCTAssertFalse(settings.opensTheSame(as: other))
     }

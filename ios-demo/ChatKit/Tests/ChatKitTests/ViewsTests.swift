@@ -14,6 +14,44 @@ final class ViewsTests: XCTestCase {
         XCTAssertTrue(parses, output)
     }
 
+    /// Both apps have one accent, and what is written on it.
+    func test_the_colours_are_those_of_the_android_app() throws {
+        let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../../../..").standardizedFileURL
+        let theme = try String(
+            contentsOf: repository.appendingPathComponent(
+                "android-demo/shared/src/main/kotlin/dev/uhlm/demo/ui/Theme.kt"), encoding: .utf8)
+        for (asset, name) in [("AccentColor", "primary"), ("OnAccent", "onPrimary")] {
+            let file = repository.appendingPathComponent(
+                "ios-demo/ChatApp/Resources/Assets.xcassets/\(asset).colorset/Contents.json")
+            let colors = try JSONDecoder().decode(ColorSet.self, from: Data(contentsOf: file)).colors
+            XCTAssertEqual(colors.map(\.isDark), [false, true])
+            for (scheme, color) in zip(["light", "dark"], colors) {
+                let start = try XCTUnwrap(theme.range(of: "val \(scheme) = "))
+                let line = theme[start.upperBound...].split(separator: "\n").first { $0.contains(" \(name) = ") }
+                let hex = "Color(0xFF\(color.color.hex))"
+                let said = try XCTUnwrap(line).replacingOccurrences(of: "Color.White", with: "Color(0xFFFFFFFF)")
+                XCTAssertTrue(said.contains(hex), "\(said): \(hex)")
+            }
+        }
+    }
+
+    private struct ColorSet: Decodable {
+        struct Entry: Decodable {
+            struct Appearance: Decodable { let value: String }
+            struct Values: Decodable {
+                let components: [String: String]
+                var hex: String {
+                    ["red", "green", "blue"].map { String((components[$0] ?? "").dropFirst(2)) }.joined()
+                }
+            }
+            let color: Values
+            let appearances: [Appearance]?
+            var isDark: Bool { appearances?.first?.value == "dark" }
+        }
+        let colors: [Entry]
+    }
+
     func test_a_file_that_is_no_swift_is_noticed() throws {
         let folder = try Folder()
         let file = folder.url.appendingPathComponent("Broken.swift")

@@ -49,6 +49,26 @@ final class WordsTests: XCTestCase {
         XCTAssertGreaterThan(asked, 100)
     }
 
+    /// A problem is said in the person's language.
+    func test_no_problem_is_said_in_words_of_the_source() throws {
+        var problems = 0
+        for folder in ["ios-demo/ChatApp/Sources", "ios-demo/ChatKit/Sources"] {
+            let files = FileManager.default.enumerator(
+                at: repository.appendingPathComponent(folder), includingPropertiesForKeys: nil)
+            for case let file as URL in files! where file.pathExtension == "swift" {
+                let text = try String(contentsOf: file, encoding: .utf8)
+                // Those of `Problem` call each other.
+                let makers = file.lastPathComponent == "Problem.swift" ? ["Problem(", "self.init("] : ["Problem("]
+                for call in makers.flatMap({ text.components(separatedBy: $0).dropFirst() }) {
+                    let first = call.first { !$0.isWhitespace }
+                    XCTAssertNotEqual(first, "\"", "\(file.lastPathComponent): \(call.prefix(40))")
+                    problems += 1
+                }
+            }
+        }
+        XCTAssertGreaterThan(problems, 20)
+    }
+
     func test_values_take_their_places_and_an_unknown_language_gets_english() {
         XCTAssertEqual(Words.preferred(["ja-JP", "de_AT", "en"]), "de")
         XCTAssertEqual(Words.preferred(["ja-JP"]), "en")

@@ -13,7 +13,7 @@ extension AppModel {
     public func choose(_ model: String) {
         guard model != settings.model else { return }
         preferences.settings.model = model
-        chats.filter { $0.phase == .idle }.forEach { $0.closeSession() }
+        chats.forEach { $0.openAnew() }
         if !isWritingAnything { loader.unload() }
     }
 
@@ -55,11 +55,51 @@ extension AppModel {
     }
 
     private func measureSpeed() async throws -> SpeedMeasurement {
-        guard let path = models.file(of: settings.model) else {
-            throw Problem("No model is chosen.", .provideModel)
+        let settings = settings
+        return try await ChatKit.measureSpeed(of: modelTitle(settings.model), on: engine(settings))
+    }
+
+    /// Whether the thresholds of the model in use are those of a file; else they are cautious ones.
+    public var isCalibrated: Bool {
+        _ = calibrationChanges
+        return calibrations.file(of: settings.model) != nil
+    }
+
+    /// Whether the person chose that file.
+    public var hasOwnCalibration: Bool {
+        _ = calibrationChanges
+        return calibrations.isChosen(of: settings.model)
+    }
+
+    /// Takes a file of the person's as the calibration of the model in use.
+    public func calibrate(by file: URL) {
+        changeCalibration { try calibrations.keep(file, for: settings.model) }
+    }
+
+    /// Removes the calibration that the person chose for the model in use.
+    public func removeCalibration() {
+        changeCalibration { try calibrations.remove(of: settings.model) }
+    }
+
+    private func changeCalibration(_ change: () throws -> Void) {
+        do { try change() } catch { return problem = Problem(error) }
+        calibrationChanges += 1
+        // A session reads its file once.
+        chats.forEach { $0.openAnew() }
+    }
+
+    /// The model that came with the app, copied where the others are, once.
+    func installBundledModel() {
+        guard let bundled = place.bundledModel, settings.model.isEmpty else { return }
+        let target = place.models.appendingPathComponent(bundled.lastPathComponent)
+        do {
+            if !FileManager.default.fileExists(atPath: target.path) {
+                try FileManager.default.createDirectory(at: place.models, withIntermediateDirectories: true)
+                try Data(contentsOf: bundled).writeSafely(to: target)
+            }
+            preferences.settings.model = bundled.lastPathComponent
+        } catch {
+            problem = Problem(error)
         }
-        let model = try await loader.model(path)
-        return try await ChatKit.measureSpeed(
-            of: modelTitle(settings.model), on: model.engine, context: model.context)
     }
 }

@@ -22,12 +22,7 @@ extension AppModel {
         preferences.setSecret(.endpointKey, to: accepted.token ?? "")
         if let problem = preferences.problem { return self.problem = problem }
         var settings = settings
-        let fingerprint = accepted.fingerprint ?? ""
-        // Who agreed to a server did not agree to whoever has its address and another certificate.
-        if settings.endpoint == accepted.endpoint, settings.fingerprint != fingerprint {
-            settings.agreedServers.remove(accepted.endpoint)
-        }
-        (settings.endpoint, settings.fingerprint) = (accepted.endpoint, fingerprint)
+        (settings.endpoint, settings.fingerprint) = (accepted.endpoint, accepted.fingerprint ?? "")
         preferences.settings = settings
         keysChanged()
         said = say("pairing.done", accepted.host)

@@ -14,6 +14,8 @@ public struct AppPlace: Sendable {
     public let settings: URL
     /// A model that came with the app.
     public let bundledModel: URL?
+    /// The folder of the calibrations that the person chose.
+    let calibrations: URL
     /// The calibration of a pair that came with the app, for the draft model of that file name.
     let bundledCalibration: (model: String, file: URL)?
 
@@ -27,6 +29,7 @@ public struct AppPlace: Sendable {
         conversations = folder.appendingPathComponent("conversations")
         models = folder.appendingPathComponent("models")
         downloads = folder.appendingPathComponent("downloads")
+        calibrations = folder.appendingPathComponent("calibrations")
         incoming = folder.appendingPathComponent("incoming")
         settings = folder.appendingPathComponent("settings.json")
         self.bundledModel = bundledModel
@@ -44,10 +47,5 @@ public struct AppPlace: Sendable {
             try? folder.setResourceValues(values)
             #endif
         }
-    }
-
-    /// The path of the calibration file of a draft model; nil where it was not measured.
-    func calibration(of model: String) -> String? {
-        bundledCalibration.flatMap { $0.model == model ? $0.file.path : nil }
     }
 }

@@ -45,19 +45,22 @@ public final class ChatModel {
 
     private let store: ConversationStore
     private unowned let host: any ChatHost
-    private var isStored: Bool
+    /// Whether it is kept already.
+    private(set) var isStored: Bool
     private var session: (any UhlmSessionProtocol)?
     private var opened: ChatSettings?
     private var task: Task<Void, Never>?
     private var watch: Task<Void, Never>?
-    /// Whether the server may read every message that the session knows.
-    private var isAllAgreed: Bool
+    /// The server that may read every message that the session knows; nil for none.
+    private var allAgreedTo: String?
     private var isOutOfStep = false
+    /// Whether the session is of before a change that the settings do not tell.
+    private var isOutdated = false
     /// What of the session's record is kept already; nil while nothing is written.
     private var reader: SentReader?
     /// The record of a session that was closed while a reply was written.
     private var lastRecord: SentRecord?
-    private let asker = CallAsker()
+    let asker = CallAsker()
 
     /// A conversation that is kept, or that nothing was said in yet.
     public init(_ conversation: Conversation, isStored: Bool, store: ConversationStore, host: any ChatHost) {
@@ -65,7 +68,7 @@ public final class ChatModel {
         self.isStored = isStored
         self.store = store
         self.host = host
-        isAllAgreed = conversation.turns.isEmpty || conversation.mayBeSent(host.settings)
+        allAgreedTo = conversation.allAgreedTo(host.settings)
         line = conversation.turns.last?.reply.cost.map(LiveLine.init)
     }
 
@@ -76,6 +79,17 @@ public final class ChatModel {
     public var isNearlyFull: Bool {
         guard let use, let context = use.context, context > 0 else { return false }
         return Double(use.tokens) >= 0.85 * Double(context)
+    }
+
+    /// What was typed and not sent, also what waits for an answer about consent; nil where nothing was.
+    var draft: Draft? {
+        get {
+            if let question = consentQuestion, !question.isRepeated {
+                return Draft(text: question.message, editing: question.replaces)
+            }
+            return input.isEmpty ? nil : Draft(text: input, editing: editing)
+        }
+        set { (input, editing) = (newValue?.text ?? "", newValue?.editing) }
     }
 
     /// Whether the input can be sent now.
@@ -131,6 +145,10 @@ public final class ChatModel {
     public func answer(_ answer: ConsentAnswer) {
         guard let question = consentQuestion, phase == .idle else { return }
         consentQuestion = nil
+        // A link may have set another server meanwhile: what was said is nothing to that one.
+        if answer.mayBeSent, question.server != host.settings.server {
+            return begin(question.message, isRepeated: question.isRepeated, replaces: question.replaces)
+        }
         switch answer {
         case .cancel:
             if !question.isRepeated { (input, editing) = (question.message, question.replaces) }
@@ -139,8 +157,8 @@ public final class ChatModel {
         case .thisMessage:
             start(question, GenerationOptions(consent: .message))
         case .conversation, .server:
-            if answer == .server { host.agree(to: question.endpoint) }
-            isAllAgreed = true
+            if answer == .server { host.agree(to: question.server) }
+            allAgreedTo = question.server
             start(question, GenerationOptions(), consent: true)
         }
     }
@@ -153,18 +171,23 @@ public final class ChatModel {
     /// Takes back that this conversation may be sent. A reply that asks the server is cancelled.
     public func withdrawConsent() async {
         do {
-            isAllAgreed = false
+            allAgreedTo = nil
             try session?.setConsent(consent: .withheld)
-            try await record(.consent(false))
+            try await note(.consent(false))
         } catch {
             problem = Problem(error)
         }
     }
 
+    /// It has another title, which is kept already.
+    func renamed(to title: String) {
+        conversation.apply(.title(title))
+    }
+
     /// Forgets the record of what was sent.
     public func clearSent() async {
         try? session?.clearSent()
-        do { try await record(.sentForgotten) } catch { problem = Problem(error) }
+        do { try await note(.sentForgotten) } catch { problem = Problem(error) }
     }
 
     /// Tells the session what the device is going through.
@@ -190,7 +213,14 @@ public final class ChatModel {
         session?.shutDown()
         session = nil
         (link, cause) = (.online, nil)
-        isAllAgreed = mayBeSent || conversation.turns.isEmpty
+        isOutdated = false
+        allAgreedTo = conversation.allAgreedTo(host.settings)
+    }
+
+    /// Has the next message open another session, for a change that the settings do not tell. A reply that is being
+    /// written is written to its end by the one that began it.
+    func openAnew() {
+        if phase == .idle { closeSession() } else { isOutdated = true }
     }
 
     /// Hides the problem.
@@ -218,8 +248,8 @@ public final class ChatModel {
     private func question(_ message: String, isRepeated: Bool, replaces: Int? = nil) -> ConsentQuestion {
         let earlier = replaces ?? conversation.turns.count - (isRepeated ? 1 : 0)
         return ConsentQuestion(
-            message: message, endpoint: host.settings.endpoint, earlierTurns: earlier,
-            allowsMessageAlone: isAllAgreed && !isRepeated || earlier == 0,
+            message: message, endpoint: host.settings.endpoint, server: host.settings.server, earlierTurns: earlier,
+            allowsMessageAlone: allAgreedTo == host.settings.server && !isRepeated || earlier == 0,
             mentionsTools: host.settings.usesTools || conversation.usedTools, isRepeated: isRepeated,
             replaces: replaces)
     }
@@ -234,7 +264,7 @@ public final class ChatModel {
         task = Task { [self, options] in
             var options = options
             do {
-                if consent { try await record(.agreed(question.endpoint)) }
+                if consent { try await record(.agreed(question.server)) }
                 if let kept = question.replaces { try await record(.cut(kept)) }
                 try await record(isRepeated ? .again : .question(id: UUID(), asked: Date(), text: message))
                 if isRepeated || question.replaces != nil { isOutOfStep = true }
@@ -244,7 +274,7 @@ public final class ChatModel {
                 options.tools = tools?.tools ?? Tools()
                 phase = .writing
                 try await stream(session.generate(message, options: options), of: session)
-                if options.mode == .deviceOnly { isAllAgreed = false }
+                if options.mode == .deviceOnly || opened?.asksServer == false { allAgreedTo = nil }
             } catch {
                 await failed(error, message: message)
             }
@@ -333,12 +363,17 @@ public final class ChatModel {
         await host.conversationChanged(conversation.id)
         let kind = (error as? UhlmError)?.kind
         if case .consentRequired = kind {
-            isAllAgreed = false
+            allAgreedTo = nil
             consentQuestion = self.question(message, isRepeated: true)
             return
         }
         if kind == .sessionClosed { session = nil }
         if !isCancelled { problem = Problem(error) }
+    }
+
+    /// Keeps a change of what is kept; one of a conversation in which nothing was said waits for its first message.
+    private func note(_ entry: LogEntry) async throws {
+        if isStored { try await record(entry) } else { conversation.apply(entry) }
     }
 
     /// Keeps a change, then shows it.
@@ -357,7 +392,7 @@ public final class ChatModel {
     /// The session, opened where there is none for these settings, knowing all but the last question.
     private func openSession() async throws -> any UhlmSessionProtocol {
         let settings = host.settings
-        if let session, opened?.opensTheSame(as: settings) == true {
+        if let session, !isOutdated, opened?.opensTheSame(as: settings) == true {
             try session.setConsent(consent: mayBeSent ? .conversation : .withheld)
             if isOutOfStep { try restore(session) }
             return session
@@ -365,6 +400,7 @@ public final class ChatModel {
         watch?.cancel()
         session?.shutDown()
         session = nil
+        isOutdated = false
         let session = try await host.openSession(consent: mayBeSent ? .conversation : .withheld)
         self.session = session
         opened = settings
@@ -385,7 +421,24 @@ public final class ChatModel {
         try session.setMessages(messages: known.messages(system: host.settings.systemPrompt))
         isOutOfStep = false
         // Messages that were restored are not agreed to, except with the whole conversation.
-        isAllAgreed = mayBeSent || known.turns.isEmpty
+        allAgreedTo = known.allAgreedTo(host.settings)
+    }
+}
+
+extension Conversation {
+    /// The server that is set, where it may read everything that was said so far.
+    fileprivate func allAgreedTo(_ settings: ChatSettings) -> String? {
+        turns.isEmpty || mayBeSent(settings) ? settings.server : nil
+    }
+}
+
+extension ConsentAnswer {
+    /// Whether it lets anything be sent.
+    fileprivate var mayBeSent: Bool {
+        switch self {
+        case .thisMessage, .conversation, .server: true
+        case .deviceOnly, .cancel: false
+        }
     }
 }
 

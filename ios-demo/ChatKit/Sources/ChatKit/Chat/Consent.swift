@@ -8,6 +8,8 @@ public struct ConsentQuestion: Sendable, Equatable, Identifiable {
     public let message: String
     /// Where it would go.
     public let endpoint: String
+    /// The same, as agreements name it.
+    let server: String
     /// Earlier questions and replies that would go along.
     public let earlierTurns: Int
     /// Whether this message alone may be agreed to: the server reads whole conversations, so all before it must have

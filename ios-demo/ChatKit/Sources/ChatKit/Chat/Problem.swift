@@ -24,9 +24,9 @@ public struct Problem: Error, Sendable, Equatable {
         case let failure as StoreFailure:
             self.init(failure)
         case is SecretFailure:
-            self.init("The key could not be read or kept.", .tryAgain, isRetryable: true)
+            self.init(say("problem.secret"), .tryAgain, isRetryable: true)
         default:
-            self.init("Something failed.", .tryAgain, isRetryable: true)
+            self.init(say("problem.unknown"), .tryAgain, isRetryable: true)
         }
     }
 
@@ -39,9 +39,9 @@ public struct Problem: Error, Sendable, Equatable {
 
     private init(_ failure: StoreFailure) {
         switch failure {
-        case .missing: self.init("The conversation is not there any more.", .none)
-        case .unreadable: self.init("The conversation's file is damaged.", .none)
-        case .storage: self.init("The conversation could not be kept.", .freeStorage)
+        case .missing: self.init(say("problem.missing"), .none)
+        case .unreadable: self.init(say("problem.unreadable"), .none)
+        case .storage: self.init(say("problem.not_kept"), .freeStorage)
         }
     }
 }

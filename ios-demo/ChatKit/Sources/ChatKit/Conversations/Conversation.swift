@@ -104,7 +104,7 @@ public struct Conversation: Sendable, Equatable, Identifiable {
     public let created: Date
     /// What the list shows.
     public internal(set) var title: String
-    /// The server that the person agreed to send all of it to; nil for none.
+    /// The server, as ``ChatSettings/server`` names it, that the person agreed to send all of it to; nil for none.
     public internal(set) var agreedTo: String?
     /// Whether the person took back that it may be sent: from then on it is asked for, whatever the settings say.
     public internal(set) var isWithdrawn = false
@@ -122,8 +122,8 @@ public struct Conversation: Sendable, Equatable, Identifiable {
 
     /// Whether the person agreed to send all of it to the server that is set.
     public func mayBeSent(_ settings: ChatSettings) -> Bool {
-        if agreedTo == settings.endpoint { return true }
-        return !isWithdrawn && settings.agreedServers.contains(settings.endpoint)
+        if agreedTo == settings.server { return true }
+        return !isWithdrawn && settings.agreedServers.contains(settings.server)
     }
 
     /// Whether a tool was asked for anything in it.

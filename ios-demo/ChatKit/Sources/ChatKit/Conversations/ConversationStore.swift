@@ -123,13 +123,16 @@ public actor ConversationStore {
         try replace(conversation(id))
     }
 
-    /// Gives a conversation another title.
+    /// Gives a conversation another title. It keeps its place in the list: nothing was said in it.
     ///
     /// - Throws: ``StoreFailure``.
     public func rename(_ id: UUID, to title: String) throws {
         var conversation = try conversation(id)
+        let path = file(of: id).path
+        let changed = try storing { try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] }
         conversation.apply(.title(title))
         try replace(conversation)
+        if let changed { try? FileManager.default.setAttributes([.modificationDate: changed], ofItemAtPath: path) }
     }
 
     /// Removes a conversation for good.

@@ -9,7 +9,7 @@ public enum LogEntry: Codable, Sendable, Equatable {
     case title(String)
     /// Whether all of it may be sent. What earlier versions wrote names no server: for those it is asked again.
     case consent(Bool)
-    /// All of it may be sent to this server.
+    /// All of it may be sent to this server, as ``ChatSettings/server`` names it.
     case agreed(String)
     /// The person said something; an empty reply begins.
     case question(id: UUID, asked: Date, text: String)

@@ -12,6 +12,13 @@ extension Conversation {
         }
         return parts.joined(separator: "\n\n") + "\n"
     }
+
+    /// A name for a file with it: its title, without what file systems refuse.
+    public var fileName: String {
+        let plain = title.map { $0.isLetter || $0.isNumber || " -_".contains($0) ? $0 : " " }
+        let words = String(plain).split(separator: " ")
+        return (words.isEmpty ? "conversation" : words.joined(separator: " ")) + ".md"
+    }
 }
 
 extension ReplyPart {

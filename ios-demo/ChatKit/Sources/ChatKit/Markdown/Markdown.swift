@@ -6,17 +6,24 @@ typealias MarkdownLine = ArraySlice<Unicode.Scalar>
 ///
 /// The parser of Foundation tells no places in the source, by which it is known who wrote what, and is on Apple's
 /// systems alone.
+///
+/// What is nested deeper than ``deepestMarkdown`` is a plain paragraph.
 public func markdownBlocks(_ source: String) -> [MarkdownBlock] {
     let scalars = Array(source.unicodeScalars)
-    return MarkdownSplitter(scalars[...].split(separator: "\n", omittingEmptySubsequences: false)).blocks()
+    return MarkdownSplitter(scalars[...].split(separator: "\n", omittingEmptySubsequences: false), depth: 0).blocks()
 }
+
+/// How deep quotes and lists are nested in each other at most, and styles and links. A model that repeats itself writes
+/// thousands of signs, and each level takes of the stack. The Android app has the same.
+let deepestMarkdown = 16
 
 private struct MarkdownSplitter {
     private let lines: [MarkdownLine]
+    private let depth: Int
     private var at = 0
 
-    init(_ lines: [MarkdownLine]) {
-        self.lines = lines
+    init(_ lines: [MarkdownLine], depth: Int) {
+        (self.lines, self.depth) = (lines, depth)
     }
 
     func blocks() -> [MarkdownBlock] {
@@ -39,8 +46,10 @@ private struct MarkdownSplitter {
             at += 1
             return .rule
         }
-        if line.trimmed.first == ">" { return quote() }
-        if let sign = line.itemSign { return items(sign) }
+        if depth < deepestMarkdown {
+            if line.trimmed.first == ">" { return quote() }
+            if let sign = line.itemSign { return items(sign) }
+        }
         if isTable(at) { return table() }
         return paragraph()
     }
@@ -66,7 +75,7 @@ private struct MarkdownSplitter {
             inner.append(text.first == " " ? text.dropFirst() : text)
             at += 1
         }
-        return .quote(MarkdownSplitter(inner).blocks())
+        return .quote(MarkdownSplitter(inner, depth: depth + 1).blocks())
     }
 
     private mutating func items(_ first: MarkdownItemSign) -> MarkdownBlock {
@@ -92,7 +101,7 @@ private struct MarkdownSplitter {
                 }
                 at += 1
             }
-            items.append(MarkdownSplitter(inner).blocks())
+            items.append(MarkdownSplitter(inner, depth: depth + 1).blocks())
             // Items with blank lines between are one list still.
             if at + 1 < lines.count, lines[at].isBlank, lines[at + 1].itemSign?.isNumbered == first.isNumbered {
                 at += 1

@@ -10,8 +10,11 @@ private struct MarkdownReader {
     let characters: [(scalar: Unicode.Scalar, at: Int)]
     private(set) var runs: [MarkdownRun] = []
     private var text = String.UnicodeScalarView()
+    /// Code points of it, which the text itself counts anew each time.
+    private var length = 0
     private var start = 0
     private var style = MarkdownStyle()
+    private var depth = 0
 
     init(_ lines: [MarkdownLine]) {
         var characters: [(Unicode.Scalar, Int)] = []
@@ -23,7 +26,10 @@ private struct MarkdownReader {
         self.characters = characters
     }
 
+    /// Reads what one style spans, or a whole block.
     mutating func read(_ range: Range<Int>, _ style: MarkdownStyle) {
+        depth += 1
+        defer { depth -= 1 }
         var at = range.lowerBound
         while at < range.upperBound {
             at = readOne(at, range.upperBound, style)
@@ -50,7 +56,7 @@ private struct MarkdownReader {
             return at + count
         case "*", "_", "~":
             return readDelimited(at, end, style)
-        case "[":
+        case "[" where depth <= deepestMarkdown:
             if let link = link(at, end) {
                 var inner = style
                 inner.link = link.address
@@ -67,7 +73,7 @@ private struct MarkdownReader {
     private mutating func readDelimited(_ at: Int, _ end: Int, _ style: MarkdownStyle) -> Int {
         let sign = characters[at].scalar
         let count = signs(at, end)
-        let isKnown = sign == "~" ? count == 2 : count <= 3
+        let isKnown = depth <= deepestMarkdown && (sign == "~" ? count == 2 : count <= 3)
         let opens = at + count < end && !characters[at + count].scalar.isMarkdownGap && !isInWord(sign, at, count, end)
         if isKnown, opens, let close = closing(of: sign, count, from: at + count, end, isCode: false) {
             var inner = style
@@ -151,14 +157,15 @@ private struct MarkdownReader {
 
     private mutating func put(_ place: Int, _ style: MarkdownStyle) {
         let (scalar, at) = characters[place]
-        if style != self.style || at != start + text.count { finish() }
+        if style != self.style || at != start + length { finish() }
         if text.isEmpty { (self.style, start) = (style, at) }
         text.append(scalar)
+        length += 1
     }
 
     private mutating func finish() {
         if !text.isEmpty { runs.append(MarkdownRun(String(text), start, style)) }
-        text = String.UnicodeScalarView()
+        (text, length) = (String.UnicodeScalarView(), 0)
     }
 }
 

@@ -32,15 +32,10 @@ extension ModelManager {
     }
 }
 
-/// Copies a file that the person picked, which is the app's to read only in between.
 private func copyPicked(_ file: URL, to copy: URL) throws {
-    #if canImport(Darwin)
-    let isScoped = file.startAccessingSecurityScopedResource()
-    defer { if isScoped { file.stopAccessingSecurityScopedResource() } }
-    #endif
     try FileManager.default.createDirectory(
         at: copy.deletingLastPathComponent(), withIntermediateDirectories: true)
-    do { try FileManager.default.copyItem(at: file, to: copy) } catch {
+    do { try picked(file) { try FileManager.default.copyItem(at: $0, to: copy) } } catch {
         try? FileManager.default.removeItem(at: copy)
         throw error
     }

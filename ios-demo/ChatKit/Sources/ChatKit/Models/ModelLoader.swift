@@ -2,14 +2,6 @@ import Foundation
 import Observation
 import Uhlm
 
-/// A model in memory, and the context that there is room for.
-public struct LoadedModel: Sendable {
-    /// The model.
-    public let engine: UhlmEngine
-    /// Tokens that a session on it may hold.
-    public let context: UInt32
-}
-
 /// Holds the one draft model that is loaded.
 @MainActor
 @Observable
@@ -26,45 +18,41 @@ public final class ModelLoader {
     /// What it holds.
     public private(set) var state = State.none
 
-    /// The longest context that is asked for: a long conversation, and with most models some hundreds of megabytes.
-    public nonisolated static let longestContext: UInt32 = 4096
     /// With less than this no conversation is worth beginning.
     public nonisolated static let shortestContext: UInt32 = 512
 
     private let available: @Sendable () -> UInt64?
-    private var loaded: (path: String, load: Task<LoadedModel, any Error>)?
+    private var loaded: (path: String, usesGpu: Bool, load: Task<UhlmEngine, any Error>)?
 
     /// Holds nothing. `available` says how many bytes are free; nil where the library asks the system itself.
     public init(available: @escaping @Sendable () -> UInt64? = { SystemMemory.available() }) {
         self.available = available
     }
 
-    /// The model of a file, loaded where it is not, with the longest context that fits. The one before is let go first:
-    /// a phone has no room for two.
+    /// The model of a file, loaded where it is not. The one before is let go first: a phone has no room for two. Its
+    /// sessions get the longest context that fits, which the library finds when the first reply needs it.
     ///
+    /// - Parameters:
+    ///   - path: The file.
+    ///   - usesGpu: Whether it may be on a GPU, where the library and the system have one.
     /// - Throws: `UhlmError`; its kind is `notEnoughMemory` before the file is touched, where the system says what is
     ///   free.
-    public func model(_ path: String) async throws -> LoadedModel {
-        if let loaded, loaded.path == path { return try await loaded.load.value }
+    public func model(_ path: String, usesGpu: Bool = false) async throws -> UhlmEngine {
+        if let loaded, loaded.path == path, loaded.usesGpu == usesGpu { return try await loaded.load.value }
         unload()
         state = .loading(0)
-        let load = Task { [available] in
-            do {
-                return try await Self.load(path, Self.longestContext, available(), report)
-            } catch let error as UhlmError {
-                guard case .notEnoughMemory(_, let fits?) = error.kind, fits >= Self.shortestContext else {
-                    throw error
-                }
-                return try await Self.load(path, fits, available(), report)
-            }
-        }
-        loaded = (path, load)
+        let options = ModelOptions(
+            path: path, accelerator: usesGpu ? .auto : .cpu, fitContext: Self.shortestContext,
+            availableMemory: available())
+        let load = Task { [report] in try await UhlmEngine.load(options, onProgress: report) }
+        loaded = (path, usesGpu, load)
+        let isCurrent = { [self] in loaded?.load == load }
         do {
-            let model = try await load.value
-            if loaded?.path == path { state = .ready(model.engine.info().name) }
-            return model
+            let engine = try await load.value
+            if isCurrent() { state = .ready(engine.info().name) }
+            return engine
         } catch {
-            if loaded?.path == path { unload() }
+            if isCurrent() { unload() }
             throw error
         }
     }
@@ -74,14 +62,6 @@ public final class ModelLoader {
         loaded?.load.cancel()
         loaded = nil
         state = .none
-    }
-
-    private nonisolated static func load(
-        _ path: String, _ context: UInt32, _ available: UInt64?, _ report: @escaping @Sendable (Float) -> Void
-    ) async throws -> LoadedModel {
-        let options = ModelOptions(path: path, fitContext: context, availableMemory: available)
-        let engine = try await UhlmEngine.load(options, onProgress: report)
-        return LoadedModel(engine: engine, context: min(context, engine.info().trainedContext))
     }
 
     private var report: @Sendable (Float) -> Void {

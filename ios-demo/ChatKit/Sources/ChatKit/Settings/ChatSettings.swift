@@ -60,7 +60,7 @@ public struct ChatSettings: Codable, Sendable, Equatable {
     public var usesTools = false
     /// Whether the person is asked before each call.
     public var asksBeforeTools = true
-    /// Servers that may read every conversation that the person did not take back.
+    /// Servers, as ``server`` names them, that may read every conversation that the person did not take back.
     public var agreedServers: Set<String> = []
     /// What happens while the server is out of reach.
     public var whenOffline = WhenOffline.goOn
@@ -80,6 +80,9 @@ public struct ChatSettings: Codable, Sendable, Equatable {
     public var allowsMeteredDownloads = false
     /// The file name of the draft model in the model store; empty until one was chosen.
     public var model = ""
+    /// Whether the draft model may be on a GPU. iOS ends what an app submits to it that is not in front, so replies
+    /// stand still there.
+    public var usesGpu = false
     /// Whether every word has the colour of its origin; else there are lines below what a reader should not miss.
     public var tintsOrigins = false
     /// Whether the record of what was sent keeps the text, too.
@@ -114,6 +117,7 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         read(.hub, into: &hub)
         read(.allowsMeteredDownloads, into: &allowsMeteredDownloads)
         read(.model, into: &model)
+        read(.usesGpu, into: &usesGpu)
         read(.tintsOrigins, into: &tintsOrigins)
         read(.recordsSentText, into: &recordsSentText)
         read(.noticeDone, into: &noticeDone)
@@ -128,16 +132,23 @@ public struct ChatSettings: Codable, Sendable, Equatable {
 
     /// Where the server is and whom to trust.
     var remote: RemoteOptions {
-        RemoteOptions(
-            endpoint: endpoint, trust: fingerprint.isEmpty ? .bundledRoots : .fingerprint(sha256: fingerprint))
+        let digest = fingerprint.trimmed
+        return RemoteOptions(
+            endpoint: endpoint.trimmed, trust: digest.isEmpty ? .bundledRoots : .fingerprint(sha256: digest))
+    }
+
+    /// The server as agreements name it: its address, and its certificate where that alone is trusted. Another
+    /// certificate at the same address is another server.
+    var server: String {
+        let digest = fingerprint.trimmed.lowercased()
+        return digest.isEmpty ? endpoint.trimmed : endpoint.trimmed + "#" + digest
     }
 
     /// How a session is opened.
-    func session(calibration: String?, context: UInt32, consent: Consent) -> SessionOptions {
+    func session(calibration: String?, consent: Consent) -> SessionOptions {
         SessionOptions(
             mode: effectiveMode.core, sampling: SamplingParams(temperature: temperature), calibrationPath: calibration,
-            goal: coreGoal, offline: whenOffline.core, context: context, consent: consent,
-            recordText: recordsSentText)
+            goal: coreGoal, offline: whenOffline.core, consent: consent, recordText: recordsSentText)
     }
 
     private var coreGoal: Uhlm.Goal {
@@ -163,6 +174,14 @@ public struct ChatSettings: Codable, Sendable, Equatable {
         (other.noticeDone, other.noticeText) = (noticeDone, noticeText)
         return self == other
     }
+}
+
+extension String {
+    /// The address of a server that an agreement names.
+    public var addressOfServer: String { String(prefix { $0 != "#" }) }
+
+    /// Without the space around it.
+    var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
 }
 
 extension ChatSettings.Mode {

@@ -53,7 +53,7 @@ public final class SettingsModel {
             try encoder.encode(settings).writeSafely(to: file)
             problem = nil
         } catch {
-            problem = Problem("The settings could not be kept.", .freeStorage)
+            problem = Problem(say("settings.failed"), .freeStorage)
         }
     }
 }

@@ -72,10 +72,10 @@ public final class SpeedModel {
 private let measuredMessage = "Write a short story about a lighthouse keeper."
 
 /// Writes a short text by the device alone.
-func measureSpeed(of model: String, on engine: UhlmEngine, context: UInt32) async throws -> SpeedMeasurement {
+func measureSpeed(of model: String, on engine: UhlmEngine) async throws -> SpeedMeasurement {
     let session = try await engine.openSession(
         verifier: nil,
-        options: SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0), context: context))
+        options: SessionOptions(mode: .deviceOnly, sampling: SamplingParams(temperature: 0)))
     defer { session.shutDown() }
     let reply = try await session.respond(
         to: measuredMessage, options: GenerationOptions(maxTokens: 64, seed: 1))

@@ -52,7 +52,10 @@ struct App {
     let model: AppModel
 
     /// With the model of a path, which is there before the app starts, and a server.
-    init(_ draft: String? = nil, server: Fixture.Place? = nil, folder: Folder? = nil) async throws {
+    init(
+        _ draft: String? = nil, server: Fixture.Place? = nil, folder: Folder? = nil, tools: [Tool] = localTools(),
+        loader: ModelLoader = ModelLoader()
+    ) async throws {
         let ready = try Fixture.shared.ready
         try Fixture.shared.weather(.clear)
         self.folder = try folder ?? Folder()
@@ -60,7 +63,9 @@ struct App {
             folder: self.folder.url, bundledModel: URL(fileURLWithPath: draft ?? ready.draft),
             bundledCalibration: draft == nil ? URL(fileURLWithPath: ready.calibration) : nil)
         let secrets = FileSecrets(folder: self.folder.url.appendingPathComponent("secrets"))
-        model = try AppModel(place: place, secrets: secrets, device: device, times: [time], notices: notices)
+        model = try AppModel(
+            place: place, secrets: secrets, device: device, tools: tools, times: [time], notices: notices,
+            loader: loader)
         await model.start()
         XCTAssertNil(model.problem)
         if let server {

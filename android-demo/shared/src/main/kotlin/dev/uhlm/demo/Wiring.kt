@@ -7,6 +7,7 @@ import dev.uhlm.demo.chat.ReplyNotice
 import dev.uhlm.demo.chat.Sessions
 import dev.uhlm.demo.chat.UhlmSessions
 import dev.uhlm.demo.chat.replyNotices
+import dev.uhlm.demo.files.FilesViewModel
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Platform
 import dev.uhlm.demo.platform.openStore
@@ -46,7 +47,9 @@ class Wiring(
 
     private val speed = SpeedViewModel(sessions, settings)
 
-    val viewModels: ViewModels = ViewModels(chat, models, changes, speed)
+    private val files = FilesViewModel()
+
+    val viewModels: ViewModels = ViewModels(chat, models, changes, speed, files)
 
     /** What the system shows of replies while nobody sees the app. To be collected once. */
     val notices: Flow<ReplyNotice?> = replyNotices(chat.state, platform.foreground, settings.settings)
@@ -56,6 +59,7 @@ class Wiring(
         put("models", models)
         put("settings", changes)
         put("speed", speed)
+        put("files", files)
     }
 
     /** Stops replies and frees the model. What was committed is kept, and downloads go on. */

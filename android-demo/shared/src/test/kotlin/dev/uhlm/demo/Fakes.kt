@@ -94,7 +94,13 @@ internal class FakeSession : UhlmSessionInterface {
 
     var use = ContextUse(tokens = 0u, context = null)
 
-    override fun contextUse() = use
+    /** Whether its handle was closed: from then on the library's would throw this, too. */
+    var isClosed = false
+
+    override fun contextUse(): ContextUse {
+        check(!isClosed) { "the session has already been destroyed" }
+        return use
+    }
 
     override fun messages() = held
 
@@ -146,7 +152,6 @@ internal class FakeSession : UhlmSessionInterface {
 internal class FakeSessions : Sessions {
     val sessions = mutableMapOf<String, FakeSession>()
     var failure: UhlmException? = null
-    var forgotten = 0
     var closed = false
     val asked = mutableListOf<Settings>()
 
@@ -161,13 +166,18 @@ internal class FakeSessions : Sessions {
 
     override fun opened(conversation: String) = sessions[conversation]
 
-    override fun release(conversation: String) {
-        sessions -= conversation
+    /** Conversations whose replies were said to be over. */
+    val replied = mutableListOf<String>()
+
+    override fun replied(conversation: String) {
+        replied += conversation
     }
 
-    override fun forgetTokens() {
-        forgotten++
+    override fun release(conversation: String) {
+        sessions.remove(conversation)?.isClosed = true
     }
+
+    override fun forgetTokens() = sessions.keys.toList().forEach(::release)
 
     override fun setDevice(state: DeviceState) = sessions.values.forEach { it.setDevice(state) }
 

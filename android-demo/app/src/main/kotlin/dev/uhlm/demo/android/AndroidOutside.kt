@@ -8,27 +8,29 @@ import android.net.Uri
 import android.provider.OpenableColumns
 import androidx.activity.ComponentActivity
 import androidx.activity.result.contract.ActivityResultContracts
+import dev.uhlm.demo.files.FilesViewModel
 import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.platform.PickedFile
 import java.io.FileNotFoundException
 import java.io.IOException
 import java.io.InputStream
+import java.io.OutputStream
 
-/** The system's own pickers and its share sheet. To be made before the activity is started, as launchers must be. */
-internal class AndroidOutside(private val activity: ComponentActivity) : Outside {
-    private var picking: ((PickedFile) -> Unit)? = null
-    private var saving: String? = null
+/**
+ * The system's own pickers and its share sheet. To be made before the activity is started, as launchers must be.
+ *
+ * @property files what waits for the pickers' answers, which come to the next activity where the phone is turned.
+ */
+internal class AndroidOutside(private val activity: ComponentActivity, private val files: FilesViewModel) : Outside {
+    /** Not the activity's: files are read when that may be gone. */
+    private val resolver = activity.applicationContext.contentResolver
 
     private val picker = activity.registerForActivityResult(ActivityResultContracts.OpenDocument()) { uri ->
-        val onPicked = picking ?: return@registerForActivityResult
-        picking = null
-        if (uri != null) onPicked(PickedFile(nameOf(uri)) { open(uri) })
+        files.picked(uri?.let { PickedFile(nameOf(it)) { open(it) } })
     }
 
     private val saver = activity.registerForActivityResult(ActivityResultContracts.CreateDocument(TEXT)) { uri ->
-        val text = saving ?: return@registerForActivityResult
-        saving = null
-        if (uri != null) write(uri, text)
+        files.saved(uri?.let { { create(it) } })
     }
 
     override val shares: Boolean get() = true
@@ -39,7 +41,7 @@ internal class AndroidOutside(private val activity: ComponentActivity) : Outside
     }
 
     override fun pick(onPicked: (PickedFile) -> Unit) {
-        picking = onPicked
+        files.pick(onPicked)
         picker.launch(arrayOf("*/*"))
     }
 
@@ -50,27 +52,33 @@ internal class AndroidOutside(private val activity: ComponentActivity) : Outside
     }
 
     override fun save(name: String, text: String) {
-        saving = text
+        files.save(text)
         saver.launch(name)
     }
 
     private fun nameOf(uri: Uri): String {
         val columns = arrayOf(OpenableColumns.DISPLAY_NAME)
-        val name = activity.contentResolver.query(uri, columns, null, null, null)?.use { rows ->
-            if (rows.moveToFirst()) rows.getString(0) else null
+        val name = try {
+            resolver.query(uri, columns, null, null, null)?.use { if (it.moveToFirst()) it.getString(0) else null }
+        } catch (_: RuntimeException) {
+            // The provider is another app, whose failures come through.
+            null
         }
         return name ?: uri.lastPathSegment.orEmpty()
     }
 
-    private fun open(uri: Uri): InputStream =
-        activity.contentResolver.openInputStream(uri) ?: throw FileNotFoundException("the provider gives no file")
+    private fun open(uri: Uri): InputStream = asked { resolver.openInputStream(uri) }
 
-    private fun write(uri: Uri, text: String) {
-        try {
-            activity.contentResolver.openOutputStream(uri)?.use { it.write(text.encodeToByteArray()) }
-        } catch (_: IOException) {
-            // The provider tells the person; the conversation is where it was.
+    private fun create(uri: Uri): OutputStream = asked { resolver.openOutputStream(uri) }
+
+    /** What the app of a file gives for it. */
+    private fun <T : Any> asked(call: () -> T?): T {
+        val given = try {
+            call()
+        } catch (failure: RuntimeException) {
+            throw IOException(failure)
         }
+        return given ?: throw FileNotFoundException("the provider gives no file")
     }
 
     private companion object {

@@ -32,7 +32,7 @@ class MainActivity : ComponentActivity() {
         installLogcatSink()
         val factory = viewModelFactory { initializer { Kept(application as DemoApplication) } }
         kept = ViewModelProvider.create(this, factory)[Kept::class]
-        val outside = AndroidOutside(this)
+        val outside = AndroidOutside(this, kept.wiring.viewModels.files)
         setContent {
             App(kept.wiring.viewModels, outside) { enabled, back -> BackHandler(enabled, back) }
         }

@@ -14,11 +14,12 @@ import dev.uhlm.demo.words.NoticeWords
 /** Shows what is decided of replies while nobody sees the app. */
 internal class ReplyNotifications(private val context: Context) {
     private val manager = context.getSystemService(Context.NOTIFICATION_SERVICE) as NotificationManager
+    private val starts = (context.applicationContext as DemoApplication).serviceStarts
 
     /** Shows a notice in the place of the one before; none takes it away. */
     fun show(notice: ReplyNotice?) {
         if (notice is ReplyNotice.Writing) return run(notice)
-        context.stopService(Intent(context, ReplyService::class.java))
+        if (starts.mayStop()) context.stopService(Intent(context, ReplyService::class.java))
         manager.cancel(RUNNING)
         if (notice == null) manager.cancel(ENDED) else manager.notify(ENDED, build(notice))
     }
@@ -47,12 +48,14 @@ internal class ReplyNotifications(private val context: Context) {
 
     private fun run(notice: ReplyNotice.Writing) {
         manager.cancel(ENDED)
+        starts.asked()
         try {
             val start = ReplyService.start(context, notice.replies)
             if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.O) context.startForegroundService(start)
             else context.startService(start)
         } catch (_: IllegalStateException) {
             // The app was out of sight for too long already. The reply goes on as long as the system lets it.
+            starts.refused()
             manager.notify(RUNNING, build(notice))
         }
     }

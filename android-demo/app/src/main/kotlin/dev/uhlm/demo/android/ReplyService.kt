@@ -13,6 +13,8 @@ import dev.uhlm.demo.chat.ReplyNotice
  * and [ReplyNotifications] starts and stops this.
  */
 class ReplyService : Service() {
+    private val starts get() = (application as DemoApplication).serviceStarts
+
     override fun onStartCommand(intent: Intent?, flags: Int, startId: Int): Int {
         if (intent?.action == STOP) {
             (application as DemoApplication).stopReplies?.invoke()
@@ -25,12 +27,16 @@ class ReplyService : Service() {
         } else {
             startForeground(ReplyNotifications.RUNNING, notification)
         }
+        // The reply may have ended, or the app come back, since the start was asked for.
+        if (!starts.came()) stopSelf()
         // Without its process there is no reply to go on with.
         return START_NOT_STICKY
     }
 
     /** The time is up. The reply stands still with the process, and goes on when the app is opened again. */
-    override fun onTimeout(startId: Int): Unit = stopSelf()
+    override fun onTimeout(startId: Int) {
+        if (starts.mayStop()) stopSelf()
+    }
 
     override fun onBind(intent: Intent?): IBinder? = null
 

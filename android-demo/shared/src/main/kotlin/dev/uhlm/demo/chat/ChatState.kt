@@ -36,6 +36,14 @@ data class ChatState(
 
     val callHere: PendingCall? get() = open?.let(calls::get)
 
+    /**
+     * A conversation whose call waits for the person's word where the person does not see it.
+     *
+     * @param isSeen whether the open conversation is on the screen.
+     */
+    fun asksElsewhere(isSeen: Boolean): Conversation? =
+        conversations.firstOrNull { it.id in calls && !(isSeen && it.id == open) }
+
     /** How much of the models' contexts the open conversation takes. */
     val use: ContextUse? get() = open?.let(uses::get)
 

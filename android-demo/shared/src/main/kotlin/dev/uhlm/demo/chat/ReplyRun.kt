@@ -82,7 +82,11 @@ internal class ReplyRun(
         } finally {
             // A stopped reply ends in the record as well.
             withContext(NonCancellable) {
-                takeSent(all = true)
+                try {
+                    takeSent(all = true)
+                } finally {
+                    sessions.replied(id)
+                }
                 record(id, Entry.ReplyEnded(end ?: ReplyEnd(FinishReason.CANCELLED, figures = figures())))
                 sync(id)
             }
@@ -127,7 +131,8 @@ internal class ReplyRun(
                 sync(id)
             }
         }
-        used(id, session.contextUse())
+        // None where the session was ended meanwhile, as with a token that was changed.
+        sessions.opened(id)?.let { used(id, it.contextUse()) }
     }
 
     /** The tools of this reply; none where Settings offer none. */

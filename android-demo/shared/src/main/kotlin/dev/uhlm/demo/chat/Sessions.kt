@@ -8,7 +8,7 @@ import dev.uhlm.demo.settings.Settings
 interface Sessions {
     /**
      * The session of a conversation, opened where there is none or where [settings] ask for another one. It may hold
-     * other messages than the conversation does.
+     * other messages than the conversation does. It is kept until [replied] at least.
      *
      * @throws dev.uhlm.UhlmException where the model or an option cannot be used.
      */
@@ -16,6 +16,9 @@ interface Sessions {
 
     /** The session of a conversation if it is open. */
     fun opened(conversation: String): UhlmSessionInterface?
+
+    /** The reply that the session of a conversation was asked for is over, in whatever way. */
+    fun replied(conversation: String)
 
     /** Ends the session of a conversation. */
     fun release(conversation: String)

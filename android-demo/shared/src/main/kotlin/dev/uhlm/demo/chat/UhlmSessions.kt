@@ -18,7 +18,6 @@ import dev.uhlm.UhlmVerifier
 import dev.uhlm.demo.settings.SecretStore
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
-import dev.uhlm.kind
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.sync.Mutex
@@ -26,10 +25,16 @@ import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 
 /**
- * Sessions on the real library. One model and one verifier are kept, as a phone has memory for one; the sessions kept
- * are the one asked for last and those that generate. Used from one thread.
+ * Sessions on the real library. The sessions kept are the one asked for last and those whose reply is not over; each
+ * keeps its model and the connection to its server, also where another one was chosen meanwhile. Used from one thread.
+ *
+ * @property load loads a model; a test has one of its own.
  */
-class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDispatcher = Dispatchers.IO) : Sessions {
+class UhlmSessions(
+    private val secrets: SecretStore,
+    private val io: CoroutineDispatcher = Dispatchers.IO,
+    private val load: suspend (ModelOptions) -> UhlmEngine = { UhlmEngine.load(it) },
+) : Sessions {
     /** What of the settings a session is made from. */
     private data class Made(
         val model: String,
@@ -41,13 +46,14 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
         val recordText: Boolean,
     )
 
-    private class Open(val session: UhlmSession, val made: Made)
+    /** @property isInUse whether the reply that it was asked for is not over; before its first word, too. */
+    private class Open(val session: UhlmSession, val made: Made, var isInUse: Boolean = true)
 
-    /** A model in memory, and the context that there was memory for. */
-    private class Loaded(val path: String, val engine: UhlmEngine, val context: UInt)
+    private class Loaded(val path: String, val engine: UhlmEngine)
 
     private val sessions = mutableMapOf<String, Open>()
     private val loading = Mutex()
+    private var last: String? = null
     private var engine: Loaded? = null
     private var verifier: Pair<RemoteOptions, UhlmVerifier>? = null
     private var device: DeviceState? = null
@@ -56,28 +62,34 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
         val made = with(settings) {
             Made(model, calibration, remote, goalOption, offlinePolicy, temperature, recordText)
         }
+        last = conversation
         sessions[conversation]?.let { open ->
-            if (open.made == made) return open.session
+            if (open.made == made) return open.apply { isInUse = true }.session
             release(conversation)
         }
-        for ((other, open) in sessions.toMap()) if (!open.session.status().generating) release(other)
-        val loaded = engine(made.model)
+        for ((other, open) in sessions.toMap()) if (!open.isInUse) release(other)
+        val engine = engine(made.model)
+        // No length of a context: how much there is memory for when it is made, the library knows.
         val options = SessionOptions(
             mode = settings.effectiveMode,
             sampling = SamplingParams(temperature = made.temperature),
             calibrationPath = made.calibration.ifBlank { null },
             goal = made.goal,
             offline = made.offline,
-            context = minOf(loaded.context, loaded.engine.info().trainedContext),
             recordText = made.recordText,
         )
-        val session = loaded.engine.openSession(made.remote?.let { verifier(it) }, options)
+        val session = engine.openSession(made.remote?.let { verifier(it) }, options)
         device?.let(session::setDevice)
         sessions[conversation] = Open(session, made)
         session
     }
 
     override fun opened(conversation: String): UhlmSession? = sessions[conversation]?.session
+
+    override fun replied(conversation: String) {
+        sessions[conversation]?.isInUse = false
+        if (conversation != last) release(conversation)
+    }
 
     override fun release(conversation: String) {
         sessions.remove(conversation)?.session?.close()
@@ -104,19 +116,19 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
         engine = null
     }
 
-    private suspend fun engine(path: String): Loaded {
-        engine?.let { if (it.path == path) return it }
+    private suspend fun engine(path: String): UhlmEngine {
+        engine?.let { if (it.path == path) return it.engine }
         if (path.isBlank()) throw noModel()
-        // Sessions keep a model alive: two would not fit.
-        sessions.keys.toList().forEach(::release)
+        // A phone seldom has memory for two. Sessions keep theirs until their replies are over, and where there is none
+        // for another one beside it the library says so.
         engine?.engine?.close()
         engine = null
-        val (engine, context) = withContextThatFits { UhlmEngine.load(ModelOptions(path, fitContext = it)) }
-        return Loaded(path, engine, context).also { this.engine = it }
+        return load(ModelOptions(path, fitContext = SHORTEST_CONTEXT)).also { engine = Loaded(path, it) }
     }
 
     private suspend fun verifier(remote: RemoteOptions): UhlmVerifier {
         verifier?.let { (made, verifier) -> if (made == remote) return verifier }
+        // Only the app's hold on it: sessions keep the connection as long as they need it.
         verifier?.second?.close()
         verifier = null
         val known = withContext(io) { secrets.get(VERIFIER_TOKEN) }
@@ -140,22 +152,5 @@ class UhlmSessions(private val secrets: SecretStore, private val io: CoroutineDi
     }
 }
 
-/** The longest context that is asked for: a long conversation, and with most models some hundreds of megabytes. */
-internal val LONGEST_CONTEXT: UInt = 4096u
-
-/** With less than this no conversation is worth beginning. */
+/** With less than this, in tokens, no conversation is worth beginning. */
 internal val SHORTEST_CONTEXT: UInt = 512u
-
-/**
- * Loads a model with the longest context that there is memory for.
- *
- * @return the model, and that context in tokens.
- * @throws UhlmException of the kind [ErrorKind.NotEnoughMemory] where not even [SHORTEST_CONTEXT] fits.
- */
-internal suspend fun <T> withContextThatFits(load: suspend (UInt) -> T): Pair<T, UInt> = try {
-    load(LONGEST_CONTEXT) to LONGEST_CONTEXT
-} catch (failure: UhlmException) {
-    val fits = (failure.kind as? ErrorKind.NotEnoughMemory)?.fits
-    if (fits == null || fits.toLong() < SHORTEST_CONTEXT.toLong()) throw failure
-    load(fits) to fits
-}

@@ -7,7 +7,6 @@ import org.commonmark.ext.gfm.tables.TableCell
 import org.commonmark.ext.gfm.tables.TableRow
 import org.commonmark.ext.gfm.tables.TablesExtension
 import org.commonmark.node.BlockQuote
-import org.commonmark.node.BulletList
 import org.commonmark.node.Code
 import org.commonmark.node.Emphasis
 import org.commonmark.node.FencedCodeBlock
@@ -17,6 +16,7 @@ import org.commonmark.node.HtmlBlock
 import org.commonmark.node.HtmlInline
 import org.commonmark.node.IndentedCodeBlock
 import org.commonmark.node.Link
+import org.commonmark.node.ListBlock
 import org.commonmark.node.Node
 import org.commonmark.node.OrderedList
 import org.commonmark.node.SoftLineBreak
@@ -28,8 +28,17 @@ import org.commonmark.parser.Parser
 
 private val extensions = listOf(TablesExtension.create(), StrikethroughExtension.create())
 
-private val parser: Parser = Parser.builder().extensions(extensions)
-    .includeSourceSpans(IncludeSourceSpans.BLOCKS_AND_INLINES).build()
+/**
+ * Quotes and lists in one another, as deep as they are read: a model that goes round in circles writes thousands. What
+ * is deeper is a paragraph as it is written.
+ */
+internal const val DEEPEST = 16
+
+/** The parser has one block for a quote and two for a list, and one for what is in the last of them. */
+private const val OPEN_BLOCKS = 2 * DEEPEST + 2
+
+private val parser: Parser = Parser.builder().extensions(extensions).maxOpenBlockParsers(OPEN_BLOCKS)
+    .customInlineContentParserFactory(ManyMarks).includeSourceSpans(IncludeSourceSpans.BLOCKS_AND_INLINES).build()
 
 /**
  * Returns the blocks of a Markdown text (CommonMark with tables and struck text). Every text is one: what is written so
@@ -38,39 +47,56 @@ private val parser: Parser = Parser.builder().extensions(extensions)
 fun parseMarkdown(source: String): List<Block> = Reader(source).blocks(parser.parse(source))
 
 private class Reader(private val source: String) {
-    fun blocks(parent: Node): List<Block> = parent.children().mapNotNull(::block)
+    fun blocks(parent: Node, depth: Int = 0): List<Block> = parent.children().mapNotNull { block(it, depth) }
 
-    private fun block(node: Node): Block? = when (node) {
+    private fun block(node: Node, depth: Int): Block? = when (node) {
         is Heading -> Block.Heading(node.level, runs(node))
         is FencedCodeBlock ->
             Block.Code(node.info.orEmpty().substringBefore(' '), lines(node, node.literal, fences = 1))
         is IndentedCodeBlock -> Block.Code("", lines(node, node.literal, fences = 0))
         is HtmlBlock -> Block.Paragraph(lines(node, node.literal, fences = 0))
-        is BulletList -> Block.Items(null, node.children().map(::blocks))
-        is OrderedList -> Block.Items(node.markerStartNumber ?: 1, node.children().map(::blocks))
-        is BlockQuote -> Block.Quote(blocks(node))
+        is ListBlock, is BlockQuote -> if (depth < DEEPEST) nest(node, depth + 1) else Block.Paragraph(written(node))
         is ThematicBreak -> Block.Rule
         is TableBlock -> Block.Table(rows(node).map { row -> row.children().filter { it is TableCell }.map(::runs) })
         // A paragraph; what links lead to has no text of its own.
         else -> runs(node).takeIf { it.isNotEmpty() }?.let(Block::Paragraph)
     }
 
+    private fun nest(node: Node, depth: Int): Block = when (node) {
+        is ListBlock -> {
+            val first = if (node is OrderedList) node.markerStartNumber ?: 1 else null
+            Block.Items(first, node.children().map { blocks(it, depth) })
+        }
+        else -> Block.Quote(blocks(node, depth))
+    }
+
     private fun rows(node: Node): List<Node> =
         node.children().flatMap { if (it is TableRow) listOf(it) else rows(it) }
 
-    private fun runs(parent: Node, style: Style = Style()): List<Run> = parent.children().flatMap { run(it, style) }
+    /** The texts in a node, in order. */
+    private fun runs(parent: Node): List<Run> = buildList {
+        val waiting = ArrayDeque(parent.children().map { it to Style() })
+        while (waiting.isNotEmpty()) {
+            val (node, style) = waiting.removeFirst()
+            when (node) {
+                is Text -> add(placed(node, node.literal, style))
+                is Code -> add(placed(node, node.literal, style.copy(code = true)))
+                is HtmlInline -> add(placed(node, node.literal, style))
+                // Models end a line where they want one to end.
+                is SoftLineBreak, is HardLineBreak -> add(placed(node, "\n", style))
+                else -> waiting.addAll(0, node.children().map { it to style.within(node) })
+            }
+        }
+    }
 
-    private fun run(node: Node, style: Style): List<Run> = when (node) {
-        is Text -> listOf(placed(node, node.literal, style))
-        is Code -> listOf(placed(node, node.literal, style.copy(code = true)))
-        is HtmlInline -> listOf(placed(node, node.literal, style))
-        // Models end a line where they want one to end.
-        is SoftLineBreak, is HardLineBreak -> listOf(placed(node, "\n", style))
-        is Emphasis -> runs(node, style.copy(italic = true))
-        is StrongEmphasis -> runs(node, style.copy(bold = true))
-        is Strikethrough -> runs(node, style.copy(struck = true))
-        is Link -> runs(node, style.copy(link = node.destination))
-        else -> runs(node, style)
+    /** A block as it is written, its marks included. */
+    private fun written(node: Node): List<Run> {
+        val spans = node.sourceSpans.filter { it.length > 0 }
+        end = spans.lastOrNull()?.run { inputIndex + length } ?: end
+        return spans.mapIndexed { index, span ->
+            val text = source.substring(span.inputIndex, span.inputIndex + span.length)
+            Run(if (index < spans.lastIndex) text + "\n" else text, span.inputIndex)
+        }
     }
 
     /** Where a text stands in the source: within the node's marks, unless an escape made another text of it. */
@@ -103,6 +129,14 @@ private class Reader(private val source: String) {
 
     /** Where the last text with a place ended, for those without one. */
     private var end = 0
+}
+
+private fun Style.within(node: Node): Style = when (node) {
+    is Emphasis -> copy(italic = true)
+    is StrongEmphasis -> copy(bold = true)
+    is Strikethrough -> copy(struck = true)
+    is Link -> copy(link = node.destination)
+    else -> this
 }
 
 private fun Node.children(): List<Node> = generateSequence(firstChild) { it.next }.toList()

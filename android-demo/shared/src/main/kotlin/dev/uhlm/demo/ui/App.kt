@@ -2,10 +2,15 @@ package dev.uhlm.demo.ui
 
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.BoxWithConstraints
+import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.WindowInsets
+import androidx.compose.foundation.layout.consumeWindowInsets
 import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.imePadding
 import androidx.compose.foundation.layout.padding
+import androidx.compose.foundation.layout.statusBars
 import androidx.compose.foundation.layout.width
 import androidx.compose.material3.DrawerValue
 import androidx.compose.material3.ModalDrawerSheet
@@ -32,10 +37,12 @@ import androidx.compose.ui.Modifier
 import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.ChatViewModel
+import dev.uhlm.demo.files.FilesViewModel
 import dev.uhlm.demo.models.ModelsViewModel
 import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.settings.SettingsViewModel
 import dev.uhlm.demo.speed.SpeedViewModel
+import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.words.say
 import kotlinx.coroutines.launch
 
@@ -45,6 +52,7 @@ class ViewModels(
     val models: ModelsViewModel,
     val settings: SettingsViewModel,
     val speed: SpeedViewModel,
+    val files: FilesViewModel,
 )
 
 /** Other apps and their files; none in tests that need none. */
@@ -79,14 +87,20 @@ private fun Screens(viewModels: ViewModels, screen: Screen, back: () -> Unit, on
     val models by viewModels.models.state.collectAsState()
     val secrets by viewModels.settings.state.collectAsState()
     val speed by viewModels.speed.state.collectAsState()
+    val files by viewModels.files.notice.collectAsState()
     Surface(Modifier.fillMaxSize()) {
         Box {
-            when (screen) {
-                Screen.CHAT -> ChatPanes(viewModels, onScreen)
-                Screen.SENT -> SentScreen(chat, viewModels.chat, settings, back)
-                Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
-                Screen.SPEED -> SpeedScreen(chat, speed, settings, viewModels.speed::measure, back)
-                Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
+            WithAsking(chat.asksElsewhere(isSeen = screen == Screen.CHAT), {
+                viewModels.chat.open(it.id)
+                onScreen(Screen.CHAT)
+            }) {
+                when (screen) {
+                    Screen.CHAT -> ChatPanes(viewModels, onScreen)
+                    Screen.SENT -> SentScreen(chat, viewModels.chat, settings, back)
+                    Screen.MODELS -> ModelsScreen(models, settings, viewModels.models, back)
+                    Screen.SPEED -> SpeedScreen(chat, speed, settings, viewModels.speed::measure, back)
+                    Screen.SETTINGS -> SettingsScreen(settings, secrets, viewModels.settings, back)
+                }
             }
             // A link may come at any time, from the camera's app.
             secrets.pairing?.let { PairingDialog(it, viewModels.settings::answerPairing) }
@@ -95,10 +109,22 @@ private fun Screens(viewModels: ViewModels, screen: Screen, back: () -> Unit, on
             Notice(models.notice, viewModels.models::noticeSeen, notices)
             Notice(secrets.notice, viewModels.settings::noticeSeen, notices)
             Notice(speed.notice, viewModels.speed::noticeSeen, notices)
+            Notice(files, viewModels.files::noticeSeen, notices)
             // Above the field for the next message: a notice must not be in the way of sending it.
             val above = Modifier.imePadding().padding(bottom = if (screen == Screen.CHAT) 88.dp else 0.dp)
             SnackbarHost(notices, Modifier.align(Alignment.BottomCenter).then(above).testTag("notices"))
         }
+    }
+}
+
+/** A screen, below the question of a conversation that is not on it. */
+@Composable
+private fun WithAsking(asking: Conversation?, onOpen: (Conversation) -> Unit, screen: @Composable () -> Unit) {
+    Column(Modifier.fillMaxSize()) {
+        if (asking != null) AskingElsewhere(asking) { onOpen(asking) }
+        // The system's bar is above the question then, and no longer above the screen.
+        val below = if (asking == null) Modifier else Modifier.consumeWindowInsets(WindowInsets.statusBars)
+        Box(Modifier.weight(1f).fillMaxWidth().then(below)) { screen() }
     }
 }
 

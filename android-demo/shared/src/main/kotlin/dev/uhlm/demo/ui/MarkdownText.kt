@@ -1,18 +1,13 @@
 package dev.uhlm.demo.ui
 
-import androidx.compose.foundation.background
 import androidx.compose.foundation.border
 import androidx.compose.foundation.horizontalScroll
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
-import androidx.compose.foundation.layout.IntrinsicSize
 import androidx.compose.foundation.layout.Row
-import androidx.compose.foundation.layout.fillMaxHeight
 import androidx.compose.foundation.layout.fillMaxWidth
-import androidx.compose.foundation.layout.height
 import androidx.compose.foundation.layout.padding
-import androidx.compose.foundation.layout.width
 import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.shape.RoundedCornerShape
@@ -23,6 +18,9 @@ import androidx.compose.material3.Text
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.draw.drawBehind
+import androidx.compose.ui.geometry.Offset
+import androidx.compose.ui.geometry.Size
 import androidx.compose.ui.text.AnnotatedString
 import androidx.compose.ui.text.LinkAnnotation
 import androidx.compose.ui.text.SpanStyle
@@ -34,6 +32,7 @@ import androidx.compose.ui.text.font.FontWeight
 import androidx.compose.ui.text.style.TextDecoration
 import androidx.compose.ui.text.withLink
 import androidx.compose.ui.text.withStyle
+import androidx.compose.ui.unit.LayoutDirection
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.markdown.Block
 import dev.uhlm.demo.markdown.Run
@@ -55,12 +54,20 @@ private fun Block(block: Block, marks: Marks, onCopy: (String) -> Unit) {
         is Block.Heading -> MarkedText(text(block.runs, marks), style = headings(block.level))
         is Block.Code -> CodeBlock(block, marks, onCopy)
         is Block.Items -> Items(block, marks, onCopy)
-        is Block.Quote -> Row(Modifier.height(IntrinsicSize.Min), Arrangement.spacedBy(12.dp)) {
-            Box(Modifier.width(3.dp).fillMaxHeight().background(MaterialTheme.colorScheme.outlineVariant))
-            MarkdownText(block.blocks, marks, onCopy, Modifier.weight(1f))
-        }
+        is Block.Quote -> MarkdownText(block.blocks, marks, onCopy, Modifier.bar().padding(start = 15.dp))
         is Block.Table -> Table(block, marks)
         Block.Rule -> HorizontalDivider()
+    }
+}
+
+/** The line at the side of a quote. It is drawn: to be laid out beside the text, that would be measured once more. */
+@Composable
+private fun Modifier.bar(): Modifier {
+    val color = MaterialTheme.colorScheme.outlineVariant
+    return drawBehind {
+        val size = Size(3.dp.toPx(), size.height)
+        val left = if (layoutDirection == LayoutDirection.Ltr) 0f else this.size.width - size.width
+        drawRect(color, Offset(left, 0f), size)
     }
 }
 

@@ -17,7 +17,6 @@ import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.font.FontFamily
 import androidx.compose.ui.unit.dp
-import dev.uhlm.Consent
 import dev.uhlm.demo.chat.ChatState
 import dev.uhlm.demo.chat.ChatViewModel
 import dev.uhlm.demo.settings.Settings
@@ -44,7 +43,8 @@ internal fun SentScreen(state: ChatState, chat: ChatViewModel, settings: Setting
                 color = MaterialTheme.colorScheme.onSurfaceVariant,
             )
             Chips {
-                if (conversation?.consent == Consent.CONVERSATION) {
+                // However it came to be agreed, and only for the server that is set: nothing is sent to another one.
+                if (conversation?.mayBeSent(settings.server, settings.agreed) == true) {
                     OutlinedButton(chat::withdrawConsent) { Text(say("sent.withdraw")) }
                 }
                 if (sent.isNotEmpty()) OutlinedButton(chat::forgetSent) { Text(say("sent.clear")) }

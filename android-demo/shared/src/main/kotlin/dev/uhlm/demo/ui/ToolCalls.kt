@@ -3,10 +3,13 @@ package dev.uhlm.demo.ui
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
+import androidx.compose.foundation.layout.WindowInsets
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.size
+import androidx.compose.foundation.layout.statusBars
+import androidx.compose.foundation.layout.windowInsetsPadding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.foundation.verticalScroll
@@ -28,6 +31,8 @@ import androidx.compose.runtime.setValue
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.platform.testTag
+import androidx.compose.ui.semantics.LiveRegionMode
+import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.onClick
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.font.FontFamily
@@ -36,6 +41,7 @@ import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.PendingCall
 import dev.uhlm.demo.storage.Asked
 import dev.uhlm.demo.storage.Call
+import dev.uhlm.demo.storage.Conversation
 import dev.uhlm.demo.storage.Miscall
 import dev.uhlm.demo.tools.line
 import dev.uhlm.demo.tools.question
@@ -127,4 +133,29 @@ internal fun ToolDialog(pending: PendingCall, onAnswer: (isAllowed: Boolean) -> 
         confirmButton = { TextButton({ onAnswer(true) }) { Text(say("tools.allow")) } },
         dismissButton = { TextButton({ onAnswer(false) }) { Text(say("tools.refuse")) } },
     )
+}
+
+/**
+ * Says that a conversation which nobody looks at asks for a tool, and leads there: its reply waits until somebody does.
+ */
+@Composable
+internal fun AskingElsewhere(conversation: Conversation, onOpen: () -> Unit) {
+    Surface(
+        Modifier.fillMaxWidth().testTag("asking").semantics { liveRegion = LiveRegionMode.Polite },
+        color = MaterialTheme.colorScheme.secondaryContainer,
+    ) {
+        Row(
+            Modifier.windowInsetsPadding(WindowInsets.statusBars).padding(start = 16.dp, end = 8.dp),
+            verticalAlignment = Alignment.CenterVertically,
+        ) {
+            Text(
+                say("tools.elsewhere", conversation.title),
+                Modifier.weight(1f),
+                style = MaterialTheme.typography.bodyMedium,
+                maxLines = 2,
+                overflow = TextOverflow.Ellipsis,
+            )
+            TextButton(onOpen) { Text(say("open")) }
+        }
+    }
 }
