@@ -209,8 +209,11 @@ fn a_file_that_cannot_be_used_is_an_error_that_says_why() {
     let long = restore(&pair::draft(), 1024);
     assert!(matches!(&long, Some(SavedSessionError::Damaged { reason, .. }) if reason.contains("longer")), "{long:?}");
     // A session that is busy, or whose file cannot be written, says so and goes on.
-    let generation = session.generate(Prompt::Chat(NEXT.into()), GenerationOptions::default()).expect("idle");
-    assert!(matches!(session.blocking_save(&path), Err(SavedSessionError::Busy)));
+    let slow = Counted::new(Arc::clone(pair::draft().model()), Duration::from_millis(200)).model();
+    let slow = Session::new(slow, None, options(Mode::DeviceOnly)).expect("valid");
+    let few = GenerationOptions { max_tokens: 4, ..GenerationOptions::default() };
+    let generation = slow.generate(Prompt::Chat(NEXT.into()), few).expect("idle");
+    assert!(matches!(slow.blocking_save(&path), Err(SavedSessionError::Busy)));
     generation.blocking_finish().expect("a reply");
     let nowhere = Path::new("/nowhere/at/all");
     assert!(matches!(session.blocking_save(nowhere), Err(SavedSessionError::Io { .. })));

@@ -28,6 +28,7 @@ impl VerdictTiming {
 
 /// Numbers of committed tokens by origin.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct OriginCounts {
     /// Number of tokens with [`Origin::Draft`].
     pub draft: u64,

@@ -1,5 +1,7 @@
 //! A model file that llama.cpp reads: whatever is in it, loading ends in a model or an error, and a model that was
 //! loaded reads a text. What llama.cpp would end the process for ends this one too, and so is found.
+//!
+//! An input is such a file, or else changes of a whole small one that keep its lengths, so that many are loaded.
 
 use std::cell::RefCell;
 use std::io::{Seek as _, SeekFrom, Write as _};
@@ -11,6 +13,7 @@ use uhlm_llama::{ContextOptions, LoadOptions, MemoryNeed, Model};
 
 use super::written::Writer;
 use crate::Target;
+use crate::choices::Choices;
 
 pub(crate) const TARGET: Target = Target { name: "load", run, seeds, words: WORDS };
 
@@ -41,6 +44,9 @@ const WORDS: &[&str] = &[
     "\u{9}\u{0}\u{0}\u{0}",
 ];
 
+const MAGIC: &[u8] = b"GGUF";
+/// Numbers at which sizes end, or are strange.
+const EDGES: [u32; 12] = [0, 1, 2, 3, 5, 16, 0xff, 0x100, 0xffff, 0x7fff_ffff, 0x8000_0000, u32::MAX];
 /// Context of the models, in tokens.
 const CONTEXT: u32 = 64;
 
@@ -53,9 +59,32 @@ thread_local! {
 fn run(data: &[u8]) {
     FILE.with_borrow_mut(|file| {
         let written = file.as_file().set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
-        written.and_then(|_| file.write_all(data)).expect("a temporary file can be written");
+        written.and_then(|_| file.write_all(&bytes(data))).expect("a temporary file can be written");
         read_with(file.path());
     });
+}
+
+/// Returns the file that an input stands for.
+fn bytes(data: &[u8]) -> Vec<u8> {
+    if data.starts_with(MAGIC) {
+        return data.to_vec();
+    }
+    let (mut file, mut choices) = (model(), Choices::new(data));
+    while !choices.is_over() {
+        let at = usize::from(u16::from_be_bytes([choices.byte(), choices.byte()])) % file.len();
+        match choices.below(4) {
+            0 => file[at] ^= 1 << choices.below(8),
+            1 => file[at] = choices.byte(),
+            2 => put(&mut file, at, &EDGES[choices.below(EDGES.len())].to_le_bytes()),
+            // A weight in half precision that is no number, or none of the finite.
+            _ => put(&mut file, at, &[0x7e00_u16, 0x7c00, 0xfc00][choices.below(3)].to_le_bytes()),
+        }
+    }
+    file
+}
+
+fn put(file: &mut [u8], at: usize, new: &[u8]) {
+    file[at..].iter_mut().zip(new).for_each(|(byte, new)| *byte = *new);
 }
 
 /// Loads a file and reads a text with the model; returns how far that came.
@@ -73,23 +102,26 @@ fn read_with(path: &std::path::Path) -> Option<bool> {
     Some(sequence.logits().iter().all(|z| z.is_finite()))
 }
 
+/// How many numbers a vector of the model has.
+const WIDTH: u64 = 8;
+/// The keys of the model that have a number.
+const SIZES: [(&str, u32); 9] = [
+    ("llama.block_count", 1),
+    ("llama.embedding_length", WIDTH as u32),
+    ("llama.feed_forward_length", WIDTH as u32),
+    ("llama.attention.head_count", 2),
+    ("llama.attention.head_count_kv", 1),
+    ("llama.context_length", 128),
+    ("tokenizer.ggml.bos_token_id", 0),
+    ("tokenizer.ggml.eos_token_id", 1),
+    ("llama.rope.dimension_count", 4),
+];
+
 /// Writes the smallest whole model: one layer, eight numbers wide.
 fn model() -> Vec<u8> {
-    const WIDTH: u64 = 8;
     const TOKENS: [&str; 12] = ["<s>", "</s>", "a", "b", "c", "d", "e", "ab", "ca", "\u{120}", ",", "\u{120}d"];
     /// Two control tokens, and normal ones.
     const TYPES: [i32; 12] = [3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
-    const SIZES: [(&str, u32); 9] = [
-        ("llama.block_count", 1),
-        ("llama.embedding_length", WIDTH as u32),
-        ("llama.feed_forward_length", WIDTH as u32),
-        ("llama.attention.head_count", 2),
-        ("llama.attention.head_count_kv", 1),
-        ("llama.context_length", 128),
-        ("tokenizer.ggml.bos_token_id", 0),
-        ("tokenizer.ggml.eos_token_id", 1),
-        ("llama.rope.dimension_count", 4),
-    ];
     const F32: u32 = 0;
     const F16: u32 = 1;
     let half = WIDTH / 2;
@@ -133,13 +165,28 @@ fn model() -> Vec<u8> {
     file.bytes
 }
 
+/// Makes files, and changes of one: the number of each key another one, a tensor of another shape or kind, a weight that
+/// is no number.
 fn seeds() -> Vec<Vec<u8>> {
     let whole = model();
-    vec![whole[..whole.len() - 64].to_vec(), whole]
+    // The place behind a name, less what stands between it and a key's number: the number's kind.
+    let behind =
+        |name: &str| whole.windows(name.len()).position(|found| found == name.as_bytes()).map(|at| at + name.len());
+    let edge = |at: usize, edge: u8| [&(at as u16).to_be_bytes()[..], &[2, edge]].concat();
+    let keys = SIZES.iter().enumerate().filter_map(|(i, (key, _))| Some(edge(behind(key)? + 4, i as u8)));
+    let tensors = ["token_embd.weight", "blk.0.attn_k.weight", "blk.0.ffn_norm.weight"].into_iter().filter_map(behind);
+    // After its name come the number of dimensions, each of them in eight bytes, the kind, and the offset.
+    let tensors = tensors.flat_map(|at| [edge(at, 3), edge(at + 4, 5), edge(at + 12, 1), edge(at + 20, 0)]);
+    let weight = [&(whole.len() as u16 - 100).to_be_bytes()[..], &[3, 0]].concat();
+    let mut seeds: Vec<Vec<u8>> = keys.chain(tensors).collect();
+    seeds.extend([weight, whole[..whole.len() - 64].to_vec(), whole]);
+    seeds
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -148,5 +195,17 @@ mod tests {
         file.write_all(&model()).expect("written");
         assert_eq!(read_with(file.path()), Some(true));
         assert!(model().len() <= crate::mutation::MAX_BYTES);
+    }
+
+    #[test]
+    fn many_changed_models_come_as_far_as_a_pass() {
+        let inputs = crate::corpus::with_changed(&TARGET, 300).expect("a committed corpus");
+        let file = NamedTempFile::with_suffix(".gguf").expect("a temporary file");
+        let passes = |input: &&Vec<u8>| {
+            fs::write(file.path(), bytes(input)).expect("written");
+            read_with(file.path()).is_some()
+        };
+        let passes = inputs.iter().filter(passes).count();
+        assert!(passes > 60, "{passes} of {}", inputs.len());
     }
 }
