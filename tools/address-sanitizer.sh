@@ -2,8 +2,8 @@
 # Runs what reads files of strangers, and what apps call, under AddressSanitizer: Rust with nightly's, llama.cpp and
 # ring with the C++ compiler's.
 #
-# Decides what runs, and leaves what must hold to those tests and fuzz targets. Nothing of it is in CI: a build takes a
-# quarter of an hour, and nightly Rust is asked for.
+# Decides what runs, and leaves what must hold to those tests and fuzz targets. Nothing of it is in CI: a build takes
+# twenty minutes of two cores, and nightly Rust is asked for.
 # Usage: address-sanitizer.sh [RUNS]: how many inputs each fuzz target of files gets, 20000 unless it is set.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -21,12 +21,15 @@ export ASAN_OPTIONS="detect_leaks=0:strict_string_checks=1:detect_stack_use_afte
 export RUST_TEST_THREADS=1
 cargo=(cargo +nightly)
 where=(--target "$triple" --target-dir "$root/target/asan" --manifest-path "$root/Cargo.toml")
+# The same packages each time: with others, crates have other features, and llama.cpp is built again.
+packages=(-p uhlm-fuzz -p uhlm-tests -p uhlm-ffi)
 
-"${cargo[@]}" build --locked "${where[@]}" -p uhlm-fuzz -p uhlm-tests --bin fuzz --bin flip_header
-"${cargo[@]}" test --locked "${where[@]}" -p uhlm-tests --test conformance
-"${cargo[@]}" test --locked "${where[@]}" -p uhlm-ffi --lib
+"${cargo[@]}" build --locked "${where[@]}" "${packages[@]}" --bin fuzz --bin flip_header
+"${cargo[@]}" test --locked "${where[@]}" "${packages[@]}" --test conformance
+"${cargo[@]}" test --locked "${where[@]}" "${packages[@]}" --lib
 # Every 64th bit of a model's header flipped, in a process each.
+rm -f "$root/target/asan/flips.json"
 "$root/target/asan/$triple/debug/flip_header" "$root/models/demo-draft.gguf" "$root/target/asan/flips.json" 64
-for target in gguf load template store config; do
+for target in gguf load session template store config; do
     "$root/target/asan/$triple/debug/fuzz" --target "$target" --runs "$runs" --seed 71
 done
