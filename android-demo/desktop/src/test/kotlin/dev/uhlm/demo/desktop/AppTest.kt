@@ -8,7 +8,6 @@ import androidx.compose.runtime.saveable.SaveableStateRegistry
 import androidx.compose.runtime.setValue
 import androidx.compose.ui.semantics.SemanticsActions
 import androidx.compose.ui.semantics.SemanticsProperties
-import androidx.compose.ui.test.DesktopComposeUiTest
 import androidx.compose.ui.test.ExperimentalTestApi
 import androidx.compose.ui.test.SemanticsMatcher
 import androidx.compose.ui.test.assert
@@ -35,11 +34,8 @@ import dev.uhlm.FinishReason
 import dev.uhlm.Mode
 import dev.uhlm.Origin
 import dev.uhlm.ToolCall
-import dev.uhlm.TrustPolicy
 import dev.uhlm.demo.Wiring
 import dev.uhlm.demo.chat.ReplyNotice
-import dev.uhlm.demo.chat.UhlmSessions
-import dev.uhlm.demo.platform.Outside
 import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.settings.Settings
 import dev.uhlm.demo.settings.SettingsStore
@@ -47,11 +43,9 @@ import dev.uhlm.demo.settings.Theme
 import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
 import dev.uhlm.demo.storage.JournalStore
-import dev.uhlm.demo.storage.Reply
 import dev.uhlm.demo.storage.Said
 import dev.uhlm.demo.ui.App
 import java.io.File
-import kotlin.test.AfterTest
 import kotlin.test.Test
 import kotlin.test.assertEquals
 import kotlin.test.assertFalse
@@ -61,72 +55,11 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
-import org.junit.jupiter.api.io.TempDir
 
 /** Clicks through the app as it runs on the desktop: the real library, the demo pair, real verifiers on loopback. */
 @OptIn(ExperimentalTestApi::class)
-class AppTest {
-    @TempDir
-    lateinit var folder: File
-
-    private lateinit var wiring: Wiring
-    private lateinit var platform: DesktopPlatform
-
-    private val chat get() = wiring.viewModels.chat.state.value
-    private val reply get() = chat.conversation?.turns?.lastOrNull() as? Reply
-
-    @AfterTest
-    fun end() {
-        wiring.close()
-        Fixture.weather("clear")
-    }
-
-    private val outside = PickedOutside()
-
-    private fun app(
-        settings: Settings = Fixture.settings("server"),
-        trust: TrustPolicy? = null,
-        slow: Boolean = false,
-        calling: ToolCall? = null,
-        test: DesktopComposeUiTest.() -> Unit,
-    ) {
-        runBlocking { SettingsStore(folder).change { settings } }
-        val store = JournalStore(File(folder, "conversations"))
-        platform = DesktopPlatform(folder, trust)
-        val real = UhlmSessions(platform.secrets)
-        val sessions = calling?.let { CallingSessions(real, it) } ?: real
-        wiring = Wiring(platform, if (slow) SlowStore(store) else store, sessions)
-        runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
-            setContent { App(wiring.viewModels, outside) }
-            until("the conversations") { chat.loaded }
-            test()
-        }
-    }
-
-    private fun DesktopComposeUiTest.until(what: String, holds: () -> Boolean) =
-        waitUntil(what, patience.inWholeMilliseconds, holds)
-
-    private fun DesktopComposeUiTest.untilShown(matcher: SemanticsMatcher) =
-        until(matcher.description) { onAllNodes(matcher).fetchSemanticsNodes().isNotEmpty() }
-
-    private fun DesktopComposeUiTest.click(text: String) = onNodeWithText(text).performClick()
-
-    private fun DesktopComposeUiTest.say(text: String) {
-        onNodeWithTag("message").performTextInput(text)
-        // It takes the place of the button that stops a reply, which is drawn a moment after the reply has ended.
-        untilShown(hasContentDescription("Send"))
-        onNodeWithContentDescription("Send").performClick()
-    }
-
-    private fun DesktopComposeUiTest.menu(entry: String) {
-        onNodeWithContentDescription("More").performClick()
-        click(entry)
-    }
-
+class AppTest : ClickedApp() {
     private fun exact(server: String) = Fixture.settings(server).copy(mode = Mode.EXACT)
-
-    private fun DesktopComposeUiTest.untilWritten() =
-        until("the end of the reply") { reply?.end != null && chat.writingHere == null }
 
     @Test
     fun a_message_is_asked_about_then_answered_with_tinted_words_and_a_record_of_what_was_sent() = app {
@@ -659,29 +592,5 @@ class AppTest {
             check(screen)
             onNodeWithContentDescription("Back").performClick()
         }
-    }
-}
-
-/** A system whose person picks one file, and what was given to other apps. */
-private class PickedOutside : Outside {
-    var picked: PickedFile? = null
-    val given = mutableListOf<Pair<String, String>>()
-    var copied: String? = null
-    override val shares = true
-
-    override fun copy(text: String) {
-        copied = text
-    }
-
-    override fun pick(onPicked: (PickedFile) -> Unit) {
-        picked?.let(onPicked)
-    }
-
-    override fun share(title: String, text: String) {
-        given += title to text
-    }
-
-    override fun save(name: String, text: String) {
-        given += name to text
     }
 }

@@ -1,6 +1,5 @@
 package dev.uhlm.demo.ui
 
-import androidx.compose.foundation.clickable
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
@@ -8,15 +7,10 @@ import androidx.compose.foundation.layout.imePadding
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.size
 import androidx.compose.material.icons.Icons
-import androidx.compose.material.icons.filled.ArrowDropDown
 import androidx.compose.material.icons.filled.Close
-import androidx.compose.material.icons.filled.KeyboardArrowUp
-import androidx.compose.material.icons.filled.Menu
 import androidx.compose.material.icons.filled.MoreVert
 import androidx.compose.material.icons.outlined.Info
-import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
-import androidx.compose.material3.ExperimentalMaterial3Api
 import androidx.compose.material3.HorizontalDivider
 import androidx.compose.material3.Icon
 import androidx.compose.material3.IconButton
@@ -24,7 +18,6 @@ import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Scaffold
 import androidx.compose.material3.Surface
 import androidx.compose.material3.Text
-import androidx.compose.material3.TopAppBar
 import androidx.compose.runtime.Composable
 import androidx.compose.runtime.collectAsState
 import androidx.compose.runtime.getValue
@@ -38,7 +31,6 @@ import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.semantics.LiveRegionMode
 import androidx.compose.ui.semantics.liveRegion
 import androidx.compose.ui.semantics.semantics
-import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.ChatState
 import dev.uhlm.demo.chat.ChatViewModel
@@ -58,7 +50,6 @@ import dev.uhlm.demo.words.say
 /** Where the menu leads. */
 internal enum class Screen { CHAT, SENT, MODELS, SPEED, SETTINGS }
 
-@OptIn(ExperimentalMaterial3Api::class)
 @Composable
 internal fun ChatScreen(
     state: ChatState,
@@ -84,18 +75,17 @@ internal fun ChatScreen(
     val outside = LocalOutside.current
     Scaffold(
         topBar = {
-            TopAppBar(
-                title = { Title(state, settings, controls) { controls = !controls } },
-                navigationIcon = {
-                    if (onDrawer != null) {
-                        IconButton(onDrawer) { Icon(Icons.Filled.Menu, say("screen.conversations")) }
-                    }
-                },
-                actions = {
+            ChatBar(
+                title = state.conversation?.title ?: say("chat.new"),
+                about = state.heading(settings),
+                isOpen = controls,
+                onToggle = { controls = !controls },
+                onDrawer = onDrawer,
+                model = { place ->
                     val known by models.state.collectAsState()
-                    ModelPicker(known.stored, settings, models::use) { onScreen(Screen.MODELS) }
-                    OverflowMenu(state.conversation, outside, { legend = true }, onScreen)
+                    ModelPicker(known.stored, settings, models::use, place) { onScreen(Screen.MODELS) }
                 },
+                menu = { OverflowMenu(state.conversation, outside, { legend = true }, onScreen) },
             )
         },
     ) { padding ->
@@ -150,35 +140,6 @@ private val draftsSaver = mapSaver(
     restore = { kept -> kept.mapValues { "${it.value}" } },
 )
 
-/** What the conversation is about, and below it how and where it is written; it opens what changes those. */
-@Composable
-private fun Title(state: ChatState, settings: Settings, open: Boolean, toggle: () -> Unit) {
-    Column(Modifier.clickable(onClickLabel = say("chat.about"), onClick = toggle).testTag("controls")) {
-        Text(
-            state.conversation?.title ?: say("chat.new"),
-            maxLines = 1,
-            overflow = TextOverflow.Ellipsis,
-            style = MaterialTheme.typography.titleMedium,
-        )
-        Row(verticalAlignment = Alignment.CenterVertically) {
-            Text(
-                state.heading(settings),
-                Modifier.weight(1f, fill = false).testTag("heading"),
-                maxLines = 1,
-                overflow = TextOverflow.Ellipsis,
-                style = MaterialTheme.typography.labelMedium,
-                color = MaterialTheme.colorScheme.onSurfaceVariant,
-            )
-            Icon(
-                if (open) Icons.Filled.KeyboardArrowUp else Icons.Filled.ArrowDropDown,
-                contentDescription = null,
-                Modifier.size(18.dp),
-                tint = MaterialTheme.colorScheme.onSurfaceVariant,
-            )
-        }
-    }
-}
-
 /** What is different now. It is how the app is meant to go on, so it does not shout. */
 @Composable
 private fun Banner(state: ChatState, settings: Settings) {
@@ -223,7 +184,7 @@ private fun OverflowMenu(
 ) {
     var open by rememberSaveable { mutableStateOf(false) }
     IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = say("more")) }
-    DropdownMenu(open, { open = false }) {
+    Menu(open, { open = false }) {
         val entries = buildList<Pair<String, () -> Unit>> {
             add(say("screen.legend") to onLegend)
             add(say("screen.sent") to { onScreen(Screen.SENT) })

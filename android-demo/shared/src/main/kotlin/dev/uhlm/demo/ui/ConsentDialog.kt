@@ -4,6 +4,7 @@ import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Column
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.selection.toggleable
@@ -24,6 +25,7 @@ import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.platform.testTag
 import androidx.compose.ui.semantics.Role
+import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.chat.ConsentChoice
 import dev.uhlm.demo.chat.ConsentQuestion
@@ -46,25 +48,26 @@ internal fun ConsentDialog(question: ConsentQuestion, onChoice: (ConsentChoice) 
                 if (question.tools) Text(say("tools.consent"))
                 var always by rememberSaveable { mutableStateOf(false) }
                 Row(
-                    Modifier.toggleable(always, role = Role.Checkbox, onValueChange = { always = it }),
+                    Modifier.toggleable(always, role = Role.Checkbox, onValueChange = { always = it })
+                        .fillMaxWidth().heightIn(min = 48.dp),
                     verticalAlignment = Alignment.CenterVertically,
                 ) {
                     Checkbox(always, null, Modifier.padding(end = 8.dp))
                     Text(say("consent.always"))
                 }
-                Column(Modifier.padding(top = 4.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
+                Column(Modifier.padding(top = 4.dp), verticalArrangement = Arrangement.spacedBy(6.dp)) {
                     val all = if (always) ConsentChoice.SERVER else ConsentChoice.CONVERSATION
                     Button({ onChoice(all) }, Modifier.fillMaxWidth()) {
-                        Text(say("consent.conversation"))
+                        Centred(say("consent.conversation"))
                     }
                     // One message cannot be judged without those before it.
                     if (question.earlier == 0 && !always) {
                         FilledTonalButton({ onChoice(ConsentChoice.THIS_MESSAGE) }, Modifier.fillMaxWidth()) {
-                            Text(say("consent.message"))
+                            Centred(say("consent.message"))
                         }
                     }
                     FilledTonalButton({ onChoice(ConsentChoice.ON_DEVICE) }, Modifier.fillMaxWidth()) {
-                        Text(say("consent.device"))
+                        Centred(say("consent.device"))
                     }
                 }
                 Text(
@@ -77,5 +80,9 @@ internal fun ConsentDialog(question: ConsentQuestion, onChoice: (ConsentChoice) 
         confirmButton = { TextButton({ onChoice(ConsentChoice.NEITHER) }) { Text(say("cancel")) } },
     )
 }
+
+/** What a wide button says, in more than one line where type is large. */
+@Composable
+private fun Centred(text: String) = Text(text, textAlign = TextAlign.Center)
 
 private fun earlier(count: Int) = if (count == 1) say("consent.earlier.one") else say("consent.earlier", count)

@@ -4,8 +4,6 @@ import androidx.compose.foundation.background
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
-import androidx.compose.foundation.layout.ExperimentalLayoutApi
-import androidx.compose.foundation.layout.FlowRow
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.heightIn
@@ -18,7 +16,6 @@ import androidx.compose.foundation.verticalScroll
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.automirrored.filled.Send
 import androidx.compose.material3.FilledIconButton
-import androidx.compose.material3.FilterChip
 import androidx.compose.material3.Icon
 import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
@@ -67,11 +64,11 @@ internal fun Controls(
         val remote = settings.remote != null
         Chips {
             for (mode in listOf(Mode.OPPORTUNISTIC, Mode.EXACT, Mode.DEVICE_ONLY, Mode.REMOTE_ONLY)) {
-                FilterChip(
-                    selected = if (remote) settings.mode == mode else mode == Mode.DEVICE_ONLY,
-                    onClick = { change { it.copy(mode = mode) } },
+                Choice(
+                    if (remote) settings.mode == mode else mode == Mode.DEVICE_ONLY,
+                    { change { it.copy(mode = mode) } },
+                    mode.title,
                     enabled = remote || mode == Mode.DEVICE_ONLY,
-                    label = { Text(mode.title) },
                 )
             }
         }
@@ -85,19 +82,20 @@ internal fun Controls(
             Labelled(say("offline.title")) {
                 for (choice in WhenOffline.entries) {
                     val choose = { change { it.copy(whenOffline = choice) } }
-                    FilterChip(settings.whenOffline == choice, choose, { Text(choice.title) })
+                    Choice(settings.whenOffline == choice, choose, choice.title)
                 }
             }
         }
         Labelled(say("thinking.title")) {
             for (choice in ThinkingChoice.entries) {
                 val choose = { change { it.copy(thinking = choice) } }
-                FilterChip(settings.thinking == choice, choose, { Text(choice.title) })
+                Choice(settings.thinking == choice, choose, choice.title)
             }
         }
         use?.share?.let { share ->
             Text(
                 say("context.use", use.tokens, use.context ?: 0u),
+                Modifier.padding(top = 8.dp),
                 style = MaterialTheme.typography.labelMedium,
                 color = MaterialTheme.colorScheme.onSurfaceVariant,
             )
@@ -108,7 +106,7 @@ internal fun Controls(
 
 @Composable
 private fun Labelled(label: String, chips: @Composable () -> Unit) {
-    Text(label, style = MaterialTheme.typography.labelLarge)
+    Text(label, Modifier.padding(top = 8.dp), style = MaterialTheme.typography.labelLarge)
     Chips(chips)
 }
 
@@ -116,7 +114,7 @@ private fun Labelled(label: String, chips: @Composable () -> Unit) {
 private fun GoalControl(settings: Settings, change: ((Settings) -> Settings) -> Unit) {
     Chips {
         for (goal in GoalChoice.entries) {
-            FilterChip(settings.goal == goal, { change { it.copy(goal = goal) } }, { Text(goal.title) })
+            Choice(settings.goal == goal, { change { it.copy(goal = goal) } }, goal.title)
         }
     }
     if (settings.goal != GoalChoice.SHARE_SENT && settings.goal != GoalChoice.RISK) return
@@ -136,13 +134,6 @@ private fun GoalControl(settings: Settings, change: ((Settings) -> Settings) -> 
         },
         onValueChangeFinished = { change { it.copy(goalValue = value) } },
     )
-}
-
-/** In as many rows as they need: what is scrolled out of sight is not found. */
-@OptIn(ExperimentalLayoutApi::class)
-@Composable
-internal fun Chips(content: @Composable () -> Unit) {
-    FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) { content() }
 }
 
 /** The field for the next message, with the button that sends it or stops the reply. */

@@ -15,7 +15,6 @@ import androidx.compose.material.icons.filled.Add
 import androidx.compose.material.icons.filled.MoreVert
 import androidx.compose.material.icons.filled.Search
 import androidx.compose.material3.AlertDialog
-import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.FilledTonalButton
 import androidx.compose.material3.Icon
@@ -74,7 +73,7 @@ internal fun ConversationList(
                 val open = conversation.id == state.open
                 Surface(
                     Modifier.fillMaxWidth().padding(vertical = 2.dp).semantics { selected = open },
-                    shape = RoundedCornerShape(12.dp),
+                    shape = MaterialTheme.shapes.medium,
                     color = with(MaterialTheme.colorScheme) { if (open) secondaryContainer else surfaceContainerLow },
                 ) {
                     Row(
@@ -112,7 +111,7 @@ private fun RowMenu(title: String, onRename: () -> Unit, onDelete: () -> Unit) {
     var open by remember { mutableStateOf(false) }
     Box {
         IconButton({ open = true }) { Icon(Icons.Filled.MoreVert, contentDescription = say("list.more", title)) }
-        DropdownMenu(open, { open = false }) {
+        Menu(open, { open = false }) {
             for ((text, act) in listOf(say("list.rename") to onRename, say("delete") to onDelete)) {
                 val choose = {
                     open = false

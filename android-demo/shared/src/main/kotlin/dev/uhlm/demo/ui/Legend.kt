@@ -1,6 +1,7 @@
 package dev.uhlm.demo.ui
 
 import androidx.compose.foundation.background
+import androidx.compose.foundation.border
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
@@ -56,7 +57,9 @@ private fun Sample(text: String, piece: Piece) {
 private fun Tint(origin: Origin) {
     Row(horizontalArrangement = Arrangement.spacedBy(12.dp)) {
         val color = LocalOriginColors.current[origin]
-        Box(Modifier.padding(top = 3.dp).size(16.dp).background(color, RoundedCornerShape(4.dp)))
+        // In the dark theme it is hardly told from the dialog without a border.
+        val (shape, line) = RoundedCornerShape(4.dp) to MaterialTheme.colorScheme.outline
+        Box(Modifier.padding(top = 3.dp).size(16.dp).background(color, shape).border(1.dp, line, shape))
         Column {
             Text(origin.title, style = MaterialTheme.typography.labelLarge)
             Text(

@@ -10,7 +10,6 @@ import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.rememberScrollState
-import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.material3.HorizontalDivider
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Surface
@@ -84,7 +83,7 @@ private fun headings(level: Int): TextStyle = with(MaterialTheme.typography) {
 private fun CodeBlock(code: Block.Code, marks: Marks, onCopy: (String) -> Unit) {
     Surface(
         Modifier.fillMaxWidth(),
-        shape = RoundedCornerShape(10.dp),
+        shape = MaterialTheme.shapes.small,
         color = MaterialTheme.colorScheme.surfaceContainerHigh,
     ) {
         Column(Modifier.padding(bottom = 10.dp)) {
@@ -127,7 +126,7 @@ private fun Items(list: Block.Items, marks: Marks, onCopy: (String) -> Unit) {
 @Composable
 private fun Table(table: Block.Table, marks: Marks) {
     val line = MaterialTheme.colorScheme.outlineVariant
-    Column(Modifier.fillMaxWidth().border(1.dp, line, RoundedCornerShape(8.dp))) {
+    Column(Modifier.fillMaxWidth().border(1.dp, line, MaterialTheme.shapes.small)) {
         table.rows.forEachIndexed { index, row ->
             if (index > 0) HorizontalDivider(color = line)
             Row {

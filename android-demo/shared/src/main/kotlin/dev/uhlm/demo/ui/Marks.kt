@@ -82,20 +82,21 @@ internal fun MarkedText(
     style: TextStyle = LocalTextStyle.current,
 ) {
     var layout by remember { mutableStateOf<TextLayoutResult?>(null) }
-    val color = MaterialTheme.colorScheme.onSurfaceVariant
+    val corrected = MaterialTheme.colorScheme.tertiary
+    val unverified = MaterialTheme.colorScheme.onSurfaceVariant
     Text(
         text,
         // Before the text's own backgrounds, such as that of code.
         modifier.drawWithContent {
             drawContent()
-            layout?.let { drawMarks(it, color) }
+            layout?.let { drawMarks(it, corrected, unverified) }
         },
         style = style,
         onTextLayout = { layout = it },
     )
 }
 
-private fun DrawScope.drawMarks(layout: TextLayoutResult, color: Color) {
+private fun DrawScope.drawMarks(layout: TextLayoutResult, corrected: Color, unverified: Color) {
     // The text that was laid out, which may be the one before.
     val text = layout.layoutInput.text
     for (mark in text.marks) {
@@ -109,8 +110,11 @@ private fun DrawScope.drawMarks(layout: TextLayoutResult, color: Color) {
                 val y = layout.getLineBaseline(line) + 3.dp.toPx()
                 val left = layout.getBoundingBox(at).left
                 val right = layout.getBoundingBox(end - 1).right
-                val dots = if (mark.item == Mark.UNVERIFIED) dots() else null
-                drawLine(color, Offset(left, y), Offset(right, y), strokeWidth = 1.dp.toPx(), pathEffect = dots)
+                val (from, to) = Offset(left, y) to Offset(right, y)
+                when (mark.item) {
+                    Mark.CORRECTED -> drawLine(corrected, from, to, strokeWidth = 2.dp.toPx())
+                    Mark.UNVERIFIED -> drawLine(unverified, from, to, 1.dp.toPx(), pathEffect = dots())
+                }
             }
             at = maxOf(lineEnd, at + 1)
         }

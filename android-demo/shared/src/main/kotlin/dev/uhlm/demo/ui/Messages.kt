@@ -11,8 +11,6 @@ import androidx.compose.foundation.layout.widthIn
 import androidx.compose.foundation.lazy.LazyColumn
 import androidx.compose.foundation.lazy.itemsIndexed
 import androidx.compose.foundation.lazy.rememberLazyListState
-import androidx.compose.foundation.shape.RoundedCornerShape
-import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.Surface
@@ -97,28 +95,30 @@ internal fun Messages(
 @Composable
 private fun SaidBubble(said: Said, onCopy: () -> Unit, onEdit: () -> Unit) {
     var open by remember { mutableStateOf(false) }
-    val shape = RoundedCornerShape(20.dp, 20.dp, 6.dp, 20.dp)
-    Box(Modifier.fillMaxWidth(), contentAlignment = Alignment.CenterEnd) {
-        Surface(
-            Modifier.widthIn(max = 520.dp).padding(start = 48.dp).clip(shape)
-                .combinedClickable(
-                    onClick = { open = true },
-                    onLongClick = { open = true },
-                    onClickLabel = say("more"),
-                )
-                .semantics(mergeDescendants = true) { contentDescription = say("chat.you", said.text) },
-            shape = shape,
-            color = MaterialTheme.colorScheme.primaryContainer,
-        ) {
-            Text(said.text, Modifier.padding(16.dp, 10.dp), style = MaterialTheme.typography.bodyLarge)
-        }
-        DropdownMenu(open, { open = false }) {
-            for ((label, act) in listOf(say("copy") to onCopy, say("chat.edit") to onEdit)) {
-                val choose = {
-                    open = false
-                    act()
+    Box(Modifier.fillMaxWidth().padding(start = 48.dp), contentAlignment = Alignment.CenterEnd) {
+        // The menu opens at the message, not at the edge of the list.
+        Box {
+            Surface(
+                Modifier.widthIn(max = 472.dp).clip(saidShape)
+                    .combinedClickable(
+                        onClick = { open = true },
+                        onLongClick = { open = true },
+                        onClickLabel = say("more"),
+                    )
+                    .semantics(mergeDescendants = true) { contentDescription = say("chat.you", said.text) },
+                shape = saidShape,
+                color = MaterialTheme.colorScheme.primaryContainer,
+            ) {
+                Text(said.text, Modifier.padding(16.dp, 12.dp), style = MaterialTheme.typography.bodyLarge)
+            }
+            Menu(open, { open = false }) {
+                for ((label, act) in listOf(say("copy") to onCopy, say("chat.edit") to onEdit)) {
+                    val choose = {
+                        open = false
+                        act()
+                    }
+                    DropdownMenuItem(text = { Text(label) }, onClick = choose)
                 }
-                DropdownMenuItem(text = { Text(label) }, onClick = choose)
             }
         }
     }

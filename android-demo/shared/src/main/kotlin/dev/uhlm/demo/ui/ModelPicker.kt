@@ -2,11 +2,9 @@ package dev.uhlm.demo.ui
 
 import androidx.compose.foundation.layout.Spacer
 import androidx.compose.foundation.layout.size
-import androidx.compose.foundation.layout.widthIn
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.ArrowDropDown
 import androidx.compose.material.icons.filled.Check
-import androidx.compose.material3.DropdownMenu
 import androidx.compose.material3.DropdownMenuItem
 import androidx.compose.material3.HorizontalDivider
 import androidx.compose.material3.Icon
@@ -31,20 +29,26 @@ import dev.uhlm.demo.words.say
 
 /** The model that writes here; a tap shows the others that are on the device, and the way to more. */
 @Composable
-internal fun ModelPicker(stored: List<StoredModel>, settings: Settings, use: (StoredModel) -> Unit, more: () -> Unit) {
+internal fun ModelPicker(
+    stored: List<StoredModel>,
+    settings: Settings,
+    use: (StoredModel) -> Unit,
+    modifier: Modifier = Modifier,
+    more: () -> Unit,
+) {
     var open by rememberSaveable { mutableStateOf(false) }
     val label = say("models.choose")
-    TextButton({ open = true }, Modifier.testTag("model").semantics { onClick(label, null) }) {
+    TextButton({ open = true }, modifier.testTag("model").semantics { onClick(label, null) }) {
         Text(
             settings.modelName.ifBlank { say("chat.no_model") },
-            Modifier.widthIn(max = 104.dp),
+            Modifier.weight(1f, fill = false),
             maxLines = 1,
             overflow = TextOverflow.Ellipsis,
             style = MaterialTheme.typography.labelLarge,
         )
         Icon(Icons.Filled.ArrowDropDown, contentDescription = null, Modifier.size(18.dp))
     }
-    DropdownMenu(open, { open = false }) {
+    Menu(open, { open = false }) {
         for (model in stored) {
             Entry(model.name.removeSuffix(".gguf"), bytes(model.bytes.toLong()), model.path == settings.model) {
                 open = false

@@ -1,5 +1,6 @@
 package dev.uhlm.demo.ui
 
+import androidx.compose.foundation.BorderStroke
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Box
 import androidx.compose.foundation.layout.Column
@@ -11,7 +12,6 @@ import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.offset
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.layout.size
-import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.foundation.text.selection.SelectionContainer
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.KeyboardArrowDown
@@ -19,6 +19,7 @@ import androidx.compose.material.icons.filled.KeyboardArrowUp
 import androidx.compose.material.icons.filled.Refresh
 import androidx.compose.material.icons.filled.Share
 import androidx.compose.material.icons.outlined.Info
+import androidx.compose.material3.ButtonDefaults
 import androidx.compose.material3.Icon
 import androidx.compose.material3.LinearProgressIndicator
 import androidx.compose.material3.MaterialTheme
@@ -80,7 +81,9 @@ internal fun ReplyBlock(reply: Reply, writing: Writing?, last: Boolean, tinted: 
             // The icons' own margins would set them apart from the text above.
             Row(Modifier.offset((-15).dp)) {
                 if (reply.pieces.isNotEmpty()) SmallAction(CopyIcon, say("copy")) { actions.copy(reply.words()) }
-                if (last) SmallAction(Icons.Filled.Refresh, say("chat.regenerate"), actions.again)
+                if (last && !reply.end.offersAgain) {
+                    SmallAction(Icons.Filled.Refresh, say("chat.regenerate"), actions.again)
+                }
                 if (reply.pieces.isNotEmpty()) {
                     actions.share?.let { share ->
                         SmallAction(Icons.Filled.Share, say("chat.share")) { share(reply.words()) }
@@ -118,7 +121,7 @@ private fun Parts(
 @Composable
 private fun ReplyText(pieces: List<Piece>, provisional: String, tinted: Boolean, onCopy: (String) -> Unit) {
     val colors = LocalOriginColors.current.takeIf { tinted }
-    val light = MaterialTheme.colorScheme.onSurface.copy(alpha = 0.5f)
+    val light = MaterialTheme.colorScheme.provisional
     val source = pieces.joinToString("") { it.text } + provisional
     val blocks = remember(source) { parseMarkdown(source) }
     val marks = remember(pieces, colors, light) { Marks(pieces, colors, light) }
@@ -139,22 +142,20 @@ private fun ReplyText(pieces: List<Piece>, provisional: String, tinted: Boolean,
 private fun Thoughts(text: String, isOpen: Boolean) {
     var chosen by rememberSaveable { mutableStateOf<Boolean?>(null) }
     val open = chosen ?: isOpen
-    Surface({ chosen = !open }, Modifier.testTag("thoughts"), shape = RoundedCornerShape(10.dp)) {
-        Column(Modifier.padding(vertical = 4.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
+    val quiet = MaterialTheme.colorScheme.onSurfaceVariant
+    Surface(
+        { chosen = !open },
+        Modifier.fillMaxWidth().testTag("thoughts"),
+        shape = MaterialTheme.shapes.small,
+        color = MaterialTheme.colorScheme.surfaceContainerLow,
+    ) {
+        Column(Modifier.padding(12.dp, 8.dp), verticalArrangement = Arrangement.spacedBy(4.dp)) {
             Row(verticalAlignment = Alignment.CenterVertically) {
-                val style = MaterialTheme.typography.labelLarge
-                Text(say("chat.thoughts"), style = style, color = MaterialTheme.colorScheme.onSurfaceVariant)
-                Icon(
-                    if (open) Icons.Filled.KeyboardArrowUp else Icons.Filled.KeyboardArrowDown,
-                    contentDescription = null,
-                    Modifier.size(18.dp),
-                    tint = MaterialTheme.colorScheme.onSurfaceVariant,
-                )
+                Text(say("chat.thoughts"), Modifier.weight(1f), quiet, style = MaterialTheme.typography.labelLarge)
+                val arrow = if (open) Icons.Filled.KeyboardArrowUp else Icons.Filled.KeyboardArrowDown
+                Icon(arrow, contentDescription = null, Modifier.size(18.dp), tint = quiet)
             }
-            if (open) {
-                val style = MaterialTheme.typography.bodyMedium
-                Text(text.trim(), style = style, color = MaterialTheme.colorScheme.onSurfaceVariant)
-            }
+            if (open) Text(text.trim(), color = quiet, style = MaterialTheme.typography.bodyMedium)
         }
     }
 }
@@ -173,6 +174,10 @@ private fun FiguresLine(figures: Figures) {
     }
 }
 
+/** Whether a reply ended so that a button to have it written again stands below it. */
+private val ReplyEnd?.offersAgain: Boolean
+    get() = this == null || problem != null || finish == FinishReason.CANCELLED
+
 @Composable
 private fun Ending(end: ReplyEnd?, last: Boolean, actions: TurnActions) {
     val note = when {
@@ -187,32 +192,44 @@ private fun Ending(end: ReplyEnd?, last: Boolean, actions: TurnActions) {
         Text(note, style = MaterialTheme.typography.labelMedium, color = MaterialTheme.colorScheme.onSurfaceVariant)
     }
     end?.problem?.let { ProblemCard(it, last, actions) }
-    val again = end == null || end.finish == FinishReason.CANCELLED
-    if (last && again) OutlinedButton(actions.again) { Text(say("try_again")) }
+    if (last && end.offersAgain && end?.problem == null) OutlinedButton(actions.again) { Text(say("try_again")) }
 }
 
+@OptIn(ExperimentalLayoutApi::class)
 @Composable
 private fun ProblemCard(problem: Problem, last: Boolean, actions: TurnActions) {
     Surface(
-        Modifier.semantics { liveRegion = LiveRegionMode.Polite }.testTag("problem"),
-        shape = RoundedCornerShape(14.dp),
+        Modifier.fillMaxWidth().semantics { liveRegion = LiveRegionMode.Polite }.testTag("problem"),
+        shape = MaterialTheme.shapes.medium,
         color = MaterialTheme.colorScheme.errorContainer,
     ) {
-        Column(Modifier.padding(14.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
-            val hint = say("recovery.${problem.recovery.name.lowercase()}")
-            Text(hint, color = MaterialTheme.colorScheme.onErrorContainer)
+        Column(Modifier.padding(16.dp, 12.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
+            Text(say("recovery.${problem.recovery.name.lowercase()}"))
             if (!last) return@Column
-            when (problem.recovery) {
-                Recovery.PROVIDE_MODEL, Recovery.DOWNLOAD_AGAIN, Recovery.CHOOSE_ANOTHER_MODEL,
-                Recovery.FREE_MEMORY, Recovery.FREE_STORAGE,
-                -> OutlinedButton(actions.models) { Text(say("screen.models")) }
-                Recovery.SIGN_IN, Recovery.CHECK_ENDPOINT, Recovery.FIX_OPTIONS ->
-                    OutlinedButton(actions.settings) { Text(say("screen.settings")) }
-                else -> Unit
+            FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
+                when (problem.recovery) {
+                    Recovery.PROVIDE_MODEL, Recovery.DOWNLOAD_AGAIN, Recovery.CHOOSE_ANOTHER_MODEL,
+                    Recovery.FREE_MEMORY, Recovery.FREE_STORAGE,
+                    -> ProblemButton(say("screen.models"), actions.models)
+                    Recovery.SIGN_IN, Recovery.CHECK_ENDPOINT, Recovery.FIX_OPTIONS ->
+                        ProblemButton(say("screen.settings"), actions.settings)
+                    else -> Unit
+                }
+                ProblemButton(say("try_again"), actions.again)
             }
-            OutlinedButton(actions.again) { Text(say("try_again")) }
         }
     }
+}
+
+/** In the colour of what is written on the card: the theme's own blue and gray lines are hard to see on red. */
+@Composable
+private fun ProblemButton(label: String, onClick: () -> Unit) {
+    val color = MaterialTheme.colorScheme.onErrorContainer
+    OutlinedButton(
+        onClick,
+        colors = ButtonDefaults.outlinedButtonColors(contentColor = color),
+        border = BorderStroke(1.dp, color),
+    ) { Text(label) }
 }
 
 /** Where nothing was said yet. */
@@ -220,6 +237,7 @@ private fun ProblemCard(problem: Problem, last: Boolean, actions: TurnActions) {
 internal fun Welcome(hasModel: Boolean, asksServer: Boolean, onModels: () -> Unit, modifier: Modifier = Modifier) {
     Box(modifier.fillMaxSize().padding(32.dp), contentAlignment = Alignment.Center) {
         Column(horizontalAlignment = Alignment.CenterHorizontally, verticalArrangement = Arrangement.spacedBy(12.dp)) {
+            Logo()
             Text(say("chat.ask"), style = MaterialTheme.typography.headlineSmall)
             val about = when {
                 !hasModel -> say("chat.ask.model")

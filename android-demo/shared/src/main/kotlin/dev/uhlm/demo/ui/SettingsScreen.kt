@@ -2,15 +2,17 @@ package dev.uhlm.demo.ui
 
 import androidx.compose.foundation.layout.Arrangement
 import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.ExperimentalLayoutApi
+import androidx.compose.foundation.layout.FlowRow
 import androidx.compose.foundation.layout.Row
 import androidx.compose.foundation.layout.fillMaxWidth
+import androidx.compose.foundation.layout.heightIn
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.rememberScrollState
 import androidx.compose.foundation.selection.toggleable
 import androidx.compose.foundation.text.KeyboardOptions
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material3.FilledTonalButton
-import androidx.compose.material3.FilterChip
 import androidx.compose.material3.MaterialTheme
 import androidx.compose.material3.OutlinedTextField
 import androidx.compose.material3.Slider
@@ -33,6 +35,7 @@ import androidx.compose.ui.semantics.contentDescription
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.text.input.KeyboardType
 import androidx.compose.ui.text.input.PasswordVisualTransformation
+import androidx.compose.ui.text.style.TextOverflow
 import androidx.compose.ui.unit.dp
 import dev.uhlm.demo.settings.HUB_TOKEN
 import dev.uhlm.demo.settings.SecretsState
@@ -63,7 +66,7 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             Chips {
                 for (trust in Trust.entries) {
                     val choose = { model.change { it.copy(trust = trust) } }
-                    FilterChip(settings.trust == trust, choose, { Text(trust.title) })
+                    Choice(settings.trust == trust, choose, trust.title)
                 }
             }
             TrustField(settings, model)
@@ -118,7 +121,7 @@ internal fun SettingsScreen(settings: Settings, secrets: SecretsState, model: Se
             Chips {
                 for (theme in Theme.entries) {
                     val choose = { model.change { it.copy(theme = theme) } }
-                    FilterChip(settings.theme == theme, choose, { Text(theme.title) })
+                    Choice(settings.theme == theme, choose, theme.title)
                 }
             }
         }
@@ -136,15 +139,26 @@ private fun ToolSettings(settings: Settings, model: SettingsViewModel) {
     Quiet(say("tools.models"))
 }
 
+/** A field or a sentence, and its buttons: beside it where there is room, and below it where large type leaves none. */
+@OptIn(ExperimentalLayoutApi::class)
+@Composable
+private fun FieldRow(content: @Composable (field: Modifier) -> Unit) {
+    FlowRow(
+        horizontalArrangement = Arrangement.spacedBy(8.dp),
+        verticalArrangement = Arrangement.spacedBy(4.dp),
+        itemVerticalAlignment = Alignment.CenterVertically,
+    ) { content(Modifier.weight(1f)) }
+}
+
 /** Where a link is put in by who has no camera for its code. It may hold a token, so it is nowhere kept. */
 @Composable
 private fun LinkField(pair: (String) -> Unit) {
     var text by remember { mutableStateOf("") }
-    Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) {
+    FieldRow { place ->
         OutlinedTextField(
             text,
             { text = it },
-            Modifier.weight(1f).testTag("link"),
+            place.testTag("link"),
             label = { Text(say("pairing.link")) },
             placeholder = { Text(say("pairing.link.hint")) },
             singleLine = true,
@@ -159,12 +173,13 @@ private fun LinkField(pair: (String) -> Unit) {
 }
 
 /** Which thresholds decide what is asked about. A phone's person picks a file; nobody can type where it lies. */
+@OptIn(ExperimentalLayoutApi::class)
 @Composable
 private fun CalibrationRow(there: Boolean, hasModel: Boolean, model: SettingsViewModel) {
     val outside = LocalOutside.current
     Text(say("settings.calibration"), style = MaterialTheme.typography.labelLarge)
     Quiet(if (there) say("settings.calibration.there") else say("settings.calibration.none"))
-    Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
+    FlowRow(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
         if (outside != null) {
             FilledTonalButton({ outside.pick(model::calibrate) }, enabled = hasModel) { Text(say("models.import")) }
         }
@@ -180,8 +195,8 @@ private fun TrustField(settings: Settings, model: SettingsViewModel) {
     val (label, lines) = when (settings.trust) {
         Trust.AUTHORITIES -> return
         Trust.PEM -> say("settings.trust.pem.label") to 6
-        Trust.PIN -> say("settings.trust.pin.label") to 3
-        Trust.FINGERPRINT -> say("settings.trust.fingerprint.label") to 2
+        Trust.PIN -> say("settings.trust.pin.label") to 6
+        Trust.FINGERPRINT -> say("settings.trust.fingerprint.label") to 4
     }
     KeptField(label, settings.trustValue, "", lines, "trust") { text -> model.change { it.copy(trustValue = text) } }
 }
@@ -205,7 +220,8 @@ private fun KeptField(
         text,
         { text = it },
         Modifier.fillMaxWidth().testTag(tag).onFocusChanged { if (!it.hasFocus && text != value) keep(text) },
-        label = { Text(label) },
+        // A second line would lie above the field's border.
+        label = { Text(label, maxLines = 1, overflow = TextOverflow.Ellipsis) },
         placeholder = { Text(hint) },
         singleLine = lines == 1,
         maxLines = lines,
@@ -217,11 +233,11 @@ private fun KeptField(
 @Composable
 private fun SecretField(label: String, there: Boolean, keep: (String) -> Unit) {
     var text by remember(there) { mutableStateOf("") }
-    Row(horizontalArrangement = Arrangement.spacedBy(8.dp), verticalAlignment = Alignment.CenterVertically) {
+    FieldRow { place ->
         OutlinedTextField(
             text,
             { text = it },
-            Modifier.weight(1f).testTag(label),
+            place.testTag(label),
             label = { Text(label) },
             placeholder = { Text(if (there) say("settings.token.kept") else say("settings.token.none")) },
             singleLine = true,
@@ -268,9 +284,9 @@ private fun KeptSlider(
 /** A server that reads conversations without being asked about. */
 @Composable
 private fun AgreedRow(server: String, onAsk: () -> Unit) {
-    Row(verticalAlignment = Alignment.CenterVertically) {
+    FieldRow { place ->
         val says = say("settings.agreed", server.addressOfServer)
-        Text(says, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
+        Text(says, place, style = MaterialTheme.typography.bodyLarge)
         TextButton(onAsk) { Text(say("settings.ask_again")) }
     }
 }
@@ -279,7 +295,8 @@ private fun AgreedRow(server: String, onAsk: () -> Unit) {
 internal fun SwitchRow(label: String, on: Boolean, change: (Boolean) -> Unit) {
     // The whole row is the switch: its words are what a finger goes to.
     Row(
-        Modifier.toggleable(on, role = Role.Switch, onValueChange = change).semantics { contentDescription = label },
+        Modifier.toggleable(on, role = Role.Switch, onValueChange = change).semantics { contentDescription = label }
+            .heightIn(min = 48.dp),
         verticalAlignment = Alignment.CenterVertically,
     ) {
         Text(label, Modifier.weight(1f).padding(end = 12.dp), style = MaterialTheme.typography.bodyLarge)

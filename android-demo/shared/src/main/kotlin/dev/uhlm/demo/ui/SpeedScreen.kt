@@ -8,7 +8,6 @@ import androidx.compose.foundation.layout.fillMaxWidth
 import androidx.compose.foundation.layout.padding
 import androidx.compose.foundation.lazy.LazyColumn
 import androidx.compose.foundation.lazy.items
-import androidx.compose.material3.Card
 import androidx.compose.material3.FilledTonalButton
 import androidx.compose.material3.HorizontalDivider
 import androidx.compose.material3.MaterialTheme
@@ -91,11 +90,9 @@ private fun ModelCard(speed: ModelSpeed) {
 
 @Composable
 private fun Rows(title: String, tag: String, rows: @Composable () -> Unit) {
-    Card(Modifier.fillMaxWidth().testTag(tag)) {
-        Column(Modifier.padding(14.dp), verticalArrangement = Arrangement.spacedBy(6.dp)) {
-            Text(title, style = MaterialTheme.typography.titleMedium)
-            rows()
-        }
+    Panel(Modifier.testTag(tag)) {
+        Text(title, style = MaterialTheme.typography.titleMedium)
+        rows()
     }
 }
 
@@ -116,10 +113,10 @@ private fun PastRow(reply: PastReply) {
         verticalArrangement = Arrangement.spacedBy(2.dp),
     ) {
         Row(horizontalArrangement = Arrangement.spacedBy(12.dp)) {
-            val title = Modifier.weight(1f)
+            val title = Modifier.weight(1f).alignByBaseline()
             val style = MaterialTheme.typography.bodyMedium
             Text(reply.title, title, maxLines = 1, overflow = TextOverflow.Ellipsis, style = style)
-            Text(moment(reply.at), style = MaterialTheme.typography.labelMedium)
+            Text(moment(reply.at), Modifier.alignByBaseline(), style = MaterialTheme.typography.labelMedium)
         }
         val line = listOfNotNull(reply.figures.model) + reply.figures.line()
         Text(
