@@ -3,7 +3,7 @@
 # Needs xvfb-run, and what `mvn -Dmaven.test.skip=true test` has compiled.
 # Usage: screenshots.sh [FOLDER [MODEL ENDPOINT FINGERPRINT]]
 #   With a model that can call tools, and the server that checks it: those of a real pair alone.
-# PICTURES names the parts or looks to take, of those in Pictures.kt; without it, all are taken.
+# PICTURES names the parts or looks to take, of those in Pictures.kt or RealPictures.kt; without it, all are taken.
 set -eu
 cd "$(dirname "$0")/desktop"
 root=$(cd ../.. && pwd)

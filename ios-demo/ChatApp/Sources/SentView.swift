@@ -12,10 +12,7 @@ struct SentView: View {
         List {
             if !sent.isEmpty {
                 Section {
-                    Text(
-                        say(
-                            "sent.total", sent.count, sent.map(\.tokens).reduce(0, +),
-                            sent.map(\.bytes).reduce(0, +).inBytes))
+                    Text(SentEntry.total(sent))
                 } footer: {
                     Text(app.settings.recordsSentText ? say("sent.kept") : say("sent.kept.no_text"))
                 }
@@ -51,7 +48,7 @@ private struct SentRow: View {
                 Text(sent.at, format: .dateTime.hour().minute().second())
                 Text(kind)
                 Spacer()
-                Text(say("sent.row", sent.tokens, sent.bytes.inBytes))
+                Text(sent.size)
             }
             .font(.caption)
             .foregroundStyle(.secondary)

@@ -18,17 +18,17 @@ final class ViewsTests: XCTestCase {
     func test_the_colours_are_those_of_the_android_app() throws {
         let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../../..").standardizedFileURL
-        let theme = try String(
+        let palette = try String(
             contentsOf: repository.appendingPathComponent(
-                "android-demo/shared/src/main/kotlin/dev/uhlm/demo/ui/Theme.kt"), encoding: .utf8)
+                "android-demo/shared/src/main/kotlin/dev/uhlm/demo/ui/Palette.kt"), encoding: .utf8)
         for (asset, name) in [("AccentColor", "primary"), ("OnAccent", "onPrimary")] {
             let file = repository.appendingPathComponent(
                 "ios-demo/ChatApp/Resources/Assets.xcassets/\(asset).colorset/Contents.json")
             let colors = try JSONDecoder().decode(ColorSet.self, from: Data(contentsOf: file)).colors
             XCTAssertEqual(colors.map(\.isDark), [false, true])
             for (scheme, color) in zip(["light", "dark"], colors) {
-                let start = try XCTUnwrap(theme.range(of: "val \(scheme) = "))
-                let line = theme[start.upperBound...].split(separator: "\n").first { $0.contains(" \(name) = ") }
+                let start = try XCTUnwrap(palette.range(of: "val \(scheme)Colors = "))
+                let line = palette[start.upperBound...].split(separator: "\n").first { $0.contains(" \(name) = ") }
                 let hex = "Color(0xFF\(color.color.hex))"
                 let said = try XCTUnwrap(line).replacingOccurrences(of: "Color.White", with: "Color(0xFFFFFFFF)")
                 XCTAssertTrue(said.contains(hex), "\(said): \(hex)")

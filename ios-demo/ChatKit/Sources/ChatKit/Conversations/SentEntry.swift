@@ -24,6 +24,20 @@ public struct SentEntry: Codable, Sendable, Equatable {
     /// What it said, where the person asked for that to be kept.
     public let text: String?
 
+    /// `12 tokens · 48 B`
+    public var size: String { "\(Self.tokens(tokens)) · \(bytes.inBytes)" }
+
+    /// `3 requests, 120 tokens, 640 B in this conversation.`
+    public static func total(_ sent: [SentEntry]) -> String {
+        let requests = sent.count == 1 ? say("sent.requests.one") : say("sent.requests", sent.count)
+        let bytes = sent.map(\.bytes).reduce(0, +)
+        return say("sent.total", requests, tokens(sent.map(\.tokens).reduce(0, +)), bytes.inBytes)
+    }
+
+    private static func tokens(_ count: UInt64) -> String {
+        count == 1 ? say("sent.tokens.one") : say("sent.tokens", count)
+    }
+
     init(_ sent: Sent) {
         at = Date(timeIntervalSince1970: sent.atSeconds)
         kind = sent.kind == .open ? .open : .advance

@@ -33,7 +33,6 @@ import androidx.compose.ui.test.v2.runDesktopComposeUiTest
 import dev.uhlm.FinishReason
 import dev.uhlm.Mode
 import dev.uhlm.Origin
-import dev.uhlm.ToolCall
 import dev.uhlm.demo.Wiring
 import dev.uhlm.demo.chat.ReplyNotice
 import dev.uhlm.demo.platform.PickedFile
@@ -42,7 +41,6 @@ import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.settings.Theme
 import dev.uhlm.demo.settings.Trust
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
-import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.storage.Said
 import dev.uhlm.demo.ui.App
 import java.io.File
@@ -78,7 +76,7 @@ class AppTest : ClickedApp() {
         assertTrue(onAllNodesWithTag("figures").fetchSemanticsNodes().isEmpty())
         onNodeWithContentDescription("Details").performClick()
         onNode(hasText("tokens/s", substring = true)).assertIsDisplayed()
-        assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+        assertEquals(chat.conversations, store().load())
 
         menu("What was sent")
         onNode(hasText("requests,", substring = true)).assertIsDisplayed()
@@ -147,9 +145,7 @@ class AppTest : ClickedApp() {
         click("Do not ask again for this server")
         click("Send this conversation")
         untilWritten()
-        onNodeWithContentDescription("Conversations").performClick()
-        click("New conversation")
-        until("a new one") { chat.open == null }
+        newConversation()
         say(Fixture.questions[1])
         until("a reply without a question") { reply?.end?.finish == FinishReason.END_OF_REPLY }
         menu("Settings")
@@ -164,9 +160,7 @@ class AppTest : ClickedApp() {
             say(Fixture.questions[index])
             click("Answer on this device")
             untilWritten()
-            onNodeWithContentDescription("Conversations").performClick()
-            click("New conversation")
-            until("a new one") { chat.open == null }
+            newConversation()
         }
         val (second, first) = chat.conversations.map { it.title }
         onNodeWithContentDescription("Conversations").performClick()
@@ -257,7 +251,7 @@ class AppTest : ClickedApp() {
         onNodeWithText("From 1 reply").assertIsDisplayed()
         val figures = reply!!.end!!.figures!!
         assertTrue(figures.drafted!! > 0 && figures.draftingSeconds!! > 0, "$figures")
-        assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+        assertEquals(chat.conversations, store().load())
     }
 
     @Test
@@ -316,7 +310,7 @@ class AppTest : ClickedApp() {
         until("the cut") { (chat.conversation!!.turns.firstOrNull() as? Said)?.text == Fixture.questions[2] }
         untilWritten()
         assertEquals(2, chat.conversation!!.turns.size)
-        assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+        assertEquals(chat.conversations, store().load())
     }
 
     @Test
@@ -476,9 +470,7 @@ class AppTest : ClickedApp() {
         click("Answer on this device")
         untilWritten()
         val title = chat.conversation!!.title
-        onNodeWithContentDescription("Conversations").performClick()
-        click("New conversation")
-        until("a new one") { chat.open == null }
+        newConversation()
         onNodeWithContentDescription("Conversations").performClick()
         onNodeWithContentDescription("More about $title").performClick()
         click("Rename")
@@ -489,7 +481,7 @@ class AppTest : ClickedApp() {
             if (isOpen) onNodeWithTag("rename").performClick()
             waitForIdle()
         }
-        until("the title") { JournalStore(File(folder, "conversations")).load().single().title == "Sums" }
+        until("the title") { store().load().single().title == "Sums" }
         onNodeWithContentDescription("More about Sums").performClick()
         click("Delete")
         onNodeWithText("Delete this conversation?").assertIsDisplayed()
@@ -523,8 +515,6 @@ class AppTest : ClickedApp() {
         mainClock.autoAdvance = true
     }
 
-    private val sum = ToolCall("call00001", "calculate", """{"expression": "12.5 * 8"}""")
-
     @Test
     fun a_call_of_a_tool_is_allowed_shown_in_one_line_unfolded_and_saved() =
         app(Fixture.settings("server").copy(tools = true), calling = sum) {
@@ -543,7 +533,7 @@ class AppTest : ClickedApp() {
             onNodeWithText("expression: 12.5 * 8", substring = true).assertDoesNotExist()
             onNodeWithTag("call").performClick()
             untilShown(hasText("expression: 12.5 * 8"))
-            assertEquals(chat.conversations, JournalStore(File(folder, "conversations")).load())
+            assertEquals(chat.conversations, store().load())
             menu("Save as a file")
             assertTrue("- `$line`" in outside.given.single().second, outside.given.single().second)
             // The library takes a conversation with calls back.

@@ -19,6 +19,9 @@ import dev.uhlm.UhlmSessionInterface
 import dev.uhlm.demo.chat.Sessions
 import dev.uhlm.demo.settings.Settings
 
+/** A call of the app's calculator. */
+internal val sum = ToolCall("call00001", "calculate", """{"expression": "12.5 * 8"}""")
+
 /**
  * Sessions whose replies are written by hand and call a tool: the demo pair calls none. What runs the tool is the
  * app's, and the conversation is held by the library.

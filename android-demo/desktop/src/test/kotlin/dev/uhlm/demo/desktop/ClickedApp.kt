@@ -33,7 +33,7 @@ import kotlin.time.Duration.Companion.minutes
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.io.TempDir
 
-/** What tests need that click through the app: a folder, the app in it, and the ways of a hand. */
+/** What tests need that click through the app: a folder, the app in it on the real library, and the ways of a hand. */
 @OptIn(ExperimentalTestApi::class)
 abstract class ClickedApp {
     /** Where the app keeps everything. */
@@ -42,6 +42,10 @@ abstract class ClickedApp {
 
     protected lateinit var wiring: Wiring
     protected lateinit var platform: DesktopPlatform
+
+    /** The app's sessions. */
+    internal lateinit var held: HeldSessions
+
     protected val outside = PickedOutside()
 
     /** The words of the language that the app speaks. */
@@ -50,9 +54,10 @@ abstract class ClickedApp {
     protected val chat: ChatState get() = wiring.viewModels.chat.state.value
     protected val reply: Reply? get() = chat.conversation?.turns?.lastOrNull() as? Reply
 
-    /** Closes the app, and lets the server be reached again. */
+    /** Closes the app, whose replies wait for nothing then, and lets the server be reached again. */
     @AfterTest
     fun end() {
+        if (::held.isInitialized) held.goOn()
         wiring.close()
         Fixture.weather("clear")
     }
@@ -72,13 +77,12 @@ abstract class ClickedApp {
         fontScale: Float = 1f,
         test: DesktopComposeUiTest.() -> Unit,
     ) {
-        runBlocking { SettingsStore(folder).change { settings } }
-        if (kept.isNotEmpty()) keep(folder, kept)
-        val store = JournalStore(File(folder, "conversations"))
+        val open = if (kept.isEmpty()) settings.open else keep(folder, kept)
+        runBlocking { SettingsStore(folder).change { settings.copy(open = open) } }
         platform = DesktopPlatform(folder, trust)
         val real = UhlmSessions(platform.secrets)
-        val sessions = calling?.let { CallingSessions(real, it) } ?: real
-        wiring = Wiring(platform, if (slow) SlowStore(store) else store, sessions)
+        held = HeldSessions(calling?.let { CallingSessions(real, it) } ?: real)
+        wiring = Wiring(platform, if (slow) SlowStore(store()) else store(), held)
         runDesktopComposeUiTest(420, 860, testTimeout = 10.minutes) {
             setContent {
                 val density = Density(LocalDensity.current.density, fontScale)
@@ -88,6 +92,9 @@ abstract class ClickedApp {
             test()
         }
     }
+
+    /** The conversations as they are on the disk. */
+    protected fun store(): JournalStore = JournalStore(File(folder, "conversations"))
 
     protected fun DesktopComposeUiTest.until(what: String, holds: () -> Boolean): Unit =
         waitUntil(what, patience.inWholeMilliseconds, holds)
@@ -112,6 +119,24 @@ abstract class ClickedApp {
     protected fun DesktopComposeUiTest.menu(entry: String) {
         onNodeWithContentDescription(words["more"]).performClick()
         click(entry)
+    }
+
+    protected fun DesktopComposeUiTest.newConversation() {
+        onNodeWithContentDescription(words["screen.conversations"]).performClick()
+        click(words["chat.new"])
+        until("a new conversation") { chat.open == null }
+    }
+
+    /** Has this device alone ask for a tool in a conversation which nobody looks at: the one that is open stays so. */
+    protected fun DesktopComposeUiTest.askElsewhere() {
+        val here = chat.open
+        newConversation()
+        held.hold()
+        say("How much is 12.5 * 8?")
+        until("the reply") { held.isHeld }
+        runOnIdle { wiring.viewModels.chat.open(here) }
+        held.goOn()
+        untilShown(hasTestTag("asking"))
     }
 
     /** Goes through the screens of the app, whose open conversation has a reply, and has each looked at. */

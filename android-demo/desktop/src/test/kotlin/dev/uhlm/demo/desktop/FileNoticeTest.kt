@@ -8,7 +8,7 @@ import kotlin.test.Test
 
 /** A file that cannot be written is told of on whatever screen. */
 @OptIn(ExperimentalTestApi::class)
-class FileNoticeTest : AppUnderTest() {
+class FileNoticeTest : ClickedApp() {
     @Test
     fun a_text_that_cannot_be_saved_is_told_of() = app(Settings()) {
         menu("Settings")

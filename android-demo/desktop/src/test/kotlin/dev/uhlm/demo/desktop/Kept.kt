@@ -4,20 +4,18 @@ import dev.uhlm.FinishReason
 import dev.uhlm.Mode
 import dev.uhlm.Origin
 import dev.uhlm.Recovery
-import dev.uhlm.demo.settings.SettingsStore
 import dev.uhlm.demo.storage.Entry
 import dev.uhlm.demo.storage.JournalStore
 import dev.uhlm.demo.storage.Problem
 import dev.uhlm.demo.storage.ReplyEnd
 import java.io.File
-import kotlinx.coroutines.runBlocking
 
-/** Writes a conversation that was had before the app is started, and leaves it open. */
-internal fun keep(folder: File, entries: List<Entry>, title: String = "Sorting in Kotlin") {
+/** Writes a conversation that was had before the app is started, and returns its id. */
+internal fun keep(folder: File, entries: List<Entry>, title: String = "Sorting in Kotlin"): String {
     val store = JournalStore(File(folder, "conversations"))
     val id = store.create(title, System.currentTimeMillis()).id
     entries.forEach { store.append(id, it) }
-    runBlocking { SettingsStore(folder).change { it.copy(open = id) } }
+    return id
 }
 
 /** When what is kept was said. */

@@ -15,9 +15,13 @@ import androidx.compose.ui.test.onNodeWithTag
 import androidx.compose.ui.test.performClick
 import androidx.compose.ui.text.TextLayoutResult
 import androidx.compose.ui.text.style.TextOverflow
+import dev.uhlm.FinishReason
 import dev.uhlm.Mode
+import dev.uhlm.Origin
 import dev.uhlm.demo.platform.PickedFile
 import dev.uhlm.demo.settings.VERIFIER_TOKEN
+import dev.uhlm.demo.storage.Entry
+import dev.uhlm.demo.storage.ReplyEnd
 import java.io.File
 import java.util.Locale
 import kotlin.test.AfterTest
@@ -54,6 +58,50 @@ class LargeTypeTest : ClickedApp() {
     fun the_model_is_beside_the_title_in_type_of_the_usual_size() = app(settings, kept = sortingInKotlin) {
         val (about, beside) = listOf("controls", "model").map { onNodeWithTag(it).fetchSemanticsNode().boundsInRoot }
         assertTrue(about.right <= beside.left, "$about and $beside")
+    }
+
+    @Test
+    fun what_a_tool_answered_is_seen_without_a_tap() {
+        val called = listOf(
+            Entry.SaidText(1, "What is 12.75 * 48.6?"),
+            Entry.ReplyBegan(1, Mode.EXACT),
+            Entry.Called("call00001", "calculate", """{"expression": "12.75 * 48.6"}"""),
+            Entry.CallAnswered("call00001", "619.65"),
+            Entry.ReplyEnded(ReplyEnd(FinishReason.END_OF_REPLY)),
+        )
+        app(settings, kept = called, fontScale = 1.8f) {
+            val line = hasText("Asked the calculator: 12.75 * 48.6 = 619.65")
+            val layout = onNode(line, useUnmergedTree = true).fetchSemanticsNode().layout()!!
+            assertFalse(layout.isLineEllipsized(layout.lineCount - 1))
+        }
+    }
+
+    @Test
+    fun no_word_is_cut_off_or_broken_in_lists_and_quotes_in_one_another() {
+        val nested = listOf(
+            Entry.SaidText(1, "Hello"),
+            Entry.ReplyBegan(1, Mode.EXACT),
+            Entry.Committed("- ".repeat(16) + "in lists\n\n***\n\n" + "> ".repeat(16) + "in quotes", Origin.VERIFIED),
+            Entry.ReplyEnded(ReplyEnd(FinishReason.END_OF_REPLY)),
+        )
+        app(settings, kept = nested, fontScale = 1.8f) {
+            untilShown(hasTestTag("reply"))
+            for (said in listOf("in lists", "in quotes")) {
+                val shown = onAllNodes(hasText(said, substring = true), useUnmergedTree = true)
+                assertEquals(1, shown.fetchSemanticsNodes().size, said)
+            }
+            assertEquals(emptyList(), damaged())
+        }
+    }
+
+    @Test
+    fun no_word_of_a_question_in_another_conversation_is_cut_off_or_broken() {
+        Locale.setDefault(Locale.GERMANY)
+        words = WordTable("de")
+        app(settings.copy(mode = Mode.DEVICE_ONLY), kept = sortingInKotlin, calling = sum, fontScale = 1.8f) {
+            askElsewhere()
+            assertEquals(emptyList(), damaged())
+        }
     }
 
     @Test

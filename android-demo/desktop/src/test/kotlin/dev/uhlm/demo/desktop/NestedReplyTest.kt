@@ -14,16 +14,15 @@ import kotlin.test.Test
 
 /** A model that goes round in circles must not end the app, at the next start neither. */
 @OptIn(ExperimentalTestApi::class)
-class NestedReplyTest : AppUnderTest() {
+class NestedReplyTest : ClickedApp() {
     private fun isShown(text: String) {
-        val open = had(
-            "Round in circles",
+        val kept = listOf(
             Entry.SaidText(1, "Hello"),
             Entry.ReplyBegan(1, Mode.EXACT),
             Entry.Committed(text, Origin.VERIFIED),
             Entry.ReplyEnded(ReplyEnd(FinishReason.MAX_TOKENS)),
         )
-        app(Settings(model = "model.gguf", open = open)) {
+        app(Settings(model = "model.gguf"), kept = kept) {
             untilShown(hasTestTag("reply"))
             onNodeWithTag("reply").assertExists()
             untilShown(hasText("Cut at the longest reply that Settings allow."))

@@ -14,7 +14,7 @@ import kotlin.test.assertTrue
 
 /** What is chosen while a reply is written is for the replies after it. */
 @OptIn(ExperimentalTestApi::class)
-class OtherChoiceTest : AppUnderTest() {
+class OtherChoiceTest : ClickedApp() {
     /** Begins a reply, writes another one in another conversation by other settings, and lets the first one go on. */
     private fun DesktopComposeUiTest.writeBoth(change: (Settings) -> Settings): List<Reply> {
         held.hold()

@@ -35,6 +35,7 @@ private class Pictures(private val into: File, private val look: Look) {
         "full" to ::full,
         "pairing" to ::pairing,
         "tools" to ::tools,
+        "elsewhere" to ::elsewhere,
     )
 
     private fun app(
@@ -176,8 +177,7 @@ private class Pictures(private val into: File, private val look: Look) {
 
     /** The demo pair calls no tool: the replies are written by hand, and the calculator is the app's. */
     private fun tools() {
-        val call = ToolCall("call00001", "calculate", """{"expression": "12.5 * 8"}""")
-        app(exact.copy(tools = true), calling = call) { app ->
+        app(exact.copy(tools = true), calling = sum) { app ->
             for (question in listOf("How much are eight tickets at 12.50?", "And once more?")) {
                 app.send(question)
                 if (app.chat.question != null) {
@@ -198,6 +198,17 @@ private class Pictures(private val into: File, private val look: Look) {
             app.scroll(30)
             app.picture("tools-settings")
         }
+    }
+
+    /** A tool that is asked for in a conversation which nobody looks at. */
+    private fun elsewhere() = app(alone.copy(tools = true), kept = sortingInKotlin, calling = sum) { app ->
+        val here = app.chat.open
+        app.open(null)
+        app.send("How much are eight tickets at 12.50?")
+        app.see("tool")
+        app.open(here)
+        app.see("asking")
+        app.picture("tools-elsewhere")
     }
 }
 
@@ -223,20 +234,22 @@ private fun german(into: File, settings: Settings) {
 /** Takes the pictures: into a folder, and of a real pair alone where a model and its server are named. */
 fun main(arguments: Array<String>) {
     val into = File(arguments[0]).apply { mkdirs() }
-    if (arguments.size > 1) {
-        val (model, endpoint, fingerprint) = arguments.drop(1)
-        for (look in listOf(Look.LIGHT, Look.DARK)) RealPictures(into, look, model, endpoint, fingerprint).take()
-        exitProcess(0)
+    val all = buildList {
+        fun add(look: Look, parts: Map<String, () -> Unit>) =
+            parts.forEach { (part, take) -> add(setOf(part, look.ending) to take) }
+        if (arguments.size > 1) {
+            val (model, endpoint, fingerprint) = arguments.drop(1)
+            for (look in listOf(Look.LIGHT, Look.DARK)) {
+                add(look, RealPictures(into, look, model, endpoint, fingerprint).parts)
+            }
+        } else {
+            for (look in Look.entries) add(look, Pictures(into, look).parts)
+            val light = Fixture.settings("server").copy(theme = Theme.LIGHT)
+            add(setOf("german") to { german(into, light) })
+            add(setOf("wide") to { wide(into, light.copy(temperature = 0.7f)) })
+        }
     }
     val wanted = System.getenv("PICTURES")?.split(' ')
-    val light = Fixture.settings("server").copy(theme = Theme.LIGHT)
-    val all = buildList {
-        for (look in Look.entries) {
-            for ((part, take) in Pictures(into, look).parts) add(setOf(part, look.ending) to take)
-        }
-        add(setOf("german") to { german(into, light) })
-        add(setOf("wide") to { wide(into, light.copy(temperature = 0.7f)) })
-    }
     for ((names, take) in all) if (wanted == null || names.any { it in wanted }) take()
     exitProcess(0)
 }

@@ -18,24 +18,26 @@ internal class RealPictures(
     private val endpoint: String,
     private val fingerprint: String,
 ) {
-    /** Takes them all. */
-    fun take() {
-        val question = "How do I reverse a list in Kotlin? One sentence, then the code."
-        app(endpoint) { app ->
-            app.asks(question)
-            app.click("Details")
-            app.take("real-chat-${look.ending}")
-        }
-        // Nothing listens there.
-        app("https://127.0.0.1:9") { app ->
-            app.asks(question)
-            app.take("real-offline-${look.ending}")
-        }
-        app(endpoint, tools = true) { app ->
-            app.asks("What is 12.75 * 48.6?")
-            app.click("call")
-            app.take("real-tools-${look.ending}")
-        }
+    private val question = "How do I reverse a list in Kotlin? One sentence, then the code."
+
+    val parts: Map<String, () -> Unit> = mapOf("chat" to ::chat, "offline" to ::offline, "tools" to ::tools)
+
+    private fun chat() = app(endpoint) { app ->
+        app.asks(question)
+        app.click("Details")
+        app.take("real-chat-${look.ending}")
+    }
+
+    /** Where nothing listens. */
+    private fun offline() = app("https://127.0.0.1:9") { app ->
+        app.asks(question)
+        app.take("real-offline-${look.ending}")
+    }
+
+    private fun tools() = app(endpoint, tools = true) { app ->
+        app.asks("What is 12.75 * 48.6?")
+        app.click("call")
+        app.take("real-tools-${look.ending}")
     }
 
     private fun app(server: String, tools: Boolean = false, use: (Screenshots) -> Unit) {

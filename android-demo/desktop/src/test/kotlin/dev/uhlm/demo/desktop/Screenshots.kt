@@ -58,8 +58,8 @@ internal class Screenshots(
     val reply get() = chat.conversation?.turns?.lastOrNull() as? Reply
 
     init {
-        runBlocking { SettingsStore(folder).change { settings } }
-        if (kept.isNotEmpty()) keep(folder, kept)
+        val open = if (kept.isEmpty()) settings.open else keep(folder, kept)
+        runBlocking { SettingsStore(folder).change { settings.copy(open = open) } }
         // Slowed down to what a phone with a real model writes: of the demo model no picture could be taken on its way.
         val store = SlowStore(JournalStore(File(folder, "conversations")), millis)
         val platform = DesktopPlatform(folder, server.trust)

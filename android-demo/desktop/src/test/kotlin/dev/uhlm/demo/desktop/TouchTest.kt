@@ -16,20 +16,29 @@ import kotlin.test.assertTrue
 /** Whether a finger hits what it is meant for. */
 @OptIn(ExperimentalTestApi::class)
 class TouchTest : ClickedApp() {
+    private val settings = Fixture.settings("server").copy(mode = Mode.EXACT, tools = true)
+
     @Test
-    fun what_can_be_tapped_has_48_dp_to_itself_on_every_screen() {
-        app(Fixture.settings("server").copy(mode = Mode.EXACT, tools = true), kept = sortingInKotlin) {
-            onEveryScreen { screen ->
-                val targets = targets()
-                assertTrue(targets.isNotEmpty(), screen)
-                val small = targets.filter { it.touchBoundsInRoot.run { width < FINGER || height < FINGER } }
-                assertEquals(emptyList(), small.map { it.name }, screen)
-                val close = targets.flatMapIndexed { index, one ->
-                    targets.drop(index + 1).filter { it.isInTheWayOf(one) }.map { "${one.name} and ${it.name}" }
-                }
-                assertEquals(emptyList(), close, screen)
-            }
+    fun what_can_be_tapped_has_48_dp_to_itself_on_every_screen() = app(settings, kept = sortingInKotlin) {
+        assertFingersHit()
+    }
+
+    @Test
+    fun so_it_has_below_the_question_of_another_conversation() =
+        app(settings.copy(mode = Mode.DEVICE_ONLY), kept = sortingInKotlin, calling = sum) {
+            askElsewhere()
+            assertFingersHit()
         }
+
+    private fun DesktopComposeUiTest.assertFingersHit() = onEveryScreen { screen ->
+        val targets = targets()
+        assertTrue(targets.isNotEmpty(), screen)
+        val small = targets.filter { it.touchBoundsInRoot.run { width < FINGER || height < FINGER } }
+        assertEquals(emptyList(), small.map { it.name }, screen)
+        val close = targets.flatMapIndexed { index, one ->
+            targets.drop(index + 1).filter { it.isInTheWayOf(one) }.map { "${one.name} and ${it.name}" }
+        }
+        assertEquals(emptyList(), close, screen)
     }
 
     /** What can be tapped and is wholly in sight. */

@@ -19,8 +19,8 @@ import kotlin.test.assertTrue
 
 /** Consent is taken back where it was given, however it was, and only there. */
 @OptIn(ExperimentalTestApi::class)
-class WithdrawalTest : AppUnderTest() {
-    private val said = arrayOf(
+class WithdrawalTest : ClickedApp() {
+    private val said = listOf(
         Entry.SaidText(1, "Hello"),
         Entry.ReplyBegan(1, Mode.EXACT),
         Entry.Committed("Hi", Origin.VERIFIED),
@@ -30,8 +30,7 @@ class WithdrawalTest : AppUnderTest() {
 
     @Test
     fun consent_that_was_given_for_every_conversation_is_taken_back_for_one() {
-        val here = had("Here", *said)
-        val there = had("There", *said)
+        val (here, there) = listOf("Here", "There").map { keep(folder, said, it) }
         app(settings.copy(open = here, agreed = setOf(SERVER))) {
             menu("What was sent")
             click("Send no more of it")
@@ -49,8 +48,8 @@ class WithdrawalTest : AppUnderTest() {
 
     @Test
     fun consent_for_one_server_is_none_that_could_be_taken_back_from_another() {
-        val open = had("Here", Entry.Consented(Consent.CONVERSATION, "https://another:1"), *said)
-        app(settings.copy(open = open)) {
+        val kept = listOf(Entry.Consented(Consent.CONVERSATION, "https://another:1")) + said
+        app(settings, kept = kept) {
             menu("What was sent")
             onNodeWithText("Nothing was sent in this conversation.").assertIsDisplayed()
             onNodeWithText(WITHDRAW).assertDoesNotExist()
@@ -59,8 +58,7 @@ class WithdrawalTest : AppUnderTest() {
 
     @Test
     fun consent_for_this_server_is_taken_back() {
-        val open = had("Here", Entry.Consented(Consent.CONVERSATION, SERVER), *said)
-        app(settings.copy(open = open)) {
+        app(settings, kept = listOf(Entry.Consented(Consent.CONVERSATION, SERVER)) + said) {
             menu("What was sent")
             click(WITHDRAW)
             until("no way to take it back once more") { onAllNodes(hasText(WITHDRAW)).fetchSemanticsNodes().isEmpty() }

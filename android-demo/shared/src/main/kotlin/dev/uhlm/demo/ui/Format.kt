@@ -21,6 +21,12 @@ internal fun bytes(count: Long): String = when {
     else -> DecimalFormat("0.##").format(count / 1e9) + " GB"
 }
 
+internal fun tokens(count: Long): String =
+    if (count == 1L) say("sent.tokens.one") else say("sent.tokens", count)
+
+internal fun requests(count: Int): String =
+    if (count == 1) say("sent.requests.one") else say("sent.requests", count)
+
 /** Tokens a second as one reads them: nobody needs a decimal of 37. */
 internal fun rounded(number: Double): String = DecimalFormat(if (number < 9.95) "0.0" else "0").format(number)
 

@@ -37,27 +37,43 @@ import dev.uhlm.demo.markdown.Block
 import dev.uhlm.demo.markdown.Run
 import dev.uhlm.demo.words.say
 
-/** Blocks of Markdown, one below the other, with the marks of who wrote what. */
+/**
+ * Blocks of Markdown, one below the other, with the marks of who wrote what.
+ *
+ * @param depth how many quotes and lists they are in.
+ */
 @Composable
-internal fun MarkdownText(blocks: List<Block>, marks: Marks, onCopy: (String) -> Unit, modifier: Modifier = Modifier) {
+internal fun MarkdownText(
+    blocks: List<Block>,
+    marks: Marks,
+    onCopy: (String) -> Unit,
+    modifier: Modifier = Modifier,
+    depth: Int = 0,
+) {
     Column(modifier, verticalArrangement = Arrangement.spacedBy(10.dp)) {
-        for (block in blocks) Block(block, marks, onCopy)
+        for (block in blocks) Block(block, marks, onCopy, depth)
     }
 }
 
 @Composable
-private fun Block(block: Block, marks: Marks, onCopy: (String) -> Unit) {
+private fun Block(block: Block, marks: Marks, onCopy: (String) -> Unit, depth: Int) {
     val body = MaterialTheme.typography.bodyLarge
     when (block) {
         is Block.Paragraph -> MarkedText(text(block.runs, marks), style = body)
         is Block.Heading -> MarkedText(text(block.runs, marks), style = headings(block.level))
         is Block.Code -> CodeBlock(block, marks, onCopy)
-        is Block.Items -> Items(block, marks, onCopy)
-        is Block.Quote -> MarkdownText(block.blocks, marks, onCopy, Modifier.bar().padding(start = 15.dp))
+        is Block.Items -> Items(block, marks, onCopy, depth)
+        is Block.Quote -> {
+            val beside = if (depth < DEEPEST) Modifier.bar().padding(start = 15.dp) else Modifier
+            MarkdownText(block.blocks, marks, onCopy, beside, depth + 1)
+        }
         is Block.Table -> Table(block, marks)
         Block.Rule -> HorizontalDivider()
     }
 }
+
+/** How many quotes and lists in one another move their text to the side: more would leave no room for it. */
+private const val DEEPEST = 5
 
 /** The line at the side of a quote. It is drawn: to be laid out beside the text, that would be measured once more. */
 @Composable
@@ -106,21 +122,31 @@ private fun CodeBlock(code: Block.Code, marks: Marks, onCopy: (String) -> Unit) 
 }
 
 @Composable
-private fun Items(list: Block.Items, marks: Marks, onCopy: (String) -> Unit) {
+private fun Items(list: Block.Items, marks: Marks, onCopy: (String) -> Unit, depth: Int) {
     Column(verticalArrangement = Arrangement.spacedBy(6.dp)) {
         list.items.forEachIndexed { index, blocks ->
-            Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
-                val sign = list.first?.let { "${it + index}." } ?: "•"
-                Text(
-                    sign,
-                    Modifier.widthIn(min = 16.dp),
-                    style = MaterialTheme.typography.bodyLarge,
-                    color = MaterialTheme.colorScheme.onSurfaceVariant,
-                )
-                MarkdownText(blocks, marks, onCopy, Modifier.weight(1f))
+            val sign = list.first?.let { "${it + index}." } ?: "•"
+            if (depth < DEEPEST) {
+                Row(horizontalArrangement = Arrangement.spacedBy(8.dp)) {
+                    Sign(sign)
+                    MarkdownText(blocks, marks, onCopy, Modifier.weight(1f), depth + 1)
+                }
+            } else {
+                Sign(sign)
+                MarkdownText(blocks, marks, onCopy, depth = depth + 1)
             }
         }
     }
+}
+
+@Composable
+private fun Sign(sign: String) {
+    Text(
+        sign,
+        Modifier.widthIn(min = 16.dp),
+        style = MaterialTheme.typography.bodyLarge,
+        color = MaterialTheme.colorScheme.onSurfaceVariant,
+    )
 }
 
 @Composable

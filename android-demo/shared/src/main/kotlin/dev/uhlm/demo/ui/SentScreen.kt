@@ -30,10 +30,10 @@ internal fun SentScreen(state: ChatState, chat: ChatViewModel, settings: Setting
         val conversation = state.conversation
         val sent = conversation?.sent.orEmpty()
         Column(Modifier.padding(horizontal = 16.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
-            val (tokens, bytes) = sent.sumOf { it.tokens } to bytes(sent.sumOf { it.bytes })
+            val (tokens, bytes) = tokens(sent.sumOf { it.tokens }) to bytes(sent.sumOf { it.bytes })
             Text(
                 if (sent.isEmpty()) say("sent.none")
-                else say("sent.total", sent.size, tokens, bytes),
+                else say("sent.total", requests(sent.size), tokens, bytes),
                 style = MaterialTheme.typography.titleMedium,
             )
             Text(
@@ -63,12 +63,12 @@ private fun SentRow(entry: SentEntry) {
         verticalArrangement = Arrangement.spacedBy(2.dp),
     ) {
         Row {
-            Text(entry.kind.title, Modifier.weight(1f), style = MaterialTheme.typography.bodyLarge)
-            Text(time(entry.at), style = MaterialTheme.typography.labelMedium)
+            Text(entry.kind.title, Modifier.weight(1f).alignByBaseline(), style = MaterialTheme.typography.bodyLarge)
+            Text(time(entry.at), Modifier.alignByBaseline(), style = MaterialTheme.typography.labelMedium)
         }
-        val answer = if (entry.answered) "" else " · " + say("sent.unanswered")
+        val answer = if (entry.answered) null else say("sent.unanswered")
         Text(
-            say("sent.row", entry.tokens, bytes(entry.bytes)) + answer,
+            listOfNotNull(tokens(entry.tokens), bytes(entry.bytes), answer).joinToString(" · "),
             style = MaterialTheme.typography.labelMedium,
             color = MaterialTheme.colorScheme.onSurfaceVariant,
         )

@@ -11,7 +11,6 @@ import androidx.compose.foundation.layout.size
 import androidx.compose.foundation.layout.statusBars
 import androidx.compose.foundation.layout.windowInsetsPadding
 import androidx.compose.foundation.rememberScrollState
-import androidx.compose.foundation.shape.RoundedCornerShape
 import androidx.compose.foundation.verticalScroll
 import androidx.compose.material.icons.Icons
 import androidx.compose.material.icons.filled.KeyboardArrowDown
@@ -48,7 +47,7 @@ import dev.uhlm.demo.tools.question
 import dev.uhlm.demo.tools.values
 import dev.uhlm.demo.words.say
 
-/** What a reply asked of a tool: one line, which unfolds to what was asked and what was answered. */
+/** What a reply asked of a tool, in a sentence, which unfolds to what was asked and what was answered. */
 @Composable
 internal fun CallRow(asked: Asked, isOver: Boolean) {
     var open by rememberSaveable { mutableStateOf(false) }
@@ -57,7 +56,7 @@ internal fun CallRow(asked: Asked, isOver: Boolean) {
     Surface(
         { open = !open },
         Modifier.fillMaxWidth().testTag("call").semantics { onClick(label, null) },
-        shape = RoundedCornerShape(10.dp),
+        shape = MaterialTheme.shapes.small,
         color = MaterialTheme.colorScheme.surfaceContainerLow,
     ) {
         Column(Modifier.padding(12.dp, 8.dp), verticalArrangement = Arrangement.spacedBy(8.dp)) {
@@ -68,7 +67,7 @@ internal fun CallRow(asked: Asked, isOver: Boolean) {
                     Modifier.weight(1f).padding(horizontal = 8.dp),
                     style = MaterialTheme.typography.bodyMedium,
                     color = quiet,
-                    maxLines = if (open) Int.MAX_VALUE else 1,
+                    maxLines = if (open) Int.MAX_VALUE else FOLDED_LINES,
                     overflow = TextOverflow.Ellipsis,
                 )
                 val arrow = if (open) Icons.Filled.KeyboardArrowUp else Icons.Filled.KeyboardArrowDown
@@ -78,6 +77,9 @@ internal fun CallRow(asked: Asked, isOver: Boolean) {
         }
     }
 }
+
+/** What is asked comes before what was answered, and both are seen in large type too; pages need not be. */
+private const val FOLDED_LINES = 3
 
 @Composable
 private fun Details(asked: Asked) = when (asked) {
@@ -115,7 +117,7 @@ internal fun ToolDialog(pending: PendingCall, onAnswer: (isAllowed: Boolean) -> 
                 if (values.isNotEmpty()) {
                     Surface(
                         Modifier.fillMaxWidth(),
-                        shape = RoundedCornerShape(10.dp),
+                        shape = MaterialTheme.shapes.small,
                         color = MaterialTheme.colorScheme.surfaceContainerHighest,
                     ) {
                         Text(
@@ -141,20 +143,27 @@ internal fun ToolDialog(pending: PendingCall, onAnswer: (isAllowed: Boolean) -> 
 @Composable
 internal fun AskingElsewhere(conversation: Conversation, onOpen: () -> Unit) {
     Surface(
-        Modifier.fillMaxWidth().testTag("asking").semantics { liveRegion = LiveRegionMode.Polite },
+        Modifier.fillMaxWidth().testTag("asking"),
         color = MaterialTheme.colorScheme.secondaryContainer,
     ) {
         Row(
-            Modifier.windowInsetsPadding(WindowInsets.statusBars).padding(start = 16.dp, end = 8.dp),
+            Modifier.windowInsetsPadding(WindowInsets.statusBars).padding(16.dp, 4.dp, 8.dp, 4.dp),
             verticalAlignment = Alignment.CenterVertically,
+            horizontalArrangement = Arrangement.spacedBy(12.dp),
         ) {
-            Text(
-                say("tools.elsewhere", conversation.title),
-                Modifier.weight(1f),
-                style = MaterialTheme.typography.bodyMedium,
-                maxLines = 2,
-                overflow = TextOverflow.Ellipsis,
-            )
+            Icon(Icons.Outlined.Build, contentDescription = null, Modifier.size(18.dp))
+            // As in the list: a long title must not push out what it is about.
+            Column(
+                Modifier.weight(1f).semantics(mergeDescendants = true) { liveRegion = LiveRegionMode.Polite },
+            ) {
+                Text(
+                    conversation.title,
+                    style = MaterialTheme.typography.titleSmall,
+                    maxLines = 1,
+                    overflow = TextOverflow.Ellipsis,
+                )
+                Text(say("tools.waiting"), style = MaterialTheme.typography.bodySmall)
+            }
             TextButton(onOpen) { Text(say("open")) }
         }
     }

@@ -58,6 +58,7 @@ class PaletteTest {
             "a tonal button" to (onSecondaryContainer to secondaryContainer),
             // The time below a title in the list, where the conversation is the open one.
             "quiet text on what is chosen" to (onSurfaceVariant to secondaryContainer),
+            "the button of a question elsewhere" to (primary to secondaryContainer),
             "a problem" to (onErrorContainer to errorContainer),
             "a notice" to (inverseOnSurface to inverseSurface),
             "a notice's button" to (inversePrimary to inverseSurface),
