@@ -15,7 +15,7 @@ struct CallView: View {
             } label: {
                 HStack(alignment: .firstTextBaseline, spacing: 8) {
                     Image(systemName: symbol).imageScale(.small).accessibilityHidden(true)
-                    Text(asked.line(isOver: isOver)).lineLimit(isOpen ? nil : 1)
+                    Text(asked.line(isOver: isOver)).lineLimit(isOpen ? nil : 3)
                     Spacer(minLength: 0)
                     Image(systemName: "chevron.right")
                         .imageScale(.small)
