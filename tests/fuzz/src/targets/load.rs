@@ -165,8 +165,8 @@ fn model() -> Vec<u8> {
     file.bytes
 }
 
-/// Makes files, and changes of one: the number of each key another one, a tensor of another shape or kind, a weight that
-/// is no number.
+/// Makes files, and changes of one: the number of each key another one, a tensor of another shape or kind, a weight
+/// that is no number.
 fn seeds() -> Vec<Vec<u8>> {
     let whole = model();
     // The place behind a name, less what stands between it and a key's number: the number's kind.

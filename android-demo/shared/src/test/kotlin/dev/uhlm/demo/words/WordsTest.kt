@@ -60,8 +60,8 @@ class WordsTest {
         /** Keys that only the iOS app says: the two systems show these things in other ways. */
         val onlyThere = setOf(
             "done", "tools.elsewhere", "list.title", "chat.stop.hint", "end.failed", "close", "settings.gpu",
-            "settings.gpu.about", "problem.unknown", "problem.no_model", "problem.secret", "problem.missing", "problem.unreadable",
-            "problem.not_kept",
+            "settings.gpu.about", "problem.unknown", "problem.no_model", "problem.secret", "problem.missing",
+            "problem.unreadable", "problem.not_kept",
         )
     }
 }
