@@ -24,13 +24,10 @@ case ${1:?} in
         # The ABI promises SSE 4.2 and POPCNT. Each names what it does without, too: where ggml is not told, and
         # believes that it is compiled for the machine at hand, it takes all of that; and cargo runs a build script anew
         # for a variable that changes, not for one that was not there before.
-        avx2='' avx512=''
+        avx2='' none='GGML_AVX512=OFF GGML_AVX512_VNNI=OFF'
         for feature in AVX AVX2 BMI2 F16C FMA; do avx2="$avx2 GGML_$feature="; done
-        # VBMI is left out, for which ggml has no code, and BF16, which processors with the rest may lack.
-        for feature in AVX512 AVX512_VNNI; do avx512="$avx512 GGML_$feature="; done
-        echo "baseline libuhlm_ffi.so${avx2//=/=OFF}${avx512//=/=OFF}"
-        echo "avx2 libuhlm_ffi_avx2.so${avx2//=/=ON}${avx512//=/=OFF}"
-        echo "avx512 libuhlm_ffi_avx512.so${avx2//=/=ON}${avx512//=/=ON}"
+        echo "baseline libuhlm_ffi.so${avx2//=/=OFF} $none"
+        echo "avx2 libuhlm_ffi_avx2.so${avx2//=/=ON} $none"
         ;;
     *)
         echo "no library is built for the ABI $1" >&2

@@ -49,6 +49,13 @@ if(DEFINED ENV{UHLM_CPU_ARM_ARCH})
 endif()
 CMAKE
 
+# Those of the packages, and one for AVX-512, which is measured to say why they have none. It has no VBMI, for which ggml
+# has no code, and no BF16, which processors with the rest may lack.
+variants() {
+    "$root/tools/android-variants.sh" "$abi"
+    [ "$abi" != x86_64 ] || "$root/tools/android-variants.sh" "$abi" | sed -n '/^avx2/{s//avx512/;s/=OFF/=ON/g;p}'
+}
+
 names=()
 while read -r name _ variables; do
     [[ -z ${VARIANTS:-} || " $VARIANTS " == *" $name "* ]] || continue
@@ -70,7 +77,7 @@ while read -r name _ variables; do
     "${prefix}strip" -o "$out/$name/libuhlm_ffi.so" "$out/build/$triple/release/libuhlm_ffi.so"
     build uhlm-cli
     cp "$out/build/$triple/release/uhlm" "$out/$name/uhlm"
-done < <("$root/tools/android-variants.sh" "$abi")
+done < <(variants)
 
 printf '%-10s  %11s  %8s\n' variant 'stripped MB' 'gzip MB'
 for name in "${names[@]}"; do

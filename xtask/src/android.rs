@@ -14,7 +14,7 @@ const ABIS: [&str; 3] = ["arm64-v8a", "armeabi-v7a", "x86_64"];
 
 /// The variants of the library, of which Kotlin chooses one where it is loaded. An ABI has the baseline and some of the
 /// others.
-const VARIANTS: [&str; 5] = ["baseline", "dotprod", "i8mm", "avx2", "avx512"];
+const VARIANTS: [&str; 4] = ["baseline", "dotprod", "i8mm", "avx2"];
 
 /// The arguments of the command.
 #[derive(clap::Args, Debug)]

@@ -16,8 +16,7 @@ internal enum class LibraryVariant(
 ) {
     I8MM("i8mm", "aarch64", ARMV8_2 + "asimddp" + "i8mm"),
     DOTPROD("dotprod", "aarch64", ARMV8_2 + "asimddp"),
-    AVX512("avx512", "x86-64", AVX2_AND_FMA + AVX512_AND_VNNI),
-    AVX2("avx2", "x86-64", AVX2_AND_FMA),
+    AVX2("avx2", "x86-64", setOf("avx", "avx2", "bmi2", "f16c", "fma")),
     BASELINE("baseline", null, emptySet());
 
     /** The name of the library, without what a system puts around it. */
@@ -46,9 +45,3 @@ internal enum class LibraryVariant(
 
 /** What the compiler may use of ARMv8.2-A with half precision. */
 private val ARMV8_2 = setOf("crc32", "atomics", "asimdrdm", "fphp", "asimdhp")
-
-/** What the compiler may use for ggml's AVX2, BMI2, F16C and FMA, and what those include. */
-private val AVX2_AND_FMA = setOf("avx", "avx2", "bmi2", "f16c", "fma")
-
-/** What ggml's AVX512 stands for, which is more than the foundation of it, and VNNI. */
-private val AVX512_AND_VNNI = setOf("avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw", "avx512_vnni")

@@ -19,8 +19,8 @@ public object UhlmLibrary {
 
     /**
      * The variant that was chosen, for an app's diagnostics: `baseline`, which every processor of the architecture
-     * runs, `dotprod` or `i8mm` on 64-bit ARM, `avx2` or `avx512` on x86-64; `null` where the system property names the
-     * library. Later versions may have others. Reading it chooses, if no call did so before, and may load the library.
+     * runs, `dotprod` or `i8mm` on 64-bit ARM, `avx2` on x86-64; `null` where the system property names the library.
+     * Later versions may have others. Reading it chooses, if no call did so before, and may load the library.
      */
     public val variant: String?
         get() = if (isNamed) null else chosen.label

@@ -1,7 +1,6 @@
 package dev.uhlm
 
 import dev.uhlm.LibraryVariant.AVX2
-import dev.uhlm.LibraryVariant.AVX512
 import dev.uhlm.LibraryVariant.BASELINE
 import dev.uhlm.LibraryVariant.DOTPROD
 import dev.uhlm.LibraryVariant.I8MM
@@ -21,24 +20,18 @@ class LibraryVariantTest {
         assertEquals(BASELINE, chosen("x86-64", Processors.X86_64))
         assertEquals(BASELINE, chosen("x86-64", Processors.X86_64_AVX))
         assertEquals(AVX2, chosen("x86-64", Processors.X86_64_AVX2))
-        assertEquals(AVX2, chosen("x86-64", Processors.X86_64_AVX512_ALONE))
-        assertEquals(AVX512, chosen("x86-64", Processors.X86_64_AVX512))
     }
 
     @Test
     fun `one processor of several decides if it can do less`() {
         assertEquals(DOTPROD, chosen("aarch64", Processors.MIXED))
         assertEquals(BASELINE, chosen("aarch64", Processors.TENSOR_G3 + Processors.CORTEX_A53))
-        assertEquals(AVX2, chosen("x86-64", Processors.X86_64_AVX512 + Processors.X86_64_AVX2))
     }
 
     @Test
     fun `every feature that the compiler used must be there`() {
         for (feature in listOf("avx", "avx2", "bmi2", "f16c", "fma")) {
-            assertEquals(BASELINE, chosen("x86-64", Processors.X86_64_AVX512.replace(" $feature ", " ")), feature)
-        }
-        for (feature in listOf("avx512f", "avx512cd", "avx512vl", "avx512dq", "avx512bw", "avx512_vnni")) {
-            assertEquals(AVX2, chosen("x86-64", Processors.X86_64_AVX512.replace(" $feature ", " ")), feature)
+            assertEquals(BASELINE, chosen("x86-64", Processors.X86_64_AVX2.replace(" $feature ", " ")), feature)
         }
         for (feature in listOf("crc32", "atomics", "asimdrdm", "fphp", "asimdhp", "asimddp")) {
             assertEquals(BASELINE, chosen("aarch64", Processors.TENSOR_G3.replace(" $feature ", " ")), feature)
@@ -48,12 +41,12 @@ class LibraryVariantTest {
     @Test
     fun `the process decides, not the processor`() {
         for (architecture in listOf("arm", "armv7l", "armv8l", "x86", "ppc64le", "")) {
-            for (cpuinfo in listOf(Processors.TENSOR_G3, Processors.X86_64_AVX512)) {
+            for (cpuinfo in listOf(Processors.TENSOR_G3, Processors.X86_64_AVX2)) {
                 assertEquals(BASELINE, chosen(architecture, cpuinfo), architecture)
             }
         }
         // A process that the system translates from one architecture to the other.
-        assertEquals(BASELINE, chosen("aarch64", Processors.X86_64_AVX512))
+        assertEquals(BASELINE, chosen("aarch64", Processors.X86_64_AVX2))
         assertEquals(BASELINE, chosen("x86-64", Processors.TENSOR_G3))
     }
 
@@ -75,8 +68,7 @@ class LibraryVariantTest {
         assertEquals(DOTPROD, chosen("aarch64", Processors.TENSOR_G3, "uhlm_ffi_dotprod"))
         assertEquals(listOf("uhlm_ffi_i8mm", "uhlm_ffi_dotprod"), asked)
         assertEquals(BASELINE, chosen("aarch64", Processors.TENSOR_G3))
-        assertEquals(AVX2, chosen("x86-64", Processors.X86_64_AVX512, "uhlm_ffi_avx2"))
-        assertEquals(BASELINE, chosen("x86-64", Processors.X86_64_AVX512))
+        assertEquals(BASELINE, chosen("x86-64", Processors.X86_64_AVX2))
         asked.clear()
         // What the processor cannot run is not even looked for: loading it could end the process.
         assertEquals(BASELINE, chosen("aarch64", Processors.CORTEX_A53, "uhlm_ffi_i8mm", "uhlm_ffi_dotprod"))

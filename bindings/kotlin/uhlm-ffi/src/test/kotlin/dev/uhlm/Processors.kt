@@ -33,16 +33,7 @@ internal object Processors {
     /** A processor of 2011 has AVX and no AVX2. */
     val X86_64_AVX = x86("$SSE xsave avx")
 
-    private const val AVX2 = "$SSE xsave avx f16c rdrand fma movbe abm fsgsbase bmi1 avx2 smep bmi2 erms"
-
-    val X86_64_AVX2 = x86(AVX2)
-
-    private const val AVX512 = "$AVX2 avx512f avx512dq rdseed adx smap clflushopt clwb avx512cd avx512bw avx512vl"
-
-    /** The first processors with AVX-512 multiply no small integers by it. */
-    val X86_64_AVX512_ALONE = x86("$AVX512 xsaveopt")
-
-    val X86_64_AVX512 = x86("$AVX512 xsaveopt avx512vbmi umip avx512_vbmi2 gfni vaes avx512_vnni avx512_bitalg")
+    val X86_64_AVX2 = x86("$SSE xsave avx f16c rdrand fma movbe abm fsgsbase bmi1 avx2 smep bmi2 erms")
 
     private fun arm(features: List<String>) = features.withIndex().joinToString("\n") { (index, names) ->
         """
