@@ -49,8 +49,8 @@ if(DEFINED ENV{UHLM_CPU_ARM_ARCH})
 endif()
 CMAKE
 
-# Those of the packages, and one for AVX-512, which is measured to say why they have none. It has no VBMI, for which ggml
-# has no code, and no BF16, which processors with the rest may lack.
+# Those of the packages, and one for AVX-512, which is measured to say why they have none. It has no VBMI, for which
+# ggml has no code, and no BF16, which processors with the rest may lack.
 variants() {
     "$root/tools/android-variants.sh" "$abi"
     [ "$abi" != x86_64 ] || "$root/tools/android-variants.sh" "$abi" | sed -n '/^avx2/{s//avx512/;s/=OFF/=ON/g;p}'
