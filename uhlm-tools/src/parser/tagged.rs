@@ -216,10 +216,9 @@ impl TaggedParser {
     }
 
     fn body(&mut self, ids: &mut Ids, out: &mut Vec<Piece>) -> bool {
-        let first = self.held.trim_ascii_start().first();
-        if matches!(self.format, ToolFormat::Mistral | ToolFormat::MistralNamed)
-            && first.is_some_and(|byte| !b"[{".contains(byte))
-        {
+        // Blanks that JSON does not have may stand before a name.
+        let Some(first) = self.held.trim_ascii_start().first() else { return self.bounded(out) };
+        if matches!(self.format, ToolFormat::Mistral | ToolFormat::MistralNamed) && !b"[{".contains(first) {
             return self.go(State::Header);
         }
         match self.scanner.scan(&self.held) {

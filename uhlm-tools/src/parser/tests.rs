@@ -132,6 +132,8 @@ fn text_around_calls_is_text() {
         (Mistral, "Ok [TOOL_CALLS] [{\"name\": \"f\"}, {\"name\": \"f\"}]", "Ok ", &[("f", "{}"), ("f", "{}")]),
         (Mistral, "[TOOL_CALLS]{\"name\": \"f\"}", "", one),
         (Mistral, "[TOOL_CALLS]f[ARGS]{}", "", one),
+        // Such a blank stands before no JSON, but may before a name.
+        (Mistral, "[TOOL_CALLS]\u{c}f[ARGS]{}", "", one),
         (MistralNamed, "a[TOOL_CALLS]f[ARGS]{}[TOOL_CALLS]f[ARGS]{\"x\": 1}", "a", &[("f", "{}"), ("f", "{\"x\": 1}")]),
         (Granite, "<|tool_call|> [{\"name\": \"f\", \"arguments\": {}}]", "", one),
     ] {
