@@ -7,9 +7,10 @@ use uhlm_law::calibration::Label;
 use uhlm_law::gate::RoundBytes;
 
 use super::end::End;
-use super::inbox::{Heard, Tag};
+use super::inbox::Tag;
 use super::run::Run;
 use super::token::Decided;
+use super::unread::Heard;
 use super::verdict::{Outcome, Told, Verdict};
 use crate::event::FinishReason;
 use crate::link::Exchange;

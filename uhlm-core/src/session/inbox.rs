@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use uhlm_law::advance::{self, Frame};
+use uhlm_law::advance;
 
 use super::unread::Part;
 use crate::error::GenerationError;
@@ -45,9 +45,6 @@ pub(crate) enum Task {
 /// The number of the answer that a frame belongs to; no two answers of a session have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(pub(super) u64);
-
-/// One part of the answer to a request, or its failure.
-pub(crate) type Heard = Result<Answer<Frame>, VerifierError>;
 
 /// A message to the session's thread.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use uhlm_law::advance::{Advance, Asked, Capabilities, Encoding, Frame, Grant, Info, Open, Peer, SessionId};
 use uhlm_law::digest::Digest;
 
-use super::inbox::{Heard, Inbox, Opened, Tag};
-use super::unread::{self, Unread};
+use super::inbox::{Inbox, Opened, Tag};
+use super::unread::{self, Heard, Unread};
 use crate::event::{LinkCause, LinkState};
 use crate::link::{Link, LinkConfig};
 use crate::verifier::{Answer, Call, Verifier, VerifierError, VerifierExt as _};
@@ -72,7 +72,7 @@ impl Remote {
         Self {
             verifier,
             inbox,
-            unread: Unread::default(),
+            unread: Unread::new(size_of::<Inbox>()),
             session: None,
             opening: None,
             opening_counted: 0,

@@ -6,15 +6,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use uhlm_law::advance::{Frame, Labels};
 
-use super::inbox::{Heard, Inbox};
-use crate::verifier::VerifierError;
+use crate::verifier::{Answer, VerifierError};
 
 /// Most bytes that unread parts of answers may take: thousands of tokens, and next to nothing of a phone's memory.
 const MOST: usize = 4 << 20;
 
+/// One part of the answer to a request, or its failure.
+pub(crate) type Heard = Result<Answer<Frame>, VerifierError>;
+
 /// What of a session's answers is unread.
-#[derive(Clone, Default)]
-pub(super) struct Unread(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub(super) struct Unread {
+    bytes: Arc<AtomicUsize>,
+    /// Size of the message that brings a part, in bytes.
+    message: usize,
+}
 
 /// A part of an answer that counts as unread until it is dropped.
 #[derive(Debug)]
@@ -25,13 +31,29 @@ pub(crate) struct Part {
 }
 
 impl Unread {
+    /// Begins with nothing; a message of `message` bytes brings each part.
+    pub(super) fn new(message: usize) -> Self {
+        Self { bytes: Arc::default(), message }
+    }
+
     /// Counts a part of an answer; `None` where it would be too much beside what is unread. A failure always fits,
     /// because each answer has one at most.
     pub(super) fn part(&self, heard: Heard) -> Option<Part> {
-        let bytes = heard.as_ref().map_or(0, |answer| bytes(&answer.value));
-        let before = self.0.fetch_add(bytes, Ordering::Relaxed);
-        let part = Part { heard, bytes, unread: Arc::clone(&self.0) };
+        let bytes = heard.as_ref().map_or(0, |answer| self.weight(&answer.value));
+        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let part = Part { heard, bytes, unread: Arc::clone(&self.bytes) };
         (bytes == 0 || before + bytes <= MOST).then_some(part)
+    }
+
+    /// Returns how much memory a frame takes while it waits, in bytes: once in the inbox, and once in the reply's mail.
+    fn weight(&self, frame: &Frame) -> usize {
+        let labels = |labels: &Labels| labels.matched.len() + size_of_val(labels.p.as_slice());
+        let held = match frame {
+            Frame::Text(text) => size_of_val(text.ids.as_slice()) + text.labels.as_ref().map_or(0, labels),
+            Frame::Failed(body) => body.reason.len(),
+            Frame::End(_) | Frame::Progress(_) => 0,
+        };
+        2 * self.message + held
     }
 }
 
@@ -53,17 +75,6 @@ pub(super) fn too_much() -> VerifierError {
     VerifierError::InvalidAnswer { reason: "an answer that comes faster than it can be read".into() }
 }
 
-/// Returns how much memory a frame takes while it waits, in bytes: once in the inbox, and once in the reply's mail.
-fn bytes(frame: &Frame) -> usize {
-    let labels = |labels: &Labels| labels.matched.len() + size_of_val(labels.p.as_slice());
-    let held = match frame {
-        Frame::Text(text) => size_of_val(text.ids.as_slice()) + text.labels.as_ref().map_or(0, labels),
-        Frame::Failed(body) => body.reason.len(),
-        Frame::End(_) | Frame::Progress(_) => 0,
-    };
-    2 * size_of::<Inbox>() + held
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -71,7 +82,7 @@ mod tests {
     use uhlm_law::advance::Progress;
 
     use super::*;
-    use crate::verifier::{Answer, BodyBytes};
+    use crate::verifier::BodyBytes;
 
     fn progress() -> Heard {
         let value = Frame::Progress(Progress::default());
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn parts_that_are_read_or_dropped_make_room_for_others_and_a_failure_always_fits() {
-        let unread = Unread::default();
+        let unread = Unread::new(200);
         let mut parts: Vec<Part> = std::iter::from_fn(|| unread.part(progress())).collect();
         assert!((1000..100_000).contains(&parts.len()), "{}", parts.len());
         assert!(unread.part(progress()).is_none());
@@ -89,6 +100,6 @@ mod tests {
         parts.extend(unread.part(progress()));
         assert!(unread.part(progress()).is_none());
         drop(parts);
-        assert_eq!(unread.0.load(Ordering::Relaxed), 0);
+        assert_eq!(unread.bytes.load(Ordering::Relaxed), 0);
     }
 }

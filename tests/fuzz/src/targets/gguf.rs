@@ -1,13 +1,9 @@
 //! The header of a GGUF file, as it is checked before llama.cpp sees the file: no header makes the check fail otherwise
 //! than by its error, take memory by what it only claims, or sum up to a size that overflows.
 
-use std::cell::RefCell;
-use std::io::{Seek as _, SeekFrom, Write as _};
-
-use tempfile::NamedTempFile;
 use uhlm_llama::{VocabularyFile, gguf, memory, split};
 
-use super::written::Writer;
+use super::written::{Writer, in_file};
 use crate::Target;
 
 pub(crate) const TARGET: Target = Target { name: "gguf", run, seeds, words: WORDS };
@@ -29,17 +25,8 @@ const WORDS: &[&str] = &[
     "\u{a}\u{0}\u{0}\u{0}",
 ];
 
-thread_local! {
-    /// The file that inputs are written to, one after the other.
-    static FILE: RefCell<NamedTempFile> =
-        RefCell::new(NamedTempFile::with_suffix(".gguf").expect("a temporary file"));
-}
-
 fn run(data: &[u8]) {
-    FILE.with_borrow_mut(|file| {
-        let written = file.as_file().set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
-        written.and_then(|_| file.write_all(data)).expect("a temporary file can be written");
-        let path = file.path();
+    in_file(data, |path| {
         if let Ok(summary) = gguf::read_part(path) {
             assert!(summary.required_bytes <= data.len() as u64, "what it must have is there");
             for context in [0, 1, 4096, u32::MAX] {

@@ -3,15 +3,11 @@
 //!
 //! An input is such a file, or else changes of a whole small one that keep its lengths, so that many are loaded.
 
-use std::cell::RefCell;
-use std::io::{Seek as _, SeekFrom, Write as _};
-
-use tempfile::NamedTempFile;
 use uhlm_law::chat::{ChatTemplate as _, Message};
 use uhlm_law::model::{LanguageModel as _, Sequence as _, Special};
 use uhlm_llama::{ContextOptions, LoadOptions, MemoryNeed, Model};
 
-use super::written::Writer;
+use super::written::{Writer, in_file};
 use crate::Target;
 use crate::choices::Choices;
 
@@ -50,18 +46,8 @@ const EDGES: [u32; 12] = [0, 1, 2, 3, 5, 16, 0xff, 0x100, 0xffff, 0x7fff_ffff, 0
 /// Context of the models, in tokens.
 const CONTEXT: u32 = 64;
 
-thread_local! {
-    /// The file that inputs are written to, one after the other.
-    static FILE: RefCell<NamedTempFile> =
-        RefCell::new(NamedTempFile::with_suffix(".gguf").expect("a temporary file"));
-}
-
 fn run(data: &[u8]) {
-    FILE.with_borrow_mut(|file| {
-        let written = file.as_file().set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
-        written.and_then(|_| file.write_all(&bytes(data))).expect("a temporary file can be written");
-        read_with(file.path());
-    });
+    in_file(&bytes(data), read_with);
 }
 
 /// Returns the file that an input stands for.
@@ -185,27 +171,18 @@ fn seeds() -> Vec<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
     fn the_model_that_the_corpus_begins_with_is_loaded_and_reads_a_text() {
-        let mut file = NamedTempFile::with_suffix(".gguf").expect("a temporary file");
-        file.write_all(&model()).expect("written");
-        assert_eq!(read_with(file.path()), Some(true));
+        assert_eq!(in_file(&model(), read_with), Some(true));
         assert!(model().len() <= crate::mutation::MAX_BYTES);
     }
 
     #[test]
     fn many_changed_models_come_as_far_as_a_pass() {
         let inputs = crate::corpus::with_changed(&TARGET, 300).expect("a committed corpus");
-        let file = NamedTempFile::with_suffix(".gguf").expect("a temporary file");
-        let passes = |input: &&Vec<u8>| {
-            fs::write(file.path(), bytes(input)).expect("written");
-            read_with(file.path()).is_some()
-        };
-        let passes = inputs.iter().filter(passes).count();
+        let passes = inputs.iter().filter(|input| in_file(&bytes(input), read_with).is_some()).count();
         assert!(passes > 60, "{passes} of {}", inputs.len());
     }
 }

@@ -1,4 +1,25 @@
-//! GGUF files as the targets write them, to begin with.
+//! GGUF files as the targets write them: those to begin with, and each input.
+
+use std::cell::RefCell;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+thread_local! {
+    /// The file that inputs are written to, one after the other.
+    static FILE: RefCell<NamedTempFile> =
+        RefCell::new(NamedTempFile::with_suffix(".gguf").expect("a temporary file"));
+}
+
+/// Writes an input into a file, and has it read; returns what that comes to.
+pub(super) fn in_file<T>(bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
+    FILE.with_borrow_mut(|file| {
+        let written = file.as_file().set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        written.and_then(|_| file.write_all(bytes)).expect("a temporary file can be written");
+        read(file.path())
+    })
+}
 
 /// A header that is being written.
 pub(super) struct Writer {
